@@ -1,0 +1,112 @@
+"""The values of an edit script, and of the change that comes of it.
+
+File content is `str`, decoded from UTF-8 with `surrogateescape`, so that every byte survives. Line numbers are 1-based;
+`line` is where the edit stands in its Markdown, for messages, and takes no part in equality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from minitask.spec.model import LineRange
+
+
+class Verb(StrEnum):
+    """What an operation line does."""
+
+    COPY = "copy"
+    MOVE = "move"
+    DELETE = "delete"
+    RENAME = "rename"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Lines of a file, in the numbering of the author's view of it; no range is the whole file."""
+
+    path: str
+    range: LineRange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WholeFile:
+    """A file's entire new content."""
+
+    path: str
+    content: str
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReplace:
+    """One replacement: `search` must stand exactly once in the file; both end in a newline unless empty."""
+
+    path: str
+    search: str
+    replace: str
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One line of an `edits` fence.
+
+    `indent` is added to each line that is not blank (negative: taken away; `dedent` with no number is `None` with
+    `dedent=True`, the common indentation). `after` inserts below that line of the target; `None` appends.
+    """
+
+    verb: Verb
+    sources: tuple[Source, ...]
+    target: str | None = None
+    after: int | None = None
+    indent: int = 0
+    dedent: bool = False
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UnifiedDiff:
+    """A unified diff, applied exactly; it may touch several files."""
+
+    text: str
+    line: int = field(default=0, compare=False)
+
+
+Edit = WholeFile | SearchReplace | Operation | UnifiedDiff
+
+
+@dataclass(frozen=True, slots=True)
+class EditScript:
+    """Edits in the order written."""
+
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of one path: its new content, or `None` where it is deleted.
+
+    `mode_from` names the path whose file mode it takes over (a rename); `None` keeps its own, or is a plain file.
+    """
+
+    path: str
+    content: str | None
+    mode_from: str | None = None
+
+
+class Locate(Protocol):
+    """Carries cited lines of a path to where they are in the content being edited.
+
+    Raises `EditError` naming what changed where a cited line changed or is gone.
+    """
+
+    def __call__(self, path: str, cited: LineRange) -> LineRange:
+        """The lines' present place."""
+        ...
+
+
+Files = Mapping[str, str]
+Reader = Callable[[str], str | None]

@@ -1,0 +1,51 @@
+"""What can go wrong, said so that a person can act on it.
+
+Every error that a user can meet is a `MinitaskError`: a lower-case message that names the thing and the place, and a
+hint that names the way out. Its class decides the exit code. A gate that says no is a result and never one of these.
+"""
+
+from __future__ import annotations
+
+
+class MinitaskError(Exception):
+    """Something is wrong that the user can mend; `hint` says how, `where` is `PATH[:LINE]`."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", where: str | None = None) -> None:
+        """Keep the three parts apart, so that a reporter can lay them out."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.where = where
+
+    def __str__(self) -> str:
+        """One or two lines: `WHERE: MESSAGE` and the hint."""
+        first = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{first}\n  hint: {self.hint}" if self.hint else first
+
+
+class UsageError(MinitaskError):
+    """Bad usage, spec or config: nothing ran."""
+
+    exit_code = 2
+
+
+class MachineError(MinitaskError):
+    """The provider, git or the machine failed, through no fault of the task."""
+
+    exit_code = 3
+
+
+class BudgetError(MinitaskError):
+    """The budget is spent, or the next call could not be paid from it."""
+
+    exit_code = 4
+
+
+class RefusedError(MinitaskError):
+    """A rule forbids the task: nothing was written and nothing was spent."""
+
+
+class EditError(MinitaskError):
+    """An edit script that cannot be applied exactly; fit to be sent back to its author."""

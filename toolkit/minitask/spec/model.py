@@ -1,0 +1,214 @@
+"""The parsed spec: frozen values, every field with the line that it came from.
+
+Line numbers are 1-based, count from the top of the Markdown file, and take no part in equality: a spec that is
+rendered and parsed again is the same value. Money is `Decimal` US dollars; unknown is `None`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Tier(StrEnum):
+    """A rung of the price ladder, cheapest first."""
+
+    NONE = "none"
+    FREE = "free"
+    CHEAP = "cheap"
+    BALANCED = "balanced"
+    FRONTIER = "frontier"
+
+
+class FileAction(StrEnum):
+    """What a spec says it does with a file; `WRITE` is "create or edit, whichever fits"."""
+
+    READ = "read"
+    CREATE = "create"
+    EDIT = "edit"
+    WRITE = "write"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LineRange:
+    """Lines `start` to `end`, 1-based, both included; `1 <= start <= end`."""
+
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        """`A-B`, or `A` for a single line."""
+        return str(self.start) if self.start == self.end else f"{self.start}-{self.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A path that a spec names, as written, with what its note says.
+
+    `ranges` are the lines cited in the note, in the anchor's numbering; empty means the whole file.
+    """
+
+    path: str
+    action: FileAction
+    ranges: tuple[LineRange, ...] = ()
+    note: str = ""
+    optional: bool = False
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A fenced block: its info string, its content (each line ends in a newline) and where it stands.
+
+    `lead` is the last line of text before the fence, stripped of Markdown; `line` is the opening fence's.
+    """
+
+    info: str
+    content: str
+    lead: str = ""
+    line: int = field(default=0, compare=False)
+
+
+class ExpectationKind(StrEnum):
+    """The forms of an `# expect:` comment."""
+
+    EXIT = "exit"
+    NUMBER = "number"
+    CONTAINS = "contains"
+    NO_OUTPUT = "no output"
+    FAILS_BEFORE = "fails before"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """One `# expect:` comment.
+
+    `number` is the exit code (EXIT) or the wanted number (NUMBER, within `tolerance`); `text` is what the output must
+    contain (CONTAINS).
+    """
+
+    kind: ExpectationKind
+    number: int = 0
+    tolerance: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One top-level shell command of the Validation section, judged by itself."""
+
+    text: str
+    expectations: tuple[Expectation, ...] = ()
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One acceptance criterion; `done` is whether its box was ticked."""
+
+    text: str
+    done: bool = False
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the header says the task will take; tokens, and US dollars."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The YAML front matter: what machines need. `None` means that the spec does not say."""
+
+    id: str | None = None
+    depends_on: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    complexity: str | None = None
+    tier: Tier | None = None
+    executor: str | None = None
+    model: str | None = None
+    timeout_seconds: int | None = None
+    max_cost_usd: Decimal | None = None
+    review: str | None = None
+    network: bool = False
+    protected: tuple[str, ...] = ()
+    anchor: str | None = None
+    proof: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One mini-task. `number` is its label as written (`2`, `1A`, `0`), `index` its place in the file from 0.
+
+    `task`, `context`, `on_failure` and `next_task` are Markdown without their headings. `snippets` are the fences of
+    the Code Snippets section and those fences of the Task section that are part of an edit script.
+    `extra` holds header fields outside the template, as `(key, value)`. `lines` maps a field's name to its line.
+    """
+
+    path: str
+    number: str
+    title: str
+    index: int = 0
+    options: Options = Options()
+    model: str = ""
+    estimate: Estimate = Estimate()
+    files: tuple[FileRef, ...] = ()
+    context: str = ""
+    task: str = ""
+    snippets: tuple[Fence, ...] = ()
+    snippets_text: str = ""
+    criteria: tuple[Criterion, ...] = ()
+    validation: tuple[Fence, ...] = ()
+    commands: tuple[Command, ...] = ()
+    on_failure: str = ""
+    next_task: str = ""
+    extra: tuple[tuple[str, str], ...] = ()
+    lines: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+
+    def line_of(self, name: str) -> int:
+        """The line of a field, or that of the title where the field is absent."""
+        table = dict(self.lines)
+        return table.get(name) or table.get("title", 1)
+
+    def reads(self) -> tuple[FileRef, ...]:
+        """The files to read."""
+        return tuple(ref for ref in self.files if ref.action is FileAction.READ)
+
+    def writes(self) -> tuple[FileRef, ...]:
+        """The files that the task may create, edit or delete."""
+        return tuple(ref for ref in self.files if ref.action is not FileAction.READ)
+
+
+class Severity(StrEnum):
+    """How much a diagnostic matters; only an error stops a task."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake: where (`line` is 1-based; 0 is the whole file), which rule, what is wrong, the way out."""
+
+    path: str
+    line: int
+    code: str
+    severity: Severity
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpecFile:
+    """A parsed file: its specs in order, and what was wrong with it on the way."""
+
+    path: str
+    specs: tuple[Spec, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
