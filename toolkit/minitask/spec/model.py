@@ -149,6 +149,7 @@ class Spec:
     `task`, `context`, `on_failure` and `next_task` are Markdown without their headings. `snippets` are the fences of
     the Code Snippets section and those fences of the Task section that are part of an edit script.
     `extra` holds header fields outside the template, as `(key, value)`. `lines` maps a field's name to its line.
+    `siblings` is how many specs the file holds.
     """
 
     path: str
@@ -170,6 +171,7 @@ class Spec:
     next_task: str = ""
     extra: tuple[tuple[str, str], ...] = ()
     lines: tuple[tuple[str, int], ...] = field(default=(), compare=False)
+    siblings: int = field(default=1, compare=False)
 
     def line_of(self, name: str) -> int:
         """The line of a field, or that of the title where the field is absent."""

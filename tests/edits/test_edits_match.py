@@ -1,0 +1,65 @@
+"""Finding the one place that a search text means, and what is said where there is none."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from minitask.edits.lines import reindented
+from minitask.edits.match import Block, find_block
+from minitask.edits.nearest import nearest_start
+from minitask.errors import EditError
+
+
+def test_line_ends_take_no_part() -> None:
+    assert find_block(["a\r\n", "b\r\n", "c"], ["b\n", "c\n"]) == Block(1, 3)
+
+
+def test_overlapping_places_are_two_places() -> None:
+    with pytest.raises(EditError, match=r"occurs 2 times in f.py \(lines 1, 2\)"):
+        find_block(["x\n"] * 3, ["x\n"] * 2, path="f.py")
+
+
+def test_two_places_but_for_trailing_space_are_not_settled_by_indentation() -> None:
+    with pytest.raises(EditError, match="occurs 2 times"):
+        find_block(["x \n", "x  \n", "  x\n"], ["x\n"])
+
+
+def test_a_shift_is_taken_over_by_the_replacement() -> None:
+    block = find_block(["if a:\n", "\tb\n", "\t\tc\n"], ["b\n", "\tc\n"])
+    assert block == Block(1, 3, added="\t")
+    assert block.shift(["b\n", "\n", "\td\n"]) == ("\tb\n", "\n", "\t\td\n")
+
+
+def test_blanks_alone_never_match_by_shift() -> None:
+    with pytest.raises(EditError, match="does not occur"):
+        find_block(["a\n", "b\n"], ["\n"])
+
+
+def test_many_places_are_not_all_listed() -> None:
+    with pytest.raises(EditError, match=r"occurs 500 times in f \(lines 1, .*10, …\)"):
+        find_block(["x\n"] * 500, ["x\n"], path="f")
+
+
+def test_the_nearest_region_of_a_long_file_is_found_quickly() -> None:
+    lines = [f"    value_{n} = compute(value_{n - 1}, other={n % 7})" for n in range(5000)]
+    wanted = [line.replace("compute", "calculate") for line in lines[3210:3240]]
+    began = time.process_time()
+    assert nearest_start(lines, wanted) == 3210
+    assert time.process_time() - began < 2
+
+
+def test_a_message_shows_the_lines_around_the_first_difference() -> None:
+    lines = [f"row {n}\n" for n in range(200)]
+    wanted = [*lines[20:90], "row ninety\n", *lines[91:120]]
+    with pytest.raises(EditError) as caught:
+        find_block(lines, wanted, path="t.txt")
+    shown = caught.value.message.splitlines()
+    assert shown[0].endswith("nearest: lines 21-120 (first difference in line 91):")
+    assert shown[1] == "     89 | row 88"
+    assert len(shown) < 15
+
+
+def test_common_indentation_is_what_lines_begin_with_alike() -> None:
+    assert reindented(["\t  a\n", "\t\tb\n", "\n"], dedent=True) == ("  a\n", "\tb\n", "\n")

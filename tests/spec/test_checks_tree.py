@@ -1,0 +1,171 @@
+"""Each E2xx rule about files: one spec that breaks it, one that does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from minitask.spec.checks import check_against_tree, check_all, check_anchor
+from minitask.spec.model import Command, Criterion, FileAction, FileRef, LineRange, Options, Spec
+
+if TYPE_CHECKING:
+    from minitask.spec.tree import Kind
+
+READ, CREATE, EDIT = FileAction.READ, FileAction.CREATE, FileAction.EDIT
+WRITE, DELETE = FileAction.WRITE, FileAction.DELETE
+
+
+@dataclass
+class Listing:
+    """A tree that is given as a listing: path to line count; other kinds apart."""
+
+    files: dict[str, int | None]
+    kinds: dict[str, Kind] = field(default_factory=dict)
+
+    def kind(self, path: str) -> Kind | None:
+        if path in self.kinds:
+            return self.kinds[path]
+        if path in self.files:
+            return "file"
+        return "dir" if any(known.startswith(f"{path}/") for known in self.files) else None
+
+    def line_count(self, path: str) -> int | None:
+        return self.files.get(path)
+
+
+TREE = Listing(
+    {"src/app.py": 402, "src/lib/util.py": 10, "logo.png": None, "one.txt": 1},
+    {"current": "symlink", "src/link.py": "symlink", "vendor/lib": "submodule"},
+)
+
+
+def _ref(
+    path: str, action: FileAction, *ranges: tuple[int, int], optional: bool = False
+) -> FileRef:
+    cited = tuple(LineRange(*pair) for pair in ranges)
+    return FileRef(path, action, cited, optional=optional, line=7)
+
+
+def _spec(*files: FileRef, path: str = "mini-projects/p/a.md") -> Spec:
+    return Spec(path=path, number="1", title="T", files=files, lines=(("title", 3),))
+
+
+OUT = _ref("src/new.py", CREATE)
+
+CASES = [
+    ([_ref("src/ap.py", READ), OUT], "E201"),
+    ([_ref("src/lib", READ), OUT], "E201"),
+    ([_ref("src/*.py", READ), OUT], "E201"),
+    ([_ref("src/app.py", READ), OUT], ""),
+    ([_ref("src/ap.py", READ, optional=True), OUT], ""),
+    ([_ref("src/app.py", READ, (1, 402)), OUT], ""),
+    ([_ref("src/app.py", READ, (1, 40), (380, 403)), OUT], "E202"),
+    ([_ref("src/app.py", EDIT, (403, 403))], "E202"),
+    ([_ref("one.txt", EDIT, (1, 2))], "E202"),
+    ([_ref("logo.png", EDIT, (1, 2))], ""),
+    ([_ref("src/new.py", CREATE, (1, 600))], ""),
+    ([_ref("src/ap.py", EDIT)], "E203"),
+    ([_ref("src/ap.py", DELETE)], "E203"),
+    ([_ref("src/lib", EDIT)], "E203"),
+    ([_ref("src/app.py", EDIT)], ""),
+    ([_ref("src/app.py", DELETE)], ""),
+    ([_ref("src/app.py", CREATE)], "E204"),
+    ([_ref("src/lib", CREATE)], "E204"),
+    ([_ref("src/app.py/x.py", CREATE)], "E204"),
+    ([_ref("src/lib", WRITE)], "E204"),
+    ([_ref("src/lib/new/deep.py", CREATE)], ""),
+    ([_ref("src/app.py", WRITE)], ""),
+    ([_ref("src/new.py", WRITE)], ""),
+    ([_ref("/home/ana/src/app.py", EDIT)], "E205"),
+    ([_ref("../app.py", READ), OUT], "E205"),
+    ([_ref(".GIT/config", CREATE)], "E205"),
+    ([_ref("current/app.py", EDIT)], "E206"),
+    ([_ref("current/app.py", CREATE)], "E206"),
+    ([_ref("src/link.py", READ), OUT], "E206"),
+    ([_ref("vendor/lib/x.c", EDIT)], "E206"),
+    ([_ref("src/app.py", READ)], "E212"),
+    ([_ref("path/to/file.py", READ), OUT], ""),
+    ([_ref("src/ap.py", READ), _ref("src/ap.py", EDIT)], "E201"),
+    ([_ref("/src/a.py", READ), _ref("/src/a.py", EDIT)], "E205"),
+    ([_ref("src/ap.py", READ), _ref("../x", EDIT)], "E201 E205"),
+]
+
+
+@pytest.mark.parametrize(("files", "codes"), CASES)
+def test_one_mistake_about_files_gives_one_diagnostic(files: list[FileRef], codes: str) -> None:
+    found = check_against_tree(_spec(*files), TREE)
+    assert [item.code for item in found] == codes.split()
+    assert all(item.hint and item.message and item.line in {3, 7} for item in found)
+
+
+def test_lines_out_of_range_are_named_with_the_length_of_the_file() -> None:
+    spec = _spec(_ref("src/app.py", READ, (1, 40), (380, 460)), OUT)
+    (found,) = check_against_tree(spec, TREE)
+    assert found.message == "lines 380-460 lie outside src/app.py, which has 402 lines"
+
+
+def test_cited_lines_are_those_of_the_anchor() -> None:
+    longer = Listing({"src/app.py": 900})
+    spec = _spec(_ref("src/app.py", EDIT, (880, 900)))
+    assert check_against_tree(spec, TREE, anchor=longer) == ()
+    assert [item.code for item in check_against_tree(spec, longer, anchor=TREE)] == ["E202"]
+
+
+def test_a_file_that_another_spec_creates_may_be_missing() -> None:
+    maker = _spec(_ref("src/base.py", CREATE), path="mini-projects/p/maker.md")
+    user = _spec(_ref("src/base.py", READ), _ref("src/base.py", EDIT))
+    assert [item.code for item in check_against_tree(user, TREE)] == ["E201"]
+    assert check_against_tree(user, TREE, others=(maker, user)) == ()
+
+
+def test_a_spec_does_not_provide_for_itself() -> None:
+    spec = _spec(_ref("src/base.py", READ), _ref("src/base.py", CREATE))
+    assert [item.code for item in check_against_tree(spec, TREE, others=(spec,))] == ["E201"]
+
+
+def test_a_file_that_another_spec_deletes_may_be_created_anew() -> None:
+    remover = _spec(_ref("src/app.py", DELETE), path="mini-projects/p/remover.md")
+    maker = _spec(_ref("src/app.py", CREATE))
+    assert check_against_tree(maker, TREE, others=(remover,)) == ()
+
+
+@pytest.mark.parametrize(
+    ("anchor", "commit", "codes"),
+    [("4f2c9e1", None, ["E213"]), ("4f2c9e1", "4f2c9e1a" * 5, []), (None, None, [])],
+)
+def test_an_anchor_must_be_found(anchor: str | None, commit: str | None, codes: list[str]) -> None:
+    spec = replace(_spec(OUT), options=Options(anchor=anchor))
+    assert [item.code for item in check_anchor(spec, commit=commit)] == codes
+
+
+def _sound(path: str, *files: FileRef, needs: tuple[str, ...] = ()) -> Spec:
+    return replace(
+        _spec(*files, path=path),
+        task="1. Copy lines 1-9.",
+        criteria=(Criterion("it is there"),),
+        commands=(Command("python -m compileall src"),),
+        options=Options(depends_on=needs),
+    )
+
+
+def test_everything_is_said_once_in_the_order_of_the_files() -> None:
+    maker = _sound("mini-projects/p/b.md", _ref("src/base.py", CREATE))
+    late = _sound("mini-projects/p/a.md", _ref("src/base.py", READ), _ref("src/app.py", EDIT))
+    found = check_all([maker, late], tree=TREE)
+    assert [(item.path[-4:], item.code) for item in found] == [("a.md", "E214")]
+
+
+def test_a_sound_project_has_nothing_against_it() -> None:
+    maker = _sound("mini-projects/p/a.md", _ref("src/base.py", CREATE))
+    user = _sound("mini-projects/p/b.md", _ref("src/base.py", EDIT), needs=("a",))
+    assert check_all([maker, user], tree=TREE) == ()
+    assert check_all([user], tree=TREE, known=[maker]) == ()
+
+
+def test_each_spec_has_its_own_anchor() -> None:
+    spec = _sound("mini-projects/p/a.md", _ref("src/app.py", EDIT, (500, 600)))
+    anchors = {spec.path: Listing({"src/app.py": 600})}
+    assert [item.code for item in check_all([spec], tree=TREE)] == ["E202"]
+    assert check_all([spec], tree=TREE, anchors=anchors) == ()

@@ -1,0 +1,74 @@
+"""The command line: one file a command; each translates its options, calls the engine and renders what came of it."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from minitask import __version__
+
+COMMANDS = {
+    "init": "set a repository up: minitask.yaml, mini-projects/, a first spec",
+    "new": "write a spec from a template",
+    "validate": "check specs and say what is wrong with them",
+    "exec": "run one task: branch, change, proof, merge",
+    "run": "run all the tasks of a project, in dependency order",
+    "status": "where the tasks stand",
+    "show": "the report of a task's latest attempt",
+    "merge": "land tasks that are proven",
+    "undo": "take landed tasks back",
+    "verify": "prove a branch or commit again",
+    "clean": "remove workspaces, caches and finished branches",
+    "trust": "let this repository's minitask.yaml name executors and the sandbox",
+    "config": "the settings in force, and where each comes from",
+    "doctor": "check git, the sandbox, the settings and the executors",
+    "demo": "watch a real plan of nine specs run, in a throw-away repository",
+}
+"""Every command and its one line of help; a command's module has its name."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names, in the order of a task's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(f"minitask.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="minitask %(version)s")
+@click.option("-C", "folder", metavar="DIR", default=".", help="Run as if started in DIR.")
+@click.pass_context
+def group(ctx: click.Context, folder: str) -> None:
+    """Delegate small code changes: committed Markdown specs become proven, merged git branches.
+
+    \b
+    Example:
+      minitask validate && minitask run mini-projects/api
+    """
+    ctx.obj = folder
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    from minitask.cli.edge import run_command
+
+    sys.exit(run_command(group))

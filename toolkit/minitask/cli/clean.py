@@ -1,0 +1,35 @@
+"""`minitask clean`: remove what is the toolkit's own."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.session import json_option, print_json, start
+from minitask.run.clean import clean
+
+
+@click.command("clean")
+@click.option("--branches", is_flag=True, help="Remove the branches of landed tasks, too.")
+@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, branches: bool, dry_run: bool, as_json: bool) -> int:
+    """Remove workspaces, caches and journal refs; candidates, records and your own branches stay.
+
+    \b
+    Example:
+      minitask clean --branches --dry-run
+    """
+    session = start(ctx)
+    with session.engine("clean", quiet=as_json) as engine:
+        done = clean(engine, session.place(engine), branches=branches, dry_run=dry_run)
+    if as_json:
+        folders = [str(path) for path in done.folders]
+        print_json({"dry_run": dry_run, "folders": folders, "refs": list(done.refs)})
+        return 0
+    verb = "would remove" if dry_run else "removed"
+    for name in (*map(str, done.folders), *done.refs):
+        click.echo(f"{verb} {name}")
+    if not (done.folders or done.refs):
+        click.echo("nothing to clean")
+    return 0

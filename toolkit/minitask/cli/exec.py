@@ -1,0 +1,105 @@
+"""`minitask exec`: one task, from its committed spec to its verdict."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.session import exit_code, json_option, print_json, start
+from minitask.errors import MachineError, RefusedError, UsageError
+from minitask.ledger.record import TaskResult, Verdict, result_document
+from minitask.policy.route import Demand
+from minitask.run.attempt import Wishes, run_task
+from minitask.run.engine import Engine
+from minitask.run.tasks import Task, find_tasks
+
+
+@click.command("exec")
+@click.argument("spec")
+@click.option("--tier", help="The tier to use: none, free, cheap, balanced or frontier.")
+@click.option("--executor", help="The executor to use, by its name in the config.")
+@click.option("--model", help="The model to use.")
+@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
+@click.option("--no-merge", is_flag=True, help="Prove the task, and leave the landing to you.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be sent to whom and run where; spend nothing."
+)
+@click.option("--again", is_flag=True, help="Run it though it has landed.")
+@click.option("--worktree-spec", is_flag=True, help="Run the spec as it stands in the checkout.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, spec: str, **options: object) -> int:
+    """Run one task: SPEC is a path, FILE#N or PROJECT/ID.
+
+    \b
+    Example:
+      minitask exec mini-projects/api/02-routes.md --into main
+    """
+    session = start(ctx)
+    as_json = bool(options["as_json"])
+    with session.engine(f"exec {spec}", quiet=as_json) as engine:
+        into = options["into"]
+        place = session.place(
+            engine, str(into) if into else None, worktree_spec=bool(options["worktree_spec"])
+        )
+        try:
+            task = _only(find_tasks(engine, [spec], place), spec)
+        except RefusedError as error:
+            result = _refused(spec, error)
+        else:
+            wishes = _wishes(options)
+            if options["dry_run"]:
+                return _dry_run(engine, task, wishes, as_json=as_json)
+            result = run_task(engine, task, wishes)
+    _print(result, as_json=as_json)
+    return exit_code([result])
+
+
+def _wishes(options: dict[str, object]) -> Wishes:
+    tier, executor, model = (options[name] for name in ("tier", "executor", "model"))
+    demand = Demand(
+        tier=str(tier) if tier else None,
+        executor=str(executor) if executor else None,
+        model=str(model) if model else None,
+    )
+    return Wishes(demand, merge=not options["no_merge"], again=bool(options["again"]))
+
+
+def _only(tasks: tuple[Task, ...], spec: str) -> Task:
+    if len(tasks) > 1:
+        names = ", ".join(task.name for task in tasks[:4])
+        raise UsageError(
+            f"{spec} holds {len(tasks)} tasks ({names} …)",
+            hint="name one, or run them all with `minitask run`",
+        )
+    return tasks[0]
+
+
+def _refused(spec: str, error: RefusedError) -> TaskResult:
+    return TaskResult(
+        task=spec, spec_path=spec, spec_blob=None, verdict=Verdict.REFUSED, reason=str(error)
+    )
+
+
+def _print(result: TaskResult, *, as_json: bool) -> None:
+    if as_json:
+        print_json(result_document(result))
+        return
+    from minitask.reports.results import render_result
+
+    click.echo(render_result(result))
+
+
+def _dry_run(engine: Engine, task: Task, wishes: Wishes, *, as_json: bool) -> int:
+    from minitask.reports.dry_run import dry_run_document, render_dry_run
+    from minitask.run.forecast import forecast
+
+    try:
+        said = forecast(engine, task, wishes)
+    except (RefusedError, MachineError) as error:
+        _print(_refused(task.name, RefusedError(str(error))), as_json=as_json)
+        return error.exit_code
+    if as_json:
+        print_json(dry_run_document(said))
+    else:
+        click.echo(render_dry_run(said))
+    return 0

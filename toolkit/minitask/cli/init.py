@@ -1,0 +1,4 @@
+"""`minitask init`: set a repository up."""
+
+from __future__ import annotations
+

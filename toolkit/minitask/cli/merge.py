@@ -1,0 +1,35 @@
+"""`minitask merge`: land what is proven."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.session import exit_code, json_option, print_json, start
+from minitask.ledger.record import result_document
+from minitask.reports.results import render_result
+from minitask.run.merge import merge_task
+
+
+@click.command("merge")
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
+    """Land proven tasks; a merge that was not proven as it is now is proven first.
+
+    \b
+    Example:
+      minitask merge api/02-routes api/03-tests
+    """
+    session = start(ctx)
+    results = []
+    with session.engine(f"merge {' '.join(tasks)}", quiet=as_json) as engine:
+        for task in tasks:
+            result = merge_task(engine, task, session.place(engine, into))
+            results.append(result)
+            if not as_json:
+                click.echo(render_result(result))
+    if as_json:
+        print_json({"tasks": [result_document(result) for result in results]})
+    return exit_code(results)

@@ -1,0 +1,69 @@
+"""`minitask run`: a project, or several specs, in dependency order."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+import click
+
+from minitask.cli.session import exit_code, json_option, print_json, start
+from minitask.errors import UsageError
+from minitask.policy.route import Demand
+from minitask.run.attempt import Wishes
+from minitask.run.project import Budget, run_project
+from minitask.run.tasks import find_tasks
+
+
+@click.command("run")
+@click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Accepted; tasks run one at a time as yet."
+)
+@click.option("--engine", type=click.Choice(["local"]), default="local", help="Where tasks run.")
+@click.option(
+    "--max-cost", metavar="USD", help="Stop before the next call once this much is spent."
+)
+@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
+@click.option("--no-merge", is_flag=True, help="Prove the tasks, and leave the landing to you.")
+@click.option("--again", is_flag=True, help="Run tasks though they have landed.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) -> int:
+    """Run all the tasks of a project that are not on the target yet.
+
+    \b
+    Example:
+      minitask run mini-projects/api --max-cost 2.50
+    """
+    session = start(ctx)
+    as_json = bool(options["as_json"])
+    into = str(options["into"]) if options["into"] else None
+    most = options["max_cost"]
+    limit = _amount(str(most)) if most else session.settings.max_cost_usd
+    with session.engine(f"run {' '.join(specs)}", quiet=as_json) as engine:
+        started = engine.clock()
+        place = session.place(engine, into)
+        tasks = find_tasks(engine, specs, place)
+        wishes = Wishes(Demand(), merge=not options["no_merge"], again=bool(options["again"]))
+        results = run_project(engine, tasks, place=place, wishes=wishes, budget=Budget(limit))
+        seconds = engine.clock() - started
+    from minitask.reports.results import RunSummary, render_run, run_document
+
+    summary = RunSummary(
+        ", ".join(specs), place.target.removeprefix("refs/heads/"), results, seconds
+    )
+    if as_json:
+        print_json(run_document(summary))
+    else:
+        click.echo(render_run(summary))
+    return exit_code(results)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise UsageError(f"--max-cost {text} is no amount of US dollars", hint="write it like 2.50")
+    return amount

@@ -1,0 +1,109 @@
+"""What the commands share: the repository, its settings, an engine, and how results leave the process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from minitask.cli.edge import say
+from minitask.errors import UsageError
+from minitask.ledger.record import TaskResult, Verdict
+from minitask.repo.repository import Repository, discover
+from minitask.run.configure import load_settings
+from minitask.run.engine import Engine, Progress, open_engine
+from minitask.run.tasks import Place
+from minitask.settings import Settings
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+EXIT = {
+    Verdict.MERGED: 0,
+    Verdict.READY: 0,
+    Verdict.FAILED: 1,
+    Verdict.REFUSED: 1,
+    Verdict.CONFLICT: 1,
+    Verdict.SKIPPED: 1,
+    Verdict.ERROR: 3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Where the user stands, in which repository, under which settings."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    repository: Repository
+    settings: Settings
+
+    @contextmanager
+    def engine(self, purpose: str, *, quiet: bool = False) -> Iterator[Engine]:
+        """An engine under the repository's lock; progress goes to stderr."""
+        emit = _silent if quiet else _progress
+        with open_engine(
+            self.repository, self.settings, environ=self.environ, purpose=purpose, emit=emit
+        ) as engine:
+            yield engine
+
+    def place(
+        self, engine: Engine, into: str | None = None, *, worktree_spec: bool = False
+    ) -> Place:
+        """Where specs are looked for: the tip of the branch that they land on."""
+        target = engine.target(into)
+        return Place(engine.tip(target), target, self.folder, worktree_spec)
+
+
+def start(ctx: click.Context, *, flags: Mapping[str, Any] | None = None) -> Session:
+    """Find the repository and settle the settings, or say in one line why not."""
+    folder = start_folder(ctx)
+    environ = dict(os.environ)
+    repository = discover(folder, environ)
+    settings = load_settings(repository, environ, flags=flags)
+    for note in settings.notes:
+        say(f"note: {note}")
+    return Session(folder, environ, repository, settings)
+
+
+def start_folder(ctx: click.Context) -> Path:
+    """The folder that -C names."""
+    folder = Path(ctx.obj or ".").absolute()
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder", hint="name one that exists with -C DIR")
+    return folder
+
+
+def json_option(function: Function) -> Function:
+    """The `--json` switch."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(
+        function
+    )
+
+
+def print_json(document: object) -> None:
+    """One JSON document on stdout; bytes that are no UTF-8 are replaced."""
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    click.echo(text.encode("utf-8", "replace"))
+
+
+def exit_code(results: Sequence[TaskResult]) -> int:
+    """The worst of the verdicts; 4 where the budget was spent."""
+    if any(result.reason == "the budget is spent" for result in results):
+        return 4
+    return max((EXIT[result.verdict] for result in results), default=0)
+
+
+def _progress(event: Progress) -> None:
+    task = f"{event.task}: " if event.task else ""
+    say(f"{task}{event.stage}{f': {event.text}' if event.text else ''}")
+
+
+def _silent(event: Progress) -> None:
+    """Say nothing but that somebody else holds the lock."""
+    if event.stage == "waiting":
+        say(event.text)

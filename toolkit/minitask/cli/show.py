@@ -1,0 +1,45 @@
+"""`minitask show`: one task's report."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.session import json_option, print_json, start
+from minitask.errors import UsageError
+from minitask.reports.task_report import render_report, report_document
+from minitask.run.records import latest_record, records_of, task_at
+from minitask.run.state import standings
+
+
+@click.command("show")
+@click.argument("task")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, task: str, *, as_json: bool) -> int:
+    """Show what an attempt created and edited, how each command went, what it cost, and what is next.
+
+    TASK is PROJECT/ID, as `minitask status` lists it.
+
+    \b
+    Example:
+      minitask show api/02-routes
+    """
+    session = start(ctx)
+    with session.engine(f"show {task}", quiet=True) as engine:
+        place = session.place(engine)
+        record = latest_record(engine, task)
+        records = records_of(engine, task)
+        source = f"{record.spec_path}@{_blob_now(engine.objects.entry(place.base, record.spec_path), record)}"
+        try:
+            standing = standings(engine, [task_at(engine, task, source, place)], place)[0]
+        except UsageError:
+            standing = None
+    if as_json:
+        print_json(report_document(records, standing))
+    else:
+        click.echo(render_report(records, standing))
+    return 0
+
+
+def _blob_now(entry: object, record: object) -> str:
+    return getattr(entry, "oid", None) or str(getattr(record, "spec_blob", ""))

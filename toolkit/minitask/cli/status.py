@@ -1,0 +1,38 @@
+"""`minitask status`: where the tasks stand."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.session import json_option, print_json, start
+from minitask.reports.status import render_status, status_document
+from minitask.run.state import standings
+from minitask.run.tasks import PROJECTS, find_tasks
+
+
+@click.command("status")
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, projects: tuple[str, ...], *, as_json: bool) -> int:
+    """List the committed tasks with their state: new, ready, merged, failed, refused, changed or undone.
+
+    \b
+    Example:
+      minitask status api
+    """
+    session = start(ctx)
+    with session.engine("status", quiet=True) as engine:
+        place = session.place(engine)
+        has_any = engine.objects.entry(place.base, PROJECTS) is not None
+        words = projects or ((_all(session.repository.top),) if has_any else ())
+        found = standings(engine, find_tasks(engine, words, place), place)
+    if as_json:
+        print_json(status_document(found))
+    else:
+        click.echo(render_status(found))
+    return 0
+
+
+def _all(top: object) -> str:
+    return f"{top}/{PROJECTS}" if top else PROJECTS

@@ -1,0 +1,31 @@
+"""`minitask trust`: pin this repository's configuration."""
+
+from __future__ import annotations
+
+import click
+
+from minitask import settings
+from minitask.cli.session import start
+from minitask.errors import UsageError
+from minitask.run.configure import config_text
+
+
+@click.command("trust")
+@click.pass_context
+def command(ctx: click.Context) -> int:
+    """Let this repository's minitask.yaml, exactly as it is now, name executors and loosen the sandbox.
+
+    \b
+    Example:
+      git diff minitask.yaml && minitask trust
+    """
+    session = start(ctx)
+    text = config_text(session.repository)
+    if text is None:
+        raise UsageError(f"there is no {settings.FILE} here", hint="`minitask init` writes one")
+    settings.parse_layer(text, name=settings.FILE)
+    where = settings.trust(session.environ, repository=session.repository.common_dir, text=text)
+    click.echo(
+        f"trusted: {settings.FILE} as it is now (sha256 {settings.fingerprint(text)[:12]}, kept in {where})"
+    )
+    return 0

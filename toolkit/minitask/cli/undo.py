@@ -1,0 +1,52 @@
+"""`minitask undo`: take landed tasks back."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.session import EXIT, json_option, print_json, start
+from minitask.ledger.record import Verdict
+from minitask.run.undo import Undone, undo_task
+
+
+@click.command("undo")
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.option(
+    "--into", metavar="BRANCH", help="The branch to take them from (default: the current one)."
+)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
+    """Take landed tasks back, each by a commit that reverts its merge.
+
+    \b
+    Example:
+      minitask undo api/02-routes
+    """
+    session = start(ctx)
+    done: list[Undone] = []
+    with session.engine(f"undo {' '.join(tasks)}", quiet=as_json) as engine:
+        for task in tasks:
+            undone = undo_task(engine, task, session.place(engine, into))
+            done.append(undone)
+            if not as_json:
+                click.echo(_render(undone))
+    if as_json:
+        print_json({"tasks": [_document(item) for item in done]})
+    return max(EXIT[item.verdict] if item.verdict is not Verdict.READY else 1 for item in done)
+
+
+def _render(undone: Undone) -> str:
+    if undone.verdict is Verdict.MERGED:
+        return f"✓ {undone.task}: taken back by {str(undone.commit)[:12]}\n  next   minitask exec {undone.task}"
+    again = f"\n  next   minitask undo {undone.task}" if undone.verdict is Verdict.READY else ""
+    return f"✗ {undone.task}: {undone.verdict.value}: {undone.reason}{again}"
+
+
+def _document(undone: Undone) -> dict[str, str | None]:
+    return {
+        "task": undone.task,
+        "verdict": undone.verdict.value,
+        "commit": undone.commit,
+        "reason": undone.reason,
+    }

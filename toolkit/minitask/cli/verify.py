@@ -1,0 +1,46 @@
+"""`minitask verify`: prove one branch or commit again."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.session import json_option, print_json, start
+from minitask.ledger.record import command_document
+from minitask.reports.results import render_command
+from minitask.run.tasks import Place
+from minitask.run.verify import verify
+
+
+@click.command("verify")
+@click.argument("ref")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
+    """Run the validation of the task that REF carries, on a fresh checkout of REF.
+
+    REF is a branch, a commit or PROJECT/ID. Exits with 0 where every command passes.
+
+    \b
+    Example:
+      minitask verify minitask/api/02-routes
+    """
+    session = start(ctx)
+    with session.engine(f"verify {ref}", quiet=as_json) as engine:
+        commit = engine.objects.commit("HEAD") or ""
+        done = verify(engine, ref, Place(commit, "", session.folder))
+    if as_json:
+        print_json(
+            {
+                "task": done.task,
+                "commit": done.commit,
+                "passed": done.proof.passed,
+                "sandbox": done.proof.sandbox,
+                "commands": [command_document(item) for item in done.proof.commands],
+            }
+        )
+    else:
+        verdict = "proven" if done.proof.passed else f"not proven: {done.proof.reason}"
+        click.echo(f"{done.task} at {done.commit[:12]}: {verdict} (sandbox: {done.proof.sandbox})")
+        for item in done.proof.commands:
+            click.echo("\n".join(render_command(item)))
+    return 0 if done.proof.passed else 1

@@ -1,0 +1,35 @@
+"""Apply an edit script to file contents: all of it, or nothing."""
+
+from __future__ import annotations
+
+from minitask.edits.build import build
+from minitask.edits.layout import layout_of
+from minitask.edits.match import replaced
+from minitask.edits.model import Change, EditScript, Locate, Reader, SearchReplace, UnifiedDiff
+from minitask.edits.patch import apply_diff
+from minitask.edits.place import placed
+from minitask.edits.tree import Base, Tree
+
+
+def apply_script(
+    script: EditScript, *, read: Reader, locate: Locate | None = None, source: str = ""
+) -> tuple[Change, ...]:
+    """What differs from the base once the script is applied, sorted by path.
+
+    `read` gives a path's content, or `None` where there is no such file; `locate` carries cited
+    lines to where they are in it; `source` names the script's Markdown in errors. Raises
+    `EditError` if anything does not fit exactly.
+    """
+    tree = build(layout_of(script, Base(read, locate), source=source))
+    for edit in script.edits:
+        if isinstance(edit, SearchReplace | UnifiedDiff):
+            with placed(edit.line, source=source):
+                _apply(tree, edit)
+    return tree.changes()
+
+
+def _apply(tree: Tree, edit: SearchReplace | UnifiedDiff) -> None:
+    if isinstance(edit, UnifiedDiff):
+        apply_diff(tree, edit.text)
+    else:
+        tree.put(edit.path, replaced(tree.text(edit.path), edit))

@@ -1,0 +1,108 @@
+"""Build the files of a layout: whole files, renames, and lines copied, moved and deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitask.edits.lines import CRLF, LF, Text, adopt, ended, parse_text, text_of
+from minitask.edits.model import Verb
+from minitask.edits.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from minitask.edits.layout import Layout, Piece
+
+
+def build(layout: Layout) -> Tree:
+    """The tree that searches and diffs then apply to."""
+    tree = Tree(layout.base)
+    texts = {path: _assembled(layout, path) for path in _written(layout)}
+    for path in (*layout.gone, *layout.renames.values()):
+        tree.drop(path)
+    for path, text in texts.items():
+        tree.put(path, text, mode_from=_mode_from(layout, path))
+    return tree
+
+
+def _written(layout: Layout) -> set[str]:
+    """The paths that have content of the script's making."""
+    moved = {old: new for new, old in layout.renames.items()}
+    thinned = {moved.get(path, path) for path in layout.removed if path not in layout.gone}
+    return {*layout.wholes, *layout.renames, *layout.pieces, *thinned}
+
+
+def _assembled(layout: Layout, path: str) -> Text:
+    origin = layout.origin(path)
+    known = layout.base.text(origin)
+    pieces = layout.pieces.get(path, [])
+    if known is not None and not (pieces or path in layout.wholes or origin in layout.removed):
+        return known
+    whole = parse_text(layout.wholes[path].content) if path in layout.wholes else None
+    eol = _eol(known, whole, pieces)
+    if whole is not None:
+        body = _around(adopt(whole.lines, had=whole.eol, eol=eol), pieces, eol)
+    elif known is not None:
+        body = _edited(layout, origin, pieces, eol)
+    else:
+        body = _around((), pieces, eol)
+    bom = any(text.bom for text in (known, whole) if text)
+    first_of_new = known is None and whole is None and pieces[0].bom
+    return text_of(_joined([body, *_appended(pieces, eol)], eol), eol=eol, bom=bom or first_of_new)
+
+
+def _eol(known: Text | None, whole: Text | None, pieces: Sequence[Piece]) -> str:
+    """The line end of the file to be built.
+
+    A whole file in LF takes over that of the file it replaces, or of the lines that are moved into
+    it: Markdown cannot carry CRLF, so that LF there says nothing of what its author wants.
+    """
+    if whole and whole.eol == CRLF:
+        return CRLF
+    known_eols = [known.eol if known else "", *(piece.eol for piece in pieces)]
+    return next((eol for eol in known_eols if eol), LF)
+
+
+def _edited(layout: Layout, origin: str, pieces: Sequence[Piece], eol: str) -> tuple[str, ...]:
+    """The base's lines without the removed ones and with the inserted ones."""
+    text = layout.base.require(origin)
+    cuts = layout.removed.get(origin, ())
+    removed = {number for cut in cuts for number in range(cut.start, cut.end + 1)}
+    chunks = [_inserted(pieces, 0, eol)]
+    inserting = {piece.after for piece in pieces}
+    for number, line in enumerate(text.lines, 1):
+        if number not in removed:
+            chunks.append((line,))
+        if number in inserting:
+            chunks.append(_inserted(pieces, number, eol))
+    return _joined(chunks, eol)
+
+
+def _around(lines: Sequence[str], pieces: Sequence[Piece], eol: str) -> tuple[str, ...]:
+    return _joined([_inserted(pieces, 0, eol), lines], eol)
+
+
+def _inserted(pieces: Iterable[Piece], after: int, eol: str) -> tuple[str, ...]:
+    chosen = (piece for piece in pieces if piece.after == after)
+    return _joined((adopt(piece.lines, had=piece.eol, eol=eol) for piece in chosen), eol)
+
+
+def _appended(pieces: Iterable[Piece], eol: str) -> Iterator[tuple[str, ...]]:
+    chosen = (piece for piece in pieces if piece.after is None)
+    return (adopt(piece.lines, had=piece.eol, eol=eol) for piece in chosen)
+
+
+def _joined(chunks: Iterable[Sequence[str]], eol: str) -> tuple[str, ...]:
+    """All chunks' lines, with an end on each that something follows."""
+    return ended([line for chunk in chunks for line in chunk], eol)
+
+
+def _mode_from(layout: Layout, path: str) -> str | None:
+    """The path whose mode the file takes over: the one that as a whole became it."""
+    if path in layout.renames:
+        return layout.renames[path]
+    if path in layout.wholes or layout.base.text(path) is not None:
+        return None
+    cuts = [cut for piece in layout.pieces.get(path, ()) for cut in piece.cuts]
+    alone = len(cuts) == 1 and cuts[0].whole and cuts[0].operation.verb in (Verb.COPY, Verb.MOVE)
+    return cuts[0].path if alone else None

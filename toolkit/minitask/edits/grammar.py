@@ -1,0 +1,211 @@
+"""Edit scripts as Markdown fences, in specs and in replies: read, written, and what they touch."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from minitask.edits.blocks import has_markers, parse_blocks, render_block
+from minitask.edits.diff import FileDiff, parse_diff
+from minitask.edits.fences import (
+    content_lines,
+    is_literal,
+    path_above,
+    path_in,
+    path_info,
+    render_fence,
+)
+from minitask.edits.lines import is_blank
+from minitask.edits.model import (
+    Edit,
+    EditScript,
+    Operation,
+    SearchReplace,
+    UnifiedDiff,
+    Verb,
+    WholeFile,
+)
+from minitask.edits.operations import parse_operation, render_operation
+from minitask.edits.place import placed
+from minitask.errors import EditError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from minitask.spec.model import Fence
+
+_EDITS = "edits"
+_DIFF = "diff"
+
+
+def parse_script(
+    fences: Sequence[Fence], *, source: str = "", lead_paths: bool = False
+) -> EditScript:
+    """The edits that the fences hold, in order; fences that are no edits are passed over.
+
+    With `lead_paths`, a path alone on the line above a fence counts as its `path=`. Raises
+    `EditError` with its place, `SOURCE:LINE`, for anything malformed.
+    """
+    edits: list[Edit] = []
+    for fence in fences:
+        with placed(fence.line, source=source):
+            edits += _parse_fence(fence, source=source, lead_paths=lead_paths)
+    _check_wholes(edits, source)
+    return EditScript(tuple(edits))
+
+
+def render_script(script: EditScript) -> str:
+    """The Markdown that parses back to the script.
+
+    A file's content in Markdown ends in a newline and has LF line ends; what differs is written so.
+    """
+    groups = groupby(enumerate(script.edits), key=_fence_key)
+    return "\n".join(_render_group([edit for _, edit in group]) for _, group in groups)
+
+
+def paths_read(script: EditScript) -> frozenset[str]:
+    """The paths whose content before the script it needs.
+
+    These are sources, and files searched, patched or inserted into that the script does not make.
+    """
+    renamed = {
+        edit.target: edit.sources[0].path
+        for edit in _operations(script)
+        if edit.verb is Verb.RENAME
+    }
+    cited = {source.path for edit in _operations(script) for source in edit.sources}
+    needed: set[str] = set()
+    made: set[str] = set()
+    for edit in script.edits:
+        needs, makes = _needs_and_makes(edit)
+        needed |= needs - made
+        made |= makes
+    built = {edit.path for edit in script.edits if isinstance(edit, WholeFile)}
+    built |= {
+        edit.target
+        for edit in _operations(script)
+        if edit.target is not None and edit.after is None
+    }
+    return frozenset({renamed.get(path, path) for path in cited} | (needed - built))
+
+
+def paths_written(script: EditScript) -> frozenset[str]:
+    """The paths that the script creates, changes or removes; a move writes its sources too."""
+    return frozenset(path for edit in script.edits for path in _written(edit))
+
+
+def covers(script: EditScript, writes: Collection[str]) -> bool:
+    """Whether the script writes every one of the paths; a script without edits covers nothing."""
+    return bool(script.edits) and paths_written(script).issuperset(writes)
+
+
+def _parse_fence(fence: Fence, *, source: str, lead_paths: bool) -> Iterable[Edit]:
+    word = fence.info.split(maxsplit=1)[0] if fence.info.strip() else ""
+    path = path_in(fence.info)
+    if word == _EDITS:
+        return _parse_operations(fence, source)
+    if word == _DIFF:
+        return [_parse_diff(fence, path)]
+    if path is None and lead_paths:
+        path = path_above(fence.lead)
+    if path is None:
+        _refuse_homeless(fence, lead_paths=lead_paths)
+        return []
+    if has_markers(fence.content) and not is_literal(fence.info):
+        return parse_blocks(fence.content, path=path, line=fence.line + 1, source=source)
+    return [WholeFile(path, fence.content, fence.line)]
+
+
+def _refuse_homeless(fence: Fence, *, lead_paths: bool) -> None:
+    # What has the form of an edit is no illustration: passed over, it would leave a part out.
+    if lead_paths and has_markers(fence.content):
+        raise EditError(
+            "a SEARCH/REPLACE block names no file", hint="write ```path=src/name.py above it"
+        )
+
+
+def _parse_operations(fence: Fence, source: str) -> Iterator[Operation]:
+    for number, text in content_lines(fence.content, after=fence.line):
+        if not is_blank(text) and not text.lstrip().startswith("#"):
+            with placed(number, source=source):
+                yield parse_operation(text, line=number)
+
+
+def _parse_diff(fence: Fence, path: str | None) -> UnifiedDiff:
+    text = fence.content
+    if path is not None and text.startswith("@@"):
+        text = f"--- a/{path}\n+++ b/{path}\n{text}"
+    parse_diff(text)
+    return UnifiedDiff(text, fence.line)
+
+
+def _check_wholes(edits: Iterable[Edit], source: str) -> None:
+    seen: dict[str, int] = {}
+    for edit in edits:
+        if isinstance(edit, WholeFile) and edit.path in seen:
+            with placed(edit.line, source=source):
+                message = f"{edit.path} is written whole twice, first in line {seen[edit.path]}"
+                raise EditError(message, hint="keep one of the two")
+        if isinstance(edit, WholeFile):
+            seen[edit.path] = edit.line
+
+
+def _fence_key(numbered: tuple[int, Edit]) -> tuple[type, object]:
+    """Equal for neighbours that share a fence."""
+    number, edit = numbered
+    if isinstance(edit, Operation):
+        return Operation, None
+    return type(edit), edit.path if isinstance(edit, SearchReplace) else number
+
+
+def _render_group(edits: Sequence[Edit]) -> str:
+    first = edits[0]
+    if isinstance(first, WholeFile):
+        return render_fence(
+            path_info(first.path, literal=has_markers(first.content)), first.content
+        )
+    if isinstance(first, UnifiedDiff):
+        return render_fence(_DIFF, first.text)
+    if isinstance(first, SearchReplace):
+        blocks = (render_block(edit) for edit in edits if isinstance(edit, SearchReplace))
+        return render_fence(path_info(first.path), "".join(blocks))
+    lines = (render_operation(edit) for edit in edits if isinstance(edit, Operation))
+    return render_fence(_EDITS, "".join(f"{line}\n" for line in lines))
+
+
+def _operations(script: EditScript) -> Iterator[Operation]:
+    return (edit for edit in script.edits if isinstance(edit, Operation))
+
+
+def _needs_and_makes(edit: Edit) -> tuple[set[str], set[str]]:
+    """Paths whose content the edit works on, and those that it gives content of its own."""
+    if isinstance(edit, SearchReplace):
+        return ({edit.path}, set()) if edit.search else (set(), {edit.path})
+    if isinstance(edit, UnifiedDiff):
+        diffs = parse_diff(edit.text)
+        return {diff.old for diff in diffs if diff.old}, {
+            d.new for d in diffs if d.new and d.new != d.old
+        }
+    if isinstance(edit, Operation) and edit.target is not None and edit.after:
+        return {edit.target}, set()
+    return set(), set()
+
+
+def _written(edit: Edit) -> Iterator[str]:
+    if isinstance(edit, UnifiedDiff):
+        for diff in parse_diff(edit.text):
+            yield from _written_by(diff)
+    elif isinstance(edit, Operation):
+        if edit.verb is not Verb.COPY:
+            yield from (source.path for source in edit.sources)
+        if edit.target is not None:
+            yield edit.target
+    else:
+        yield edit.path
+
+
+def _written_by(diff: FileDiff) -> Iterator[str]:
+    if diff.old is not None and not (diff.copies and diff.new != diff.old):
+        yield diff.old
+    if diff.new is not None:
+        yield diff.new

@@ -1,0 +1,151 @@
+"""Find the one place that a search text means: exactly, or but for white space; never guess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from minitask.edits.lines import (
+    LF,
+    Text,
+    adopt,
+    bodies,
+    body,
+    dominant_eol,
+    indent_of,
+    is_blank,
+    split_lines,
+    text_of,
+)
+from minitask.edits.nearest import describe_nearest
+from minitask.errors import EditError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.edits.model import SearchReplace
+
+_TRAILING = " \t\r\x0b\x0c"
+_LISTED_PLACES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Lines `start` to `end` (from 0, `end` not included) that a search text stands for.
+
+    `added` is the indentation that the file has beyond the search text's, `removed` what it lacks.
+    """
+
+    start: int
+    end: int
+    added: str = ""
+    removed: str = ""
+
+    def shift(self, lines: Sequence[str]) -> tuple[str, ...]:
+        """Indent lines that were written beside the search text as the file is indented."""
+        return tuple(line if is_blank(line) else self._shift_line(line) for line in lines)
+
+    def _shift_line(self, line: str) -> str:
+        if not line.startswith(self.removed):
+            message = f"the replacement has less indentation than the search text: {body(line)!r}"
+            raise EditError(
+                message, hint="indent search text and replacement as the file is indented"
+            )
+        return self.added + line[len(self.removed) :]
+
+
+def find_block(lines: Sequence[str], wanted: Sequence[str], *, path: str = "the file") -> Block:
+    """Where `wanted` stands in `lines`: exactly, else but for trailing space, else indentation.
+
+    Line ends are no part of the comparison.
+    Raises `EditError` where a way of looking finds several places, or none finds any.
+    """
+    have, want = bodies(lines), bodies(wanted)
+    if not want:
+        raise EditError(f"the search text for {path} is empty", hint="give the lines to replace")
+    for look in (_exact, _but_for_trailing, _but_for_indentation):
+        found = look(have, want)
+        if len(found) > 1:
+            raise _ambiguous([block.start + 1 for block in found], path)
+        if found:
+            return found[0]
+    raise _missing(have, want, path)
+
+
+def replaced(text: Text | None, edit: SearchReplace) -> Text:
+    """The file with the search text replaced; its line ends, and the lack of a last one, stay."""
+    if not edit.search:
+        return _filled(text, edit)
+    if text is None:
+        raise EditError(f"{edit.path} does not exist", hint="an empty search text creates a file")
+    wanted, fresh = split_lines(edit.search), split_lines(edit.replace)
+    block = find_block(text.lines, wanted, path=edit.path)
+    eol = text.eol or LF
+    put = adopt(block.shift(fresh), had=dominant_eol(edit.replace), eol=eol)
+    after = text.lines[block.end :]
+    if put and not after and not text.lines[-1].endswith(LF):
+        put = (*put[:-1], body(put[-1]))
+    return text_of((*text.lines[: block.start], *put, *after), eol=eol, bom=text.bom)
+
+
+def _filled(text: Text | None, edit: SearchReplace) -> Text:
+    if text and text.lines:
+        hint = "give the lines to replace, or the whole file in a fence with its path"
+        raise EditError(f"the search text for {edit.path} is empty, and the file is not", hint=hint)
+    return text_of(split_lines(edit.replace), eol=LF, bom=bool(text and text.bom))
+
+
+def occurrences(have: Sequence[str], want: Sequence[str]) -> list[int]:
+    """Every index at which `want` stands in `have`, overlapping ones too."""
+    have, want, size = tuple(have), tuple(want), len(want)
+    places = range(len(have) - size + 1)
+    return [i for i in places if have[i] == want[0] and have[i : i + size] == want]
+
+
+def _exact(have: Sequence[str], want: Sequence[str]) -> list[Block]:
+    return [Block(i, i + len(want)) for i in occurrences(have, want)]
+
+
+def _but_for_trailing(have: Sequence[str], want: Sequence[str]) -> list[Block]:
+    return _exact(*([line.rstrip(_TRAILING) for line in side] for side in (have, want)))
+
+
+def _but_for_indentation(have: Sequence[str], want: Sequence[str]) -> list[Block]:
+    places = occurrences(*([line.strip(_TRAILING) for line in side] for side in (have, want)))
+    blocks = [_uniform(have[i : i + len(want)], want, start=i) for i in places]
+    return [block for block in blocks if block]
+
+
+def _uniform(have: Sequence[str], want: Sequence[str], *, start: int) -> Block | None:
+    """The block, if one and the same shift of indentation explains all its lines."""
+    pairs = zip(have, want, strict=True)
+    shifts = {_shift(indent_of(h), indent_of(w)) for h, w in pairs if not is_blank(w)}
+    shift = shifts.pop() if len(shifts) == 1 else None
+    return Block(start, start + len(want), *shift) if shift else None
+
+
+def _shift(have: str, want: str) -> tuple[str, str] | None:
+    if have.endswith(want):
+        return have.removesuffix(want), ""
+    return ("", want.removesuffix(have)) if want.endswith(have) else None
+
+
+def _ambiguous(numbers: Sequence[int], path: str) -> EditError:
+    places = ", ".join(map(str, numbers[:_LISTED_PLACES])) + (
+        ", …" if len(numbers) > _LISTED_PLACES else ""
+    )
+    message = f"search text occurs {len(numbers)} times in {path} (lines {places})"
+    return EditError(message, hint="include one more line of context")
+
+
+def _missing(have: Sequence[str], want: Sequence[str], path: str) -> EditError:
+    nearest = describe_nearest(have, want)
+    message = f"search text does not occur in {path}"
+    if nearest:
+        return EditError(
+            f"{message}; nearest: {nearest}", hint="copy the lines as they stand in the file"
+        )
+    return EditError(
+        f"{message}, and nothing in it is alike",
+        hint="check the path, and that the lines still exist",
+    )

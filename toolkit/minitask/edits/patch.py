@@ -1,0 +1,134 @@
+"""Apply a parsed diff: every hunk where it says, or at the only other place that it fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitask.edits.diff import DiffLine, FileDiff, Hunk, parse_diff
+from minitask.edits.lines import LF, Text, bodies, text_of
+from minitask.edits.match import occurrences
+from minitask.edits.nearest import describe_nearest
+from minitask.errors import EditError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.edits.tree import Tree
+
+
+def apply_diff(tree: Tree, text: str) -> None:
+    """Apply all files of a diff in order; raises `EditError` for the first that does not fit."""
+    for diff in parse_diff(text):
+        _apply_file(tree, diff)
+
+
+def _apply_file(tree: Tree, diff: FileDiff) -> None:
+    if diff.new is not None and diff.new != diff.old and tree.text(diff.new) is not None:
+        raise EditError(
+            f"the diff creates {diff.new}, which exists", hint="write it as a change of the file"
+        )
+    result = patched(_old_text(tree, diff), diff)
+    if diff.new is None and diff.old is not None:
+        if result.lines:
+            raise EditError(
+                f"the diff deletes {diff.old} but leaves {len(result.lines)} lines of it"
+            )
+        tree.drop(diff.old)
+    elif diff.new is not None:
+        if diff.old is not None and diff.old != diff.new:
+            tree.carry(diff.old, diff.new, keep=diff.copies)
+        tree.put(diff.new, result)
+
+
+def _old_text(tree: Tree, diff: FileDiff) -> Text:
+    if diff.old is None:
+        return Text()
+    text = tree.text(diff.old)
+    if text is None:
+        raise EditError(
+            f"the diff changes {diff.old}, which does not exist",
+            hint="a new file's old side is /dev/null",
+        )
+    return text
+
+
+def patched(text: Text, diff: FileDiff) -> Text:
+    """The file with all hunks applied; lines that the diff only shows stay byte for byte."""
+    path = diff.old or diff.new or ""
+    have, eol = bodies(text.lines), text.eol or LF
+    out: list[str] = []
+    done = 0
+    for hunk in diff.hunks:
+        at = _place(have, hunk, text=text, path=path)
+        if at < done:
+            raise EditError(
+                f"the hunk of line {hunk.line} of the diff overlaps the one before it in {path}"
+            )
+        out += text.lines[done:at]
+        out += _changed(text.lines[at:], hunk, eol=eol)
+        done = at + len(hunk.old())
+        if any(line.bare and line.mark == "+" for line in hunk.lines) and done != len(have):
+            raise EditError(
+                f"the hunk of line {hunk.line} of the diff ends {path} without a newline, but lines"
+                " follow",
+                hint="leave out the `\\ No newline at end of file`",
+            )
+    return text_of((*out, *text.lines[done:]), eol=eol, bom=text.bom)
+
+
+def _changed(lines: Sequence[str], hunk: Hunk, *, eol: str) -> list[str]:
+    """What the hunk makes of the lines that start with its first."""
+    rest, out = iter(lines), []
+    for line in hunk.lines:
+        if line.mark == "+":
+            out.append(line.text + ("" if line.bare else eol))
+            continue
+        kept = next(rest)
+        if line.mark == " ":
+            out.append(kept)
+    return out
+
+
+def _place(have: Sequence[str], hunk: Hunk, *, text: Text, path: str) -> int:
+    """The index at which the hunk's old lines stand."""
+    old = hunk.old()
+    if not old:
+        return _insertion(have, hunk, path)
+    want = [line.text for line in old]
+    alike = occurrences(have, want)
+    found = [i for i in alike if _ends_fit(text, i, old)]
+    if hunk.start - 1 in found:
+        return hunk.start - 1
+    if len(found) == 1:
+        return found[0]
+    subject = f"the hunk of line {hunk.line} of the diff"
+    if found:
+        places = ", ".join(str(i + 1) for i in found)
+        message = f"{subject} fits {path} at lines {places}, not at {hunk.start}"
+        raise EditError(message, hint="correct its line number, or include more lines of context")
+    if alike:
+        message = f"{subject} says that {path} ends without a newline there, but it goes on"
+        raise EditError(message, hint="leave out the `\\ No newline at end of file`")
+    nearest = describe_nearest(have, want)
+    message = f"{subject} does not fit {path}"
+    raise EditError(
+        f"{message}; nearest: {nearest}" if nearest else message,
+        hint="context and removed lines must stand in the file exactly so",
+    )
+
+
+def _insertion(have: Sequence[str], hunk: Hunk, path: str) -> int:
+    if hunk.start > len(have):
+        message = (
+            f"the hunk of line {hunk.line} of the diff inserts after line {hunk.start} of {path}"
+        )
+        raise EditError(f"{message}, which has {len(have)} lines")
+    return hunk.start
+
+
+def _ends_fit(text: Text, at: int, old: Sequence[DiffLine]) -> bool:
+    """Whether each line that the diff shows without a newline has none in the file.
+
+    The reverse is let pass: a missing final newline is easily overlooked, and moves no place.
+    """
+    return not any(line.bare and text.lines[at + i].endswith(LF) for i, line in enumerate(old))

@@ -1,0 +1,155 @@
+"""All that a model is told: how to answer, the spec, and exactly the lines that it lists.
+
+The instructions never change and come first, then the spec, then the lines, then what went wrong
+before: the longest stable beginning, so that a provider's prompt cache can hit. Every token here is
+paid for on every task; the instructions stay below 150.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from minitask.edits.lines import bodies, split_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from minitask.edits.model import Locate
+    from minitask.executors.model import Excerpt, Order
+    from minitask.spec.model import Fence, FileRef, LineRange, Spec
+
+_ALL_NUMBERED = 80
+_SYSTEM = """\
+Do exactly this task. Reply with Markdown fences only, eliding nothing:
+- a whole file: info string `path=src/a.py`, then its content
+- edits: same info string, then blocks
+<<<<<<< SEARCH
+lines exactly as they are, unique
+=======
+new lines
+>>>>>>> REPLACE
+- lines moved or dropped: info string `edits`, one operation a line:
+`copy|move FILE:A-B -> FILE[:N]` (below line N, else appended; `dedent` or `indent N` before the \
+arrow), `delete FILE:A-B`, `rename FILE -> FILE`
+Prefer operations to retyping. A number and tab before a line are not its text; \
+bare lines count on."""
+
+
+def system_prompt() -> str:
+    """The instructions, the same for every task."""
+    return _SYSTEM
+
+
+def user_prompt(order: Order) -> str:
+    """The spec, its lines, and the feedback on an earlier attempt."""
+    parts = chain(
+        _spec_parts(order.spec, order.locate),
+        (_shown(excerpt, spec=order.spec) for excerpt in order.excerpts),
+        [f"An earlier attempt failed:\n{order.feedback.strip()}"] if order.feedback else [],
+    )
+    return _sendable("\n\n".join(part for part in parts if part))
+
+
+def repair_prompt(problem: str) -> str:
+    """What a model is told of a reply that cannot be applied."""
+    return _sendable(
+        f"Nothing was applied: {problem}\nReply again, corrected and complete, in the same form."
+    )
+
+
+def _spec_parts(spec: Spec, locate: Locate | None) -> list[str]:
+    """The spec's substance: its boilerplate is for people and for the toolkit."""
+    return [
+        f"# {spec.title}",
+        "\n".join(_file_line(ref, locate) for ref in spec.files),
+        _section("Context", spec.context),
+        _section("Task", spec.task),
+        _section("Code", _snippets(spec)),
+        _section("Done when", "\n".join(f"- {each.text}" for each in spec.criteria)),
+        _section("Validated by", _commands(spec)),
+    ]
+
+
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n{text.strip()}" if text.strip() else ""
+
+
+def _file_line(ref: FileRef, locate: Locate | None) -> str:
+    """What is to be done with a file, and where its cited lines are by now if they moved."""
+    place = ref.path
+    if ref.ranges and not ref.note:
+        place += f":{_listed(ref.ranges)}"
+    now = tuple(locate(ref.path, each) for each in ref.ranges) if locate else ref.ranges
+    moved = f"its lines are now {_listed(now)}" if now != ref.ranges else ""
+    notes = "; ".join(note for note in (ref.note, moved) if note)
+    return f"{ref.action}: {place}" + (f" ({notes})" if notes else "")
+
+
+def _listed(ranges: Iterable[LineRange]) -> str:
+    return ",".join(map(str, ranges))
+
+
+def _snippets(spec: Spec) -> str:
+    """The Code Snippets as written; else those fences that the task's text does not show."""
+    if spec.snippets_text.strip():
+        return spec.snippets_text
+    unseen = (fence for fence in spec.snippets if fence.content not in spec.task)
+    return "\n".join(_fenced(fence) for fence in unseen)
+
+
+def _fenced(fence: Fence) -> str:
+    ticks = _ticks(fence.content)
+    return f"{ticks}{fence.info}\n{fence.content}{ticks}"
+
+
+def _commands(spec: Spec) -> str:
+    return "\n".join(command.text for command in spec.commands)
+
+
+def _shown(excerpt: Excerpt, *, spec: Spec) -> str:
+    """The lines under their place; numbered where the task may move or change them."""
+    lines = bodies(split_lines(excerpt.text)) or ("",)
+    last = excerpt.first_line + len(lines) - 1
+    place = excerpt.path if excerpt.whole else f"{excerpt.path}:{excerpt.first_line}-{last}"
+    shown = _numbered(lines, excerpt.first_line) if _is_movable(excerpt, spec) else lines
+    ticks = _ticks(excerpt.text)
+    return "\n".join((f"{place}\n{ticks}", *shown, ticks))
+
+
+def _is_movable(excerpt: Excerpt, spec: Spec) -> bool:
+    """Whether range operations on these lines make sense; mere context saves the numbers."""
+    return any(ref.path == excerpt.path for ref in spec.files if ref in spec.writes() or ref.ranges)
+
+
+def _numbered(lines: Sequence[str], first_line: int) -> list[str]:
+    """Lines after their number and a tab, which merges with indentation into one token.
+
+    Empty lines stay bare. Of many lines only those have a number which begin or end a block, and
+    every fifth: a range starts and ends there, and all numbers would cost a fifth of the text
+    itself.
+    """
+    sparse = len(lines) > _ALL_NUMBERED
+    borders = _borders(lines) if sparse else frozenset(range(len(lines)))
+    return [
+        f"{n}\t{line}" if line and (index in borders or n % 5 == 0) else line
+        for index, (n, line) in enumerate(enumerate(lines, first_line))
+    ]
+
+
+def _borders(lines: Sequence[str]) -> frozenset[int]:
+    """The indices of lines next to a blank one, or to none."""
+    blank = {-1, len(lines), *(i for i, line in enumerate(lines) if not line.strip())}
+    return frozenset(i for i in range(len(lines)) if i - 1 in blank or i + 1 in blank)
+
+
+def _ticks(text: str) -> str:
+    """A fence that nothing in `text` can close."""
+    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
+    return "`" * (longest + 1)
+
+
+def _sendable(text: str) -> str:
+    """`text` with bytes that are no UTF-8 shown as the replacement character."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,19 @@
+"""What a gate says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minitask.ledger.record import CommandRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """Whether the gate lets the attempt pass, why not, and what it ran to find out."""
+
+    gate: str
+    passed: bool
+    reason: str = ""
+    refused: bool = False
+    commands: tuple[CommandRecord, ...] = ()
+    sandbox: str = ""

@@ -1,0 +1,79 @@
+"""The scope gate: a change touches what the spec lists, in the way that it lists it, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from minitask.edits.model import Change
+from minitask.gates.ruling import Ruling
+from minitask.repo.merging import TreeChange
+from minitask.repo.objects import FILE_MODES
+from minitask.spec.model import FileAction, Spec
+from minitask.spec.paths import is_protected
+
+ALLOWED = {
+    FileAction.CREATE: "A",
+    FileAction.EDIT: "M",
+    FileAction.WRITE: "AM",
+    FileAction.DELETE: "D",
+}
+WORDS = {"A": "creates", "M": "edits", "D": "deletes", "T": "changes the type of"}
+
+
+def check_scope(
+    spec: Spec, changes: Iterable[TreeChange], *, protected: Sequence[str] = ()
+) -> Ruling:
+    """Judge the difference between the base and the candidate, path by path."""
+    listed = {ref.path: ref.action for ref in spec.writes()}
+    found = tuple(changes)
+    if not found:
+        return Ruling(
+            "scope", passed=False, reason="the change is empty: nothing differs from the base"
+        )
+    moved_executable = any(item.status == "D" and item.old_mode == "100755" for item in found)
+    for change in found:
+        reason = _reason(change, listed, spec=spec, protected=protected)
+        reason = reason or _mode_reason(change, executable=moved_executable)
+        if reason:
+            return Ruling("scope", passed=False, reason=reason, refused=True)
+    return Ruling("scope", passed=True)
+
+
+def check_paths(spec: Spec, changes: Iterable[Change], *, protected: Sequence[str] = ()) -> Ruling:
+    """Judge a proposed change by its paths alone, before anything of it is written."""
+    listed = {ref.path for ref in spec.writes()}
+    for change in changes:
+        if change.path not in listed:
+            reason = f"it changes {change.path}, which the spec does not list"
+            return Ruling("scope", passed=False, reason=reason, refused=True)
+        if change.path == spec.path or is_protected(change.path, protected):
+            reason = f"it changes {change.path}, which is protected"
+            return Ruling("scope", passed=False, reason=reason, refused=True)
+    return Ruling("scope", passed=True)
+
+
+def _reason(
+    change: TreeChange, listed: dict[str, FileAction], *, spec: Spec, protected: Sequence[str]
+) -> str:
+    verb = WORDS.get(change.status, "changes")
+    action = listed.get(change.path)
+    if action is None:
+        return f"it {verb} {change.path}, which the spec does not list"
+    if change.path == spec.path or is_protected(change.path, protected):
+        return f"it {verb} {change.path}, which is protected"
+    if change.status not in ALLOWED.get(action, ""):
+        return f"it {verb} {change.path}, which the spec lists to {action.value}"
+    return ""
+
+
+def _mode_reason(change: TreeChange, *, executable: bool) -> str:
+    """Why a change of mode may not be; a renamed executable stays one."""
+    if change.status == "D":
+        return ""
+    if change.new_mode not in FILE_MODES:
+        return f"{change.path} would be a link or a submodule (mode {change.new_mode})"
+    if change.status == "A" and change.new_mode != "100644" and not executable:
+        return f"{change.path} would be created executable"
+    if change.status == "M" and change.new_mode != change.old_mode:
+        return f"the mode of {change.path} would change from {change.old_mode} to {change.new_mode}"
+    return ""

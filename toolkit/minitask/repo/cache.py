@@ -1,0 +1,84 @@
+"""What was worked out once and holds for as long as its input does, kept under the repository's own folder.
+
+A cache may be lost at any time, and a damaged entry counts as absent. Keys are hashed with the toolkit's version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minitask import __version__
+
+PLAIN_MODULES = ("minitask.spec.model",)
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder of small files."""
+
+    folder: Path
+
+    def document(self, key: str, make: Callable[[], Any]) -> Any:
+        """The JSON value kept for a key, or what `make` gives, kept from now on."""
+        path = self._path(key, "json")
+        try:
+            return json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            value = make()
+            self._write(path, json.dumps(value).encode())
+            return value
+
+    def peek(self, key: str) -> Any:
+        """The JSON value kept for a key, or None."""
+        try:
+            return json.loads(self._path(key, "json").read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, key: str, value: Any) -> None:
+        """Keep a JSON value."""
+        self._write(self._path(key, "json"), json.dumps(value).encode())
+
+    def values(self, key: str, make: Callable[[], Any]) -> Any:
+        """The spec values kept for a key, or what `make` gives; nothing but spec values is ever loaded."""
+        path = self._path(key, "pickle")
+        try:
+            return _SpecUnpickler(io.BytesIO(path.read_bytes())).load()
+        except (OSError, ValueError, EOFError, AttributeError, TypeError, pickle.UnpicklingError):
+            value = make()
+            self._write(path, pickle.dumps(value, protocol=5))
+            return value
+
+    def _path(self, key: str, kind: str) -> Path:
+        digest = hashlib.sha256(
+            f"{__version__}\0{key}".encode("utf-8", "surrogateescape")
+        ).hexdigest()
+        return self.folder / digest[:2] / f"{digest[2:]}.{kind}"
+
+    def _write(self, path: Path, content: bytes) -> None:
+        draft = path.with_suffix(f".{os.getpid()}.new")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(content)
+            draft.replace(path)
+        except OSError:
+            draft.unlink(missing_ok=True)
+
+
+class _SpecUnpickler(pickle.Unpickler):
+    """Loads the frozen values of the spec model and decimals, and refuses every other name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The class, where it is one of the plain values."""
+        if module in PLAIN_MODULES or (module, name) == ("decimal", "Decimal"):
+            return super().find_class(module, name)
+        message = f"{module}.{name} is not a spec value"
+        raise pickle.UnpicklingError(message)

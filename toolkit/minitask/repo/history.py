@@ -1,0 +1,98 @@
+"""Questions about history: which commit brought a file in, what landed, how two versions of a file differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from minitask.repo.git import Git
+
+HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A commit on the target that landed a task, or took it back (`undone`)."""
+
+    commit: str
+    spec: str
+    undone: bool
+
+
+def introduced_by(git: Git, commit: str, path: str) -> str | None:
+    """The last commit, at or before `commit`, that changed a path: it brought in the present version."""
+    found = git.line("log", "-1", "--format=%H", commit, "--", f":(literal,top){path}")
+    return found or None
+
+
+def introduced_by_all(git: Git, commit: str, paths: Sequence[str]) -> dict[str, str]:
+    """The same for many paths, in one walk."""
+    wanted = set(paths)
+    found: dict[str, str] = {}
+    specs = [f":(literal,top){path}" for path in paths]
+    args = (
+        "log",
+        "--format=%x00%H",
+        "--name-only",
+        "-z",
+        "--no-renames",
+        "-m",
+        commit,
+        "--",
+        *specs,
+    )
+    current = ""
+    for field in git.output(*args).decode("utf-8", "surrogateescape").split("\0"):
+        name = field.removeprefix("\n")
+        if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", name):
+            current = name
+        elif name in wanted:
+            found.setdefault(name, current)
+    return found
+
+
+def latest_landing(git: Git, target: str, *, task: str, since: str | None = None) -> Landing | None:
+    """The newest commit on the target's first-parent line that landed a task or undid it."""
+    pattern = rf"^Minitask\(-Undo\)\?: {re.escape(task)}$"
+    form = "--format=%H%x00%(trailers:key=Minitask-Spec,valueonly)%x00%(trailers:key=Minitask-Undo,valueonly)"
+    span = [target, f"^{since}"] if since else [target]
+    text = git.line("log", "-1", "--first-parent", f"--grep={pattern}", form, *span)
+    if not text:
+        return None
+    commit, spec, undo = text.split("\0")
+    return Landing(commit, spec.strip(), undone=bool(undo.strip()))
+
+
+def landings(git: Git, target: str) -> dict[str, Landing]:
+    """Task → its newest landing or undo, over the target's whole first-parent line."""
+    keys = ("Minitask", "Minitask-Spec", "Minitask-Undo")
+    form = "--format=%H" + "".join(f"%x00%(trailers:key={key},valueonly)" for key in keys) + "%x01"
+    args = ("log", "--first-parent", r"--grep=^Minitask\(-Undo\)\?: ", form, target)
+    found: dict[str, Landing] = {}
+    for item in git.output(*args).decode("utf-8", "surrogateescape").split("\1"):
+        commit, _, rest = item.strip("\n").partition("\0")
+        if not commit:
+            continue
+        task, spec, undo = (part.strip() for part in rest.split("\0"))
+        found.setdefault(task or undo, Landing(commit, spec, undone=bool(undo)))
+    return found
+
+
+def trailer(git: Git, commit: str, key: str) -> str:
+    """A trailer's value in a commit's message; empty where it has none."""
+    return git.line("log", "-1", f"--format=%(trailers:key={key},valueonly)", commit).strip()
+
+
+def hunks(git: Git, old_blob: str, new_blob: str) -> tuple[tuple[int, int, int, int], ...]:
+    """Where two blobs differ: `(old_start, old_count, new_start, new_count)` of each `@@` line of `diff -U0`."""
+    args = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--text", "--minimal", "-U0")
+    found = []
+    for line in git.output(*args, old_blob, new_blob).split(b"\n"):
+        match = HUNK.match(line)
+        if match:
+            old, old_count, new, new_count = (
+                int(group) if group is not None else 1 for group in match.groups()
+            )
+            found.append((old, old_count, new, new_count))
+    return tuple(found)

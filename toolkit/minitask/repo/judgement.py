@@ -1,0 +1,141 @@
+"""Whether one shell command passed: its exit status read with care, then what its `# expect:`
+comments say.
+
+The session runs with `pipefail`, so that `false | tail` fails. Then `yes | head -1` would fail too,
+for its first stage dies of SIGPIPE (141) as it should; that alone is forgiven. It is forgiven only
+to a command that is one pipeline: in `yes | head -1 && check` the shell took the 141 for a failure
+and never ran the check.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from minitask.spec.model import Expectation, ExpectationKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.spec.model import Command
+
+SIGPIPE_STATUS = 141
+OPERATORS = frozenset("();<>|&\n")
+COMPOUNDS = frozenset({"if", "while", "until", "for", "case", "select", "function", "{"})
+NUMBER = r"(?<!\w)-?\d{1,3}(?:[,_'\u00a0\u202f]\d{3})+(?![\d])|(?<!\w)-\d+|\d+"
+SEPARATORS = ",_'\u00a0\u202f"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a command ended: the exit code that counts, and a remark where that needs one."""
+
+    exit_code: int
+    remark: str = ""
+
+
+def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
+    """The exit code that counts, from the shell's own and those of the stages of the last
+    pipeline.
+    """
+    if not _died_only_of_sigpipe(pipeline) or code not in {0, SIGPIPE_STATUS}:
+        return Status(code)
+    if code == SIGPIPE_STATUS and is_one_pipeline(text):
+        return Status(0)
+    words = text.split(maxsplit=1)
+    if code == 0 and words[0] == "!" and is_one_pipeline(words[-1]):
+        return Status(1)
+    return Status(
+        SIGPIPE_STATUS,
+        "a stage of a pipeline ended by SIGPIPE, which the shell took for a failure; "
+        "put the pipeline in a command of its own",
+    )
+
+
+def find_fault(command: Command, status: Status, output: bytes) -> str:
+    """Why the command failed, in a few words; empty where it passed."""
+    expectations = command.expectations
+    codes = [e.number for e in expectations if e.kind is ExpectationKind.EXIT] or [0]
+    if status.exit_code not in codes:
+        expected = "" if codes == [0] else f", expected {' or '.join(map(str, codes))}"
+        remark = f" ({status.remark})" if status.remark else ""
+        return f"exit code {status.exit_code}{expected}{remark}"
+    text = output.decode("utf-8", "replace")
+    faults = (_output_fault(expectation, text) for expectation in expectations)
+    return next(filter(None, faults), "")
+
+
+def is_one_pipeline(text: str) -> bool:
+    """Whether the text is surely one pipeline, with no list, compound or second line around it.
+
+    In doubt it is not: quotes in the middle of a word and escaped quotes are not followed.
+    """
+    import re
+    import shlex
+
+    joined = text.strip().replace("\\\n", " ")
+    if re.search(r"\\['\"]", joined):
+        return False
+    lexer = shlex.shlex(joined, posix=False, punctuation_chars="".join(OPERATORS))
+    lexer.whitespace, lexer.commenters = " \t\r", ""
+    try:
+        tokens = list(lexer)
+    except ValueError:
+        return False
+    if not tokens or tokens[0] in COMPOUNDS | {"!"}:
+        return False
+    return not any(
+        _splits(part, before) for before, part in zip(["", *tokens], tokens, strict=False)
+    )
+
+
+def _splits(operator: str, before: str) -> bool:
+    """Whether an operator makes more than one pipeline of the command."""
+    if not OPERATORS.issuperset(operator):
+        return False
+    if (
+        ";" in operator
+        or "\n" in operator
+        or "&&" in operator
+        or "||" in operator
+        or operator == "&"
+    ):
+        return True
+    return "(" in operator and operator[0] not in "<>" and not before.endswith("$")
+
+
+def _died_only_of_sigpipe(pipeline: Sequence[int]) -> bool:
+    """Whether the last stage passed and the others did too, but for SIGPIPE."""
+    *others, last = pipeline or (0,)
+    return last == 0 and SIGPIPE_STATUS in others and set(others) <= {0, SIGPIPE_STATUS}
+
+
+def _output_fault(expectation: Expectation, output: str) -> str:
+    """What is wrong with the output, by one expectation; empty where nothing is."""
+    if expectation.kind is ExpectationKind.NUMBER:
+        return _number_fault(expectation, output)
+    if expectation.kind is ExpectationKind.CONTAINS and expectation.text not in output:
+        return f'the output does not contain "{expectation.text}"'
+    if expectation.kind is ExpectationKind.NO_OUTPUT and output.strip():
+        return "printed something, expected no output"
+    return ""
+
+
+def _number_fault(expectation: Expectation, output: str) -> str:
+    margin = f" ±{expectation.tolerance}" if expectation.tolerance else ""
+    found = first_number(output)
+    if found is None:
+        return f"printed no number, expected {expectation.number}{margin}"
+    if abs(found - expectation.number) > expectation.tolerance:
+        return f"printed {found}, expected {expectation.number}{margin}"
+    return ""
+
+
+def first_number(text: str) -> int | None:
+    """The first whole number in a text; thousands may be separated (`12,345`)."""
+    import re
+
+    found = re.search(NUMBER, text, re.ASCII)
+    if found is None:
+        return None
+    return int(found[0].translate(str.maketrans("", "", SEPARATORS)))

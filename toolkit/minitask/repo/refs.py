@@ -1,0 +1,79 @@
+"""The toolkit's refs: what they are called, reading many at once, and moving them by compare-and-swap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minitask.errors import MachineError
+from minitask.repo.git import Git, failure
+
+LEDGER = "refs/minitask/ledger"
+ATTEMPTS = "refs/minitask/attempts"
+LANDING = "refs/minitask/landing"
+BRANCHES = "refs/heads/minitask"
+
+
+def branch(task: str) -> str:
+    """The task's branch, which people review."""
+    return f"{BRANCHES}/{task}"
+
+
+def attempt(task: str, number: int) -> str:
+    """The ref of an attempt's candidate, never moved."""
+    return f"{ATTEMPTS}/{task}/{number}"
+
+
+def landing(task: str, number: int) -> str:
+    """The journal ref of the merge that an attempt is to land by."""
+    return f"{LANDING}/{task}/{number}"
+
+
+def snapshot(git: Git, *patterns: str) -> dict[str, str]:
+    """Ref name → object id, for every ref at or below the patterns."""
+    form = "--format=%(objectname) %(refname)"
+    lines = git.output("for-each-ref", form, *patterns).decode("utf-8", "surrogateescape")
+    pairs = (line.split(" ", 1) for line in lines.splitlines())
+    return {name: oid for oid, name in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Set `ref` to `new`; `old` is what it must hold now (zeros: must not exist; None: anything)."""
+
+    ref: str
+    new: str
+    old: str | None = None
+
+
+def move(git: Git, moves: Sequence[Move]) -> bool:
+    """Move all the refs or none; False where one did not hold what it should."""
+    lines = [f"update {item.ref}\0{item.new}\0{item.old or ''}\0" for item in moves]
+    args = ("update-ref", "--stdin", "-z")
+    done = git.run(*args, stdin="".join(lines).encode("utf-8", "surrogateescape"))
+    if done.exit_code == 0:
+        return True
+    if b"but expected" in done.stderr or b"reference already exists" in done.stderr:
+        return False
+    raise failure(args, done)
+
+
+def delete(git: Git, names: Sequence[str]) -> None:
+    """Delete refs; never done while a task runs, since a kill here leaves `packed-refs.lock` behind."""
+    text = "".join(f"delete {name}\0\0" for name in names)
+    git.output("update-ref", "--stdin", "-z", stdin=text.encode("utf-8", "surrogateescape"))
+
+
+def remove_stale_locks(common_dir: Path) -> None:
+    """Remove what a killed process left in the toolkit's own ref folders; call it under the lock."""
+    for folder in ("refs/minitask", "refs/heads/minitask"):
+        for lock in (common_dir / folder).rglob("*.lock"):
+            lock.unlink(missing_ok=True)
+
+
+def zeros(object_format: str) -> str:
+    """The id that stands for "no object"."""
+    if object_format not in ("sha1", "sha256"):
+        raise MachineError(f"unknown object format {object_format}")
+    return "0" * (40 if object_format == "sha1" else 64)

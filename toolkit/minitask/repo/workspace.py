@@ -1,0 +1,159 @@
+"""Workspaces: private repositories that borrow the user's objects, pooled, each brought from commit to commit.
+
+A slot is two folders: `tree`, where commands run, and `git`, its repository, which lies outside `tree` so that nothing
+that runs there can change how the toolkit's own git behaves. `tree/.git` only points to it, for tools that look.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from minitask.errors import MachineError
+from minitask.repo.git import Git
+from minitask.repo.repository import Repository
+
+STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class Bring:
+    """What git ignores and a validation needs: paths shared read-only or copied from the user's checkout."""
+
+    share: tuple[str, ...] = ()
+    copy: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One workspace; hold the repository's lock while you use it."""
+
+    folder: Path
+    repository: Repository
+    bring: Bring = Bring()
+
+    @property
+    def tree(self) -> Path:
+        """Where the files are and commands run."""
+        return self.folder / "tree"
+
+    @property
+    def git_dir(self) -> Path:
+        """The slot's own repository."""
+        return self.folder / "git"
+
+    @property
+    def git(self) -> Git:
+        """Git on the slot."""
+        return Git(self.git_dir, self.repository.git.environ, work_tree=self.tree)
+
+    def readonly(self) -> tuple[Path, ...]:
+        """What a command in the slot must be able to read outside `tree`."""
+        shared = (
+            [self.repository.top / name for name in self.bring.share] if self.repository.top else []
+        )
+        return (
+            self.git_dir,
+            self.repository.objects_dir,
+            *(path for path in shared if path.exists()),
+        )
+
+    def checkout(self, commit: str) -> Path:
+        """Make `tree` hold exactly the commit's files, and give it; a broken slot is built anew, once."""
+        if not self._is_ready():
+            self._rebuild()
+        try:
+            self._bring_to(commit)
+        except (MachineError, OSError):
+            self._rebuild()
+            self._bring_to(commit)
+        return self.tree
+
+    def _is_ready(self) -> bool:
+        alternates = self.git_dir / "objects" / "info" / "alternates"
+        try:
+            return alternates.read_bytes() == _alternates(self.repository.objects_dir)
+        except OSError:
+            return False
+
+    def _rebuild(self) -> None:
+        discard(self.folder)
+        self.tree.mkdir(parents=True)
+        git = Git(self.git_dir, self.repository.git.environ)
+        self.git_dir.mkdir()
+        form = f"--object-format={self.repository.object_format}"
+        git.output("init", "-q", "--template=", "--initial-branch=workspace", form)
+        git.output("config", "core.bare", "false")
+        info = self.git_dir / "objects" / "info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "alternates").write_bytes(_alternates(self.repository.objects_dir))
+
+    def _bring_to(self, commit: str) -> None:
+        for name in STALE_LOCKS:
+            (self.git_dir / name).unlink(missing_ok=True)
+        if self.repository.shallow:
+            shutil.copyfile(self.repository.common_dir / "shallow", self.git_dir / "shallow")
+        self._point()
+        self.git.output("checkout", "-q", "-f", "--detach", commit)
+        self.git.output("clean", "-ffdxq")
+        self._bring_ignored()
+
+    def _point(self) -> None:
+        pointer = self.tree / ".git"
+        if pointer.is_dir() and not pointer.is_symlink():
+            shutil.rmtree(pointer)
+        pointer.unlink(missing_ok=True)
+        text = f"gitdir: {self.git_dir}\n"
+        pointer.write_text(text, "utf-8", "surrogateescape")
+
+    def _bring_ignored(self) -> None:
+        top = self.repository.top
+        if top is None:
+            return
+        for name in self.bring.share:
+            target = self.tree / name
+            if (top / name).exists() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(top / name)
+        for name in self.bring.copy:
+            _copy(top / name, self.tree / name)
+
+
+@contextmanager
+def open_slot(repository: Repository, bring: Bring = Bring()) -> Iterator[Slot]:
+    """The repository's workspace; it stays on disk afterwards, so that the next task starts warm."""
+    yield Slot(repository.home / "slots" / "0", repository, bring)
+
+
+def discard(folder: Path) -> None:
+    """Remove a slot, whatever was done to the permissions of its folders."""
+
+    def unlock(function: object, path: str, _error: object) -> None:
+        Path(path).parent.chmod(0o700)
+        Path(path).chmod(0o700)
+        if callable(function):
+            function(path)
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=unlock)
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.exists() or not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target)
+
+
+def _alternates(objects_dir: Path) -> bytes:
+    path = str(objects_dir)
+    if "\n" not in path and not path.startswith(('"', "#")):
+        return path.encode("utf-8", "surrogateescape") + b"\n"
+    quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{quoted}"\n'.encode("utf-8", "surrogateescape")

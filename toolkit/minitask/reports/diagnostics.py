@@ -1,0 +1,177 @@
+"""Diagnostics as text, JSON, SARIF and GitHub annotations: a function a format, in a table."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from urllib.parse import quote
+
+from minitask import __version__
+from minitask.errors import UsageError
+from minitask.spec.model import Diagnostic, Severity
+
+SARIF_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+
+Renderer = Callable[[Sequence[Diagnostic], int], str]
+
+_GITHUB_LEVELS = {
+    Severity.ERROR: "error",
+    Severity.WARNING: "warning",
+    Severity.NOTE: "notice",
+}
+
+
+def render_diagnostics(diagnostics: Sequence[Diagnostic], *, form: str, spec_count: int) -> str:
+    """The diagnostics in the named format, with a newline at the end where there is text at all.
+
+    `spec_count` is how many specs were judged; an unknown format is a `UsageError`.
+    """
+    renderer = FORMATS.get(form)
+    if renderer is None:
+        raise UsageError(
+            f"there is no format {form!r} for diagnostics", hint=f"choose from {', '.join(FORMATS)}"
+        )
+    return renderer(diagnostics, spec_count)
+
+
+def render_text(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
+    """`PATH:LINE: CODE MESSAGE`, the hint below it, and a line that counts."""
+    lines: list[str] = []
+    for item in diagnostics:
+        place = f"{item.path}:{item.line}" if item.line else item.path
+        lines.append(_visible(f"{place}: {item.code} {item.message}"))
+        if item.hint:
+            lines.append(_visible(f"  hint: {item.hint}"))
+    return "\n".join([*lines, summarize(diagnostics, spec_count)]) + "\n"
+
+
+def render_json(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
+    """A JSON list with an object a diagnostic."""
+    del spec_count
+    rows = [
+        {
+            "path": item.path,
+            "line": item.line,
+            "code": item.code,
+            "severity": item.severity.value,
+            "message": item.message,
+            "hint": item.hint,
+        }
+        for item in diagnostics
+    ]
+    return json.dumps(rows, indent=2) + "\n"
+
+
+def render_sarif(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
+    """A SARIF 2.1.0 log with one run, and the rules that its results cite."""
+    del spec_count
+    codes = sorted({item.code for item in diagnostics})
+    places = {code: place for place, code in enumerate(codes)}
+    driver = {
+        "name": "minitask",
+        "semanticVersion": __version__,
+        "rules": [_sarif_rule(code) for code in codes],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "results": [_sarif_result(item, rule_index=places[item.code]) for item in diagnostics],
+    }
+    log = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2) + "\n"
+
+
+def render_github(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
+    """GitHub Actions workflow commands, which annotate the lines of a pull request."""
+    del spec_count
+    return "".join(f"{_github_command(item)}\n" for item in diagnostics)
+
+
+FORMATS: Mapping[str, Renderer] = MappingProxyType(
+    {
+        "text": render_text,
+        "json": render_json,
+        "sarif": render_sarif,
+        "github": render_github,
+    }
+)
+
+
+def summarize(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
+    """`2 errors, 1 warning in 9 specs`; severities that do not occur are left out."""
+    counts = Counter(item.severity for item in diagnostics)
+    said = [_counted(counts[severity], severity.value) for severity in Severity if counts[severity]]
+    return f"{', '.join(said) or 'no errors'} in {_counted(spec_count, 'spec')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _visible(text: str) -> str:
+    """The text on one line, with what could steer a terminal written out."""
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def _sarif_rule(code: str) -> dict[str, object]:
+    from minitask.spec.rules import RULES, explain, render_page
+
+    rule = RULES.get(code)
+    if rule is None:
+        return {"id": code}
+    return {
+        "id": code,
+        "name": "".join(word.capitalize() for word in rule.title.replace("-", " ").split()),
+        "shortDescription": {"text": rule.title},
+        "fullDescription": {"text": rule.summary},
+        "help": {"text": explain(code), "markdown": render_page(rule)},
+        "defaultConfiguration": {"level": rule.severity.value},
+    }
+
+
+def _sarif_result(item: Diagnostic, *, rule_index: int) -> dict[str, object]:
+    physical: dict[str, object] = {
+        "artifactLocation": {"uri": _uri(item.path), "uriBaseId": "%SRCROOT%"}
+    }
+    if item.line:
+        physical["region"] = {"startLine": item.line}
+    text = f"{item.message}\nhint: {item.hint}" if item.hint else item.message
+    return {
+        "ruleId": item.code,
+        "ruleIndex": rule_index,
+        "level": item.severity.value,
+        "message": {"text": text},
+        "locations": [{"physicalLocation": physical}],
+    }
+
+
+def _uri(path: str) -> str:
+    """The path as a relative URI reference; a colon in its first part would read as a scheme."""
+    return quote(path.encode("utf-8", "surrogateescape"), safe="/")
+
+
+def _github_command(item: Diagnostic) -> str:
+    line = {"line": str(item.line)} if item.line else {}
+    properties = {"file": item.path, **line, "title": item.code}
+    joined = ",".join(f"{key}={_github_property(value)}" for key, value in properties.items())
+    text = f"{item.message}\nhint: {item.hint}" if item.hint else item.message
+    return f"::{_GITHUB_LEVELS[item.severity]} {joined}::{_github_data(text)}"
+
+
+def _github_data(text: str) -> str:
+    return _visible(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A"))
+
+
+def _github_property(text: str) -> str:
+    return _github_data(text).replace(":", "%3A").replace(",", "%2C")

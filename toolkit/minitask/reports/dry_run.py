@@ -1,0 +1,57 @@
+"""What a dry run prints: the route, the prompt and its receiver, the commands and their sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitask.run.forecast import Forecast
+
+
+def dry_run_document(said: Forecast) -> dict[str, Any]:
+    """A dry run as JSON."""
+    description = said.description
+    return {
+        "task": said.task.name,
+        "spec": {"path": said.task.path, "blob": said.task.blob},
+        "dry_run": True,
+        "landed": said.landed,
+        "base": said.task.base,
+        "target": said.task.target.removeprefix("refs/heads/"),
+        "tier": said.route.tier.value,
+        "executor": said.route.executor,
+        "model": said.route.model or None,
+        "reason": said.route.reason,
+        "url": description.url or None,
+        "key_variable": description.key_variable or None,
+        "key_set": description.key_set,
+        "prompt": description.prompt or None,
+        "commands": [command.text for command in said.task.spec.commands],
+        "sandbox": said.sandbox,
+    }
+
+
+def render_dry_run(said: Forecast) -> str:
+    """A dry run as text."""
+    description = said.description
+    lines = [
+        f"{said.task.name}: nothing is run, nothing is spent",
+        f"  spec     {said.task.path} at {said.task.blob[:12]}, on {said.task.base[:12]}",
+        f"  route    tier {said.route.tier.value}: {said.route.reason}",
+    ]
+    if said.landed:
+        lines.append(
+            "  landed   already at this blob; exec would run nothing (--again runs it anew)"
+        )
+    if description.url:
+        key = description.key_variable or "no key"
+        state = (
+            ""
+            if not description.key_variable
+            else (" (set)" if description.key_set else " (NOT SET)")
+        )
+        lines.append(f"  sent to  {description.url}, model {description.model}, key {key}{state}")
+    lines.append(f"  sandbox  {said.sandbox}")
+    lines += [f"  run      {command.text}" for command in said.task.spec.commands]
+    if description.prompt:
+        lines += ["  prompt", *(f"  | {line}" for line in description.prompt.splitlines())]
+    return "\n".join(lines)

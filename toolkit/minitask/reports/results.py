@@ -1,0 +1,155 @@
+"""What `exec`, `run` and `merge` print of their tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import reduce
+from typing import Any
+
+from minitask.ledger.record import (
+    Attempt,
+    CommandRecord,
+    TaskResult,
+    Verdict,
+    money,
+    result_document,
+    usage_document,
+)
+from minitask.ledger.usage import NO_USAGE, plus
+
+MARKS = {
+    Verdict.MERGED: "✓",
+    Verdict.READY: "●",
+    Verdict.FAILED: "✗",
+    Verdict.REFUSED: "✗",
+    Verdict.CONFLICT: "✗",
+    Verdict.ERROR: "!",
+    Verdict.SKIPPED: "–",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run's results, in the order in which the tasks ran; seconds of wall time."""
+
+    project: str
+    target: str
+    results: tuple[TaskResult, ...]
+    seconds: float
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """The sum; None where one is unknown."""
+        return total([result.cost_usd for result in self.results])
+
+    @property
+    def baseline_cost_usd(self) -> Decimal | None:
+        """The sum of the known estimates; None where there is none."""
+        known = [
+            result.baseline_cost_usd
+            for result in self.results
+            if result.baseline_cost_usd is not None
+        ]
+        return sum(known, Decimal(0)) if known else None
+
+
+def total(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    """A sum in which unknown makes the whole unknown."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
+
+
+def run_document(summary: RunSummary) -> dict[str, Any]:
+    """A run as JSON."""
+    usage = reduce(plus, (result.usage for result in summary.results), NO_USAGE)
+    return {
+        "project": summary.project,
+        "target": summary.target,
+        "tasks": [result_document(result) for result in summary.results],
+        "cost_usd": money(summary.cost_usd),
+        "baseline_cost_usd": money(summary.baseline_cost_usd),
+        "usage": usage_document(usage),
+        "seconds": round(summary.seconds, 4),
+    }
+
+
+def render_result(result: TaskResult) -> str:
+    """One task's outcome: the verdict, why, what was changed and run, what it cost, what is next."""
+    lines = [f"{MARKS[result.verdict]} {result.task}: {result.verdict.value}{_reason(result)}"]
+    for attempt in result.attempts:
+        lines += render_attempt(attempt)
+    if result.attempts:
+        lines.append(f"  cost   {dollars(result.cost_usd)}{_baseline(result.baseline_cost_usd)}")
+    if result.branch:
+        lines.append(
+            f"  branch {result.branch}"
+            + (f", merged as {result.merge[:12]}" if result.merge else "")
+        )
+    if result.next_step:
+        lines.append(f"  next   {result.next_step}")
+    return "\n".join(lines)
+
+
+def render_attempt(attempt: Attempt) -> list[str]:
+    """The files and commands of an attempt, a line each; the output of a command that failed."""
+    lines = []
+    words = {"A": "create", "M": "edit", "D": "delete"}
+    for file in attempt.files:
+        counts = "binary" if file.added is None else f"+{file.added} -{file.removed}"
+        lines.append(f"  {words.get(file.status, file.status):6} {file.path} ({counts})")
+    for command in attempt.commands:
+        lines += render_command(command)
+    return lines
+
+
+def render_command(command: CommandRecord) -> list[str]:
+    """A command with its result; where it failed, the end of what it printed."""
+    first, _, rest = command.command.partition("\n")
+    shown = f"{first} …" if rest else first
+    mark = "ok" if command.passed else "FAILED"
+    why = "" if command.passed else f" ({command.reason or f'exit code {command.exit_code}'})"
+    lines = [f"  {mark:6} {shown}{why}"]
+    if not command.passed and command.output_tail.strip():
+        lines += [f"         | {line}" for line in command.output_tail.strip().splitlines()[-12:]]
+    return lines
+
+
+def render_run(summary: RunSummary) -> str:
+    """A run: a line a task, why where it did not land, and the sums."""
+    width = max((len(result.task) for result in summary.results), default=0)
+    lines = []
+    for result in summary.results:
+        mark = f"{MARKS[result.verdict]} {result.task:{width}}  {result.verdict.value:8}"
+        lines.append(f"{mark} {dollars(result.cost_usd):>9}  {_tail(result)}".rstrip())
+    landed = sum(result.verdict is Verdict.MERGED for result in summary.results)
+    lines.append(
+        f"{landed} of {len(summary.results)} on {summary.target} in {summary.seconds:.1f} s, "
+        f"cost {dollars(summary.cost_usd)}{_baseline(summary.baseline_cost_usd)}"
+    )
+    return "\n".join(lines)
+
+
+def dollars(amount: Decimal | None) -> str:
+    """US dollars: to the cent from a dollar on, to four digits below; unknown is said."""
+    if amount is None:
+        return "unpriced"
+    if amount == 0:
+        return "$0"
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def _baseline(amount: Decimal | None) -> str:
+    return "" if amount is None else f" (a frontier model once: about {dollars(amount)}, estimated)"
+
+
+def _reason(result: TaskResult) -> str:
+    return f": {result.reason}" if result.reason else ""
+
+
+def _tail(result: TaskResult) -> str:
+    if result.reason:
+        first = result.reason.splitlines()[0]
+        return f"{first}; next: {result.next_step}" if result.next_step else first
+    return f"{result.seconds:.2f} s"

@@ -1,0 +1,76 @@
+"""What `show` prints: the whole report of a task's latest attempt, from the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitask.ledger.record import Record, record_document
+from minitask.reports.results import dollars, render_attempt
+from minitask.run.state import Standing, State
+
+
+def report_document(records: tuple[Record, ...], standing: Standing | None) -> dict[str, Any]:
+    """All the records of a task, and where it stands, as JSON."""
+    return {
+        "task": records[-1].task,
+        "state": standing.state.value if standing else None,
+        "merge": standing.merge if standing else None,
+        "records": [record_document(record) for record in records],
+    }
+
+
+def render_report(records: tuple[Record, ...], standing: Standing | None) -> str:
+    """The latest attempt in full, the earlier ones in a line each, and what is next."""
+    record = records[-1]
+    attempt = record.attempt
+    usage = attempt.usage
+    state = standing.state if standing else None
+    lines = [
+        f"{record.task}: {state.value if state else attempt.verdict.value}",
+        f"  spec      {record.spec_path} at {record.spec_blob[:12]}",
+        f"  attempt   {attempt.n}, {record.started_at}, {attempt.seconds:.2f} s",
+        f"  by        tier {attempt.tier}, {attempt.model or 'the edit script of the spec'}",
+        f"  base      {record.base[:12]}"
+        + (f", candidate {record.candidate[:12]}" if record.candidate else ""),
+    ]
+    if standing and standing.merge:
+        lines.append(
+            f"  merged    {standing.merge[:12]} on {record.target.removeprefix('refs/heads/')}"
+        )
+    if attempt.reason:
+        lines.append(f"  {attempt.gate or 'verdict'}: {attempt.reason}")
+    lines += render_attempt(attempt)
+    red = [command.command.partition("\n")[0] for command in attempt.before if not command.passed]
+    if red:
+        lines.append(f"  before    failed as it must: {red[0]}")
+    lines.append(f"  sandbox   {attempt.sandbox}")
+    lines.append(f"  tokens    {_count(usage.input_tokens)} in, {_count(usage.output_tokens)} out")
+    lines.append(
+        f"  cost      {dollars(attempt.cost_usd)} (a frontier model once: about "
+        f"{dollars(record.baseline_cost_usd)}, estimated)"
+    )
+    lines += [f"  note      {note}" for note in record.notes]
+    lines += [
+        f"  earlier   attempt {item.attempt.n}: {item.attempt.verdict.value}"
+        for item in records[:-1]
+    ]
+    lines.append(f"  next      {next_step(record, state)}")
+    return "\n".join(lines)
+
+
+def next_step(record: Record, state: State | None) -> str:
+    """The command that takes the task further, or what to look at."""
+    name = record.task
+    if state is State.MERGED:
+        return f"nothing; `minitask undo {name}` takes it back"
+    if state is State.READY:
+        return f"minitask merge {name}"
+    if state in (State.CHANGED, State.UNDONE):
+        return f"minitask exec {name}"
+    if record.candidate:
+        return f"git diff {record.base[:12]} {record.candidate[:12]}; mend the spec, commit it, minitask exec {name}"
+    return f"mend the spec, commit it, minitask exec {name}"
+
+
+def _count(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{tokens:,}"

@@ -1,0 +1,1 @@
+"""A task's life: found, checked, worked, proven, landed, recorded. Everything that can go wrong ends in a verdict."""

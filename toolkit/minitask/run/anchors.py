@@ -1,0 +1,87 @@
+"""Where the lines that a spec cites are in the base: carried from the spec's anchor commit, by diff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from minitask.edits.carry import Hunk, Versions, carry
+from minitask.errors import EditError, RefusedError
+from minitask.repo.git import Git
+from minitask.repo.history import hunks, introduced_by
+from minitask.repo.objects import Objects
+from minitask.run.tasks import Task
+from minitask.spec.model import LineRange
+
+
+@dataclass(slots=True)
+class Anchor:
+    """A task's anchor, and the carrying of lines from there; the commit is looked up when it is first needed."""
+
+    git: Git
+    objects: Objects
+    task: Task
+    _commit: str | None = None
+    _versions: dict[str, Versions | None] = field(default_factory=dict)
+
+    def commit(self) -> str:
+        """The commit whose line numbers the spec cites."""
+        if self._commit is None:
+            self._commit = self._find()
+        return self._commit
+
+    def locate(self, path: str, cited: LineRange) -> LineRange:
+        """Where cited lines are in the base; `EditError` where one changed or is gone."""
+        if path not in self._versions:
+            self._versions[path] = self._load(path)
+        versions = self._versions[path]
+        return cited if versions is None else carry(cited, versions)
+
+    @property
+    def known(self) -> str | None:
+        """The anchor's commit if it was needed."""
+        return self._commit
+
+    def _find(self) -> str:
+        named = self.task.spec.options.anchor
+        if named:
+            commit = self.objects.commit(named)
+            if commit is None:
+                raise RefusedError(
+                    f"the anchor {named} is no commit of this repository",
+                    where=f"{self.task.path}:{self.task.spec.line_of('anchor')}",
+                    hint="name a commit that exists, or leave `anchor:` out",
+                )
+            return commit
+        if self.task.uncommitted:
+            return self.task.base
+        return introduced_by(self.git, self.task.base, self.task.path) or self.task.base
+
+    def _load(self, path: str) -> Versions | None:
+        """Both versions of a file; None where nothing changed, so that every line is where it was."""
+        anchor, base = self.commit(), self.task.base
+        old = self.objects.entry(anchor, path)
+        new = self.objects.entry(base, path)
+        if old is None:
+            raise EditError(
+                f"{path} does not exist at the spec's anchor {anchor[:12]}, so no line of it can be cited",
+                hint="commit the spec again, now that the file exists",
+            )
+        if new is None:
+            raise EditError(f"{path} is gone since the spec was written (at {anchor[:12]})")
+        if old.oid == new.oid:
+            return None
+        found = tuple(_hunk(raw) for raw in hunks(self.git, old.oid, new.oid))
+        return Versions(path, self._lines(old.oid), self._lines(new.oid), found)
+
+    def _lines(self, oid: str) -> list[str]:
+        text = self.objects.blob(oid).decode("utf-8", "surrogateescape")
+        lines = [f"{line}\n" for line in text.split("\n")]
+        return lines[:-1] if text.endswith("\n") or not text else lines
+
+
+def _hunk(raw: tuple[int, int, int, int]) -> Hunk:
+    """`@@ -a,b +c,d @@` as half-open, 0-based; git names the line before where a side is empty."""
+    old, old_count, new, new_count = raw
+    old_start = old - 1 if old_count else old
+    new_start = new - 1 if new_count else new
+    return Hunk(old_start, old_start + old_count, new_start, new_start + new_count)

@@ -1,0 +1,154 @@
+"""From a change to a commit: the candidate's tree, and the commits that carry the verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from decimal import Decimal
+
+from minitask.edits.model import Change
+from minitask.errors import EditError
+from minitask.ledger.record import Attempt, FileRecord, Verdict, money
+from minitask.ledger.usage import Usage
+from minitask.repo import refs
+from minitask.repo.commits import FileWrite, NewCommit, Signature, write_commits
+from minitask.repo.git import Git
+from minitask.repo.merging import TreeChange
+from minitask.repo.objects import TREE, Objects
+from minitask.run.engine import Engine
+from minitask.run.tasks import Task
+
+
+def file_writes(changes: Sequence[Change], objects: Objects, base: str) -> tuple[FileWrite, ...]:
+    """What to write for a change; `EditError` where a path is a folder, or below something that is none."""
+    return tuple(_write(change, objects, base) for change in changes)
+
+
+def write_draft(engine: Engine, task: Task, writes: Sequence[FileWrite]) -> str:
+    """Write the candidate's tree as a commit under the task's journal ref, and give the commit."""
+    signature = engine.signature
+    draft = NewCommit(
+        ref=f"{refs.LANDING}/{task.name}/draft",
+        message=f"draft of {task.name}\n",
+        author=signature,
+        committer=signature,
+        parents=(task.base,),
+        writes=tuple(writes),
+    )
+    return write_commits(engine.repository.git, [draft], force=True)[0]
+
+
+def candidate_commit(engine: Engine, task: Task, attempt: Attempt, tree: str) -> NewCommit:
+    """The candidate with its verdict: the author is the model, the committer the user."""
+    committer = engine.signature
+    return NewCommit(
+        ref=refs.attempt(task.name, attempt.n),
+        message=message(task, attempt, task.spec.title or task.name),
+        author=_author(attempt, committer),
+        committer=committer,
+        parents=(task.base,),
+        tree=tree,
+    )
+
+
+def merge_commit(
+    engine: Engine,
+    task: Task,
+    attempt: Attempt,
+    *,
+    tip: str,
+    candidate: str,
+    tree: str,
+    round_: int = 0,
+) -> NewCommit:
+    """The merge of a proven candidate into the target's tip."""
+    suffix = f".{round_}" if round_ else ""
+    title = f"Merge {refs.branch(task.name).removeprefix('refs/heads/')}: {task.spec.title}"
+    return NewCommit(
+        ref=refs.landing(task.name, attempt.n) + suffix,
+        message=message(task, attempt, title, verdict=Verdict.MERGED),
+        author=engine.signature,
+        committer=engine.signature,
+        parents=(tip, candidate),
+        tree=tree,
+    )
+
+
+def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None = None) -> str:
+    """A commit message: the title, why it is there, and the trailers that scripts read."""
+    said = verdict or attempt.verdict
+    body = f"{attempt.reason}\n\n" if attempt.reason and not said.is_good else ""
+    trailers = {
+        "Minitask": task.name,
+        "Minitask-Spec": f"{task.path}@{task.blob}",
+        "Minitask-Model": attempt.model or "none",
+        "Minitask-Tier": attempt.tier,
+        "Minitask-Verdict": said.value,
+        "Minitask-Tokens": _tokens(attempt.usage),
+        "Minitask-Cost": _cost(attempt.cost_usd),
+    }
+    lines = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in trailers.items())
+    return f"{' '.join(title.split())}\n\n{body}{lines}"
+
+
+def commit_id(commit: NewCommit, object_format: str) -> str:
+    """The id that a commit with a given tree will have."""
+    parents = "".join(f"parent {parent}\n" for parent in commit.parents)
+    text = f"tree {commit.tree}\n{parents}author {commit.author}\ncommitter {commit.committer}\n\n{commit.message}"
+    content = text.encode("utf-8", "surrogateescape")
+    digest = hashlib.new(object_format, usedforsecurity=False)
+    digest.update(b"commit %d\0" % len(content) + content)
+    return digest.hexdigest()
+
+
+def file_records(
+    git: Git, changes: Sequence[TreeChange], old: str, new: str
+) -> tuple[FileRecord, ...]:
+    """The changed files with their line counts."""
+    fields = git.fields(
+        "diff-tree", "-r", "-z", "--numstat", "--no-renames", "--no-commit-id", old, new
+    )
+    counts = {}
+    for field in fields:
+        added, removed, path = field.split("\t", 2)
+        counts[path] = (_count(added), _count(removed))
+    return tuple(
+        FileRecord(change.path, change.status, *counts.get(change.path, (None, None)))
+        for change in changes
+    )
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isdigit() else None
+
+
+def _author(attempt: Attempt, committer: Signature) -> Signature:
+    name = attempt.model or "edit script"
+    address = "".join(char if char.isalnum() or char in "._-" else "-" for char in name.lower())
+    return Signature(f"{name} (minitask)", f"{address}@minitask.invalid", committer.stamp)
+
+
+def _write(change: Change, objects: Objects, base: str) -> FileWrite:
+    entry = objects.entry(base, change.path)
+    if entry is not None and entry.mode == TREE:
+        raise EditError(f"{change.path} is a folder in the base", hint="name a file")
+    parts = change.path.split("/")
+    for count in range(1, len(parts)):
+        parent = objects.entry(base, "/".join(parts[:count]))
+        if parent is not None and parent.mode != TREE:
+            raise EditError(f"{change.path}: {'/'.join(parts[:count])} is not a folder in the base")
+    source = objects.entry(base, change.mode_from) if change.mode_from else entry
+    content = None if change.content is None else change.content.encode("utf-8", "surrogateescape")
+    return FileWrite(change.path, content, source.mode if source else "100644")
+
+
+def _tokens(usage: Usage) -> str:
+    def said(count: int | None) -> str:
+        return "unknown" if count is None else str(count)
+
+    return f"{said(usage.input_tokens)} in, {said(usage.output_tokens)} out"
+
+
+def _cost(amount: Decimal | None) -> str:
+    text = money(amount)
+    return "unknown" if text is None else f"{text} USD"

@@ -1,0 +1,57 @@
+"""Tidying up what is the toolkit's own, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from minitask.repo import history, refs
+from minitask.repo.advance import checkout_of
+from minitask.repo.workspace import discard
+from minitask.run.engine import Engine
+from minitask.run.tasks import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What was removed, or would be: folders, then refs."""
+
+    folders: tuple[Path, ...]
+    refs: tuple[str, ...]
+
+
+def clean(engine: Engine, place: Place, *, branches: bool, dry_run: bool) -> Cleaned:
+    """Remove workspaces, caches and journal refs; with `branches` also the branches of tasks that landed.
+
+    Attempts and the ledger always stay: they are the evidence.
+    """
+    home = engine.repository.home
+    folders = tuple(path for path in (home / "slots", home / "cache") if path.exists())
+    names = tuple(sorted(refs.snapshot(engine.repository.git, refs.LANDING)))
+    if branches:
+        names += _landed_branches(engine, place)
+    if not dry_run:
+        for folder in folders:
+            for child in folder.iterdir() if folder.name == "slots" else ():
+                discard(child)
+            shutil.rmtree(folder, ignore_errors=True)
+        if names:
+            refs.delete(engine.repository.git, names)
+    return Cleaned(folders, names)
+
+
+def _landed_branches(engine: Engine, place: Place) -> tuple[str, ...]:
+    """The task branches whose tip is part of the target, but for one that is checked out."""
+    git = engine.repository.git
+    landed = history.landings(git, place.base)
+    heads = refs.snapshot(git, refs.BRANCHES)
+    names = []
+    for task, landing in landed.items():
+        name = refs.branch(task)
+        held = heads.get(name)
+        if landing.undone or held is None or held != engine.objects.commit(f"{landing.commit}^2"):
+            continue
+        if checkout_of(engine.repository, name) is None:
+            names.append(name)
+    return tuple(names)

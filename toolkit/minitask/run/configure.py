@@ -1,0 +1,54 @@
+"""The settings in force for a repository: every source, in order, and whether its own file is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from minitask import settings
+from minitask.errors import UsageError
+from minitask.repo.cache import Cache
+from minitask.repo.repository import Repository
+from minitask.settings import Layer, Settings
+
+
+def load_settings(
+    repository: Repository | None,
+    environ: Mapping[str, str],
+    *,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settle the settings; `UsageError` where a source cannot be read or has an unknown key."""
+    memo = Cache(repository.home / "cache").document if repository else None
+    layers: list[Layer] = []
+    own = settings.user_file(environ)
+    text = read_text(own)
+    if text is not None:
+        layers.append(settings.parse_layer(text, name=str(own), memo=memo))
+    trusted = False
+    local = config_text(repository)
+    if repository is not None and local is not None:
+        layers.append(settings.parse_layer(local, name=settings.FILE, memo=memo))
+        trusted = settings.is_trusted(environ, repository=repository.common_dir, text=local)
+    layers.append(settings.environment_layer(environ))
+    if flags:
+        layers.append(Layer("flags", flags))
+    return settings.resolve(layers, trusted=trusted)
+
+
+def config_text(repository: Repository | None) -> str | None:
+    """The repository's `minitask.yaml` as it stands in the checkout; None where there is none."""
+    if repository is None or repository.top is None:
+        return None
+    return read_text(repository.top / settings.FILE)
+
+
+def read_text(path: Path) -> str | None:
+    """A file's text, or None where there is no such file; `UsageError` where it cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None

@@ -1,0 +1,74 @@
+"""What an attempt cost, and what a frontier model would have cost once for the same change: the latter an estimate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+from importlib.util import find_spec
+from pathlib import Path
+
+from minitask.edits.model import Change
+from minitask.executors.model import Order, Work
+from minitask.policy.tokens import estimate_tokens
+from minitask.run.engine import Engine
+
+INSTRUCTION_TOKENS = 150
+MILLION = Decimal(1_000_000)
+
+
+def work_cost(engine: Engine, work: Work, base_url: str = "") -> Decimal | None:
+    """US dollars for the calls that were made; None where nobody has a price for the model."""
+    if work.cost_usd is not None:
+        return work.cost_usd
+    from minitask.policy.prices import cost
+
+    return cost(work.model, work.usage, engine.settings.prices, base_url=base_url).cost_usd
+
+
+def baseline_cost(
+    engine: Engine, order: Order, changes: Sequence[Change], *, kind: str
+) -> Decimal | None:
+    """An estimate of one call of the `cheap` or `frontier` baseline model that answers with the same change.
+
+    Input: the spec, the listed lines and 150 tokens of instructions. Output: the lines taken out and put in, as a
+    search-and-replace answer repeats them.
+    """
+    rates = _rates(engine, engine.settings.baseline[kind])
+    if rates is None:
+        return None
+    listed = "\n".join(excerpt.text for excerpt in order.excerpts)
+    input_tokens = INSTRUCTION_TOKENS + estimate_tokens(
+        order.spec.task + order.spec.context + listed
+    )
+    output_tokens = sum(estimate_tokens(_differing(change, order)) for change in changes)
+    return (input_tokens * rates[0] + output_tokens * rates[1]) / MILLION
+
+
+def _differing(change: Change, order: Order) -> str:
+    old = Counter((order.read(change.path) or "").split("\n"))
+    new = Counter((change.content or "").split("\n"))
+    return "\n".join([*(old - new).elements(), *(new - old).elements()])
+
+
+def _rates(engine: Engine, model: str) -> tuple[Decimal, Decimal] | None:
+    """Input and output rates of a model, remembered for as long as the price list is the same file."""
+    configured = engine.settings.prices.get(model)
+    if configured:
+        return configured["input"], configured["output"]
+    found = engine.cache.document(f"rates\0{model}\0{_price_list_stamp()}", lambda: _listed(model))
+    return (Decimal(found[0]), Decimal(found[1])) if found else None
+
+
+def _listed(model: str) -> list[str] | None:
+    from minitask.policy.prices import estimate_cost
+
+    rates = estimate_cost(model, input_tokens=1000, output_tokens=1000).rates
+    return [str(rates.input), str(rates.output)] if rates else None
+
+
+def _price_list_stamp() -> str:
+    package = find_spec("genai_prices")
+    if package is None or package.origin is None:
+        return ""
+    return f"{package.origin}\0{Path(package.origin).stat().st_mtime_ns}"

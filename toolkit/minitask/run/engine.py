@@ -1,0 +1,152 @@
+"""What a task runs with: the repository, its workspace and sandbox, the settings, and a clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minitask.errors import MinitaskError, UsageError
+from minitask.repo import advance, locks, refs, sandbox
+from minitask.repo.cache import Cache
+from minitask.repo.commits import Signature
+from minitask.repo.objects import Objects, open_objects
+from minitask.repo.repository import Repository, committer, head_branch
+from minitask.repo.sandbox import Limits, Sandbox
+from minitask.repo.workspace import Bring, Slot
+from minitask.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something that happened to a task, for whoever watches: its stage, and a few words."""
+
+    task: str
+    stage: str
+    text: str = ""
+
+
+@dataclass(slots=True)
+class Engine:
+    """Everything that an attempt needs; made by `open_engine`, under the repository's lock."""
+
+    repository: Repository
+    objects: Objects
+    settings: Settings
+    cache: Cache
+    environ: Mapping[str, str]
+    emit: Callable[[Progress], None]
+    clock: Callable[[], float] = time.time
+    _signature: Signature | None = field(default=None)
+    _sandbox: Sandbox | None = field(default=None)
+
+    @property
+    def slot(self) -> Slot:
+        """The workspace."""
+        bring = Bring(self.settings.share, self.settings.copy)
+        return Slot(self.repository.home / "slots" / "0", self.repository, bring)
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What validation commands run in; `MachineError` where the config requires more than there is."""
+        if self._sandbox is None:
+            self._sandbox = sandbox.choose(
+                self.settings.sandbox,
+                cache=self.repository.home / "cache" / "sandbox.json",
+                environ=self.environ,
+            )
+        return self._sandbox
+
+    @property
+    def signature(self) -> Signature:
+        """The committer, as git has it at the first use."""
+        if self._signature is None:
+            self._signature = committer(self.repository)
+        return self._signature
+
+    def limits(self, seconds: int | None) -> Limits:
+        """What a validation may use; a spec's own time can only be shorter."""
+        held = self.settings.limits
+        allowed = float(held["seconds"])
+        return Limits(
+            seconds=min(allowed, float(seconds)) if seconds else allowed,
+            memory_bytes=held["memory_mb"] << 20,
+            processes=held["processes"],
+            output_bytes=held["output_mb"] << 20,
+        )
+
+    def target(self, into: str | None) -> str:
+        """The full ref of the branch that tasks land on."""
+        name = into or self.settings.target
+        ref = (
+            f"refs/heads/{name.removeprefix('refs/heads/')}"
+            if name
+            else head_branch(self.repository)
+        )
+        if ref is None:
+            raise UsageError(
+                "HEAD is detached, so there is no branch to land on",
+                hint="name one with --into BRANCH",
+            )
+        return ref
+
+    def tip(self, target: str) -> str:
+        """The commit at the tip of a branch; `UsageError` where there is none."""
+        tip = self.objects.commit(target)
+        if tip is not None:
+            return tip
+        if self.objects.commit("HEAD") is None:
+            raise UsageError("the repository has no commits yet", hint="commit something first")
+        raise UsageError(
+            f"there is no branch {target.removeprefix('refs/heads/')}",
+            hint="create it with `git branch`",
+        )
+
+
+@contextmanager
+def open_engine(
+    repository: Repository,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    purpose: str,
+    emit: Callable[[Progress], None] = lambda _progress: None,
+) -> Iterator[Engine]:
+    """An engine that holds the repository's lock, once what a killed one left behind has been mended."""
+    home = repository.home
+    with ExitStack() as stack:
+
+        def waiting(holder: str) -> None:
+            emit(
+                Progress(
+                    "", "waiting", f"another minitask works in this repository (process {holder})"
+                )
+            )
+
+        try:
+            fd = stack.enter_context(locks.hold(home / "lock", purpose=purpose, on_wait=waiting))
+        except OSError as error:
+            raise unwritable(home, error) from None
+        locked = repository.locked(fd)
+        recover(locked)
+        objects = stack.enter_context(open_objects(locked.git))
+        yield Engine(locked, objects, settings, Cache(home / "cache"), environ, emit)
+
+
+def recover(repository: Repository) -> None:
+    """Mend what a killed command left: stale locks of the toolkit's refs, a half-written checkout."""
+    refs.remove_stale_locks(repository.common_dir)
+    if (repository.home / advance.JOURNAL).exists():
+        advance.heal(repository)
+
+
+def unwritable(path: Path, error: OSError) -> MinitaskError:
+    """The error for a repository that cannot be written to."""
+    from minitask.errors import MachineError
+
+    return MachineError(
+        f"cannot write to {path}: {error.strerror or error}",
+        hint="check the disk's space and the folder's permissions",
+    )

@@ -1,0 +1,46 @@
+"""What a task would do: its route, what would be sent to whom, what would be run where. Nothing is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from minitask.executors.model import Description
+from minitask.executors.registry import make_executor
+from minitask.executors.script import has_script
+from minitask.policy.route import Route, choose
+from minitask.run import preflight
+from minitask.run.anchors import Anchor
+from minitask.run.attempt import Wishes, landed_result
+from minitask.run.engine import Engine
+from minitask.run.orders import make_order
+from minitask.run.tasks import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A dry run's findings; `sandbox` is one line on what the commands would run in."""
+
+    task: Task
+    route: Route
+    description: Description
+    sandbox: str
+    landed: bool
+
+
+def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
+    """Everything short of running a command or calling a model; raises what would refuse the task."""
+    protected = (*engine.settings.protected, *task.spec.options.protected)
+    preflight.check_files(task, engine.objects, protected=protected)
+    preflight.check_edits(task)
+    preflight.check_commands(task)
+    route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
+    anchor = Anchor(engine.repository.git, engine.objects, task)
+    order = make_order(engine, task, anchor, model=route.model)
+    executor = make_executor(route.executor, engine.settings, engine.environ)
+    return Forecast(
+        task=task,
+        route=route,
+        description=executor.describe(order),
+        sandbox=engine.sandbox.describe(),
+        landed=landed_result(engine, task) is not None,
+    )

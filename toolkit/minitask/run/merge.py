@@ -1,0 +1,66 @@
+"""Landing later what is proven: the latest candidate of a task, or what a person made of its branch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from minitask.errors import UsageError
+from minitask.ledger.record import Record, TaskResult, Verdict
+from minitask.repo import history, refs
+from minitask.run.engine import Engine
+from minitask.run.landing import Candidate, land
+from minitask.run.proof import prove
+from minitask.run.records import latest_record, result_of, task_at
+from minitask.run.tasks import Place, Task
+
+
+def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
+    """Land the tip of a task's branch; a tip that the toolkit did not prove itself is proven first."""
+    record = latest_record(engine, name)
+    tip = engine.objects.commit(refs.branch(name)) or record.candidate
+    if tip is None:
+        raise UsageError(
+            f"{name} has no candidate: {record.attempt.reason}",
+            hint=f"run `minitask exec {name} --again`",
+        )
+    landed = _landed_as(engine, name, place, tip)
+    if landed is not None:
+        return result_of(
+            record, Verdict.MERGED, reason=f"landed already, as {landed[:12]}", merge=landed
+        )
+    source = f"{record.spec_path}@{record.spec_blob}"
+    task = task_at(engine, name, source, replace(place, base=record.base))
+    if tip == record.candidate and not record.attempt.verdict.is_good:
+        result = result_of(
+            record, record.attempt.verdict, reason=f"not proven: {record.attempt.reason}"
+        )
+        return replace(result, next_step=f"minitask exec {name} --again")
+    return _land(engine, task, record, tip)
+
+
+def _landed_as(engine: Engine, name: str, place: Place, tip: str) -> str | None:
+    landing = history.latest_landing(engine.repository.git, place.base, task=name)
+    if landing is None or landing.undone:
+        return None
+    return landing.commit if engine.objects.commit(f"{landing.commit}^2") == tip else None
+
+
+def _land(engine: Engine, task: Task, record: Record, tip: str) -> TaskResult:
+    attempt = record.attempt
+    if tip != record.candidate:
+        proof = prove(engine, task, tip)
+        if not proof.passed:
+            return result_of(
+                record, Verdict.FAILED, reason=f"the branch as it is now: {proof.reason}"
+            )
+        attempt = replace(attempt, verdict=Verdict.READY, commands=proof.commands)
+    landed = land(engine, task, Candidate(tip, engine.objects.tree_of(tip), attempt))
+    if landed.proof is not None:
+        attempt = replace(attempt, commands=landed.proof.commands)
+    result = result_of(
+        replace(record, candidate=tip, attempt=attempt),
+        landed.verdict,
+        reason=landed.reason,
+        merge=landed.merge,
+    )
+    return replace(result, next_step=landed.next_step)

@@ -1,0 +1,100 @@
+"""What must hold before anything is run or spent; the first thing that does not is why the task is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minitask.edits.lint import check_script
+from minitask.errors import RefusedError
+from minitask.repo import refs
+from minitask.repo.objects import FILE_MODES, SYMLINK, TREE, Objects
+from minitask.run.tasks import Task
+from minitask.spec.model import FileAction, FileRef, Severity
+from minitask.spec.paths import check_path, is_protected
+
+
+def check_files(task: Task, objects: Objects, *, protected: Sequence[str] = ()) -> None:
+    """Refuse a task whose files may not be touched, or are not there."""
+    if not task.spec.writes():
+        raise _refusal(
+            task, None, "the spec lists no file to create or edit", "list them in its header"
+        )
+    for ref in task.spec.files:
+        reason = check_path(ref.path)
+        if reason:
+            raise _refusal(task, ref, f"{ref.path!r} is no path that a task may name: {reason}")
+        _check_kind(task, objects, ref)
+        writes = ref.action is not FileAction.READ
+        if writes and (ref.path == task.path or is_protected(ref.path, protected)):
+            raise _refusal(
+                task, ref, f"{ref.path} is protected", "change it by hand, in a commit of your own"
+            )
+
+
+def check_commands(task: Task) -> None:
+    """Refuse a task that nothing can prove."""
+    if not task.spec.commands:
+        raise _refusal(
+            task,
+            None,
+            "the spec has no validation command",
+            "add a Validation section with a bash fence",
+        )
+
+
+def check_edits(task: Task) -> None:
+    """Refuse a task whose edit script cannot be read, or writes what the spec does not list."""
+    errors = [item for item in check_script(task.spec) if item.severity is Severity.ERROR]
+    if errors:
+        first = errors[0]
+        raise RefusedError(
+            f"{first.code} {first.message}", where=f"{first.path}:{first.line}", hint=first.hint
+        )
+
+
+def check_branch(task: Task, objects: Objects) -> None:
+    """Refuse a task whose branch cannot be made, since a branch with a part of its name exists."""
+    own = refs.branch(task.name)
+    parts = own.split("/")
+    for count in range(3, len(parts)):
+        prefix = "/".join(parts[:count])
+        if objects.commit(prefix) is not None:
+            name = prefix.removeprefix("refs/heads/")
+            raise RefusedError(
+                f"the branch {name} is in the way of {own.removeprefix('refs/heads/')}",
+                hint=f"rename it: git branch -m {name} OTHER",
+            )
+
+
+def _check_kind(task: Task, objects: Objects, ref: FileRef) -> None:
+    parts = ref.path.split("/")
+    for count in range(1, len(parts)):
+        parent = objects.entry(task.base, "/".join(parts[:count]))
+        if parent is not None and parent.mode != TREE:
+            kind = "a symbolic link" if parent.mode == SYMLINK else "not a folder"
+            raise _refusal(
+                task, ref, f"{ref.path}: {'/'.join(parts[:count])} is {kind} in the base"
+            )
+    entry = objects.entry(task.base, ref.path)
+    if entry is not None and entry.mode not in FILE_MODES:
+        raise _refusal(task, ref, f"{ref.path} is not a regular file in the base")
+    if entry is None and ref.action in (FileAction.EDIT, FileAction.DELETE):
+        raise _refusal(
+            task, ref, f"{ref.path} does not exist, so the task cannot {ref.action.value} it"
+        )
+    if entry is None and ref.action is FileAction.READ and not ref.optional:
+        raise _refusal(task, ref, f"{ref.path} does not exist, so it cannot be read")
+    if entry is not None and ref.action is FileAction.CREATE:
+        raise _refusal(
+            task,
+            ref,
+            f"{ref.path} exists already",
+            "list it under **Files to Edit** if it is to be replaced",
+        )
+
+
+def _refusal(task: Task, ref: FileRef | None, message: str, hint: str = "") -> RefusedError:
+    line = ref.line if ref else task.spec.line_of("title")
+    return RefusedError(
+        message, where=f"{task.path}:{line}", hint=hint or "mend the spec, and commit it again"
+    )

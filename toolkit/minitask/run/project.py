@@ -1,0 +1,125 @@
+"""A whole project: task after task in dependency order, each on the target as the ones before it left it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from minitask.ledger.record import TaskResult, Verdict
+from minitask.run.attempt import Wishes, run_task
+from minitask.run.engine import Engine, Progress
+from minitask.run.tasks import Place, Task, load_file
+from minitask.spec.graph import Graph, order
+from minitask.spec.names import task_names
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may spend, in US dollars; None is no limit."""
+
+    max_cost_usd: Decimal | None = None
+
+    def is_spent(self, results: Sequence[TaskResult]) -> bool:
+        """Whether nothing is left for a further call."""
+        spent = sum((result.cost_usd or Decimal(0) for result in results), Decimal(0))
+        return self.max_cost_usd is not None and spent >= self.max_cost_usd and spent > 0
+
+
+def run_project(
+    engine: Engine, tasks: Sequence[Task], *, place: Place, wishes: Wishes, budget: Budget
+) -> tuple[TaskResult, ...]:
+    """Run the tasks in dependency order; one whose dependency did not land is skipped, the others go on."""
+    names = dict(zip([id(task.spec) for task in tasks], [task.name for task in tasks], strict=True))
+    by_name = {task.name: task for task in tasks}
+    needs = _needs(engine, tasks, place)
+    results: dict[str, TaskResult] = {}
+    for spec in order([task.spec for task in tasks]):
+        task = by_name[names[id(spec)]]
+        missing = _missing(needs[task.name], results, engine, place)
+        if missing:
+            results[task.name] = _skipped(task, f"it depends on {missing}, which did not land")
+        elif budget.is_spent(tuple(results.values())):
+            results[task.name] = _skipped(task, "the budget is spent")
+        else:
+            fresh = _on_tip(engine, task, place)
+            results[task.name] = run_task(engine, fresh, wishes)
+        engine.emit(Progress(task.name, "done", results[task.name].verdict.value))
+    return tuple(results.values())
+
+
+def _needs(engine: Engine, tasks: Sequence[Task], place: Place) -> dict[str, tuple[str, ...]]:
+    """The names of the tasks that each depends on, those outside the run included."""
+    others = _siblings(engine, tasks, place)
+    graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
+    names = task_names(graph.specs)
+    return {
+        task.name: tuple(names[need] for need in sorted(graph.needs[at]))
+        for at, task in enumerate(tasks)
+    }
+
+
+def _siblings(engine: Engine, tasks: Sequence[Task], place: Place) -> list[Task]:
+    """The tasks of the same folders that are not part of this run: a dependency may be one of them."""
+    from minitask.run.tasks import spec_paths
+
+    mine = {task.path for task in tasks}
+    folders = {task.path.rpartition("/")[0] for task in tasks if task.spec.options.depends_on}
+    found: list[Task] = []
+    for path in sorted(
+        {path for folder in folders for path in spec_paths(engine, place.base, folder)}
+    ):
+        if path not in mine:
+            blob, parsed = load_file(engine, path, place)
+            names = task_names(parsed.specs)
+            found += [
+                Task(name, spec, path, blob, place.base, place.target)
+                for name, spec in zip(names, parsed.specs, strict=True)
+            ]
+    return found
+
+
+def _missing(
+    needs: Sequence[str], results: dict[str, TaskResult], engine: Engine, place: Place
+) -> str:
+    """The first dependency that is not on the target."""
+    for name in needs:
+        result = results.get(name)
+        if result is not None and result.verdict is not Verdict.MERGED:
+            return f"{name} ({result.verdict.value})"
+        if result is None and not _has_landed(engine, name, place):
+            return name
+    return ""
+
+
+def _has_landed(engine: Engine, name: str, place: Place) -> bool:
+    from minitask.repo.history import latest_landing
+
+    tip = engine.tip(place.target)
+    landing = latest_landing(engine.repository.git, tip, task=name)
+    return landing is not None and not landing.undone
+
+
+def _on_tip(engine: Engine, task: Task, place: Place) -> Task:
+    """The task as the target's tip has it: the blob that is committed there, on that base."""
+    tip = engine.tip(place.target)
+    if tip == task.base or task.uncommitted:
+        return replace(task, base=tip)
+    entry = engine.objects.entry(tip, task.path)
+    if entry is None or entry.oid == task.blob:
+        return replace(task, base=tip)
+    _blob, parsed = load_file(engine, task.path, replace(place, base=tip))
+    fresh = next((spec for spec in parsed.specs if spec.index == task.spec.index), task.spec)
+    return replace(task, base=tip, blob=entry.oid, spec=fresh)
+
+
+def _skipped(task: Task, reason: str) -> TaskResult:
+    return TaskResult(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        verdict=Verdict.SKIPPED,
+        reason=reason,
+        base=task.base,
+        cost_usd=Decimal(0),
+    )

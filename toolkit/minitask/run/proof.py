@@ -1,0 +1,151 @@
+"""Proof: a commit, checked out fresh, on which commands are run and judged; before the work, and after it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from minitask.errors import MachineError, RefusedError
+from minitask.ledger.record import CommandRecord
+from minitask.repo import session
+from minitask.run.engine import Engine
+from minitask.run.tasks import Task
+from minitask.spec.model import Command, ExpectationKind
+
+NOT_FOUND = re.compile(r"(?:^|: )([A-Za-z0-9_.+-]+): command not found", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """How the commands went on a commit's tree, and in what kind of sandbox."""
+
+    passed: bool
+    commands: tuple[CommandRecord, ...]
+    sandbox: str
+
+    @property
+    def reason(self) -> str:
+        """Which command failed first, and how."""
+        failed = next((command for command in self.commands if not command.passed), None)
+        if failed is None:
+            return ""
+        how = failed.reason or f"exit code {failed.exit_code}"
+        return f"`{_one_line(failed.command)}` failed: {how}"
+
+
+def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Proof:
+    """Run the task's validation and the config's checks on a commit; a green result is kept by its tree."""
+    commands = (*task.spec.commands, *_checks(engine))
+    key = _key(engine, task, commit, commands)
+    kept = None if anew else engine.cache.peek(key)
+    if isinstance(kept, list):
+        held = tuple(CommandRecord(**item) for item in kept)
+        return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
+    proof = _run(engine, task, commit, commands)
+    if proof.passed and not (engine.settings.copy or engine.settings.share):
+        engine.cache.keep(key, [asdict(command) for command in proof.commands])
+    return proof
+
+
+def check_fails_before(engine: Engine, task: Task) -> tuple[CommandRecord, ...]:
+    """Run the validation on the base; refused where it is green already, for then it proves nothing."""
+    if task.spec.options.proof == "none":
+        return ()
+    named = [command for command in task.spec.commands if _must_fail_before(command)]
+    proof = _run(engine, task, task.base, task.spec.commands, only_first=not named)
+    _refuse_broken_environment(task, proof)
+    if proof.passed:
+        raise RefusedError(
+            f"task {task.name}: its validation passes before any work, so it can prove nothing",
+            where=f"{task.path}:{task.spec.line_of('validation')}",
+            hint="add a command that fails now and passes when the task is done",
+        )
+    passed = {(item.line, item.command) for item in proof.commands if item.passed}
+    for command in named:
+        if (command.line, command.text) in passed:
+            raise RefusedError(
+                f"task {task.name}: `{_one_line(command.text)}` should fail before the work, and passes",
+                where=f"{task.path}:{command.line}",
+                hint="mend the command, or take its `# expect: fails before` out",
+            )
+    return proof.commands
+
+
+def _checks(engine: Engine) -> tuple[Command, ...]:
+    return tuple(Command(text) for text in engine.settings.checks)
+
+
+def _run(
+    engine: Engine,
+    task: Task,
+    commit: str,
+    commands: Sequence[Command],
+    *,
+    only_first: bool = False,
+) -> Proof:
+    options = task.spec.options
+    slot = engine.slot
+    slot.checkout(commit)
+    network = options.network and engine.settings.network
+    limits = engine.limits(options.timeout_seconds)
+    setup = [Command(engine.settings.setup)] if engine.settings.setup else []
+    for part in (setup, list(commands)):
+        result = session.run_commands(
+            part,
+            sandbox=engine.sandbox,
+            workspace=slot.tree,
+            limits=limits,
+            network=network and part is not setup,
+            readonly=slot.readonly(),
+            env=engine.environ,
+            stop_at_first_failure=only_first and part is not setup,
+        )
+        if part is setup and not all(item.passed for item in result.results):
+            raise MachineError(
+                f"workspace.setup failed: {result.results[0].output_tail.strip()[-400:]}",
+                hint="mend `workspace.setup` in minitask.yaml; it runs in the sandbox, without network",
+            )
+    records = tuple(
+        CommandRecord(
+            line=item.line,
+            command=item.command,
+            exit_code=item.exit_code,
+            passed=item.passed,
+            seconds=item.seconds,
+            output_tail=item.output_tail,
+            reason=item.reason,
+        )
+        for item in result.results
+    )
+    return Proof(all(item.passed for item in records), records, engine.sandbox.strength.value)
+
+
+def _key(engine: Engine, task: Task, commit: str, commands: Sequence[Command]) -> str:
+    """What a result depends on: the tree, the commands with their expectations, and where they run."""
+    settings = engine.settings
+    network = task.spec.options.network and settings.network
+    where = (engine.sandbox.strength.value, engine.environ.get("PATH", ""), network, settings.setup)
+    return f"proof\0{engine.objects.tree_of(commit)}\0{commands!r}\0{where!r}\0{settings.limits!r}"
+
+
+def _must_fail_before(command: Command) -> bool:
+    return any(item.kind is ExpectationKind.FAILS_BEFORE for item in command.expectations)
+
+
+def _refuse_broken_environment(task: Task, proof: Proof) -> None:
+    """A program that is not there will not be there after the work either: stop before anything is spent."""
+    for command in proof.commands:
+        if command.exit_code == 127 and not command.passed:
+            missing = NOT_FOUND.search(command.output_tail)
+            if missing:
+                raise RefusedError(
+                    f"task {task.name}: its validation needs `{missing[1]}`, which is not there",
+                    where=f"{task.path}:{command.line}",
+                    hint="install it, or put its folder on PATH; the sandbox sees what PATH names",
+                )
+
+
+def _one_line(text: str) -> str:
+    first, _, rest = text.partition("\n")
+    return f"{first} …" if rest else first

@@ -1,0 +1,61 @@
+"""From a record back to the task that it is about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from minitask.errors import UsageError
+from minitask.ledger.record import Record, TaskResult, Verdict
+from minitask.ledger.store import read_records
+from minitask.repo import refs
+from minitask.run.engine import Engine
+from minitask.run.tasks import Place, Task, parse
+from minitask.spec.names import task_names
+
+
+def records_of(engine: Engine, name: str) -> tuple[Record, ...]:
+    """The records of a task (`PROJECT/ID`) or of a project, oldest first in each task."""
+    head = engine.objects.commit(refs.LEDGER)
+    return tuple(read_records(engine.objects, head, below=name))
+
+
+def latest_record(engine: Engine, name: str) -> Record:
+    """A task's latest record; `UsageError` where the ledger has none."""
+    found = records_of(engine, name) if "/" in name else ()
+    if not found:
+        raise UsageError(
+            f"the ledger knows no attempt of {name}", hint="`minitask status` lists the tasks"
+        )
+    return found[-1]
+
+
+def task_at(engine: Engine, name: str, source: str, place: Place) -> Task:
+    """The task that a `PATH@BLOB` names; `UsageError` where that file holds no such task."""
+    path, _, blob = source.rpartition("@")
+    content = engine.objects.blob(blob).decode("utf-8", "surrogateescape")
+    specs = parse(engine, content, path).specs
+    for found, spec in zip(task_names(specs), specs, strict=True):
+        if found == name:
+            return Task(name, spec, path, blob, place.base, place.target)
+    raise UsageError(f"{path} at {blob[:12]} holds no task {name}")
+
+
+def result_of(
+    record: Record, verdict: Verdict, *, reason: str, merge: str | None = None
+) -> TaskResult:
+    """A result that says what became of a recorded attempt."""
+    return TaskResult(
+        task=record.task,
+        spec_path=record.spec_path,
+        spec_blob=record.spec_blob,
+        verdict=verdict,
+        reason=reason,
+        branch=refs.branch(record.task).removeprefix("refs/heads/"),
+        base=record.base,
+        commit=record.candidate,
+        merge=merge,
+        cost_usd=record.attempt.cost_usd,
+        baseline_cost_usd=record.baseline_cost_usd,
+        usage=record.attempt.usage,
+        attempts=(replace(record.attempt, verdict=verdict),),
+    )

@@ -1,0 +1,198 @@
+"""Checking specs as they stand in the checkout: form, repository, project, quality."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from minitask.edits.lint import check_script
+from minitask.errors import UsageError
+from minitask.repo import history
+from minitask.repo.cache import Cache
+from minitask.repo.objects import Objects, open_objects
+from minitask.repo.repository import Repository
+from minitask.run.trees import CommitTree, WorkTree
+from minitask.spec.checks import check_all, check_anchor
+from minitask.spec.model import Diagnostic, Severity, Spec
+from minitask.spec.names import task_names
+from minitask.spec.tree import Tree
+
+PROJECTS = "mini-projects"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found, and in how many specs."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    spec_count: int
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a task could not run."""
+        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The spec files to check: their paths below `top`, with their texts."""
+
+    top: Path
+    texts: Mapping[str, str]
+
+
+def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
+    """The spec files that paths name, or all below `mini-projects`; `UsageError` where one is not there."""
+    found: dict[str, str] = {}
+    for place in [folder / word for word in words] or [top / PROJECTS]:
+        if not place.exists():
+            raise UsageError(
+                f"{place} does not exist", hint="name spec files or folders that hold them"
+            )
+        for path in _spec_files(place):
+            try:
+                name = str(PurePosixPath(path.resolve().relative_to(top.resolve())))
+            except ValueError:
+                raise UsageError(f"{path} is outside {top}") from None
+            found[name] = path.read_bytes().decode("utf-8", "surrogateescape")
+    return Sources(top, found)
+
+
+def check_sources(sources: Sources, repository: Repository | None) -> Checked:
+    """Everything that can be said of the specs without running them."""
+    if repository is None:
+        return _check(sources, Surroundings(sources, None, None))[0]
+    cache = Cache(repository.home / "cache")
+    with open_objects(repository.git) as objects:
+        head = objects.commit("HEAD")
+        key = _key(sources, head)
+        kept = cache.peek(key)
+        if kept is not None and WorkTree(sources.top).holds(kept["seen"]):
+            return Checked(tuple(_diagnostic(item) for item in kept["diagnostics"]), kept["count"])
+        checked, seen = _check(sources, Surroundings(sources, repository, objects, head))
+    rows = [_row(item) for item in checked.diagnostics]
+    cache.keep(key, {"seen": seen, "diagnostics": rows, "count": checked.spec_count})
+    return checked
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What specs are checked against; without a repository, the files as they are."""
+
+    sources: Sources
+    repository: Repository | None
+    objects: Objects | None
+    head: str | None = None
+
+    def committed(self) -> set[str]:
+        """The spec files that are at HEAD just as they are in the checkout."""
+        if self.objects is None or self.head is None:
+            return set()
+        return {path for path, text in self.sources.texts.items() if self._is_committed(path, text)}
+
+    def anchors(self, paths: Iterable[str]) -> dict[str, str]:
+        """The commit that brought each committed spec in."""
+        if self.repository is None or self.head is None:
+            return {}
+        return history.introduced_by_all(self.repository.git, self.head, tuple(paths))
+
+    def _is_committed(self, path: str, text: str) -> bool:
+        assert self.objects is not None  # noqa: S101
+        assert self.head is not None  # noqa: S101
+        entry = self.objects.entry(self.head, path)
+        if entry is None:
+            return False
+        content = text.encode("utf-8", "surrogateescape")
+        kind = hashlib.sha1 if len(entry.oid) == 40 else hashlib.sha256
+        return kind(b"blob %d\0" % len(content) + content).hexdigest() == entry.oid
+
+
+def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
+    from minitask.spec.parse import parse_file
+
+    files = [parse_file(text, path=path) for path, text in sources.texts.items()]
+    found = [item for file in files for item in file.diagnostics]
+    specs = [spec for file in files for spec in file.specs]
+    worktree = WorkTree(sources.top)
+    for group, tree, anchors in _groups(specs, around, worktree):
+        beside = [spec for spec in specs if spec not in group] if len(group) < len(specs) else []
+        found += check_all(group, tree=tree, known=beside, anchors=anchors)
+    for spec in specs:
+        found += check_script(spec)
+        named = spec.options.anchor
+        commit = around.objects.commit(named) if around.objects and named else named
+        found += check_anchor(spec, commit=commit)
+    ordered = sorted(set(found), key=lambda item: (item.path, item.line, item.code, item.message))
+    return Checked(tuple(ordered), len(specs)), worktree.seen()
+
+
+def _groups(
+    specs: Sequence[Spec], around: Surroundings, worktree: WorkTree
+) -> list[tuple[list[Spec], Tree, dict[str, Tree]]]:
+    """Specs with the tree that each starts from: HEAD, the checkout, or its anchor where it has landed."""
+    committed = around.committed()
+    if around.repository is None or around.objects is None or around.head is None or not committed:
+        return [(list(specs), worktree, {})]
+    objects, head = around.objects, around.head
+    commits = around.anchors(committed)
+    trees = {commit: CommitTree(objects, commit) for commit in set(commits.values())}
+    anchors: dict[str, Tree] = {path: trees[commit] for path, commit in commits.items()}
+    landed = _landed(specs, around)
+    new = [spec for spec in specs if spec.path not in committed]
+    open_ = [spec for spec in specs if spec.path in committed and spec not in landed]
+    groups: list[tuple[list[Spec], Tree, dict[str, Tree]]] = []
+    if new:
+        groups.append((new, worktree, {}))
+    if open_:
+        groups.append((open_, CommitTree(objects, head), anchors))
+    for commit, tree in trees.items():
+        done = [spec for spec in landed if commits.get(spec.path) == commit]
+        if done:
+            groups.append((done, tree, {}))
+    return groups
+
+
+def _landed(specs: Sequence[Spec], around: Surroundings) -> list[Spec]:
+    assert around.repository is not None  # noqa: S101
+    assert around.objects is not None  # noqa: S101
+    landings = history.landings(around.repository.git, around.head or "HEAD")
+    if not landings:
+        return []
+    done = []
+    for name, spec in zip(task_names(specs), specs, strict=True):
+        landing = landings.get(name)
+        entry = around.objects.entry(around.head or "HEAD", spec.path)
+        if landing and not landing.undone and entry and landing.spec == f"{spec.path}@{entry.oid}":
+            done.append(spec)
+    return done
+
+
+def _spec_files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    return sorted(
+        path
+        for path in place.rglob("*.md")
+        if path.is_file()
+        and not path.name.upper().startswith("README")
+        and "base" not in path.relative_to(place).parts[:-1]
+    )
+
+
+def _key(sources: Sources, head: str | None) -> str:
+    digest = hashlib.sha256()
+    for path, text in sources.texts.items():
+        digest.update(f"{path}\0{len(text)}\0{text}".encode("utf-8", "surrogateescape"))
+    return f"validate\0{head}\0{digest.hexdigest()}"
+
+
+def _row(item: Diagnostic) -> list[Any]:
+    return [item.path, item.line, item.code, item.severity.value, item.message, item.hint]
+
+
+def _diagnostic(row: list[Any]) -> Diagnostic:
+    path, line, code, severity, message, hint = row
+    return Diagnostic(path, line, code, Severity(severity), message, hint)

@@ -1,0 +1,214 @@
+"""What specs say of the repository, judged against a tree: paths, files, cited lines.
+
+One mistake gives one diagnostic: a path that is not canonical is not also said to be missing, and a
+missing file is said to be missing once, however often the spec names it.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
+from minitask.spec.paths import check_path
+from minitask.spec.project import check_project
+from minitask.spec.quality import PLACEHOLDER_PATH, check_quality
+from minitask.spec.rules import diagnose
+from minitask.spec.tree import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+__all__ = ["Tree", "check_against_tree", "check_all", "check_anchor", "check_project"]
+
+
+def check_all(
+    specs: Sequence[Spec],
+    *,
+    tree: Tree,
+    known: Sequence[Spec] = (),
+    anchors: Mapping[str, Tree] = MappingProxyType({}),
+) -> tuple[Diagnostic, ...]:
+    """Everything that can be said of the specs without running them, in the order of the files.
+
+    `known` are specs that exist beside them: they may be named and waited for, and are not judged.
+    `anchors` holds the trees of the specs' anchors, by the specs' paths, where they are not `tree`.
+    """
+    everyone = (*specs, *known)
+    found = list(check_project(specs, known=known))
+    for spec in specs:
+        found += check_against_tree(spec, tree, others=everyone, anchor=anchors.get(spec.path))
+        found += check_quality(spec)
+    return tuple(sorted(found, key=lambda item: (item.path, item.line, item.code)))
+
+
+def check_against_tree(
+    spec: Spec, tree: Tree, *, others: Sequence[Spec] = (), anchor: Tree | None = None
+) -> tuple[Diagnostic, ...]:
+    """The spec's files against the tree that its task starts from.
+
+    Files that one of `others` creates may be missing still, and those that one deletes may be there
+    still. Cited lines are judged by `anchor`'s tree, or by `tree` where there is none.
+    """
+    found = [] if spec.writes() else [_nothing_to_write(spec)]
+    others = tuple(other for other in others if other != spec)
+    judged: set[str] = set()
+    for ref in spec.files:
+        if ref.path in judged or PLACEHOLDER_PATH.search(ref.path):
+            continue
+        problem = _judge(spec, ref, tree=tree, others=others)
+        if problem is None:
+            problem = _check_lines(spec, ref, tree=anchor or tree)
+        if problem is not None:
+            judged.add(ref.path)
+            found.append(problem)
+    return tuple(found)
+
+
+def check_anchor(spec: Spec, *, commit: str | None) -> tuple[Diagnostic, ...]:
+    """Whether the anchor that the front matter names was found; `commit` is what it resolved to."""
+    if spec.options.anchor is None or commit is not None:
+        return ()
+    return (
+        diagnose(
+            spec.path,
+            spec.line_of("options.anchor"),
+            code="E213",
+            message=f"the anchor {spec.options.anchor} is not a commit of this repository",
+            hint="fetch that commit, correct its name, or leave `anchor` out",
+        ),
+    )
+
+
+def _nothing_to_write(spec: Spec) -> Diagnostic:
+    return diagnose(
+        spec.path,
+        spec.line_of("title"),
+        code="E212",
+        message="the spec lists no file to create, edit or delete",
+        hint="list the files under `**Files to Create/Edit**:`",
+    )
+
+
+def _judge(spec: Spec, ref: FileRef, *, tree: Tree, others: Sequence[Spec]) -> Diagnostic | None:
+    reason = check_path(ref.path)
+    if reason:
+        return _at(
+            spec,
+            ref,
+            code="E205",
+            message=f"the path {ref.path!r} {reason}",
+            hint="write it from the repository's root, with `/` between the parts",
+        )
+    return _check_links(spec, ref, tree=tree) or _check_presence(
+        spec, ref, tree=tree, others=others
+    )
+
+
+def _check_links(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
+    for part in _prefixes(ref.path):
+        kind = tree.kind(part)
+        if kind in {"symlink", "submodule"}:
+            what = "a symbolic link" if kind == "symlink" else "a submodule"
+            through = "is" if part == ref.path else f"passes through {part}, which is"
+            return _at(
+                spec,
+                ref,
+                code="E206",
+                message=f"{ref.path} {through} {what}",
+                hint="name the file itself, inside this repository",
+            )
+    return None
+
+
+def _check_presence(
+    spec: Spec, ref: FileRef, *, tree: Tree, others: Sequence[Spec]
+) -> Diagnostic | None:
+    kind = tree.kind(ref.path)
+    if ref.action is FileAction.CREATE:
+        return _check_free(spec, ref, tree=tree, others=others)
+    if ref.action is FileAction.WRITE:
+        return _check_free(spec, ref, tree=tree, others=others) if kind == "dir" else None
+    if kind == "file" or ref.optional or (kind is None and _makes(others, ref.path)):
+        return None
+    verb = {FileAction.READ: "read", FileAction.DELETE: "delete"}.get(ref.action, "edit")
+    return _at(
+        spec,
+        ref,
+        code="E201" if ref.action is FileAction.READ else "E203",
+        message=f"{ref.path}, a file to {verb}, "
+        + ("is a folder" if kind == "dir" else "does not exist"),
+        hint=_missing_hint(ref),
+    )
+
+
+def _check_free(
+    spec: Spec, ref: FileRef, *, tree: Tree, others: Sequence[Spec]
+) -> Diagnostic | None:
+    """E204 where the path, or a folder that it needs, is taken."""
+    for part in _prefixes(ref.path):
+        kind = tree.kind(part)
+        whole = part == ref.path
+        if kind is None or (kind == "dir" and not whole) or _removes(others, part):
+            continue
+        what = "a folder" if kind == "dir" else "a file"
+        said = (
+            "exists already" if whole and kind == "file" else f"cannot be created: {part} is {what}"
+        )
+        return _at(
+            spec,
+            ref,
+            code="E204",
+            message=f"{ref.path}, a file to create, {said}",
+            hint="say `(edit)` where it is to change, or choose another path",
+        )
+    return None
+
+
+def _check_lines(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
+    if not ref.ranges or ref.action is FileAction.CREATE or tree.kind(ref.path) != "file":
+        return None
+    count = tree.line_count(ref.path)
+    if count is None:
+        return None
+    beyond = [str(cited) for cited in ref.ranges if cited.end > count]
+    if not beyond:
+        return None
+    lines = "1 line" if count == 1 else f"{count} lines"
+    return _at(
+        spec,
+        ref,
+        code="E202",
+        message=f"lines {', '.join(beyond)} lie outside {ref.path}, which has {lines}",
+        hint="look the lines up again, or name in `anchor:` the commit they were taken from",
+    )
+
+
+def _missing_hint(ref: FileRef) -> str:
+    if "*" in ref.path:
+        return "patterns are not expanded: name each file"
+    if ref.action is FileAction.READ:
+        return "correct the path, or mark it `(optional)`"
+    return "correct the path, or say `(create)` if the task is to create it"
+
+
+def _makes(others: Sequence[Spec], path: str) -> bool:
+    making = {FileAction.CREATE, FileAction.WRITE}
+    return any(ref.path == path and ref.action in making for o in others for ref in o.files)
+
+
+def _removes(others: Sequence[Spec], path: str) -> bool:
+    return any(
+        ref.path == path and ref.action is FileAction.DELETE for o in others for ref in o.files
+    )
+
+
+def _prefixes(path: str) -> Iterator[str]:
+    """`a`, `a/b`, `a/b/c` for `a/b/c`."""
+    parts = path.split("/")
+    return ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+def _at(spec: Spec, ref: FileRef, *, code: str, message: str, hint: str) -> Diagnostic:
+    line = ref.line or spec.line_of("files")
+    return diagnose(spec.path, line, code=code, message=message, hint=hint)

@@ -1,0 +1,51 @@
+"""The `# expect:` comments of a validation: what they may say."""
+
+from __future__ import annotations
+
+import re
+
+from minitask.spec.model import Expectation, ExpectationKind
+
+FORMS = (
+    '`exit 1`, `output ~600 ±50`, `output 600`, `output contains "text"`, `no output`, '
+    "`fails before`"
+)
+
+_COMMENT = re.compile(r"#+\s*expect\s*:(?P<said>.*)", re.IGNORECASE | re.DOTALL)
+_EXIT = re.compile(r"exit\s+(?:code\s+)?([0-9]{1,3})", re.IGNORECASE)
+_EXACT = re.compile(r"output\s+(-?[0-9]{1,15})", re.IGNORECASE)
+_ABOUT = re.compile(r"output\s+~\s*(-?[0-9]{1,15})\s*(?:±|\+/?-)\s*([0-9]{1,15})", re.IGNORECASE)
+_CONTAINS = re.compile(
+    r"output\s+contains\s+(?:\"(?P<double>(?:[^\"\\]|\\.)+)\"|'(?P<single>[^']+)'|“(?P<curly>[^”]+)”)",
+    re.IGNORECASE,
+)
+_LARGEST_EXIT = 255
+
+
+def find_expectation_text(comment: str) -> str | None:
+    """What a shell comment states after `expect:`; None for any other comment."""
+    match = _COMMENT.fullmatch(comment.strip())
+    return match["said"].strip() if match else None
+
+
+def parse_expectation(said: str) -> Expectation | None:
+    """The expectation that a comment states; None where it is none of the known forms."""
+    words = " ".join(said.split()).casefold()
+    if words in {"no output", "fails before"}:
+        return Expectation(ExpectationKind(words))
+    if match := _EXIT.fullmatch(said):
+        code = int(match[1])
+        return Expectation(ExpectationKind.EXIT, code) if code <= _LARGEST_EXIT else None
+    if match := _EXACT.fullmatch(said):
+        return Expectation(ExpectationKind.NUMBER, int(match[1]))
+    if match := _ABOUT.fullmatch(said):
+        return Expectation(ExpectationKind.NUMBER, int(match[1]), int(match[2]))
+    if match := _CONTAINS.fullmatch(said):
+        return Expectation(ExpectationKind.CONTAINS, text=_unquoted(match))
+    return None
+
+
+def _unquoted(match: re.Match[str]) -> str:
+    if match["double"] is not None:
+        return re.sub(r"\\([\\\"])", r"\1", match["double"])
+    return match["single"] or match["curly"]

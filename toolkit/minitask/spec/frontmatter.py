@@ -1,0 +1,199 @@
+"""The YAML front matter: text to a mapping with the line of every key, then to typed `Options`.
+
+What a key may hold is said once, in the schema. Here is only what YAML itself gets wrong for people:
+keys given twice, aliases, dates that turn into objects, octal numbers, nesting that breaks its parser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from minitask.spec.model import Options, Tier
+from minitask.spec.problems import Problem
+from minitask.spec.schema import check_options
+
+if TYPE_CHECKING:
+    pass
+
+_FENCE = "---"
+_MAX_CHARACTERS = 8_000  # libyaml's parser overflows the C stack at some 20,000 nested brackets
+_MAX_DEPTH = 8
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]{0,17})")
+_FLOAT = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{0,18}")
+_TRUE = {"yes", "true", "on"}
+_HINT = "write `key: value` lines between two lines of `---`"
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMatter:
+    """The options, the line of each key given (`tier`, `tags/0`), and the mistakes.
+
+    `end` is how many lines of the file it takes.
+    """
+
+    options: Options = field(default_factory=Options)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    end: int = 0
+
+
+class _RefusedError(Exception):
+    """YAML that is not acceptable; carries the line, from 0 within the block, and why."""
+
+    def __init__(self, line: int, why: str, hint: str) -> None:
+        super().__init__(why)
+        self.line = line
+        self.why = why
+        self.hint = hint
+
+
+def parse_front_matter(text: str) -> FrontMatter:
+    """The front matter at the top of a normalised text; empty where the text begins otherwise.
+
+    As in pandoc, `---` followed by a blank line is a rule and not front matter.
+    """
+    lines = text.split("\n", 2)
+    if lines[0].rstrip() != _FENCE or len(lines) < 2 or not lines[1].strip():
+        return FrontMatter()
+    end = _end(text)
+    if end is None:
+        return _broken(
+            1, "the front matter is not closed", "add a line of `---` below its last key"
+        )
+    body = text.split("\n", end)[1 : end - 1]
+    try:
+        values, places = _load("\n".join(body) + "\n")
+    except _RefusedError as refused:
+        return _broken(refused.line + 2, refused.why, refused.hint, end=end)
+    problems = check_options(values, places)
+    options = Options() if problems else _options(values)
+    return FrontMatter(options, places, problems, end)
+
+
+def _broken(line: int, why: str, hint: str, *, end: int = 0) -> FrontMatter:
+    return FrontMatter(problems=(Problem(line, "E102", why, hint),), end=end)
+
+
+def _end(text: str) -> int | None:
+    for index, line in enumerate(text.split("\n")[1:], start=2):
+        if line.rstrip() in {_FENCE, "..."}:
+            return index
+    return None
+
+
+@cache
+def _loader() -> type[Any]:
+    import yaml
+
+    base: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc]
+        """YAML whose dates stay text."""
+
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in pairs if not tag.endswith(":timestamp")]
+        for first, pairs in base.yaml_implicit_resolvers.items()
+    }
+    return Loader
+
+
+def _load(text: str) -> tuple[dict[str, object], dict[str, int]]:
+    """The mapping and its keys' lines (1-based, in the file)."""
+    import yaml
+
+    if len(text) > _MAX_CHARACTERS:
+        raise _RefusedError(
+            0, f"the front matter is longer than {_MAX_CHARACTERS} characters", _HINT
+        )
+    try:
+        node = yaml.compose(text, Loader=_loader())
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        why = f"the front matter is not YAML: {error.problem or error.context}"
+        raise _RefusedError(mark.line if mark else 0, why, _HINT) from None
+    except (yaml.YAMLError, UnicodeError) as error:
+        why = f"the front matter is not YAML: {str(error).splitlines()[0]}"
+        raise _RefusedError(0, why, _HINT) from None
+    if node is None:
+        return {}, {}
+    if not isinstance(node, yaml.MappingNode):
+        raise _RefusedError(node.start_mark.line, "the front matter is not a mapping", _HINT)
+    walk = _Walk(seen=set(), lines={})
+    return walk.mapping(node, ""), walk.lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Turns nodes into plain values, noting the line of each."""
+
+    seen: set[int]
+    lines: dict[str, int]
+
+    def value(self, node: Any, place: str) -> object:
+        if id(node) in self.seen:
+            line = self.lines.get(place, 2) - 2
+            raise _RefusedError(line, f"{place} is a YAML alias", "write the value out")
+        self.seen.add(id(node))
+        if place.count("/") > _MAX_DEPTH:
+            raise _RefusedError(node.start_mark.line, f"{place} is nested too deep", _HINT)
+        if node.id == "scalar":
+            return _scalar(node)
+        return (
+            self.mapping(node, f"{place}/") if node.id == "mapping" else self.sequence(node, place)
+        )
+
+    def mapping(self, node: Any, prefix: str) -> dict[str, object]:
+        self.seen.add(id(node))
+        found: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            line = key_node.start_mark.line
+            if key_node.id != "scalar":
+                raise _RefusedError(line, "a key of the front matter is not plain text", _HINT)
+            key = str(key_node.value)
+            if key in found:
+                raise _RefusedError(
+                    line, f"{prefix}{key} is given twice", "keep one of the two lines"
+                )
+            self.lines[f"{prefix}{key}"] = line + 2
+            found[key] = self.value(value_node, f"{prefix}{key}")
+        return found
+
+    def sequence(self, node: Any, place: str) -> list[object]:
+        found = []
+        for index, child in enumerate(node.value):
+            self.lines[f"{place}/{index}"] = child.start_mark.line + 2
+            found.append(self.value(child, f"{place}/{index}"))
+        return found
+
+
+def _scalar(node: Any) -> object:
+    """A scalar's value; numbers only where they mean the same to all (no octal, no base 60)."""
+    text = str(node.value)
+    kind = node.tag.rpartition(":")[2]
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.casefold() in _TRUE
+    if kind == "int" and _INT.fullmatch(text):
+        return int(text)
+    if kind == "float" and _FLOAT.fullmatch(text):
+        return Decimal(text)
+    return text
+
+
+def _options(values: Mapping[str, Any]) -> Options:
+    """Typed options of a mapping that the schema accepts."""
+    given = {key: value for key, value in values.items() if value is not None}
+    for key in ("depends_on", "tags", "protected"):
+        if key in given:
+            given[key] = (given[key],) if isinstance(given[key], str) else tuple(given[key])
+    if "tier" in given:
+        given["tier"] = Tier(given["tier"])
+    if "max_cost_usd" in given:
+        given["max_cost_usd"] = Decimal(str(given["max_cost_usd"]))
+    return Options(**given)

@@ -1,0 +1,193 @@
+"""The order of tasks: who depends on whom, what may run side by side, where a circle is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from heapq import heapify, heappop, heappush
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from minitask.errors import UsageError
+from minitask.spec.names import normal_number, project_of, task_name, task_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from minitask.spec.model import Spec
+
+__all__ = [
+    "Graph",
+    "find_cycle",
+    "order",
+    "project_of",
+    "task_name",
+    "task_names",
+    "waves",
+]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Specs by their place in `specs`, and the dependencies between them."""
+
+    specs: tuple[Spec, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The task names, in the specs' order."""
+        return task_names(self.specs)
+
+    @cached_property
+    def needs(self) -> tuple[frozenset[int], ...]:
+        """For each spec, those that it depends on directly, as far as its entries name tasks."""
+        return tuple(
+            frozenset(
+                place
+                for entry in spec.options.depends_on
+                if not self.is_ambiguous(found := self.find(entry, asker=asker))
+                for place in found
+            )
+            for asker, spec in enumerate(self.specs)
+        )
+
+    @cached_property
+    def reach(self) -> tuple[frozenset[int], ...]:
+        """For each spec, those that it depends on directly or by way of others."""
+        return tuple(frozenset(self._walk(self.needs[place])) for place in range(len(self.specs)))
+
+    def find(self, entry: str, *, asker: int) -> tuple[int, ...]:
+        """The specs that a `depends_on` entry may mean.
+
+        Tried in turn: task name, id, file and number in the same project, file elsewhere.
+        """
+        near = self._near(asker)
+        everywhere = range(len(self.specs))
+        number = normal_number(entry)
+        return (
+            tuple(place for place in everywhere if self.names[place] == entry)
+            or tuple(place for place in near if entry in self._ids(place))
+            or tuple(place for place in near if entry in self._file_names(place))
+            or self._numbered(number, asker=asker)
+            or tuple(place for place in everywhere if entry in self._file_names(place))
+        )
+
+    def is_ambiguous(self, found: Sequence[int]) -> bool:
+        """Whether specs found for one entry are a choice, and share neither a name nor a file."""
+        names = {self.names[place] for place in found}
+        paths = {self.specs[place].path for place in found}
+        return len(names) > 1 and len(paths) > 1
+
+    def _numbered(self, number: str, *, asker: int) -> tuple[int, ...]:
+        fitting = tuple(
+            place
+            for place in self._near(asker)
+            if self.specs[place].number and normal_number(self.specs[place].number) == number
+        )
+        same_file = tuple(p for p in fitting if self.specs[p].path == self.specs[asker].path)
+        return same_file or fitting
+
+    def _near(self, asker: int) -> tuple[int, ...]:
+        project = self.names[asker].partition("/")[0]
+        return tuple(
+            place for place, name in enumerate(self.names) if name.partition("/")[0] == project
+        )
+
+    def _ids(self, place: int) -> tuple[str, ...]:
+        own = self.names[place].partition("/")[2]
+        return (own, self.specs[place].options.id or own)
+
+    def _file_names(self, place: int) -> tuple[str, ...]:
+        spec = self.specs[place]
+        path = PurePosixPath(spec.path)
+        return (path.stem, path.name, spec.path, f"{spec.path}#{spec.number}")
+
+    def _walk(self, start: Iterable[int]) -> Iterator[int]:
+        seen: set[int] = set()
+        waiting = list(start)
+        while waiting:
+            place = waiting.pop()
+            if place not in seen:
+                seen.add(place)
+                waiting.extend(self.needs[place])
+                yield place
+
+
+def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:
+    """The specs so that each follows all that it depends on, else by path and place in the file.
+
+    Dependencies on tasks that are not among them count for nothing; a cycle is a `UsageError`.
+    """
+    graph = _acyclic(specs)
+    left = [len(needs) for needs in graph.needs]
+    ready = [(_key(graph.specs[place]), place) for place, count in enumerate(left) if not count]
+    heapify(ready)
+    users = _users(graph)
+    done: list[Spec] = []
+    while ready:
+        _, place = heappop(ready)
+        done.append(graph.specs[place])
+        for user in users[place]:
+            left[user] -= 1
+            if not left[user]:
+                heappush(ready, (_key(graph.specs[user]), user))
+    return tuple(done)
+
+
+def waves(specs: Sequence[Spec]) -> tuple[tuple[Spec, ...], ...]:
+    """The specs in groups; all that a spec depends on is in earlier groups than its own.
+
+    Each group is ordered by path and place in the file; a cycle is a `UsageError`.
+    """
+    graph = _acyclic(specs)
+    left = set(range(len(graph.specs)))
+    groups: list[tuple[Spec, ...]] = []
+    while left:
+        group = [place for place in left if not graph.needs[place] & left]
+        left.difference_update(group)
+        groups.append(tuple(sorted((graph.specs[place] for place in group), key=_key)))
+    return tuple(groups)
+
+
+def find_cycle(specs: Sequence[Spec]) -> tuple[Spec, ...]:
+    """Specs of which each depends on the next and the last on the first; empty: no cycle."""
+    graph = Graph(tuple(specs))
+    return tuple(graph.specs[place] for place in find_circle(graph))
+
+
+def find_circle(graph: Graph, *, among: frozenset[int] | None = None) -> tuple[int, ...]:
+    """As `find_cycle`, by place, among the given places only."""
+    left = set(range(len(graph.specs)) if among is None else among)
+    while free := {place for place in left if not graph.needs[place] & left}:
+        left -= free
+    if not left:
+        return ()
+    trail = [min(left)]
+    while (following := min(graph.needs[trail[-1]] & left)) not in trail:
+        trail.append(following)
+    return tuple(trail[trail.index(following) :])
+
+
+def _acyclic(specs: Sequence[Spec]) -> Graph:
+    graph = Graph(tuple(specs))
+    circle = find_circle(graph)
+    if circle:
+        loop = " -> ".join(graph.names[place] for place in (*circle, circle[0]))
+        raise UsageError(
+            f"the tasks depend on each other in a circle: {loop}",
+            hint="take out the `depends_on` entry that closes it",
+            where=graph.specs[circle[0]].path,
+        )
+    return graph
+
+
+def _users(graph: Graph) -> list[list[int]]:
+    users: list[list[int]] = [[] for _ in graph.specs]
+    for place, needs in enumerate(graph.needs):
+        for need in needs:
+            users[need].append(place)
+    return users
+
+
+def _key(spec: Spec) -> tuple[str, int]:
+    return (spec.path, spec.index)

@@ -1,0 +1,162 @@
+"""The bold header fields of a task: the model, the estimates, the lists of files, any others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from minitask.spec.filerefs import find_action, parse_refs
+from minitask.spec.headings import key_of
+from minitask.spec.inline import CODE
+from minitask.spec.model import Estimate, FileAction, FileRef
+from minitask.spec.problems import Problem
+
+_TOKEN_KEYS = {"estimated tokens", "tokens", "token estimate"}
+_COST_KEYS = {"estimated cost", "cost"}
+_COUNT = re.compile(
+    r"~?(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?)\s*(?P<unit>[km]?)\s*(?:tokens?\s+)?(?P<side>in|out)(?:put)?\b",
+    re.IGNORECASE,
+)
+_MONEY = re.compile(
+    r"[~≈]?\s*\$?\s*(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)\s*(?:usd)?"
+    r"(?:\s+(?:total|per task))?(?:\s*\([^()]*\))?",
+    re.IGNORECASE,
+)
+_LEFT_OVER = re.compile(r"\b(?:tokens?|total|per task)\b|[\s+/,;&|()~]", re.IGNORECASE)
+_MONEY_AFTER = re.compile(r"\s*(?:=|\()\s*(?P<money>\$[0-9.,]+)\)?\s*")
+_UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
+_DIGITS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class RawField:
+    """A header field as found: its key, its value on one line, the bullets below as (text, line).
+
+    `markdown` is the list below it as written.
+    """
+
+    key: str
+    value: str
+    line: int
+    bullets: tuple[tuple[str, int], ...] = ()
+    markdown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header fields of a task, or of a container of tasks, say."""
+
+    model: str = ""
+    estimate: Estimate = field(default_factory=Estimate)
+    files: tuple[FileRef, ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
+    lines: dict[str, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def is_header_key(key: str) -> bool:
+    """Whether a label is one of the template's header fields."""
+    return key_of(key) in {"model", *_TOKEN_KEYS, *_COST_KEYS} or find_action(key) is not None
+
+
+def parse_header(fields: Iterable[RawField]) -> Header:
+    """The header that its fields make; a field that is not understood is kept in `extra`."""
+    header = Header()
+    for raw in fields:
+        action = find_action(raw.key)
+        if action is not None:
+            header = _with_files(header, raw, action=action)
+        else:
+            header = _with_value(header, raw, key_of(raw.key))
+    return header
+
+
+def _with_files(header: Header, raw: RawField, *, action: FileAction) -> Header:
+    texts = ((raw.value, raw.line),) if raw.value else ()
+    files = list(header.files)
+    problems: list[Problem] = []
+    for text, line in (*texts, *raw.bullets):
+        found = parse_refs(text, action=action, line=line)
+        files.extend(ref for ref in found.refs if ref not in files)
+        problems.extend(
+            Problem(line, "E110", said, "write `lines A-B` with 1 <= A <= B, digits only")
+            for said in found.bad_ranges
+        )
+    return replace(
+        header,
+        files=tuple(files),
+        lines={"files": raw.line, f"files.{action}": raw.line} | header.lines,
+        problems=(*header.problems, *problems),
+    )
+
+
+def _with_value(header: Header, raw: RawField, key: str) -> Header:
+    value = raw.value or raw.markdown
+    if key == "model" and not header.model and raw.value:
+        lines = header.lines | {"model": raw.line}
+        return replace(header, model=_bare(raw.value), lines=lines)
+    if key in _TOKEN_KEYS or key in _COST_KEYS:
+        estimate = (_tokens if key in _TOKEN_KEYS else _cost)(header.estimate, value)
+        if estimate is not None:
+            lines = {"estimate": raw.line} | header.lines
+            return replace(header, estimate=estimate, lines=lines)
+    lines = {f"extra.{raw.key}": raw.line} | header.lines
+    return replace(header, extra=(*header.extra, (raw.key, value)), lines=lines)
+
+
+def _bare(value: str) -> str:
+    whole = CODE.fullmatch(value)
+    return whole[2].strip() if whole else value
+
+
+def _tokens(estimate: Estimate, value: str) -> Estimate | None:
+    """The estimate with the token counts of a value such as `3,000 input + 800 output`."""
+    counts = {match["side"].casefold(): _count(match) for match in _COUNT.finditer(value)}
+    rest = _COUNT.sub("", value)
+    money = _MONEY_AFTER.search(rest)
+    cost = estimate.cost_usd
+    if money:
+        cost, rest = parse_money(money["money"]), _MONEY_AFTER.sub("", rest, count=1)
+    if not counts or None in counts.values() or _LEFT_OVER.sub("", rest):
+        return None
+    return Estimate(counts.get("in"), counts.get("out"), cost)
+
+
+def _count(match: re.Match[str]) -> int | None:
+    digits = match["number"].replace(",", "")
+    if len(digits) > _DIGITS:
+        return None
+    return int(Decimal(digits) * _UNITS[match["unit"].casefold()])
+
+
+def _cost(estimate: Estimate, value: str) -> Estimate | None:
+    money = parse_money(value)
+    return None if money is None else replace(estimate, cost_usd=money)
+
+
+def parse_money(text: str) -> Decimal | None:
+    """US dollars as in `~$0.002` or `0.5 USD`; None for anything else, a range too."""
+    match = _MONEY.fullmatch(text.strip())
+    if match is None or len(match["number"]) > _DIGITS:
+        return None
+    return Decimal(match["number"].replace(",", ""))
+
+
+def merge_headers(container: Header, own: Header) -> Header:
+    """A task's header, with what its container says wherever the task itself says nothing."""
+    if container == Header():
+        return own
+    given = {key_of(key) for key, _ in own.extra}
+    if own.estimate != Estimate():
+        given |= _TOKEN_KEYS | _COST_KEYS
+    inherited = tuple(pair for pair in container.extra if key_of(pair[0]) not in given)
+    return Header(
+        model=own.model or container.model,
+        estimate=own.estimate if own.estimate != Estimate() else container.estimate,
+        files=(*container.files, *(ref for ref in own.files if ref not in container.files)),
+        extra=(*inherited, *own.extra),
+        lines=container.lines | own.lines,
+        problems=own.problems,
+    )

@@ -1,0 +1,120 @@
+"""What a heading or a bold label announces: a task, a container of tasks, a section of the template.
+
+Writers decorate: emoji (some damaged to letters of other scripts), numbering, capitals, a suffix in
+parentheses. So the decoration is whatever stands before the first ASCII letter or digit.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+TASK = "task"
+CONTEXT = "context"
+SNIPPETS = "snippets"
+CRITERIA = "criteria"
+VALIDATION = "validation"
+ON_FAILURE = "on_failure"
+NEXT_TASK = "next_task"
+
+CANONICAL = {
+    CONTEXT: "Context",
+    TASK: "Task",
+    SNIPPETS: "Code Snippets",
+    CRITERIA: "Acceptance Criteria",
+    VALIDATION: "Validation",
+    ON_FAILURE: "On Failure",
+    NEXT_TASK: "Next Task",
+}
+
+_ALIASES = {name.casefold(): section for section, name in CANONICAL.items()} | {
+    "background": CONTEXT,
+    "objective": TASK,
+    "goal": TASK,
+    "instructions": TASK,
+    "steps": TASK,
+    "code snippet": SNIPPETS,
+    "snippets": SNIPPETS,
+    "edit script": SNIPPETS,
+    "acceptance criterion": CRITERIA,
+    "success criteria": CRITERIA,
+    "definition of done": CRITERIA,
+    "validation checklist": CRITERIA,
+    "validation commands": VALIDATION,
+    "validation steps": VALIDATION,
+    "verification": VALIDATION,
+    "if validation fails": ON_FAILURE,
+    "if something goes wrong": ON_FAILURE,
+    "if something goes wrong later": ON_FAILURE,
+    "next mini task": NEXT_TASK,
+    "next step": NEXT_TASK,
+    "next steps": NEXT_TASK,
+}
+
+_PREFIX = r"[^A-Za-z0-9\[]*(?:[0-9]+[^A-Za-z0-9\s]+\s+[^A-Za-z0-9\[]*)?"
+_MARKS = r"[*_`]*"
+_TASK_HEADING = re.compile(
+    _PREFIX + r"mini[\s_-]?task\b" + _MARKS + r"\s*(?:\#|no\.?\s)?\s*"
+    r"(?:(?P<number>[0-9]+(?:\.[0-9]+)*[A-Za-z]?(?![A-Za-z0-9])|\[[^\]]*\])(?:\s*(?:of|/)\s*[0-9]+)?"
+    + _MARKS
+    + r"(?:\s*(?:[:.)–—]|-(?=\s|$))|(?=\s|$))|(?P<letter>[A-Z])\s*[:–—]|:|$)"
+    + _MARKS
+    + r"\s*(?P<title>.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_CONTAINER_HEADING = re.compile(
+    _PREFIX + r"mini[\s_-]?project\b\s*(?:[0-9]+[A-Za-z]?\b)?\s*[:.–—-]?\s*(?P<title>.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_SECTION_NAME = re.compile(
+    _PREFIX + r"(?P<name>[A-Za-z][A-Za-z _-]*[A-Za-z])[^A-Za-z0-9:(\[]*(?:\([^()]*\)|\[[^\[\]]*\])?"
+    r"[^A-Za-z0-9:(\[]*(?::[*_]*(?P<rest>.*))?$",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskHeading:
+    """The heading of a mini-task: its label as written (may be empty) and its title."""
+
+    number: str
+    title: str
+
+
+def find_task_heading(text: str) -> TaskHeading | None:
+    """What a heading such as `Mini-Task 1A: Title` says."""
+    match = _TASK_HEADING.match(text)
+    if match is None:
+        return None
+    title = _balanced(match["title"].strip())
+    return TaskHeading(match["number"] or match["letter"] or "", title)
+
+
+def find_container_title(text: str) -> str | None:
+    """The title in a heading such as `Mini-Project 2: Title`."""
+    match = _CONTAINER_HEADING.match(text)
+    return _balanced(match["title"].strip()) if match else None
+
+
+def find_section(text: str) -> tuple[str, str] | None:
+    """Which section a heading's or a label's text names, and what follows its colon."""
+    match = _SECTION_NAME.match(text)
+    if match is None:
+        return None
+    section = _ALIASES.get(key_of(match["name"]))
+    return (section, (match["rest"] or "").strip()) if section else None
+
+
+def is_canonical(text: str) -> bool:
+    """Whether a heading names the task, its criteria or its validation as the template does."""
+    match = _SECTION_NAME.match(text)
+    return bool(match) and key_of(match["name"]) in {"task", "validation", "acceptance criteria"}  # type: ignore[index]
+
+
+def key_of(name: str) -> str:
+    """A name without case, decoration or the choice between space, hyphen and underscore."""
+    return re.sub(r"[\s_-]+", " ", re.sub(r"^[^A-Za-z0-9]+", "", name)).strip().casefold()
+
+
+def _balanced(title: str) -> str:
+    return title.removesuffix("**").rstrip() if title.count("**") % 2 else title

@@ -1,0 +1,77 @@
+"""Marks within one line of Markdown text: code spans, emphasis, bold labels.
+
+These look inside text that the block parser has already placed; they never find structure.
+"""
+
+from __future__ import annotations
+
+import re
+
+CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+
+_MARK = re.compile(
+    r"\\([!-/:-@\[-`{-~])"  # an escaped punctuation mark
+    r"|(?<!`)(`+)(?!`)(.+?)(?<!`)\2(?!`)"  # a code span
+    r"|\*+|~~|`|_+(?=`)|(?<=`)_+"
+)
+_SPECIAL = re.compile(r"[\\`*\[<~#>]|_(?=`)|(?<=`)_")
+_BLOCK_START = re.compile(r"([-+=]|[0-9]+(?=[.)]))")
+_LABEL = re.compile(
+    r"[^\x00-\x7f]*[ \t]*\*\*(?P<key>[^*\n]{1,80}?)(?::[ \t]*\*\*|\*\*[ \t]*:)(?P<value>.*)",
+    re.DOTALL,
+)
+_NEXT_LABEL = re.compile(r"[ \t]+\|[ \t]+(?=\*\*[^*\n]{1,80}?(?::[ \t]*\*\*|\*\*[ \t]*:))")
+
+
+def strip_marks(line: str) -> str:
+    """The line as a reader sees it: no emphasis, no backticks; a code span's content is kept."""
+    return _MARK.sub(_unmark, line).strip()
+
+
+def _unmark(match: re.Match[str]) -> str:
+    if match[1] is not None:
+        return match[1]
+    return code_text(match[3]) if match[3] is not None else ""
+
+
+def code_text(content: str) -> str:
+    """What a code span says: one space on either side is padding."""
+    padded = len(content) > 2 and content[0] == content[-1] == " " and content.strip()
+    return content[1:-1] if padded else content
+
+
+def escape_marks(line: str) -> str:
+    """A paragraph of one line that `strip_marks` turns back into `line`."""
+    escaped = _SPECIAL.sub(r"\\\g<0>", line)
+    start = _BLOCK_START.match(escaped)
+    if start is None:
+        return escaped
+    if start[1].isdigit():
+        return f"{start[1]}\\{escaped[start.end() :]}"
+    return f"\\{escaped}"
+
+
+def code_span(text: str) -> str:
+    """`text` as a code span, with as many backticks as it needs."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    ticks = "`" * (longest + 1)
+    pad = " " if text.startswith("`") or text.endswith("`") else ""
+    return f"{ticks}{pad}{text}{pad}{ticks}"
+
+
+def find_label(line: str) -> tuple[str, str] | None:
+    """Key and value of a line such as `**Key**: value` or `**Key:** value`."""
+    if "**" not in line:
+        return None
+    match = _LABEL.match(line.strip())
+    return (match["key"].strip(), match["value"].strip()) if match else None
+
+
+def split_labels(line: str) -> list[str]:
+    """The labelled parts of a line such as `**Time**: 5 min | **Cost**: $0.01`."""
+    return _NEXT_LABEL.split(line) if "|" in line else [line]
+
+
+def one_line(text: str) -> str:
+    """The text with its line breaks turned into spaces."""
+    return " ".join(part.strip() for part in text.split("\n")) if "\n" in text else text.strip()

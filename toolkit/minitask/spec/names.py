@@ -1,0 +1,99 @@
+"""What a task is called: `PROJECT/ID`, in characters that every git ref and file system takes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.spec.model import Spec
+
+SPECS_FOLDER = "mini-projects"
+MAX_COMPONENT = 80
+MAX_SLUG = 48
+
+_FOREIGN = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def project_of(spec: Spec, *, siblings: int = 1) -> str:
+    """The project of a spec; `siblings` is how many specs its file holds, where that is known."""
+    return _component(_raw_project(spec, shared=_is_shared(spec, siblings)))
+
+
+def id_of(spec: Spec, *, siblings: int = 1) -> str:
+    """The spec's id in its project: that of its front matter, else made of its path or title."""
+    if spec.options.id:
+        return _component(spec.options.id)
+    parts = _path_parts(spec)
+    if _is_shared(spec, siblings) or not parts:
+        return _component(_numbered_slug(spec))
+    return _component("-".join(parts))
+
+
+def task_name(spec: Spec, *, siblings: int = 1) -> str:
+    """`PROJECT/ID`: what the task's branch, record and report go by."""
+    return f"{project_of(spec, siblings=siblings)}/{id_of(spec, siblings=siblings)}"
+
+
+def task_names(specs: Sequence[Spec]) -> tuple[str, ...]:
+    """The names of the specs, in order; specs of one path are taken to share a file."""
+    shared = Counter(spec.path for spec in specs)
+    return tuple(task_name(spec, siblings=shared[spec.path]) for spec in specs)
+
+
+def normal_number(number: str) -> str:
+    """A task's number as it is compared: `02` is `2`, `1A` is `1a`."""
+    return number.strip().lower().lstrip("0") or "0"
+
+
+def _is_shared(spec: Spec, siblings: int) -> bool:
+    return max(siblings, spec.siblings) > 1 or spec.index > 0
+
+
+def _raw_project(spec: Spec, *, shared: bool) -> str:
+    path = PurePosixPath(spec.path)
+    in_folder = path.parts[0] == SPECS_FOLDER if len(path.parts) > 1 else False
+    if shared or (in_folder and len(path.parts) == 2):
+        return path.stem
+    if in_folder:
+        return path.parts[1]
+    return path.parent.name or "tasks"
+
+
+def _path_parts(spec: Spec) -> tuple[str, ...]:
+    """The path below the project's folder, without `.md`; none for a file that is the project."""
+    path = PurePosixPath(spec.path)
+    if len(path.parts) > 1 and path.parts[0] == SPECS_FOLDER:
+        inner = path.parts[2:-1]
+        return (*inner, path.stem) if len(path.parts) > 2 else ()
+    return (path.stem,)
+
+
+def _numbered_slug(spec: Spec) -> str:
+    number = (spec.number or str(spec.index + 1)).strip().lower().zfill(2)
+    slug = _slug(spec.title)
+    return f"{number}-{slug}" if slug else number
+
+
+def _slug(title: str) -> str:
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(slug) <= MAX_SLUG:
+        return slug
+    return slug[: MAX_SLUG + 1].rpartition("-")[0] or slug[:MAX_SLUG]
+
+
+def _component(text: str) -> str:
+    """The text where it is fit for a ref; else what is left of it, and a hash to tell it apart."""
+    clean = _FOREIGN.sub("-", text)
+    clean = re.sub(r"\.\.+", ".", clean).lstrip(".-")[:MAX_COMPONENT].rstrip(".")
+    if clean == text and not clean.lower().endswith(".lock"):
+        return clean
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{clean}-{digest}" if clean else f"task-{digest}"

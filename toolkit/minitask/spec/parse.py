@@ -1,0 +1,223 @@
+"""A Markdown file to specs. Bad input gives diagnostics, never an exception; one mistake gives one diagnostic."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from minitask.spec.agreement import check_agreement, check_numbers
+from minitask.spec.frontmatter import FrontMatter, parse_front_matter
+from minitask.spec.header import Header, merge_headers, parse_header
+from minitask.spec.headings import (
+    CONTEXT,
+    CRITERIA,
+    NEXT_TASK,
+    ON_FAILURE,
+    SNIPPETS,
+    TASK,
+    VALIDATION,
+)
+from minitask.spec.inline import one_line, strip_marks
+from minitask.spec.markdown import (
+    Document,
+    fences,
+    items,
+    normalise,
+    parse_document,
+    unclosed_fences,
+)
+from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Severity, Spec, SpecFile
+from minitask.spec.problems import Problem
+from minitask.spec.sections import Piece, RawTask, read_tasks
+from minitask.spec.shell import is_shell, split_commands
+
+_BOX = re.compile(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)
+_PATH_IN_INFO = re.compile(r"(?:^|\s)path=")
+
+
+def parse_file(text: str, *, path: str) -> SpecFile:
+    """The specs of a Markdown file and what is wrong with it; `path` is only named in the result."""
+    source = normalise(text)
+    front = parse_front_matter(source)
+    document = parse_document(_body(source, front.end))
+    unclosed = unclosed_fences(document)
+    problems = [*front.problems, *(_unclosed(line) for line in unclosed)]
+    specs = []
+    diagnostics: list[Diagnostic] = []
+    containers: dict[int, Header] = {}
+    tasks = read_tasks(document)
+    for index, raw in enumerate(tasks):
+        inherited = _container_header(raw, containers, problems)
+        header = parse_header(raw.fields)
+        problems.extend(header.problems)
+        commands, wrong = _commands(document, raw, path=path, unclosed=unclosed)
+        diagnostics.extend(wrong)
+        merged = merge_headers(inherited, header)
+        spec = _spec(
+            document, raw, path=path, index=index, front=front, header=merged, commands=commands
+        )
+        specs.append(replace(spec, siblings=len(tasks)))
+    problems.extend(_file_problems(specs, front, unclosed=bool(unclosed)))
+    diagnostics.extend(problem.at(path) for problem in problems)
+    return SpecFile(path, tuple(specs), tuple(sorted(diagnostics, key=lambda found: found.line)))
+
+
+def _body(source: str, taken: int) -> str:
+    """The text below the front matter, its lines still numbered from the top of the file."""
+    return "\n" * taken + source.split("\n", taken)[taken] if taken else source
+
+
+def _unclosed(line: int) -> Problem:
+    return Problem(
+        line,
+        "E108",
+        "a fence that is never closed",
+        "close it with the same marks on a line of their own",
+    )
+
+
+def _container_header(raw: RawTask, seen: dict[int, Header], problems: list[Problem]) -> Header:
+    """The header of a task's container, parsed once for all its tasks."""
+    if raw.container is None:
+        return Header()
+    key = raw.container.line
+    if key not in seen:
+        seen[key] = parse_header(raw.container.fields)
+        problems.extend(seen[key].problems)
+    return seen[key]
+
+
+def _file_problems(specs: list[Spec], front: FrontMatter, *, unclosed: bool) -> Iterator[Problem]:
+    if not specs and not unclosed:
+        hint = "begin the file with `# Mini-Task N: Title`"
+        yield Problem(1, "E101", "no mini-task heading", hint)
+    for spec in specs:
+        yield from check_agreement(spec, front.lines)
+    yield from check_numbers(specs, id_line=front.lines.get("id", 0))
+
+
+def _spec(
+    document: Document,
+    raw: RawTask,
+    *,
+    path: str,
+    index: int,
+    front: FrontMatter,
+    header: Header,
+    commands: tuple[Command, ...],
+) -> Spec:
+    texts = {name: _text(document, pieces) for name, pieces in raw.sections.items()}
+    return Spec(
+        path=path,
+        number=raw.heading.number,
+        title=raw.heading.title,
+        index=index,
+        options=front.options,
+        model=header.model,
+        estimate=header.estimate,
+        files=header.files,
+        context=texts.get(CONTEXT, ""),
+        task=texts.get(TASK, ""),
+        snippets=tuple(_snippets(document, raw)),
+        snippets_text=texts.get(SNIPPETS, ""),
+        criteria=tuple(_criteria(document, raw)),
+        validation=tuple(f for f in _fences(document, raw, VALIDATION) if is_shell(f)),
+        commands=commands,
+        on_failure=texts.get(ON_FAILURE, ""),
+        next_task=texts.get(NEXT_TASK, ""),
+        extra=header.extra,
+        lines=_lines(raw, front, header),
+    )
+
+
+def _lines(raw: RawTask, front: FrontMatter, header: Header) -> tuple[tuple[str, int], ...]:
+    options = {"options": 1} if front.end else {}
+    options |= {f"options.{key}": line for key, line in front.lines.items()}
+    return tuple(({"title": raw.line} | options | header.lines | raw.lines).items())
+
+
+def _text(document: Document, pieces: Iterable[Piece]) -> str:
+    return "\n\n".join(text for piece in pieces if (text := piece.text(document)))
+
+
+def _fences(document: Document, raw: RawTask, section: str) -> Iterator[Fence]:
+    """The fences of a section; the line of a label that leads to a fence counts without the label."""
+    for piece in raw.sections.get(section, ()):
+        for fence, lead_line in fences(document, piece.first_token, last=piece.last_token):
+            if 0 <= lead_line < piece.start:
+                lead = strip_marks(piece.first)
+                yield Fence(fence.info, fence.content, lead, fence.line)
+            else:
+                yield fence
+
+
+def _snippets(document: Document, raw: RawTask) -> Iterator[Fence]:
+    """The edit script's fences of the Task section, then all of Code Snippets."""
+    yield from (fence for fence in _fences(document, raw, TASK) if is_edit_fence(fence))
+    yield from _fences(document, raw, SNIPPETS)
+
+
+def is_edit_fence(fence: Fence) -> bool:
+    """Whether a fence says by its info string that it is part of an edit script."""
+    language = fence.info.split(maxsplit=1)[:1]
+    return language in (["edits"], ["diff"]) or _PATH_IN_INFO.search(fence.info) is not None
+
+
+def _criteria(document: Document, raw: RawTask) -> Iterator[Criterion]:
+    """All items of Acceptance Criteria (its paragraphs, where it has no list), and ticked boxes under Validation."""
+    pieces = raw.sections.get(CRITERIA, [])
+    found = [item for piece in pieces for item in _items(document, piece)]
+    if not found:
+        found = [item for piece in pieces for item in _paragraphs(document, piece)]
+    yield from (_criterion(text, line) for text, line in found if text)
+    for piece in raw.sections.get(VALIDATION, ()):
+        for text, line in _items(document, piece):
+            if _BOX.match(text):
+                yield _criterion(text, line)
+
+
+def _items(document: Document, piece: Piece) -> Iterator[tuple[str, int]]:
+    for block in piece.blocks:
+        if block.kind.endswith("_list"):
+            yield from ((item.text, item.line) for item in items(document, block))
+
+
+def _paragraphs(document: Document, piece: Piece) -> Iterator[tuple[str, int]]:
+    if piece.first:
+        yield piece.first, piece.start
+    for block in piece.blocks:
+        if block.kind == "paragraph":
+            start = max(block.start, piece.start)
+            yield one_line(document.text(start, block.end)), start + 1
+
+
+def _criterion(text: str, line: int) -> Criterion:
+    box = _BOX.match(text)
+    if box is None:
+        return Criterion(text, line=line)
+    return Criterion(box["text"].strip(), done=box["mark"] in {"x", "X"}, line=line)
+
+
+def _commands(
+    document: Document, raw: RawTask, *, path: str, unclosed: list[int]
+) -> tuple[tuple[Command, ...], list[Diagnostic]]:
+    """The commands of the Validation section; a fence of another language, or an open one, gives none."""
+    commands: list[Command] = []
+    diagnostics: list[Diagnostic] = []
+    for fence in _fences(document, raw, VALIDATION):
+        if not is_shell(fence):
+            diagnostics.append(_ignored(fence).at(path))
+        elif fence.line not in unclosed:
+            split, wrong = split_commands(fence, path=path)
+            commands.extend(split)
+            diagnostics.extend(wrong)
+    return tuple(commands), diagnostics
+
+
+def _ignored(fence: Fence) -> Problem:
+    language = fence.info.split(maxsplit=1)[0]
+    message = f"a `{language}` fence in the validation is not run"
+    return Problem(
+        fence.line, "E106", message, "mark it `bash` if it holds commands", Severity.NOTE
+    )

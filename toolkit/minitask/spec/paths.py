@@ -1,0 +1,192 @@
+"""Which paths a spec may name, and which files no task may write.
+
+One file must have one name, on every file system: scope is checked by comparing paths. So a path is
+refused that some system would fold into another, and `.git` is refused in each spelling that HFS+,
+APFS or NTFS takes for it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_COMPONENT_BYTES = 255
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_SHORT_GIT = re.compile(r"git~\d+")
+# Code points that a file system may skip when it compares names, and that are not of category Cf.
+_IGNORED = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+_DOTLESS = str.maketrans({"\u0130": "i", "\u0131": "i"})
+
+# Everything in these folders, at the root of the repository.
+_ROOT_FOLDERS = (
+    ".buildkite",
+    ".circleci",
+    ".forgejo/workflows",
+    ".gitea/workflows",
+    ".github/actions",
+    ".github/workflows",
+    ".gitlab/ci",
+    ".woodpecker",
+)
+_ROOT_FILES = frozenset(
+    {
+        ".appveyor.yml",
+        ".cirrus.yml",
+        ".drone.yml",
+        ".github/copilot-instructions.md",
+        ".gitlab-ci.yaml",
+        ".gitlab-ci.yml",
+        ".travis.yml",
+        ".woodpecker.yml",
+        "appveyor.yml",
+        "azure-pipelines.yaml",
+        "azure-pipelines.yml",
+        "bitbucket-pipelines.yml",
+        "jenkinsfile",
+        "minitask.yaml",
+        "minitask.yml",
+    }
+)
+# Folders and files that git or an agent obeys wherever they stand.
+_FOLDERS = frozenset(
+    {
+        ".claude",
+        ".codex",
+        ".continue",
+        ".cursor",
+        ".gemini",
+        ".githooks",
+        ".husky",
+        ".opencode",
+        ".qwen",
+        ".roo",
+        ".windsurf",
+    }
+)
+_FILES = (
+    ".aider*",
+    ".clinerules",
+    ".cursorrules",
+    ".gitattributes",
+    ".gitmodules",
+    ".lefthook.y*ml",
+    ".lfsconfig",
+    ".mcp.json",
+    ".pre-commit-config.y*ml",
+    ".windsurfrules",
+    "agents.md",
+    "agents.override.md",
+    "claude.local.md",
+    "claude.md",
+    "gemini.md",
+    "lefthook.y*ml",
+    "opencode.json*",
+    "qwen.md",
+    # The short names that NTFS gives .gitattributes and .gitmodules.
+    "gi7d29~*",
+    "gi7eba~*",
+    "gitatt~*",
+    "gitmod~*",
+)
+
+
+def check_path(path: str) -> str:
+    """Why the path is not a canonical repository path, to follow its name in a message, or ""."""
+    return _check_characters(path) or _check_root(path) or _check_components(path)
+
+
+def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
+    """Whether no task may write the path: CI, hooks, agent or toolkit settings, or one of `extra`.
+
+    A pattern is as in `fnmatch`, where `*` also matches `/`; one without a `/` is matched against
+    the file's name at any depth, and one that names a folder covers all that is in it.
+    """
+    folded = fold(path)
+    *folders, name = folded.split("/")
+    return (
+        folded in _ROOT_FILES
+        or any(folded.startswith(f"{folder}/") for folder in _ROOT_FOLDERS)
+        or not _FOLDERS.isdisjoint(folders)
+        or any(fnmatchcase(name, pattern) for pattern in _FILES)
+        or any(_matches(folded, fold(pattern)) for pattern in extra)
+    )
+
+
+def fold(path: str) -> str:
+    """The path as the most forgiving file system compares it: no case, no hidden characters."""
+    return "/".join(_fold_component(part) for part in path.split("/"))
+
+
+def _check_characters(path: str) -> str:
+    if not path.strip():
+        return "is empty"
+    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in path):
+        return "has a control character"
+    if any("\ud800" <= char <= "\udfff" for char in path):
+        return "is not valid UTF-8"
+    return ""
+
+
+def _check_root(path: str) -> str:
+    if path.startswith(("/", "\\")) or _DRIVE.match(path):
+        return "is absolute"
+    if path == "~" or path.startswith("~/"):
+        return "starts at a home folder"
+    if "\\" in path:
+        return "has a backslash"
+    return "names a folder" if path.endswith("/") and not path.endswith("//") else ""
+
+
+def _check_components(path: str) -> str:
+    for part in path.split("/"):
+        reason = _check_component(part)
+        if reason:
+            return reason
+    return ""
+
+
+def _check_component(part: str) -> str:
+    if not part:
+        return "has an empty part (`//`)"
+    if part in {".", ".."}:
+        return f"has a `{part}` part"
+    folded = _fold_component(part)
+    if folded == ".git" or _SHORT_GIT.fullmatch(folded):
+        return "leads into `.git`"
+    if part.endswith((".", " ")):
+        return "has a part that ends in a dot or a space"
+    if len(part.encode()) > MAX_COMPONENT_BYTES:
+        return f"has a part of more than {MAX_COMPONENT_BYTES} bytes"
+    return ""
+
+
+def _fold_component(part: str) -> str:
+    if part.isascii():
+        folded = part.lower()
+    else:
+        composed = unicodedata.normalize("NFKC", _visible(part)).translate(_DOTLESS)
+        folded = _visible(unicodedata.normalize("NFKC", composed.casefold()))
+    stem, colon, _ = folded.partition(":")
+    return (stem if colon else folded).rstrip(" .") or folded
+
+
+def _visible(text: str) -> str:
+    kept = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return _IGNORED.sub("", kept)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    bare = pattern.rstrip("/")
+    if not bare:
+        return False
+    if "/" not in pattern:
+        return any(fnmatchcase(part, bare) for part in path.split("/"))
+    return fnmatchcase(path, bare) or fnmatchcase(path, f"{bare}/*")

@@ -1,0 +1,212 @@
+"""What the specs of a project say of each other: names, dependencies, files they share."""
+
+from __future__ import annotations
+
+import re
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from minitask.spec.graph import Graph, find_circle
+from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
+from minitask.spec.names import normal_number
+from minitask.spec.paths import check_path, fold
+from minitask.spec.quality import PLACEHOLDER_PATH
+from minitask.spec.rules import diagnose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_TASK_NUMBER = re.compile(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
+
+
+def check_project(specs: Sequence[Spec], *, known: Sequence[Spec] = ()) -> tuple[Diagnostic, ...]:
+    """Whether the specs fit together; `known` are further specs that are not judged themselves."""
+    own = tuple(specs)
+    graph = Graph(own + tuple(spec for spec in known if spec not in own))
+    judged = frozenset(range(len(own)))
+    return (
+        *_check_ids(graph, judged),
+        *_check_dependencies(graph, judged),
+        *_check_cycles(graph, judged),
+        *_check_shared_files(graph, judged),
+        *_check_next_tasks(graph, judged),
+    )
+
+
+def _check_ids(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
+    first: dict[str, int] = {}
+    for place in sorted(range(len(graph.specs)), key=lambda place: (place in judged, place)):
+        spec, name = graph.specs[place], graph.names[place]
+        earlier = first.setdefault(name.casefold(), place)
+        if earlier != place and place in judged and not _is_said(spec, graph.specs[earlier]):
+            other = _place_of(graph.specs[earlier])
+            yield diagnose(
+                spec.path,
+                spec.line_of("options.id"),
+                code="E211",
+                message=f"two specs are named {name}: this one and {other}",
+                hint="give one of them another `id` in its front matter",
+            )
+
+
+def _is_said(spec: Spec, other: Spec) -> bool:
+    """Whether the parser has said so already: one file, with one number or one id for both."""
+    numbers = spec.number.casefold() == other.number.casefold()
+    return spec.path == other.path and (numbers or spec.options.id is not None)
+
+
+def _check_dependencies(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
+    for place in sorted(judged):
+        spec = graph.specs[place]
+        for row, entry in enumerate(spec.options.depends_on):
+            found = graph.find(entry, asker=place)
+            repeated = entry in spec.options.depends_on[:row]
+            if repeated or (found and not graph.is_ambiguous(found)):
+                continue
+            several = ", ".join(graph.names[other] for other in found)
+            said = f"names several tasks ({several})" if found else "names no task"
+            yield diagnose(
+                spec.path,
+                _dependency_line(spec, row),
+                code="E209",
+                message=f"the dependency {entry!r} {said}",
+                hint="write a task's id, or `PROJECT/ID` for another project",
+            )
+
+
+def _dependency_line(spec: Spec, row: int) -> int:
+    """The line of one entry of `depends_on`, or that of the list where the entry's is not known."""
+    known = dict(spec.lines)
+    return known.get(f"options.depends_on/{row}") or spec.line_of("options.depends_on")
+
+
+def _check_cycles(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
+    left = frozenset(range(len(graph.specs)))
+    while circle := find_circle(graph, among=left):
+        left -= frozenset(circle)
+        reporters = sorted(judged.intersection(circle))
+        if not reporters:
+            continue
+        start = circle.index(reporters[0])
+        turned = (*circle[start:], *circle[:start], circle[start])
+        loop = " -> ".join(graph.names[place] for place in turned)
+        spec = graph.specs[reporters[0]]
+        yield diagnose(
+            spec.path,
+            spec.line_of("options.depends_on"),
+            code="E208",
+            message=f"the task depends on itself: {loop}",
+            hint="take out the `depends_on` entry that closes the circle",
+        )
+
+
+def _check_shared_files(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
+    touched = [_by_path(spec) for spec in graph.specs]
+    for one, two in combinations(range(len(graph.specs)), 2):
+        if not judged & {one, two}:
+            continue
+        for path in sorted(touched[one].keys() & touched[two].keys()):
+            one_use, two_use = (one, touched[one][path]), (two, touched[two][path])
+            problem = _judge_shared(graph, judged, one=one_use, two=two_use)
+            if problem is not None:
+                yield problem
+                break
+
+
+def _judge_shared(
+    graph: Graph,
+    judged: frozenset[int],
+    *,
+    one: tuple[int, tuple[FileRef, ...]],
+    two: tuple[int, tuple[FileRef, ...]],
+) -> Diagnostic | None:
+    """E214 where one of the two creates what the other uses, else E207 where both write."""
+    for maker, user in ((one, two), (two, one)):
+        if _creates(maker[1]) and not _creates(user[1]):
+            return _check_use(graph, maker=maker, user=user, judged=judged)
+    linked = two[0] in graph.reach[one[0]] or one[0] in graph.reach[two[0]]
+    if linked or not (_writes(one[1]) and _writes(two[1])):
+        return None
+    later, earlier = (two, one) if two[0] in judged else (one, two)
+    ref = _writes(later[1])[0]
+    spec, other = graph.specs[later[0]], _short(graph, earlier[0], asker=later[0])
+    return diagnose(
+        spec.path,
+        ref.line or spec.line_of("files"),
+        code="E207",
+        message=f"{ref.path} is also written by {other} ({_place_of(graph.specs[earlier[0]])})",
+        hint=f"add `depends_on: [{other}]`, or give each task a file of its own",
+    )
+
+
+def _check_use(
+    graph: Graph,
+    *,
+    maker: tuple[int, tuple[FileRef, ...]],
+    user: tuple[int, tuple[FileRef, ...]],
+    judged: frozenset[int],
+) -> Diagnostic | None:
+    refs = tuple(ref for ref in user[1] if not ref.optional)
+    if maker[0] in graph.reach[user[0]] or not refs:
+        return None
+    place = user[0] if user[0] in judged else maker[0]
+    spec, ref = graph.specs[place], refs[0]
+    creator, reader = _short(graph, maker[0], asker=user[0]), graph.names[user[0]]
+    verb = "reads" if ref.action is FileAction.READ else "writes"
+    line = ref.line if place == user[0] else maker[1][0].line
+    return diagnose(
+        spec.path,
+        line or spec.line_of("files"),
+        code="E214",
+        message=f"{reader} {verb} {ref.path}, which {graph.names[maker[0]]} creates, "
+        "and does not depend on it",
+        hint=f"add `depends_on: [{creator}]` to {reader}",
+    )
+
+
+def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
+    for place in sorted(judged):
+        spec = graph.specs[place]
+        project = graph.names[place].partition("/")[0]
+        numbers = {
+            normal_number(other.number)
+            for other, name in zip(graph.specs, graph.names, strict=True)
+            if other.path == spec.path or name.partition("/")[0] == project
+        }
+        for number in dict.fromkeys(_TASK_NUMBER.findall(spec.next_task)):
+            if normal_number(number) not in numbers:
+                yield diagnose(
+                    spec.path,
+                    spec.line_of("next_task"),
+                    code="E210",
+                    message=f"the next task, Mini-Task {number}, does not exist in {project}",
+                    hint="correct the number, or say that this is the last task",
+                )
+
+
+def _by_path(spec: Spec) -> dict[str, tuple[FileRef, ...]]:
+    """The spec's files with a usable path, under the name that any file system compares."""
+    found: dict[str, tuple[FileRef, ...]] = {}
+    for ref in spec.files:
+        if not check_path(ref.path) and not PLACEHOLDER_PATH.search(ref.path):
+            key = fold(ref.path)
+            found[key] = (*found.get(key, ()), ref)
+    return found
+
+
+def _creates(refs: Sequence[FileRef]) -> bool:
+    return any(ref.action is FileAction.CREATE for ref in refs)
+
+
+def _writes(refs: Sequence[FileRef]) -> tuple[FileRef, ...]:
+    return tuple(ref for ref in refs if ref.action is not FileAction.READ)
+
+
+def _short(graph: Graph, place: int, *, asker: int) -> str:
+    """A task's name as a `depends_on` entry of `asker` would give it."""
+    project, _, own = graph.names[place].partition("/")
+    return own if graph.names[asker].partition("/")[0] == project else graph.names[place]
+
+
+def _place_of(spec: Spec) -> str:
+    return f"{spec.path}:{spec.line_of('title')}"

@@ -1,0 +1,232 @@
+"""What makes a spec hard to carry out or to prove: warnings, but for a missing validation."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from minitask.spec.paths import check_path, is_protected
+from minitask.spec.rules import diagnose
+from minitask.spec.weakness import Strength, sets_pipefail, strength
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from minitask.spec.model import Command, Diagnostic, Spec
+
+MAX_CONTEXT_WORDS = 100
+MAX_FILES_READ = 2
+MAX_TOKENS = 5_000
+MAX_QUOTE = 60
+
+# The entry of `Spec.lines` for the first line of the text of Task, as its heading's does not tell.
+TASK_TEXT = "task.text"
+
+PLACEHOLDER_PATH = re.compile(r"^path/to/")
+_PLACEHOLDER = re.compile(
+    r"(?<![\w)\]])\[N(?:\+1)?\](?!\()"
+    r"|\[[XY]\] (?:input|output|lines)\b"
+    r"|\[(?:Clear, Concise Title|Next Task Title|Just enough background|Precise, numbered steps"
+    r"|Any other specific)[^\]]*\]"
+    r"|(?<![\w/])path/to/[\w./-]+"
+    r"|\blines [XA]-[YB]\b"
+)
+_VAGUE = re.compile(
+    r"\b(?:appropriate(?:ly)?|as (?:needed|necessary|required|appropriate)|etc|and so (?:on|forth)"
+    r"|improv(?:e|es|ing)|clean(?:s|ing)?[ -]?up|handl(?:e|es|ing) (?:all )?(?:the )?edge[ -]cases"
+    r"|proper(?:ly)?|(?:if|where) (?:necessary|needed|possible|appropriate)"
+    r"|some|various|several|somehow|suitable|suitably|reasonable|sensible|TODO|TBD)\b",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(
+    r"(?<!`)(`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)\1(?!`)"
+    r"|\"[^\"\n]*\"|“[^”\n]*”|\]\([^)\n]*\)",
+    re.DOTALL,
+)
+_FENCE = re.compile(r"^ {0,3}(?:[-*+]|\d+[.)])?\s*(`{3,}|~{3,})")
+_STEP = re.compile(r"^\s*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})", re.MULTILINE)
+_WORD = re.compile(r"\w[\w'’.-]*")
+
+
+def check_quality(spec: Spec) -> tuple[Diagnostic, ...]:
+    """What would make the task fail more often, cost more or prove less."""
+    return (
+        *_check_validation(spec),
+        *_check_steps(spec),
+        *_check_size(spec),
+        *_check_placeholders(spec),
+        *_check_presence(spec),
+        *_check_protected(spec),
+    )
+
+
+def _check_validation(spec: Spec) -> Iterator[Diagnostic]:
+    if not spec.commands:
+        # A fence that has commands and could not be split was reported by the parser.
+        if spec.options.proof != "none" and not _has_unread_commands(spec):
+            yield diagnose(
+                spec.path,
+                spec.line_of("validation"),
+                code="W401",
+                message="the spec has no validation command",
+                hint="add a `bash` fence under `## Validation`, or waive it with `proof: none`",
+            )
+        return
+    pipefail = sets_pipefail(spec.commands)
+    worth = [(command, strength(command, pipefail=pipefail)) for command in spec.commands]
+    if any(value is Strength.CHECK for _, value in worth):
+        yield from (_void(spec, command) for command, value in worth if value is Strength.VOID)
+    elif spec.options.proof != "none":
+        yield diagnose(
+            spec.path,
+            spec.line_of("validation"),
+            code="W402",
+            message="no command of the validation can fail on a wrong result",
+            hint="test for what must hold, or state it in an `# expect:` comment",
+        )
+
+
+def _has_unread_commands(spec: Spec) -> bool:
+    lines = (line.strip() for fence in spec.validation for line in fence.content.splitlines())
+    return any(line and not line.startswith("#") for line in lines)
+
+
+def _void(spec: Spec, command: Command) -> Diagnostic:
+    first = command.text.strip().splitlines()[0]
+    return diagnose(
+        spec.path,
+        command.line or spec.line_of("validation"),
+        code="W402",
+        message=f"the command cannot fail: {first}",
+        hint="drop the `|| …`, the pipe or the whole command, or add an `# expect:` comment",
+    )
+
+
+def _check_steps(spec: Spec) -> Iterator[Diagnostic]:
+    text_line = dict(spec.lines).get(TASK_TEXT)
+    steps = spec.task.split("\n")
+    for offset, line in enumerate(_blank_code(spec.task).split("\n")):
+        words = list(dict.fromkeys(match.group().lower() for match in _VAGUE.finditer(line)))
+        if words:
+            said = ", ".join(f'"{word}"' for word in words)
+            yield diagnose(
+                spec.path,
+                text_line + offset if text_line else spec.line_of("task"),
+                code="W403",
+                message=f"a step leaves the decision open with {said}: {_start(steps[offset])}",
+                hint="say which, how many, what exactly",
+            )
+
+
+def _start(step: str) -> str:
+    """Enough of a step to find it by."""
+    words = step.strip()
+    return words if len(words) <= MAX_QUOTE else f"{words[: MAX_QUOTE - 1].rstrip()}…"
+
+
+def _check_size(spec: Spec) -> Iterator[Diagnostic]:
+    words = len(_WORD.findall(spec.context))
+    if words > MAX_CONTEXT_WORDS:
+        yield diagnose(
+            spec.path,
+            spec.line_of("context"),
+            code="W404",
+            message=f"the context has {words} words; more than {MAX_CONTEXT_WORDS} get lost",
+            hint="keep what the steps need",
+        )
+    reads = dict.fromkeys(ref.path for ref in spec.reads())
+    if len(reads) > MAX_FILES_READ:
+        yield diagnose(
+            spec.path,
+            spec.reads()[0].line or spec.line_of("files"),
+            code="W405",
+            message=f"the task reads {len(reads)} files; it should read {MAX_FILES_READ} at most",
+            hint="quote the lines that are needed under Code Snippets, or split the task",
+        )
+    tokens = (spec.estimate.input_tokens or 0) + (spec.estimate.output_tokens or 0)
+    if tokens > MAX_TOKENS:
+        yield diagnose(
+            spec.path,
+            spec.line_of("estimate"),
+            code="W406",
+            message=f"the estimate is {tokens:,} tokens; a task should take {MAX_TOKENS:,} at most",
+            hint="split the task, or move code with an edit script",
+        )
+
+
+def _check_placeholders(spec: Spec) -> Iterator[Diagnostic]:
+    fields = [
+        (spec.line_of("title"), f"[N] {spec.title}" if spec.number == "[N]" else spec.title),
+        (spec.line_of("model"), spec.model),
+        *((ref.line, f"{ref.path} {ref.note}") for ref in spec.files),
+        (spec.line_of("context"), spec.context),
+        (spec.line_of("task"), spec.task),
+        *((item.line, item.text) for item in spec.criteria),
+        *((command.line, command.text) for command in spec.commands),
+        (spec.line_of("next_task"), spec.next_task),
+    ]
+    found = [
+        (line, match.group()) for line, text in fields for match in _PLACEHOLDER.finditer(text)
+    ]
+    if found:
+        said = ", ".join(dict.fromkeys(text for _, text in found))
+        yield diagnose(
+            spec.path,
+            found[0][0] or spec.line_of("title"),
+            code="W407",
+            message=f"the template was not filled in: {said}",
+            hint="fill it in, or delete the line",
+        )
+
+
+def _check_presence(spec: Spec) -> Iterator[Diagnostic]:
+    if not spec.criteria:
+        yield diagnose(
+            spec.path,
+            spec.line_of("criteria"),
+            code="W408",
+            message="the spec has no acceptance criterion",
+            hint="list under `## Acceptance Criteria` what can be checked",
+        )
+    if not _STEP.search(spec.task) and not spec.snippets:
+        said = "names no step" if spec.task.strip() else "is missing or empty"
+        yield diagnose(
+            spec.path,
+            spec.line_of("task"),
+            code="W409",
+            message=f"the Task section {said}",
+            hint="write numbered steps, each with its file and lines",
+        )
+
+
+def _check_protected(spec: Spec) -> Iterator[Diagnostic]:
+    said: set[str] = set()
+    for ref in spec.writes():
+        guarded = ref.path == spec.path or is_protected(ref.path, spec.options.protected)
+        if guarded and ref.path not in said and not check_path(ref.path):
+            said.add(ref.path)
+            yield diagnose(
+                spec.path,
+                ref.line or spec.line_of("files"),
+                code="W410",
+                message=f"{ref.path} is protected: no task may write it",
+                hint="make that change by hand and take the file off the list",
+            )
+
+
+def _blank_code(text: str) -> str:
+    """The text with fences, code spans and quotations blanked, line for line."""
+    lines: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        match = _FENCE.match(line.lstrip()) if not fence else None
+        if fence:
+            closed = line.strip().startswith(fence) and not line.strip().strip(fence[0])
+            fence = "" if closed else fence
+            lines.append("")
+        elif match:
+            fence = match.group(1)
+            lines.append("")
+        else:
+            lines.append(line)
+    return _QUOTED.sub(lambda match: "\n" * match.group().count("\n"), "\n".join(lines))

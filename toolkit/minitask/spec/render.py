@@ -1,0 +1,175 @@
+"""A spec as Markdown in the template's form; parsing it again gives the same value.
+
+What comes from a file of several tasks is rendered as a file of one, so its `index` becomes 0 and what its container
+said is written out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from enum import Enum
+from itertools import groupby
+from typing import Any
+
+from minitask.spec.filerefs import cited_ranges, is_wrapped
+from minitask.spec.headings import CANONICAL
+from minitask.spec.inline import code_span, escape_marks
+from minitask.spec.markdown import blocks, find_fences, normalise, parse_document
+from minitask.spec.model import Criterion, Estimate, Fence, FileAction, FileRef, Options, Spec
+from minitask.spec.parse import is_edit_fence
+
+_FILE_FIELDS = {
+    FileAction.READ: "Files to Read",
+    FileAction.CREATE: "Files to Create",
+    FileAction.EDIT: "Files to Edit",
+    FileAction.WRITE: "Files to Create/Edit",
+    FileAction.DELETE: "Files to Delete",
+}
+_LIST_START = re.compile(r"[-*+]\s|[0-9]+[.)]\s")
+
+
+def render_spec(spec: Spec) -> str:
+    """The Markdown of a spec, ending in a newline."""
+    parts = [
+        render_front_matter(spec.options),
+        _title(spec),
+        *_header(spec),
+        _section("context", spec.context),
+        _section("task", spec.task),
+        _section("snippets", _snippets_text(spec)),
+        _section("criteria", _criteria(spec.criteria)),
+        _section("validation", "\n\n".join(_fences(spec.validation))),
+        _section("on_failure", spec.on_failure),
+        _section("next_task", spec.next_task),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def render_front_matter(options: Options) -> str:
+    """The YAML front matter that says what differs from the defaults; empty where nothing does."""
+    given = {
+        field.name: _plain(getattr(options, field.name))
+        for field in dataclasses.fields(options)
+        if getattr(options, field.name) != field.default
+    }
+    return f"---\n{_yaml(given)}---" if given else ""
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return list(value)
+    return value.value if isinstance(value, Enum) else value
+
+
+def _yaml(mapping: dict[str, object]) -> str:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """YAML with exact decimals."""
+
+    def decimal(dumper: yaml.SafeDumper, value: Decimal) -> yaml.ScalarNode:
+        text = format(value, "f")
+        kind = "float" if "." in text else "int"
+        return dumper.represent_scalar(f"tag:yaml.org,2002:{kind}", text)
+
+    Dumper.add_representer(Decimal, decimal)
+    settings: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "width": 10_000}
+    text: str = yaml.dump(mapping, Dumper=Dumper, **settings)
+    return text
+
+
+def _title(spec: Spec) -> str:
+    number = f" {spec.number}" if spec.number else ""
+    title = f" {spec.title}" if spec.title else ""
+    closing = " #" if spec.title.endswith("#") else ""
+    return f"# Mini-Task{number}:{title}{closing}"
+
+
+def _header(spec: Spec) -> Iterator[str]:
+    fields = [("Model", spec.model)] if spec.model else []
+    fields.extend(_estimate(spec.estimate))
+    for key, value in (*fields, *spec.extra):
+        below = _LIST_START.match(value)
+        yield f"**{key}**:\n{value}" if below else f"**{key}**: {value}".rstrip()
+    for action, refs in groupby(spec.files, key=lambda ref: ref.action):
+        yield "\n".join([f"**{_FILE_FIELDS[action]}**:", *map(_file, refs)])
+
+
+def _estimate(estimate: Estimate) -> Iterator[tuple[str, str]]:
+    sides = (("input", estimate.input_tokens), ("output", estimate.output_tokens))
+    tokens = [f"{count:,} {side}" for side, count in sides if count is not None]
+    if tokens:
+        yield "Estimated Tokens", " + ".join(tokens)
+    if estimate.cost_usd is not None:
+        yield "Estimated Cost", f"${estimate.cost_usd:f}"
+
+
+def _file(ref: FileRef) -> str:
+    """A bullet; ranges that the note does not cite stand behind the path."""
+    noted = cited_ranges(ref.note)
+    before = ref.ranges[: len(ref.ranges) - len(noted)]
+    suffix = f":{','.join(map(str, before))}" if before else ""
+    note = ref.note or ("optional" if ref.optional else "")
+    return f"- {code_span(ref.path + suffix)}{_note(note)}"
+
+
+def _note(note: str) -> str:
+    if not note:
+        return ""
+    return f" ({note})" if is_wrapped(f"({note})") else f" - {note}"
+
+
+def _section(name: str, text: str) -> str:
+    if not text:
+        return ""
+    return f"{'#' * _level(text)} {CANONICAL[name]}\n\n{_closed(text)}"
+
+
+def _level(text: str) -> int:
+    """The level of a section's heading: above every heading that its text holds."""
+    if not re.search(r"^ {0,3}(?:#|=|-)", text, re.MULTILINE):
+        return 2
+    levels = [block.level for block in blocks(parse_document(normalise(text))) if block.level]
+    return max(1, min(2, min(levels, default=3) - 1))
+
+
+def _closed(text: str) -> str:
+    """The text with its last fence closed, so that what follows is not swallowed."""
+    if "```" not in text and "~~~" not in text:
+        return text
+    document = parse_document(normalise(text))
+    for token in document.tokens:
+        if token.type == "fence" and token.level == 0 and token.map:
+            start, end = token.map
+            if end - start - 1 == token.content.count("\n") and end >= len(document.lines) - 1:
+                return f"{text}\n{token.markup}"
+    return text
+
+
+def _snippets_text(spec: Spec) -> str:
+    """The section as written, or made of the snippets of a spec that was never a file."""
+    if spec.snippets_text:
+        return spec.snippets_text
+    in_task = [fence for fence in find_fences(spec.task) if is_edit_fence(fence)]
+    return "\n\n".join(_fences(spec.snippets[len(in_task) :]))
+
+
+def _fences(fences: Iterable[Fence]) -> Iterator[str]:
+    return (render_fence(fence) for fence in fences)
+
+
+def render_fence(fence: Fence) -> str:
+    """A fence below its lead, its marks longer than any inside."""
+    mark = "~" if "`" in fence.info else "`"
+    runs = re.findall(rf"{mark}{{3,}}", fence.content)
+    marks = mark * max(3, *(len(run) + 1 for run in runs), 3)
+    info = f" {fence.info}" if fence.info.startswith(mark) else fence.info
+    lead = f"{escape_marks(fence.lead)}\n\n" if fence.lead else ""
+    return f"{lead}{marks}{info}\n{fence.content}{marks}"
+
+
+def _criteria(criteria: Iterable[Criterion]) -> str:
+    return "\n".join(f"- [{'x' if item.done else ' '}] {item.text}" for item in criteria)

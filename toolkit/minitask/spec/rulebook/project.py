@@ -1,0 +1,71 @@
+"""E207 to E214: what the specs of a project say of each other."""
+
+from __future__ import annotations
+
+from minitask.spec.model import Severity
+from minitask.spec.rulebook.rule import Rule
+
+_ERROR = Severity.ERROR
+
+PROJECT = (
+    Rule(
+        code="E207",
+        title="two specs write one file",
+        severity=_ERROR,
+        summary="Two specs write the same file and neither depends on the other.",
+        why="They would run side by side from one base, and the second would meet a conflict.",
+        mend="Add `depends_on` to the later one, or give each its own file.",
+        bad="01-models.md edits `api.py`\n02-routes.md edits `api.py`",
+        good="01-models.md edits `api.py`\n02-routes.md edits `api.py`, `depends_on: [01-models]`",
+    ),
+    Rule(
+        code="E208",
+        title="dependency cycle",
+        severity=_ERROR,
+        summary="A task depends on itself, directly or by way of others.",
+        why="None of the tasks in the circle could ever start.",
+        mend="Take out the `depends_on` entry that closes the circle.",
+        bad="01-base: `depends_on: [02-tools]`\n02-tools: `depends_on: [01-base]`",
+        good="01-base: no dependency\n02-tools: `depends_on: [01-base]`",
+    ),
+    Rule(
+        code="E209",
+        title="dependency does not name one task",
+        severity=_ERROR,
+        summary="A `depends_on` entry names no task, or several that share a number.",
+        why="The order that the planner wanted would silently not hold.",
+        mend="Write the task's id, number or file name, or `PROJECT/ID` for another project.",
+        bad="---\ndepends_on: [01-bse]\n---",
+        good="---\ndepends_on: [01-base]\n---",
+    ),
+    Rule(
+        code="E210",
+        title="next task does not exist",
+        severity=Severity.WARNING,
+        summary="The Next Task section names a task that the project does not have.",
+        why="Either a task was lost or the tasks were numbered anew; a reader is led astray.",
+        mend="Correct the number, or say that this is the last task.",
+        bad="## Next Task\n\nMini-Task 12: Update the imports   <- there are 9",
+        good="## Next Task\n\nNone: report completion.",
+    ),
+    Rule(
+        code="E211",
+        title="two specs with one id",
+        severity=_ERROR,
+        summary="Two specs have the same task name; capitals do not tell names apart.",
+        why="They would share a branch and a record, and one would pass for the other.",
+        mend="Give one of them another `id`, or rename its file.",
+        bad="a.md: `id: base`\nb.md: `id: base`",
+        good="a.md: `id: base`\nb.md: `id: base-tests`",
+    ),
+    Rule(
+        code="E214",
+        title="uses a file before it is created",
+        severity=_ERROR,
+        summary="A task reads or edits a file that another task creates, without depending on it.",
+        why="It may start first, and then the file is not there.",
+        mend="Add the creating task to `depends_on`.",
+        bad="01-base.md creates `base.py`\n02-tools.md reads `base.py`",
+        good="01-base.md creates `base.py`\n02-tools.md reads `base.py`, `depends_on: [01-base]`",
+    ),
+)

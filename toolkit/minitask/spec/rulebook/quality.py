@@ -1,0 +1,120 @@
+"""W4xx: what makes a spec hard to carry out, or its result hard to prove."""
+
+from __future__ import annotations
+
+from minitask.spec.model import Severity
+from minitask.spec.rulebook.rule import Rule
+
+_WARNING = Severity.WARNING
+
+QUALITY = (
+    Rule(
+        code="W401",
+        title="no validation",
+        severity=Severity.ERROR,
+        summary="The spec has no validation command.",
+        why="Only what is proven lands, and nothing here could prove the result.",
+        mend="Add a Validation section with a `bash` fence, or waive the proof with `proof: none`.",
+        bad="## Acceptance Criteria\n\n- [ ] It works",
+        good='## Validation\n\n```bash\npython -c "import app.base"\n```',
+    ),
+    Rule(
+        code="W402",
+        title="validation that cannot fail",
+        severity=_WARNING,
+        summary=(
+            "A command succeeds whatever the result is (`echo`, `|| true`, a pipe into `tail`), or "
+            "the whole validation only shows things."
+        ),
+        why="A check that cannot say no makes every attempt look proven.",
+        mend=(
+            "Drop the `|| true` or the pipe, test for what must hold, or state it in an "
+            "`# expect:` comment."
+        ),
+        bad="```bash\npytest -q || true\nwc -l base.py\n```",
+        good="```bash\npytest -q\nwc -l < base.py  # expect: output ~400 ±50\n```",
+    ),
+    Rule(
+        code="W403",
+        title="vague step",
+        severity=_WARNING,
+        summary='A step uses words that leave the decision open, such as "as needed" or "etc.".',
+        why="A small model fills each gap by guessing, and two attempts guess differently.",
+        mend="Say which ones, how many, what exactly. Code in backticks is not judged.",
+        bad="2. Add appropriate error handling, etc.",
+        good="2. Raise `ValueError` when `limit` is below 1.",
+    ),
+    Rule(
+        code="W404",
+        title="context over 100 words",
+        severity=_WARNING,
+        summary="The Context section has more than 100 words.",
+        why="It is sent with every attempt, and what matters drowns in it.",
+        mend="Keep what the steps need; the rest belongs in the project's notes.",
+        bad="## Context\n\n(three paragraphs of history)",
+        good="## Context\n\nWe are splitting `app.py`; this task takes out the base class.",
+    ),
+    Rule(
+        code="W405",
+        title="more than two files to read",
+        severity=_WARNING,
+        summary="The spec asks the executor to read more than two files.",
+        why="The input grows with each, and small models mix files up.",
+        mend="Cite the lines that are needed, quote them under Code Snippets, or split the task.",
+        bad="**Files to Read**:\n- `a.py`\n- `b.py`\n- `c.py`",
+        good="**Files to Read**:\n- `a.py` (lines 10-40)",
+    ),
+    Rule(
+        code="W406",
+        title="estimate beyond 5,000 tokens",
+        severity=_WARNING,
+        summary="The estimated input and output add up to more than 5,000 tokens.",
+        why="Tasks of 2,000 to 5,000 tokens succeed most often at the first try.",
+        mend="Split the task, or move code with an edit script instead of having it typed again.",
+        bad="**Estimated Tokens**: 9,000 input + 3,000 output",
+        good="**Estimated Tokens**: 3,000 input + 800 output",
+    ),
+    Rule(
+        code="W407",
+        title="template placeholder left in",
+        severity=_WARNING,
+        summary="A part of the template was not filled in.",
+        why="The executor takes it literally, or makes something up.",
+        mend="Fill it in, or delete the line.",
+        bad="# Mini-Task [N]: [Clear, Concise Title]\n\n- `path/to/file.py` (lines X-Y)",
+        good="# Mini-Task 3: Move the task tools\n\n- `src/app.py` (lines 40-90)",
+    ),
+    Rule(
+        code="W408",
+        title="no acceptance criteria",
+        severity=_WARNING,
+        summary="The spec has no acceptance criterion.",
+        why="Neither executor nor reviewer is told what done means.",
+        mend="Add an Acceptance Criteria section with a list of things that can be checked.",
+        bad="## Acceptance Criteria\n",
+        good="## Acceptance Criteria\n\n- [ ] `base.py` holds `Base` and nothing else",
+    ),
+    Rule(
+        code="W409",
+        title="no steps",
+        severity=_WARNING,
+        summary="The Task section is empty, or names no step.",
+        why="A small model follows steps; it does not plan.",
+        mend="Write numbered steps, each with its file and lines.",
+        bad="## Task\n\nSplit the file.",
+        good="## Task\n\n1. Create `base.py`.\n2. Copy lines 18-73 of `app.py` into it.",
+    ),
+    Rule(
+        code="W410",
+        title="protected file listed",
+        severity=_WARNING,
+        summary=(
+            "The spec wants to write CI, git hooks, agent or toolkit settings, the spec itself, or "
+            "a path that its `protected` list names."
+        ),
+        why="Such files decide what runs and what is checked; the scope gate refuses the change.",
+        mend="Make that change by hand and take the file off the list.",
+        bad="**Files to Edit**:\n- `.github/workflows/ci.yml`",
+        good="**Files to Edit**:\n- `src/app.py`",
+    ),
+)

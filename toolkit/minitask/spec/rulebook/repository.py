@@ -1,0 +1,100 @@
+"""E20x: what a spec says of files, against the repository."""
+
+from __future__ import annotations
+
+from minitask.spec.model import Severity
+from minitask.spec.rulebook.rule import Rule
+
+_ERROR = Severity.ERROR
+
+REPOSITORY = (
+    Rule(
+        code="E201",
+        title="file to read does not exist",
+        severity=_ERROR,
+        summary="A path under Files to Read is not a file of the commit that the task starts from.",
+        why="The executor would be sent nothing and would have to invent what it was to read.",
+        mend=(
+            "Correct the path, mark it `(optional)`, or depend on the task that creates it. "
+            "Patterns are not expanded: name each file."
+        ),
+        bad="**Files to Read**:\n- `src/ap.py`",
+        good="**Files to Read**:\n- `src/app.py`",
+    ),
+    Rule(
+        code="E202",
+        title="cited lines lie outside the file",
+        severity=_ERROR,
+        summary="A cited range ends beyond the last line of its file at the spec's anchor.",
+        why="The plan was made against another version of the file; its other numbers are suspect.",
+        mend="Look the lines up again, or name in `anchor:` the commit that they were taken from.",
+        bad="- `src/app.py` (lines 380-460)   <- the file has 402 lines",
+        good="- `src/app.py` (lines 380-402)",
+    ),
+    Rule(
+        code="E203",
+        title="file to edit does not exist",
+        severity=_ERROR,
+        summary="A path to edit or delete is not a file of the commit that the task starts from.",
+        why="An edit has nothing to apply to; a misspelt path would end up as a new file.",
+        mend="Correct the path, say `(create)`, or depend on the task that creates it.",
+        bad="**Files to Edit**:\n- `src/ap.py`",
+        good="**Files to Edit**:\n- `src/app.py`",
+    ),
+    Rule(
+        code="E204",
+        title="file to create exists already",
+        severity=_ERROR,
+        summary="A path to be created is taken, by a file or by a folder.",
+        why="Creating it would replace work that the planner did not know of.",
+        mend="Say `(edit)` where the file is to change, or choose another path.",
+        bad="**Files to Create**:\n- `src/app.py`   <- exists",
+        good="**Files to Edit**:\n- `src/app.py`",
+    ),
+    Rule(
+        code="E205",
+        title="path is not a canonical repository path",
+        severity=_ERROR,
+        summary=(
+            "A path is absolute, empty, climbs with `..`, has `//`, `./`, a backslash or a control "
+            "character, ends a part in a dot or a space, or spells `.git` on some file system."
+        ),
+        why=(
+            "One file must have one name: scope is checked by comparing paths, and a second "
+            "spelling would slip past it, on some machines into `.git` itself."
+        ),
+        mend="Write the path from the repository's root, with `/` between the parts.",
+        bad="- `/home/ana/shop/src/app.py`\n- `src/../.GIT/config`",
+        good="- `src/app.py`",
+    ),
+    Rule(
+        code="E206",
+        title="symbolic link or submodule in the path",
+        severity=_ERROR,
+        summary="The path, or a folder that it passes through, is a symbolic link or a submodule.",
+        why="What is written there lands somewhere else, outside what the spec lists.",
+        mend="Name the file that the link leads to; give a submodule its own specs.",
+        bad="- `current/app.py`   <- `current` links to `releases/7`",
+        good="- `releases/7/app.py`",
+    ),
+    Rule(
+        code="E212",
+        title="nothing to write",
+        severity=_ERROR,
+        summary="The spec lists no file to create, edit or delete.",
+        why="Whatever an executor did would be out of scope.",
+        mend="List the files under Files to Create, Files to Edit or Files to Create/Edit.",
+        bad="**Files to Read**:\n- `src/app.py`",
+        good="**Files to Read**:\n- `src/app.py`\n\n**Files to Create**:\n- `src/base.py`",
+    ),
+    Rule(
+        code="E213",
+        title="anchor commit not found",
+        severity=_ERROR,
+        summary="The commit that the front matter names in `anchor:` is not in this repository.",
+        why="The spec's line numbers are that commit's; without it they mean nothing.",
+        mend="Fetch the commit, correct its name, or leave `anchor` out.",
+        bad="---\nanchor: 0000000\n---",
+        good="---\nanchor: 4f2c9e1\n---",
+    ),
+)

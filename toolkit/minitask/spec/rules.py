@@ -1,0 +1,88 @@
+"""The registry of every rule that a diagnostic can cite, and the words that explain one."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from minitask.errors import UsageError
+from minitask.spec.model import Diagnostic
+from minitask.spec.rulebook.form import FORM
+from minitask.spec.rulebook.project import PROJECT
+from minitask.spec.rulebook.quality import QUALITY
+from minitask.spec.rulebook.repository import REPOSITORY
+from minitask.spec.rulebook.rule import Rule
+from minitask.spec.rulebook.script import SCRIPT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["RULES", "Rule", "diagnose", "explain", "render_index", "render_page"]
+
+_ALL = sorted((*FORM, *REPOSITORY, *PROJECT, *SCRIPT, *QUALITY), key=lambda rule: rule.code)
+RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in _ALL})
+
+
+def diagnose(path: str, line: int, *, code: str, message: str, hint: str = "") -> Diagnostic:
+    """A diagnostic of a rule, with the severity that the registry gives it."""
+    return Diagnostic(path, line, code, RULES[code].severity, message, hint)
+
+
+def explain(code: str) -> str:
+    """A rule in plain text, for a terminal; an unknown code is a `UsageError`."""
+    rule = RULES.get(code.strip().upper())
+    if rule is None:
+        known = ", ".join(RULES)
+        raise UsageError(f"there is no rule {code!r}", hint=f"the rules are {known}")
+    parts = (
+        f"{rule.code}: {rule.title} ({rule.severity})",
+        rule.summary,
+        f"Why: {rule.why}",
+        f"The way out: {rule.mend}",
+        f"Wrong:\n\n{_indented(rule.bad)}",
+        f"Right:\n\n{_indented(rule.good)}",
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def render_page(rule: Rule) -> str:
+    """The rule's page, in Markdown."""
+    return "\n\n".join(
+        (
+            f"# {rule.code}: {rule.title}",
+            f"Severity: {rule.severity}",
+            rule.summary,
+            "## Why",
+            rule.why,
+            "## The way out",
+            rule.mend,
+            "## Wrong",
+            _fenced(rule.bad),
+            "## Right",
+            _fenced(rule.good) + "\n",
+        )
+    )
+
+
+def render_index() -> str:
+    """The page that lists all rules, in Markdown."""
+    rows = [
+        f"| [{rule.code}]({rule.code}.md) | {rule.severity} | {rule.title} |"
+        for rule in RULES.values()
+    ]
+    head = (
+        "# Rules\n\n"
+        "What `minitask validate` can say of a spec. "
+        "`minitask validate --explain CODE` shows a page in the terminal.\n\n"
+        "An error stops the task; a warning or a note does not.\n\n"
+        "| rule | severity | finds |\n| --- | --- | --- |\n"
+    )
+    return head + "\n".join(rows) + "\n"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+
+
+def _fenced(text: str) -> str:
+    return f"~~~~markdown\n{text.rstrip()}\n~~~~"

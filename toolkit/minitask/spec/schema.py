@@ -1,0 +1,139 @@
+"""Values held against the published JSON schema; one mistake gives one problem, in plain words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from minitask import resources
+from minitask.spec.model import Diagnostic
+from minitask.spec.problems import Problem
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+
+_KINDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "empty",
+}
+
+
+def check_document(
+    document: Mapping[str, object], lines: Mapping[str, int], *, path: str = ""
+) -> tuple[Diagnostic, ...]:
+    """What is wrong with a spec's document; `lines` maps a place in it (`options/tier`) to a line."""
+    return tuple(problem.at(path) for problem in _problems(_validator(""), document, lines))
+
+
+def check_options(options: Mapping[str, object], lines: Mapping[str, int]) -> tuple[Problem, ...]:
+    """What is wrong with a front matter; `lines` maps a key, or `key/INDEX`, to a line."""
+    return _problems(_validator("options"), options, lines) if options else ()
+
+
+@cache
+def _validator(definition: str) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator
+
+    schema = resources.schema("spec")
+    if definition:
+        schema = {**schema["$defs"][definition], "$defs": schema["$defs"]}
+    return Draft202012Validator(schema)
+
+
+def _problems(
+    validator: Draft202012Validator, value: Mapping[str, object], lines: Mapping[str, int]
+) -> tuple[Problem, ...]:
+    errors = list(validator.iter_errors(value))
+    if not errors:
+        return ()
+    by_place: dict[str, list[ValidationError]] = {}
+    for error in errors:
+        by_place.setdefault(_place(error.absolute_path), []).append(error)
+    found = [
+        problem for group in by_place.values() for problem in _explain(_best(group), lines=lines)
+    ]
+    return tuple(sorted(found, key=lambda problem: problem.line))
+
+
+def _best(errors: list[ValidationError]) -> ValidationError:
+    """The error to report of those at one place: of an alternative, the one that came closest."""
+    from jsonschema.exceptions import best_match
+
+    return best_match(errors)
+
+
+def _place(path: Iterable[object]) -> str:
+    return "/".join(str(part) for part in path)
+
+
+def _line(place: str, lines: Mapping[str, int]) -> int:
+    while place not in lines and "/" in place:
+        place = place.rpartition("/")[0]
+    return lines.get(place, 1)
+
+
+def _explain(error: ValidationError, *, lines: Mapping[str, int]) -> list[Problem]:
+    place = _place(error.absolute_path)
+    if error.validator == "additionalProperties":
+        return _unknown_keys(error, place=place, lines=lines)
+    name = place.partition("/")[0] if place else "the document"
+    message = f"{name} {_fault(error)}"
+    return [Problem(_line(place, lines), "E104", message, _hint(error, name))]
+
+
+def _unknown_keys(error: ValidationError, *, place: str, lines: Mapping[str, int]) -> list[Problem]:
+    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    known = list(schema.get("properties", {}))
+    problems = []
+    for key in error.instance:
+        if key not in known:
+            near = difflib.get_close_matches(key.casefold(), known, n=1, cutoff=0.6)
+            hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+            full = f"{place}/{key}" if place else key
+            problems.append(Problem(_line(full, lines), "E103", f"unknown key `{key}`", hint))
+    return problems
+
+
+def _fault(error: ValidationError) -> str:
+    value, wanted = error.instance, error.validator_value
+    if error.validator == "type":
+        kinds = wanted if isinstance(wanted, list) else [wanted]
+        said = " or ".join(_KINDS[kind] for kind in kinds if kind != "null")
+        return f"must be {said}, not {_show(value)}"
+    if error.validator == "enum":
+        said = ", ".join(str(choice) for choice in wanted if choice is not None)
+        return f"must be one of {said}, not {_show(value)}"
+    if error.validator == "minimum":
+        return f"must be at least {wanted}, not {_show(value)}"
+    if error.validator == "required":
+        return f"lacks {error.message.partition(' is ')[0]}"
+    return f"has an unfit value: {_show(value)}"
+
+
+def _show(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (dict, list)):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _hint(error: ValidationError, name: str) -> str:
+    """The way out: the nearest choice, else an example, else what the property is for."""
+    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
+    near = difflib.get_close_matches(str(error.instance).casefold(), choices, n=1)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    if schema.get("examples"):
+        return f"write, for example, `{name}: {schema['examples'][0]}`"
+    return str(schema.get("description", "")) or f"see the schema's `{name}`"

@@ -1,0 +1,338 @@
+"""The tasks of a Markdown document: their header fields, and what belongs to which section.
+
+A heading or a bold label that names a section of the template opens it. A deeper heading belongs to
+the section that it stands in; any other heading below the task's is part of the task's instructions,
+so that no requirement is lost. A heading at the task's own level that names nothing known ends the
+task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from minitask.spec.filerefs import find_action
+from minitask.spec.header import RawField, is_header_key
+from minitask.spec.headings import (
+    CONTEXT,
+    SNIPPETS,
+    TASK,
+    VALIDATION,
+    TaskHeading,
+    find_container_title,
+    find_section,
+    find_task_heading,
+    is_canonical,
+    key_of,
+)
+from minitask.spec.inline import find_label, split_labels
+from minitask.spec.markdown import Block, Document, blocks, items
+
+_LABEL_LEVEL = 7
+_FIELD = "field"
+_VAGUE = {"file", "files"}
+
+
+@dataclass(slots=True)
+class Piece:
+    """Consecutive lines of a section, from 0; `first` stood on the line of its heading or label."""
+
+    first: str
+    start: int
+    end: int
+    first_token: int
+    last_token: int
+    blocks: list[Block] = field(default_factory=list)
+    labelled: bool = False
+
+    def text(self, document: Document) -> str:
+        """The piece as written."""
+        rest = document.text(self.start, self.end)
+        if not self.first:
+            return rest
+        joint = "\n" if self.labelled and document.lines[self.start].strip() else "\n\n"
+        return f"{_harmless(self.first)}{joint}{rest}".rstrip()
+
+
+@dataclass(slots=True)
+class RawTask:
+    """A task, or a container of tasks, as found; `line` is its heading's, from 1."""
+
+    heading: TaskHeading
+    line: int
+    level: int
+    fields: list[RawField] = field(default_factory=list)
+    sections: dict[str, list[Piece]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    container: RawTask | None = None
+
+
+def _harmless(first: str) -> str:
+    """Text moved to the start of a line, kept from opening a block there."""
+    opens = first.startswith(("#", "```", "~~~", ">", "<"))
+    return f"\\{first}" if opens else first
+
+
+def read_tasks(document: Document) -> list[RawTask]:
+    """The tasks of a document in order.
+
+    Without a Mini-Task heading, the first top heading is the task, if the template's sections
+    follow.
+    """
+    found = blocks(document)
+    headings = [block for block in found if block.kind == "heading"]
+    lone = None
+    if not any(find_task_heading(block.text) for block in headings):
+        lone = _lone_task(found, headings)
+        if lone is None:
+            return []
+    reader = _Reader(document, lone)
+    for index, block in enumerate(found):
+        following = found[index + 1].kind if index + 1 < len(found) else ""
+        reader.read(block, following=following)
+    return reader.tasks
+
+
+def _lone_task(found: list[Block], headings: list[Block]) -> Block | None:
+    """The heading of a file that holds one task and does not call it a mini-task."""
+    top = next((b for b in headings if b.level == 1 or find_container_title(b.text)), None)
+    if top is None or not any(_names_a_section(block) for block in found):
+        return None
+    return top
+
+
+def _names_a_section(block: Block) -> bool:
+    if block.kind == "heading":
+        return is_canonical(block.text)
+    if block.kind != "paragraph" or "**" not in block.text:
+        return False
+    labels = (find_label(line) for line in block.text.split("\n"))
+    return any(label and is_canonical(label[0]) for label in labels)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Walks over the blocks; `holder` is what the next block belongs to."""
+
+    document: Document
+    lone: Block | None
+    tasks: list[RawTask] = field(default_factory=list)
+    container: RawTask | None = None
+    holder: RawTask | None = None
+    section: str = ""
+    level: int = _LABEL_LEVEL
+    piece: Piece | None = None
+    piece_section: str = ""
+    takes_list: bool = False
+
+    def read(self, block: Block, *, following: str) -> None:
+        """Take in the next top-level block; `following` is the kind of the one after it."""
+        if block.kind == "heading":
+            self._heading(block)
+        elif self.holder is None:
+            return
+        elif block.kind == "paragraph":
+            self._paragraph(block, following=following)
+        elif block.kind.endswith("_list") and (self.takes_list or self.section == _FIELD):
+            self._field_list(block)
+        elif block.kind == "hr":
+            self.takes_list = False
+        else:
+            self._content(block)
+
+    def _heading(self, block: Block) -> None:
+        self.takes_list = False
+        if block is self.lone:
+            title = find_container_title(block.text)
+            self._open_task(TaskHeading("", block.text if title is None else title), block)
+            return
+        task = find_task_heading(block.text)
+        if task is not None:
+            self._open_task(task, block)
+        elif find_container_title(block.text) is not None and self.lone is None:
+            self.container = RawTask(TaskHeading("", ""), block.start + 1, block.level)
+            self._hold(self.container)
+        elif self.holder is not None:
+            self._heading_in_task(block, self.holder)
+
+    def _open_task(self, heading: TaskHeading, block: Block) -> None:
+        task = RawTask(heading, block.start + 1, block.level, container=self.container)
+        self.tasks.append(task)
+        self._hold(task)
+
+    def _hold(self, holder: RawTask | None) -> None:
+        self.holder, self.section, self.piece = holder, "", None
+
+    def _heading_in_task(self, block: Block, holder: RawTask) -> None:
+        if holder is self.container:
+            self._hold(None)
+            return
+        named = find_section(block.text)
+        if named:
+            self._open_section(named[0], named[1], block=block, level=block.level)
+        elif _lists_files(block.text):
+            key = block.text.rstrip(": ")
+            self._add_field(holder, RawField(key, "", block.start + 1))
+            self.section, self.piece, self.level = _FIELD, None, block.level
+        elif block.level <= holder.level:
+            self._hold(None)
+        else:
+            self._other_heading(block)
+
+    def _other_heading(self, block: Block) -> None:
+        if self.section in {"", _FIELD} or block.level <= self.level:
+            self.section, self.level, self.piece = TASK, block.level, None
+        self._content(block)
+
+    def _open_section(
+        self, name: str, rest: str, *, block: Block, level: int, row: int = -1
+    ) -> None:
+        """Begin a section at a heading, or at line `row` of a paragraph; `rest` is behind its name."""
+        holder = self._held()
+        self.section, self.level = name, level
+        row = block.end - 1 if row < 0 else row
+        line = (block.start if level < _LABEL_LEVEL else row) + 1
+        holder.lines.setdefault(name, line)
+        first_token = block.first if rest or level == _LABEL_LEVEL else block.last
+        self.piece = Piece(rest, row + 1, row + 1, first_token, block.last)
+        self.piece.labelled = level == _LABEL_LEVEL
+        self.piece_section = name
+        holder.sections.setdefault(name, []).append(self.piece)
+
+    def _held(self) -> RawTask:
+        if self.holder is None:
+            raise AssertionError("a block outside every task")
+        return self.holder
+
+    def _content(self, block: Block) -> None:
+        """The block belongs to the open section; before the first one, to the context."""
+        if self.section == _FIELD:
+            return
+        if not self.section and block.kind == "html_block":
+            return
+        self.takes_list = False
+        self._extend(block, start=block.start, end=block.end)
+
+    def _extend(self, block: Block, *, start: int, end: int) -> None:
+        name = self.section or CONTEXT
+        holder = self._held()
+        if self.piece is None or self.piece_section != name:
+            holder.lines.setdefault(name, start + 1)
+            self.piece = Piece("", start, end, block.first, block.last)
+            self.piece_section = name
+            holder.sections.setdefault(name, []).append(self.piece)
+        elif not self.piece.blocks and self.piece.end <= start and not self.piece.first:
+            self.piece.start = start
+        self.piece.end, self.piece.last_token = end, block.last
+        self.piece.blocks.append(block)
+
+    def _paragraph(self, block: Block, *, following: str) -> None:
+        if self.section == _FIELD:
+            for row, line in enumerate(block.text.split("\n"), start=block.start):
+                self._add_bullets(((line.strip(), row + 1),))
+            return
+        if "**" not in block.text:
+            self._content(block)
+            return
+        self.takes_list = False
+        plain_from = block.start
+        in_field = False
+        lines = block.text.split("\n")
+        for row, line in enumerate(lines, start=block.start):
+            last = row == block.start + len(lines) - 1
+            kind = self._label(
+                line,
+                block=block,
+                row=row,
+                before_fence=last and following == "fence",
+                plain_from=plain_from,
+            )
+            if kind:
+                plain_from, in_field = row + 1, kind == _FIELD
+            elif in_field:
+                self._continue_field(line, row)
+                plain_from = row + 1
+        if plain_from < block.end:
+            self._extend(block, start=plain_from, end=block.end)
+
+    def _label(
+        self, line: str, *, block: Block, row: int, before_fence: bool, plain_from: int
+    ) -> str:
+        """Act on a line that begins with a label: `section`, `field`, or nothing for plain text."""
+        parts = split_labels(line)
+        labels = [label for label in map(find_label, parts) if label]
+        if not labels:
+            return ""
+        key, value = labels[0]
+        named = find_section(key)
+        is_field = not named and self._is_field(key, before_fence=before_fence)
+        if not named and not is_field:
+            return ""
+        if plain_from < row:
+            self._extend(block, start=plain_from, end=row)
+        if named and self.holder is not self.container:
+            rest = " | ".join([value, *(part.strip() for part in parts[1:])])
+            self._open_section(named[0], rest, block=block, level=_LABEL_LEVEL, row=row)
+            return "section"
+        for label in labels:
+            self._add_field(self._held(), RawField(label[0], label[1], row + 1))
+        self.piece = None
+        self.takes_list = find_action(labels[-1][0]) is not None or not labels[-1][1]
+        return _FIELD
+
+    def _is_field(self, key: str, *, before_fence: bool) -> bool:
+        """Any label before the first section; later, only what the template's header knows."""
+        if not self.section:
+            return True
+        if self.section in {SNIPPETS, VALIDATION} or before_fence:
+            return False
+        if self.level == _LABEL_LEVEL:
+            return is_header_key(key)
+        return _lists_files(key)
+
+    def _add_field(self, holder: RawTask, raw: RawField) -> None:
+        holder.fields.append(raw)
+
+    def _continue_field(self, line: str, row: int) -> None:
+        fields = self._held().fields
+        if find_action(fields[-1].key) is not None:
+            self._add_bullets(((line.strip(), row + 1),))
+        else:
+            value, *more = split_labels(f"{fields[-1].value} {line.strip()}".strip())
+            fields[-1] = replace(fields[-1], value=value)
+            found = [label for label in map(find_label, more) if label]
+            fields.extend(RawField(key, said, row + 1) for key, said in found)
+            self.takes_list = False
+
+    def _add_bullets(self, bullets: tuple[tuple[str, int], ...]) -> None:
+        fields = self._held().fields
+        fields[-1] = replace(fields[-1], bullets=(*fields[-1].bullets, *bullets))
+
+    def _field_list(self, block: Block) -> None:
+        fields = self._held().fields
+        if find_action(fields[-1].key) is not None:
+            self._add_bullets(tuple(_bullets(self.document, block)))
+        else:
+            written = self.document.text(block.start, block.end)
+            fields[-1] = replace(fields[-1], markdown=written)
+        self.takes_list = False
+
+
+def _lists_files(text: str) -> bool:
+    """Whether a heading or a label inside the body lists files beyond doubt."""
+    return find_action(text.rstrip(": ")) is not None and key_of(text.rstrip(": ")) not in _VAGUE
+
+
+def _bullets(document: Document, block: Block) -> Iterator[tuple[str, int]]:
+    """A list's files; a nested item that names no path is part of the note above it."""
+    held: tuple[str, int] | None = None
+    for item in items(document, block):
+        is_note = item.depth > 1 and item.text and not item.text.lstrip("*[").startswith("`")
+        if is_note and held:
+            held = (f"{held[0]}, {item.text}", held[1])
+            continue
+        if held:
+            yield held
+        held = (item.text, item.line)
+    if held:
+        yield held

@@ -1,0 +1,19 @@
+"""What the checks ask of a commit's tree; the caller supplies it, so that they touch nothing."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+Kind = Literal["file", "symlink", "dir", "submodule"]
+
+
+class Tree(Protocol):
+    """The files of one commit."""
+
+    def kind(self, path: str) -> Kind | None:
+        """What stands at a canonical path; `None` where nothing does."""
+        ...
+
+    def line_count(self, path: str) -> int | None:
+        """How many lines a file has; `None` where that cannot be said, as for a binary file."""
+        ...
