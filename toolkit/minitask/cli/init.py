@@ -1,4 +1,3 @@
 """`minitask init`: set a repository up."""
 
 from __future__ import annotations
-

@@ -98,7 +98,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What `exec` and `run` say of a task."""
+    """What `exec` and `run` say of a task; `estimate` is what one call of a chat model would have taken."""
 
     task: str
     spec_path: str
@@ -115,6 +115,7 @@ class TaskResult:
     seconds: float = 0.0
     attempts: tuple[Attempt, ...] = ()
     next_step: str = ""
+    estimate: Usage | None = None
 
 
 def money(amount: Decimal | None) -> str | None:

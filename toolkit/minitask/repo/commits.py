@@ -6,8 +6,10 @@ under a ref of its own, so that nothing is ever unreachable. The stream's format
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from minitask.errors import MachineError
 from minitask.repo.git import Git, failure
@@ -70,8 +72,17 @@ def write_commits(
     done = git.run(*args, stdin=stream)
     oids = tuple(done.stdout.decode().split())
     if done.exit_code != 0 or len(oids) != len(commits):
+        _remove_crash_report(done.stderr)
         raise failure(args, done)
     return oids
+
+
+def _remove_crash_report(said: bytes) -> None:
+    """Remove the report that fast-import leaves in the user's repository."""
+    marker = b"dumping crash report to "
+    for line in said.splitlines():
+        if marker in line:
+            Path(os.fsdecode(line.partition(marker)[2])).unlink(missing_ok=True)
 
 
 def signature(ident: str) -> Signature:

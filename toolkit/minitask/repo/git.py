@@ -116,9 +116,9 @@ class Git:
 def failure(args: tuple[str, ...], done: process.Finished) -> MachineError:
     """An error that says which git command failed, and how."""
     said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    reason = (
-        "timed out" if done.timed_out else (said[-1] if said else f"exit code {done.exit_code}")
-    )
+    named = [line for line in said if line.startswith(("fatal: ", "error: "))]
+    told = (named or said[-1:] or [f"exit code {done.exit_code}"])[0]
+    reason = "timed out" if done.timed_out else told.removeprefix("fatal: ").removeprefix("error: ")
     return MachineError(f"git {args[0]} failed: {reason}", hint=_hint("\n".join(said)))
 
 

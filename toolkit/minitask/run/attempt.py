@@ -24,7 +24,7 @@ from minitask.repo.history import introduced_by, latest_landing
 from minitask.repo.merging import tree_changes
 from minitask.run import building, preflight
 from minitask.run.anchors import Anchor
-from minitask.run.costs import baseline_cost, work_cost
+from minitask.run.costs import baseline_cost, estimate_usage, work_cost
 from minitask.run.engine import Engine, Progress
 from minitask.run.landing import Candidate, land
 from minitask.run.orders import make_order
@@ -54,6 +54,7 @@ class Draft:
     before: tuple[CommandRecord, ...] = ()
     usage: Usage = NO_USAGE
     cost_usd: Decimal | None = Decimal(0)
+    estimate: Usage | None = None
     baseline_usd: Decimal | None = None
     model: str = ""
     tree: str | None = None
@@ -172,7 +173,8 @@ def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ..
     if not draft.ruling.passed:
         draft.verdict = Verdict.REFUSED
         return
-    draft.baseline_usd = baseline_cost(engine, order, changes, kind="frontier")
+    draft.estimate = estimate_usage(order, changes)
+    draft.baseline_usd = baseline_cost(engine, draft.estimate, kind="frontier")
     git = engine.repository.git
     commit = building.write_draft(
         engine, task, building.file_writes(changes, engine.objects, task.base)
@@ -295,6 +297,7 @@ def _result(draft: Draft, attempt: Attempt, candidate: str | None) -> TaskResult
         commit=candidate,
         cost_usd=draft.cost_usd,
         baseline_cost_usd=draft.baseline_usd,
+        estimate=draft.estimate,
         usage=draft.usage,
         attempts=(attempt,),
         next_step="" if draft.verdict.is_good else f"minitask show {task.name}",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from minitask.edits.model import Change
 from minitask.executors.model import Order, Work
+from minitask.ledger.usage import Usage
 from minitask.policy.tokens import estimate_tokens
 from minitask.run.engine import Engine
 
@@ -26,23 +27,26 @@ def work_cost(engine: Engine, work: Work, base_url: str = "") -> Decimal | None:
     return cost(work.model, work.usage, engine.settings.prices, base_url=base_url).cost_usd
 
 
-def baseline_cost(
-    engine: Engine, order: Order, changes: Sequence[Change], *, kind: str
-) -> Decimal | None:
-    """An estimate of one call of the `cheap` or `frontier` baseline model that answers with the same change.
+def estimate_usage(order: Order, changes: Sequence[Change]) -> Usage:
+    """An estimate of one call of a chat model that answers with the same change.
 
     Input: the spec, the listed lines and 150 tokens of instructions. Output: the lines taken out and put in, as a
     search-and-replace answer repeats them.
     """
-    rates = _rates(engine, engine.settings.baseline[kind])
-    if rates is None:
-        return None
     listed = "\n".join(excerpt.text for excerpt in order.excerpts)
     input_tokens = INSTRUCTION_TOKENS + estimate_tokens(
         order.spec.task + order.spec.context + listed
     )
     output_tokens = sum(estimate_tokens(_differing(change, order)) for change in changes)
-    return (input_tokens * rates[0] + output_tokens * rates[1]) / MILLION
+    return Usage(1, input_tokens, 0, output_tokens)
+
+
+def baseline_cost(engine: Engine, usage: Usage, *, kind: str) -> Decimal | None:
+    """What that much of the `cheap` or the `frontier` baseline model costs; None where it has no price."""
+    rates = _rates(engine, engine.settings.baseline[kind])
+    if rates is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return (usage.input_tokens * rates[0] + usage.output_tokens * rates[1]) / MILLION
 
 
 def _differing(change: Change, order: Order) -> str:

@@ -14,7 +14,10 @@ from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE, code_text
 from minitask.spec.model import FileAction, FileRef, LineRange
 
-_NOTHING = re.compile(r"[(\[]?(?:none|n/?a|nothing|no files?)\b.{0,12}[)\]]?|[-–—]?", re.IGNORECASE)
+_NOTHING = re.compile(
+    r"[(\[]?(?:none|n/?a|nothing)[.,;:)\]]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",
+    re.IGNORECASE,
+)
 _VERB_PREFIX = re.compile(
     r"\**(create|new|modify|edit|update|read|delete|remove|test)\**\s*:\**\s*", re.IGNORECASE
 )
@@ -51,8 +54,18 @@ _ACTIONS = {
     "change": FileAction.EDIT,
     "delete": FileAction.DELETE,
     "remove": FileAction.DELETE,
+    "created": FileAction.CREATE,
+    "modified": FileAction.EDIT,
+    "edited": FileAction.EDIT,
+    "updated": FileAction.EDIT,
+    "changed": FileAction.EDIT,
+    "deleted": FileAction.DELETE,
+    "removed": FileAction.DELETE,
     "read": FileAction.READ,
     "test": FileAction.WRITE,
+    "touch": FileAction.WRITE,
+    "touched": FileAction.WRITE,
+    "write": FileAction.WRITE,
 }
 _READ_KEYS = {
     "files to read",
@@ -71,7 +84,7 @@ _WRITE_KEYS = {
     "files",
     "files to touch",
 }
-_LIST_KEY = re.compile(r"files? to (?P<verbs>.+)")
+_LIST_KEY = re.compile(r"files? (?:to )?(?P<verbs>.+)")
 _LARGEST = 9  # digits of a line number
 
 
@@ -94,10 +107,7 @@ def find_action(key: str) -> FileAction | None:
     if match is None:
         return None
     words = re.split(r"\W+|\bor\b|\band\b", match["verbs"])
-    verbs = {_ACTIONS.get(word) for word in words if word} | (
-        {FileAction.WRITE} if "write" in words else set()
-    )
-    return _joined({verb for verb in verbs if verb})
+    return _joined({_ACTIONS[word] for word in words if word in _ACTIONS})
 
 
 def _joined(actions: set[FileAction]) -> FileAction | None:

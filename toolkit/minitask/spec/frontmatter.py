@@ -71,7 +71,9 @@ def parse_front_matter(text: str) -> FrontMatter:
     except _RefusedError as refused:
         return _broken(refused.line + 2, refused.why, refused.hint, end=end)
     problems = check_options(values, places)
-    options = Options() if problems else _options(values)
+    if problems:
+        values = {key: said for key, said in values.items() if not check_options({key: said}, {})}
+    options = _options(values)
     return FrontMatter(options, places, problems, end)
 
 

@@ -51,11 +51,14 @@ _ALIASES = {name.casefold(): section for section, name in CANONICAL.items()} | {
     "next steps": NEXT_TASK,
 }
 
+_PLAIN_NAMES = {"task", "validation", "acceptance criteria"}
+_LONGEST = 1_000
+
 _PREFIX = r"[^A-Za-z0-9\[]*(?:[0-9]+[^A-Za-z0-9\s]+\s+[^A-Za-z0-9\[]*)?"
 _MARKS = r"[*_`]*"
 _TASK_HEADING = re.compile(
     _PREFIX + r"mini[\s_-]?task\b" + _MARKS + r"\s*(?:\#|no\.?\s)?\s*"
-    r"(?:(?P<number>[0-9]+(?:\.[0-9]+)*[A-Za-z]?(?![A-Za-z0-9])|\[[^\]]*\])(?:\s*(?:of|/)\s*[0-9]+)?"
+    r"(?:(?P<number>[0-9]+(?:[.-][0-9]+)*[A-Za-z]?(?![A-Za-z0-9])|\[[^\]]*\])[\uFE0F\u20E3]*(?:\s*(?:of|/)\s*[0-9]+)?"
     + _MARKS
     + r"(?:\s*(?:[:.)–—]|-(?=\s|$))|(?=\s|$))|(?P<letter>[A-Z])\s*[:–—]|:|$)"
     + _MARKS
@@ -63,12 +66,13 @@ _TASK_HEADING = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _CONTAINER_HEADING = re.compile(
-    _PREFIX + r"mini[\s_-]?project\b\s*(?:[0-9]+[A-Za-z]?\b)?\s*[:.–—-]?\s*(?P<title>.*)$",
+    _PREFIX
+    + r"mini[\s_-]?project\b\s*(?:\#?[0-9]+[A-Za-z]?\b\s*[:.–—-]?|[:–—-]|$)\s*(?P<title>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
 _SECTION_NAME = re.compile(
-    _PREFIX + r"(?P<name>[A-Za-z][A-Za-z _-]*[A-Za-z])[^A-Za-z0-9:(\[]*(?:\([^()]*\)|\[[^\[\]]*\])?"
-    r"[^A-Za-z0-9:(\[]*(?::[*_]*(?P<rest>.*))?$",
+    _PREFIX + r"(?P<name>[A-Za-z]+(?:[ _-][A-Za-z]+)*)[^A-Za-z0-9:(\[]*(?:\([^()]*\)|\[[^\[\]]*\])?"
+    r"[^A-Za-z0-9:(\[]*(?:(?::|(?<=\s)[-–—]\s)[*_]*(?P<rest>.*))?$",
     re.DOTALL,
 )
 
@@ -98,7 +102,7 @@ def find_container_title(text: str) -> str | None:
 
 def find_section(text: str) -> tuple[str, str] | None:
     """Which section a heading's or a label's text names, and what follows its colon."""
-    match = _SECTION_NAME.match(text)
+    match = _match_section(text)
     if match is None:
         return None
     section = _ALIASES.get(key_of(match["name"]))
@@ -107,8 +111,13 @@ def find_section(text: str) -> tuple[str, str] | None:
 
 def is_canonical(text: str) -> bool:
     """Whether a heading names the task, its criteria or its validation as the template does."""
-    match = _SECTION_NAME.match(text)
-    return bool(match) and key_of(match["name"]) in {"task", "validation", "acceptance criteria"}  # type: ignore[index]
+    match = _match_section(text)
+    return match is not None and key_of(match["name"]) in _PLAIN_NAMES
+
+
+def _match_section(text: str) -> re.Match[str] | None:
+    """The parts of a heading; None for one too long to be a section's name and a remark."""
+    return _SECTION_NAME.match(text) if len(text) <= _LONGEST else None
 
 
 def key_of(name: str) -> str:

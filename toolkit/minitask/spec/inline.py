@@ -20,7 +20,9 @@ _LABEL = re.compile(
     r"[^\x00-\x7f]*[ \t]*\*\*(?P<key>[^*\n]{1,80}?)(?::[ \t]*\*\*|\*\*[ \t]*:)(?P<value>.*)",
     re.DOTALL,
 )
-_NEXT_LABEL = re.compile(r"[ \t]+\|[ \t]+(?=\*\*[^*\n]{1,80}?(?::[ \t]*\*\*|\*\*[ \t]*:))")
+_NEXT_LABEL = re.compile(
+    r"(?<![ \t])[ \t]+\|[ \t]+(?=\*\*[^*\n]{1,80}?(?::[ \t]*\*\*|\*\*[ \t]*:))"
+)
 
 
 def strip_marks(line: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from minitask.spec.paths import check_path, is_protected
 from minitask.spec.rules import diagnose
-from minitask.spec.weakness import Strength, sets_pipefail, strength
+from minitask.spec.weakness import Strength, strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +72,7 @@ def _check_validation(spec: Spec) -> Iterator[Diagnostic]:
                 hint="add a `bash` fence under `## Validation`, or waive it with `proof: none`",
             )
         return
-    pipefail = sets_pipefail(spec.commands)
-    worth = [(command, strength(command, pipefail=pipefail)) for command in spec.commands]
+    worth = [(command, strength(command)) for command in spec.commands]
     if any(value is Strength.CHECK for _, value in worth):
         yield from (_void(spec, command) for command, value in worth if value is Strength.VOID)
     elif spec.options.proof != "none":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,8 @@ def _best(errors: list[ValidationError]) -> ValidationError:
     """The error to report of those at one place: of an alternative, the one that came closest."""
     from jsonschema.exceptions import best_match
 
-    return best_match(errors)
+    best: ValidationError | None = best_match(errors)
+    return best or errors[0]
 
 
 def _place(path: Iterable[object]) -> str:
@@ -85,7 +87,8 @@ def _explain(error: ValidationError, *, lines: Mapping[str, int]) -> list[Proble
     if error.validator == "additionalProperties":
         return _unknown_keys(error, place=place, lines=lines)
     name = place.partition("/")[0] if place else "the document"
-    message = f"{name} {_fault(error)}"
+    subject = f"an item of {name}" if place.rpartition("/")[2].isdigit() else name
+    message = f"{subject} {_fault(error)}"
     return [Problem(_line(place, lines), "E104", message, _hint(error, name))]
 
 
@@ -93,7 +96,8 @@ def _unknown_keys(error: ValidationError, *, place: str, lines: Mapping[str, int
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     known = list(schema.get("properties", {}))
     problems = []
-    for key in error.instance:
+    given: dict[str, object] = error.instance if isinstance(error.instance, dict) else {}
+    for key in given:
         if key not in known:
             near = difflib.get_close_matches(key.casefold(), known, n=1, cutoff=0.6)
             hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
@@ -103,7 +107,8 @@ def _unknown_keys(error: ValidationError, *, place: str, lines: Mapping[str, int
 
 
 def _fault(error: ValidationError) -> str:
-    value, wanted = error.instance, error.validator_value
+    value: object = error.instance
+    wanted: Any = error.validator_value
     if error.validator == "type":
         kinds = wanted if isinstance(wanted, list) else [wanted]
         said = " or ".join(_KINDS[kind] for kind in kinds if kind != "null")
@@ -118,6 +123,10 @@ def _fault(error: ValidationError) -> str:
     return f"has an unfit value: {_show(value)}"
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, Decimal)) and not isinstance(value, bool)
+
+
 def _show(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
@@ -130,6 +139,8 @@ def _show(value: object) -> str:
 def _hint(error: ValidationError, name: str) -> str:
     """The way out: the nearest choice, else an example, else what the property is for."""
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    if error.validator == "type" and _is_number(error.instance) and "string" in schema["type"]:
+        return f'put it in quotes: "{error.instance}"'
     choices = [str(choice) for choice in schema.get("enum", ()) if choice is not None]
     near = difflib.get_close_matches(str(error.instance).casefold(), choices, n=1)
     if near:

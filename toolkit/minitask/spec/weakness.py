@@ -48,8 +48,8 @@ _REDIRECTION = re.compile(r"\d*(?:>>?|<)")
 _JOINED = re.compile(r"\d*[<>]&[\d-]+")
 
 
-def strength(command: Command, *, pipefail: bool = False) -> Strength:
-    """The worth of one command; `pipefail` says whether an earlier one has set that option."""
+def strength(command: Command) -> Strength:
+    """The worth of one command; every part of a pipe counts, as it does when the command is run."""
     if any(_can_deny(item.kind, item.number) for item in command.expectations):
         return Strength.CHECK
     words = _words(command.text)
@@ -60,13 +60,8 @@ def strength(command: Command, *, pipefail: bool = False) -> Strength:
     pipelines = _pipelines(words)
     if words[-1] == "&" or _only_prepares(pipelines):
         return Strength.SETUP
-    outcomes = _outcomes(pipelines, pipefail=pipefail)
+    outcomes = _outcomes(pipelines)
     return Strength.CHECK if False in outcomes else Strength.VOID
-
-
-def sets_pipefail(commands: Iterable[Command]) -> bool:
-    """Whether any of the commands makes a pipeline fail with any of its parts."""
-    return any(re.search(r"\bset\s+(-\w*o|-o)\s+pipefail\b", item.text) for item in commands)
 
 
 def _can_deny(kind: ExpectationKind, number: int) -> bool:
@@ -121,12 +116,12 @@ def _git_shows(words: list[str], arguments: list[str]) -> bool:
     return arguments[0] in _GIT_SHOW
 
 
-def _outcomes(pipelines: Sequence[Pipeline], *, pipefail: bool) -> frozenset[bool]:
+def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
     """How a list can end, read from left to right as bash does."""
     outcome: frozenset[bool] = frozenset()
     joint = ";"
     for pipeline, following in pipelines:
-        own = _pipeline_outcomes(pipeline, pipefail=pipefail)
+        own = _pipeline_outcomes(pipeline)
         if joint == "&&":
             outcome = (outcome - {True}) | (own if True in outcome else frozenset())
         elif joint == "||":
@@ -155,13 +150,12 @@ def _pipelines(words: list[str]) -> list[Pipeline]:
     return found
 
 
-def _pipeline_outcomes(parts: list[list[str]], *, pipefail: bool) -> frozenset[bool]:
+def _pipeline_outcomes(parts: list[list[str]]) -> frozenset[bool]:
     negated = parts[0][0] == "!"
     parts = [parts[0][1:] if negated else parts[0], *parts[1:]]
-    judging = parts if pipefail else parts[-1:]
     piped = len(parts) > 1
     outcome = _SUCCEEDS
-    for part in judging:
+    for part in parts:
         last = piped and part is parts[-1]
         if part and not (last and _is_filter(part)) and _single_can_fail(part):
             outcome = _CAN_FAIL

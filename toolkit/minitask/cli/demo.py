@@ -1,0 +1,42 @@
+"""`minitask demo`: the main job, watched."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import click
+
+from minitask.cli.edge import say
+from minitask.errors import UsageError
+from minitask.ledger.record import Verdict
+from minitask.reports.demo import render_demo
+from minitask.run.demo import PROJECT, run_demo
+from minitask.run.engine import Progress
+
+
+@click.command("demo")
+@click.argument("folder", required=False, type=click.Path(file_okay=False))
+def command(folder: str | None) -> int:
+    """Split a module of 2,897 lines into a package, in a new repository (in FOLDER, or a temporary one).
+
+    Nine specs run, each on a branch of its own; one of them is wrong on purpose, and does not merge.
+
+    \b
+    Example:
+      minitask demo
+    """
+    place = Path(folder).absolute() if folder else Path(tempfile.mkdtemp(prefix="minitask-demo-"))
+    if folder and place.exists() and any(place.iterdir()):
+        raise UsageError(f"{place} is not empty", hint="name a folder that does not exist yet")
+    say(f"running mini-projects/{PROJECT} in {place}")
+    shown = run_demo(place, dict(os.environ), _progress)
+    click.echo(render_demo(shown))
+    landed = sum(result.verdict is Verdict.MERGED for result in shown.results)
+    return 0 if landed == len(shown.results) - 1 else 1
+
+
+def _progress(event: Progress) -> None:
+    if event.stage == "done":
+        say(f"  {event.task}: {event.text}")

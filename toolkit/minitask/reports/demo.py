@@ -1,0 +1,52 @@
+"""What the demo prints when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from minitask.ledger.record import Verdict
+from minitask.reports.results import RunSummary, dollars, render_run
+from minitask.run.demo import PROJECT, Shown
+
+
+def render_demo(shown: Shown) -> str:
+    """The tasks, what became of the module, the branches and merges, the costs, and where to look."""
+    failed = next((item for item in shown.results if item.verdict is Verdict.FAILED), None)
+    lines = [
+        render_run(RunSummary(PROJECT, "main", shown.results, shown.seconds)),
+        "",
+        "the module, in lines",
+        *_sizes(shown.lines_before, shown.lines_after),
+        "",
+        "branches, one a task, proven or not",
+        *(f"  {seen.commit}  {seen.text}" for seen in shown.branches),
+        "",
+        "merges on main, each tree validated before main moved",
+        *(f"  {seen.commit}  {seen.text}" for seen in shown.merges),
+        "",
+        "cost",
+        "  this run                 $0: every spec carries its own edit script",
+        *(
+            f"  {shown.models[kind]:24} about {dollars(amount)} for the same edits, one call a task (estimated)"
+            for kind, amount in shown.estimates_usd.items()
+        ),
+        "",
+        "look around",
+        f"  cd {shown.folder}",
+        "  git log --graph --oneline main",
+        "  minitask status",
+    ]
+    if failed is not None:
+        lines.append(
+            f"  minitask show {failed.task}    # meant to fail, so that you see it not merge"
+        )
+    return "\n".join(lines)
+
+
+def _sizes(before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
+    names = sorted({*before, *after})
+    changed = [name for name in names if before.get(name) != after.get(name)]
+    width = max((len(name) for name in changed), default=0)
+    return [
+        f"  {name:{width}}  {before.get(name, 0):5} -> {after.get(name, 0):5}" for name in changed
+    ]
