@@ -24,20 +24,20 @@ _VERB_PREFIX = re.compile(
 _ENUMERATION = re.compile(r"(?P<note>.*?)\s*(?:[,;&+]|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL)
 _BARE_END = re.compile(r"\s+\(|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
 _BARE_LIST = re.compile(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
-_SUFFIX = re.compile(
-    r"(?P<path>.+?)(?::|#L)(?P<lines>[0-9]+(?:[-–—]L?[0-9]+)?(?:,\s*[0-9]+(?:[-–—][0-9]+)?)*)"
-)
-_RANGE = r"~?(?P<start>[0-9]+)(?:\s*(?:[-–—]|\bto\b|\bthrough\b)\s*(?P<end>[0-9]+))?"
-_FIRST = re.compile(r"\blines?:?\s+" + _RANGE, re.IGNORECASE)
+_DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
+_NUMBERS = rf"[0-9]+(?:{_DASH}L?[0-9]+)?"
+_SUFFIX = re.compile(rf"(?P<path>.+?)(?::|#L)(?P<lines>{_NUMBERS}(?:,\s*{_NUMBERS})*)")
+_IN_SUFFIX = re.compile(rf"(?P<start>[0-9]+)(?:{_DASH}L?(?P<end>[0-9]+))?")
+_RANGE = rf"~?(?P<start>[0-9]+)(?:\s*(?:{_DASH}|\bto\b|\bthrough\b)\s*(?P<end>[0-9]+))?"
+_FIRST = re.compile(rf"\blines?:?\s+{_RANGE}", re.IGNORECASE)
 _FURTHER = re.compile(
-    r"\s*(?:[,;&]|\band\b|,\s*and\b)\s*(?:lines?\s+)?"
-    + _RANGE
-    + r"(?=\s*(?:$|[,;&)]|and\b|only\b|[-–—]\s))",
+    rf"\s*(?:[,;&]|\band\b|,\s*and\b)\s*(?:lines?\s+)?{_RANGE}"
+    r"(?=\s*(?:$|[,;:.)&]|and\b|only\b|[-–—]\s))",
     re.IGNORECASE,
 )
-_IN_SUFFIX = re.compile(r"(?P<start>[0-9]+)(?:[-–—]L?(?P<end>[0-9]+))?")
 _OPEN_END = re.compile(
-    r"\+|[-–—][A-Za-z]|\s*(?:to|until|[-–—])\s*(?:the\s+)?(?:end|eof|bottom)\b|\s+onwards?\b",
+    r"[^\s,;:.)\]&'’\"”`*_|!]|\.\.|:[0-9]|\s*(?:to|until|[-–—])\s*(?:the\s+)?(?:end|eof|bottom)\b"
+    r"|\s+onwards?\b",
     re.IGNORECASE,
 )
 _OPTIONAL = re.compile(r"\boptional(?:ly)?\b", re.IGNORECASE)

@@ -77,11 +77,11 @@ def _path_parts(spec: Spec) -> tuple[str, ...]:
 
 def _numbered_slug(spec: Spec) -> str:
     number = (spec.number or str(spec.index + 1)).strip().lower().zfill(2)
-    slug = _slug(spec.title)
+    words = slug(spec.title)
     return f"{number}-{slug}" if slug else number
 
 
-def _slug(title: str) -> str:
+def slug(title: str) -> str:
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     if len(slug) <= MAX_SLUG:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from minitask.spec.model import Command, ExpectationKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 
 Pipeline = tuple[list[list[str]], str]

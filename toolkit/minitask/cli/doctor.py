@@ -1,0 +1,138 @@
+"""`minitask doctor`: check the machine, the repository and the settings."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from minitask.cli.session import json_option, print_json, start_folder
+from minitask.errors import MinitaskError
+from minitask.repo import sandbox
+from minitask.repo.repository import OLDEST_GIT, Repository, committer, discover, git_version
+from minitask.reports.doctor import Finding, Health, health_document, render_health
+from minitask.run.configure import load_settings
+from minitask.run.examine import agents_found, try_sandbox
+from minitask.settings import Settings
+
+
+@click.command("doctor")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> int:
+    """Say what was found here, and what to do about what is missing. Exits with 3 where something needed is.
+
+    \b
+    Example:
+      minitask doctor
+    """
+    folder = start_folder(ctx)
+    environ = dict(os.environ)
+    repository, findings = _repository(folder, environ)
+    try:
+        settings: Settings | None = load_settings(repository, environ)
+    except MinitaskError as error:
+        settings = None
+        findings.append(Finding("settings", "bad", str(error)))
+    findings = [*_machine(folder, environ), *findings, *_sandbox(settings, environ)]
+    findings += [*_executors(settings, environ), *_agents(environ)]
+    values = dict(settings.values) if settings else {}
+    sources = dict(settings.sources) if settings else {}
+    health = Health(tuple(findings), values, sources)
+    if as_json:
+        print_json(health_document(health))
+    else:
+        click.echo(render_health(health))
+    return 0 if health.is_good else 3
+
+
+def _machine(folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    yield Finding(
+        "python", "ok", f"{platform.python_version()}, {platform.system()} {platform.release()}"
+    )
+    version = git_version(environ, folder)
+    text = ".".join(map(str, version)) or "unknown"
+    if version < OLDEST_GIT:
+        oldest = ".".join(map(str, OLDEST_GIT))
+        yield Finding("git", "bad", f"version {text}", f"install git {oldest} or later")
+    else:
+        yield Finding("git", "ok", f"version {text}")
+
+
+def _repository(
+    folder: Path, environ: Mapping[str, str]
+) -> tuple[Repository | None, list[Finding]]:
+    try:
+        repository = discover(folder, environ)
+    except MinitaskError as error:
+        return None, [Finding("repository", "note", error.message, error.hint)]
+    kind = "bare" if repository.top is None else str(repository.top)
+    shallow = ", shallow" if repository.shallow else ""
+    found = [Finding("repository", "ok", f"{kind} ({repository.object_format}{shallow})")]
+    try:
+        who = committer(repository)
+        found.append(Finding("identity", "ok", f"{who.name} <{who.email}>"))
+    except MinitaskError as error:
+        found.append(Finding("identity", "bad", error.message, error.hint))
+    return repository, found
+
+
+def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        found = sandbox.choose(settings.sandbox if settings else "auto", environ=environ)
+    except MinitaskError as error:
+        yield Finding("sandbox", "bad", error.message, error.hint)
+        return
+    strong = found.strength is sandbox.Strength.STRONG
+    hint = "" if strong else "install bubblewrap, and allow user namespaces, for a strong one"
+    yield Finding(
+        "sandbox", "ok" if strong else "note", f"{found.strength}: {found.describe()}", hint
+    )
+    for line in found.tried if not strong else ():
+        yield Finding("", "note", line)
+    for trial in try_sandbox(found, environ):
+        said = "stopped" if trial.stopped else "NOT stopped"
+        control = (
+            "works without a sandbox"
+            if trial.works_outside
+            else "no proof: it fails without one, too"
+        )
+        yield Finding("", "ok" if trial.stopped else "note", f"{trial.what}: {said} ({control})")
+
+
+def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+    if settings is None:
+        return
+    for note in settings.notes:
+        yield Finding("trust", "note", note)
+    for name, entry in settings.executors.items():
+        key = entry.api_key_env
+        if key and not environ.get(key):
+            yield Finding(
+                "executor",
+                "note",
+                f"{name}: {entry.base_url}, key {key} not set",
+                f"export {key}=…",
+            )
+        else:
+            yield Finding(
+                "executor", "ok", f"{name}: {entry.base_url}" + (f", key {key} set" if key else "")
+            )
+    for tier, rung in settings.tiers.items():
+        if rung.executor not in settings.executors:
+            hint = "name one of `executors`"
+            yield Finding("tier", "bad", f"{tier}: no executor is called {rung.executor}", hint)
+    if not settings.executors:
+        hint = "fine for specs with an edit script; `executors` in minitask.yaml adds a model"
+        yield Finding("executor", "note", "none configured", hint)
+
+
+def _agents(environ: Mapping[str, str]) -> Iterator[Finding]:
+    found = agents_found(environ)
+    for name, place in found.items():
+        yield Finding("agent", "ok", f"{name}: {place}")
+    if not found:
+        yield Finding("agent", "note", "no coding agent on PATH")

@@ -1,0 +1,59 @@
+"""What `doctor` prints: what was found, and what to do about what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: `ok`, `note` or `bad`, with what to do where something is missing."""
+
+    area: str
+    state: str
+    text: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """All findings, and the settings with their sources."""
+
+    findings: tuple[Finding, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing that is needed is missing."""
+        return all(finding.state != "bad" for finding in self.findings)
+
+
+def health_document(health: Health) -> dict[str, Any]:
+    """The findings as JSON."""
+    return {
+        "ok": health.is_good,
+        "findings": [
+            {"area": item.area, "state": item.state, "text": item.text, "hint": item.hint}
+            for item in health.findings
+        ],
+        "settings": health.settings,
+        "sources": health.sources,
+    }
+
+
+def render_health(health: Health) -> str:
+    """A line a finding; then the settings that are not defaults."""
+    marks = {"ok": "✓", "note": "·", "bad": "✗"}
+    lines = []
+    for item in health.findings:
+        lines.append(f"{marks[item.state]} {item.area:11} {item.text}")
+        if item.hint:
+            lines.append(f"  {'':11} {item.hint}")
+    changed = {key: source for key, source in health.sources.items() if source != "default"}
+    for key, source in sorted(changed.items()):
+        lines.append(f"· {'setting':11} {key}, from {source}")
+    if not changed:
+        lines.append(f"· {'settings':11} all at their defaults; `minitask config show` prints them")
+    return "\n".join(lines)
