@@ -219,8 +219,8 @@ def test_the_rendered_form_is_the_template_s() -> None:
     assert render_spec(spec) == (
         "---\ntier: cheap\nmax_cost_usd: 0.05\n---\n\n"
         "# Mini-Task 2: Extract\n\n"
-        "**Model**: gpt-4o-mini\n\n"
-        "**Estimated Tokens**: 3,000 input + 800 output\n\n"
+        "**Model**: gpt-4o-mini\n"
+        "**Estimated Tokens**: 3,000 input + 800 output\n"
         "**Estimated Cost**: $0.002\n\n"
         "**Files to Read**:\n- `a.py` (lines 1-9)\n\n"
         "**Files to Create**:\n- `b.py`\n\n"

@@ -45,10 +45,10 @@ def init_repository(top: Path, agents: Sequence[str]) -> tuple[Written, ...]:
             top, "minitask.yaml", resources.path("templates", "minitask.yaml").read_text("utf-8")
         )
     ]
-    for source in template_files(None).values():
-        done.append(
-            _create(top, f"{PROJECTS}/{TEMPLATES}/{source.name}", source.read_text("utf-8"))
-        )
+    done += [
+        _create(top, f"{PROJECTS}/{TEMPLATES}/{source.name}", source.read_text("utf-8"))
+        for source in template_files(None).values()
+    ]
     guide = resources.path("templates", "agent-guide.md").read_text("utf-8")
     for agent in agents:
         if agent not in AGENT_FILES:

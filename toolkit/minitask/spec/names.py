@@ -78,15 +78,16 @@ def _path_parts(spec: Spec) -> tuple[str, ...]:
 def _numbered_slug(spec: Spec) -> str:
     number = (spec.number or str(spec.index + 1)).strip().lower().zfill(2)
     words = slug(spec.title)
-    return f"{number}-{slug}" if slug else number
+    return f"{number}-{words}" if words else number
 
 
 def slug(title: str) -> str:
+    """A title in lower-case ASCII words joined by dashes, cut at a word; may be empty."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if len(slug) <= MAX_SLUG:
-        return slug
-    return slug[: MAX_SLUG + 1].rpartition("-")[0] or slug[:MAX_SLUG]
+    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(words) <= MAX_SLUG:
+        return words
+    return words[: MAX_SLUG + 1].rpartition("-")[0] or words[:MAX_SLUG]
 
 
 def _component(text: str) -> str:

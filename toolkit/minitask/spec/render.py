@@ -91,11 +91,17 @@ def _title(spec: Spec) -> str:
 def _header(spec: Spec) -> Iterator[str]:
     fields = [("Model", spec.model)] if spec.model else []
     fields.extend(_estimate(spec.estimate))
-    for key, value in (*fields, *spec.extra):
-        below = _LIST_START.match(value)
-        yield f"**{key}**:\n{value}" if below else f"**{key}**: {value}".rstrip()
+    for has_list, pairs in groupby((*fields, *spec.extra), key=_has_list):
+        if has_list:
+            yield from (f"**{key}**:\n{value}" for key, value in pairs)
+        else:
+            yield "\n".join(f"**{key}**: {value}".rstrip() for key, value in pairs)
     for action, refs in groupby(spec.files, key=lambda ref: ref.action):
         yield "\n".join([f"**{_FILE_FIELDS[action]}**:", *map(_file, refs)])
+
+
+def _has_list(pair: tuple[str, str]) -> bool:
+    return _LIST_START.match(pair[1]) is not None
 
 
 def _estimate(estimate: Estimate) -> Iterator[tuple[str, str]]:
