@@ -161,9 +161,11 @@ def test_inherited_descriptors_are_the_named_ones_only(tmp_path: Path) -> None:
     try:
         os.set_inheritable(read_end, True)
         script = f"echo given >&{write_end}; (: <&{read_end}) 2>/dev/null && echo leaked"
-        done = shell(script, tmp_path, pass_fds=(write_end,))
+        done = run("bash", "-c", script, cwd=tmp_path, pass_fds=(write_end,))
+        os.set_blocking(read_end, False)
         assert os.read(read_end, 100) == b"given\n"
         assert done.stdout == b""
+        assert run("bash", "-c", script, cwd=tmp_path, pass_fds=(read_end,)).stdout == b"leaked\n"
     finally:
         os.close(read_end)
         os.close(write_end)
@@ -189,7 +191,7 @@ def test_an_error_in_the_block_kills_the_group_of_a_spawned_program(tmp_path: Pa
     ):
         assert child.stdout is not None
         assert child.stdout.readline() == b"up\n"
-        assert running("sleep 54321.3")
+        assert eventually(lambda: running("sleep 54321.3"))
         _ = 1 // 0
     assert eventually(lambda: not running("sleep 54321.3"))
 
@@ -210,15 +212,16 @@ def test_an_interrupt_kills_the_group_and_goes_on_up(tmp_path: Path) -> None:
 
 
 def test_marked_processes_are_found_wherever_they_went(tmp_path: Path) -> None:
-    mark = f"MARK={tmp_path}/"
-    env = [f"{key}={value}" for key, value in ENV.items()]
-    for variable in (mark, "MARK=other/"):
-        shell(f"env -i {' '.join(env)} {variable} setsid sleep 54321.5 >/dev/null 2>&1 &", tmp_path)
-    assert eventually(lambda: len(running("sleep 54321.5")) == 2)
-    process.end_marked(mark.encode())
-    assert eventually(lambda: len(running("sleep 54321.5")) == 1)
-    process.end_marked(b"MARK=other/")
-    assert eventually(lambda: not running("sleep 54321.5"))
+    mark = f"HOME={tmp_path}/"
+    argv = ("sleep", "54321.5")
+    with (
+        subprocess.Popen(argv, env=ENV | {"HOME": f"{tmp_path}/home"}, start_new_session=True) as ours,
+        subprocess.Popen(argv, env=ENV | {"HOME": "/other/"}, start_new_session=True) as another,
+    ):
+        process.end_marked(mark.encode())
+        assert ours.wait(timeout=5) == -signal.SIGKILL
+        assert another.poll() is None
+        another.kill()
 
 
 def test_children_are_known_while_they_live(tmp_path: Path) -> None:

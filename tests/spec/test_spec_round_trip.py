@@ -127,7 +127,9 @@ def specs(draw: st.DrawFn) -> Spec:
     """A spec as the parser would make it: what derives from the text is derived."""
     snippets = tuple(draw(st.lists(FENCES, max_size=3)))
     in_task = tuple(draw(st.lists(FENCES.filter(lambda fence: "path=" in fence.info), max_size=2)))
-    task = "\n\n".join([text for text in [draw(MARKDOWN)] if text] + [render_fence(f) for f in in_task])
+    task = "\n\n".join(
+        [text for text in [draw(MARKDOWN)] if text] + [render_fence(f) for f in in_task]
+    )
     if task and in_task and not in_task[0].lead:
         task = f"{render_fence(in_task[0])}\n\n" + "\n\n".join(map(render_fence, in_task[1:]))
         task = task.rstrip("\n")

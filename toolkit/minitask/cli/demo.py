@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
 import click
 
 from minitask.cli.edge import say
+from minitask.cli.session import environment
 from minitask.errors import UsageError
 from minitask.ledger.record import Verdict
 from minitask.reports.demo import render_demo
@@ -31,7 +31,7 @@ def command(folder: str | None) -> int:
     if folder and place.exists() and any(place.iterdir()):
         raise UsageError(f"{place} is not empty", hint="name a folder that does not exist yet")
     say(f"running mini-projects/{PROJECT} in {place}")
-    shown = run_demo(place, dict(os.environ), _progress)
+    shown = run_demo(place, environment(), _progress)
     click.echo(render_demo(shown))
     landed = sum(result.verdict is Verdict.MERGED for result in shown.results)
     return 0 if landed == len(shown.results) - 1 else 1

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
-from minitask.cli.session import json_option, print_json, start_folder
+from minitask.cli.session import environment, json_option, print_json, start_folder
 from minitask.errors import MinitaskError
 from minitask.repo import sandbox
 from minitask.repo.repository import OLDEST_GIT, Repository, committer, discover, git_version
@@ -30,7 +29,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
       minitask doctor
     """
     folder = start_folder(ctx)
-    environ = dict(os.environ)
+    environ = environment()
     repository, findings = _repository(folder, environ)
     try:
         settings: Settings | None = load_settings(repository, environ)

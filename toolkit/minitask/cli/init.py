@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 
 import click
 
-from minitask.cli.session import start_folder
+from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.repo.repository import discover
 from minitask.run.scaffold import AGENT_FILES, init_repository
@@ -28,7 +27,7 @@ def command(ctx: click.Context, agents: tuple[str, ...]) -> int:
     Example:
       minitask init --agent claude --agent codex
     """
-    repository = discover(start_folder(ctx), dict(os.environ))
+    repository = discover(start_folder(ctx), environment())
     if repository.top is None:
         raise UsageError("a bare repository has no files to set up", hint="run it in a checkout")
     for item in init_repository(repository.top, agents):

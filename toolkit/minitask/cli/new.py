@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 
 import click
 
-from minitask.cli.session import start_folder
+from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.repo.repository import discover
 from minitask.run.scaffold import new_spec
@@ -33,7 +32,7 @@ def command(
     Example:
       minitask new api "Extract the routes" --template extract-module --set source=api/app.py
     """
-    repository = discover(start_folder(ctx), dict(os.environ))
+    repository = discover(start_folder(ctx), environment())
     top = repository.top
     if top is None:
         raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")

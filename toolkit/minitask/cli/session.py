@@ -62,12 +62,17 @@ class Session:
 def start(ctx: click.Context, *, flags: Mapping[str, Any] | None = None) -> Session:
     """Find the repository and settle the settings, or say in one line why not."""
     folder = start_folder(ctx)
-    environ = dict(os.environ)
+    environ = environment()
     repository = discover(folder, environ)
     settings = load_settings(repository, environ, flags=flags)
     for note in settings.notes:
         say(f"note: {note}")
     return Session(folder, environ, repository, settings)
+
+
+def environment() -> dict[str, str]:
+    """The process's environment: the one place that reads it."""
+    return dict(os.environ)
 
 
 def start_folder(ctx: click.Context) -> Path:

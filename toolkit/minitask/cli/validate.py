@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 
 import click
 
-from minitask.cli.session import start_folder
+from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.repo.repository import Repository, discover
 from minitask.reports.diagnostics import FORMATS, render_diagnostics
@@ -58,7 +57,7 @@ def _repository(folder: object) -> Repository | None:
     from pathlib import Path
 
     try:
-        return discover(Path(str(folder)), dict(os.environ))
+        return discover(Path(str(folder)), environment())
     except UsageError as error:
         if "not in a git repository" in error.message:
             return None
