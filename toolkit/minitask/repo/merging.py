@@ -30,7 +30,10 @@ def merge_tree(git: Git, *, ours: str, theirs: str) -> Merged:
 
 @dataclass(frozen=True, slots=True)
 class TreeChange:
-    """One path that differs between two trees: git's status letter, both modes and both blob ids."""
+    """One path that differs between two trees: git's status letter, both modes and blob ids, lines added and removed.
+
+    The counts are None where the content is not text.
+    """
 
     status: str
     path: str
@@ -38,18 +41,32 @@ class TreeChange:
     new_mode: str
     old_oid: str
     new_oid: str
+    added: int | None = None
+    removed: int | None = None
 
 
 def tree_changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
     """Every path that differs, renames as a deletion and an addition."""
-    fields = git.fields(
-        "diff-tree", "-r", "-z", "--raw", "--no-renames", "--no-commit-id", old, new
+    form = ("-r", "-z", "--raw", "--numstat", "--no-renames", "--no-commit-id", "--no-abbrev")
+    fields = git.fields("diff-tree", *form, old, new)
+    end = next(
+        (at for at in range(0, len(fields), 2) if not fields[at].startswith(":")), len(fields)
     )
+    raw, counted = fields[:end], fields[end:]
+    counts = dict(_counts(field) for field in counted)
     found = []
-    for header, path in zip(fields[::2], fields[1::2], strict=True):
+    for header, path in zip(raw[::2], raw[1::2], strict=True):
         old_mode, new_mode, old_oid, new_oid, status = header.lstrip(":").split(" ")
-        found.append(TreeChange(status[0], path, old_mode, new_mode, old_oid, new_oid))
+        added, removed = counts.get(path, (None, None))
+        change = (status[0], path, old_mode, new_mode, old_oid, new_oid, added, removed)
+        found.append(TreeChange(*change))
     return tuple(found)
+
+
+def _counts(field: str) -> tuple[str, tuple[int | None, int | None]]:
+    """One line of `--numstat`; a binary file has dashes for its counts."""
+    added, removed, path = field.split("\t", 2)
+    return path, (int(added), int(removed)) if added != "-" else (None, None)
 
 
 def is_ancestor(git: Git, *, ancestor: str, of: str) -> bool:

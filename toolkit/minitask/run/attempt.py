@@ -185,7 +185,7 @@ def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ..
         draft.verdict = Verdict.REFUSED if draft.ruling.refused else Verdict.FAILED
         return
     draft.tree = engine.objects.tree_of(commit)
-    draft.files = building.file_records(git, found, task.base, commit)
+    draft.files = building.file_records(found)
     engine.emit(Progress(task.name, "validate", f"{len(task.spec.commands)} commands"))
     proof = prove(engine, task, commit)
     draft.ruling = Ruling(

@@ -12,7 +12,6 @@ from minitask.ledger.record import Attempt, FileRecord, Verdict, money
 from minitask.ledger.usage import Usage
 from minitask.repo import refs
 from minitask.repo.commits import FileWrite, NewCommit, Signature, write_commits
-from minitask.repo.git import Git
 from minitask.repo.merging import TreeChange
 from minitask.repo.objects import TREE, Objects
 from minitask.run.engine import Engine
@@ -101,25 +100,11 @@ def commit_id(commit: NewCommit, object_format: str) -> str:
     return digest.hexdigest()
 
 
-def file_records(
-    git: Git, changes: Sequence[TreeChange], old: str, new: str
-) -> tuple[FileRecord, ...]:
-    """The changed files with their line counts."""
-    fields = git.fields(
-        "diff-tree", "-r", "-z", "--numstat", "--no-renames", "--no-commit-id", old, new
-    )
-    counts = {}
-    for field in fields:
-        added, removed, path = field.split("\t", 2)
-        counts[path] = (_count(added), _count(removed))
+def file_records(changes: Sequence[TreeChange]) -> tuple[FileRecord, ...]:
+    """The changed files as the record holds them."""
     return tuple(
-        FileRecord(change.path, change.status, *counts.get(change.path, (None, None)))
-        for change in changes
+        FileRecord(change.path, change.status, change.added, change.removed) for change in changes
     )
-
-
-def _count(text: str) -> int | None:
-    return int(text) if text.isdigit() else None
 
 
 def _author(attempt: Attempt, committer: Signature) -> Signature:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from minitask.edits.model import Change
@@ -72,7 +72,7 @@ def _listed(model: str) -> list[str] | None:
 
 
 def _price_list_stamp() -> str:
-    package = find_spec("genai_prices")
+    package = PathFinder.find_spec("genai_prices")
     if package is None or package.origin is None:
         return ""
     return f"{package.origin}\0{Path(package.origin).stat().st_mtime_ns}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minitask.edits.lint import check_script
-from minitask.errors import RefusedError
+from minitask.edits.grammar import parse_script, paths_written
+from minitask.errors import EditError, RefusedError
 from minitask.repo import refs
 from minitask.repo.objects import FILE_MODES, SYMLINK, TREE, Objects
 from minitask.run.tasks import Task
@@ -44,12 +44,18 @@ def check_commands(task: Task) -> None:
 
 def check_edits(task: Task) -> None:
     """Refuse a task whose edit script cannot be read, or writes what the spec does not list."""
-    errors = [item for item in check_script(task.spec) if item.severity is Severity.ERROR]
-    if errors:
-        first = errors[0]
-        raise RefusedError(
-            f"{first.code} {first.message}", where=f"{first.path}:{first.line}", hint=first.hint
-        )
+    listed = {ref.path for ref in task.spec.writes()}
+    try:
+        if paths_written(parse_script(task.spec.snippets, source=task.path)) <= listed:
+            return
+    except EditError:
+        pass  # the rules below say it with a code and a line
+    from minitask.edits.lint import check_script
+
+    for item in check_script(task.spec):
+        if item.severity is Severity.ERROR:
+            where = f"{item.path}:{item.line}"
+            raise RefusedError(f"{item.code} {item.message}", where=where, hint=item.hint)
 
 
 def check_branch(task: Task, objects: Objects) -> None:
