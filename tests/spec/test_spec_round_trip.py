@@ -99,11 +99,12 @@ def file_refs(draw: st.DrawFn) -> FileRef:
     return FileRef(path, action, ranges, ", ".join(words), optional)
 
 
+ODD_WORDS = ["yes", "null", "1", "2024-01-01", "a: b", "#"]
 OPTIONS = st.builds(
     Options,
     id=st.none() | NAMES,
     depends_on=st.lists(NAMES, max_size=3, unique=True).map(tuple),
-    tags=st.lists(NAMES | st.sampled_from(["yes", "null", "1", "2024-01-01", "a: b", "#"]), max_size=3, unique=True).map(tuple),
+    tags=st.lists(NAMES | st.sampled_from(ODD_WORDS), max_size=3, unique=True).map(tuple),
     complexity=st.sampled_from([None, "low", "medium", "high"]),
     tier=st.none() | st.sampled_from(Tier),
     executor=st.none() | NAMES,

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from minitask.spec import shell
+from minitask.spec.bash import parsed_parts
 from minitask.spec.model import Expectation, ExpectationKind, Fence
 from minitask.spec.shell import is_shell, split_commands
 
@@ -33,6 +34,11 @@ SPLITS = [
     ("! grep -q x y\n[ -f a ] || exit 1\n", ["1 ! grep -q x y", "2 [ -f a ] || exit 1"]),
     ("A=1 B=2\nexport C=3\nls\n", ["1 A=1 B=2", "2 export C=3", "3 ls"]),
     ("A=1 B=$(x)\nC=3 D=$(y)\nls -l\n", ["1 A=1 B=$(x)", "2 C=3 D=$(y)", "3 ls -l"]),
+    (
+        "A=1 B=$x # c\n( a; b ) && c\nC=1 D=$y\nE=1 F=2\nls > $z\n",
+        ["1 A=1 B=$x", "2 ( a; b ) && c", "3 C=1 D=$y", "4 E=1 F=2", "5 ls > $z"],
+    ),
+    ("f() {\n  A=1 B=$x\n  ls\n}\nf\n", ["1 f() {\n  A=1 B=$x\n  ls\n}", "5 f"]),
     ("A=$(x) \\\n  B=2 \\\n  ls\n", ["1 A=$(x) \\\n  B=2 \\\n  ls"]),
     ("A=(1 2)\necho ${A[1]} $((1+2)) `pwd`\n", ["1 A=(1 2)", "2 echo ${A[1]} $((1+2)) `pwd`"]),
     ("diff <(a) <(b) > /dev/null 2>&1\n", ["1 diff <(a) <(b) > /dev/null 2>&1"]),
@@ -76,7 +82,7 @@ PLAIN = [
 def test_the_plain_reader_agrees_with_the_grammar(content: str) -> None:
     plain = shell._plain_parts(content)
     assert plain is not None
-    parsed = list(shell._parsed_parts(content))
+    parsed = list(parsed_parts(content))
     assert [(part.text, part.first) for part in plain] == [
         (part.text, part.first) for part in parsed
     ]
@@ -119,7 +125,7 @@ def test_an_expectation_holds_for_its_command_above_or_behind(
 
 @pytest.mark.parametrize(
     "said", ["foo", "exit", "exit 256", "exit one", "output", "output ~600", "output contains x",
-             "output contains \"\"", "no output, exit 1", ""],
+             'output contains ""', "no output, exit 1", ""],
 )  # fmt: skip
 def test_an_unknown_expectation_is_one_error(said: str) -> None:
     commands, diagnostics = split_commands(Fence("bash", f"ls  # expect: {said}\n", line=4))
@@ -144,7 +150,7 @@ def test_text_that_only_looks_like_an_expectation_is_none() -> None:
 @pytest.mark.parametrize(
     ("content", "line"),
     [("ls\necho 'a\nls\n", 12), ("grep <file>\n", 11), ("ls\n\nif a; then\n b\n", 13),
-     ("ls\ncat <<E\nbody\n", 12), ("a )\n", 11), ("a \\\n", 11)],
+     ("ls\ncat <<E\nbody\n", 12), ("a )\n", 11), ("ls\ncoproc x { ls; }\n", 12), ("a \\\n", 11)],
 )  # fmt: skip
 def test_what_the_grammar_cannot_read_is_one_error_with_its_line(content: str, line: int) -> None:
     commands, diagnostics = split_commands(Fence("bash", content, line=10), path="x.md")

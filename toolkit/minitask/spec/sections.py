@@ -96,18 +96,19 @@ def read_tasks(document: Document) -> list[RawTask]:
 def _lone_task(found: list[Block], headings: list[Block]) -> Block | None:
     """The heading of a file that holds one task and does not call it a mini-task."""
     top = next((b for b in headings if b.level == 1 or find_container_title(b.text)), None)
-    if top is None or not any(_names_a_section(block) for block in found):
-        return None
-    return top
+    if any(is_canonical(block.text) for block in headings):
+        return top
+    labels = {key_of(name) for block in found for name in _labels(block) if is_canonical(name)}
+    return top if len(labels) > 1 else None
 
 
-def _names_a_section(block: Block) -> bool:
-    if block.kind == "heading":
-        return is_canonical(block.text)
-    if block.kind != "paragraph" or "**" not in block.text:
-        return False
-    labels = (find_label(line) for line in block.text.split("\n"))
-    return any(label and is_canonical(label[0]) for label in labels)
+def _labels(block: Block) -> Iterator[str]:
+    """The bold labels that begin a paragraph's lines."""
+    if block.kind == "paragraph" and "**" in block.text:
+        for line in block.text.split("\n"):
+            label = find_label(line)
+            if label:
+                yield label[0]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,188 @@
+"""Bash read with tree-sitter's grammar: the top-level commands of a script, where each one stands.
+
+The grammar is lax in places. What it would read wrongly without saying so is mended or refused here: two assignments on
+a line, which it joins to the next line, and words that bash keeps for itself standing as a command.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from minitask.spec.expectations import find_expectation_text
+from minitask.spec.problems import Problem
+
+if TYPE_CHECKING:
+    from tree_sitter import Language, Node
+
+_KEPT_WORDS = frozenset(["then", "else", "elif", "fi", "do", "done", "esac", "coproc", "{", "}"])
+_NAME = rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?\+?="
+_ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A command or a comment, and its first and last row within the fence, from 0.
+
+    `inner` are the expectations that stand inside a command.
+    """
+
+    text: str
+    first: int
+    last: int
+    is_comment: bool = False
+    inner: tuple[str, ...] = ()
+
+
+class UnreadableError(Exception):
+    """Bash that cannot be cut into commands; carries the row, from 0, and the text there."""
+
+    def __init__(self, row: int, near: str) -> None:
+        """Say where."""
+        super().__init__(near)
+        self.row = row
+        self.near = near
+
+    def problem(self, offset: int) -> Problem:
+        """The same as a problem of the file, in which row 0 is line `offset`."""
+        message = f"the validation is not bash that can be split into commands, near `{self.near}`"
+        hint = (
+            "close quotes, brackets and here-documents (one a line, with at most a pipe behind it)"
+        )
+        return Problem(self.row + offset, "E106", message, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """A parsed script, into whose bytes a `;` was put at `inserted` to keep commands apart."""
+
+    root: Node
+    source: bytes
+    inserted: tuple[int, ...] = ()
+
+    def text(self, start: int, end: int) -> str:
+        """The original text between two places of the tree."""
+        low, high = bisect_left(self.inserted, start), bisect_left(self.inserted, end)
+        return self.source[start - low : end - high].decode("utf-8", "surrogatepass")
+
+
+def parsed_parts(content: str) -> Iterator[Part]:
+    """The top-level commands and comments of a script in order; `UnreadableError` where there is no telling."""
+    script = _parse(content)
+    held: Part | None = None
+    for node in script.root.children:
+        if node.is_named:
+            if held:
+                yield held
+            held = _part(node, script)
+        elif held and node.type == "&":
+            held = replace(held, text=f"{held.text} &")
+    if held:
+        yield held
+
+
+@cache
+def _language() -> Language:
+    import tree_sitter
+    import tree_sitter_bash
+
+    return tree_sitter.Language(tree_sitter_bash.language())
+
+
+def _parse(content: str) -> _Script:
+    from tree_sitter import Parser
+
+    parser = Parser(_language())
+    source = content.encode("utf-8", "surrogatepass")
+    script = _Script(parser.parse(source).root_node, source)
+    cuts: list[int] = []
+    while _ASSIGNMENTS.search(source) and (place := _run_on(script.root)):
+        cut = place - bisect_left(script.inserted, place)
+        if cut in cuts:
+            raise _unreadable(script.root, source)
+        cuts.append(cut)
+        apart, inserted = _with_cuts(source, sorted(cuts))
+        script = _Script(parser.parse(apart).root_node, source, inserted)
+    broken = next((child for child in script.root.children if child.has_error), None)
+    broken = broken or next((node for node in _walk(script.root) if _is_kept_word(node)), None)
+    if broken or script.root.has_error:
+        raise _unreadable(broken or script.root, source)
+    return script
+
+
+def _with_cuts(source: bytes, cuts: list[int]) -> tuple[bytes, tuple[int, ...]]:
+    """The source with a `;` at each cut, and where in it they stand."""
+    pieces = [source[low:high] for low, high in pairwise((0, *cuts, len(source)))]
+    return b";".join(pieces), tuple(cut + index for index, cut in enumerate(cuts))
+
+
+def _walk(node: Node) -> Iterator[Node]:
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        waiting.extend(found.children)
+
+
+def _run_on(root: Node) -> int:
+    """Where a command goes on behind a line end that is not continued; 0 where none does."""
+    for node in _walk(root):
+        if node.type != "command":
+            continue
+        words = [child for child in node.children if child.type != "comment"]
+        for before, after in itertools.pairwise(words):
+            rows = after.start_point.row - before.end_point.row
+            if before.type == "variable_assignment" and rows and not _is_continued(before, after):
+                return before.end_byte
+    return 0
+
+
+def _is_continued(before: Node, after: Node) -> bool:
+    """Whether each line end between two words has a backslash before it."""
+    node = before
+    while node.parent is not None:
+        node = node.parent
+    whole = node.text or b""
+    gap = whole[before.end_byte - node.start_byte : after.start_byte - node.start_byte]
+    return b"\n" not in gap.replace(b"\\\n", b"")
+
+
+def _is_kept_word(node: Node) -> bool:
+    return (
+        node.type == "command_name" and (node.text or b"").decode("utf-8", "replace") in _KEPT_WORDS
+    )
+
+
+def _part(node: Node, script: _Script) -> Part:
+    text = script.text(node.start_byte, node.end_byte).rstrip("\n")
+    row = node.start_point.row
+    last = row + text.count("\n")
+    if node.type == "comment":
+        return Part(text, row, last, is_comment=True)
+    inner: tuple[str, ...] = ()
+    if "#" in text and "expect" in text:
+        inner = tuple(_inner_expectations(node, script))
+    return Part(text, row, last, inner=inner)
+
+
+def _inner_expectations(node: Node, script: _Script) -> Iterator[str]:
+    """Expectations inside a command; meant where its here-document begins: `cat <<EOF # expect: …`."""
+    for child in _walk(node):
+        if child.type == "comment":
+            text = script.text(child.start_byte, child.end_byte)
+            said = find_expectation_text(text)
+            if said is not None:
+                same_row = child.start_point.row == node.start_point.row
+                yield text if same_row else f"# expect: {said} (inside a compound command)"
+
+
+def _unreadable(node: Node, source: bytes) -> UnreadableError:
+    row = min(node.start_point.row, source.rstrip().count(b"\n"))
+    line = source.split(b"\n")[row].decode("utf-8", "surrogatepass").strip()
+    return UnreadableError(row, line[:60])
