@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -120,35 +119,6 @@ def test_resources_are_found_by_kind_and_name() -> None:
     ):
         with pytest.raises(UsageError):
             resources.path(kind, name)
-
-
-def test_parsing_takes_at_most_half_as_long_again_as_bare_markdown() -> None:
-    from markdown_it import MarkdownIt
-
-    front = "---\n" + "".join(
-        f"{line}\n"
-        for line in (
-            "id: 02-x", "depends_on:", "  - 01-a", "  - 01-b", "tags:", "  - a", "  - b", "  - c",
-            "complexity: low", "tier: cheap", "executor: e", "timeout_seconds: 600",
-            "max_cost_usd: 0.25", "review: none", "network: false", "protected:", "  - tests/**",
-            "anchor: main",
-        )
-    ) + "---\n"  # fmt: skip
-    text = front + SEED.read_text(encoding="utf-8")
-    text += "\nMore `words` to **fill** the section, as people do.\n" * ((4_000 - len(text)) // 52)
-    bare = MarkdownIt("commonmark")
-    assert parse_file(text, path="x").diagnostics == ()
-    assert len(bare.parse(text)) > 50
-    ratios = []
-    for _ in range(5):
-        start = time.perf_counter()
-        for _ in range(20):
-            bare.parse(text)
-        middle = time.perf_counter()
-        for _ in range(20):
-            parse_file(text, path="x")
-        ratios.append((time.perf_counter() - middle) / (middle - start))
-    assert min(ratios) <= 1.5
 
 
 def test_a_template_inside_a_document_is_no_task() -> None:
