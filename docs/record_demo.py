@@ -1,7 +1,4 @@
-"""Record `minitask demo` as docs/demo.svg: run it for real, and draw what it printed.
-
-    .venv/bin/python docs/record_demo.py
-"""
+"""Record `minitask demo` as docs/demo.svg: run it for real, and draw what it printed."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "demo"
         command = [sys.executable, "-m", "minitask", "demo", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         printed = done.stdout.replace(str(folder), "minitask-demo")
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     for line in ["$ minitask demo", *_shortened(printed)]:

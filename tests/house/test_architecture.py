@@ -72,7 +72,7 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 def _layer(module: str) -> str:
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import click
 
 from minitask.cli.session import environment, start_folder
