@@ -10,7 +10,8 @@ from minitask.ledger.record import TaskResult, Verdict, result_document
 from minitask.policy.route import Demand
 from minitask.run.attempt import Wishes, run_task
 from minitask.run.engine import Engine
-from minitask.run.tasks import Task, find_tasks
+from minitask.run.finding import find_tasks
+from minitask.run.tasks import Task
 
 
 @click.command("exec")

@@ -10,8 +10,8 @@ from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.errors import UsageError
 from minitask.policy.route import Demand
 from minitask.run.attempt import Wishes
+from minitask.run.finding import find_tasks
 from minitask.run.project import Budget, run_project
-from minitask.run.tasks import find_tasks
 
 
 @click.command("run")

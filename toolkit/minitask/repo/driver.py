@@ -26,7 +26,10 @@ set -o pipefail
 __mt_same() {{ return "$?"; }}
 __mt_again() {{ return "$1"; }}
 builtin printf '\\0%s\\0' '{secret}:ready' >&{mark}
+:
 """
+"""Its last line is there for `$_`, which holds the last argument of the command before."""
+
 # `__mt_same` keeps the status, and is a plain command for the parser to recover on: a syntax error
 # in the command can leave it in a state where it takes the brace for a word.
 COMMAND = """\

@@ -42,7 +42,7 @@ def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
         return Status(code)
     if code == SIGPIPE_STATUS and is_one_pipeline(text):
         return Status(0)
-    words = text.split(maxsplit=1)
+    words = text.split(maxsplit=1) or [""]
     if code == 0 and words[0] == "!" and is_one_pipeline(words[-1]):
         return Status(1)
     return Status(

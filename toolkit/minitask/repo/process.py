@@ -309,27 +309,32 @@ def _patience(deadline: float, *, ticking: bool) -> float:
 
 def _process_ids() -> list[int]:
     try:
-        return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
     except OSError:
         return []
 
 
 def _kill_if_marked(pid: int, mark: bytes) -> bool:
-    """Kill the process if its environment holds the mark; the handle taken first keeps a reused
-    id safe.
+    """Kill the process if its environment holds the mark.
+
+    It is looked at again once there is a handle on it, for by then its id may be another's.
     """
-    if pid == os.getpid():
+    if pid == os.getpid() or not _is_marked(pid, mark):
         return False
     with exit_watch(pid) as watch:
-        if watch is None:
+        if watch is None or not _is_marked(pid, mark):
             return False
-        try:
-            if mark not in Path(f"/proc/{pid}/environ").read_bytes():
-                return False
+        with contextlib.suppress(OSError):
             signal.pidfd_send_signal(watch, signal.SIGKILL)
-        except OSError:
-            return False
     return True
+
+
+def _is_marked(pid: int, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123 - hundreds of them
+            return mark in (file.read() or b"")
+    except OSError:
+        return False
 
 
 def _cannot_start(argv: Sequence[str], cwd: Path, error: OSError | ValueError) -> MachineError:

@@ -321,9 +321,11 @@ def _remove(folder: Path) -> None:
 
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists():
-        for here, _, _ in os.walk(folder):
-            with contextlib.suppress(OSError):
-                Path(here).chmod(0o700)
+        folder.chmod(0o700)
+        for here, names, _ in os.walk(folder):
+            for inner in (Path(here, name) for name in names):
+                if not inner.is_symlink():
+                    inner.chmod(0o700)
         shutil.rmtree(folder, ignore_errors=True)
 
 

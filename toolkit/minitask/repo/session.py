@@ -19,6 +19,7 @@ from minitask.errors import MachineError
 from minitask.repo import process
 from minitask.repo.driver import DRIVER, program
 from minitask.repo.judgement import Status, find_fault, read_status
+from minitask.repo.room import Strength
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -98,7 +99,12 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
         readonly=readonly,
         extra_env=extra_env,
     )
-    watching = _Watching(record, limits, stop_at_first_failure=stop_at_first_failure)
+    watching = _Watching(
+        record,
+        limits,
+        stop_at_first_failure=stop_at_first_failure,
+        namespaced=sandbox.strength is Strength.STRONG,
+    )
     with wrapped, contextlib.ExitStack() as ends:
         with process.spawn(
             wrapped.argv, cwd=workspace, env=wrapped.env, merge_errors=True
@@ -165,10 +171,13 @@ class _Record:
 class _Watching:
     """Reads the session's stream mark by mark, and ends it when it must end."""
 
-    def __init__(self, record: _Record, limits: Limits, *, stop_at_first_failure: bool) -> None:
+    def __init__(
+        self, record: _Record, limits: Limits, *, stop_at_first_failure: bool, namespaced: bool
+    ) -> None:
         self.record = record
         self.limits = limits
         self.stop = stop_at_first_failure
+        self.namespaced = namespaced
         self.descendants: list[int] = []
         self.killed_reason = ""
         self.timed_out = False
@@ -254,7 +263,7 @@ class _Watching:
         if words[0] == b"ready":
             self._ready = True
             self.record.since = time.monotonic()
-            for pid in process.children_of(child.pid):
+            for pid in process.children_of(child.pid) if self.namespaced else ():
                 watch = ends.enter_context(process.exit_watch(pid))
                 self.descendants += [] if watch is None else [watch]
         elif not self.record.complete:

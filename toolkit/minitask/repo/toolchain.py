@@ -47,7 +47,7 @@ class Toolchain:
         waiting = [folder.rstrip("/")]
         while waiting:
             here = waiting.pop()
-            if here in self._seen or not os.path.isdir(here):
+            if here in self._seen or not here.startswith("/") or not os.path.isdir(here):
                 continue
             self._seen.add(here)
             if not lies_in(here, SYSTEM):

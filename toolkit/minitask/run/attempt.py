@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from decimal import Decimal
+from dataclasses import dataclass, replace
 
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError, RefusedError
@@ -13,73 +11,36 @@ from minitask.executors.registry import make_executor
 from minitask.executors.script import has_script
 from minitask.gates.ruling import Ruling
 from minitask.gates.scope import check_paths, check_scope
-from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, TaskResult, Verdict
-from minitask.ledger.store import append_commit
-from minitask.ledger.usage import NO_USAGE, Usage
-from minitask.policy.route import Demand, Route, choose
+from minitask.ledger.record import Attempt, TaskResult, Verdict
+from minitask.policy.route import Demand, choose
 from minitask.repo import refs
-from minitask.repo.advance import checkout_of
-from minitask.repo.commits import NewCommit, write_commits
 from minitask.repo.history import introduced_by, latest_landing
 from minitask.repo.merging import tree_changes
-from minitask.run import building, preflight
+from minitask.run import building, paid, preflight
 from minitask.run.anchors import Anchor
 from minitask.run.costs import baseline_cost, estimate_usage, work_cost
+from minitask.run.draft import Draft
 from minitask.run.engine import Engine, Progress
 from minitask.run.landing import Candidate, land
 from minitask.run.orders import make_order
 from minitask.run.proof import check_fails_before, prove
+from minitask.run.resume import land_proven
+from minitask.run.sealing import move_branch, record_landing, seal
 from minitask.run.tasks import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How a task is to be run: where it is to go, whether it lands, whether it runs though it landed."""
+    """How a task is to be run: where it is to go, whether it lands, whether it runs though it is proven or landed."""
 
     demand: Demand
     merge: bool = True
     again: bool = False
 
-
-@dataclass(slots=True)
-class Draft:
-    """An attempt in the making; it becomes a record when it is sealed."""
-
-    task: Task
-    route: Route
-    n: int
-    started: float
-    heads: dict[str, str]
-    anchor: Anchor
-    before: tuple[CommandRecord, ...] = ()
-    usage: Usage = NO_USAGE
-    cost_usd: Decimal | None = Decimal(0)
-    estimate: Usage | None = None
-    baseline_usd: Decimal | None = None
-    model: str = ""
-    tree: str | None = None
-    files: tuple[FileRecord, ...] = ()
-    ruling: Ruling = field(default_factory=lambda: Ruling("", passed=False))
-    verdict: Verdict = Verdict.FAILED
-
-    def attempt(self, engine: Engine) -> Attempt:
-        """The attempt as it stands."""
-        return Attempt(
-            n=self.n,
-            tier=self.route.tier.value,
-            executor=self.route.executor,
-            model=self.model,
-            verdict=self.verdict,
-            gate="" if self.ruling.passed else self.ruling.gate,
-            reason=self.ruling.reason,
-            usage=self.usage,
-            cost_usd=self.cost_usd,
-            seconds=engine.clock() - self.started,
-            sandbox=self.ruling.sandbox or engine.sandbox.strength.value,
-            commands=self.ruling.commands,
-            before=self.before,
-            files=self.files,
-        )
+    @property
+    def takes_what_is_there(self) -> bool:
+        """Whether an earlier attempt will do."""
+        return not self.again and self.demand == Demand()
 
 
 def run_task(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
@@ -87,6 +48,8 @@ def run_task(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
     started = engine.clock()
     try:
         done = None if wishes.again else landed_result(engine, task)
+        if done is None and wishes.takes_what_is_there and wishes.merge:
+            done = land_proven(engine, task)
         result = done or _run(engine, task, wishes, started)
     except (RefusedError, EditError) as error:
         result = _stopped(task, Verdict.REFUSED, str(error))
@@ -125,7 +88,7 @@ def _run(engine: Engine, task: Task, wishes: Wishes, started: float) -> TaskResu
     order = make_order(engine, task, draft.anchor, model=draft.route.model)
     changes = _work(engine, draft, order)
     if changes is not None:
-        _judge(engine, draft, order, changes)
+        _judge_safely(engine, draft, order, changes)
     return _finish(engine, draft, wishes)
 
 
@@ -155,7 +118,7 @@ def _work(engine: Engine, draft: Draft, order: Order) -> tuple[Change, ...] | No
     setting = engine.settings.executors.get(draft.route.executor)
     base_url = setting.base_url if setting else ""
     try:
-        work = executor.work(order)
+        work = paid.answer(engine, draft.task, draft.route, lambda: executor.work(order))
     except ExecutorFailure as failure:
         spent = Work((), failure.usage, draft.route.model, failure.reply, None)
         draft.usage, draft.cost_usd = failure.usage, work_cost(engine, spent, base_url)
@@ -164,6 +127,16 @@ def _work(engine: Engine, draft: Draft, order: Order) -> tuple[Change, ...] | No
         return None
     draft.usage, draft.cost_usd = work.usage, work_cost(engine, work, base_url)
     return work.changes
+
+
+def _judge_safely(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> None:
+    """Judge the change; whatever breaks on the way is on the draft, so that what was spent is recorded."""
+    try:
+        _judge(engine, draft, order, changes)
+    except EditError as error:
+        draft.fail(Verdict.REFUSED, "scope", str(error))
+    except (MachineError, OSError) as error:
+        draft.fail(Verdict.ERROR, "validate", str(error))
 
 
 def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> None:
@@ -200,88 +173,29 @@ def _finish(engine: Engine, draft: Draft, wishes: Wishes) -> TaskResult:
     attempt = draft.attempt(engine)
     wants_review = task.spec.options.review == "required"
     lands = draft.verdict.is_good and wishes.merge and not wants_review
-    candidate, merge = _seal(engine, draft, attempt, lands=lands)
-    note = _move_branch(engine, draft, candidate) if candidate else ""
-    result = _result(draft, attempt, candidate)
-    if not draft.verdict.is_good:
+    record = seal(engine, draft, attempt, lands=lands)
+    paid.settle(engine, task, draft.route)
+    candidate = record.candidate
+    note = move_branch(engine, task, candidate, old=draft.heads.get(refs.branch(task.name)))
+    result = _result(draft, record.attempt, candidate)
+    if not draft.verdict.is_good or candidate is None or draft.tree is None:
         return result
-    if not lands or candidate is None or draft.tree is None:
-        why = (
-            "a person must review it first" if wants_review else "proven, and not merged, as asked"
-        )
+    if not lands:
+        review = "a person must review it first"
+        why = review if wants_review else "proven, and not merged, as asked"
         return replace(result, reason=why, next_step=f"minitask merge {task.name}")
     engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
-    landed = land(engine, task, Candidate(candidate, draft.tree, attempt, merge))
-    if landed.proof is not None:
-        attempt = replace(attempt, commands=landed.proof.commands)
+    landed = land(engine, task, Candidate(candidate, draft.tree, attempt, record.merge))
+    record_landing(engine, record, landed)
+    commands = landed.proof.commands if landed.proof else attempt.commands
     return replace(
         result,
         verdict=landed.verdict,
         reason=landed.reason or note,
         merge=landed.merge,
         next_step=landed.next_step,
-        attempts=(replace(attempt, verdict=landed.verdict),),
+        attempts=(replace(attempt, verdict=landed.verdict, commands=commands),),
     )
-
-
-def _seal(
-    engine: Engine, draft: Draft, attempt: Attempt, *, lands: bool
-) -> tuple[str | None, str | None]:
-    """Write candidate, record and, where it is to land at once, the merge: one stream, in which the record is sure."""
-    task, commits = draft.task, list[NewCommit]()
-    candidate = merge = None
-    if draft.tree is not None:
-        commit = building.candidate_commit(engine, task, attempt, draft.tree)
-        candidate = building.commit_id(commit, engine.repository.object_format)
-        commits.append(commit)
-        if lands:
-            onto = building.merge_commit(
-                engine, task, attempt, tip=task.base, candidate=candidate, tree=draft.tree
-            )
-            merge = building.commit_id(onto, engine.repository.object_format)
-            commits.append(replace(onto, parents=(task.base, ":1")))
-    record = _record(draft, attempt, candidate=candidate, merge=merge)
-    commits.append(
-        append_commit([record], head=draft.heads.get(refs.LEDGER), signature=engine.signature)
-    )
-    written = write_commits(engine.repository.git, commits)
-    if candidate is not None and written[0] != candidate:
-        raise MachineError("git gave the candidate another id than its content has")
-    return candidate, merge
-
-
-def _record(draft: Draft, attempt: Attempt, *, candidate: str | None, merge: str | None) -> Record:
-    notes = []
-    if draft.task.uncommitted:
-        notes.append("the spec was run as it stood in the checkout, not committed")
-    if draft.task.spec.options.proof == "none":
-        notes.append("proof waived: the validation was not run on the base")
-    return Record(
-        task=draft.task.name,
-        spec_path=draft.task.path,
-        spec_blob=draft.task.blob,
-        target=draft.task.target,
-        base=draft.task.base,
-        anchor=draft.anchor.known,
-        candidate=candidate,
-        merge=merge,
-        tree=draft.tree,
-        started_at=datetime.fromtimestamp(draft.started, UTC).isoformat(timespec="milliseconds"),
-        baseline_cost_usd=draft.baseline_usd,
-        attempt=attempt,
-        notes=tuple(notes),
-    )
-
-
-def _move_branch(engine: Engine, draft: Draft, candidate: str) -> str:
-    """Move the task's branch, unless somebody has it checked out; gives a note where it stayed."""
-    name = refs.branch(draft.task.name)
-    old = draft.heads.get(name)
-    if old is not None and checkout_of(engine.repository, name) is not None:
-        return f"{name.removeprefix('refs/heads/')} is checked out, so it stays where it was"
-    absent = refs.zeros(engine.repository.object_format)
-    refs.move(engine.repository.git, [refs.Move(name, candidate, old or absent)])
-    return ""
 
 
 def _result(draft: Draft, attempt: Attempt, candidate: str | None) -> TaskResult:

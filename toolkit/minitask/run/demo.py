@@ -20,8 +20,9 @@ from minitask.run.attempt import Wishes
 from minitask.run.configure import load_settings
 from minitask.run.costs import baseline_cost
 from minitask.run.engine import Engine, Progress, open_engine
+from minitask.run.finding import find_tasks
 from minitask.run.project import Budget, run_project
-from minitask.run.tasks import PROJECTS, Place, find_tasks
+from minitask.run.tasks import PROJECTS, Place
 
 PROJECT = "split-todoist"
 

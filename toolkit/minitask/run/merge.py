@@ -11,6 +11,7 @@ from minitask.run.engine import Engine
 from minitask.run.landing import Candidate, land
 from minitask.run.proof import prove
 from minitask.run.records import latest_record, result_of, task_at
+from minitask.run.sealing import record_landing
 from minitask.run.tasks import Place, Task
 
 
@@ -30,7 +31,7 @@ def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
         )
     source = f"{record.spec_path}@{record.spec_blob}"
     task = task_at(engine, name, source, replace(place, base=record.base))
-    if tip == record.candidate and not record.attempt.verdict.is_good:
+    if record.kind == "attempt" and tip == record.candidate and not record.attempt.verdict.is_good:
         result = result_of(
             record, record.attempt.verdict, reason=f"not proven: {record.attempt.reason}"
         )
@@ -46,15 +47,16 @@ def _landed_as(engine: Engine, name: str, place: Place, tip: str) -> str | None:
 
 
 def _land(engine: Engine, task: Task, record: Record, tip: str) -> TaskResult:
-    attempt = record.attempt
+    attempt = replace(record.attempt, verdict=Verdict.READY)
     if tip != record.candidate:
         proof = prove(engine, task, tip)
         if not proof.passed:
             return result_of(
                 record, Verdict.FAILED, reason=f"the branch as it is now: {proof.reason}"
             )
-        attempt = replace(attempt, verdict=Verdict.READY, commands=proof.commands)
+        attempt = replace(attempt, commands=proof.commands)
     landed = land(engine, task, Candidate(tip, engine.objects.tree_of(tip), attempt))
+    record_landing(engine, record, landed)
     if landed.proof is not None:
         attempt = replace(attempt, commands=landed.proof.commands)
     result = result_of(

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from minitask.errors import UsageError
 from minitask.ledger.record import TaskResult, Verdict
+from minitask.repo.history import latest_landing
 from minitask.run.attempt import Wishes, run_task
 from minitask.run.engine import Engine, Progress
+from minitask.run.finding import spec_paths
 from minitask.run.tasks import Place, Task, load_file
 from minitask.spec.graph import Graph, order
 from minitask.spec.names import task_names
@@ -42,10 +45,17 @@ def run_project(
         elif budget.is_spent(tuple(results.values())):
             results[task.name] = _skipped(task, "the budget is spent")
         else:
-            fresh = _on_tip(engine, task, place)
-            results[task.name] = run_task(engine, fresh, wishes)
+            results[task.name] = _run_one(engine, _on_tip(engine, task, place), wishes)
         engine.emit(Progress(task.name, "done", results[task.name].verdict.value))
     return tuple(results.values())
+
+
+def _run_one(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
+    """Run a task; one that the settings cannot serve is refused, and the others go on."""
+    try:
+        return run_task(engine, task, wishes)
+    except UsageError as error:
+        return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
 
 
 def _needs(engine: Engine, tasks: Sequence[Task], place: Place) -> dict[str, tuple[str, ...]]:
@@ -61,22 +71,10 @@ def _needs(engine: Engine, tasks: Sequence[Task], place: Place) -> dict[str, tup
 
 def _siblings(engine: Engine, tasks: Sequence[Task], place: Place) -> list[Task]:
     """The tasks of the same folders that are not part of this run: a dependency may be one of them."""
-    from minitask.run.tasks import spec_paths
-
     mine = {task.path for task in tasks}
     folders = {task.path.rpartition("/")[0] for task in tasks if task.spec.options.depends_on}
-    found: list[Task] = []
-    for path in sorted(
-        {path for folder in folders for path in spec_paths(engine, place.base, folder)}
-    ):
-        if path not in mine:
-            blob, parsed = load_file(engine, path, place)
-            names = task_names(parsed.specs)
-            found += [
-                Task(name, spec, path, blob, place.base, place.target)
-                for name, spec in zip(names, parsed.specs, strict=True)
-            ]
-    return found
+    paths = {path for folder in folders for path in spec_paths(engine, place.base, folder)}
+    return [task for path in sorted(paths - mine) for task in load_file(engine, path, place).tasks]
 
 
 def _missing(
@@ -93,8 +91,6 @@ def _missing(
 
 
 def _has_landed(engine: Engine, name: str, place: Place) -> bool:
-    from minitask.repo.history import latest_landing
-
     tip = engine.tip(place.target)
     landing = latest_landing(engine.repository.git, tip, task=name)
     return landing is not None and not landing.undone
@@ -103,14 +99,11 @@ def _has_landed(engine: Engine, name: str, place: Place) -> bool:
 def _on_tip(engine: Engine, task: Task, place: Place) -> Task:
     """The task as the target's tip has it: the blob that is committed there, on that base."""
     tip = engine.tip(place.target)
-    if tip == task.base or task.uncommitted:
-        return replace(task, base=tip)
     entry = engine.objects.entry(tip, task.path)
-    if entry is None or entry.oid == task.blob:
+    if task.uncommitted or entry is None or entry.oid == task.blob:
         return replace(task, base=tip)
-    _blob, parsed = load_file(engine, task.path, replace(place, base=tip))
-    fresh = next((spec for spec in parsed.specs if spec.index == task.spec.index), task.spec)
-    return replace(task, base=tip, blob=entry.oid, spec=fresh)
+    fresh = load_file(engine, task.path, replace(place, base=tip)).tasks
+    return next((item for item in fresh if item.name == task.name), replace(task, base=tip))
 
 
 def _skipped(task: Task, reason: str) -> TaskResult:

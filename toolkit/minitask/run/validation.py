@@ -14,13 +14,13 @@ from minitask.repo import history
 from minitask.repo.cache import Cache
 from minitask.repo.objects import Objects, open_objects
 from minitask.repo.repository import Repository
+from minitask.run.finding import is_spec_name
+from minitask.run.tasks import PROJECTS
 from minitask.run.trees import CommitTree, WorkTree
 from minitask.spec.checks import check_all, check_anchor
 from minitask.spec.model import Diagnostic, Severity, Spec
 from minitask.spec.names import task_names
 from minitask.spec.tree import Tree
-
-PROJECTS = "mini-projects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _spec_files(place: Path) -> list[Path]:
         path
         for path in place.rglob("*.md")
         if path.is_file()
-        and not path.name.upper().startswith("README")
+        and is_spec_name(path.name)
         and "base" not in path.relative_to(place).parts[:-1]
     )
 

@@ -1,0 +1,46 @@
+"""A spec is what is committed: one that was edited, or never added, is refused with the command that commits it."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from pathlib import PurePosixPath
+
+from minitask.errors import RefusedError
+from minitask.repo.objects import Entry
+from minitask.run.engine import Engine
+from minitask.run.tasks import Place, checkout_bytes
+
+
+def check_committed(engine: Engine, path: str, place: Place) -> None:
+    """Refuse a spec whose file in the checkout is not the one that is committed."""
+    if place.worktree_spec:
+        return
+    present = checkout_bytes(engine, path)
+    if present is None:
+        return
+    head = engine.objects.commit("HEAD")
+    here = engine.objects.entry(head, path) if head else None
+    if here is None:
+        if engine.objects.entry(place.base, path) is None:
+            raise _refusal(path, f"is not committed at {place}")
+    elif not _is_same(engine, path, present, here):
+        raise _refusal(path, "was edited since it was committed")
+
+
+def _is_same(engine: Engine, path: str, present: bytes, entry: Entry) -> bool:
+    """Whether the content is the blob's, as it is or as git's own conversion of line ends would commit it."""
+    kind = hashlib.sha1 if len(entry.oid) == 40 else hashlib.sha256
+    if kind(b"blob %d\0" % len(present) + present).hexdigest() == entry.oid:
+        return True
+    git = engine.repository.git.with_user_config(engine.repository.top)
+    oid = git.output("hash-object", f"--path={path}", "--stdin", stdin=present).decode().strip()
+    return oid == entry.oid
+
+
+def _refusal(path: str, what: str) -> RefusedError:
+    name, message = shlex.quote(path), shlex.quote(f"spec: {PurePosixPath(path).stem}")
+    return RefusedError(
+        f"the spec {path} {what}: what runs is what is committed",
+        hint=f"git add -- {name} && git commit -m {message} -- {name}",
+    )

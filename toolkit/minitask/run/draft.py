@@ -1,0 +1,63 @@
+"""An attempt in the making: what is known of it so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from minitask.gates.ruling import Ruling
+from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Verdict
+from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.policy.route import Route
+from minitask.run.anchors import Anchor
+from minitask.run.engine import Engine
+from minitask.run.tasks import Task
+
+
+@dataclass(slots=True)
+class Draft:
+    """The attempt's number, start and surroundings, then what came of it; it becomes a record when it is sealed.
+
+    `heads` are the task's refs and the ledger's, as they were at the start; `tree` is set once there is a candidate.
+    """
+
+    task: Task
+    route: Route
+    n: int
+    started: float
+    heads: dict[str, str]
+    anchor: Anchor
+    before: tuple[CommandRecord, ...] = ()
+    usage: Usage = NO_USAGE
+    cost_usd: Decimal | None = Decimal(0)
+    estimate: Usage | None = None
+    baseline_usd: Decimal | None = None
+    model: str = ""
+    tree: str | None = None
+    files: tuple[FileRecord, ...] = ()
+    ruling: Ruling = field(default_factory=lambda: Ruling("", passed=False))
+    verdict: Verdict = Verdict.FAILED
+
+    def fail(self, verdict: Verdict, gate: str, reason: str) -> None:
+        """Note that a gate could not even be asked."""
+        self.verdict = verdict
+        self.ruling = Ruling(gate, passed=False, reason=reason)
+
+    def attempt(self, engine: Engine) -> Attempt:
+        """The attempt as it stands."""
+        return Attempt(
+            n=self.n,
+            tier=self.route.tier.value,
+            executor=self.route.executor,
+            model=self.model,
+            verdict=self.verdict,
+            gate="" if self.ruling.passed else self.ruling.gate,
+            reason=self.ruling.reason,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            seconds=engine.clock() - self.started,
+            sandbox=self.ruling.sandbox or engine.sandbox.strength.value,
+            commands=self.ruling.commands,
+            before=self.before,
+            files=self.files,
+        )

@@ -1,0 +1,130 @@
+"""From what the user names to tasks: paths, `FILE#N`, `PROJECT/ID`, projects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from minitask.errors import UsageError
+from minitask.repo.objects import FILE_MODES, TREE
+from minitask.run.committed import check_committed
+from minitask.run.engine import Engine
+from minitask.run.tasks import PROJECTS, Loaded, Place, Task, checkout_bytes, load_file
+from minitask.spec.model import Severity, SpecFile
+
+
+def find_tasks(engine: Engine, words: Sequence[str], place: Place) -> tuple[Task, ...]:
+    """The tasks that are to run.
+
+    Raises `UsageError` where a word names nothing or a spec of theirs has errors, `RefusedError` where a spec is not
+    committed as it stands in the checkout.
+    """
+    found: dict[str, Task] = {}
+    for word in words:
+        tasks, files = _named(engine, word, place)
+        for path in dict.fromkeys(task.path for task in tasks):
+            _stop_on_errors(files[path].parsed)
+            check_committed(engine, path, place)
+        found |= {task.name: found.get(task.name, task) for task in tasks}
+    return tuple(found.values())
+
+
+def list_tasks(engine: Engine, words: Sequence[str], place: Place) -> tuple[Task, ...]:
+    """The tasks that are committed, to be looked at: errors and edits in the checkout are no matter."""
+    return tuple(
+        {task.name: task for word in words for task in _named(engine, word, place)[0]}.values()
+    )
+
+
+def spec_paths(engine: Engine, base: str, folder: str) -> list[str]:
+    """The spec files at or below a path of a commit: `*.md`, but no README, and nothing in a folder `base`."""
+    entry = engine.objects.entry(base, folder) if folder else None
+    if entry is not None and entry.mode in FILE_MODES:
+        return [folder]
+    tree = engine.objects.tree_of(base) if not folder else (entry.oid if entry else None)
+    if tree is None or (entry is not None and entry.mode != TREE):
+        return []
+    return sorted(_markdown(engine, tree, PurePosixPath(folder)))
+
+
+def _markdown(engine: Engine, tree: str, folder: PurePosixPath) -> list[str]:
+    found: list[str] = []
+    for name, entry in engine.objects.entries(tree).items():
+        if entry.mode == TREE:
+            found += _markdown(engine, entry.oid, folder / name) if name != "base" else []
+        elif is_spec_name(name) and entry.mode in FILE_MODES:
+            found.append(str(folder / name))
+    return found
+
+
+def is_spec_name(name: str) -> bool:
+    """Whether a file of a project is taken for a spec."""
+    return name.endswith(".md") and not name.upper().startswith("README")
+
+
+def _named(engine: Engine, word: str, place: Place) -> tuple[list[Task], dict[str, Loaded]]:
+    path, _, number = word.partition("#")
+    inside = _inside(engine, path, place)
+    paths = spec_paths(engine, place.base, inside) if inside is not None else []
+    if inside and not paths and checkout_bytes(engine, inside) is not None:
+        check_committed(engine, inside, place)
+        paths = [inside]
+    by_path = bool(paths)
+    files = {name: load_file(engine, name, place) for name in paths or _likely(engine, word, place)}
+    tasks = [task for file in files.values() for task in file.tasks]
+    if by_path:
+        chosen = [task for task in tasks if not number or task.spec.number == number]
+    else:
+        chosen = [task for task in tasks if _is_called(task, word)]
+    if not chosen:
+        _stop_on_nothing(word, files)
+    return chosen, files
+
+
+def _likely(engine: Engine, word: str, place: Place) -> list[str]:
+    """The files in which a task or project of that name would be."""
+    project = word.split("/", maxsplit=1)[0].split("#", maxsplit=1)[0]
+    for candidate in (f"{PROJECTS}/{project}", f"{PROJECTS}/{project}.md", f"{word}.md", PROJECTS):
+        paths = spec_paths(engine, place.base, candidate)
+        if paths:
+            return paths
+    return []
+
+
+def _is_called(task: Task, word: str) -> bool:
+    project, _, number = word.partition("#")
+    own_project = task.name.partition("/")[0]
+    if number:
+        return own_project == project and task.spec.number == number
+    return word in (task.name, own_project)
+
+
+def _stop_on_nothing(word: str, files: dict[str, Loaded]) -> None:
+    for file in files.values():
+        _stop_on_errors(file.parsed)
+    raise UsageError(
+        f"nothing is called {word}", hint="name a spec's path, FILE#N, PROJECT/ID or a project"
+    )
+
+
+def _stop_on_errors(parsed: SpecFile) -> None:
+    errors = [item for item in parsed.diagnostics if item.severity is Severity.ERROR]
+    if not errors:
+        return
+    first, others = errors[0], len(errors) - 1
+    more = f" (and {others} more: run `minitask validate {parsed.path}`)" if others else ""
+    where = f"{first.path}:{first.line}"
+    raise UsageError(f"{first.code} {first.message}{more}", where=where, hint=first.hint)
+
+
+def _inside(engine: Engine, path: str, place: Place) -> str | None:
+    """A path as the user typed it, relative to the repository's root; None where it is not below it."""
+    top = engine.repository.top
+    if top is None:
+        return path
+    joined = Path(place.folder, path)
+    try:
+        inside = str(PurePosixPath(joined.resolve().relative_to(top.resolve())))
+    except (ValueError, OSError):
+        return None
+    return "" if inside == "." else inside

@@ -1,0 +1,43 @@
+"""A task that is proven and has not landed needs no second attempt: it is landed, at no cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from minitask.ledger.record import Record, TaskResult, Verdict
+from minitask.repo import refs
+from minitask.run.engine import Engine, Progress
+from minitask.run.landing import Candidate, land
+from minitask.run.records import records_of, result_of
+from minitask.run.sealing import move_branch
+from minitask.run.tasks import Task
+
+
+def land_proven(engine: Engine, task: Task) -> TaskResult | None:
+    """Land the latest attempt if it is proven for this very blob; None where a new attempt is called for."""
+    record = _proven(engine, task)
+    if record is None or record.candidate is None or record.tree is None:
+        return None
+    held = engine.objects.commit(refs.branch(task.name))
+    if held not in (None, record.candidate):
+        return None
+    number = record.attempt.n
+    engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
+    if held is None:
+        move_branch(engine, task, record.candidate, old=None)
+    candidate = Candidate(record.candidate, record.tree, record.attempt)
+    landed = land(engine, replace(task, base=record.base), candidate)
+    if landed.verdict not in (Verdict.MERGED, Verdict.READY):
+        return None
+    reason = landed.reason or f"attempt {number} was proven already; it was landed, not run again"
+    result = result_of(record, landed.verdict, reason=reason, merge=landed.merge)
+    return replace(result, next_step=landed.next_step)
+
+
+def _proven(engine: Engine, task: Task) -> Record | None:
+    if task.uncommitted or task.spec.options.review == "required":
+        return None
+    records = records_of(engine, task.name)
+    if not records or records[-1].spec_blob != task.blob:
+        return None
+    return records[-1] if records[-1].attempt.verdict is Verdict.READY else None
