@@ -46,13 +46,13 @@ def read_records(objects: Objects, head: str | None, *, below: str = "") -> Iter
     root = found.oid if found else (None if below else objects.tree_of(head))
     if root is None:
         return
-    found: list[Record] = []
+    records: list[Record] = []
     for oid in _blobs(objects, root):
         try:
-            found.append(parse_record(json.loads(objects.blob(oid))))
+            records.append(parse_record(json.loads(objects.blob(oid))))
         except (ValueError, KeyError, TypeError):
             continue
-    yield from sorted(found, key=lambda record: (record.task, record.attempt.n, record.started_at))
+    yield from sorted(records, key=lambda item: (item.task, item.attempt.n, item.started_at))
 
 
 def _blobs(objects: Objects, tree: str) -> Iterator[str]:
