@@ -1,0 +1,100 @@
+"""Settings: where they come from, which wins, and what needs trust."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from minitask import settings
+from minitask.errors import UsageError
+from minitask.settings import FILE, Layer, environment_layer, parse_layer, resolve
+
+
+def layer(text: str, name: str = FILE) -> Layer:
+    """One parsed file."""
+    return parse_layer(text, name=name)
+
+
+def test_later_sources_win_and_are_named() -> None:
+    found = resolve(
+        [
+            layer("target: one\nbudget: {max_cost_usd: 1.5}\n", "user"),
+            layer("target: two\n"),
+            environment_layer({"MINITASK_TARGET": "three"}),
+        ],
+        trusted=True,
+    )
+    assert (found.target, found.max_cost_usd) == ("three", Decimal("1.5"))
+    assert found.sources["target"] == "environment"
+    assert found.sources["budget.max_cost_usd"] == "user"
+    assert found.sources["sandbox"] == "default"
+
+
+def test_mappings_merge_by_key_and_lists_are_replaced() -> None:
+    found = resolve(
+        [layer("checks: [a, b]\nlimits: {seconds: 5}\n", "user"), layer("checks: [c]\n")],
+        trusted=True,
+    )
+    assert found.checks == ("c",)
+    assert found.limits["seconds"] == 5
+    assert found.limits["processes"] == 400
+
+
+def test_the_defaults_are_never_changed() -> None:
+    resolve([layer("limits: {seconds: 5}\n")], trusted=True)
+    assert resolve([], trusted=True).limits["seconds"] == 300
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["executors: {a: {type: openai, base_url: 'http://x/v1'}}", "sandbox: none", "network: true"],
+)
+def test_guarded_keys_of_a_repository_count_only_once_trusted(key: str) -> None:
+    name = key.split(":", maxsplit=1)[0]
+    ignored = resolve([layer(key)], trusted=False)
+    assert ignored.values[name] == resolve([], trusted=True).values[name]
+    assert "minitask trust" in ignored.notes[0]
+    assert resolve([layer(key)], trusted=True).values[name] != ignored.values[name]
+    assert resolve([layer(key, "user")], trusted=False).values[name] != ignored.values[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("chekcs: []", "did you mean `checks`"),
+        ("limits: {second: 3}", "did you mean `seconds`"),
+        ("sandbox: maybe", "sandbox"),
+        ("executors: {a: {type: openai}}", "base_url"),
+        ("- a\n- b", "mapping"),
+        ("a: [", "YAML"),
+        ("limits: {seconds: 0}", "limits.seconds"),
+    ],
+)
+def test_a_mistake_names_the_key_and_the_way_out(text: str, words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        layer(text)
+    assert words in f"{caught.value}"
+    assert caught.value.hint
+    assert FILE in (caught.value.where or "")
+
+
+def test_a_variable_with_an_unusable_value_is_said() -> None:
+    with pytest.raises(UsageError, match="sandbox"):
+        environment_layer({"MINITASK_SANDBOX": "perhaps"})
+
+
+def test_trust_pins_the_content_for_one_repository(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    settings.trust(environ, repository=Path("/a"), text="x: 1")
+    assert settings.is_trusted(environ, repository=Path("/a"), text="x: 1")
+    assert not settings.is_trusted(environ, repository=Path("/a"), text="x: 2")
+    assert not settings.is_trusted(environ, repository=Path("/b"), text="x: 1")
+
+
+def test_a_damaged_trust_file_trusts_nothing(tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path)}
+    settings.trust(environ, repository=Path("/a"), text="x")
+    settings.trust_file(environ).write_text("[")
+    assert not settings.is_trusted(environ, repository=Path("/a"), text="x")
