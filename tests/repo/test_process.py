@@ -14,6 +14,9 @@ import pytest
 from minitask.errors import MachineError
 from minitask.repo import process
 
+LONG = f"5432{os.getpid()}"
+"""Seconds to sleep that no other process sleeps."""
+
 ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C"}
 
 
@@ -92,11 +95,11 @@ def test_a_program_that_reads_none_of_its_input_is_no_error(tmp_path: Path) -> N
 
 def test_a_timeout_kills_grandchildren_too(tmp_path: Path) -> None:
     started = time.monotonic()
-    done = shell("sleep 54321.1 & sleep 54321.1", tmp_path, timeout_seconds=0.5)
+    done = shell(f"sleep {LONG}.1 & sleep {LONG}.1", tmp_path, timeout_seconds=0.5)
     assert done.timed_out
     assert done.exit_code == -signal.SIGKILL
     assert time.monotonic() - started < 5
-    assert eventually(lambda: not running("sleep 54321.1"))
+    assert eventually(lambda: not running(f"sleep {LONG}.1"))
 
 
 def test_output_before_a_timeout_is_kept(tmp_path: Path) -> None:
@@ -125,10 +128,10 @@ def test_a_background_process_that_holds_the_pipe_neither_delays_nor_survives(
     tmp_path: Path,
 ) -> None:
     started = time.monotonic()
-    done = shell("sleep 54321.2 & echo here", tmp_path)
+    done = shell(f"sleep {LONG}.2 & echo here", tmp_path)
     assert (done.stdout, done.ok) == (b"here\n", True)
     assert time.monotonic() - started < 5
-    assert eventually(lambda: not running("sleep 54321.2"))
+    assert eventually(lambda: not running(f"sleep {LONG}.2"))
 
 
 def test_a_program_may_close_its_streams_long_before_it_ends(tmp_path: Path) -> None:
@@ -184,38 +187,39 @@ def test_a_spawned_program_answers_line_by_line_and_dies_with_the_block(tmp_path
 
 
 def test_an_error_in_the_block_kills_the_group_of_a_spawned_program(tmp_path: Path) -> None:
-    script = "sleep 54321.3 & echo up; wait"
-    with (
-        pytest.raises(ZeroDivisionError),
-        process.spawn(("sh", "-c", script), cwd=tmp_path, env=ENV) as child,
-    ):
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"up\n"
-        assert eventually(lambda: running("sleep 54321.3"))
-        _ = 1 // 0
-    assert eventually(lambda: not running("sleep 54321.3"))
+    def fail_while_it_runs() -> None:
+        script = f"sleep {LONG}.3 & echo up; wait"
+        with process.spawn(("sh", "-c", script), cwd=tmp_path, env=ENV):
+            assert eventually(lambda: running(f"sleep {LONG}.3"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_while_it_runs()
+    assert eventually(lambda: not running(f"sleep {LONG}.3"))
 
 
 def test_an_interrupt_kills_the_group_and_goes_on_up(tmp_path: Path) -> None:
     script = (
         "import pathlib, signal; from minitask.repo import process\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "try: process.run(('sh', '-c', 'sleep 54321.4 & sleep 54321.4'),"
+        f"try: process.run(('sh', '-c', 'sleep {LONG}.4 & sleep {LONG}.4'),"
         f" cwd=pathlib.Path('/'), env={ENV!r})\n"
         "except KeyboardInterrupt: print('interrupted')\n"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as parent:
-        assert eventually(lambda: len(running("sleep 54321.4")) == 2, seconds=20)
+        assert eventually(lambda: len(running(f"sleep {LONG}.4")) == 2, seconds=20)
         parent.send_signal(signal.SIGINT)
         assert parent.communicate(timeout=20)[0] == b"interrupted\n"
-    assert eventually(lambda: not running("sleep 54321.4"))
+    assert eventually(lambda: not running(f"sleep {LONG}.4"))
 
 
 def test_marked_processes_are_found_wherever_they_went(tmp_path: Path) -> None:
     mark = f"HOME={tmp_path}/"
-    argv = ("sleep", "54321.5")
+    argv = ("sleep", f"{LONG}.5")
     with (
-        subprocess.Popen(argv, env=ENV | {"HOME": f"{tmp_path}/home"}, start_new_session=True) as ours,
+        subprocess.Popen(
+            argv, env=ENV | {"HOME": f"{tmp_path}/home"}, start_new_session=True
+        ) as ours,
         subprocess.Popen(argv, env=ENV | {"HOME": "/other/"}, start_new_session=True) as another,
     ):
         process.end_marked(mark.encode())

@@ -1,0 +1,171 @@
+"""Records: as values, as JSON by their schema, and in the ledger of two clones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from minitask import resources
+from minitask.errors import MachineError
+from minitask.ledger.record import (
+    Attempt,
+    CommandRecord,
+    FileRecord,
+    Record,
+    Verdict,
+    money,
+    parse_record,
+    record_document,
+)
+from minitask.ledger.store import append_commit, read_records, record_file
+from minitask.ledger.usage import Usage
+from minitask.repo import refs
+from minitask.repo.commits import FileWrite, Signature, write_commits
+from minitask.repo.git import Git
+from minitask.repo.objects import open_objects
+from world import World
+
+OID = "a" * 40
+WHO = Signature("A", "a@example.com", "1700000000 +0000")
+
+counts = st.none() | st.integers(0, 10**9)
+amounts = st.none() | st.decimals(0, 1000, places=6)
+words = st.text(st.characters(codec="utf-8"), max_size=20)
+seconds = st.floats(0, 1000).map(lambda value: round(value, 4))
+commands = st.builds(
+    CommandRecord, st.integers(0, 99), words, counts, st.booleans(), seconds, words, words
+)
+attempts = st.builds(
+    Attempt,
+    n=st.integers(1, 99),
+    tier=st.sampled_from(["none", "free", "cheap", "balanced", "frontier"]),
+    executor=words,
+    model=words,
+    verdict=st.sampled_from(Verdict),
+    gate=words,
+    reason=words,
+    usage=st.builds(Usage, counts, counts, counts, counts),
+    cost_usd=amounts,
+    seconds=seconds,
+    sandbox=st.sampled_from(["strong", "partial", "none"]),
+    commands=st.tuples(commands),
+    before=st.just(()),
+    files=st.tuples(st.builds(FileRecord, words, st.just("M"), counts, counts)),
+)
+
+
+def record(attempt: Attempt, *, task: str = "p/01-x", kind: str = "attempt") -> Record:
+    """A record of an attempt."""
+    return Record(
+        task=task,
+        spec_path="mini-projects/p/01-x.md",
+        spec_blob=OID,
+        target="refs/heads/main",
+        base=OID,
+        anchor=None,
+        candidate=OID,
+        merge=None,
+        tree=OID,
+        started_at="2026-01-01T00:00:00.000+00:00",
+        baseline_cost_usd=Decimal("0.5"),
+        attempt=attempt,
+        notes=("a note",),
+        kind=kind,
+    )
+
+
+PLAIN = Attempt(
+    1, "none", "script", "", Verdict.READY, "", "", Usage(0, 0, 0, 0), Decimal(0), 1.5, "strong"
+)
+
+
+@given(attempts, st.sampled_from(["attempt", "landing"]))
+def test_a_record_survives_json_and_fits_its_schema(attempt: Attempt, kind: str) -> None:
+    document = record_document(record(attempt, kind=kind))
+    Draft202012Validator(resources.schema("record")).validate(document)
+    assert parse_record(document) == record(attempt, kind=kind)
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [("0", "0"), ("0.0000", "0"), ("1E+3", "1000"), ("0.00010", "0.0001"), ("12", "12")],
+)
+def test_money_is_a_plain_decimal_string(amount: str, text: str) -> None:
+    assert money(Decimal(amount)) == text
+
+
+def test_unknown_money_is_null() -> None:
+    assert money(None) is None
+
+
+def append(git: Git, item: Record) -> None:
+    """Append a record to the ledger of a repository."""
+    head = refs.snapshot(git, refs.LEDGER).get(refs.LEDGER)
+    write_commits(git, [append_commit([item], head=head, signature=WHO)])
+
+
+def read(git: Git, *, below: str = "") -> list[Record]:
+    """All records of a repository's ledger."""
+    with open_objects(git) as objects:
+        return list(read_records(objects, objects.commit(refs.LEDGER), below=below))
+
+
+@pytest.fixture
+def git(world: World) -> Git:
+    """The toolkit's git on a real repository."""
+    return Git(world.root / ".git", {"PATH": "/usr/local/bin:/usr/bin:/bin"})
+
+
+def test_records_come_back_in_the_order_of_their_attempts(git: Git) -> None:
+    items = [record(replace(PLAIN, n=number)) for number in (2, 1, 3)]
+    for item in [*items, record(PLAIN, task="q/01-y")]:
+        append(git, item)
+    assert [item.attempt.n for item in read(git, below="p/01-x")] == [1, 2, 3]
+    assert [item.task for item in read(git, below="q")] == ["q/01-y"]
+    assert len(read(git)) == 4
+    assert read(git, below="r") == []
+
+
+def test_an_append_from_an_old_head_is_refused(git: Git) -> None:
+    append(git, record(PLAIN))
+    late = append_commit([record(replace(PLAIN, n=2))], head=None, signature=WHO)
+    with pytest.raises(MachineError):
+        write_commits(git, [late])
+    assert len(read(git)) == 1
+
+
+def test_damaged_and_later_records_are_skipped(world: World, git: Git) -> None:
+    append(git, record(PLAIN))
+    head = refs.snapshot(git, refs.LEDGER)[refs.LEDGER]
+    commit = append_commit([record(replace(PLAIN, n=2))], head=head, signature=WHO)
+    broken = (
+        FileWrite("p/01-x/0003-x.json", b"{"),
+        FileWrite("p/01-x/0004-x.json", b'{"format": 99}'),
+        FileWrite("p/01-x/0005-x.json", b"\xff"),
+    )
+    write_commits(git, [replace(commit, writes=(*commit.writes, *broken))])
+    assert [item.attempt.n for item in read(git)] == [1, 2]
+    assert world.git("fsck", "--strict") == ""
+
+
+def test_the_ledgers_of_two_clones_merge_as_a_union(world: World, git: Git, tmp_path: Path) -> None:
+    append(git, record(PLAIN))
+    clone = World(tmp_path / "clone")
+    world.git("clone", "--quiet", ".", str(clone.root))
+    clone.git("fetch", "--quiet", "origin", f"{refs.LEDGER}:{refs.LEDGER}")
+    append(git, record(replace(PLAIN, n=2, reason="here")))
+    append(Git(clone.root / ".git", git.environ), record(replace(PLAIN, n=2, reason="there")))
+    clone.git("fetch", "--quiet", "origin", f"{refs.LEDGER}:refs/theirs")
+    tree = clone.git("merge-tree", "--write-tree", refs.LEDGER, "refs/theirs")
+    names = clone.git("ls-tree", "-r", "--name-only", tree).splitlines()
+    assert len(names) == 3
+
+
+def test_one_record_has_one_name() -> None:
+    assert record_file(record(PLAIN)) == record_file(record(PLAIN))
