@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, cast
 
 from minitask import resources
 from minitask.errors import UsageError
+from minitask.schemas import surely_fits
+from minitask.values import dataclass
 
 FILE = "minitask.yaml"
 PREFIX = "MINITASK_"
@@ -267,10 +269,13 @@ def _checked(text: str, name: str) -> Any:
 
 
 def _check_schema(values: Mapping[str, Any], name: str) -> None:
+    schema = resources.schema("config")
+    if surely_fits(values, schema):
+        return
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    validator = Draft202012Validator(resources.schema("config"))
+    validator = Draft202012Validator(schema)
     error = best_match(validator.iter_errors(values))
     if error is None:
         return

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
 import click
 
 from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.errors import MachineError, RefusedError, UsageError
-from minitask.ledger.record import TaskResult, Verdict, result_document
-from minitask.policy.route import Demand
-from minitask.run.attempt import Wishes, run_task
-from minitask.run.engine import Engine
-from minitask.run.finding import find_tasks
-from minitask.run.tasks import Task
+
+if TYPE_CHECKING:
+    from minitask.ledger.record import TaskResult
+    from minitask.run.attempt import Wishes
+    from minitask.run.engine import Engine
+    from minitask.run.tasks import Task
 
 
 @click.command("exec")
@@ -35,6 +38,9 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     Example:
       minitask exec mini-projects/api/02-routes.md --into main
     """
+    from minitask.run.attempt import run_task
+    from minitask.run.finding import find_tasks
+
     session = start(ctx)
     as_json = bool(options["as_json"])
     with session.engine(f"exec {spec}", quiet=as_json) as engine:
@@ -47,7 +53,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
         except RefusedError as error:
             result = _refused(spec, error)
         else:
-            wishes = _wishes(options)
+            wishes = _wishes(options, session.settings.max_cost_usd)
             if options["dry_run"]:
                 return _dry_run(engine, task, wishes, as_json=as_json)
             result = run_task(engine, task, wishes)
@@ -55,14 +61,19 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     return exit_code([result])
 
 
-def _wishes(options: dict[str, object]) -> Wishes:
+def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> Wishes:
+    from minitask.policy.route import Demand
+    from minitask.run.attempt import Wishes
+
     tier, executor, model = (options[name] for name in ("tier", "executor", "model"))
     demand = Demand(
         tier=str(tier) if tier else None,
         executor=str(executor) if executor else None,
         model=str(model) if model else None,
     )
-    return Wishes(demand, merge=not options["no_merge"], again=bool(options["again"]))
+    return Wishes(
+        demand, merge=not options["no_merge"], again=bool(options["again"]), limit_usd=limit_usd
+    )
 
 
 def _only(tasks: tuple[Task, ...], spec: str) -> Task:
@@ -76,6 +87,8 @@ def _only(tasks: tuple[Task, ...], spec: str) -> Task:
 
 
 def _refused(spec: str, error: RefusedError) -> TaskResult:
+    from minitask.ledger.record import TaskResult, Verdict
+
     return TaskResult(
         task=spec, spec_path=spec, spec_blob=None, verdict=Verdict.REFUSED, reason=str(error)
     )
@@ -83,6 +96,8 @@ def _refused(spec: str, error: RefusedError) -> TaskResult:
 
 def _print(result: TaskResult, *, as_json: bool) -> None:
     if as_json:
+        from minitask.ledger.record import result_document
+
         print_json(result_document(result))
         return
     from minitask.reports.results import render_result

@@ -6,31 +6,33 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from minitask.cli.edge import say
 from minitask.errors import UsageError
-from minitask.ledger.record import TaskResult, Verdict
-from minitask.repo.repository import Repository, discover
-from minitask.run.configure import load_settings
-from minitask.run.engine import Engine, Progress, open_engine
-from minitask.run.tasks import Place
-from minitask.settings import Settings
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.ledger.record import TaskResult
+    from minitask.repo.repository import Repository
+    from minitask.run.engine import Engine, Progress
+    from minitask.run.tasks import Place
+    from minitask.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 EXIT = {
-    Verdict.MERGED: 0,
-    Verdict.READY: 0,
-    Verdict.FAILED: 1,
-    Verdict.REFUSED: 1,
-    Verdict.CONFLICT: 1,
-    Verdict.SKIPPED: 1,
-    Verdict.ERROR: 3,
+    "merged": 0,
+    "ready": 0,
+    "failed": 1,
+    "refused": 1,
+    "conflict": 1,
+    "skipped": 1,
+    "error": 3,
 }
+"""The exit code of each verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Session:
     @contextmanager
     def engine(self, purpose: str, *, quiet: bool = False) -> Iterator[Engine]:
         """An engine under the repository's lock; progress goes to stderr."""
+        from minitask.run.engine import open_engine
+
         emit = _silent if quiet else _progress
         with open_engine(
             self.repository, self.settings, environ=self.environ, purpose=purpose, emit=emit
@@ -55,12 +59,17 @@ class Session:
         self, engine: Engine, into: str | None = None, *, worktree_spec: bool = False
     ) -> Place:
         """Where specs are looked for: the tip of the branch that they land on."""
+        from minitask.run.tasks import Place
+
         target = engine.target(into)
         return Place(engine.tip(target), target, self.folder, worktree_spec)
 
 
 def start(ctx: click.Context, *, flags: Mapping[str, Any] | None = None) -> Session:
     """Find the repository and settle the settings, or say in one line why not."""
+    from minitask.repo.repository import discover
+    from minitask.run.configure import load_settings
+
     folder = start_folder(ctx)
     environ = environment()
     repository = discover(folder, environ)
@@ -98,7 +107,7 @@ def print_json(document: object) -> None:
 
 def exit_code(results: Sequence[TaskResult]) -> int:
     """The worst of the verdicts; 4 where the budget was spent."""
-    if any(result.reason == "the budget is spent" for result in results):
+    if any(result.over_budget for result in results):
         return 4
     return max((EXIT[result.verdict] for result in results), default=0)
 

@@ -8,10 +8,10 @@ said to begin some lines earlier or later (its edge repeats its surroundings), e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

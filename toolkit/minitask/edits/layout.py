@@ -6,7 +6,7 @@ place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from minitask.edits.model import EditScript, Operation, Verb, WholeFile
 from minitask.edits.place import placed
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

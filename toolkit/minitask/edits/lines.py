@@ -5,10 +5,10 @@ Only `\n` ends a line. Form feeds, U+2028 and the like are ordinary characters, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minitask.errors import EditError
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minitask.edits.lines import (
@@ -19,6 +18,7 @@ from minitask.edits.lines import (
 )
 from minitask.edits.nearest import describe_nearest
 from minitask.errors import EditError
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,12 @@ File content is `str`, decoded from UTF-8 with `surrogateescape`, so that every 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Protocol
 
 from minitask.spec.model import LineRange
+from minitask.values import dataclass
 
 
 class Verb(StrEnum):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minitask.edits.model import Operation, Source, Verb
 from minitask.edits.quoting import QUOTED, quote, unquote
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

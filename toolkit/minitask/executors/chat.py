@@ -6,7 +6,6 @@ What every chat API has in common; the wire format of each is a module of its ow
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minitask.edits.apply import apply_script
@@ -16,6 +15,7 @@ from minitask.executors.model import ExecutorFailure, FailureKind, Order, Work
 from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.spec.markdown import find_fences
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.edits.model import Change, Reader

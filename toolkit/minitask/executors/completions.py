@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from minitask.executors.chat import ChatReply
 from minitask.executors.http import Answer, HttpFault, Stage
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.retry import advised_seconds, should_retry
 from minitask.ledger.usage import Usage
+from minitask.values import dataclass
 
 _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300

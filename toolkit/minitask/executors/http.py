@@ -15,10 +15,12 @@ import threading
 import time
 import zlib
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
+
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     import ssl

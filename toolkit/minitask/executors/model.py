@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from minitask.errors import MinitaskError
 from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
 from minitask.executors.model import Clock, ExecutorFailure
 from minitask.ledger.usage import NO_USAGE, plus
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minitask.ledger.record import CommandRecord
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ never says that a task landed: that is read from the target's ancestry.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.values import dataclass
 
 FORMAT = 1
 
@@ -116,6 +116,7 @@ class TaskResult:
     attempts: tuple[Attempt, ...] = ()
     next_step: str = ""
     estimate: Usage | None = None
+    over_budget: bool = False
 
 
 def money(amount: Decimal | None) -> str | None:

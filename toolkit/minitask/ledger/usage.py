@@ -6,7 +6,7 @@ unknown, so that no total looks smaller than it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
 from minitask.ledger.usage import Usage
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime

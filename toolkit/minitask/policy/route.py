@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minitask.errors import UsageError
 from minitask.settings import Settings
 from minitask.spec.model import Spec, Tier
+from minitask.values import dataclass
 
 SCRIPT = "script"
 

@@ -11,11 +11,11 @@ import json
 import os
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from minitask import __version__
+from minitask.values import dataclass
 
 PLAIN_MODULES = ("minitask.spec.model",)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from minitask.errors import MachineError
 from minitask.repo.git import Git, failure
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,13 @@ def _remove_crash_report(said: bytes) -> None:
     for line in said.splitlines():
         if marker in line:
             Path(os.fsdecode(line.partition(marker)[2])).unlink(missing_ok=True)
+
+
+def remove_stale_keeps(objects_dir: Path) -> None:
+    """Remove the marks of a killed fast-import on its packs, which gc would never touch again; call it under the lock."""
+    for mark in (objects_dir / "pack").glob("pack-*.keep"):
+        if mark.read_bytes() == b"fast-import":
+            mark.unlink(missing_ok=True)
 
 
 def signature(ident: str) -> Signature:

@@ -8,11 +8,12 @@ for the identity, and for writing into the user's own checkout.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from minitask.errors import MachineError
 from minitask.repo import process
+from minitask.values import dataclass
 
 QUIET = (
     "core.hooksPath=/dev/null",
@@ -36,12 +37,14 @@ PLAIN = (
     "core.attributesFile=/dev/null",
     "core.excludesFile=/dev/null",
 )
+USER_CONFIG = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 IDENTITY = ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE")
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without any `GIT_*` variable, in the C locale, never asking for a password."""
+    """The environment in the C locale, with no `GIT_*` variable but those that say where the user's settings are."""
     kept = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
+    kept |= {key: environ[key] for key in USER_CONFIG if key in environ}
     kept.pop("LANGUAGE", None)
     return kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 

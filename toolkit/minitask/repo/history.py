@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from minitask.repo.git import Git
+from minitask.values import dataclass
 
 HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
@@ -77,6 +77,14 @@ def landings(git: Git, target: str) -> dict[str, Landing]:
         task, spec, undo = (part.strip() for part in rest.split("\0"))
         found.setdefault(task or undo, Landing(commit, spec, undone=bool(undo)))
     return found
+
+
+def latest_with_spec(git: Git, commit: str) -> str | None:
+    """The newest commit, on the first-parent line from here, that carries a `Minitask-Spec` trailer."""
+    return (
+        git.line("log", "-1", "--first-parent", "--format=%H", "--grep=^Minitask-Spec: ", commit)
+        or None
+    )
 
 
 def trailer(git: Git, commit: str, key: str) -> str:

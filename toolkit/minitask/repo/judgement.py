@@ -9,10 +9,10 @@ and never ran the check.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from minitask.spec.model import Expectation, ExpectationKind
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,7 @@
-"""Locks that a dead process never holds: `flock` on a file under the repository's own folder."""
+"""Locks that a dead process never holds: `flock` on a file under the repository's own folder.
+
+The file names its holder while the lock is held; a name that is found in a free lock is that of one that was killed.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,26 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lock that is held: its descriptor, for children to inherit; `abandoned` where the last holder was killed."""
+
+    fd: int
+    abandoned: bool
+
+    def claim(self, purpose: str) -> None:
+        """Name this process as the holder, once what the last one left is mended."""
+        name = f"{os.getpid()} {purpose}\n".encode()
+        os.pwrite(self.fd, name, 0)
+        os.ftruncate(self.fd, len(name))
+
 
 @contextmanager
-def hold(path: Path, *, purpose: str, on_wait: Callable[[str], None]) -> Iterator[int]:
-    """Hold the lock, waiting for it if need be; gives its descriptor, for children to inherit.
+def hold(path: Path, *, on_wait: Callable[[str], None]) -> Iterator[Held]:
+    """Hold the lock, waiting for it if need be.
 
     A child that inherits it keeps the lock while it lives, so that nobody mends what it is still writing.
     """
@@ -19,9 +38,8 @@ def hold(path: Path, *, purpose: str, on_wait: Callable[[str], None]) -> Iterato
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(fd, on_wait)
+        yield Held(fd, abandoned=os.fstat(fd).st_size > 0)
         os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()} {purpose}\n".encode(), 0)
-        yield fd
     finally:
         os.close(fd)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import IO, cast
 
 from minitask.errors import MachineError
 from minitask.repo import process
 from minitask.repo.git import Git
+from minitask.values import dataclass
 
 FILE_MODES = ("100644", "100755")
 SYMLINK, SUBMODULE, TREE = "120000", "160000", "40000"

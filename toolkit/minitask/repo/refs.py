@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from minitask.errors import MachineError
 from minitask.repo.git import Git, failure
+from minitask.values import dataclass
 
 LEDGER = "refs/minitask/ledger"
 ATTEMPTS = "refs/minitask/attempts"

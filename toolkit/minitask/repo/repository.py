@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from minitask.errors import MachineError, UsageError
 from minitask.repo import process
 from minitask.repo.commits import Signature, signature
 from minitask.repo.git import Git, clean_environment
+from minitask.values import dataclass
 
 OLDEST_GIT = (2, 38)
 
@@ -49,7 +50,9 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
     if done.exit_code != 0:
         raise _not_found(start, done.stderr.decode("utf-8", "replace"))
     text = done.stdout.decode("utf-8", "surrogateescape")
-    bare, inside, shallow, object_format, up, git_dir = text.split("\n", 5)
+    bare, inside, shallow, object_format, rest = text.split("\n", 4)
+    # A bare repository has no checkout, and no line that leads up to one.
+    up, _, git_dir = ("", "", rest) if bare == "true" else rest.partition("\n")
     if bare != "true" and inside != "true":
         raise UsageError(
             f"{start} is inside a .git folder",

@@ -5,9 +5,11 @@ user's in it.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

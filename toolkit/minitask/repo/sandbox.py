@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ from minitask.repo.room import (
     tasks_of_user,
 )
 from minitask.repo.toolchain import Toolchain, find_toolchain
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

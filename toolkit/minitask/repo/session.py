@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
@@ -20,6 +20,7 @@ from minitask.repo import process
 from minitask.repo.driver import DRIVER, program
 from minitask.repo.judgement import Status, find_fault, read_status
 from minitask.repo.room import Strength
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

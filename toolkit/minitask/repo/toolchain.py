@@ -12,11 +12,12 @@ only where it looks like one, and never the home, anything above it, or a checko
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minitask.repo.room import SYSTEM, lies_in
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,17 +6,22 @@ that runs there can change how the toolkit's own git behaves. `tree/.git` only p
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from minitask.errors import MachineError
+from minitask.repo import process
 from minitask.repo.git import Git
 from minitask.repo.repository import Repository
+from minitask.values import dataclass
 
 STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
+PRIVATE_HOME = re.compile(rb"HOME=(/.*/minitask-[0-9a-f]{16}/)home")
+"""The home that a session without bubblewrap has, and no other process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Slot:
     @property
     def git(self) -> Git:
         """Git on the slot."""
-        return Git(self.git_dir, self.repository.git.environ, work_tree=self.tree)
+        return self._git_in(self.tree)
 
     def readonly(self) -> tuple[Path, ...]:
         """What a command in the slot must be able to read outside `tree`."""
@@ -72,6 +77,11 @@ class Slot:
             self._bring_to(commit)
         return self.tree
 
+    def _git_in(self, work_tree: Path | None) -> Git:
+        """Git on the slot; it holds the repository's lock, for the next command must not use a slot that it writes."""
+        user = self.repository.git
+        return Git(self.git_dir, user.environ, work_tree=work_tree, lock_fds=user.lock_fds)
+
     def _is_ready(self) -> bool:
         alternates = self.git_dir / "objects" / "info" / "alternates"
         try:
@@ -82,7 +92,7 @@ class Slot:
     def _rebuild(self) -> None:
         discard(self.folder)
         self.tree.mkdir(parents=True)
-        git = Git(self.git_dir, self.repository.git.environ)
+        git = self._git_in(None)
         self.git_dir.mkdir()
         form = f"--object-format={self.repository.object_format}"
         git.output("init", "-q", "--template=", "--initial-branch=workspace", form)
@@ -126,6 +136,37 @@ class Slot:
 def open_slot(repository: Repository, bring: Bring = Bring()) -> Iterator[Slot]:
     """The repository's workspace; it stays on disk afterwards, so that the next task starts warm."""
     yield Slot(repository.home / "slots" / "0", repository, bring)
+
+
+def end_survivors(slots: Path) -> None:
+    """End what a killed command left running in the slots, and remove its private folders; call it under the lock.
+
+    Only a session without bubblewrap can outlive the toolkit. A shell of the user's that stands in a slot is let be.
+    """
+    place = os.fsencode(slots.resolve())
+    for private in {home for pid in _process_ids() if (home := _private_home(pid, place))}:
+        process.end_marked(b"HOME=" + private)
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _process_ids() -> list[str]:
+    try:
+        return [path.name for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    except OSError:
+        return []
+
+
+def _private_home(pid: str, place: bytes) -> bytes | None:
+    """The private folder of a session's process that has to do with the place."""
+    try:
+        standing = os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    found = next(filter(None, map(PRIVATE_HOME.fullmatch, variables)), None)
+    if found is None or not (standing + b"/").startswith(place + b"/"):
+        return None
+    return found[1]
 
 
 def discard(folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -18,6 +17,7 @@ from minitask.ledger.record import (
     usage_document,
 )
 from minitask.ledger.usage import NO_USAGE, plus
+from minitask.values import dataclass
 
 MARKS = {
     Verdict.MERGED: "✓",

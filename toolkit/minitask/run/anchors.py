@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from minitask.edits.carry import Hunk, Versions, carry
 from minitask.errors import EditError, RefusedError
@@ -11,6 +11,7 @@ from minitask.repo.history import hunks, introduced_by
 from minitask.repo.objects import Objects
 from minitask.run.tasks import Task
 from minitask.spec.model import LineRange
+from minitask.values import dataclass
 
 
 @dataclass(slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from minitask.edits.model import Change
-from minitask.errors import EditError, MachineError, RefusedError
+from minitask.errors import BudgetError, EditError, MachineError, RefusedError
 from minitask.executors.model import ExecutorFailure, Order, Work
 from minitask.executors.registry import make_executor
 from minitask.executors.script import has_script
@@ -18,6 +19,7 @@ from minitask.repo.history import introduced_by, latest_landing
 from minitask.repo.merging import tree_changes
 from minitask.run import building, paid, preflight
 from minitask.run.anchors import Anchor
+from minitask.run.budget import check_affordable
 from minitask.run.costs import baseline_cost, estimate_usage, work_cost
 from minitask.run.draft import Draft
 from minitask.run.engine import Engine, Progress
@@ -31,11 +33,15 @@ from minitask.run.tasks import Task
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """How a task is to be run: where it is to go, whether it lands, whether it runs though it is proven or landed."""
+    """How a task is to be run: where it is to go, whether it lands, whether it runs though it is proven or landed.
+
+    `limit_usd` is what it may cost, None where there is no limit; a spec's own limit can only be lower.
+    """
 
     demand: Demand
     merge: bool = True
     again: bool = False
+    limit_usd: Decimal | None = None
 
     @property
     def takes_what_is_there(self) -> bool:
@@ -53,8 +59,8 @@ def run_task(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
         result = done or _run(engine, task, wishes, started)
     except (RefusedError, EditError) as error:
         result = _stopped(task, Verdict.REFUSED, str(error))
-    except ExecutorFailure as error:
-        result = _stopped(task, Verdict.ERROR, str(error))
+    except BudgetError as error:
+        result = replace(_stopped(task, Verdict.SKIPPED, str(error)), over_budget=True)
     except (MachineError, OSError) as error:
         result = _stopped(task, Verdict.ERROR, str(error))
     return replace(result, seconds=engine.clock() - started)
@@ -86,6 +92,7 @@ def _run(engine: Engine, task: Task, wishes: Wishes, started: float) -> TaskResu
     engine.emit(Progress(task.name, "before", "the validation must fail on the base"))
     draft.before = check_fails_before(engine, task)
     order = make_order(engine, task, draft.anchor, model=draft.route.model)
+    check_affordable(engine, order, draft.route, limit_usd=wishes.limit_usd)
     changes = _work(engine, draft, order)
     if changes is not None:
         _judge_safely(engine, draft, order, changes)
@@ -96,7 +103,6 @@ def _prepare(engine: Engine, task: Task, wishes: Wishes, started: float) -> Draf
     """Everything that can refuse the task before a command is run or a cent spent."""
     preflight.check_files(task, engine.objects, protected=_protected(engine, task))
     preflight.check_edits(task)
-    preflight.check_commands(task)
     preflight.check_branch(task, engine.objects)
     route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
     engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
@@ -104,6 +110,7 @@ def _prepare(engine: Engine, task: Task, wishes: Wishes, started: float) -> Draf
         engine.repository.git,
         refs.branch(task.name),
         f"{refs.ATTEMPTS}/{task.name}",
+        f"{refs.LANDING}/{task.name}",
         refs.LEDGER,
     )
     anchor = Anchor(engine.repository.git, engine.objects, task)
@@ -234,9 +241,10 @@ def _protected(engine: Engine, task: Task) -> tuple[str, ...]:
 
 
 def _next_number(engine: Engine, task: Task, heads: dict[str, str]) -> int:
-    """One more than any attempt that a ref or the ledger knows."""
-    below = f"{refs.ATTEMPTS}/{task.name}/"
-    numbers = [int(name.removeprefix(below)) for name in heads if name.startswith(below)]
+    """One more than any attempt that the ledger or a ref knows, be it the merge of one that was killed."""
+    below = tuple(f"{folder}/{task.name}/" for folder in (refs.ATTEMPTS, refs.LANDING))
+    ends = [name.rpartition("/")[2].partition(".")[0] for name in heads if name.startswith(below)]
+    numbers = [int(end) for end in ends if end.isdecimal()]
     ledger = heads.get(refs.LEDGER)
     entry = engine.objects.entry(ledger, task.name) if ledger else None
     if entry is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from minitask.repo import history, refs
@@ -11,6 +10,7 @@ from minitask.repo.advance import checkout_of
 from minitask.repo.workspace import discard
 from minitask.run.engine import Engine
 from minitask.run.tasks import Place
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

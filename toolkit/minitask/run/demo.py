@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -23,6 +22,7 @@ from minitask.run.engine import Engine, Progress, open_engine
 from minitask.run.finding import find_tasks
 from minitask.run.project import Budget, run_project
 from minitask.run.tasks import PROJECTS, Place
+from minitask.values import dataclass
 
 PROJECT = "split-todoist"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from minitask.gates.ruling import Ruling
@@ -12,6 +12,7 @@ from minitask.policy.route import Route
 from minitask.run.anchors import Anchor
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
+from minitask.values import dataclass
 
 
 @dataclass(slots=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from minitask.errors import MinitaskError, UsageError
-from minitask.repo import advance, locks, refs, sandbox
+from minitask.repo import advance, commits, locks, refs, sandbox, workspace
 from minitask.repo.cache import Cache
 from minitask.repo.commits import Signature
 from minitask.repo.objects import Objects, open_objects
@@ -17,6 +17,7 @@ from minitask.repo.repository import Repository, committer, head_branch
 from minitask.repo.sandbox import Limits, Sandbox
 from minitask.repo.workspace import Bring, Slot
 from minitask.settings import Settings
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +127,24 @@ def open_engine(
             )
 
         try:
-            fd = stack.enter_context(locks.hold(home / "lock", purpose=purpose, on_wait=waiting))
+            held = stack.enter_context(locks.hold(home / "lock", on_wait=waiting))
+            locked = repository.locked(held.fd)
+            recover(locked, abandoned=held.abandoned)
+            held.claim(purpose)
         except OSError as error:
             raise unwritable(home, error) from None
-        locked = repository.locked(fd)
-        recover(locked)
         objects = stack.enter_context(open_objects(locked.git))
         yield Engine(locked, objects, settings, Cache(home / "cache"), environ, emit)
 
 
-def recover(repository: Repository) -> None:
-    """Mend what a killed command left: stale locks of the toolkit's refs, a half-written checkout."""
+def recover(repository: Repository, *, abandoned: bool = True) -> None:
+    """Mend what a killed command left: validations, stale locks of the toolkit's refs, a half-written checkout.
+
+    `abandoned` says that the last command surely was killed; else git alone may have been.
+    """
+    if abandoned:
+        workspace.end_survivors(repository.home / "slots")
+        commits.remove_stale_keeps(repository.objects_dir)
     refs.remove_stale_locks(repository.common_dir)
     if (repository.home / advance.JOURNAL).exists():
         advance.heal(repository)

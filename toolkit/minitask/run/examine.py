@@ -7,12 +7,12 @@ import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from minitask.repo import session
 from minitask.repo.sandbox import Limits, Sandbox, Strength
 from minitask.spec.model import Command
+from minitask.values import dataclass
 
 AGENTS = ("codex", "claude", "aider", "opencode", "gemini", "qwen", "goose", "mini", "cursor-agent")
 

@@ -9,6 +9,7 @@ from minitask.errors import UsageError
 from minitask.repo.objects import FILE_MODES, TREE
 from minitask.run.committed import check_committed
 from minitask.run.engine import Engine
+from minitask.run.preflight import check_complete
 from minitask.run.tasks import PROJECTS, Loaded, Place, Task, checkout_bytes, load_file
 from minitask.spec.model import Severity, SpecFile
 
@@ -25,6 +26,8 @@ def find_tasks(engine: Engine, words: Sequence[str], place: Place) -> tuple[Task
         for path in dict.fromkeys(task.path for task in tasks):
             _stop_on_errors(files[path].parsed)
             check_committed(engine, path, place)
+        for task in tasks:
+            check_complete(task)
         found |= {task.name: found.get(task.name, task) for task in tasks}
     return tuple(found.values())
 

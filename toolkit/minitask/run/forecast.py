@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minitask.executors.model import Description
 from minitask.executors.registry import make_executor
 from minitask.executors.script import has_script
@@ -14,6 +12,7 @@ from minitask.run.attempt import Wishes, landed_result
 from minitask.run.engine import Engine
 from minitask.run.orders import make_order
 from minitask.run.tasks import Task
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,6 @@ def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
     protected = (*engine.settings.protected, *task.spec.options.protected)
     preflight.check_files(task, engine.objects, protected=protected)
     preflight.check_edits(task)
-    preflight.check_commands(task)
     route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
     anchor = Anchor(engine.repository.git, engine.objects, task)
     order = make_order(engine, task, anchor, model=route.model)

@@ -24,7 +24,10 @@ def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
             f"{name} has no candidate: {record.attempt.reason}",
             hint=f"run `minitask exec {name} --again`",
         )
-    landed = _landed_as(engine, name, place, tip)
+    landing = history.latest_landing(engine.repository.git, place.base, task=name)
+    if landing is not None and landing.undone:
+        raise UsageError(f"{name} was taken back", hint=f"run it anew: minitask exec {name}")
+    landed = _landed_as(engine, landing, tip)
     if landed is not None:
         return result_of(
             record, Verdict.MERGED, reason=f"landed already, as {landed[:12]}", merge=landed
@@ -39,11 +42,11 @@ def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
     return _land(engine, task, record, tip)
 
 
-def _landed_as(engine: Engine, name: str, place: Place, tip: str) -> str | None:
-    landing = history.latest_landing(engine.repository.git, place.base, task=name)
-    if landing is None or landing.undone:
+def _landed_as(engine: Engine, landing: history.Landing | None, tip: str) -> str | None:
+    """The merge that brought this very tip in, if one did."""
+    if landing is None or engine.objects.commit(f"{landing.commit}^2") != tip:
         return None
-    return landing.commit if engine.objects.commit(f"{landing.commit}^2") == tip else None
+    return landing.commit
 
 
 def _land(engine: Engine, task: Task, record: Record, tip: str) -> TaskResult:

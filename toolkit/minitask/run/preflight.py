@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minitask.edits.grammar import parse_script, paths_written
-from minitask.errors import EditError, RefusedError
+from minitask.errors import EditError, RefusedError, UsageError
 from minitask.repo import refs
 from minitask.repo.objects import FILE_MODES, SYMLINK, TREE, Objects
 from minitask.run.tasks import Task
@@ -15,10 +15,6 @@ from minitask.spec.paths import check_path, is_protected
 
 def check_files(task: Task, objects: Objects, *, protected: Sequence[str] = ()) -> None:
     """Refuse a task whose files may not be touched, or are not there."""
-    if not task.spec.writes():
-        raise _refusal(
-            task, None, "the spec lists no file to create or edit", "list them in its header"
-        )
     for ref in task.spec.files:
         reason = check_path(ref.path)
         if reason:
@@ -31,15 +27,16 @@ def check_files(task: Task, objects: Objects, *, protected: Sequence[str] = ()) 
             )
 
 
-def check_commands(task: Task) -> None:
-    """Refuse a task that nothing can prove."""
-    if not task.spec.commands:
-        raise _refusal(
-            task,
-            None,
-            "the spec has no validation command",
-            "add a Validation section with a bash fence",
-        )
+def check_complete(task: Task) -> None:
+    """Raise `UsageError` for a spec that changes nothing, or that nothing can prove."""
+    spec = task.spec
+    where = f"{task.path}:{spec.line_of('title')}"
+    if not spec.writes():
+        hint = "list them in its header, as **Files to Create** or **Files to Edit**"
+        raise UsageError("E212 the spec lists no file to create or edit", where=where, hint=hint)
+    if not spec.commands:
+        hint = "add a Validation section with a bash fence"
+        raise UsageError("W401 the spec has no validation command", where=where, hint=hint)
 
 
 def check_edits(task: Task) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from minitask.errors import UsageError
@@ -15,6 +15,10 @@ from minitask.run.finding import spec_paths
 from minitask.run.tasks import Place, Task, load_file
 from minitask.spec.graph import Graph, order
 from minitask.spec.names import task_names
+from minitask.spec.project import check_project
+from minitask.values import dataclass
+
+ORDER_RULES = frozenset({"E208", "E209", "E211"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +27,20 @@ class Budget:
 
     max_cost_usd: Decimal | None = None
 
-    def is_spent(self, results: Sequence[TaskResult]) -> bool:
-        """Whether nothing is left for a further call."""
-        spent = sum((result.cost_usd or Decimal(0) for result in results), Decimal(0))
-        return self.max_cost_usd is not None and spent >= self.max_cost_usd and spent > 0
+    def left_usd(self, results: Sequence[TaskResult]) -> Decimal | None:
+        """What is left after these tasks."""
+        if self.max_cost_usd is None:
+            return None
+        return self.max_cost_usd - sum(
+            (result.cost_usd or Decimal(0) for result in results), Decimal(0)
+        )
 
 
 def run_project(
     engine: Engine, tasks: Sequence[Task], *, place: Place, wishes: Wishes, budget: Budget
 ) -> tuple[TaskResult, ...]:
     """Run the tasks in dependency order; one whose dependency did not land is skipped, the others go on."""
+    _check_graph(engine, tasks, place)
     names = dict(zip([id(task.spec) for task in tasks], [task.name for task in tasks], strict=True))
     by_name = {task.name: task for task in tasks}
     needs = _needs(engine, tasks, place)
@@ -42,12 +50,20 @@ def run_project(
         missing = _missing(needs[task.name], results, engine, place)
         if missing:
             results[task.name] = _skipped(task, f"it depends on {missing}, which did not land")
-        elif budget.is_spent(tuple(results.values())):
-            results[task.name] = _skipped(task, "the budget is spent")
         else:
-            results[task.name] = _run_one(engine, _on_tip(engine, task, place), wishes)
+            left = replace(wishes, limit_usd=budget.left_usd(tuple(results.values())))
+            results[task.name] = _run_one(engine, _on_tip(engine, task, place), left)
         engine.emit(Progress(task.name, "done", results[task.name].verdict.value))
     return tuple(results.values())
+
+
+def _check_graph(engine: Engine, tasks: Sequence[Task], place: Place) -> None:
+    """Raise `UsageError` for what would make the order a guess: unknown dependencies, cycles, one id twice."""
+    known = [task.spec for task in _siblings(engine, tasks, place)]
+    for item in check_project([task.spec for task in tasks], known=known):
+        if item.code in ORDER_RULES:
+            where = f"{item.path}:{item.line}"
+            raise UsageError(f"{item.code} {item.message}", where=where, hint=item.hint)
 
 
 def _run_one(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from minitask.errors import MachineError, RefusedError
 from minitask.ledger.record import CommandRecord
@@ -12,6 +12,7 @@ from minitask.repo import session
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
 from minitask.spec.model import Command, ExpectationKind
+from minitask.values import dataclass
 
 NOT_FOUND = re.compile(r"(?:^|: )([A-Za-z0-9_.+-]+): command not found", re.MULTILINE)
 

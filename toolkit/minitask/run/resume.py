@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from minitask.ledger.record import Record, TaskResult, Verdict
 from minitask.repo import refs
+from minitask.repo.merging import is_ancestor
 from minitask.run.engine import Engine, Progress
 from minitask.run.landing import Candidate, land
 from minitask.run.records import records_of, result_of
@@ -21,6 +22,8 @@ def land_proven(engine: Engine, task: Task) -> TaskResult | None:
     held = engine.objects.commit(refs.branch(task.name))
     if held not in (None, record.candidate):
         return None
+    if is_ancestor(engine.repository.git, ancestor=record.candidate, of=engine.tip(task.target)):
+        return None  # it landed once, and was taken back
     number = record.attempt.n
     engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
     if held is None:

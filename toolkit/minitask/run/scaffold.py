@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from minitask import resources
 from minitask.errors import UsageError
 from minitask.run.tasks import PROJECTS
 from minitask.spec.names import slug
+from minitask.values import dataclass
 
 TEMPLATES = "templates"
 SUFFIX = ".md.j2"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -12,6 +11,7 @@ from minitask.repo import history, refs
 from minitask.run.engine import Engine
 from minitask.run.records import records_of
 from minitask.run.tasks import Place, Task
+from minitask.values import dataclass
 
 
 class State(StrEnum):

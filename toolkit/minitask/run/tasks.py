@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from minitask.errors import UsageError
 from minitask.repo.objects import FILE_MODES
 from minitask.run.engine import Engine
+from minitask.run.parsing import parse_once
 from minitask.spec.model import Spec, SpecFile
 from minitask.spec.names import task_names
+from minitask.values import dataclass
 
 PROJECTS = "mini-projects"
 
@@ -68,15 +69,7 @@ def load_file(engine: Engine, path: str, place: Place) -> Loaded:
 
 def parse(engine: Engine, text: str, path: str) -> SpecFile:
     """Parse a spec file, or remember how it parsed."""
-
-    def read() -> SpecFile:
-        from minitask.spec.parse import parse_file
-
-        return parse_file(text, path=path)
-
-    found = engine.cache.values(f"spec\0{path}\0{text}", read)
-    assert isinstance(found, SpecFile)  # noqa: S101
-    return found
+    return parse_once(text, path=path, cache=engine.cache)
 
 
 def checkout_bytes(engine: Engine, path: str) -> bytes | None:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
-from minitask.repo.objects import FILE_MODES, SUBMODULE, SYMLINK, Objects
+from minitask.repo.objects import FILE_MODES, SUBMODULE, SYMLINK, TREE, Entry, Objects
 from minitask.spec.tree import Kind
+from minitask.values import dataclass
 
 
 @dataclass(slots=True)
 class CommitTree:
-    """A commit's files."""
+    """A commit's files; what was looked at is kept, since a commit never changes."""
 
     objects: Objects
     commit: str
     _counts: dict[str, int | None] = field(default_factory=dict)
+    _entries: dict[str, Entry | None] = field(default_factory=dict)
+    _tree: str | None = None
 
     def kind(self, path: str) -> Kind | None:
         """What stands at a path."""
-        entry = self.objects.entry(self.commit, path)
+        entry = self.entry(path)
         if entry is None:
             return None
         if entry.mode in FILE_MODES:
@@ -31,10 +34,29 @@ class CommitTree:
     def line_count(self, path: str) -> int | None:
         """How many lines a file has."""
         if path not in self._counts:
-            entry = self.objects.entry(self.commit, path)
+            entry = self.entry(path)
             blob = self.objects.blob(entry.oid) if entry and entry.mode in FILE_MODES else None
             self._counts[path] = None if blob is None else count_lines(blob)
         return self._counts[path]
+
+    def entry(self, path: str) -> Entry | None:
+        """The mode and object at a path."""
+        if path not in self._entries:
+            folder, _, name = path.rpartition("/")
+            self._entries[path] = self._names(folder).get(name)
+        return self._entries[path]
+
+    def _names(self, folder: str) -> dict[str, Entry]:
+        """The names in a folder; none where it is no folder."""
+        if not folder:
+            return self.objects.entries(self._root())
+        entry = self.entry(folder)
+        return self.objects.entries(entry.oid) if entry and entry.mode == TREE else {}
+
+    def _root(self) -> str:
+        if self._tree is None:
+            self._tree = self.objects.tree_of(self.commit)
+        return self._tree
 
 
 @dataclass(slots=True)

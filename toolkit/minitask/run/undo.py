@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minitask.errors import MachineError, UsageError
 from minitask.ledger.record import Verdict
 from minitask.repo import history, refs
@@ -12,6 +10,7 @@ from minitask.repo.commits import NewCommit, write_commits
 from minitask.repo.merging import merge_tree
 from minitask.run.engine import Engine
 from minitask.run.tasks import Place
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from minitask.edits.lint import check_script
@@ -15,12 +14,14 @@ from minitask.repo.cache import Cache
 from minitask.repo.objects import Objects, open_objects
 from minitask.repo.repository import Repository
 from minitask.run.finding import is_spec_name
+from minitask.run.parsing import parse_once
 from minitask.run.tasks import PROJECTS
 from minitask.run.trees import CommitTree, WorkTree
 from minitask.spec.checks import check_all, check_anchor
 from minitask.spec.model import Diagnostic, Severity, Spec
 from minitask.spec.names import task_names
 from minitask.spec.tree import Tree
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,18 @@ class Sources:
 def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
     """The spec files that paths name, or all below `mini-projects`; `UsageError` where one is not there."""
     found: dict[str, str] = {}
+    root = top.resolve()
     for place in [folder / word for word in words] or [top / PROJECTS]:
         if not place.exists():
             raise UsageError(
                 f"{place} does not exist", hint="name spec files or folders that hold them"
             )
-        for path in _spec_files(place):
-            try:
-                name = str(PurePosixPath(path.resolve().relative_to(top.resolve())))
-            except ValueError:
-                raise UsageError(f"{path} is outside {top}") from None
-            found[name] = path.read_bytes().decode("utf-8", "surrogateescape")
+        for path in _spec_files(place.resolve()):
+            real = path.resolve() if path.is_symlink() else path
+            if not real.is_relative_to(root):
+                raise UsageError(f"{path} is outside {top}")
+            name = real.relative_to(root).as_posix()
+            found[name] = real.read_bytes().decode("utf-8", "surrogateescape")
     return Sources(top, found)
 
 
@@ -91,7 +93,9 @@ class Surroundings:
         """The spec files that are at HEAD just as they are in the checkout."""
         if self.objects is None or self.head is None:
             return set()
-        return {path for path, text in self.sources.texts.items() if self._is_committed(path, text)}
+        tree = CommitTree(self.objects, self.head)
+        texts = self.sources.texts.items()
+        return {path for path, text in texts if _is_committed(tree, path, text)}
 
     def anchors(self, paths: Iterable[str]) -> dict[str, str]:
         """The commit that brought each committed spec in."""
@@ -99,26 +103,16 @@ class Surroundings:
             return {}
         return history.introduced_by_all(self.repository.git, self.head, tuple(paths))
 
-    def _is_committed(self, path: str, text: str) -> bool:
-        assert self.objects is not None  # noqa: S101
-        assert self.head is not None  # noqa: S101
-        entry = self.objects.entry(self.head, path)
-        if entry is None:
-            return False
-        content = text.encode("utf-8", "surrogateescape")
-        kind = hashlib.sha1 if len(entry.oid) == 40 else hashlib.sha256
-        return kind(b"blob %d\0" % len(content) + content).hexdigest() == entry.oid
-
 
 def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
-    from minitask.spec.parse import parse_file
-
-    files = [parse_file(text, path=path) for path, text in sources.texts.items()]
+    cache = Cache(around.repository.home / "cache") if around.repository else None
+    files = [parse_once(text, path=path, cache=cache) for path, text in sources.texts.items()]
     found = [item for file in files for item in file.diagnostics]
     specs = [spec for file in files for spec in file.specs]
     worktree = WorkTree(sources.top)
     for group, tree, anchors in _groups(specs, around, worktree):
-        beside = [spec for spec in specs if spec not in group] if len(group) < len(specs) else []
+        judged = set(map(id, group))
+        beside = [spec for spec in specs if id(spec) not in judged]
         found += check_all(group, tree=tree, known=beside, anchors=anchors)
     for spec in specs:
         found += check_script(spec)
@@ -127,6 +121,15 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
         found += check_anchor(spec, commit=commit)
     ordered = sorted(set(found), key=lambda item: (item.path, item.line, item.code, item.message))
     return Checked(tuple(ordered), len(specs)), worktree.seen()
+
+
+def _is_committed(tree: CommitTree, path: str, text: str) -> bool:
+    entry = tree.entry(path)
+    if entry is None:
+        return False
+    content = text.encode("utf-8", "surrogateescape")
+    kind = hashlib.sha1 if len(entry.oid) == 40 else hashlib.sha256
+    return kind(b"blob %d\0" % len(content) + content).hexdigest() == entry.oid
 
 
 def _groups(
@@ -141,8 +144,9 @@ def _groups(
     trees = {commit: CommitTree(objects, commit) for commit in set(commits.values())}
     anchors: dict[str, Tree] = {path: trees[commit] for path, commit in commits.items()}
     landed = _landed(specs, around)
+    has_landed = set(map(id, landed))
     new = [spec for spec in specs if spec.path not in committed]
-    open_ = [spec for spec in specs if spec.path in committed and spec not in landed]
+    open_ = [spec for spec in specs if spec.path in committed and id(spec) not in has_landed]
     groups: list[tuple[list[Spec], Tree, dict[str, Tree]]] = []
     if new:
         groups.append((new, worktree, {}))

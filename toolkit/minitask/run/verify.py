@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minitask.errors import UsageError
 from minitask.repo import history, refs
 from minitask.run.engine import Engine
 from minitask.run.proof import Proof, prove
 from minitask.run.records import task_at
 from minitask.run.tasks import Place
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,11 @@ def verify(engine: Engine, revision: str, place: Place) -> Verified:
             f"{revision} names no commit and no task", hint="name a branch, a commit or PROJECT/ID"
         )
     git = engine.repository.git
-    name = history.trailer(git, commit, "Minitask")
-    source = history.trailer(git, commit, "Minitask-Spec")
+    # A task's branch may hold a person's commits on top of the candidate.
+    is_branch = engine.objects.commit(refs.branch(_task_part(revision))) == commit
+    carrier = (history.latest_with_spec(git, commit) if is_branch else None) or commit
+    name = history.trailer(git, carrier, "Minitask")
+    source = history.trailer(git, carrier, "Minitask-Spec")
     if not name or "@" not in source:
         raise UsageError(
             f"{revision} carries no Minitask-Spec trailer",
@@ -39,3 +41,8 @@ def verify(engine: Engine, revision: str, place: Place) -> Verified:
     return Verified(
         name, commit, prove(engine, task_at(engine, name, source, place), commit, anew=True)
     )
+
+
+def _task_part(revision: str) -> str:
+    """`PROJECT/ID` of a branch's name, in any of the ways to write it."""
+    return revision.removeprefix("refs/heads/").removeprefix("minitask/")

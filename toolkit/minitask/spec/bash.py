@@ -10,13 +10,14 @@ import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from minitask.spec.expectations import find_expectation_text
 from minitask.spec.problems import Problem
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node

@@ -15,6 +15,7 @@ from minitask.spec.project import check_project
 from minitask.spec.quality import PLACEHOLDER_PATH, check_quality
 from minitask.spec.rules import diagnose
 from minitask.spec.tree import Tree
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,10 +35,10 @@ def check_all(
     `known` are specs that exist beside them: they may be named and waited for, and are not judged.
     `anchors` holds the trees of the specs' anchors, by the specs' paths, where they are not `tree`.
     """
-    everyone = (*specs, *known)
+    everyone = Beside.of((*specs, *known))
     found = list(check_project(specs, known=known))
     for spec in specs:
-        found += check_against_tree(spec, tree, others=everyone, anchor=anchors.get(spec.path))
+        found += _check_files(spec, tree, others=everyone, anchor=anchors.get(spec.path))
         found += check_quality(spec)
     return tuple(sorted(found, key=lambda item: (item.path, item.line, item.code)))
 
@@ -50,8 +51,42 @@ def check_against_tree(
     Files that one of `others` creates may be missing still, and those that one deletes may be there
     still. Cited lines are judged by `anchor`'s tree, or by `tree` where there is none.
     """
+    return _check_files(spec, tree, others=Beside.of(others), anchor=anchor)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Which specs make a path, and which delete it."""
+
+    makers: Mapping[str, Sequence[Spec]]
+    removers: Mapping[str, Sequence[Spec]]
+
+    @classmethod
+    def of(cls, specs: Sequence[Spec]) -> Beside:
+        """The index of the specs' files."""
+        makers: dict[str, list[Spec]] = {}
+        removers: dict[str, list[Spec]] = {}
+        for spec in specs:
+            for ref in spec.files:
+                if ref.action in {FileAction.CREATE, FileAction.WRITE}:
+                    makers.setdefault(ref.path, []).append(spec)
+                elif ref.action is FileAction.DELETE:
+                    removers.setdefault(ref.path, []).append(spec)
+        return cls(makers, removers)
+
+    def makes(self, path: str, *, beside: Spec) -> bool:
+        """Whether a spec other than `beside` creates the path."""
+        return any(spec != beside for spec in self.makers.get(path, ()))
+
+    def removes(self, path: str, *, beside: Spec) -> bool:
+        """Whether a spec other than `beside` deletes the path."""
+        return any(spec != beside for spec in self.removers.get(path, ()))
+
+
+def _check_files(
+    spec: Spec, tree: Tree, *, others: Beside, anchor: Tree | None
+) -> tuple[Diagnostic, ...]:
     found = [] if spec.writes() else [_nothing_to_write(spec)]
-    others = tuple(other for other in others if other != spec)
     judged: set[str] = set()
     for ref in spec.files:
         if ref.path in judged or PLACEHOLDER_PATH.search(ref.path):
@@ -90,7 +125,7 @@ def _nothing_to_write(spec: Spec) -> Diagnostic:
     )
 
 
-def _judge(spec: Spec, ref: FileRef, *, tree: Tree, others: Sequence[Spec]) -> Diagnostic | None:
+def _judge(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> Diagnostic | None:
     reason = check_path(ref.path)
     if reason:
         return _at(
@@ -121,15 +156,13 @@ def _check_links(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
     return None
 
 
-def _check_presence(
-    spec: Spec, ref: FileRef, *, tree: Tree, others: Sequence[Spec]
-) -> Diagnostic | None:
+def _check_presence(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> Diagnostic | None:
     kind = tree.kind(ref.path)
     if ref.action is FileAction.CREATE:
         return _check_free(spec, ref, tree=tree, others=others)
     if ref.action is FileAction.WRITE:
         return _check_free(spec, ref, tree=tree, others=others) if kind == "dir" else None
-    if kind == "file" or ref.optional or (kind is None and _makes(others, ref.path)):
+    if kind == "file" or ref.optional or (kind is None and others.makes(ref.path, beside=spec)):
         return None
     verb = {FileAction.READ: "read", FileAction.DELETE: "delete"}.get(ref.action, "edit")
     return _at(
@@ -142,14 +175,12 @@ def _check_presence(
     )
 
 
-def _check_free(
-    spec: Spec, ref: FileRef, *, tree: Tree, others: Sequence[Spec]
-) -> Diagnostic | None:
+def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> Diagnostic | None:
     """E204 where the path, or a folder that it needs, is taken."""
     for part in _prefixes(ref.path):
         kind = tree.kind(part)
         whole = part == ref.path
-        if kind is None or (kind == "dir" and not whole) or _removes(others, part):
+        if kind is None or (kind == "dir" and not whole) or others.removes(part, beside=spec):
             continue
         what = "a folder" if kind == "dir" else "a file"
         said = (
@@ -190,17 +221,6 @@ def _missing_hint(ref: FileRef) -> str:
     if ref.action is FileAction.READ:
         return "correct the path, or mark it `(optional)`"
     return "correct the path, or say `(create)` if the task is to create it"
-
-
-def _makes(others: Sequence[Spec], path: str) -> bool:
-    making = {FileAction.CREATE, FileAction.WRITE}
-    return any(ref.path == path and ref.action in making for o in others for ref in o.files)
-
-
-def _removes(others: Sequence[Spec], path: str) -> bool:
-    return any(
-        ref.path == path and ref.action is FileAction.DELETE for o in others for ref in o.files
-    )
 
 
 def _prefixes(path: str) -> Iterator[str]:

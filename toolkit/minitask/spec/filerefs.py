@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE, code_text
 from minitask.spec.model import FileAction, FileRef, LineRange
+from minitask.values import dataclass
 
 _NOTHING = re.compile(
     r"[(\[]?(?:none|n/?a|nothing)[.,;:)\]]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",

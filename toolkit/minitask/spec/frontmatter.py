@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from minitask.spec.model import Options, Tier
 from minitask.spec.problems import Problem
 from minitask.spec.schema import check_options
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     pass

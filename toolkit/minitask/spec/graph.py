@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from pathlib import PurePosixPath
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
 from minitask.spec.names import normal_number, project_of, task_name, task_names
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -61,15 +61,15 @@ class Graph:
 
         Tried in turn: task name, id, file and number in the same project, file elsewhere.
         """
-        near = self._near(asker)
-        everywhere = range(len(self.specs))
-        number = normal_number(entry)
+        project = self._project(asker)
+        by_name, by_id, by_file = self._index
+        files = by_file.get(entry, ())
         return (
-            tuple(place for place in everywhere if self.names[place] == entry)
-            or tuple(place for place in near if entry in self._ids(place))
-            or tuple(place for place in near if entry in self._file_names(place))
-            or self._numbered(number, asker=asker)
-            or tuple(place for place in everywhere if entry in self._file_names(place))
+            by_name.get(entry, ())
+            or by_id.get((project, entry), ())
+            or tuple(place for place in files if self._project(place) == project)
+            or self._numbered(normal_number(entry), asker=asker)
+            or files
         )
 
     def is_ambiguous(self, found: Sequence[int]) -> bool:
@@ -77,6 +77,27 @@ class Graph:
         names = {self.names[place] for place in found}
         paths = {self.specs[place].path for place in found}
         return len(names) > 1 and len(paths) > 1
+
+    @cached_property
+    def _index(
+        self,
+    ) -> tuple[
+        dict[str, tuple[int, ...]],
+        dict[tuple[str, str], tuple[int, ...]],
+        dict[str, tuple[int, ...]],
+    ]:
+        """The places by task name, by project and id, and by what their file may be called."""
+        by_name: dict[str, tuple[int, ...]] = {}
+        by_id: dict[tuple[str, str], tuple[int, ...]] = {}
+        by_file: dict[str, tuple[int, ...]] = {}
+        for place, name in enumerate(self.names):
+            by_name[name] = (*by_name.get(name, ()), place)
+            for own in set(self._ids(place)):
+                key = (self._project(place), own)
+                by_id[key] = (*by_id.get(key, ()), place)
+            for file in set(self._file_names(place)):
+                by_file[file] = (*by_file.get(file, ()), place)
+        return by_name, by_id, by_file
 
     def _numbered(self, number: str, *, asker: int) -> tuple[int, ...]:
         fitting = tuple(
@@ -88,10 +109,11 @@ class Graph:
         return same_file or fitting
 
     def _near(self, asker: int) -> tuple[int, ...]:
-        project = self.names[asker].partition("/")[0]
-        return tuple(
-            place for place, name in enumerate(self.names) if name.partition("/")[0] == project
-        )
+        project = self._project(asker)
+        return tuple(place for place in range(len(self.specs)) if self._project(place) == project)
+
+    def _project(self, place: int) -> str:
+        return self.names[place].partition("/")[0]
 
     def _ids(self, place: int) -> tuple[str, ...]:
         own = self.names[place].partition("/")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal
 
 from minitask.spec.filerefs import find_action, parse_refs
@@ -12,6 +12,7 @@ from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE
 from minitask.spec.model import Estimate, FileAction, FileRef
 from minitask.spec.problems import Problem
+from minitask.values import dataclass
 
 _TOKEN_KEYS = {"estimated tokens", "tokens", "token estimate"}
 _COST_KEYS = {"estimated cost", "cost"}

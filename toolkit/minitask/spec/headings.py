@@ -7,7 +7,8 @@ parentheses. So the decoration is whatever stands before the first ASCII letter 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from minitask.values import dataclass
 
 TASK = "task"
 CONTEXT = "context"

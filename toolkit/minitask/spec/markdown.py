@@ -7,12 +7,12 @@ Line numbers in here are 0-based and half-open, as the parser has them; `Fence.l
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from minitask.spec.inline import one_line, strip_marks
 from minitask.spec.model import Fence
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

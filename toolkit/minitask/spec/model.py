@@ -6,9 +6,11 @@ rendered and parsed again is the same value. Money is `Decimal` US dollars; unkn
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
+
+from minitask.values import dataclass
 
 
 class Tier(StrEnum):

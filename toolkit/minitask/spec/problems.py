@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minitask.spec.model import Diagnostic, Severity
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 from minitask.spec.graph import Graph, find_circle
@@ -14,7 +13,7 @@ from minitask.spec.quality import PLACEHOLDER_PATH
 from minitask.spec.rules import diagnose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _TASK_NUMBER = re.compile(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
 
@@ -102,15 +101,32 @@ def _check_cycles(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
 
 def _check_shared_files(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
     touched = [_by_path(spec) for spec in graph.specs]
-    for one, two in combinations(range(len(graph.specs)), 2):
+    for (one, two), paths in sorted(_shared(touched).items()):
         if not judged & {one, two}:
             continue
-        for path in sorted(touched[one].keys() & touched[two].keys()):
+        for path in sorted(paths):
             one_use, two_use = (one, touched[one][path]), (two, touched[two][path])
             problem = _judge_shared(graph, judged, one=one_use, two=two_use)
             if problem is not None:
                 yield problem
                 break
+
+
+def _shared(
+    touched: Sequence[Mapping[str, tuple[FileRef, ...]]],
+) -> dict[tuple[int, int], list[str]]:
+    """The pairs of specs that share files of which one of the two writes, with those files."""
+    users: dict[str, list[int]] = {}
+    for place, files in enumerate(touched):
+        for path in files:
+            users.setdefault(path, []).append(place)
+    found: dict[tuple[int, int], list[str]] = {}
+    for path, places in users.items():
+        writers = [place for place in places if _writes(touched[place][path])]
+        pairs = {(min(w, p), max(w, p)) for w in writers for p in places if w != p}
+        for pair in pairs:
+            found.setdefault(pair, []).append(path)
+    return found
 
 
 def _judge_shared(
@@ -165,15 +181,20 @@ def _check_use(
 
 
 def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
+    by_project: dict[str, set[str]] = {}
+    by_path: dict[str, set[str]] = {}
+    for spec, name in zip(graph.specs, graph.names, strict=True):
+        number = normal_number(spec.number)
+        by_project.setdefault(name.partition("/")[0], set()).add(number)
+        by_path.setdefault(spec.path, set()).add(number)
     for place in sorted(judged):
         spec = graph.specs[place]
+        named = dict.fromkeys(_TASK_NUMBER.findall(spec.next_task))
+        if not named:
+            continue
         project = graph.names[place].partition("/")[0]
-        numbers = {
-            normal_number(other.number)
-            for other, name in zip(graph.specs, graph.names, strict=True)
-            if other.path == spec.path or name.partition("/")[0] == project
-        }
-        for number in dict.fromkeys(_TASK_NUMBER.findall(spec.next_task)):
+        numbers = by_project[project] | by_path[spec.path]
+        for number in named:
             if normal_number(number) not in numbers:
                 yield diagnose(
                     spec.path,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from minitask import resources
+from minitask.schemas import surely_fits
 from minitask.spec.model import Diagnostic
 from minitask.spec.problems import Problem
 
@@ -36,17 +36,22 @@ def check_document(
 
 def check_options(options: Mapping[str, object], lines: Mapping[str, int]) -> tuple[Problem, ...]:
     """What is wrong with a front matter; `lines` maps a key, or `key/INDEX`, to a line."""
-    return _problems(_validator("options"), options, lines) if options else ()
+    if not options or surely_fits(options, _schema("options")):
+        return ()
+    return _problems(_validator("options"), options, lines)
+
+
+@cache
+def _schema(definition: str) -> dict[str, Any]:
+    schema = resources.schema("spec")
+    return {**schema["$defs"][definition], "$defs": schema["$defs"]} if definition else schema
 
 
 @cache
 def _validator(definition: str) -> Draft202012Validator:
     from jsonschema import Draft202012Validator
 
-    schema = resources.schema("spec")
-    if definition:
-        schema = {**schema["$defs"][definition], "$defs": schema["$defs"]}
-    return Draft202012Validator(schema)
+    return Draft202012Validator(_schema(definition))
 
 
 def _problems(
@@ -93,6 +98,8 @@ def _explain(error: ValidationError, *, lines: Mapping[str, int]) -> list[Proble
 
 
 def _unknown_keys(error: ValidationError, *, place: str, lines: Mapping[str, int]) -> list[Problem]:
+    import difflib
+
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     known = list(schema.get("properties", {}))
     problems = []
@@ -138,6 +145,8 @@ def _show(value: object) -> str:
 
 def _hint(error: ValidationError, name: str) -> str:
     """The way out: the nearest choice, else an example, else what the property is for."""
+    import difflib
+
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     if error.validator == "type" and _is_number(error.instance) and "string" in schema["type"]:
         return f'put it in quotes: "{error.instance}"'

@@ -9,7 +9,7 @@ task.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from minitask.spec.filerefs import find_action
 from minitask.spec.header import RawField, is_header_key
@@ -27,6 +27,7 @@ from minitask.spec.headings import (
 )
 from minitask.spec.inline import find_label, split_labels
 from minitask.spec.markdown import Block, Document, blocks, items
+from minitask.values import dataclass
 
 _LABEL_LEVEL = 7
 _FIELD = "field"

@@ -7,13 +7,14 @@ tree-sitter's bash grammar.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from minitask.spec.bash import Part, UnreadableError, parsed_parts
 from minitask.spec.expectations import FORMS, find_expectation_text, parse_expectation
 from minitask.spec.model import Command, Diagnostic, Expectation, Fence
 from minitask.spec.problems import Problem
+from minitask.values import dataclass
 
 if TYPE_CHECKING:
     pass

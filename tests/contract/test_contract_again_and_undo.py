@@ -1,0 +1,139 @@
+"""What has landed is not run again, unless asked; and what landed can be taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from executors.model_server import scripted_server
+from world import World, model_settings, spec_text
+
+VALIDATION = "grep -qx b b.txt"
+
+
+@pytest.fixture
+def landed(world: World) -> World:
+    world.task("p/01-b", whole={"b.txt": "b\n", "a.txt": "two\n"}, validation=VALIDATION)
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+    return world
+
+
+def test_exec_of_a_landed_task_runs_nothing_says_so_and_exits_with_0(landed: World) -> None:
+    before = landed.refs()
+    outcome = landed.minitask("exec", "p/01-b")
+    assert outcome.code == 0
+    assert "landed already" in outcome.stdout
+    assert landed.refs() == before
+    assert len(landed.records("p/01-b")) == 1
+
+
+def test_a_landed_task_spends_nothing_a_second_time(world: World) -> None:
+    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
+        world.configure(**model_settings(server.base_url))
+        world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+        assert world.exec("p/01-b").json["verdict"] == "merged"
+        again = world.exec("p/01-b")
+        assert len(server.requests) == 1
+    assert (again.code, again.json["verdict"], again.json["attempts"]) == (0, "merged", [])
+
+
+def test_landed_is_read_from_ancestry_and_not_from_a_flag(landed: World) -> None:
+    landed.git("reset", "-q", "--hard", "HEAD^1")
+    outcome = landed.exec("p/01-b")
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert landed.show("b.txt") == "b\n"
+    assert (landed.root / "b.txt").exists()
+
+
+def test_a_landing_on_one_branch_is_none_on_another(landed: World) -> None:
+    landed.git("branch", "other", "main^1")
+    outcome = landed.exec("p/01-b", "--into", "other")
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert landed.has("b.txt", at="other")
+
+
+def test_a_spec_that_changed_since_it_landed_is_a_new_task(landed: World) -> None:
+    landed.task("p/01-b", whole={"b.txt": "c\n"}, validation="grep -qx c b.txt")
+    outcome = landed.exec("p/01-b")
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert landed.show("b.txt") == "c\n"
+
+
+def test_again_runs_it_anew(landed: World) -> None:
+    landed.commit({"b.txt": "gone\n"})
+    outcome = landed.exec("p/01-b", "--again")
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert outcome.json["attempts"][0]["n"] == 2
+    assert landed.show("b.txt") == "b\n"
+
+
+def test_again_of_what_is_still_there_is_refused_as_green_already(landed: World) -> None:
+    outcome = landed.exec("p/01-b", "--again")
+    assert (outcome.code, outcome.json["verdict"]) == (1, "refused")
+
+
+def test_undo_reverts_by_one_commit_and_then_exec_runs_again(landed: World) -> None:
+    merge = landed.tip()
+    base = landed.tip("main^1")
+    outcome = landed.minitask("undo", "p/01-b")
+    assert outcome.code == 0, outcome.text
+    assert landed.tip("main^1") == merge
+    assert landed.git("rev-list", "--count", f"{merge}..main") == "1"
+    assert landed.git("rev-parse", "main^{tree}") == landed.git("rev-parse", f"{base}^{{tree}}")
+    assert not (landed.root / "b.txt").exists()
+    assert (landed.root / "a.txt").read_text() == "one\n"
+    assert landed.git("status", "--porcelain") == ""
+    again = landed.exec("p/01-b")
+    assert again.json["verdict"] == "merged", again.text
+    assert landed.show("b.txt") == "b\n"
+
+
+def test_undo_keeps_what_landed_since(landed: World) -> None:
+    landed.commit({"later.txt": "l\n"})
+    assert landed.minitask("undo", "p/01-b").code == 0
+    assert landed.has("later.txt")
+    assert not landed.has("b.txt")
+
+
+def test_undo_that_conflicts_with_later_work_changes_nothing(landed: World) -> None:
+    tip = landed.commit({"a.txt": "three\n"})
+    outcome = landed.minitask("undo", "p/01-b")
+    assert outcome.code == 1
+    assert "a.txt" in outcome.text
+    assert landed.tip() == tip
+    assert (landed.root / "a.txt").read_text() == "three\n"
+
+
+def test_undo_does_not_overwrite_what_the_user_has_edited(landed: World) -> None:
+    landed.write({"b.txt": "mine\n"})
+    tip = landed.tip()
+    outcome = landed.minitask("undo", "p/01-b")
+    assert (landed.root / "b.txt").read_text() == "mine\n"
+    assert landed.tip() == tip
+    assert "Traceback" not in outcome.text
+
+
+def test_undo_of_something_that_has_not_landed_is_bad_usage(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=VALIDATION)
+    assert world.minitask("undo", "p/01-b").code == 2
+    assert world.exec("p/01-b", "--no-merge").code == 0
+    tip = world.tip()
+    outcome = world.minitask("undo", "p/01-b")
+    assert outcome.code == 2
+    assert "p/01-b" in outcome.stderr
+    assert world.tip() == tip
+
+
+def test_undo_a_second_time_is_bad_usage(landed: World) -> None:
+    assert landed.minitask("undo", "p/01-b").code == 0
+    tip = landed.tip()
+    assert landed.minitask("undo", "p/01-b").code == 2
+    assert landed.tip() == tip
+
+
+def test_a_failed_task_runs_again_as_a_new_attempt(world: World) -> None:
+    path = world.task("p/01-b", whole={"b.txt": "x\n"}, validation=VALIDATION)
+    assert world.exec("p/01-b").code == 1
+    world.commit({path: spec_text(whole={"b.txt": "b\n"}, validation=VALIDATION)})
+    outcome = world.exec("p/01-b")
+    assert outcome.json["verdict"] == "merged"
+    assert outcome.json["attempts"][0]["n"] == 2

@@ -1,0 +1,192 @@
+"""What lands is what was proven."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from world import Checkpoint, World
+
+PAIR = "test ! -e x.txt || test ! -e y.txt"
+"""Green with one of the two files, red with both."""
+
+
+def assert_is_merge_of(world: World, commit: str, *, onto: str, candidate: str) -> None:
+    assert world.git("rev-parse", f"{commit}^@").splitlines() == [onto, candidate]
+
+
+def test_a_landing_is_a_merge_of_the_tip_and_never_a_fast_forward(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    before = world.tip()
+    outcome = world.exec("p/01-b").json
+    assert world.tip() == outcome["merge"]
+    assert_is_merge_of(world, outcome["merge"], onto=before, candidate=outcome["commit"])
+    assert outcome["base"] == before
+    changed = world.git("diff", "--name-status", before, "main")
+    assert changed == "A\tb.txt"
+
+
+def two_that_clash(world: World) -> None:
+    world.task("p/01-x", whole={"x.txt": "x\n"}, validation=f"test -e x.txt\n{PAIR}")
+    world.task("p/02-y", whole={"y.txt": "y\n"}, validation=f"test -e y.txt\n{PAIR}")
+    for task in ("p/01-x", "p/02-y"):
+        outcome = world.exec(task, "--no-merge")
+        assert (outcome.code, outcome.json["verdict"]) == (0, "ready")
+        assert outcome.json["merge"] is None
+
+
+def test_two_tasks_green_alone_and_red_together_do_not_both_land(world: World) -> None:
+    two_that_clash(world)
+    outcome = world.minitask("merge", "p/01-x", "p/02-y", "--json")
+    assert outcome.code == 1
+    verdicts = {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
+    assert verdicts == {"p/01-x": "merged", "p/02-y": "failed"}
+    assert world.has("x.txt")
+    assert not world.has("y.txt")
+    assert not (world.root / "y.txt").exists()
+
+
+def test_the_second_does_not_land_by_a_command_of_its_own_either(world: World) -> None:
+    two_that_clash(world)
+    assert world.minitask("merge", "p/02-y").code == 0
+    tip = world.tip()
+    assert world.minitask("merge", "p/01-x").code == 1
+    assert world.tip() == tip
+
+
+@pytest.fixture
+def held(world: World) -> Checkpoint:
+    """A task whose validation waits for the test."""
+    world.configure(sandbox="none")
+    checkpoint = Checkpoint(world.root.parent, only_with="b.txt")
+    validation = f"{checkpoint.command}\ngrep -qx b b.txt\ntest ! -e poison.txt"
+    world.task("p/01-b", whole={"b.txt": "b\n", "a.txt": "two\n"}, validation=validation)
+    return checkpoint
+
+
+def test_a_target_that_moved_meanwhile_is_merged_and_proven_again(
+    world: World, held: Checkpoint
+) -> None:
+    with held.hold(world, "exec", "p/01-b", "--json") as running:
+        moved = world.commit({"other.txt": "o\n"}, message="meanwhile")
+    outcome = running.outcome
+    assert outcome.json["verdict"] == "merged", outcome.text
+    merge = outcome.json["merge"]
+    assert_is_merge_of(world, merge, onto=moved, candidate=outcome.json["commit"])
+    assert world.tip() == merge
+    assert (world.show("b.txt"), world.show("other.txt")) == ("b\n", "o\n")
+    assert (world.root / "b.txt").read_text() == "b\n"
+    assert held.times_reached == 2
+
+
+def test_a_target_that_moved_to_where_the_task_is_red_is_not_landed_on(
+    world: World, held: Checkpoint
+) -> None:
+    with held.hold(world, "exec", "p/01-b", "--json") as running:
+        moved = world.commit({"poison.txt": "p\n"}, message="meanwhile")
+    outcome = running.outcome
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert world.tip() == moved
+    assert not world.has("b.txt")
+
+
+def test_a_textual_conflict_leaves_the_target_untouched(world: World, held: Checkpoint) -> None:
+    with held.hold(world, "exec", "p/01-b", "--json") as running:
+        moved = world.commit({"a.txt": "three\n"}, message="meanwhile")
+    outcome = running.outcome
+    assert (outcome.code, outcome.json["verdict"]) == (1, "conflict")
+    assert "a.txt" in outcome.json["reason"]
+    assert outcome.json["merge"] is None
+    assert world.tip() == moved
+    assert (world.root / "a.txt").read_text() == "three\n"
+    assert world.git("status", "--porcelain") == ""
+
+
+def test_an_unmoved_target_costs_no_second_validation(world: World, held: Checkpoint) -> None:
+    with held.hold(world, "exec", "p/01-b", "--json"):
+        pass
+    assert world.has("b.txt")
+    assert held.times_reached == 1
+
+
+def test_an_attempt_that_was_not_proven_is_not_merged(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx c b.txt")
+    assert world.exec("p/01-b").json["verdict"] == "failed"
+    tip = world.tip()
+    outcome = world.minitask("merge", "p/01-b", "--json")
+    assert outcome.code == 1
+    assert world.tip() == tip
+
+
+def test_a_task_that_was_never_run_is_not_merged(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    tip = world.tip()
+    assert world.minitask("merge", "p/01-b").code in {1, 2}
+    assert world.tip() == tip
+
+
+def edit_branch(world: World, files: dict[str, str]) -> str:
+    """A person's commit on top of the task's branch."""
+    world.git("checkout", "-q", "minitask/p/01-b")
+    commit = world.commit(files, message="by hand")
+    world.git("checkout", "-q", "main")
+    return commit
+
+
+def test_a_branch_edited_by_a_person_is_proven_again_before_it_lands(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -q b b.txt")
+    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    before, edited = world.tip(), edit_branch(world, {"b.txt": "b by hand\n"})
+    outcome = world.minitask("merge", "p/01-b", "--json")
+    assert outcome.code == 0, outcome.text
+    assert world.show("b.txt") == "b by hand\n"
+    assert_is_merge_of(world, world.tip(), onto=before, candidate=edited)
+
+
+def test_a_branch_broken_by_a_person_does_not_land(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    edit_branch(world, {"b.txt": "broken\n"})
+    tip = world.tip()
+    outcome = world.minitask("merge", "p/01-b", "--json")
+    assert outcome.code == 1
+    assert outcome.json["tasks"][0]["verdict"] == "failed"
+    assert world.tip() == tip
+
+
+def test_the_configs_checks_run_on_the_tree_that_lands_and_block_it_when_red(world: World) -> None:
+    world.commit({"minitask.yaml": 'checks: ["test ! -e b.txt || grep -qx allowed a.txt"]\n'})
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    tip = world.tip()
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert world.tip() == tip
+    world.commit({"a.txt": "allowed\n"})
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
+def test_checks_judge_a_merge_of_a_target_that_moved(world: World) -> None:
+    world.commit({"minitask.yaml": 'checks: ["test ! -e b.txt || test ! -e poison.txt"]\n'})
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    moved = world.commit({"poison.txt": "p\n"})
+    outcome = world.minitask("merge", "p/01-b", "--json")
+    assert (outcome.code, outcome.json["tasks"][0]["verdict"]) == (1, "failed")
+    assert world.tip() == moved
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_after_an_end_at_any_moment_the_same_command_completes(
+    world: World, held: Checkpoint, signal_number: int, code: int
+) -> None:
+    before = world.tip()
+    with held.hold(world, "exec", "p/01-b", "--json") as running:
+        running.process.send_signal(signal_number)
+        if signal_number == signal.SIGINT:
+            running.process.wait(timeout=20)
+    assert running.outcome.code == code
+    assert world.tip() == before
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
+    assert world.git("rev-list", "--count", "--first-parent", f"{before}..main") == "1"

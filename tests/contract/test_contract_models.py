@@ -1,0 +1,178 @@
+"""A task that a model does, end to end, over real HTTP."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from executors.model_server import Received, completion, error, reset, scripted_server
+from world import World, model_settings
+
+VALIDATION = "grep -qx b b.txt"
+GOOD = "Done.\n\n```text path=b.txt\nb\n```\n"
+RED = "```text path=b.txt\nnot b\n```\n"
+MALFORMED = """\
+```text path=a.txt
+<<<<<<< SEARCH
+no such line
+=======
+two
+>>>>>>> REPLACE
+```
+"""
+COST = Decimal("0.0014")
+"""One request of the scripted server at the settings' prices."""
+
+
+def prepare(world: World, base_url: str, **more: object) -> None:
+    world.configure(**model_settings(base_url, **more))
+    world.task("p/01-b", writes=["b.txt", "a.txt"], reads=["a.txt"], validation=VALIDATION)
+
+
+def test_a_models_change_lands_with_its_cost(world: World) -> None:
+    with scripted_server([GOOD]) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+        (request,) = server.requests
+    assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
+    assert world.show("b.txt") == "b\n"
+    assert Decimal(outcome.json["cost_usd"]) == COST
+    assert request.json["model"] == "tiny"
+    (record,) = world.records("p/01-b")
+    assert Decimal(record["attempt"]["cost_usd"]) == COST
+    assert (record["attempt"]["tier"], record["attempt"]["model"]) == ("cheap", "tiny")
+
+
+def test_cached_input_costs_what_the_config_says(world: World) -> None:
+    usage = {
+        "prompt_tokens": 1000,
+        "completion_tokens": 100,
+        "prompt_tokens_details": {"cached_tokens": 600},
+    }
+    with scripted_server([completion(GOOD, usage=usage)]) as server:
+        prices = {"tiny": {"input": 10, "output": 20, "cached": 1}}
+        prepare(world, server.base_url, prices=prices)
+        outcome = world.exec("p/01-b")
+    assert outcome.json["usage"]["cached_input_tokens"] == 600
+    assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0066")
+
+
+def test_a_malformed_reply_is_sent_back_once_with_the_error_and_both_are_paid(
+    world: World,
+) -> None:
+    with scripted_server([MALFORMED, GOOD]) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+        first, second = server.requests
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert "no such line" not in first.prompt
+    assert "no such line" in second.prompt
+    assert second.prompt.startswith(first.prompt[:200])
+    assert outcome.json["usage"]["requests"] == 2
+    assert Decimal(outcome.json["cost_usd"]) == 2 * COST
+
+
+@pytest.mark.parametrize("reply", [MALFORMED, "I would rather not.", ""])
+def test_a_reply_that_stays_malformed_fails_with_its_cost_on_record(
+    world: World, reply: str
+) -> None:
+    with scripted_server(lambda request: reply) as server:
+        prepare(world, server.base_url)
+        before = world.tip()
+        outcome = world.exec("p/01-b")
+        assert len(server.requests) == 2
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed"), outcome.text
+    assert world.tip() == before
+    (record,) = world.records("p/01-b")
+    assert Decimal(record["attempt"]["cost_usd"]) == 2 * COST
+
+
+def test_a_reply_cut_off_at_its_token_limit_is_never_applied(world: World) -> None:
+    with scripted_server(lambda request: completion(GOOD, finish_reason="length")) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+    assert outcome.code != 0
+    assert not world.has("b.txt")
+    assert outcome.json["usage"]["requests"] >= 1
+
+
+def test_a_reply_is_applied_whole_or_not_at_all(world: World) -> None:
+    with scripted_server(lambda request: GOOD + "\n" + MALFORMED) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+    assert outcome.json["verdict"] == "failed"
+    assert not world.has("b.txt")
+    assert not world.has("b.txt", at="minitask/p/01-b")
+
+
+def test_a_transport_failure_is_tried_again(world: World) -> None:
+    with scripted_server(
+        [reset(), error(503, "busy", headers={"retry-after": "0"}), GOOD]
+    ) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+        assert len(server.requests) == 3
+    assert outcome.json["verdict"] == "merged", outcome.text
+
+
+def test_a_transport_failure_that_stays_is_an_error_with_a_record(world: World) -> None:
+    busy = error(503, "busy", headers={"retry-after": "0"})
+    with scripted_server(lambda request: busy) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (3, "error")
+    (record,) = world.records("p/01-b")
+    assert record["attempt"]["verdict"] == "error"
+    assert "busy" in record["attempt"]["reason"]
+    assert world.refs("refs/heads/minitask") == {}
+
+
+def test_a_change_that_fails_the_validation_does_not_land_and_is_paid(world: World) -> None:
+    with scripted_server(lambda request: RED) as server:
+        prepare(world, server.base_url)
+        before = world.tip()
+        outcome = world.exec("p/01-b")
+        requests = len(server.requests)
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert world.tip() == before
+    assert Decimal(outcome.json["cost_usd"]) == requests * COST
+    assert world.show("b.txt", at="minitask/p/01-b") == "not b\n"
+
+
+def test_a_model_and_a_tier_may_be_named_on_the_command_line(world: World) -> None:
+    with scripted_server(lambda request: GOOD) as server:
+        settings = model_settings(server.base_url)
+        settings["tiers"]["frontier"] = {"executor": "scripted", "model": "huge"}
+        world.configure(**settings)
+        world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+        tiered = world.exec("p/01-b", "--tier", "frontier", "--no-merge").json
+        named = world.exec("p/01-b", "--model", "other", "--no-merge", "--again").json
+        assert [request.json["model"] for request in server.requests] == ["huge", "other"]
+    assert tiered["attempts"][0]["tier"] == "frontier"
+    assert named["attempts"][0]["model"] == "other"
+
+
+def test_an_edit_script_is_done_without_a_model(world: World) -> None:
+    with scripted_server([]) as server:
+        world.configure(**model_settings(server.base_url))
+        world.task("p/01-b", whole={"b.txt": "b\n"}, validation=VALIDATION)
+        outcome = world.exec("p/01-b").json
+        assert server.requests == []
+    assert (outcome["attempts"][0]["tier"], outcome["cost_usd"]) == ("none", "0")
+
+
+def test_the_prompt_begins_with_what_stays_the_same_between_tasks(world: World) -> None:
+    def reply(request: Received) -> str:
+        name = "c.txt" if "c.txt" in request.prompt else "b.txt"
+        return f"```text path={name}\nb\n```\n"
+
+    with scripted_server(reply) as server:
+        world.configure(**model_settings(server.base_url))
+        for n, name in enumerate(("b.txt", "c.txt"), 1):
+            world.task(
+                f"p/0{n}-x", writes=[name], validation=f"test -e {name}", title=f"Write {name}"
+            )
+        assert world.minitask("run", "p").code == 0
+        first, second = (request.json["messages"][0]["content"] for request in server.requests)
+    assert first == second

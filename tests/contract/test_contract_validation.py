@@ -1,0 +1,157 @@
+"""The validation: every command is judged by itself, and a green one proves nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from executors.model_server import scripted_server
+from world import World, model_settings
+
+B = {"b.txt": "b\n"}
+
+
+def commands(outcome_json: dict) -> list[tuple[str, bool]]:
+    (attempt,) = outcome_json["attempts"]
+    return [(command["command"], command["passed"]) for command in attempt["commands"]]
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        'grep -q "missing" b.txt && echo OK',
+        "false; true",
+        'python3 -c "raise SystemExit(1)" | tail',
+        "grep -q missing b.txt",
+        "(exit 3)",
+        "if true; then false; fi",
+        "x=$(false)",
+    ],
+)
+def test_a_command_that_fails_fails_the_task_whatever_follows_it(
+    world: World, failing: str
+) -> None:
+    world.task("p/01-b", whole=B, validation=f"{failing}\ngrep -qx b b.txt\ntrue")
+    before = world.tip()
+    outcome = world.exec("p/01-b")
+    assert outcome.code == 1
+    assert outcome.json["verdict"] == "failed"
+    (attempt,) = outcome.json["attempts"]
+    assert attempt["gate"] == "validate"
+    assert False in [command["passed"] for command in attempt["commands"]]
+    assert world.tip() == before
+    assert not world.has("b.txt")
+    assert not (world.root / "b.txt").exists()
+
+
+def test_a_validation_whose_program_is_missing_is_refused_before_anything_is_spent(
+    world: World,
+) -> None:
+    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
+        world.configure(**model_settings(server.base_url))
+        validation = "no-such-program-anywhere\ngrep -qx b b.txt"
+        world.task("p/01-b", writes=["b.txt"], validation=validation)
+        outcome = world.exec("p/01-b")
+        assert server.requests == []
+    assert (outcome.code, outcome.json["verdict"]) == (1, "refused")
+    assert "no-such-program-anywhere" in outcome.json["reason"]
+
+
+def test_exit_code_time_and_output_of_every_command_are_on_record(world: World) -> None:
+    world.task("p/01-b", whole=B, validation="test -e b.txt\necho seen >&2; (exit 7)")
+    (attempt,) = world.exec("p/01-b").json["attempts"]
+    fine, bad = attempt["commands"][0], attempt["commands"][-1]
+    assert (fine["exit_code"], fine["passed"]) == (0, True)
+    assert (bad["exit_code"], bad["passed"]) == (7, False)
+    outputs = [command["output_tail"] for command in attempt["commands"]]
+    assert any("seen" in output for output in outputs)
+    assert all(command["seconds"] >= 0 for command in attempt["commands"])
+    assert all(isinstance(command["line"], int) for command in attempt["commands"])
+    (record,) = world.records("p/01-b")
+    assert record["attempt"]["commands"] == attempt["commands"]
+
+
+def test_directory_variables_and_functions_carry_over(world: World) -> None:
+    validation = 'word=b\nhas() { grep -qx "$1" "$2"; }\nmkdir -p out && cd out\nhas $word ../b.txt'
+    world.task("p/01-b", whole=B, validation=validation)
+    outcome = world.exec("p/01-b")
+    assert outcome.json["verdict"] == "merged", outcome.text
+
+
+def test_a_validation_that_ends_the_shell_early_does_not_pass(world: World) -> None:
+    world.task("p/01-b", whole=B, validation="test -e b.txt\nexit 0\nfalse")
+    outcome = world.exec("p/01-b")
+    assert outcome.code in {1, 2}
+    assert not world.has("b.txt")
+
+
+@pytest.mark.parametrize(
+    "commented",
+    [
+        "grep -q missing b.txt  # expect: exit 1",
+        "seq 620 | wc -l  # expect: output ~600 ±50",
+        'cat b.txt  # expect: output contains "b"',
+        "grep missing b.txt || true  # expect: no output",
+        "test -e b.txt  # expect: fails before",
+    ],
+)
+def test_an_expectation_that_holds_passes(world: World, commented: str) -> None:
+    world.task("p/01-b", whole=B, validation=f"{commented}\ngrep -qx b b.txt")
+    outcome = world.exec("p/01-b")
+    assert outcome.json["verdict"] == "merged", outcome.text
+
+
+@pytest.mark.parametrize(
+    "commented",
+    [
+        "true  # expect: exit 1",
+        "seq 651 | wc -l  # expect: output ~600 ±50",
+        'cat b.txt  # expect: output contains "two"',
+        "cat b.txt  # expect: no output",
+    ],
+)
+def test_an_expectation_that_does_not_hold_fails_the_task(world: World, commented: str) -> None:
+    world.task("p/01-b", whole=B, validation=f"grep -qx b b.txt\n{commented}")
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert commands(outcome.json)[0] == ("grep -qx b b.txt", True)
+    assert not world.has("b.txt")
+
+
+def test_a_command_that_must_fail_before_and_does_not_stops_the_task(world: World) -> None:
+    validation = "true  # expect: fails before\ngrep -qx b b.txt"
+    world.task("p/01-b", whole=B, validation=validation)
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (1, "refused")
+    assert not world.has("b.txt")
+
+
+def test_a_validation_that_is_green_already_is_refused_before_anything_is_spent(
+    world: World,
+) -> None:
+    with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
+        world.configure(**model_settings(server.base_url))
+        path = world.task("p/01-b", writes=["b.txt"], validation="grep -qx one a.txt")
+        before = world.tip()
+        outcome = world.exec(path)
+        assert server.requests == []
+    assert (outcome.code, outcome.json["verdict"]) == (1, "refused")
+    assert "passes before any work" in outcome.json["reason"]
+    assert outcome.json["cost_usd"] == "0"
+    assert world.tip() == before
+
+
+def test_proof_none_waives_that_and_the_record_says_so(world: World) -> None:
+    world.task("p/01-b", whole=B, validation="grep -qx one a.txt", front={"proof": "none"})
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (0, "merged")
+    (record,) = world.records("p/01-b")
+    assert any("proof" in note for note in record["notes"])
+
+
+def test_a_command_that_outlives_its_time_fails_the_task(world: World) -> None:
+    validation = "if [ -e b.txt ]; then sleep 30; fi\ntest -e b.txt"
+    world.task("p/01-b", whole=B, validation=validation, front={"timeout_seconds": 1})
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert outcome.json["seconds"] < 20
+    assert not world.has("b.txt")

@@ -1,0 +1,116 @@
+"""Values that plainly fit a JSON schema, told without the schema library, whose import takes longer than most commands.
+
+A yes is certain. Anything else means that the library must judge, and say what is wrong and where.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "title", "description", "examples"})
+
+
+def surely_fits(value: object, schema: Mapping[str, Any]) -> bool:
+    """Whether the value is certain to fit; False also where the schema says what this cannot read."""
+    for keyword, said in schema.items():
+        if keyword in ANNOTATIONS:
+            continue
+        rule = _RULES.get(keyword)
+        if rule is None or not rule(value, said, schema):
+            return False
+    return True
+
+
+def _has_type(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    kinds = said if isinstance(said, list) else [said]
+    return any(type(value) in _TYPES.get(kind, ()) for kind in kinds)
+
+
+def _is_choice(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    return any(type(value) is type(choice) and value == choice for choice in said)
+
+
+def _is_at_least(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, (int, float, Decimal)) or value >= said
+
+
+def _is_at_most(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, (int, float, Decimal)) or value <= said
+
+
+def _is_long_enough(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or len(value) >= said
+
+
+def _is_short_enough(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or len(value) <= said
+
+
+def _matches(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or re.search(said, value) is not None
+
+
+def _items_fit(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    if not isinstance(value, list):
+        return True
+    return isinstance(said, dict) and all(surely_fits(item, said) for item in value)
+
+
+def _are_unique(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    if not said or not isinstance(value, list):
+        return True
+    return all(type(item) is str for item in value) and len(set(value)) == len(value)
+
+
+def _has_all(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, dict) or all(key in value for key in said)
+
+
+def _properties_fit(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    if not isinstance(value, dict):
+        return True
+    return all(surely_fits(value[key], said[key]) for key in value if key in said)
+
+
+def _others_fit(value: object, said: Any, schema: Mapping[str, Any]) -> bool:
+    if not isinstance(value, dict):
+        return True
+    others = [item for key, item in value.items() if key not in schema.get("properties", {})]
+    if isinstance(said, dict):
+        return "patternProperties" not in schema and all(surely_fits(item, said) for item in others)
+    return said is True or not others
+
+
+def _names_fit(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    if not isinstance(value, dict):
+        return True
+    return isinstance(said, dict) and all(surely_fits(key, said) for key in value)
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float, Decimal),
+    "boolean": (bool,),
+    "null": (type(None),),
+    "array": (list,),
+    "object": (dict,),
+}
+_RULES: Mapping[str, Callable[[object, Any, Mapping[str, Any]], bool]] = {
+    "type": _has_type,
+    "enum": _is_choice,
+    "minimum": _is_at_least,
+    "maximum": _is_at_most,
+    "minLength": _is_long_enough,
+    "maxLength": _is_short_enough,
+    "pattern": _matches,
+    "items": _items_fit,
+    "uniqueItems": _are_unique,
+    "required": _has_all,
+    "properties": _properties_fit,
+    "additionalProperties": _others_fit,
+    "propertyNames": _names_fit,
+}
