@@ -22,6 +22,8 @@ LAYERS = (
     "edits",
     "spec",
     "settings",
+    "values",
+    "schemas",
     "resources",
     "errors",
     "__init__",

@@ -10,19 +10,21 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any, cast
 
 from minitask import resources
 from minitask.errors import UsageError
-from minitask.schemas import surely_fits
 from minitask.values import dataclass
 
 FILE = "minitask.yaml"
 PREFIX = "MINITASK_"
-GUARDED = ("executors", "sandbox", "network")
-"""Keys that could run a program outside the sandbox, send a key somewhere or loosen the sandbox."""
+GUARDED = ("executors", "sandbox", "network", "prices")
+"""Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
+NARROWED = ("budget", "limits")
+"""Keys of numbers that an untrusted repository can only lower."""
 
 DEFAULTS: Mapping[str, Any] = {
     "executors": {},
@@ -59,6 +61,8 @@ ENVIRONMENT = {
     "MINITASK_REPAIRS": "routing.repairs",
 }
 
+NUMBERS = frozenset({"budget.max_cost_usd", "concurrency.jobs", "routing.repairs"})
+
 Memo = Callable[[str, Callable[[], Any]], Any]
 """Gives a remembered value for a key, or makes and keeps it."""
 
@@ -89,7 +93,6 @@ class Settings:
     tiers: Mapping[str, TierSetting]
     prices: Mapping[str, Mapping[str, Decimal]]
     repairs: int
-    escalation: tuple[str, ...]
     entry: Mapping[str, str]
     baseline: Mapping[str, str]
     target: str | None
@@ -102,7 +105,6 @@ class Settings:
     setup: str
     limits: Mapping[str, int]
     max_cost_usd: Decimal | None
-    jobs: int
     values: Mapping[str, Any] = field(repr=False)
     sources: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
@@ -165,7 +167,8 @@ def environment_layer(environ: Mapping[str, str]) -> Layer:
     values: dict[str, Any] = {}
     for variable, key in ENVIRONMENT.items():
         if environ.get(variable):
-            _assign(values, key, _number(environ[variable]))
+            text = environ[variable]
+            _assign(values, key, _number(text) if key in NUMBERS else text)
     if values:
         _check_schema(values, "environment")
     return Layer("environment", values)
@@ -181,12 +184,25 @@ def resolve(layers: list[Layer], *, trusted: bool) -> Settings:
         if layer.name == FILE and not trusted:
             ignored = [key for key in GUARDED if key in held]
             held = {key: value for key, value in held.items() if key not in GUARDED}
+            held = {key: _lowered(values, key, value) for key, value in held.items()}
             if ignored:
                 notes.append(
                     f"{FILE}: {', '.join(ignored)} ignored until you run `minitask trust` in this repository"
                 )
         _merge(values, held, source=layer.name, sources=sources)
     return _typed(values, sources, tuple(notes))
+
+
+def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
+    """A table of numbers with only those that are lower than what is in force; anything else as it is."""
+    if key not in NARROWED:
+        return held
+    now = values[key]
+    return {
+        name: number
+        for name, number in held.items()
+        if number is not None and (now.get(name) is None or number < now[name])
+    }
 
 
 def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ...]) -> Settings:
@@ -200,7 +216,6 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
             for model, rates in values["prices"].items()
         },
         repairs=int(values["routing"]["repairs"]),
-        escalation=tuple(values["routing"]["escalation"]),
         entry=values["routing"]["entry"],
         baseline=values["baseline"],
         target=values["target"],
@@ -213,7 +228,6 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         setup=workspace["setup"],
         limits=values["limits"],
         max_cost_usd=None if limit is None else Decimal(str(limit)),
-        jobs=int(values["concurrency"]["jobs"]),
         values=values,
         sources=sources,
         notes=notes,
@@ -269,13 +283,13 @@ def _checked(text: str, name: str) -> Any:
 
 
 def _check_schema(values: Mapping[str, Any], name: str) -> None:
-    schema = resources.schema("config")
-    if surely_fits(values, schema):
-        return
+    endless = _not_finite(values)
+    if endless:
+        raise UsageError(f"{endless} is no finite number", where=name, hint="write a plain number")
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    validator = Draft202012Validator(schema)
+    validator = Draft202012Validator(resources.schema("config"))
     error = best_match(validator.iter_errors(values))
     if error is None:
         return
@@ -287,6 +301,17 @@ def _check_schema(values: Mapping[str, Any], name: str) -> None:
         where=name,
         hint="see `minitask config show`",
     )
+
+
+def _not_finite(values: Any, prefix: str = "") -> str:
+    """The dotted key of the first number that is none, or infinite; empty where all are fine."""
+    if isinstance(values, Mapping):
+        found = (
+            _not_finite(value, f"{prefix}.{key}" if prefix else str(key))
+            for key, value in values.items()
+        )
+        return next(filter(None, found), "")
+    return prefix if isinstance(values, float) and not isfinite(values) else ""
 
 
 def _unknown_key(instance: Any, schema: Any, *, where: str, prefix: str) -> UsageError:
@@ -309,11 +334,11 @@ def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _number(text: str) -> Any:
+    """A plain number; the text as it is where it is none, for the schema to refuse."""
     try:
-        number = Decimal(text)
-    except InvalidOperation:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
         return text
-    return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _trusted(environ: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 
 import click
@@ -22,17 +21,11 @@ def run_command(command: click.Command) -> int:
         say(f"error: {error}")
         return error.exit_code
     except click.Abort:
-        say("interrupted")
+        say("interrupted: what was proven and landed stays; run the same command again to go on")
         return INTERRUPTED
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted: what was proven and landed stays; run the same command again to go on")
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
     except OSError as error:
         say(f"error: {error.strerror or error}: {error.filename or 'the file system'}")
         return MACHINE

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from minitask.ledger.record import TaskResult
     from minitask.run.attempt import Wishes
     from minitask.run.engine import Engine
+    from minitask.run.finding import Found
     from minitask.run.tasks import Task
 
 
@@ -76,13 +77,17 @@ def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> Wishes:
     )
 
 
-def _only(tasks: tuple[Task, ...], spec: str) -> Task:
+def _only(found: Found, spec: str) -> Task:
+    """The one task that is meant; raises the refusal where its spec is not committed as it stands."""
+    tasks = found.tasks
     if len(tasks) > 1:
         names = ", ".join(task.name for task in tasks[:4])
         raise UsageError(
             f"{spec} holds {len(tasks)} tasks ({names} …)",
             hint="name one, or run them all with `minitask run`",
         )
+    if tasks[0].name in found.refused:
+        raise found.refused[tasks[0].name]
     return tasks[0]
 
 

@@ -43,9 +43,9 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     with session.engine(f"run {' '.join(specs)}", quiet=as_json) as engine:
         started = engine.clock()
         place = session.place(engine, into)
-        tasks = find_tasks(engine, specs, place)
+        found = find_tasks(engine, specs, place)
         wishes = Wishes(Demand(), merge=not options["no_merge"], again=bool(options["again"]))
-        results = run_project(engine, tasks, place=place, wishes=wishes, budget=Budget(limit))
+        results = run_project(engine, found, place=place, wishes=wishes, budget=Budget(limit))
         seconds = engine.clock() - started
     from minitask.reports.results import RunSummary, render_run, run_document
 

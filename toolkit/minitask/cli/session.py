@@ -45,13 +45,20 @@ class Session:
     settings: Settings
 
     @contextmanager
-    def engine(self, purpose: str, *, quiet: bool = False) -> Iterator[Engine]:
-        """An engine under the repository's lock; progress goes to stderr."""
+    def engine(
+        self, purpose: str, *, quiet: bool = False, looks_only: bool = False
+    ) -> Iterator[Engine]:
+        """An engine under the repository's lock, or one that only looks; progress goes to stderr."""
         from minitask.run.engine import open_engine
 
         emit = _silent if quiet else _progress
         with open_engine(
-            self.repository, self.settings, environ=self.environ, purpose=purpose, emit=emit
+            self.repository,
+            self.settings,
+            environ=self.environ,
+            purpose=purpose,
+            emit=emit,
+            looks_only=looks_only,
         ) as engine:
             yield engine
 
@@ -65,7 +72,7 @@ class Session:
         return Place(engine.tip(target), target, self.folder, worktree_spec)
 
 
-def start(ctx: click.Context, *, flags: Mapping[str, Any] | None = None) -> Session:
+def start(ctx: click.Context) -> Session:
     """Find the repository and settle the settings, or say in one line why not."""
     from minitask.repo.repository import discover
     from minitask.run.configure import load_settings
@@ -73,7 +80,7 @@ def start(ctx: click.Context, *, flags: Mapping[str, Any] | None = None) -> Sess
     folder = start_folder(ctx)
     environ = environment()
     repository = discover(folder, environ)
-    settings = load_settings(repository, environ, flags=flags)
+    settings = load_settings(repository, environ)
     for note in settings.notes:
         say(f"note: {note}")
     return Session(folder, environ, repository, settings)

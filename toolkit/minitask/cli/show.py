@@ -25,7 +25,7 @@ def command(ctx: click.Context, task: str, *, as_json: bool) -> int:
       minitask show api/02-routes
     """
     session = start(ctx)
-    with session.engine(f"show {task}", quiet=True) as engine:
+    with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
         place = session.place(engine)
         record = latest_record(engine, task)
         records = records_of(engine, task)

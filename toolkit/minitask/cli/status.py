@@ -23,7 +23,7 @@ def command(ctx: click.Context, projects: tuple[str, ...], *, as_json: bool) -> 
       minitask status api
     """
     session = start(ctx)
-    with session.engine("status", quiet=True) as engine:
+    with session.engine("status", quiet=True, looks_only=True) as engine:
         place = session.place(engine)
         has_any = engine.objects.entry(place.base, PROJECTS) is not None
         words = projects or ((_all(session.repository.top),) if has_any else ())

@@ -17,8 +17,8 @@ from minitask.repo.objects import TREE, Objects
 
 def record_file(record: Record) -> FileWrite:
     """The file that holds a record."""
-    text = json.dumps(record_document(record), indent=1, ensure_ascii=False) + "\n"
-    content = text.encode("utf-8", "surrogateescape")
+    text = json.dumps(record_document(record), indent=1) + "\n"
+    content = text.encode("ascii")
     digest = hashlib.sha256(content).hexdigest()[:12]
     return FileWrite(f"{record.task}/{record.attempt.n:04d}-{digest}.json", content)
 

@@ -2,24 +2,43 @@
 
 A branch that is checked out nowhere moves by compare-and-swap. One that is checked out moves by a fast-forward merge in
 that checkout, which refuses rather than overwrite. A journal file, written before and removed after, lets the next
-command undo the halves of a checkout that a kill in between left behind.
+command undo the halves of a checkout that a kill in between left behind. What git wrote is told from what the user
+wrote by time and content together: changed since the journal, and nothing but the new content or its beginning.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from minitask.repo import refs
-from minitask.repo.git import Git
+from minitask.errors import MachineError, MinitaskError
+from minitask.repo import process, refs
+from minitask.repo.git import Git, failure
 from minitask.repo.merging import TreeChange, tree_changes
 from minitask.repo.repository import Repository, head_branch
+from minitask.values import dataclass
 
 JOURNAL = "advance.json"
 LOCK_GRACE_SECONDS = 1.0
+FAST_FORWARD = ("merge", "--quiet", "--ff-only", "--no-overwrite-ignore", "--no-stat")
+TROUBLE = (
+    "No space left",
+    "Disk quota",
+    "Read-only file system",
+    "Permission denied",
+    "Input/output error",
+    "unable to write",
+    "unable to create file",
+    "unable to unlink",
+    "annot create directory",
+)
+"""What git says when the machine failed, rather than that something of the user's is in the way."""
+SKIPPED = "S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +67,46 @@ class Step:
     new: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A path in the index: git's tag for it, its mode and its blob."""
+
+    tag: str
+    mode: str
+    oid: str
+
+
 def advance(repository: Repository, step: Step) -> Advanced:
-    """Move the target; the checkout that holds it, if any, gets the new files."""
+    """Move the target; the checkout that holds it, if any, gets the new files.
+
+    `MachineError` where git or the disk failed; what was half-written by then is mended at once, or else by the next
+    command, for the journal stays until it is.
+    """
     place = checkout_of(repository, step.target)
-    with_journal = repository.home / JOURNAL
-    _write_journal(with_journal, step, place)
+    since_ns = write_journal(repository, step, place)
     try:
         if place is None:
             moved = refs.move(repository.git, [refs.Move(step.target, step.new, step.old)])
-            return Advanced(moved, moved_meanwhile=not moved)
-        return _fast_forward(repository, step, place)
-    finally:
-        with_journal.unlink(missing_ok=True)
+            outcome: Advanced | MachineError = Advanced(moved, moved_meanwhile=not moved)
+        else:
+            outcome = _fast_forward(repository, step, place=place, since_ns=since_ns)
+    except BaseException:
+        with contextlib.suppress(MinitaskError, OSError):
+            heal(repository)
+        raise
+    (repository.home / JOURNAL).unlink(missing_ok=True)
+    if isinstance(outcome, MachineError):
+        raise outcome
+    return outcome
 
 
 def checkout_of(repository: Repository, target: str) -> Checkout | None:
     """The checkout in which a branch is checked out, if any."""
+    if repository.top is not None and head_branch(repository) == target:
+        return Checkout(repository.top, repository.git_dir)
     if (repository.common_dir / "worktrees").is_dir():
         return _linked_checkout(repository, target)
-    if repository.top is None or head_branch(repository) != target:
-        return None
-    return Checkout(repository.top, repository.git_dir)
+    return None
 
 
 def heal(repository: Repository) -> None:
@@ -78,21 +116,23 @@ def heal(repository: Repository) -> None:
         entry = json.loads(path.read_text("utf-8", "surrogateescape"))
         step = Step(entry["target"], entry["old"], entry["new"])
         place = Checkout(Path(entry["top"]), Path(entry["git_dir"])) if entry["top"] else None
-        started = int(entry["started_ns"])
+        since_ns = path.stat().st_mtime_ns
     except (OSError, ValueError, KeyError, TypeError):
         path.unlink(missing_ok=True)
         return
-    _remove_locks(repository, step, place, started)
-    if place is not None and place.top.is_dir():
-        _restore(repository, step, place)
+    _remove_locks(repository, step, place, since_ns)
+    if place is not None and _are_there(repository, step, place):
+        _restore(repository, step, place=place, since_ns=since_ns)
+        _follow_index(repository, step, place)
     path.unlink(missing_ok=True)
 
 
-def _write_journal(path: Path, step: Step, place: Checkout | None) -> None:
+def write_journal(repository: Repository, step: Step, place: Checkout | None) -> int:
+    """Write down what is about to be done; the time of that in ns, by the file system's own clock."""
+    path = repository.home / JOURNAL
     entry = asdict(step) | {
         "top": str(place.top) if place else "",
         "git_dir": str(place.git_dir) if place else "",
-        "started_ns": time.time_ns(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".new")
@@ -101,20 +141,30 @@ def _write_journal(path: Path, step: Step, place: Checkout | None) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(path)
+    return path.stat().st_mtime_ns
 
 
-def _fast_forward(repository: Repository, step: Step, place: Checkout) -> Advanced:
+def _fast_forward(
+    repository: Repository, step: Step, *, place: Checkout, since_ns: int
+) -> Advanced | MachineError:
+    """Merge in the checkout; the error is given, not raised, where nothing is left to mend."""
     git = _checkout_git(repository, place)
     if git.line("rev-parse", "--verify", "HEAD") != step.old:
         return Advanced(done=False, moved_meanwhile=True)
     if (place.git_dir / "rebase-merge").exists() or (place.git_dir / "rebase-apply").exists():
         return Advanced(done=False, reason="a rebase is under way in the checkout")
-    done = git.run("merge", "--quiet", "--ff-only", "--no-overwrite-ignore", "--no-stat", step.new)
+    done = git.run(*FAST_FORWARD, step.new)
     if done.exit_code == 0:
         return Advanced(done=True)
+    if done.exit_code < 0:
+        raise failure(FAST_FORWARD, done)
     said = done.stderr.decode("utf-8", "replace")
     if "Not possible to fast-forward" in said:
         return Advanced(done=False, moved_meanwhile=True)
+    # Git took its locks away itself, but leaves the files that it wrote before a disk was full or a filter failed.
+    _restore(repository, step, place=place, since_ns=since_ns)
+    if any(words in said for words in TROUBLE):
+        return failure(FAST_FORWARD, done)
     return Advanced(done=False, reason=_refusal(said))
 
 
@@ -133,13 +183,13 @@ def _linked_checkout(repository: Repository, target: str) -> Checkout | None:
         if field.startswith("worktree "):
             top = field.removeprefix("worktree ")
         if field == f"branch {target}":
-            git = repository.git.with_user_config(Path(top))
             pointer = Path(top) / ".git"
             if not pointer.exists():
-                continue
-            here = Git(pointer, git.environ) if pointer.is_dir() else None
-            folder = here.git_dir if here else _follow(pointer)
-            return Checkout(Path(top), folder)
+                raise MachineError(
+                    f"{target.removeprefix('refs/heads/')} is checked out for {top}, whose files cannot be found",
+                    hint="run the command in that checkout, or `git worktree prune` if it is gone",
+                )
+            return Checkout(Path(top), pointer if pointer.is_dir() else _follow(pointer))
     return None
 
 
@@ -163,39 +213,112 @@ def _remove_locks(
     deadline = time.monotonic() + LOCK_GRACE_SECONDS
     while any(lock.exists() for lock in locks) and time.monotonic() < deadline:
         time.sleep(0.05)
-    for lock in locks:
-        if lock.exists() and lock.stat().st_mtime_ns >= since_ns - 1_000_000_000:
-            lock.unlink(missing_ok=True)
+    stale = [lock for lock in locks if lock.exists() and lock.stat().st_mtime_ns >= since_ns]
+    if stale and place is not None and process.works_in("git", place.top):
+        raise MachineError(
+            f"a git command of yours is at work in {place.top}, and holds {stale[0].name}",
+            hint="let it end, then run the same command again",
+        )
+    for lock in stale:
+        lock.unlink(missing_ok=True)
 
 
-def _restore(repository: Repository, step: Step, place: Checkout) -> None:
+def _are_there(repository: Repository, step: Step, place: Checkout) -> bool:
+    """Whether checkout and commits exist still; without them nothing can be told or written."""
+    return (place.top.is_dir() and place.git_dir.is_dir()) and all(
+        repository.git.succeeds("cat-file", "-e", f"{commit}^{{tree}}")
+        for commit in (step.old, step.new)
+    )
+
+
+def _restore(repository: Repository, step: Step, *, place: Checkout, since_ns: int) -> None:
     """Bring half-written files back to what the index says; a file with anything of the user's in it stays.
 
-    A path is ours where the step changes it and it is missing, or holds the new content or a part of it from the
-    start: nothing is lost by writing it again, for the new content is in a commit.
+    Nothing is lost by writing ours again, for the new content is in a commit.
     """
     git = _checkout_git(repository, place)
-    changes = {change.path: change for change in tree_changes(repository.git, step.old, step.new)}
-    indexed = set(git.fields("ls-files", "-z"))
-    ours = [path for path, change in changes.items() if _is_ours(git, place, change)]
-    back = [path for path in ours if path in indexed]
+    changes = tree_changes(repository.git, step.old, step.new)
+    index = _read_index(git)
+    for change in changes:
+        if change.path not in index and _is_ours(git, place, change, since_ns):
+            _remove(place.top, change.path)
+    back = [
+        change.path
+        for change in changes
+        if change.path in index
+        and index[change.path].tag != SKIPPED
+        and _is_ours(git, place, change, since_ns)
+    ]
     if back:
         names = "\0".join(back).encode("utf-8", "surrogateescape")
         git.output("checkout-index", "-f", "-z", "--stdin", stdin=names)
-    for path in ours:
-        if path not in indexed:
-            (place.top / path).unlink(missing_ok=True)
 
 
-def _is_ours(git: Git, place: Checkout, change: TreeChange) -> bool:
+def _read_index(git: Git) -> dict[str, _Entry]:
+    """What the index holds, but for paths in conflict."""
+    entries: dict[str, _Entry] = {}
+    for field in git.fields("ls-files", "--stage", "-v", "-z"):
+        header, _, path = field.partition("\t")
+        tag, mode, oid, stage = header.split(" ")
+        if stage == "0":
+            entries[path] = _Entry(tag, mode, oid)
+    return entries
+
+
+def _is_ours(git: Git, place: Checkout, change: TreeChange, since_ns: int) -> bool:
+    """Whether git wrote what stands at a path, or took it away."""
     path = place.top / change.path
-    if path.is_symlink() or path.is_dir():
+    if not _has_plain_parents(place.top, path):
         return False
-    if not path.exists():
-        return change.status != "D"
-    if change.status == "D":
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return change.status != "A" and _folder_of(path).stat().st_mtime_ns >= since_ns
+    if change.status == "D" or not stat.S_ISREG(found.st_mode) or found.st_ctime_ns < since_ns:
         return False
-    present = path.read_bytes()
-    return git.output("cat-file", "--filters", f"--path={change.path}", change.new_oid).startswith(
-        present
+    new = git.output("cat-file", "--filters", f"--path={change.path}", change.new_oid)
+    return new.startswith(path.read_bytes())
+
+
+def _has_plain_parents(top: Path, path: Path) -> bool:
+    """Whether every folder above a path that is there is a folder, and no link to one."""
+    between = [parent for parent in path.parents if parent != top and parent.is_relative_to(top)]
+    return all(
+        stat.S_ISDIR(parent.lstat().st_mode) for parent in between if os.path.lexists(parent)
     )
+
+
+def _folder_of(path: Path) -> Path:
+    """The innermost folder above a path that is there."""
+    return next(parent for parent in path.parents if parent.is_dir())
+
+
+def _remove(top: Path, name: str) -> None:
+    """Remove a file, and the folders that are empty without it."""
+    path = top / name
+    path.unlink(missing_ok=True)
+    for parent in path.parents:
+        if parent == top:
+            return
+        try:
+            parent.rmdir()
+        except OSError:
+            return
+
+
+def _follow_index(repository: Repository, step: Step, place: Checkout) -> None:
+    """Move the branch where its checkout has arrived: files and index were written, the ref was not."""
+    git = _checkout_git(repository, place)
+    head = git.run("symbolic-ref", "-q", "HEAD").stdout.decode("utf-8", "surrogateescape")
+    if head.rstrip("\n") != step.target or git.line("rev-parse", "HEAD") != step.old:
+        return
+    index = _read_index(git)
+    changes = tree_changes(repository.git, step.old, step.new)
+    if all(_has_arrived(index.get(change.path), change) for change in changes):
+        git.run(*FAST_FORWARD, step.new)
+
+
+def _has_arrived(entry: _Entry | None, change: TreeChange) -> bool:
+    if change.status == "D" or entry is None:
+        return change.status == "D" and entry is None
+    return (entry.mode, entry.oid) == (change.new_mode, change.new_oid)

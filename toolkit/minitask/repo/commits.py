@@ -86,7 +86,7 @@ def _remove_crash_report(said: bytes) -> None:
 
 
 def remove_stale_keeps(objects_dir: Path) -> None:
-    """Remove the marks of a killed fast-import on its packs, which gc would never touch again; call it under the lock."""
+    """Remove the marks of a killed fast-import on its packs, which gc would not touch; call it under the lock."""
     for mark in (objects_dir / "pack").glob("pack-*.keep"):
         if mark.read_bytes() == b"fast-import":
             mark.unlink(missing_ok=True)

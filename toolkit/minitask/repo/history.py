@@ -57,7 +57,9 @@ def latest_landing(git: Git, target: str, *, task: str, since: str | None = None
     pattern = rf"^Minitask\(-Undo\)\?: {re.escape(task)}$"
     form = "--format=%H%x00%(trailers:key=Minitask-Spec,valueonly)%x00%(trailers:key=Minitask-Undo,valueonly)"
     span = [target, f"^{since}"] if since else [target]
-    text = git.line("log", "-1", "--first-parent", f"--grep={pattern}", form, *span)
+    text = git.line(
+        "log", "-1", "--first-parent", "--basic-regexp", f"--grep={pattern}", form, *span
+    )
     if not text:
         return None
     commit, spec, undo = text.split("\0")
@@ -68,7 +70,14 @@ def landings(git: Git, target: str) -> dict[str, Landing]:
     """Task → its newest landing or undo, over the target's whole first-parent line."""
     keys = ("Minitask", "Minitask-Spec", "Minitask-Undo")
     form = "--format=%H" + "".join(f"%x00%(trailers:key={key},valueonly)" for key in keys) + "%x01"
-    args = ("log", "--first-parent", r"--grep=^Minitask\(-Undo\)\?: ", form, target)
+    args = (
+        "log",
+        "--first-parent",
+        "--basic-regexp",
+        r"--grep=^Minitask\(-Undo\)\?: ",
+        form,
+        target,
+    )
     found: dict[str, Landing] = {}
     for item in git.output(*args).decode("utf-8", "surrogateescape").split("\1"):
         commit, _, rest = item.strip("\n").partition("\0")
@@ -82,7 +91,15 @@ def landings(git: Git, target: str) -> dict[str, Landing]:
 def latest_with_spec(git: Git, commit: str) -> str | None:
     """The newest commit, on the first-parent line from here, that carries a `Minitask-Spec` trailer."""
     return (
-        git.line("log", "-1", "--first-parent", "--format=%H", "--grep=^Minitask-Spec: ", commit)
+        git.line(
+            "log",
+            "-1",
+            "--first-parent",
+            "--format=%H",
+            "--basic-regexp",
+            "--grep=^Minitask-Spec: ",
+            commit,
+        )
         or None
     )
 

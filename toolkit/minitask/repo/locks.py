@@ -38,8 +38,11 @@ def hold(path: Path, *, on_wait: Callable[[str], None]) -> Iterator[Held]:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(fd, on_wait)
-        yield Held(fd, abandoned=os.fstat(fd).st_size > 0)
-        os.ftruncate(fd, 0)
+        held = Held(fd, abandoned=os.fstat(fd).st_size > 0)
+        try:
+            yield held
+        finally:
+            os.ftruncate(fd, 0)
     finally:
         os.close(fd)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
@@ -14,6 +15,13 @@ from minitask.values import dataclass
 
 FILE_MODES = ("100644", "100755")
 SYMLINK, SUBMODULE, TREE = "120000", "160000", "40000"
+
+
+def blob_id(content: bytes, *, like: str) -> str:
+    """The id of a blob with this content, by the hash that the id `like` is made with."""
+    digest = hashlib.new("sha1" if len(like) == 40 else "sha256", usedforsecurity=False)
+    digest.update(b"blob %d\0" % len(content) + content)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,6 +270,20 @@ def end_marked(mark: bytes, *, passes: int = 20) -> None:
         time.sleep(0.001)
 
 
+def works_in(program: str, folder: Path) -> bool:
+    """Whether a process of that name stands in a folder or below it; False where there is no `/proc` to tell."""
+    return any(_works_in(pid, program, folder.resolve()) for pid in _process_ids())
+
+
+def _works_in(pid: int, program: str, folder: Path) -> bool:
+    proc = Path(f"/proc/{pid}")
+    try:
+        named = (proc / "comm").read_text().rstrip("\n") == program
+        return named and (proc / "cwd").readlink().is_relative_to(folder)
+    except (OSError, ValueError):
+        return False
+
+
 class _Kept:
     """The beginning of one stream."""
 

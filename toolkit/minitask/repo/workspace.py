@@ -7,10 +7,7 @@ that runs there can change how the toolkit's own git behaves. `tree/.git` only p
 from __future__ import annotations
 
 import os
-import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from minitask.errors import MachineError
@@ -20,8 +17,6 @@ from minitask.repo.repository import Repository
 from minitask.values import dataclass
 
 STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
-PRIVATE_HOME = re.compile(rb"HOME=(/.*/minitask-[0-9a-f]{16}/)home")
-"""The home that a session without bubblewrap has, and no other process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,53 +127,34 @@ class Slot:
             _copy(top / name, self.tree / name)
 
 
-@contextmanager
-def open_slot(repository: Repository, bring: Bring = Bring()) -> Iterator[Slot]:
-    """The repository's workspace; it stays on disk afterwards, so that the next task starts warm."""
-    yield Slot(repository.home / "slots" / "0", repository, bring)
+def end_survivors(scratch: Path) -> None:
+    """End what a killed command left running, and remove its private folders; call it under the lock.
 
-
-def end_survivors(slots: Path) -> None:
-    """End what a killed command left running in the slots, and remove its private folders; call it under the lock.
-
-    Only a session without bubblewrap can outlive the toolkit. A shell of the user's that stands in a slot is let be.
+    Only a session without bubblewrap can outlive the toolkit. Its processes are known by their home, which lies in the
+    toolkit's own `scratch` folder; nothing that they say is taken for a path.
     """
-    place = os.fsencode(slots.resolve())
-    for private in {home for pid in _process_ids() if (home := _private_home(pid, place))}:
-        process.end_marked(b"HOME=" + private)
-        shutil.rmtree(private, ignore_errors=True)
-
-
-def _process_ids() -> list[str]:
-    try:
-        return [path.name for path in Path("/proc").iterdir() if path.name.isdecimal()]
-    except OSError:
-        return []
-
-
-def _private_home(pid: str, place: bytes) -> bytes | None:
-    """The private folder of a session's process that has to do with the place."""
-    try:
-        standing = os.fsencode(Path(f"/proc/{pid}/cwd").readlink())
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return None
-    found = next(filter(None, map(PRIVATE_HOME.fullmatch, variables)), None)
-    if found is None or not (standing + b"/").startswith(place + b"/"):
-        return None
-    return found[1]
+    if not scratch.is_dir():
+        return
+    process.end_marked(os.fsencode(f"HOME={scratch}/"))
+    for private in scratch.iterdir():
+        discard(private)
 
 
 def discard(folder: Path) -> None:
     """Remove a slot, whatever was done to the permissions of its folders."""
 
     def unlock(function: object, path: str, _error: object) -> None:
-        Path(path).parent.chmod(0o700)
-        Path(path).chmod(0o700)
+        Path(path).parent.chmod(
+            0o700
+        )  # a folder for sure; the path itself may be a link to anywhere
+        if Path(path).is_dir() and not Path(path).is_symlink():
+            Path(path).chmod(0o700)
         if callable(function):
             function(path)
 
-    if folder.exists():
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
         shutil.rmtree(folder, onerror=unlock)
 
 

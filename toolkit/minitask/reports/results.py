@@ -80,6 +80,8 @@ def render_result(result: TaskResult) -> str:
     lines = [f"{MARKS[result.verdict]} {result.task}: {result.verdict.value}{_reason(result)}"]
     for attempt in result.attempts:
         lines += render_attempt(attempt)
+        if attempt.sandbox != "strong":
+            lines.append(f"  NOTE   the sandbox was {attempt.sandbox}; `minitask doctor` says why")
     if result.attempts:
         lines.append(f"  cost   {dollars(result.cost_usd)}{_baseline(result.baseline_cost_usd)}")
     if result.branch:

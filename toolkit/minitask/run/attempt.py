@@ -26,7 +26,7 @@ from minitask.run.engine import Engine, Progress
 from minitask.run.landing import Candidate, land
 from minitask.run.orders import make_order
 from minitask.run.proof import check_fails_before, prove
-from minitask.run.resume import land_proven
+from minitask.run.resume import take_proven
 from minitask.run.sealing import move_branch, record_landing, seal
 from minitask.run.tasks import Task
 
@@ -54,8 +54,8 @@ def run_task(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
     started = engine.clock()
     try:
         done = None if wishes.again else landed_result(engine, task)
-        if done is None and wishes.takes_what_is_there and wishes.merge:
-            done = land_proven(engine, task)
+        if done is None and wishes.takes_what_is_there:
+            done = take_proven(engine, task, lands=wishes.merge)
         result = done or _run(engine, task, wishes, started)
     except (RefusedError, EditError) as error:
         result = _stopped(task, Verdict.REFUSED, str(error))
@@ -96,26 +96,31 @@ def _run(engine: Engine, task: Task, wishes: Wishes, started: float) -> TaskResu
     changes = _work(engine, draft, order)
     if changes is not None:
         _judge_safely(engine, draft, order, changes)
-    return _finish(engine, draft, wishes)
+    try:
+        return _finish(engine, draft, wishes)
+    except (MachineError, OSError) as error:
+        draft.fail(Verdict.ERROR, "record", str(error))
+        return _result(draft, draft.attempt(engine), None)
 
 
 def _prepare(engine: Engine, task: Task, wishes: Wishes, started: float) -> Draft:
     """Everything that can refuse the task before a command is run or a cent spent."""
     preflight.check_files(task, engine.objects, protected=_protected(engine, task))
     preflight.check_edits(task)
-    preflight.check_branch(task, engine.objects)
+    heads = task_heads(engine, task)
+    preflight.check_branch(task, engine.objects, heads)
+    engine.signature  # noqa: B018 - who commits must be known before anything is spent
     route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
     engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
-    heads = refs.snapshot(
-        engine.repository.git,
-        refs.branch(task.name),
-        f"{refs.ATTEMPTS}/{task.name}",
-        f"{refs.LANDING}/{task.name}",
-        refs.LEDGER,
-    )
     anchor = Anchor(engine.repository.git, engine.objects, task)
     number = _next_number(engine, task, heads)
     return Draft(task, route, number, started, heads, anchor, model=route.model)
+
+
+def task_heads(engine: Engine, task: Task) -> dict[str, str]:
+    """The task's branch, attempts and merges, and the ledger, by ref."""
+    folders = (f"{refs.ATTEMPTS}/{task.name}", f"{refs.LANDING}/{task.name}")
+    return refs.snapshot(engine.repository.git, refs.branch(task.name), *folders, refs.LEDGER)
 
 
 def _work(engine: Engine, draft: Draft, order: Order) -> tuple[Change, ...] | None:

@@ -110,7 +110,8 @@ def file_records(changes: Sequence[TreeChange]) -> tuple[FileRecord, ...]:
 def _author(attempt: Attempt, committer: Signature) -> Signature:
     name = attempt.model or "edit script"
     address = "".join(char if char.isalnum() or char in "._-" else "-" for char in name.lower())
-    return Signature(f"{name} (minitask)", f"{address}@minitask.invalid", committer.stamp)
+    shown = "".join(char for char in name if char.isprintable() and char not in "<>")
+    return Signature(f"{shown} (minitask)", f"{address}@minitask.invalid", committer.stamp)
 
 
 def _write(change: Change, objects: Objects, base: str) -> FileWrite:

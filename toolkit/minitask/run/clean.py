@@ -27,13 +27,13 @@ def clean(engine: Engine, place: Place, *, branches: bool, dry_run: bool) -> Cle
     Attempts and the ledger always stay: they are the evidence.
     """
     home = engine.repository.home
-    folders = tuple(path for path in (home / "slots", home / "cache") if path.exists())
+    folders = tuple(path for path in (home / "slots", home / "scratch", home / "cache") if path.exists())
     names = tuple(sorted(refs.snapshot(engine.repository.git, refs.LANDING)))
     if branches:
         names += _landed_branches(engine, place)
     if not dry_run:
         for folder in folders:
-            for child in folder.iterdir() if folder.name == "slots" else ():
+            for child in folder.iterdir() if folder.name != "cache" else ():
                 discard(child)
             shutil.rmtree(folder, ignore_errors=True)
         if names:

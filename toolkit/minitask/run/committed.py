@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from pathlib import PurePosixPath
 
 from minitask.errors import RefusedError
-from minitask.repo.objects import Entry
+from minitask.repo.objects import Entry, blob_id
 from minitask.run.engine import Engine
 from minitask.run.tasks import Place, checkout_bytes
 
@@ -30,8 +29,7 @@ def check_committed(engine: Engine, path: str, place: Place) -> None:
 
 def _is_same(engine: Engine, path: str, present: bytes, entry: Entry) -> bool:
     """Whether the content is the blob's, as it is or as git's own conversion of line ends would commit it."""
-    kind = hashlib.sha1 if len(entry.oid) == 40 else hashlib.sha256
-    if kind(b"blob %d\0" % len(present) + present).hexdigest() == entry.oid:
+    if blob_id(present, like=entry.oid) == entry.oid:
         return True
     git = engine.repository.git.with_user_config(engine.repository.top)
     oid = git.output("hash-object", f"--path={path}", "--stdin", stdin=present).decode().strip()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from minitask import settings
 from minitask.errors import UsageError
@@ -13,12 +12,7 @@ from minitask.repo.repository import Repository
 from minitask.settings import Layer, Settings
 
 
-def load_settings(
-    repository: Repository | None,
-    environ: Mapping[str, str],
-    *,
-    flags: Mapping[str, Any] | None = None,
-) -> Settings:
+def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> Settings:
     """Settle the settings; `UsageError` where a source cannot be read or has an unknown key."""
     memo = Cache(repository.home / "cache").document if repository else None
     layers: list[Layer] = []
@@ -32,8 +26,6 @@ def load_settings(
         layers.append(settings.parse_layer(local, name=settings.FILE, memo=memo))
         trusted = settings.is_trusted(environ, repository=repository.common_dir, text=local)
     layers.append(settings.environment_layer(environ))
-    if flags:
-        layers.append(Layer("flags", flags))
     return settings.resolve(layers, trusted=trusted)
 
 

@@ -54,9 +54,9 @@ def run_demo(folder: Path, environ: Mapping[str, str], emit: Callable[[Progress]
         target = engine.target(None)
         place = Place(engine.tip(target), target, folder)
         before = _python_lines(engine, place.base)
-        tasks = find_tasks(engine, [f"{PROJECTS}/{PROJECT}"], place)
+        found = find_tasks(engine, [f"{PROJECTS}/{PROJECT}"], place)
         wishes = Wishes(Demand())
-        results = run_project(engine, tasks, place=place, wishes=wishes, budget=Budget())
+        results = run_project(engine, found, place=place, wishes=wishes, budget=Budget())
         return Shown(
             folder=folder,
             results=results,

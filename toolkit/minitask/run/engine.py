@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,11 @@ from minitask.repo.repository import Repository, committer, head_branch
 from minitask.repo.sandbox import Limits, Sandbox
 from minitask.repo.workspace import Bring, Slot
 from minitask.settings import Settings
+from minitask.spec.paths import check_path
 from minitask.values import dataclass
+
+BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/.]$")
+"""What git-check-ref-format(1) forbids in a ref's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +51,7 @@ class Engine:
     @property
     def slot(self) -> Slot:
         """The workspace."""
-        bring = Bring(self.settings.share, self.settings.copy)
-        return Slot(self.repository.home / "slots" / "0", self.repository, bring)
+        return Slot(self.repository.home / "slots" / "0", self.repository, self._bring())
 
     @property
     def sandbox(self) -> Sandbox:
@@ -57,8 +61,22 @@ class Engine:
                 self.settings.sandbox,
                 cache=self.repository.home / "cache" / "sandbox.json",
                 environ=self.environ,
+                scratch=scratch_folder(self.repository),
             )
         return self._sandbox
+
+    def _bring(self) -> Bring:
+        """What the workspace gets from the checkout; `UsageError` for a path that leads out of it, or into `.git`."""
+        top = self.repository.top
+        for name in (*self.settings.share, *self.settings.copy):
+            reason = check_path(name)
+            inside = top is None or (top / name).resolve().is_relative_to(top.resolve())
+            if reason or not inside:
+                raise UsageError(
+                    f"workspace: {name!r} is not a path inside the checkout: {reason or 'it leads outside'}",
+                    hint="name files and folders of the repository's own",
+                )
+        return Bring(self.settings.share, self.settings.copy)
 
     @property
     def signature(self) -> Signature:
@@ -91,6 +109,10 @@ class Engine:
                 "HEAD is detached, so there is no branch to land on",
                 hint="name one with --into BRANCH",
             )
+        if BAD_REF.search(ref):
+            raise UsageError(
+                f"{name} is not the name of a branch", hint="name one that `git branch` lists"
+            )
         return ref
 
     def tip(self, target: str) -> str:
@@ -114,10 +136,18 @@ def open_engine(
     environ: Mapping[str, str],
     purpose: str,
     emit: Callable[[Progress], None] = lambda _progress: None,
+    looks_only: bool = False,
 ) -> Iterator[Engine]:
-    """An engine that holds the repository's lock, once what a killed one left behind has been mended."""
+    """An engine that holds the repository's lock, once what a killed one left behind has been mended.
+
+    One that `looks_only` neither waits for the lock nor mends anything.
+    """
     home = repository.home
     with ExitStack() as stack:
+        if looks_only:
+            objects = stack.enter_context(open_objects(repository.git))
+            yield Engine(repository, objects, settings, Cache(home / "cache"), environ, emit)
+            return
 
         def waiting(holder: str) -> None:
             emit(
@@ -137,13 +167,18 @@ def open_engine(
         yield Engine(locked, objects, settings, Cache(home / "cache"), environ, emit)
 
 
+def scratch_folder(repository: Repository) -> Path:
+    """Where sessions without bubblewrap have their homes."""
+    return repository.home / "scratch"
+
+
 def recover(repository: Repository, *, abandoned: bool = True) -> None:
     """Mend what a killed command left: validations, stale locks of the toolkit's refs, a half-written checkout.
 
     `abandoned` says that the last command surely was killed; else git alone may have been.
     """
     if abandoned:
-        workspace.end_survivors(repository.home / "slots")
+        workspace.end_survivors(scratch_folder(repository))
         commits.remove_stale_keeps(repository.objects_dir)
     refs.remove_stale_locks(repository.common_dir)
     if (repository.home / advance.JOURNAL).exists():

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from minitask.errors import UsageError
+from minitask.errors import RefusedError, UsageError
 from minitask.repo.objects import FILE_MODES, TREE
 from minitask.run.committed import check_committed
 from minitask.run.engine import Engine
 from minitask.run.preflight import check_complete
 from minitask.run.tasks import PROJECTS, Loaded, Place, Task, checkout_bytes, load_file
 from minitask.spec.model import Severity, SpecFile
+from minitask.values import dataclass
 
 
-def find_tasks(engine: Engine, words: Sequence[str], place: Place) -> tuple[Task, ...]:
-    """The tasks that are to run.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Tasks that are to run, and for those whose file was edited since it was committed why they may not."""
 
-    Raises `UsageError` where a word names nothing or a spec of theirs has errors, `RefusedError` where a spec is not
-    committed as it stands in the checkout.
-    """
-    found: dict[str, Task] = {}
+    tasks: tuple[Task, ...]
+    refused: Mapping[str, RefusedError]
+
+
+def find_tasks(engine: Engine, words: Sequence[str], place: Place) -> Found:
+    """The tasks that are meant; `UsageError` where a word names nothing, or a spec of theirs has errors."""
+    tasks: dict[str, Task] = {}
+    refused: dict[str, RefusedError] = {}
     for word in words:
-        tasks, files = _named(engine, word, place)
-        for path in dict.fromkeys(task.path for task in tasks):
-            _stop_on_errors(files[path].parsed)
-            check_committed(engine, path, place)
-        for task in tasks:
+        chosen, files = _named(engine, word, place)
+        for task in chosen:
+            _stop_on_errors(files[task.path].parsed)
             check_complete(task)
-        found |= {task.name: found.get(task.name, task) for task in tasks}
-    return tuple(found.values())
+            _add(tasks, task)
+            try:
+                check_committed(engine, task.path, place)
+            except RefusedError as error:
+                refused[task.name] = error
+    return Found(tuple(tasks.values()), refused)
+
+
+def _add(tasks: dict[str, Task], task: Task) -> None:
+    other = tasks.setdefault(task.name, task)
+    if other.path != task.path:
+        raise UsageError(
+            f"E211 two specs are called {task.name}: {other.path} and {task.path}",
+            where=task.path,
+            hint="give one of them another `id`",
+        )
 
 
 def list_tasks(engine: Engine, words: Sequence[str], place: Place) -> tuple[Task, ...]:

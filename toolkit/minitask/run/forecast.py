@@ -8,7 +8,7 @@ from minitask.executors.script import has_script
 from minitask.policy.route import Route, choose
 from minitask.run import preflight
 from minitask.run.anchors import Anchor
-from minitask.run.attempt import Wishes, landed_result
+from minitask.run.attempt import Wishes, landed_result, task_heads
 from minitask.run.engine import Engine
 from minitask.run.orders import make_order
 from minitask.run.tasks import Task
@@ -29,6 +29,7 @@ class Forecast:
 def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
     """Everything short of running a command or calling a model; raises what would refuse the task."""
     protected = (*engine.settings.protected, *task.spec.options.protected)
+    preflight.check_branch(task, engine.objects, task_heads(engine, task))
     preflight.check_files(task, engine.objects, protected=protected)
     preflight.check_edits(task)
     route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))

@@ -39,35 +39,20 @@ class Landed:
 
 
 def land(engine: Engine, task: Task, candidate: Candidate) -> Landed:
-    """Merge the candidate into the target, prove the merge, move the target; again while the target moves."""
+    """Merge the candidate into the target, prove the merge, move the target; again while the target moves.
+
+    Only the merge that was written with the candidate, onto the very base that it was proven on, needs no further
+    proof. For any other, a result that is kept for the same tree and commands will do.
+    """
     proof = None
     for round_ in range(ROUNDS):
         tip = engine.tip(task.target)
-        tree: str | None = candidate.tree
-        if tip != task.base:
-            engine.emit(Progress(task.name, "merge", "the target moved: the merge is proven anew"))
-            merged = merge_tree(engine.repository.git, ours=tip, theirs=candidate.commit)
-            tree = merged.tree
-            if tree is None:
-                return _conflict(task, merged.conflicts)
-            proof = prove(
-                engine, task, _draft_merge(engine, task, tip=tip, candidate=candidate, tree=tree)
-            )
-            if not proof.passed:
-                reason = f"proven alone, but not together with what landed since: {proof.reason}"
-                return Landed(Verdict.FAILED, reason=reason, proof=proof)
-        merge = candidate.merge if tip == task.base and round_ == 0 else None
+        merge = candidate.merge if tip == task.base else None
         if merge is None:
-            commit = merge_commit(
-                engine,
-                task,
-                candidate.attempt,
-                tip=tip,
-                candidate=candidate.commit,
-                tree=tree or candidate.tree,
-                round_=round_ + 1,
-            )
-            merge = write_commits(engine.repository.git, [commit], force=True)[0]
+            made = _proven_merge(engine, task, candidate, tip=tip, round_=round_ + 1)
+            if isinstance(made, Landed):
+                return made
+            merge, proof = made
         moved = advance(engine.repository, Step(task.target, tip, merge))
         if moved.done:
             return Landed(Verdict.MERGED, merge=merge, proof=proof)
@@ -76,6 +61,31 @@ def land(engine: Engine, task: Task, candidate: Candidate) -> Landed:
     return Landed(
         Verdict.READY, reason="the target keeps moving", next_step=f"minitask merge {task.name}"
     )
+
+
+def _proven_merge(
+    engine: Engine, task: Task, candidate: Candidate, *, tip: str, round_: int
+) -> Landed | tuple[str, Proof]:
+    """The merge of the candidate into a tip, with its proof; or why it cannot land."""
+    engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
+    merged = merge_tree(engine.repository.git, ours=tip, theirs=candidate.commit)
+    if merged.tree is None:
+        return _conflict(task, merged.conflicts)
+    draft = _draft_merge(engine, task, tip=tip, candidate=candidate, tree=merged.tree)
+    proof = prove(engine, task, draft)
+    if not proof.passed:
+        reason = f"proven alone, but not together with what landed since: {proof.reason}"
+        return Landed(Verdict.FAILED, reason=reason, proof=proof)
+    commit = merge_commit(
+        engine,
+        task,
+        candidate.attempt,
+        tip=tip,
+        candidate=candidate.commit,
+        tree=merged.tree,
+        round_=round_,
+    )
+    return write_commits(engine.repository.git, [commit], force=True)[0], proof
 
 
 def _draft_merge(engine: Engine, task: Task, *, tip: str, candidate: Candidate, tree: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from minitask.edits.grammar import parse_script, paths_written
 from minitask.errors import EditError, RefusedError, UsageError
@@ -55,18 +55,29 @@ def check_edits(task: Task) -> None:
             raise RefusedError(f"{item.code} {item.message}", where=where, hint=item.hint)
 
 
-def check_branch(task: Task, objects: Objects) -> None:
-    """Refuse a task whose branch cannot be made, since a branch with a part of its name exists."""
+def check_branch(task: Task, objects: Objects, heads: Mapping[str, str]) -> None:
+    """Refuse a task whose branch cannot be made or moved. `heads` are the refs of the task.
+
+    Another branch may have a part of its name, or a person may have added commits to it.
+    """
     own = refs.branch(task.name)
     parts = own.split("/")
-    for count in range(3, len(parts)):
-        prefix = "/".join(parts[:count])
-        if objects.commit(prefix) is not None:
-            name = prefix.removeprefix("refs/heads/")
-            raise RefusedError(
-                f"the branch {name} is in the way of {own.removeprefix('refs/heads/')}",
-                hint=f"rename it: git branch -m {name} OTHER",
-            )
+    above = ["/".join(parts[:count]) for count in range(3, len(parts))]
+    below = [name for name in heads if name.startswith(f"{own}/")]
+    taken = next((name for name in (*above, *below) if objects.commit(name) is not None), None)
+    if taken is not None:
+        name = taken.removeprefix("refs/heads/")
+        raise RefusedError(
+            f"the branch {name} is in the way of {own.removeprefix('refs/heads/')}",
+            hint=f"rename it: git branch -m {name} OTHER",
+        )
+    attempts = {oid for name, oid in heads.items() if name.startswith(refs.ATTEMPTS)}
+    if own in heads and heads[own] not in attempts:
+        name = own.removeprefix("refs/heads/")
+        raise RefusedError(
+            f"{name} holds commits that no attempt made, which a new attempt would leave behind",
+            hint=f"land them: minitask merge {task.name}; or put them aside: git branch -m {name} OTHER",
+        )
 
 
 def _check_kind(task: Task, objects: Objects, ref: FileRef) -> None:

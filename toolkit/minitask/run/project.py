@@ -11,7 +11,7 @@ from minitask.ledger.record import TaskResult, Verdict
 from minitask.repo.history import latest_landing
 from minitask.run.attempt import Wishes, run_task
 from minitask.run.engine import Engine, Progress
-from minitask.run.finding import spec_paths
+from minitask.run.finding import Found, spec_paths
 from minitask.run.tasks import Place, Task, load_file
 from minitask.spec.graph import Graph, order
 from minitask.spec.names import task_names
@@ -37,9 +37,10 @@ class Budget:
 
 
 def run_project(
-    engine: Engine, tasks: Sequence[Task], *, place: Place, wishes: Wishes, budget: Budget
+    engine: Engine, found: Found, *, place: Place, wishes: Wishes, budget: Budget
 ) -> tuple[TaskResult, ...]:
     """Run the tasks in dependency order; one whose dependency did not land is skipped, the others go on."""
+    tasks = found.tasks
     _check_graph(engine, tasks, place)
     names = dict(zip([id(task.spec) for task in tasks], [task.name for task in tasks], strict=True))
     by_name = {task.name: task for task in tasks}
@@ -48,7 +49,10 @@ def run_project(
     for spec in order([task.spec for task in tasks]):
         task = by_name[names[id(spec)]]
         missing = _missing(needs[task.name], results, engine, place)
-        if missing:
+        if task.name in found.refused:
+            reason = str(found.refused[task.name])
+            results[task.name] = replace(_skipped(task, reason), verdict=Verdict.REFUSED)
+        elif missing:
             results[task.name] = _skipped(task, f"it depends on {missing}, which did not land")
         else:
             left = replace(wishes, limit_usd=budget.left_usd(tuple(results.values())))

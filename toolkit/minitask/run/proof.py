@@ -49,6 +49,12 @@ def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Pro
     return proof
 
 
+def prove_checks(engine: Engine, task: Task, commit: str) -> Proof | None:
+    """Run the config's checks alone on a commit; None where there are none."""
+    checks = _checks(engine)
+    return _run(engine, task, commit, checks) if checks else None
+
+
 def check_fails_before(engine: Engine, task: Task) -> tuple[CommandRecord, ...]:
     """Run the validation on the base; refused where it is green already, for then it proves nothing."""
     if task.spec.options.proof == "none":

@@ -14,8 +14,8 @@ from minitask.run.sealing import move_branch
 from minitask.run.tasks import Task
 
 
-def land_proven(engine: Engine, task: Task) -> TaskResult | None:
-    """Land the latest attempt if it is proven for this very blob; None where a new attempt is called for."""
+def take_proven(engine: Engine, task: Task, *, lands: bool) -> TaskResult | None:
+    """The latest attempt if it is proven for this very blob, landed if it may; None where a new one is called for."""
     record = _proven(engine, task)
     if record is None or record.candidate is None or record.tree is None:
         return None
@@ -25,9 +25,13 @@ def land_proven(engine: Engine, task: Task) -> TaskResult | None:
     if is_ancestor(engine.repository.git, ancestor=record.candidate, of=engine.tip(task.target)):
         return None  # it landed once, and was taken back
     number = record.attempt.n
-    engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
     if held is None:
         move_branch(engine, task, record.candidate, old=None)
+    if not lands or task.spec.options.review == "required":
+        reason = f"attempt {number} is proven already, and not merged"
+        ready = result_of(record, Verdict.READY, reason=reason)
+        return replace(ready, next_step=f"minitask merge {task.name}")
+    engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
     candidate = Candidate(record.candidate, record.tree, record.attempt)
     landed = land(engine, replace(task, base=record.base), candidate)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):
@@ -38,7 +42,7 @@ def land_proven(engine: Engine, task: Task) -> TaskResult | None:
 
 
 def _proven(engine: Engine, task: Task) -> Record | None:
-    if task.uncommitted or task.spec.options.review == "required":
+    if task.uncommitted:
         return None
     records = records_of(engine, task.name)
     if not records or records[-1].spec_blob != task.blob:

@@ -66,6 +66,7 @@ def template_files(top: Path | None) -> dict[str, Path]:
         path.name.removesuffix(SUFFIX): path
         for folder in folders
         for path in sorted(folder.glob(f"*{SUFFIX}"))
+        if not path.is_symlink()
     }
 
 
@@ -127,15 +128,28 @@ def _create(top: Path, name: str, text: str) -> Written:
 
 
 def _teach(top: Path, name: str, guide: str) -> Written:
-    """Put the guide between its marks, at the end of what is there or in place of an earlier one."""
+    """Put the guide between its marks, in place of an earlier one or at the end; nothing else of the file changes."""
     path = top / name
+    if path.is_symlink():
+        raise UsageError(
+            f"{name} is a link", hint="run `minitask init` once it is a file of this repository"
+        )
     section = f"{BEGIN}\n{guide.strip()}\n{END}\n"
     if not path.exists():
         return _create(top, name, section)
-    text = path.read_text("utf-8")
-    if section in text:
+    content = path.read_bytes()
+    newline = b"\r\n" if b"\r\n" in content else b"\n"
+    taught = _with_section(content, section.encode().replace(b"\n", newline), newline)
+    if taught == content:
         return Written(name, "kept")
-    before, begun, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2].removeprefix("\n") if begun else ""
-    path.write_text(f"{before.rstrip()}\n\n{section}{after}".lstrip("\n"), "utf-8")
+    path.write_bytes(taught)
     return Written(name, "extended")
+
+
+def _with_section(content: bytes, section: bytes, newline: bytes) -> bytes:
+    end = content.find(END.encode())
+    begin = content.rfind(BEGIN.encode(), 0, max(end, 0))
+    if begin >= 0:
+        return content[:begin] + section + content[end + len(END) :].removeprefix(newline)
+    gap = b"" if not content or content.endswith(newline * 2) else newline
+    return content + (b"" if content.endswith(newline) else newline) + gap + section

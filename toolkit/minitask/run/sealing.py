@@ -75,8 +75,9 @@ def move_branch(engine: Engine, task: Task, candidate: str | None, *, old: str |
     if old is not None and checkout_of(engine.repository, name) is not None:
         return f"{name.removeprefix('refs/heads/')} is checked out, so it stays where it was"
     absent = refs.zeros(engine.repository.object_format)
-    refs.move(engine.repository.git, [refs.Move(name, candidate, old or absent)])
-    return ""
+    if refs.move(engine.repository.git, [refs.Move(name, candidate, old or absent)]):
+        return ""
+    return f"{name.removeprefix('refs/heads/')} was moved by somebody else, so it stays where it is"
 
 
 def moment(seconds: float) -> str:

@@ -23,7 +23,9 @@ class State(StrEnum):
     READY = "ready"
     FAILED = "failed"
     REFUSED = "refused"
+    CONFLICT = "conflict"
     ERROR = "error"
+    SKIPPED = "skipped"
     CHANGED = "changed"
 
 

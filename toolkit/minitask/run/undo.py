@@ -9,13 +9,18 @@ from minitask.repo.advance import Step, advance
 from minitask.repo.commits import NewCommit, write_commits
 from minitask.repo.merging import merge_tree
 from minitask.run.engine import Engine
+from minitask.run.proof import prove_checks
+from minitask.run.records import task_at
 from minitask.run.tasks import Place
 from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What came of it: `merged` (the revert is on the target), `ready` (a checkout is in the way) or `conflict`."""
+    """What came of it.
+
+    `merged`: the revert is on the target; `ready`: a checkout is in the way; else `failed` or `conflict`.
+    """
 
     task: str
     verdict: Verdict
@@ -40,6 +45,9 @@ def undo_task(engine: Engine, name: str, place: Place) -> Undone:
         return Undone(name, Verdict.CONFLICT, reason=reason)
     text = f"Undo {name}\n\nThis takes back the merge {landing.commit}.\n\nMinitask-Undo: {name}\n"
     commit = _commit(engine, f"{name}/undo", text, parent=tip, tree=merged.tree)
+    proof = prove_checks(engine, task_at(engine, name, landing.spec, place), commit)
+    if proof is not None and not proof.passed:
+        return Undone(name, Verdict.FAILED, reason=f"without it, {proof.reason}")
     moved = advance(engine.repository, Step(place.target, tip, commit))
     if moved.done:
         return Undone(name, Verdict.MERGED, commit)

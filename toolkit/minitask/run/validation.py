@@ -11,7 +11,7 @@ from minitask.edits.lint import check_script
 from minitask.errors import UsageError
 from minitask.repo import history
 from minitask.repo.cache import Cache
-from minitask.repo.objects import Objects, open_objects
+from minitask.repo.objects import Objects, blob_id, open_objects
 from minitask.repo.repository import Repository
 from minitask.run.finding import is_spec_name
 from minitask.run.parsing import parse_once
@@ -128,8 +128,7 @@ def _is_committed(tree: CommitTree, path: str, text: str) -> bool:
     if entry is None:
         return False
     content = text.encode("utf-8", "surrogateescape")
-    kind = hashlib.sha1 if len(entry.oid) == 40 else hashlib.sha256
-    return kind(b"blob %d\0" % len(content) + content).hexdigest() == entry.oid
+    return blob_id(content, like=entry.oid) == entry.oid
 
 
 def _groups(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from minitask.errors import UsageError
+from minitask.errors import RefusedError, UsageError
+from minitask.gates.scope import check_scope
 from minitask.repo import history, refs
+from minitask.repo.merging import tree_changes
 from minitask.run.engine import Engine
 from minitask.run.proof import Proof, prove
 from minitask.run.records import task_at
-from minitask.run.tasks import Place
+from minitask.run.tasks import Place, Task
 from minitask.values import dataclass
 
 
@@ -38,9 +40,25 @@ def verify(engine: Engine, revision: str, place: Place) -> Verified:
             f"{revision} carries no Minitask-Spec trailer",
             hint="name a task's branch, or a merge of one",
         )
-    return Verified(
-        name, commit, prove(engine, task_at(engine, name, source, place), commit, anew=True)
-    )
+    task = task_at(engine, name, source, place)
+    _check_claim(engine, task, carrier)
+    return Verified(name, commit, prove(engine, task, commit, anew=True))
+
+
+def _check_claim(engine: Engine, task: Task, carrier: str) -> None:
+    """Refuse a commit whose spec was not there when it was made, or that does what its spec does not list."""
+    base = engine.objects.commit(f"{carrier}^1")
+    entry = engine.objects.entry(base, task.path) if base else None
+    if base is None or entry is None or entry.oid != task.blob:
+        raise RefusedError(
+            f"{carrier[:12]} names the spec {task.path} at {task.blob[:12]}, which its parent does not hold",
+            hint="verify a commit whose spec was committed before it",
+        )
+    protected = (*engine.settings.protected, *task.spec.options.protected)
+    changes = tree_changes(engine.repository.git, base, carrier)
+    ruling = check_scope(task.spec, changes, protected=protected)
+    if not ruling.passed:
+        raise RefusedError(f"{carrier[:12]} is out of scope: {ruling.reason}")
 
 
 def _task_part(revision: str) -> str:

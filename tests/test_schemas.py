@@ -1,0 +1,119 @@
+"""The quick look at a value: whatever it accepts, the schema library accepts too."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from minitask import resources
+from minitask.schemas import surely_fits
+from minitask.settings import DEFAULTS
+
+OPTIONS = resources.schema("spec")["$defs"]["options"]
+CONFIG = resources.schema("config")
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.floats(allow_nan=True),
+    st.decimals(-3, 3, places=2),
+    st.sampled_from(["", "low", "none", "required", "0.05", "a b", "..", "main~3", "openai"]),
+    st.text(max_size=5),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["input", "output", "type", "base_url", "entry", "free", "share"]),
+            inner,
+            max_size=3,
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+def _documents(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    keys = st.sampled_from([*schema["properties"], "unknown"])
+    return st.dictionaries(keys, VALUES, max_size=3)
+
+
+@settings(max_examples=300)
+@given(_documents(OPTIONS))
+def test_options_taken_at_a_glance_are_valid(document: dict[str, Any]) -> None:
+    if surely_fits(document, OPTIONS):
+        assert Draft202012Validator(OPTIONS).is_valid(document)
+
+
+@settings(max_examples=300)
+@given(_documents(CONFIG))
+def test_a_config_taken_at_a_glance_is_valid(document: dict[str, Any]) -> None:
+    if surely_fits(document, CONFIG):
+        assert Draft202012Validator(CONFIG).is_valid(document)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"id": "02-extract-base", "depends_on": ["01-a", "p/02"], "tags": "ARCH"},
+        {"complexity": "low", "tier": "none", "timeout_seconds": 60, "network": False},
+        {"max_cost_usd": Decimal("0.05"), "review": None, "protected": [], "proof": "none"},
+    ],
+)
+def test_usual_front_matter_needs_no_library(document: dict[str, Any]) -> None:
+    assert surely_fits(document, OPTIONS)
+
+
+def test_the_defaults_need_no_library() -> None:
+    document = json.loads(json.dumps({key: value for key, value in DEFAULTS.items() if value}))
+    assert surely_fits(document, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"unknown": 1},
+        {"id": ".."},
+        {"id": 7},
+        {"timeout_seconds": 0},
+        {"timeout_seconds": True},
+        {"tags": ["a", "a"]},
+        {"tags": [""]},
+        {"tier": "gold"},
+        {"network": 0},
+        {"max_cost_usd": Decimal(-1)},
+    ],
+)
+def test_what_is_wrong_is_left_to_the_library(document: dict[str, Any]) -> None:
+    assert not surely_fits(document, OPTIONS)
+
+
+def test_a_keyword_that_is_not_known_is_left_to_the_library() -> None:
+    assert not surely_fits("a", {"format": "date"})
+    assert not surely_fits({"a": 1}, {"patternProperties": {"a": {"type": "string"}}})
+    assert not surely_fits([1], {"items": False})
+    assert not surely_fits({"a": 1}, {"properties": {"a": {"$ref": "#/$defs/a"}}})
+
+
+def test_a_sound_spec_is_parsed_without_the_library(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.md"
+    spec.write_text("---\nid: a\ntier: none\n---\n# Mini-Task 1: A\n", "utf-8")
+    program = (
+        "import sys; from pathlib import Path; from minitask.spec.parse import parse_file\n"
+        "found = parse_file(Path(sys.argv[1]).read_text(), path='spec.md')\n"
+        "assert found.specs[0].options.id == 'a'\n"
+        "print('jsonschema' in sys.modules)"
+    )
+    argv = (sys.executable, "-c", program, str(spec))
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
