@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -71,4 +72,11 @@ def main() -> None:
     """Run the command line and exit with its code."""
     from minitask.cli.edge import run_command
 
-    sys.exit(run_command(group))
+    code = run_command(group)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or 1
+    # Everything that has to be closed is closed: taking the interpreter apart would only take time.
+    os._exit(code)

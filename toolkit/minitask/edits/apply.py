@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from minitask.edits.build import build
 from minitask.edits.layout import layout_of
-from minitask.edits.match import replaced
 from minitask.edits.model import Change, EditScript, Locate, Reader, SearchReplace, UnifiedDiff
-from minitask.edits.patch import apply_diff
 from minitask.edits.place import placed
 from minitask.edits.tree import Base, Tree
 
@@ -30,6 +28,10 @@ def apply_script(
 
 def _apply(tree: Tree, edit: SearchReplace | UnifiedDiff) -> None:
     if isinstance(edit, UnifiedDiff):
+        from minitask.edits.patch import apply_diff
+
         apply_diff(tree, edit.text)
     else:
+        from minitask.edits.match import replaced
+
         tree.put(edit.path, replaced(tree.text(edit.path), edit))

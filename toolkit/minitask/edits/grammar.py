@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from minitask.edits.blocks import has_markers, parse_blocks, render_block
-from minitask.edits.diff import FileDiff, parse_diff
 from minitask.edits.fences import (
     content_lines,
     is_literal,
@@ -32,6 +31,7 @@ from minitask.errors import EditError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from minitask.edits.diff import FileDiff
     from minitask.spec.model import Fence
 
 _EDITS = "edits"
@@ -135,6 +135,8 @@ def _parse_diff(fence: Fence, path: str | None) -> UnifiedDiff:
     text = fence.content
     if path is not None and text.startswith("@@"):
         text = f"--- a/{path}\n+++ b/{path}\n{text}"
+    from minitask.edits.diff import parse_diff
+
     parse_diff(text)
     return UnifiedDiff(text, fence.line)
 
@@ -182,6 +184,8 @@ def _needs_and_makes(edit: Edit) -> tuple[set[str], set[str]]:
     if isinstance(edit, SearchReplace):
         return ({edit.path}, set()) if edit.search else (set(), {edit.path})
     if isinstance(edit, UnifiedDiff):
+        from minitask.edits.diff import parse_diff
+
         diffs = parse_diff(edit.text)
         return {diff.old for diff in diffs if diff.old}, {
             d.new for d in diffs if d.new and d.new != d.old
@@ -193,6 +197,8 @@ def _needs_and_makes(edit: Edit) -> tuple[set[str], set[str]]:
 
 def _written(edit: Edit) -> Iterator[str]:
     if isinstance(edit, UnifiedDiff):
+        from minitask.edits.diff import parse_diff
+
         for diff in parse_diff(edit.text):
             yield from _written_by(diff)
     elif isinstance(edit, Operation):

@@ -39,6 +39,7 @@ class Objects:
     _stdin: IO[bytes]
     _stdout: IO[bytes]
     _trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    _roots: dict[str, str] = field(default_factory=dict)
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
         """The id, type and content of the object that `name` (no newline in it) resolves to, if any."""
@@ -60,11 +61,13 @@ class Objects:
         return found[0] if found else None
 
     def tree_of(self, commit: str) -> str:
-        """The id of a commit's root tree."""
-        found = self.read(f"{commit}^{{tree}}")
-        if found is None:
-            raise MachineError(f"{commit[:12]} is not a commit of this repository")
-        return found[0]
+        """The id of a commit's root tree; `commit` is an id, which never comes to mean another."""
+        if commit not in self._roots:
+            found = self.read(f"{commit}^{{tree}}")
+            if found is None:
+                raise MachineError(f"{commit[:12]} is not a commit of this repository")
+            self._roots[commit] = found[0]
+        return self._roots[commit]
 
     def entries(self, tree: str) -> dict[str, Entry]:
         """The names in a tree."""

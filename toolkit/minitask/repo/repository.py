@@ -88,6 +88,12 @@ def git_version(environ: Mapping[str, str], cwd: Path) -> tuple[int, ...]:
 
 def head_branch(repository: Repository) -> str | None:
     """The full ref of the branch that is checked out; None on a detached HEAD."""
+    try:
+        text = (repository.git_dir / "HEAD").read_text("utf-8", "surrogateescape").rstrip("\n")
+    except OSError:
+        text = ""
+    if text.startswith("ref: refs/heads/") and not text.endswith("/.invalid"):
+        return text.removeprefix("ref: ")  # the file says it: no need to start git
     done = repository.git.run("symbolic-ref", "-q", "HEAD")
     return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n") or None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from minitask.edits.model import Change
@@ -29,6 +29,7 @@ from minitask.run.proof import check_fails_before, prove
 from minitask.run.resume import take_proven
 from minitask.run.sealing import move_branch, record_landing, seal
 from minitask.run.tasks import Task
+from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ def clean(engine: Engine, place: Place, *, branches: bool, dry_run: bool) -> Cle
     Attempts and the ledger always stay: they are the evidence.
     """
     home = engine.repository.home
-    folders = tuple(path for path in (home / "slots", home / "scratch", home / "cache") if path.exists())
+    folders = tuple(
+        path for path in (home / "slots", home / "scratch", home / "cache") if path.exists()
+    )
     names = tuple(sorted(refs.snapshot(engine.repository.git, refs.LANDING)))
     if branches:
         names += _landed_branches(engine, place)

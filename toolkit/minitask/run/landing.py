@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from minitask.ledger.record import Attempt, Verdict
 from minitask.repo.advance import Step, advance
 from minitask.repo.commits import NewCommit, write_commits
@@ -13,6 +11,7 @@ from minitask.run.building import merge_commit
 from minitask.run.engine import Engine, Progress
 from minitask.run.proof import Proof, prove
 from minitask.run.tasks import Task
+from minitask.values import dataclass
 
 ROUNDS = 8
 

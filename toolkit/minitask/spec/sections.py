@@ -8,6 +8,7 @@ task.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import field, replace
 
@@ -32,6 +33,7 @@ from minitask.values import dataclass
 _LABEL_LEVEL = 7
 _FIELD = "field"
 _VAGUE = {"file", "files"}
+_LABEL_INSIDE = re.compile(r"\s+(?=\*\*[^*]+(?:\*\*\s*:|:\s*\*\*))")
 
 
 @dataclass(slots=True)
@@ -313,11 +315,23 @@ class _Reader:
     def _field_list(self, block: Block) -> None:
         fields = self._held().fields
         if find_action(fields[-1].key) is not None:
-            self._add_bullets(tuple(_bullets(self.document, block)))
+            for text, line in _bullets(self.document, block):
+                self._add_bullet(text, line)
         else:
             written = self.document.text(block.start, block.end)
             fields[-1] = replace(fields[-1], markdown=written)
         self.takes_list = False
+
+    def _add_bullet(self, text: str, line: int) -> None:
+        """Add a file; a header field that follows it without a blank line is part of its bullet in Markdown."""
+        own, *rest = _LABEL_INSIDE.split(text)
+        labels = [find_label(part) for part in rest]
+        if not all(label and is_header_key(label[0]) for label in labels):
+            own, labels = text, []
+        if own:
+            self._add_bullets(((own, line),))
+        for label in filter(None, labels):
+            self._add_field(self._held(), RawField(label[0], label[1], line))
 
 
 def _lists_files(text: str) -> bool:
