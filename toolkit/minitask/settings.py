@@ -162,16 +162,20 @@ def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> Layer:
     return Layer(name, cast("Mapping[str, Any]", values))
 
 
-def environment_layer(environ: Mapping[str, str]) -> Layer:
+def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> Layer:
     """Settings from `MINITASK_…` variables; `UsageError` for one with an unusable value."""
     values: dict[str, Any] = {}
     for variable, key in ENVIRONMENT.items():
         if environ.get(variable):
             text = environ[variable]
             _assign(values, key, _number(text) if key in NUMBERS else text)
-    if values:
-        _check_schema(values, "environment")
-    return Layer("environment", values)
+
+    def check() -> Any:
+        if values:
+            _check_schema(values, "environment")
+        return values
+
+    return Layer("environment", memo(f"environment\0{values!r}", check) if memo else check())
 
 
 def resolve(layers: list[Layer], *, trusted: bool) -> Settings:

@@ -25,7 +25,7 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
     if repository is not None and local is not None:
         layers.append(settings.parse_layer(local, name=settings.FILE, memo=memo))
         trusted = settings.is_trusted(environ, repository=repository.common_dir, text=local)
-    layers.append(settings.environment_layer(environ))
+    layers.append(settings.environment_layer(environ, memo=memo))
     return settings.resolve(layers, trusted=trusted)
 
 
