@@ -21,7 +21,7 @@ from minitask.spec.parse import parse_file
 from minitask.spec.schema import check_document
 
 SCHEMA = resources.schema("spec")
-SEED = Path(__file__).parent / "cases" / "positive" / "seed_example.md"
+EXAMPLE = Path(__file__).parent / "cases" / "positive" / "original_example.md"
 
 
 def objects(schema: object) -> Iterator[dict[str, Any]]:
@@ -58,7 +58,7 @@ def test_the_schema_names_exactly_the_fields_of_a_spec() -> None:
 
 
 def test_one_mistake_in_a_document_gives_one_diagnostic_at_its_line() -> None:
-    spec = parse_file(SEED.read_text(encoding="utf-8"), path="x.md").specs[0]
+    spec = parse_file(EXAMPLE.read_text(encoding="utf-8"), path="x.md").specs[0]
     document = spec_document(spec)
     assert check_document(document, {}) == ()
     document["index"] = -1
@@ -122,7 +122,7 @@ def test_resources_are_found_by_kind_and_name() -> None:
 
 
 def test_a_template_inside_a_document_is_no_task() -> None:
-    inner = SEED.read_text(encoding="utf-8")
+    inner = EXAMPLE.read_text(encoding="utf-8")
     text = f"# How to delegate\n\n#### Example:\n\n````markdown\n{inner}````\n"
     assert parse_file(text, path="x.md").specs == ()
     (fence,) = find_fences(text)
