@@ -229,9 +229,9 @@ class Aftermath:
         assert state_of_user(self.world) == self.user, "the user's work after the kill"
         self._check_target(scratch)
 
-    def check_completion(self, scratch: Path) -> None:
+    def check_completion(self, scratch: Path, *options: str) -> None:
         """The same command completes, and leaves nothing behind but what it should."""
-        again = self.world.minitask(*self.scene.arguments)
+        again = self.world.minitask(*self.scene.arguments, *options)
         assert again.code == 0, again.text
         assert again.json["verdict"] == "merged", again.text
         self._check_repository()

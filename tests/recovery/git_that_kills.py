@@ -86,7 +86,9 @@ def strike(plan: dict[str, object], argv: list[str]) -> int:
     died = code < 0 or code == 128 + signal.SIGKILL
     if when == "after" or (when == "inside" and died):
         kill(plan)
-    return 128 - code if code < 0 else code
+    if died:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return code
 
 
 def kill(plan: dict[str, object], *, spare_me: bool = False) -> None:

@@ -38,6 +38,8 @@ TROUBLE = (
     "annot create directory",
 )
 """What git says when the machine failed, rather than that something of the user's is in the way."""
+GITS_OWN_CODES_MAX = 129
+"""A higher exit code is that of a wrapper whose git was killed."""
 SKIPPED = "S"
 
 
@@ -156,7 +158,7 @@ def _fast_forward(
     done = git.run(*FAST_FORWARD, step.new)
     if done.exit_code == 0:
         return Advanced(done=True)
-    if done.exit_code < 0:
+    if done.exit_code < 0 or done.exit_code > GITS_OWN_CODES_MAX:
         raise failure(FAST_FORWARD, done)
     said = done.stderr.decode("utf-8", "replace")
     if "Not possible to fast-forward" in said:

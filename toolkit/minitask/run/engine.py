@@ -179,7 +179,7 @@ def recover(repository: Repository, *, abandoned: bool = True) -> None:
     """
     if abandoned:
         workspace.end_survivors(scratch_folder(repository))
-        commits.remove_stale_keeps(repository.objects_dir)
+    commits.remove_stale_keeps(repository.objects_dir)
     refs.remove_stale_locks(repository.common_dir)
     if (repository.home / advance.JOURNAL).exists():
         advance.heal(repository)
