@@ -1,7 +1,7 @@
 """`dataclass` as the library has it, but much faster to define: a command defines a hundred of them when it starts.
 
-The library compiles every method of every class anew. Here only `__init__` and what makes a value frozen are compiled;
-comparison, hash and representation are closures over the names of the fields, and behave the same.
+The library compiles every method of every class anew. Here nothing is compiled: making, comparing, hashing, showing and
+guarding a value are closures over the names of its fields, and behave the same.
 """
 
 from __future__ import annotations
@@ -24,26 +24,31 @@ else:
 
 
 Reader = Callable[[Any], tuple[Any, ...]]
-OWN_METHODS = ("order", "unsafe_hash", "repr", "eq", "init")
-"""Options that say which methods there are; the library sees to them."""
+Writer = Callable[[Any, Any], None]
+COVERED = frozenset({"frozen", "slots"})
+"""The options that are seen to here; a class with any other is the library's business."""
+MISSING = dataclasses.MISSING
 
 
 def _define(cls: type, options: dict[str, Any]) -> type:
-    if any(name in options for name in OWN_METHODS):
+    own = vars(cls)
+    if not COVERED.issuperset(options) or "__post_init__" in own or cls.__mro__[1:] != (object,):
         return dataclasses.dataclass(**options)(cls)
-    made: type = dataclasses.dataclass(**options, repr=False, eq=False)(cls)
+    frozen, slots = options.get("frozen", False), options.get("slots", False)
+    made: type = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
     fields = dataclasses.fields(made)
     compared = _reader([item.name for item in fields if item.compare])
     hashed = _reader([f.name for f in fields if (f.compare if f.hash is None else f.hash)])
-    frozen = options.get("frozen", False)
     shown = tuple(item.name for item in fields if item.repr)
-    own = vars(cls)
+    _attach(made, "__init__", _initialiser(made, fields, slots=slots))
     if "__eq__" not in own:
         _attach(made, "__eq__", _equality(compared))
     if "__hash__" not in own:
         _attach(made, "__hash__", _hash(hashed) if frozen else None)
     if "__repr__" not in own:
         _attach(made, "__repr__", _representation(shown))
+    if frozen:
+        _freeze(made, tuple(item.name for item in fields), slots=slots)
     return made
 
 
@@ -53,6 +58,72 @@ def _attach(cls: type, name: str, method: Callable[..., object] | None) -> None:
         method.__qualname__ = f"{cls.__qualname__}.{name}"
         method.__module__ = cls.__module__
     setattr(cls, name, method)
+
+
+def _initialiser(
+    cls: type, fields: tuple[dataclasses.Field[Any], ...], *, slots: bool
+) -> Callable[..., None]:
+    """What sets every field, from arguments by position or name, then from its default or factory."""
+    names = tuple(item.name for item in fields)
+    writers = tuple(_writer(cls, name, slots=slots) for name in names)
+    defaults = {item.name: item.default for item in fields if item.default is not MISSING}
+    factories = {
+        item.name: item.default_factory for item in fields if item.default_factory is not MISSING
+    }
+    setters = tuple(zip(names, writers, strict=True))
+
+    def initialise(self: Any, /, *args: Any, **given: Any) -> None:
+        count = len(args)
+        if count > len(names):
+            raise TypeError(f"{cls.__qualname__} takes at most {len(names)} values, not {count}")
+        for write, value in zip(writers, args, strict=False):
+            write(self, value)
+        for name, write in setters[count:]:
+            if name in given:
+                write(self, given.pop(name))
+            elif name in defaults:
+                write(self, defaults[name])
+            elif name in factories:
+                write(self, factories[name]())
+            else:
+                raise TypeError(f"{cls.__qualname__} needs a value for {name!r}")
+        if given:
+            raise TypeError(f"{cls.__qualname__} has no field {next(iter(given))!r} to set (again)")
+
+    return initialise
+
+
+def _writer(cls: type, name: str, *, slots: bool) -> Writer:
+    """What sets one field, whether the class is frozen or not."""
+    if slots:
+        write: Writer = vars(cls)[name].__set__
+        return write
+    return lambda value, content: object.__setattr__(value, name, content)
+
+
+def _freeze(cls: type, names: tuple[str, ...], *, slots: bool) -> None:
+    """Refuse any change of a value; with slots, let it be pickled and copied all the same."""
+
+    def refuse_set(self: Any, name: str, value: object) -> None:  # noqa: ARG001
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def refuse_delete(self: Any, name: str) -> None:  # noqa: ARG001
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+    _attach(cls, "__setattr__", refuse_set)
+    _attach(cls, "__delattr__", refuse_delete)
+    cls.__dataclass_params__.frozen = True  # type: ignore[attr-defined]
+    if slots:
+        _attach(cls, "__getstate__", lambda self: [getattr(self, name) for name in names])
+        _attach(cls, "__setstate__", _restorer(tuple(vars(cls)[name].__set__ for name in names)))
+
+
+def _restorer(writers: tuple[Writer, ...]) -> Callable[[Any, list[Any]], None]:
+    def restore(self: Any, state: list[Any]) -> None:
+        for write, value in zip(writers, state, strict=True):
+            write(self, value)
+
+    return restore
 
 
 def _reader(names: list[str]) -> Reader:

@@ -49,6 +49,8 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
         place = session.place(
             engine, str(into) if into else None, worktree_spec=bool(options["worktree_spec"])
         )
+        if not options["dry_run"]:
+            engine.begin(place.base)
         try:
             task = _only(find_tasks(engine, [spec], place), spec)
         except RefusedError as error:

@@ -151,7 +151,7 @@ def _fast_forward(
 ) -> Advanced | MachineError:
     """Merge in the checkout; the error is given, not raised, where nothing is left to mend."""
     git = _checkout_git(repository, place)
-    if git.line("rev-parse", "--verify", "HEAD") != step.old:
+    if not _is_at(repository, step) and git.line("rev-parse", "--verify", "HEAD") != step.old:
         return Advanced(done=False, moved_meanwhile=True)
     if (place.git_dir / "rebase-merge").exists() or (place.git_dir / "rebase-apply").exists():
         return Advanced(done=False, reason="a rebase is under way in the checkout")
@@ -168,6 +168,14 @@ def _fast_forward(
     if any(words in said for words in TROUBLE):
         return failure(FAST_FORWARD, done)
     return Advanced(done=False, reason=_refusal(said))
+
+
+def _is_at(repository: Repository, step: Step) -> bool:
+    """Whether the target's own file says that it is where the step starts; False where only git can tell."""
+    try:
+        return (repository.common_dir / step.target).read_bytes() == f"{step.old}\n".encode()
+    except OSError:
+        return False
 
 
 def _refusal(said: str) -> str:

@@ -63,7 +63,7 @@ class Slot:
 
     def checkout(self, commit: str) -> Path:
         """Make `tree` hold exactly the commit's files, and give it; a broken slot is built anew, once."""
-        if not self._is_ready():
+        if not self.is_ready():
             self._rebuild()
         try:
             self._bring_to(commit)
@@ -77,7 +77,8 @@ class Slot:
         user = self.repository.git
         return Git(self.git_dir, user.environ, work_tree=work_tree, lock_fds=user.lock_fds)
 
-    def _is_ready(self) -> bool:
+    def is_ready(self) -> bool:
+        """Whether the slot is there, and borrows from this repository."""
         alternates = self.git_dir / "objects" / "info" / "alternates"
         try:
             return alternates.read_bytes() == _alternates(self.repository.objects_dir)

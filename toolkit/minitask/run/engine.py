@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
+from functools import partial
 from pathlib import Path
 
 from minitask.errors import MinitaskError, UsageError
@@ -17,6 +18,7 @@ from minitask.repo.objects import Objects, open_objects
 from minitask.repo.repository import Repository, committer, head_branch
 from minitask.repo.sandbox import Limits, Sandbox
 from minitask.repo.workspace import Bring, Slot
+from minitask.run.aside import Aside
 from minitask.settings import Settings
 from minitask.spec.paths import check_path
 from minitask.values import dataclass
@@ -47,6 +49,8 @@ class Engine:
     clock: Callable[[], float] = time.time
     _signature: Signature | None = field(default=None)
     _sandbox: Sandbox | None = field(default=None)
+    _ready: tuple[str, Aside[Path]] | None = field(default=None)
+    _asked: Aside[Signature] | None = field(default=None)
 
     @property
     def slot(self) -> Slot:
@@ -65,6 +69,33 @@ class Engine:
             )
         return self._sandbox
 
+    def begin(self, commit: str) -> None:
+        """Begin what every task needs, beside whatever comes first: who commits, and the workspace at a commit.
+
+        A workspace that is not there yet is left for when it is needed: making one may take long.
+        """
+        self._asked = Aside(partial(committer, self.repository))
+        slot = self.slot
+        if slot.is_ready():
+            self._ready = (commit, Aside(partial(slot.checkout, commit)))
+
+    def checkout(self, commit: str) -> Slot:
+        """The workspace, holding exactly a commit's files."""
+        slot, begun = self.slot, self._ready
+        self._ready = None
+        if begun is not None:
+            begun[1].wait()
+            if begun[0] == commit and begun[1].succeeded:
+                return slot
+        slot.checkout(commit)
+        return slot
+
+    def end(self) -> None:
+        """Wait for what was begun and never asked for."""
+        for begun in (self._asked, self._ready[1] if self._ready else None):
+            if begun is not None:
+                begun.wait()
+
     def _bring(self) -> Bring:
         """What the workspace gets from the checkout; `UsageError` for a path that leads out of it, or into `.git`."""
         top = self.repository.top
@@ -82,7 +113,7 @@ class Engine:
     def signature(self) -> Signature:
         """The committer, as git has it at the first use."""
         if self._signature is None:
-            self._signature = committer(self.repository)
+            self._signature = self._asked.result() if self._asked else committer(self.repository)
         return self._signature
 
     def limits(self, seconds: int | None) -> Limits:
@@ -164,7 +195,9 @@ def open_engine(
         except OSError as error:
             raise unwritable(home, error) from None
         objects = stack.enter_context(open_objects(locked.git))
-        yield Engine(locked, objects, settings, Cache(home / "cache"), environ, emit)
+        engine = Engine(locked, objects, settings, Cache(home / "cache"), environ, emit)
+        stack.callback(engine.end)
+        yield engine
 
 
 def scratch_folder(repository: Repository) -> Path:

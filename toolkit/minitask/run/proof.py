@@ -92,8 +92,7 @@ def _run(
     only_first: bool = False,
 ) -> Proof:
     options = task.spec.options
-    slot = engine.slot
-    slot.checkout(commit)
+    slot = engine.checkout(commit)
     network = options.network and engine.settings.network
     limits = engine.limits(options.timeout_seconds)
     setup = [Command(engine.settings.setup)] if engine.settings.setup else []
