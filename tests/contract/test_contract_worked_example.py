@@ -48,7 +48,7 @@ def test_it_fails_where_the_model_leaves_the_class_out(world: World) -> None:
     path = "mini-projects/todoist/02-extract-base.md"
     world.commit({path: EXAMPLE.read_bytes()})
     tip = world.tip()
-    with scripted_server([f"```python path={TARGET}\npass\n```\n"]) as server:
+    with scripted_server([f"```python path={TARGET}\npass\n```\n"] * 2) as server:
         world.configure(**model_settings(server.base_url))
         outcome = world.exec(path)
     assert outcome.json["verdict"] == "failed"

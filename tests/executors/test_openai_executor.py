@@ -162,10 +162,19 @@ def test_a_reply_in_parts_is_joined():
 
 @pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS"])
 def test_a_reply_cut_off_at_its_limit_is_never_applied(reason):
-    caught = failure(completion(WHOLE, finish_reason=reason))
+    cut_off = completion(WHOLE, finish_reason=reason)
+    caught = failure(cut_off, cut_off)
     assert caught.kind is FailureKind.CUT_OFF
-    assert caught.usage == Usage(1, 100, None, 20)
+    assert caught.usage == Usage(2, 200, None, 40)
     assert caught.reply == WHOLE
+
+
+def test_a_reply_that_was_cut_off_gets_four_times_the_room_once():
+    with scripted_server([completion(WHOLE, finish_reason="length"), WHOLE]) as server:
+        done = OpenAiExecutor(server.base_url).work(order(max_output_tokens=500))
+    assert [request.json["max_tokens"] for request in server.requests] == [500, 2000]
+    assert server.requests[0].json["messages"] == server.requests[1].json["messages"]
+    assert done.usage.requests == 2
 
 
 def test_a_filtered_reply_is_refused():
@@ -204,7 +213,7 @@ def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
                 "completion_tokens": 1,
                 "prompt_tokens_details": {"cached_tokens": 4},
             },
-            Usage(1, 9, 4, 1),
+            Usage(1, 9, 4, 1, 0, 0),
         ),
         (
             {
@@ -216,7 +225,7 @@ def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
         ),
         (
             {"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 8},
-            Usage(1, 9, 8, 1),
+            Usage(1, 9, 8, 1, 0, 0),
         ),
     ],
 )

@@ -20,7 +20,7 @@ from model_server import (
 )
 from orders import order
 
-from minitask.executors.http import Answer, HttpFault, Request, post
+from minitask.executors.http import Answer, Http, HttpFault, Request
 from minitask.executors.model import ExecutorFailure, FailureKind, Work
 from minitask.executors.openai import OpenAiExecutor
 from minitask.executors.retry import Patience
@@ -74,7 +74,7 @@ def test_the_waits_grow_and_the_requests_end():
     assert run.failure is not None
     assert run.failure.retryable
     assert run.failure.exit_code == 3
-    assert run.failure.usage == Usage(3, 0, 0, 0)
+    assert run.failure.usage == Usage(3, 0, 0, 0, 0, 0, 0)
     assert "503: queue full (after 3 requests)" in str(run.failure)
 
 
@@ -137,7 +137,7 @@ def test_a_bad_request_is_not_repeated_and_quotes_the_server(status):
     assert run.failure is not None
     assert f"HTTP {status}: model 'some-model' not found" in str(run.failure)
     assert run.failure.hint
-    assert run.failure.usage == Usage(1, 0, 0, 0)
+    assert run.failure.usage == Usage(1, 0, 0, 0, 0, 0, 0)
 
 
 def test_a_missing_model_is_met_with_the_way_out():
@@ -245,7 +245,7 @@ def test_a_body_that_echoes_the_key_never_shows_it(status):
 def ask(reply: ScriptedReply, **limits: int) -> Answer:
     with scripted_server([reply]) as server:
         request = Request(server.base_url, b"{}")
-        return post(request, timeout_seconds=5, **limits)
+        return Http(**limits).send(request, timeout_seconds=5)
 
 
 def test_a_compressed_answer_is_read():

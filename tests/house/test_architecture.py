@@ -22,6 +22,7 @@ LAYERS = (
     "edits",
     "spec",
     "settings",
+    "presets",
     "values",
     "schemas",
     "resources",

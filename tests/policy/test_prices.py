@@ -20,7 +20,9 @@ OPENROUTER = "https://openrouter.ai/api/v1"
 def test_cached_tokens_are_part_of_the_input_and_cheaper():
     priced = cost(LISTED, Usage(1, 10_000, 2_000, 1_000))
     assert priced.cost_usd == Decimal("0.0132")
-    assert priced.rates == Rates(Decimal(1), Decimal("0.1"), Decimal(5))
+    assert priced.rates == Rates(
+        Decimal(1), Decimal("0.1"), Decimal(5), Decimal("1.25"), Decimal(2)
+    )
     assert priced.source.startswith("genai-prices ")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minitask.errors import MachineError
-from minitask.repo import process
+from minitask.repo import process, survivors
 
 LONG = f"5432{os.getpid()}"
 """Seconds to sleep that no other process sleeps."""
@@ -222,7 +222,7 @@ def test_marked_processes_are_found_wherever_they_went(tmp_path: Path) -> None:
         ) as ours,
         subprocess.Popen(argv, env=ENV | {"HOME": "/other/"}, start_new_session=True) as another,
     ):
-        process.end_marked(mark.encode())
+        survivors.end_marked(mark.encode())
         assert ours.wait(timeout=5) == -signal.SIGKILL
         assert another.poll() is None
         another.kill()

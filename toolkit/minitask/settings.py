@@ -17,19 +17,23 @@ from typing import Any, cast
 
 from minitask import resources
 from minitask.errors import UsageError
+from minitask.presets import PRESETS
 from minitask.values import dataclass
 
 FILE = "minitask.yaml"
 PREFIX = "MINITASK_"
-GUARDED = ("executors", "sandbox", "network", "prices")
+GUARDED = ("preset", "executors", "sandbox", "network", "prices")
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")
 """Keys of numbers that an untrusted repository can only lower."""
 
 DEFAULTS: Mapping[str, Any] = {
+    "preset": "default",
     "executors": {},
     "tiers": {},
+    "models": {},
     "prices": {},
+    "context": [],
     "routing": {
         "entry": {
             "classify": "free",
@@ -54,6 +58,7 @@ DEFAULTS: Mapping[str, Any] = {
     "concurrency": {"jobs": 2, "requests": 8},
 }
 ENVIRONMENT = {
+    "MINITASK_PRESET": "preset",
     "MINITASK_TARGET": "target",
     "MINITASK_SANDBOX": "sandbox",
     "MINITASK_MAX_COST_USD": "budget.max_cost_usd",
@@ -69,12 +74,32 @@ Memo = Callable[[str, Callable[[], Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class ExecutorSetting:
-    """One entry of `executors`: its type, and what that type needs."""
+    """One entry of `executors`: its type, and what that type needs.
+
+    `args` are added to an agent's command line; `command`, `usage` and `cost` are those of type
+    `command`, `folder` that of type `scripted`. `env` names variables that an agent may see.
+    """
 
     name: str
     type: str
     base_url: str = ""
     api_key_env: str = ""
+    args: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    usage: Mapping[str, str] = field(default_factory=dict)
+    cost: str = ""
+    folder: str = ""
+    env: tuple[str, ...] = ()
+    sandbox: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSetting:
+    """What is known of a model: the form of its replies, and its sizes in tokens; None is unknown."""
+
+    reply: str | None = None
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +116,8 @@ class Settings:
 
     executors: Mapping[str, ExecutorSetting]
     tiers: Mapping[str, TierSetting]
+    models: Mapping[str, ModelSetting]
+    context: tuple[str, ...]
     prices: Mapping[str, Mapping[str, Decimal]]
     repairs: int
     entry: Mapping[str, str]
@@ -104,6 +131,7 @@ class Settings:
     copy: tuple[str, ...]
     setup: str
     limits: Mapping[str, int]
+    requests: int
     max_cost_usd: Decimal | None
     values: Mapping[str, Any] = field(repr=False)
     sources: Mapping[str, str] = field(repr=False)
@@ -183,7 +211,7 @@ def resolve(layers: list[Layer], *, trusted: bool) -> Settings:
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     notes: list[str] = []
-    for layer in [Layer("default", DEFAULTS), *layers]:
+    for layer in [Layer("default", DEFAULTS), *_preset(layers, trusted=trusted), *layers]:
         held = layer.values
         if layer.name == FILE and not trusted:
             ignored = [key for key in GUARDED if key in held]
@@ -195,6 +223,16 @@ def resolve(layers: list[Layer], *, trusted: bool) -> Settings:
                 )
         _merge(values, held, source=layer.name, sources=sources)
     return _typed(values, sources, tuple(notes))
+
+
+def _preset(layers: list[Layer], *, trusted: bool) -> list[Layer]:
+    """The preset that the last source names, as a layer beneath them all."""
+    named = [
+        layer.values["preset"]
+        for layer in layers
+        if "preset" in layer.values and (trusted or layer.name != FILE)
+    ]
+    return [Layer(f"preset {named[-1]}", PRESETS[named[-1]])] if named else []
 
 
 def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
@@ -215,6 +253,8 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
     return Settings(
         executors={name: _executor(name, entry) for name, entry in values["executors"].items()},
         tiers={name: TierSetting(**entry) for name, entry in values["tiers"].items()},
+        models={name: ModelSetting(**entry) for name, entry in values["models"].items()},
+        context=tuple(values["context"]),
         prices={
             model: {kind: Decimal(str(rate)) for kind, rate in rates.items()}
             for model, rates in values["prices"].items()
@@ -231,6 +271,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         copy=tuple(workspace["copy"]),
         setup=workspace["setup"],
         limits=values["limits"],
+        requests=int(values["concurrency"]["requests"]),
         max_cost_usd=None if limit is None else Decimal(str(limit)),
         values=values,
         sources=sources,
@@ -239,12 +280,8 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
 
 
 def _executor(name: str, entry: Mapping[str, Any]) -> ExecutorSetting:
-    return ExecutorSetting(
-        name=name,
-        type=str(entry["type"]),
-        base_url=str(entry.get("base_url", "")),
-        api_key_env=str(entry.get("api_key_env", "")),
-    )
+    lists = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
+    return ExecutorSetting(name=name, **{**entry, **lists})
 
 
 def _merge(

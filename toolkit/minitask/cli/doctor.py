@@ -10,12 +10,14 @@ import click
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
 from minitask.errors import MinitaskError
+from minitask.presets import AUTO
 from minitask.repo import sandbox
 from minitask.repo.repository import OLDEST_GIT, Repository, committer, discover, git_version
 from minitask.reports.doctor import Finding, Health, health_document, render_health
 from minitask.run.configure import load_settings
-from minitask.run.examine import agents_found, try_sandbox
-from minitask.settings import Settings
+from minitask.run.examine import try_sandbox
+from minitask.run.inventory import agents_installed, ollama_servers
+from minitask.settings import ExecutorSetting, Settings
 
 
 @click.command("doctor")
@@ -37,7 +39,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
         settings = None
         findings.append(Finding("settings", "bad", str(error)))
     findings = [*_machine(folder, environ), *findings, *_sandbox(settings, environ)]
-    findings += [*_executors(settings, environ), *_agents(environ)]
+    findings += [*_executors(settings, environ), *_servers(settings), *_agents(environ, folder)]
     values = dict(settings.values) if settings else {}
     sources = dict(settings.sources) if settings else {}
     health = Health(tuple(findings), values, sources)
@@ -107,19 +109,8 @@ def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterato
         return
     for note in settings.notes:
         yield Finding("trust", "note", note)
-    for name, entry in settings.executors.items():
-        key = entry.api_key_env
-        if key and not environ.get(key):
-            yield Finding(
-                "executor",
-                "note",
-                f"{name}: {entry.base_url}, key {key} not set",
-                f"export {key}=…",
-            )
-        else:
-            yield Finding(
-                "executor", "ok", f"{name}: {entry.base_url}" + (f", key {key} set" if key else "")
-            )
+    for entry in settings.executors.values():
+        yield _executor(entry, environ)
     for tier, rung in settings.tiers.items():
         if rung.executor not in settings.executors:
             hint = "name one of `executors`"
@@ -129,9 +120,39 @@ def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterato
         yield Finding("executor", "note", "none configured", hint)
 
 
-def _agents(environ: Mapping[str, str]) -> Iterator[Finding]:
-    found = agents_found(environ)
-    for name, place in found.items():
-        yield Finding("agent", "ok", f"{name}: {place}")
+def _executor(entry: ExecutorSetting, environ: Mapping[str, str]) -> Finding:
+    key = entry.api_key_env
+    place = entry.base_url or " ".join(entry.command) or entry.folder
+    text = f"{entry.name}: {entry.type}" + (f", {place}" if place else "")
+    if key and not environ.get(key):
+        return Finding("executor", "note", f"{text}, key {key} not set", f"export {key}=…")
+    return Finding("executor", "ok", text + (f", key {key} set" if key else ""))
+
+
+def _servers(settings: Settings | None) -> Iterator[Finding]:
+    """The local model servers, and the models that tiers name and no server has."""
+    for served in ollama_servers(settings):
+        if served.models is None:
+            yield Finding("ollama", "note", served.problem, "start it: ollama serve")
+            continue
+        models = ", ".join(served.models) or "no model yet"
+        hint = "" if served.models else "pull one, such as: ollama pull qwen2.5-coder"
+        if not served.executor:
+            hint = hint or "`preset: local` in minitask.yaml uses it"
+        yield Finding(
+            "ollama", "ok" if served.models else "note", f"{served.url} serves {models}", hint
+        )
+        for tier, rung in settings.tiers.items() if settings else ():
+            if rung.executor == served.executor and rung.model not in (AUTO, *served.models):
+                text = f"{tier}: {served.url} does not serve {rung.model}"
+                yield Finding("tier", "note", text, f"ollama pull {rung.model}")
+
+
+def _agents(environ: Mapping[str, str], folder: Path) -> Iterator[Finding]:
+    found = agents_installed(environ, folder)
+    for agent in found:
+        yield Finding(
+            "agent", "ok", f"{agent.type}: {agent.version or 'version unknown'}, {agent.place}"
+        )
     if not found:
         yield Finding("agent", "note", "no coding agent on PATH")

@@ -12,10 +12,10 @@ from minitask.errors import MachineError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from minitask.ledger.record import TaskResult
-    from minitask.run.attempt import Wishes
     from minitask.run.engine import Engine
     from minitask.run.finding import Found
     from minitask.run.tasks import Task
+    from minitask.run.undertaking import Wishes
 
 
 @click.command("exec")
@@ -65,8 +65,9 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
 
 
 def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> Wishes:
+    from minitask.policy.purse import Purse
     from minitask.policy.route import Demand
-    from minitask.run.attempt import Wishes
+    from minitask.run.undertaking import Wishes
 
     tier, executor, model = (options[name] for name in ("tier", "executor", "model"))
     demand = Demand(
@@ -75,7 +76,10 @@ def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> Wishes:
         model=str(model) if model else None,
     )
     return Wishes(
-        demand, merge=not options["no_merge"], again=bool(options["again"]), limit_usd=limit_usd
+        demand,
+        merge=not options["no_merge"],
+        again=bool(options["again"]),
+        purse=Purse(limit_usd),
     )
 
 

@@ -8,16 +8,19 @@ import click
 
 from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.errors import UsageError
+from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
-from minitask.run.attempt import Wishes
+from minitask.run.askers import Askers, Pool
+from minitask.run.engine import Engine
 from minitask.run.finding import find_tasks
-from minitask.run.project import Budget, run_project
+from minitask.run.project import run_project
+from minitask.run.undertaking import Wishes
 
 
 @click.command("run")
 @click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Accepted; tasks run one at a time as yet."
+    "--jobs", type=click.IntRange(min=1), help="Accepted; validations run one at a time as yet."
 )
 @click.option("--engine", type=click.Choice(["local"]), default="local", help="Where tasks run.")
 @click.option(
@@ -25,6 +28,11 @@ from minitask.run.project import Budget, run_project
 )
 @click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
 @click.option("--no-merge", is_flag=True, help="Prove the tasks, and leave the landing to you.")
+@click.option(
+    "--batch",
+    is_flag=True,
+    help="Send model calls as batches, at half price; they may take hours, and survive a kill.",
+)
 @click.option("--again", is_flag=True, help="Run tasks though they have landed.")
 @json_option
 @click.pass_context
@@ -44,8 +52,15 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
         started = engine.clock()
         place = session.place(engine, into)
         found = find_tasks(engine, specs, place)
-        wishes = Wishes(Demand(), merge=not options["no_merge"], again=bool(options["again"]))
-        results = run_project(engine, found, place=place, wishes=wishes, budget=Budget(limit))
+        wishes = Wishes(
+            Demand(),
+            merge=not options["no_merge"],
+            again=bool(options["again"]),
+            batch=bool(options["batch"]),
+            purse=Purse(limit),
+        )
+        askers = _askers(engine, session.settings.requests, batch=bool(options["batch"]))
+        results = run_project(engine, found, place=place, wishes=wishes, askers=askers)
         seconds = engine.clock() - started
     from minitask.reports.results import RunSummary, render_run, run_document
 
@@ -57,6 +72,14 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     else:
         click.echo(render_run(summary))
     return exit_code(results)
+
+
+def _askers(engine: Engine, requests: int, *, batch: bool) -> Askers:
+    if not batch:
+        return Pool(engine, width=requests)
+    from minitask.run.batching import Gathering
+
+    return Gathering(engine)
 
 
 def _amount(text: str) -> Decimal:

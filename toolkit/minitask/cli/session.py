@@ -60,6 +60,8 @@ class Session:
             emit=emit,
             looks_only=looks_only,
         ) as engine:
+            if not looks_only:
+                _say_lost(engine)
             yield engine
 
     def place(
@@ -117,6 +119,18 @@ def exit_code(results: Sequence[TaskResult]) -> int:
     if any(result.over_budget for result in results):
         return 4
     return max((EXIT[result.verdict] for result in results), default=0)
+
+
+def _say_lost(engine: Engine) -> None:
+    """Put attempts on record that were killed while a call was under way, and say so."""
+    if not (engine.repository.home / "paid").is_dir():
+        return
+    from minitask.run.lost import book_lost
+
+    for task in book_lost(engine):
+        say(
+            f"note: a call for {task} was under way when the last command ended; its cost is on record, estimated"
+        )
 
 
 def _progress(event: Progress) -> None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.apply import apply_script
 from minitask.edits.grammar import parse_script
-from minitask.errors import EditError
-from minitask.executors.model import ExecutorFailure, FailureKind, Order, Work
+from minitask.errors import BudgetError, EditError
+from minitask.executors.model import ExecutorFailure, FailureKind, Order, Settle, Work
 from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.policy.tokens import estimate_tokens
 from minitask.spec.markdown import find_fences
 from minitask.values import dataclass
 
@@ -40,35 +41,101 @@ class ChatReply:
 
 
 _END = "END-OF-REPLY"
+_MORE_ROOM = 4
+"""How many times the limit a reply gets that was cut off at it."""
+DEFAULT_OUTPUT_TOKENS = 8_192
+"""What an answer is taken to hold at most where the order names no limit."""
 Messages = tuple[Message, ...]
-Ask = Callable[[Messages], ChatReply]
+Ask = Callable[[Messages, int | None], ChatReply]
+"""Sends messages, with the most tokens that the reply may have; raises `ExecutorFailure`."""
 
 
 def opening(order: Order) -> Messages:
     """The first messages, the part that never changes first, so that prompt caches hit."""
-    return (Message("system", system_prompt()), Message("user", user_prompt(order)))
+    messages = [
+        Message("system", system_prompt(order.reply_format, shared=order.shared)),
+        Message("user", user_prompt(order)),
+    ]
+    for past in order.history:
+        messages += _repair_turns(past.reply, past.problem)
+    return tuple(messages)
 
 
 def converse(order: Order, ask: Ask, *, repairs: int) -> Work:
-    """The change that the model replies with; a reply that cannot be applied goes back `repairs`
-    times.
+    """The change that the model replies with.
 
-    Raises `ExecutorFailure`, whose usage covers every round.
+    A reply that cannot be applied goes back `repairs` times, one that was cut off gets more room
+    once. Raises `ExecutorFailure`, whose usage covers every round.
     """
-    messages = opening(order)
-    spent = NO_USAGE
-    for left in range(repairs, -1, -1):
-        reply = _ask(ask, messages, spent=spent)
-        spent = reply.usage
+    talk = _Talk(order, ask, opening(order), order.max_output_tokens)
+    while True:
+        reply = talk.next_reply()
         try:
             changes = changes_of(reply.text, read=order.read)
         except EditError as error:
-            if not left:
-                raise _malformed(error, usage=spent, reply=reply.text) from error
-            messages = (*messages, *_repair_turns(reply.text, error))
+            talk.malformed += 1
+            if talk.malformed > repairs:
+                raise talk.failure(_malformed(error, reply=reply.text)) from error
+            talk.messages = (*talk.messages, *_repair_turns(reply.text, str(error)))
         else:
-            return Work(changes, spent, order.model, reply.text, None, served=reply.served)
-    raise ValueError("repairs must not be negative")
+            return Work(
+                changes,
+                talk.spent,
+                order.model,
+                reply.text,
+                None,
+                served=reply.served,
+                malformed=talk.malformed,
+            )
+
+
+@dataclass(slots=True)
+class _Talk:
+    """A conversation so far: what was said, what it took, and how long a reply may be."""
+
+    order: Order
+    ask: Ask
+    messages: Messages
+    limit: int | None
+    spent: Usage = NO_USAGE
+    malformed: int = 0
+    _has_more_room: bool = False
+
+    def next_reply(self) -> ChatReply:
+        """The next complete reply; what it took is added up, whether it came or not."""
+        while True:
+            settle = self._reserve()
+            try:
+                reply = self.ask(self.messages, self.limit)
+            except ExecutorFailure as failure:
+                settle(failure.usage)
+                self.spent = plus(self.spent, failure.usage)
+                if failure.kind is not FailureKind.CUT_OFF or self._has_more_room:
+                    raise self.failure(failure) from None
+                self._has_more_room = True
+                self.limit = _MORE_ROOM * (self.limit or DEFAULT_OUTPUT_TOKENS)
+            else:
+                settle(reply.usage)
+                self.spent = plus(self.spent, reply.usage)
+                return reply
+
+    def failure(self, failure: ExecutorFailure) -> ExecutorFailure:
+        """A failure that counts what all rounds took."""
+        failure.usage = self.spent
+        failure.malformed = self.malformed
+        return failure
+
+    def _reserve(self) -> Settle:
+        text = "\n".join(message.text for message in self.messages)
+        tokens = estimate_tokens(text, scale=self.order.token_scale)
+        most = self.limit or DEFAULT_OUTPUT_TOKENS
+        try:
+            return self.order.meter.reserve(input_tokens=tokens, output_tokens=most)
+        except BudgetError as error:
+            if self.spent == NO_USAGE:
+                raise
+            failure = ExecutorFailure(FailureKind.BUDGET, error.message, hint=error.hint)
+            raise self.failure(failure) from None
 
 
 def changes_of(reply: str, *, read: Reader) -> tuple[Change, ...]:
@@ -112,26 +179,15 @@ def without_thoughts(reply: str) -> str:
     return "\n" * thoughts.count("\n") + rest
 
 
-def _ask(ask: Ask, messages: Messages, *, spent: Usage) -> ChatReply:
-    """Ask, with what was spent before added to the reply's or the failure's usage."""
-    try:
-        reply = ask(messages)
-    except ExecutorFailure as failure:
-        failure.usage = plus(spent, failure.usage)
-        raise
-    return ChatReply(reply.text, plus(spent, reply.usage), reply.served)
+def _repair_turns(reply: str, problem: str) -> Messages:
+    return (Message("assistant", reply), Message("user", repair_prompt(problem)))
 
 
-def _repair_turns(reply: str, error: EditError) -> Messages:
-    return (Message("assistant", reply), Message("user", repair_prompt(str(error))))
-
-
-def _malformed(error: EditError, *, usage: Usage, reply: str) -> ExecutorFailure:
+def _malformed(error: EditError, *, reply: str) -> ExecutorFailure:
     message = f"{error.where}: {error.message}" if error.where else error.message
     return ExecutorFailure(
         FailureKind.MALFORMED,
         f"the model's reply cannot be applied: {message}",
         hint=error.hint,
-        usage=usage,
         reply=reply,
     )

@@ -1,9 +1,10 @@
-"""The one door to HTTP: a POST that ends by its deadline, within a size, wherever the server goes
+"""The one door to HTTP: a request that ends by its deadline, within a size, wherever the server goes
 wrong.
 
-Redirects are not followed (a key goes to the host that the user named, and nowhere else). Each
-call has a connection of its own, so that a watchdog can cut it off: time-outs per read would let
-a server that drips a byte a second hold a worker for ever.
+Redirects are not followed (a key goes to the host that the user named, and nowhere else). A
+connection is kept for the next call to the same place, and serves one call at a time, so that a
+watchdog can cut that call off: time-outs per read would let a server that drips a byte a second
+hold a worker for ever.
 """
 
 from __future__ import annotations
@@ -30,15 +31,17 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 32 * 1024 * 1024
 _CONNECT_SECONDS = 15.0
+_KEPT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A POST; `headers` may hold a key, so they stay out of the representation."""
+    """A request; `headers` may hold a key, so they stay out of the representation."""
 
     url: str
-    body: bytes = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,32 +78,97 @@ class Post(Protocol):
         ...
 
 
-def post(request: Request, *, timeout_seconds: float, max_bytes: int = MAX_BYTES) -> Answer:
-    """The answer to `request`, whole, decoded, at most `max_bytes` long; raises `HttpFault`."""
-    deadline = time.monotonic() + timeout_seconds
-    with _watchdog(timeout_seconds) as watchdog:
+class Http:
+    """Calls over connections that are kept; safe to share between threads."""
+
+    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
+        self._idle: dict[str, list[_Line]] = {}
+        self._busy: set[_Line] = set()
+        self._lock = threading.Lock()
+
+    def send(self, request: Request, *, timeout_seconds: float) -> Answer:
+        """The answer to `request`, whole, decoded, within the size; raises `HttpFault`."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._line(request.url) as line, line.watched(timeout_seconds):
+            try:
+                answer = _exchange(request, line, deadline=deadline, max_bytes=self._max_bytes)
+            except HttpFault:
+                if line.cut:
+                    raise line.fault(timeout_seconds) from None
+                raise
+            if line.cut:  # a connection that was shut can look like an answer that ended
+                raise line.fault(timeout_seconds)
+            return answer
+
+    def cancel(self) -> None:
+        """Cut off every call that is under way; each fails at once."""
+        with self._lock:
+            for line in self._busy:
+                line.bite(_Cut.CANCELLED)
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        with self._lock:
+            lines = [line for idle in self._idle.values() for line in idle]
+            self._idle.clear()
+        for line in lines:
+            line.client.close()
+
+    @contextmanager
+    def _line(self, url: str) -> Iterator[_Line]:
+        """A connection of one's own; it is kept afterwards unless the call failed."""
+        origin = "://".join(urlsplit(url)[:2])
+        with self._lock:
+            idle = self._idle.get(origin)
+            line = idle.pop() if idle else None
+        line = line or _Line(_client(url))
+        with self._lock:
+            self._busy.add(line)
+        kept = False
         try:
-            answer = _exchange(request, watchdog=watchdog, deadline=deadline, max_bytes=max_bytes)
-        except HttpFault:
-            if watchdog.fired:
-                raise _late(timeout_seconds) from None
-            raise
-        if watchdog.fired:  # a connection that was shut can look like an answer that ended
-            raise _late(timeout_seconds)
-        return answer
+            yield line
+            kept = line.cut is None
+        finally:
+            with self._lock:
+                self._busy.discard(line)
+                if kept:
+                    self._idle.setdefault(origin, []).append(line)
+            if not kept:
+                line.client.close()
 
 
-class _Watchdog:
-    """Shuts the call's sockets down at its deadline."""
+class _Cut(StrEnum):
+    """Why a call was cut off."""
 
-    def __init__(self) -> None:
-        self.fired = False
+    LATE = "late"
+    CANCELLED = "cancelled"
+
+
+class _Line:
+    """One connection at a time, and what it takes to cut it off."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self.client = client
+        self.cut: _Cut | None = None
         self._sockets: list[socket.socket] = []
         self._lock = threading.Lock()
 
-    def bite(self) -> None:
+    @contextmanager
+    def watched(self, timeout_seconds: float) -> Iterator[None]:
+        """Within the block, the call is cut off at its deadline."""
+        timer = threading.Timer(max(0.0, timeout_seconds), self.bite, [_Cut.LATE])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def bite(self, why: _Cut) -> None:
+        """Shut the sockets down; the call under way fails."""
         with self._lock:
-            self.fired = True
+            self.cut = self.cut or why
             for each in self._sockets:
                 _shut(each)
 
@@ -108,12 +176,19 @@ class _Watchdog:
         """Learn of a socket as soon as the library has connected it."""
         if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             return
-        stream = info["return_value"]
-        found = stream.get_extra_info("socket")  # type: ignore[attr-defined]
+        found = info["return_value"].get_extra_info("socket")  # type: ignore[attr-defined]
         with self._lock:
+            if event.endswith(".connect_tcp.complete"):
+                self._sockets.clear()
             self._sockets.append(found)
-            if self.fired:
+            if self.cut:
                 _shut(found)
+
+    def fault(self, timeout_seconds: float) -> HttpFault:
+        """What being cut off means for the call."""
+        if self.cut is _Cut.CANCELLED:
+            return HttpFault(Stage.TIMEOUT, "the call was cancelled")
+        return HttpFault(Stage.TIMEOUT, f"no complete answer within {timeout_seconds:.3g} s")
 
 
 def _shut(found: socket.socket) -> None:
@@ -121,19 +196,16 @@ def _shut(found: socket.socket) -> None:
         found.shutdown(socket.SHUT_RDWR)
 
 
-@contextmanager
-def _watchdog(timeout_seconds: float) -> Iterator[_Watchdog]:
-    watchdog = _Watchdog()
-    timer = threading.Timer(max(0.0, timeout_seconds), watchdog.bite)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield watchdog
-    finally:
-        timer.cancel()
+SHARED = Http()
+"""The connections of this process."""
 
 
-def _exchange(request: Request, *, watchdog: _Watchdog, deadline: float, max_bytes: int) -> Answer:
+def post(request: Request, *, timeout_seconds: float) -> Answer:
+    """The answer to `request`, over the process's own connections; raises `HttpFault`."""
+    return SHARED.send(request, timeout_seconds=timeout_seconds)
+
+
+def _exchange(request: Request, line: _Line, *, deadline: float, max_bytes: int) -> Answer:
     import httpx
 
     left = max(0.001, deadline - time.monotonic())
@@ -141,16 +213,14 @@ def _exchange(request: Request, *, watchdog: _Watchdog, deadline: float, max_byt
     headers = {"Accept-Encoding": "gzip", "User-Agent": "minitask", **request.headers}
     stage = Stage.UNANSWERED
     try:
-        with (
-            _client(request.url, timeout) as client,
-            client.stream(
-                "POST",
-                request.url,
-                content=request.body,
-                headers=headers,
-                extensions={"trace": watchdog.trace},
-            ) as response,
-        ):
+        with line.client.stream(
+            request.method,
+            request.url,
+            content=request.body,
+            headers=headers,
+            timeout=timeout,
+            extensions={"trace": line.trace},
+        ) as response:
             stage = Stage.BODY
             return _read(response, max_bytes=max_bytes)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
@@ -161,17 +231,17 @@ def _exchange(request: Request, *, watchdog: _Watchdog, deadline: float, max_byt
         raise HttpFault(stage, str(error) or type(error).__name__) from error
 
 
-def _client(url: str, timeout: httpx.Timeout) -> httpx.Client:
-    """A client for one call; this machine's own servers are reached without the proxy."""
+def _client(url: str) -> httpx.Client:
+    """A client for one connection; this machine's own servers are reached without the proxy."""
     import httpx
 
     secure = urlsplit(url).scheme == "https"
     try:
         return httpx.Client(
             verify=_trust() if secure else False,
-            timeout=timeout,
             trust_env=not is_loopback(url),
             follow_redirects=False,
+            limits=httpx.Limits(max_keepalive_connections=1, keepalive_expiry=_KEPT_SECONDS),
         )
     except (ImportError, ValueError) as error:
         raise HttpFault(Stage.CONNECT, f"the proxy of the environment: {error}") from error
@@ -223,7 +293,3 @@ def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:
             raise HttpFault(Stage.BODY, f"the answer is damaged gzip ({error})") from error
 
     return inflate
-
-
-def _late(timeout_seconds: float) -> HttpFault:
-    return HttpFault(Stage.TIMEOUT, f"no complete answer within {timeout_seconds:.3g} s")

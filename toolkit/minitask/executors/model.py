@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from minitask.errors import MinitaskError
 from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.policy.reply_format import ReplyFormat
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
     from minitask.edits.model import Change, Locate, Reader
+    from minitask.repo.desk import Desk
     from minitask.spec.model import Spec
 
 
@@ -21,13 +25,70 @@ if TYPE_CHECKING:
 class Excerpt:
     """Lines of a file that the spec lists; `first_line` is 1-based, in the base's numbering.
 
-    `whole` says that `text` is the entire file.
+    `whole` says that `text` is the entire file, `ends_only` that the lines are only to be moved, so
+    that their first and last are enough.
     """
 
     path: str
     first_line: int
     text: str
     whole: bool = False
+    ends_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """An earlier reply to the same order, what was wrong with what came of it, and the change itself."""
+
+    reply: str
+    problem: str
+    changes: tuple[Change, ...] = ()
+
+
+class Settle(Protocol):
+    """Says what a call that was reserved for really took."""
+
+    def __call__(self, usage: Usage, *, cost_usd: Decimal | None = None) -> None:
+        """Take `usage`, at the price list's rates unless its cost in US dollars is known."""
+        ...
+
+
+class Meter(Protocol):
+    """What calls may cost. Safe to share between threads."""
+
+    @property
+    def left_usd(self) -> Decimal | None:
+        """What may still be spent, in US dollars; None where there is no limit."""
+        ...
+
+    def reserve(self, *, input_tokens: int, output_tokens: int) -> Settle:
+        """Set aside what a call of at most this size costs; raises `BudgetError` where too little is left."""
+        ...
+
+
+def _ignore(usage: Usage, *, cost_usd: Decimal | None = None) -> None:
+    """Nobody counts."""
+
+
+class Unmetered:
+    """A meter without a limit."""
+
+    def reserve(self, *, input_tokens: int, output_tokens: int) -> Settle:  # noqa: ARG002
+        """Nothing is set aside."""
+        return _ignore
+
+    @property
+    def left_usd(self) -> Decimal | None:
+        """There is no limit."""
+        return None
+
+
+class Workplace(Protocol):
+    """Where a program that edits files itself can work. Safe to share between threads."""
+
+    def open(self) -> AbstractContextManager[Desk]:
+        """A desk with the base's files, for as long as the block lasts."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +97,10 @@ class Order:
 
     `read` gives a file of the base, or `None` where there is none. `locate` carries lines cited
     in the spec's own edit script to the base. `timeout_seconds` bounds the work as a whole,
-    retries and repairs included. `feedback` is what an earlier attempt's validation said.
+    retries and repairs included. `feedback` is what came of an earlier attempt of somebody else's;
+    `history` holds earlier replies to this very order, with what was wrong with them.
+    `shared` is what all tasks of the project are told, `context_tokens` how many
+    the model takes, and `token_scale` how many it counts for one of ours.
     """
 
     spec: Spec
@@ -47,6 +111,13 @@ class Order:
     timeout_seconds: float
     max_output_tokens: int | None = None
     feedback: str = ""
+    history: tuple[Round, ...] = ()
+    shared: str = ""
+    reply_format: ReplyFormat = ReplyFormat.EDITS
+    context_tokens: int | None = None
+    token_scale: float = 1.0
+    meter: Meter = field(default_factory=Unmetered)
+    workplace: Workplace | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +126,8 @@ class Work:
 
     `model` is the name that was asked for, `served` the one that the provider says answered.
     `cost_usd` is what the executor itself knows: 0 for a script; `None` leaves it to the price
-    list.
+    list. `version` is the agent program's. `malformed` counts the replies on the way that could
+    not be applied.
     """
 
     changes: tuple[Change, ...]
@@ -64,6 +136,8 @@ class Work:
     reply: str
     cost_usd: Decimal | None
     served: str = ""
+    version: str = ""
+    malformed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +150,17 @@ class Description:
     prompt: str = ""
     key_variable: str = ""
     key_set: bool = False
+    max_output_tokens: int | None = None
+    command: tuple[str, ...] = ()
 
 
 class FailureKind(StrEnum):
-    """Why there is no change; what to do next depends on it."""
+    """Why there is no change; what to do next depends on it.
+
+    `PROMPT_CUT`: the server dropped a part of the prompt, so the model cannot be blamed. `STUCK`: an
+    agent program ran out of its time. `MISSING`: the program is not installed. `BUDGET`: what is
+    left does not pay for the next round.
+    """
 
     TRANSPORT = "transport"
     AUTH = "auth"
@@ -88,10 +169,21 @@ class FailureKind(StrEnum):
     MALFORMED = "malformed"
     REFUSED = "refused"
     BAD_REQUEST = "bad request"
+    PROMPT_CUT = "prompt cut"
+    STUCK = "stuck"
+    MISSING = "missing"
+    BUDGET = "budget"
 
 
 _PROVIDER_FAILED = frozenset(
-    {FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA, FailureKind.BAD_REQUEST}
+    {
+        FailureKind.TRANSPORT,
+        FailureKind.AUTH,
+        FailureKind.QUOTA,
+        FailureKind.BAD_REQUEST,
+        FailureKind.PROMPT_CUT,
+        FailureKind.MISSING,
+    }
 )
 
 
@@ -101,6 +193,7 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
     `usage` counts all that was billed on the way, `reply` is the model's last text, if any.
     `retryable` says that the very same order may well succeed later; `retry_after_seconds` is the
     provider's own advice. `stops_run` is true where every further order would fail alike.
+    `malformed` counts the replies that could not be applied.
     """
 
     def __init__(
@@ -121,7 +214,8 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
         self.reply = reply
         self.retryable = kind is FailureKind.TRANSPORT if retryable is None else retryable
         self.retry_after_seconds = retry_after_seconds
-        self.exit_code = 3 if kind in _PROVIDER_FAILED else 1
+        self.malformed = 0
+        self.exit_code = 3 if kind in _PROVIDER_FAILED else 4 if kind is FailureKind.BUDGET else 1
 
     @property
     def stops_run(self) -> bool:

@@ -6,130 +6,97 @@ Nothing is streamed: a reply counts only as a whole, and only a whole answer say
 
 from __future__ import annotations
 
-import json
-from functools import partial
-from urllib.parse import urlsplit
+from collections.abc import Mapping
 
-from minitask.errors import UsageError
-from minitask.executors.chat import ChatReply, Messages, converse, opening
-from minitask.executors.completions import Wire, read_fault, read_reply
-from minitask.executors.http import HttpFault, Post, Request, post
-from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
-from minitask.executors.retry import Patience, persist
+from minitask.executors.chat import ChatReply
+from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
+from minitask.executors.http import Answer
+from minitask.executors.wire import (
+    Ending,
+    Wire,
+    check_ending,
+    count,
+    error_in_success,
+    mapping,
+    no_content,
+    parse_answer,
+    served_model,
+    text_of,
+)
+from minitask.ledger.usage import Usage
 
 _NEW_LIMIT_FIELD = ("api.openai.com", ".openai.azure.com")
+_ENDED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
+_CUT_OFF = frozenset({"length", "max_tokens", "model_length", "model_context_window_exceeded"})
+_REFUSED = frozenset({"content_filter", "refusal", "safety"})
 
 
-class OpenAiExecutor:
-    """A chat model at `base_url` (`https://host/v1`).
+class OpenAiDialect:
+    """Chat completions; no temperature is sent, which newer models refuse."""
 
-    `key` is the secret and `key_variable` the name of the environment variable that it came from:
-    with a name and no key, work fails before anything is sent; with neither, no key is sent.
-    `repairs` is how often a reply that cannot be applied goes back to the model. Raises
-    `UsageError` where `base_url` is no HTTP URL.
+    path = "/chat/completions"
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """A bearer token."""
+        return bearer(key)
+
+    def body(self, call: Call) -> Mapping[str, object]:
+        """The request's JSON."""
+        payload: dict[str, object] = {
+            "model": call.model,
+            "messages": chat_messages(call),
+            "stream": False,
+        }
+        if call.max_output_tokens is not None:
+            payload[_limit_field(call.host)] = call.max_output_tokens
+        return payload
+
+    def read(self, answer: Answer, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
+        """The reply in an answer, or the failure that it is."""
+        parsed = parse_answer(answer, wire)
+        usage = read_usage(parsed.get("usage"))
+        if parsed.get("error"):
+            raise error_in_success(parsed, wire, usage=usage)
+        choices = parsed.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise no_content(wire, "choices", usage=usage)
+        text = wire.redact(text_of(choice["message"].get("content")))
+        ending = Ending(choice.get("finish_reason"), _ENDED, _CUT_OFF, _REFUSED, "finish_reason")
+        refusal = text_of(choice["message"].get("refusal"))
+        check_ending(ending, text=text, usage=usage, wire=wire, refusal=refusal)
+        return ChatReply(text, usage, served_model(parsed.get("model")))
+
+
+class OpenAiExecutor(ChatExecutor):
+    """A chat model at `base_url` (`https://host/v1`)."""
+
+    dialect = OpenAiDialect()
+
+
+def read_usage(found: object) -> Usage:
+    """The counts of a `usage` object: what is missing, negative or absurd is unknown.
+
+    Its details are parts of the totals. A server that counts cache reads and says nothing of
+    writes has none.
     """
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        key: str | None = None,
-        key_variable: str = "",
-        name: str = "openai",
-        repairs: int = 1,
-        http: Post = post,
-        patience: Patience | None = None,
-    ) -> None:
-        self.name = name
-        self._url = _endpoint(base_url)
-        self._key = (key or "").strip()
-        self._key_variable = key_variable
-        self._repairs = repairs
-        self._post = http
-        self._patience = patience or Patience()
-
-    def work(self, order: Order) -> Work:
-        """Ask the model for the change; raises `ExecutorFailure`."""
-        self._check_key()
-        deadline = self._patience.clock() + order.timeout_seconds
-        return converse(order, partial(self._ask, order, deadline), repairs=self._repairs)
-
-    def describe(self, order: Order) -> Description:
-        """Say what the first request would hold."""
-        return Description(
-            executor=self.name,
-            url=self._url,
-            model=order.model,
-            prompt="\n\n".join(message.text for message in opening(order)),
-            key_variable=self._key_variable,
-            key_set=bool(self._key),
-        )
-
-    def _check_key(self) -> None:
-        named = self._key_variable or "the key"
-        if self._key_variable and not self._key:
-            raise ExecutorFailure(
-                FailureKind.AUTH,
-                f"{self.name}: {named} is not set",
-                hint=f"export {named}=… with the key for {self._host}",
-            )
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise ExecutorFailure(
-                FailureKind.AUTH,
-                f"{self.name}: {named} holds characters that no key has",
-                hint="set it again, without quotes or line breaks",
-            )
-
-    @property
-    def _host(self) -> str:
-        return urlsplit(self._url).netloc
-
-    def _ask(self, order: Order, deadline: float, messages: Messages) -> ChatReply:
-        headers = {"Content-Type": "application/json"}
-        if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
-        request = Request(self._url, _payload(order, messages, url=self._url), headers)
-        return persist(partial(self._call, request), deadline=deadline, patience=self._patience)
-
-    def _call(self, request: Request, left: float) -> ChatReply:
-        """One request and what its answer means."""
-        wire = Wire(name=self.name, host=self._host, key=self._key, now=self._patience.now())
-        try:
-            answer = self._post(request, timeout_seconds=left)
-        except HttpFault as fault:
-            raise read_fault(fault, wire) from None
-        return read_reply(answer, wire)
+    usage = mapping(found)
+    prompt = count(usage.get("prompt_tokens"))
+    details = mapping(usage.get("prompt_tokens_details"))
+    cached = count(details.get("cached_tokens"))
+    if cached is None:
+        cached = count(usage.get("prompt_cache_hit_tokens"))
+    if prompt is None or (cached is not None and cached > prompt):
+        cached = None
+    written = count(details.get("cache_write_tokens", 0 if cached is not None else None))
+    output = count(usage.get("completion_tokens"))
+    reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+    if reasoning is not None and reasoning > (output or 0):
+        reasoning = None
+    return Usage(1, prompt, cached, output, written, None if written is None else 0, reasoning)
 
 
-def _endpoint(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        known = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        has_secret = parts.username is not None or parts.password is not None
-    except ValueError:
-        known = has_secret = False
-    if has_secret or not known:
-        shown = "a URL with a password in it" if has_secret else repr(base_url)
-        raise UsageError(
-            f"base_url: {shown} cannot be used",
-            hint="write it as https://host/v1, and name the key's variable as api_key_env",
-        )
-    return base_url.rstrip("/") + "/chat/completions"
-
-
-def _payload(order: Order, messages: Messages, *, url: str) -> bytes:
-    """The request's body; no temperature, which newer models refuse."""
-    payload: dict[str, object] = {
-        "model": order.model,
-        "messages": [{"role": each.role, "content": each.text} for each in messages],
-        "stream": False,
-    }
-    if order.max_output_tokens is not None:
-        payload[_limit_field(url)] = order.max_output_tokens
-    return json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _limit_field(url: str) -> str:
+def _limit_field(host: str) -> str:
     """OpenAI's own reasoning models refuse `max_tokens`; most other servers know nothing else."""
-    host = urlsplit(url).hostname or ""
-    return "max_completion_tokens" if host.endswith(_NEW_LIMIT_FIELD) else "max_tokens"
+    name = host.partition(":")[0]
+    return "max_completion_tokens" if name.endswith(_NEW_LIMIT_FIELD) else "max_tokens"

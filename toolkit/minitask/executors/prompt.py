@@ -1,8 +1,9 @@
 """All that a model is told: how to answer, the spec, and exactly the lines that it lists.
 
-The instructions never change and come first, then the spec, then the lines, then what went wrong
-before: the longest stable beginning, so that a provider's prompt cache can hit. Every token here is
-paid for on every task; the instructions stay below 150.
+The instructions never change and come first, then what all tasks of a project are told, then the
+spec, then the lines, then what went wrong before: the longest stable beginning, so that a
+provider's prompt cache can hit. Every token here is paid for on every task; the instructions stay
+below 150.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from minitask.edits.lines import bodies, split_lines
+from minitask.policy.reply_format import ReplyFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +23,16 @@ if TYPE_CHECKING:
     from minitask.spec.model import Fence, FileRef, LineRange, Spec
 
 _ALL_NUMBERED = 80
-_SYSTEM = """\
+_END_LINES = 3
+_WHOLE_FILES = """\
+Do exactly this task. Reply with Markdown fences only: each file that you create or change as a \
+whole, in a fence whose info string is `path=src/a.py`. Write every line of it; never elide, and \
+change nothing that the task does not ask for."""
+_AGENT = """\
+Do exactly this task on the files in the current directory, and stop. Create, edit or delete no \
+other files than those listed to be created, edited or deleted. Do not commit, and do not ask."""
+_AGAIN = "Your earlier change is in the files already, and it failed:\n{problem}\nCorrect it."
+_EDITS = """\
 Do exactly this task. Reply with Markdown fences only, eliding nothing:
 - a whole file: info string `path=src/a.py`, then its content
 - edits: same info string, then blocks
@@ -37,19 +48,35 @@ Prefer operations to retyping. A number and tab before a line are not its text; 
 bare lines count on."""
 
 
-def system_prompt() -> str:
-    """The instructions, the same for every task."""
-    return _SYSTEM
+def system_prompt(reply_format: ReplyFormat = ReplyFormat.EDITS, *, shared: str = "") -> str:
+    """The instructions, the same for every task, and what all tasks of a project are told."""
+    text = _WHOLE_FILES if reply_format is ReplyFormat.WHOLE else _EDITS
+    return f"{text}\n\n{_sendable(shared).strip()}" if shared.strip() else text
 
 
 def user_prompt(order: Order) -> str:
     """The spec, its lines, and the feedback on an earlier attempt."""
     parts = chain(
         _spec_parts(order.spec, order.locate),
-        (_shown(excerpt, spec=order.spec) for excerpt in order.excerpts),
+        (_shown(excerpt, order) for excerpt in order.excerpts),
         [f"An earlier attempt failed:\n{order.feedback.strip()}"] if order.feedback else [],
     )
     return _sendable("\n\n".join(part for part in parts if part))
+
+
+def agent_prompt(order: Order) -> str:
+    """What a program is told that works on the files itself: the spec, and how to end.
+
+    The lines are not shown: it reads them where they are.
+    """
+    parts = chain(
+        [_AGENT],
+        [order.shared],
+        _spec_parts(order.spec, order.locate),
+        [f"An earlier attempt failed:\n{order.feedback.strip()}"] if order.feedback else [],
+        [_AGAIN.format(problem=past.problem) for past in order.history[-1:]],
+    )
+    return _sendable("\n\n".join(part for part in parts if part.strip())) + "\n"
 
 
 def repair_prompt(problem: str) -> str:
@@ -108,14 +135,26 @@ def _commands(spec: Spec) -> str:
     return "\n".join(command.text for command in spec.commands)
 
 
-def _shown(excerpt: Excerpt, *, spec: Spec) -> str:
+def _shown(excerpt: Excerpt, order: Order) -> str:
     """The lines under their place; numbered where the task may move or change them."""
     lines = bodies(split_lines(excerpt.text)) or ("",)
     last = excerpt.first_line + len(lines) - 1
     place = excerpt.path if excerpt.whole else f"{excerpt.path}:{excerpt.first_line}-{last}"
-    shown = _numbered(lines, excerpt.first_line) if _is_movable(excerpt, spec) else lines
+    if excerpt.ends_only and len(lines) > 2 * _END_LINES:
+        return _ends(place, lines, excerpt.first_line)
+    numbered = order.reply_format is ReplyFormat.EDITS and _is_movable(excerpt, order.spec)
+    shown = _numbered(lines, excerpt.first_line) if numbered else lines
     ticks = _ticks(excerpt.text)
     return "\n".join((f"{place}\n{ticks}", *shown, ticks))
+
+
+def _ends(place: str, lines: Sequence[str], first_line: int) -> str:
+    """The first and last of lines that are only to be moved: the rest would be paid for unread."""
+    tail_line = first_line + len(lines) - _END_LINES
+    head = _numbered(lines[:_END_LINES], first_line)
+    tail = _numbered(lines[-_END_LINES:], tail_line)
+    ticks = _ticks("\n".join((*head, *tail)))
+    return "\n".join((f"{place} (to be moved: its ends)\n{ticks}", *head, "…", *tail, ticks))
 
 
 def _is_movable(excerpt: Excerpt, spec: Spec) -> bool:

@@ -3,37 +3,101 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
 from minitask.executors.model import Executor
 from minitask.executors.script import ScriptExecutor
 from minitask.policy.route import SCRIPT
 from minitask.settings import ExecutorSetting, Settings
+from minitask.values import dataclass
 
-Maker = Callable[[ExecutorSetting, Settings, Mapping[str, str]], Executor]
+if TYPE_CHECKING:
+    from minitask.executors.endpoint import ChatExecutor
+    from minitask.executors.http import Post
 
 
-def make_executor(name: str, settings: Settings, environ: Mapping[str, str]) -> Executor:
-    """The executor that the config calls `name`."""
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What executors are made with: the settings, the caller's environment, and what sends their requests."""
+
+    settings: Settings
+    environ: Mapping[str, str] = field(repr=False)
+    http: Post | None = None
+
+    def key(self, setting: ExecutorSetting) -> str | None:
+        """The secret that a setting names."""
+        return self.environ.get(setting.api_key_env) if setting.api_key_env else None
+
+
+Maker = Callable[[ExecutorSetting, Means], Executor]
+
+
+def make_executor(
+    name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
+) -> Executor:
+    """The executor that the config calls `name`; `http` sends its requests, if not over the process's connections."""
     if name == SCRIPT:
         return ScriptExecutor()
     setting = settings.executors.get(name)
     if setting is None:
         raise UsageError(f"no executor is called {name}", hint="see `minitask config show`")
-    return MAKERS[setting.type](setting, settings, environ)
+    return MAKERS.get(setting.type, _agent)(setting, Means(settings, environ, http))
 
 
-def _openai(setting: ExecutorSetting, settings: Settings, environ: Mapping[str, str]) -> Executor:
-    from minitask.executors.openai import OpenAiExecutor
+def _chat(
+    kind: type[ChatExecutor], base_url: str, setting: ExecutorSetting, means: Means
+) -> Executor:
+    from minitask.executors.http import post
 
-    key = environ.get(setting.api_key_env) if setting.api_key_env else None
-    return OpenAiExecutor(
-        setting.base_url,
+    return kind(
+        setting.base_url or base_url,
         name=setting.name,
-        key=key,
+        key=means.key(setting),
         key_variable=setting.api_key_env,
-        repairs=settings.repairs,
+        repairs=means.settings.repairs,
+        http=means.http or post,
     )
 
 
-MAKERS: Mapping[str, Maker] = {"openai": _openai}
+def _openai(setting: ExecutorSetting, means: Means) -> Executor:
+    from minitask.executors.openai import OpenAiExecutor
+
+    return _chat(OpenAiExecutor, "", setting, means)
+
+
+def _anthropic(setting: ExecutorSetting, means: Means) -> Executor:
+    from minitask.executors.anthropic import BASE_URL, AnthropicExecutor
+
+    return _chat(AnthropicExecutor, BASE_URL, setting, means)
+
+
+def _ollama(setting: ExecutorSetting, means: Means) -> Executor:
+    from minitask.executors.ollama import BASE_URL, OllamaExecutor
+
+    return _chat(OllamaExecutor, BASE_URL, setting, means)
+
+
+def _scripted(setting: ExecutorSetting, means: Means) -> Executor:
+    from minitask.executors.scripted import ScriptedExecutor
+
+    folder = Path(means.environ.get("PWD", "."), setting.folder)
+    return ScriptedExecutor(folder, name=setting.name, repairs=means.settings.repairs)
+
+
+def _agent(setting: ExecutorSetting, means: Means) -> Executor:
+    from minitask.executors.agent import AgentExecutor
+    from minitask.executors.agents.programs import make_program
+
+    return AgentExecutor(make_program(setting), setting, environ=means.environ)
+
+
+MAKERS: Mapping[str, Maker] = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "ollama": _ollama,
+    "scripted": _scripted,
+}
+"""What each type is made by; any other type is an agent program's."""

@@ -7,6 +7,7 @@ or past the deadline gives way to our own backoff.
 from __future__ import annotations
 
 import math
+import re
 import time
 from dataclasses import replace
 from itertools import count
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from minitask.executors.chat import ChatReply
+
+
+_REMAINING = re.compile(
+    r"(?:x-ratelimit-remaining-|anthropic-ratelimit-)(?P<what>requests|tokens|input-tokens|output-tokens)(?:-remaining)?"
+)
+"""How much of a rate limit is left: `x-ratelimit-remaining-X` (OpenAI), `anthropic-ratelimit-X-remaining`."""
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def _dice() -> float:
@@ -91,19 +101,57 @@ def should_retry(status: int, headers: Mapping[str, str]) -> bool:
 
 
 def advised_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
-    """The wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, unchecked."""
+    """The wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, unchecked.
+
+    Without either, the longest wait until a rate limit that is used up starts anew.
+    """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
     value = headers.get("retry-after")
+    if value is None:
+        return _until_reset(headers, now=now)
     seconds = _number(value)
-    if seconds is not None or value is None:
-        return seconds
+    return _date(value, now=now) if seconds is None else seconds
+
+
+def _date(value: str, *, now: float) -> float | None:
     from email.utils import parsedate_to_datetime
 
     try:
         return parsedate_to_datetime(value).timestamp() - now
     except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _until_reset(headers: Mapping[str, str], *, now: float) -> float | None:
+    """By OpenAI's headers (durations such as `6m0s`) or Anthropic's (RFC 3339 times); None without any."""
+    waits = []
+    for name, value in headers.items():
+        limit = _REMAINING.fullmatch(name)
+        if limit is None or _number(value) != 0:
+            continue
+        openai = headers.get(f"x-ratelimit-reset-{limit['what']}")
+        anthropic = headers.get(f"anthropic-ratelimit-{limit['what']}-reset")
+        waits += [_duration(openai)] if openai else []
+        waits += [_moment(anthropic, now=now)] if anthropic else []
+    known = [wait for wait in waits if wait is not None]
+    return max(known) if known else None
+
+
+def _duration(text: str) -> float | None:
+    """Seconds in a duration such as `12ms`, `1.5s` or `6m0s`."""
+    if not text or _DURATION.fullmatch(text) is None:
+        return _number(text)
+    return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
+
+
+def _moment(text: str, *, now: float) -> float | None:
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() - now
+    except ValueError:
         return None
 
 

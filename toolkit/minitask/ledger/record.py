@@ -6,11 +6,12 @@ never says that a task landed: that is read from the target's ancestry.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.ledger.usage import NO_USAGE, Usage, classes
 from minitask.values import dataclass
 
 FORMAT = 1
@@ -57,8 +58,20 @@ class FileRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Pricing:
+    """Where a price came from, and its rates in US dollars per million tokens (empty: none are known)."""
+
+    source: str
+    rates: Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
-    """One executor's try at a task, whatever came of it."""
+    """One executor's try at a task, whatever came of it.
+
+    `served` is the model that answered, `version` that of the agent program, `malformed` how many replies could not be
+    applied, `reply_format` the form that was asked for, `pricing` the rates that the cost was worked out by.
+    """
 
     n: int
     tier: str
@@ -74,11 +87,19 @@ class Attempt:
     commands: tuple[CommandRecord, ...] = ()
     before: tuple[CommandRecord, ...] = ()
     files: tuple[FileRecord, ...] = ()
+    served: str = ""
+    version: str = ""
+    malformed: int = 0
+    reply_format: str = ""
+    pricing: Pricing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An attempt with what it was made on: the unit of the ledger."""
+    """An attempt with what it was made on: the unit of the ledger.
+
+    `kind` is `attempt`, `landing` (the merge forbade it) or `lost` (killed while a call was under way).
+    """
 
     task: str
     spec_path: str
@@ -98,7 +119,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What `exec` and `run` say of a task; `estimate` is what one call of a chat model would have taken."""
+    """What `exec` and `run` say of a task; `estimate` is what one call of a chat model would have taken.
+
+    `stops_run`: every further call would fail alike, for the key or the account is at fault.
+    """
 
     task: str
     spec_path: str
@@ -117,6 +141,7 @@ class TaskResult:
     next_step: str = ""
     estimate: Usage | None = None
     over_budget: bool = False
+    stops_run: bool = False
 
 
 def money(amount: Decimal | None) -> str | None:
@@ -134,6 +159,27 @@ def usage_document(usage: Usage) -> dict[str, int | None]:
         "cached_input_tokens": usage.cached_input_tokens,
         "output_tokens": usage.output_tokens,
     }
+
+
+def classes_document(usage: Usage) -> dict[str, int | None]:
+    """The tokens in disjoint classes, each counted once, as JSON."""
+    found = classes(usage)
+    return {
+        "fresh_input": found.fresh_input,
+        "cache_read": found.cache_read,
+        "cache_write_5m": found.cache_write_5m,
+        "cache_write_1h": found.cache_write_1h,
+        "output": found.output,
+        "reasoning": found.reasoning,
+    }
+
+
+def pricing_document(pricing: Pricing | None) -> dict[str, Any] | None:
+    """Unit rates and their source as JSON."""
+    if pricing is None:
+        return None
+    rates = {name: money(rate) for name, rate in pricing.rates.items()}
+    return {"source": pricing.source, "usd_per_million_tokens": rates}
 
 
 def command_document(command: CommandRecord) -> dict[str, Any]:
@@ -160,7 +206,13 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "gate": attempt.gate or None,
         "reason": attempt.reason,
         "usage": usage_document(attempt.usage),
+        "tokens": classes_document(attempt.usage),
         "cost_usd": money(attempt.cost_usd),
+        "pricing": pricing_document(attempt.pricing),
+        "served": attempt.served or None,
+        "version": attempt.version or None,
+        "reply_format": attempt.reply_format or None,
+        "malformed": attempt.malformed,
         "seconds": round(attempt.seconds, 4),
         "sandbox": attempt.sandbox,
         "commands": [command_document(command) for command in attempt.commands],
@@ -242,14 +294,36 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         verdict=Verdict(document["verdict"]),
         gate=document["gate"] or "",
         reason=document["reason"],
-        usage=Usage(**document["usage"]),
+        usage=_parse_usage(document["usage"], document.get("tokens") or {}),
         cost_usd=_amount(document["cost_usd"]),
         seconds=float(document["seconds"]),
         sandbox=document["sandbox"],
         commands=tuple(CommandRecord(**command) for command in document["commands"]),
         before=tuple(CommandRecord(**command) for command in document["before"]),
         files=tuple(FileRecord(**file) for file in document["files"]),
+        served=document.get("served") or "",
+        version=document.get("version") or "",
+        malformed=document.get("malformed") or 0,
+        reply_format=document.get("reply_format") or "",
+        pricing=_parse_pricing(document.get("pricing")),
     )
+
+
+def _parse_usage(usage: dict[str, Any], tokens: dict[str, Any]) -> Usage:
+    """Usage from its totals, and from those classes that are parts of them."""
+    return Usage(
+        **usage,
+        cache_write_tokens=tokens.get("cache_write_5m"),
+        cache_write_1h_tokens=tokens.get("cache_write_1h"),
+        reasoning_tokens=tokens.get("reasoning"),
+    )
+
+
+def _parse_pricing(document: dict[str, Any] | None) -> Pricing | None:
+    if document is None:
+        return None
+    rates = {name: Decimal(rate) for name, rate in document["usd_per_million_tokens"].items()}
+    return Pricing(document["source"], rates)
 
 
 def _amount(text: str | None) -> Decimal | None:

@@ -55,6 +55,29 @@ def read_records(objects: Objects, head: str | None, *, below: str = "") -> Iter
     yield from sorted(records, key=lambda item: (item.task, item.attempt.n, item.started_at))
 
 
+def added_records(objects: Objects, old: str | None, new: str) -> Iterator[Record]:
+    """The records that the ledger holds at `new` and not at `old`, in no order; what is the same is not read."""
+    before = objects.tree_of(old) if old else None
+    for oid in _added(objects, before, objects.tree_of(new)):
+        try:
+            yield parse_record(json.loads(objects.blob(oid)))
+        except (ValueError, KeyError, TypeError):
+            continue
+
+
+def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
+    """The blobs below a tree that are not at the same place below another."""
+    known = objects.entries(before) if before else {}
+    for name, entry in objects.entries(tree).items():
+        same = known.get(name)
+        if same == entry:
+            continue
+        if entry.mode == TREE:
+            yield from _added(objects, same.oid if same and same.mode == TREE else None, entry.oid)
+        else:
+            yield entry.oid
+
+
 def _blobs(objects: Objects, tree: str) -> Iterator[str]:
     for _name, entry in sorted(objects.entries(tree).items()):
         if entry.mode == TREE:

@@ -19,10 +19,12 @@ from minitask.values import dataclass
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from genai_prices import Usage as Counted
     from genai_prices.types import PriceCalculation, TieredPrices
 
 Overrides = Mapping[str, Mapping[str, object]]
-"""The config's `prices`: model → `input`, `output` and, where it differs from `input`, `cached`."""
+"""The config's `prices`: model → `input`, `output` and, where they differ from `input`, `cached`,
+`cache_write`, `cache_write_1h`; `batch` is the factor for work in a batch."""
 
 UNPRICED = "unpriced"
 FROM_CONFIG = "config"
@@ -32,11 +34,15 @@ _SIZE_TAG = re.compile(r":\d+(\.\d+)?[bm]\b", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """US dollars per million tokens; `cached` is for input read from the provider's cache."""
+    """US dollars per million tokens; `cached` is for input read from the provider's cache,
+    `cache_write` and `cache_write_1h` for input kept there for five minutes and for an hour.
+    """
 
     input: Decimal
     cached: Decimal
     output: Decimal
+    cache_write: Decimal
+    cache_write_1h: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +65,19 @@ def cost(
     *,
     base_url: str = "",
     at: datetime | None = None,
+    batch: bool = False,
 ) -> Priced:
-    """What `usage` of `model` costs.
+    """What `usage` of `model` costs, taken as one request: some prices depend on a prompt's size.
 
-    An unknown cached count is priced as none cached: the cost is then an upper bound. `base_url`
-    picks the provider where several sell the model; `at` is when it ran (default now), for prices
-    that change with the hour. Raises `UsageError` for an override that is no price.
+    An unknown cached count is priced as none cached: the cost is then an upper bound, but for
+    cache writes. `base_url` picks the provider where several sell the model; `at` is when it ran
+    (default now), for prices that change with the hour; `batch` that it ran in a batch. Raises
+    `UsageError` for an override that is no price.
     """
     if overrides and model in overrides:
-        rates = parse_rates(model, overrides[model])
+        rates = parse_rates(model, overrides[model], batch=batch)
         return Priced(_amount(rates, usage), FROM_CONFIG, rates)
-    return _list_price(model, usage, base_url=base_url, at=at)
+    return _list_price(_Asked(model, base_url, at, batch=batch), usage)
 
 
 def estimate_cost(
@@ -85,13 +93,19 @@ def estimate_cost(
     return cost(model, usage, overrides, base_url=base_url)
 
 
-def parse_rates(model: str, prices: Mapping[str, object]) -> Rates:
-    """One entry of the config's `prices`; `cached` defaults to `input`."""
-    per_input = _rate(model, "input", prices.get("input"))
+def parse_rates(model: str, prices: Mapping[str, object], *, batch: bool = False) -> Rates:
+    """One entry of the config's `prices`; what it leaves out costs what `input` does.
+
+    Without a `batch` factor, work in a batch is taken to cost the same.
+    """
+    factor = _rate(model, "batch", prices.get("batch", 1)) if batch else Decimal(1)
+
+    def rate(name: str) -> Decimal:
+        given = prices[name] if name in prices or name == "output" else prices.get("input")
+        return _rate(model, name, given) * factor
+
     return Rates(
-        input=per_input,
-        cached=_rate(model, "cached", prices["cached"]) if "cached" in prices else per_input,
-        output=_rate(model, "output", prices.get("output")),
+        rate("input"), rate("cached"), rate("output"), rate("cache_write"), rate("cache_write_1h")
     )
 
 
@@ -113,19 +127,52 @@ def _amount(rates: Rates, usage: Usage) -> Decimal | None:
         return Decimal(0)
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    cached = min(usage.cached_input_tokens or 0, usage.input_tokens)
-    fresh = usage.input_tokens - cached
-    total = fresh * rates.input + cached * rates.cached + usage.output_tokens * rates.output
-    return total / _MILLION
+    kept = _Kept.of(usage)
+    total = kept.fresh * rates.input + kept.read * rates.cached
+    total += kept.written * rates.cache_write + kept.written_1h * rates.cache_write_1h
+    return (total + usage.output_tokens * rates.output) / _MILLION
 
 
-def _list_price(model: str, usage: Usage, *, base_url: str, at: datetime | None) -> Priced:
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A prompt's tokens by what the cache had to do with them; what nobody counted is fresh."""
+
+    fresh: int
+    read: int
+    written: int
+    written_1h: int
+
+    @classmethod
+    def of(cls, usage: Usage) -> _Kept:
+        left = usage.input_tokens or 0
+        parts = []
+        for count in (
+            usage.cached_input_tokens,
+            usage.cache_write_tokens,
+            usage.cache_write_1h_tokens,
+        ):
+            parts.append(min(count or 0, left))
+            left -= parts[-1]
+        return cls(left, *parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Whose list price is wanted, and for when."""
+
+    model: str
+    base_url: str
+    at: datetime | None
+    batch: bool
+
+
+def _list_price(asked: _Asked, usage: Usage) -> Priced:
     """The list price; weights with a size tag (`NAME:7b`) are run by their user and have none."""
-    if _SIZE_TAG.search(model):
+    if _SIZE_TAG.search(asked.model):
         return Priced(None, UNPRICED)
     from genai_prices import __version__
 
-    found = _find_list_price(model, usage, base_url=base_url, at=at)
+    found = _find_list_price(asked, usage)
     if found is None:
         return Priced(None, UNPRICED)
     known = usage.input_tokens is not None and usage.output_tokens is not None
@@ -133,38 +180,61 @@ def _list_price(model: str, usage: Usage, *, base_url: str, at: datetime | None)
     return Priced(found.total_price if known else None, f"genai-prices {__version__}", rates)
 
 
-def _find_list_price(
-    model: str, usage: Usage, *, base_url: str, at: datetime | None
-) -> PriceCalculation | None:
+def _find_list_price(asked: _Asked, usage: Usage) -> PriceCalculation | None:
     """Look the model up at `base_url`'s provider, then by its name, then as `PROVIDER/NAME`."""
-    from genai_prices import Usage as Counted
     from genai_prices import calc_price
 
-    input_tokens = usage.input_tokens or 0
-    counted = Counted(
-        input_tokens=input_tokens,
-        cache_read_tokens=min(usage.cached_input_tokens or 0, input_tokens),
-        output_tokens=usage.output_tokens or 0,
-    )
-    if base_url:
+    counted = _counted(usage)
+    context = {"processing": "batch"} if asked.batch else None
+    places: list[dict[str, str | None]] = [{"provider_id": None}]
+    if asked.base_url:  # a gateway of its own is not on the list: then the name decides
+        places.insert(0, {"provider_api_url": asked.base_url})
+    if "/" in asked.model:
+        places.append({"provider_id": "litellm"})
+    for place in places:
         try:
-            return calc_price(counted, model, provider_api_url=base_url, genai_request_timestamp=at)
-        except LookupError:
-            pass  # a gateway of its own: the name decides
-    for provider in (None, "litellm") if "/" in model else (None,):
-        try:
-            return calc_price(counted, model, provider_id=provider, genai_request_timestamp=at)
+            return calc_price(
+                counted,
+                asked.model,
+                genai_request_timestamp=asked.at,
+                price_context=context,
+                **place,
+            )
         except LookupError:
             continue
     return None
 
 
+def _counted(usage: Usage) -> Counted:
+    """The usage as the price list counts it: cache reads and all writes are parts of the input."""
+    from genai_prices import Usage as Counts
+
+    kept = _Kept.of(usage)
+    return Counts(
+        input_tokens=usage.input_tokens or 0,
+        cache_read_tokens=kept.read,
+        cache_write_tokens=kept.written + kept.written_1h,
+        cache_write_1h_tokens=kept.written_1h,
+        output_tokens=usage.output_tokens or 0,
+    )
+
+
 def _list_rates(found: PriceCalculation, input_tokens: int) -> Rates:
     price = found.model_price
     per_input = _rate_at(price.input_mtok, input_tokens) or Decimal(0)
-    cached = _rate_at(price.cache_read_mtok, input_tokens)
-    output = _rate_at(price.output_mtok, input_tokens) or Decimal(0)
-    return Rates(per_input, per_input if cached is None else cached, output)
+
+    def rate(listed: Decimal | TieredPrices | None, otherwise: Decimal) -> Decimal:
+        found_rate = _rate_at(listed, input_tokens)
+        return otherwise if found_rate is None else found_rate
+
+    written = rate(price.cache_write_mtok, per_input)
+    return Rates(
+        input=per_input,
+        cached=rate(price.cache_read_mtok, per_input),
+        output=rate(price.output_mtok, Decimal(0)),
+        cache_write=written,
+        cache_write_1h=rate(price.cache_write_1h_mtok, written),
+    )
 
 
 def _rate_at(price: Decimal | TieredPrices | None, input_tokens: int) -> Decimal | None:

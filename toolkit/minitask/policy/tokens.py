@@ -47,6 +47,16 @@ _WEIGHTS = {
 """Tokens per piece of each kind; the last three add to the piece that holds them."""
 
 
+SCALES = (("claude", 1.45), ("deepseek", 1.05))
+"""Tokens that a vocabulary has for one of `o200k_base`, by a part of the model's name."""
+
+
+def token_scale(model: str) -> float:
+    """How many tokens a model counts for one of ours."""
+    name = model.lower()
+    return next((scale for part, scale in SCALES if part in name), 1.0)
+
+
 def estimate_tokens(text: str, *, scale: float = 1.0) -> int:
     """The likely number of tokens in `text`: 0 only for an empty text."""
     kinds = count_pieces(text)

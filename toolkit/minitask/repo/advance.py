@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from minitask.errors import MachineError, MinitaskError
-from minitask.repo import process, refs
+from minitask.repo import refs, survivors
 from minitask.repo.git import Git, failure
 from minitask.repo.merging import TreeChange, tree_changes
 from minitask.repo.repository import Repository, head_branch
@@ -224,7 +224,7 @@ def _remove_locks(
     while any(lock.exists() for lock in locks) and time.monotonic() < deadline:
         time.sleep(0.05)
     stale = [lock for lock in locks if lock.exists() and lock.stat().st_mtime_ns >= since_ns]
-    if stale and place is not None and process.works_in("git", place.top):
+    if stale and place is not None and survivors.works_in("git", place.top):
         raise MachineError(
             f"a git command of yours is at work in {place.top}, and holds {stale[0].name}",
             hint="let it end, then run the same command again",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import field
@@ -34,15 +35,20 @@ class Entry:
 
 @dataclass(slots=True)
 class Objects:
-    """Open pipes to `git cat-file --batch`; trees that were read are kept."""
+    """Open pipes to `git cat-file --batch`; trees that were read are kept. Safe to share between threads."""
 
     _stdin: IO[bytes]
     _stdout: IO[bytes]
     _trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _roots: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
         """The id, type and content of the object that `name` (no newline in it) resolves to, if any."""
+        with self._lock:
+            return self._read(name)
+
+    def _read(self, name: str) -> tuple[str, str, bytes] | None:
         self._stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
         self._stdin.flush()
         header = self._stdout.readline()

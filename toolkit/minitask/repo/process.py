@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -152,16 +153,18 @@ def run(
     timeout_seconds: float = 120,
     max_output_bytes: int = 64 * MIB,
     pass_fds: Sequence[int] = (),
+    keep_end: bool = False,
 ) -> Finished:
-    """Run a program to its end; of each stream the first `max_output_bytes` are kept, the rest is
-    read and dropped.
+    """Run a program to its end; of each stream the first `max_output_bytes` are kept (or the last,
+    with `keep_end`), the rest is read and dropped.
 
     Raises `MachineError` where it cannot be started. Its exit code is the caller's to judge.
     """
     started = time.monotonic()
     timed_out = False
     with spawn(argv, cwd=cwd, env=env, capture_errors=True, pass_fds=pass_fds) as child:
-        kept = [_Kept(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
+        keeper = _KeptEnd if keep_end else _Kept
+        kept = [keeper(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
         by_fd = {stream.fd: stream for stream in kept}
         try:
             for fd, data in Pump(child, deadline=started + timeout_seconds, input=input).chunks():
@@ -207,10 +210,23 @@ def spawn(
         )
     except (OSError, ValueError) as error:
         raise _cannot_start(argv, cwd, error) from error
+    _running[child.pid] = (child, threading.get_ident())
     try:
         yield child
     finally:
+        del _running[child.pid]
         _end(child)
+
+
+_running: dict[int, tuple[Child, int]] = {}
+"""The programs that run now, each with the thread that waits for it."""
+
+
+def end_others() -> None:
+    """Kill the programs that other threads wait for."""
+    for child, thread in list(_running.values()):
+        if thread != threading.get_ident():
+            end_group(child)
 
 
 def end_group(child: Child) -> None:
@@ -257,33 +273,6 @@ def wait_until_gone(watches: Sequence[int], *, timeout_seconds: float) -> bool:
     return True
 
 
-def end_marked(mark: bytes, *, passes: int = 20) -> None:
-    """Kill every process of ours whose environment at its start held `mark`, those that left the
-    group included.
-
-    Only where `/proc` shows environments (Linux). Repeats until a pass finds none, for what forks
-    meanwhile.
-    """
-    for _ in range(passes):
-        if not [pid for pid in _process_ids() if _kill_if_marked(pid, mark)]:
-            return
-        time.sleep(0.001)
-
-
-def works_in(program: str, folder: Path) -> bool:
-    """Whether a process of that name stands in a folder or below it; False where there is no `/proc` to tell."""
-    return any(_works_in(pid, program, folder.resolve()) for pid in _process_ids())
-
-
-def _works_in(pid: int, program: str, folder: Path) -> bool:
-    proc = Path(f"/proc/{pid}")
-    try:
-        named = (proc / "comm").read_text().rstrip("\n") == program
-        return named and (proc / "cwd").readlink().is_relative_to(folder)
-    except (OSError, ValueError):
-        return False
-
-
 class _Kept:
     """The beginning of one stream."""
 
@@ -305,6 +294,20 @@ class _Kept:
             self.chunks.append(data)
 
 
+class _KeptEnd(_Kept):
+    """The end of one stream, to the chunk: up to a chunk more than the limit is kept."""
+
+    __slots__ = ()
+
+    def add(self, data: bytes) -> None:
+        """Keep it, and let go of what came first."""
+        self.chunks.append(data)
+        self.left -= len(data)
+        while self.left + len(self.chunks[0]) <= 0:
+            self.left += len(self.chunks.pop(0))
+            self.cut = True
+
+
 def _end(child: Child) -> None:
     """Kill, reap, and close the pipes; what was still buffered for a dead program is dropped."""
     end_group(child)
@@ -319,36 +322,6 @@ def _patience(deadline: float, *, ticking: bool) -> float:
     """How long a poll may wait, in milliseconds."""
     left = max(0.0, deadline - time.monotonic())
     return 1000 * (min(left, TICK_SECONDS) if ticking else left)
-
-
-def _process_ids() -> list[int]:
-    try:
-        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
-    except OSError:
-        return []
-
-
-def _kill_if_marked(pid: int, mark: bytes) -> bool:
-    """Kill the process if its environment holds the mark.
-
-    It is looked at again once there is a handle on it, for by then its id may be another's.
-    """
-    if pid == os.getpid() or not _is_marked(pid, mark):
-        return False
-    with exit_watch(pid) as watch:
-        if watch is None or not _is_marked(pid, mark):
-            return False
-        with contextlib.suppress(OSError):
-            signal.pidfd_send_signal(watch, signal.SIGKILL)
-    return True
-
-
-def _is_marked(pid: int, mark: bytes) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123 - hundreds of them
-            return mark in (file.read() or b"")
-    except OSError:
-        return False
 
 
 def _cannot_start(argv: Sequence[str], cwd: Path, error: OSError | ValueError) -> MachineError:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError, UsageError
-from minitask.repo import bubblewrap, process
+from minitask.repo import bubblewrap, process, survivors
 from minitask.repo.room import (
     DEFAULT_PATH,
     SYSTEM,
@@ -87,7 +87,7 @@ class Wrapped:
         them.
         """
         if self.private is not None:
-            process.end_marked(os.fsencode(f"HOME={self.private}/"))
+            survivors.end_marked(os.fsencode(f"HOME={self.private}/"))
             _remove(self.private)
 
 

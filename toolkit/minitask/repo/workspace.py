@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 
 from minitask.errors import MachineError
-from minitask.repo import process
+from minitask.repo import survivors
 from minitask.repo.git import Git
 from minitask.repo.repository import Repository
 from minitask.values import dataclass
@@ -136,7 +136,7 @@ def end_survivors(scratch: Path) -> None:
     """
     if not scratch.is_dir():
         return
-    process.end_marked(os.fsencode(f"HOME={scratch}/"))
+    survivors.end_marked(os.fsencode(f"HOME={scratch}/"))
     for private in scratch.iterdir():
         discard(private)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from minitask.run.forecast import Forecast
@@ -24,6 +25,8 @@ def dry_run_document(said: Forecast) -> dict[str, Any]:
         "url": description.url or None,
         "key_variable": description.key_variable or None,
         "key_set": description.key_set,
+        "command_line": list(description.command) or None,
+        "max_output_tokens": description.max_output_tokens,
         "prompt": description.prompt or None,
         "commands": [command.text for command in said.task.spec.commands],
         "sandbox": said.sandbox,
@@ -50,6 +53,10 @@ def render_dry_run(said: Forecast) -> str:
             else (" (set)" if description.key_set else " (NOT SET)")
         )
         lines.append(f"  sent to  {description.url}, model {description.model}, key {key}{state}")
+    if description.command:
+        lines.append(f"  program  {shlex.join(description.command)}")
+    if description.max_output_tokens is not None:
+        lines.append(f"  answer   at most {description.max_output_tokens:,} tokens")
     lines.append(f"  sandbox  {said.sandbox}")
     lines += [f"  run      {command.text}" for command in said.task.spec.commands]
     if description.prompt:

@@ -79,6 +79,9 @@ def render_result(result: TaskResult) -> str:
     """One task's outcome: the verdict, why, what was changed and run, what it cost, what is next."""
     lines = [f"{MARKS[result.verdict]} {result.task}: {result.verdict.value}{_reason(result)}"]
     for attempt in result.attempts:
+        if len(result.attempts) > 1:
+            why = f": {_one_line(attempt.reason)}" if attempt.reason else ""
+            lines.append(f"  try {attempt.n}  {attempt.verdict.value}{why}")
         lines += render_attempt(attempt)
         if attempt.sandbox != "strong":
             lines.append(f"  NOTE   the sandbox was {attempt.sandbox}; `minitask doctor` says why")
@@ -144,6 +147,10 @@ def dollars(amount: Decimal | None) -> str:
 
 def _baseline(amount: Decimal | None) -> str:
     return "" if amount is None else f" (a frontier model once: about {dollars(amount)}, estimated)"
+
+
+def _one_line(text: str) -> str:
+    return text.partition("\n")[0]
 
 
 def _reason(result: TaskResult) -> str:

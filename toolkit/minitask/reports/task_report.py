@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitask.ledger.record import Record, record_document
+from minitask.ledger.usage import Usage
 from minitask.reports.results import dollars, render_attempt
 from minitask.run.state import Standing, State
 
@@ -44,7 +45,7 @@ def render_report(records: tuple[Record, ...], standing: Standing | None) -> str
     if red:
         lines.append(f"  before    failed as it must: {red[0]}")
     lines.append(f"  sandbox   {attempt.sandbox}")
-    lines.append(f"  tokens    {_count(usage.input_tokens)} in, {_count(usage.output_tokens)} out")
+    lines.append(f"  tokens    {_tokens(usage)}")
     lines.append(
         f"  cost      {dollars(attempt.cost_usd)} (a frontier model once: about "
         f"{dollars(record.baseline_cost_usd)}, estimated)"
@@ -70,6 +71,27 @@ def next_step(record: Record, state: State | None) -> str:
     if record.candidate:
         return f"git diff {record.base[:12]} {record.candidate[:12]}; mend the spec, commit it, minitask exec {name}"
     return f"mend the spec, commit it, minitask exec {name}"
+
+
+def _tokens(usage: Usage) -> str:
+    """What went in and came out, and the parts of it that have prices of their own."""
+    written = plus_known(usage.cache_write_tokens, usage.cache_write_1h_tokens)
+    parts = [
+        f"{count:,} {words}"
+        for count, words in (
+            (usage.cached_input_tokens, "read from a cache"),
+            (written, "written to one"),
+            (usage.reasoning_tokens, "reasoning"),
+        )
+        if count
+    ]
+    whole = f"{_count(usage.input_tokens)} in, {_count(usage.output_tokens)} out"
+    return f"{whole} ({', '.join(parts)})" if parts else whole
+
+
+def plus_known(*counts: int | None) -> int:
+    """The sum of the counts that are known."""
+    return sum(count or 0 for count in counts)
 
 
 def _count(tokens: int | None) -> str:

@@ -1,258 +1,280 @@
-"""One task's life: routed, proven red, worked, scoped, proven green, recorded, landed."""
+"""One task's life: routed, proven red, worked, scoped, proven green, recorded, landed.
+
+It goes in three steps, so that many tasks can wait for their executors at once: `begin` and `conclude` work on the
+repository, one task at a time; `ask` only waits, and may run in any thread. A change that fails goes back to its
+executor for another round, which is an attempt of its own.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from functools import partial
 
-from minitask.edits.model import Change
 from minitask.errors import BudgetError, EditError, MachineError, RefusedError
-from minitask.executors.model import ExecutorFailure, Order, Work
+from minitask.executors.http import Post
+from minitask.executors.model import ExecutorFailure, Round
 from minitask.executors.registry import make_executor
 from minitask.executors.script import has_script
 from minitask.gates.ruling import Ruling
-from minitask.gates.scope import check_paths, check_scope
-from minitask.ledger.record import Attempt, TaskResult, Verdict
-from minitask.policy.route import Demand, choose
+from minitask.ledger.record import Attempt, Record, TaskResult, Verdict
+from minitask.policy.purse import Purse
+from minitask.policy.route import SCRIPT, Route, choose
 from minitask.repo import refs
-from minitask.repo.history import introduced_by, latest_landing
-from minitask.repo.merging import tree_changes
-from minitask.run import building, paid, preflight
+from minitask.run import paid, preflight
 from minitask.run.anchors import Anchor
-from minitask.run.budget import check_affordable
-from minitask.run.costs import baseline_cost, estimate_usage, work_cost
+from minitask.run.costs import tariff
 from minitask.run.draft import Draft
 from minitask.run.engine import Engine, Progress
+from minitask.run.feedback import describe_failure
+from minitask.run.judging import judge, protected
 from minitask.run.landing import Candidate, land
-from minitask.run.orders import make_order
-from minitask.run.proof import check_fails_before, prove
+from minitask.run.meter import Reading, TaskMeter
+from minitask.run.models import resolve_model
+from minitask.run.numbers import next_number, task_refs
+from minitask.run.orders import likely_output_tokens, make_order, metered
+from minitask.run.outcome import landed_result, make_result, stopped, stopped_later
+from minitask.run.paid import Answered, Errand
+from minitask.run.proof import check_fails_before
 from minitask.run.resume import take_proven
 from minitask.run.sealing import move_branch, record_landing, seal
 from minitask.run.tasks import Task
-from minitask.values import dataclass
+from minitask.run.undertaking import Undertaking, Wishes
+from minitask.run.workplace import SlotWorkplace
+
+BATCH_SECONDS = 26 * 3600.0
+"""A batch is answered within a day."""
+BATCH_TYPES = frozenset({"openai", "anthropic"})
+FED_BACK = frozenset({"lint", "validate"})
+"""The gates whose no goes back to the executor."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """How a task is to be run: where it is to go, whether it lands, whether it runs though it is proven or landed.
-
-    `limit_usd` is what it may cost, None where there is no limit; a spec's own limit can only be lower.
-    """
-
-    demand: Demand
-    merge: bool = True
-    again: bool = False
-    limit_usd: Decimal | None = None
-
-    @property
-    def takes_what_is_there(self) -> bool:
-        """Whether an earlier attempt will do."""
-        return not self.again and self.demand == Demand()
+Outcome = (
+    Answered | RefusedError | MachineError | EditError | BudgetError | ExecutorFailure | OSError
+)
+"""What came of asking an executor."""
 
 
 def run_task(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
     """Run one task to its verdict; only bad usage, spec or config is raised."""
+    found = begin(engine, task, wishes)
+    while isinstance(found, Undertaking):
+        found = conclude(engine, found, ask(engine, found)) or found
+    return found
+
+
+def begin(engine: Engine, task: Task, wishes: Wishes) -> TaskResult | Undertaking:
+    """Everything up to the call of the executor; a result where none is needed, or the task cannot run."""
     started = engine.clock()
     try:
         done = None if wishes.again else landed_result(engine, task)
         if done is None and wishes.takes_what_is_there:
             done = take_proven(engine, task, lands=wishes.merge)
-        result = done or _run(engine, task, wishes, started)
-    except (RefusedError, EditError) as error:
-        result = _stopped(task, Verdict.REFUSED, str(error))
-    except BudgetError as error:
-        result = replace(_stopped(task, Verdict.SKIPPED, str(error)), over_budget=True)
+        found: TaskResult | Undertaking = done or _undertake(engine, task, wishes, started)
+    except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
+        found = stopped(task, error)
+    except ExecutorFailure as error:
+        found = replace(stopped(task, error), verdict=Verdict.ERROR, stops_run=error.stops_run)
+    if isinstance(found, TaskResult):
+        return replace(found, seconds=engine.clock() - started)
+    return found
+
+
+def ask(engine: Engine, under: Undertaking, *, http: Post | None = None) -> Outcome:
+    """The executor's answer, or why there is none; safe in any thread. `http` sends its requests, if any."""
+    task, order = under.task, under.order
+    engine.emit(Progress(task.name, "implement", under.draft.route.model or "edit script"))
+    executor = make_executor(under.draft.route.executor, engine.settings, engine.environ, http=http)
+
+    def work() -> Answered:
+        done = executor.work(order)
+        return Answered(done, under.meter.spent_usd if done.cost_usd is None else done.cost_usd)
+
+    try:
+        return paid.answer(engine.repository.home, under.errand, work)
+    except (RefusedError, MachineError, EditError, BudgetError) as error:
+        return error
+    except (ExecutorFailure, OSError) as error:
+        return error
+
+
+def conclude(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:
+    """Judge what came of asking, record it, and land it; None where the executor is asked once more."""
+    try:
+        result = _conclude(engine, under, outcome)
     except (MachineError, OSError) as error:
-        result = _stopped(task, Verdict.ERROR, str(error))
-    return replace(result, seconds=engine.clock() - started)
+        under.draft.fail(Verdict.ERROR, "record", str(error))
+        result = make_result(under, under.draft.attempt(engine), None)
+    return replace(result, seconds=engine.clock() - under.started) if result else None
 
 
-def landed_result(engine: Engine, task: Task) -> TaskResult | None:
-    """The result of a task that has landed at this very blob, read from the target's ancestry."""
-    git = engine.repository.git
-    since = introduced_by(git, task.base, task.path)
-    landing = latest_landing(git, task.base, task=task.name, since=since)
-    if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
-        return None
-    candidate = engine.objects.commit(f"{landing.commit}^2")
-    return TaskResult(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
-        verdict=Verdict.MERGED,
-        reason=f"landed already, as {landing.commit[:12]}; nothing was run (--again runs it anew)",
-        branch=refs.branch(task.name).removeprefix("refs/heads/"),
-        base=task.base,
-        commit=candidate,
-        merge=landing.commit,
-    )
-
-
-def _run(engine: Engine, task: Task, wishes: Wishes, started: float) -> TaskResult:
+def _undertake(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking:
     draft = _prepare(engine, task, wishes, started)
     engine.emit(Progress(task.name, "before", "the validation must fail on the base"))
     draft.before = check_fails_before(engine, task)
-    order = make_order(engine, task, draft.anchor, model=draft.route.model)
-    check_affordable(engine, order, draft.route, limit_usd=wishes.limit_usd)
-    changes = _work(engine, draft, order)
-    if changes is not None:
-        _judge_safely(engine, draft, order, changes)
-    try:
-        return _finish(engine, draft, wishes)
-    except (MachineError, OSError) as error:
-        draft.fail(Verdict.ERROR, "record", str(error))
-        return _result(draft, draft.attempt(engine), None)
+    route = draft.route
+    order = make_order(engine, task, draft.anchor, route=route)
+    errand = _errand(engine, task, route)
+    batched = wishes.batch and _has_batches(engine, route)
+    own = Purse(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
+    meter = TaskMeter(
+        tariff(engine, route, batch=batched),
+        own,
+        likely_output_tokens=likely_output_tokens(task.spec),
+        note=_unnoted if batched else partial(paid.note, engine.repository.home, errand),
+        unpriced=partial(_say_unpriced, engine, task, route),
+    )
+    order = order if route.executor == SCRIPT else metered(order, meter)
+    draft.reply_format = "" if route.executor == SCRIPT else order.reply_format.value
+    order = replace(order, workplace=SlotWorkplace(engine, task.base))
+    if batched:
+        order = replace(order, timeout_seconds=BATCH_SECONDS)
+    return Undertaking(task, wishes, started, draft, order, meter, errand, batched)
 
 
 def _prepare(engine: Engine, task: Task, wishes: Wishes, started: float) -> Draft:
     """Everything that can refuse the task before a command is run or a cent spent."""
-    preflight.check_files(task, engine.objects, protected=_protected(engine, task))
+    preflight.check_files(task, engine.objects, protected=protected(engine, task))
     preflight.check_edits(task)
-    heads = task_heads(engine, task)
+    heads = task_refs(engine, task.name)
     preflight.check_branch(task, engine.objects, heads)
     engine.signature  # noqa: B018 - who commits must be known before anything is spent
     route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
+    route = resolve_model(engine, route)
     engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
     anchor = Anchor(engine.repository.git, engine.objects, task)
-    number = _next_number(engine, task, heads)
-    return Draft(task, route, number, started, heads, anchor, model=route.model)
+    return Draft(task, route, next_number(engine, task.name, heads), started, heads, anchor)
 
 
-def task_heads(engine: Engine, task: Task) -> dict[str, str]:
-    """The task's branch, attempts and merges, and the ledger, by ref."""
-    folders = (f"{refs.ATTEMPTS}/{task.name}", f"{refs.LANDING}/{task.name}")
-    return refs.snapshot(engine.repository.git, refs.branch(task.name), *folders, refs.LEDGER)
-
-
-def _work(engine: Engine, draft: Draft, order: Order) -> tuple[Change, ...] | None:
-    """The executor's change, if one came of it; what was spent is on the draft either way."""
-    engine.emit(Progress(draft.task.name, "implement", draft.route.model or "edit script"))
-    executor = make_executor(draft.route.executor, engine.settings, engine.environ)
-    setting = engine.settings.executors.get(draft.route.executor)
-    base_url = setting.base_url if setting else ""
-    try:
-        work = paid.answer(engine, draft.task, draft.route, lambda: executor.work(order))
-    except ExecutorFailure as failure:
-        spent = Work((), failure.usage, draft.route.model, failure.reply, None)
-        draft.usage, draft.cost_usd = failure.usage, work_cost(engine, spent, base_url)
-        draft.verdict = Verdict.ERROR if failure.exit_code == 3 else Verdict.FAILED
-        draft.ruling = Ruling("implement", passed=False, reason=f"{failure.kind}: {failure}")
-        return None
-    draft.usage, draft.cost_usd = work.usage, work_cost(engine, work, base_url)
-    return work.changes
-
-
-def _judge_safely(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> None:
-    """Judge the change; whatever breaks on the way is on the draft, so that what was spent is recorded."""
-    try:
-        _judge(engine, draft, order, changes)
-    except EditError as error:
-        draft.fail(Verdict.REFUSED, "scope", str(error))
-    except (MachineError, OSError) as error:
-        draft.fail(Verdict.ERROR, "validate", str(error))
-
-
-def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> None:
-    """Build the candidate's tree and put it before the gates."""
-    task, protected = draft.task, _protected(engine, draft.task)
-    draft.ruling = check_paths(task.spec, changes, protected=protected)
-    if not draft.ruling.passed:
-        draft.verdict = Verdict.REFUSED
-        return
-    draft.estimate = estimate_usage(order, changes)
-    draft.baseline_usd = baseline_cost(engine, draft.estimate, kind="frontier")
-    git = engine.repository.git
-    commit = building.write_draft(
-        engine, task, building.file_writes(changes, engine.objects, task.base)
+def _errand(engine: Engine, task: Task, route: Route) -> Errand:
+    setting = engine.settings.executors.get(route.executor)
+    return Errand(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        target=task.target,
+        base=task.base,
+        tier=route.tier.value,
+        executor=route.executor,
+        model=route.model,
+        base_url=setting.base_url if setting else "",
     )
-    found = tree_changes(git, task.base, commit)
-    draft.ruling = check_scope(task.spec, found, protected=protected)
-    if not draft.ruling.passed:
-        draft.verdict = Verdict.REFUSED if draft.ruling.refused else Verdict.FAILED
-        return
-    draft.tree = engine.objects.tree_of(commit)
-    draft.files = building.file_records(found)
-    engine.emit(Progress(task.name, "validate", f"{len(task.spec.commands)} commands"))
-    proof = prove(engine, task, commit)
-    draft.ruling = Ruling(
-        "validate", proof.passed, proof.reason, commands=proof.commands, sandbox=proof.sandbox
-    )
-    draft.verdict = Verdict.READY if proof.passed else Verdict.FAILED
 
 
-def _finish(engine: Engine, draft: Draft, wishes: Wishes) -> TaskResult:
+def _has_batches(engine: Engine, route: Route) -> bool:
+    setting = engine.settings.executors.get(route.executor)
+    return setting is not None and setting.type in BATCH_TYPES
+
+
+def _unnoted(reading: Reading) -> None:
+    """A batch is noted in its journal, as soon as it is sent."""
+
+
+def _say_unpriced(engine: Engine, task: Task, route: Route) -> None:
+    text = f"{route.model} has no price, so the limit cannot count it"
+    engine.emit(Progress(task.name, "budget", text))
+
+
+def _conclude(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:
+    draft = under.draft
+    if not isinstance(outcome, Answered) and not isinstance(outcome, ExecutorFailure):
+        paid.settle(engine.repository.home, under.errand)
+        return stopped_later(under, outcome)
+    draft.pricing = under.meter.pricing
+    if isinstance(outcome, Answered):
+        work = outcome.work
+        draft.work, draft.usage, draft.cost_usd = work, work.usage, outcome.cost_usd
+        draft.malformed = work.malformed
+        judge(engine, draft, under.order, work.changes)
+    else:
+        draft.usage, draft.cost_usd = outcome.usage, under.meter.spent_usd
+        draft.malformed = outcome.malformed
+        draft.verdict = Verdict.FAILED if outcome.exit_code == 1 else Verdict.ERROR
+        draft.ruling = Ruling("implement", passed=False, reason=f"{outcome.kind}: {outcome}")
+    result = _finish(engine, under)
+    if result is not None and isinstance(outcome, ExecutorFailure):
+        return replace(result, stops_run=outcome.stops_run, over_budget=outcome.exit_code == 4)
+    return result
+
+
+def _finish(engine: Engine, under: Undertaking) -> TaskResult | None:
     """Record the attempt, move the task's branch to its candidate, and land it where it may."""
-    task = draft.task
+    task, draft, wishes = under.task, under.draft, under.wishes
     attempt = draft.attempt(engine)
     wants_review = task.spec.options.review == "required"
     lands = draft.verdict.is_good and wishes.merge and not wants_review
     record = seal(engine, draft, attempt, lands=lands)
-    paid.settle(engine, task, draft.route)
+    paid.settle(engine.repository.home, under.errand)
     candidate = record.candidate
     note = move_branch(engine, task, candidate, old=draft.heads.get(refs.branch(task.name)))
-    result = _result(draft, record.attempt, candidate)
+    if _goes_back(engine, under):
+        _next_round(engine, under, attempt, candidate)
+        return None
+    result = make_result(under, record.attempt, candidate)
     if not draft.verdict.is_good or candidate is None or draft.tree is None:
         return result
     if not lands:
         review = "a person must review it first"
         why = review if wants_review else "proven, and not merged, as asked"
         return replace(result, reason=why, next_step=f"minitask merge {task.name}")
+    final = _land(engine, under, record, result)
+    return replace(final, reason=final.reason or note)
+
+
+def _land(engine: Engine, under: Undertaking, record: Record, result: TaskResult) -> TaskResult:
+    task, attempt = under.task, record.attempt
+    assert record.candidate is not None  # noqa: S101 - it is proven
+    assert record.tree is not None  # noqa: S101
     engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
-    landed = land(engine, task, Candidate(candidate, draft.tree, attempt, record.merge))
+    landed = land(engine, task, Candidate(record.candidate, record.tree, attempt, record.merge))
     record_landing(engine, record, landed)
     commands = landed.proof.commands if landed.proof else attempt.commands
+    final = replace(attempt, verdict=landed.verdict, commands=commands)
     return replace(
         result,
         verdict=landed.verdict,
-        reason=landed.reason or note,
+        reason=landed.reason,
         merge=landed.merge,
         next_step=landed.next_step,
-        attempts=(replace(attempt, verdict=landed.verdict, commands=commands),),
+        attempts=(*under.earlier, final),
     )
 
 
-def _result(draft: Draft, attempt: Attempt, candidate: str | None) -> TaskResult:
-    task = draft.task
-    return TaskResult(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
-        verdict=draft.verdict,
-        reason=draft.ruling.reason,
-        branch=refs.branch(task.name).removeprefix("refs/heads/") if candidate else None,
-        base=task.base,
-        commit=candidate,
-        cost_usd=draft.cost_usd,
-        baseline_cost_usd=draft.baseline_usd,
-        estimate=draft.estimate,
-        usage=draft.usage,
-        attempts=(attempt,),
-        next_step="" if draft.verdict.is_good else f"minitask show {task.name}",
+def _goes_back(engine: Engine, under: Undertaking) -> bool:
+    """Whether the change goes back to its executor with what was wrong with it."""
+    draft = under.draft
+    return (
+        draft.route.executor != SCRIPT
+        and draft.work is not None
+        and draft.verdict is Verdict.FAILED
+        and draft.ruling.gate in FED_BACK
+        and under.rounds < engine.settings.repairs
     )
 
 
-def _stopped(task: Task, verdict: Verdict, reason: str) -> TaskResult:
-    return TaskResult(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
-        verdict=verdict,
-        reason=reason,
-        base=task.base,
+def _next_round(
+    engine: Engine, under: Undertaking, attempt: Attempt, candidate: str | None
+) -> None:
+    """Set the next attempt up: the same order, with the change and what was wrong with it."""
+    draft = under.draft
+    assert draft.work is not None  # noqa: S101 - there was a change
+    back = Round(draft.work.reply, describe_failure(attempt), draft.work.changes)
+    heads = dict(draft.heads)
+    if candidate is not None:
+        heads[refs.branch(under.task.name)] = candidate
+    engine.emit(Progress(under.task.name, "repair", attempt.reason))
+    under.earlier = (*under.earlier, attempt)
+    under.order = replace(under.order, history=(*under.order.history, back))
+    under.errand = replace(under.errand, history=under.rounds)
+    note = partial(paid.note, engine.repository.home, under.errand)
+    under.meter = under.meter.renewed(note=_unnoted if under.batched else note)
+    under.order = metered(under.order, under.meter)
+    under.draft = Draft(
+        under.task,
+        draft.route,
+        draft.n + 1,
+        engine.clock(),
+        heads,
+        draft.anchor,
+        before=draft.before,
+        reply_format=draft.reply_format,
     )
-
-
-def _protected(engine: Engine, task: Task) -> tuple[str, ...]:
-    return (*engine.settings.protected, *task.spec.options.protected)
-
-
-def _next_number(engine: Engine, task: Task, heads: dict[str, str]) -> int:
-    """One more than any attempt that the ledger or a ref knows, be it the merge of one that was killed."""
-    below = tuple(f"{folder}/{task.name}/" for folder in (refs.ATTEMPTS, refs.LANDING))
-    ends = [name.rpartition("/")[2].partition(".")[0] for name in heads if name.startswith(below)]
-    numbers = [int(end) for end in ends if end.isdecimal()]
-    ledger = heads.get(refs.LEDGER)
-    entry = engine.objects.entry(ledger, task.name) if ledger else None
-    if entry is not None:
-        numbers += [int(name.split("-")[0]) for name in engine.objects.entries(entry.oid)]
-    return 1 + max(numbers, default=0)

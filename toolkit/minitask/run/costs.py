@@ -9,22 +9,33 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from minitask.edits.model import Change
-from minitask.executors.model import Order, Work
+from minitask.executors.http import is_loopback
+from minitask.executors.model import Order
 from minitask.ledger.usage import Usage
+from minitask.policy.route import Route
+from minitask.policy.tariff import Tariff
 from minitask.policy.tokens import estimate_tokens
 from minitask.run.engine import Engine
 
+LOCAL_TYPES = frozenset({"ollama", "scripted"})
+OLLAMA_URL = "http://127.0.0.1:11434"
 INSTRUCTION_TOKENS = 150
 MILLION = Decimal(1_000_000)
 
 
-def work_cost(engine: Engine, work: Work, base_url: str = "") -> Decimal | None:
-    """US dollars for the calls that were made; None where nobody has a price for the model."""
-    if work.cost_usd is not None:
-        return work.cost_usd
-    from minitask.policy.prices import cost
-
-    return cost(work.model, work.usage, engine.settings.prices, base_url=base_url).cost_usd
+def tariff(engine: Engine, route: Route, *, batch: bool = False) -> Tariff:
+    """What calls on a route cost by; a model that Ollama runs on this machine bills nobody."""
+    setting = engine.settings.executors.get(route.executor)
+    base_url = setting.base_url if setting else ""
+    local = setting is not None and setting.type in LOCAL_TYPES
+    here = local and is_loopback(base_url or OLLAMA_URL) and not route.model.endswith("-cloud")
+    return Tariff(
+        model=route.model,
+        base_url=base_url,
+        prices=engine.settings.prices,
+        is_local=here,
+        batch=batch,
+    )
 
 
 def estimate_usage(order: Order, changes: Sequence[Change]) -> Usage:

@@ -15,13 +15,14 @@ from minitask.policy.route import Demand
 from minitask.repo.creation import create_repository
 from minitask.repo.gallery import Seen, merges, task_branches
 from minitask.repo.repository import discover
-from minitask.run.attempt import Wishes
+from minitask.run.askers import Pool
 from minitask.run.configure import load_settings
 from minitask.run.costs import baseline_cost
 from minitask.run.engine import Engine, Progress, open_engine
 from minitask.run.finding import find_tasks
-from minitask.run.project import Budget, run_project
+from minitask.run.project import run_project
 from minitask.run.tasks import PROJECTS, Place
+from minitask.run.undertaking import Wishes
 from minitask.values import dataclass
 
 PROJECT = "split-todoist"
@@ -56,7 +57,9 @@ def run_demo(folder: Path, environ: Mapping[str, str], emit: Callable[[Progress]
         before = _python_lines(engine, place.base)
         found = find_tasks(engine, [f"{PROJECTS}/{PROJECT}"], place)
         wishes = Wishes(Demand())
-        results = run_project(engine, found, place=place, wishes=wishes, budget=Budget())
+        results = run_project(
+            engine, found, place=place, wishes=wishes, askers=Pool(engine, width=1)
+        )
         return Shown(
             folder=folder,
             results=results,

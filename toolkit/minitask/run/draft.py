@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import field
 from decimal import Decimal
 
+from minitask.executors.model import Work
 from minitask.gates.ruling import Ruling
-from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Verdict
+from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.route import Route
 from minitask.run.anchors import Anchor
@@ -19,7 +20,7 @@ from minitask.values import dataclass
 class Draft:
     """The attempt's number, start and surroundings, then what came of it; it becomes a record when it is sealed.
 
-    `heads` are the task's refs and the ledger's, as they were at the start; `tree` is set once there is a candidate.
+    `heads` are the task's refs, as they were at the start; `tree` is set once there is a candidate.
     """
 
     task: Task
@@ -29,11 +30,14 @@ class Draft:
     heads: dict[str, str]
     anchor: Anchor
     before: tuple[CommandRecord, ...] = ()
+    work: Work | None = None
     usage: Usage = NO_USAGE
     cost_usd: Decimal | None = Decimal(0)
+    pricing: Pricing | None = None
+    malformed: int = 0
+    reply_format: str = ""
     estimate: Usage | None = None
     baseline_usd: Decimal | None = None
-    model: str = ""
     tree: str | None = None
     files: tuple[FileRecord, ...] = ()
     ruling: Ruling = field(default_factory=lambda: Ruling("", passed=False))
@@ -50,7 +54,7 @@ class Draft:
             n=self.n,
             tier=self.route.tier.value,
             executor=self.route.executor,
-            model=self.model,
+            model=self.route.model,
             verdict=self.verdict,
             gate="" if self.ruling.passed else self.ruling.gate,
             reason=self.ruling.reason,
@@ -61,4 +65,9 @@ class Draft:
             commands=self.ruling.commands,
             before=self.before,
             files=self.files,
+            served=self.work.served if self.work else "",
+            version=self.work.version if self.work else "",
+            malformed=self.malformed,
+            reply_format=self.reply_format,
+            pricing=self.pricing,
         )

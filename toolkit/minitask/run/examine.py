@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -13,8 +12,6 @@ from minitask.repo import session
 from minitask.repo.sandbox import Limits, Sandbox, Strength
 from minitask.spec.model import Command
 from minitask.values import dataclass
-
-AGENTS = ("codex", "claude", "aider", "opencode", "gemini", "qwen", "goose", "mini", "cursor-agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +31,6 @@ def try_sandbox(sandbox: Sandbox, environ: Mapping[str, str]) -> tuple[Trial, ..
     return tuple(
         Trial(what, stopped=not inside[what], works_outside=control[what]) for what in attacks
     )
-
-
-def agents_found(environ: Mapping[str, str]) -> dict[str, str]:
-    """The coding agents on PATH, with where they are."""
-    path = environ.get("PATH", "")
-    found = {name: shutil.which(name, path=path) for name in AGENTS}
-    return {name: place for name, place in found.items() if place}
 
 
 @contextmanager

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from minitask.executors.model import Description
+from contextlib import suppress
+
+from minitask.executors.model import Description, ExecutorFailure
 from minitask.executors.registry import make_executor
 from minitask.executors.script import has_script
 from minitask.policy.route import Route, choose
 from minitask.run import preflight
 from minitask.run.anchors import Anchor
-from minitask.run.attempt import Wishes, landed_result, task_heads
 from minitask.run.engine import Engine
+from minitask.run.judging import protected
+from minitask.run.models import resolve_model
+from minitask.run.numbers import task_refs
 from minitask.run.orders import make_order
+from minitask.run.outcome import landed_result
 from minitask.run.tasks import Task
+from minitask.run.undertaking import Wishes
 from minitask.values import dataclass
 
 
@@ -28,13 +34,14 @@ class Forecast:
 
 def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
     """Everything short of running a command or calling a model; raises what would refuse the task."""
-    protected = (*engine.settings.protected, *task.spec.options.protected)
-    preflight.check_branch(task, engine.objects, task_heads(engine, task))
-    preflight.check_files(task, engine.objects, protected=protected)
+    preflight.check_branch(task, engine.objects, task_refs(engine, task.name))
+    preflight.check_files(task, engine.objects, protected=protected(engine, task))
     preflight.check_edits(task)
     route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
+    with suppress(ExecutorFailure):  # a server that does not answer is for the real run to report
+        route = resolve_model(engine, route)
     anchor = Anchor(engine.repository.git, engine.objects, task)
-    order = make_order(engine, task, anchor, model=route.model)
+    order = make_order(engine, task, anchor, route=route)
     executor = make_executor(route.executor, engine.settings, engine.environ)
     return Forecast(
         task=task,

@@ -40,7 +40,7 @@ def seal(engine: Engine, draft: Draft, attempt: Attempt, *, lands: bool) -> Reco
             merge = building.commit_id(onto, engine.repository.object_format)
             commits.append(replace(onto, parents=(base, ":1")))
     record = _record(draft, attempt, candidate=candidate, merge=merge)
-    head = draft.heads.get(refs.LEDGER)
+    head = engine.objects.commit(refs.LEDGER)
     commits.append(append_commit([record], head=head, signature=engine.signature))
     written = write_commits(engine.repository.git, commits)
     if candidate is not None and written[0] != candidate:
@@ -61,9 +61,15 @@ def record_landing(engine: Engine, record: Record, landed: Landed) -> None:
         cost_usd=Decimal(0),
         commands=landed.proof.commands if landed.proof else (),
     )
-    said = replace(record, kind="landing", attempt=attempt, started_at=moment(engine.clock()))
-    head = refs.snapshot(engine.repository.git, refs.LEDGER).get(refs.LEDGER)
-    commit = append_commit([said], head=head, signature=engine.signature)
+    append(
+        engine, replace(record, kind="landing", attempt=attempt, started_at=moment(engine.clock()))
+    )
+
+
+def append(engine: Engine, record: Record) -> None:
+    """Put one record into the ledger."""
+    head = engine.objects.commit(refs.LEDGER)
+    commit = append_commit([record], head=head, signature=engine.signature)
     write_commits(engine.repository.git, [commit])
 
 

@@ -1,4 +1,4 @@
-"""What a chat-completions answer means: a reply, or one of the failures that a run can act on.
+"""What answers of model servers have in common: who was asked, counts, and the failures that a run can act on.
 
 Pure: an answer goes in, a value or an `ExecutorFailure` comes out. Whatever a server may say, the
 key never gets into a message, and a count that makes no sense is unknown rather than believed.
@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 
-from minitask.executors.chat import ChatReply
 from minitask.executors.http import Answer, HttpFault, Stage
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.retry import advised_seconds, should_retry
@@ -21,19 +20,18 @@ from minitask.values import dataclass
 _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300
 _MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}")
-_ENDED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
-_CUT_OFF = frozenset({"length", "max_tokens", "model_length", "model_context_window_exceeded"})
-_REFUSED = frozenset({"content_filter", "refusal", "safety"})
 _NO_MONEY = frozenset(
     {
         "insufficient_quota",
         "billing_hard_limit_reached",
+        "billing_error",
         "enforced_spend_limit_reached",
         "contract_spend_limit_reached",
     }
 )
-_NO_TOKENS = Usage(1, 0, 0, 0)
-_UNKNOWN_TOKENS = Usage(1, None, None, None)
+_REJECTED_KEY = frozenset({"invalid_api_key", "authentication_error", "permission_error"})
+NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
+UNKNOWN_TOKENS = Usage(1)
 
 Object = Mapping[str, object]
 
@@ -62,7 +60,7 @@ class Wire:
         said: str,
         *,
         hint: str = "",
-        usage: Usage = _NO_TOKENS,
+        usage: Usage = NO_TOKENS,
         reply: str = "",
         retryable: bool | None = None,
         retry_after_seconds: float | None = None,
@@ -87,49 +85,22 @@ def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
         FailureKind.TRANSPORT,
         f"cannot be reached ({fault})" if unsent else str(fault),
         hint="check base_url, and that the server runs" if unsent else "",
-        usage=_UNKNOWN_TOKENS if lost else _NO_TOKENS,
+        usage=UNKNOWN_TOKENS if lost else NO_TOKENS,
     )
 
 
-def read_reply(answer: Answer, wire: Wire) -> ChatReply:
-    """The reply in an answer, or the failure that it is."""
-    parsed = _parse(answer.body)
+def parse_answer(answer: Answer, wire: Wire) -> Object:
+    """The JSON object of a good answer; raises the failure that any other is."""
+    parsed = parse_object(answer.body)
     if not 200 <= answer.status < 300:
         raise _refusal(answer, parsed, wire)
     if parsed is None:
         raise _not_json(answer, wire)
-    usage = read_usage(parsed.get("usage"))
-    if parsed.get("error"):
-        raise _error_in_success(parsed, wire, usage=usage)
-    choices = parsed.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-        raise wire.failure(
-            FailureKind.TRANSPORT, "the answer holds no choices", usage=usage, retryable=True
-        )
-    text = wire.redact(_text(choice["message"].get("content")))
-    _check_finish(choice, text=text, usage=usage, wire=wire)
-    return ChatReply(text, usage, _served(parsed.get("model")))
+    return parsed
 
 
-def read_usage(found: object) -> Usage:
-    """The counts of a `usage` object: what is missing, negative or absurd is unknown."""
-    usage = _mapping(found)
-    prompt = _count(usage.get("prompt_tokens"))
-    cached = _count(_mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
-    if cached is None:
-        cached = _count(usage.get("prompt_cache_hit_tokens"))
-    if prompt is None or (cached is not None and cached > prompt):
-        cached = None
-    return Usage(1, prompt, cached, _count(usage.get("completion_tokens")))
-
-
-def _count(value: object) -> int | None:
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= _MOST_TOKENS else None  # type: ignore[operator,return-value]
-
-
-def _parse(body: bytes) -> Object | None:
+def parse_object(body: bytes) -> Object | None:
+    """A JSON object, or None where the bytes are none."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
@@ -137,37 +108,77 @@ def _parse(body: bytes) -> Object | None:
     return parsed if isinstance(parsed, dict) else None
 
 
-def _mapping(value: object) -> Object:
-    return value if isinstance(value, dict) else {}
+def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFailure:
+    """An error that a gateway wrapped in status 200; its own code says what it is."""
+    message, codes = _error(parsed)
+    status = next((int(code) for code in codes if code.isdecimal() and len(code) == 3), 502)
+    return wire.failure(
+        _kind(status, codes),
+        f"answered with an error: {message}",
+        usage=usage,
+        retryable=should_retry(status, {}) and not codes & _NO_MONEY,
+    )
 
 
-def _text(content: object) -> str:
-    """A message's text, whether it comes as one string or in parts."""
-    if isinstance(content, list):
-        return "".join(_text(_mapping(part).get("text")) for part in content)
-    return content if isinstance(content, str) else ""
+def no_content(wire: Wire, what: str, *, usage: Usage) -> ExecutorFailure:
+    """An answer that lacks what every answer has; asking again may help."""
+    return wire.failure(
+        FailureKind.TRANSPORT, f"the answer holds no {what}", usage=usage, retryable=True
+    )
 
 
-def _served(model: object) -> str:
-    return model if isinstance(model, str) and _MODEL_NAME.fullmatch(model) else ""
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a reply ended: the server's word for it, and which words mean what."""
+
+    reason: object
+    ended: frozenset[str]
+    cut_off: frozenset[str]
+    refused: frozenset[str]
+    field: str
+
+    @property
+    def word(self) -> str:
+        """The reason in lower case; empty where it is no text."""
+        return self.reason.lower() if isinstance(self.reason, str) else ""
 
 
-def _check_finish(choice: Object, *, text: str, usage: Usage, wire: Wire) -> None:
+def check_ending(ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal: str = "") -> None:
     """Let a reply through only where it is known to be complete."""
-    reason = choice.get("finish_reason")
-    ended = reason.lower() if isinstance(reason, str) else ""
-    refusal = _text(_mapping(choice.get("message")).get("refusal"))
-    if ended in _REFUSED or (refusal and not text):
+    if ending.word in ending.refused or (refusal and not text):
         kind, said, hint = FailureKind.REFUSED, refusal or "the reply was filtered", ""
-    elif ended in _CUT_OFF:
+    elif ending.word in ending.cut_off:
         kind, said = FailureKind.CUT_OFF, "the reply was cut off at its token limit"
         hint = "allow more output tokens, or split the task"
-    elif ended in _ENDED:
+    elif ending.word in ending.ended:
         return
     else:
         kind, hint = FailureKind.MALFORMED, ""
-        said = f"the reply may be incomplete: its finish_reason is {reason!r}"
+        said = f"the reply may be incomplete: its {ending.field} is {ending.reason!r}"
     raise wire.failure(kind, said, hint=hint, usage=usage, reply=text)
+
+
+def count(value: object) -> int | None:
+    """A count of tokens; what is missing, negative or absurd is unknown."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= _MOST_TOKENS else None  # type: ignore[operator,return-value]
+
+
+def mapping(value: object) -> Object:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(content: object) -> str:
+    """A message's text, whether it comes as one string or in parts."""
+    if isinstance(content, list):
+        return "".join(text_of(mapping(part).get("text")) for part in content)
+    return content if isinstance(content, str) else ""
+
+
+def served_model(model: object) -> str:
+    """The name of the model that answered, if it looks like one."""
+    return model if isinstance(model, str) and _MODEL_NAME.fullmatch(model) else ""
 
 
 def _not_json(answer: Answer, wire: Wire) -> ExecutorFailure:
@@ -180,19 +191,7 @@ def _not_json(answer: Answer, wire: Wire) -> ExecutorFailure:
             retryable=False,
         )
     said = "answered with damaged JSON" if start else "answered with nothing"
-    return wire.failure(FailureKind.TRANSPORT, said, usage=_UNKNOWN_TOKENS)
-
-
-def _error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFailure:
-    """An error that a gateway wrapped in status 200; its own code says what it is."""
-    message, codes = _error(parsed)
-    status = next((int(code) for code in codes if code.isdecimal() and len(code) == 3), 502)
-    return wire.failure(
-        _kind(status, codes),
-        f"answered with an error: {message}",
-        usage=usage,
-        retryable=should_retry(status, {}) and not codes & _NO_MONEY,
-    )
+    return wire.failure(FailureKind.TRANSPORT, said, usage=UNKNOWN_TOKENS)
 
 
 def _refusal(answer: Answer, parsed: Object | None, wire: Wire) -> ExecutorFailure:
@@ -213,7 +212,7 @@ def _error(parsed: Object) -> tuple[str, frozenset[str]]:
     error = parsed.get("error")
     if isinstance(error, str):
         return error, frozenset()
-    fields = _mapping(error) or parsed
+    fields = mapping(error) or parsed
     message = fields.get("message") or fields.get("detail") or ""
     codes = frozenset(str(fields[name]) for name in ("code", "type") if fields.get(name))
     return message if isinstance(message, str) else json.dumps(message), codes
@@ -222,7 +221,7 @@ def _error(parsed: Object) -> tuple[str, frozenset[str]]:
 def _kind(status: int, codes: frozenset[str]) -> FailureKind:
     if codes & _NO_MONEY or status == 402:
         return FailureKind.QUOTA
-    if status in {401, 403} or "invalid_api_key" in codes:
+    if status in {401, 403} or codes & _REJECTED_KEY:
         return FailureKind.AUTH
     if status in {408, 409, 425, 429} or status >= 500:
         return FailureKind.TRANSPORT

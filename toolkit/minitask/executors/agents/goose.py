@@ -1,0 +1,132 @@
+"""Block's goose: a prompt from a file, one JSON object at the end; written to its documentation, not measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from minitask.executors.agents.faults import Problem, clean, exit_problem, provider_problem
+from minitask.executors.agents.launch import (
+    NO_KEY,
+    PROMPT_FILE,
+    key_variable,
+    prompt_path,
+    unless_given,
+)
+from minitask.executors.agents.model import Invocation, Job, Output, Report
+from minitask.executors.agents.reading import (
+    amount,
+    count,
+    free_or_unknown,
+    items,
+    mapping,
+    string,
+    trailing_object,
+)
+from minitask.ledger.usage import Usage
+
+if TYPE_CHECKING:
+    from minitask.executors.agents.reading import Object
+
+_MAX_TURNS = "60"
+_READ = ("cache_read_tokens", "cache_read_input_tokens", "cached_input_tokens")
+_WRITTEN = ("cache_write_tokens", "cache_write_input_tokens", "cache_creation_input_tokens")
+_FINE = ("", "completed", "success")
+
+
+class GooseProgram:
+    """`goose run`; a model is called `PROVIDER/NAME`, or just `NAME` at an endpoint of the config's own."""
+
+    name = "goose"
+    program = "goose"
+    version_argv: tuple[str, ...] = ("goose", "--version")
+    litter: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = (".config/goose/config.yaml", ".config/goose/secrets.yaml")
+    variables: tuple[str, ...] = (
+        "GOOSE_PROVIDER",
+        "OPENAI_API_KEY",
+        "ANTHROPIC_API_KEY",
+        "GOOGLE_API_KEY",
+        "OPENROUTER_API_KEY",
+    )
+
+    def invocation(self, job: Job) -> Invocation:
+        """The prompt in a file; no keyring is asked for a key."""
+        provider, _, model = _named(job)
+        return Invocation(
+            (
+                *(self.program, "run", "--no-session", "-q", "-i", prompt_path(job)),
+                *(("--provider", provider) if provider else ()),
+                *("--model", model, "--output-format", "json"),
+                *(*unless_given(job, "--max-turns", _MAX_TURNS), *job.extra_args),
+            ),
+            env={"GOOSE_MODE": "auto", "GOOSE_DISABLE_KEYRING": "1", **_endpoint(job)},
+            files={PROMPT_FILE: job.prompt},
+        )
+
+    def report(self, output: Output) -> Report:
+        """What its metadata says; older versions say but a total there, which is of no use."""
+        found = trailing_object(output.stdout)
+        metadata = mapping(found.get("metadata"))
+        usage = Usage() if output.timed_out else _usage(metadata)
+        problem = _problem(output, metadata)
+        return Report(
+            usage,
+            free_or_unknown(amount(metadata.get("cost_usd")), usage),
+            said=_last_message(found),
+            problem=problem.kind,
+            message=problem.message,
+        )
+
+
+def _named(job: Job) -> tuple[str, str, str]:
+    """Provider, slash and model."""
+    if job.base_url:
+        return "openai", "/", job.model
+    return job.model.partition("/") if "/" in job.model else ("", "", job.model)
+
+
+def _endpoint(job: Job) -> dict[str, str]:
+    """Where others want one URL, goose wants a host and a path."""
+    if not job.base_url:
+        if not job.key:
+            return {}
+        google = job.model.startswith(("google/", "gemini"))
+        return {"GOOGLE_API_KEY" if google else key_variable(job.model): job.key}
+    url = urlsplit(job.base_url)
+    return {
+        "OPENAI_HOST": f"{url.scheme}://{url.netloc}",
+        "OPENAI_BASE_PATH": f"{url.path.strip('/')}/chat/completions".lstrip("/"),
+        "OPENAI_API_KEY": job.key or NO_KEY,
+    }
+
+
+def _usage(metadata: Object) -> Usage:
+    return Usage(
+        input_tokens=count(metadata.get("input_tokens")),
+        cached_input_tokens=_first(metadata, _READ),
+        output_tokens=count(metadata.get("output_tokens")),
+        cache_write_tokens=_first(metadata, _WRITTEN),
+    )
+
+
+def _first(metadata: Object, names: tuple[str, ...]) -> int | None:
+    return next((count(metadata[name]) for name in names if name in metadata), None)
+
+
+def _last_message(found: Object) -> str:
+    """The text of the agent's last message."""
+    messages = [mapping(item) for item in items(found.get("messages"))]
+    said = [item for item in messages if item.get("role") == "assistant"]
+    parts = items(said[-1].get("content")) if said else []
+    return "".join(string(mapping(part).get("text")) for part in parts)
+
+
+def _problem(output: Output, metadata: Object) -> Problem:
+    """Failed runs exit with 0 in older versions, which say so in their status alone."""
+    problem = exit_problem(output)
+    status, error = string(metadata.get("status")), string(metadata.get("error"))
+    if problem.kind or status.lower() in _FINE:
+        return problem
+    said = error or output.stderr.strip()
+    return provider_problem(output, said) if said else Problem(message=clean(f"status {status}"))

@@ -1,0 +1,108 @@
+"""qwen: a prompt on standard input, one JSON array at the end, unless a limit ended it: then usage is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitask.executors.agents.faults import (
+    Problem,
+    clean,
+    exit_problem,
+    find_kind,
+    provider_problem,
+)
+from minitask.executors.agents.launch import endpoint_variables, prompt_bytes, unless_given
+from minitask.executors.agents.model import Invocation, Job, Output, Report
+from minitask.executors.agents.reading import (
+    count,
+    mapping,
+    records,
+    string,
+    total,
+    trailing_object,
+)
+from minitask.executors.model import FailureKind
+from minitask.ledger.usage import Usage
+
+if TYPE_CHECKING:
+    from minitask.executors.agents.reading import Object
+
+_MAX_TOOL_CALLS = "200"
+_LIMIT_EXITS = (53, 55)
+
+
+class QwenProgram:
+    """`qwen` against an OpenAI-compatible endpoint, all of whose tools are approved."""
+
+    name = "qwen"
+    program = "qwen"
+    version_argv: tuple[str, ...] = ("qwen", "--version")
+    litter: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+
+    def invocation(self, job: Job) -> Invocation:
+        """The prompt on standard input; it stops itself when its time is up."""
+        seconds = f"{max(1, int(job.seconds))}s"
+        return Invocation(
+            (
+                *(self.program, "--auth-type", "openai", "-m", job.model),
+                *("--approval-mode", "yolo", "-o", "json"),
+                *unless_given(job, "--max-wall-time", seconds),
+                *(*unless_given(job, "--max-tool-calls", _MAX_TOOL_CALLS), *job.extra_args),
+            ),
+            stdin=prompt_bytes(job),
+            env={
+                "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
+                **endpoint_variables(job, url="OPENAI_BASE_URL", key="OPENAI_API_KEY"),
+            },
+        )
+
+    def report(self, output: Output) -> Report:
+        """The result's usage, which is the sum of all messages'."""
+        results = [item for item in records(output.stdout) if item.get("type") == "result"]
+        result: Object = results[-1] if results else {}
+        problem = _problem(output, result)
+        return Report(
+            _usage(result) if result else Usage(),
+            said=string(result.get("result")),
+            problem=problem.kind,
+            message=problem.message,
+        )
+
+
+def _usage(result: Object) -> Usage:
+    """Its input includes what was cached, its output the thoughts; those stand in the statistics alone."""
+    used = mapping(result.get("usage"))
+    models = [
+        mapping(item) for item in mapping(mapping(result.get("stats")).get("models")).values()
+    ]
+    return Usage(
+        requests=_over(models, "api", "totalRequests"),
+        input_tokens=count(used.get("input_tokens")),
+        cached_input_tokens=count(used.get("cache_read_input_tokens")),
+        output_tokens=count(used.get("output_tokens")),
+        reasoning_tokens=_over(models, "tokens", "thoughts"),
+    )
+
+
+def _over(models: list[Object], group: str, name: str) -> int | None:
+    """The sum of one number over all models; unknown without any model."""
+    found = [count(mapping(model.get(group)).get(name)) for model in models]
+    return total(found) if found else None
+
+
+def _problem(output: Output, result: Object) -> Problem:
+    """A limit or a loop is the task's affair, an API's error or the end of its time is not."""
+    if output.timed_out:
+        return exit_problem(output)
+    error = string(mapping(result.get("error")).get("message"))
+    if not result:
+        error = string(mapping(trailing_object(output.stderr).get("error")).get("message"))
+        if output.exit_code in _LIMIT_EXITS:
+            stuck = FailureKind.STUCK if "wall" in error.lower() else None
+            return Problem(stuck, clean(error or f"exit code {output.exit_code}: a limit"))
+    if error:
+        api = "API Error" in error or find_kind(error)
+        return provider_problem(output, error) if api else Problem(message=clean(error))
+    return exit_problem(output)

@@ -1,0 +1,120 @@
+"""What programs print, as values: JSON in its several shapes, counts and amounts that make sense.
+
+Nothing here raises, whatever the text: what cannot be read is absent, and a number that cannot be true is unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from functools import reduce
+
+from minitask.ledger.usage import NO_USAGE, Usage, plus
+
+Object = Mapping[str, object]
+
+_MOST = 1_000_000_000
+_TRIES = 100
+"""How many starts of an object are tried, so that a hostile output cannot hold its reader up."""
+
+
+def parse(text: str) -> object:
+    """The value of a JSON text, its decimals exact; None where it is no JSON."""
+    try:
+        value: object = json.loads(text, parse_float=_decimal, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
+
+
+def records(text: str) -> tuple[Object, ...]:
+    """All JSON objects of an output: itself, the items of its array, or those that fill a line."""
+    whole = parse(text)
+    if isinstance(whole, dict):
+        return (whole,)
+    found = whole if isinstance(whole, list) else [parse(line) for line in _lines(text)]
+    return tuple(item for item in found if isinstance(item, dict))
+
+
+def is_whole(text: str) -> bool:
+    """Whether the last line that holds anything is a JSON object: an output was not cut off there."""
+    return bool(lines := _lines(text)) and isinstance(parse(lines[-1]), dict)
+
+
+def trailing_object(text: str) -> Object:
+    """The JSON object that a text ends with, over however many lines; empty where there is none."""
+    end, tries = len(text), 0
+    while end > 0 and tries < _TRIES:
+        start = text.rfind("\n{", 0, end) + 1
+        if text.startswith("{", start) and isinstance(value := parse(text[start:]), dict):
+            return value
+        end, tries = start - 1, tries + 1
+    return {}
+
+
+def last_value(text: str) -> object:
+    """The output as one JSON value, else its last line that is JSON; None without either."""
+    whole = parse(text)
+    if whole is not None:
+        return whole
+    values = (parse(line) for line in reversed(_lines(text)))
+    return next((value for value in values if value is not None), None)
+
+
+def mapping(value: object) -> Object:
+    """A JSON object, or an empty one in place of anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object) -> list[object]:
+    """A JSON array, or an empty one in place of anything else."""
+    return value if isinstance(value, list) else []
+
+
+def string(value: object) -> str:
+    """A JSON string, or an empty one in place of anything else."""
+    return value if isinstance(value, str) else ""
+
+
+def count(value: object) -> int | None:
+    """A whole number of things; None for anything else, a negative or an absurd one."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST else None
+
+
+def amount(value: object) -> Decimal | None:
+    """An amount of dollars; None for anything else, a negative or an absurd one."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return None
+    return Decimal(value) if 0 <= value <= _MOST else None
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    """The sum; unknown where one of the counts is."""
+    found = list(counts)
+    known = [item for item in found if item is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def summed(usages: Iterable[Usage]) -> Usage:
+    """The sum of some usages, at least one; unknown in all where there is none."""
+    found = list(usages)
+    return reduce(plus, found, NO_USAGE) if found else Usage()
+
+
+def free_or_unknown(cost: Decimal | None, usage: Usage) -> Decimal | None:
+    """A program's cost; a 0 counts for no tokens alone, else it means that the model's price is not known."""
+    return cost if cost or (usage.input_tokens, usage.output_tokens) == (0, 0) else None
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]

@@ -1,0 +1,289 @@
+"""Batches at half price: many chat requests sent as one, answered within a day, fetched by the batch's id.
+
+What a provider says of each request becomes the `Answer` that a single call would have got, so that the same code reads
+it. Keys go to the executor's own host alone: addresses in answers are not followed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from minitask.executors.endpoint import ChatExecutor
+from minitask.executors.http import Answer, Request
+from minitask.executors.model import ExecutorFailure, FailureKind
+from minitask.executors.wire import Object, count, mapping, parse_answer
+from minitask.values import dataclass
+
+CALL_SECONDS = 120.0
+LISTED = 100
+_STATUS_OF = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "overloaded_error": 529,
+}
+UNANSWERED = 504
+"""The status that a request gets which the provider did not come to: it may be sent again."""
+
+Bodies = Mapping[str, Mapping[str, object]]
+"""Requests' JSON by custom id (letters, digits, `-` and `_`; at most 64)."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """Where a batch stands. `failure` says why it cannot be used at all; it has ended then, too."""
+
+    id: str
+    ended: bool
+    size: int | None = None
+    failure: str = ""
+
+
+class BatchApi(Protocol):
+    """One provider's batches."""
+
+    def create(self, bodies: Bodies, *, name: str) -> BatchState:
+        """Send the requests as a batch; `name` marks it as ours where the provider has room for that."""
+        ...
+
+    def state(self, batch_id: str) -> BatchState:
+        """Where a batch stands."""
+        ...
+
+    def find(self, *, name: str, size: int, since: float) -> str | None:
+        """The id of a batch that was created after a Unix time, and whose id was never learned."""
+        ...
+
+    def answers(self, batch_id: str) -> dict[str, Answer]:
+        """What each request got, by custom id; one that was not come to has status 504."""
+        ...
+
+
+class _Calls:
+    """Requests to an executor's server, with its key."""
+
+    def __init__(self, executor: ChatExecutor) -> None:
+        self._executor = executor
+
+    def get(self, path: str) -> Answer:
+        """A GET, whatever its status."""
+        return self._send(Request(self._url(path), headers=self._executor.headers(), method="GET"))
+
+    def get_json(self, path: str) -> Object:
+        """The JSON object at a path; raises `ExecutorFailure`."""
+        return parse_answer(self.get(path), self._executor.wire())
+
+    def post_json(self, path: str, body: object) -> Object:
+        """What a POST of JSON is answered with; raises `ExecutorFailure`."""
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        return self.post(path, content, {})
+
+    def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Object:
+        """What a POST is answered with; raises `ExecutorFailure`."""
+        every = {**self._executor.headers(), **headers}
+        answer = self._send(Request(self._url(path), content, every))
+        return parse_answer(answer, self._executor.wire())
+
+    def lines(self, path: str) -> Iterator[Object]:
+        """The JSON objects of a file of lines; a damaged line is passed over."""
+        answer = self.get(path)
+        if not 200 <= answer.status < 300:
+            parse_answer(answer, self._executor.wire())
+        for line in answer.body.splitlines():
+            try:
+                yield mapping(json.loads(line))
+            except (ValueError, RecursionError):
+                continue
+
+    def _send(self, request: Request) -> Answer:
+        return self._executor.send(request, timeout_seconds=CALL_SECONDS)
+
+    def _url(self, path: str) -> str:
+        return self._executor.base_url + path
+
+
+class AnthropicBatches:
+    """`/messages/batches`."""
+
+    def __init__(self, executor: ChatExecutor) -> None:
+        self._calls = _Calls(executor)
+
+    def create(self, bodies: Bodies, *, name: str) -> BatchState:  # noqa: ARG002 - no room for a name
+        """Send the requests as a batch."""
+        requests = [{"custom_id": own, "params": body} for own, body in bodies.items()]
+        return self._read(self._calls.post_json("/messages/batches", {"requests": requests}))
+
+    def state(self, batch_id: str) -> BatchState:
+        """Where a batch stands."""
+        return self._read(self._calls.get_json(f"/messages/batches/{batch_id}"))
+
+    def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
+        """The only batch of that size since then, if there is just one."""
+        listed = self._calls.get_json(f"/messages/batches?limit={LISTED}").get("data")
+        rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
+        fitting = [
+            row
+            for row in rows
+            if _seconds(row.get("created_at")) >= since and self._read(row).size == size
+        ]
+        return _id(fitting[0]) if len(fitting) == 1 else None
+
+    def answers(self, batch_id: str) -> dict[str, Answer]:
+        """What each request got."""
+        found = {}
+        for line in self._calls.lines(f"/messages/batches/{batch_id}/results"):
+            own, result = line.get("custom_id"), mapping(line.get("result"))
+            if isinstance(own, str):
+                found[own] = _anthropic_answer(result)
+        return found
+
+    def _read(self, parsed: Object) -> BatchState:
+        counts = mapping(parsed.get("request_counts"))
+        known = [count(number) for number in counts.values()]
+        size = sum(number or 0 for number in known) if known else None
+        return BatchState(_id(parsed), parsed.get("processing_status") == "ended", size)
+
+
+class OpenAiBatches:
+    """`/files` and `/batches`."""
+
+    def __init__(self, executor: ChatExecutor) -> None:
+        self._calls = _Calls(executor)
+        self._path = "/v1" + executor.dialect.path
+
+    def create(self, bodies: Bodies, *, name: str) -> BatchState:
+        """Upload the requests as a file of lines, and start a batch on it."""
+        rows = (
+            {"custom_id": own, "method": "POST", "url": self._path, "body": body}
+            for own, body in bodies.items()
+        )
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        content, kind = _form(name, lines.encode("utf-8", "replace"))
+        uploaded = self._calls.post("/files", content, {"Content-Type": kind})
+        body = {
+            "input_file_id": _id(uploaded),
+            "endpoint": self._path,
+            "completion_window": "24h",
+            "metadata": {"minitask": name},
+        }
+        return self._read(self._calls.post_json("/batches", body))
+
+    def state(self, batch_id: str) -> BatchState:
+        """Where a batch stands."""
+        return self._read(self._calls.get_json(f"/batches/{batch_id}"))
+
+    def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
+        """The batch of that name."""
+        listed = self._calls.get_json(f"/batches?limit={LISTED}").get("data")
+        rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
+        named = [row for row in rows if mapping(row.get("metadata")).get("minitask") == name]
+        return _id(named[0]) if named else None
+
+    def answers(self, batch_id: str) -> dict[str, Answer]:
+        """What each request got, from the file of answers and the file of errors."""
+        parsed = self._calls.get_json(f"/batches/{batch_id}")
+        found = {}
+        for key in ("output_file_id", "error_file_id"):
+            file_id = parsed.get(key)
+            if isinstance(file_id, str) and file_id:
+                for line in self._calls.lines(f"/files/{file_id}/content"):
+                    own = line.get("custom_id")
+                    if isinstance(own, str):
+                        found[own] = _openai_answer(line)
+        return found
+
+    def _read(self, parsed: Object) -> BatchState:
+        status = parsed.get("status")
+        ended = status in {"completed", "failed", "expired", "cancelled"}
+        size = count(mapping(parsed.get("request_counts")).get("total"))
+        failure = _first_error(parsed) if status == "failed" else ""
+        return BatchState(_id(parsed), ended, size, failure)
+
+
+def unanswered(why: str) -> Answer:
+    """The answer of a request that the provider did not come to."""
+    return _error(UNANSWERED, {"message": why})
+
+
+def _anthropic_answer(result: Object) -> Answer:
+    kind = result.get("type")
+    if kind == "succeeded":
+        return Answer(200, {}, json.dumps(result.get("message")).encode())
+    if kind == "errored":
+        error = mapping(result.get("error"))
+        inner = mapping(error.get("error")) or error
+        return _error(_STATUS_OF.get(str(inner.get("type")), 500), inner)
+    return unanswered(f"the batch's request {kind if kind == 'expired' else 'was cancelled'}")
+
+
+def _openai_answer(line: Object) -> Answer:
+    response = mapping(line.get("response"))
+    status = count(response.get("status_code"))
+    if status is not None:
+        return Answer(status, {}, json.dumps(response.get("body")).encode())
+    error = mapping(line.get("error"))
+    if error.get("code") in {"batch_expired", "batch_cancelled"}:
+        return unanswered(str(error.get("message") or error.get("code")))
+    return _error(500, error)
+
+
+def _error(status: int, fields: Object) -> Answer:
+    return Answer(status, {}, json.dumps({"error": dict(fields)}).encode())
+
+
+def _first_error(parsed: Object) -> str:
+    rows = mapping(parsed.get("errors")).get("data")
+    first = mapping(rows[0]) if isinstance(rows, list) and rows else {}
+    return str(first.get("message") or "the provider refused the batch")
+
+
+def _id(parsed: Object) -> str:
+    """The id of a batch or file, which becomes a part of paths; raises `ExecutorFailure` where it is none."""
+    found = parsed.get("id")
+    if isinstance(found, str) and found and all(c.isalnum() or c in "-_" for c in found):
+        return found
+    raise ExecutorFailure(FailureKind.TRANSPORT, "the answer names no batch or file")
+
+
+def _form(name: str, content: bytes) -> tuple[bytes, str]:
+    """A file upload as multipart/form-data (RFC 7578), and its content type."""
+    edge = f"minitask-{name}"
+    head = (
+        f'--{edge}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+        f'--{edge}\r\nContent-Disposition: form-data; name="file"; filename="{name}.jsonl"\r\n'
+        "Content-Type: application/jsonl\r\n\r\n"
+    )
+    whole = head.encode() + content + f"\r\n--{edge}--\r\n".encode()
+    return whole, f"multipart/form-data; boundary={edge}"
+
+
+def _seconds(moment: object) -> float:
+    """An RFC 3339 time as Unix seconds; the beginning of time where it is none."""
+    from datetime import datetime
+
+    try:
+        return datetime.fromisoformat(str(moment).replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def batches_of(executor: object) -> BatchApi | None:
+    """The batches of an executor's provider; None where it has none."""
+    from minitask.executors.anthropic import AnthropicExecutor
+    from minitask.executors.openai import OpenAiExecutor
+
+    kinds: Sequence[tuple[type[ChatExecutor], type[AnthropicBatches] | type[OpenAiBatches]]] = (
+        (AnthropicExecutor, AnthropicBatches),
+        (OpenAiExecutor, OpenAiBatches),
+    )
+    for kind, api in kinds:
+        if isinstance(executor, kind):
+            return api(executor)
+    return None

@@ -1,0 +1,205 @@
+"""A chat model behind an HTTP API: keys, deadlines and retries, the same for every dialect.
+
+A dialect says how one provider's requests are written and its answers read; it is pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from minitask.errors import UsageError
+from minitask.executors.chat import ChatReply, Messages, converse, opening
+from minitask.executors.http import Answer, HttpFault, Post, Request, post
+from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
+from minitask.executors.retry import Patience, persist
+from minitask.executors.wire import Wire, read_fault
+from minitask.policy.tokens import estimate_tokens
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to a model: its messages, the system's first, and the most tokens of an answer.
+
+    `prompt_tokens` is an estimate; `context_tokens` is how many the model takes in all, where that
+    is known. `host` is who is asked.
+    """
+
+    model: str
+    messages: Messages
+    max_output_tokens: int | None
+    prompt_tokens: int
+    context_tokens: int | None = None
+    host: str = ""
+
+    @property
+    def system(self) -> str:
+        """The system's text."""
+        return "\n\n".join(each.text for each in self.messages if each.role == "system")
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the model has said nothing yet."""
+        return all(each.role != "assistant" for each in self.messages)
+
+
+class Dialect(Protocol):
+    """How one provider is spoken to. `path` follows the base URL; `needs_key` where it has no free use."""
+
+    path: str
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """The headers that carry the key, which may be empty."""
+        ...
+
+    def body(self, call: Call) -> Mapping[str, object]:
+        """The request's JSON; raises `ExecutorFailure` where the call cannot be made."""
+        ...
+
+    def read(self, answer: Answer, call: Call, wire: Wire) -> ChatReply:
+        """The reply in an answer; raises the `ExecutorFailure` that it is."""
+        ...
+
+
+class ChatExecutor:
+    """A chat model at `base_url`.
+
+    `key` is the secret and `key_variable` the name of the environment variable that it came from:
+    with a name and no key, work fails before anything is sent; with neither, no key is sent.
+    `repairs` is how often a reply that cannot be applied goes back to the model. Raises
+    `UsageError` where `base_url` is no HTTP URL.
+    """
+
+    dialect: Dialect
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: str | None = None,
+        key_variable: str = "",
+        name: str = "",
+        repairs: int = 1,
+        http: Post = post,
+        patience: Patience | None = None,
+    ) -> None:
+        self.name = name or type(self).__name__.removesuffix("Executor").lower()
+        self.base_url = _checked(base_url)
+        self.url = self.base_url + self.dialect.path
+        self._key = (key or "").strip()
+        self._key_variable = key_variable
+        self._repairs = repairs
+        self._post = http
+        self._patience = patience or Patience()
+
+    def work(self, order: Order) -> Work:
+        """Ask the model for the change; raises `ExecutorFailure`."""
+        self.check_key()
+        deadline = self._patience.clock() + order.timeout_seconds
+        return converse(order, partial(self._ask, order, deadline), repairs=self._repairs)
+
+    def describe(self, order: Order) -> Description:
+        """Say what the first request would hold."""
+        return Description(
+            executor=self.name,
+            url=self.url,
+            model=order.model,
+            prompt="\n\n".join(message.text for message in opening(order)),
+            key_variable=self._key_variable,
+            key_set=bool(self._key),
+            max_output_tokens=order.max_output_tokens,
+        )
+
+    def check_key(self) -> None:
+        """Raise `ExecutorFailure` where the key is missing, or cannot be one."""
+        named = self._key_variable or "the key"
+        if self._key_variable and not self._key:
+            raise ExecutorFailure(
+                FailureKind.AUTH,
+                f"{self.name}: {named} is not set",
+                hint=f"export {named}=… with the key for {self.host}",
+            )
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise ExecutorFailure(
+                FailureKind.AUTH,
+                f"{self.name}: {named} holds characters that no key has",
+                hint="set it again, without quotes or line breaks",
+            )
+
+    @property
+    def host(self) -> str:
+        """Who is asked."""
+        return urlsplit(self.url).netloc
+
+    def call(self, order: Order, messages: Messages, *, limit: int | None) -> Call:
+        """The request for an order's next round."""
+        return Call(
+            model=order.model,
+            messages=messages,
+            max_output_tokens=limit,
+            prompt_tokens=estimate_tokens(
+                "\n".join(message.text for message in messages), scale=order.token_scale
+            ),
+            context_tokens=order.context_tokens,
+            host=self.host,
+        )
+
+    def wire(self) -> Wire:
+        """What is needed to judge an answer that comes now."""
+        return Wire(name=self.name, host=self.host, key=self._key, now=self._patience.now())
+
+    def send(self, request: Request, *, timeout_seconds: float) -> Answer:
+        """An answer to any request to this server; raises `ExecutorFailure` where none came."""
+        try:
+            return self._post(request, timeout_seconds=timeout_seconds)
+        except HttpFault as fault:
+            raise read_fault(fault, self.wire()) from None
+
+    def headers(self) -> dict[str, str]:
+        """The headers of every request."""
+        return {"Content-Type": "application/json", **self.dialect.headers(self._key)}
+
+    def _ask(
+        self, order: Order, deadline: float, messages: Messages, limit: int | None
+    ) -> ChatReply:
+        call = self.call(order, messages, limit=limit)
+        body = json.dumps(self.dialect.body(call), ensure_ascii=False).encode("utf-8", "replace")
+        request = Request(self.url, body, self.headers())
+        return persist(
+            partial(self._call, request, call), deadline=deadline, patience=self._patience
+        )
+
+    def _call(self, request: Request, call: Call, left: float) -> ChatReply:
+        """One request and what its answer means."""
+        answer = self.send(request, timeout_seconds=left)
+        return self.dialect.read(answer, call, self.wire())
+
+
+def chat_messages(call: Call) -> list[dict[str, str]]:
+    """The messages as OpenAI's API and its kin take them."""
+    return [{"role": each.role, "content": each.text} for each in call.messages]
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The usual header for a key; none where there is no key."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _checked(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        has_secret = parts.username is not None or parts.password is not None
+    except ValueError:
+        known = has_secret = False
+    if has_secret or not known:
+        shown = "a URL with a password in it" if has_secret else repr(base_url)
+        raise UsageError(
+            f"base_url: {shown} cannot be used",
+            hint="write it as https://host/v1, and name the key's variable as api_key_env",
+        )
+    return base_url.rstrip("/")

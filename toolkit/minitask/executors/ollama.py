@@ -1,0 +1,135 @@
+"""Ollama's own API, which lets the context grow with the prompt; its `/v1` cuts a long one silently.
+
+The context is asked for in powers of two: another size makes the server load the model anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from minitask.executors.chat import ChatReply
+from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
+from minitask.executors.http import Answer, Request
+from minitask.executors.model import ExecutorFailure, FailureKind
+from minitask.executors.wire import (
+    Ending,
+    Wire,
+    check_ending,
+    count,
+    error_in_success,
+    mapping,
+    no_content,
+    parse_answer,
+    served_model,
+    text_of,
+)
+from minitask.ledger.usage import Usage
+
+BASE_URL = "http://127.0.0.1:11434"
+SMALLEST_CONTEXT = 4_096
+DEFAULT_LIMIT = 8_192
+LIST_SECONDS = 5.0
+_SLACK = 1.2
+"""How much more than the estimate a prompt may turn out to be: vocabularies differ."""
+_WHOLE = 0.6
+"""A prompt of which the server read less than this share of the estimate was cut."""
+_ENDED = frozenset({"stop"})
+_CUT_OFF = frozenset({"length"})
+
+
+class OllamaDialect:
+    """`/api/chat`, not streamed."""
+
+    path = "/api/chat"
+
+    def headers(self, key: str) -> Mapping[str, str]:
+        """A bearer token, for servers behind a proxy that wants one."""
+        return bearer(key)
+
+    def body(self, call: Call) -> Mapping[str, object]:
+        """The request's JSON; `ExecutorFailure` where the prompt does not fit the model."""
+        limit = call.max_output_tokens or DEFAULT_LIMIT
+        return {
+            "model": call.model,
+            "messages": chat_messages(call),
+            "stream": False,
+            "truncate": False,
+            "shift": False,
+            "keep_alive": "15m",
+            "options": {"num_ctx": _context(call, limit), "num_predict": limit, "temperature": 0},
+        }
+
+    def read(self, answer: Answer, call: Call, wire: Wire) -> ChatReply:
+        """The reply in an answer, or the failure that it is."""
+        parsed = parse_answer(answer, wire)
+        usage = read_usage(parsed)
+        if parsed.get("error"):
+            raise error_in_success(parsed, wire, usage=usage)
+        message = parsed.get("message")
+        if not isinstance(message, dict):
+            raise no_content(wire, "message", usage=usage)
+        _check_whole(call, usage, wire)
+        text = wire.redact(text_of(message.get("content")))
+        ending = Ending(parsed.get("done_reason"), _ENDED, _CUT_OFF, frozenset(), "done_reason")
+        check_ending(ending, text=text, usage=usage, wire=wire)
+        return ChatReply(text, usage, served_model(parsed.get("model")))
+
+
+class OllamaExecutor(ChatExecutor):
+    """A model that Ollama serves at `base_url` (`http://127.0.0.1:11434`)."""
+
+    dialect = OllamaDialect()
+
+    def models(self) -> tuple[str, ...]:
+        """The models that the server has, as it lists them; raises `ExecutorFailure`."""
+        request = Request(self.base_url + "/api/tags", headers=self.headers(), method="GET")
+        answer = self.send(request, timeout_seconds=LIST_SECONDS)
+        listed = parse_answer(answer, self.wire()).get("models")
+        rows = listed if isinstance(listed, list) else []
+        names = (served_model(mapping(row).get("name")) for row in rows)
+        return tuple(name for name in names if name)
+
+
+def read_usage(parsed: Mapping[str, object]) -> Usage:
+    """The counts of an answer; a local server bills nothing, and keeps no cache that is billed."""
+    return Usage(
+        requests=1,
+        input_tokens=count(parsed.get("prompt_eval_count")),
+        cached_input_tokens=0,
+        output_tokens=count(parsed.get("eval_count")),
+        cache_write_tokens=0,
+        cache_write_1h_tokens=0,
+        reasoning_tokens=None,
+    )
+
+
+def _context(call: Call, limit: int) -> int:
+    """The context to ask for: the next power of two, within what the model takes."""
+    needed = int(call.prompt_tokens * _SLACK) + limit
+    size = SMALLEST_CONTEXT
+    while size < needed:
+        size *= 2
+    most = call.context_tokens
+    if most is None or size <= most:
+        return size
+    if needed <= most:
+        return most
+    raise ExecutorFailure(
+        FailureKind.BAD_REQUEST,
+        f"the prompt needs a context of about {needed} tokens, and {call.model} takes {most}",
+        hint="list fewer lines, split the task, or use a model with more room",
+    )
+
+
+def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:
+    """Raise where the server read far less than was sent; later rounds may be read from its cache."""
+    read = usage.input_tokens
+    if read is None or not call.is_first or read >= _WHOLE * call.prompt_tokens:
+        return
+    raise wire.failure(
+        FailureKind.PROMPT_CUT,
+        f"the server read {read} of about {call.prompt_tokens} tokens: it cut the prompt",
+        hint="raise the server's context (OLLAMA_CONTEXT_LENGTH), or list fewer lines",
+        usage=usage,
+        retryable=False,
+    )

@@ -1,0 +1,134 @@
+"""Whether a line of text stands for code that was left out: "... rest of the file unchanged".
+
+Only a whole line counts, read as one short phrase. Without dots around it, the phrase must be about code and say that
+something happens to none of it; with dots, less will do. Anything longer, or about anything else, is prose.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 160
+"""Characters above which a line is prose, whatever it says."""
+
+# What starts a comment in any language, and what may end one.
+_LEADER = re.compile(
+    r"\s*(?:\{/\*+|/\*+|//+!?|<!--+|<%#|<%--|\{#|\{\{!-*|#+|--+|;+|%+|\(\*|\*+(?=\s)|::|rem\s)",
+    re.IGNORECASE,
+)
+_TRAILER = re.compile(r"(?:\*+/\s*\}?|--+>|-*%>|#\}|-*\}\}|\*\))\s*$")
+# A word or mark that every phrase below has: most lines have none, and need no closer look.
+_HINT = re.compile(
+    r"\.\.\.|…|\. \. \.|rest\b|remain|other|existing|previous|original|current|same|unchanged|untouched|unmodified|"
+    r"omitted|elided|snipped|not shown|intact|identical|as before|as it was|changes",
+    re.IGNORECASE,
+)
+_DOTS = re.compile(r"\.{3,}|…|(?:\. ){2,}\.")
+# Brackets and quotes around words, which say nothing here.
+_AROUND = re.compile(r"[()\[\]{}<>*_`\"“”']+")
+# A spread or variadic: three dots and a name, with nothing between.
+_SPREAD = re.compile(r"\.\.\.[a-z]\w*[,;)}\]]*", re.IGNORECASE)
+_BRACKETED = re.compile(r"[(\[{<].*[)\]}>]")
+
+_CODE = (
+    r"(?:code(?:base)?|source|files?|modules?|functions?|methods?|class(?:es)?|imports?|includes?|implementations?|"
+    r"logic|bod(?:y|ies)|definitions?|declarations?|scripts?|components?|handlers?|routes?|endpoints?|tests?|cases|"
+    r"helpers?|utilities|constants|types?|interfaces?|structs?|enums?|hooks?|styles?|stylesheet|markup|jsx|html|"
+    r"templates?|setup|boilerplate|contents?|document|sections?|lines?|statements?|members|config(?:uration)?s?|page)"
+)
+_DATA = (
+    r"(?:fields?|properties|props|attributes|options|settings|values|entries|items|keys|param(?:eter)?s|arg(?:ument)?s|"
+    r"state|variables|columns|rules|dependencies|elements|objects?|data|stuff|things|nodes|children|parts|steps|jobs|"
+    r"services|tables|records|text|paragraphs|resources|blocks?)"
+)
+_ANY = rf"(?:{_CODE}|{_DATA})"
+_IS = r"(?:(?:is|are|was|were|stays?|remains?|left|kept|goes?|continues?|will(?: be| stay| remain)?) )?"
+_WHY = r"(?: for (?:brevity|clarity)| to save space)?"
+# What is said of code that is not shown; the first is as good as an admission, the second needs dots or a subject.
+_GONE = (
+    rf"{_IS}(?:exactly )?(?:unchanged|untouched|unmodified|omitted|elided|snipped|not shown|intact|the same|identical|"
+    rf"(?:the )?same as (?:before|above|(?:in )?the original)|as before|as it was)(?: here| as before)?{_WHY}"
+)
+_HERE = rf"{_IS}(?:here|below|above|follows?|continues?|as[ -]is|same|truncated|skipped|hidden|preserved){_WHY}"
+_STATE = rf"(?:{_GONE}|{_HERE})"
+_ALL = r"(?:(?:the|all|all of the|all the|your|our|this|any|and|plus|then|with|of) )*"
+_KEEP = r"(?:(?:keep|leave|include|insert|add|copy|paste|put) )"
+_REST = rf"{_ALL}(?:rest|remainder)"
+_OF = r" of (?:the |this |your |its |that )?(?:[\w./-]+ ){0,2}?"
+_OTHER = (
+    rf"{_ALL}(?:other|remaining|existing|previous|original|unchanged|unmodified|omitted|current)"
+)
+_WORDS = r"(?: [\w./-]+){0,3}?"
+_AND = rf"(?:(?:,| and| &| /|/) ?(?:[\w./-]+ ){{0,2}}{_ANY})*"
+
+# Phrases that tell without dots: all about code, all saying that it is left as it is or left out.
+_PLAIN = re.compile(
+    "|".join(
+        (
+            rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
+            rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
+            rf"{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
+            rf"{_KEEP}{_ALL}(?:{_OTHER}|{_REST} of)(?: the| your)?(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_STATE})?",
+            rf"(?:[\w./-]+ ){{0,2}}?(?:code|bod(?:y|ies)|implementations?|methods?|functions?|imports?|logic) {_GONE}",
+            rf"everything else {_GONE}",
+            rf"(?:exactly )?(?:the )?same as before",
+            rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
+            rf"omitted for (?:brevity|clarity)",
+        )
+    )
+)
+# Phrases that tell with dots before or behind them.
+_DOTTED = re.compile(
+    "|".join(
+        (
+            rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
+            rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
+            rf"{_KEEP}?everything else(?: {_STATE})?",
+            rf"(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
+            rf"(?:[\w./-]+ ){{0,2}}?(?:code|file) continues(?: (?:here|below|as before))?",
+            rf"{_GONE}",
+            rf"\d+ (?:more |other |unchanged |omitted )*lines(?: {_STATE})?",
+            rf"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
+            rf"snip(?:ped)?",
+        )
+    )
+)
+# Between dots on both sides, a word for code will do: `// ... imports ...`.
+_ENCLOSED = re.compile(rf"(?:[\w./-]+ ){{0,2}}?{_CODE}|existing|unchanged|rest|same")
+
+
+def is_elision(line: str) -> bool:
+    """Whether the line, in any language, is nothing but a comment or a note that elides code."""
+    if len(line) > LONGEST or not _HINT.search(line):
+        return False
+    inner = comment_text(line)
+    if inner is not None:
+        return _tells(inner, plain=True)
+    bare = line.strip()
+    return _tells(bare, plain=bool(_BRACKETED.fullmatch(bare)))
+
+
+def is_note(line: str) -> bool:
+    """Whether the line, with no comment's marks needed, says that code is left out."""
+    if len(line) > LONGEST or not _HINT.search(line):
+        return False
+    return is_elision(line) or _tells(line.strip(), plain=True)
+
+
+def comment_text(line: str) -> str | None:
+    """What a comment that is alone on its line says; None where the line is no comment."""
+    found = _LEADER.match(line)
+    return _TRAILER.sub("", line[found.end() :]).strip() if found else None
+
+
+def _tells(text: str, *, plain: bool) -> bool:
+    if _SPREAD.fullmatch(text):
+        return False
+    dotted = " ".join(_DOTS.sub(" … ", _AROUND.sub(" ", text.lower())).split()).strip(" -=~#!:;.,")
+    before, behind = dotted.startswith("…"), dotted.endswith("…")
+    phrase = " ".join(dotted.replace("…", " ").split()).strip(" -=~#!/:;.,")
+    if before and behind and _ENCLOSED.fullmatch(phrase):
+        return True
+    if (before or behind) and _DOTTED.fullmatch(phrase):
+        return True
+    return plain and bool(_PLAIN.fullmatch(phrase))

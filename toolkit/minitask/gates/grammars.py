@@ -1,0 +1,180 @@
+"""Languages read with tree-sitter's grammars: where a file stops being of its language.
+
+A grammar may lag behind its language. A file with a form that is known to be beyond it (`gaps`) is held only to what
+holds all the same, that its brackets balance; one that is another dialect (`foreign`) is not judged. Each was tried on
+thousands of real files; TypeScript's lags so far behind that its brackets are all that is judged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from minitask.gates.fault import Flaw, quoted
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from tree_sitter import Language, Node
+
+_EVERYTHING = re.compile("")
+# Names that JavaScript keeps, exported under themselves: `catch_ as catch`. And attributes behind `export * from`.
+_JAVASCRIPT_GAPS = re.compile(
+    r"\bas\s+(?:break|case|catch|class|const|continue|debugger|delete|do|else|enum|export|extends|false|finally|for|"
+    r"function|if|import|in|instanceof|new|null|return|super|switch|this|throw|true|try|typeof|var|void|while|with)\b"
+    r"|\bexport\s*\*[^;\n]{0,300}\bwith\s*\{"
+)
+# Flow: types in a .js file, announced by a pragma or by how they are imported.
+_FLOW = re.compile(r"@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b", re.MULTILINE)
+# Unnamed patterns (`A _, B _ ->`) and record patterns with a qualified name (`case A.B(C d) ->`).
+_JAVA_GAPS = re.compile(r"\bcase\b[^;{}]{0,300}\b_\b|\(\s*_\b|\bcase\s+\w+\s*\.[\w.\s]{0,300}\(")
+# Macros that match anything, unstable Rust (`box x`, `impl const`, `auto trait`, `macro m`, features), attributes on
+# expressions, `raw` as a name, and `fn(&_)`.
+_RUST_GAPS = re.compile(
+    r"macro_rules!|\w!\s*[\[({]\s*[~$]|~const|\[const\]|#!\[feature|\b(?:box|raw|auto|default)\b|\bmacro\s+\w"
+    r"|\bimpl\b[^{;]{0,300}\s(?:const|!)|[=(,]\s*(?:&mut\s+)?#\[|\bfn\s*\(\s*&\s*_|\binclude!"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """A language, where its grammar is, and which forms of the language are beyond it."""
+
+    name: str
+    module: str
+    function: str = "language"
+    gaps: re.Pattern[str] | None = None
+    foreign: re.Pattern[str] | None = None
+
+
+_JAVASCRIPT = Grammar("JavaScript", "tree_sitter_javascript", gaps=_JAVASCRIPT_GAPS, foreign=_FLOW)
+_TYPESCRIPT = Grammar(
+    "TypeScript", "tree_sitter_typescript", "language_typescript", gaps=_EVERYTHING
+)
+_TSX = Grammar("TypeScript", "tree_sitter_typescript", "language_tsx", gaps=_EVERYTHING)
+GRAMMARS = {
+    ".cjs": _JAVASCRIPT,
+    ".cts": _TYPESCRIPT,
+    ".go": Grammar("Go", "tree_sitter_go"),
+    ".java": Grammar("Java", "tree_sitter_java", gaps=_JAVA_GAPS),
+    ".js": _JAVASCRIPT,
+    ".jsx": _JAVASCRIPT,
+    ".mjs": _JAVASCRIPT,
+    ".mts": _TYPESCRIPT,
+    ".rs": Grammar("Rust", "tree_sitter_rust", gaps=_RUST_GAPS),
+    ".ts": _TYPESCRIPT,
+    ".tsx": _TSX,
+}
+
+_DEEPEST = 300
+"""How many `<` may stand open: beyond, the memory that some grammars take grows with their square."""
+# What ends whatever a `<` may have opened.
+_ENDS = re.compile(r"[>;{}()]")
+_STEPS, _STEPS_PER_CHARACTER = 1_000, 0.04
+"""How often a parser may report progress before it is stopped; real files need half of it, some soup a thousandfold."""
+_CHUNK = 1 << 16
+_OPENING = {"(": ")", "[": "]", "{": "}", "${": "}"}
+_CLOSING = frozenset(_OPENING.values())
+
+
+def find_grammar_flaw(text: str, grammar: Grammar) -> Flaw | None:
+    """The first place where the text is not of the language; None where it is, or where there is no telling."""
+    root = parsed(text, grammar)
+    if root is None or not root.has_error or (grammar.foreign and grammar.foreign.search(text)):
+        return None
+    bracket = _odd_bracket(root)
+    if grammar.gaps is not None and grammar.gaps.search(text):
+        return bracket
+    first = _first_error(root)
+    said = bracket.message if bracket else _said(first)
+    return Flaw(first.start_point.row + 1, said)
+
+
+def parsed(text: str, grammar: Grammar) -> Node | None:
+    """The text's tree; None where parsing it would take more time or memory than it is worth."""
+    if max(part.count("<") for part in _ENDS.split(text)) > _DEEPEST:
+        return None
+    try:
+        source = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return None
+    return _tree(source, _language(grammar.module, grammar.function))
+
+
+@cache
+def _language(module: str, function: str) -> Language:
+    from importlib import import_module
+
+    from tree_sitter import Language
+
+    return Language(getattr(import_module(module), function)())
+
+
+def _tree(source: bytes, language: Language) -> Node | None:
+    # A parser that was stopped must not be used again: it would go on where it stopped.
+    from tree_sitter import Parser
+
+    left = _STEPS + int(len(source) * _STEPS_PER_CHARACTER)
+
+    def is_enough(_offset: int, _failed: bool) -> bool:
+        nonlocal left
+        left -= 1
+        return left < 0
+
+    def chunk(offset: int, _place: object) -> bytes:
+        return source[offset : offset + _CHUNK]
+
+    try:
+        return Parser(language).parse(chunk, progress_callback=is_enough).root_node
+    except ValueError:
+        return None
+
+
+def _first_error(root: Node) -> Node:
+    """The first node, in the text's order, that stands for what cannot be read or is not there."""
+    node = root
+    while not (node.is_error or node.is_missing):
+        inner = next((child for child in node.children if child.has_error), None)
+        if inner is None:
+            return node
+        node = inner
+    return node
+
+
+def _said(node: Node) -> str:
+    if node.is_missing:
+        return f"{quoted(node.type)} is missing"
+    text = (node.text or b"")[:400].decode("utf-8", "replace")
+    return f"cannot read {quoted(text.strip().split(chr(10))[0])}"
+
+
+def _odd_bracket(root: Node) -> Flaw | None:
+    """The first bracket that closes nothing, or else the last that nothing closes."""
+    opened: list[tuple[str, int]] = []
+    for node in _leaves(root):
+        kind, line = node.type, node.start_point.row + 1
+        if kind in _OPENING:
+            opened.append((kind, line))
+        elif kind in _CLOSING:
+            if not opened or _OPENING[opened[-1][0]] != kind:
+                return Flaw(line, f'the "{kind}" in line {line} does not close what was opened')
+            opened.pop()
+    if not opened:
+        return None
+    kind, line = opened[-1]
+    return Flaw(line, f'the "{kind}" in line {line} is never closed')
+
+
+def _leaves(root: Node) -> Iterator[Node]:
+    """The tokens that are really there, in the text's order."""
+    cursor = root.walk()
+    while True:
+        if cursor.goto_first_child():
+            continue
+        node = cursor.node
+        if node is not None and node.end_byte > node.start_byte:
+            yield node
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return

@@ -1,0 +1,86 @@
+"""The lint gate: what a proposed change must not be, told before it is committed and validated.
+
+It says no to code that is not of its language, to comments in place of code, and to files that lost most of what they
+had. Its reason is written to be sent back to whoever wrote the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from minitask.edits.model import Change, Reader
+from minitask.gates.fault import Fault, Proposal
+from minitask.gates.placeholders import Known, find_placeholders
+from minitask.gates.ruling import Ruling
+from minitask.gates.shrinkage import find_shrinkage
+from minitask.gates.syntax import find_syntax_fault
+from minitask.spec.model import Spec
+
+GATE = "lint"
+_SHOWN = 5
+"""Faults that a reason names; the rest are counted."""
+
+
+def check_lint(changes: Sequence[Change], *, read: Reader, spec: Spec) -> Ruling:
+    """Judge a proposed change by the text of its files; `read` gives the base's, or None.
+
+    The reason names one fault a line, `path:line: what is wrong; what to do`.
+    """
+    proposals = tuple(_proposals(changes, read))
+    known = _known_lines(changes, read, spec)
+    faults = [
+        fault
+        for proposal in proposals
+        for fault in _faults(proposal, proposals, known=known, spec=spec)
+    ]
+    if not faults:
+        return Ruling(GATE, passed=True)
+    return Ruling(GATE, passed=False, reason=_reason(faults))
+
+
+def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[Proposal]:
+    for change in changes:
+        if change.content is not None:
+            base = read(change.path)
+            if base is None and change.mode_from is not None:
+                base = read(change.mode_from)
+            yield Proposal(change.path, change.content, base)
+
+
+def _faults(
+    proposal: Proposal, proposals: Sequence[Proposal], *, known: Known, spec: Spec
+) -> Iterator[Fault]:
+    """What is wrong with a file, one fault a line at most: a placeholder says more than the syntax error it causes."""
+    if proposal.content == proposal.base:
+        return
+    found = list(find_placeholders(proposal, known=known))
+    syntax = find_syntax_fault(proposal)
+    if syntax is not None and all(fault.line != syntax.line for fault in found):
+        found.append(syntax)
+    yield from sorted(found, key=lambda fault: fault.line)
+    others = tuple(other for other in proposals if other is not proposal)
+    shrunk = find_shrinkage(proposal, spec=spec, others=others)
+    if shrunk is not None:
+        yield shrunk
+
+
+def _known_lines(changes: Sequence[Change], read: Reader, spec: Spec) -> Known:
+    """The lines of the base's files that the change may have moved or copied, read when they are first asked for."""
+    lines: list[frozenset[str]] = []
+
+    def known() -> frozenset[str]:
+        if not lines:
+            paths = dict.fromkeys(
+                [*(change.path for change in changes), *(ref.path for ref in spec.files)]
+            )
+            texts = filter(None, map(read, paths))
+            lines.append(frozenset(line.strip() for text in texts for line in text.split("\n")))
+        return lines[0]
+
+    return known
+
+
+def _reason(faults: Sequence[Fault]) -> str:
+    shown = [str(fault) for fault in faults[:_SHOWN]]
+    more = len(faults) - len(shown)
+    return "\n".join([*shown, f"and {more} more"] if more else shown)

@@ -1,0 +1,169 @@
+"""A workspace for a program that edits files itself: its own home and git repository, and a way to see what it did.
+
+What the program does to its `.git` stays there: the toolkit compares the files with its own index, which lies outside
+the program's reach, and reads nothing of what the program committed, stashed or configured.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from minitask.edits.model import Change
+from minitask.errors import EditError, MachineError
+from minitask.repo import process, survivors
+from minitask.repo.process import Finished
+from minitask.repo.sandbox import Limits, Sandbox, Strength
+from minitask.repo.workspace import Slot, discard
+from minitask.values import dataclass
+
+FILE_BYTES = 8 << 20
+OUTPUT_BYTES = 16 << 20
+MEMORY_BYTES = 16 << 30
+PROCESSES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A program's place: the base's files in `folder`, a private `home`, and the sandbox that it runs in."""
+
+    slot: Slot
+    home: Path
+    sandbox: Sandbox
+    environ: Mapping[str, str] = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The files."""
+        return self.slot.tree
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes,
+        env: Mapping[str, str],
+        seconds: float,
+        sandboxed: bool = True,
+        readable: Sequence[Path] = (),
+    ) -> Finished:
+        """Run a program on the files, with the network; it and all that it started are gone afterwards.
+
+        Of what it prints the end is kept. `env` comes on top of the harmless variables, `readable` on top of what every
+        sandbox shows.
+        """
+        sandbox = self.sandbox if sandboxed else Sandbox(Strength.NONE, scratch=self.home.parent)
+        wrapped = sandbox.wrap(
+            tuple(argv),
+            workspace=self.folder,
+            limits=Limits(seconds, MEMORY_BYTES, PROCESSES, output_bytes=OUTPUT_BYTES),
+            network=True,
+            environ=self.environ,
+            readonly=(self.slot.repository.objects_dir, *readable),
+            extra_writable=(self.home,),
+            extra_env={**env, "HOME": str(self.home)},
+        )
+        try:
+            with wrapped:
+                return process.run(
+                    wrapped.argv,
+                    cwd=self.folder,
+                    env=wrapped.env,
+                    input=stdin,
+                    timeout_seconds=seconds,
+                    max_output_bytes=OUTPUT_BYTES,
+                    keep_end=True,
+                )
+        finally:
+            survivors.end_marked(os.fsencode(f"HOME={self.home}"))
+
+    def put(self, changes: Sequence[Change]) -> None:
+        """Write a change into the files."""
+        for change in changes:
+            path = self.folder / change.path
+            if change.content is None:
+                path.unlink(missing_ok=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(change.content.encode("utf-8", "surrogateescape"))
+
+    def changes(self, *, litter: Sequence[str]) -> tuple[Change, ...]:
+        """What differs from the base in the files, but for what git ignores and what matches `litter`.
+
+        `EditError` for a path that is no regular file any more, or too large to be a source file.
+        """
+        git = self.slot.git
+        listed = git.fields(
+            "ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard"
+        )
+        names = (
+            name
+            for name in sorted(set(listed))
+            if not any(_is_litter(name, pattern) for pattern in litter)
+        )
+        return tuple(Change(name, self._content(name)) for name in names)
+
+    def _content(self, name: str) -> str | None:
+        """A file's content; None where it is gone."""
+        path = self.folder / name
+        try:
+            status = path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if name.endswith("/") or not stat.S_ISREG(status.st_mode):
+            kind = "a link" if stat.S_ISLNK(status.st_mode) else "no regular file"
+            raise EditError(f"{name} is {kind} now", hint="change regular files alone")
+        if status.st_size > FILE_BYTES:
+            raise EditError(f"{name} has {status.st_size} bytes, more than a change may hold")
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
+@contextmanager
+def open_desk(
+    slot: Slot, commit: str, *, sandbox: Sandbox, scratch: Path, environ: Mapping[str, str]
+) -> Iterator[Desk]:
+    """A desk with a commit's files; its home is removed in the end, the files stay for the next one."""
+    discard_git(slot)
+    slot.checkout(commit)
+    private = Path(os.path.realpath(scratch)) / f"agent-{os.urandom(8).hex()}"
+    home = private / "home"
+    try:
+        home.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise MachineError(f"cannot make {home}: {error}", hint="free some disk space") from error
+    try:
+        _give_git(slot, commit)
+        yield Desk(slot, home, sandbox, environ)
+    finally:
+        discard(private)
+        discard_git(slot)
+
+
+def discard_git(slot: Slot) -> None:
+    """Remove the program's own repository from the files."""
+    discard(slot.tree / ".git")
+
+
+def _give_git(slot: Slot, commit: str) -> None:
+    """A repository in the files that knows the commit, borrows its objects, and has nothing to lose."""
+    discard_git(slot)
+    own = slot.tree / ".git"
+    for name in ("objects/info", "refs/heads", "info"):
+        (own / name).mkdir(parents=True)
+    (own / "HEAD").write_text(f"{commit}\n", "ascii")
+    for source in (slot.git_dir / "index", slot.git_dir / "config"):
+        shutil.copy2(source, own / source.name)
+    shutil.copy2(slot.git_dir / "objects/info/alternates", own / "objects/info/alternates")
+
+
+def _is_litter(name: str, pattern: str) -> bool:
+    """Whether a path, or a folder above it, matches a pattern."""
+    parts = name.split("/")
+    heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return any(fnmatch(head, pattern) for head in heads)

@@ -1,0 +1,259 @@
+"""Executors asked in batches: every task's conversation goes on in a thread of its own, and where all of them wait for
+a model, what they wait for is sent as one batch.
+
+A request is known by its content, so a run that was killed while it waited finds its batch again, by its journal, and
+pays for nothing twice. What a model's reply lacks (a repair, a second round) simply becomes part of the next batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from minitask.errors import MachineError
+from minitask.executors.batch import BatchApi, BatchState, batches_of, unanswered
+from minitask.executors.http import Answer, Request
+from minitask.executors.model import ExecutorFailure, FailureKind
+from minitask.executors.registry import make_executor
+from minitask.repo import process
+from minitask.run import batch_journal
+from minitask.run.attempt import Outcome, ask
+from minitask.run.batch_journal import Entry, Journal
+from minitask.run.engine import Engine, Progress
+from minitask.run.tasks import Task
+from minitask.run.undertaking import Undertaking
+from minitask.values import dataclass
+
+MOST_REQUESTS = 500
+"""Requests of one batch: their answers come in one file, of which a bounded size is read."""
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 60.0
+MAX_TROUBLES = 30
+"""How often in a row a provider may fail to say where a batch stands before the run gives up; the batch is kept."""
+
+
+class _Parked:
+    """A request that waits for its batch."""
+
+    def __init__(self, under: Undertaking, request: Request) -> None:
+        key = b"\0".join((request.url.encode(), under.task.name.encode(), request.body))
+        self.own_id = hashlib.sha256(key).hexdigest()[:40]
+        self.under = under
+        self.body = json.loads(request.body)
+        self.answer: Answer | None = None
+        self.fault: BaseException | None = None
+        self.ready = threading.Event()
+
+    def settle(self, answer: Answer | None, fault: BaseException | None = None) -> None:
+        """Let its thread go on."""
+        self.answer, self.fault = answer, fault
+        self.ready.set()
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A batch on its way, and the requests of it that wait."""
+
+    api: BatchApi
+    journal: Journal
+    waiting: dict[str, _Parked]
+
+
+class Gathering:
+    """Askers that send what tasks wait for in batches."""
+
+    is_full = False
+
+    def __init__(self, engine: Engine, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._engine = engine
+        self._home = engine.repository.home
+        self._sleep = sleep
+        self._known = list(batch_journal.journals(self._home))
+        self._news = threading.Condition()
+        self._active = 0
+        self._parked: list[_Parked] = []
+        self._served: list[tuple[Journal, set[str]]] = []
+        self._done: queue.SimpleQueue[tuple[Undertaking, Outcome | BaseException]] = (
+            queue.SimpleQueue()
+        )
+
+    def base_of(self, task: Task) -> str | None:
+        """The base that a task's request of a batch under way was written for."""
+        for journal in self._known:
+            for entry in journal.entries.values():
+                if (entry.task, entry.blob) == (task.name, task.blob):
+                    return entry.base if self._engine.objects.commit(entry.base) else None
+        return None
+
+    def submit(self, under: Undertaking) -> None:
+        """Begin a task's conversation, in a thread of its own."""
+        with self._news:
+            self._active += 1
+        threading.Thread(target=partial(self._converse, under), daemon=True).start()
+
+    def next(self) -> tuple[Undertaking, Outcome]:
+        """The next outcome; while all conversations wait, batches are sent and waited for."""
+        while True:
+            with self._news:
+                self._news.wait_for(
+                    lambda: not self._done.empty() or len(self._parked) >= self._active
+                )
+                parked = [] if not self._done.empty() else self._parked
+                self._parked = self._parked if parked == [] else []
+            if not parked:
+                under, outcome = self._done.get()
+                self._take(under.task.name)
+                if isinstance(outcome, Outcome):
+                    return under, outcome
+                raise outcome
+            self._serve(parked)
+
+    def cancel(self) -> None:
+        """End programs; batches go on, and the next run takes their answers."""
+        process.end_others()
+
+    def _converse(self, under: Undertaking) -> None:
+        try:
+            http = partial(self._park, under) if under.batched else None
+            outcome: Outcome | BaseException = ask(self._engine, under, http=http)
+        except BaseException as error:  # noqa: BLE001 - the worker's edge: raised again in `next`
+            outcome = error
+        with self._news:
+            self._active -= 1
+            self._done.put((under, outcome))
+            self._news.notify_all()
+
+    def _park(self, under: Undertaking, request: Request, *, timeout_seconds: float) -> Answer:  # noqa: ARG002
+        """Wait for the batch that answers a request."""
+        mine = _Parked(under, request)
+        with self._news:
+            self._parked.append(mine)
+            self._news.notify_all()
+        mine.ready.wait()
+        if mine.fault is not None:
+            raise mine.fault
+        return mine.answer or unanswered("the batch holds no answer")
+
+    def _serve(self, parked: list[_Parked]) -> None:
+        """Send what is not on its way yet, and wait until the first batch has ended."""
+        by_executor: dict[str, list[_Parked]] = {}
+        for each in parked:
+            by_executor.setdefault(each.under.draft.route.executor, []).append(each)
+        sent: list[_Sent] = []
+        for executor, group in by_executor.items():
+            try:
+                sent += self._sent(executor, group)
+            except (ExecutorFailure, MachineError) as error:
+                for each in group:
+                    each.settle(None, error)
+        for batch in sent:
+            self._await(batch)
+
+    def _sent(self, executor: str, group: list[_Parked]) -> list[_Sent]:
+        """The batches that the requests are in: those under way, and new ones for the rest."""
+        engine = self._engine
+        api = batches_of(make_executor(executor, engine.settings, engine.environ))
+        assert api is not None  # noqa: S101 - only what has batches is parked
+        waiting = {each.own_id: each for each in group}
+        found: list[_Sent] = []
+        for journal in [each for each in self._known if each.executor == executor]:
+            mine = {own: waiting.pop(own) for own in journal.entries if own in waiting}
+            learned = self._learned(api, journal) if mine else None
+            if learned is not None:
+                found.append(_Sent(api, learned, mine))
+            else:
+                waiting |= mine
+        rest = list(waiting.values())
+        chunks = [rest[at : at + MOST_REQUESTS] for at in range(0, len(rest), MOST_REQUESTS)]
+        return found + [self._create(api, executor, chunk) for chunk in chunks]
+
+    def _learned(self, api: BatchApi, journal: Journal) -> Journal | None:
+        """The journal with its batch's id; None, and forgotten, where the batch was never sent."""
+        if journal.id is not None:
+            return journal
+        found = api.find(name=journal.name, size=len(journal.entries), since=journal.created - 60)
+        if found is None:
+            self._forget(journal)
+            return None
+        learned = replace(journal, id=found)
+        self._remember(learned)
+        return learned
+
+    def _create(self, api: BatchApi, executor: str, chunk: list[_Parked]) -> _Sent:
+        entries = {
+            each.own_id: Entry(each.under.task.name, each.under.task.blob, each.under.task.base)
+            for each in chunk
+        }
+        journal = Journal(os.urandom(8).hex(), executor, self._engine.clock(), entries)
+        self._remember(journal)
+        try:
+            state = api.create({each.own_id: each.body for each in chunk}, name=journal.name)
+        except ExecutorFailure as failure:
+            if failure.usage.input_tokens == 0:  # it was refused, not lost on the way
+                self._forget(journal)
+            raise
+        journal = replace(journal, id=state.id)
+        self._remember(journal)
+        self._say(f"batch {state.id}: {len(chunk)} requests sent, answered within a day")
+        return _Sent(api, journal, {each.own_id: each for each in chunk})
+
+    def _await(self, batch: _Sent) -> None:
+        """Wait until a batch has ended, and hand its answers out."""
+        try:
+            state = self._ended(batch)
+            answers = {} if state.failure else batch.api.answers(state.id)
+        except ExecutorFailure as failure:
+            for each in batch.waiting.values():
+                each.settle(None, failure)
+            return
+        self._served.append(
+            (batch.journal, {each.under.task.name for each in batch.waiting.values()})
+        )
+        refused = ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
+        lacking = unanswered("the batch holds no answer for it")
+        for own, each in batch.waiting.items():
+            each.settle(answers.get(own, lacking), refused if state.failure else None)
+
+    def _take(self, task: str) -> None:
+        """A task's outcome is kept from here on; a batch of which all are kept may be forgotten."""
+        for journal, tasks in self._served:
+            tasks.discard(task)
+            if not tasks:
+                self._forget(journal)
+        self._served = [(journal, tasks) for journal, tasks in self._served if tasks]
+
+    def _ended(self, batch: _Sent) -> BatchState:
+        """The state of a batch that has ended; raises where the provider keeps failing."""
+        assert batch.journal.id is not None  # noqa: S101
+        pause, troubles = FIRST_POLL_SECONDS, 0
+        while True:
+            try:
+                state = batch.api.state(batch.journal.id)
+                troubles = 0
+            except ExecutorFailure as failure:
+                troubles += 1
+                if failure.stops_run or not failure.retryable or troubles >= MAX_TROUBLES:
+                    raise
+                state = BatchState(batch.journal.id, ended=False)
+            if state.ended:
+                return state
+            self._say(f"batch {state.id}: not ended; asked again in {pause:.0f} s (^C keeps it)")
+            self._sleep(pause)
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+
+    def _remember(self, journal: Journal) -> None:
+        self._known = [each for each in self._known if each.name != journal.name] + [journal]
+        batch_journal.keep(self._home, journal)
+
+    def _forget(self, journal: Journal) -> None:
+        self._known = [each for each in self._known if each.name != journal.name]
+        batch_journal.forget(self._home, journal.name)
+
+    def _say(self, text: str) -> None:
+        self._engine.emit(Progress("", "batch", text))

@@ -1,0 +1,78 @@
+"""Who could work here: what local model servers serve, and which agent programs are installed, in what version."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from minitask.errors import MachineError
+from minitask.executors.agents.programs import PROGRAMS
+from minitask.executors.model import ExecutorFailure
+from minitask.executors.ollama import BASE_URL, OllamaExecutor
+from minitask.repo import process
+from minitask.settings import Settings
+from minitask.values import dataclass
+
+VERSION_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model server: where it is, the executor that uses it (empty: none), its models; None: it does not answer."""
+
+    url: str
+    executor: str
+    models: tuple[str, ...] | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An agent program: the type that the config calls it by, where it is, what it says of its version."""
+
+    type: str
+    place: str
+    version: str
+
+
+def ollama_servers(settings: Settings | None) -> tuple[Served, ...]:
+    """What each Ollama of the config serves, and the one at the usual place where the config names none."""
+    named = {
+        entry.name: entry.base_url or BASE_URL
+        for entry in (settings.executors.values() if settings else ())
+        if entry.type == "ollama"
+    }
+    found = tuple(_ask(url, name) for name, url in named.items())
+    if named:
+        return found
+    usual = _ask(BASE_URL, "")
+    return (usual,) if usual.models is not None else ()
+
+
+def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[Installed, ...]:
+    """The agent programs on PATH."""
+    found = []
+    for kind, program in PROGRAMS.items():
+        place = shutil.which(program.program, path=environ.get("PATH", ""))
+        if place is not None:
+            argv = (place, *program.version_argv[1:])
+            found.append(Installed(kind, place, _version(argv, environ, folder)))
+    return tuple(found)
+
+
+def _ask(url: str, executor: str) -> Served:
+    try:
+        models = OllamaExecutor(url, name=executor or "ollama").models()
+    except ExecutorFailure as failure:
+        return Served(url, executor, None, failure.message)
+    return Served(url, executor, models)
+
+
+def _version(argv: tuple[str, ...], environ: Mapping[str, str], folder: Path) -> str:
+    try:
+        done = process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)
+    except MachineError:
+        return ""
+    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
+    return "".join(c for c in lines[-1] if c.isprintable())[:80] if lines else ""
