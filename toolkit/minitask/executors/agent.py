@@ -100,7 +100,7 @@ class AgentExecutor:
                 FailureKind.AUTH, f"{self.name}: {variable} is not set", hint=f"export {variable}=…"
             )
 
-    def _job(self, order: Order, *, workspace: Path, home: Path) -> Job:
+    def _job(self, order: Order, *, workspace: Path, home: Path, sandboxed: bool = False) -> Job:
         spec = order.spec
         return Job(
             prompt=agent_prompt(order),
@@ -114,10 +114,12 @@ class AgentExecutor:
             base_url=self._setting.base_url,
             key=self._environ.get(self._setting.api_key_env, ""),
             extra_args=self._setting.args,
+            sandboxed=sandboxed,
         )
 
     def _run(self, desk: Desk, order: Order, place: str) -> Output:
-        job = self._job(order, workspace=desk.folder, home=desk.home)
+        strong = self._setting.sandbox and desk.is_strong
+        job = self._job(order, workspace=desk.folder, home=desk.home, sandboxed=strong)
         start = self._program.invocation(job)
         self._lend_login(desk)
         for name, text in start.files.items():

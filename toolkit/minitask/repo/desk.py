@@ -43,6 +43,11 @@ class Desk:
         """The files."""
         return self.slot.tree
 
+    @property
+    def is_strong(self) -> bool:
+        """Whether the sandbox is a strong one."""
+        return self.sandbox.strength is Strength.STRONG
+
     def run(
         self,
         argv: Sequence[str],

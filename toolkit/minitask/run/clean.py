@@ -10,6 +10,7 @@ from minitask.repo.advance import checkout_of
 from minitask.repo.workspace import discard
 from minitask.run.engine import Engine
 from minitask.run.tasks import Place
+from minitask.run.workplace import agents_folder
 from minitask.values import dataclass
 
 
@@ -28,7 +29,9 @@ def clean(engine: Engine, place: Place, *, branches: bool, dry_run: bool) -> Cle
     """
     home = engine.repository.home
     folders = tuple(
-        path for path in (home / "slots", home / "scratch", home / "cache") if path.exists()
+        path
+        for path in (home / "slots", home / "scratch", home / "cache", agents_folder(engine))
+        if path.exists()
     )
     names = tuple(sorted(refs.snapshot(engine.repository.git, refs.LANDING)))
     if branches:

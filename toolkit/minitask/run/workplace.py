@@ -1,17 +1,23 @@
-"""Where agent programs work: workspaces apart from the one that validations run in, each used by one at a time."""
+"""Where agent programs work: workspaces apart from the one that validations run in, each used by one at a time.
+
+They lie in the user's cache folder: some agents refuse to write anywhere below a `.git`.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from minitask.repo.desk import Desk, open_desk
 from minitask.repo.workspace import Slot
 from minitask.run.engine import Engine, scratch_folder
 from minitask.values import dataclass
 
-_taken: set[str] = set()
+_taken: set[Path] = set()
 _lock = threading.Lock()
 
 
@@ -39,14 +45,22 @@ class SlotWorkplace:
 
 @contextmanager
 def _free_slot(engine: Engine) -> Iterator[Slot]:
-    repository, bring = engine.repository, engine.slot.bring
+    above = agents_folder(engine)
     with _lock:
         number = 0
-        while (name := str(repository.home / "slots" / f"agent-{number}")) in _taken:
+        while (place := above / f"agent-{number}") in _taken:
             number += 1
-        _taken.add(name)
+        _taken.add(place)
     try:
-        yield Slot(repository.home / "slots" / f"agent-{number}", repository, bring)
+        yield Slot(place, engine.repository, engine.slot.bring)
     finally:
         with _lock:
-            _taken.discard(name)
+            _taken.discard(place)
+
+
+def agents_folder(engine: Engine) -> Path:
+    """Where the workspaces for agents of this repository are."""
+    environ = engine.environ
+    cache = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/tmp')}/.cache"  # noqa: S108
+    name = hashlib.sha256(os.fsencode(engine.repository.common_dir)).hexdigest()[:16]
+    return Path(cache, "minitask", name)

@@ -35,7 +35,8 @@ class CodexProgram:
         A folder for temporary files of its own, because codex installs its sandbox's helper below its home only where
         that is outside such a folder: else every command fails.
         """
-        flags = ("--json", "-C", str(job.workspace), "-s", "workspace-write", "-m", job.model)
+        sandbox = "danger-full-access" if job.sandboxed else "workspace-write"
+        flags = ("--json", "-C", str(job.workspace), "-s", sandbox, "-m", job.model)
         quiet = ("--ephemeral", "--ignore-user-config", "--skip-git-repo-check", "--color", "never")
         last = ("-o", str(job.home / _LAST))
         return Invocation(
