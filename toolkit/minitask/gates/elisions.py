@@ -27,14 +27,16 @@ _DOTS = re.compile(r"\.{3,}|…|(?:\. ){2,}\.")
 # Brackets and quotes around words, which say nothing here.
 _AROUND = re.compile(r"[()\[\]{}<>*_`\"“”']+")
 # A spread or variadic: three dots and a name, with nothing between.
-_SPREAD = re.compile(r"\.\.\.[a-z]\w*[,;)}\]]*", re.IGNORECASE)
+_SPREAD = re.compile(r"[({\[\s]*\.\.\.(?!unchanged|omitted)[a-z]\w*[,;:)}\]>\s]*", re.IGNORECASE)
+# What no note in words has: a line with it is code, or data.
+_CODELIKE = re.compile(r"[=\"'`;]")
 _BRACKETED = re.compile(r"[(\[{<].*[)\]}>]")
 
 _CODE = (
-    r"(?:code(?:base)?|source|files?|modules?|functions?|methods?|class(?:es)?|imports?|includes?|implementations?|"
+    r"(?:code(?:base)?|source|files?|modules?|functions?|methods?|class(?:es)?|imports|includes|implementations?|"
     r"logic|bod(?:y|ies)|definitions?|declarations?|scripts?|components?|handlers?|routes?|endpoints?|tests?|cases|"
     r"helpers?|utilities|constants|types?|interfaces?|structs?|enums?|hooks?|styles?|stylesheet|markup|jsx|html|"
-    r"templates?|setup|boilerplate|contents?|document|sections?|lines?|statements?|members|config(?:uration)?s?|page)"
+    r"templates?|setup|boilerplate|contents?|document|sections?|lines?|statements?|members|config(?:uration)?s?|page|form|view)"
 )
 _DATA = (
     r"(?:fields?|properties|props|attributes|options|settings|values|entries|items|keys|param(?:eter)?s|arg(?:ument)?s|"
@@ -61,19 +63,21 @@ _OTHER = (
 _WORDS = r"(?: [\w./-]+){0,3}?"
 _AND = rf"(?:(?:,| and| &| /|/) ?(?:[\w./-]+ ){{0,2}}{_ANY})*"
 
+_CLAUSE = r"(?:if|when|while|where|unless|until|whether|since|because|for|but|so) "
+
 # Phrases that tell without dots: all about code, all saying that it is left as it is or left out.
 _PLAIN = re.compile(
     "|".join(
         (
             rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
             rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
-            rf"{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
-            rf"{_KEEP}{_ALL}(?:{_OTHER}|{_REST} of)(?: the| your)?(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_STATE})?",
-            rf"(?:[\w./-]+ ){{0,2}}?(?:code|bod(?:y|ies)|implementations?|methods?|functions?|imports?|logic) {_GONE}",
+            rf"{_OTHER}{_WORDS} {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
+            rf"(?:keep|leave) (?:{_OTHER}|{_REST} of){_WORDS} {_CODE}{_AND}(?: {_STATE})?",
+            rf"(?:[\w./-]+ ){{0,2}}?(?:code|bod(?:y|ies)|implementations?|methods?|functions?|imports|logic) {_GONE}",
             rf"everything else {_GONE}",
-            rf"(?:exactly )?(?:the )?same as before",
+            r"(?:exactly )?(?:the )?same as before",
             rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
-            rf"omitted for (?:brevity|clarity)",
+            r"omitted for (?:brevity|clarity)",
         )
     )
 )
@@ -84,12 +88,21 @@ _DOTTED = re.compile(
             rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
             rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
             rf"{_KEEP}?everything else(?: {_STATE})?",
-            rf"(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
-            rf"(?:[\w./-]+ ){{0,2}}?(?:code|file) continues(?: (?:here|below|as before))?",
+            rf"(?!{_CLAUSE})(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
+            r"(?:[\w./-]+ ){0,2}?(?:code|file) continues(?: (?:here|below|as before))?",
             rf"{_GONE}",
             rf"\d+ (?:more |other |unchanged |omitted )*lines(?: {_STATE})?",
-            rf"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
-            rf"snip(?:ped)?",
+            r"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
+            r"snip(?:ped)?",
+        )
+    )
+)
+# Phrases that tell with dots behind them only, as many a plain comment ends.
+_TRAILING = re.compile(
+    "|".join(
+        (
+            rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
+            rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
         )
     )
 )
@@ -105,14 +118,15 @@ def is_elision(line: str) -> bool:
     if inner is not None:
         return _tells(inner, plain=True)
     bare = line.strip()
-    return _tells(bare, plain=bool(_BRACKETED.fullmatch(bare)))
+    return not _CODELIKE.search(bare) and _tells(bare, plain=bool(_BRACKETED.fullmatch(bare)))
 
 
 def is_note(line: str) -> bool:
     """Whether the line, with no comment's marks needed, says that code is left out."""
     if len(line) > LONGEST or not _HINT.search(line):
         return False
-    return is_elision(line) or _tells(line.strip(), plain=True)
+    bare = line.strip()
+    return is_elision(line) or (not _CODELIKE.search(bare) and _tells(bare, plain=True))
 
 
 def comment_text(line: str) -> str | None:
@@ -129,6 +143,8 @@ def _tells(text: str, *, plain: bool) -> bool:
     phrase = " ".join(dotted.replace("…", " ").split()).strip(" -=~#!/:;.,")
     if before and behind and _ENCLOSED.fullmatch(phrase):
         return True
-    if (before or behind) and _DOTTED.fullmatch(phrase):
+    if before and _DOTTED.fullmatch(phrase):
         return True
-    return plain and bool(_PLAIN.fullmatch(phrase))
+    if behind and _TRAILING.fullmatch(phrase):
+        return True
+    return (plain or behind) and bool(_PLAIN.fullmatch(phrase))

@@ -27,6 +27,8 @@ FILE_BYTES = 8 << 20
 OUTPUT_BYTES = 16 << 20
 MEMORY_BYTES = 16 << 30
 PROCESSES = 2_000
+IDENTITY = "[user]\n\tname = agent\n\temail = agent@minitask.invalid\n"
+"""Who commits in the program's own repository: some ask, and some refuse to work without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Desk:
             network=True,
             environ=self.environ,
             readonly=(self.slot.repository.objects_dir, *readable),
-            extra_writable=(self.home,),
+            extra_writable=(self.home, self.folder / ".git"),
             extra_env={**env, "HOME": str(self.home)},
         )
         try:
@@ -162,8 +164,8 @@ def _give_git(slot: Slot, commit: str) -> None:
     for name in ("objects/info", "refs/heads", "info"):
         (own / name).mkdir(parents=True)
     (own / "HEAD").write_text(f"{commit}\n", "ascii")
-    for source in (slot.git_dir / "index", slot.git_dir / "config"):
-        shutil.copy2(source, own / source.name)
+    shutil.copy2(slot.git_dir / "index", own / "index")
+    (own / "config").write_text((slot.git_dir / "config").read_text("utf-8") + IDENTITY, "utf-8")
     shutil.copy2(slot.git_dir / "objects/info/alternates", own / "objects/info/alternates")
 
 
