@@ -132,6 +132,7 @@ class Settings:
     setup: str
     limits: Mapping[str, int]
     requests: int
+    jobs: int
     max_cost_usd: Decimal | None
     values: Mapping[str, Any] = field(repr=False)
     sources: Mapping[str, str] = field(repr=False)
@@ -272,6 +273,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         setup=workspace["setup"],
         limits=values["limits"],
         requests=int(values["concurrency"]["requests"]),
+        jobs=int(values["concurrency"]["jobs"]),
         max_cost_usd=None if limit is None else Decimal(str(limit)),
         values=values,
         sources=sources,

@@ -20,7 +20,7 @@ from minitask.run.undertaking import Wishes
 @click.command("run")
 @click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Accepted; validations run one at a time as yet."
+    "--jobs", type=click.IntRange(min=1), help="Validations at once (default: concurrency.jobs)."
 )
 @click.option("--engine", type=click.Choice(["local"]), default="local", help="Where tasks run.")
 @click.option(
@@ -59,8 +59,9 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
             batch=bool(options["batch"]),
             purse=Purse(limit),
         )
+        jobs = int(str(options["jobs"] or session.settings.jobs))
         askers = _askers(engine, session.settings.requests, batch=bool(options["batch"]))
-        results = run_project(engine, found, place=place, wishes=wishes, askers=askers)
+        results = run_project(engine, found, place=place, wishes=wishes, askers=askers, jobs=jobs)
         seconds = engine.clock() - started
     from minitask.reports.results import RunSummary, render_run, run_document
 

@@ -54,9 +54,10 @@ class Answer:
 
 
 class Stage(StrEnum):
-    """How far a call got before it failed: only the last two may have been billed."""
+    """How far a call got before it failed: an unanswered one was not billed, nor one without a connection."""
 
     CONNECT = "connect"
+    CANCELLED = "cancelled"
     UNANSWERED = "unanswered"
     TIMEOUT = "timeout"
     BODY = "body"
@@ -187,7 +188,7 @@ class _Line:
     def fault(self, timeout_seconds: float) -> HttpFault:
         """What being cut off means for the call."""
         if self.cut is _Cut.CANCELLED:
-            return HttpFault(Stage.TIMEOUT, "the call was cancelled")
+            return HttpFault(Stage.CANCELLED, "the call was cancelled")
         return HttpFault(Stage.TIMEOUT, f"no complete answer within {timeout_seconds:.3g} s")
 
 

@@ -79,13 +79,14 @@ class Wire:
 
 def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
     """A call without an answer; one that was cut short may have been billed, others were not."""
-    lost = fault.stage in {Stage.TIMEOUT, Stage.BODY}
+    lost = fault.stage in {Stage.TIMEOUT, Stage.BODY, Stage.CANCELLED}
     unsent = fault.stage is Stage.CONNECT
     return wire.failure(
         FailureKind.TRANSPORT,
         f"cannot be reached ({fault})" if unsent else str(fault),
         hint="check base_url, and that the server runs" if unsent else "",
         usage=UNKNOWN_TOKENS if lost else NO_TOKENS,
+        retryable=fault.stage is not Stage.CANCELLED,
     )
 
 

@@ -27,12 +27,15 @@ _JAVASCRIPT_GAPS = re.compile(
 )
 # Flow: types in a .js file, announced by a pragma or by how they are imported.
 _FLOW = re.compile(r"@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b", re.MULTILINE)
-# Unnamed patterns (`A _, B _ ->`) and record patterns with a qualified name (`case A.B(C d) ->`).
-_JAVA_GAPS = re.compile(r"\bcase\b[^;{}]{0,300}\b_\b|\(\s*_\b|\bcase\s+\w+\s*\.[\w.\s]{0,300}\(")
+# Imports of modules, unnamed patterns (`A _, B _ ->`) and record patterns with a qualified name (`case A.B(C d) ->`).
+_JAVA_GAPS = re.compile(
+    r"\bimport\s+module\b|\bcase\b[^;{}]{0,300}\b_\b|\(\s*_\b|\bcase\s+\w+\s*\.[\w.\s]{0,300}\("
+)
 # Macros that match anything, unstable Rust (`box x`, `impl const`, `auto trait`, `macro m`, features), attributes on
-# expressions, `raw` as a name, and `fn(&_)`.
+# expressions, `safe fn`, `raw` as a name, and `fn(&_)`.
 _RUST_GAPS = re.compile(
-    r"macro_rules!|\w!\s*[\[({]\s*[~$]|~const|\[const\]|#!\[feature|\b(?:box|raw|auto|default)\b|\bmacro\s+\w"
+    r"macro_rules!|\w!\s*[\[({]\s*[~$]|~const|\[const\]|#!\[feature|\bbox\s+[\w(]|\braw\b(?!\s+(?:const|mut)\b)|\bauto\s+trait\b"
+    r"|\bdefault\s+(?:impl|fn|unsafe|const|type|async)\b|\bmacro\s+\w|\bsafe\s+(?:fn|static)\b"
     r"|\bimpl\b[^{;]{0,300}\s(?:const|!)|[=(,]\s*(?:&mut\s+)?#\[|\bfn\s*\(\s*&\s*_|\binclude!"
 )
 
@@ -71,7 +74,7 @@ _DEEPEST = 300
 """How many `<` may stand open: beyond, the memory that some grammars take grows with their square."""
 # What ends whatever a `<` may have opened.
 _ENDS = re.compile(r"[>;{}()]")
-_STEPS, _STEPS_PER_CHARACTER = 1_000, 0.04
+_STEPS, _STEPS_PER_CHARACTER = 1_000, 0.03
 """How often a parser may report progress before it is stopped; real files need half of it, some soup a thousandfold."""
 _CHUNK = 1 << 16
 _OPENING = {"(": ")", "[": "]", "{": "}", "${": "}"}
@@ -87,6 +90,8 @@ def find_grammar_flaw(text: str, grammar: Grammar) -> Flaw | None:
     if grammar.gaps is not None and grammar.gaps.search(text):
         return bracket
     first = _first_error(root)
+    if _ends_a_fragment(first, text):
+        return None
     said = bracket.message if bracket else _said(first)
     return Flaw(first.start_point.row + 1, said)
 
@@ -140,6 +145,13 @@ def _first_error(root: Node) -> Node:
             return node
         node = inner
     return node
+
+
+def _ends_a_fragment(node: Node, text: str) -> bool:
+    """Whether all that is missing is the last semicolon: such a file is an expression for another to include."""
+    if not node.is_missing or node.type != ";":
+        return False
+    return not any(line.strip() for line in text.split("\n")[node.start_point.row + 1 :])
 
 
 def _said(node: Node) -> str:

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class Cache:
         return self.folder / digest[:2] / f"{digest[2:]}.{kind}"
 
     def _write(self, path: Path, content: bytes) -> None:
-        draft = path.with_suffix(f".{os.getpid()}.new")
+        draft = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(content)

@@ -86,6 +86,7 @@ class Desk:
                     timeout_seconds=seconds,
                     max_output_bytes=OUTPUT_BYTES,
                     keep_end=True,
+                    optional=True,
                 )
         finally:
             survivors.end_marked(os.fsencode(f"HOME={self.home}"))

@@ -13,7 +13,6 @@ import os
 import select
 import signal
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -144,7 +143,7 @@ class Pump:
                     yield fd, data
 
 
-def run(
+def run(  # noqa: PLR0913 - what can be said of a program
     argv: Sequence[str],
     *,
     cwd: Path,
@@ -154,15 +153,18 @@ def run(
     max_output_bytes: int = 64 * MIB,
     pass_fds: Sequence[int] = (),
     keep_end: bool = False,
+    optional: bool = False,
 ) -> Finished:
     """Run a program to its end; of each stream the first `max_output_bytes` are kept (or the last,
-    with `keep_end`), the rest is read and dropped.
+    with `keep_end`), the rest is read and dropped. One that is `optional` ends when `end_optional` is called.
 
     Raises `MachineError` where it cannot be started. Its exit code is the caller's to judge.
     """
     started = time.monotonic()
     timed_out = False
     with spawn(argv, cwd=cwd, env=env, capture_errors=True, pass_fds=pass_fds) as child:
+        if optional:
+            _optional.add(child.pid)
         keeper = _KeptEnd if keep_end else _Kept
         kept = [keeper(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
         by_fd = {stream.fd: stream for stream in kept}
@@ -210,23 +212,32 @@ def spawn(
         )
     except (OSError, ValueError) as error:
         raise _cannot_start(argv, cwd, error) from error
-    _running[child.pid] = (child, threading.get_ident())
+    _running[child.pid] = child
     try:
         yield child
     finally:
         del _running[child.pid]
+        _optional.discard(child.pid)
         _end(child)
 
 
-_running: dict[int, tuple[Child, int]] = {}
-"""The programs that run now, each with the thread that waits for it."""
+_running: dict[int, Child] = {}
+"""The programs that run now, whichever thread waits for them."""
+_optional: set[int] = set()
+"""Those whose work may be given up."""
 
 
-def end_others() -> None:
-    """Kill the programs that other threads wait for."""
-    for child, thread in list(_running.values()):
-        if thread != threading.get_ident():
+def end_optional() -> None:
+    """Kill the programs whose work may be given up."""
+    for pid, child in list(_running.items()):
+        if pid in _optional:
             end_group(child)
+
+
+def end_all() -> None:
+    """Kill every program, whichever thread waits for it: this process is about to end."""
+    for child in list(_running.values()):
+        end_group(child)
 
 
 def end_group(child: Child) -> None:

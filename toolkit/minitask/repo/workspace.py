@@ -72,6 +72,11 @@ class Slot:
             self._bring_to(commit)
         return self.tree
 
+    def is_changed(self) -> bool:
+        """Whether anything in `tree` differs from its commit, be it a file that git ignores."""
+        status = ("status", "--porcelain", "-z", "--ignored", "--untracked-files=normal")
+        return bool(self.git.output(*status))
+
     def _git_in(self, work_tree: Path | None) -> Git:
         """Git on the slot; it holds the repository's lock, for the next command must not use a slot that it writes."""
         user = self.repository.git

@@ -1,10 +1,8 @@
-"""Who waits for executors: a pool of threads, as wide as the config allows calls at once."""
+"""Who asks executors: as many at once as the config allows calls."""
 
 from __future__ import annotations
 
-import queue
 import threading
-from functools import partial
 from typing import Protocol
 
 from minitask.executors import http
@@ -16,19 +14,23 @@ from minitask.run.undertaking import Undertaking
 
 
 class Askers(Protocol):
-    """Asks executors, many at once."""
+    """Asks executors for many threads at once."""
 
     @property
-    def is_full(self) -> bool:
-        """Whether no more can be asked now."""
+    def width(self) -> int:
+        """How many executors may be at work at once."""
         ...
 
-    def submit(self, under: Undertaking) -> None:
-        """Ask the executor of a task."""
+    def ask(self, under: Undertaking) -> Outcome:
+        """What comes of asking the executor of a task."""
         ...
 
-    def next(self) -> tuple[Undertaking, Outcome]:
-        """The next outcome, as soon as there is one."""
+    def enter(self) -> None:
+        """Somebody comes who may ask at any time, until he leaves."""
+        ...
+
+    def leave(self) -> None:
+        """One of those who came asks no more."""
         ...
 
     def base_of(self, task: Task) -> str | None:
@@ -41,46 +43,29 @@ class Askers(Protocol):
 
 
 class Pool:
-    """At most `width` executors at work at once, a thread each."""
+    """At most `width` executors at work at once."""
 
     def __init__(self, engine: Engine, *, width: int) -> None:
+        self.width = width
         self._engine = engine
-        self._width = width
-        self._under_way = 0
-        self._done: queue.SimpleQueue[tuple[Undertaking, Outcome | BaseException]] = (
-            queue.SimpleQueue()
-        )
+        self._free = threading.Semaphore(width)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether every thread waits for an executor."""
-        return self._under_way >= self._width
+    def ask(self, under: Undertaking) -> Outcome:
+        """Ask, as soon as there is room."""
+        with self._free:
+            return ask(self._engine, under)
 
-    def submit(self, under: Undertaking) -> None:
-        """Ask in a thread of its own."""
-        self._under_way += 1
-        threading.Thread(target=partial(self._ask, under), daemon=True).start()
+    def enter(self) -> None:
+        """Nobody waits for anybody."""
 
-    def next(self) -> tuple[Undertaking, Outcome]:
-        """The next outcome; what is a fault of ours is raised here."""
-        under, outcome = self._done.get()
-        self._under_way -= 1
-        if isinstance(outcome, Outcome):
-            return under, outcome
-        raise outcome
+    def leave(self) -> None:
+        """Nobody waits for anybody."""
 
     def base_of(self, task: Task) -> str | None:  # noqa: ARG002
         """Nothing is remembered from one run to the next."""
         return None
 
     def cancel(self) -> None:
-        """Cut off calls, and end programs."""
+        """Cut off calls, and end programs that agents run as."""
         http.SHARED.cancel()
-        process.end_others()
-
-    def _ask(self, under: Undertaking) -> None:
-        try:
-            outcome: Outcome | BaseException = ask(self._engine, under)
-        except BaseException as error:  # noqa: BLE001 - the worker's edge: raised again in `next`
-            outcome = error
-        self._done.put((under, outcome))
+        process.end_optional()

@@ -1,12 +1,13 @@
 """One task's life: routed, proven red, worked, scoped, proven green, recorded, landed.
 
 It goes in three steps, so that many tasks can wait for their executors at once: `begin` and `conclude` work on the
-repository, one task at a time; `ask` only waits, and may run in any thread. A change that fails goes back to its
+repository, `ask` only waits; all three may run in any thread. A change that fails goes back to its
 executor for another round, which is an attempt of its own.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -27,7 +28,7 @@ from minitask.run.draft import Draft
 from minitask.run.engine import Engine, Progress
 from minitask.run.feedback import describe_failure
 from minitask.run.judging import judge, protected
-from minitask.run.landing import Candidate, land
+from minitask.run.landing import Candidate, land_alone
 from minitask.run.meter import Reading, TaskMeter
 from minitask.run.models import resolve_model
 from minitask.run.numbers import next_number, task_refs
@@ -66,7 +67,7 @@ def begin(engine: Engine, task: Task, wishes: Wishes) -> TaskResult | Undertakin
     """Everything up to the call of the executor; a result where none is needed, or the task cannot run."""
     started = engine.clock()
     try:
-        done = None if wishes.again else landed_result(engine, task)
+        done = _landed_already(engine, task, wishes)
         if done is None and wishes.takes_what_is_there:
             done = take_proven(engine, task, lands=wishes.merge)
         found: TaskResult | Undertaking = done or _undertake(engine, task, wishes, started)
@@ -97,14 +98,32 @@ def ask(engine: Engine, under: Undertaking, *, http: Post | None = None) -> Outc
         return error
 
 
-def conclude(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:
-    """Judge what came of asking, record it, and land it; None where the executor is asked once more."""
+def conclude(
+    engine: Engine,
+    under: Undertaking,
+    outcome: Outcome,
+    *,
+    core: AbstractContextManager[object] | None = None,
+) -> TaskResult | None:
+    """Judge what came of asking, record it, and land it; None where the executor is asked once more.
+
+    `core` is held for as long as the change is judged, not while it is recorded and landed.
+    """
     try:
-        result = _conclude(engine, under, outcome)
+        with core or nullcontext():
+            stopped_now = _judged(engine, under, outcome)
+        result = stopped_now or _recorded(engine, under, outcome)
     except (MachineError, OSError) as error:
         under.draft.fail(Verdict.ERROR, "record", str(error))
         result = make_result(under, under.draft.attempt(engine), None)
     return replace(result, seconds=engine.clock() - under.started) if result else None
+
+
+def _landed_already(engine: Engine, task: Task, wishes: Wishes) -> TaskResult | None:
+    """The result of a task that has landed, unless it is to run again."""
+    if wishes.again or (wishes.known and task.name not in wishes.known.landed):
+        return None
+    return landed_result(engine, task)
 
 
 def _undertake(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking:
@@ -135,7 +154,8 @@ def _prepare(engine: Engine, task: Task, wishes: Wishes, started: float) -> Draf
     """Everything that can refuse the task before a command is run or a cent spent."""
     preflight.check_files(task, engine.objects, protected=protected(engine, task))
     preflight.check_edits(task)
-    heads = task_refs(engine, task.name)
+    known = wishes.known
+    heads = known.refs_of(task.name) if known else task_refs(engine, task.name)
     preflight.check_branch(task, engine.objects, heads)
     engine.signature  # noqa: B018 - who commits must be known before anything is spent
     route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
@@ -174,7 +194,8 @@ def _say_unpriced(engine: Engine, task: Task, route: Route) -> None:
     engine.emit(Progress(task.name, "budget", text))
 
 
-def _conclude(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:
+def _judged(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:
+    """Put what came of asking on the draft, and judge the change; a result where there is no attempt to record."""
     draft = under.draft
     if not isinstance(outcome, Answered) and not isinstance(outcome, ExecutorFailure):
         paid.settle(engine.repository.home, under.errand)
@@ -190,6 +211,10 @@ def _conclude(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResul
         draft.malformed = outcome.malformed
         draft.verdict = Verdict.FAILED if outcome.exit_code == 1 else Verdict.ERROR
         draft.ruling = Ruling("implement", passed=False, reason=f"{outcome.kind}: {outcome}")
+    return None
+
+
+def _recorded(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:
     result = _finish(engine, under)
     if result is not None and isinstance(outcome, ExecutorFailure):
         return replace(result, stops_run=outcome.stops_run, over_budget=outcome.exit_code == 4)
@@ -202,10 +227,12 @@ def _finish(engine: Engine, under: Undertaking) -> TaskResult | None:
     attempt = draft.attempt(engine)
     wants_review = task.spec.options.review == "required"
     lands = draft.verdict.is_good and wishes.merge and not wants_review
-    record = seal(engine, draft, attempt, lands=lands)
-    paid.settle(engine.repository.home, under.errand)
-    candidate = record.candidate
-    note = move_branch(engine, task, candidate, old=draft.heads.get(refs.branch(task.name)))
+    with engine.writing:
+        record = seal(engine, draft, attempt, lands=lands)
+        paid.settle(engine.repository.home, under.errand)
+        candidate = record.candidate
+        old = draft.heads.get(refs.branch(task.name))
+        note = move_branch(engine, task, candidate, old=old)
     if _goes_back(engine, under):
         _next_round(engine, under, attempt, candidate)
         return None
@@ -225,8 +252,14 @@ def _land(engine: Engine, under: Undertaking, record: Record, result: TaskResult
     assert record.candidate is not None  # noqa: S101 - it is proven
     assert record.tree is not None  # noqa: S101
     engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
-    landed = land(engine, task, Candidate(record.candidate, record.tree, attempt, record.merge))
-    record_landing(engine, record, landed)
+    candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
+    if under.wishes.land is not None:
+        landed = under.wishes.land(task, candidate)
+    else:
+        with engine.landing:
+            landed = land_alone(engine, task, candidate)
+    with engine.writing:
+        record_landing(engine, record, landed)
     commands = landed.proof.commands if landed.proof else attempt.commands
     final = replace(attempt, verdict=landed.verdict, commands=commands)
     return replace(

@@ -10,10 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import queue
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -34,6 +31,7 @@ from minitask.values import dataclass
 MOST_REQUESTS = 500
 """Requests of one batch: their answers come in one file, of which a bounded size is read."""
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 60.0
+INTERRUPTED = "interrupted; what was sent is answered all the same, and the next run takes it"
 MAX_TROUBLES = 30
 """How often in a row a provider may fail to say where a batch stands before the run gives up; the batch is kept."""
 
@@ -48,12 +46,11 @@ class _Parked:
         self.body = json.loads(request.body)
         self.answer: Answer | None = None
         self.fault: BaseException | None = None
-        self.ready = threading.Event()
+        self.is_settled = False
 
     def settle(self, answer: Answer | None, fault: BaseException | None = None) -> None:
-        """Let its thread go on."""
-        self.answer, self.fault = answer, fault
-        self.ready.set()
+        """Let its thread go on, as soon as that looks."""
+        self.answer, self.fault, self.is_settled = answer, fault, True
 
 
 @dataclass(slots=True)
@@ -66,22 +63,20 @@ class _Sent:
 
 
 class Gathering:
-    """Askers that send what tasks wait for in batches."""
+    """Askers that send what tasks wait for in batches; `width` is how many tasks may wait at once."""
 
-    is_full = False
+    width = MOST_REQUESTS
 
-    def __init__(self, engine: Engine, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._home = engine.repository.home
-        self._sleep = sleep
+        self._stopped = threading.Event()
         self._known = list(batch_journal.journals(self._home))
         self._news = threading.Condition()
-        self._active = 0
+        self._talking = 0
         self._parked: list[_Parked] = []
         self._served: list[tuple[Journal, set[str]]] = []
-        self._done: queue.SimpleQueue[tuple[Undertaking, Outcome | BaseException]] = (
-            queue.SimpleQueue()
-        )
+        self._serving = False
 
     def base_of(self, task: Task) -> str | None:
         """The base that a task's request of a batch under way was written for."""
@@ -91,54 +86,59 @@ class Gathering:
                     return entry.base if self._engine.objects.commit(entry.base) else None
         return None
 
-    def submit(self, under: Undertaking) -> None:
-        """Begin a task's conversation, in a thread of its own."""
-        with self._news:
-            self._active += 1
-        threading.Thread(target=partial(self._converse, under), daemon=True).start()
+    def ask(self, under: Undertaking) -> Outcome:
+        """Ask; a request of a provider with batches waits for its batch."""
+        http = partial(self._park, under) if under.batched else None
+        outcome = ask(self._engine, under, http=http)
+        self._take(under.task.name)
+        return outcome
 
-    def next(self) -> tuple[Undertaking, Outcome]:
-        """The next outcome; while all conversations wait, batches are sent and waited for."""
-        while True:
-            with self._news:
-                self._news.wait_for(
-                    lambda: not self._done.empty() or len(self._parked) >= self._active
-                )
-                parked = [] if not self._done.empty() else self._parked
-                self._parked = self._parked if parked == [] else []
-            if not parked:
-                under, outcome = self._done.get()
-                self._take(under.task.name)
-                if isinstance(outcome, Outcome):
-                    return under, outcome
-                raise outcome
-            self._serve(parked)
+    def enter(self) -> None:
+        """As long as anybody is here who does not wait, no batch is sent."""
+        with self._news:
+            self._talking += 1
+
+    def leave(self) -> None:
+        """One fewer to wait for."""
+        with self._news:
+            self._talking -= 1
+            self._news.notify_all()
 
     def cancel(self) -> None:
-        """End programs; batches go on, and the next run takes their answers."""
-        process.end_others()
-
-    def _converse(self, under: Undertaking) -> None:
-        try:
-            http = partial(self._park, under) if under.batched else None
-            outcome: Outcome | BaseException = ask(self._engine, under, http=http)
-        except BaseException as error:  # noqa: BLE001 - the worker's edge: raised again in `next`
-            outcome = error
+        """Let everybody go; batches go on, and the next run takes their answers."""
+        process.end_optional()
+        self._stopped.set()
         with self._news:
-            self._active -= 1
-            self._done.put((under, outcome))
+            for each in self._parked:
+                each.settle(None, MachineError(INTERRUPTED))
+            self._parked = []
             self._news.notify_all()
 
     def _park(self, under: Undertaking, request: Request, *, timeout_seconds: float) -> Answer:  # noqa: ARG002
-        """Wait for the batch that answers a request."""
+        """Wait for the batch that answers a request; whoever comes last sends it, and waits for all."""
         mine = _Parked(under, request)
         with self._news:
             self._parked.append(mine)
             self._news.notify_all()
-        mine.ready.wait()
+            while not mine.is_settled and not self._may_serve():
+                self._news.wait()
+            parked = []
+            if not mine.is_settled:
+                parked, self._parked, self._serving = self._parked, [], True
+        if parked:
+            try:
+                self._serve(parked)
+            finally:
+                with self._news:
+                    self._serving = False
+                    self._news.notify_all()
         if mine.fault is not None:
             raise mine.fault
         return mine.answer or unanswered("the batch holds no answer")
+
+    def _may_serve(self) -> bool:
+        """Whether all wait, and nobody serves them yet."""
+        return not self._serving and len(self._parked) >= self._talking
 
     def _serve(self, parked: list[_Parked]) -> None:
         """Send what is not on its way yet, and wait until the first batch has ended."""
@@ -208,7 +208,7 @@ class Gathering:
         try:
             state = self._ended(batch)
             answers = {} if state.failure else batch.api.answers(state.id)
-        except ExecutorFailure as failure:
+        except (ExecutorFailure, MachineError) as failure:
             for each in batch.waiting.values():
                 each.settle(None, failure)
             return
@@ -244,7 +244,8 @@ class Gathering:
             if state.ended:
                 return state
             self._say(f"batch {state.id}: not ended; asked again in {pause:.0f} s (^C keeps it)")
-            self._sleep(pause)
+            if self._stopped.wait(pause):
+                raise MachineError(INTERRUPTED)
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
 
     def _remember(self, journal: Journal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -19,6 +20,7 @@ from minitask.repo.repository import Repository, committer, head_branch
 from minitask.repo.sandbox import Limits, Sandbox
 from minitask.repo.workspace import Bring, Slot
 from minitask.run.aside import Aside
+from minitask.run.slots import SlotPool
 from minitask.settings import Settings
 from minitask.spec.paths import check_path
 from minitask.values import dataclass
@@ -38,7 +40,10 @@ class Progress:
 
 @dataclass(slots=True)
 class Engine:
-    """Everything that an attempt needs; made by `open_engine`, under the repository's lock."""
+    """Everything that an attempt needs; made by `open_engine`, under the repository's lock.
+
+    Safe to share between threads; whoever appends to the ledger holds `writing`, whoever moves a target `landing`.
+    """
 
     repository: Repository
     objects: Objects
@@ -47,15 +52,21 @@ class Engine:
     environ: Mapping[str, str]
     emit: Callable[[Progress], None]
     clock: Callable[[], float] = time.time
+    writing: threading.RLock = field(default_factory=threading.RLock)
+    landing: threading.RLock = field(default_factory=threading.RLock)
     _signature: Signature | None = field(default=None)
     _sandbox: Sandbox | None = field(default=None)
-    _ready: tuple[str, Aside[Path]] | None = field(default=None)
+    _slots: SlotPool | None = field(default=None)
     _asked: Aside[Signature] | None = field(default=None)
 
     @property
-    def slot(self) -> Slot:
-        """The workspace."""
-        return Slot(self.repository.home / "slots" / "0", self.repository, self._bring())
+    def slots(self) -> SlotPool:
+        """The workspaces for validations."""
+        if self._slots is None:
+            bring = self.bring()
+            home = self.repository.home / "slots"
+            self._slots = SlotPool(lambda number: Slot(home / str(number), self.repository, bring))
+        return self._slots
 
     @property
     def sandbox(self) -> Sandbox:
@@ -70,33 +81,18 @@ class Engine:
         return self._sandbox
 
     def begin(self, commit: str) -> None:
-        """Begin what every task needs, beside whatever comes first: who commits, and the workspace at a commit.
-
-        A workspace that is not there yet is left for when it is needed: making one may take long.
-        """
+        """Begin what every task needs, beside whatever comes first: who commits, and a workspace at a commit."""
         self._asked = Aside(partial(committer, self.repository))
-        slot = self.slot
-        if slot.is_ready():
-            self._ready = (commit, Aside(partial(slot.checkout, commit)))
-
-    def checkout(self, commit: str) -> Slot:
-        """The workspace, holding exactly a commit's files."""
-        slot, begun = self.slot, self._ready
-        self._ready = None
-        if begun is not None:
-            begun[1].wait()
-            if begun[0] == commit and begun[1].succeeded:
-                return slot
-        slot.checkout(commit)
-        return slot
+        self.slots.begin(commit)
 
     def end(self) -> None:
         """Wait for what was begun and never asked for."""
-        for begun in (self._asked, self._ready[1] if self._ready else None):
-            if begun is not None:
-                begun.wait()
+        if self._asked is not None:
+            self._asked.wait()
+        if self._slots is not None:
+            self._slots.end()
 
-    def _bring(self) -> Bring:
+    def bring(self) -> Bring:
         """What the workspace gets from the checkout; `UsageError` for a path that leads out of it, or into `.git`."""
         top = self.repository.top
         for name in (*self.settings.share, *self.settings.copy):

@@ -37,8 +37,8 @@ class Landed:
     next_step: str = ""
 
 
-def land(engine: Engine, task: Task, candidate: Candidate) -> Landed:
-    """Merge the candidate into the target, prove the merge, move the target; again while the target moves.
+def land_alone(engine: Engine, task: Task, candidate: Candidate) -> Landed:
+    """Merge one candidate into the target, prove the merge, move the target; again while the target moves.
 
     Only the merge that was written with the candidate, onto the very base that it was proven on, needs no further
     proof. For any other, a result that is kept for the same tree and commands will do.
@@ -56,7 +56,7 @@ def land(engine: Engine, task: Task, candidate: Candidate) -> Landed:
         if moved.done:
             return Landed(Verdict.MERGED, merge=merge, proof=proof)
         if not moved.moved_meanwhile:
-            return _in_the_way(task, moved.reason)
+            return in_the_way(task, moved.reason)
     return Landed(
         Verdict.READY, reason="the target keeps moving", next_step=f"minitask merge {task.name}"
     )
@@ -69,7 +69,7 @@ def _proven_merge(
     engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
     merged = merge_tree(engine.repository.git, ours=tip, theirs=candidate.commit)
     if merged.tree is None:
-        return _conflict(task, merged.conflicts)
+        return conflict(task, merged.conflicts)
     draft = _draft_merge(engine, task, tip=tip, candidate=candidate, tree=merged.tree)
     proof = prove(engine, task, draft)
     if not proof.passed:
@@ -100,7 +100,8 @@ def _draft_merge(engine: Engine, task: Task, *, tip: str, candidate: Candidate, 
     return write_commits(engine.repository.git, [draft], force=True)[0]
 
 
-def _conflict(task: Task, paths: tuple[str, ...]) -> Landed:
+def conflict(task: Task, paths: tuple[str, ...]) -> Landed:
+    """What becomes of a candidate that cannot be merged."""
     branch = task.target.removeprefix("refs/heads/")
     return Landed(
         Verdict.CONFLICT,
@@ -109,7 +110,8 @@ def _conflict(task: Task, paths: tuple[str, ...]) -> Landed:
     )
 
 
-def _in_the_way(task: Task, reason: str) -> Landed:
+def in_the_way(task: Task, reason: str) -> Landed:
+    """What becomes of a candidate whose checkout refuses it."""
     return Landed(
         Verdict.READY,
         reason=f"proven, but the checkout is in the way: {reason}",

@@ -8,7 +8,7 @@ from minitask.errors import UsageError
 from minitask.ledger.record import Record, TaskResult, Verdict
 from minitask.repo import history, refs
 from minitask.run.engine import Engine
-from minitask.run.landing import Candidate, land
+from minitask.run.landing import Candidate, land_alone
 from minitask.run.proof import prove
 from minitask.run.records import latest_record, result_of, task_at
 from minitask.run.sealing import record_landing
@@ -58,7 +58,7 @@ def _land(engine: Engine, task: Task, record: Record, tip: str) -> TaskResult:
                 record, Verdict.FAILED, reason=f"the branch as it is now: {proof.reason}"
             )
         attempt = replace(attempt, commands=proof.commands)
-    landed = land(engine, task, Candidate(tip, engine.objects.tree_of(tip), attempt))
+    landed = land_alone(engine, task, Candidate(tip, engine.objects.tree_of(tip), attempt))
     record_landing(engine, record, landed)
     if landed.proof is not None:
         attempt = replace(attempt, commands=landed.proof.commands)

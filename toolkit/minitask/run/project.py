@@ -20,11 +20,11 @@ ORDER_RULES = frozenset({"E208", "E209", "E211"})
 
 
 def run_project(
-    engine: Engine, found: Found, *, place: Place, wishes: Wishes, askers: Askers
+    engine: Engine, found: Found, *, place: Place, wishes: Wishes, askers: Askers, jobs: int = 1
 ) -> tuple[TaskResult, ...]:
     """Run the tasks in dependency order; one whose dependency did not land is skipped, the others go on.
 
-    While executors work, other tasks are begun, judged and landed, unless they have files in common.
+    At most `jobs` validations run at once, and never two tasks at once that have files in common.
     """
     tasks = found.tasks
     _check_graph(engine, tasks, place)
@@ -32,7 +32,7 @@ def run_project(
     by_name = {task.name: task for task in tasks}
     ordered = [by_name[names[id(spec)]] for spec in order([task.spec for task in tasks])]
     plan = Plan(tuple(ordered), _needs(engine, tasks, place), found.refused)
-    return Schedule(engine, plan, place, wishes, askers).run()
+    return Schedule(engine, plan, place, wishes=wishes, askers=askers, jobs=jobs).run()
 
 
 def _check_graph(engine: Engine, tasks: Sequence[Task], place: Place) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from minitask.errors import MachineError, RefusedError
 from minitask.ledger.record import CommandRecord
 from minitask.repo import session
+from minitask.repo.workspace import Slot
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
 from minitask.spec.model import Command, ExpectationKind
@@ -44,9 +45,53 @@ def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Pro
         held = tuple(CommandRecord(**item) for item in kept)
         return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
     proof = _run(engine, task, commit, commands)
-    if proof.passed and not (engine.settings.copy or engine.settings.share):
-        engine.cache.keep(key, [asdict(command) for command in proof.commands])
+    if proof.passed:
+        _keep(engine, task, commit, proof.commands)
     return proof
+
+
+def prove_together(engine: Engine, tasks: Sequence[Task], commit: str) -> tuple[int, Proof] | None:
+    """Run the validations of several tasks on one commit, in one workspace, and the config's checks once.
+
+    None where all are green; else which task's was the first that is red, and how. A red one is run again on the same
+    tree before it counts: a flaky command puts nobody out. A workspace that a validation left changed is brought back.
+    """
+    checks = _checks(engine)
+    with engine.slots.take(commit) as slot:
+        _set_up(engine, slot)
+        proofs = []
+        for place, task in enumerate(tasks):
+            proof = _steady(engine, task, slot, commit, task.spec.commands)
+            if not proof.passed:
+                return place, proof
+            proofs.append(proof)
+        told = _steady(engine, tasks[-1], slot, commit, checks) if checks else None
+    if told is not None and not told.passed:
+        return len(tasks) - 1, told
+    for task, proof in zip(tasks, proofs, strict=True):
+        _keep(engine, task, commit, (*proof.commands, *(told.commands if told else ())))
+    return None
+
+
+def _steady(
+    engine: Engine, task: Task, slot: Slot, commit: str, commands: Sequence[Command]
+) -> Proof:
+    """The proof by some commands on a clean workspace; by a second run where the first is red."""
+    for _ in range(2):
+        if slot.is_changed():
+            slot.checkout(commit)
+            _set_up(engine, slot)
+        proof = _session(engine, task, slot, commands)
+        if proof.passed:
+            break
+    return proof
+
+
+def _keep(engine: Engine, task: Task, commit: str, records: Sequence[CommandRecord]) -> None:
+    """Keep a green result by its tree; not where files come into the workspace that git does not know."""
+    if not (engine.settings.copy or engine.settings.share):
+        key = _key(engine, task, commit, (*task.spec.commands, *_checks(engine)))
+        engine.cache.keep(key, [asdict(record) for record in records])
 
 
 def prove_checks(engine: Engine, task: Task, commit: str) -> Proof | None:
@@ -91,27 +136,51 @@ def _run(
     *,
     only_first: bool = False,
 ) -> Proof:
-    options = task.spec.options
-    slot = engine.checkout(commit)
-    network = options.network and engine.settings.network
-    limits = engine.limits(options.timeout_seconds)
-    setup = [Command(engine.settings.setup)] if engine.settings.setup else []
-    for part in (setup, list(commands)):
-        result = session.run_commands(
-            part,
-            sandbox=engine.sandbox,
-            workspace=slot.tree,
-            limits=limits,
-            network=network and part is not setup,
-            readonly=slot.readonly(),
-            env=engine.environ,
-            stop_at_first_failure=only_first and part is not setup,
+    with engine.slots.take(commit) as slot:
+        _set_up(engine, slot)
+        return _session(engine, task, slot, commands, only_first=only_first)
+
+
+def _set_up(engine: Engine, slot: Slot) -> None:
+    """Run `workspace.setup`, without network; `MachineError` where it fails."""
+    if not engine.settings.setup:
+        return
+    done = session.run_commands(
+        [Command(engine.settings.setup)],
+        sandbox=engine.sandbox,
+        workspace=slot.tree,
+        limits=engine.limits(None),
+        network=False,
+        readonly=slot.readonly(),
+        env=engine.environ,
+    )
+    if not done.passed:
+        raise MachineError(
+            f"workspace.setup failed: {done.results[0].output_tail.strip()[-400:]}",
+            hint="mend `workspace.setup` in minitask.yaml; it runs in the sandbox, without network",
         )
-        if part is setup and not all(item.passed for item in result.results):
-            raise MachineError(
-                f"workspace.setup failed: {result.results[0].output_tail.strip()[-400:]}",
-                hint="mend `workspace.setup` in minitask.yaml; it runs in the sandbox, without network",
-            )
+
+
+def _session(
+    engine: Engine,
+    task: Task,
+    slot: Slot,
+    commands: Sequence[Command],
+    *,
+    only_first: bool = False,
+) -> Proof:
+    """Run commands in one shell, in a workspace as it is."""
+    options = task.spec.options
+    done = session.run_commands(
+        list(commands),
+        sandbox=engine.sandbox,
+        workspace=slot.tree,
+        limits=engine.limits(options.timeout_seconds),
+        network=options.network and engine.settings.network,
+        readonly=slot.readonly(),
+        env=engine.environ,
+        stop_at_first_failure=only_first,
+    )
     records = tuple(
         CommandRecord(
             line=item.line,
@@ -122,9 +191,9 @@ def _run(
             output_tail=item.output_tail,
             reason=item.reason,
         )
-        for item in result.results
+        for item in done.results
     )
-    return Proof(all(item.passed for item in records), records, engine.sandbox.strength.value)
+    return Proof(done.passed, records, engine.sandbox.strength.value)
 
 
 def _key(engine: Engine, task: Task, commit: str, commands: Sequence[Command]) -> str:

@@ -8,7 +8,7 @@ from minitask.ledger.record import Record, TaskResult, Verdict
 from minitask.repo import refs
 from minitask.repo.merging import is_ancestor
 from minitask.run.engine import Engine, Progress
-from minitask.run.landing import Candidate, land
+from minitask.run.landing import Candidate, land_alone
 from minitask.run.records import records_of, result_of
 from minitask.run.sealing import move_branch
 from minitask.run.tasks import Task
@@ -33,7 +33,8 @@ def take_proven(engine: Engine, task: Task, *, lands: bool) -> TaskResult | None
         return replace(ready, next_step=f"minitask merge {task.name}")
     engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
     candidate = Candidate(record.candidate, record.tree, record.attempt)
-    landed = land(engine, replace(task, base=record.base), candidate)
+    with engine.landing:
+        landed = land_alone(engine, replace(task, base=record.base), candidate)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):
         return None
     reason = landed.reason or f"attempt {number} was proven already; it was landed, not run again"

@@ -1,26 +1,35 @@
-"""Which task is begun when: in dependency order, each on the target as the ones before it left it.
+"""Which task is begun when: in dependency order, each on the target as it is by then.
 
-The repository is worked on by one thread. What only waits, the executors' work, is handed to askers, and while it is
-under way other tasks are begun, judged and landed.
+Every task under way has a thread of its own. Validations, and all else that takes a core, run as many at once as there
+are jobs; executors are asked as many at once as the config allows. What is proven lands through one queue.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from minitask.errors import RefusedError, UsageError
 from minitask.ledger.record import TaskResult, Verdict
 from minitask.policy.route import SCRIPT
+from minitask.repo import process
 from minitask.repo.history import latest_landing
 from minitask.run.askers import Askers
 from minitask.run.attempt import ask, begin, conclude
 from minitask.run.engine import Engine, Progress
+from minitask.run.known import look
+from minitask.run.queue import LandingQueue
 from minitask.run.tasks import Place, Task, load_file
 from minitask.run.undertaking import Undertaking, Wishes
 from minitask.spec.model import Spec
 from minitask.values import dataclass
+
+AHEAD = 2
+"""How many times as many tasks as can be asked about at once are begun: no executor waits for a validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,97 +41,137 @@ class Plan:
     refused: Mapping[str, RefusedError]
 
 
-@dataclass(slots=True)
 class Schedule:
-    """A run under way."""
+    """A run under way: at most `jobs` validations at once."""
 
-    engine: Engine
-    plan: Plan
-    place: Place
-    wishes: Wishes
-    askers: Askers
-    waiting: list[Task] = field(default_factory=list)
-    asked: dict[str, Task] = field(default_factory=dict)
-    results: dict[str, TaskResult] = field(default_factory=dict)
-    stopped_by: str = ""
+    def __init__(
+        self, engine: Engine, plan: Plan, place: Place, *, wishes: Wishes, askers: Askers, jobs: int
+    ) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._place = place
+        known = look(engine, engine.tip(place.target), [task.name for task in plan.tasks])
+        self._wishes = replace(wishes, land=LandingQueue(engine).land, known=known)
+        self._askers = askers
+        self._jobs = threading.Semaphore(jobs)
+        self._width = AHEAD * askers.width + jobs
+        self._waiting = list(plan.tasks)
+        self._under_way: dict[str, Task] = {}
+        self._results: dict[str, TaskResult] = {}
+        self._ended: queue.SimpleQueue[tuple[Task, TaskResult | BaseException]] = (
+            queue.SimpleQueue()
+        )
+        self._stopped_by = ""
 
     def run(self) -> tuple[TaskResult, ...]:
-        """Every task's result, in the plan's order."""
-        self.waiting = list(self.plan.tasks)
-        try:
-            while self.waiting or self.asked:
-                if not self._start_what_can():
-                    under, outcome = self.askers.next()
-                    del self.asked[under.task.name]
-                    self._take(under, conclude(self.engine, under, outcome))
-        except BaseException:
-            self.askers.cancel()
-            raise
-        return tuple(self.results[task.name] for task in self.plan.tasks)
+        """Every task's result, in the plan's order.
 
-    def _start_what_can(self) -> bool:
+        An interrupt stops new tasks and cuts off calls; what is answered by then is judged and landed. Another one
+        ends the run at once.
+        """
+        interrupted: KeyboardInterrupt | None = None
+        while self._waiting or self._under_way:
+            try:
+                self._start()
+                if self._under_way:
+                    self._take(*self._ended.get())
+            except KeyboardInterrupt as error:
+                if interrupted is not None:
+                    process.end_all()
+                    raise
+                interrupted = error
+                self._stop("it was interrupted")
+        if interrupted is not None:
+            raise interrupted
+        return tuple(self._results[task.name] for task in self._plan.tasks)
+
+    def _stop(self, why: str) -> None:
+        self._stopped_by = self._stopped_by or why
+        self._askers.cancel()
+
+    def _start(self) -> None:
+        """Begin every task that may be begun; until then, nobody is kept waiting for a batch to be sent."""
+        self._askers.enter()
+        try:
+            while self._start_next():
+                pass
+        finally:
+            self._askers.leave()
+
+    def _start_next(self) -> bool:
         """Begin the first task that may be begun; whether there was one."""
-        for place, task in enumerate(self.waiting):
-            if self._is_blocked(task, self.waiting[:place]):
+        for place, task in enumerate(self._waiting):
+            if self._is_blocked(task, self._waiting[:place]):
                 continue
-            self.waiting.remove(task)
-            self._start(task)
+            self._waiting.remove(task)
+            result = self._forbidden(task)
+            if result is not None:
+                self._done(result)
+            else:
+                self._under_way[task.name] = task
+                self._askers.enter()
+                threading.Thread(target=partial(self._live, task), daemon=True).start()
             return True
         return False
 
     def _is_blocked(self, task: Task, before: list[Task]) -> bool:
-        """Whether a task must wait: for one that it depends on, for one with the same files, or for an asker."""
-        unfinished = [*self.asked.values(), *before]
-        if any(other.name in self.plan.needs[task.name] for other in unfinished):
+        """Whether a task must wait: for one that it depends on, for one with the same files, or for a thread."""
+        unfinished = [*self._under_way.values(), *before]
+        if any(other.name in self._plan.needs[task.name] for other in unfinished):
             return True
         if any(_share_files(task.spec, other.spec) for other in unfinished):
             return True
-        return self.askers.is_full
+        return len(self._under_way) >= self._width
 
-    def _start(self, task: Task) -> None:
-        found = self._begun(task)
-        if isinstance(found, TaskResult):
-            self._done(found)
-        elif found.draft.route.executor == SCRIPT:
-            self._take(found, conclude(self.engine, found, ask(self.engine, found)))
-        else:
-            self._hand_over(found)
-
-    def _begun(self, task: Task) -> TaskResult | Undertaking:
-        refusal = self.plan.refused.get(task.name)
+    def _forbidden(self, task: Task) -> TaskResult | None:
+        """The result of a task that may not begin."""
+        refusal = self._plan.refused.get(task.name)
         if refusal is not None:
             return replace(_skipped(task, str(refusal)), verdict=Verdict.REFUSED)
         missing = self._missing(task)
         if missing:
             return _skipped(task, f"it depends on {missing}, which did not land")
-        if self.stopped_by:
-            return _skipped(task, f"the run was stopped: {self.stopped_by}")
+        if self._stopped_by:
+            return _skipped(task, f"the run was stopped: {self._stopped_by}")
+        return None
+
+    def _live(self, task: Task) -> None:
+        """A task's whole life, in a thread of its own."""
         try:
-            return begin(self.engine, self._on_tip(task), self.wishes)
+            result: TaskResult | BaseException = self._result(task)
+        except BaseException as error:  # noqa: BLE001 - the worker's edge: raised again in `run`
+            result = error
+        self._askers.leave()
+        self._ended.put((task, result))
+
+    def _result(self, task: Task) -> TaskResult:
+        try:
+            with self._jobs:
+                found = begin(self._engine, self._on_tip(task), self._wishes)
         except UsageError as error:  # the settings cannot serve this one; the others go on
             return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
+        while isinstance(found, Undertaking):
+            scripted = found.draft.route.executor == SCRIPT
+            outcome = ask(self._engine, found) if scripted else self._askers.ask(found)
+            found = conclude(self._engine, found, outcome, core=self._jobs) or found
+        return found
 
-    def _hand_over(self, under: Undertaking) -> None:
-        self.asked[under.task.name] = under.task
-        self.askers.submit(under)
-
-    def _take(self, under: Undertaking, result: TaskResult | None) -> None:
-        """A task's result, or another round of it."""
-        if result is None:
-            self._hand_over(under)
-        else:
-            self._done(result)
+    def _take(self, task: Task, ended: TaskResult | BaseException) -> None:
+        del self._under_way[task.name]
+        if isinstance(ended, BaseException):
+            raise ended
+        self._done(ended)
 
     def _done(self, result: TaskResult) -> None:
-        self.results[result.task] = result
-        if result.stops_run and not self.stopped_by:
-            self.stopped_by = result.reason.partition("\n")[0]
-        self.engine.emit(Progress(result.task, "done", result.verdict.value))
+        self._results[result.task] = result
+        if result.stops_run:
+            self._stopped_by = self._stopped_by or result.reason.partition("\n")[0]
+        self._engine.emit(Progress(result.task, "done", result.verdict.value))
 
     def _missing(self, task: Task) -> str:
         """The first dependency that is not on the target."""
-        for name in self.plan.needs[task.name]:
-            result = self.results.get(name)
+        for name in self._plan.needs[task.name]:
+            result = self._results.get(name)
             if result is not None and result.verdict is not Verdict.MERGED:
                 return f"{name} ({result.verdict.value})"
             if result is None and not self._has_landed(name):
@@ -130,18 +179,18 @@ class Schedule:
         return ""
 
     def _has_landed(self, name: str) -> bool:
-        tip = self.engine.tip(self.place.target)
-        landing = latest_landing(self.engine.repository.git, tip, task=name)
+        tip = self._engine.tip(self._place.target)
+        landing = latest_landing(self._engine.repository.git, tip, task=name)
         return landing is not None and not landing.undone
 
     def _on_tip(self, task: Task) -> Task:
         """The task as the target's tip has it: the blob that is committed there, on that base."""
-        engine = self.engine
-        tip = self.askers.base_of(task) or engine.tip(self.place.target)
+        engine = self._engine
+        tip = self._askers.base_of(task) or engine.tip(self._place.target)
         entry = engine.objects.entry(tip, task.path)
         if task.uncommitted or entry is None or entry.oid == task.blob:
             return replace(task, base=tip)
-        fresh = load_file(engine, task.path, replace(self.place, base=tip)).tasks
+        fresh = load_file(engine, task.path, replace(self._place, base=tip)).tasks
         return next((item for item in fresh if item.name == task.name), replace(task, base=tip))
 
 

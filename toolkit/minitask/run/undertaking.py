@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from minitask.executors.model import Order
 from minitask.ledger.record import Attempt
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
 from minitask.run.draft import Draft
+from minitask.run.known import Known
+from minitask.run.landing import Candidate, Landed
 from minitask.run.meter import TaskMeter
 from minitask.run.paid import Errand
 from minitask.run.tasks import Task
@@ -17,6 +21,7 @@ from minitask.values import dataclass
 class Wishes:
     """How a task is to be run: where it is to go, whether it lands, whether it runs though it is proven or landed.
 
+    `known` is what a run has asked git for all of its tasks. `land` lands what is proven, in place of landing it alone.
     With `batch`, model calls go into a provider's batches where it has them.
     `purse` is what all tasks of the command may cost; a spec's own limit can only be lower.
     """
@@ -26,6 +31,8 @@ class Wishes:
     again: bool = False
     batch: bool = False
     purse: Purse | None = None
+    land: Callable[[Task, Candidate], Landed] | None = None
+    known: Known | None = None
 
     @property
     def takes_what_is_there(self) -> bool:

@@ -52,7 +52,7 @@ def _free_slot(engine: Engine) -> Iterator[Slot]:
             number += 1
         _taken.add(place)
     try:
-        yield Slot(place, engine.repository, engine.slot.bring)
+        yield Slot(place, engine.repository, engine.bring())
     finally:
         with _lock:
             _taken.discard(place)
