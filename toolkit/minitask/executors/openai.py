@@ -35,6 +35,7 @@ class OpenAiDialect:
     """Chat completions; no temperature is sent, which newer models refuse."""
 
     path = "/chat/completions"
+    base_hint = "it usually ends in /v1"
 
     def headers(self, key: str) -> Mapping[str, str]:
         """A bearer token."""

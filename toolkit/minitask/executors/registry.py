@@ -83,7 +83,7 @@ def _ollama(setting: ExecutorSetting, means: Means) -> Executor:
 def _scripted(setting: ExecutorSetting, means: Means) -> Executor:
     from minitask.executors.scripted import ScriptedExecutor
 
-    folder = Path(means.environ.get("PWD", "."), setting.folder)
+    folder = Path(setting.folder)
     return ScriptedExecutor(folder, name=setting.name, repairs=means.settings.repairs)
 
 

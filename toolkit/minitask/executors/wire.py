@@ -29,7 +29,25 @@ _NO_MONEY = frozenset(
         "contract_spend_limit_reached",
     }
 )
+_POOR = re.compile(
+    r"credit balance is too low|specified api usage limits|exceeded your current quota",
+    re.IGNORECASE,
+)
+"""What providers say of an account without money under a status, such as 400, that says something else."""
 _REJECTED_KEY = frozenset({"invalid_api_key", "authentication_error", "permission_error"})
+STATUS_OF = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "overloaded_error": 529,
+}
+"""The status that goes with an error's type, where an error comes without one of its own."""
+_DEPTH = 4
 NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
 UNKNOWN_TOKENS = Usage(1)
 
@@ -38,12 +56,13 @@ Object = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Who was asked, the key to keep out of messages, and the Unix time of the answer."""
+    """Who was asked, the key to keep out of messages, the Unix time of the answer, and how base URLs look."""
 
     name: str
     host: str
     key: str = field(repr=False)
     now: float
+    base_hint: str = ""
 
     def clean(self, text: str) -> str:
         """`text` without the key and with nothing that could steer a terminal."""
@@ -112,12 +131,15 @@ def parse_object(body: bytes) -> Object | None:
 def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFailure:
     """An error that a gateway wrapped in status 200; its own code says what it is."""
     message, codes = _error(parsed)
-    status = next((int(code) for code in codes if code.isdecimal() and len(code) == 3), 502)
+    named = [STATUS_OF[code] for code in codes if code in STATUS_OF]
+    named += [int(code) for code in codes if code.isdecimal() and len(code) == 3]
+    status = next(iter(named), 502)
+    kind = _kind(status, codes)
     return wire.failure(
-        _kind(status, codes),
+        kind,
         f"answered with an error: {message}",
         usage=usage,
-        retryable=should_retry(status, {}) and not codes & _NO_MONEY,
+        retryable=kind is FailureKind.TRANSPORT and should_retry(status, {}),
     )
 
 
@@ -188,7 +210,7 @@ def _not_json(answer: Answer, wire: Wire) -> ExecutorFailure:
         return wire.failure(
             FailureKind.TRANSPORT,
             "answered with a web page, not JSON",
-            hint="check base_url: it usually ends in /v1",
+            hint=f"check base_url: {wire.base_hint}",
             retryable=False,
         )
     said = "answered with damaged JSON" if start else "answered with nothing"
@@ -216,7 +238,18 @@ def _error(parsed: Object) -> tuple[str, frozenset[str]]:
     fields = mapping(error) or parsed
     message = fields.get("message") or fields.get("detail") or ""
     codes = frozenset(str(fields[name]) for name in ("code", "type") if fields.get(name))
-    return message if isinstance(message, str) else json.dumps(message), codes
+    codes |= _NO_MONEY & _words(fields, _DEPTH)
+    text = message if isinstance(message, str) else json.dumps(message)
+    return text, codes | ({"insufficient_quota"} if _POOR.search(text) else set())
+
+
+def _words(value: object, depth: int) -> frozenset[str]:
+    """Every text in an object, at most so deep: a code may stand among the details."""
+    if isinstance(value, str):
+        return frozenset({value})
+    if not isinstance(value, dict) or not depth:
+        return frozenset()
+    return frozenset().union(*(_words(inner, depth - 1) for inner in value.values()))
 
 
 def _kind(status: int, codes: frozenset[str]) -> FailureKind:
@@ -238,7 +271,7 @@ def _hint(answer: Answer, kind: FailureKind, wire: Wire) -> str:
     if kind is FailureKind.QUOTA:
         return "the account has no credit left: add some, or use another executor"
     if answer.status == 404:
-        return "check that the model's name is right and pulled, and that base_url ends in /v1"
+        return f"check that the model's name is right and pulled, and base_url: {wire.base_hint}"
     if answer.status == 413:
         return "the prompt is too large for this server: list fewer lines"
     return "the server refuses the request itself" if kind is FailureKind.BAD_REQUEST else ""

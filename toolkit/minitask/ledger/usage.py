@@ -44,7 +44,10 @@ class TokenClasses:
 
 
 def classes(usage: Usage) -> TokenClasses:
-    """Usage in disjoint classes, as they are priced: `output` is without `reasoning`."""
+    """Usage in disjoint classes, as they are priced.
+
+    `output` is without `reasoning`; where nobody counted that, it is all output.
+    """
     return TokenClasses(
         fresh_input=_less(
             usage.input_tokens,
@@ -55,7 +58,7 @@ def classes(usage: Usage) -> TokenClasses:
         cache_read=usage.cached_input_tokens,
         cache_write_5m=usage.cache_write_tokens,
         cache_write_1h=usage.cache_write_1h_tokens,
-        output=_less(usage.output_tokens, usage.reasoning_tokens),
+        output=_less(usage.output_tokens, usage.reasoning_tokens or 0),
         reasoning=usage.reasoning_tokens,
     )
 

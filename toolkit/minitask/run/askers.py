@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
+from minitask.errors import StoppedError
 from minitask.executors import http
+from minitask.executors.model import ExecutorFailure
 from minitask.repo import process
 from minitask.run.attempt import Outcome, ask
 from minitask.run.engine import Engine
@@ -37,6 +39,10 @@ class Askers(Protocol):
         """The commit that a task must start from, where it was asked about before; None: the target's tip."""
         ...
 
+    def stop(self, why: str) -> None:
+        """Ask nobody from here on."""
+        ...
+
     def cancel(self) -> None:
         """Cut off what is under way."""
         ...
@@ -49,11 +55,21 @@ class Pool:
         self.width = width
         self._engine = engine
         self._free = threading.Semaphore(width)
+        self._stopped_by = ""
 
     def ask(self, under: Undertaking) -> Outcome:
-        """Ask, as soon as there is room."""
+        """Ask, as soon as there is room; an answer after which all others would fail alike stops the asking."""
         with self._free:
-            return ask(self._engine, under)
+            if self._stopped_by:
+                return StoppedError(f"the run was stopped: {self._stopped_by}")
+            outcome = ask(self._engine, under)
+            if isinstance(outcome, ExecutorFailure) and outcome.stops_run:
+                self.stop(f"{outcome.kind}: {outcome.message}")
+            return outcome
+
+    def stop(self, why: str) -> None:
+        """Ask nobody from here on."""
+        self._stopped_by = self._stopped_by or why
 
     def enter(self) -> None:
         """Nobody waits for anybody."""

@@ -11,12 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 
-from minitask.errors import BudgetError, EditError, MachineError, RefusedError
+from minitask.errors import BudgetError, EditError, MachineError, RefusedError, StoppedError
 from minitask.executors.http import Post
-from minitask.executors.model import ExecutorFailure, Round
+from minitask.executors.model import ExecutorFailure, FailureKind, Round
 from minitask.executors.registry import make_executor
 from minitask.executors.script import has_script
-from minitask.gates.ruling import Ruling
 from minitask.ledger.record import Attempt, Record, TaskResult, Verdict
 from minitask.policy.purse import Purse
 from minitask.policy.route import SCRIPT, Route, choose
@@ -50,7 +49,14 @@ FED_BACK = frozenset({"lint", "validate"})
 
 
 Outcome = (
-    Answered | RefusedError | MachineError | EditError | BudgetError | ExecutorFailure | OSError
+    Answered
+    | RefusedError
+    | StoppedError
+    | MachineError
+    | EditError
+    | BudgetError
+    | ExecutorFailure
+    | OSError
 )
 """What came of asking an executor."""
 
@@ -88,7 +94,8 @@ def ask(engine: Engine, under: Undertaking, *, http: Post | None = None) -> Outc
 
     def work() -> Answered:
         done = executor.work(order)
-        return Answered(done, under.meter.spent_usd if done.cost_usd is None else done.cost_usd)
+        cost = under.meter.spent_usd if done.cost_usd is None else done.cost_usd
+        return Answered(done, cost, under.meter.pricing)
 
     try:
         return paid.answer(engine.repository.home, under.errand, work)
@@ -204,14 +211,23 @@ def _judged(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult 
     if isinstance(outcome, Answered):
         work = outcome.work
         draft.work, draft.usage, draft.cost_usd = work, work.usage, outcome.cost_usd
+        draft.pricing = outcome.pricing
         draft.malformed = work.malformed
         judge(engine, draft, under.order, work.changes)
     else:
         draft.usage, draft.cost_usd = outcome.usage, under.meter.spent_usd
         draft.malformed = outcome.malformed
-        draft.verdict = Verdict.FAILED if outcome.exit_code == 1 else Verdict.ERROR
-        draft.ruling = Ruling("implement", passed=False, reason=f"{outcome.kind}: {outcome}")
+        _fail(draft, outcome)
     return None
+
+
+def _fail(draft: Draft, failure: ExecutorFailure) -> None:
+    """Note why no change came of asking."""
+    if failure.kind is FailureKind.OUT_OF_SCOPE:
+        draft.fail(Verdict.REFUSED, "scope", str(failure))
+        return
+    verdict = Verdict.FAILED if failure.exit_code == 1 else Verdict.ERROR
+    draft.fail(verdict, "implement", f"{failure.kind}: {failure}")
 
 
 def _recorded(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:

@@ -14,7 +14,7 @@ import threading
 from dataclasses import replace
 from functools import partial
 
-from minitask.errors import MachineError
+from minitask.errors import MachineError, StoppedError
 from minitask.executors.batch import BatchApi, BatchState, batches_of, unanswered
 from minitask.executors.http import Answer, Request
 from minitask.executors.model import ExecutorFailure, FailureKind
@@ -77,6 +77,7 @@ class Gathering:
         self._parked: list[_Parked] = []
         self._served: list[tuple[Journal, set[str]]] = []
         self._serving = False
+        self._stopped_by = ""
 
     def base_of(self, task: Task) -> str | None:
         """The base that a task's request of a batch under way was written for."""
@@ -88,6 +89,8 @@ class Gathering:
 
     def ask(self, under: Undertaking) -> Outcome:
         """Ask; a request of a provider with batches waits for its batch."""
+        if self._stopped_by:
+            return StoppedError(f"the run was stopped: {self._stopped_by}")
         http = partial(self._park, under) if under.batched else None
         outcome = ask(self._engine, under, http=http)
         self._take(under.task.name)
@@ -103,6 +106,10 @@ class Gathering:
         with self._news:
             self._talking -= 1
             self._news.notify_all()
+
+    def stop(self, why: str) -> None:
+        """Ask nobody from here on."""
+        self._stopped_by = self._stopped_by or why
 
     def cancel(self) -> None:
         """Let everybody go; batches go on, and the next run takes their answers."""
@@ -215,6 +222,8 @@ class Gathering:
         self._served.append(
             (batch.journal, {each.under.task.name for each in batch.waiting.values()})
         )
+        # What is sent again has the same content; it must not find the answer that it got already.
+        self._known = [each for each in self._known if each.name != batch.journal.name]
         refused = ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
         lacking = unanswered("the batch holds no answer for it")
         for own, each in batch.waiting.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from minitask import settings
@@ -26,7 +27,19 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
         layers.append(settings.parse_layer(local, name=settings.FILE, memo=memo))
         trusted = settings.is_trusted(environ, repository=repository.common_dir, text=local)
     layers.append(settings.environment_layer(environ, memo=memo))
-    return settings.resolve(layers, trusted=trusted)
+    return _placed(settings.resolve(layers, trusted=trusted), repository)
+
+
+def _placed(found: Settings, repository: Repository | None) -> Settings:
+    """The settings with the folders of executors as they are from the repository's root."""
+    if repository is None or not any(entry.folder for entry in found.executors.values()):
+        return found
+    root = repository.top or repository.git_dir
+    executors = {
+        name: replace(entry, folder=str(root / entry.folder)) if entry.folder else entry
+        for name, entry in found.executors.items()
+    }
+    return replace(found, executors=executors)
 
 
 def config_text(repository: Repository | None) -> str | None:

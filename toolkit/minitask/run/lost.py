@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from minitask.ledger.record import Attempt, Record, Verdict
-from minitask.ledger.usage import plus
+from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.route import Route
 from minitask.run import paid
 from minitask.run.costs import tariff
@@ -16,37 +18,30 @@ from minitask.spec.model import Tier
 NOTE = (
     "lost: the process ended while a call was under way; tokens and cost of that call are estimates"
 )
+UNUSED = "lost: the answer came and was never used, for the spec or what it starts from has changed since"
 
 
 def book_lost(engine: Engine) -> tuple[str, ...]:
     """Put every lost attempt on record; the names of their tasks."""
-    booked = []
-    for found in paid.lost(engine.repository.home):
-        append(engine, _record(engine, found))
-        found.path.unlink(missing_ok=True)
-        booked.append(found.errand.task)
-    return tuple(booked)
+    home = engine.repository.home
+    found = [*paid.lost(home), *(each for each in paid.unused(home) if _is_stale(engine, each))]
+    for each in found:
+        append(engine, _record(engine, each))
+        each.path.unlink(missing_ok=True)
+    return tuple(each.errand.task for each in found)
+
+
+def _is_stale(engine: Engine, found: Lost) -> bool:
+    """Whether no order can come to which the answer belongs: the target or the spec is another by now."""
+    errand = found.errand
+    tip = engine.objects.commit(errand.target)
+    entry = engine.objects.entry(tip, errand.spec_path) if tip else None
+    return tip != errand.base or entry is None or entry.oid != errand.spec_blob
 
 
 def _record(engine: Engine, found: Lost) -> Record:
-    errand, reading = found.errand, found.reading
-    route = Route(Tier(errand.tier), errand.executor, errand.model, "")
-    estimate, pricing = tariff(engine, route).cost(reading.under_way)
-    known = reading.spent_usd
-    attempt = Attempt(
-        n=next_number(engine, errand.task),
-        tier=errand.tier,
-        executor=errand.executor,
-        model=errand.model,
-        verdict=Verdict.ERROR,
-        gate="implement",
-        reason="the process ended while a call was under way; its answer is lost",
-        usage=plus(reading.usage, reading.under_way),
-        cost_usd=None if known is None or estimate is None else known + estimate,
-        seconds=0.0,
-        sandbox=engine.sandbox.strength.value,
-        pricing=pricing,
-    )
+    errand = found.errand
+    attempt = _answered(engine, found) if found.answered else _under_way(engine, found)
     return Record(
         task=errand.task,
         spec_path=errand.spec_path,
@@ -60,6 +55,47 @@ def _record(engine: Engine, found: Lost) -> Record:
         started_at=moment(found.path.stat().st_mtime),
         baseline_cost_usd=None,
         attempt=attempt,
-        notes=(NOTE,),
+        notes=(UNUSED if found.answered else NOTE,),
         kind="lost",
+    )
+
+
+def _under_way(engine: Engine, found: Lost) -> Attempt:
+    errand, reading = found.errand, found.reading
+    route = Route(Tier(errand.tier), errand.executor, errand.model, "")
+    estimate, pricing = tariff(engine, route).cost(reading.under_way)
+    known = reading.spent_usd
+    return replace(
+        _attempt(engine, found),
+        reason="the process ended while a call was under way; its answer is lost",
+        usage=plus(reading.usage, reading.under_way),
+        cost_usd=None if known is None or estimate is None else known + estimate,
+        pricing=pricing,
+    )
+
+
+def _answered(engine: Engine, found: Lost) -> Attempt:
+    return replace(
+        _attempt(engine, found),
+        reason="its answer came, and was never used",
+        usage=found.reading.usage,
+        cost_usd=found.reading.spent_usd,
+        pricing=found.answered.pricing if found.answered else None,
+    )
+
+
+def _attempt(engine: Engine, found: Lost) -> Attempt:
+    errand = found.errand
+    return Attempt(
+        n=next_number(engine, errand.task),
+        tier=errand.tier,
+        executor=errand.executor,
+        model=errand.model,
+        verdict=Verdict.ERROR,
+        gate="implement",
+        reason="",
+        usage=NO_USAGE,
+        cost_usd=None,
+        seconds=0.0,
+        sandbox=engine.sandbox.strength.value,
     )

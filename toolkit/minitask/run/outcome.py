@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
-from minitask.errors import BudgetError, EditError, RefusedError
+from minitask.errors import BudgetError, EditError, RefusedError, StoppedError
 from minitask.ledger.record import Attempt, TaskResult, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.repo import refs
@@ -63,7 +63,8 @@ def stopped(task: Task, error: Exception) -> TaskResult:
     """The result of a task that was stopped without an attempt."""
     budget = isinstance(error, BudgetError)
     refused = isinstance(error, RefusedError | EditError)
-    verdict = Verdict.SKIPPED if budget else Verdict.REFUSED if refused else Verdict.ERROR
+    skipped = budget or isinstance(error, StoppedError)
+    verdict = Verdict.SKIPPED if skipped else Verdict.REFUSED if refused else Verdict.ERROR
     return TaskResult(
         task=task.name,
         spec_path=task.path,

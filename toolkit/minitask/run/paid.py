@@ -17,6 +17,7 @@ from typing import Any
 
 from minitask.edits.model import Change
 from minitask.executors.model import Work
+from minitask.ledger.record import Pricing
 from minitask.ledger.usage import Usage
 from minitask.run.meter import Reading
 from minitask.values import dataclass
@@ -52,19 +53,21 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """Work that was paid for, and its cost in US dollars (None: unknown)."""
+    """Work that was paid for, its cost in US dollars (None: unknown), and by which rates."""
 
     work: Work
     cost_usd: Decimal | None
+    pricing: Pricing | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A call that was under way when its process ended."""
+    """A call that was under way when its process ended, or one whose answer came and was never recorded."""
 
     errand: Errand
     reading: Reading
     path: Path
+    answered: Answered | None = None
 
 
 def answer(home: Path, errand: Errand, ask: Callable[[], Answered]) -> Answered:
@@ -75,8 +78,7 @@ def answer(home: Path, errand: Errand, ask: Callable[[], Answered]) -> Answered:
         return kept
     done = ask()
     if done.work.usage.requests != 0:
-        held = _plain(asdict(done.work)) | {"paid_usd": _text(done.cost_usd)}
-        _write(path, held)
+        _write(path, _document(errand, done))
     return done
 
 
@@ -95,6 +97,17 @@ def settle(home: Path, errand: Errand) -> None:
     """Forget the order: a record holds what came of it."""
     for end in (NOTE, ANSWER):
         (home / FOLDER / f"{errand.name}{end}").unlink(missing_ok=True)
+
+
+def unused(home: Path) -> Iterator[Lost]:
+    """The answers that were kept; each is lost if its order is never given again."""
+    for path in sorted((home / FOLDER).glob(f"*{ANSWER}")):
+        if path.name.endswith(NOTE):
+            continue
+        answered, errand = _read_answer(path), _read_errand(path)
+        if answered is not None and errand is not None:
+            usage = answered.work.usage
+            yield Lost(errand, Reading(usage, answered.cost_usd), path, answered)
 
 
 def lost(home: Path) -> Iterator[Lost]:
@@ -134,13 +147,33 @@ def _read_answer(path: Path) -> Answered | None:
             version=held["version"],
             malformed=held["malformed"],
         )
-        return Answered(work, _amount(held["paid_usd"]))
+        return Answered(work, _amount(held["paid_usd"]), _pricing(held["pricing"]))
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
         return None
 
 
-def _plain(held: dict[str, Any]) -> dict[str, Any]:
-    return held | {"cost_usd": _text(held["cost_usd"])}
+def _document(errand: Errand, done: Answered) -> dict[str, Any]:
+    held: dict[str, Any] = asdict(done.work) | {"cost_usd": _text(done.work.cost_usd)}
+    rates = done.pricing and {name: str(rate) for name, rate in done.pricing.rates.items()}
+    pricing = done.pricing and {"source": done.pricing.source, "rates": rates}
+    return held | {
+        "paid_usd": _text(done.cost_usd),
+        "pricing": pricing,
+        "errand": asdict(errand),
+    }
+
+
+def _pricing(held: dict[str, Any] | None) -> Pricing | None:
+    if held is None:
+        return None
+    return Pricing(held["source"], {name: Decimal(rate) for name, rate in held["rates"].items()})
+
+
+def _read_errand(path: Path) -> Errand | None:
+    try:
+        return Errand(**json.loads(path.read_text("utf-8", "surrogateescape"))["errand"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _amount(text: str | None) -> Decimal | None:

@@ -87,6 +87,7 @@ class Schedule:
 
     def _stop(self, why: str) -> None:
         self._stopped_by = self._stopped_by or why
+        self._askers.stop(why)
         self._askers.cancel()
 
     def _start(self) -> None:

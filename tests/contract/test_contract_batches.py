@@ -1,0 +1,244 @@
+"""`run --batch`: a wave of model calls as one batch at half price, which survives all that may happen meanwhile."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contract.batch_servers import (
+    CANCELED,
+    ERRORED,
+    EXPIRED,
+    OVERLOADED,
+    Answer,
+    AnthropicBatches,
+    Ask,
+    Batches,
+    OpenAiBatches,
+)
+from executors.model_server import claude_error, error, scripted_server
+from world import MINITASK, World
+
+KINDS: dict[str, type[Batches]] = {"anthropic": AnthropicBatches, "openai": OpenAiBatches}
+MODELS = {"anthropic": "claude-haiku-4-5", "openai": "gpt-5.4-mini"}
+HALF = {"anthropic": Decimal("0.0001"), "openai": Decimal("0.0000825")}
+"""A request of 100 tokens in and 20 out, at half the list price."""
+
+
+def good(ask: Ask) -> str:
+    return f"```text path={ask.file}\nb\n```\n"
+
+
+def scripted(**words: list[str]) -> Answer:
+    """Good answers but for the files named by number (`t1`): their answers in turn, then good ones."""
+
+    def answer(ask: Ask) -> str:
+        turns = words.get(f"t{ask.file[0]}", [])
+        return turns[ask.times - 1] if ask.times <= len(turns) else good(ask)
+
+    return answer
+
+
+def prepare(world: World, kind: str, base_url: str, *, tasks: int, **more: Any) -> None:
+    world.configure(
+        executors={"batcher": {"type": kind, "base_url": base_url, "api_key_env": "BATCH_KEY"}},
+        tiers={"cheap": {"executor": "batcher", "model": MODELS[kind]}},
+        **more,
+    )
+    for number in range(tasks):
+        path = f"{number}.txt"
+        world.task(
+            f"p/0{number}-x", writes=[path], validation=f"grep -qx b {path}", title=f"Write {path}"
+        )
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("BATCH_KEY", "sk-batch-secret")
+    return str(request.param)
+
+
+def run(world: World) -> Any:
+    return world.minitask("run", "p", "--batch", "--json")
+
+
+def verdicts(outcome: Any) -> dict[str, str]:
+    return {each["task"]: each["verdict"] for each in outcome.json["tasks"]}
+
+
+def merged(count: int) -> dict[str, str]:
+    return {f"p/0{number}-x": "merged" for number in range(count)}
+
+
+def test_a_wave_is_one_batch_at_half_price(world: World, kind: str) -> None:
+    batches = KINDS[kind](good)
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=5)
+        outcome = run(world)
+        requests = server.requests
+    assert outcome.code == 0, outcome.text
+    assert verdicts(outcome) == merged(5)
+    assert {number: world.show(f"{number}.txt") for number in range(5)} == dict.fromkeys(
+        range(5), "b\n"
+    )
+    (batch,) = batches.created
+    assert (len(batch.asks), batches.single) == (5, 0)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", ask.own_id) for ask in batch.asks)
+    assert {ask.body["model"] for ask in batch.asks} == {MODELS[kind]}
+    assert Decimal(outcome.json["cost_usd"]) == 5 * HALF[kind]
+    (record,) = world.records("p/03-x")
+    assert Decimal(record["attempt"]["cost_usd"]) == HALF[kind]
+    assert record["attempt"]["pricing"]["source"].startswith("genai-prices")
+    shown = [each.headers.get("x-api-key", each.headers.get("authorization")) for each in requests]
+    assert all("sk-batch-secret" in (key or "") for key in shown), "each request has the key"
+
+
+def test_what_a_request_of_a_batch_came_to_is_its_own_affair(world: World, kind: str) -> None:
+    """One errs, one expires and one is overloaded (sent again), one is malformed (goes back)."""
+    answer = scripted(t1=[ERRORED], t2=[EXPIRED], t3=["No edits."], t4=[OVERLOADED])
+    batches = KINDS[kind](answer)
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=5)
+        outcome = run(world)
+    assert verdicts(outcome) == {**merged(5), "p/01-x": "error"}, outcome.text
+    assert outcome.code == 3
+    first, second = batches.created
+    assert (first.files, second.files) == (
+        [f"{number}.txt" for number in range(5)],
+        ["2.txt", "3.txt", "4.txt"],
+    )
+    repaired = next(ask for ask in second.asks if ask.file == "3.txt")
+    assert "No edits." in json.dumps(repaired.body["messages"]), "a continued conversation"
+    costs = {each["task"]: Decimal(each["cost_usd"]) for each in outcome.json["tasks"]}
+    price = HALF[kind]
+    assert list(costs.values()) == [price, 0, price, 2 * price, price], (
+        "what ended without an answer is free"
+    )
+
+
+def test_a_change_that_fails_its_validation_goes_back_in_the_next_batch(
+    world: World, kind: str
+) -> None:
+    batches = KINDS[kind](scripted(t0=["```text path=0.txt\nnot b\n```\n"], t1=[CANCELED]))
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=2)
+        outcome = run(world)
+    assert verdicts(outcome) == merged(2), outcome.text
+    assert [batch.files for batch in batches.created] in (
+        [["0.txt", "1.txt"], ["0.txt", "1.txt"]],
+        [["0.txt", "1.txt"], ["0.txt"], ["1.txt"]],
+        [["0.txt", "1.txt"], ["1.txt"], ["0.txt"]],
+    )
+    assert len(world.records("p/00-x")) == 2
+
+
+def interrupt(world: World, moment: Any, end: signal.Signals) -> int:
+    """Begin the run, and end it by a signal at the moment; its exit code."""
+    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    call: Any = {"cwd": world.root, "start_new_session": True, **quiet}
+    with subprocess.Popen((*MINITASK, "run", "p", "--batch"), **call) as process:
+        assert moment.wait(20), "the moment did not come"
+        process.send_signal(end)
+        return process.wait(5)
+
+
+def test_a_run_that_is_ended_while_it_waits_finds_its_batch_again(world: World, kind: str) -> None:
+    end = signal.SIGKILL if kind == "anthropic" else signal.SIGINT
+    batches = KINDS[kind](good)
+    batches.ended.clear()
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=3)
+        code = interrupt(world, batches.polled, end)
+        world.commit({"meanwhile.txt": "x\n"})
+        batches.ended.set()
+        outcome = run(world)
+    assert code == (130 if end is signal.SIGINT else -9)
+    assert verdicts(outcome) == merged(3), outcome.text
+    assert len(batches.created) == 1
+    assert [record["kind"] for record in world.records("p/00-x")] == ["attempt"], "nothing was lost"
+    assert Decimal(outcome.json["cost_usd"]) == 3 * HALF[kind]
+    assert world.show("meanwhile.txt") == "x\n"
+
+
+def test_a_run_that_is_killed_before_it_learns_its_batchs_id_applies_one_result_a_task(
+    world: World, kind: str
+) -> None:
+    batches = KINDS[kind](good)
+    batches.hold_at = batches.create_path
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=3)
+        assert interrupt(world, batches.received, signal.SIGKILL) == -9
+        batches.hold_at = ""
+        batches.holds.set()
+        outcome = run(world)
+    assert verdicts(outcome) == merged(3), outcome.text
+    assert len(batches.created) == 1, "the server lists it, so it is found again"
+    for number in range(3):
+        (record,) = world.records(f"p/0{number}-x")
+        assert record["attempt"]["verdict"] == "ready"
+
+
+def test_a_run_that_is_killed_before_its_batch_was_made_sends_it_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BATCH_KEY", "sk-batch-secret")
+    batches = OpenAiBatches(good)
+    batches.hold_at = "/v1/files"
+    with scripted_server(batches) as server:
+        prepare(world, "openai", server.base_url, tasks=2)
+        assert interrupt(world, batches.received, signal.SIGKILL) == -9
+        batches.hold_at = ""
+        batches.holds.set()
+        outcome = run(world)
+    assert verdicts(outcome) == merged(2), outcome.text
+    assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"]]
+
+
+def test_a_batch_that_is_refused_is_an_error_of_its_tasks(world: World, kind: str) -> None:
+    status = 401 if kind == "anthropic" else 400
+    batches = KINDS[kind](good)
+    complain = claude_error if kind == "anthropic" else error
+    batches.refusal = complain(status, "the provider's own words")
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=2)
+        outcome = run(world)
+    found = [each["verdict"] for each in outcome.json["tasks"]]
+    assert outcome.code == 3, outcome.text
+    assert set(found) <= {"error", "skipped"}
+    assert "error" in found
+    assert "the provider's own words" in outcome.json["tasks"][0]["reason"]
+    assert Decimal(outcome.json["cost_usd"]) == 0
+    assert world.git("log", "--merges", "--format=%s") == ""
+
+
+@pytest.mark.parametrize("kind", ["openai"], indirect=True)
+def test_what_depends_on_a_task_waits_for_it_to_land(world: World, kind: str) -> None:
+    batches = KINDS[kind](good)
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=2)
+        world.task(
+            "p/02-x",
+            writes=["2.txt"],
+            validation="grep -qx b 2.txt",
+            title="Write 2.txt",
+            front={"depends_on": ["00-x"]},
+        )
+        outcome = run(world)
+    assert verdicts(outcome) == merged(3), outcome.text
+    assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"], ["2.txt"]]
+
+
+@pytest.mark.parametrize("kind", ["anthropic"], indirect=True)
+def test_nothing_is_sent_where_the_budget_does_not_pay_for_it(world: World, kind: str) -> None:
+    batches = KINDS[kind](good)
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=2, budget={"max_cost_usd": 0.000001})
+        outcome = run(world)
+        assert server.requests == []
+    assert (outcome.code, set(verdicts(outcome).values())) == (4, {"skipped"}), outcome.text

@@ -1,0 +1,233 @@
+"""What fails goes back once, with what was wrong, to the same executor; both tries are on record."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from executors.model_server import Received, claude_message, completion, scripted_server
+from world import World, model_settings
+
+GOOD = "```text path=b.txt\nb\n```\n"
+RED = "```text path=b.txt\nnot b\n```\n"
+VALIDATION = 'test -e b.txt\ngrep -qx b b.txt || { echo "b.txt says: $(cat b.txt)" >&2; exit 7; }'
+PYTHON = "```python path=m.py\ndef f(:\n    return 1\n```\n"
+ELIDED = "```python path=m.py\ndef f():\n    return 1\n\n\n# ... rest of the file unchanged\n```\n"
+WHOLE = "```python path=m.py\ndef f():\n    return 1\n```\n"
+COST = Decimal("0.0014")
+"""One request of the scripted server at the settings' prices."""
+
+
+def usage(prompt: int, answer: int) -> dict[str, int]:
+    return {"prompt_tokens": prompt, "completion_tokens": answer}
+
+
+def prepare(world: World, base_url: str, **more: Any) -> None:
+    world.configure(**model_settings(base_url, **more))
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+
+
+def attempts(world: World, task: str = "p/01-b") -> list[dict[str, Any]]:
+    return [record["attempt"] for record in world.records(task)]
+
+
+def roles(request: Received) -> list[str]:
+    return [message["role"] for message in request.json["messages"]]
+
+
+def test_a_failed_validation_goes_back_once_as_a_continued_conversation(world: World) -> None:
+    with scripted_server([RED, GOOD]) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+        first, second = server.requests
+    assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
+    assert world.show("b.txt") == "b\n"
+    assert roles(second) == ["system", "user", "assistant", "user"]
+    assert second.json["messages"][:2] == first.json["messages"], "the cached prefix stays"
+    assert second.json["messages"][2]["content"] == RED
+    told = second.json["messages"][3]["content"]
+    assert "grep -qx b b.txt" in told, "the failing command"
+    assert "b.txt says: not b" in told, "what it printed"
+    assert "7" in told, "how it ended"
+    assert "test -e b.txt" not in told, "what passed is not paid for"
+    assert second.json["model"] == first.json["model"] == "tiny"
+
+
+def test_both_tries_are_on_record_each_with_its_own_numbers(world: World) -> None:
+    replies = [completion(RED, usage=usage(1000, 50)), completion(GOOD, usage=usage(3000, 70))]
+    with scripted_server(replies) as server:
+        prepare(world, server.base_url)
+        result = world.exec("p/01-b").json
+    first, second = attempts(world)
+    assert (first["n"], first["verdict"], first["gate"]) == (1, "failed", "validate")
+    assert (second["n"], second["verdict"], second["gate"]) == (2, "ready", None)
+    assert [each["usage"]["input_tokens"] for each in (first, second)] == [1000, 3000]
+    assert [each["usage"]["output_tokens"] for each in (first, second)] == [50, 70]
+    assert [each["usage"]["requests"] for each in (first, second)] == [1, 1]
+    costs = [Decimal(each["cost_usd"]) for each in (first, second)]
+    assert costs == [Decimal("0.011"), Decimal("0.0314")]
+    assert Decimal(result["cost_usd"]) == sum(costs)
+    assert result["usage"] == {
+        "requests": 2,
+        "input_tokens": 4000,
+        "cached_input_tokens": None,
+        "output_tokens": 120,
+    }
+    assert [each["n"] for each in result["attempts"]] == [1, 2]
+    assert world.show("b.txt", at="refs/minitask/attempts/p/01-b/1") == "not b\n"
+    assert world.show("b.txt", at="refs/minitask/attempts/p/01-b/2") == "b\n"
+    assert world.tip("minitask/p/01-b") == world.tip("main^2")
+
+
+def test_a_change_that_fails_twice_fails_and_nobody_asks_a_third_time(world: World) -> None:
+    with scripted_server(lambda request: RED) as server:
+        prepare(world, server.base_url)
+        before = world.tip()
+        outcome = world.exec("p/01-b")
+        assert len(server.requests) == 2
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert world.tip() == before
+    assert [each["verdict"] for each in attempts(world)] == ["failed", "failed"]
+    assert Decimal(outcome.json["cost_usd"]) == 2 * COST
+
+
+def test_without_repairs_nothing_goes_back(world: World) -> None:
+    with scripted_server(lambda request: RED) as server:
+        prepare(world, server.base_url, routing={"repairs": 0})
+        assert world.exec("p/01-b").json["verdict"] == "failed"
+        assert len(server.requests) == 1
+    assert len(attempts(world)) == 1
+
+
+def test_a_malformed_second_reply_fails_with_both_paid(world: World) -> None:
+    with scripted_server(lambda request: RED if len(roles(request)) == 2 else "No.") as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+        requests = len(server.requests)
+    assert outcome.json["verdict"] == "failed", outcome.text
+    assert requests <= 3, "each kind of failure goes back once at the most"
+    assert Decimal(outcome.json["cost_usd"]) == requests * COST
+    assert sum(each["usage"]["requests"] for each in attempts(world)) == requests
+
+
+def test_a_change_out_of_scope_is_refused_and_not_repaired(world: World) -> None:
+    stray = GOOD + "\n```text path=c.txt\nc\n```\n"
+    with scripted_server(lambda request: stray) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+        assert len(server.requests) == 1
+    assert (outcome.code, outcome.json["verdict"]) == (1, "refused"), outcome.text
+    assert "c.txt" in outcome.json["reason"]
+    (attempt,) = attempts(world)
+    assert (attempt["gate"], Decimal(attempt["cost_usd"])) == ("scope", COST)
+    assert not world.has("b.txt")
+
+
+@pytest.mark.parametrize(("bad", "word"), [(PYTHON, "m.py"), (ELIDED, "rest of the file")])
+def test_a_change_that_no_tool_would_take_goes_back_likewise(
+    world: World, bad: str, word: str
+) -> None:
+    with scripted_server([bad, WHOLE]) as server:
+        world.configure(**model_settings(server.base_url))
+        world.task("p/01-m", writes=["m.py"], validation="grep -q 'def f' m.py")
+        outcome = world.exec("p/01-m")
+        assert len(server.requests) == 2, outcome.text
+        second = server.requests[1]
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert roles(second) == ["system", "user", "assistant", "user"]
+    assert second.json["messages"][2]["content"] == bad
+    assert word in second.json["messages"][3]["content"]
+    first, last = attempts(world, "p/01-m")
+    assert (first["verdict"], first["gate"], first["commands"]) == ("failed", "lint", [])
+    assert last["verdict"] == "ready"
+
+
+def test_a_reply_that_was_cut_off_gets_more_room_once_within_the_attempt(world: World) -> None:
+    with scripted_server([completion(GOOD, finish_reason="length"), GOOD]) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+        limits = [request.json["max_tokens"] for request in server.requests]
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert limits[1] > limits[0]
+    (attempt,) = attempts(world)
+    assert attempt["usage"]["requests"] == 2
+    assert Decimal(attempt["cost_usd"]) == 2 * COST
+
+
+def test_a_reply_that_stays_cut_off_fails_and_is_paid(world: World) -> None:
+    with scripted_server(lambda request: completion(GOOD, finish_reason="length")) as server:
+        prepare(world, server.base_url)
+        outcome = world.exec("p/01-b")
+        assert len(server.requests) == 2
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
+    assert Decimal(outcome.json["cost_usd"]) == 2 * COST
+
+
+def test_the_record_holds_the_rates_and_where_they_came_from(world: World) -> None:
+    with scripted_server([GOOD]) as server:
+        prices = {"tiny": {"input": 10, "output": 20, "cached": 1, "cache_write": 12}}
+        prepare(world, server.base_url, prices=prices)
+        world.exec("p/01-b")
+    (attempt,) = attempts(world)
+    assert attempt["pricing"]["source"] == "config"
+    rates = attempt["pricing"]["usd_per_million_tokens"]
+    assert (rates["input"], rates["output"], rates["cached_input"]) == ("10", "20", "1")
+    assert rates["cache_write"] == "12"
+
+
+def test_list_prices_count_cache_reads_and_both_kinds_of_writes(world: World) -> None:
+    tokens = {
+        "input_tokens": 1000,
+        "cache_read_input_tokens": 10_000,
+        "cache_creation_input_tokens": 3000,
+        "cache_creation": {"ephemeral_5m_input_tokens": 2000, "ephemeral_1h_input_tokens": 1000},
+        "output_tokens": 100,
+    }
+    model = "claude-haiku-4-5"
+    with scripted_server([claude_message(GOOD, usage=tokens, model=model)]) as server:
+        world.configure(
+            executors={"claude": {"type": "anthropic", "base_url": server.base_url}},
+            tiers={"cheap": {"executor": "claude", "model": model}},
+        )
+        world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+        result = world.exec("p/01-b").json
+    # 1, .10, 1.25, 2 (an hour's write is twice the input) and 5 USD a million
+    expected = (
+        1000 * 1 + 10_000 * Decimal("0.1") + 2000 * Decimal("1.25") + 1000 * 2 + 100 * 5
+    ) / 10**6
+    assert Decimal(result["cost_usd"]) == expected
+    (attempt,) = attempts(world)
+    assert attempt["pricing"]["source"].startswith("genai-prices")
+    assert attempt["pricing"]["usd_per_million_tokens"]["cache_write_1h"] == "2"
+    assert attempt["tokens"] == {
+        "fresh_input": 1000,
+        "cache_read": 10_000,
+        "cache_write_5m": 2000,
+        "cache_write_1h": 1000,
+        "output": None,
+        "reasoning": None,
+    }
+
+
+def test_an_unpriced_model_costs_null_and_never_zero(world: World) -> None:
+    with scripted_server([RED, GOOD]) as server:
+        prepare(world, server.base_url, prices={})
+        result = world.exec("p/01-b").json
+    assert result["verdict"] == "merged"
+    assert result["cost_usd"] is None
+    for attempt in attempts(world):
+        assert attempt["cost_usd"] is None
+        assert attempt["pricing"]["source"] == "unpriced"
+        assert attempt["usage"]["input_tokens"] == 100
+
+
+def test_a_priced_model_whose_usage_is_unknown_costs_null(world: World) -> None:
+    with scripted_server([completion(GOOD, usage=None)]) as server:
+        prepare(world, server.base_url)
+        result = world.exec("p/01-b").json
+    assert (result["verdict"], result["cost_usd"]) == ("merged", None)
+    (attempt,) = attempts(world)
+    assert attempt["pricing"]["usd_per_million_tokens"]["input"] == "10", "the rates stand"
+    assert attempt["usage"]["input_tokens"] is None

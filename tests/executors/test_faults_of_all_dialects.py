@@ -1,0 +1,299 @@
+"""What comes of servers that fail, lie or dawdle: the same in every dialect, over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+from email.utils import formatdate
+from typing import Any
+
+import pytest
+from dialects import GOOD, KEY, NOW, TONGUES, Run, Tongue
+from model_server import Received, cut, drip, raw, redirect, reset, scripted_server, zipped
+from orders import order
+
+from minitask.executors import http
+from minitask.executors.model import ExecutorFailure, FailureKind, Work
+from minitask.ledger.usage import Usage
+
+NOTHING = Usage(1, 0, 0, 0, 0, 0, 0)
+PATHS = {
+    "openai": "/v1/chat/completions",
+    "anthropic": "/v1/messages",
+    "ollama": "/api/chat",
+}
+
+
+@pytest.fixture(params=TONGUES)
+def tongue(request: pytest.FixtureRequest) -> Tongue:
+    return TONGUES[request.param]
+
+
+def input_unknown(failure: ExecutorFailure) -> bool:
+    return failure.usage.input_tokens is None and failure.usage.output_tokens is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait"),
+    [
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after": formatdate(NOW + 3, usegmt=True)}, 3.0),
+        ({"retry-after-ms": "250", "retry-after": "7"}, 0.25),
+        ({"retry-after": "-5"}, 0.5),
+        ({"retry-after": "1e400"}, 0.5),
+        ({"retry-after": "nan"}, 0.5),
+        ({"retry-after": "inf"}, 0.5),
+        ({"retry-after": "86400"}, 0.5),
+        ({"retry-after": "9" * 500}, 0.5),
+        ({"retry-after": formatdate(NOW - 60, usegmt=True)}, 0.5),
+        ({"retry-after": "Fri, 31 Feb 2027 99:99:99 GMT"}, 0.5),
+        ({"retry-after": "tomorrow, perhaps"}, 0.5),
+        ({"retry-after": ""}, 0.5),
+    ],
+)
+def test_advice_on_waiting_is_followed_where_it_makes_sense(tongue, headers, wait):
+    run = Run(tongue, tongue.error(429, "slow down", headers=headers), GOOD)
+    assert run.work is not None, run.failure
+    assert run.waits == [wait]
+
+
+@pytest.mark.parametrize(
+    ("reset_after", "wait"), [("1s", 1.0), ("12ms", 0.012), ("6.5s", 6.5), ("-1s", 0.5), ("x", 0.5)]
+)
+def test_the_rate_limits_own_reset_is_waited_for_where_nothing_else_is_said(reset_after, wait):
+    headers = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": reset_after}
+    tongue = TONGUES["openai"]
+    run = Run(tongue, tongue.error(429, "slow down", headers=headers), GOOD)
+    assert run.waits == [pytest.approx(wait)]
+
+
+def test_anthropics_own_rate_limit_headers_are_heeded():
+    headers = {
+        "anthropic-ratelimit-requests-remaining": "0",
+        "anthropic-ratelimit-requests-reset": datetime.fromtimestamp(NOW + 4, UTC).isoformat(),
+        "anthropic-ratelimit-tokens-remaining": "9000",
+        "anthropic-ratelimit-tokens-reset": datetime.fromtimestamp(NOW + 9, UTC).isoformat(),
+    }
+    tongue = TONGUES["anthropic"]
+    assert Run(tongue, tongue.error(429, "slow down", headers=headers), GOOD).waits == [4.0]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 529])
+def test_a_server_error_is_followed_by_a_good_answer(tongue, status):
+    run = Run(tongue, tongue.error(status, "later"), GOOD)
+    assert run.work is not None, run.failure
+    assert run.work.usage.requests == 2
+    assert run.work.usage.output_tokens == 20, "an error was not billed"
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_a_bad_request_is_sent_once_and_costs_nothing(tongue, status):
+    run = Run(tongue, tongue.error(status, "the server's own words"), GOOD)
+    assert (run.requests, run.kind, run.waits) == (1, FailureKind.BAD_REQUEST, [])
+    assert run.failed.usage == NOTHING
+    assert f"HTTP {status}: the server's own words" in str(run.failed)
+    assert (run.failed.exit_code, run.failed.stops_run) == (3, False)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_rejected_key_is_sent_once_and_stops_the_run(tongue, status):
+    run = Run(tongue, tongue.error(status, "who are you?"), GOOD)
+    assert (run.requests, run.kind) == (1, FailureKind.AUTH)
+    assert (run.failed.exit_code, run.failed.stops_run) == (3, True)
+
+
+def test_an_error_object_in_a_good_answer_is_a_transport_failure(tongue):
+    run = Run(tongue, *[tongue.error(200, "upstream died")] * 3)
+    assert (run.requests, run.kind) == (3, FailureKind.TRANSPORT)
+    assert "upstream died" in str(run.failed)
+
+
+@pytest.mark.parametrize("status", [200, 403, 502])
+def test_a_web_page_is_never_a_reply(tongue, status):
+    page = raw("<html>Just a moment…</html>", status=status, content_type="text/html")
+    run = Run(tongue, *[page] * 3)
+    expected = FailureKind.AUTH if status == 403 else FailureKind.TRANSPORT
+    assert run.kind is expected
+
+
+@pytest.mark.parametrize(
+    "body", ['{"choices": [{"mess', "", " \n", "null", "[]", "7", "\xff", "{}"]
+)
+def test_an_answer_without_sense_is_a_transport_failure_of_unknown_cost(tongue, body):
+    run = Run(tongue, *[raw(body)] * 3)
+    assert (run.requests, run.kind) == (3, FailureKind.TRANSPORT)
+    assert input_unknown(run.failed) or (tongue is TONGUES["ollama"] and body == "{}")
+
+
+def test_an_answer_without_sense_may_be_followed_by_a_good_one(tongue):
+    run = Run(tongue, raw('{"cho'), GOOD)
+    assert run.work is not None
+    assert (run.work.usage.requests, run.work.usage.output_tokens) == (2, None)
+
+
+def test_deeply_nested_json_is_a_transport_failure(tongue):
+    assert Run(tongue, *[raw('{"a":' * 100_000)] * 3).kind is FailureKind.TRANSPORT
+
+
+def test_an_answer_that_ends_early_is_never_applied(tongue):
+    run = Run(tongue, *[cut(tongue.speak(GOOD), at=60)] * 3)
+    assert run.kind is FailureKind.TRANSPORT
+    assert input_unknown(run.failed)
+
+
+def test_a_reset_is_followed_by_a_good_answer(tongue):
+    run = Run(tongue, reset(), GOOD)
+    assert run.work is not None, run.failure
+    assert run.work.usage.requests == 2
+
+
+def test_resets_that_go_on_are_a_transport_failure(tongue):
+    run = Run(tongue, *[reset()] * 3)
+    assert (run.requests, run.kind, run.failed.retryable) == (3, FailureKind.TRANSPORT, True)
+
+
+def test_a_drip_is_left_at_the_deadline(tongue):
+    started = time.monotonic()
+    run = Run(tongue, drip(tongue.speak(GOOD), seconds_per_byte=0.01), timeout_seconds=0.3)
+    assert time.monotonic() - started < 1.5
+    assert (run.requests, run.kind) == (1, FailureKind.TRANSPORT)
+    assert input_unknown(run.failed)
+
+
+def test_retries_end_at_the_deadline(tongue):
+    busy = tongue.error(429, "slow down", headers={"retry-after": "3"})
+    run = Run(tongue, *[busy] * 9, timeout_seconds=0.3)
+    assert (run.requests, run.kind) == (1, FailureKind.TRANSPORT)
+    assert run.waits == [], "a wait that reaches past the deadline is not begun"
+
+
+def test_a_gzip_bomb_does_not_go_off(tongue):
+    run = Run(tongue, *[zipped(bytes(80_000_000))] * 3)
+    assert run.kind is FailureKind.TRANSPORT
+    assert "larger than" in str(run.failed)
+    assert input_unknown(run.failed)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_host_is_not_followed_and_the_key_stays_here(tongue, status):
+    with scripted_server([GOOD] * 3, speak=tongue.speak) as other:
+        target = f"{other.origin}/elsewhere"
+        moved = redirect(target) if status == 307 else raw("", status=status, headers=at(target))
+        run = Run(tongue, moved)
+    assert other.requests == []
+    assert (run.requests, run.kind) == (1, FailureKind.BAD_REQUEST)
+    assert target in run.failed.hint
+
+
+def at(location: str) -> dict[str, str]:
+    return {"Location": location}
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500])
+def test_a_body_that_echoes_the_key_never_shows_it(tongue, status):
+    run = Run(tongue, *[tongue.error(status, f"you sent {KEY}!")] * 3)
+    shown = f"{run.failed} {run.failed!r} {run.failed.reply} {run.failed.hint}"
+    assert KEY not in shown
+    assert "you sent ***!" in shown
+
+
+def test_a_redirect_that_echoes_the_key_never_shows_it(tongue):
+    run = Run(tongue, redirect(f"http://127.0.0.1:1/?key={KEY}"))
+    assert KEY not in f"{run.failed} {run.failed!r} {run.failed.hint}"
+
+
+def test_a_reply_that_echoes_the_key_keeps_it_out_of_the_record(tongue):
+    run = Run(tongue, f"Your key is {KEY}.\n\n{GOOD}")
+    assert run.work is not None
+    assert KEY not in run.work.reply
+
+
+@pytest.mark.parametrize("name", TONGUES)
+def test_orders_one_after_the_other_share_a_connection(name):
+    tongue = TONGUES[name]
+    with scripted_server([GOOD] * 3, speak=tongue.speak, keep_alive=True) as server:
+        for _ in range(3):
+            assert tongue.connect(server).work(order()).changes
+    assert [request.path for request in server.requests] == [PATHS[name]] * 3
+    assert server.connections == 1
+
+
+def test_a_kept_connection_that_the_server_closed_meanwhile_costs_no_attempt(tongue):
+    with scripted_server([GOOD] * 2, speak=tongue.speak) as server:
+        server.keep_alive = True
+        assert tongue.connect(server).work(order()).usage.requests == 1
+        server.drop_connections()
+        assert tongue.connect(server).work(order()).usage.requests == 1
+    assert len(server.requests) == 2
+
+
+def test_orders_at_once_have_a_connection_each_and_both_are_kept(tongue):
+    meet = threading.Barrier(2, timeout=5)
+
+    def reply(_request: Received) -> str:
+        meet.wait()
+        return GOOD
+
+    def both() -> None:
+        work = tongue.connect(server).work
+        threads = [threading.Thread(target=work, args=(order(),)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(5)
+
+    with scripted_server(reply, speak=tongue.speak, keep_alive=True) as server:
+        both()
+        both()
+    assert (len(server.requests), server.connections) == (4, 2)
+
+
+class Hanging:
+    """An order in a thread of its own whose server does not answer until it is let go."""
+
+    def __init__(self, tongue: Tongue) -> None:
+        self.outcome: Work | ExecutorFailure | None = None
+        self.asked, self._go = threading.Event(), threading.Event()
+        self.tongue = tongue
+
+    def reply(self, _request: Received) -> str:
+        self.asked.set()
+        self._go.wait(10)
+        return GOOD
+
+    def cancel(self) -> tuple[float, int]:
+        """Cancel it; how many seconds it took to end, and how often the server was asked."""
+        with scripted_server(self.reply, speak=self.tongue.speak) as server:
+            thread = threading.Thread(target=self._work, args=(server,), daemon=True)
+            thread.start()
+            assert self.asked.wait(5)
+            started = time.monotonic()
+            http.SHARED.cancel()
+            thread.join(4)
+            took = time.monotonic() - started
+            self._go.set()
+            thread.join(5)
+            return took, len(server.requests)
+
+    def _work(self, server: Any) -> None:
+        try:
+            self.outcome = self.tongue.connect(server).work(order(timeout_seconds=60))
+        except ExecutorFailure as failure:
+            self.outcome = failure
+
+
+def test_a_hanging_call_that_is_cancelled_ends_within_a_second_and_is_not_asked_again(tongue):
+    hanging = Hanging(tongue)
+    seconds, requests = hanging.cancel()
+    assert seconds < 1
+    assert requests == 1
+    assert isinstance(hanging.outcome, ExecutorFailure)
+    assert hanging.outcome.kind is FailureKind.TRANSPORT
+    assert input_unknown(hanging.outcome), "it may have been billed"
+
+
+def test_after_a_cancellation_calls_work_again(tongue):
+    http.SHARED.cancel()
+    assert Run(tongue, GOOD).work is not None

@@ -1,0 +1,109 @@
+"""Whatever a file holds, the gate gives a ruling, in time, in text that can be sent."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minitask.edits.model import Change
+from minitask.gates.lint import check_lint
+from minitask.gates.ruling import Ruling
+from minitask.spec.model import Spec
+
+SPEC = Spec(path="mini-projects/p/01.md", number="1", title="Add a flag")
+PATHS = [
+    *("a.py", "a.pyi", "a.json", "a.toml", "a.yaml", "a.js", "a.jsx", "a.ts", "a.tsx", "a.go"),
+    *("a.rs", "A.java", "a.sh", "a.md", "a.html", "Makefile"),
+]
+PIECES = [
+    *("(", ")", "[", "]", "{", "}", "<", ">", "`", "${", '"', "'", '"""', "/*", "*/", "//", "#"),
+    *("\n", "\r", "\t", " ", "\0", "\udcff", "\ud800", "\u2028", "\ufeff", "\x1b", "é", "😀", "\\"),
+    *("... rest of the file unchanged", "# existing code here\n", "// ...\n", "def f", "class A"),
+    *(
+        "return",
+        "if x",
+        "else",
+        ":",
+        ";",
+        ",",
+        "=",
+        "=>",
+        "->",
+        "&",
+        "|",
+        "*",
+        "1",
+        "x",
+        "- ",
+        "{%",
+    ),
+]
+TEXT = st.one_of(
+    st.text(alphabet=st.characters(exclude_categories=()), max_size=200),
+    st.lists(st.sampled_from(PIECES), max_size=60).map("".join),
+)
+
+
+def lint(path: str, content: str, base: str | None = None) -> Ruling:
+    """The ruling on one file, whose reason is text that any encoding takes."""
+    ruling = check_lint([Change(path, content)], read={path: base}.get, spec=SPEC)
+    ruling.reason.encode("utf-8")
+    assert all(line.isprintable() for line in ruling.reason.split("\n"))
+    return ruling
+
+
+@settings(max_examples=300, deadline=None)
+@given(path=st.sampled_from(PATHS), content=TEXT, base=st.none() | TEXT)
+def test_any_text_gets_a_ruling(path: str, content: str, base: str | None) -> None:
+    ruling = lint(path, content, base)
+    assert ruling.passed == (not ruling.reason)
+
+
+@settings(max_examples=200, deadline=None)
+@given(path=st.sampled_from(PATHS), content=TEXT)
+def test_identical_content_never_fails(path: str, content: str) -> None:
+    assert lint(path, content, content).passed
+
+
+@settings(max_examples=200, deadline=None)
+@given(path=st.sampled_from(PATHS), content=TEXT)
+def test_content_that_only_grew_blank_lines_never_fails(path: str, content: str) -> None:
+    if "\r" not in content and path.endswith((".py", ".go", ".js")):
+        assert lint(path, content + "\n", content).passed or lint(path, content).passed
+
+
+READ = ["a.py", "a.json", "a.toml", "a.yaml", "a.js", "a.tsx", "a.go", "a.rs", "A.java", "a.md"]
+"""A file for each way to be read."""
+HARD = {
+    "parentheses": "(" * 100_000,
+    "brackets": "[" * 100_000 + "]" * 100_000,
+    "braces": '{"a":' * 20_000,
+    "angles": "a<" * 100_000,
+    "minus": "-" * 100_000 + "1",
+    "sums": "1+" * 100_000 + "1",
+    "calls": "a" + "()" * 100_000,
+    "soup": "- } " * 50_000,
+    "quotes": '"\n' * 50_000,
+    "interpolations": "`${" * 50_000,
+    "prose": "lorem ipsum dolor sit amet. " * 4_000,
+    "digits": "9" * 10_000,
+    "key": "a = " + "9" * 10_000,
+    "NULs": "\0" * 100_000,
+    "surrogates": "\udcff\ud800\n" * 50_000,
+    "control": "\x1b[31m\u202e" * 1_000 + "(",
+    "10 MB": "x = 1  # the rest of it\n" * 420_000,
+    "10 MB line": "# ... " * 1_700_000,
+    "template": "<%" * 250_000 + "{% a" * 100_000 + "case impl export *" * 10_000,
+    "elision": "# ... " + "other code and " * 9 + "\n",
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_text_gets_a_ruling_in_time(name: str) -> None:
+    started = time.monotonic()
+    for path in READ[:1] if name == "10 MB" else READ:
+        lint(path, HARD[name])
+    assert time.monotonic() - started < 60
