@@ -1,9 +1,9 @@
 """A hundred tasks on a model that takes two seconds to answer, twenty calls at a time, against an ideal schedule.
 
 `minitask run` does all of it for real: each task's check on its base, the call over HTTP, the candidate, its
-validation, the record, the merge. The floor is the schedule alone: as many rounds of two seconds as it takes. CPU time is that of
-the process itself, by the kernel's count, and that of the git and bash processes it starts apart; memory is the
-process's peak.
+validation, the record, the merge. The floor is the schedule alone: as many rounds of two seconds as it takes. CPU time
+is that of the process itself, by the kernel's count, and that of the git and bash processes it starts apart; memory is
+the process's peak.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def test_list_prices_count_cache_reads_and_both_kinds_of_writes(world: World) ->
         "cache_read": 10_000,
         "cache_write_5m": 2000,
         "cache_write_1h": 1000,
-        "output": None,
+        "output": 100,
         "reasoning": None,
     }
 

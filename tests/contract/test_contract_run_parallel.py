@@ -161,8 +161,9 @@ def test_a_rejected_key_or_an_empty_account_stops_the_run(world: World, final: A
         prepare(world, server.base_url, tasks=4, concurrency={"requests": 1})
         outcome = world.minitask("run", "p", "--json")
         assert len(server.requests) == 1
-    [first] = [each for each in outcome.json["tasks"] if each["verdict"] == "error"]
-    rest = [each for each in outcome.json["tasks"] if each is not first]
+    tasks = outcome.json["tasks"]
+    [first] = [each for each in tasks if each["verdict"] == "error"]
+    rest = [each for each in tasks if each is not first]
     assert outcome.code == 3, outcome.text
     assert [each["verdict"] for each in rest] == ["skipped"] * 3
     said = first["reason"].splitlines()[0]

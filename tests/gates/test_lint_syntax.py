@@ -10,7 +10,10 @@ import warnings
 import pytest
 
 from minitask.edits.model import Change
+from minitask.gates.grammars import GRAMMARS
+from minitask.gates.hints import JUDGED
 from minitask.gates.lint import check_lint
+from minitask.gates.syntax import _CHECKS
 from minitask.spec.model import Spec
 
 SPEC = Spec(path="mini-projects/p/01.md", number="1", title="Add a flag")
@@ -159,3 +162,7 @@ def test_a_parser_is_imported_only_for_a_file_of_its_language() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_every_file_that_can_be_judged_is_looked_at():
+    assert {*GRAMMARS, *_CHECKS} == JUDGED

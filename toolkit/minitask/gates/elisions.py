@@ -7,6 +7,11 @@ something happens to none of it; with dots, less will do. Anything longer, or ab
 from __future__ import annotations
 
 import re
+from functools import cache
+
+from minitask.gates.hints import may_elide
+
+# The long patterns are compiled where a line calls for them: that takes longer than all else in a small task.
 
 LONGEST = 160
 """Characters above which a line is prose, whatever it says."""
@@ -17,12 +22,6 @@ _LEADER = re.compile(
     re.IGNORECASE,
 )
 _TRAILER = re.compile(r"(?:\*+/\s*\}?|--+>|-*%>|#\}|-*\}\}|\*\))\s*$")
-# A word or mark that every phrase below has: most lines have none, and need no closer look.
-_HINT = re.compile(
-    r"\.\.\.|…|\. \. \.|rest\b|remain|other|existing|previous|original|current|same|unchanged|untouched|unmodified|"
-    r"omitted|elided|snipped|not shown|intact|identical|as before|as it was|changes",
-    re.IGNORECASE,
-)
 _DOTS = re.compile(r"\.{3,}|…|(?:\. ){2,}\.")
 # Brackets and quotes around words, which say nothing here.
 _AROUND = re.compile(r"[()\[\]{}<>*_`\"“”']+")
@@ -65,54 +64,67 @@ _AND = rf"(?:(?:,| and| &| /|/) ?(?:[\w./-]+ ){{0,2}}{_ANY})*"
 
 _CLAUSE = r"(?:if|when|while|where|unless|until|whether|since|because|for|but|so) "
 
-# Phrases that tell without dots: all about code, all saying that it is left as it is or left out.
-_PLAIN = re.compile(
-    "|".join(
-        (
-            rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
-            rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
-            rf"{_OTHER}{_WORDS} {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
-            rf"(?:keep|leave) (?:{_OTHER}|{_REST} of){_WORDS} {_CODE}{_AND}(?: {_STATE})?",
-            rf"(?:[\w./-]+ ){{0,2}}?(?:code|bod(?:y|ies)|implementations?|methods?|functions?|imports|logic) {_GONE}",
-            rf"everything else {_GONE}",
-            r"(?:exactly )?(?:the )?same as before",
-            rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
-            r"omitted for (?:brevity|clarity)",
+
+@cache
+def _plain() -> re.Pattern[str]:
+    """Phrases that tell without dots: all about code, all saying that it is left as it is or left out."""
+    return re.compile(
+        "|".join(
+            (
+                rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
+                rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
+                rf"{_OTHER}{_WORDS} {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
+                rf"(?:keep|leave) (?:{_OTHER}|{_REST} of){_WORDS} {_CODE}{_AND}(?: {_STATE})?",
+                rf"(?:[\w./-]+ ){{0,2}}?(?:code|bod(?:y|ies)|implementations?|methods?|functions?|imports|logic) {_GONE}",
+                rf"everything else {_GONE}",
+                r"(?:exactly )?(?:the )?same as before",
+                rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
+                r"omitted for (?:brevity|clarity)",
+            )
         )
     )
-)
-# Phrases that tell with dots before or behind them.
-_DOTTED = re.compile(
-    "|".join(
-        (
-            rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
-            rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
-            rf"{_KEEP}?everything else(?: {_STATE})?",
-            rf"(?!{_CLAUSE})(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
-            r"(?:[\w./-]+ ){0,2}?(?:code|file) continues(?: (?:here|below|as before))?",
-            rf"{_GONE}",
-            rf"\d+ (?:more |other |unchanged |omitted )*lines(?: {_STATE})?",
-            r"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
-            r"snip(?:ped)?",
+
+
+@cache
+def _dotted() -> re.Pattern[str]:
+    """Phrases that tell with dots before or behind them."""
+    return re.compile(
+        "|".join(
+            (
+                rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
+                rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
+                rf"{_KEEP}?everything else(?: {_STATE})?",
+                rf"(?!{_CLAUSE})(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
+                r"(?:[\w./-]+ ){0,2}?(?:code|file) continues(?: (?:here|below|as before))?",
+                rf"{_GONE}",
+                rf"\d+ (?:more |other |unchanged |omitted )*lines(?: {_STATE})?",
+                r"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
+                r"snip(?:ped)?",
+            )
         )
     )
-)
-# Phrases that tell with dots behind them only, as many a plain comment ends.
-_TRAILING = re.compile(
-    "|".join(
-        (
-            rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
-            rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
+
+
+@cache
+def _trailing() -> re.Pattern[str]:
+    """Phrases that tell with dots behind them only, as many a plain comment ends."""
+    return re.compile(
+        "|".join(
+            (
+                rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
+                rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
+            )
         )
     )
-)
+
+
 # Between dots on both sides, a word for code will do: `// ... imports ...`.
 _ENCLOSED = re.compile(rf"(?:[\w./-]+ ){{0,2}}?{_CODE}|existing|unchanged|rest|same")
 
 
 def is_elision(line: str) -> bool:
     """Whether the line, in any language, is nothing but a comment or a note that elides code."""
-    if len(line) > LONGEST or not _HINT.search(line):
+    if len(line) > LONGEST or not may_elide(line):
         return False
     inner = comment_text(line)
     if inner is not None:
@@ -123,7 +135,7 @@ def is_elision(line: str) -> bool:
 
 def is_note(line: str) -> bool:
     """Whether the line, with no comment's marks needed, says that code is left out."""
-    if len(line) > LONGEST or not _HINT.search(line):
+    if len(line) > LONGEST or not may_elide(line):
         return False
     bare = line.strip()
     return is_elision(line) or (not _CODELIKE.search(bare) and _tells(bare, plain=True))
@@ -143,8 +155,8 @@ def _tells(text: str, *, plain: bool) -> bool:
     phrase = " ".join(dotted.replace("…", " ").split()).strip(" -=~#!/:;.,")
     if before and behind and _ENCLOSED.fullmatch(phrase):
         return True
-    if before and _DOTTED.fullmatch(phrase):
+    if before and _dotted().fullmatch(phrase):
         return True
-    if behind and _TRAILING.fullmatch(phrase):
+    if behind and _trailing().fullmatch(phrase):
         return True
-    return (plain or behind) and bool(_PLAIN.fullmatch(phrase))
+    return (plain or behind) and bool(_plain().fullmatch(phrase))

@@ -6,16 +6,16 @@ had. Its reason is written to be sent back to whoever wrote the change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePosixPath
 
 from minitask.edits.model import Change, Reader
 from minitask.gates.fault import Fault, Proposal
-from minitask.gates.placeholders import Known, find_placeholders
+from minitask.gates.hints import JUDGED, may_elide
 from minitask.gates.ruling import Ruling
-from minitask.gates.shrinkage import find_shrinkage
-from minitask.gates.syntax import find_syntax_fault
 from minitask.spec.model import Spec
 
+Known = Callable[[], frozenset[str]]
 GATE = "lint"
 _SHOWN = 5
 """Faults that a reason names; the rest are counted."""
@@ -53,15 +53,42 @@ def _faults(
     """What is wrong with a file, one fault a line at most: a placeholder says more than the syntax error it causes."""
     if proposal.content == proposal.base:
         return
-    found = list(find_placeholders(proposal, known=known))
-    syntax = find_syntax_fault(proposal)
+    found = _placeholders(proposal, known)
+    syntax = _syntax_fault(proposal)
     if syntax is not None and all(fault.line != syntax.line for fault in found):
         found.append(syntax)
     yield from sorted(found, key=lambda fault: fault.line)
-    others = tuple(other for other in proposals if other is not proposal)
-    shrunk = find_shrinkage(proposal, spec=spec, others=others)
+    shrunk = _shrinkage(proposal, proposals, spec)
     if shrunk is not None:
         yield shrunk
+
+
+# Each check is imported where a file calls for it: patterns and parsers take longer than all else in a small task.
+
+
+def _placeholders(proposal: Proposal, known: Known) -> list[Fault]:
+    if not may_elide(proposal.content):
+        return []
+    from minitask.gates.placeholders import find_placeholders
+
+    return list(find_placeholders(proposal, known=known))
+
+
+def _syntax_fault(proposal: Proposal) -> Fault | None:
+    if PurePosixPath(proposal.path).suffix.lower() not in JUDGED:
+        return None
+    from minitask.gates.syntax import find_syntax_fault
+
+    return find_syntax_fault(proposal)
+
+
+def _shrinkage(proposal: Proposal, proposals: Sequence[Proposal], spec: Spec) -> Fault | None:
+    if proposal.base is None or len(proposal.content) >= len(proposal.base):
+        return None
+    from minitask.gates.shrinkage import find_shrinkage
+
+    others = tuple(other for other in proposals if other is not proposal)
+    return find_shrinkage(proposal, spec=spec, others=others)
 
 
 def _known_lines(changes: Sequence[Change], read: Reader, spec: Spec) -> Known:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from minitask.errors import BudgetError, EditError, MachineError, RefusedError, StoppedError
-from minitask.executors.http import Post
 from minitask.executors.model import ExecutorFailure, FailureKind, Round
 from minitask.executors.registry import make_executor
 from minitask.executors.script import has_script
@@ -40,6 +40,9 @@ from minitask.run.sealing import move_branch, record_landing, seal
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Undertaking, Wishes
 from minitask.run.workplace import SlotWorkplace
+
+if TYPE_CHECKING:
+    from minitask.executors.http import Post
 
 BATCH_SECONDS = 26 * 3600.0
 """A batch is answered within a day."""

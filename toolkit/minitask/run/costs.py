@@ -9,7 +9,6 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from minitask.edits.model import Change
-from minitask.executors.http import is_loopback
 from minitask.executors.model import Order
 from minitask.ledger.usage import Usage
 from minitask.policy.route import Route
@@ -27,8 +26,7 @@ def tariff(engine: Engine, route: Route, *, batch: bool = False) -> Tariff:
     """What calls on a route cost by; a model that Ollama runs on this machine bills nobody."""
     setting = engine.settings.executors.get(route.executor)
     base_url = setting.base_url if setting else ""
-    local = setting is not None and setting.type in LOCAL_TYPES
-    here = local and is_loopback(base_url or OLLAMA_URL) and not route.model.endswith("-cloud")
+    here = setting is not None and setting.type in LOCAL_TYPES and _is_here(base_url, route.model)
     return Tariff(
         model=route.model,
         base_url=base_url,
@@ -36,6 +34,12 @@ def tariff(engine: Engine, route: Route, *, batch: bool = False) -> Tariff:
         is_local=here,
         batch=batch,
     )
+
+
+def _is_here(base_url: str, model: str) -> bool:
+    from minitask.executors.http import is_loopback
+
+    return is_loopback(base_url or OLLAMA_URL) and not model.endswith("-cloud")
 
 
 def estimate_usage(order: Order, changes: Sequence[Change]) -> Usage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minitask.errors import UsageError
-from minitask.executors.ollama import OllamaExecutor
 from minitask.executors.registry import make_executor
 from minitask.policy.route import Route
 from minitask.presets import AUTO
@@ -18,6 +17,8 @@ def resolve_model(engine: Engine, route: Route) -> Route:
     """The route with a real model's name; raises `ExecutorFailure` where the server cannot be asked."""
     if route.model != AUTO:
         return route
+    from minitask.executors.ollama import OllamaExecutor
+
     executor = make_executor(route.executor, engine.settings, engine.environ)
     if not isinstance(executor, OllamaExecutor):
         raise UsageError(

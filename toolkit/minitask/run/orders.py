@@ -7,8 +7,6 @@ from dataclasses import replace
 
 from minitask.errors import RefusedError
 from minitask.executors.model import Excerpt, Order
-from minitask.executors.moves import is_only_moved
-from minitask.executors.prompt import system_prompt, user_prompt
 from minitask.policy.reply_format import ReplyFormat, choose_format
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tokens import estimate_tokens, token_scale
@@ -58,6 +56,8 @@ def metered(order: Order, meter: TaskMeter) -> Order:
 
 def prompt_tokens(order: Order) -> int:
     """An estimate of what the first prompt takes, as the model counts."""
+    from minitask.executors.prompt import system_prompt, user_prompt
+
     text = f"{system_prompt(order.reply_format, shared=order.shared)}\n{user_prompt(order)}"
     return estimate_tokens(text, scale=order.token_scale)
 
@@ -150,6 +150,8 @@ def _excerpts(task: Task, anchor: Anchor, engine: Engine) -> list[Excerpt]:
 def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerpt]:
     if not ref.ranges:
         return [Excerpt(ref.path, 1, text, whole=True)]
+    from minitask.executors.moves import is_only_moved
+
     lines = text.split("\n")
     found = []
     for cited in ref.ranges:

@@ -11,11 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from minitask.repo.desk import Desk, open_desk
 from minitask.repo.workspace import Slot
 from minitask.run.engine import Engine, scratch_folder
 from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.repo.desk import Desk
 
 _taken: set[Path] = set()
 _lock = threading.Lock()
@@ -31,6 +34,8 @@ class SlotWorkplace:
     @contextmanager
     def open(self) -> Iterator[Desk]:
         """The desk, for as long as the block lasts."""
+        from minitask.repo.desk import open_desk
+
         with _free_slot(self.engine) as slot:
             repository = self.engine.repository
             with open_desk(
