@@ -43,6 +43,7 @@ _DATA = (
     r"services|tables|records|text|paragraphs|resources|blocks?)"
 )
 _ANY = rf"(?:{_CODE}|{_DATA})"
+_OWN = r"code|bod(?:y|ies)|implementations?|methods?|functions?|imports|logic"
 _IS = r"(?:(?:is|are|was|were|stays?|remains?|left|kept|goes?|continues?|will(?: be| stay| remain)?) )?"
 _WHY = r"(?: for (?:brevity|clarity)| to save space)?"
 # What is said of code that is not shown; the first is as good as an admission, the second needs dots or a subject.
@@ -75,7 +76,7 @@ def _plain() -> re.Pattern[str]:
                 rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
                 rf"{_OTHER}{_WORDS} {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
                 rf"(?:keep|leave) (?:{_OTHER}|{_REST} of){_WORDS} {_CODE}{_AND}(?: {_STATE})?",
-                rf"(?:[\w./-]+ ){{0,2}}?(?:code|bod(?:y|ies)|implementations?|methods?|functions?|imports|logic) {_GONE}",
+                rf"(?:[\w./-]+ ){{0,2}}?(?:{_OWN}) {_GONE}",
                 rf"everything else {_GONE}",
                 r"(?:exactly )?(?:the )?same as before",
                 rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
