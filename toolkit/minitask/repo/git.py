@@ -38,6 +38,7 @@ PLAIN = (
     "core.excludesFile=/dev/null",
 )
 USER_CONFIG = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
+TRANSPORT = ("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_PROXY_COMMAND")
 IDENTITY = ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE")
 
 
@@ -74,8 +75,8 @@ class Git:
         """The environment that the command runs in."""
         cleaned = clean_environment(self.environ)
         if self.user_config:
-            identity = {key: self.environ[key] for key in IDENTITY if key in self.environ}
-            return cleaned | identity
+            own = (*IDENTITY, *TRANSPORT)
+            return cleaned | {key: self.environ[key] for key in own if key in self.environ}
         return cleaned | {
             "GIT_CONFIG_GLOBAL": "/dev/null",
             "GIT_CONFIG_SYSTEM": "/dev/null",
