@@ -65,32 +65,38 @@ def _initialiser(
 ) -> Callable[..., None]:
     """What sets every field, from arguments by position or name, then from its default or factory."""
     names = tuple(item.name for item in fields)
-    writers = tuple(_writer(cls, name, slots=slots) for name in names)
-    defaults = {item.name: item.default for item in fields if item.default is not MISSING}
-    factories = {
-        item.name: item.default_factory for item in fields if item.default_factory is not MISSING
-    }
-    setters = tuple(zip(names, writers, strict=True))
+    setters = tuple((name, _writer(cls, name, slots=slots)) for name in names)
+    makers = {item.name: _maker(item) for item in fields if _has_default(item)}
 
     def initialise(self: Any, /, *args: Any, **given: Any) -> None:
         count = len(args)
         if count > len(names):
             raise TypeError(f"{cls.__qualname__} takes at most {len(names)} values, not {count}")
-        for write, value in zip(writers, args, strict=False):
+        for (_, write), value in zip(setters, args, strict=False):
             write(self, value)
         for name, write in setters[count:]:
             if name in given:
                 write(self, given.pop(name))
-            elif name in defaults:
-                write(self, defaults[name])
-            elif name in factories:
-                write(self, factories[name]())
+            elif name in makers:
+                write(self, makers[name]())
             else:
                 raise TypeError(f"{cls.__qualname__} needs a value for {name!r}")
         if given:
             raise TypeError(f"{cls.__qualname__} has no field {next(iter(given))!r} to set (again)")
 
     return initialise
+
+
+def _has_default(item: dataclasses.Field[Any]) -> bool:
+    return item.default is not MISSING or item.default_factory is not MISSING
+
+
+def _maker(item: dataclasses.Field[Any]) -> Callable[[], Any]:
+    """What gives a field's default."""
+    if item.default_factory is not MISSING:
+        return item.default_factory
+    default = item.default
+    return lambda: default
 
 
 def _writer(cls: type, name: str, *, slots: bool) -> Writer:

@@ -21,6 +21,7 @@ COMMANDS = {
     "merge": "land tasks that are proven",
     "undo": "take landed tasks back",
     "verify": "prove a branch or commit again",
+    "sync": "share task branches and the ledger with a remote",
     "clean": "remove workspaces, caches and finished branches",
     "trust": "let this repository's minitask.yaml name executors and the sandbox",
     "config": "the settings in force, and where each comes from",

@@ -6,14 +6,16 @@ from decimal import Decimal, InvalidOperation
 
 import click
 
+from minitask.cli.progress import manner
 from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.errors import UsageError
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
 from minitask.run.askers import Askers, Pool
 from minitask.run.engine import Engine
-from minitask.run.finding import find_tasks
+from minitask.run.finding import Found, find_tasks
 from minitask.run.project import run_project
+from minitask.run.selection import Choice, select
 from minitask.run.undertaking import Wishes
 
 
@@ -33,6 +35,18 @@ from minitask.run.undertaking import Wishes
     is_flag=True,
     help="Send model calls as batches, at half price; they may take hours, and survive a kill.",
 )
+@click.option("--only", multiple=True, metavar="TASK", help="This task alone; may be given again.")
+@click.option("--from", "since", metavar="TASK", help="This task, and all that come after it.")
+@click.option("--retry-failed", is_flag=True, help="Those tasks alone whose last attempt failed.")
+@click.option(
+    "--fail-fast/--keep-going",
+    default=False,
+    help="Begin nothing more after a failure, or go on with what does not depend on it (default).",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be asked of whom, at what cost; spend nothing."
+)
+@click.option("--events", is_flag=True, help="Progress as JSON lines on standard error.")
 @click.option("--again", is_flag=True, help="Run tasks though they have landed.")
 @json_option
 @click.pass_context
@@ -48,15 +62,25 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     into = str(options["into"]) if options["into"] else None
     most = options["max_cost"]
     limit = _amount(str(most)) if most else session.settings.max_cost_usd
-    with session.engine(f"run {' '.join(specs)}", quiet=as_json) as engine:
+    how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
+    purpose = f"run {' '.join(specs)}"
+    with session.engine(purpose, how=how, budget_usd=limit) as engine:
         started = engine.clock()
         place = session.place(engine, into)
-        found = find_tasks(engine, specs, place)
+        choice = Choice(
+            only=_names(options["only"]),
+            since=str(options["since"] or ""),
+            retry_failed=bool(options["retry_failed"]),
+        )
+        found = select(engine, find_tasks(engine, specs, place), place, choice)
+        if options["dry_run"]:
+            return _dry_run(engine, found, ", ".join(specs), as_json=as_json)
         wishes = Wishes(
             Demand(),
             merge=not options["no_merge"],
             again=bool(options["again"]),
             batch=bool(options["batch"]),
+            fail_fast=bool(options["fail_fast"]),
             purse=Purse(limit),
         )
         jobs = int(str(options["jobs"] or session.settings.jobs))
@@ -73,6 +97,22 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     else:
         click.echo(render_run(summary))
     return exit_code(results)
+
+
+def _names(given: object) -> tuple[str, ...]:
+    return tuple(map(str, given)) if isinstance(given, tuple) else ()
+
+
+def _dry_run(engine: Engine, found: Found, project: str, *, as_json: bool) -> int:
+    from minitask.reports.outlook import outlook_document, render_outlook
+    from minitask.run.outlook import look_ahead
+
+    prospects = look_ahead(engine, found.tasks)
+    if as_json:
+        print_json(outlook_document(project, prospects))
+    else:
+        click.echo(render_outlook(prospects))
+    return 0
 
 
 def _askers(engine: Engine, requests: int, *, batch: bool) -> Askers:

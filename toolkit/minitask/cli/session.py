@@ -6,19 +6,21 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from minitask.cli.edge import say
+from minitask.cli.progress import Manner, watching
 from minitask.errors import UsageError
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.ledger.record import TaskResult
     from minitask.repo.repository import Repository
-    from minitask.run.engine import Engine, Progress
+    from minitask.run.engine import Engine
     from minitask.run.tasks import Place
     from minitask.settings import Settings
 
@@ -46,20 +48,29 @@ class Session:
 
     @contextmanager
     def engine(
-        self, purpose: str, *, quiet: bool = False, looks_only: bool = False
+        self,
+        purpose: str,
+        *,
+        quiet: bool = False,
+        looks_only: bool = False,
+        how: Manner | None = None,
+        budget_usd: Decimal | None = None,
     ) -> Iterator[Engine]:
         """An engine under the repository's lock, or one that only looks; progress goes to stderr."""
         from minitask.run.engine import open_engine
 
-        emit = _silent if quiet else _progress
-        with open_engine(
-            self.repository,
-            self.settings,
-            environ=self.environ,
-            purpose=purpose,
-            emit=emit,
-            looks_only=looks_only,
-        ) as engine:
+        chosen = how or (Manner.SILENT if quiet else Manner.PLAIN)
+        with (
+            watching(chosen, budget_usd=budget_usd) as emit,
+            open_engine(
+                self.repository,
+                self.settings,
+                environ=self.environ,
+                purpose=purpose,
+                emit=emit,
+                looks_only=looks_only,
+            ) as engine,
+        ):
             if not looks_only:
                 _say_lost(engine)
             yield engine
@@ -131,14 +142,3 @@ def _say_lost(engine: Engine) -> None:
         say(
             f"note: a call for {task} was under way when the last command ended; its cost is on record, estimated"
         )
-
-
-def _progress(event: Progress) -> None:
-    task = f"{event.task}: " if event.task else ""
-    say(f"{task}{event.stage}{f': {event.text}' if event.text else ''}")
-
-
-def _silent(event: Progress) -> None:
-    """Say nothing but that somebody else holds the lock."""
-    if event.stage == "waiting":
-        say(event.text)

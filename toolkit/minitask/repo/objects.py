@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from typing import IO, cast
@@ -16,6 +17,8 @@ from minitask.values import dataclass
 
 FILE_MODES = ("100644", "100755")
 SYMLINK, SUBMODULE, TREE = "120000", "160000", "40000"
+CHUNK_BYTES = 2048
+"""Names sent at once. Two chunks may wait unread, and the smallest pipe (one page) holds both: no write ever waits."""
 
 
 def blob_id(content: bytes, *, like: str) -> str:
@@ -34,6 +37,14 @@ class Entry:
 
 
 @dataclass(slots=True)
+class Flight:
+    """One `read_many` under way: how many answers git still owes, and those taken in to make way for other requests."""
+
+    owed: int = 0
+    landed: deque[bytes | None] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
 class Objects:
     """Open pipes to `git cat-file --batch`; trees that were read are kept. Safe to share between threads."""
 
@@ -42,24 +53,72 @@ class Objects:
     _trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _roots: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _flight: Flight = field(default_factory=Flight)
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
         """The id, type and content of the object that `name` (no newline in it) resolves to, if any."""
         with self._lock:
-            return self._read(name)
+            self._land()
+            self._send(_line(name))
+            found = self._answer()
+        return (found[0].decode(), found[1].decode(), found[2]) if found else None
 
-    def _read(self, name: str) -> tuple[str, str, bytes] | None:
-        self._stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
-        self._stdin.flush()
+    def read_many(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """The content of each object (None: there is none), in the order of the names; git works ahead.
+
+        Any other read may come between two answers, and the rest may be left unread.
+        """
+        flight = Flight()
+        ahead = 0
+        for lines in _chunks(names):
+            with self._lock:
+                if self._flight is not flight or len(lines) == 1:
+                    self._land()
+                    self._flight = flight
+                self._send(b"".join(lines))
+                flight.owed += len(lines)
+            for _ in range(ahead):
+                yield self._next(flight)
+            ahead = len(lines)
+        for _ in range(ahead):
+            yield self._next(flight)
+
+    def _next(self, flight: Flight) -> bytes | None:
+        with self._lock:
+            if flight.landed:
+                return flight.landed.popleft()
+            return self._owed(flight)
+
+    def _land(self) -> None:
+        """Take in all that git owes, so that the next answer is to the next request."""
+        flight = self._flight
+        while flight.owed:
+            flight.landed.append(self._owed(flight))
+
+    def _owed(self, flight: Flight) -> bytes | None:
+        flight.owed -= 1
+        found = self._answer()
+        return found[2] if found else None
+
+    def _send(self, lines: bytes) -> None:
+        try:
+            self._stdin.write(lines)
+            self._stdin.flush()
+        except BrokenPipeError:
+            raise _ended() from None
+
+    def _answer(self) -> tuple[bytes, bytes, bytes] | None:
         header = self._stdout.readline()
         if not header:
-            raise MachineError("git cat-file ended early", hint="run `minitask doctor`")
+            raise _ended()
         words = header.split()
         if len(words) != 3 or not words[2].isdigit():
             return None
-        content = self._stdout.read(int(words[2]))
-        self._stdout.read(1)
-        return words[0].decode(), words[1].decode(), content
+        size = int(words[2])
+        content = self._stdout.read(size + 1)
+        if len(content) <= size:
+            raise _ended()
+        return words[0], words[1], content[:-1]
 
     def commit(self, revision: str) -> str | None:
         """The id of the commit that a revision names, if it names one."""
@@ -81,6 +140,13 @@ class Objects:
             found = self.read(tree)
             self._trees[tree] = _parse_tree(found[2], len(tree) // 2) if found else {}
         return self._trees[tree]
+
+    def entries_of(self, trees: Sequence[str]) -> list[dict[str, Entry]]:
+        """The names in each of many trees, asked for at once."""
+        unread = [tree for tree in dict.fromkeys(trees) if tree not in self._trees]
+        for tree, content in zip(unread, self.read_many(unread), strict=True):
+            self._trees[tree] = _parse_tree(content or b"", len(tree) // 2)
+        return [self._trees[tree] for tree in trees]
 
     def entry(self, commit: str, path: str) -> Entry | None:
         """What stands at a path of a commit, if anything."""
@@ -118,6 +184,28 @@ def open_objects(git: Git) -> Iterator[Objects]:
     argv = git.argv("cat-file", "--batch")
     with process.spawn(argv, cwd=git.git_dir, env=git.env()) as child:
         yield Objects(cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout))
+
+
+def _line(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _chunks(names: Iterable[str]) -> Iterator[list[bytes]]:
+    """The names as lines, in lists that are no longer than a chunk; a name that is comes alone."""
+    chunk: list[bytes] = []
+    size = 0
+    for line in map(_line, names):
+        if chunk and size + len(line) > CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    if chunk:
+        yield chunk
+
+
+def _ended() -> MachineError:
+    return MachineError("git cat-file ended early", hint="run `minitask doctor`")
 
 
 def _parse_tree(content: bytes, id_bytes: int) -> dict[str, Entry]:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from minitask.errors import MinitaskError, UsageError
+from minitask.ledger.record import TaskResult
 from minitask.repo import advance, commits, locks, refs, sandbox, workspace
 from minitask.repo.cache import Cache
 from minitask.repo.commits import Signature
@@ -31,11 +32,12 @@ BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/.]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something that happened to a task, for whoever watches: its stage, and a few words."""
+    """What happened to a task, for whoever watches: its stage, a few words, and its result once it is done."""
 
     task: str
     stage: str
     text: str = ""
+    result: TaskResult | None = None
 
 
 @dataclass(slots=True)

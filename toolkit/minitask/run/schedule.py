@@ -1,4 +1,4 @@
-"""Which task is begun when: in dependency order, each on the target as it is by then.
+"""Which task is begun when: as soon as what it waits for has landed, each on the target as it is by then.
 
 Every task under way has a thread of its own. Validations, and all else that takes a core, run as many at once as there
 are jobs; executors are asked as many at once as the config allows. What is proven lands through one queue.
@@ -25,19 +25,26 @@ from minitask.run.known import look
 from minitask.run.queue import LandingQueue
 from minitask.run.tasks import Place, Task, load_file
 from minitask.run.undertaking import Undertaking, Wishes
-from minitask.spec.model import Spec
 from minitask.values import dataclass
 
+FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
 AHEAD = 2
 """How many times as many tasks as can be asked about at once are begun: no executor waits for a validation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Tasks in the order to run them, what each depends on by name, and those that may not run, with the reason."""
+    """Tasks in the order to report them, and by name what each waits for.
+
+    `needs` are those that it depends on, in the run or not; `after` those of the run whose files it takes up; `clashes`
+    those that it may not run beside. The higher its `urgency`, the sooner it starts. `refused` may not run at all.
+    """
 
     tasks: tuple[Task, ...]
     needs: Mapping[str, tuple[str, ...]]
+    after: Mapping[str, tuple[str, ...]]
+    clashes: Mapping[str, tuple[str, ...]]
+    urgency: Mapping[str, int]
     refused: Mapping[str, RefusedError]
 
 
@@ -55,7 +62,8 @@ class Schedule:
         self._askers = askers
         self._jobs = threading.Semaphore(jobs)
         self._width = AHEAD * askers.width + jobs
-        self._waiting = list(plan.tasks)
+        self._tasks = {task.name: task for task in plan.tasks}
+        self._waiting = sorted(plan.tasks, key=lambda task: -plan.urgency[task.name])
         self._under_way: dict[str, Task] = {}
         self._results: dict[str, TaskResult] = {}
         self._ended: queue.SimpleQueue[tuple[Task, TaskResult | BaseException]] = (
@@ -70,6 +78,7 @@ class Schedule:
         ends the run at once.
         """
         interrupted: KeyboardInterrupt | None = None
+        self._engine.emit(Progress("", "tasks", str(len(self._plan.tasks))))
         while self._waiting or self._under_way:
             try:
                 self._start()
@@ -100,9 +109,11 @@ class Schedule:
             self._askers.leave()
 
     def _start_next(self) -> bool:
-        """Begin the first task that may be begun; whether there was one."""
-        for place, task in enumerate(self._waiting):
-            if self._is_blocked(task, self._waiting[:place]):
+        """Begin the most urgent task that may be begun; whether there was one."""
+        if len(self._under_way) >= self._width:
+            return False
+        for task in self._waiting:
+            if self._is_blocked(task):
                 continue
             self._waiting.remove(task)
             result = self._forbidden(task)
@@ -115,14 +126,13 @@ class Schedule:
             return True
         return False
 
-    def _is_blocked(self, task: Task, before: list[Task]) -> bool:
-        """Whether a task must wait: for one that it depends on, for one with the same files, or for a thread."""
-        unfinished = [*self._under_way.values(), *before]
-        if any(other.name in self._plan.needs[task.name] for other in unfinished):
+    def _is_blocked(self, task: Task) -> bool:
+        """Whether a task must wait: for one that comes before it, or for one that it may not run beside."""
+        plan = self._plan
+        before = (*plan.needs[task.name], *plan.after[task.name])
+        if any(name in self._tasks and name not in self._results for name in before):
             return True
-        if any(_share_files(task.spec, other.spec) for other in unfinished):
-            return True
-        return len(self._under_way) >= self._width
+        return any(name in self._under_way for name in plan.clashes[task.name])
 
     def _forbidden(self, task: Task) -> TaskResult | None:
         """The result of a task that may not begin."""
@@ -132,6 +142,9 @@ class Schedule:
         missing = self._missing(task)
         if missing:
             return _skipped(task, f"it depends on {missing}, which did not land")
+        missing = self._missing_files(task)
+        if missing:
+            return _skipped(task, f"it needs {missing}, which did not land")
         if self._stopped_by:
             return _skipped(task, f"the run was stopped: {self._stopped_by}")
         return None
@@ -165,9 +178,13 @@ class Schedule:
 
     def _done(self, result: TaskResult) -> None:
         self._results[result.task] = result
+        why = result.reason.partition("\n")[0]
         if result.stops_run:
-            self._stopped_by = self._stopped_by or result.reason.partition("\n")[0]
-        self._engine.emit(Progress(result.task, "done", result.verdict.value))
+            self._stopped_by = self._stopped_by or why
+        elif self._wishes.fail_fast and result.verdict in FAILURES:
+            self._stopped_by = self._stopped_by or f"{result.task} {result.verdict.value}: {why}"
+            self._askers.stop(self._stopped_by)
+        self._engine.emit(Progress(result.task, "done", result.verdict.value, result))
 
     def _missing(self, task: Task) -> str:
         """The first dependency that is not on the target."""
@@ -177,6 +194,15 @@ class Schedule:
                 return f"{name} ({result.verdict.value})"
             if result is None and not self._has_landed(name):
                 return name
+        return ""
+
+    def _missing_files(self, task: Task) -> str:
+        """The first task that this one comes after, by their files, and that is not on the target."""
+        for name in self._plan.after[task.name]:
+            verdict = self._results[name].verdict
+            if verdict is not Verdict.MERGED:
+                paths = ", ".join(_common_files(task, self._tasks[name]))
+                return f"{paths or 'the work'} of {name} ({verdict.value})"
         return ""
 
     def _has_landed(self, name: str) -> bool:
@@ -195,11 +221,8 @@ class Schedule:
         return next((item for item in fresh if item.name == task.name), replace(task, base=tip))
 
 
-def _share_files(one: Spec, other: Spec) -> bool:
-    """Whether one of them writes what the other writes or reads."""
-    mine, theirs = ({ref.path for ref in spec.writes()} for spec in (one, other))
-    all_mine, all_theirs = ({ref.path for ref in spec.files} for spec in (one, other))
-    return bool(mine & all_theirs or theirs & all_mine)
+def _common_files(one: Task, other: Task) -> list[str]:
+    return sorted({ref.path for ref in one.spec.files} & {ref.path for ref in other.spec.files})
 
 
 def _skipped(task: Task, reason: str) -> TaskResult:

@@ -22,14 +22,15 @@ class Wishes:
     """How a task is to be run: where it is to go, whether it lands, whether it runs though it is proven or landed.
 
     `known` is what a run has asked git for all of its tasks. `land` lands what is proven, in place of landing it alone.
-    With `batch`, model calls go into a provider's batches where it has them.
-    `purse` is what all tasks of the command may cost; a spec's own limit can only be lower.
+    With `fail_fast`, nothing more begins after a failure. With `batch`, model calls go into a provider's batches, where
+    it has them. `purse` is what all tasks of the command may cost; a spec's own limit can only be lower.
     """
 
     demand: Demand
     merge: bool = True
     again: bool = False
     batch: bool = False
+    fail_fast: bool = False
     purse: Purse | None = None
     land: Callable[[Task, Candidate], Landed] | None = None
     known: Known | None = None

@@ -1,0 +1,89 @@
+"""How a command says what it is doing, on standard error: plain lines, a live view, JSON lines, or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import click
+
+from minitask.cli.edge import say
+
+if TYPE_CHECKING:
+    from minitask.run.engine import Progress
+
+Emit = Callable[["Progress"], None]
+
+
+class Manner(StrEnum):
+    """How progress is shown."""
+
+    SILENT = "silent"
+    PLAIN = "plain"
+    EVENTS = "events"
+    LIVE = "live"
+
+
+def manner(*, as_json: bool, events: bool, live: bool = False) -> Manner:
+    """The manner that fits: events where they are asked for, a live view on a terminal."""
+    if events:
+        return Manner.EVENTS
+    if as_json:
+        return Manner.SILENT
+    return Manner.LIVE if live and sys.stderr.isatty() else Manner.PLAIN
+
+
+@contextmanager
+def watching(how: Manner, *, budget_usd: Decimal | None = None) -> Iterator[Emit]:
+    """What to tell of progress, for as long as the block lasts."""
+    if how is Manner.LIVE:
+        with _live(budget_usd) as emit:
+            yield emit
+    else:
+        yield {Manner.SILENT: _silent, Manner.EVENTS: _event}.get(how, _plain)
+
+
+@contextmanager
+def _live(budget_usd: Decimal | None) -> Iterator[Emit]:
+    from rich.console import Console
+    from rich.live import Live
+
+    from minitask.reports.live import RunView
+
+    view, lock = RunView(budget_usd), threading.Lock()
+    console = Console(stderr=True)
+    with Live(view, console=console, refresh_per_second=8, transient=True) as live:
+
+        def emit(event: Progress) -> None:
+            with lock:
+                line = view.take(event)
+            if line:
+                live.console.print(line, highlight=False, markup=False)
+
+        yield emit
+
+
+def _plain(event: Progress) -> None:
+    if event.stage == "tasks":
+        return
+    task = f"{event.task}: " if event.task else ""
+    say(f"{task}{event.stage}{f': {event.text}' if event.text else ''}")
+
+
+def _event(event: Progress) -> None:
+    """One JSON object a line."""
+    from minitask.reports.live import event_document
+
+    click.echo(json.dumps(event_document(event), ensure_ascii=True), err=True)
+
+
+def _silent(event: Progress) -> None:
+    """Say nothing but that somebody else holds the lock."""
+    if event.stage == "waiting":
+        say(event.text)

@@ -1,0 +1,59 @@
+"""What the tasks of a run have to do with each other, and with tasks that are not part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from minitask.errors import UsageError
+from minitask.run.engine import Engine
+from minitask.run.finding import spec_paths
+from minitask.run.tasks import Place, Task, load_file
+from minitask.spec.graph import Graph, order
+from minitask.spec.implied import Implied, implied
+from minitask.spec.project import check_project
+
+ORDER_RULES = frozenset({"E208", "E209", "E211"})
+
+
+def check_order(engine: Engine, tasks: Sequence[Task], place: Place) -> None:
+    """Raise `UsageError` for what would make the order a guess: unknown dependencies, cycles, one id twice."""
+    known = [task.spec for task in _siblings(engine, tasks, place)]
+    for item in check_project([task.spec for task in tasks], known=known):
+        if item.code in ORDER_RULES:
+            where = f"{item.path}:{item.line}"
+            raise UsageError(f"{item.code} {item.message}", where=where, hint=item.hint)
+
+
+def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """The tasks, each after all that it depends on, else by path and place in the file."""
+    by_spec = {id(task.spec): task for task in tasks}
+    return tuple(by_spec[id(spec)] for spec in order([task.spec for task in tasks]))
+
+
+def dependencies(
+    engine: Engine, tasks: Sequence[Task], place: Place
+) -> Mapping[str, tuple[str, ...]]:
+    """The names of the tasks that each depends on, those outside the run included."""
+    others = _siblings(engine, tasks, place)
+    graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
+    return {
+        task.name: tuple(graph.names[need] for need in sorted(graph.needs[at]))
+        for at, task in enumerate(tasks)
+    }
+
+
+def implications(engine: Engine, tasks: Sequence[Task], place: Place) -> Implied:
+    """What the tasks' files imply, by the tasks' places, given the files at the target's tip."""
+
+    def is_there(path: str) -> bool:
+        return engine.objects.entry(place.base, path) is not None
+
+    return implied([task.spec for task in tasks], is_there=is_there)
+
+
+def _siblings(engine: Engine, tasks: Sequence[Task], place: Place) -> list[Task]:
+    """The tasks of the same folders that are not part of this run: a dependency may be one of them."""
+    mine = {task.path for task in tasks}
+    folders = {task.path.rpartition("/")[0] for task in tasks if task.spec.options.depends_on}
+    paths = {path for folder in folders for path in spec_paths(engine, place.base, folder)}
+    return [task for path in sorted(paths - mine) for task in load_file(engine, path, place).tasks]
