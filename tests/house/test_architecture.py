@@ -46,6 +46,7 @@ DOORS = {
     "httpx": {"executors/http.py"},
     "git": {"repo/gallery.py"},
     "genai_prices": {"policy/prices.py"},
+    "distributed": {"run/cluster.py"},
 }
 PROGRAMS = {"repo/landlock.py"}
 """Started as a program of its own, with nothing but its arguments and its environment."""

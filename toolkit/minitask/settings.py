@@ -22,7 +22,7 @@ from minitask.values import dataclass
 
 FILE = "minitask.yaml"
 PREFIX = "MINITASK_"
-GUARDED = ("preset", "executors", "sandbox", "network", "prices")
+GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers")
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")
 """Keys of numbers that an untrusted repository can only lower."""
@@ -56,6 +56,7 @@ DEFAULTS: Mapping[str, Any] = {
     "limits": {"seconds": 300, "memory_mb": 4096, "processes": 400, "output_mb": 16},
     "budget": {"max_cost_usd": None},
     "concurrency": {"jobs": 2, "requests": 8},
+    "workers": {"remote": ""},
 }
 ENVIRONMENT = {
     "MINITASK_PRESET": "preset",
@@ -133,6 +134,7 @@ class Settings:
     limits: Mapping[str, int]
     requests: int
     jobs: int
+    workers_remote: str
     max_cost_usd: Decimal | None
     values: Mapping[str, Any] = field(repr=False)
     sources: Mapping[str, str] = field(repr=False)
@@ -274,6 +276,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         limits=values["limits"],
         requests=int(values["concurrency"]["requests"]),
         jobs=int(values["concurrency"]["jobs"]),
+        workers_remote=values["workers"]["remote"],
         max_cost_usd=None if limit is None else Decimal(str(limit)),
         values=values,
         sources=sources,

@@ -17,6 +17,7 @@ COMMANDS = {
     "exec": "run one task: branch, change, proof, merge",
     "run": "run all the tasks of a project, in dependency order",
     "status": "where the tasks stand",
+    "graph": "draw a project: waves, what waits for what and why",
     "show": "the report of a task's latest attempt",
     "merge": "land tasks that are proven",
     "undo": "take landed tasks back",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 
 import click
@@ -9,14 +11,18 @@ import click
 from minitask.cli.progress import manner
 from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.errors import UsageError
+from minitask.ledger.record import TaskResult
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
 from minitask.run.askers import Askers, Pool
+from minitask.run.cluster import SCHEME, Cluster
 from minitask.run.engine import Engine
 from minitask.run.finding import Found, find_tasks
 from minitask.run.project import run_project
 from minitask.run.selection import Choice, select
+from minitask.run.tasks import Place
 from minitask.run.undertaking import Wishes
+from minitask.settings import Settings
 
 
 @click.command("run")
@@ -24,7 +30,13 @@ from minitask.run.undertaking import Wishes
 @click.option(
     "--jobs", type=click.IntRange(min=1), help="Validations at once (default: concurrency.jobs)."
 )
-@click.option("--engine", type=click.Choice(["local"]), default="local", help="Where tasks run.")
+@click.option(
+    "--engine",
+    "where",
+    default="local",
+    metavar="local|dask://HOST:PORT",
+    help="Where attempts are made: here, or on the workers of a Dask cluster.",
+)
 @click.option(
     "--max-cost", metavar="USD", help="Stop before the next call once this much is spent."
 )
@@ -59,44 +71,84 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     """
     session = start(ctx)
     as_json = bool(options["as_json"])
-    into = str(options["into"]) if options["into"] else None
-    most = options["max_cost"]
-    limit = _amount(str(most)) if most else session.settings.max_cost_usd
+    limit = _limit(options["max_cost"], session.settings)
     how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
     purpose = f"run {' '.join(specs)}"
     with session.engine(purpose, how=how, budget_usd=limit) as engine:
         started = engine.clock()
-        place = session.place(engine, into)
-        choice = Choice(
-            only=_names(options["only"]),
-            since=str(options["since"] or ""),
-            retry_failed=bool(options["retry_failed"]),
-        )
-        found = select(engine, find_tasks(engine, specs, place), place, choice)
+        into = options["into"]
+        place = session.place(engine, str(into) if into else None)
+        found = select(engine, find_tasks(engine, specs, place), place, _choice(options))
         if options["dry_run"]:
             return _dry_run(engine, found, ", ".join(specs), as_json=as_json)
-        wishes = Wishes(
-            Demand(),
-            merge=not options["no_merge"],
-            again=bool(options["again"]),
-            batch=bool(options["batch"]),
-            fail_fast=bool(options["fail_fast"]),
-            purse=Purse(limit),
-        )
-        jobs = int(str(options["jobs"] or session.settings.jobs))
-        askers = _askers(engine, session.settings.requests, batch=bool(options["batch"]))
-        results = run_project(engine, found, place=place, wishes=wishes, askers=askers, jobs=jobs)
+        results = _run(engine, found, place, options, limit=limit)
         seconds = engine.clock() - started
     from minitask.reports.results import RunSummary, render_run, run_document
 
-    summary = RunSummary(
-        ", ".join(specs), place.target.removeprefix("refs/heads/"), results, seconds
-    )
+    target = place.target.removeprefix("refs/heads/")
+    summary = RunSummary(", ".join(specs), target, results, seconds)
     if as_json:
         print_json(run_document(summary))
     else:
         click.echo(render_run(summary))
     return exit_code(results)
+
+
+def _run(
+    engine: Engine,
+    found: Found,
+    place: Place,
+    options: dict[str, object],
+    *,
+    limit: Decimal | None,
+) -> tuple[TaskResult, ...]:
+    settings = engine.settings
+    wishes = Wishes(
+        Demand(),
+        merge=not options["no_merge"],
+        again=bool(options["again"]),
+        batch=bool(options["batch"]),
+        fail_fast=bool(options["fail_fast"]),
+        purse=Purse(limit),
+    )
+    with _cluster(engine, str(options["where"])) as cluster:
+        return run_project(
+            engine,
+            found,
+            place=place,
+            wishes=wishes,
+            askers=_askers(engine, settings.requests, batch=bool(options["batch"])),
+            jobs=int(str(options["jobs"] or settings.jobs)),
+            cluster=cluster,
+        )
+
+
+def _choice(options: dict[str, object]) -> Choice:
+    return Choice(
+        only=_names(options["only"]),
+        since=str(options["since"] or ""),
+        retry_failed=bool(options["retry_failed"]),
+    )
+
+
+def _limit(most: object, settings: Settings) -> Decimal | None:
+    return _amount(str(most)) if most else settings.max_cost_usd
+
+
+@contextmanager
+def _cluster(engine: Engine, where: str) -> Iterator[Cluster | None]:
+    if where == "local":
+        yield None
+        return
+    if not where.startswith(SCHEME):
+        raise UsageError(f"--engine {where} is none", hint="write local, or dask://HOST:PORT")
+    from minitask.cli.worker import go
+
+    cluster = Cluster(engine, where, go=go)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
 
 
 def _names(given: object) -> tuple[str, ...]:

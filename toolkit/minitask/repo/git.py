@@ -52,13 +52,17 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Git:
-    """Git on one repository; `lock_fds` are inherited, so that a lock outlives its holder's children."""
+    """Git on one repository; `lock_fds` are inherited, so that a lock outlives its holder's children.
+
+    What it writes goes to the object store `new_objects`, where there is one, which has to know the repository's own.
+    """
 
     git_dir: Path
     environ: Mapping[str, str]
     work_tree: Path | None = None
     lock_fds: tuple[int, ...] = ()
     user_config: bool = False
+    new_objects: Path | None = None
 
     def with_user_config(self, work_tree: Path | None = None) -> Git:
         """The same repository under the user's own configuration, in their checkout."""
@@ -77,12 +81,17 @@ class Git:
         if self.user_config:
             own = (*IDENTITY, *TRANSPORT)
             return cleaned | {key: self.environ[key] for key in own if key in self.environ}
-        return cleaned | {
-            "GIT_CONFIG_GLOBAL": "/dev/null",
-            "GIT_CONFIG_SYSTEM": "/dev/null",
-            "GIT_ATTR_NOSYSTEM": "1",
-            "GIT_NO_REPLACE_OBJECTS": "1",
-        }
+        store = {"GIT_OBJECT_DIRECTORY": str(self.new_objects)} if self.new_objects else {}
+        return (
+            cleaned
+            | store
+            | {
+                "GIT_CONFIG_GLOBAL": "/dev/null",
+                "GIT_CONFIG_SYSTEM": "/dev/null",
+                "GIT_ATTR_NOSYSTEM": "1",
+                "GIT_NO_REPLACE_OBJECTS": "1",
+            }
+        )
 
     def run(self, *args: str, stdin: bytes = b"", timeout_seconds: float = 600) -> process.Finished:
         """The finished command, whatever its exit code."""

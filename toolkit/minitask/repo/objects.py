@@ -20,6 +20,9 @@ SYMLINK, SUBMODULE, TREE = "120000", "160000", "40000"
 CHUNK_BYTES = 2048
 """Names sent at once. Two chunks may wait unread, and the smallest pipe (one page) holds both: no write ever waits."""
 
+BUFFER_BYTES = 1 << 16
+"""What is read from git at once, where it has that much to say."""
+
 
 def blob_id(content: bytes, *, like: str) -> str:
     """The id of a blob with this content, by the hash that the id `like` is made with."""
@@ -77,17 +80,16 @@ class Objects:
                     self._flight = flight
                 self._send(b"".join(lines))
                 flight.owed += len(lines)
-            for _ in range(ahead):
-                yield self._next(flight)
+            yield from self._answers(flight, ahead)
             ahead = len(lines)
-        for _ in range(ahead):
-            yield self._next(flight)
+        yield from self._answers(flight, ahead)
 
-    def _next(self, flight: Flight) -> bytes | None:
+    def _answers(self, flight: Flight, count: int) -> list[bytes | None]:
+        """The next answers of a flight."""
         with self._lock:
-            if flight.landed:
-                return flight.landed.popleft()
-            return self._owed(flight)
+            here = min(count, len(flight.landed))
+            taken = [flight.landed.popleft() for _ in range(here)]
+            return taken + [self._owed(flight) for _ in range(count - here)]
 
     def _land(self) -> None:
         """Take in all that git owes, so that the next answer is to the next request."""
@@ -183,7 +185,8 @@ def open_objects(git: Git) -> Iterator[Objects]:
     """A reader that ends with the `with` block."""
     argv = git.argv("cat-file", "--batch")
     with process.spawn(argv, cwd=git.git_dir, env=git.env()) as child:
-        yield Objects(cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout))
+        stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
+        yield Objects(stdin, open(stdout.fileno(), "rb", BUFFER_BYTES, closefd=False))  # noqa: SIM115 - the pipe
 
 
 def _line(name: str) -> bytes:

@@ -86,7 +86,7 @@ class Slot:
         """Whether the slot is there, and borrows from this repository."""
         alternates = self.git_dir / "objects" / "info" / "alternates"
         try:
-            return alternates.read_bytes() == _alternates(self.repository.objects_dir)
+            return alternates.read_bytes() == alternates_to(self.repository.objects_dir)
         except OSError:
             return False
 
@@ -100,7 +100,7 @@ class Slot:
         git.output("config", "core.bare", "false")
         info = self.git_dir / "objects" / "info"
         info.mkdir(parents=True, exist_ok=True)
-        (info / "alternates").write_bytes(_alternates(self.repository.objects_dir))
+        (info / "alternates").write_bytes(alternates_to(self.repository.objects_dir))
 
     def _bring_to(self, commit: str) -> None:
         for name in STALE_LOCKS:
@@ -174,7 +174,8 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def _alternates(objects_dir: Path) -> bytes:
+def alternates_to(objects_dir: Path) -> bytes:
+    """The content of `info/alternates` for an object store that borrows from another."""
     path = str(objects_dir)
     if "\n" not in path and not path.startswith(('"', "#")):
         return path.encode("utf-8", "surrogateescape") + b"\n"

@@ -82,6 +82,10 @@ class Engine:
             )
         return self._sandbox
 
+    def set_signature(self, signature: Signature) -> None:
+        """Commit as somebody in particular, whatever git's own settings say here."""
+        self._signature = signature
+
     def begin(self, commit: str) -> None:
         """Begin what every task needs, beside whatever comes first: who commits, and a workspace at a commit."""
         self._asked = Aside(partial(committer, self.repository))

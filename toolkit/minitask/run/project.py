@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from minitask.ledger.record import TaskResult
 from minitask.run.askers import Askers
+from minitask.run.cluster import Cluster
 from minitask.run.engine import Engine
 from minitask.run.finding import Found
 from minitask.run.ordering import check_order, dependencies, implications, ordered
@@ -16,14 +17,23 @@ from minitask.spec.chains import urgency
 
 
 def run_project(
-    engine: Engine, found: Found, *, place: Place, wishes: Wishes, askers: Askers, jobs: int = 1
+    engine: Engine,
+    found: Found,
+    *,
+    place: Place,
+    wishes: Wishes,
+    askers: Askers,
+    jobs: int = 1,
+    cluster: Cluster | None = None,
 ) -> tuple[TaskResult, ...]:
     """Run the tasks in order; one whose dependency did not land is skipped, the others go on.
 
     At most `jobs` validations run at once, and never two tasks at once of which one writes what the other uses.
     """
     plan = make_plan(engine, found, place)
-    return Schedule(engine, plan, place, wishes=wishes, askers=askers, jobs=jobs).run()
+    return Schedule(
+        engine, plan, place, wishes=wishes, askers=askers, jobs=jobs, cluster=cluster
+    ).run()
 
 
 def make_plan(engine: Engine, found: Found, place: Place) -> Plan:

@@ -20,8 +20,10 @@ from minitask.repo import process
 from minitask.repo.history import latest_landing
 from minitask.run.askers import Askers
 from minitask.run.attempt import ask, begin, conclude
+from minitask.run.cluster import Cluster
 from minitask.run.engine import Engine, Progress
 from minitask.run.known import look
+from minitask.run.outcome import landed_result
 from minitask.run.queue import LandingQueue
 from minitask.run.tasks import Place, Task, load_file
 from minitask.run.undertaking import Undertaking, Wishes
@@ -52,7 +54,15 @@ class Schedule:
     """A run under way: at most `jobs` validations at once."""
 
     def __init__(
-        self, engine: Engine, plan: Plan, place: Place, *, wishes: Wishes, askers: Askers, jobs: int
+        self,
+        engine: Engine,
+        plan: Plan,
+        place: Place,
+        *,
+        wishes: Wishes,
+        askers: Askers,
+        jobs: int,
+        cluster: Cluster | None = None,
     ) -> None:
         self._engine = engine
         self._plan = plan
@@ -61,7 +71,8 @@ class Schedule:
         self._wishes = replace(wishes, land=LandingQueue(engine).land, known=known)
         self._askers = askers
         self._jobs = threading.Semaphore(jobs)
-        self._width = AHEAD * askers.width + jobs
+        self._cluster = cluster
+        self._width = AHEAD * (cluster.width if cluster else askers.width) + jobs
         self._tasks = {task.name: task for task in plan.tasks}
         self._waiting = sorted(plan.tasks, key=lambda task: -plan.urgency[task.name])
         self._under_way: dict[str, Task] = {}
@@ -159,6 +170,8 @@ class Schedule:
         self._ended.put((task, result))
 
     def _result(self, task: Task) -> TaskResult:
+        if self._cluster is not None:
+            return self._away(self._cluster, task)
         try:
             with self._jobs:
                 found = begin(self._engine, self._on_tip(task), self._wishes)
@@ -169,6 +182,16 @@ class Schedule:
             outcome = ask(self._engine, found) if scripted else self._askers.ask(found)
             found = conclude(self._engine, found, outcome, core=self._jobs) or found
         return found
+
+    def _away(self, cluster: Cluster, task: Task) -> TaskResult:
+        """The result of a task that a worker of a cluster does, unless it has landed already."""
+        on_tip = self._on_tip(task)
+        known = self._wishes.known
+        if not self._wishes.again and known and task.name in known.landed:
+            done = landed_result(self._engine, on_tip)
+            if done is not None:
+                return done
+        return cluster.do(on_tip, self._wishes)
 
     def _take(self, task: Task, ended: TaskResult | BaseException) -> None:
         del self._under_way[task.name]

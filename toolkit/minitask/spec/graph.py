@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Graph",
+    "check_acyclic",
     "find_cycle",
     "order",
     "project_of",
@@ -192,6 +193,12 @@ def find_circle(graph: Graph, *, among: frozenset[int] | None = None) -> tuple[i
 
 def _acyclic(specs: Sequence[Spec]) -> Graph:
     graph = Graph(tuple(specs))
+    check_acyclic(graph)
+    return graph
+
+
+def check_acyclic(graph: Graph) -> None:
+    """Raise `UsageError`, and print the circle, where tasks depend on each other in one."""
     circle = find_circle(graph)
     if circle:
         loop = " -> ".join(graph.names[place] for place in (*circle, circle[0]))
@@ -200,7 +207,6 @@ def _acyclic(specs: Sequence[Spec]) -> Graph:
             hint="take out the `depends_on` entry that closes it",
             where=graph.specs[circle[0]].path,
         )
-    return graph
 
 
 def _users(graph: Graph) -> list[list[int]]:

@@ -15,7 +15,7 @@ from minitask.spec.rules import diagnose
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_TASK_NUMBER = re.compile(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
+TASK_NUMBER = re.compile(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
 
 
 def check_project(specs: Sequence[Spec], *, known: Sequence[Spec] = ()) -> tuple[Diagnostic, ...]:
@@ -100,8 +100,8 @@ def _check_cycles(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
 
 
 def _check_shared_files(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
-    touched = [_by_path(spec) for spec in graph.specs]
-    for (one, two), paths in sorted(_shared(touched).items()):
+    touched = [files_by_path(spec) for spec in graph.specs]
+    for (one, two), paths in sorted(shared_files(touched).items()):
         if not judged & {one, two}:
             continue
         for path in sorted(paths):
@@ -112,7 +112,7 @@ def _check_shared_files(graph: Graph, judged: frozenset[int]) -> Iterator[Diagno
                 break
 
 
-def _shared(
+def shared_files(
     touched: Sequence[Mapping[str, tuple[FileRef, ...]]],
 ) -> dict[tuple[int, int], list[str]]:
     """The pairs of specs that share files of which one of the two writes, with those files."""
@@ -189,7 +189,7 @@ def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnost
         by_path.setdefault(spec.path, set()).add(number)
     for place in sorted(judged):
         spec = graph.specs[place]
-        named = dict.fromkeys(_TASK_NUMBER.findall(spec.next_task))
+        named = dict.fromkeys(TASK_NUMBER.findall(spec.next_task))
         if not named:
             continue
         project = graph.names[place].partition("/")[0]
@@ -205,7 +205,7 @@ def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnost
                 )
 
 
-def _by_path(spec: Spec) -> dict[str, tuple[FileRef, ...]]:
+def files_by_path(spec: Spec) -> dict[str, tuple[FileRef, ...]]:
     """The spec's files with a usable path, under the name that any file system compares."""
     found: dict[str, tuple[FileRef, ...]] = {}
     for ref in spec.files:

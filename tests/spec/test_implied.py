@@ -1,0 +1,272 @@
+"""What files imply: orders that hold together with `depends_on`, clashes, and the longest chains."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minitask.errors import UsageError
+from minitask.spec.chains import critical_path, urgency, wave_numbers
+from minitask.spec.graph import Graph, find_cycle
+from minitask.spec.implied import Clash, Implied, Link, LinkKind, Order, implied
+from minitask.spec.model import FileAction, FileRef, LineRange, Options, Spec
+
+NAMES = "abcdefghijkl"
+
+
+def spec(name: str, *files: FileRef, needs: str = "", following: str = "") -> Spec:
+    return Spec(
+        path=f"mini-projects/p/{name}.md",
+        number=str(NAMES.index(name) + 1),
+        title=name,
+        options=Options(depends_on=tuple(needs)),
+        files=files,
+        next_task=following,
+    )
+
+
+def ref(action: str, path: str = "x", *, optional: bool = False, lines: str = "") -> FileRef:
+    ranges = (LineRange(*map(int, lines.split("-"))),) if lines else ()
+    return FileRef(path, FileAction(action), ranges, optional=optional)
+
+
+def orders(found: Implied) -> list[str]:
+    """`ab`: the first spec comes before the second one."""
+    return sorted({NAMES[link.before] + NAMES[link.after] for link in found.links})
+
+
+def clashes(found: Implied) -> list[str]:
+    return sorted({NAMES[clash.one] + NAMES[clash.other] for clash in found.clashes})
+
+
+def absent(_path: str) -> bool:
+    return False
+
+
+def test_who_creates_a_file_comes_before_all_that_read_or_edit_it() -> None:
+    found = implied([spec("a", ref("read")), spec("b", ref("edit")), spec("c", ref("create"))])
+    assert found.links == (
+        Link(2, 0, LinkKind.CREATE_READ, "x"),
+        Link(2, 1, LinkKind.CREATE_EDIT, "x"),
+    )
+    assert found.clashes == (Clash(0, 1, "x"),)
+
+
+def test_two_writers_of_a_file_that_is_there_clash_and_have_no_order() -> None:
+    found = implied([spec("a", ref("edit")), spec("b", ref("write"))])
+    assert found == Implied((), (Clash(0, 1, "x"),), ())
+
+
+def test_a_reader_and_a_writer_of_a_file_that_is_there_clash() -> None:
+    assert implied([spec("a", ref("read")), spec("b", ref("edit"))]).clashes == (Clash(0, 1, "x"),)
+
+
+def test_two_readers_have_nothing_to_do_with_each_other() -> None:
+    assert implied([spec("a", ref("read")), spec("b", ref("read"))]) == Implied()
+
+
+def test_lines_apart_in_one_file_clash_all_the_same() -> None:
+    specs = [spec("a", ref("edit", lines="1-5")), spec("b", ref("edit", lines="50-60"))]
+    assert clashes(implied(specs)) == ["ab"]
+
+
+def test_names_that_a_file_system_may_fold_are_one_file() -> None:
+    specs = [spec("a", ref("create", "App.py")), spec("b", ref("read", "app.py"))]
+    assert orders(implied(specs)) == ["ab"]
+
+
+def test_tasks_in_order_do_not_clash() -> None:
+    specs = [
+        spec("a", ref("edit")),
+        spec("b", ref("edit", "y"), needs="a"),
+        spec("c", ref("edit"), needs="b"),
+    ]
+    assert implied(specs) == Implied()
+
+
+def test_create_or_edit_creates_what_is_not_there_yet() -> None:
+    specs = [spec("a", ref("read")), spec("b", ref("write"))]
+    assert orders(implied(specs, is_there=absent)) == ["ba"]
+    assert orders(implied(specs)) == []
+
+
+def test_several_that_may_create_a_file_clash_and_its_readers_follow_all() -> None:
+    found = implied(
+        [spec("a", ref("read")), spec("b", ref("write")), spec("c", ref("write"))],
+        is_there=absent,
+    )
+    assert (orders(found), clashes(found)) == (["ba", "ca"], ["bc"])
+
+
+def test_who_says_create_goes_before_who_may() -> None:
+    specs = [spec("a", ref("write")), spec("b", ref("create"))]
+    assert orders(implied(specs, is_there=absent)) == ["ba"]
+
+
+def test_an_optional_file_gives_no_order() -> None:
+    found = implied([spec("a", ref("create")), spec("b", ref("read", optional=True))])
+    assert (orders(found), clashes(found)) == ([], ["ab"])
+
+
+def test_who_deletes_a_file_comes_last() -> None:
+    found = implied([spec("a", ref("delete")), spec("b", ref("read")), spec("c", ref("edit"))])
+    assert orders(found) == ["ba", "ca"]
+    assert {link.kind for link in found.links} == {LinkKind.USE_DELETE}
+
+
+def test_two_that_delete_a_file_say_nothing() -> None:
+    found = implied([spec("a", ref("delete")), spec("b", ref("delete")), spec("c", ref("read"))])
+    assert (orders(found), clashes(found)) == ([], ["ab", "ac", "bc"])
+
+
+def test_a_file_that_comes_and_goes_is_created_first_where_it_is_not_there() -> None:
+    specs = [spec("a", ref("delete")), spec("b", ref("create")), spec("c", ref("read"))]
+    assert orders(implied(specs, is_there=absent)) == ["ba", "bc", "ca"]
+    assert orders(implied(specs)) == []
+
+
+def test_next_task_is_an_order_where_told_so_only() -> None:
+    specs = [
+        spec("a", following="None."),
+        spec("b", following="Mini-Task 1: the last"),
+        spec("c", following="Mini-Task 9"),
+    ]
+    assert implied(specs) == Implied()
+    assert implied(specs, next_task=True).links == (Link(1, 0, LinkKind.NEXT_TASK),)
+
+
+def test_depends_on_wins_over_the_files() -> None:
+    found = implied([spec("a", ref("create"), needs="b"), spec("b", ref("read"))])
+    assert found == Implied((), (), (Link(0, 1, LinkKind.CREATE_READ, "x"),))
+
+
+def test_depends_on_wins_by_way_of_others() -> None:
+    found = implied(
+        [spec("a", ref("create"), needs="b"), spec("b", needs="c"), spec("c", ref("read"))]
+    )
+    assert (orders(found), len(found.dropped)) == ([], 1)
+
+
+def test_files_that_contradict_each_other_give_the_order_of_the_first() -> None:
+    specs = [
+        spec("a", ref("create", "x"), ref("read", "y")),
+        spec("b", ref("create", "y"), ref("read", "x")),
+    ]
+    found = implied(specs)
+    assert (orders(found), clashes(found), len(found.dropped)) == (["ab"], [], 1)
+
+
+def test_a_circle_of_depends_on_is_printed() -> None:
+    specs = [spec("a", needs="b"), spec("b", needs="c"), spec("c", needs="a")]
+    with pytest.raises(UsageError, match="p/a -> p/b -> p/c -> p/a"):
+        implied(specs)
+
+
+def test_the_most_urgent_task_has_the_longest_chain_behind_it() -> None:
+    specs = [
+        spec("a"),
+        spec("b"),
+        spec("c", ref("create"), needs="b"),
+        spec("d", ref("read")),
+        spec("e", needs="d"),
+    ]
+    links = implied(specs).links
+    assert urgency(specs, links) == (1, 4, 3, 2, 1)
+    assert wave_numbers(specs, links) == (1, 1, 2, 3, 4)
+    assert critical_path(specs, links) == (1, 2, 3, 4)
+
+
+def test_nothing_has_no_chains() -> None:
+    assert (urgency([], ()), wave_numbers([], ()), critical_path([], ())) == ((), (), ())
+    assert implied([]) == Implied()
+
+
+ACTIONS = st.sampled_from(["read", "create", "edit", "write", "delete"])
+FILES = st.builds(
+    ref, ACTIONS, st.sampled_from("uvwxyz"), optional=st.integers(0, 9).map(lambda n: n == 0)
+)
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> list[Spec]:
+    """Specs with any files, and dependencies that run in no circle."""
+    size = draw(st.integers(0, len(NAMES)))
+    names = draw(st.permutations(NAMES[:size]))
+    return [
+        spec(
+            name,
+            *draw(st.lists(FILES, max_size=3)),
+            needs="".join(
+                sorted(draw(st.sets(st.sampled_from(names[:at]), max_size=2)) if at else ())
+            ),
+            following=draw(st.sampled_from(["", "Mini-Task 1", "Mini-Task 2", "Mini-Task 3"])),
+        )
+        for at, name in enumerate(names)
+    ]
+
+
+@given(projects(), st.sets(st.sampled_from("uvwxyz")), st.booleans())
+def test_what_is_implied_runs_in_no_circle_with_depends_on(
+    specs: list[Spec], present: set[str], next_task: bool
+) -> None:
+    def found() -> Implied:
+        return implied(specs, next_task=next_task, is_there=present.__contains__)
+
+    said = found()
+    assert said == found()
+    merged = [
+        Spec(
+            path=one.path,
+            number=one.number,
+            title=one.title,
+            options=Options(depends_on=tuple(all_)),
+        )
+        for one, all_ in zip(specs, _needs(specs, said), strict=True)
+    ]
+    assert find_cycle(merged) == ()
+    waves, lengths = wave_numbers(specs, said.links), urgency(specs, said.links)
+    for place, before in enumerate(_needs(specs, said)):
+        for name in before:
+            earlier = next(at for at, one in enumerate(specs) if one.title == name)
+            assert waves[earlier] < waves[place]
+            assert lengths[earlier] > lengths[place]
+    path = critical_path(specs, said.links)
+    assert len(path) == max(lengths, default=0) == max(waves, default=0)
+    assert all(specs[one].title in _needs(specs, said)[other] for one, other in pairwise(path))
+
+
+@given(projects(), st.sets(st.sampled_from("uvwxyz")))
+def test_two_of_which_one_writes_what_the_other_uses_clash_or_are_in_order(
+    specs: list[Spec], present: set[str]
+) -> None:
+    said = implied(specs, is_there=present.__contains__)
+    order = Order(len(specs))
+    for place, needs in enumerate(Graph(tuple(specs)).needs):
+        assert all(order.add(need, place) for need in needs)
+    assert all(order.add(link.before, link.after) for link in said.links)
+    assert not any(order.add(link.before, link.after) for link in said.dropped)
+    pairs = {(clash.one, clash.other) for clash in said.clashes}
+    for one in range(len(specs)):
+        for other in range(one):
+            shared = _writes(specs[one]) & _uses(specs[other]) | _writes(specs[other]) & _uses(
+                specs[one]
+            )
+            assert ((other, one) in pairs) == (bool(shared) and not order.holds(one, other))
+
+
+def _needs(specs: list[Spec], said: Implied) -> list[set[str]]:
+    needs = [set(one.options.depends_on) for one in specs]
+    for link in said.links:
+        needs[link.after].add(specs[link.before].title)
+    return needs
+
+
+def _writes(one: Spec) -> set[str]:
+    return {each.path for each in one.writes()}
+
+
+def _uses(one: Spec) -> set[str]:
+    return {each.path for each in one.files}

@@ -1,0 +1,68 @@
+"""`minitask graph`: how the tasks hang together, and where each stands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from minitask.cli.session import json_option, start
+from minitask.errors import UsageError
+from minitask.reports.graph import FORMATS, graph_document, render_forecast
+from minitask.run.collisions import Collisions, find_collisions
+from minitask.run.finding import list_tasks
+from minitask.run.picture import Picture, take_picture
+
+
+@click.command("graph")
+@click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
+@click.option(
+    "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="How to draw it."
+)
+@click.option(
+    "--forecast",
+    is_flag=True,
+    help="Merge the candidates that have not landed, in memory, and list what would conflict.",
+)
+@click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    specs: tuple[str, ...],
+    form: str,
+    *,
+    forecast: bool,
+    output: str | None,
+    as_json: bool,
+) -> int:
+    """Draw a project: its waves, what each task waits for and why, and which may not run at once.
+
+    \b
+    Example:
+      minitask graph api --format svg --output api.svg
+    """
+    if forecast and form != "text" and not as_json:
+        raise UsageError(f"--forecast has no place in {form}", hint="use text, or --json")
+    session = start(ctx)
+    with session.engine("graph", quiet=True, looks_only=True) as engine:
+        place = session.place(engine)
+        tasks = list_tasks(engine, specs, place)
+        picture = take_picture(engine, tasks, place, project=", ".join(specs))
+        standings = [node.standing for node in picture.nodes]
+        found = find_collisions(engine, standings, place) if forecast else None
+    target = place.target.removeprefix("refs/heads/")
+    text = _json(picture, found) if as_json else FORMATS[form](picture)
+    if found is not None and not as_json:
+        text += f"\n\n{render_forecast(found, target)}"
+    content = text.encode("utf-8", "replace")
+    if output is None:
+        click.echo(content)
+    else:
+        Path(session.folder, output).write_bytes(content + b"\n")
+    return 0
+
+
+def _json(picture: Picture, forecast: Collisions | None) -> str:
+    return json.dumps(graph_document(picture, forecast), indent=2, ensure_ascii=False)

@@ -1,0 +1,192 @@
+"""What `graph` prints: the picture of a project as text, JSON, Mermaid or Graphviz; `graph_svg` draws it itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from minitask.reports.graph_svg import render_svg
+from minitask.reports.tones import TONES, plain, tone_of
+from minitask.run.collisions import MOST_PAIRS, Collision, Collisions
+from minitask.run.picture import Node, Picture, Tie
+
+MOST_NAMES = 8
+_SYNTAX = re.compile(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
+"""Whatever Mermaid, or the Markdown in it, might take for syntax is in the group."""
+
+
+def graph_document(picture: Picture, forecast: Collisions | None) -> dict[str, Any]:
+    """The picture as JSON; with a forecast, where there is one."""
+    document: dict[str, Any] = {
+        "project": picture.project,
+        "tasks": [_task_document(node) for node in picture.nodes],
+        "critical_path": list(picture.critical_path),
+    }
+    if forecast is not None:
+        document["forecast"] = {
+            "conflicts": [
+                {"task": each.task, "with": each.other, "paths": list(each.paths)}
+                for each in forecast.found
+            ],
+            "candidates": forecast.candidates,
+            "pairs": forecast.pairs,
+            "pairs_left_out": forecast.left_out,
+        }
+    return document
+
+
+def _task_document(node: Node) -> dict[str, Any]:
+    return {
+        "task": node.name,
+        "path": node.task.path,
+        "title": node.task.spec.title,
+        "wave": node.wave,
+        "state": node.standing.state.value,
+        "tier": node.tier or None,
+        "depends_on": list(node.depends_on),
+        "after": [{"task": tie.task, "path": tie.path, "kind": tie.kind} for tie in node.after],
+        "clashes": [{"task": tie.task, "path": tie.path} for tie in node.clashes],
+        "urgency": node.urgency,
+    }
+
+
+def render_text(picture: Picture) -> str:
+    """The waves, a line a task, and below it what it waits for and what it may not run beside."""
+    waves = picture.nodes[-1].wave if picture.nodes else 0
+    lines = [f"{_counted(len(picture.nodes), 'task')} in {_counted(waves, 'wave')}"]
+    if len(picture.critical_path) > 1:
+        lines.append(f"longest chain: {' -> '.join(picture.critical_path)}")
+    width = max((len(node.name) for node in picture.nodes), default=0)
+    wave = 0
+    for node in picture.nodes:
+        if node.wave != wave:
+            wave = node.wave
+            lines += ["", f"wave {wave}"]
+        state, tier = node.standing.state.value, node.tier or "no tier"
+        title = plain(node.task.spec.title)
+        lines.append(f"  {node.name:{width}}  {state:8}  {tier:8}  {title}".rstrip())
+        lines += [f"  {'':{width}}    {line}" for line in _relations(node)]
+    lines += _gave_way(picture)
+    return "\n".join(lines)
+
+
+def _relations(node: Node) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {name: [] for name in node.depends_on}
+    for tie in node.after:
+        reasons.setdefault(tie.task, []).append(plain(tie.path) or tie.kind)
+    if reasons:
+        said = [f"{name}{_bracket(paths)}" for name, paths in reasons.items()]
+        yield f"after: {_listed(said)}"
+    by_path: dict[str, list[str]] = {}
+    for tie in node.clashes:
+        by_path.setdefault(tie.path, []).append(tie.task)
+    for path, names in by_path.items():
+        yield f"clashes: {_listed(names)} ({plain(path)})"
+
+
+def _bracket(paths: Sequence[str]) -> str:
+    return f" ({', '.join(dict.fromkeys(paths))})" if paths else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - MOST_NAMES
+    shown = names if more <= 1 else names[:MOST_NAMES]
+    return ", ".join(shown) + (f" and {more} more" if more > 1 else "")
+
+
+def _gave_way(picture: Picture) -> Iterator[str]:
+    if picture.dropped:
+        yield ""
+    for name, tie in picture.dropped:
+        path = f" for {plain(tie.path)}" if tie.path else ""
+        yield f"not in this order: {name} after {tie.task}{path} ({tie.kind}), since others hold against it"
+
+
+def render_forecast(forecast: Collisions, target: str) -> str:
+    """A line for each conflict to be expected."""
+    tried = f"{_counted(forecast.candidates, 'candidate')} against {target}"
+    lines = [f"forecast: {tried}, {_counted(forecast.pairs, 'pair')} against each other"]
+    lines += [_collision(each) for each in forecast.found] or ["  no conflicts in sight"]
+    if forecast.left_out:
+        lines.append(
+            f"  {_counted(forecast.left_out, 'more pair')} left out: at most {MOST_PAIRS} are tried"
+        )
+    return "\n".join(lines)
+
+
+def _collision(each: Collision) -> str:
+    return f"  {each.task} conflicts with {each.other}: {', '.join(map(plain, each.paths))}"
+
+
+def render_mermaid(picture: Picture) -> str:
+    """A flowchart for GitHub and GitLab: what is declared as solid arrows, what files imply as dotted ones."""
+    ids = {node.name: f"t{place}" for place, node in enumerate(picture.nodes)}
+    lines = ["flowchart LR"]
+    for node in picture.nodes:
+        title = plain(node.task.spec.title)
+        label = f"{_entities(node.name)}<br/>{_entities(title)}"
+        lines.append(f'  {ids[node.name]}["{label}"]:::{node.standing.state.value}')
+    for node in picture.nodes:
+        known = (name for name in node.depends_on if name in ids)
+        lines += [f"  {ids[name]} --> {ids[node.name]}" for name in known]
+        for name, label in _labels(node.after):
+            lines.append(f'  {ids[name]} -.->|"{_entities(label)}"| {ids[node.name]}')
+    for state in sorted({node.standing.state for node in picture.nodes}):
+        tone = TONES[tone_of(state)]
+        style = f"fill:{tone.fill},stroke:{tone.stroke},color:#1f2328"
+        lines.append(f"  classDef {state.value} {style}")
+    return "\n".join(lines)
+
+
+def _entities(text: str) -> str:
+    """Text for a quoted label of Mermaid, in which whatever might be syntax is written as its number."""
+    return _SYNTAX.sub(lambda found: f"#{ord(found[0])};" if found[1] else found[0], text)
+
+
+def render_dot(picture: Picture) -> str:
+    """A directed graph for Graphviz: what is declared as solid arrows, what files imply as dotted ones."""
+    names = {node.name for node in picture.nodes}
+    lines = ["digraph minitask {", "  rankdir=LR;"]
+    lines.append('  node [shape=box, style="rounded,filled", fontname="sans-serif"];')
+    for node in picture.nodes:
+        tone = TONES[tone_of(node.standing.state)]
+        title, state = plain(node.task.spec.title), node.standing.state.value
+        label = f"{_label(node.name)}\\n{_label(title)}\\n{state}"
+        colours = f'fillcolor="{tone.fill}", color="{tone.stroke}"'
+        lines.append(f'  {_quoted(node.name)} [label="{label}", {colours}];')
+    for node in picture.nodes:
+        known = (name for name in node.depends_on if name in names)
+        lines += [f"  {_quoted(name)} -> {_quoted(node.name)};" for name in known]
+        for name, label in _labels(node.after):
+            look = f'style=dotted, label="{_label(label)}"'
+            lines.append(f"  {_quoted(name)} -> {_quoted(node.name)} [{look}];")
+    return "\n".join([*lines, "}"])
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _label(text: str) -> str:
+    """Text for a quoted label of Graphviz, which would read entities and backslashes."""
+    return text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _labels(ties: Sequence[Tie]) -> list[tuple[str, str]]:
+    """Each earlier task once, with the paths that tie it."""
+    found: dict[str, list[str]] = {}
+    for tie in ties:
+        found.setdefault(tie.task, []).append(plain(tie.path) or tie.kind)
+    return [(name, ", ".join(dict.fromkeys(paths))) for name, paths in found.items()]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+FORMATS: Mapping[str, Callable[[Picture], str]] = MappingProxyType(
+    {"text": render_text, "mermaid": render_mermaid, "dot": render_dot, "svg": render_svg}
+)

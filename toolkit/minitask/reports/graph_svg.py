@@ -1,0 +1,173 @@
+"""The picture of a project as SVG, laid out here: waves are columns, tasks boxes, and arrows lead from left to right.
+
+It needs nothing beside itself, and follows the reader's light or dark theme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from unicodedata import east_asian_width
+from xml.sax.saxutils import escape
+
+from minitask.reports.tones import TONES, plain, tone_of
+from minitask.run.picture import Node, Picture
+from minitask.values import dataclass
+
+WIDTH, HEIGHT = 220, 62
+ACROSS, DOWN = 90, 22
+MARGIN, TOP = 20, 48
+LETTERS = 30
+"""Letters of a title that surely fit into a box."""
+NAMESPACE = "http://www.w3.org/2000/svg"
+HEAD = (
+    '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="9" markerHeight="9" '
+    'orient="auto" markerUnits="userSpaceOnUse"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """From one task's box to another's; `path` is what implies it, empty where it is declared."""
+
+    before: str
+    after: str
+    path: str = ""
+    dotted: bool = False
+
+
+Spots = Mapping[str, tuple[int, int]]
+"""Column and row of every task, from 0."""
+
+
+def render_svg(picture: Picture) -> str:
+    """The picture as one SVG document."""
+    arrows = _arrows(picture)
+    spots = _spots(picture, arrows)
+    columns = max((column for column, _ in spots.values()), default=0) + 1
+    rows = max((row for _, row in spots.values()), default=0) + 1
+    width = 2 * MARGIN + columns * (WIDTH + ACROSS) - ACROSS
+    height = TOP + MARGIN + rows * (HEIGHT + DOWN) - DOWN
+    size = f'width="{width}" height="{height}"'
+    name = _text(f"{picture.project}: {len(picture.nodes)} tasks")
+    chain = set(zip(picture.critical_path, picture.critical_path[1:], strict=False))
+    return "\n".join(
+        [
+            f'<svg xmlns="{NAMESPACE}" {size} viewBox="0 0 {width} {height}" role="img">',
+            f"<title>{name}</title>",
+            f"<style>{_style()}</style>",
+            HEAD,
+            f'<rect class="paper" {size}/>',
+            *_headings(columns if picture.nodes else 0),
+            *(_line(arrow, spots, chain) for arrow in arrows),
+            *(_box(node, spots[node.name], picture.critical_path) for node in picture.nodes),
+            "</svg>",
+        ]
+    )
+
+
+def _arrows(picture: Picture) -> list[Arrow]:
+    """One arrow between two tasks: the declared one, where there is one."""
+    names = {node.name for node in picture.nodes}
+    found: dict[tuple[str, str], Arrow] = {}
+    for node in picture.nodes:
+        for name in node.depends_on:
+            if name in names:
+                found[name, node.name] = Arrow(name, node.name)
+        for tie in node.after:
+            arrow = Arrow(tie.task, node.name, tie.path or tie.kind, dotted=True)
+            found.setdefault((tie.task, node.name), arrow)
+    return list(found.values())
+
+
+def _spots(picture: Picture, arrows: Iterable[Arrow]) -> Spots:
+    """A column a wave; in it, each task near the middle of those that it follows."""
+    before: dict[str, list[str]] = {}
+    for arrow in arrows:
+        before.setdefault(arrow.after, []).append(arrow.before)
+    columns: dict[int, list[str]] = {}
+    for node in picture.nodes:
+        columns.setdefault(node.wave - 1, []).append(node.name)
+    spots: dict[str, tuple[int, int]] = {}
+    for column in sorted(columns):
+        middles = {name: _middle(before.get(name, ()), spots) for name in columns[column]}
+        ordered = sorted(columns[column], key=middles.__getitem__)
+        spots.update((name, (column, row)) for row, name in enumerate(ordered))
+    return spots
+
+
+def _middle(names: Iterable[str], spots: Spots) -> float:
+    rows = [spots[name][1] for name in names]
+    return sum(rows) / len(rows) if rows else 0.0
+
+
+def _corner(spot: tuple[int, int]) -> tuple[int, int]:
+    column, row = spot
+    return MARGIN + column * (WIDTH + ACROSS), TOP + row * (HEIGHT + DOWN)
+
+
+def _headings(columns: int) -> Iterator[str]:
+    for column in range(columns):
+        x, _ = _corner((column, 0))
+        yield f'<text class="wave" x="{x}" y="{TOP - 18}">wave {column + 1}</text>'
+
+
+def _line(arrow: Arrow, spots: Spots, chain: set[tuple[str, str]]) -> str:
+    (left, high), (right, low) = _corner(spots[arrow.before]), _corner(spots[arrow.after])
+    x, y, end, down = left + WIDTH, high + HEIGHT // 2, right, low + HEIGHT // 2
+    bend = ACROSS // 2
+    classes = ["line", *(["dotted"] if arrow.dotted else [])]
+    classes += ["chain"] if (arrow.before, arrow.after) in chain else []
+    said = f"{arrow.before} → {arrow.after}" + (f": {arrow.path}" if arrow.path else "")
+    return (
+        f'<path class="{" ".join(classes)}" marker-end="url(#head)" '
+        f'd="M{x} {y}C{x + bend} {y} {end - bend} {down} {end} {down}">'
+        f"<title>{_text(said)}</title></path>"
+    )
+
+
+def _box(node: Node, spot: tuple[int, int], chain: tuple[str, ...]) -> str:
+    x, y = _corner(spot)
+    state, title = node.standing.state, plain(node.task.spec.title)
+    marks = f"box {tone_of(state)}{' chain' if node.name in chain else ''}"
+    below = f"{state.value} · {node.tier}" if node.tier else state.value
+    return (
+        f"<g><title>{_text(f'{node.name}: {title}')}</title>"
+        f'<rect class="{marks}" x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6"/>'
+        f'<text class="name" x="{x + 10}" y="{y + 19}">{_text(_cut(node.name, LETTERS - 3))}</text>'
+        f'<text x="{x + 10}" y="{y + 36}">{_text(_cut(title, LETTERS))}</text>'
+        f'<text class="faint" x="{x + 10}" y="{y + 53}">{_text(below)}</text></g>'
+    )
+
+
+def _text(text: str) -> str:
+    return escape(plain(text))
+
+
+def _cut(text: str, letters: int) -> str:
+    """The text, or as much of it as fits; wide letters count for two."""
+    taken = 0
+    for place, char in enumerate(text):
+        taken += 2 if east_asian_width(char) in "WF" else 1
+        if taken > letters:
+            return text[: max(place - 1, 0)] + "…"
+    return text
+
+
+def _style() -> str:
+    light = [
+        "text{font:12px ui-sans-serif,system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1f2328}",
+        ".name{font-weight:600}.wave{font-weight:600;fill:#59636e}.faint{fill:#59636e}",
+        ".paper{fill:#fff}.head{fill:#6e7781}.box{stroke-width:1}.box.chain{stroke-width:2.5}",
+        ".line{fill:none;stroke:#6e7781;stroke-width:1.2}.line.dotted{stroke-dasharray:2 4}",
+        ".line.chain{stroke-width:2.5}",
+        *(f".{name}{{fill:{tone.fill};stroke:{tone.stroke}}}" for name, tone in TONES.items()),
+    ]
+    dark = [
+        "text{fill:#e6edf3}.wave,.faint{fill:#9198a1}.paper{fill:#0d1117}",
+        ".head{fill:#9198a1}.line{stroke:#9198a1}",
+        *(
+            f".{name}{{fill:{tone.dark_fill};stroke:{tone.dark_stroke}}}"
+            for name, tone in TONES.items()
+        ),
+    ]
+    return f"{''.join(light)}@media (prefers-color-scheme:dark){{{''.join(dark)}}}"
