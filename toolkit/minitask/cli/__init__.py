@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "where the tasks stand",
     "graph": "draw a project: waves, what waits for what and why",
     "show": "the report of a task's latest attempt",
+    "report": "tokens, costs, savings and failures, over all attempts",
     "merge": "land tasks that are proven",
     "undo": "take landed tasks back",
     "verify": "prove a branch or commit again",

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from enum import Enum, auto
 from typing import Any
 
@@ -23,6 +24,7 @@ from minitask.values import dataclass
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a record raises that is damaged in whatever way."""
 NO_EVIDENCE: dict[str, Any] = {"commands": (), "before": (), "files": (), "pricing": None}
+DIGITS = 60
 TEXT = frozenset({str})
 COUNT = frozenset({int, type(None)})
 
@@ -170,8 +172,13 @@ def _is_sound(record: Record) -> bool:
         TEXT.issuperset(map(type, words + more))
         and COUNT.issuperset(map(type, counts))
         and attempt.n is not None
-        and all(amount is None or amount.is_finite() for amount in amounts)
+        and all(amount is None or _is_sum(amount) for amount in amounts)
     )
+
+
+def _is_sum(amount: Decimal) -> bool:
+    """Whether a number could be dollars: what is written out in full must not have a million digits."""
+    return amount.is_finite() and amount >= 0 and abs(amount.adjusted()) < DIGITS
 
 
 @contextmanager

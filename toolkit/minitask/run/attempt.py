@@ -72,14 +72,24 @@ def run_task(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
     return found
 
 
-def begin(engine: Engine, task: Task, wishes: Wishes) -> TaskResult | Undertaking:
-    """Everything up to the call of the executor; a result where none is needed, or the task cannot run."""
+Core = AbstractContextManager[object]
+"""What is held for as long as a core is really at work."""
+
+
+def begin(
+    engine: Engine, task: Task, wishes: Wishes, *, core: Core | None = None
+) -> TaskResult | Undertaking:
+    """Everything up to the call of the executor; a result where none is needed, or the task cannot run.
+
+    `core` is held while the task is prepared, not while one lands that is proven already.
+    """
     started = engine.clock()
     try:
         done = _landed_already(engine, task, wishes)
         if done is None and wishes.takes_what_is_there:
-            done = take_proven(engine, task, lands=wishes.merge)
-        found: TaskResult | Undertaking = done or _undertake(engine, task, wishes, started)
+            done = take_proven(engine, task, lands=wishes.merge, land=wishes.land)
+        with core or nullcontext():
+            found: TaskResult | Undertaking = done or _undertake(engine, task, wishes, started)
     except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
         found = stopped(task, error)
     except ExecutorFailure as error:
@@ -113,7 +123,7 @@ def conclude(
     under: Undertaking,
     outcome: Outcome,
     *,
-    core: AbstractContextManager[object] | None = None,
+    core: Core | None = None,
 ) -> TaskResult | None:
     """Judge what came of asking, record it, and land it; None where the executor is asked once more.
 

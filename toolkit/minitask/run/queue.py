@@ -22,7 +22,7 @@ from minitask.run.proof import Proof, prove_together
 from minitask.run.tasks import Task
 from minitask.values import dataclass
 
-FIRST_AT_ONCE, MOST_AT_ONCE = 8, 32
+FIRST_AT_ONCE, MOST_AT_ONCE = 16, 32
 
 
 @dataclass(slots=True)

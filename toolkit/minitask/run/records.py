@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from minitask.errors import UsageError
 from minitask.ledger.record import Record, TaskResult, Verdict
-from minitask.ledger.store import read_records
+from minitask.ledger.store import Ledger, read_ledger, read_records
 from minitask.repo import refs
 from minitask.run.engine import Engine
 from minitask.run.tasks import Place, Task, parse
@@ -17,6 +17,11 @@ def records_of(engine: Engine, name: str) -> tuple[Record, ...]:
     """The records of a task (`PROJECT/ID`) or of a project, oldest first in each task."""
     head = engine.objects.commit(refs.LEDGER)
     return tuple(read_records(engine.objects, head, below=name))
+
+
+def ledger_of(engine: Engine, project: str = "") -> Ledger:
+    """All that the ledger holds, or what it holds of a project; without commands, files and rates."""
+    return read_ledger(engine.objects, engine.objects.commit(refs.LEDGER), below=project)
 
 
 def latest_record(engine: Engine, name: str) -> Record:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from minitask.ledger.record import Record, TaskResult, Verdict
 from minitask.repo import refs
 from minitask.repo.merging import is_ancestor
 from minitask.run.engine import Engine, Progress
-from minitask.run.landing import Candidate, land_alone
+from minitask.run.landing import Candidate, Landed, land_alone
 from minitask.run.records import records_of, result_of
 from minitask.run.sealing import move_branch
 from minitask.run.tasks import Task
 
+Lander = Callable[[Task, Candidate], Landed]
 
-def take_proven(engine: Engine, task: Task, *, lands: bool) -> TaskResult | None:
-    """The latest attempt if it is proven for this very blob, landed if it may; None where a new one is called for."""
+
+def take_proven(
+    engine: Engine, task: Task, *, lands: bool, land: Lander | None = None
+) -> TaskResult | None:
+    """The latest attempt if it is proven for this very blob, landed if it may; None where a new one is called for.
+
+    `land` lands it, in place of landing it alone.
+    """
     record = _proven(engine, task)
     if record is None or record.candidate is None or record.tree is None:
         return None
@@ -33,13 +41,19 @@ def take_proven(engine: Engine, task: Task, *, lands: bool) -> TaskResult | None
         return replace(ready, next_step=f"minitask merge {task.name}")
     engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
     candidate = Candidate(record.candidate, record.tree, record.attempt)
-    with engine.landing:
-        landed = land_alone(engine, replace(task, base=record.base), candidate)
+    landed = _land(engine, replace(task, base=record.base), candidate, land)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):
         return None
     reason = landed.reason or f"attempt {number} was proven already; it was landed, not run again"
     result = result_of(record, landed.verdict, reason=reason, merge=landed.merge)
     return replace(result, next_step=landed.next_step)
+
+
+def _land(engine: Engine, task: Task, candidate: Candidate, land: Lander | None) -> Landed:
+    if land is not None:
+        return land(task, candidate)
+    with engine.landing:
+        return land_alone(engine, task, candidate)
 
 
 def _proven(engine: Engine, task: Task) -> Record | None:

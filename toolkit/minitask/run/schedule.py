@@ -173,8 +173,7 @@ class Schedule:
         if self._cluster is not None:
             return self._away(self._cluster, task)
         try:
-            with self._jobs:
-                found = begin(self._engine, self._on_tip(task), self._wishes)
+            found = begin(self._engine, self._on_tip(task), self._wishes, core=self._jobs)
         except UsageError as error:  # the settings cannot serve this one; the others go on
             return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
         while isinstance(found, Undertaking):

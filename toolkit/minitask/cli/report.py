@@ -1,0 +1,88 @@
+"""`minitask report`: what all attempts took, cost and saved."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from minitask.cli.session import start
+from minitask.errors import UsageError
+from minitask.ledger.summary import summarize
+from minitask.reports.ledger_report import (
+    Report,
+    render_report_markdown,
+    render_report_text,
+    report_document,
+)
+from minitask.reports.ledger_report_html import render_report_html
+from minitask.run.records import ledger_of
+
+
+def _json(report: Report) -> str:
+    return json.dumps(report_document(report), indent=2, ensure_ascii=False) + "\n"
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "text": render_report_text,
+    "md": render_report_markdown,
+    "json": _json,
+    "html": render_report_html,
+}
+
+
+@click.command("report")
+@click.option(
+    "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="How to print it."
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--since", metavar="DATE", help="Only attempts begun then or later: 2026-01-31.")
+@click.option("--project", metavar="PROJECT", default="", help="Only the attempts of a project.")
+@click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    form: str,
+    since: str | None,
+    project: str,
+    output: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Add up all attempts on record: tokens, costs, what was saved, and at which gates they failed.
+
+    What was saved is an estimate, against the frontier model asked once for each proven task.
+
+    \b
+    Example:
+      minitask report --format html --output report.html
+    """
+    begin = _moment(since) if since else ""
+    name = project.strip("/").removeprefix("mini-projects/")
+    session = start(ctx)
+    with session.engine("report", quiet=True, looks_only=True) as engine:
+        ledger = ledger_of(engine, name)
+    records = [record for record in ledger.records if record.started_at >= begin]
+    summary = summarize(records, baseline_model=session.settings.baseline["frontier"])
+    report = Report(summary, ledger.damaged, ledger.future, since=begin, project=name)
+    content = FORMATS["json" if as_json else form](report).encode("utf-8", "replace")
+    if output is None:
+        click.echo(content, nl=False)
+    else:
+        Path(session.folder, output).write_bytes(content)
+    return 0
+
+
+def _moment(text: str) -> str:
+    """A date or time as records hold it; where it names no zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+        zoned = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return zoned.astimezone(UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"--since {text} is no date", hint="write it as YYYY-MM-DD, with a time if need be"
+        ) from None

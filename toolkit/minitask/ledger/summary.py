@@ -1,0 +1,211 @@
+"""What a ledger comes to: sums and groups that add up, how tasks fared, and what it would have cost otherwise."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
+
+from minitask.ledger.record import Attempt, Record
+from minitask.ledger.tally import EXACT, LANDING, LOST, Line, Tally, line_of, tally, total
+from minitask.spec.model import Tier
+from minitask.values import dataclass
+
+ATTEMPT, IMPLEMENT, LAND = "attempt", "implement", "land"
+HUNDRED = Decimal(100)
+RANKS: Mapping[str, int] = {tier.value: rank for rank, tier in enumerate(Tier)}
+
+Groups = Mapping[str, Tally]
+Unit = tuple[str, str]
+"""A task and the blob of its spec: one statement of what is to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Savings:
+    """Against the frontier model, asked once for each task that is proven: an estimate.
+
+    `tasks` are those (a task and its spec blob) that the baseline holds, each once however many attempts it took.
+    `left_out` are proven too, but one of their attempts has no known price, or the baseline has none: they count for
+    nothing on the baseline's side. `cost_usd` is all that is known to have been spent, failures included.
+    """
+
+    baseline_model: str
+    baseline_cost_usd: Decimal | None
+    cost_usd: Decimal | None
+    tasks: int
+    left_out: int
+
+    @property
+    def saved_usd(self) -> Decimal | None:
+        """The difference; negative where it cost more."""
+        if self.baseline_cost_usd is None or self.cost_usd is None:
+            return None
+        return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
+
+    @property
+    def saved_percent(self) -> float | None:
+        """The difference in percent of the baseline, to a tenth."""
+        if self.saved_usd is None or not self.baseline_cost_usd:
+            return None
+        return round(float(self.saved_usd / self.baseline_cost_usd * HUNDRED), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstTries:
+    """Of the tasks that a model, an agent or an edit script attempted, those whose first attempt was proven.
+
+    The first is that of the records given, by number and time, whatever became of the spec since. Lost calls and
+    landings are no attempts. Proven is a verdict of `ready` or `merged`.
+    """
+
+    tasks: int
+    proven: int
+
+    @property
+    def rate(self) -> float | None:
+        """From 0 to 1; None where there are no tasks."""
+        return round(self.proven / self.tasks, 4) if self.tasks else None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What some records come to; the tallies of each grouping add up to `totals`, but for their numbers of tasks.
+
+    A phase is `implement`, `lost` (killed while a call was under way) or `land` (a merge that was refused: nothing
+    spent). `escalations` are attempts at one spec blob on a higher tier than the one before, `repairs` those on the
+    same tier after one that was not proven. `failures_by_gate` counts what was not proven, lost calls as `lost`.
+    """
+
+    totals: Tally
+    by_tier: Groups
+    by_model: Groups
+    by_phase: Groups
+    by_project: Groups
+    savings: Savings
+    first_tries: FirstTries
+    failures_by_gate: Mapping[str, int]
+    escalations: int
+    repairs: int
+    first_at: str | None
+    last_at: str | None
+
+
+def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
+    """The summary of records in any order; `baseline_model` is the model that their baseline costs are of."""
+    ordered = sorted(records, key=_place)
+    lines = [line_of(record) for record in ordered]
+    attempts = [record for record in ordered if record.kind == ATTEMPT]
+    pairs = [pair for unit in _units(attempts).values() for pair in _pairs(unit)]
+    times = [record.started_at for record in ordered]
+    return Summary(
+        totals=tally(lines),
+        by_tier=_groups(lines, lambda record: record.attempt.tier, first=tuple(RANKS)),
+        by_model=_groups(lines, model_of),
+        by_phase=_groups(lines, phase_of, first=(IMPLEMENT,)),
+        by_project=_groups(lines, lambda record: record.task.partition("/")[0]),
+        savings=_savings(ordered, baseline_model),
+        first_tries=_first_tries(attempts),
+        failures_by_gate=_failures(ordered),
+        escalations=sum(_is_higher(before, after) for before, after in pairs),
+        repairs=sum(_is_repair(before, after) for before, after in pairs),
+        first_at=min(times, default=None),
+        last_at=max(times, default=None),
+    )
+
+
+def model_of(record: Record) -> str:
+    """The model that was asked; the executor's name where it has none."""
+    return record.attempt.model or record.attempt.executor
+
+
+def phase_of(record: Record) -> str:
+    """What the record's tokens went into."""
+    return {LOST: LOST, LANDING: LAND}.get(record.kind, IMPLEMENT)
+
+
+def _place(record: Record) -> tuple[object, ...]:
+    """Where a record stands in an order that does not depend on the one that it came in."""
+    attempt = record.attempt
+    told = (record.spec_blob, attempt.tier, model_of(record), attempt.verdict.value, attempt.gate)
+    costs = (str(attempt.cost_usd), str(record.baseline_cost_usd))
+    return (record.task, attempt.n, record.started_at, record.kind, *told, *costs)
+
+
+def _groups(
+    lines: Sequence[Line], key: Callable[[Record], str], *, first: Sequence[str] = ()
+) -> Groups:
+    """A tally for each key: those of `first` in that order, then by cost, then by name."""
+    found: defaultdict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        found[key(line.record)].append(line)
+    tallies = {name: tally(group) for name, group in found.items()}
+    places = {name: place for place, name in enumerate(first)}
+
+    def order(name: str) -> tuple[int, Decimal, str]:
+        return places.get(name, len(places)), -(tallies[name].cost_usd or Decimal(0)), name
+
+    return {name: tallies[name] for name in sorted(tallies, key=order)}
+
+
+def _units(records: Iterable[Record]) -> Mapping[Unit, list[Record]]:
+    found: defaultdict[Unit, list[Record]] = defaultdict(list)
+    for record in records:
+        found[record.task, record.spec_blob].append(record)
+    return found
+
+
+def _pairs(unit: Sequence[Record]) -> Iterable[tuple[Attempt, Attempt]]:
+    """Each attempt with the one before it."""
+    attempts = [record.attempt for record in unit]
+    return pairwise(attempts)
+
+
+def _is_higher(before: Attempt, after: Attempt) -> bool:
+    known = before.tier in RANKS and after.tier in RANKS
+    return known and RANKS[after.tier] > RANKS[before.tier]
+
+
+def _is_repair(before: Attempt, after: Attempt) -> bool:
+    return after.tier == before.tier and not before.verdict.is_good
+
+
+def _failures(records: Iterable[Record]) -> Mapping[str, int]:
+    """Gate → how often it said no, most often first; the verdict stands for a gate that has no name."""
+    found: Counter[str] = Counter()
+    for record in records:
+        attempt = record.attempt
+        if record.kind == LOST:
+            found[LOST] += 1
+        elif not attempt.verdict.is_good:
+            found[LAND if record.kind == LANDING else attempt.gate or attempt.verdict.value] += 1
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _first_tries(attempts: Iterable[Record]) -> FirstTries:
+    first: dict[str, Attempt] = {}
+    for record in attempts:
+        first.setdefault(record.task, record.attempt)
+    return FirstTries(len(first), sum(attempt.verdict.is_good for attempt in first.values()))
+
+
+def _savings(records: Sequence[Record], model: str) -> Savings:
+    baselines = []
+    left_out = 0
+    for unit in _units(records).values():
+        proven = [each for each in unit if each.kind == ATTEMPT and each.attempt.verdict.is_good]
+        if not proven:
+            continue
+        known = [each.baseline_cost_usd for each in proven if each.baseline_cost_usd is not None]
+        if known and all(each.attempt.cost_usd is not None for each in unit):
+            baselines.append(known[0])
+        else:
+            left_out += 1
+    unknown = left_out and not baselines
+    return Savings(
+        baseline_model=model,
+        baseline_cost_usd=None if unknown else total(baselines),
+        cost_usd=total([record.attempt.cost_usd for record in records]),
+        tasks=len(baselines),
+        left_out=left_out,
+    )

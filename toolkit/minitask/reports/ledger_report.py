@@ -1,0 +1,269 @@
+"""What `report` prints: sums over all attempts as JSON, and as tables for a terminal, for Markdown and for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+from unicodedata import east_asian_width
+
+from minitask.ledger.record import money
+from minitask.ledger.summary import Groups, Savings, Summary
+from minitask.ledger.tally import CLASSES, USAGE, Tally
+from minitask.reports.results import dollars
+from minitask.reports.tones import plain
+from minitask.values import dataclass
+
+HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")
+NOTHING = "no attempts are on record here; `minitask exec` and `minitask run` make some"
+MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A summary, and what it is of: records since a time (empty: all), of a project (empty: all)."""
+
+    summary: Summary
+    damaged: int = 0
+    future: int = 0
+    since: str = ""
+    project: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells, the first one a name; `total` is the last row where the others add up to it."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    total: tuple[str, ...] = ()
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """The report as JSON."""
+    found = report.summary
+    return {
+        "totals": _tally_document(found.totals),
+        "by_tier": _groups_document(found.by_tier),
+        "by_model": _groups_document(found.by_model),
+        "by_phase": _groups_document(found.by_phase),
+        "by_project": _groups_document(found.by_project),
+        "savings": _savings_document(found.savings),
+        "first_try_rate": found.first_tries.rate,
+        "first_tries": {"tasks": found.first_tries.tasks, "proven": found.first_tries.proven},
+        "failures_by_gate": dict(found.failures_by_gate),
+        "escalations": found.escalations,
+        "repairs": found.repairs,
+        "estimate_error": {"tasks": 0, "input_percent": None, "output_percent": None},
+        "damaged": report.damaged,
+        "future": report.future,
+        "project": report.project or None,
+        "period": {
+            "since": report.since or None,
+            "first": found.first_at,
+            "last": found.last_at,
+        },
+    }
+
+
+def render_report_text(report: Report) -> str:
+    """The report for a terminal."""
+    lines = [f"{heading_of(report)}: {span_of(report)}"]
+    told = facts(report)
+    width = max((len(name) for name, _ in told), default=0)
+    lines += ["", *(f"  {name:{width}}  {text}" for name, text in told)] if told else []
+    for table in tables(report):
+        lines += ["", *_aligned(table)]
+    left = [f"note: {note}" for note in notes(report)]
+    return "\n".join([*lines, *([""] if left else []), *left]) + "\n"
+
+
+def render_report_markdown(report: Report) -> str:
+    """The report as Markdown."""
+    lines = [f"# {_marked(heading_of(report))}", "", _marked(span_of(report)), ""]
+    lines += [f"- **{name}**: {_marked(text)}" for name, text in facts(report)]
+    for table in tables(report):
+        lines += ["", f"## {table.title}", "", _row(("", *table.headings))]
+        lines.append(_row(("---", *("---:" for _ in table.headings))))
+        lines += [_row([_marked(cell) for cell in row]) for row in table.rows]
+        if table.total:
+            lines.append(_row([f"**{_marked(cell)}**" for cell in table.total]))
+    return "\n".join([*lines, *(f"\n{_marked(note)}" for note in notes(report))]) + "\n"
+
+
+def heading_of(report: Report) -> str:
+    """What the report is of."""
+    return f"minitask report of {plain(report.project)}" if report.project else "minitask report"
+
+
+def span_of(report: Report) -> str:
+    """How much it holds, and from when."""
+    found = report.summary
+    if found.first_at is None or found.last_at is None:
+        return NOTHING
+    first, last = (plain(moment)[:10] for moment in (found.first_at, found.last_at))
+    span = f"on {first}" if first == last else f"from {first} to {last}"
+    attempts = counted(found.totals.attempts, "attempt")
+    return f"{attempts} at {counted(found.totals.tasks, 'task')}, {span}"
+
+
+def facts(report: Report) -> tuple[tuple[str, str], ...]:
+    """The few things that a reader wants to know first; nothing where there are no records."""
+    found = report.summary
+    if not found.totals.records:
+        return ()
+    tries = found.first_tries
+    first = "no tasks were attempted"
+    if tries.rate is not None:
+        first = (
+            f"{tries.proven} of {counted(tries.tasks, 'task')} proven ({100 * tries.rate:.0f} %)"
+        )
+    repairs = counted(found.repairs, "repair")
+    return (
+        ("spent", cost(found.totals)),
+        ("baseline", baseline(found.savings)),
+        ("saved", saved(found.savings)),
+        ("first try", first),
+        ("later tries", f"{repairs}, {counted(found.escalations, 'escalation')}"),
+    )
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """The groups, and the failures; nothing where there is nothing to show."""
+    found = report.summary
+    for title, groups in groupings(found):
+        rows = tuple((plain(name), *_cells(tally)) for name, tally in groups.items())
+        if rows:
+            yield Table(title, HEADINGS, rows, ("all", *_cells(found.totals)) if rows[1:] else ())
+    failures = tuple((plain(gate), f"{count:,}") for gate, count in found.failures_by_gate.items())
+    if failures:
+        yield Table("Failures by gate", ("failures",), failures)
+
+
+def groupings(summary: Summary) -> tuple[tuple[str, Groups], ...]:
+    """Every grouping with its title; phases only where there is more than one."""
+    phases = (("By phase", summary.by_phase),) if len(summary.by_phase) > 1 else ()
+    return (
+        ("By tier", summary.by_tier),
+        ("By model", summary.by_model),
+        *phases,
+        ("By project", summary.by_project),
+    )
+
+
+def notes(report: Report) -> Iterator[str]:
+    """What the figures leave out."""
+    totals, savings = report.summary.totals, report.summary.savings
+    if totals.unpriced:
+        yield f"{counted(totals.unpriced, 'attempt')} without a known price: sums hold what is known"
+    if totals.uncounted:
+        yield f"{counted(totals.uncounted, 'attempt')} of which nobody counted all tokens"
+    if savings.left_out:
+        left = counted(savings.left_out, "proven task")
+        yield f"{left} not in the baseline, for want of a price: what is known of the cost counts"
+    if report.damaged:
+        yield f"{counted(report.damaged, 'damaged record')} skipped"
+    if report.future:
+        yield f"{counted(report.future, 'record')} of a later format skipped; a newer minitask reads them"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 task`, `2 tasks`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def cost(tally: Tally) -> str:
+    """What is known to have been spent, and how many have no price."""
+    if tally.cost_usd is None or not tally.unpriced:
+        return dollars(tally.cost_usd)
+    return f"{dollars(tally.cost_usd)} + {tally.unpriced:,} unpriced"
+
+
+def baseline(savings: Savings) -> str:
+    """What the frontier model would have cost."""
+    model = plain(savings.baseline_model)
+    if not savings.tasks and not savings.left_out:
+        return f"nothing is proven that {model} could have done"
+    if savings.baseline_cost_usd is None:
+        return f"unknown: {model} has no known price"
+    once = f"{model} once for each of {counted(savings.tasks, 'proven task')}"
+    return f"about {dollars(savings.baseline_cost_usd)}, estimated: {once}"
+
+
+def saved(savings: Savings) -> str:
+    """What was saved, or spent on top."""
+    amount, percent = savings.saved_usd, savings.saved_percent
+    if amount is None:
+        return "unknown"
+    share = "" if percent is None else f" ({signed(Decimal(str(percent)))} %)"
+    return f"{'-' if amount < 0 else ''}{dollars(abs(amount))}{share}"
+
+
+def signed(number: Decimal) -> str:
+    """A number to a tenth, with thousands apart."""
+    return f"{number:,.1f}"
+
+
+def _tally_document(tally: Tally) -> dict[str, Any]:
+    return {
+        "records": tally.records,
+        "attempts": tally.attempts,
+        "tasks": tally.tasks,
+        **{name: tally.counts[name] for name in USAGE},
+        "tokens": {name: tally.counts[name] for name in CLASSES},
+        "cost_usd": money(tally.cost_usd),
+        "unpriced": tally.unpriced,
+        "uncounted": tally.uncounted,
+        "seconds": round(tally.seconds, 3),
+    }
+
+
+def _groups_document(groups: Groups) -> dict[str, Any]:
+    return {name: _tally_document(tally) for name, tally in groups.items()}
+
+
+def _savings_document(savings: Savings) -> dict[str, Any]:
+    return {
+        "baseline_model": savings.baseline_model,
+        "baseline_cost_usd": money(savings.baseline_cost_usd),
+        "cost_usd": money(savings.cost_usd),
+        "saved_usd": money(savings.saved_usd),
+        "saved_percent": savings.saved_percent,
+        "tasks": savings.tasks,
+        "left_out": savings.left_out,
+        "is_estimate": True,
+    }
+
+
+def _cells(tally: Tally) -> tuple[str, ...]:
+    counts = [tally.counts[name] for name in USAGE]
+    shown = ["unknown" if count is None else f"{count:,}" for count in counts]
+    return (f"{tally.attempts:,}", f"{tally.tasks:,}", *shown, cost(tally))
+
+
+def _aligned(table: Table) -> list[str]:
+    rows = [(table.title, *table.headings), *table.rows, *([table.total] if table.total else [])]
+    widths = [max(map(_columns, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(_padded(row, widths)).rstrip() for row in rows]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """Names to the left, figures to the right."""
+    for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        space = " " * (width - _columns(cell))
+        yield space + cell if place else cell + space
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _marked(text: str) -> str:
+    """The text with nothing in it that Markdown would take for its own."""
+    return text.translate(MARKUP)
