@@ -75,6 +75,15 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
         print(line.rstrip(), flush=True)
 
 
+def print_line(name: str, milliseconds: float, ratio: float, at_most: float | None) -> None:
+    """Print one figure, with its ratio to the floor and the limit of that."""
+    verdict = "" if at_most is None else "ok" if ratio <= at_most else "TOO SLOW"
+    limit = "" if at_most is None else f" (at most {at_most:g})"
+    print(
+        f"  {name:32} {milliseconds:8.1f} ms  {ratio:6.2f}  {verdict}{limit}".rstrip(), flush=True
+    )
+
+
 def exit_code(rows: Sequence[Row], *, strict: bool) -> int:
     """1 where a limit was missed and the caller wants to know, else 0."""
     missed = [row for row in rows if row.at_most is not None and row.ratio > row.at_most]
