@@ -152,3 +152,23 @@ def test_spec_values_survive_pickling_and_copying() -> None:
     assert pickle.loads(pickle.dumps(spec)) == spec
     assert copy.deepcopy(spec) == spec
     assert hash(pickle.loads(pickle.dumps(spec))) == hash(spec)
+
+
+def test_hastened_values_are_made_as_before() -> None:
+    @values.dataclass(frozen=True, slots=True)
+    class Point:
+        x: int
+        y: int = 2
+        name: str = ""
+
+    before = Point(1, name="a")
+    values.hasten(Point)
+    assert Point(1, name="a") == before == Point(x=1, y=2, name="a") == Point(1, 2, "a")
+    assert dataclasses.replace(before, x=5) == Point(5, 2, "a")
+    assert repr(Point(1)) == repr(before).replace("'a'", "''")
+    with pytest.raises(TypeError):
+        Point()  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Point(1, z=3)  # type: ignore[call-arg]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Point(1).x = 3  # type: ignore[misc]

@@ -33,11 +33,15 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """A complete reply; `served` is the model that answered, or empty."""
+    """A complete reply; `served` is the model that answered, or empty.
+
+    `throttled` counts the requests before it that met a rate limit.
+    """
 
     text: str
     usage: Usage
     served: str = ""
+    throttled: int = 0
 
 
 _END = "END-OF-REPLY"
@@ -86,6 +90,7 @@ def converse(order: Order, ask: Ask, *, repairs: int) -> Work:
                 None,
                 served=reply.served,
                 malformed=talk.malformed,
+                throttled=talk.throttled,
             )
 
 
@@ -99,6 +104,7 @@ class _Talk:
     limit: int | None
     spent: Usage = NO_USAGE
     malformed: int = 0
+    throttled: int = 0
     _has_more_room: bool = False
 
     def next_reply(self) -> ChatReply:
@@ -110,6 +116,7 @@ class _Talk:
             except ExecutorFailure as failure:
                 settle(failure.usage)
                 self.spent = plus(self.spent, failure.usage)
+                self.throttled += failure.throttled
                 if failure.kind is not FailureKind.CUT_OFF or self._has_more_room:
                     raise self.failure(failure) from None
                 self._has_more_room = True
@@ -117,12 +124,14 @@ class _Talk:
             else:
                 settle(reply.usage)
                 self.spent = plus(self.spent, reply.usage)
+                self.throttled += reply.throttled
                 return reply
 
     def failure(self, failure: ExecutorFailure) -> ExecutorFailure:
         """A failure that counts what all rounds took."""
         failure.usage = self.spent
         failure.malformed = self.malformed
+        failure.throttled = self.throttled
         return failure
 
     def _reserve(self) -> Settle:

@@ -127,7 +127,7 @@ class Work:
     `model` is the name that was asked for, `served` the one that the provider says answered.
     `cost_usd` is what the executor itself knows: 0 for a script; `None` leaves it to the price
     list. `version` is the agent program's. `malformed` counts the replies on the way that could
-    not be applied.
+    not be applied, `throttled` the requests that met a rate limit.
     """
 
     changes: tuple[Change, ...]
@@ -138,6 +138,7 @@ class Work:
     served: str = ""
     version: str = ""
     malformed: int = 0
+    throttled: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,8 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
     `usage` counts all that was billed on the way, `reply` is the model's last text, if any.
     `retryable` says that the very same order may well succeed later; `retry_after_seconds` is the
     provider's own advice. `stops_run` is true where every further order would fail alike.
-    `malformed` counts the replies that could not be applied.
+    `malformed` counts the replies that could not be applied, `throttled` the requests that met a
+    rate limit.
     """
 
     def __init__(
@@ -217,6 +219,7 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
         self.retryable = kind is FailureKind.TRANSPORT if retryable is None else retryable
         self.retry_after_seconds = retry_after_seconds
         self.malformed = 0
+        self.throttled = 0
         self.exit_code = 3 if kind in _PROVIDER_FAILED else 4 if kind is FailureKind.BUDGET else 1
 
     @property

@@ -72,12 +72,13 @@ def persist(
     `deadline` is in `patience.clock`'s time. What failed calls used is added to the reply's usage,
     or to that of the failure which is raised in the end.
     """
-    spent = NO_USAGE
+    spent, throttled = NO_USAGE, 0
     for tried in count(1):
         try:
             reply = call(deadline - patience.clock())
         except ExecutorFailure as failure:
             spent = failure.usage = plus(spent, failure.usage)
+            throttled = failure.throttled = throttled + failure.throttled
             if not failure.retryable:
                 raise
             left = deadline - patience.clock()
@@ -87,7 +88,7 @@ def persist(
                     failure.message += f" (after {tried} requests)"
                 raise
         else:
-            return replace(reply, usage=plus(spent, reply.usage))
+            return replace(reply, usage=plus(spent, reply.usage), throttled=throttled)
         patience.sleep(wait)
     raise AssertionError("unreachable")
 

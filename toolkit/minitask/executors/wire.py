@@ -47,6 +47,8 @@ STATUS_OF = {
     "overloaded_error": 529,
 }
 """The status that goes with an error's type, where an error comes without one of its own."""
+_BUSY = frozenset({429, 529})
+"""The statuses by which a server asks for fewer requests."""
 _DEPTH = 4
 NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
 UNKNOWN_TOKENS = Usage(1)
@@ -221,13 +223,15 @@ def _refusal(answer: Answer, parsed: Object | None, wire: Wire) -> ExecutorFailu
     message, codes = _error(parsed or {})
     kind = _kind(answer.status, codes)
     final = kind in {FailureKind.AUTH, FailureKind.QUOTA}
-    return wire.failure(
+    failure = wire.failure(
         kind,
         f"HTTP {answer.status}" + (f": {message}" if message else ""),
         hint=_hint(answer, kind, wire),
         retryable=not final and should_retry(answer.status, answer.headers),
         retry_after_seconds=advised_seconds(answer.headers, now=wire.now),
     )
+    failure.throttled = int(answer.status in _BUSY and not final)
+    return failure
 
 
 def _error(parsed: Object) -> tuple[str, frozenset[str]]:

@@ -9,22 +9,34 @@ import gc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from enum import Enum, auto
+from functools import cache
 from typing import Any
 
-from minitask.ledger.record import FORMAT, Record, parse_record, record_document
+from minitask.ledger.record import (
+    FORMAT,
+    Attempt,
+    CommandRecord,
+    FileRecord,
+    Pricing,
+    Record,
+    parse_record,
+    record_document,
+)
+from minitask.ledger.usage import Usage
 from minitask.repo import refs
 from minitask.repo.commits import FileWrite, NewCommit, Signature
 from minitask.repo.objects import TREE, Objects
-from minitask.values import dataclass
+from minitask.values import dataclass, hasten
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a record raises that is damaged in whatever way."""
 NO_EVIDENCE: dict[str, Any] = {"commands": (), "before": (), "files": (), "pricing": None}
 DIGITS = 60
+MANY = 200
 TEXT = frozenset({str})
 COUNT = frozenset({int, type(None)})
 
@@ -76,16 +88,10 @@ def read_ledger(
     Records that are damaged or of a later format are counted, and stop nothing. Without `evidence` the commands, files
     and rates of each attempt are left out, which takes half of the time: sums need none of them.
     """
-    records: list[Record] = []
-    flaws: Counter[Flaw] = Counter()
     with _uncollected():
-        contents = objects.read_many(_blobs(objects, head, below))
-        for content in contents:
-            found = _parse(content, evidence=evidence)
-            if isinstance(found, Record):
-                records.append(found)
-            else:
-                flaws[found] += 1
+        found = list(_parsed(objects.read_many(_blobs(objects, head, below)), evidence=evidence))
+    flaws = Counter(item for item in found if isinstance(item, Flaw))
+    records = [item for item in found if isinstance(item, Record)]
     records.sort(key=lambda item: (item.task, item.attempt.n, item.started_at))
     return Ledger(tuple(records), damaged=flaws[Flaw.DAMAGED], future=flaws[Flaw.FUTURE])
 
@@ -99,10 +105,9 @@ def added_records(objects: Objects, old: str | None, new: str) -> Iterator[Recor
     """The records that the ledger holds at `new` and not at `old`, in no order; what is the same is not read."""
     before = objects.tree_of(old) if old else None
     contents = objects.read_many(_added(objects, before, objects.tree_of(new)))
-    for content in contents:
-        found = _parse(content, evidence=False)
-        if isinstance(found, Record):
-            yield found
+    with _uncollected():
+        found = list(_parsed(contents, evidence=False))
+    yield from (item for item in found if isinstance(item, Record))
 
 
 def _blobs(objects: Objects, head: str | None, below: str) -> Iterator[str]:
@@ -137,6 +142,14 @@ def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
         level = deeper
 
 
+def _parsed(contents: Iterable[bytes | None], *, evidence: bool) -> Iterator[Record | Flaw]:
+    """What is in each file."""
+    for number, content in enumerate(contents):
+        if number == MANY:
+            _hasten_records()
+        yield _parse(content, evidence=evidence)
+
+
 def _parse(content: bytes | None, *, evidence: bool) -> Record | Flaw:
     """The record in a file; a file that is not there is damaged too."""
     try:
@@ -152,11 +165,16 @@ def _parse(content: bytes | None, *, evidence: bool) -> Record | Flaw:
     return record if _is_sound(record) else Flaw.DAMAGED
 
 
+@cache
+def _hasten_records() -> None:
+    hasten(Record, Attempt, Usage, CommandRecord, FileRecord, Pricing)
+
+
 def _is_sound(record: Record) -> bool:
     """Whether what records are sorted, grouped and summed by is of the type that it should be."""
     attempt, usage = record.attempt, record.attempt.usage
     words = (record.task, record.spec_blob, record.started_at, record.kind)
-    more = (attempt.tier, attempt.executor, attempt.model, attempt.gate)
+    more = (attempt.tier, attempt.executor, attempt.model, attempt.gate, attempt.reason)
     counts = (
         attempt.n,
         usage.requests,

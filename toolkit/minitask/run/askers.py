@@ -11,8 +11,14 @@ from minitask.executors.model import ExecutorFailure
 from minitask.repo import process
 from minitask.run.attempt import Outcome, ask
 from minitask.run.engine import Engine
+from minitask.run.paid import Answered
 from minitask.run.tasks import Task
+from minitask.run.throttle import Throttle
 from minitask.run.undertaking import Undertaking
+
+
+BUSY_TRIES = 3
+"""How often an order is given again whose every request met a rate limit, which cost nothing; fewer ask by then."""
 
 
 class Askers(Protocol):
@@ -49,20 +55,30 @@ class Askers(Protocol):
 
 
 class Pool:
-    """At most `width` executors at work at once."""
+    """At most `width` executors at work at once; of one that says that it is busy, fewer."""
 
     def __init__(self, engine: Engine, *, width: int) -> None:
         self.width = width
         self._engine = engine
         self._free = threading.Semaphore(width)
+        self._throttles: dict[str, Throttle] = {}
         self._stopped_by = ""
 
     def ask(self, under: Undertaking) -> Outcome:
         """Ask, as soon as there is room; an answer after which all others would fail alike stops the asking."""
-        with self._free:
+        throttle = self._throttles.setdefault(under.draft.route.executor, Throttle(self.width))
+        for left in range(BUSY_TRIES, -1, -1):
+            outcome = self._ask(under, throttle)
+            if not left or not _is_busy(outcome):
+                break
+        return outcome
+
+    def _ask(self, under: Undertaking, throttle: Throttle) -> Outcome:
+        with throttle.place(), self._free:
             if self._stopped_by:
                 return StoppedError(f"the run was stopped: {self._stopped_by}")
             outcome = ask(self._engine, under)
+            throttle.note(throttled=_throttled(outcome))
             if isinstance(outcome, ExecutorFailure) and outcome.stops_run:
                 self.stop(f"{outcome.kind}: {outcome.message}")
             return outcome
@@ -85,3 +101,15 @@ class Pool:
         """Cut off calls, and end programs that agents run as."""
         http.SHARED.cancel()
         process.end_optional()
+
+
+def _is_busy(outcome: Outcome) -> bool:
+    """Whether nothing came of an order but rate limits."""
+    return isinstance(outcome, ExecutorFailure) and 0 < outcome.throttled == outcome.usage.requests
+
+
+def _throttled(outcome: Outcome) -> bool:
+    """Whether a rate limit was met on the way."""
+    if isinstance(outcome, Answered):
+        return outcome.work.throttled > 0
+    return isinstance(outcome, ExecutorFailure) and outcome.throttled > 0
