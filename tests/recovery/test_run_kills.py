@@ -97,6 +97,9 @@ def check_target(world: World) -> None:
 def check_end(world: World, server: ScriptedServer) -> None:
     """The end is that of an undisturbed run, and every call is accounted for."""
     outcome = world.minitask("run", "p", "--json")
+    world.minitask(
+        "exec", "p/01-x"
+    )  # an answer that nobody can use any more is booked by the next command
     merged = {task["task"] for task in outcome.json["tasks"] if task["verdict"] == "merged"}
     wrong = {number for number in range(1, TASKS + 1) if number % 7 == 0}
     barred = {n for n in range(1, TASKS + 1) if n % 5 == 0 and n - 2 in wrong}
@@ -111,7 +114,7 @@ def check_end(world: World, server: ScriptedServer) -> None:
         for record in world.records(f"p/{number:02d}-x")
     ]
     asked = sum(record["attempt"]["usage"]["requests"] or 0 for record in records)
-    assert asked >= len(server.requests) - 1, "a call is on record, be it as lost"
+    assert asked >= len(server.requests), "every call is on record, be it as lost"
 
 
 def sweep(folder: Path, *, kills: int, seed: int) -> None:

@@ -16,7 +16,6 @@ from minitask.run.tasks import Task
 from minitask.run.throttle import Throttle
 from minitask.run.undertaking import Undertaking
 
-
 BUSY_TRIES = 3
 """How often an order is given again whose every request met a rate limit, which cost nothing; fewer ask by then."""
 

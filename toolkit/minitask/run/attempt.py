@@ -28,6 +28,7 @@ from minitask.run.engine import Engine, Progress
 from minitask.run.feedback import describe_failure
 from minitask.run.judging import judge, protected
 from minitask.run.landing import Candidate, land_alone
+from minitask.run.lost import starts_from
 from minitask.run.meter import Reading, TaskMeter
 from minitask.run.models import resolve_model
 from minitask.run.numbers import next_number, task_refs
@@ -147,6 +148,7 @@ def _landed_already(engine: Engine, task: Task, wishes: Wishes) -> TaskResult | 
 
 
 def _undertake(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking:
+    task = _where_it_was_paid(engine, task)
     draft = _prepare(engine, task, wishes, started)
     engine.emit(Progress(task.name, "before", "the validation must fail on the base"))
     draft.before = check_fails_before(engine, task)
@@ -168,6 +170,14 @@ def _undertake(engine: Engine, task: Task, wishes: Wishes, started: float) -> Un
     if batched:
         order = replace(order, timeout_seconds=BATCH_SECONDS)
     return Undertaking(task, wishes, started, draft, order, meter, errand, batched)
+
+
+def _where_it_was_paid(engine: Engine, task: Task) -> Task:
+    """The task on the base that a kept answer to it is for, if there is one: what was paid for is used, and merged."""
+    base = paid.base_of(engine.repository.home, task.name, task.blob)
+    if base is None or not starts_from(engine, base, task.base):
+        return task
+    return replace(task, base=base)
 
 
 def _prepare(engine: Engine, task: Task, wishes: Wishes, started: float) -> Draft:

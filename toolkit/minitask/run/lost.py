@@ -7,6 +7,7 @@ from dataclasses import replace
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.route import Route
+from minitask.repo.merging import is_ancestor
 from minitask.run import paid
 from minitask.run.costs import tariff
 from minitask.run.engine import Engine
@@ -36,7 +37,15 @@ def _is_stale(engine: Engine, found: Lost) -> bool:
     errand = found.errand
     tip = engine.objects.commit(errand.target)
     entry = engine.objects.entry(tip, errand.spec_path) if tip else None
-    return tip != errand.base or entry is None or entry.oid != errand.spec_blob
+    if tip is None or entry is None or entry.oid != errand.spec_blob:
+        return True
+    return not starts_from(engine, errand.base, tip)
+
+
+def starts_from(engine: Engine, base: str, tip: str) -> bool:
+    """Whether a task may start from a base: it is there, and a part of the target."""
+    there = engine.objects.commit(base) is not None
+    return there and is_ancestor(engine.repository.git, ancestor=base, of=tip)
 
 
 def _record(engine: Engine, found: Lost) -> Record:

@@ -110,6 +110,15 @@ def unused(home: Path) -> Iterator[Lost]:
             yield Lost(errand, Reading(usage, answered.cost_usd), path, answered)
 
 
+def base_of(home: Path, task: str, blob: str) -> str | None:
+    """The base that a kept answer to a task's first order was given for; None where none is kept."""
+    for found in unused(home):
+        errand = found.errand
+        if (errand.task, errand.spec_blob, errand.history) == (task, blob, 0):
+            return errand.base
+    return None
+
+
 def lost(home: Path) -> Iterator[Lost]:
     """The calls that were under way when a process ended; one whose answer was kept is not lost."""
     for path in sorted((home / FOLDER).glob(f"*{NOTE}")):
