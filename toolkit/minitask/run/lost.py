@@ -33,8 +33,13 @@ def book_lost(engine: Engine) -> tuple[str, ...]:
 
 
 def _is_stale(engine: Engine, found: Lost) -> bool:
-    """Whether no order can come to which the answer belongs: the target or the spec is another by now."""
+    """Whether no order can come to which the answer belongs: the target or the spec is another by now.
+
+    A second round is not taken up again: the next run begins with the first.
+    """
     errand = found.errand
+    if errand.history:
+        return True
     tip = engine.objects.commit(errand.target)
     entry = engine.objects.entry(tip, errand.spec_path) if tip else None
     if tip is None or entry is None or entry.oid != errand.spec_blob:
