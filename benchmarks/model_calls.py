@@ -15,13 +15,11 @@ import os
 import resource
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+from loopback import Request, chat_model
 from timing import git, minitask, quiet_environment, scratch_folder
 
 LIMIT, CPU_MS, MEMORY_MB = 1.15, 60.0, 150.0
@@ -181,37 +179,15 @@ def _repository(folder: Path, url: str, options: argparse.Namespace) -> tuple[Pa
     return top, env
 
 
-@contextmanager
-def _model(seconds: float) -> Iterator[str]:
+def _model(seconds: float) -> AbstractContextManager[str]:
     """A model server that answers every task well, after a while."""
+    return chat_model(_answer, seconds=seconds)
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            prompt = asked["messages"][-1]["content"]
-            path = prompt.partition("create: ")[2].partition("\n")[0]
-            time.sleep(seconds)
-            message = {"role": "assistant", "content": f"```text path={path}\nmade\n```\n"}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            usage = {"prompt_tokens": 200, "completion_tokens": 20}
-            body = json.dumps({"model": "some-model", "choices": [choice], "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1"
-        finally:
-            server.shutdown()
+def _answer(asked: Request) -> str:
+    prompt = asked["messages"][-1]["content"]
+    path = prompt.partition("create: ")[2].partition("\n")[0]
+    return f"```text path={path}\nmade\n```\n"
 
 
 def _options() -> argparse.Namespace:

@@ -8,17 +8,14 @@ sent is counted with OpenAI's `o200k_base` vocabulary. The floor is the spec as 
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from loopback import Request, chat_model
 from timing import git, minitask, quiet_environment, scratch_folder
 
 HERE = Path(__file__).resolve().parent
@@ -163,8 +160,12 @@ class Model:
     """A server that answers every request alike, and keeps what it was sent."""
 
     answer: str
-    requests: list[dict[str, Any]] = field(default_factory=list)
-    url: str = ""
+    requests: list[Request] = field(default_factory=list)
+
+    def reply(self, request: Request) -> str:
+        """The answer, to whatever is asked."""
+        self.requests.append(request)
+        return self.answer
 
 
 def main() -> int:
@@ -235,8 +236,9 @@ def _run(folder: Path, task: Task) -> Model:
     env = quiet_environment(folder)
     top = folder / f"task-{task.name}"
     spec = f"mini-projects/p/{task.name.lower()}.md"
-    with _served(Model(ANSWERS[task.name])) as model:
-        files = {**task.files, spec: task.spec, "minitask.yaml": CONFIG.format(url=model.url)}
+    model = Model(ANSWERS[task.name])
+    with chat_model(model.reply) as url:
+        files = {**task.files, spec: task.spec, "minitask.yaml": CONFIG.format(url=url)}
         for name, text in files.items():
             path = top / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -252,36 +254,7 @@ def _run(folder: Path, task: Task) -> Model:
     return model
 
 
-@contextmanager
-def _served(model: Model) -> Iterator[Model]:
-    """The model behind a chat-completions endpoint."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            model.requests.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            message = {"role": "assistant", "content": model.answer}
-            choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            usage = {"prompt_tokens": 1, "completion_tokens": 1}
-            body = json.dumps({"model": "some-model", "choices": [choice], "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        model.url = f"http://127.0.0.1:{server.server_port}/v1"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield model
-        finally:
-            server.shutdown()
-
-
-def _text(request: dict[str, Any]) -> str:
+def _text(request: Request) -> str:
     return "\n".join(message["content"] for message in request["messages"])
 
 

@@ -10,8 +10,25 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import reduce
 
+from minitask.executors.wire import count, mapping
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 
+__all__ = [
+    "Object",
+    "amount",
+    "count",
+    "free_or_unknown",
+    "is_whole",
+    "items",
+    "last_value",
+    "mapping",
+    "parse",
+    "records",
+    "string",
+    "summed",
+    "total",
+    "trailing_object",
+]
 Object = Mapping[str, object]
 
 _MOST = 1_000_000_000
@@ -69,11 +86,6 @@ def last_value(text: str) -> object:
     return next((value for value in values if value is not None), None)
 
 
-def mapping(value: object) -> Object:
-    """A JSON object, or an empty one in place of anything else."""
-    return value if isinstance(value, dict) else {}
-
-
 def items(value: object) -> list[object]:
     """A JSON array, or an empty one in place of anything else."""
     return value if isinstance(value, list) else []
@@ -82,13 +94,6 @@ def items(value: object) -> list[object]:
 def string(value: object) -> str:
     """A JSON string, or an empty one in place of anything else."""
     return value if isinstance(value, str) else ""
-
-
-def count(value: object) -> int | None:
-    """A whole number of things; None for anything else, a negative or an absurd one."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value <= _MOST else None
 
 
 def amount(value: object) -> Decimal | None:
