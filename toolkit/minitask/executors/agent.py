@@ -5,8 +5,12 @@ Nothing that it says of its success counts. What it committed, stashed or config
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +19,7 @@ from minitask.errors import EditError, MachineError, UsageError
 from minitask.executors.agents.model import AgentProgram, Job, Output, Report
 from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
 from minitask.executors.prompt import agent_prompt
+from minitask.ledger.usage import NO_USAGE
 from minitask.settings import ExecutorSetting
 from minitask.spec.model import FileAction
 
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
     from minitask.repo.process import Finished
 
 VERSION_SECONDS = 20.0
+OUTPUT_BYTES = 8 << 20
+"""Of each file that a program leaves in its home."""
 LIKELY_INPUT_TOKENS = 40_000
 """What an agent's own instructions and tools make of one task, by measurement; it looks around besides."""
 LIKELY_OUTPUT_TOKENS = 8_192
@@ -49,13 +56,17 @@ class AgentExecutor:
         self._check_key()
         if order.workplace is None:
             raise UsageError(f"{self.name} needs a workspace to work in")
-        settle = order.meter.reserve(
-            input_tokens=LIKELY_INPUT_TOKENS, output_tokens=LIKELY_OUTPUT_TOKENS
-        )
         with order.workplace.open() as desk:
             for past in order.history:
                 desk.put(past.changes)
-            done = self._run(desk, order, place)
+            settle = order.meter.reserve(
+                input_tokens=LIKELY_INPUT_TOKENS, output_tokens=LIKELY_OUTPUT_TOKENS
+            )
+            try:
+                done = self._run(desk, order, place)
+            except (MachineError, OSError):  # it could not even be started
+                settle(NO_USAGE)
+                raise
             report = self._program.report(done)
             settle(report.usage, cost_usd=report.cost_usd)
             changes = self._changes(desk, order, report)
@@ -121,7 +132,7 @@ class AgentExecutor:
         strong = self._setting.sandbox and desk.is_strong
         job = self._job(order, workspace=desk.folder, home=desk.home, sandboxed=strong)
         start = self._program.invocation(job)
-        self._lend_login(desk)
+        lent = self._lend_login(desk)
         for name, text in start.files.items():
             path = desk.home / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -134,35 +145,39 @@ class AgentExecutor:
             sandboxed=self._setting.sandbox,
             readable=(Path(place),),
         )
-        self._take_login_back(desk)
-        return _output(done, {name: _text(desk.home / name) for name in start.outputs})
+        if not done.timed_out:
+            self._take_login_back(desk, lent)
+        return _output(done, {name: _text(desk, name) for name in start.outputs})
 
     def _variables(self) -> dict[str, str]:
         names = (*self._program.variables, *self._setting.env)
         return {name: self._environ[name] for name in names if name in self._environ}
 
-    def _lend_login(self, desk: Desk) -> None:
-        """Copy the files of the user's login into the program's own home."""
+    def _lend_login(self, desk: Desk) -> dict[str, bytes]:
+        """Copy the files of the user's login into the program's own home; what was lent, by name."""
+        lent = {}
         for name in self._program.credentials:
             source = Path(self._environ.get("HOME", "/nonexistent"), name)
             if source.is_file():
                 target = desk.home / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source, target)
-                target.chmod(0o600)
+                target.touch(mode=0o600)
+                with _LOGIN:
+                    lent[name] = source.read_bytes()
+                target.write_bytes(lent[name])
+        return lent
 
-    def _take_login_back(self, desk: Desk) -> None:
-        """Keep a login that the program renewed: the old one may not be good any more."""
-        for name in self._program.credentials:
-            own, lent = Path(self._environ.get("HOME", "/nonexistent"), name), desk.home / name
-            if not own.is_file() or not lent.is_file() or lent.is_symlink():
-                continue
-            renewed = lent.read_bytes()
-            if renewed and renewed != own.read_bytes():
-                draft = own.with_name(f"{own.name}.minitask")
-                draft.write_bytes(renewed)
-                draft.chmod(own.stat().st_mode & 0o777)
-                draft.replace(own)
+    def _take_login_back(self, desk: Desk, lent: Mapping[str, bytes]) -> None:
+        """Keep a login that the program renewed: the old one may not be good any more.
+
+        One that somebody else renewed in the meantime stays, and so does one that the program left half-written.
+        """
+        for name, before in lent.items():
+            renewed = _content(desk, name)
+            if renewed and renewed != before and _is_whole(name, renewed):
+                own = Path(self._environ.get("HOME", "/nonexistent"), name)
+                with _LOGIN, suppress(OSError):
+                    _renew(own, before, renewed)
 
     def _changes(self, desk: Desk, order: Order, report: Report) -> tuple[Change, ...]:
         """What differs from the base; an edit that leaves a file's content as it was is none."""
@@ -227,11 +242,45 @@ def _output(done: Finished, files: Mapping[str, str | None]) -> Output:
     )
 
 
-def _text(path: Path) -> str | None:
+_LOGIN = threading.Lock()
+"""Held by whoever reads or renews a login of the user's."""
+
+
+def _is_whole(name: str, content: bytes) -> bool:
+    """Whether a login was written to its end, as far as that can be seen."""
+    if not name.endswith(".json"):
+        return True
     try:
-        return path.read_text("utf-8", "replace") if not path.is_symlink() else None
-    except OSError:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
+
+
+def _renew(own: Path, before: bytes, renewed: bytes) -> None:
+    """Replace the user's login, unless it is another one by now."""
+    if own.read_bytes() != before:
+        return
+    draft = own.with_name(f"{own.name}.{os.urandom(4).hex()}.minitask")
+    draft.touch(mode=0o600)
+    draft.write_bytes(renewed)
+    draft.chmod(own.stat().st_mode & 0o777)
+    draft.replace(own)
+
+
+def _content(desk: Desk, name: str) -> bytes | None:
+    """What a file in the program's home holds; None for none, or one that is not to be trusted."""
+    from minitask.repo.foreign import read_regular
+
+    try:
+        return read_regular(desk.home, name, limit=OUTPUT_BYTES)
+    except EditError:
         return None
+
+
+def _text(desk: Desk, name: str) -> str | None:
+    content = _content(desk, name)
+    return None if content is None else content.decode("utf-8", "replace")
 
 
 def _shown(text: str) -> str:

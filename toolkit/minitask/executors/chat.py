@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.apply import apply_script
 from minitask.edits.grammar import parse_script
-from minitask.errors import BudgetError, EditError
+from minitask.errors import BudgetError, EditError, MachineError
 from minitask.executors.model import ExecutorFailure, FailureKind, Order, Settle, Work
 from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
@@ -121,6 +121,9 @@ class _Talk:
                     raise self.failure(failure) from None
                 self._has_more_room = True
                 self.limit = _MORE_ROOM * (self.limit or DEFAULT_OUTPUT_TOKENS)
+            except (MachineError, OSError):  # no call was made of it
+                settle(NO_USAGE)
+                raise
             else:
                 settle(reply.usage)
                 self.spent = plus(self.spent, reply.usage)

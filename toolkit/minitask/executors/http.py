@@ -54,10 +54,14 @@ class Answer:
 
 
 class Stage(StrEnum):
-    """How far a call got before it failed: an unanswered one was not billed, nor one without a connection."""
+    """How far a call got before it failed: an unanswered one was not billed, nor one without a connection.
+
+    `STOPPED` was not made at all.
+    """
 
     CONNECT = "connect"
     CANCELLED = "cancelled"
+    STOPPED = "stopped"
     UNANSWERED = "unanswered"
     TIMEOUT = "timeout"
     BODY = "body"
@@ -87,10 +91,13 @@ class Http:
         self._idle: dict[str, list[_Line]] = {}
         self._busy: set[_Line] = set()
         self._lock = threading.Lock()
+        self._stopped = threading.Event()
 
     def send(self, request: Request, *, timeout_seconds: float) -> Answer:
         """The answer to `request`, whole, decoded, within the size; raises `HttpFault`."""
         deadline = time.monotonic() + timeout_seconds
+        if self._stopped.is_set():
+            raise HttpFault(Stage.STOPPED, "interrupted before it was asked")
         with self._line(request.url) as line, line.watched(timeout_seconds):
             try:
                 answer = _exchange(request, line, deadline=deadline, max_bytes=self._max_bytes)
@@ -103,10 +110,19 @@ class Http:
             return answer
 
     def cancel(self) -> None:
-        """Cut off every call that is under way; each fails at once."""
+        """Cut off every call that is under way, each fails at once, and let none begin until `resume`."""
+        self._stopped.set()
         with self._lock:
             for line in self._busy:
                 line.bite(_Cut.CANCELLED)
+
+    def resume(self) -> None:
+        """Let calls begin again."""
+        self._stopped.clear()
+
+    def pause(self, seconds: float) -> None:
+        """Wait between two calls; no longer than until calls are cancelled."""
+        self._stopped.wait(seconds)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
@@ -206,6 +222,11 @@ def post(request: Request, *, timeout_seconds: float) -> Answer:
     return SHARED.send(request, timeout_seconds=timeout_seconds)
 
 
+def pause(seconds: float) -> None:
+    """Wait between two calls; no longer than until the process's calls are cancelled."""
+    SHARED.pause(seconds)
+
+
 def _exchange(request: Request, line: _Line, *, deadline: float, max_bytes: int) -> Answer:
     import httpx
 
@@ -244,7 +265,7 @@ def _client(url: str) -> httpx.Client:
             follow_redirects=False,
             limits=httpx.Limits(max_keepalive_connections=1, keepalive_expiry=_KEPT_SECONDS),
         )
-    except (ImportError, ValueError) as error:
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise HttpFault(Stage.CONNECT, f"the proxy of the environment: {error}") from error
 
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
 
+from minitask.executors.http import pause
 from minitask.executors.model import Clock, ExecutorFailure
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.values import dataclass
@@ -50,7 +51,7 @@ class Patience:
     longest_seconds: float = 8.0
     clock: Clock = time.monotonic
     now: Clock = time.time
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = pause
     jitter: Clock = _dice
 
     def wait_seconds(self, tried: int, *, advice: float | None, left: float) -> float | None:

@@ -14,7 +14,7 @@ from dataclasses import field
 from minitask.executors.http import Answer, HttpFault, Stage
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.retry import advised_seconds, should_retry
-from minitask.ledger.usage import Usage
+from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.values import dataclass
 
 _MOST_TOKENS = 1_000_000_000
@@ -102,12 +102,13 @@ def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
     """A call without an answer; one that was cut short may have been billed, others were not."""
     lost = fault.stage in {Stage.TIMEOUT, Stage.BODY, Stage.CANCELLED}
     unsent = fault.stage is Stage.CONNECT
+    stopped = fault.stage is Stage.STOPPED
     return wire.failure(
         FailureKind.TRANSPORT,
         f"cannot be reached ({fault})" if unsent else str(fault),
         hint="check base_url, and that the server runs" if unsent else "",
-        usage=UNKNOWN_TOKENS if lost else NO_TOKENS,
-        retryable=fault.stage is not Stage.CANCELLED,
+        usage=NO_USAGE if stopped else UNKNOWN_TOKENS if lost else NO_TOKENS,
+        retryable=not stopped and fault.stage is not Stage.CANCELLED,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError
-from minitask.repo import process, survivors
+from minitask.repo import foreign, process, survivors
 from minitask.repo.process import Finished
 from minitask.repo.sandbox import Limits, Sandbox, Strength
 from minitask.repo.workspace import Slot, discard
@@ -95,9 +94,10 @@ class Desk:
         """Write a change into the files."""
         for change in changes:
             path = self.folder / change.path
-            if change.content is None:
-                path.unlink(missing_ok=True)
-            else:
+            if not path.parent.resolve().is_relative_to(self.folder.resolve()):
+                raise MachineError(f"{change.path} lies behind a link")
+            path.unlink(missing_ok=True)
+            if change.content is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(change.content.encode("utf-8", "surrogateescape"))
 
@@ -119,17 +119,10 @@ class Desk:
 
     def _content(self, name: str) -> str | None:
         """A file's content; None where it is gone."""
-        path = self.folder / name
-        try:
-            status = path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        if name.endswith("/") or not stat.S_ISREG(status.st_mode):
-            kind = "a link" if stat.S_ISLNK(status.st_mode) else "no regular file"
-            raise EditError(f"{name} is {kind} now", hint="change regular files alone")
-        if status.st_size > FILE_BYTES:
-            raise EditError(f"{name} has {status.st_size} bytes, more than a change may hold")
-        return path.read_bytes().decode("utf-8", "surrogateescape")
+        if name.endswith("/"):  # git lists a repository in the files like this
+            raise EditError(f"{name} is no regular file now", hint="change regular files alone")
+        content = foreign.read_regular(self.folder, name, limit=FILE_BYTES)
+        return None if content is None else content.decode("utf-8", "surrogateescape")
 
 
 @contextmanager
@@ -168,6 +161,7 @@ def _give_git(slot: Slot, commit: str) -> None:
     shutil.copy2(slot.git_dir / "index", own / "index")
     (own / "config").write_text((slot.git_dir / "config").read_text("utf-8") + IDENTITY, "utf-8")
     shutil.copy2(slot.git_dir / "objects/info/alternates", own / "objects/info/alternates")
+    (own / "info/exclude").write_bytes(slot.excludes())
 
 
 def _is_litter(name: str, pattern: str) -> bool:

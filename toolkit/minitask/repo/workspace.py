@@ -7,6 +7,7 @@ that runs there can change how the toolkit's own git behaves. `tree/.git` only p
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from minitask.repo.git import Git
 from minitask.repo.repository import Repository
 from minitask.values import dataclass
 
+_GLOB = re.compile(r"[*?\[\]\\ ]")
+"""What has a meaning in a pattern of git's, or is dropped at its end."""
 STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
 
 
@@ -75,7 +78,23 @@ class Slot:
     def is_changed(self) -> bool:
         """Whether anything in `tree` differs from its commit, be it a file that git ignores."""
         status = ("status", "--porcelain", "-z", "--ignored", "--untracked-files=normal")
-        return bool(self.git.output(*status))
+        top = self.repository.top
+        shared = {
+            f"!! {name}"
+            for name in self.bring.share
+            if top is not None and _leads_to(self.tree / name, top / name)
+        }
+        return any(entry not in shared for entry in self.git.fields(*status))
+
+    def excludes(self) -> bytes:
+        """The content of `info/exclude`: what was brought is no change, whatever the patterns of the repository say.
+
+        A pattern for a folder, such as `node_modules/`, does not match the link to a shared one.
+        """
+        names = (*self.bring.share, *self.bring.copy)
+        return "".join(f"/{_GLOB.sub(_escaped, name.strip('/'))}\n" for name in names).encode(
+            "utf-8", "surrogateescape"
+        )
 
     def _git_in(self, work_tree: Path | None) -> Git:
         """Git on the slot; it holds the repository's lock, for the next command must not use a slot that it writes."""
@@ -108,6 +127,9 @@ class Slot:
         if self.repository.shallow:
             shutil.copyfile(self.repository.common_dir / "shallow", self.git_dir / "shallow")
         self._point()
+        exclude = self.git_dir / "info" / "exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_bytes(self.excludes())
         self.git.output("checkout", "-q", "-f", "--detach", commit)
         self.git.output("clean", "-ffdxq")
         self._bring_ignored()
@@ -162,6 +184,14 @@ def discard(folder: Path) -> None:
         folder.unlink()
     elif folder.exists():
         shutil.rmtree(folder, onerror=unlock)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
+
+
+def _leads_to(link: Path, target: Path) -> bool:
+    return link.is_symlink() and link.readlink() == target
 
 
 def _copy(source: Path, target: Path) -> None:

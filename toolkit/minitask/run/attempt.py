@@ -267,8 +267,10 @@ def _finish(engine: Engine, under: Undertaking) -> TaskResult | None:
     wants_review = task.spec.options.review == "required"
     lands = draft.verdict.is_good and wishes.merge and not wants_review
     with engine.writing:
-        record = seal(engine, draft, attempt, lands=lands)
-        paid.settle(engine.repository.home, under.errand)
+        home = engine.repository.home
+        announce = partial(paid.announce, home, under.errand)
+        record = seal(engine, draft, attempt, lands=lands, announce=announce)
+        paid.settle(home, under.errand)
         candidate = record.candidate
         old = draft.heads.get(refs.branch(task.name))
         note = move_branch(engine, task, candidate, old=old)

@@ -125,6 +125,8 @@ class Gathering:
         """Wait for the batch that answers a request; whoever comes last sends it, and waits for all."""
         mine = _Parked(under, request)
         with self._news:
+            if self._stopped.is_set():
+                raise MachineError(INTERRUPTED)
             self._parked.append(mine)
             self._news.notify_all()
             while not mine.is_settled and not self._may_serve():
@@ -133,10 +135,16 @@ class Gathering:
             if not mine.is_settled:
                 parked, self._parked, self._serving = self._parked, [], True
         if parked:
+            fault: BaseException = MachineError("the batch could not be served")
             try:
                 self._serve(parked)
+            except OSError as error:
+                fault = MachineError(f"the batch could not be served: {error}")
             finally:
                 with self._news:
+                    for each in parked:
+                        if not each.is_settled:
+                            each.settle(None, fault)
                     self._serving = False
                     self._news.notify_all()
         if mine.fault is not None:
@@ -202,7 +210,7 @@ class Gathering:
         try:
             state = api.create({each.own_id: each.body for each in chunk}, name=journal.name)
         except ExecutorFailure as failure:
-            if failure.usage.input_tokens == 0:  # it was refused, not lost on the way
+            if not failure.retryable:  # it was refused; any other may have been made all the same
                 self._forget(journal)
             raise
         journal = replace(journal, id=state.id)

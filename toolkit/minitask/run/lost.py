@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.route import Route
+from minitask.repo import refs
 from minitask.repo.merging import is_ancestor
 from minitask.run import paid
 from minitask.run.costs import tariff
@@ -25,11 +27,17 @@ UNUSED = "lost: the answer came and was never used, for the spec or what it star
 def book_lost(engine: Engine) -> tuple[str, ...]:
     """Put every lost attempt on record; the names of their tasks."""
     home = engine.repository.home
+    paid.settle_recorded(home, partial(_is_recorded, engine))
     found = [*paid.lost(home), *(each for each in paid.unused(home) if _is_stale(engine, each))]
     for each in found:
         append(engine, _record(engine, each))
         each.path.unlink(missing_ok=True)
     return tuple(each.errand.task for each in found)
+
+
+def _is_recorded(engine: Engine, name: str) -> bool:
+    head = engine.objects.commit(refs.LEDGER)
+    return bool(head and name and engine.objects.entry(head, name))
 
 
 def _is_stale(engine: Engine, found: Lost) -> bool:

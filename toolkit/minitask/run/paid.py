@@ -23,7 +23,7 @@ from minitask.run.meter import Reading
 from minitask.values import dataclass
 
 FOLDER = "paid"
-NOTE, ANSWER = ".sent.json", ".json"
+NOTE, ANSWER, RECORD = ".sent.json", ".json", ".record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +93,33 @@ def note(home: Path, errand: Errand, reading: Reading) -> None:
     _write(home / FOLDER / f"{errand.name}{NOTE}", held)
 
 
+def announce(home: Path, errand: Errand, record: str) -> None:
+    """Write down which file of the ledger is about to hold what came of an order that money was spent on."""
+    folder = home / FOLDER
+    if any((folder / f"{errand.name}{end}").exists() for end in (NOTE, ANSWER)):
+        (folder / f"{errand.name}{RECORD}").write_text(record, "utf-8")
+
+
 def settle(home: Path, errand: Errand) -> None:
     """Forget the order: a record holds what came of it."""
-    for end in (NOTE, ANSWER):
-        (home / FOLDER / f"{errand.name}{end}").unlink(missing_ok=True)
+    _settle(home, errand.name)
+
+
+def settle_recorded(home: Path, is_recorded: Callable[[str], bool]) -> None:
+    """Forget the orders whose process was killed when their record was written, and not all of their files removed."""
+    for path in sorted((home / FOLDER).glob(f"*{RECORD}")):
+        if is_recorded(path.read_text("utf-8", "replace")):
+            _settle(home, path.name.removesuffix(RECORD))
+        path.unlink(missing_ok=True)
+
+
+def _settle(home: Path, name: str) -> None:
+    for end in (
+        NOTE,
+        ANSWER,
+        RECORD,
+    ):  # the record's name goes last: it says that the others are settled
+        (home / FOLDER / f"{name}{end}").unlink(missing_ok=True)
 
 
 def unused(home: Path) -> Iterator[Lost]:

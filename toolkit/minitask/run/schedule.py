@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import partial
 
 from minitask.errors import RefusedError, UsageError
+from minitask.executors import http
 from minitask.ledger.record import TaskResult, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.repo import process
@@ -81,6 +82,7 @@ class Schedule:
             queue.SimpleQueue()
         )
         self._stopped_by = ""
+        self._broken: BaseException | None = None
 
     def run(self) -> tuple[TaskResult, ...]:
         """Every task's result, in the plan's order.
@@ -88,6 +90,13 @@ class Schedule:
         An interrupt stops new tasks and cuts off calls; what is answered by then is judged and landed. Another one
         ends the run at once.
         """
+        try:
+            return self._run()
+        finally:
+            if self._under_way:
+                process.end_all()
+
+    def _run(self) -> tuple[TaskResult, ...]:
         interrupted: KeyboardInterrupt | None = None
         self._engine.emit(Progress("", "tasks", str(len(self._plan.tasks))))
         while self._waiting or self._under_way:
@@ -97,10 +106,12 @@ class Schedule:
                     self._take(*self._ended.get())
             except KeyboardInterrupt as error:
                 if interrupted is not None:
-                    process.end_all()
                     raise
                 interrupted = error
                 self._stop("it was interrupted")
+        http.SHARED.resume()
+        if self._broken is not None:
+            raise self._broken
         if interrupted is not None:
             raise interrupted
         return tuple(self._results[task.name] for task in self._plan.tasks)
@@ -194,9 +205,12 @@ class Schedule:
 
     def _take(self, task: Task, ended: TaskResult | BaseException) -> None:
         del self._under_way[task.name]
-        if isinstance(ended, BaseException):
-            raise ended
-        self._done(ended)
+        if isinstance(ended, BaseException):  # the run ends by it, as soon as the others have
+            self._broken = self._broken or ended
+            self._waiting.clear()
+            self._stop(str(ended))
+        else:
+            self._done(ended)
 
     def _done(self, result: TaskResult) -> None:
         self._results[result.task] = result

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
 from minitask.errors import MachineError
 from minitask.ledger.record import Attempt, Record, Verdict
-from minitask.ledger.store import append_commit
+from minitask.ledger.store import append_commit, record_file
 from minitask.ledger.usage import NO_USAGE
 from minitask.repo import refs
 from minitask.repo.advance import checkout_of
@@ -20,11 +21,19 @@ from minitask.run.landing import Landed
 from minitask.run.tasks import Task
 
 
-def seal(engine: Engine, draft: Draft, attempt: Attempt, *, lands: bool) -> Record:
+def seal(
+    engine: Engine,
+    draft: Draft,
+    attempt: Attempt,
+    *,
+    lands: bool,
+    announce: Callable[[str], None] = lambda _name: None,
+) -> Record:
     """Write the record with, where there is one, the candidate and the merge that it is to land by.
 
     The ledger's ref only moves forward, so the stream as a whole is a compare-and-swap on it. The ids are worked out
-    from the commits' content beforehand, so that the record can name them.
+    from the commits' content beforehand, so that the record can name them. `announce` is told the name of the record's
+    file before it is written.
     """
     commits: list[NewCommit] = []
     candidate = merge = None
@@ -40,6 +49,7 @@ def seal(engine: Engine, draft: Draft, attempt: Attempt, *, lands: bool) -> Reco
             merge = building.commit_id(onto, engine.repository.object_format)
             commits.append(replace(onto, parents=(base, ":1")))
     record = _record(draft, attempt, candidate=candidate, merge=merge)
+    announce(record_file(record).path)
     head = engine.objects.commit(refs.LEDGER)
     commits.append(append_commit([record], head=head, signature=engine.signature))
     written = write_commits(engine.repository.git, commits)

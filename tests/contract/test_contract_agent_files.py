@@ -1,0 +1,117 @@
+"""What an agent program leaves in its files and in its home is read with care: links, pipes, half-written logins."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from world import MINITASK, World
+
+VALIDATION = "grep -qx b b.txt"
+OLD, NEW = '{"refresh": "old"}', '{"refresh": "new"}'
+DONE = '{"type":"turn.completed","usage":{"input_tokens":10,"cached_input_tokens":0,"output_tokens":1}}'
+Install = Callable[[str], Path]
+
+
+@pytest.fixture
+def codex(world: World, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Install a shell script as `codex`, and log the user in."""
+
+    def install(script: str) -> Path:
+        program = tmp_path / "bin" / "codex"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/bash\n[ "$1" = --version ] && exit\n{script}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        world.configure(
+            executors={"codex": {"type": "codex"}},
+            tiers={"cheap": {"executor": "codex", "model": "m"}},
+        )
+        login = home / ".codex" / "auth.json"
+        login.parent.mkdir()
+        login.write_text(OLD)
+        return login
+
+    world.commit({"b.txt": "a\n", "c.txt": "a\n"}, message="files")
+    return install
+
+
+def command(world: World, tmp_path: Path, script: str, **config: object) -> None:
+    """Configure a shell script as the only executor."""
+    program = tmp_path / "agent"
+    program.write_text(f"#!/bin/bash\n{script}\n")
+    program.chmod(0o755)
+    world.configure(
+        executors={"fake": {"type": "command", "command": [str(program), "{prompt_file}"]}},
+        tiers={"cheap": {"executor": "fake", "model": "m"}},
+        **config,
+    )
+
+
+def test_a_file_behind_a_link_that_git_is_told_to_ignore_does_not_land(
+    world: World, tmp_path: Path, home: Path
+) -> None:
+    private = home / "private"
+    private.mkdir()
+    (private / "b.txt").write_text("secret\nb\n")
+    hide = "printf '/src\\n/.gitignore\\n' > .gitignore"
+    world.commit({"src/b.txt": "a\n"}, message="files")
+    command(world, tmp_path, f"rm -rf src; ln -s {private} src; {hide}")
+    world.task("p/01-b", writes=["src/b.txt"], validation="grep -qx b src/b.txt")
+
+    outcome = world.exec("p/01-b")
+
+    assert outcome.json["verdict"] == "refused"
+    assert "src is a link now" in outcome.json["reason"]
+    assert world.show("src/b.txt") == "a\n"
+
+
+@pytest.mark.parametrize("pattern", ["node_modules/", "node_modules"])
+def test_a_shared_folder_is_no_change_however_it_is_ignored(
+    world: World, tmp_path: Path, pattern: str
+) -> None:
+    world.commit({"b.txt": "a\n", ".gitignore": f"{pattern}\n"}, message="files")
+    world.write({"node_modules/x.js": "1"})
+    command(world, tmp_path, "echo b > b.txt", workspace={"share": ["node_modules"]})
+    world.task("p/01-b", writes=["b.txt"], validation=f"{VALIDATION} && test -e node_modules/x.js")
+
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
+def test_a_pipe_in_place_of_its_last_message_holds_nobody_up(world: World, codex: Install) -> None:
+    codex(f"mkfifo $HOME/last.txt; echo b > b.txt; echo '{DONE}'")
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+
+    done = subprocess.run((*MINITASK, "exec", "p/01-b"), cwd=world.root, timeout=60, check=False)
+
+    assert done.returncode == 0
+
+
+def test_a_login_that_one_agent_renewed_is_not_replaced_by_what_another_was_lent(
+    world: World, codex: Install
+) -> None:
+    renew = f"sleep 0.5; echo '{NEW}' > $HOME/.codex/auth.json; echo b > b.txt"
+    login = codex(
+        f"if grep -q Renewer; then {renew}; else sleep 2; echo b > c.txt; fi; echo '{DONE}'"
+    )
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION, title="Renewer")
+    world.task("p/02-c", writes=["c.txt"], validation="grep -qx b c.txt", title="Other", number=2)
+
+    outcome = world.minitask("run", "p")
+
+    assert outcome.code == 0
+    assert login.read_text() == f"{NEW}\n"
+
+
+def test_a_login_that_was_cut_off_in_the_middle_is_not_kept(world: World, codex: Install) -> None:
+    login = codex("printf '{\"ref' > $HOME/.codex/auth.json; sleep 60")
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION, front={"timeout_seconds": 1})
+
+    world.exec("p/01-b")
+
+    assert login.read_text() == OLD
+    assert [path.name for path in login.parent.iterdir()] == ["auth.json"]
