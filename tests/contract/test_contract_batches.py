@@ -22,7 +22,7 @@ from contract.batch_servers import (
     Batches,
     OpenAiBatches,
 )
-from executors.model_server import claude_error, error, scripted_server
+from executors.model_server import Received, claude_error, error, reset, scripted_server
 from world import MINITASK, World
 
 KINDS: dict[str, type[Batches]] = {"anthropic": AnthropicBatches, "openai": OpenAiBatches}
@@ -242,3 +242,22 @@ def test_nothing_is_sent_where_the_budget_does_not_pay_for_it(world: World, kind
         outcome = run(world)
         assert server.requests == []
     assert (outcome.code, set(verdicts(outcome).values())) == (4, {"skipped"}), outcome.text
+
+
+def test_a_batch_whose_answer_was_lost_is_found_and_not_made_twice(world: World, kind: str) -> None:
+    batches = KINDS[kind](good)
+    lost: list[str] = []
+
+    def reply(request: Received) -> Any:
+        answer = batches(request)
+        if request.method == "POST" and request.path.endswith("/batches") and not lost:
+            lost.append(request.path)
+            return reset()
+        return answer
+
+    with scripted_server(reply) as server:
+        prepare(world, kind, server.base_url, tasks=2)
+        outcome = run(world)
+    assert lost
+    assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"]]
+    assert verdicts(outcome) == merged(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -188,3 +189,27 @@ def test_an_answer_that_was_kept_is_not_used_for_another_spec(world: World, tmp_
     assert outcome.json["verdict"] == "merged", outcome.text
     costs = [Decimal(each["attempt"]["cost_usd"]) for each in world.records("p/01-b")]
     assert sum(costs) == 2 * COST, "the answer that nobody used was paid for all the same"
+
+
+KILLED_BEHIND_ITS_RECORD = """
+import os, sys
+from minitask.run import paid
+paid.settle = lambda *_: os._exit(9)
+sys.argv = ["minitask", "exec", "p/01-b"]
+from minitask.cli import main
+main()
+"""
+
+
+def test_a_command_that_is_killed_right_behind_its_record_leaves_one_record(world: World) -> None:
+    with scripted_server(lambda request: RED) as server:
+        prepare(world, server.base_url)
+        command = (sys.executable, "-c", KILLED_BEHIND_ITS_RECORD)
+        died = subprocess.run(command, cwd=world.root, capture_output=True, check=False)
+        assert died.returncode == 9, died.stderr
+        outcome = world.exec("p/01-b")
+        requests = len(server.requests)
+    attempts = [record["attempt"] for record in world.records("p/01-b")]
+    assert outcome.code == 1, outcome.text
+    assert sum(attempt["usage"]["requests"] for attempt in attempts) == requests
+    assert sum(Decimal(attempt["cost_usd"]) for attempt in attempts) == requests * COST

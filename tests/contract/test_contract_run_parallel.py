@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -225,3 +226,52 @@ def test_an_interrupt_ends_calls_that_hang(world: World, arguments: tuple[str, .
     assert first["cost_usd"] != "0", (
         "what the call may have cost is on record: unknown or estimated"
     )
+
+
+def test_an_interrupt_ends_the_wait_for_another_try(world: World) -> None:
+    asked = threading.Event()
+
+    def reply(request: Received) -> ScriptedReply:
+        asked.set()
+        return error(429, "busy", headers={"Retry-After": "8"})
+
+    with scripted_server(reply) as server:
+        prepare(world, server.base_url, tasks=1)
+        with subprocess.Popen((*MINITASK, "run", "p"), cwd=world.root) as process:
+            assert asked.wait(30)
+            time.sleep(0.5)
+            started = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=20)
+            took = time.monotonic() - started
+        assert len(server.requests) == 1, "nobody is asked again on the way out"
+    assert took < 4, "the server asked for 8 seconds"
+    assert process.returncode == 130
+
+
+def test_an_agent_does_not_outlive_a_run_that_ends_by_an_error(
+    world: World, tmp_path: Path
+) -> None:
+    pids, program = tmp_path / "pids", tmp_path / "agent"
+    slow = f"echo $$ >> {pids}; sleep 60 & wait"
+    program.write_text(
+        f'#!/bin/bash\nif grep -q Slow "$1"; then {slow}; fi; sleep 2; echo b > 0.txt\n'
+    )
+    program.chmod(0o755)
+    world.git("branch", "feature")
+    world.configure(
+        executors={"fake": {"type": "command", "command": [str(program), "{prompt_file}"]}},
+        tiers={"cheap": {"executor": "fake", "model": "m"}},
+        sandbox="none",
+    )
+    world.task("p/00-x", writes=["0.txt"], validation="grep -qx b 0.txt", title="Quick")
+    world.task("p/01-x", writes=["1.txt"], validation="grep -qx b 1.txt", title="Slow")
+    world.git("branch", "-f", "feature", "main")
+    command = (*MINITASK, "run", "p", "--into", "feature")
+    with subprocess.Popen(command, cwd=world.root) as process:
+        while process.poll() is None and not pids.exists():
+            time.sleep(0.05)
+        world.git("branch", "-D", "feature")
+        assert process.wait(timeout=50) == 2
+    (pid,) = pids.read_text().split()
+    assert not Path("/proc", pid).exists()
