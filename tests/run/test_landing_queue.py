@@ -48,7 +48,7 @@ def engine_of(world: World) -> Iterator[Engine]:
 
 
 def land_all(world: World) -> dict[str, Landed]:
-    """Land every proven task at once: all wait before the first one may begin."""
+    """Land every proven task at once: all wait, in their order, before the first one may begin."""
     with engine_of(world) as engine:
         tip = engine.tip("refs/heads/main")
         place = Place(tip, "refs/heads/main", Path(world.root))
@@ -64,10 +64,10 @@ def land_all(world: World) -> dict[str, Landed]:
 
         threads = [threading.Thread(target=land, args=(task,)) for task in tasks]
         with engine.landing:
-            for thread in threads:
+            for count, thread in enumerate(threads, 1):
                 thread.start()
-            while len(lander._waiting) < len(tasks):
-                pass
+                while len(lander._waiting) < count:
+                    pass
         for thread in threads:
             thread.join()
     return landed
@@ -119,3 +119,20 @@ def test_a_flaky_command_puts_nobody_out(world: World, tmp_path: Path) -> None:
     landed = land_all(world)
     assert {each.verdict for each in landed.values()} == {Verdict.MERGED}
     assert flag.exists()
+
+
+def test_one_that_conflicts_with_a_task_that_does_not_land_lands_all_the_same(world: World) -> None:
+    for number, check in enumerate(("test -f s.txt\n! test -f moved.txt", "test -f s.txt")):
+        world.task(f"p/0{number}-x", whole={"s.txt": f"{number}\n"}, validation=check)
+    for number in range(2):
+        outcome = world.minitask(
+            "exec", f"p/0{number}-x", "--no-merge", env={"MINITASK_SANDBOX": "none"}
+        )
+        assert outcome.code == 0, outcome.text
+    world.commit({"moved.txt": "x\n"}, message="the target moves")
+
+    landed = land_all(world)
+
+    verdicts = {name: each.verdict for name, each in landed.items()}
+    assert verdicts == {"p/00-x": Verdict.FAILED, "p/01-x": Verdict.MERGED}
+    assert world.show("s.txt") == "1\n"

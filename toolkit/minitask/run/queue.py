@@ -93,24 +93,26 @@ class LandingQueue:
         names = ", ".join(link.request.task.name for link in chain)
         engine.emit(Progress("", "merge", f"{len(chain)} tasks are proven together: {names}"))
         good, culprit = self._sound(chain)
-        if culprit is not None:
-            link, proof = culprit
-            link.request.landed = _red(proof)
         self._at_once = (
             min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else max(self._at_once // 2, 1)
         )
-        if good and not self._advance(good, target=target, tip=tip):
-            return [request for request in batch if request.landed is None]
-        landed = {id(link.request) for link in good}
-        return [each for each in batch if each.landed is None and id(each) not in landed]
+        is_final = not good or self._advance(good, target=target, tip=tip)
+        if culprit is not None and is_final:
+            link, proof = culprit
+            link.request.landed = _red(proof)
+        return [request for request in batch if request.landed is None]
 
     def _chain(self, batch: Sequence[_Request], tip: str) -> list[_Link]:
-        """Merge one candidate after another; one that conflicts is put out at once."""
+        """Merge one candidate after another.
+
+        One that conflicts with the target is put out; one that conflicts with what may land before it waits for that.
+        """
         engine, chain, at = self._engine, [], tip
         for request in batch:
             merged = merge_tree(engine.repository.git, ours=at, theirs=request.candidate.commit)
             if merged.tree is None:
-                request.landed = conflict(request.task, merged.conflicts)
+                if at == tip:
+                    request.landed = conflict(request.task, merged.conflicts)
                 continue
             commit = merge_commit(
                 engine,
@@ -147,7 +149,7 @@ class LandingQueue:
         return None if found is None else found[1]
 
     def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:
-        """Move the target to the last link; False where it moved meanwhile."""
+        """Move the target to the last link; whether it did."""
         moved = advance(self._engine.repository, Step(target, tip, links[-1].commit))
         if moved.moved_meanwhile:
             return False
@@ -158,7 +160,7 @@ class LandingQueue:
                 if moved.done
                 else in_the_way(task, moved.reason)
             )
-        return True
+        return moved.done
 
 
 def _red(proof: Proof) -> Landed:
