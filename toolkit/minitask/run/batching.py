@@ -227,11 +227,11 @@ class Gathering:
             for each in batch.waiting.values():
                 each.settle(None, failure)
             return
-        self._served.append(
-            (batch.journal, {each.under.task.name for each in batch.waiting.values()})
-        )
-        # What is sent again has the same content; it must not find the answer that it got already.
-        self._known = [each for each in self._known if each.name != batch.journal.name]
+        with self._news:
+            tasks = {each.under.task.name for each in batch.waiting.values()}
+            self._served.append((batch.journal, tasks))
+            # What is sent again has the same content; it must not find the answer that it got already.
+            self._known = [each for each in self._known if each.name != batch.journal.name]
         refused = ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
         lacking = unanswered("the batch holds no answer for it")
         for own, each in batch.waiting.items():
@@ -239,11 +239,12 @@ class Gathering:
 
     def _take(self, task: str) -> None:
         """A task's outcome is kept from here on; a batch of which all are kept may be forgotten."""
-        for journal, tasks in self._served:
-            tasks.discard(task)
-            if not tasks:
-                self._forget(journal)
-        self._served = [(journal, tasks) for journal, tasks in self._served if tasks]
+        with self._news:
+            for journal, tasks in self._served:
+                tasks.discard(task)
+                if not tasks:
+                    self._forget(journal)
+            self._served = [(journal, tasks) for journal, tasks in self._served if tasks]
 
     def _ended(self, batch: _Sent) -> BatchState:
         """The state of a batch that has ended; raises where the provider keeps failing."""
@@ -266,12 +267,14 @@ class Gathering:
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
 
     def _remember(self, journal: Journal) -> None:
-        self._known = [each for each in self._known if each.name != journal.name] + [journal]
-        batch_journal.keep(self._home, journal)
+        with self._news:
+            self._known = [each for each in self._known if each.name != journal.name] + [journal]
+            batch_journal.keep(self._home, journal)
 
     def _forget(self, journal: Journal) -> None:
-        self._known = [each for each in self._known if each.name != journal.name]
-        batch_journal.forget(self._home, journal.name)
+        with self._news:
+            self._known = [each for each in self._known if each.name != journal.name]
+            batch_journal.forget(self._home, journal.name)
 
     def _say(self, text: str) -> None:
         self._engine.emit(Progress("", "batch", text))
