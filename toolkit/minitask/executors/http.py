@@ -110,18 +110,22 @@ class Http:
             return answer
 
     def cancel(self) -> None:
-        """Cut off every call that is under way, each fails at once, and let none begin until `resume`."""
-        self._stopped.set()
+        """Cut off every call that is under way; each fails at once."""
         with self._lock:
             for line in self._busy:
                 line.bite(_Cut.CANCELLED)
+
+    def stop(self) -> None:
+        """Cut off every call, end every pause, and let no call begin until `resume`."""
+        self._stopped.set()
+        self.cancel()
 
     def resume(self) -> None:
         """Let calls begin again."""
         self._stopped.clear()
 
     def pause(self, seconds: float) -> None:
-        """Wait between two calls; no longer than until calls are cancelled."""
+        """Wait between two calls; no longer than until calls are stopped."""
         self._stopped.wait(seconds)
 
     def close(self) -> None:
@@ -223,7 +227,7 @@ def post(request: Request, *, timeout_seconds: float) -> Answer:
 
 
 def pause(seconds: float) -> None:
-    """Wait between two calls; no longer than until the process's calls are cancelled."""
+    """Wait between two calls; no longer than until the process's calls are stopped."""
     SHARED.pause(seconds)
 
 

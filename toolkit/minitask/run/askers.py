@@ -98,7 +98,7 @@ class Pool:
 
     def cancel(self) -> None:
         """Cut off calls, and end programs that agents run as."""
-        http.SHARED.cancel()
+        http.SHARED.stop()
         process.end_optional()
 
 
