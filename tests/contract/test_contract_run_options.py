@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 
 from executors.model_server import scripted_server
@@ -114,3 +115,16 @@ def test_a_terminal_shows_the_run_as_it_goes(world: World) -> None:
     os.close(ours)
     assert b"3/3 done, 2 landed" in shown
     assert "2 of 3 on main" in stdout
+
+
+def test_a_dry_run_counts_nothing_for_what_has_landed_already(world: World) -> None:
+    world.task("p/00-x", whole={"0.txt": "x\n"}, validation="test -f 0.txt")
+    world.task("p/01-x", whole={"1.txt": "x\n"}, validation="test -f 1.txt")
+    assert world.exec("p/00-x").code == 0
+
+    said = world.minitask("run", "p", "--dry-run").text
+    anew = world.minitask("run", "p", "--dry-run", "--again").text
+
+    assert re.search(r"p/00-x +merged already, as [0-9a-f]{12}", said)
+    assert re.search(r"p/01-x +none", said)
+    assert re.search(r"p/00-x +none", anew)

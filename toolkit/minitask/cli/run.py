@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 
@@ -18,6 +18,7 @@ from minitask.run.askers import Askers, Pool
 from minitask.run.cluster import SCHEME, Cluster
 from minitask.run.engine import Engine
 from minitask.run.finding import Found, find_tasks
+from minitask.run.outlook import Prospect, look_ahead
 from minitask.run.project import run_project
 from minitask.run.selection import Choice, select
 from minitask.run.tasks import Place
@@ -80,7 +81,8 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
         place = session.place(engine, str(into) if into else None)
         found = select(engine, find_tasks(engine, specs, place), place, _choice(options))
         if options["dry_run"]:
-            return _dry_run(engine, found, ", ".join(specs), as_json=as_json)
+            prospects = look_ahead(engine, found.tasks, again=bool(options["again"]))
+            return _dry_run(prospects, ", ".join(specs), as_json=as_json)
         results = _run(engine, found, place, options, limit=limit)
         seconds = engine.clock() - started
     from minitask.reports.results import RunSummary, render_run, run_document
@@ -155,11 +157,9 @@ def _names(given: object) -> tuple[str, ...]:
     return tuple(map(str, given)) if isinstance(given, tuple) else ()
 
 
-def _dry_run(engine: Engine, found: Found, project: str, *, as_json: bool) -> int:
+def _dry_run(prospects: Sequence[Prospect], project: str, *, as_json: bool) -> int:
     from minitask.reports.outlook import outlook_document, render_outlook
-    from minitask.run.outlook import look_ahead
 
-    prospects = look_ahead(engine, found.tasks)
     if as_json:
         print_json(outlook_document(project, prospects))
     else:

@@ -44,6 +44,8 @@ def render_outlook(prospects: Sequence[Prospect]) -> str:
 
 
 def _said(each: Prospect) -> str:
+    if each.merge:
+        return f"merged already, as {each.merge[:12]}"
     if each.route is None:
         return f"cannot run: {each.problem.partition(chr(10))[0]}"
     who = each.route.model or "edit script"

@@ -15,6 +15,7 @@ from minitask.run.costs import tariff
 from minitask.run.engine import Engine
 from minitask.run.models import resolve_model
 from minitask.run.orders import make_order, prompt_tokens
+from minitask.run.outcome import landed_result
 from minitask.run.tasks import Task
 from minitask.spec.graph import waves
 from minitask.values import dataclass
@@ -24,7 +25,7 @@ from minitask.values import dataclass
 class Prospect:
     """One task's outlook; tokens and cost are estimates, None where nobody can say.
 
-    `problem` is why it could not run.
+    `problem` is why it would not run; `merge` is the commit by which it has landed already, which costs nothing.
     """
 
     task: Task
@@ -34,20 +35,26 @@ class Prospect:
     output_tokens: int | None = None
     cost_usd: Decimal | None = None
     problem: str = ""
+    merge: str = ""
 
 
-def look_ahead(engine: Engine, tasks: Sequence[Task]) -> tuple[Prospect, ...]:
-    """The outlook of each task, wave by wave."""
+def look_ahead(engine: Engine, tasks: Sequence[Task], *, again: bool) -> tuple[Prospect, ...]:
+    """The outlook of each task, wave by wave; `again` is whether those that have landed would run anew."""
     by_spec = {id(task.spec): task for task in tasks}
     return tuple(
-        _prospect(engine, by_spec[id(spec)], number)
+        _prospect(engine, by_spec[id(spec)], number, again=again)
         for number, wave in enumerate(waves([task.spec for task in tasks]), 1)
         for spec in wave
     )
 
 
-def _prospect(engine: Engine, task: Task, wave: int) -> Prospect:
+def _prospect(engine: Engine, task: Task, wave: int, *, again: bool) -> Prospect:
     try:
+        done = None if again else landed_result(engine, task)
+        if done is not None:
+            return Prospect(
+                task, wave, None, 0, 0, Decimal(0), problem=done.reason, merge=done.merge or ""
+            )
         route = choose(task.spec, engine.settings, demand=Demand(), scripted=has_script(task.spec))
         if route.executor == SCRIPT:
             return Prospect(task, wave, route, 0, 0, Decimal(0))
