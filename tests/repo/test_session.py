@@ -393,7 +393,8 @@ def test_output_of_all_commands_counts_together(run) -> None:
     limits = Limits(seconds=60, output_bytes=100_000)
     one = "head -c 60000 /dev/zero"
     assert run(one, limits=limits).passed
-    assert verdicts(run(one, one, one, limits=limits)) == [True, False, False]
+    for _ in range(10):  # the end of a command may come in one piece with what it printed
+        assert verdicts(run(one, one, one, limits=limits)) == [True, False, False]
 
 
 def test_a_session_can_stop_at_its_first_failure(each: Sandbox, run, workspace: Path) -> None:

@@ -187,6 +187,7 @@ class _Watching:
         self._pending = bytearray()
         self._scanned = 0
         self._printed = 0
+        self._counted = 0
         self._secret = os.urandom(16).hex()
         self._mark = b"\0" + self._secret.encode() + b":"
 
@@ -246,6 +247,10 @@ class _Watching:
                     start if start >= 0 else max(0, len(self._pending) - len(self._mark))
                 )
                 return
+            if self._counted + start > self.limits.output_bytes:
+                del self._pending[start:]  # too much, however soon the command ended behind it
+                return
+            self._counted += start
             output = bytes(self._pending[:start])
             words = bytes(self._pending[start + len(self._mark) : end]).split()
             del self._pending[: end + 1]
