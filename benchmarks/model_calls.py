@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from loopback import Request, chat_model
-from timing import git, minitask, quiet_environment, scratch_folder
+from timing import make_repository, minitask, quiet_environment, scratch_folder
 
 LIMIT, CPU_MS, MEMORY_MB = 1.15, 60.0, 150.0
 SPEC = """\
@@ -166,13 +166,7 @@ def _repository(folder: Path, url: str, options: argparse.Namespace) -> tuple[Pa
         for number in range(1, options.tasks + 1)
     }
     files |= {f"src/file{number}.py": f"VALUE = {number}\n" for number in range(50)}
-    for name, text in files.items():
-        path = top / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    git(folder, "init", "-q", "-b", "main", str(top), env=env)
-    git(top, "add", "-A", env=env)
-    git(top, "commit", "-q", "-m", "base", env=env)
+    make_repository(top, files, env=env)
     own = folder / "home/.config/minitask/config.yaml"
     own.parent.mkdir(parents=True)
     own.write_text(CONFIG.format(url=url, width=options.width), "utf-8")

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from exec_task import CONTENT, FLOOR, SPEC
-from timing import git, minitask, print_line, quiet_environment, scratch_folder
+from timing import git, make_repository, minitask, print_line, quiet_environment, scratch_folder
 
 LIMITS = {"none": 0.4, "auto": 1.0}
 LARGE_FILES, LARGE_LIMIT = 5_000, 0.15
@@ -94,13 +94,7 @@ def _repository(
             f"mini-projects/p/t{n}.md": SPEC.format(name=f"t{n}", content=CONTENT)
             for n in range(options.tasks)
         }
-    for name, text in files.items():
-        path = top / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    git(top.parent, "init", "-q", "-b", "main", str(top), env=env)
-    git(top, "add", "-A", env=env)
-    git(top, "commit", "-q", "-m", "base", env=env)
+    make_repository(top, files, env=env)
     git(top, "repack", "-a", "-d", "-q", env=env)
     git(top, "status", "--short", env=env)
 

@@ -151,6 +151,17 @@ def git(folder: Path, *args: str, env: Mapping[str, str]) -> str:
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
+def make_repository(top: Path, files: Mapping[str, str], *, env: Mapping[str, str]) -> None:
+    """A repository on branch `main` with one commit, which holds the files."""
+    for name, text in files.items():
+        path = top / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    git(top.parent, "init", "-q", "-b", "main", str(top), env=env)
+    git(top, "add", "-A", env=env)
+    git(top, "commit", "-q", "-m", "base", env=env)
+
+
 def _row(contender: Contender, times: Sequence[float], floor: Sequence[float]) -> Row:
     ratios = [mine / base for mine, base in zip(times, floor, strict=True)]
     low, middle, high = (

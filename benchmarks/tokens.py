@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from loopback import Request, chat_model
-from timing import git, minitask, quiet_environment, scratch_folder
+from timing import make_repository, minitask, quiet_environment, scratch_folder
 
 HERE = Path(__file__).resolve().parent
 SPECS = HERE / "token_tasks"
@@ -239,13 +239,7 @@ def _run(folder: Path, task: Task) -> Model:
     model = Model(ANSWERS[task.name])
     with chat_model(model.reply) as url:
         files = {**task.files, spec: task.spec, "minitask.yaml": CONFIG.format(url=url)}
-        for name, text in files.items():
-            path = top / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
-        git(folder, "init", "-q", "-b", "main", str(top), env=env)
-        git(top, "add", "-A", env=env)
-        git(top, "commit", "-q", "-m", "base", env=env)
+        make_repository(top, files, env=env)
         subprocess.run((minitask(), "trust"), cwd=top, env=env, check=True, capture_output=True)
         argv = (minitask(), "exec", spec)
         done = subprocess.run(argv, cwd=top, env=env, capture_output=True, check=False)

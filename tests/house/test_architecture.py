@@ -24,6 +24,7 @@ LAYERS = (
     "settings",
     "presets",
     "values",
+    "words",
     "schemas",
     "resources",
     "errors",

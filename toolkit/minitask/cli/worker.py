@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from minitask.cli.session import environment
@@ -13,7 +12,8 @@ from minitask.cli.session import environment
 def go(document: Mapping[str, Any]) -> dict[str, Any]:
     """Do an errand in this worker's own folder, one at a time by its repository's lock."""
     from minitask.run.away import go as do
+    from minitask.run.workplace import cache_folder
 
     environ = environment()
-    cache = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/tmp')}/.cache"  # noqa: S108
-    return do(document, home=Path(cache, "minitask", f"worker-{os.getpid()}"), environ=environ)
+    home = cache_folder(environ) / f"worker-{os.getpid()}"
+    return do(document, home=home, environ=environ)

@@ -16,18 +16,27 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError, UsageError
-from minitask.executors.agents.model import AgentProgram, Job, Output, Report
+from minitask.executors.agents.model import (
+    VERSION_SECONDS,
+    AgentProgram,
+    Job,
+    Output,
+    Report,
+)
+from minitask.executors.agents.reading import version
 from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
 from minitask.executors.prompt import agent_prompt
 from minitask.ledger.usage import NO_USAGE
 from minitask.settings import ExecutorSetting
 from minitask.spec.model import FileAction
+from minitask.words import one_line
 
 if TYPE_CHECKING:
     from minitask.repo.desk import Desk
     from minitask.repo.process import Finished
 
-VERSION_SECONDS = 20.0
+SHOWN = 300
+"""Characters of what a program said that a message may hold."""
 OUTPUT_BYTES = 8 << 20
 """Of each file that a program leaves in its home."""
 LIKELY_INPUT_TOKENS = 40_000
@@ -192,8 +201,8 @@ class AgentExecutor:
     ) -> ExecutorFailure:
         return ExecutorFailure(
             kind,
-            f"{self.name}: {_shown(said) or 'it failed'}",
-            hint=_shown(hint),
+            f"{self.name}: {one_line(said, longest=SHOWN) or 'it failed'}",
+            hint=one_line(hint, longest=SHOWN),
             usage=report.usage,
             reply=report.said,
         )
@@ -227,8 +236,7 @@ def _version_of(argv: tuple[str, ...], place: str, desk: Desk) -> str:
             seconds=VERSION_SECONDS,
             readable=(Path(place),),
         )
-        lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        _VERSIONS[place] = _shown(lines[-1])[:80] if lines else ""
+        _VERSIONS[place] = version(done.stdout)
     return _VERSIONS[place]
 
 
@@ -281,7 +289,3 @@ def _content(desk: Desk, name: str) -> bytes | None:
 def _text(desk: Desk, name: str) -> str | None:
     content = _content(desk, name)
     return None if content is None else content.decode("utf-8", "replace")
-
-
-def _shown(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:300]

@@ -101,3 +101,5 @@ MAKERS: Mapping[str, Maker] = {
     "scripted": _scripted,
 }
 """What each type is made by; any other type is an agent program's."""
+WITH_BATCHES = frozenset({"openai", "anthropic"})
+"""The types whose requests can be sent in batches: those of which `batch.batches_of` knows how."""

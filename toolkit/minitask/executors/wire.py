@@ -16,6 +16,7 @@ from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.retry import advised_seconds, should_retry
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.values import dataclass
+from minitask.words import one_line
 
 _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300
@@ -69,7 +70,7 @@ class Wire:
     def clean(self, text: str) -> str:
         """`text` without the key and with nothing that could steer a terminal."""
         bare = text.replace(self.key, "***") if self.key else text
-        return " ".join("".join(c if c.isprintable() else " " for c in bare).split())[:_SHOWN]
+        return one_line(bare, longest=_SHOWN)
 
     def redact(self, text: str) -> str:
         """`text` as it is, but for the key; a key too short to be a secret is left alone."""

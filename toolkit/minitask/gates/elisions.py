@@ -66,56 +66,48 @@ _AND = rf"(?:(?:,| and| &| /|/) ?(?:[\w./-]+ ){{0,2}}{_ANY})*"
 _CLAUSE = r"(?:if|when|while|where|unless|until|whether|since|because|for|but|so) "
 
 
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns))
+
+
 @cache
 def _plain() -> re.Pattern[str]:
     """Phrases that tell without dots: all about code, all saying that it is left as it is or left out."""
-    return re.compile(
-        "|".join(
-            (
-                rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
-                rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
-                rf"{_OTHER}{_WORDS} {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
-                rf"(?:keep|leave) (?:{_OTHER}|{_REST} of){_WORDS} {_CODE}{_AND}(?: {_STATE})?",
-                rf"(?:[\w./-]+ ){{0,2}}?(?:{_OWN}) {_GONE}",
-                rf"everything else {_GONE}",
-                r"(?:exactly )?(?:the )?same as before",
-                rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
-                r"omitted for (?:brevity|clarity)",
-            )
-        )
+    return _any_of(
+        rf"{_REST}(?:{_OF}{_CODE})? {_GONE}",
+        rf"{_REST}{_OF}{_CODE} (?:goes )?(?:here|as[ -]is)",
+        rf"{_OTHER}{_WORDS} {_CODE}{_AND} (?:{_GONE}|{_IS}here|{_IS}as[ -]is)",
+        rf"(?:keep|leave) (?:{_OTHER}|{_REST} of){_WORDS} {_CODE}{_AND}(?: {_STATE})?",
+        rf"(?:[\w./-]+ ){{0,2}}?(?:{_OWN}) {_GONE}",
+        rf"everything else {_GONE}",
+        r"(?:exactly )?(?:the )?same as before",
+        rf"no (?:other |more |further )?changes (?:here|below|above|to the rest(?:{_OF}{_CODE})?)",
+        r"omitted for (?:brevity|clarity)",
     )
 
 
 @cache
 def _dotted() -> re.Pattern[str]:
     """Phrases that tell with dots before or behind them."""
-    return re.compile(
-        "|".join(
-            (
-                rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
-                rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
-                rf"{_KEEP}?everything else(?: {_STATE})?",
-                rf"(?!{_CLAUSE})(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
-                r"(?:[\w./-]+ ){0,2}?(?:code|file) continues(?: (?:here|below|as before))?",
-                rf"{_GONE}",
-                rf"\d+ (?:more |other |unchanged |omitted )*lines(?: {_STATE})?",
-                r"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
-                r"snip(?:ped)?",
-            )
-        )
+    return _any_of(
+        rf"{_KEEP}?{_REST}(?:{_OF}{_ANY})?(?:,? {_STATE})?",
+        rf"{_KEEP}?{_OTHER}{_WORDS}(?: {_ANY}{_AND})(?:,? {_STATE})?",
+        rf"{_KEEP}?everything else(?: {_STATE})?",
+        rf"(?!{_CLAUSE})(?:[\w./-]+ ){{0,3}}?{_ANY} {_GONE}",
+        r"(?:[\w./-]+ ){0,2}?(?:code|file) continues(?: (?:here|below|as before))?",
+        rf"{_GONE}",
+        rf"\d+ (?:more |other |unchanged |omitted )*lines(?: {_STATE})?",
+        r"(?:no|nothing) (?:other |more |else |further )?change[sd]?(?: (?:here|below|above))?",
+        r"snip(?:ped)?",
     )
 
 
 @cache
 def _trailing() -> re.Pattern[str]:
     """Phrases that tell with dots behind them only, as many a plain comment ends."""
-    return re.compile(
-        "|".join(
-            (
-                rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
-                rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
-            )
-        )
+    return _any_of(
+        rf"{_KEEP}?{_REST}{_OF}{_CODE}(?: {_GONE}| {_IS}here)?",
+        rf"{_KEEP}?{_OTHER}(?: [\w./-]+){{0,2}}? {_CODE}{_AND}(?: {_GONE}| {_IS}here)?",
     )
 
 

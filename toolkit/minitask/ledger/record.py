@@ -278,7 +278,7 @@ def parse_record(document: dict[str, Any]) -> Record:
         merge=document["merge"],
         tree=document["tree"],
         started_at=document["started_at"],
-        baseline_cost_usd=_amount(document["baseline_cost_usd"]),
+        baseline_cost_usd=parse_money(document["baseline_cost_usd"]),
         attempt=_parse_attempt(document["attempt"]),
         notes=tuple(document["notes"]),
         kind=document["kind"],
@@ -295,7 +295,7 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         gate=document["gate"] or "",
         reason=document["reason"],
         usage=_parse_usage(document["usage"], document.get("tokens") or {}),
-        cost_usd=_amount(document["cost_usd"]),
+        cost_usd=parse_money(document["cost_usd"]),
         seconds=float(document["seconds"]),
         sandbox=document["sandbox"],
         commands=tuple(CommandRecord(**command) for command in document["commands"]),
@@ -305,7 +305,7 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         version=document.get("version") or "",
         malformed=document.get("malformed") or 0,
         reply_format=document.get("reply_format") or "",
-        pricing=_parse_pricing(document.get("pricing")),
+        pricing=parse_pricing(document.get("pricing")),
     )
 
 
@@ -319,12 +319,14 @@ def _parse_usage(usage: dict[str, Any], tokens: dict[str, Any]) -> Usage:
     )
 
 
-def _parse_pricing(document: dict[str, Any] | None) -> Pricing | None:
+def parse_pricing(document: dict[str, Any] | None) -> Pricing | None:
+    """The rates that `pricing_document` wrote."""
     if document is None:
         return None
     rates = {name: Decimal(rate) for name, rate in document["usd_per_million_tokens"].items()}
     return Pricing(document["source"], rates)
 
 
-def _amount(text: str | None) -> Decimal | None:
+def parse_money(text: str | None) -> Decimal | None:
+    """The amount that `money` wrote."""
     return None if text is None else Decimal(text)

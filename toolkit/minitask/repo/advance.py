@@ -18,6 +18,7 @@ from pathlib import Path
 
 from minitask.errors import MachineError, MinitaskError
 from minitask.repo import refs, survivors
+from minitask.repo.durable import write_json
 from minitask.repo.git import Git, failure
 from minitask.repo.merging import TreeChange, tree_changes
 from minitask.repo.repository import Repository, head_branch
@@ -136,13 +137,7 @@ def write_journal(repository: Repository, step: Step, place: Checkout | None) ->
         "top": str(place.top) if place else "",
         "git_dir": str(place.git_dir) if place else "",
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    with draft.open("w", encoding="utf-8", errors="surrogateescape") as stream:
-        json.dump(entry, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    write_json(path, entry)
     return path.stat().st_mtime_ns
 
 

@@ -8,9 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 from minitask.reports.graph_svg import render_svg
-from minitask.reports.tones import TONES, plain, tone_of
+from minitask.reports.tones import TONES, tone_of
 from minitask.run.collisions import MOST_PAIRS, Collision, Collisions
 from minitask.run.picture import Node, Picture, Tie
+from minitask.words import one_line
 
 MOST_NAMES = 8
 _SYNTAX = re.compile(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
@@ -65,7 +66,7 @@ def render_text(picture: Picture) -> str:
             wave = node.wave
             lines += ["", f"wave {wave}"]
         state, tier = node.standing.state.value, node.tier or "no tier"
-        title = plain(node.task.spec.title)
+        title = one_line(node.task.spec.title)
         lines.append(f"  {node.name:{width}}  {state:8}  {tier:8}  {title}".rstrip())
         lines += [f"  {'':{width}}    {line}" for line in _relations(node)]
     lines += _gave_way(picture)
@@ -75,7 +76,7 @@ def render_text(picture: Picture) -> str:
 def _relations(node: Node) -> Iterator[str]:
     reasons: dict[str, list[str]] = {name: [] for name in node.depends_on}
     for tie in node.after:
-        reasons.setdefault(tie.task, []).append(plain(tie.path) or tie.kind)
+        reasons.setdefault(tie.task, []).append(one_line(tie.path) or tie.kind)
     if reasons:
         said = [f"{name}{_bracket(paths)}" for name, paths in reasons.items()]
         yield f"after: {_listed(said)}"
@@ -83,7 +84,7 @@ def _relations(node: Node) -> Iterator[str]:
     for tie in node.clashes:
         by_path.setdefault(tie.path, []).append(tie.task)
     for path, names in by_path.items():
-        yield f"clashes: {_listed(names)} ({plain(path)})"
+        yield f"clashes: {_listed(names)} ({one_line(path)})"
 
 
 def _bracket(paths: Sequence[str]) -> str:
@@ -100,7 +101,7 @@ def _gave_way(picture: Picture) -> Iterator[str]:
     if picture.dropped:
         yield ""
     for name, tie in picture.dropped:
-        path = f" for {plain(tie.path)}" if tie.path else ""
+        path = f" for {one_line(tie.path)}" if tie.path else ""
         yield f"not in this order: {name} after {tie.task}{path} ({tie.kind}), since others hold against it"
 
 
@@ -117,7 +118,7 @@ def render_forecast(forecast: Collisions, target: str) -> str:
 
 
 def _collision(each: Collision) -> str:
-    return f"  {each.task} conflicts with {each.other}: {', '.join(map(plain, each.paths))}"
+    return f"  {each.task} conflicts with {each.other}: {', '.join(map(one_line, each.paths))}"
 
 
 def render_mermaid(picture: Picture) -> str:
@@ -125,7 +126,7 @@ def render_mermaid(picture: Picture) -> str:
     ids = {node.name: f"t{place}" for place, node in enumerate(picture.nodes)}
     lines = ["flowchart LR"]
     for node in picture.nodes:
-        title = plain(node.task.spec.title)
+        title = one_line(node.task.spec.title)
         label = f"{_entities(node.name)}<br/>{_entities(title)}"
         lines.append(f'  {ids[node.name]}["{label}"]:::{node.standing.state.value}')
     for node in picture.nodes:
@@ -152,7 +153,7 @@ def render_dot(picture: Picture) -> str:
     lines.append('  node [shape=box, style="rounded,filled", fontname="sans-serif"];')
     for node in picture.nodes:
         tone = TONES[tone_of(node.standing.state)]
-        title, state = plain(node.task.spec.title), node.standing.state.value
+        title, state = one_line(node.task.spec.title), node.standing.state.value
         label = f"{_label(node.name)}\\n{_label(title)}\\n{state}"
         colours = f'fillcolor="{tone.fill}", color="{tone.stroke}"'
         lines.append(f'  {_quoted(node.name)} [label="{label}", {colours}];')
@@ -179,7 +180,7 @@ def _labels(ties: Sequence[Tie]) -> list[tuple[str, str]]:
     """Each earlier task once, with the paths that tie it."""
     found: dict[str, list[str]] = {}
     for tie in ties:
-        found.setdefault(tie.task, []).append(plain(tie.path) or tie.kind)
+        found.setdefault(tie.task, []).append(one_line(tie.path) or tie.kind)
     return [(name, ", ".join(dict.fromkeys(paths))) for name, paths in found.items()]
 
 

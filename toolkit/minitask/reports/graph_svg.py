@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
-from minitask.reports.tones import TONES, plain, tone_of
+from minitask.reports.tones import TONES, tone_of
 from minitask.run.picture import Node, Picture
 from minitask.values import dataclass
+from minitask.words import one_line
 
 WIDTH, HEIGHT = 220, 62
 ACROSS, DOWN = 90, 22
@@ -127,7 +128,7 @@ def _line(arrow: Arrow, spots: Spots, chain: set[tuple[str, str]]) -> str:
 
 def _box(node: Node, spot: tuple[int, int], chain: tuple[str, ...]) -> str:
     x, y = _corner(spot)
-    state, title = node.standing.state, plain(node.task.spec.title)
+    state, title = node.standing.state, one_line(node.task.spec.title)
     marks = f"box {tone_of(state)}{' chain' if node.name in chain else ''}"
     below = f"{state.value} · {node.tier}" if node.tier else state.value
     return (
@@ -140,7 +141,7 @@ def _box(node: Node, spot: tuple[int, int], chain: tuple[str, ...]) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(plain(text))
+    return escape(one_line(text))
 
 
 def _cut(text: str, letters: int) -> str:

@@ -11,8 +11,8 @@ from minitask.ledger.record import money
 from minitask.ledger.summary import Groups, Savings, Summary
 from minitask.ledger.tally import CLASSES, USAGE, Tally
 from minitask.reports.results import dollars
-from minitask.reports.tones import plain
 from minitask.values import dataclass
+from minitask.words import one_line
 
 HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")
 NOTHING = "no attempts are on record here; `minitask exec` and `minitask run` make some"
@@ -94,7 +94,7 @@ def render_report_markdown(report: Report) -> str:
 
 def heading_of(report: Report) -> str:
     """What the report is of."""
-    return f"minitask report of {plain(report.project)}" if report.project else "minitask report"
+    return f"minitask report of {one_line(report.project)}" if report.project else "minitask report"
 
 
 def span_of(report: Report) -> str:
@@ -102,7 +102,7 @@ def span_of(report: Report) -> str:
     found = report.summary
     if found.first_at is None or found.last_at is None:
         return NOTHING
-    first, last = (plain(moment)[:10] for moment in (found.first_at, found.last_at))
+    first, last = (one_line(moment)[:10] for moment in (found.first_at, found.last_at))
     span = f"on {first}" if first == last else f"from {first} to {last}"
     attempts = counted(found.totals.attempts, "attempt")
     return f"{attempts} at {counted(found.totals.tasks, 'task')}, {span}"
@@ -133,10 +133,12 @@ def tables(report: Report) -> Iterator[Table]:
     """The groups, and the failures; nothing where there is nothing to show."""
     found = report.summary
     for title, groups in groupings(found):
-        rows = tuple((plain(name), *_cells(tally)) for name, tally in groups.items())
+        rows = tuple((one_line(name), *_cells(tally)) for name, tally in groups.items())
         if rows:
             yield Table(title, HEADINGS, rows, ("all", *_cells(found.totals)) if rows[1:] else ())
-    failures = tuple((plain(gate), f"{count:,}") for gate, count in found.failures_by_gate.items())
+    failures = tuple(
+        (one_line(gate), f"{count:,}") for gate, count in found.failures_by_gate.items()
+    )
     if failures:
         yield Table("Failures by gate", ("failures",), failures)
 
@@ -182,7 +184,7 @@ def cost(tally: Tally) -> str:
 
 def baseline(savings: Savings) -> str:
     """What the frontier model would have cost."""
-    model = plain(savings.baseline_model)
+    model = one_line(savings.baseline_model)
     if not savings.tasks and not savings.left_out:
         return f"nothing is proven that {model} could have done"
     if savings.baseline_cost_usd is None:

@@ -22,7 +22,7 @@ from minitask.reports.ledger_report import (
     span_of,
 )
 from minitask.reports.results import dollars
-from minitask.reports.tones import plain
+from minitask.words import one_line
 
 STYLE = """\
 :root { color-scheme: light dark; --paper: #f6f7f9; --card: #fff; --ink: #1b1f24; --soft: #626c78; --line: #dfe3e8;
@@ -95,7 +95,7 @@ def _cards(summary: Summary) -> Iterator[str]:
     tone = "" if amount is None else "bad" if amount < 0 else "good"
     figure = saved(savings) if percent is None else f"{signed(Decimal(str(percent)))} %"
     dollars_saved = saved(savings).partition(" (")[0]
-    of = f"{dollars_saved} against {plain(savings.baseline_model)}"
+    of = f"{dollars_saved} against {one_line(savings.baseline_model)}"
     yield _card("Saved, estimated", figure, of, tone=tone)
     rate = "–" if tries.rate is None else f"{100 * tries.rate:.0f} %"
     yield _card(
@@ -121,7 +121,7 @@ def _versus(savings: Savings) -> Iterator[str]:
     yield '<section><h2>Against the frontier model, asked once</h2><div class="versus">'
     for name, amount, tone in (
         ("spent, with every failure", savings.cost_usd, "--good"),
-        (plain(savings.baseline_model), savings.baseline_cost_usd, "--rest"),
+        (one_line(savings.baseline_model), savings.baseline_cost_usd, "--rest"),
     ):
         bar = _bar([(_share(amount, most), tone)], dollars(amount))
         yield f"<span>{escape(name)}</span>{bar}<span>{escape(dollars(amount))}</span>"
@@ -151,7 +151,7 @@ def _group(title: str, groups: Groups, totals: Tally) -> Iterator[str]:
     head = "".join(f"<th>{name}</th>" for name in (*HEADINGS[:-1], "", HEADINGS[-1]))
     yield f"<section><h2>{title}</h2><table><thead><tr><th></th>{head}</tr></thead><tbody>"
     for name, tally in groups.items():
-        shown = plain(name)
+        shown = one_line(name)
         bar = _bar([(_share(sizes[name], most), "--bar")], cost(tally) if by_cost else shown)
         label = f'<th title="{escape(shown)}">{escape(shown)}</th>'
         yield f"<tr>{label}{_cells(tally, bar)}</tr>"
@@ -183,7 +183,7 @@ def _failures(failures: Mapping[str, int]) -> Iterator[str]:
     yield "<section><h2>Failures by gate</h2><table><tbody>"
     for gate, count in failures.items():
         bar = _bar([(100 * count / most, "--bad")], counted(count, "failure"))
-        name = f"<th>{escape(plain(gate))}</th>"
+        name = f"<th>{escape(one_line(gate))}</th>"
         yield f'<tr>{name}<td style="width:70%">{bar}</td><td>{count:,}</td></tr>'
     yield "</tbody></table></section>"
 

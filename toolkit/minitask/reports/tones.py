@@ -47,8 +47,3 @@ _BY_STATE: Mapping[State, str] = MappingProxyType(
 def tone_of(state: State) -> str:
     """The name of a state's tone."""
     return _BY_STATE[state]
-
-
-def plain(text: str) -> str:
-    """The text on one line, without what could steer a terminal or is no character in XML."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

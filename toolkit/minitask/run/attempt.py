@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import BudgetError, EditError, MachineError, RefusedError, StoppedError
 from minitask.executors.model import ExecutorFailure, FailureKind, Round
-from minitask.executors.registry import make_executor
+from minitask.executors.registry import WITH_BATCHES, make_executor
 from minitask.executors.script import has_script
 from minitask.ledger.record import Attempt, Record, TaskResult, Verdict
 from minitask.policy.purse import Purse
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 BATCH_SECONDS = 26 * 3600.0
 """A batch is answered within a day."""
-BATCH_TYPES = frozenset({"openai", "anthropic"})
 FED_BACK = frozenset({"lint", "validate"})
 """The gates whose no goes back to the executor."""
 
@@ -212,7 +211,7 @@ def _errand(engine: Engine, task: Task, route: Route) -> Errand:
 
 def _has_batches(engine: Engine, route: Route) -> bool:
     setting = engine.settings.executors.get(route.executor)
-    return setting is not None and setting.type in BATCH_TYPES
+    return setting is not None and setting.type in WITH_BATCHES
 
 
 def _unnoted(reading: Reading) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from minitask.repo.durable import write_json
 from minitask.values import dataclass
 
 FOLDER = "batches"
@@ -35,14 +35,7 @@ class Journal:
 
 def keep(home: Path, journal: Journal) -> None:
     """Write a journal down."""
-    path = _path(home, journal.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    with draft.open("w", encoding="utf-8") as stream:
-        json.dump(asdict(journal), stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    write_json(_path(home, journal.name), asdict(journal))
 
 
 def forget(home: Path, name: str) -> None:

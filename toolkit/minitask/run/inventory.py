@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from minitask.errors import MachineError
+from minitask.executors.agents.model import VERSION_SECONDS
 from minitask.executors.agents.programs import PROGRAMS
+from minitask.executors.agents.reading import version
 from minitask.executors.model import ExecutorFailure
 from minitask.executors.ollama import BASE_URL, OllamaExecutor
 from minitask.repo import process
 from minitask.settings import Settings
 from minitask.values import dataclass
-
-VERSION_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +74,4 @@ def _version(argv: tuple[str, ...], environ: Mapping[str, str], folder: Path) ->
         done = process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)
     except MachineError:
         return ""
-    lines = done.stdout.decode("utf-8", "replace").strip().splitlines()
-    return "".join(c for c in lines[-1] if c.isprintable())[:80] if lines else ""
+    return version(done.stdout)

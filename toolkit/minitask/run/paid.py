@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
@@ -17,8 +17,9 @@ from typing import Any
 
 from minitask.edits.model import Change
 from minitask.executors.model import Work
-from minitask.ledger.record import Pricing
+from minitask.ledger.record import Pricing, money, parse_money, parse_pricing, pricing_document
 from minitask.ledger.usage import Usage
+from minitask.repo.durable import write_json
 from minitask.run.meter import Reading
 from minitask.values import dataclass
 
@@ -44,11 +45,8 @@ class Errand:
     @property
     def name(self) -> str:
         """The name of its files."""
-        key = [self.task, self.spec_blob, self.base, self.executor, self.model]
-        if self.history:
-            key.append(str(self.history))
-        text = "\0".join(key).encode("utf-8", "surrogateescape")
-        return hashlib.sha256(text).hexdigest()[:32]
+        rest = _digest(self.base, self.executor, self.model, str(self.history))
+        return f"{_spec_digest(self.task, self.spec_blob)}-{rest}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,8 @@ def answer(home: Path, errand: Errand, ask: Callable[[], Answered]) -> Answered:
         return kept
     done = ask()
     if done.work.usage.requests != 0:
-        _write(path, _document(errand, done))
+        with suppress(OSError):  # it is in hand, and about to be recorded
+            write_json(path, _document(errand, done))
     return done
 
 
@@ -87,10 +86,10 @@ def note(home: Path, errand: Errand, reading: Reading) -> None:
     held = {
         "errand": asdict(errand),
         "spent": asdict(reading.usage),
-        "spent_usd": _text(reading.spent_usd),
+        "spent_usd": money(reading.spent_usd),
         "under_way": asdict(reading.under_way),
     }
-    _write(home / FOLDER / f"{errand.name}{NOTE}", held)
+    write_json(home / FOLDER / f"{errand.name}{NOTE}", held)
 
 
 def announce(home: Path, errand: Errand, record: str) -> None:
@@ -135,9 +134,9 @@ def unused(home: Path) -> Iterator[Lost]:
 
 def base_of(home: Path, task: str, blob: str) -> str | None:
     """The base that a kept answer to a task's first order was given for; None where none is kept."""
-    for found in unused(home):
-        errand = found.errand
-        if (errand.task, errand.spec_blob, errand.history) == (task, blob, 0):
+    for path in sorted((home / FOLDER).glob(f"{_spec_digest(task, blob)}-*{ANSWER}")):
+        errand = None if path.name.endswith(NOTE) else _read_errand(path)
+        if errand is not None and errand.history == 0:
             return errand.base
     return None
 
@@ -159,7 +158,7 @@ def _read_note(path: Path) -> Lost | None:
     try:
         held = json.loads(path.read_text("utf-8", "surrogateescape"))
         reading = Reading(
-            Usage(**held["spent"]), _amount(held["spent_usd"]), Usage(**held["under_way"])
+            Usage(**held["spent"]), parse_money(held["spent_usd"]), Usage(**held["under_way"])
         )
         return Lost(Errand(**held["errand"]), reading, path)
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
@@ -174,31 +173,23 @@ def _read_answer(path: Path) -> Answered | None:
             usage=Usage(**held["usage"]),
             model=held["model"],
             reply=held["reply"],
-            cost_usd=_amount(held["cost_usd"]),
+            cost_usd=parse_money(held["cost_usd"]),
             served=held["served"],
             version=held["version"],
             malformed=held["malformed"],
         )
-        return Answered(work, _amount(held["paid_usd"]), _pricing(held["pricing"]))
+        return Answered(work, parse_money(held["paid_usd"]), parse_pricing(held["pricing"]))
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
         return None
 
 
 def _document(errand: Errand, done: Answered) -> dict[str, Any]:
-    held: dict[str, Any] = asdict(done.work) | {"cost_usd": _text(done.work.cost_usd)}
-    rates = done.pricing and {name: str(rate) for name, rate in done.pricing.rates.items()}
-    pricing = done.pricing and {"source": done.pricing.source, "rates": rates}
+    held: dict[str, Any] = asdict(done.work) | {"cost_usd": money(done.work.cost_usd)}
     return held | {
-        "paid_usd": _text(done.cost_usd),
-        "pricing": pricing,
+        "paid_usd": money(done.cost_usd),
+        "pricing": pricing_document(done.pricing),
         "errand": asdict(errand),
     }
-
-
-def _pricing(held: dict[str, Any] | None) -> Pricing | None:
-    if held is None:
-        return None
-    return Pricing(held["source"], {name: Decimal(rate) for name, rate in held["rates"].items()})
 
 
 def _read_errand(path: Path) -> Errand | None:
@@ -208,19 +199,10 @@ def _read_errand(path: Path) -> Errand | None:
         return None
 
 
-def _amount(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+def _spec_digest(task: str, blob: str) -> str:
+    """What the names of all files of a task's orders begin with: those of one version of its spec."""
+    return _digest(task, blob)
 
 
-def _text(amount: Decimal | None) -> str | None:
-    return None if amount is None else str(amount)
-
-
-def _write(path: Path, held: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    with draft.open("w", encoding="utf-8", errors="surrogateescape") as stream:
-        json.dump(held, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+def _digest(*words: str) -> str:
+    return hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:24]

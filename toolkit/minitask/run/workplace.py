@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +65,11 @@ def _free_slot(engine: Engine) -> Iterator[Slot]:
 
 def agents_folder(engine: Engine) -> Path:
     """Where the workspaces for agents of this repository are."""
-    environ = engine.environ
-    cache = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/tmp')}/.cache"  # noqa: S108
     name = hashlib.sha256(os.fsencode(engine.repository.common_dir)).hexdigest()[:16]
-    return Path(cache, "minitask", name)
+    return cache_folder(engine.environ) / name
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where the user's files are that can be made anew."""
+    base = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/tmp')}/.cache"  # noqa: S108
+    return Path(base, "minitask")

@@ -16,7 +16,7 @@ from minitask.executors.agents.launch import (
     plain,
     prompt_path,
 )
-from minitask.executors.agents.model import Invocation, Job, Output, Report
+from minitask.executors.agents.model import LITELLM_KEYS, Invocation, Job, Output, Report
 from minitask.executors.agents.reading import amount, count, summed
 from minitask.ledger.usage import Usage
 
@@ -49,14 +49,7 @@ class AiderProgram:
     version_argv: tuple[str, ...] = ("aider", "--version")
     litter: tuple[str, ...] = (".aider*",)
     credentials: tuple[str, ...] = (".aider/oauth-keys.env",)
-    variables: tuple[str, ...] = (
-        "OPENAI_API_KEY",
-        "OPENAI_API_BASE",
-        "ANTHROPIC_API_KEY",
-        "GEMINI_API_KEY",
-        "DEEPSEEK_API_KEY",
-        "OPENROUTER_API_KEY",
-    )
+    variables: tuple[str, ...] = LITELLM_KEYS
 
     def invocation(self, job: Job) -> Invocation:
         """The prompt in a file; its histories go to its home."""

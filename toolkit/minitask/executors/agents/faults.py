@@ -12,6 +12,7 @@ from minitask.executors.agents.model import Output, Report
 from minitask.executors.model import FailureKind
 from minitask.ledger.usage import Usage
 from minitask.values import dataclass
+from minitask.words import one_line
 
 _Words = Mapping[FailureKind, str]
 """What an error may say, in the order in which it is looked for."""
@@ -56,8 +57,7 @@ class Problem:
 
 def clean(text: str) -> str:
     """`text` on one line, cut short, with nothing that could steer a terminal or looks like a key."""
-    bare = "".join(c if c.isprintable() else " " for c in _SECRET.sub("***", text[: 4 * _SHOWN]))
-    return " ".join(bare.split())[:_SHOWN]
+    return one_line(_SECRET.sub("***", text[: 4 * _SHOWN]), longest=_SHOWN)
 
 
 def kind_of_status(status: int | None) -> FailureKind | None:

@@ -13,7 +13,7 @@ from minitask.executors.agents.faults import (
     provider_problem,
 )
 from minitask.executors.agents.launch import litellm_model, litellm_variables
-from minitask.executors.agents.model import Invocation, Job, Output, Report
+from minitask.executors.agents.model import LITELLM_KEYS, Invocation, Job, Output, Report
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -43,14 +43,7 @@ class MiniProgram:
     version_argv: tuple[str, ...] = ("mini", "--help")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = (".config/mini-swe-agent/.env",)
-    variables: tuple[str, ...] = (
-        "OPENAI_API_KEY",
-        "OPENAI_API_BASE",
-        "ANTHROPIC_API_KEY",
-        "GEMINI_API_KEY",
-        "DEEPSEEK_API_KEY",
-        "OPENROUTER_API_KEY",
-    )
+    variables: tuple[str, ...] = LITELLM_KEYS
 
     def invocation(self, job: Job) -> Invocation:
         """The prompt as a setting in a file (JSON is YAML), since `-t` would limit its size."""

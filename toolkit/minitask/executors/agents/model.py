@@ -12,6 +12,18 @@ from minitask.executors.model import FailureKind
 from minitask.ledger.usage import Usage
 from minitask.values import dataclass
 
+LITELLM_KEYS = (
+    "OPENAI_API_KEY",
+    "OPENAI_API_BASE",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "OPENROUTER_API_KEY",
+)
+"""What programs that reach every provider by way of LiteLLM look for."""
+VERSION_SECONDS = 20.0
+"""How long a program may take to say its version."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

@@ -12,6 +12,7 @@ from functools import reduce
 
 from minitask.executors.wire import count, mapping
 from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.words import one_line
 
 __all__ = [
     "Object",
@@ -28,10 +29,12 @@ __all__ = [
     "summed",
     "total",
     "trailing_object",
+    "version",
 ]
 Object = Mapping[str, object]
 
 _MOST = 1_000_000_000
+_VERSION_CHARACTERS = 80
 _TRIES = 100
 """How many starts of an object are tried, so that a hostile output cannot hold its reader up."""
 
@@ -43,6 +46,12 @@ def parse(text: str) -> object:
     except (ValueError, RecursionError):
         return None
     return value
+
+
+def version(output: bytes) -> str:
+    """What a program said of its version: the last line, cut short."""
+    lines = output.decode("utf-8", "replace").strip().splitlines()
+    return one_line(lines[-1], longest=_VERSION_CHARACTERS) if lines else ""
 
 
 def _decimal(text: str) -> Decimal | None:
