@@ -13,6 +13,11 @@ from typing import Any
 Request = dict[str, Any]
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    """As real servers have it: of many connections at once none is dropped, to be tried again after a second."""
+
+
 @contextmanager
 def chat_model(answer: Callable[[Request], str], *, seconds: float = 0.0) -> Iterator[str]:
     """The base URL of a chat-completions server whose every answer takes `seconds`."""
@@ -36,7 +41,7 @@ def chat_model(answer: Callable[[Request], str], *, seconds: float = 0.0) -> Ite
         def log_message(self, *_args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/v1"
