@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from minitask import settings
+from minitask import config
 from minitask.errors import UsageError
-from minitask.settings import FILE, Layer, environment_layer, parse_layer, resolve
+from minitask.config import environment_layer, parse_layer
+from minitask.settings import FILE, Layer, resolve
 
 
 def layer(text: str, name: str = FILE) -> Layer:
@@ -87,14 +88,14 @@ def test_a_variable_with_an_unusable_value_is_said() -> None:
 
 def test_trust_pins_the_content_for_one_repository(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
-    settings.trust(environ, repository=Path("/a"), text="x: 1")
-    assert settings.is_trusted(environ, repository=Path("/a"), text="x: 1")
-    assert not settings.is_trusted(environ, repository=Path("/a"), text="x: 2")
-    assert not settings.is_trusted(environ, repository=Path("/b"), text="x: 1")
+    config.trust(environ, repository=Path("/a"), text="x: 1")
+    assert config.is_trusted(environ, repository=Path("/a"), text="x: 1")
+    assert not config.is_trusted(environ, repository=Path("/a"), text="x: 2")
+    assert not config.is_trusted(environ, repository=Path("/b"), text="x: 1")
 
 
 def test_a_damaged_trust_file_trusts_nothing(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
-    settings.trust(environ, repository=Path("/a"), text="x")
-    settings.trust_file(environ).write_text("[")
-    assert not settings.is_trusted(environ, repository=Path("/a"), text="x")
+    config.trust(environ, repository=Path("/a"), text="x")
+    config.trust_file(environ).write_text("[")
+    assert not config.is_trusted(environ, repository=Path("/a"), text="x")

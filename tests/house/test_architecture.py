@@ -21,6 +21,7 @@ LAYERS = (
     "repo",
     "edits",
     "spec",
+    "config",
     "settings",
     "presets",
     "values",

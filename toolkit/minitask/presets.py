@@ -1,4 +1,7 @@
-"""Presets: whole settings by name, beneath what the user's and the repository's own files say."""
+"""Presets and workflows: whole settings by name, beneath what the user's and the repository's own files say.
+
+A preset says who can work, a workflow how the work goes; both are settings like any other.
+"""
 
 from __future__ import annotations
 
@@ -52,3 +55,56 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 """What each preset sets. Models are names of the list that prices come from."""
+
+RULES: tuple[Mapping[str, Any], ...] = (
+    {"when": {"tags": ["ARCH", "SECURITY"]}, "tier": "frontier"},
+    {"when": {"complexity": "high"}, "tier": "frontier"},
+)
+"""The rules that hold where nobody wrote others."""
+
+WORKFLOWS: Mapping[str, Mapping[str, Any]] = {
+    "delegate": {},
+    "draft-review": {
+        "gates": ["scope", "lint", "validate", "review"],
+        "routing": {
+            "entry": {"implement": "free", "review": "balanced", "apply": "cheap"},
+            "rules": [
+                {
+                    "when": {"tags": ["ARCH", "SECURITY", "ALGORITHM", "RIGHT-FIRST-TIME"]},
+                    "tier": "frontier",
+                    "review": "none",
+                },
+                {"when": {"complexity": "high"}, "tier": "frontier", "review": "none"},
+                {"when": {"lines_from": 500}, "tier": "free", "review": "frontier"},
+                {"when": {"lines_from": 200}, "tier": "free", "review": "balanced"},
+                {"when": {"lines_from": 50}, "tier": "free", "review": "cheap"},
+                {"when": {"lines_below": 50}, "tier": "cheap", "review": "none"},
+            ],
+            "escalation": ["free", "cheap", "balanced", "frontier"],
+        },
+    },
+    "gated": {
+        "gates": ["classify", "plan", "scope", "lint", "validate", "review", "message"],
+        "routing": {
+            "entry": {
+                "classify": "free",
+                "plan": "free",
+                "implement": "cheap",
+                "review": "balanced",
+                "message": "free",
+            },
+            "rules": [
+                *RULES,
+                {"when": {"failures_from": 2}, "tier": "frontier", "review": "frontier"},
+                {"when": {"failures_from": 1}, "tier": "balanced"},
+            ],
+            "repairs": 0,
+        },
+    },
+    "batches": {
+        "routing": {"entry": {"plan": "frontier", "implement": "cheap"}, "repairs": 1},
+        "concurrency": {"jobs": 4, "requests": 16},
+    },
+}
+"""How the work goes: plan, do and verify (`delegate`); a free draft that a better model reviews (`draft-review`); a
+model of its own for every gate (`gated`); everything at once, in batches (`batches`)."""

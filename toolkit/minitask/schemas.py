@@ -59,6 +59,10 @@ def _items_fit(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
     return isinstance(said, dict) and all(surely_fits(item, said) for item in value)
 
 
+def _has_enough_items(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, list) or len(value) >= said
+
+
 def _are_unique(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
     if not said or not isinstance(value, list):
         return True
@@ -108,6 +112,7 @@ _RULES: Mapping[str, Callable[[object, Any, Mapping[str, Any]], bool]] = {
     "maxLength": _is_short_enough,
     "pattern": _matches,
     "items": _items_fit,
+    "minItems": _has_enough_items,
     "uniqueItems": _are_unique,
     "required": _has_all,
     "properties": _properties_fit,

@@ -1,4 +1,4 @@
-"""The one door to configuration: built-in defaults, the user's file, the repository's, the environment, flags.
+"""The settings in force: built-in defaults, presets, the user's file, the repository's, the environment, flags.
 
 Each value remembers where it came from. What a repository's file says about programs, keys and the sandbox counts only
 once the user has trusted that very content.
@@ -6,22 +6,15 @@ once the user has trusted that very content.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from decimal import Decimal
-from math import isfinite
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from minitask import resources
-from minitask.errors import UsageError
-from minitask.presets import PRESETS
+from minitask.presets import PRESETS, RULES, WORKFLOWS
 from minitask.values import dataclass
 
 FILE = "minitask.yaml"
-PREFIX = "MINITASK_"
 GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers")
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")
@@ -29,6 +22,8 @@ NARROWED = ("budget", "limits")
 
 DEFAULTS: Mapping[str, Any] = {
     "preset": "default",
+    "workflow": "delegate",
+    "gates": ["scope", "lint", "validate"],
     "executors": {},
     "tiers": {},
     "models": {},
@@ -40,14 +35,22 @@ DEFAULTS: Mapping[str, Any] = {
             "plan": "frontier",
             "implement": "cheap",
             "review": "balanced",
+            "apply": "cheap",
             "message": "free",
         },
+        "rules": list(RULES),
         "escalation": ["cheap", "balanced", "frontier"],
+        "cap": "frontier",
         "max_escalations": 2,
         "repairs": 1,
+        "review_rounds": 1,
+        "validation_usd": 0,
+        "giving_up_usd": None,
     },
     "baseline": {"cheap": "claude-haiku-4-5", "frontier": "claude-opus-5-5"},
     "target": None,
+    "review": "none",
+    "lint": [],
     "checks": [],
     "protected": [],
     "sandbox": "auto",
@@ -58,19 +61,6 @@ DEFAULTS: Mapping[str, Any] = {
     "concurrency": {"jobs": 2, "requests": 8},
     "workers": {"remote": ""},
 }
-ENVIRONMENT = {
-    "MINITASK_PRESET": "preset",
-    "MINITASK_TARGET": "target",
-    "MINITASK_SANDBOX": "sandbox",
-    "MINITASK_MAX_COST_USD": "budget.max_cost_usd",
-    "MINITASK_JOBS": "concurrency.jobs",
-    "MINITASK_REPAIRS": "routing.repairs",
-}
-
-NUMBERS = frozenset({"budget.max_cost_usd", "concurrency.jobs", "routing.repairs"})
-
-Memo = Callable[[str, Callable[[], Any]], Any]
-"""Gives a remembered value for a key, or makes and keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +102,42 @@ class TierSetting:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """Where tasks of a kind go: all that a rule names must fit, and it says a tier, a reviewer's tier, or both.
+
+    `tags` fit where the task has one of them; `lines_from` and `lines_below` bound the estimated lines, `failures_from`
+    how many attempts at the very spec have failed. A `review` of `none` takes the review of such tasks away.
+    """
+
+    tier: str | None = None
+    review: str | None = None
+    tags: tuple[str, ...] = ()
+    complexity: str | None = None
+    lines_from: int | None = None
+    lines_below: int | None = None
+    failures_from: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Who does what: the tier that each phase starts at, the rules before that, and what happens after a failure.
+
+    No spec gets a tier above `cap`. Amounts are US dollars: what one validation is worth, and what it costs to give a
+    task up (None: twice what a try on the dearest rung does).
+    """
+
+    entry: Mapping[str, str]
+    rules: tuple[Rule, ...]
+    escalation: tuple[str, ...]
+    cap: str
+    max_escalations: int
+    review_rounds: int
+    validation_usd: Decimal
+    giving_up_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings in force, and the source of each (`a.dotted.key` → where it was set)."""
 
@@ -121,9 +147,12 @@ class Settings:
     context: tuple[str, ...]
     prices: Mapping[str, Mapping[str, Decimal]]
     repairs: int
-    entry: Mapping[str, str]
+    routing: Routing
+    gates: tuple[str, ...]
     baseline: Mapping[str, str]
     target: str | None
+    review: str
+    lint: tuple[str, ...]
     checks: tuple[str, ...]
     protected: tuple[str, ...]
     sandbox: str
@@ -149,72 +178,16 @@ class Layer:
     values: Mapping[str, Any]
 
 
-def user_file(environ: Mapping[str, str]) -> Path:
-    """Where the user's own configuration is."""
-    base = environ.get("XDG_CONFIG_HOME") or str(
-        Path(environ.get("HOME", "~")).expanduser() / ".config"
-    )
-    return Path(base) / "minitask" / "config.yaml"
-
-
-def trust_file(environ: Mapping[str, str]) -> Path:
-    """Where the contents that the user trusts are pinned, by repository."""
-    return user_file(environ).with_name("trusted.json")
-
-
-def fingerprint(text: str) -> str:
-    """What pins a repository's configuration: the SHA-256 of its text."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def is_trusted(environ: Mapping[str, str], *, repository: Path, text: str) -> bool:
-    """Whether the user has trusted this very content for this repository."""
-    return _trusted(environ).get(str(repository)) == fingerprint(text)
-
-
-def trust(environ: Mapping[str, str], *, repository: Path, text: str) -> Path:
-    """Pin a repository's configuration as trusted; gives the file that records it."""
-    path = trust_file(environ)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pins = _trusted(environ) | {str(repository): fingerprint(text)}
-    draft = path.with_suffix(".new")
-    draft.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n", "utf-8")
-    draft.replace(path)
-    return path
-
-
-def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> Layer:
-    """Parse one configuration file; `UsageError` naming the key and the nearest one that exists."""
-
-    def check() -> Any:
-        return _checked(text, name)
-
-    values = memo(f"config\0{name}\0{text}", check) if memo else check()
-    return Layer(name, cast("Mapping[str, Any]", values))
-
-
-def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> Layer:
-    """Settings from `MINITASK_…` variables; `UsageError` for one with an unusable value."""
-    values: dict[str, Any] = {}
-    for variable, key in ENVIRONMENT.items():
-        if environ.get(variable):
-            text = environ[variable]
-            _assign(values, key, _number(text) if key in NUMBERS else text)
-
-    def check() -> Any:
-        if values:
-            _check_schema(values, "environment")
-        return values
-
-    return Layer("environment", memo(f"environment\0{values!r}", check) if memo else check())
-
-
-def resolve(layers: list[Layer], *, trusted: bool) -> Settings:
+def resolve(layers: Sequence[Layer], *, trusted: bool) -> Settings:
     """Settle every key: later layers win; an untrusted repository's guarded keys are left out, and said."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     notes: list[str] = []
-    for layer in [Layer("default", DEFAULTS), *_preset(layers, trusted=trusted), *layers]:
+    beneath = (
+        *_named(layers, "preset", PRESETS, trusted),
+        *_named(layers, "workflow", WORKFLOWS, trusted),
+    )
+    for layer in [Layer("default", DEFAULTS), *beneath, *layers]:
         held = layer.values
         if layer.name == FILE and not trusted:
             ignored = [key for key in GUARDED if key in held]
@@ -228,14 +201,17 @@ def resolve(layers: list[Layer], *, trusted: bool) -> Settings:
     return _typed(values, sources, tuple(notes))
 
 
-def _preset(layers: list[Layer], *, trusted: bool) -> list[Layer]:
-    """The preset that the last source names, as a layer beneath them all."""
-    named = [
-        layer.values["preset"]
+def _named(
+    layers: Sequence[Layer], key: str, table: Mapping[str, Mapping[str, Any]], trusted: bool
+) -> tuple[Layer, ...]:
+    """What the last source names in a table of whole settings, as a layer beneath them all."""
+    counts = trusted or key not in GUARDED
+    found = [
+        layer.values[key]
         for layer in layers
-        if "preset" in layer.values and (trusted or layer.name != FILE)
+        if key in layer.values and (counts or layer.name != FILE)
     ]
-    return [Layer(f"preset {named[-1]}", PRESETS[named[-1]])] if named else []
+    return (Layer(f"{key} {found[-1]}", table[found[-1]]),) if found else ()
 
 
 def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
@@ -263,9 +239,12 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
             for model, rates in values["prices"].items()
         },
         repairs=int(values["routing"]["repairs"]),
-        entry=values["routing"]["entry"],
+        routing=_routing(values["routing"]),
+        gates=tuple(values["gates"]),
         baseline=values["baseline"],
         target=values["target"],
+        review=values["review"],
+        lint=tuple(values["lint"]),
         checks=tuple(values["checks"]),
         protected=tuple(values["protected"]),
         sandbox=values["sandbox"],
@@ -282,6 +261,27 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         sources=sources,
         notes=notes,
     )
+
+
+def _routing(values: Mapping[str, Any]) -> Routing:
+    lost = values["giving_up_usd"]
+    return Routing(
+        entry=values["entry"],
+        rules=tuple(_rule(entry) for entry in values["rules"]),
+        escalation=tuple(values["escalation"]),
+        cap=values["cap"],
+        max_escalations=int(values["max_escalations"]),
+        review_rounds=int(values["review_rounds"]),
+        validation_usd=Decimal(str(values["validation_usd"])),
+        giving_up_usd=None if lost is None else Decimal(str(lost)),
+    )
+
+
+def _rule(entry: Mapping[str, Any]) -> Rule:
+    when = dict(entry.get("when", {}))
+    tags = tuple(when.pop("tags", ()))
+    said = {key: entry[key] for key in ("tier", "review", "why") if key in entry}
+    return Rule(tags=tags, **when, **said)
 
 
 def _executor(name: str, entry: Mapping[str, Any]) -> ExecutorSetting:
@@ -304,92 +304,3 @@ def _merge(
             else:
                 here[key] = value
                 sources[name] = source
-
-
-def _checked(text: str, name: str) -> Any:
-    import yaml
-
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{name}:{mark.line + 1}" if mark else name
-        problem = getattr(error, "problem", None) or "it cannot be read"
-        raise UsageError(
-            f"not valid YAML: {problem}", where=where, hint="mend the line that it names"
-        ) from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise UsageError(
-            "the configuration must be a mapping of keys", where=name, hint="see `minitask init`"
-        )
-    _check_schema(values, name)
-    return values
-
-
-def _check_schema(values: Mapping[str, Any], name: str) -> None:
-    endless = _not_finite(values)
-    if endless:
-        raise UsageError(f"{endless} is no finite number", where=name, hint="write a plain number")
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    validator = Draft202012Validator(resources.schema("config"))
-    error = best_match(validator.iter_errors(values))
-    if error is None:
-        return
-    key = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties":
-        raise _unknown_key(error.instance, error.schema, where=name, prefix=key)
-    raise UsageError(
-        f"{key or 'the configuration'}: {error.message}",
-        where=name,
-        hint="see `minitask config show`",
-    )
-
-
-def _not_finite(values: Any, prefix: str = "") -> str:
-    """The dotted key of the first number that is none, or infinite; empty where all are fine."""
-    if isinstance(values, Mapping):
-        found = (
-            _not_finite(value, f"{prefix}.{key}" if prefix else str(key))
-            for key, value in values.items()
-        )
-        return next(filter(None, found), "")
-    return prefix if isinstance(values, float) and not isfinite(values) else ""
-
-
-def _unknown_key(instance: Any, schema: Any, *, where: str, prefix: str) -> UsageError:
-    from difflib import get_close_matches
-
-    known = sorted(schema.get("properties", {}))
-    unknown = next(key for key in instance if key not in known)
-    near = get_close_matches(str(unknown), known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
-    return UsageError(
-        f"unknown key `{prefix + '.' if prefix else ''}{unknown}`", where=where, hint=hint
-    )
-
-
-def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
-    *parents, last = dotted.split(".")
-    for parent in parents:
-        values = values.setdefault(parent, {})
-    values[last] = value
-
-
-def _number(text: str) -> Any:
-    """A plain number; the text as it is where it is none, for the schema to refuse."""
-    try:
-        return int(text) if text.isdecimal() else float(text)
-    except ValueError:
-        return text
-
-
-def _trusted(environ: Mapping[str, str]) -> dict[str, str]:
-    try:
-        found = json.loads(trust_file(environ).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from minitask import settings
+from minitask import config, settings
 from minitask.cli.session import start
 from minitask.errors import UsageError
 from minitask.run.configure import config_text
@@ -23,9 +23,9 @@ def command(ctx: click.Context) -> int:
     text = config_text(session.repository)
     if text is None:
         raise UsageError(f"there is no {settings.FILE} here", hint="`minitask init` writes one")
-    settings.parse_layer(text, name=settings.FILE)
-    where = settings.trust(session.environ, repository=session.repository.common_dir, text=text)
+    config.parse_layer(text, name=settings.FILE)
+    where = config.trust(session.environ, repository=session.repository.common_dir, text=text)
     click.echo(
-        f"trusted: {settings.FILE} as it is now (sha256 {settings.fingerprint(text)[:12]}, kept in {where})"
+        f"trusted: {settings.FILE} as it is now (sha256 {config.fingerprint(text)[:12]}, kept in {where})"
     )
     return 0

@@ -10,12 +10,14 @@ import os
 import shutil
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError, UsageError
+from minitask.executors.advice import Advice, Check, Question
 from minitask.executors.agents.model import (
     VERSION_SECONDS,
     AgentProgram,
@@ -24,7 +26,15 @@ from minitask.executors.agents.model import (
     Report,
 )
 from minitask.executors.agents.reading import version
-from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
+from minitask.executors.model import (
+    Description,
+    ExecutorFailure,
+    FailureKind,
+    Meter,
+    Order,
+    Work,
+    Workplace,
+)
 from minitask.executors.prompt import agent_prompt
 from minitask.ledger.usage import NO_USAGE
 from minitask.settings import ExecutorSetting
@@ -44,6 +54,14 @@ LIKELY_INPUT_TOKENS = 40_000
 LIKELY_OUTPUT_TOKENS = 8_192
 
 
+class JobMaker(Protocol):
+    """Makes a job for a place to work in."""
+
+    def __call__(self, *, workspace: Path, home: Path, sandboxed: bool = False) -> Job:
+        """The job."""
+        ...
+
+
 class AgentExecutor:
     """Runs an agent program; `environ` is the caller's, of which it is given what its adapter and the config name."""
 
@@ -61,23 +79,11 @@ class AgentExecutor:
 
     def work(self, order: Order) -> Work:
         """Have the program do the task; raises `ExecutorFailure`."""
-        place = self._find()
-        self._check_key()
-        if order.workplace is None:
-            raise UsageError(f"{self.name} needs a workspace to work in")
-        with order.workplace.open() as desk:
+        self._check()
+        with _opened(order.workplace, self.name) as desk:
             for past in order.history:
                 desk.put(past.changes)
-            settle = order.meter.reserve(
-                input_tokens=LIKELY_INPUT_TOKENS, output_tokens=LIKELY_OUTPUT_TOKENS
-            )
-            try:
-                done = self._run(desk, order, place)
-            except (MachineError, OSError):  # it could not even be started
-                settle(NO_USAGE)
-                raise
-            report = self._program.report(done)
-            settle(report.usage, cost_usd=report.cost_usd)
+            report = self._reported(desk, order.meter, partial(self._job, order))
             changes = self._changes(desk, order, report)
             version = self._version(desk)
         if report.problem is not None and not _is_work(changes, report.problem):
@@ -89,6 +95,23 @@ class AgentExecutor:
         return Work(
             changes, report.usage, order.model, report.said, report.cost_usd, version=version
         )
+
+    def advise(self, question: Question, check: Check) -> Advice:
+        """Have the program answer, in a workspace that it may look around in; what it changes there is dropped.
+
+        Raises `ExecutorFailure`.
+        """
+        self._check()
+        with _opened(question.workplace, self.name) as desk:
+            report = self._reported(desk, question.meter, partial(self._inquiry, question))
+            version = self._version(desk)
+        if report.problem is not None:
+            raise self._failure(report.problem, report.message, report)
+        try:
+            check(report.said)
+        except EditError as error:
+            raise self._failure(FailureKind.MALFORMED, str(error), report) from error
+        return Advice(report.said.strip(), report.usage, report.cost_usd, version=version)
 
     def describe(self, order: Order) -> Description:
         """The command line, and the prompt."""
@@ -102,6 +125,22 @@ class AgentExecutor:
             key_set=bool(self._environ.get(self._setting.api_key_env)),
             command=self._program.invocation(job).argv,
         )
+
+    def _reported(self, desk: Desk, meter: Meter, job: JobMaker) -> Report:
+        """What the program reports of a job; it is paid for, whatever came of it."""
+        settle = meter.reserve(input_tokens=LIKELY_INPUT_TOKENS, output_tokens=LIKELY_OUTPUT_TOKENS)
+        try:
+            done = self._run(desk, job, self._find())
+        except (MachineError, OSError):  # it could not even be started
+            settle(NO_USAGE)
+            raise
+        report = self._program.report(done)
+        settle(report.usage, cost_usd=report.cost_usd)
+        return report
+
+    def _check(self) -> None:
+        self._find()
+        self._check_key()
 
     def _find(self) -> str:
         found = shutil.which(self._program.program, path=self._environ.get("PATH", ""))
@@ -137,9 +176,28 @@ class AgentExecutor:
             sandboxed=sandboxed,
         )
 
-    def _run(self, desk: Desk, order: Order, place: str) -> Output:
+    def _inquiry(
+        self, question: Question, *, workspace: Path, home: Path, sandboxed: bool = False
+    ) -> Job:
+        """The job of answering a question: no file may be changed."""
+        return Job(
+            prompt=question.text,
+            model=question.model,
+            workspace=workspace,
+            home=home,
+            seconds=question.timeout_seconds,
+            writes=(),
+            reads=(),
+            max_cost_usd=question.meter.left_usd,
+            base_url=self._setting.base_url,
+            key=self._environ.get(self._setting.api_key_env, ""),
+            extra_args=self._setting.args,
+            sandboxed=sandboxed,
+        )
+
+    def _run(self, desk: Desk, make_job: JobMaker, place: str) -> Output:
         strong = self._setting.sandbox and desk.is_strong
-        job = self._job(order, workspace=desk.folder, home=desk.home, sandboxed=strong)
+        job = make_job(workspace=desk.folder, home=desk.home, sandboxed=strong)
         start = self._program.invocation(job)
         lent = self._lend_login(desk)
         for name, text in start.files.items():
@@ -150,7 +208,7 @@ class AgentExecutor:
             (place, *start.argv[1:]),
             stdin=start.stdin,
             env={**self._variables(), **start.env},
-            seconds=order.timeout_seconds,
+            seconds=job.seconds,
             sandboxed=self._setting.sandbox,
             readable=(Path(place),),
         )
@@ -215,6 +273,12 @@ class AgentExecutor:
             return _version_of(self._program.version_argv, self._find(), desk)
         except MachineError:
             return ""
+
+
+def _opened(workplace: Workplace | None, name: str) -> AbstractContextManager[Desk]:
+    if workplace is None:
+        raise UsageError(f"{name} needs a workspace to work in")
+    return workplace.open()
 
 
 def _is_work(changes: tuple[Change, ...], problem: FailureKind) -> bool:

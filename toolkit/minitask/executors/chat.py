@@ -6,12 +6,13 @@ What every chat API has in common; the wire format of each is a module of its ow
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from minitask.edits.apply import apply_script
 from minitask.edits.grammar import parse_script
 from minitask.errors import BudgetError, EditError, MachineError
-from minitask.executors.model import ExecutorFailure, FailureKind, Order, Settle, Work
+from minitask.executors.advice import Advice, Check, Question
+from minitask.executors.model import ExecutorFailure, FailureKind, Meter, Order, Settle, Work
 from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.tokens import estimate_tokens
@@ -65,40 +66,78 @@ def opening(order: Order) -> Messages:
     return tuple(messages)
 
 
+class Subject(Protocol):
+    """What a conversation is about, as far as sending it goes: an order, or a question."""
+
+    @property
+    def model(self) -> str:
+        """Who is asked."""
+        ...
+
+    @property
+    def meter(self) -> Meter:
+        """What it may cost."""
+        ...
+
+    @property
+    def context_tokens(self) -> int | None:
+        """How many tokens the model takes; None: unknown."""
+        ...
+
+    @property
+    def token_scale(self) -> float:
+        """How many tokens the model counts for one of ours."""
+        ...
+
+
 def converse(order: Order, ask: Ask, *, repairs: int) -> Work:
     """The change that the model replies with.
 
     A reply that cannot be applied goes back `repairs` times, one that was cut off gets more room
     once. Raises `ExecutorFailure`, whose usage covers every round.
     """
+    changes: tuple[Change, ...] = ()
+
+    def check(text: str) -> None:
+        nonlocal changes
+        changes = changes_of(text, read=order.read)
+
     talk = _Talk(order, ask, opening(order), order.max_output_tokens)
-    while True:
-        reply = talk.next_reply()
-        try:
-            changes = changes_of(reply.text, read=order.read)
-        except EditError as error:
-            talk.malformed += 1
-            if talk.malformed > repairs:
-                raise talk.failure(_malformed(error, reply=reply.text)) from error
-            talk.messages = (*talk.messages, *_repair_turns(reply.text, str(error)))
-        else:
-            return Work(
-                changes,
-                talk.spent,
-                order.model,
-                reply.text,
-                None,
-                served=reply.served,
-                malformed=talk.malformed,
-                throttled=talk.throttled,
-            )
+    reply = talk.usable_reply(check, repairs=repairs)
+    return Work(
+        changes,
+        talk.spent,
+        order.model,
+        reply.text,
+        None,
+        served=reply.served,
+        malformed=talk.malformed,
+        throttled=talk.throttled,
+    )
+
+
+def confer(question: Question, ask: Ask, *, repairs: int, check: Check) -> Advice:
+    """The answer to a question, once `check` has no objection; one that it has goes back `repairs` times.
+
+    Raises `ExecutorFailure`, whose usage covers every round.
+    """
+    messages = (Message("system", question.system), Message("user", question.prompt))
+    talk = _Talk(question, ask, messages, question.max_output_tokens)
+    reply = talk.usable_reply(lambda text: check(without_thoughts(text)), repairs=repairs)
+    return Advice(
+        without_thoughts(reply.text).strip(),
+        talk.spent,
+        served=reply.served,
+        malformed=talk.malformed,
+        throttled=talk.throttled,
+    )
 
 
 @dataclass(slots=True)
 class _Talk:
     """A conversation so far: what was said, what it took, and how long a reply may be."""
 
-    order: Order
+    about: Subject
     ask: Ask
     messages: Messages
     limit: int | None
@@ -106,6 +145,20 @@ class _Talk:
     malformed: int = 0
     throttled: int = 0
     _has_more_room: bool = False
+
+    def usable_reply(self, check: Check, *, repairs: int) -> ChatReply:
+        """The first reply that passes a check; what it says of the others goes back, so often."""
+        while True:
+            reply = self.next_reply()
+            try:
+                check(reply.text)
+            except EditError as error:
+                self.malformed += 1
+                if self.malformed > repairs:
+                    raise self.failure(_malformed(error, reply=reply.text)) from error
+                self.messages = (*self.messages, *_repair_turns(reply.text, str(error)))
+            else:
+                return reply
 
     def next_reply(self) -> ChatReply:
         """The next complete reply; what it took is added up, whether it came or not."""
@@ -139,10 +192,10 @@ class _Talk:
 
     def _reserve(self) -> Settle:
         text = "\n".join(message.text for message in self.messages)
-        tokens = estimate_tokens(text, scale=self.order.token_scale)
+        tokens = estimate_tokens(text, scale=self.about.token_scale)
         most = self.limit or DEFAULT_OUTPUT_TOKENS
         try:
-            return self.order.meter.reserve(input_tokens=tokens, output_tokens=most)
+            return self.about.meter.reserve(input_tokens=tokens, output_tokens=most)
         except BudgetError as error:
             if self.spent == NO_USAGE:
                 raise
@@ -199,7 +252,7 @@ def _malformed(error: EditError, *, reply: str) -> ExecutorFailure:
     message = f"{error.where}: {error.message}" if error.where else error.message
     return ExecutorFailure(
         FailureKind.MALFORMED,
-        f"the model's reply cannot be applied: {message}",
+        f"the model's reply cannot be used: {message}",
         hint=error.hint,
         reply=reply,
     )

@@ -12,7 +12,8 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from minitask.errors import UsageError
-from minitask.executors.chat import ChatReply, Messages, converse, opening
+from minitask.executors.advice import Advice, Check, Question
+from minitask.executors.chat import ChatReply, Messages, Subject, confer, converse, opening
 from minitask.executors.http import Answer, HttpFault, Post, Request, post
 from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
 from minitask.executors.retry import Patience, persist
@@ -103,6 +104,13 @@ class ChatExecutor:
         deadline = self._patience.clock() + order.timeout_seconds
         return converse(order, partial(self._ask, order, deadline), repairs=self._repairs)
 
+    def advise(self, question: Question, check: Check) -> Advice:
+        """Ask the model a question; raises `ExecutorFailure`."""
+        self.check_key()
+        deadline = self._patience.clock() + question.timeout_seconds
+        ask = partial(self._ask, question, deadline)
+        return confer(question, ask, repairs=self._repairs, check=check)
+
     def describe(self, order: Order) -> Description:
         """Say what the first request would hold."""
         return Description(
@@ -136,16 +144,16 @@ class ChatExecutor:
         """Who is asked."""
         return urlsplit(self.url).netloc
 
-    def call(self, order: Order, messages: Messages, *, limit: int | None) -> Call:
-        """The request for an order's next round."""
+    def call(self, about: Subject, messages: Messages, *, limit: int | None) -> Call:
+        """The request for the next round of a conversation."""
         return Call(
-            model=order.model,
+            model=about.model,
             messages=messages,
             max_output_tokens=limit,
             prompt_tokens=estimate_tokens(
-                "\n".join(message.text for message in messages), scale=order.token_scale
+                "\n".join(message.text for message in messages), scale=about.token_scale
             ),
-            context_tokens=order.context_tokens,
+            context_tokens=about.context_tokens,
             host=self.host,
         )
 
@@ -166,9 +174,9 @@ class ChatExecutor:
         return {"Content-Type": "application/json", **self.dialect.headers(self._key)}
 
     def _ask(
-        self, order: Order, deadline: float, messages: Messages, limit: int | None
+        self, about: Subject, deadline: float, messages: Messages, limit: int | None
     ) -> ChatReply:
-        call = self.call(order, messages, limit=limit)
+        call = self.call(about, messages, limit=limit)
         body = json.dumps(self.dialect.body(call), ensure_ascii=False).encode("utf-8", "replace")
         request = Request(self.url, body, self.headers())
         return persist(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
+from minitask.executors.advice import Advisor
 from minitask.executors.model import Executor
 from minitask.executors.script import ScriptExecutor
 from minitask.policy.route import SCRIPT
@@ -45,6 +46,16 @@ def make_executor(
     if setting is None:
         raise UsageError(f"no executor is called {name}", hint="see `minitask config show`")
     return MAKERS.get(setting.type, _agent)(setting, Means(settings, environ, http))
+
+
+def make_advisor(
+    name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
+) -> Advisor:
+    """The same, to be asked questions; `UsageError` for one that answers none."""
+    found = make_executor(name, settings, environ, http=http)
+    if not isinstance(found, Advisor):
+        raise UsageError(f"executor {name} answers no questions", hint="name a model's executor")
+    return found
 
 
 def _chat(

@@ -2,13 +2,15 @@
 
 `FOLDER/PROJECT/ID.md` is the reply to the task `PROJECT/ID`, `ID.2.md` the second one (to a repair), and so on. A
 reply is read as a chat model's is, by the same code. `FOLDER/default.md` answers every task that has none of its own.
+Questions have their phase in the name: `PROJECT/ID.review.md`, `PROJECT/plan.md`; `default.PHASE.md` is for all others.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from minitask.executors.chat import ChatReply, Messages, converse, opening
+from minitask.executors.advice import Advice, Check, Question
+from minitask.executors.chat import ChatReply, Messages, confer, converse, opening
 from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
 from minitask.executors.wire import NO_TOKENS
 from minitask.spec.names import task_names
@@ -26,19 +28,28 @@ class ScriptedExecutor:
         """The change that the canned replies make; raises `ExecutorFailure`."""
 
         def ask(messages: Messages, _limit: int | None) -> ChatReply:
-            return ChatReply(self._reply(order, messages), NO_TOKENS, self.name)
+            name = task_names([order.spec])[0]
+            return ChatReply(self._reply(name, "default", messages), NO_TOKENS, self.name)
 
         return converse(order, ask, repairs=self._repairs)
+
+    def advise(self, question: Question, check: Check) -> Advice:
+        """The canned answer to a question; raises `ExecutorFailure`."""
+
+        def ask(messages: Messages, _limit: int | None) -> ChatReply:
+            fallback = f"default.{question.phase}"
+            return ChatReply(self._reply(question.name, fallback, messages), NO_TOKENS, self.name)
+
+        return confer(question, ask, repairs=self._repairs, check=check)
 
     def describe(self, order: Order) -> Description:
         """What a model would have been told."""
         prompt = "\n\n".join(message.text for message in opening(order))
         return Description(executor=self.name, model=order.model, prompt=prompt)
 
-    def _reply(self, order: Order, messages: Messages) -> str:
-        name = task_names([order.spec])[0]
+    def _reply(self, name: str, fallback: str, messages: Messages) -> str:
         number = 1 + sum(message.role == "assistant" for message in messages)
-        tried = [f"{name}.{number}.md"] if number > 1 else [f"{name}.md", "default.md"]
+        tried = [f"{name}.{number}.md"] if number > 1 else [f"{name}.md", f"{fallback}.md"]
         for candidate in tried:
             try:
                 return (self._folder / candidate).read_text("utf-8", "surrogateescape")

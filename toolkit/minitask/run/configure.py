@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from minitask import settings
+from minitask import config, settings
 from minitask.errors import UsageError
 from minitask.repo.cache import Cache
 from minitask.repo.repository import Repository
@@ -17,16 +17,16 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
     """Settle the settings; `UsageError` where a source cannot be read or has an unknown key."""
     memo = Cache(repository.home / "cache").document if repository else None
     layers: list[Layer] = []
-    own = settings.user_file(environ)
+    own = config.user_file(environ)
     text = read_text(own)
     if text is not None:
-        layers.append(settings.parse_layer(text, name=str(own), memo=memo))
+        layers.append(config.parse_layer(text, name=str(own), memo=memo))
     trusted = False
     local = config_text(repository)
     if repository is not None and local is not None:
-        layers.append(settings.parse_layer(local, name=settings.FILE, memo=memo))
-        trusted = settings.is_trusted(environ, repository=repository.common_dir, text=local)
-    layers.append(settings.environment_layer(environ, memo=memo))
+        layers.append(config.parse_layer(local, name=settings.FILE, memo=memo))
+        trusted = config.is_trusted(environ, repository=repository.common_dir, text=local)
+    layers.append(config.environment_layer(environ, memo=memo))
     return _placed(settings.resolve(layers, trusted=trusted), repository)
 
 

@@ -1,0 +1,225 @@
+"""Configuration files and variables: read, checked against the schema, and trusted by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any, cast
+
+from minitask import resources
+from minitask.errors import UsageError
+from minitask.settings import Layer
+
+ENVIRONMENT = {
+    "MINITASK_PRESET": "preset",
+    "MINITASK_TARGET": "target",
+    "MINITASK_SANDBOX": "sandbox",
+    "MINITASK_MAX_COST_USD": "budget.max_cost_usd",
+    "MINITASK_JOBS": "concurrency.jobs",
+    "MINITASK_REPAIRS": "routing.repairs",
+}
+
+NUMBERS = frozenset({"budget.max_cost_usd", "concurrency.jobs", "routing.repairs"})
+
+Memo = Callable[[str, Callable[[], Any]], Any]
+"""Gives a remembered value for a key, or makes and keeps it."""
+
+
+def user_file(environ: Mapping[str, str]) -> Path:
+    """Where the user's own configuration is."""
+    base = environ.get("XDG_CONFIG_HOME") or str(
+        Path(environ.get("HOME", "~")).expanduser() / ".config"
+    )
+    return Path(base) / "minitask" / "config.yaml"
+
+
+def trust_file(environ: Mapping[str, str]) -> Path:
+    """Where the contents that the user trusts are pinned, by repository."""
+    return user_file(environ).with_name("trusted.json")
+
+
+def fingerprint(text: str) -> str:
+    """What pins a repository's configuration: the SHA-256 of its text."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def is_trusted(environ: Mapping[str, str], *, repository: Path, text: str) -> bool:
+    """Whether the user has trusted this very content for this repository."""
+    return _trusted(environ).get(str(repository)) == fingerprint(text)
+
+
+def trust(environ: Mapping[str, str], *, repository: Path, text: str) -> Path:
+    """Pin a repository's configuration as trusted; gives the file that records it."""
+    path = trust_file(environ)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pins = _trusted(environ) | {str(repository): fingerprint(text)}
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(pins, indent=2, sort_keys=True) + "\n", "utf-8")
+    draft.replace(path)
+    return path
+
+
+def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> Layer:
+    """Parse one configuration file; `UsageError` naming the key and the nearest one that exists."""
+
+    def check() -> Any:
+        return _checked(text, name)
+
+    values = memo(f"config\0{name}\0{text}", check) if memo else check()
+    return Layer(name, cast("Mapping[str, Any]", values))
+
+
+def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> Layer:
+    """Settings from `MINITASK_…` variables; `UsageError` for one with an unusable value."""
+    values: dict[str, Any] = {}
+    for variable, key in ENVIRONMENT.items():
+        if environ.get(variable):
+            text = environ[variable]
+            _assign(values, key, _number(text) if key in NUMBERS else text)
+
+    def check() -> Any:
+        if values:
+            _check_schema(values, "environment")
+        return values
+
+    return Layer("environment", memo(f"environment\0{values!r}", check) if memo else check())
+
+
+def _checked(text: str, name: str) -> Any:
+    import yaml
+
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{name}:{mark.line + 1}" if mark else name
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise UsageError(
+            f"not valid YAML: {problem}", where=where, hint="mend the line that it names"
+        ) from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UsageError(
+            "the configuration must be a mapping of keys", where=name, hint="see `minitask init`"
+        )
+    _check_schema(values, name)
+    return _without_aliases(values)
+
+
+ENTRY_ALIASES = {
+    "entryModelClassify": "classify",
+    "entryModelPlan": "plan",
+    "entryModelDraft": "message",
+    "entryModelImplement": "implement",
+    "entryModelReview": "review",
+}
+LAST_RUNG, MOST_ESCALATIONS = "escalationModel", "maxEscalationsPerTicket"
+"""Names that other tools have for `routing`, and what they mean."""
+
+
+def _without_aliases(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with every other name for `routing` put in its place; `UsageError` where both are given."""
+    values = dict(values)
+    elsewhere = values.pop("llmOps", {}).get("routing", {})
+    routing = dict(values.get("routing", {}))
+    for name, value in {**elsewhere, **_popped(routing)}.items():
+        for key, meant in _meant(name, value).items():
+            _give(routing, key, meant, alias=name)
+    return {**values, "routing": routing} if routing or "routing" in values else values
+
+
+def _popped(routing: dict[str, Any]) -> dict[str, Any]:
+    names = (*ENTRY_ALIASES, LAST_RUNG, MOST_ESCALATIONS)
+    return {name: routing.pop(name) for name in names if name in routing}
+
+
+def _meant(name: str, value: Any) -> dict[str, Any]:
+    if name in ENTRY_ALIASES:
+        return {"entry": {ENTRY_ALIASES[name]: value}}
+    if name == LAST_RUNG:
+        rungs = ("free", "cheap", "balanced", "frontier")
+        return {"escalation": list(rungs[min(1, rungs.index(value)) : rungs.index(value) + 1])}
+    return {"max_escalations": value}
+
+
+def _give(routing: dict[str, Any], key: str, meant: Any, *, alias: str) -> None:
+    held = routing.get(key)
+    if isinstance(meant, dict):
+        both = [name for name in meant if name in (held or {})]
+        routing[key] = {**(held or {}), **meant}
+    else:
+        both = [key] if held is not None else []
+        routing[key] = meant
+    if both:
+        raise UsageError(f"{alias} and routing.{key} say the same thing", hint=f"leave {alias} out")
+
+
+def _check_schema(values: Mapping[str, Any], name: str) -> None:
+    endless = _not_finite(values)
+    if endless:
+        raise UsageError(f"{endless} is no finite number", where=name, hint="write a plain number")
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    validator = Draft202012Validator(resources.schema("config"))
+    error = best_match(validator.iter_errors(values))
+    if error is None:
+        return
+    key = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        raise _unknown_key(error.instance, error.schema, where=name, prefix=key)
+    raise UsageError(
+        f"{key or 'the configuration'}: {error.message}",
+        where=name,
+        hint="see `minitask config show`",
+    )
+
+
+def _not_finite(values: Any, prefix: str = "") -> str:
+    """The dotted key of the first number that is none, or infinite; empty where all are fine."""
+    if isinstance(values, Mapping):
+        found = (
+            _not_finite(value, f"{prefix}.{key}" if prefix else str(key))
+            for key, value in values.items()
+        )
+        return next(filter(None, found), "")
+    return prefix if isinstance(values, float) and not isfinite(values) else ""
+
+
+def _unknown_key(instance: Any, schema: Any, *, where: str, prefix: str) -> UsageError:
+    from difflib import get_close_matches
+
+    known = sorted(schema.get("properties", {}))
+    unknown = next(key for key in instance if key not in known)
+    near = get_close_matches(str(unknown), known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+    return UsageError(
+        f"unknown key `{prefix + '.' if prefix else ''}{unknown}`", where=where, hint=hint
+    )
+
+
+def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, last = dotted.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+    values[last] = value
+
+
+def _number(text: str) -> Any:
+    """A plain number; the text as it is where it is none, for the schema to refuse."""
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return text
+
+
+def _trusted(environ: Mapping[str, str]) -> dict[str, str]:
+    try:
+        found = json.loads(trust_file(environ).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

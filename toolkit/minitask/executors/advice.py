@@ -1,0 +1,65 @@
+"""Questions to a model that are no order for a change: a plan, a review, a commit message. The answer is text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import field
+from decimal import Decimal
+from typing import Protocol, runtime_checkable
+
+from minitask.executors.model import Meter, Unmetered, Workplace
+from minitask.ledger.usage import Usage
+from minitask.values import dataclass
+
+Check = Callable[[str], None]
+"""Raises `EditError`, fit to be sent back, where an answer cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a model is asked. `system` never changes for a phase, so that prompt caches hit.
+
+    `name` tells questions apart, as in `api/01-routes.review`. `timeout_seconds` bounds all rounds together.
+    `workplace` is where a program can look around that is no chat model.
+    """
+
+    name: str
+    phase: str
+    system: str
+    prompt: str
+    model: str
+    timeout_seconds: float
+    max_output_tokens: int | None = None
+    context_tokens: int | None = None
+    token_scale: float = 1.0
+    meter: Meter = field(default_factory=Unmetered)
+    workplace: Workplace | None = None
+
+    @property
+    def text(self) -> str:
+        """All of it, for a program that takes one prompt."""
+        return f"{self.system}\n\n{self.prompt}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """An answer, and what it took; `cost_usd` is what the executor itself knows, None leaves it to the price list."""
+
+    text: str
+    usage: Usage
+    cost_usd: Decimal | None = None
+    served: str = ""
+    version: str = ""
+    malformed: int = 0
+    throttled: int = 0
+
+
+@runtime_checkable
+class Advisor(Protocol):
+    """Who can be asked; `name` is the one in the config. Safe to share between threads."""
+
+    name: str
+
+    def advise(self, question: Question, check: Check) -> Advice:
+        """An answer that passes the check, or raise `ExecutorFailure`."""
+        ...
