@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from minitask import config
-from minitask.errors import UsageError
 from minitask.config import environment_layer, parse_layer
+from minitask.errors import UsageError
 from minitask.settings import FILE, Layer, resolve
 
 

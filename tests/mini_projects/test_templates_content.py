@@ -42,15 +42,17 @@ def render(path: Path, /, **values: object) -> Spec:
     return spec
 
 
-def test_there_are_six_templates():
+def test_there_are_eight_templates():
     names = {path.name.removesuffix(".md.j2") for path in TEMPLATES}
     assert names == {
         "add-tests",
         "create-file",
         "edit-file",
         "extract-module",
+        "fix-findings",
         "mini-task",
         "rename",
+        "rewrite-file",
     }
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import click
 
 from minitask.cli.progress import manner
-from minitask.cli.session import exit_code, json_option, print_json, start
+from minitask.cli.session import budget_of, exit_code, json_option, print_json, start
 from minitask.errors import UsageError
 from minitask.ledger.record import TaskResult
 from minitask.policy.purse import Purse
@@ -23,7 +23,6 @@ from minitask.run.project import run_project
 from minitask.run.selection import Choice, select
 from minitask.run.tasks import Place
 from minitask.run.undertaking import Wishes
-from minitask.settings import Settings
 
 
 @click.command("run")
@@ -72,7 +71,7 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     """
     session = start(ctx)
     as_json = bool(options["as_json"])
-    limit = _limit(options["max_cost"], session.settings)
+    limit = budget_of(options["max_cost"], session.settings)
     how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
     purpose = f"run {' '.join(specs)}"
     with session.engine(purpose, how=how, budget_usd=limit) as engine:
@@ -133,10 +132,6 @@ def _choice(options: dict[str, object]) -> Choice:
     )
 
 
-def _limit(most: object, settings: Settings) -> Decimal | None:
-    return _amount(str(most)) if most else settings.max_cost_usd
-
-
 @contextmanager
 def _cluster(engine: Engine, where: str) -> Iterator[Cluster | None]:
     if where == "local":
@@ -173,13 +168,3 @@ def _askers(engine: Engine, requests: int, *, batch: bool) -> Askers:
     from minitask.run.batching import Gathering
 
     return Gathering(engine)
-
-
-def _amount(text: str) -> Decimal:
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise UsageError(f"--max-cost {text} is no amount of US dollars", hint="write it like 2.50")
-    return amount

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -130,6 +130,19 @@ def exit_code(results: Sequence[TaskResult]) -> int:
     if any(result.over_budget for result in results):
         return 4
     return max((EXIT[result.verdict] for result in results), default=0)
+
+
+def budget_of(most: object, settings: Settings) -> Decimal | None:
+    """What may be spent, in US dollars: what was asked for with --max-cost, else the config's limit; None for none."""
+    if not most:
+        return settings.max_cost_usd
+    try:
+        amount = Decimal(str(most))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise UsageError(f"--max-cost {most} is no amount of US dollars", hint="write it like 2.50")
+    return amount
 
 
 def _say_lost(engine: Engine) -> None:

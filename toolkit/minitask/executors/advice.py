@@ -20,7 +20,8 @@ class Question:
     """What a model is asked. `system` never changes for a phase, so that prompt caches hit.
 
     `name` tells questions apart, as in `api/01-routes.review`. `timeout_seconds` bounds all rounds together.
-    `workplace` is where a program can look around that is no chat model.
+    `workplace` is where a program can look around that is no chat model. `repairs` is how often an answer that cannot
+    be used goes back; None: as often as the config says.
     """
 
     name: str
@@ -34,6 +35,11 @@ class Question:
     token_scale: float = 1.0
     meter: Meter = field(default_factory=Unmetered)
     workplace: Workplace | None = None
+    repairs: int | None = None
+
+    def repairs_or(self, usual: int) -> int:
+        """How often an answer goes back."""
+        return usual if self.repairs is None else self.repairs
 
     @property
     def text(self) -> str:

@@ -109,7 +109,8 @@ class ChatExecutor:
         self.check_key()
         deadline = self._patience.clock() + question.timeout_seconds
         ask = partial(self._ask, question, deadline)
-        return confer(question, ask, repairs=self._repairs, check=check)
+        repairs = question.repairs_or(self._repairs)
+        return confer(question, ask, repairs=repairs, check=check)
 
     def describe(self, order: Order) -> Description:
         """Say what the first request would hold."""

@@ -95,12 +95,11 @@ class Workplace(Protocol):
 class Order:
     """One task for an executor.
 
-    `read` gives a file of the base, or `None` where there is none. `locate` carries lines cited
-    in the spec's own edit script to the base. `timeout_seconds` bounds the work as a whole,
-    retries and repairs included. `feedback` is what came of an earlier attempt of somebody else's;
-    `history` holds earlier replies to this very order, with what was wrong with them.
-    `shared` is what all tasks of the project are told, `context_tokens` how many
-    the model takes, and `token_scale` how many it counts for one of ours.
+    `read` gives a file of the base, or `None` where there is none. `locate` carries lines cited in the spec's own edit
+    script to the base. `timeout_seconds` bounds the work as a whole, retries and repairs included. `feedback` is what
+    came of an earlier attempt of somebody else's; `history` holds earlier replies to this very order, with what was
+    wrong with them. `plan` is what somebody else thought out for it. `shared` is what all tasks of the project are
+    told, `context_tokens` how many the model takes, and `token_scale` how many it counts for one of ours.
     """
 
     spec: Spec
@@ -111,6 +110,7 @@ class Order:
     timeout_seconds: float
     max_output_tokens: int | None = None
     feedback: str = ""
+    plan: str = ""
     history: tuple[Round, ...] = ()
     shared: str = ""
     reply_format: ReplyFormat = ReplyFormat.EDITS

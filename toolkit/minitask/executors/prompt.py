@@ -58,6 +58,7 @@ def user_prompt(order: Order) -> str:
     """The spec, its lines, and the feedback on an earlier attempt."""
     parts = chain(
         _spec_parts(order.spec, order.locate),
+        [_section("Plan", order.plan)],
         (_shown(excerpt, order) for excerpt in order.excerpts),
         [f"An earlier attempt failed:\n{order.feedback.strip()}"] if order.feedback else [],
     )
@@ -73,6 +74,7 @@ def agent_prompt(order: Order) -> str:
         [_AGENT],
         [order.shared],
         _spec_parts(order.spec, order.locate),
+        [_section("Plan", order.plan)],
         [f"An earlier attempt failed:\n{order.feedback.strip()}"] if order.feedback else [],
         [_AGAIN.format(problem=past.problem) for past in order.history[-1:]],
     )
@@ -143,7 +145,7 @@ def _shown(excerpt: Excerpt, order: Order) -> str:
     if excerpt.ends_only and len(lines) > 2 * _END_LINES:
         return _ends(place, lines, excerpt.first_line)
     numbered = order.reply_format is ReplyFormat.EDITS and _is_movable(excerpt, order.spec)
-    shown = _numbered(lines, excerpt.first_line) if numbered else lines
+    shown = numbered_lines(lines, excerpt.first_line) if numbered else lines
     ticks = _ticks(excerpt.text)
     return "\n".join((f"{place}\n{ticks}", *shown, ticks))
 
@@ -151,8 +153,8 @@ def _shown(excerpt: Excerpt, order: Order) -> str:
 def _ends(place: str, lines: Sequence[str], first_line: int) -> str:
     """The first and last of lines that are only to be moved: the rest would be paid for unread."""
     tail_line = first_line + len(lines) - _END_LINES
-    head = _numbered(lines[:_END_LINES], first_line)
-    tail = _numbered(lines[-_END_LINES:], tail_line)
+    head = numbered_lines(lines[:_END_LINES], first_line)
+    tail = numbered_lines(lines[-_END_LINES:], tail_line)
     ticks = _ticks("\n".join((*head, *tail)))
     return "\n".join((f"{place} (to be moved: its ends)\n{ticks}", *head, "…", *tail, ticks))
 
@@ -162,7 +164,7 @@ def _is_movable(excerpt: Excerpt, spec: Spec) -> bool:
     return any(ref.path == excerpt.path for ref in spec.files if ref in spec.writes() or ref.ranges)
 
 
-def _numbered(lines: Sequence[str], first_line: int) -> list[str]:
+def numbered_lines(lines: Sequence[str], first_line: int) -> list[str]:
     """Lines after their number and a tab, which merges with indentation into one token.
 
     Empty lines stay bare. Of many lines only those have a number which begin or end a block, and

@@ -40,7 +40,8 @@ class ScriptedExecutor:
             fallback = f"default.{question.phase}"
             return ChatReply(self._reply(question.name, fallback, messages), NO_TOKENS, self.name)
 
-        return confer(question, ask, repairs=self._repairs, check=check)
+        repairs = question.repairs_or(self._repairs)
+        return confer(question, ask, repairs=repairs, check=check)
 
     def describe(self, order: Order) -> Description:
         """What a model would have been told."""

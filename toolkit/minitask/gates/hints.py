@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 JUDGED = frozenset(
     {
@@ -17,8 +18,20 @@ _ELISION = re.compile(
     r"omitted|elided|snipped|not shown|intact|identical|as before|as it was|changes",
     re.IGNORECASE,
 )
+_PYTHON_IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]", re.MULTILINE)
+_RELATIVE_PATH = re.compile(r"""["'`]\.\.?(?:/|["'`])""")
+_IMPORTS = {
+    ".py": _PYTHON_IMPORT,
+    **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"), _RELATIVE_PATH),
+}
 
 
 def may_elide(text: str) -> bool:
     """Whether a text could say that code is left out."""
     return _ELISION.search(text) is not None
+
+
+def may_import(path: str, text: str) -> bool:
+    """Whether a file could import something of its own repository."""
+    pattern = _IMPORTS.get(PurePosixPath(path).suffix.lower())
+    return pattern is not None and pattern.search(text) is not None

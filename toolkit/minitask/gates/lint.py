@@ -1,37 +1,46 @@
 """The lint gate: what a proposed change must not be, told before it is committed and validated.
 
-It says no to code that is not of its language, to comments in place of code, and to files that lost most of what they
-had. Its reason is written to be sent back to whoever wrote the change.
+It says no to code that is not of its language, to imports that find nothing, to comments in place of code, and to files
+that lost most of what they had. Its reason is written to be sent back to whoever wrote the change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from minitask.edits.model import Change, Reader
 from minitask.gates.fault import Fault, Proposal
-from minitask.gates.hints import JUDGED, may_elide
+from minitask.gates.hints import JUDGED, may_elide, may_import
 from minitask.gates.ruling import Ruling
 from minitask.spec.model import Spec
 
+if TYPE_CHECKING:
+    from minitask.gates.candidate import Candidate
+
 Known = Callable[[], frozenset[str]]
+Unresolved = Callable[[Proposal], Iterable[Fault]]
 GATE = "lint"
 _SHOWN = 5
 """Faults that a reason names; the rest are counted."""
 
 
-def check_lint(changes: Sequence[Change], *, read: Reader, spec: Spec) -> Ruling:
+def check_lint(
+    changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: Candidate | None = None
+) -> Ruling:
     """Judge a proposed change by the text of its files; `read` gives the base's, or None.
 
-    The reason names one fault a line, `path:line: what is wrong; what to do`.
+    Imports are judged where the `candidate` is there to look for them. The reason names one fault a line,
+    `path:line: what is wrong; what to do`.
     """
     proposals = tuple(_proposals(changes, read))
     known = _known_lines(changes, read, spec)
+    unresolved = _unresolved_imports(changes, read=read, spec=spec, candidate=candidate)
     faults = [
         fault
         for proposal in proposals
-        for fault in _faults(proposal, proposals, known=known, spec=spec)
+        for fault in _faults(proposal, proposals, known=known, unresolved=unresolved, spec=spec)
     ]
     if not faults:
         return Ruling(GATE, passed=True)
@@ -48,15 +57,22 @@ def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[Proposal]:
 
 
 def _faults(
-    proposal: Proposal, proposals: Sequence[Proposal], *, known: Known, spec: Spec
+    proposal: Proposal,
+    proposals: Sequence[Proposal],
+    *,
+    known: Known,
+    unresolved: Unresolved,
+    spec: Spec,
 ) -> Iterator[Fault]:
     """What is wrong with a file, one fault a line at most: a placeholder says more than the syntax error it causes."""
     if proposal.content == proposal.base:
+        yield from unresolved(proposal)
         return
     found = _placeholders(proposal, known)
     syntax = _syntax_fault(proposal)
     if syntax is not None and all(fault.line != syntax.line for fault in found):
         found.append(syntax)
+    found.extend(unresolved(proposal))
     yield from sorted(found, key=lambda fault: fault.line)
     shrunk = _shrinkage(proposal, proposals, spec)
     if shrunk is not None:
@@ -80,6 +96,21 @@ def _syntax_fault(proposal: Proposal) -> Fault | None:
     from minitask.gates.syntax import find_syntax_fault
 
     return find_syntax_fault(proposal)
+
+
+def _unresolved_imports(
+    changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: Candidate | None
+) -> Unresolved:
+    def unresolved(proposal: Proposal) -> Iterable[Fault]:
+        if candidate is None or not may_import(proposal.path, proposal.content):
+            return ()
+        from minitask.gates.imports import find_unresolved_imports
+
+        return find_unresolved_imports(
+            proposal, changes=changes, read=read, spec=spec, candidate=candidate
+        )
+
+    return unresolved
 
 
 def _shrinkage(proposal: Proposal, proposals: Sequence[Proposal], spec: Spec) -> Fault | None:

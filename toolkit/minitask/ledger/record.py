@@ -11,10 +11,17 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from minitask.ledger.decision import Decision, decision_document, parse_decision
 from minitask.ledger.usage import NO_USAGE, Usage, classes
 from minitask.values import dataclass
 
 FORMAT = 1
+ATTEMPT, LANDING, LOST = "attempt", "landing", "lost"
+PLAN, CLASSIFY, REVIEW, MESSAGE = "plan", "classify", "review", "message"
+PERSON = "person"
+"""As an executor: somebody who approved or rejected an attempt."""
+CALLS = (PLAN, CLASSIFY, REVIEW, MESSAGE)
+"""The kinds of records of calls that are no attempt at a change: what they cost counts, what they say is not proof."""
 
 
 class Verdict(StrEnum):
@@ -70,7 +77,8 @@ class Attempt:
     """One executor's try at a task, whatever came of it.
 
     `served` is the model that answered, `version` that of the agent program, `malformed` how many replies could not be
-    applied, `reply_format` the form that was asked for, `pricing` the rates that the cost was worked out by.
+    applied, `reply_format` the form that was asked for, `pricing` the rates that the cost was worked out by, `decision`
+    why it was made on this tier.
     """
 
     n: int
@@ -92,13 +100,15 @@ class Attempt:
     malformed: int = 0
     reply_format: str = ""
     pricing: Pricing | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """An attempt with what it was made on: the unit of the ledger.
 
-    `kind` is `attempt`, `landing` (the merge forbade it) or `lost` (killed while a call was under way).
+    `kind` is `attempt`, `landing` (the merge forbade it), `lost` (killed while a call was under way), or a call that is
+    no attempt: `plan`, `classify`, `review` or `message`. Where such a call belongs to no one task, its spec is empty.
     """
 
     task: str
@@ -114,14 +124,20 @@ class Record:
     baseline_cost_usd: Decimal | None
     attempt: Attempt
     notes: tuple[str, ...] = ()
-    kind: str = "attempt"
+    kind: str = ATTEMPT
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is of a call beside the attempts; what a person says of one is none."""
+        return self.kind in CALLS and self.attempt.executor != PERSON
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
     """What `exec` and `run` say of a task; `estimate` is what one call of a chat model would have taken.
 
-    `stops_run`: every further call would fail alike, for the key or the account is at fault.
+    `stops_run`: every further call would fail alike, for the key or the account is at fault. `calls` are those beside
+    the attempts, with their phase; cost and usage count them too.
     """
 
     task: str
@@ -138,6 +154,7 @@ class TaskResult:
     usage: Usage = NO_USAGE
     seconds: float = 0.0
     attempts: tuple[Attempt, ...] = ()
+    calls: tuple[tuple[str, Attempt], ...] = ()
     next_step: str = ""
     estimate: Usage | None = None
     over_budget: bool = False
@@ -213,6 +230,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "version": attempt.version or None,
         "reply_format": attempt.reply_format or None,
         "malformed": attempt.malformed,
+        "route": decision_document(attempt.decision),
         "seconds": round(attempt.seconds, 4),
         "sandbox": attempt.sandbox,
         "commands": [command_document(command) for command in attempt.commands],
@@ -230,7 +248,11 @@ def record_document(record: Record) -> dict[str, Any]:
         "format": FORMAT,
         "kind": record.kind,
         "task": record.task,
-        "spec": {"path": record.spec_path, "blob": record.spec_blob, "anchor": record.anchor},
+        "spec": {
+            "path": record.spec_path,
+            "blob": record.spec_blob or None,
+            "anchor": record.anchor,
+        },
         "target": record.target,
         "base": record.base,
         "candidate": record.candidate,
@@ -244,7 +266,8 @@ def record_document(record: Record) -> dict[str, Any]:
 
 
 def result_document(result: TaskResult) -> dict[str, Any]:
-    """A task's result as JSON, the form that `exec --json` prints."""
+    """A task's result as JSON, the form that `exec --json` prints; `calls` is there where there were any."""
+    calls = [_call_document(phase, call) for phase, call in result.calls]
     return {
         "task": result.task,
         "spec": {"path": result.spec_path, "blob": result.spec_blob},
@@ -259,7 +282,14 @@ def result_document(result: TaskResult) -> dict[str, Any]:
         "usage": usage_document(result.usage),
         "seconds": round(result.seconds, 4),
         "attempts": [attempt_document(attempt) for attempt in result.attempts],
+        **({"calls": calls} if calls else {}),
     }
+
+
+def _call_document(phase: str, call: Attempt) -> dict[str, Any]:
+    names = ("tier", "executor", "model", "verdict", "reason", "usage", "cost_usd", "seconds")
+    whole = attempt_document(call)
+    return {"phase": phase, **{name: whole[name] for name in names}}
 
 
 def parse_record(document: dict[str, Any]) -> Record:
@@ -270,7 +300,7 @@ def parse_record(document: dict[str, Any]) -> Record:
     return Record(
         task=document["task"],
         spec_path=document["spec"]["path"],
-        spec_blob=document["spec"]["blob"],
+        spec_blob=document["spec"]["blob"] or "",
         target=document["target"],
         base=document["base"],
         anchor=document["spec"]["anchor"],
@@ -306,6 +336,7 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         malformed=document.get("malformed") or 0,
         reply_format=document.get("reply_format") or "",
         pricing=parse_pricing(document.get("pricing")),
+        decision=parse_decision(document.get("route")),
     )
 
 

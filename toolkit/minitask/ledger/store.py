@@ -159,6 +159,8 @@ def _parse(content: bytes | None, *, evidence: bool) -> Record | Flaw:
             return Flaw.FUTURE
         if not evidence:
             document["attempt"].update(NO_EVIDENCE)
+            if document["attempt"].get("route"):
+                document["attempt"]["route"]["ladder"] = ()
         record = parse_record(document)
     except UNREADABLE:
         return Flaw.DAMAGED

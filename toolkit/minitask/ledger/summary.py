@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
-from minitask.ledger.record import Attempt, Record
-from minitask.ledger.tally import EXACT, LANDING, LOST, Line, Tally, line_of, tally, total
+from minitask.ledger.accuracy import EstimateError, estimate_error
+from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record
+from minitask.ledger.tally import EXACT, Line, Tally, line_of, tally, total
 from minitask.spec.model import Tier
 from minitask.values import dataclass
 
-ATTEMPT, IMPLEMENT, LAND = "attempt", "implement", "land"
+IMPLEMENT, LAND = "implement", "land"
 HUNDRED = Decimal(100)
 RANKS: Mapping[str, int] = {tier.value: rank for rank, tier in enumerate(Tier)}
 
@@ -72,9 +73,10 @@ class FirstTries:
 class Summary:
     """What some records come to; the tallies of each grouping add up to `totals`, but for their numbers of tasks.
 
-    A phase is `implement`, `lost` (killed while a call was under way) or `land` (a merge that was refused: nothing
-    spent). `escalations` are attempts at one spec blob on a higher tier than the one before, `repairs` those on the
-    same tier after one that was not proven. `failures_by_gate` counts what was not proven, lost calls as `lost`.
+    A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed while a call was under way) or
+    `land` (a merge that was refused: nothing spent). `escalations` are attempts at one spec blob on a higher tier than
+    the one before, `repairs` those on the same tier after one that was not proven. `failures_by_gate` counts what was
+    not proven, lost calls as `lost`.
     """
 
     totals: Tally
@@ -87,6 +89,7 @@ class Summary:
     failures_by_gate: Mapping[str, int]
     escalations: int
     repairs: int
+    estimates: EstimateError
     first_at: str | None
     last_at: str | None
 
@@ -109,6 +112,7 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         failures_by_gate=_failures(ordered),
         escalations=sum(_is_higher(before, after) for before, after in pairs),
         repairs=sum(_is_repair(before, after) for before, after in pairs),
+        estimates=estimate_error(attempts),
         first_at=min(times, default=None),
         last_at=max(times, default=None),
     )
@@ -121,7 +125,7 @@ def model_of(record: Record) -> str:
 
 def phase_of(record: Record) -> str:
     """What the record's tokens went into."""
-    return {LOST: LOST, LANDING: LAND}.get(record.kind, IMPLEMENT)
+    return {ATTEMPT: IMPLEMENT, LANDING: LAND}.get(record.kind, record.kind)
 
 
 def _place(record: Record) -> tuple[object, ...]:
@@ -177,7 +181,7 @@ def _failures(records: Iterable[Record]) -> Mapping[str, int]:
         attempt = record.attempt
         if record.kind == LOST:
             found[LOST] += 1
-        elif not attempt.verdict.is_good:
+        elif not attempt.verdict.is_good and not record.is_call:
             found[LAND if record.kind == LANDING else attempt.gate or attempt.verdict.value] += 1
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 

@@ -6,11 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 
-from minitask.ledger.record import Record
+from minitask.ledger.record import ATTEMPT, LANDING, LOST, Record
 from minitask.ledger.usage import Usage, classes
 from minitask.values import dataclass
 
-LANDING, LOST = "landing", "lost"
 USAGE = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
 CLASSES = (
     "fresh_input",
@@ -37,10 +36,10 @@ class Line:
 class Tally:
     """What some records come to.
 
-    `attempts` are those records that are no mere landing. Counts and `cost_usd` are sums of what is known, and None
-    where there was something to count and nothing is known; `unpriced` records have no known cost, `uncounted` ones
-    no known tokens. `tasks` is of distinct tasks, so a task on two tiers is in both of their tallies. Seconds are those
-    of the attempts.
+    `attempts` are the records of attempts, lost ones included; landings and calls beside them are none. Counts and
+    `cost_usd` are sums of what is known, and None where there was something to count and nothing is known; `unpriced`
+    records have no known cost, `uncounted` ones no known tokens. `tasks` is of distinct tasks, so a task on two tiers
+    is in both of their tallies. Seconds are those of the attempts.
     """
 
     records: int
@@ -63,6 +62,7 @@ def line_of(record: Record) -> Line:
 def tally(lines: Sequence[Line]) -> Tally:
     """The sums of some records; the order plays no part."""
     records = [line.record for line in lines]
+    tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
     spent = [record.attempt for record in records if record.kind != LANDING]
     columns = zip(*(line.counts for line in lines), strict=True) if lines else [()] * len(NAMES)
     unknown = [
@@ -70,8 +70,8 @@ def tally(lines: Sequence[Line]) -> Tally:
     ]
     return Tally(
         records=len(records),
-        attempts=len(spent),
-        tasks=len({record.task for record in records}),
+        attempts=len(tries),
+        tasks=len({record.task for record in records if not record.is_call}),
         counts={name: _known(column) for name, column in zip(NAMES, columns, strict=True)},
         cost_usd=total([record.attempt.cost_usd for record in records]),
         unpriced=sum(record.attempt.cost_usd is None for record in records),

@@ -117,7 +117,9 @@ def choose(
     return found
 
 
-def next_rung(route: Route, settings: Settings, *, known: Experience, spec: Spec) -> Route | None:
+def next_rung(
+    route: Route, settings: Settings, *, known: Experience, spec: Spec, why: str = "failed"
+) -> Route | None:
     """The next rung above a route's that is climbed; None where there is none, or the task was sent where it is."""
     place = TIERS.index(route.tier.value)
     above = [step for step in route.ladder if step.use and TIERS.index(step.tier) > place]
@@ -128,13 +130,13 @@ def next_rung(route: Route, settings: Settings, *, known: Experience, spec: Spec
     wanted = said.tier if said.tier and known.failures else None
     higher = [step for step in above if wanted and TIERS.index(step.tier) >= TIERS.index(wanted)]
     step = (higher or above)[0]
-    why = f"{route.tier.value} failed"
+    reason = f"{route.tier.value} {why}"
     if higher and said.tier_reason:
-        why += f"; {said.tier_reason}"
+        reason += f"; {said.tier_reason}"
     skipped = [
         each.reason for each in route.ladder if not each.use and _is_between(each, route, step)
     ]
-    return choice.route(step.tier, "; ".join([why, *skipped]), ladder=route.ladder)
+    return choice.route(step.tier, "; ".join([reason, *skipped]), ladder=route.ladder)
 
 
 def _is_between(each: Step, route: Route, step: Step) -> bool:

@@ -74,3 +74,19 @@ def is_ancestor(git: Git, *, ancestor: str, of: str) -> bool:
     if done.exit_code not in (0, 1):
         raise failure(("merge-base",), done)
     return done.exit_code == 0
+
+
+def patch(git: Git, old: str, new: str, *, paths: tuple[str, ...] = ()) -> str:
+    """The difference between two commits as a unified diff, renames found; of some paths alone where they are named."""
+    form = (
+        "-r",
+        "-p",
+        "--find-renames",
+        "--unified=3",
+        "--no-color",
+        "--no-commit-id",
+        "--full-index",
+    )
+    scope = ("--", *paths) if paths else ()
+    found = git.output("diff-tree", *form, "--no-ext-diff", "--no-textconv", old, new, *scope)
+    return found.decode("utf-8", "replace")

@@ -55,7 +55,12 @@ def report_document(report: Report) -> dict[str, Any]:
         "failures_by_gate": dict(found.failures_by_gate),
         "escalations": found.escalations,
         "repairs": found.repairs,
-        "estimate_error": {"tasks": 0, "input_percent": None, "output_percent": None},
+        "estimate_error": {
+            "tasks": found.estimates.tasks,
+            "input_percent": found.estimates.input_percent,
+            "output_percent": found.estimates.output_percent,
+            "within_20_percent": found.estimates.close,
+        },
         "damaged": report.damaged,
         "future": report.future,
         "project": report.project or None,

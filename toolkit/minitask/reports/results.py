@@ -81,10 +81,13 @@ def render_result(result: TaskResult) -> str:
     for attempt in result.attempts:
         if len(result.attempts) > 1:
             why = f": {_one_line(attempt.reason)}" if attempt.reason else ""
-            lines.append(f"  try {attempt.n}  {attempt.verdict.value}{why}")
+            lines.append(f"  try {attempt.n}  {attempt.verdict.value}, {_who(attempt)}{why}")
         lines += render_attempt(attempt)
         if attempt.sandbox != "strong":
             lines.append(f"  NOTE   the sandbox was {attempt.sandbox}; `minitask doctor` says why")
+    for phase, call in result.calls:
+        said = _one_line(call.reason)
+        lines.append(f"  {phase:8} {_who(call)}, {dollars(call.cost_usd)}: {said}")
     if result.attempts:
         lines.append(f"  cost   {dollars(result.cost_usd)}{_baseline(result.baseline_cost_usd)}")
     if result.branch:
@@ -143,6 +146,10 @@ def dollars(amount: Decimal | None) -> str:
     if amount == 0:
         return "$0"
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def _who(attempt: Attempt) -> str:
+    return f"tier {attempt.tier}" + (f" ({attempt.model})" if attempt.model else "")
 
 
 def _baseline(amount: Decimal | None) -> str:

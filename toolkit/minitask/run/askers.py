@@ -65,7 +65,7 @@ class Pool:
 
     def ask(self, under: Undertaking) -> Outcome:
         """Ask, as soon as there is room; an answer after which all others would fail alike stops the asking."""
-        throttle = self._throttles.setdefault(under.draft.route.executor, Throttle(self.width))
+        throttle = self._throttles.setdefault(under.asked, Throttle(self.width))
         for left in range(BUSY_TRIES, -1, -1):
             outcome = self._ask(under, throttle)
             if not left or not _is_busy(outcome):

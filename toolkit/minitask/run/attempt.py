@@ -1,67 +1,37 @@
-"""One task's life: routed, proven red, worked, scoped, proven green, recorded, landed.
+"""One task's life: routed, proven red, worked, scoped, proven green, reviewed, recorded, landed.
 
 It goes in three steps, so that many tasks can wait for their executors at once: `begin` and `conclude` work on the
-repository, `ask` only waits; all three may run in any thread. A change that fails goes back to its
-executor for another round, which is an attempt of its own.
+repository, `ask` only waits; all three may run in any thread. Where something more is to be asked, be it a second
+round, a better model or a reviewer, `conclude` gives nothing, and `ask` follows again.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
-from minitask.errors import BudgetError, EditError, MachineError, RefusedError, StoppedError
-from minitask.executors.model import ExecutorFailure, FailureKind, Round
-from minitask.executors.registry import WITH_BATCHES, make_executor
-from minitask.executors.script import has_script
-from minitask.ledger.record import Attempt, Record, TaskResult, Verdict
-from minitask.policy.purse import Purse
-from minitask.policy.route import SCRIPT, Route, choose
-from minitask.repo import refs
-from minitask.run import paid, preflight
-from minitask.run.anchors import Anchor
-from minitask.run.costs import tariff
-from minitask.run.draft import Draft
+from minitask.errors import BudgetError, EditError, MachineError, RefusedError, UsageError
+from minitask.executors.model import ExecutorFailure, FailureKind
+from minitask.executors.registry import make_executor
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, TaskResult, Verdict
+from minitask.run import consulting, messages, paid, prelude, reviewing
+from minitask.run.consulting import Outcome
 from minitask.run.engine import Engine, Progress
-from minitask.run.feedback import describe_failure
-from minitask.run.judging import judge, protected
-from minitask.run.landing import Candidate, land_alone
-from minitask.run.lost import starts_from
-from minitask.run.meter import Reading, TaskMeter
-from minitask.run.models import resolve_model
-from minitask.run.numbers import next_number, task_refs
-from minitask.run.orders import likely_output_tokens, make_order, metered
+from minitask.run.finishing import finish, put_on_record
+from minitask.run.following import follow
+from minitask.run.judging import judge
 from minitask.run.outcome import landed_result, make_result, stopped, stopped_later
-from minitask.run.paid import Answered, Errand
-from minitask.run.proof import check_fails_before
+from minitask.run.paid import Answered
+from minitask.run.preparing import undertake
 from minitask.run.resume import take_proven
-from minitask.run.sealing import move_branch, record_landing, seal
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Undertaking, Wishes
-from minitask.run.workplace import SlotWorkplace
 
 if TYPE_CHECKING:
     from minitask.executors.http import Post
 
-BATCH_SECONDS = 26 * 3600.0
-"""A batch is answered within a day."""
-FED_BACK = frozenset({"lint", "validate"})
-"""The gates whose no goes back to the executor."""
-
-
-Outcome = (
-    Answered
-    | RefusedError
-    | StoppedError
-    | MachineError
-    | EditError
-    | BudgetError
-    | ExecutorFailure
-    | OSError
-)
-"""What came of asking an executor."""
+__all__ = ["Outcome", "ask", "begin", "conclude", "run_task"]
 
 
 def run_task(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
@@ -89,7 +59,9 @@ def begin(
         if done is None and wishes.takes_what_is_there:
             done = take_proven(engine, task, lands=wishes.merge, land=wishes.land)
         with core or nullcontext():
-            found: TaskResult | Undertaking = done or _undertake(engine, task, wishes, started)
+            found: TaskResult | Undertaking = done or undertake(engine, task, wishes, started)
+            if isinstance(found, Undertaking):
+                prelude.ask_first(engine, found)
     except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
         found = stopped(task, error)
     except ExecutorFailure as error:
@@ -100,7 +72,12 @@ def begin(
 
 
 def ask(engine: Engine, under: Undertaking, *, http: Post | None = None) -> Outcome:
-    """The executor's answer, or why there is none; safe in any thread. `http` sends its requests, if any."""
+    """The answer of whoever is asked next, or why there is none; safe in any thread.
+
+    `http` sends its requests, if any.
+    """
+    if under.consult is not None:
+        return consulting.consult(engine, under.consult, http=http)
     task, order = under.task, under.order
     engine.emit(Progress(task.name, "implement", under.draft.route.model or "edit script"))
     executor = make_executor(under.draft.route.executor, engine.settings, engine.environ, http=http)
@@ -125,18 +102,54 @@ def conclude(
     *,
     core: Core | None = None,
 ) -> TaskResult | None:
-    """Judge what came of asking, record it, and land it; None where the executor is asked once more.
+    """Judge what came of asking, record it, and land it; None where somebody is asked once more.
 
     `core` is held for as long as the change is judged, not while it is recorded and landed.
     """
     try:
-        with core or nullcontext():
-            stopped_now = _judged(engine, under, outcome)
-        result = stopped_now or _recorded(engine, under, outcome)
+        result = _concluded(engine, under, outcome, core or nullcontext())
     except (MachineError, OSError) as error:
         under.draft.fail(Verdict.ERROR, "record", str(error))
         result = make_result(under, under.draft.attempt(engine), None)
     return replace(result, seconds=engine.clock() - under.started) if result else None
+
+
+def _concluded(
+    engine: Engine, under: Undertaking, outcome: Outcome, core: Core
+) -> TaskResult | None:
+    if not isinstance(outcome, Answered | ExecutorFailure):
+        errand = under.consult.errand if under.consult else under.errand
+        paid.settle(engine.repository.home, errand)
+        return stopped_later(under, outcome)
+    if under.consult is None:
+        with core:
+            _judge(engine, under, outcome)
+    elif _falls_back(engine, under, outcome):
+        return None
+    else:
+        found = _answered(engine, under, outcome)
+        if found is not None or _asks_somebody(under):
+            return found
+    result = _went_on(engine, under, core)
+    if result is not None and isinstance(outcome, ExecutorFailure):
+        return replace(result, stops_run=outcome.stops_run, over_budget=outcome.exit_code == 4)
+    return result
+
+
+def _went_on(engine: Engine, under: Undertaking, core: Core) -> TaskResult | None:
+    """Everything behind a judged attempt, up to the task's result, or to where somebody is to be asked."""
+    while not _asks_on(engine, under):
+        sequel = follow(engine, under)
+        goes_back = sequel is not None and sequel.goes_back
+        record, note = put_on_record(engine, under, goes_back=goes_back)
+        if sequel is None:
+            return finish(engine, under, record, note)
+        work = sequel.begin(engine, under, record)
+        if work is None:
+            return None
+        with core:
+            judge(engine, under.draft, under.order, work.changes)
+    return None
 
 
 def _landed_already(engine: Engine, task: Task, wishes: Wishes) -> TaskResult | None:
@@ -146,89 +159,9 @@ def _landed_already(engine: Engine, task: Task, wishes: Wishes) -> TaskResult | 
     return landed_result(engine, task)
 
 
-def _undertake(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking:
-    task = _where_it_was_paid(engine, task)
-    draft = _prepare(engine, task, wishes, started)
-    engine.emit(Progress(task.name, "before", "the validation must fail on the base"))
-    draft.before = check_fails_before(engine, task)
-    route = draft.route
-    order = make_order(engine, task, draft.anchor, route=route)
-    errand = _errand(engine, task, route)
-    batched = wishes.batch and _has_batches(engine, route)
-    own = Purse(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
-    meter = TaskMeter(
-        tariff(engine, route, batch=batched),
-        own,
-        likely_output_tokens=likely_output_tokens(task.spec),
-        note=_unnoted if batched else partial(paid.note, engine.repository.home, errand),
-        unpriced=partial(_say_unpriced, engine, task, route),
-    )
-    order = order if route.executor == SCRIPT else metered(order, meter)
-    draft.reply_format = "" if route.executor == SCRIPT else order.reply_format.value
-    order = replace(order, workplace=SlotWorkplace(engine, task.base))
-    if batched:
-        order = replace(order, timeout_seconds=BATCH_SECONDS)
-    return Undertaking(task, wishes, started, draft, order, meter, errand, batched)
-
-
-def _where_it_was_paid(engine: Engine, task: Task) -> Task:
-    """The task on the base that a kept answer to it is for, if there is one: what was paid for is used, and merged."""
-    base = paid.base_of(engine.repository.home, task.name, task.blob)
-    if base is None or not starts_from(engine, base, task.base):
-        return task
-    return replace(task, base=base)
-
-
-def _prepare(engine: Engine, task: Task, wishes: Wishes, started: float) -> Draft:
-    """Everything that can refuse the task before a command is run or a cent spent."""
-    preflight.check_files(task, engine.objects, protected=protected(engine, task))
-    preflight.check_edits(task)
-    known = wishes.known
-    heads = known.refs_of(task.name) if known else task_refs(engine, task.name)
-    preflight.check_branch(task, engine.objects, heads)
-    engine.signature  # noqa: B018 - who commits must be known before anything is spent
-    route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
-    route = resolve_model(engine, route)
-    engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
-    anchor = Anchor(engine.repository.git, engine.objects, task)
-    return Draft(task, route, next_number(engine, task.name, heads), started, heads, anchor)
-
-
-def _errand(engine: Engine, task: Task, route: Route) -> Errand:
-    setting = engine.settings.executors.get(route.executor)
-    return Errand(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
-        target=task.target,
-        base=task.base,
-        tier=route.tier.value,
-        executor=route.executor,
-        model=route.model,
-        base_url=setting.base_url if setting else "",
-    )
-
-
-def _has_batches(engine: Engine, route: Route) -> bool:
-    setting = engine.settings.executors.get(route.executor)
-    return setting is not None and setting.type in WITH_BATCHES
-
-
-def _unnoted(reading: Reading) -> None:
-    """A batch is noted in its journal, as soon as it is sent."""
-
-
-def _say_unpriced(engine: Engine, task: Task, route: Route) -> None:
-    text = f"{route.model} has no price, so the limit cannot count it"
-    engine.emit(Progress(task.name, "budget", text))
-
-
-def _judged(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:
-    """Put what came of asking on the draft, and judge the change; a result where there is no attempt to record."""
+def _judge(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure) -> None:
+    """Put what came of asking on the draft, and judge the change."""
     draft = under.draft
-    if not isinstance(outcome, Answered) and not isinstance(outcome, ExecutorFailure):
-        paid.settle(engine.repository.home, under.errand)
-        return stopped_later(under, outcome)
     draft.pricing = under.meter.pricing
     if isinstance(outcome, Answered):
         work = outcome.work
@@ -239,115 +172,72 @@ def _judged(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult 
     else:
         draft.usage, draft.cost_usd = outcome.usage, under.meter.spent_usd
         draft.malformed = outcome.malformed
-        _fail(draft, outcome)
+        draft.transport = outcome.kind in (FailureKind.TRANSPORT, FailureKind.MISSING)
+        _fail(under, outcome)
+
+
+def _fail(under: Undertaking, failure: ExecutorFailure) -> None:
+    """Note why no change came of asking."""
+    if failure.kind is FailureKind.OUT_OF_SCOPE:
+        under.draft.fail(Verdict.REFUSED, "scope", str(failure))
+        return
+    verdict = Verdict.FAILED if failure.exit_code == 1 else Verdict.ERROR
+    under.draft.fail(verdict, "implement", f"{failure.kind}: {failure}")
+
+
+def _falls_back(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure) -> bool:
+    """Whether a better model is asked the question that one could not answer."""
+    what = under.consult
+    assert what is not None  # noqa: S101 - it was asked
+    if not consulting.may_fall_back(outcome, what.route) or what.matter.phase == MESSAGE:
+        return False
+    higher = consulting.above(engine, what.route)
+    if higher is None:
+        return False
+    assert isinstance(outcome, ExecutorFailure)  # noqa: S101 - only those fall back
+    call = consulting.book(
+        engine, what, outcome, verdict=Verdict.FAILED, reason=f"{outcome.kind}: {outcome}"
+    )
+    under.calls = (*under.calls, (what.matter.phase, call))
+    engine.emit(Progress(under.task.name, what.matter.phase, f"falls back: {higher.reason}"))
+    under.consult = consulting.make_consult(
+        engine, what.topic, what.matter, higher, purse=under.purse, batch=what.batched
+    )
+    return True
+
+
+def _answered(
+    engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure
+) -> TaskResult | None:
+    """Take the answer to a question; a result where the task ends by it."""
+    assert under.consult is not None  # noqa: S101 - it was asked
+    phase = under.consult.matter.phase
+    if phase in (CLASSIFY, PLAN):
+        prelude.take(engine, under, outcome)
+    elif phase == MESSAGE:
+        messages.take(engine, under, outcome)
+    elif isinstance(outcome, Answered):
+        reviewing.take_review(engine, under, outcome)
+    else:
+        reviewing.drop_review(engine, under, outcome)
+        result = stopped_later(under, outcome)
+        return replace(result, stops_run=outcome.stops_run, over_budget=outcome.exit_code == 4)
     return None
 
 
-def _fail(draft: Draft, failure: ExecutorFailure) -> None:
-    """Note why no change came of asking."""
-    if failure.kind is FailureKind.OUT_OF_SCOPE:
-        draft.fail(Verdict.REFUSED, "scope", str(failure))
-        return
-    verdict = Verdict.FAILED if failure.exit_code == 1 else Verdict.ERROR
-    draft.fail(verdict, "implement", f"{failure.kind}: {failure}")
+def _asks_somebody(under: Undertaking) -> bool:
+    """Whether another question comes next, or the work itself."""
+    return under.consult is not None or (under.draft.work is None and not under.draft.ruling.gate)
 
 
-def _recorded(engine: Engine, under: Undertaking, outcome: Outcome) -> TaskResult | None:
-    result = _finish(engine, under)
-    if result is not None and isinstance(outcome, ExecutorFailure):
-        return replace(result, stops_run=outcome.stops_run, over_budget=outcome.exit_code == 4)
-    return result
-
-
-def _finish(engine: Engine, under: Undertaking) -> TaskResult | None:
-    """Record the attempt, move the task's branch to its candidate, and land it where it may."""
-    task, draft, wishes = under.task, under.draft, under.wishes
-    attempt = draft.attempt(engine)
-    wants_review = task.spec.options.review == "required"
-    lands = draft.verdict.is_good and wishes.merge and not wants_review
-    with engine.writing:
-        home = engine.repository.home
-        announce = partial(paid.announce, home, under.errand)
-        record = seal(engine, draft, attempt, lands=lands, announce=announce)
-        paid.settle(home, under.errand)
-        candidate = record.candidate
-        old = draft.heads.get(refs.branch(task.name))
-        note = move_branch(engine, task, candidate, old=old)
-    if _goes_back(engine, under):
-        _next_round(engine, under, attempt, candidate)
-        return None
-    result = make_result(under, record.attempt, candidate)
-    if not draft.verdict.is_good or candidate is None or draft.tree is None:
-        return result
-    if not lands:
-        review = "a person must review it first"
-        why = review if wants_review else "proven, and not merged, as asked"
-        return replace(result, reason=why, next_step=f"minitask merge {task.name}")
-    final = _land(engine, under, record, result)
-    return replace(final, reason=final.reason or note)
-
-
-def _land(engine: Engine, under: Undertaking, record: Record, result: TaskResult) -> TaskResult:
-    task, attempt = under.task, record.attempt
-    assert record.candidate is not None  # noqa: S101 - it is proven
-    assert record.tree is not None  # noqa: S101
-    engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
-    candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
-    if under.wishes.land is not None:
-        landed = under.wishes.land(task, candidate)
-    else:
-        with engine.landing:
-            landed = land_alone(engine, task, candidate)
-    with engine.writing:
-        record_landing(engine, record, landed)
-    commands = landed.proof.commands if landed.proof else attempt.commands
-    final = replace(attempt, verdict=landed.verdict, commands=commands)
-    return replace(
-        result,
-        verdict=landed.verdict,
-        reason=landed.reason,
-        merge=landed.merge,
-        next_step=landed.next_step,
-        attempts=(*under.earlier, final),
-    )
-
-
-def _goes_back(engine: Engine, under: Undertaking) -> bool:
-    """Whether the change goes back to its executor with what was wrong with it."""
-    draft = under.draft
-    return (
-        draft.route.executor != SCRIPT
-        and draft.work is not None
-        and draft.verdict is Verdict.FAILED
-        and draft.ruling.gate in FED_BACK
-        and under.rounds < engine.settings.repairs
-    )
-
-
-def _next_round(
-    engine: Engine, under: Undertaking, attempt: Attempt, candidate: str | None
-) -> None:
-    """Set the next attempt up: the same order, with the change and what was wrong with it."""
-    draft = under.draft
-    assert draft.work is not None  # noqa: S101 - there was a change
-    back = Round(draft.work.reply, describe_failure(attempt), draft.work.changes)
-    heads = dict(draft.heads)
-    if candidate is not None:
-        heads[refs.branch(under.task.name)] = candidate
-    engine.emit(Progress(under.task.name, "repair", attempt.reason))
-    under.earlier = (*under.earlier, attempt)
-    under.order = replace(under.order, history=(*under.order.history, back))
-    under.errand = replace(under.errand, history=under.rounds)
-    note = partial(paid.note, engine.repository.home, under.errand)
-    under.meter = under.meter.renewed(note=_unnoted if under.batched else note)
-    under.order = metered(under.order, under.meter)
-    under.draft = Draft(
-        under.task,
-        draft.route,
-        draft.n + 1,
-        engine.clock(),
-        heads,
-        draft.anchor,
-        before=draft.before,
-        reply_format=draft.reply_format,
-    )
+def _asks_on(engine: Engine, under: Undertaking) -> bool:
+    """Whether a reviewer, or whoever writes the message, is to be asked before the attempt is recorded."""
+    try:
+        if reviewing.wants_review(engine, under):
+            reviewing.ask_review(engine, under)
+        elif messages.wants_message(engine, under):
+            messages.ask(engine, under)
+    except (UsageError, ExecutorFailure) as error:
+        under.draft.fail(Verdict.ERROR, REVIEW, f"nobody can review it: {error}")
+        return False
+    return under.consult is not None

@@ -25,7 +25,7 @@ from minitask.repo.git import clean_environment
 from minitask.repo.repository import Repository, discover
 from minitask.run.attempt import run_task
 from minitask.run.engine import Engine, Progress, open_engine
-from minitask.run.records import records_of, task_at
+from minitask.run.records import all_records_of, task_at
 from minitask.run.tasks import Place, Task
 from minitask.run.undertaking import Wishes
 from minitask.settings import Layer, Settings
@@ -110,7 +110,8 @@ def _work(engine: Engine, errand: Errand) -> dict[str, Any]:
     _set_number(engine, task, errand.number)
     purse = Purse(Decimal(errand.limit_usd) if errand.limit_usd else None)
     result = run_task(engine, task, Wishes(Demand(), merge=False, again=True, purse=purse))
-    records = [each for each in records_of(engine, errand.task) if each.attempt.n >= errand.number]
+    made = all_records_of(engine, errand.task)
+    records = [each for each in made if each.attempt.n >= errand.number]
     _push(engine, errand, records)
     return {
         "records": [record_document(each) for each in records],

@@ -91,7 +91,7 @@ class Gathering:
         """Ask; a request of a provider with batches waits for its batch."""
         if self._stopped_by:
             return StoppedError(f"the run was stopped: {self._stopped_by}")
-        http = partial(self._park, under) if under.batched else None
+        http = partial(self._park, under) if (under.consult or under).batched else None
         outcome = ask(self._engine, under, http=http)
         self._take(under.task.name)
         return outcome

@@ -37,12 +37,14 @@ def write_draft(engine: Engine, task: Task, writes: Sequence[FileWrite]) -> str:
     return write_commits(engine.repository.git, [draft], force=True)[0]
 
 
-def candidate_commit(engine: Engine, task: Task, attempt: Attempt, tree: str) -> NewCommit:
-    """The candidate with its verdict: the author is the model, the committer the user."""
+def candidate_commit(
+    engine: Engine, task: Task, attempt: Attempt, tree: str, *, said: str = ""
+) -> NewCommit:
+    """The candidate with its verdict: the author is the model, the committer the user; `said` is its own message."""
     committer = engine.signature
     return NewCommit(
         ref=refs.attempt(task.name, attempt.n),
-        message=message(task, attempt, task.spec.title or task.name),
+        message=message(task, attempt, said or task.spec.title or task.name),
         author=_author(attempt, committer),
         committer=committer,
         parents=(task.base,),
@@ -74,9 +76,14 @@ def merge_commit(
 
 
 def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None = None) -> str:
-    """A commit message: the title, why it is there, and the trailers that scripts read."""
+    """A commit message: the title, why it is there, and the trailers that scripts read.
+
+    What follows the first line of a title is kept as paragraphs.
+    """
     said = verdict or attempt.verdict
-    body = f"{attempt.reason}\n\n" if attempt.reason and not said.is_good else ""
+    title, _, told = title.partition("\n\n")
+    body = f"{told.strip()}\n\n" if told.strip() else ""
+    body += f"{attempt.reason}\n\n" if attempt.reason and not said.is_good else ""
     trailers = {
         "Minitask": task.name,
         "Minitask-Spec": f"{task.path}@{task.blob}",

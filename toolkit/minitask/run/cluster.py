@@ -32,6 +32,7 @@ from minitask.run.engine import Engine, Progress
 from minitask.run.landing import Candidate
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.outcome import stopped
+from minitask.run.people import needs_approval
 from minitask.run.records import result_of
 from minitask.run.sealing import move_branch, record_landing
 from minitask.run.tasks import Task
@@ -168,18 +169,22 @@ class Cluster:
         self._fetch([each.candidate for each in came.records if each.candidate])
         with engine.writing:
             note = _adopt(engine, task, came.records)
-        last = came.records[-1]
+        made = [each for each in came.records if not each.is_call]
+        if not made:
+            return replace(stopped(task, MachineError(came.reason)), verdict=came.verdict)
+        last = made[-1]
         result = result_of(last, last.attempt.verdict, reason=last.attempt.reason)
         result = replace(
             result,
-            attempts=tuple(each.attempt for each in came.records),
+            attempts=tuple(each.attempt for each in made),
+            calls=tuple((each.kind, each.attempt) for each in came.records if each.is_call),
             cost_usd=_sum(each.attempt.cost_usd for each in came.records),
             over_budget=came.over_budget,
             stops_run=came.stops_run,
         )
         if last.attempt.verdict is not Verdict.READY:
             return replace(result, next_step=f"minitask show {task.name}")
-        if not wishes.merge or task.spec.options.review == "required" or wishes.land is None:
+        if not wishes.merge or needs_approval(engine, task) or wishes.land is None:
             return replace(
                 result, reason="proven, not merged", next_step=f"minitask merge {task.name}"
             )
@@ -225,7 +230,8 @@ def _adopt(engine: Engine, task: Task, records: tuple[Record, ...]) -> str:
         refs.move(git, moves)
     head = engine.objects.commit(refs.LEDGER)
     write_commits(git, [append_commit(records, head=head, signature=engine.signature)])
-    return move_branch(engine, task, records[-1].candidate, old=old)
+    made = [each.candidate for each in records if not each.is_call]
+    return move_branch(engine, task, made[-1] if made else None, old=old)
 
 
 def _remote(engine: Engine) -> str:

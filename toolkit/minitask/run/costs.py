@@ -15,6 +15,7 @@ from minitask.policy.route import Route
 from minitask.policy.tariff import Tariff
 from minitask.policy.tokens import estimate_tokens
 from minitask.run.engine import Engine
+from minitask.spec.model import Tier
 
 LOCAL_TYPES = frozenset({"ollama", "scripted"})
 OLLAMA_URL = "http://127.0.0.1:11434"
@@ -62,6 +63,19 @@ def baseline_cost(engine: Engine, usage: Usage, *, kind: str) -> Decimal | None:
     if rates is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     return (usage.input_tokens * rates[0] + usage.output_tokens * rates[1]) / MILLION
+
+
+def price_of(
+    engine: Engine, *, executor: str, model: str, input_tokens: int, output_tokens: int
+) -> Decimal | None:
+    """What one call of this size costs by the usual rates, nothing cached; None where the model has no price."""
+    whose = tariff(engine, Route(Tier.CHEAP, executor, model, ""))
+    if whose.is_local and model not in engine.settings.prices:
+        return Decimal(0)
+    rates = _rates(engine, model)
+    if rates is None:
+        return None
+    return (input_tokens * rates[0] + output_tokens * rates[1]) / MILLION
 
 
 def _differing(change: Change, order: Order) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from minitask.ledger.record import Record, Verdict
+from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.ledger.store import read_ledger
 from minitask.repo import refs
 from minitask.repo.objects import TREE
@@ -41,23 +41,27 @@ def digests(engine: Engine, tasks: Sequence[str]) -> Mapping[str, Digest]:
     stale = [task for task, tree in trees.items() if kept.get(task, (None,))[0] != tree]
     for task in stale:
         records = read_ledger(engine.objects, head, below=task).records
-        kept[task] = [trees[task], _document(_digest(records)) if records else None]
+        kept[task] = [trees[task], _document(_digest(records)) if _has_attempts(records) else None]
     if stale:
         engine.cache.keep(KEY, kept)
     return {task: _parse(kept[task][1]) for task in trees if kept[task][1]}
 
 
 def _digest(records: Sequence[Record]) -> Digest:
-    latest = records[-1]
+    latest = [record for record in records if not record.is_call][-1]
     costs = [record.attempt.cost_usd for record in records]
     known = [cost for cost in costs if cost is not None]
     return Digest(
-        attempts=len(records),
+        attempts=sum(record.kind != REVIEW and not record.is_call for record in records),
         cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
         spec_blob=latest.spec_blob,
         verdict=latest.attempt.verdict,
         reason=latest.attempt.reason,
     )
+
+
+def _has_attempts(records: Sequence[Record]) -> bool:
+    return any(not record.is_call for record in records)
 
 
 def _kept(engine: Engine) -> dict[str, Any]:

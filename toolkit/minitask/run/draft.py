@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from minitask.executors.model import Work
 from minitask.gates.ruling import Ruling
+from minitask.ledger.decision import Decision, Weighed
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.route import Route
@@ -20,7 +21,10 @@ from minitask.values import dataclass
 class Draft:
     """The attempt's number, start and surroundings, then what came of it; it becomes a record when it is sealed.
 
-    `heads` are the task's refs, as they were at the start; `tree` is set once there is a candidate.
+    `heads` are the task's refs, as they were at the start; `commit` and `tree` are set once there is a candidate.
+    `after`: another tier failed at the very spec before. `settles` is set as it ends: whether it tells what its tier
+    can do. `message` is the candidate's, where a gate made one; `transport`: nobody could be reached; `corrects`: it is
+    the reviewer's own correction.
     """
 
     task: Task
@@ -38,10 +42,17 @@ class Draft:
     reply_format: str = ""
     estimate: Usage | None = None
     baseline_usd: Decimal | None = None
+    commit: str | None = None
     tree: str | None = None
     files: tuple[FileRecord, ...] = ()
     ruling: Ruling = field(default_factory=lambda: Ruling("", passed=False))
     verdict: Verdict = Verdict.FAILED
+    after: bool = False
+    settles: bool = False
+    reviewed: bool = False
+    transport: bool = False
+    corrects: bool = False
+    message: str = ""
 
     def fail(self, verdict: Verdict, gate: str, reason: str) -> None:
         """Note that a gate could not even be asked."""
@@ -70,4 +81,21 @@ class Draft:
             malformed=self.malformed,
             reply_format=self.reply_format,
             pricing=self.pricing,
+            decision=self._decision(),
+        )
+
+    def _decision(self) -> Decision:
+        route = self.route
+        estimate = route.estimate
+        return Decision(
+            reason=route.reason,
+            task_class=route.task_class,
+            review=route.review,
+            review_reason=route.review_reason,
+            ladder=tuple(Weighed(step.tier, step.use, step.reason) for step in route.ladder),
+            input_tokens=estimate.input_tokens if estimate else None,
+            output_tokens=estimate.output_tokens if estimate else None,
+            cost_usd=estimate.cost_usd if estimate else None,
+            after_failure=self.after,
+            settles=self.settles,
         )

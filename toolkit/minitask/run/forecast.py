@@ -6,8 +6,7 @@ from contextlib import suppress
 
 from minitask.executors.model import Description, ExecutorFailure
 from minitask.executors.registry import make_executor
-from minitask.executors.script import has_script
-from minitask.policy.route import Route, choose
+from minitask.policy.route import Route
 from minitask.run import preflight
 from minitask.run.anchors import Anchor
 from minitask.run.engine import Engine
@@ -16,6 +15,7 @@ from minitask.run.models import resolve_model
 from minitask.run.numbers import task_refs
 from minitask.run.orders import make_order
 from minitask.run.outcome import landed_result
+from minitask.run.routing import route_of
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Wishes
 from minitask.values import dataclass
@@ -37,7 +37,7 @@ def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
     preflight.check_branch(task, engine.objects, task_refs(engine, task.name))
     preflight.check_files(task, engine.objects, protected=protected(engine, task))
     preflight.check_edits(task)
-    route = choose(task.spec, engine.settings, demand=wishes.demand, scripted=has_script(task.spec))
+    route = route_of(engine, task, wishes.demand)
     with suppress(ExecutorFailure):  # a server that does not answer is for the real run to report
         route = resolve_model(engine, route)
     anchor = Anchor(engine.repository.git, engine.objects, task)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError
 from minitask.executors.model import Order
+from minitask.gates.candidate import CommitTree
 from minitask.gates.lint import check_lint
 from minitask.gates.ruling import Ruling
 from minitask.gates.scope import check_paths, check_scope
@@ -45,9 +46,10 @@ def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ..
     found = tree_changes(engine.repository.git, task.base, commit)
     if not _pass(draft, check_scope(task.spec, found, protected=protected(engine, task))):
         return
-    draft.tree = engine.objects.tree_of(commit)
+    draft.commit, draft.tree = commit, engine.objects.tree_of(commit)
     draft.files = building.file_records(found)
-    if not _pass(draft, check_lint(changes, read=order.read, spec=task.spec)):
+    candidate = CommitTree(engine.objects, commit)
+    if not _pass(draft, check_lint(changes, read=order.read, spec=task.spec, candidate=candidate)):
         return
     engine.emit(Progress(task.name, "validate", f"{len(task.spec.commands)} commands"))
     proof = prove(engine, task, commit)

@@ -1,49 +1,75 @@
-"""What the ledger has learned of models, kept beside it and brought up to date by what was added since."""
+"""What the ledger has learned, kept beside it and brought up to date by what was added since."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from minitask.ledger.record import Record
+from minitask.ledger.record import ATTEMPT, Record
 from minitask.ledger.store import added_records
 from minitask.policy.reply_format import Evidence, ReplyFormat
 from minitask.repo import refs
 from minitask.run.engine import Engine
 
-KEY = "evidence of reply formats"
+KEY = "what the ledger has learned"
+Counts = dict[str, list[int]]
+"""By name: something that happened so often, of something that was tried so often."""
 
 
 def evidence(engine: Engine, model: str) -> Evidence:
     """How a model's replies in the form of edits have fared."""
+    malformed, replies = _learned(engine)["models"].get(model, (0, 0))
+    return Evidence(replies, malformed)
+
+
+def odds(engine: Engine, task_class: str, tier: str, after: bool) -> tuple[int, int]:
+    """How many tasks of a class passed at a tier, and how many were tried: first, or `after` another tier failed."""
+    passed, tried = _learned(engine)["cells"].get(_cell(task_class, tier, after), (0, 0))
+    return passed, tried
+
+
+def _learned(engine: Engine) -> dict[str, Any]:
     head = engine.objects.commit(refs.LEDGER)
     if head is None:
-        return Evidence()
+        return {"models": {}, "cells": {}}
     kept = engine.cache.peek(KEY)
-    known = kept if isinstance(kept, dict) else {"head": None, "models": {}}
+    known = kept if isinstance(kept, dict) else {"head": None, "models": {}, "cells": {}}
     if known["head"] != head:
         known = _brought_up(engine, known, head)
         engine.cache.keep(KEY, known)
-    replies, malformed = known["models"].get(model, (0, 0))
-    return Evidence(replies, malformed)
+    return known
 
 
 def _brought_up(engine: Engine, known: dict[str, Any], head: str) -> dict[str, Any]:
     """The counts with what the ledger has gained; from the start where the old head is gone."""
     old = known["head"] if known["head"] and engine.objects.commit(known["head"]) else None
-    models = {name: list(counts) for name, counts in known["models"].items()} if old else {}
+    models, cells = (
+        {name: list(counts) for name, counts in known[table].items()} if old else {}
+        for table in ("models", "cells")
+    )
     for record in added_records(engine.objects, old, head):
-        replies, malformed = _counts(record)
-        if replies:
-            counts = models.setdefault(record.attempt.model, [0, 0])
-            counts[0] += replies
-            counts[1] += malformed
-    return {"head": head, "models": models}
+        _count(models, record.attempt.model, *_replies(record))
+        decision = record.attempt.decision
+        if record.kind == ATTEMPT and decision is not None and decision.settles:
+            cell = _cell(decision.task_class, record.attempt.tier, decision.after_failure)
+            _count(cells, cell, int(record.attempt.verdict.is_good), 1)
+    return {"head": head, "models": models, "cells": cells}
 
 
-def _counts(record: Record) -> tuple[int, int]:
-    """Replies in the form of edits, and those that could not be applied."""
+def _count(table: Counts, name: str, happened: int, tried: int) -> None:
+    if tried:
+        counts = table.setdefault(name, [0, 0])
+        counts[0] += happened
+        counts[1] += tried
+
+
+def _cell(task_class: str, tier: str, after: bool) -> str:
+    return f"{task_class}|{tier}|{'after' if after else 'first'}"
+
+
+def _replies(record: Record) -> tuple[int, int]:
+    """Replies in the form of edits that could not be applied, and all of them."""
     attempt = record.attempt
-    if record.kind != "attempt" or attempt.reply_format != ReplyFormat.EDITS:
+    if record.kind != ATTEMPT or attempt.reply_format != ReplyFormat.EDITS:
         return 0, 0
     applied = 0 if attempt.gate == "implement" else 1
-    return attempt.malformed + applied, attempt.malformed
+    return attempt.malformed, attempt.malformed + applied

@@ -21,6 +21,8 @@ from minitask.spec.model import Tier
 NOTE = (
     "lost: the process ended while a call was under way; tokens and cost of that call are estimates"
 )
+KEPT_SECONDS = 86_400.0
+"""How long the answer to a question about no one spec waits to be asked for again."""
 UNUSED = "lost: the answer came and was never used, for the spec or what it starts from has changed since"
 
 
@@ -48,6 +50,8 @@ def _is_stale(engine: Engine, found: Lost) -> bool:
     errand = found.errand
     if errand.history:
         return True
+    if not errand.spec_path:  # a question about no one spec may be asked again for a while
+        return engine.clock() - found.path.stat().st_mtime > KEPT_SECONDS
     tip = engine.objects.commit(errand.target)
     entry = engine.objects.entry(tip, errand.spec_path) if tip else None
     if tip is None or entry is None or entry.oid != errand.spec_blob:
@@ -114,7 +118,7 @@ def _attempt(engine: Engine, found: Lost) -> Attempt:
         executor=errand.executor,
         model=errand.model,
         verdict=Verdict.ERROR,
-        gate="implement",
+        gate=errand.phase,
         reason="",
         usage=NO_USAGE,
         cost_usd=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from minitask.errors import UsageError
-from minitask.ledger.record import Record, TaskResult, Verdict
+from minitask.ledger.record import ATTEMPT, REVIEW, Record, TaskResult, Verdict
 from minitask.repo import history, refs
 from minitask.run.engine import Engine
 from minitask.run.landing import Candidate, land_alone
@@ -34,10 +34,11 @@ def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
         )
     source = f"{record.spec_path}@{record.spec_blob}"
     task = task_at(engine, name, source, replace(place, base=record.base))
-    if record.kind == "attempt" and tip == record.candidate and not record.attempt.verdict.is_good:
-        result = result_of(
-            record, record.attempt.verdict, reason=f"not proven: {record.attempt.reason}"
-        )
+    judged = record.kind in (ATTEMPT, REVIEW)
+    if judged and tip == record.candidate and not record.attempt.verdict.is_good:
+        said = record.attempt.reason
+        reason = said if record.kind == REVIEW else f"not proven: {said}"
+        result = result_of(record, record.attempt.verdict, reason=reason)
         return replace(result, next_step=f"minitask exec {name} --again")
     return _land(engine, task, record, tip)
 

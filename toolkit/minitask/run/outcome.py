@@ -50,11 +50,12 @@ def make_result(under: Undertaking, attempt: Attempt, candidate: str | None) -> 
         branch=refs.branch(task.name).removeprefix("refs/heads/") if candidate else None,
         base=task.base,
         commit=candidate,
-        cost_usd=_cost(attempts),
+        cost_usd=_cost((*attempts, *_made(under))),
         baseline_cost_usd=draft.baseline_usd,
         estimate=draft.estimate,
-        usage=_usage(attempts),
+        usage=_usage((*attempts, *_made(under))),
         attempts=attempts,
+        calls=under.calls,
         next_step="" if draft.verdict.is_good else f"minitask show {task.name}",
     )
 
@@ -80,7 +81,15 @@ def stopped_later(under: Undertaking, error: Exception) -> TaskResult:
     """The same, with the attempts that came before."""
     attempts = under.earlier
     result = stopped(under.task, error)
-    return replace(result, attempts=attempts, cost_usd=_cost(attempts), usage=_usage(attempts))
+    spent = (*attempts, *_made(under))
+    return replace(
+        result, attempts=attempts, calls=under.calls, cost_usd=_cost(spent), usage=_usage(spent)
+    )
+
+
+def _made(under: Undertaking) -> tuple[Attempt, ...]:
+    """The calls beside the attempts."""
+    return tuple(call for _, call in under.calls)
 
 
 def _cost(attempts: Iterable[Attempt]) -> Decimal | None:

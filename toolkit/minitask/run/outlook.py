@@ -8,14 +8,14 @@ from decimal import Decimal
 
 from minitask.errors import MinitaskError
 from minitask.executors.model import ExecutorFailure
-from minitask.executors.script import has_script
-from minitask.policy.route import SCRIPT, Demand, Route, choose
+from minitask.policy.route import SCRIPT, Route
 from minitask.run.anchors import Anchor
 from minitask.run.costs import tariff
 from minitask.run.engine import Engine
 from minitask.run.models import resolve_model
 from minitask.run.orders import make_order, prompt_tokens
 from minitask.run.outcome import landed_result
+from minitask.run.routing import route_of
 from minitask.run.tasks import Task
 from minitask.spec.graph import waves
 from minitask.values import dataclass
@@ -55,7 +55,7 @@ def _prospect(engine: Engine, task: Task, wave: int, *, again: bool) -> Prospect
             return Prospect(
                 task, wave, None, 0, 0, Decimal(0), problem=done.reason, merge=done.merge or ""
             )
-        route = choose(task.spec, engine.settings, demand=Demand(), scripted=has_script(task.spec))
+        route = route_of(engine, task)
         if route.executor == SCRIPT:
             return Prospect(task, wave, route, 0, 0, Decimal(0))
         with suppress(

@@ -24,12 +24,17 @@ from minitask.run.meter import Reading
 from minitask.values import dataclass
 
 FOLDER = "paid"
+IMPLEMENT = "implement"
 NOTE, ANSWER, RECORD = ".sent.json", ".json", ".record"
 
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """One order to one executor, with all that a record of it needs. `history` tells its rounds apart."""
+    """One order to one executor, with all that a record of it needs. `history` tells its rounds apart.
+
+    `phase` is `implement` or that of a question, and `subject` a digest of what was asked then. A question that is
+    about no one spec has neither its path nor its blob.
+    """
 
     task: str
     spec_path: str
@@ -41,11 +46,14 @@ class Errand:
     model: str
     base_url: str = ""
     history: int = 0
+    phase: str = IMPLEMENT
+    subject: str = ""
 
     @property
     def name(self) -> str:
         """The name of its files."""
-        rest = _digest(self.base, self.executor, self.model, str(self.history))
+        told = () if self.phase == IMPLEMENT else (self.phase, self.subject)
+        rest = _digest(self.base, self.executor, self.model, str(self.history), *told)
         return f"{_spec_digest(self.task, self.spec_blob)}-{rest}"
 
 
@@ -136,7 +144,7 @@ def base_of(home: Path, task: str, blob: str) -> str | None:
     """The base that a kept answer to a task's first order was given for; None where none is kept."""
     for path in sorted((home / FOLDER).glob(f"{_spec_digest(task, blob)}-*{ANSWER}")):
         errand = None if path.name.endswith(NOTE) else _read_errand(path)
-        if errand is not None and errand.history == 0:
+        if errand is not None and errand.history == 0 and errand.phase == IMPLEMENT:
             return errand.base
     return None
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from minitask.errors import UsageError
-from minitask.executors.script import has_script
-from minitask.policy.route import Demand, choose
+from minitask.errors import MinitaskError
 from minitask.run.engine import Engine
 from minitask.run.ordering import dependencies, implications, ordered
+from minitask.run.routing import route_of
 from minitask.run.state import Standing, standings
 from minitask.run.tasks import Place, Task
 from minitask.spec.chains import critical_path, urgency, wave_numbers
@@ -118,7 +117,7 @@ def _sorted(ties: Mapping[str, list[Tie]]) -> Mapping[str, tuple[Tie, ...]]:
 
 def _tier(engine: Engine, task: Task) -> str:
     try:
-        route = choose(task.spec, engine.settings, demand=Demand(), scripted=has_script(task.spec))
-    except UsageError:
+        route = route_of(engine, task)
+    except MinitaskError:
         return ""
     return route.tier.value

@@ -58,7 +58,7 @@ def prove_together(engine: Engine, tasks: Sequence[Task], commit: str) -> tuple[
     """
     checks = _checks(engine)
     with engine.slots.take(commit) as slot:
-        _set_up(engine, slot)
+        set_up(engine, slot)
         proofs = []
         for place, task in enumerate(tasks):
             proof = _steady(engine, task, slot, commit, task.spec.commands)
@@ -80,7 +80,7 @@ def _steady(
     for _ in range(2):
         if slot.is_changed():
             slot.checkout(commit)
-            _set_up(engine, slot)
+            set_up(engine, slot)
         proof = _session(engine, task, slot, commands)
         if proof.passed:
             break
@@ -137,11 +137,11 @@ def _run(
     only_first: bool = False,
 ) -> Proof:
     with engine.slots.take(commit) as slot:
-        _set_up(engine, slot)
+        set_up(engine, slot)
         return _session(engine, task, slot, commands, only_first=only_first)
 
 
-def _set_up(engine: Engine, slot: Slot) -> None:
+def set_up(engine: Engine, slot: Slot) -> None:
     """Run `workspace.setup`, without network; `MachineError` where it fails."""
     if not engine.settings.setup:
         return

@@ -10,6 +10,7 @@ from minitask.repo import refs
 from minitask.repo.merging import is_ancestor
 from minitask.run.engine import Engine, Progress
 from minitask.run.landing import Candidate, Landed, land_alone
+from minitask.run.people import needs_approval
 from minitask.run.records import records_of, result_of
 from minitask.run.sealing import move_branch
 from minitask.run.tasks import Task
@@ -35,10 +36,12 @@ def take_proven(
     number = record.attempt.n
     if held is None:
         move_branch(engine, task, record.candidate, old=None)
-    if not lands or task.spec.options.review == "required":
+    waits = needs_approval(engine, task)
+    if not lands or waits:
         reason = f"attempt {number} is proven already, and not merged"
         ready = result_of(record, Verdict.READY, reason=reason)
-        return replace(ready, next_step=f"minitask merge {task.name}")
+        step = "review" if waits else "merge"
+        return replace(ready, next_step=f"minitask {step} {task.name}")
     engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
     candidate = Candidate(record.candidate, record.tree, record.attempt)
     landed = _land(engine, replace(task, base=record.base), candidate, land)

@@ -70,28 +70,56 @@ def template_files(top: Path | None) -> dict[str, Path]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class NextSpec:
+    """A spec that is not written yet: where it goes, and its text."""
+
+    path: Path
+    text: str
+
+    def write(self) -> None:
+        """Write it; a file that is there already is never overwritten."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("x", encoding="utf-8") as stream:
+            stream.write(self.text)
+
+
 def new_spec(
     top: Path, *, project: str, title: str, template: str, values: Mapping[str, str]
 ) -> Path:
     """Write the project's next spec and give its path; `UsageError` where the template or a name is unfit."""
+    spec = next_spec(top, project=project, title=title, template=template, values=values)
+    spec.write()
+    return spec.path
+
+
+def next_spec(
+    top: Path,
+    *,
+    project: str,
+    title: str,
+    template: str,
+    values: Mapping[str, str],
+    ahead: int = 0,
+) -> NextSpec:
+    """The project's next spec; `ahead` is how many before it are drafted and not written yet.
+
+    `UsageError` where the template or a name is unfit.
+    """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", project):
         raise UsageError(
             f"{project!r} is no name for a project",
             hint="use letters, digits, dots, dashes, underscores",
         )
     folder = top / PROJECTS / project
-    number = 1 + max(_numbers(folder), default=0)
+    number = 1 + ahead + max(_numbers(folder), default=0)
     name = f"{number:02}-{slug(title)}".rstrip("-")
     text = render_template(
         top,
         template,
         {"number": str(number), "title": title, "id": name, "project": project, **values},
     )
-    path = folder / f"{name}.md"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("x", encoding="utf-8") as stream:
-        stream.write(text)
-    return path
+    return NextSpec(folder / f"{name}.md", text)
 
 
 def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> str:

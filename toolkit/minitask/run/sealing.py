@@ -38,7 +38,9 @@ def seal(
     commits: list[NewCommit] = []
     candidate = merge = None
     if draft.tree is not None:
-        commit = building.candidate_commit(engine, draft.task, attempt, draft.tree)
+        commit = building.candidate_commit(
+            engine, draft.task, attempt, draft.tree, said=draft.message
+        )
         candidate = building.commit_id(commit, engine.repository.object_format)
         commits.append(commit)
         if lands:
@@ -76,8 +78,11 @@ def record_landing(engine: Engine, record: Record, landed: Landed) -> None:
     )
 
 
-def append(engine: Engine, record: Record) -> None:
-    """Put one record into the ledger."""
+def append(
+    engine: Engine, record: Record, *, announce: Callable[[str], None] = lambda _name: None
+) -> None:
+    """Put one record into the ledger; `announce` is told the name of its file beforehand."""
+    announce(record_file(record).path)
     head = engine.objects.commit(refs.LEDGER)
     commit = append_commit([record], head=head, signature=engine.signature)
     write_commits(engine.repository.git, [commit])

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from minitask.executors.model import Order
+from minitask.gates.review import Review
 from minitask.ledger.record import Attempt
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
+from minitask.run.consulting import Consult
 from minitask.run.draft import Draft
 from minitask.run.known import Known
 from minitask.run.landing import Candidate, Landed
 from minitask.run.meter import TaskMeter
 from minitask.run.paid import Errand
 from minitask.run.tasks import Task
+from minitask.spec.model import Spec
 from minitask.values import dataclass
 
 
@@ -41,11 +44,25 @@ class Wishes:
         return not self.again and self.demand == Demand()
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What an order is made with besides the spec itself: the spec as it is routed, the steps that a model thought out
+    for it, and what was wrong with an earlier attempt.
+    """
+
+    spec: Spec
+    plan: str = ""
+    feedback: str = ""
+
+
 @dataclass(slots=True)
 class Undertaking:
     """A task under way: its present attempt, the order for it, and the attempts before it in this run.
 
-    `batched`: its calls go into a provider's batches.
+    `purse` is the task's own. `batched`: its calls go into a provider's batches. `consult` is a question that is to be
+    asked before it goes on, `pending` are gates that have one before the work, `calls` are those that were asked, with
+    their phase. `review` is what the present change was found to be. `reviews`, `applies` and `climbs` count how
+    often a change was reviewed, went to whoever applies what the reviewer wants, and went a rung up.
     """
 
     task: Task
@@ -55,8 +72,22 @@ class Undertaking:
     order: Order
     meter: TaskMeter
     errand: Errand
+    purse: Purse
+    prepared: Prepared
     batched: bool = False
     earlier: tuple[Attempt, ...] = ()
+    pending: tuple[str, ...] = ()
+    consult: Consult | None = None
+    calls: tuple[tuple[str, Attempt], ...] = ()
+    review: Review | None = None
+    reviews: int = 0
+    applies: int = 0
+    climbs: int = 0
+
+    @property
+    def asked(self) -> str:
+        """The executor that is asked next."""
+        return self.consult.route.executor if self.consult else self.draft.route.executor
 
     @property
     def rounds(self) -> int:

@@ -1,0 +1,173 @@
+"""Routing and escalation: who does a task, why, and what happens when a tier cannot."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from executors.model_server import Received, completion, scripted_server
+from world import World
+
+TIERS = ("free", "cheap", "balanced", "frontier")
+
+
+def settings_for(base_url: str, **routing: Any) -> dict[str, Any]:
+    """Every tier with a model of its own name, at 1, 10, 100 and 1,000 USD a million tokens, free for nothing."""
+    return {
+        "executors": {"scripted": {"type": "openai", "base_url": base_url}},
+        "tiers": {tier: {"executor": "scripted", "model": f"{tier}-model"} for tier in TIERS},
+        "prices": {
+            f"{tier}-model": {
+                "input": 10**place if place else 0,
+                "output": 10**place if place else 0,
+            }
+            for place, tier in enumerate(TIERS)
+        },
+        "routing": {"repairs": 0, **routing},
+    }
+
+
+def writes(text: str) -> Any:
+    """A reply that writes b.txt."""
+    return completion(f"```text path=b.txt\n{text}\n```\n")
+
+
+def task_b(world: World, **front: Any) -> None:
+    """The task p/01-b: b.txt holds a line `b`."""
+    world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt", front=front or None)
+
+
+def test_a_failure_goes_to_the_next_tier_with_what_was_wrong(world: World) -> None:
+    asked: list[Received] = []
+
+    def answer(request: Received) -> Any:
+        asked.append(request)
+        return writes("b" if request.json["model"] == "balanced-model" else "not b")
+
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url))
+        task_b(world)
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "merged"
+    assert [each["tier"] for each in found["attempts"]] == ["cheap", "balanced"]
+    assert [each.json["model"] for each in asked] == ["cheap-model", "balanced-model"]
+    assert "grep -qx b b.txt" in asked[1].prompt
+    assert "An earlier attempt failed" in asked[1].prompt
+    records = world.records("p/01-b")
+    assert [each["attempt"]["route"]["settles"] for each in records] == [True, True]
+    assert "cheap failed" in records[1]["attempt"]["route"]["reason"]
+    assert world.minitask("report", "--format", "json").json["escalations"] == 1
+
+
+def test_escalations_are_bounded(world: World) -> None:
+    with scripted_server(lambda _request: writes("wrong")) as server:
+        world.configure(**settings_for(server.base_url, max_escalations=1))
+        task_b(world)
+        outcome = world.exec("p/01-b")
+    assert outcome.code == 1
+    assert [each["tier"] for each in outcome.json["attempts"]] == ["cheap", "balanced"]
+
+
+def test_a_tier_asked_for_on_the_command_line_is_the_only_one(world: World) -> None:
+    with scripted_server(lambda _request: writes("wrong")) as server:
+        world.configure(**settings_for(server.base_url))
+        task_b(world)
+        found = world.exec("p/01-b", "--tier", "cheap").json
+    assert [each["tier"] for each in found["attempts"]] == ["cheap"]
+
+
+def test_a_run_after_a_failure_starts_above_what_failed(world: World) -> None:
+    with scripted_server(
+        lambda request: writes("b" if "balanced" in request.json["model"] else "x")
+    ) as server:
+        world.configure(**settings_for(server.base_url, max_escalations=0))
+        task_b(world)
+        assert world.exec("p/01-b").json["verdict"] == "failed"
+        found = world.exec("p/01-b").json
+    assert [each["tier"] for each in found["attempts"]] == ["balanced"]
+    assert "cheap failed" in world.records("p/01-b")[-1]["attempt"]["route"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("front", "tier"),
+    [
+        ({"tags": ["SECURITY"]}, "frontier"),
+        ({"tags": ["arch"]}, "frontier"),
+        ({"complexity": "high"}, "frontier"),
+        ({"complexity": "low"}, "cheap"),
+        ({"tier": "free"}, "free"),
+    ],
+)
+def test_rules_decide_where_a_task_starts(world: World, front: dict[str, Any], tier: str) -> None:
+    with scripted_server(lambda _request: writes("b")) as server:
+        world.configure(**settings_for(server.base_url))
+        task_b(world, **front)
+        [route] = world.minitask("route", "p/01-b", "--json").json
+        found = world.exec("p/01-b").json
+    assert route["tier"] == tier
+    assert route["reason"]
+    assert found["attempts"][0]["tier"] == tier
+
+
+def test_a_spec_cannot_go_above_the_cap_and_the_user_can(world: World) -> None:
+    with scripted_server(lambda _request: writes("b")) as server:
+        world.configure(**settings_for(server.base_url, cap="balanced"))
+        task_b(world, tier="frontier")
+        refused = world.exec("p/01-b")
+        merged = world.exec("p/01-b", "--tier", "frontier")
+    assert (refused.code, refused.json["verdict"]) == (1, "refused")
+    assert "cap" in refused.json["reason"]
+    assert merged.json["verdict"] == "merged"
+
+
+def test_a_free_model_that_is_not_there_falls_back(world: World) -> None:
+    with scripted_server(lambda _request: writes("b")) as server:
+        settings = settings_for(server.base_url, entry={"implement": "free"})
+        settings["executors"]["local"] = {"type": "ollama", "base_url": "http://127.0.0.1:9"}
+        settings["tiers"]["free"] = {"executor": "local", "model": "small"}
+        world.configure(**settings)
+        task_b(world)
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "merged"
+    assert [each["tier"] for each in found["attempts"]] == ["free", "cheap"]
+    settled = [each["attempt"]["route"]["settles"] for each in world.records("p/01-b")]
+    assert settled == [False, True], "an outage teaches nothing"
+
+
+def test_the_budget_stops_an_escalation(world: World) -> None:
+    with scripted_server(lambda _request: writes("wrong")) as server:
+        world.configure(**settings_for(server.base_url), budget={"max_cost_usd": 0.2})
+        task_b(world)
+        outcome = world.exec("p/01-b")
+    assert outcome.code == 4
+    assert [each["tier"] for each in outcome.json["attempts"]] == ["cheap"]
+    assert Decimal(outcome.json["cost_usd"]) > 0
+
+
+def test_a_route_is_explained_tier_by_tier(world: World) -> None:
+    with scripted_server(lambda _request: writes("b")) as server:
+        world.configure(**settings_for(server.base_url))
+        task_b(world)
+        [route] = world.minitask("route", "p/01-b", "--json").json
+        text = world.minitask("route", "p/01-b", "--explain").stdout
+        again = world.minitask("route", "p/01-b", "--json").json
+    assert set(route) == {"task", "tier", "executor", "model", "reason", "ladder", "estimate"}
+    assert [step["tier"] for step in route["ladder"]] == list(TIERS)
+    assert [step["use"] for step in route["ladder"]] == [False, True, True, True]
+    assert all(step["reason"] for step in route["ladder"])
+    assert set(route["estimate"]) == {"input_tokens", "output_tokens", "cost_usd"}
+    assert "below cheap" in text
+    assert again == [route]
+
+
+def test_what_does_not_fit_a_models_window_goes_to_a_larger_one(world: World) -> None:
+    with scripted_server(lambda _request: writes("b")) as server:
+        settings = settings_for(server.base_url)
+        settings["models"] = {"cheap-model": {"context_tokens": 1_000}}
+        world.configure(**settings)
+        task_b(world)
+        [route] = world.minitask("route", "p/01-b", "--json").json
+    assert route["tier"] == "balanced"
+    assert "1,000" in route["ladder"][1]["reason"]

@@ -1,0 +1,182 @@
+"""`minitask decide`: whether work is worth delegating, and to whom it goes if not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from minitask.cli.session import environment, json_option, print_json, start_folder
+from minitask.errors import UsageError
+from minitask.policy.decide import (
+    ATOMIC,
+    EXPLORATION,
+    JUDGEMENT,
+    LARGE,
+    REPETITIVE,
+    WELL_DEFINED,
+    Answer,
+    Decision,
+    Question,
+    answer_atomic,
+    decide,
+    survey,
+    survey_answers,
+)
+from minitask.repo.repository import Repository, discover
+from minitask.run.parsing import parse_once
+from minitask.run.tasks import PROJECTS
+from minitask.run.validation import check_sources, read_sources
+
+
+@click.command("decide")
+@click.argument("paths", nargs=-1, metavar="[PATH|PROJECT]...")
+@click.option(
+    "--well-defined/--not-well-defined", default=None, help="It is known exactly what to change."
+)
+@click.option("--exploration/--no-exploration", default=None, help="The code must be explored.")
+@click.option(
+    "--judgement/--no-judgement",
+    default=None,
+    help="It needs a user's judgement, or a decision on architecture.",
+)
+@click.option("--repetitive/--not-repetitive", default=None, help="10 or more similar edits.")
+@click.option("--large/--small", default=None, help="It touches several files.")
+@click.option(
+    "--atomic-tasks",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Into how many atomic tasks it can be broken.",
+)
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    atomic_tasks: int | None,
+    *,
+    well_defined: bool | None,
+    exploration: bool | None,
+    judgement: bool | None,
+    repetitive: bool | None,
+    large: bool | None,
+    as_json: bool,
+) -> int:
+    """Say who should do a change: a cheap model, the current one, a big one, or the user first.
+
+    Answers come from the options, else from the specs that PATH names; what is still needed is asked on a terminal.
+
+    \b
+    Example:
+      minitask decide --well-defined --not-repetitive --large --atomic-tasks 6
+      minitask decide mini-projects/api
+    """
+    answers = _answers_of_specs(start_folder(ctx), paths) if paths else {}
+    said = {
+        WELL_DEFINED: well_defined,
+        EXPLORATION: exploration,
+        JUDGEMENT: judgement,
+        REPETITIVE: repetitive,
+        LARGE: large,
+    }
+    answers |= _answers_of_options(said, atomic_tasks)
+    asks = not paths and sys.stdin.isatty()
+    while isinstance(found := decide(answers), Question):
+        answers[found] = _ask(found) if asks else _assume(found)
+    if as_json:
+        print_json(_document(found))
+    else:
+        click.echo(_render(found))
+    return 0
+
+
+def _answers_of_options(
+    said: Mapping[Question, bool | None], atomic_tasks: int | None
+) -> dict[Question, Answer]:
+    answers = {}
+    for question, yes in said.items():
+        if yes is not None:
+            answers[question] = Answer(yes, question.yes_option if yes else question.no_option)
+    if atomic_tasks is not None:
+        answers[ATOMIC] = answer_atomic(atomic_tasks, f"--atomic-tasks {atomic_tasks}")
+    return answers
+
+
+def _answers_of_specs(folder: Path, words: tuple[str, ...]) -> dict[Question, Answer]:
+    """What the specs say; `UsageError` where there are none."""
+    repository = _repository(folder)
+    around = repository if repository and repository.top else None
+    top = around.top if around and around.top else folder
+    sources = read_sources(top, folder, [_place(top, folder, word) for word in words])
+    files = [parse_once(text, path=path, cache=None) for path, text in sources.texts.items()]
+    specs = [spec for file in files for spec in file.specs]
+    if not specs:
+        raise UsageError(
+            f"no mini-task is in {', '.join(words)}",
+            hint="name spec files or folders that hold them; `minitask new` writes a spec",
+        )
+    return survey_answers(survey(specs, check_sources(sources, around).diagnostics))
+
+
+def _place(top: Path, folder: Path, word: str) -> str:
+    """The path that a word names; where there is none, the project of that name."""
+    project = top / PROJECTS / word
+    return str(project) if not (folder / word).exists() and project.is_dir() else word
+
+
+def _repository(folder: Path) -> Repository | None:
+    """The repository around; None outside of one, where the specs are judged by themselves."""
+    try:
+        return discover(folder, environment())
+    except UsageError as error:
+        if "not in a git repository" in error.message:
+            return None
+        raise
+
+
+def _ask(question: Question) -> Answer:
+    """The answer that a person gives; what is asked goes to stderr."""
+    if question is ATOMIC:
+        text = "into how many atomic tasks can it be broken?"
+        count = click.prompt(text, type=click.IntRange(min=0), err=True)
+        return answer_atomic(count, f"you said {count}")
+    return Answer(click.confirm(question.text, default=question.assumed, err=True), "you said so")
+
+
+def _assume(question: Question) -> Answer:
+    """The answer that holds where nobody can be asked; `UsageError` where none does."""
+    if question.assumed is None:
+        either = " or ".join(dict.fromkeys((question.yes_option, question.no_option)))
+        way = question.yes_option if question is ATOMIC else either
+        raise UsageError(
+            f"nobody said: {question.text}", hint=f"add {way}, or run it on a terminal"
+        )
+    other = question.no_option if question.assumed else question.yes_option
+    return Answer(question.assumed, f"assumed; {other} says otherwise")
+
+
+def _document(found: Decision) -> dict[str, Any]:
+    return {
+        "verdict": found.verdict.value,
+        "reason": found.reason,
+        "path": [
+            {"question": question.text, "answer": _word(answer), "source": answer.source}
+            for question, answer in found.path
+        ],
+    }
+
+
+def _render(found: Decision) -> str:
+    width = max(len(question.text) for question, _ in found.path)
+    lines = [
+        f"  {question.text:{width}}  {_word(answer):3}  ({answer.source})"
+        for question, answer in found.path
+    ]
+    return "\n".join([f"{found.verdict.value}: {found.reason}", *lines])
+
+
+def _word(answer: Answer) -> str:
+    return "yes" if answer.yes else "no"

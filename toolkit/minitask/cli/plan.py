@@ -1,0 +1,124 @@
+"""`minitask plan`: a goal becomes specs, by an expensive model, or by an answer that somebody brings."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from minitask.cli.session import Session, budget_of, json_option, print_json, start
+from minitask.errors import UsageError
+from minitask.policy.purse import Purse
+from minitask.policy.route import MODEL_TIERS, Route
+from minitask.reports.planning import planned_document, render_planned
+from minitask.run.consulting import route_to
+from minitask.run.engine import Engine
+from minitask.run.planning import (
+    READ_TOKENS,
+    Goal,
+    Planned,
+    plan,
+    planning_matter,
+    project_name,
+    take_answer,
+)
+from minitask.run.tasks import Place
+
+
+@click.command("plan")
+@click.argument("goal", required=False)
+@click.option(
+    "--project", metavar="NAME", help="The project's name (default: the goal's first words)."
+)
+@click.option(
+    "--read", "reads", multiple=True, metavar="PATH", help="A file to show; may be given again."
+)
+@click.option(
+    "--read-tokens",
+    type=click.IntRange(min=1),
+    default=READ_TOKENS,
+    show_default=True,
+    help="How many tokens of files may be shown.",
+)
+@click.option(
+    "--tier", type=click.Choice(MODEL_TIERS), help="Who plans (default: routing.entry.plan)."
+)
+@click.option("--model", help="The model that plans.")
+@click.option("--max-cost", metavar="USD", help="Stop before a call that could cost more.")
+@click.option(
+    "--prompt-only",
+    is_flag=True,
+    help="Print the prompt, for a chat or agent of yours; ask nobody.",
+)
+@click.option(
+    "--from", "source", metavar="FILE", help="Take this answer instead (`-`: standard input)."
+)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
+    """Turn GOAL, a sentence or two, into specs; they are checked, written, and left for you to commit.
+
+    \b
+    Example:
+      minitask plan "Split app.py into routes and models" --read app.py
+    """
+    session = start(ctx)
+    source, as_json = options["source"], bool(options["as_json"])
+    name = project_name(goal or "", str(options["project"]) if options["project"] else None)
+    if source is None and not (goal or "").strip():
+        raise UsageError("there is no goal", hint='say it: minitask plan "Split app.py"')
+    if options["prompt_only"]:
+        return _print_prompt(session, _goal(goal or "", name, options))
+    purpose = f"plan {name}"
+    with session.engine(purpose, quiet=as_json, looks_only=source is not None) as engine:
+        place = session.place(engine)
+        if source is not None:
+            planned = take_answer(engine, name, _text(session.folder, str(source)))
+        else:
+            route = _route(engine, options)
+            purse = Purse(budget_of(options["max_cost"], session.settings))
+            planned = plan(engine, place, _goal(goal or "", name, options), route, purse=purse)
+    return _print(planned, as_json=as_json)
+
+
+def _goal(text: str, project: str, options: dict[str, object]) -> Goal:
+    reads, most = options["reads"], options["read_tokens"]
+    assert isinstance(reads, tuple)  # noqa: S101 - click gives it
+    assert isinstance(most, int)  # noqa: S101
+    return Goal(text, project, reads, most)
+
+
+def _route(engine: Engine, options: dict[str, object]) -> Route:
+    entry = engine.settings.routing.entry["plan"]
+    tier = str(options["tier"] or (entry if entry in MODEL_TIERS else MODEL_TIERS[-1]))
+    why = f"tier {tier} was asked for" if options["tier"] else f"planning starts at tier {tier}"
+    model = options["model"]
+    return route_to(engine, tier, why, model=str(model) if model else None)
+
+
+def _print_prompt(session: Session, goal: Goal) -> int:
+    with session.engine("plan", quiet=True, looks_only=True) as engine:
+        place: Place = session.place(engine)
+        matter = planning_matter(engine, place, goal)
+    click.echo(f"{matter.system}\n\n{matter.prompt}".encode("utf-8", "replace"))
+    return 0
+
+
+def _text(folder: Path, source: str) -> str:
+    if source == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    try:
+        return Path(folder, source).read_text("utf-8", "surrogateescape")
+    except OSError as error:
+        raise UsageError(
+            f"{source} cannot be read: {error.strerror or error}", hint="name a file that is there"
+        ) from None
+
+
+def _print(planned: Planned, *, as_json: bool) -> int:
+    if as_json:
+        print_json(planned_document(planned))
+    else:
+        click.echo(render_planned(planned))
+    return planned.exit_code or (2 if planned.has_errors else 0)

@@ -1,0 +1,168 @@
+"""`minitask review`: a person judges a task, or a model verifies a whole project."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from minitask.cli.session import (
+    Session,
+    budget_of,
+    exit_code,
+    json_option,
+    print_json,
+    start,
+)
+from minitask.errors import UsageError
+from minitask.ledger.record import result_document
+from minitask.policy.purse import Purse
+from minitask.policy.route import MODEL_TIERS
+from minitask.repo import refs
+from minitask.repo.merging import patch
+from minitask.reports.results import render_result
+from minitask.reports.reviews import (
+    Reviewed,
+    render_reviewed,
+    render_verified,
+    reviewed_document,
+    verified_document,
+)
+from minitask.run import people
+from minitask.run.consulting import route_to
+from minitask.run.engine import Engine
+from minitask.run.finding import list_tasks
+from minitask.run.merge import merge_task
+from minitask.run.records import all_records_of, latest_record, task_at
+from minitask.run.verification import verify_project
+
+APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
+
+
+@click.command("review")
+@click.argument("names", nargs=-1, required=True, metavar="TASK...|PROJECT")
+@click.option("--approve", "approves", is_flag=True, help="Approve, and land.")
+@click.option("--reject", "reason", metavar="REASON", help="Reject; the next attempt is told why.")
+@click.option(
+    "--tier",
+    type=click.Choice(MODEL_TIERS),
+    help="Who verifies a whole PROJECT (default: frontier).",
+)
+@click.option("--model", help="The model that verifies a whole PROJECT.")
+@click.option("--max-cost", metavar="USD", help="Stop before a call that could cost more.")
+@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) -> int:
+    """Show TASK's diff, criteria, evidence and cost, to be approved or rejected; or have all of PROJECT verified.
+
+    A PROJECT's combined diff is read once by a model; what it finds is written as new specs.
+
+    \b
+    Example:
+      minitask review api/02-routes --approve
+      minitask review api --tier frontier
+    """
+    approves, reason = bool(options["approves"]), options["reason"]
+    if approves and reason is not None:
+        raise UsageError("--approve and --reject exclude each other", hint="choose one")
+    session = start(ctx)
+    as_json = bool(options["as_json"])
+    projects = [name for name in names if "/" not in name]
+    if projects:
+        if len(names) > 1 or approves or reason is not None:
+            raise UsageError(
+                "a whole project is verified by itself", hint="name one project, and no decision"
+            )
+        return _verify(session, names[0], options, as_json=as_json)
+    if approves:
+        return _approve(session, names, options, as_json=as_json)
+    if reason is not None:
+        return _reject(session, names, str(reason), as_json=as_json)
+    return _show(session, names, options, as_json=as_json)
+
+
+def _show(
+    session: Session, names: tuple[str, ...], options: dict[str, object], *, as_json: bool
+) -> int:
+    with session.engine("review", quiet=True, looks_only=True) as engine:
+        shown = [_reviewed(session, engine, name) for name in names]
+    if as_json:
+        print_json([reviewed_document(item) for item in shown])
+        return 0
+    for item in shown:
+        click.echo(render_reviewed(item).encode("utf-8", "replace"))
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            _ask(session, item.record.task, options)
+    return 0
+
+
+def _ask(session: Session, name: str, options: dict[str, object]) -> None:
+    """Ask the person at the terminal."""
+    said = click.prompt("decision", type=click.Choice([APPROVE, REJECT, LEAVE]), default=LEAVE)
+    if said == APPROVE:
+        _approve(session, (name,), options, as_json=False)
+    elif said == REJECT:
+        _reject(session, (name,), click.prompt("what is wrong"), as_json=False)
+
+
+def _reviewed(session: Session, engine: Engine, name: str) -> Reviewed:
+    record = latest_record(engine, name)
+    place = session.place(engine)
+    branch = refs.branch(name)
+    tip = engine.objects.commit(branch) or record.candidate
+    diff = patch(engine.repository.git, record.base, tip) if tip else ""
+    task = task_at(engine, name, f"{record.spec_path}@{record.spec_blob}", place)
+    calls = tuple(
+        each
+        for each in all_records_of(engine, name)
+        if each.is_call and each.spec_blob == record.spec_blob
+    )
+    return Reviewed(record, calls, task.spec, diff, branch.removeprefix("refs/heads/"))
+
+
+def _approve(
+    session: Session, names: tuple[str, ...], options: dict[str, object], *, as_json: bool
+) -> int:
+    results = []
+    into = options["into"]
+    with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
+        for name in names:
+            people.approve(engine, name)
+            place = session.place(engine, str(into) if into else None)
+            results.append(merge_task(engine, name, place))
+    if as_json:
+        print_json({"tasks": [result_document(result) for result in results]})
+    else:
+        click.echo("\n".join(render_result(result) for result in results))
+    return exit_code(results)
+
+
+def _reject(session: Session, names: tuple[str, ...], reason: str, *, as_json: bool) -> int:
+    with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
+        said = [people.reject(engine, name, reason) for name in names]
+    if as_json:
+        print_json({"tasks": [{"task": each.task, "reason": each.attempt.reason} for each in said]})
+        return 0
+    for each in said:
+        click.echo(f"✗ {each.task}: {each.attempt.reason}")
+        click.echo(f"  next   minitask exec {each.task}  (it is told)")
+    return 0
+
+
+def _verify(session: Session, name: str, options: dict[str, object], *, as_json: bool) -> int:
+    with session.engine(f"review {name}", quiet=as_json) as engine:
+        into = options["into"]
+        place = session.place(engine, str(into) if into else None)
+        tasks = list_tasks(engine, [name], place)
+        tier = str(options["tier"] or MODEL_TIERS[-1])
+        model = options["model"]
+        why = f"verifying at tier {tier}"
+        route = route_to(engine, tier, why, model=str(model) if model else None)
+        purse = Purse(budget_of(options["max_cost"], session.settings))
+        found = verify_project(engine, place, tasks, route, purse=purse)
+    if as_json:
+        print_json(verified_document(found))
+    else:
+        click.echo(render_verified(found))
+    return found.exit_code

@@ -1,0 +1,53 @@
+"""`minitask route`: which tier, executor and model each task goes to, and why."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.session import json_option, print_json, start
+from minitask.policy.route import Demand
+from minitask.reports.routes import render_routes, routes_document
+from minitask.run.finding import list_tasks
+from minitask.run.routing import route_of
+
+
+@click.command("route")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--explain", is_flag=True, help="Every tier of the ladder, and who reviews.")
+@click.option("--tier", help="As `exec --tier` would have it.")
+@click.option("--executor", help="As `exec --executor` would have it.")
+@click.option("--model", help="As `exec --model` would have it.")
+@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    specs: tuple[str, ...],
+    *,
+    explain: bool,
+    tier: str | None,
+    executor: str | None,
+    model: str | None,
+    into: str | None,
+    as_json: bool,
+) -> int:
+    """Say who would do each task, why, and what it should cost; nobody is asked.
+
+    SPEC is a path, FILE#N, PROJECT or PROJECT/ID.
+
+    \b
+    Example:
+      minitask route api --explain
+    """
+    session = start(ctx)
+    with session.engine("route", quiet=True, looks_only=True) as engine:
+        place = session.place(engine, into)
+        tasks = list_tasks(engine, specs, place)
+        demand = Demand(tier=tier, executor=executor, model=model)
+        routed = [(task.name, route_of(engine, task, demand)) for task in tasks]
+    if as_json:
+        print_json(routes_document(routed))
+    else:
+        click.echo(render_routes(routed, explain=explain))
+    return 0

@@ -1,0 +1,144 @@
+"""`minitask scan`: specs for the files in which a linter finds much."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from minitask.cli.edge import say
+from minitask.cli.session import Session, json_option, print_json, start
+from minitask.errors import UsageError
+from minitask.repo.repository import head_branch
+from minitask.reports.scan import render_scan, scan_document
+from minitask.run.engine import Engine
+from minitask.run.linter import DEFAULT, Linted, read_report, run_linter
+from minitask.run.scan import Scan, Wishes, narrow, scan
+from minitask.run.tasks import Place
+from minitask.spec.findings import Report
+from minitask.spec.recheck import Recheck, check_template, ruff_words
+
+COUNT = click.IntRange(min=1)
+
+
+@click.command("scan")
+@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.option(
+    "--linter",
+    metavar="COMMAND",
+    help=f"What to run; it prints ruff's JSON or SARIF. Default: {DEFAULT}",
+)
+@click.option("--report", metavar="FILE", help="A report that is there already; - is stdin.")
+@click.option("--check", metavar="COMMAND", help="The specs' validation, with {path} for the file.")
+@click.option(
+    "--fix-from", type=COUNT, default=3, metavar="N", help="Findings for a spec (default: 3)."
+)
+@click.option(
+    "--rewrite-from",
+    type=COUNT,
+    default=10,
+    metavar="N",
+    help="Findings from which on a file is rewritten (default: 10).",
+)
+@click.option("--project", default="lint-fixes", help="Whose specs they are (default: lint-fixes).")
+@click.option(
+    "--limit",
+    type=COUNT,
+    default=20,
+    metavar="N",
+    help="Specs at most, worst files first (default: 20).",
+)
+@click.option("--all", "free_too", is_flag=True, help="Also for what the linter mends itself.")
+@click.option("--dry-run", is_flag=True, help="Write nothing; say what would be written.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    *,
+    linter: str | None,
+    report: str | None,
+    check: str | None,
+    fix_from: int,
+    rewrite_from: int,
+    project: str,
+    limit: int,
+    free_too: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Run a linter on what is committed and write a spec for each file with many findings.
+
+    Nothing is committed, and no spec is overwritten. Exits with 2 where a spec has an error.
+
+    \b
+    Examples:
+      minitask scan src --limit 5
+      minitask scan --linter 'eslint -f sarif .' --check 'eslint {path}'
+    """
+    if linter is not None and report is not None:
+        raise UsageError(
+            "--linter and --report exclude each other", hint="run the linter, or read its report"
+        )
+    template = check_template(check) if check is not None else ""
+    session = start(ctx)
+    purpose = "scan" if report is None else "scan --report"
+    with session.engine(purpose, quiet=as_json, looks_only=report is not None) as engine:
+        place = _place(session, engine)
+        inside = narrow(engine, place, paths)
+        linted = _linted(session, engine, place, linter=linter, report=report)
+        again = ruff_words(linter or DEFAULT)
+        wishes = Wishes(
+            project,
+            fix_from=fix_from,
+            rewrite_from=rewrite_from,
+            limit=limit,
+            recheck=_recheck(linted.report, template, again),
+            paths=inside,
+            free_too=free_too,
+            writes=not dry_run,
+        )
+        done = scan(engine, place, linted.report, wishes)
+    _show(done, wishes, linted, fixer=" ".join(again), as_json=as_json)
+    return 2 if done.has_errors else 0
+
+
+def _show(done: Scan, wishes: Wishes, linted: Linted, *, fixer: str, as_json: bool) -> None:
+    if linted.note:
+        say(f"note: {linted.note}")
+    if as_json:
+        print_json(scan_document(done))
+    else:
+        text = render_scan(done, wishes, fixer=f"{fixer} --fix")
+        click.echo(text.encode("utf-8", "replace"))
+
+
+def _place(session: Session, engine: Engine) -> Place:
+    """The branch that tasks land on; where HEAD is detached, HEAD."""
+    if engine.settings.target or head_branch(session.repository):
+        return session.place(engine)
+    return Place(engine.tip("HEAD"), "HEAD", session.folder)
+
+
+def _linted(
+    session: Session, engine: Engine, place: Place, *, linter: str | None, report: str | None
+) -> Linted:
+    if report is None:
+        return run_linter(engine, place.base, linter if linter is not None else DEFAULT)
+    if report == "-":
+        content = sys.stdin.buffer.read()
+    else:
+        try:
+            content = Path(session.folder, report).read_bytes()
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"the report {report} cannot be read: {getattr(error, 'strerror', None) or error}",
+                hint="name a file, or - for standard input",
+            ) from None
+    return read_report(session.repository, content, name="stdin" if report == "-" else report)
+
+
+def _recheck(report: Report, template: str, ruff: tuple[str, ...]) -> Recheck:
+    """What validates the specs: the user's command, else ruff where the findings are its own."""
+    return Recheck(template, () if template or not report.is_ruffs else ruff)

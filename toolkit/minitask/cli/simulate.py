@@ -1,0 +1,100 @@
+"""`minitask simulate`: what routing policies would have cost and solved."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import click
+
+from minitask import resources
+from minitask.cli.session import json_option, print_json, start, start_folder
+from minitask.errors import UsageError
+from minitask.policy.figures import Figures, figures_of, nearest, parse_table
+from minitask.policy.simulate import parse_policy, replay, usual_outcomes
+from minitask.reports.simulate import render_simulation, simulation_document
+from minitask.run.configure import read_text
+from minitask.run.records import ledger_of
+
+TABLES = "simulate"
+SUFFIX = ".yaml"
+
+
+@click.command("simulate")
+@click.option(
+    "--table",
+    metavar="FILE|NAME",
+    help="Models and what they did: a YAML file, or a table that ships (aider-polyglot).",
+)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="A,B",
+    help="Models or tiers to ask in turn, by name or a part of it. May be given again.",
+)
+@click.option(
+    "--loss",
+    metavar="USD",
+    help="What giving a task up costs, for the ladder (default: ten tries of the baseline).",
+)
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    table: str | None,
+    policies: tuple[str, ...],
+    loss: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Replay routing policies over what models did already: by default the tiers, by the ledger. Nothing is spent.
+
+    \b
+    Example:
+      minitask simulate --table aider-polyglot --policy "V3.2,gpt-5"
+    """
+    loss_usd = None if loss is None else _dollars(loss)
+    figures = _ledger_figures(ctx) if table is None else _table_figures(start_folder(ctx), table)
+    if policies:
+        chosen = dict.fromkeys(parse_policy(policy, figures.models) for policy in policies)
+        outcomes = tuple(replay(policy, figures) for policy in chosen)
+    else:
+        outcomes = usual_outcomes(figures, loss_usd=loss_usd)
+    if as_json:
+        print_json(simulation_document(figures, outcomes))
+    else:
+        click.echo(render_simulation(figures, outcomes, in_detail=bool(policies)))
+    return 0
+
+
+def _ledger_figures(ctx: click.Context) -> Figures:
+    session = start(ctx)
+    with session.engine("simulate", quiet=True, looks_only=True) as engine:
+        return figures_of(ledger_of(engine).records, name="ledger")
+
+
+def _table_figures(folder: Path, word: str) -> Figures:
+    """The table in a file, or else the one of that name that ships."""
+    file = folder / word
+    if file.is_file():
+        return parse_table(read_text(file) or "", name=word, where=word)
+    shipped = resources.path("templates", TABLES)
+    known = sorted(path.stem for path in shipped.glob(f"*{SUFFIX}"))
+    if word in known:
+        text = (shipped / f"{word}{SUFFIX}").read_text("utf-8")
+        return parse_table(text, name=word, where=word)
+    raise UsageError(
+        f"--table {word}: there is no such file, and no table of that name ships",
+        hint=nearest(word, known),
+    )
+
+
+def _dollars(text: str) -> Decimal:
+    try:
+        found = Decimal(text)
+    except InvalidOperation:
+        found = Decimal("NaN")
+    if not found.is_finite() or not 0 < found < Decimal("1e12"):
+        raise UsageError(f"--loss {text} is no amount of US dollars", hint="write it like 2.50")
+    return found

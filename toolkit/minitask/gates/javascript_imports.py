@@ -1,0 +1,190 @@
+"""JavaScript's and TypeScript's relative imports: whether a file or folder is where they look.
+
+Only paths are judged, and generously: any ending may be one that a bundler knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from posixpath import basename, dirname, normpath, splitext
+from typing import TYPE_CHECKING
+
+from minitask.gates.candidate import Candidate, Kind, find_kind, join
+from minitask.gates.doubts import may_be_made
+from minitask.gates.grammars import GRAMMARS, parsed
+from minitask.gates.missing import Missing, Wanted, did_you_mean
+from minitask.gates.syntax import LARGEST
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_SPECIFIER = re.compile(r"""(["'`])(\.{1,2}(?:/[^"'`\\\n]*)?)\1""")
+# What a bundler, not a path, is told: `?raw`, `!loader`, `*`, `${…}`, an alias of a route.
+_TOLD = re.compile(r"[?!*${}#|%<>]")
+_SCRIPTS = frozenset({".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts"})
+_STYLES = frozenset({".css", ".scss", ".sass", ".less", ".styl"})
+# Files that go with a module of the name, and are none.
+_BESIDE = re.compile(r"^(?:bench|cy|e2e|map|md|mdx|snap|spec|stories|story|test|tests)\b")
+_STATEMENTS = frozenset({"import_statement", "export_statement", "import_require_clause"})
+_DEEPEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Specifier:
+    """A relative path that a file imports, and where from 1 on."""
+
+    line: int
+    text: str
+    guarded: bool
+
+
+def find_missing_javascript(path: str, text: str, candidate: Candidate) -> Iterator[Missing]:
+    """The relative imports of a file that certainly find nothing."""
+    for found in _specifiers(path, text):
+        target = _target(path, found.text)
+        if (
+            found.guarded
+            or target is None
+            or _TOLD.search(found.text)
+            or _resolves(target, candidate)
+        ):
+            continue
+        if may_be_made(_stem(target), candidate):
+            continue
+        near = _near(path, target, candidate)
+        message = f"there is no {target}" + (f'; did you mean "{near}"?' if near else "")
+        yield Missing(found.line, f"import '{found.text}'", message, _stem(target))
+
+
+def javascript_wants(path: str, text: str) -> Wanted:
+    """All that a file imports by a relative path."""
+    targets = (_target(path, found.text) for found in _specifiers(path, text))
+    return Wanted(frozenset(_stem(target) for target in targets if target is not None))
+
+
+def _specifiers(path: str, text: str) -> Iterator[Specifier]:
+    if len(text) > LARGEST:
+        return
+    grammar = GRAMMARS[splitext(path)[1].lower()]
+    places = tuple(_SPECIFIER.finditer(text))
+    root = parsed(text, grammar) if places else None
+    if root is None:
+        return
+    at, before = 0, 0
+    for place in places:
+        before += len(text[at : place.start()].encode("utf-8", "surrogateescape"))
+        at = place.start()
+        node = root.descendant_for_byte_range(before, before + 1)
+        if node is not None and _is_import(node):
+            yield Specifier(node.start_point.row + 1, place[2], _is_guarded(node))
+
+
+def _is_import(node: Node) -> bool:
+    """Whether a quote begins the path of an import, not a text, a comment, or a part of either."""
+    literal = node.parent
+    if literal is None or literal.type not in {"string", "template_string"}:
+        return False
+    if literal.start_byte != node.start_byte or literal.parent is None:
+        return False
+    holder = literal.parent
+    if holder.type in _STATEMENTS:
+        return not holder.has_error
+    call = holder.parent
+    if holder.type != "arguments" or call is None or call.type != "call_expression":
+        return False
+    called = call.child_by_field_name("function")
+    return (
+        called is not None
+        and called.text in {b"require", b"import"}
+        and holder.named_child(0) == literal
+    )
+
+
+def _is_guarded(node: Node) -> bool:
+    """Whether the file goes on without it: below a `try`, or where a promise's failure is caught."""
+    above: Node | None = node
+    for _ in range(_DEEPEST):
+        above = above.parent if above is not None else None
+        if above is None:
+            return False
+        if above.type == "try_statement" or above.is_error:
+            return True
+        if above.type == "call_expression":
+            called = above.child_by_field_name("function")
+            if called is not None and (called.text or b"").endswith((b".catch", b"mock")):
+                return True
+    return True
+
+
+def _target(path: str, specifier: str) -> str | None:
+    """The path from the root; None where it leads out of the repository."""
+    target = normpath(join(dirname(path), specifier))
+    if target == ".." or target.startswith(("../", "/")):
+        return None
+    return "" if target == "." else target
+
+
+def _stem(target: str) -> str:
+    """The path without the ending of a script."""
+    stem, ending = splitext(target)
+    return stem if ending in _SCRIPTS else target
+
+
+def _resolves(target: str, candidate: Candidate) -> bool:
+    """Whether a bundler could find something at the path, or there is no telling."""
+    kind = find_kind(candidate, target)
+    if kind is Kind.FOLDER:
+        names = candidate.names(target)
+        return (
+            not names
+            or any(name == "package.json" or name.startswith("index.") for name in names)
+            or _has_file(target, candidate)
+        )
+    return kind is not None or _has_file(target, candidate)
+
+
+def _has_file(target: str, candidate: Candidate) -> bool:
+    folder = dirname(target)
+    if find_kind(candidate, folder) is Kind.UNKNOWN:
+        return True
+    stem, ending = splitext(basename(target))
+    starts = [basename(target) + "."]
+    if ending in _SCRIPTS or ending in _STYLES:
+        starts.append(stem + ".")
+    return any(
+        name.startswith(start) and not _BESIDE.match(name[len(start) :])
+        for name in candidate.names(folder)
+        for start in starts
+    )
+
+
+def _near(path: str, target: str, candidate: Candidate) -> str:
+    """The specifier of what is nearest to the missing file: of the same name further up or down, or of a like one."""
+    folder, name = dirname(target), basename(target)
+    here = dirname(path)
+    for other in dict.fromkeys((here, dirname(here), dirname(folder), dirname(dirname(here)))):
+        if other != folder and _resolves(join(other, name), candidate):
+            return _written(here, join(other, name))
+    ending = splitext(name)[1] if splitext(name)[1] in _SCRIPTS else ""
+    near = did_you_mean(name.removesuffix(ending), _modules(candidate.names(folder)))
+    return _written(here, join(folder, near) + ending) if near else ""
+
+
+def _modules(names: Mapping[str, Kind]) -> set[str]:
+    """What may be imported from a folder, as it is written."""
+    scripts = {name: splitext(name) for name, kind in names.items() if kind is Kind.FILE}
+    files = {stem if ending in _SCRIPTS else name for name, (stem, ending) in scripts.items()}
+    kept = {name for name in files if not _BESIDE.match(name.rsplit(".", 1)[-1])}
+    return kept | {name for name, kind in names.items() if kind is Kind.FOLDER}
+
+
+def _written(folder: str, target: str) -> str:
+    """The path of a target from a folder, as an import has it."""
+    start, end = folder.split("/") if folder else [], target.split("/")
+    same = 0
+    while same < min(len(start), len(end) - 1) and start[same] == end[same]:
+        same += 1
+    ups = "../" * (len(start) - same)
+    return (ups or "./") + "/".join(end[same:])

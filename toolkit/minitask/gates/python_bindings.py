@@ -1,0 +1,178 @@
+"""What a Python file says about names: which it imports, where nothing guards the import, and which it binds itself."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import warnings
+from collections.abc import Iterator
+from functools import lru_cache
+
+from minitask.gates.python_syntax import _WARNINGS
+from minitask.gates.syntax import LARGEST
+from minitask.values import dataclass
+
+Imports = ast.Import | ast.ImportFrom
+
+_MODULES = (
+    r"modules\[[^\]\n]*\]\s*=(?!=)|modules\.(?:setdefault|update|__setitem__)|=\s*sys\.modules\s*$"
+    r"|\(\s*sys\.modules\b|__path__|meta_path|path_hooks"
+)
+MODULE_TRICKS = re.compile(_MODULES, re.MULTILINE)
+"""Ways to have modules that are no files, or are files elsewhere."""
+_NAME_TRICKS = re.compile(
+    rf"\bglobals\s*\(|\b(?:vars|locals)\s*\(\s*\)\s*(?:\[|\.)|^\s*exec\s*\(|modules\[\s*__name__"
+    rf"|\b_convert_\s*\(|\bglobal_enum\b|\(\s*__name__\s*,|\(\s*__name__\s*\)\s*\.__|{_MODULES}",
+    re.MULTILINE,
+)
+"""Ways to bind names that cannot be read off a file."""
+# Conditions that ask for what only the machine knows, or that a switch, in capitals, decides.
+_ASKS = frozenset(
+    {"environ", "exists", "find_spec", "getenv", "is_dir", "is_file", "isdir", "isfile"}
+)
+_VALUES = (ast.Assign, ast.Call, ast.Compare, ast.Constant, ast.Dict, ast.Expr)
+"""Parts of a tree that bind nothing but what an assignment has on its left, unless a `:=` stands in them."""
+_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """One module of an `import`, or one name of a `from … import`; `level` counts the dots before the module.
+
+    `guarded` is whether the file goes on without it, or may never come to it.
+    """
+
+    line: int
+    level: int
+    module: str
+    name: str | None
+    guarded: bool
+
+    @property
+    def source(self) -> str:
+        """The module as it is written, with its dots."""
+        return "." * self.level + self.module
+
+    def __str__(self) -> str:
+        """The import by itself."""
+        if self.name is None:
+            return f"import {self.module}"
+        return f"from {self.source} import {self.name}"
+
+
+def parsed_python(text: str) -> ast.Module | None:
+    """The file's tree; None where it does not parse."""
+    if len(text) > LARGEST:
+        return None
+    try:
+        source = text.encode("utf-8", "surrogateescape")
+        with _WARNINGS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        return None
+
+
+def imports(tree: ast.Module) -> Iterator[Imported]:
+    """All that a file imports, in the file's order."""
+    for node, guarded in sorted(_statements(tree), key=lambda found: found[0].lineno):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Imported(node.lineno, 0, alias.name, None, guarded)
+        else:
+            for alias in node.names:
+                module = node.module or ""
+                yield Imported(alias.lineno, node.level, module, alias.name, guarded)
+
+
+def binds(text: str, name: str) -> bool:
+    """Whether a module may have the name; only a sure no is one."""
+    known = re.escape(name)
+    if re.search(rf"^(?:(?:async\s+)?def\s+|class\s+)?{known}\b\s*[=:(\[]", text, re.MULTILINE):
+        return True
+    names = bound_names(text)
+    return names is None or name in names
+
+
+@lru_cache(maxsize=64)
+def bound_names(text: str) -> frozenset[str] | None:
+    """The names that a module binds at its top level; None where there is no telling."""
+    tree = None if _NAME_TRICKS.search(text) else parsed_python(text)
+    if tree is None:
+        return None
+    names = frozenset(_bound(tree, text))
+    return None if names & {"*", "__getattr__"} else names
+
+
+def _statements(tree: ast.Module) -> Iterator[tuple[Imports, bool]]:
+    waiting: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while waiting:
+        node, guarded = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node, guarded
+            continue
+        guarded = guarded or _guards(node)
+        for body in _BODIES:
+            waiting.extend((child, guarded) for child in getattr(node, body, ()))
+
+
+def _guards(node: ast.AST) -> bool:
+    """Whether what is imported below a statement may be missing all the same."""
+    if isinstance(node, ast.Try | ast.TryStar):
+        return any(_catches(handler.type) for handler in node.handlers)
+    if isinstance(node, ast.If | ast.While):
+        return any(_asks(part) for part in ast.walk(node.test))
+    return isinstance(node, ast.With | ast.AsyncWith)
+
+
+def _catches(caught: ast.expr | None) -> bool:
+    """Whether a handler takes an import that fails; any but a plain, other exception may."""
+    if isinstance(caught, ast.Tuple):
+        return any(map(_catches, caught.elts))
+    if not isinstance(caught, ast.Name):
+        return True
+    known = getattr(builtins, caught.id, None)
+    if not isinstance(known, type):
+        return True
+    return issubclass(ImportError, known) or issubclass(known, ImportError)
+
+
+def _asks(part: ast.AST) -> bool:
+    name = part.id if isinstance(part, ast.Name) else getattr(part, "attr", "")
+    return name in _ASKS or (len(name) > 1 and name.isupper())
+
+
+def _bound(tree: ast.Module, text: str) -> Iterator[str]:
+    """Every name that may be bound at the top level, and those that functions declare as global."""
+    has_globals, has_walrus = "global " in text, ":=" in text
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+            yield from _declared(node) if has_globals else ()
+            continue
+        yield from _names_of(node)
+        if has_walrus or not isinstance(node, _VALUES):
+            waiting.extend(ast.iter_child_nodes(node))
+        elif isinstance(node, ast.Assign):
+            waiting.extend(node.targets)
+
+
+def _declared(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Global):
+            yield from part.names
+
+
+def _names_of(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name):
+        if not isinstance(node.ctx, ast.Load):
+            yield node.id
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name.split(".")[0]
+    elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.ExceptHandler) and node.name:
+        yield node.name
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        yield node.rest

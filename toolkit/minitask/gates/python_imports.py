@@ -1,0 +1,328 @@
+"""Python's imports from a repository's own packages: whether modules and names are where the imports look.
+
+Only what is certain counts. Of absolute imports, those are judged whose first package is a folder with an `__init__.py`
+that the file can be imported with; a folder without may well be a namesake of an installed package.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from posixpath import dirname
+
+from minitask.gates.candidate import Candidate, Kind, above, find_kind, holds, join
+from minitask.gates.doubts import may_be_made
+from minitask.gates.missing import Missing, Wanted, did_you_mean
+from minitask.gates.python_bindings import (
+    MODULE_TRICKS,
+    Imported,
+    binds,
+    bound_names,
+    imports,
+    parsed_python,
+)
+from minitask.values import dataclass
+
+_ROOTS = ("", "src", "lib", "python")
+"""Folders that a search for modules may start from, below any that the file is in."""
+_DATA = re.compile(
+    r"\.(?:bak|cfg|csv|css|html?|ini|js|json|log|md|orig|rst|sql|toml|txt|xml|ya?ml)$"
+)
+_PATHS = re.compile(r"sys\.(?:path|modules)|importorskip|__path__")
+# What marks the folder of a project of its own, which need not see the packages of the repository's root.
+_PROJECT = re.compile(
+    r"pyproject\.toml|setup\.(?:py|cfg)|requirements.*\.txt|Pipfile|Dockerfile|manage\.py|tox\.ini"
+)
+_DEPENDENCIES = re.compile(
+    r"pyproject\.toml|setup\.(?:py|cfg)|.*requirements.*|constraints.*|Pipfile|.*\.lock|environment.*\.ya?ml|tox\.ini"
+    r"|noxfile\.py|Dockerfile"
+)
+# Lines of a project's own packages among its settings.
+_LISTS = re.compile(
+    r"^\W*(?:exclude|files|include|known[-_]first[-_]party|module\w*|mypy_path|packages|py[-_]modules|root_packages?"
+    r"|source|src|testpaths|where)\s*=.*$",
+    re.MULTILINE,
+)
+
+
+class Find(Enum):
+    """How a search for a module ends; `UNKNOWN` is where something else may provide it."""
+
+    FOUND = "found"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How the search for a module below a folder ended: `at` is the last folder or file, `part` what it lacks."""
+
+    find: Find
+    root: str
+    at: str
+    part: str = ""
+
+
+def find_missing_python(path: str, text: str, candidate: Candidate) -> Iterator[Missing]:
+    """The imports of a file that certainly find nothing."""
+    tree = parsed_python(text)
+    if tree is None or "sys.modules" in text:
+        return
+    moves = _PATHS.search(text) is not None
+    for found in imports(tree):
+        if found.guarded or not found.source.isascii() or (moves and not found.level):
+            continue
+        missing = (
+            _relative(path, found, candidate) if found.level else _absolute(path, found, candidate)
+        )
+        if missing is not None:
+            yield missing
+
+
+def python_wants(path: str, text: str) -> Wanted:
+    """All that a file imports, guarded or not."""
+    modules: set[str] = set()
+    names: set[tuple[str, str]] = set()
+    tree = parsed_python(text)
+    for found in imports(tree) if tree is not None else ():
+        for folder in _folders(path, found):
+            module = join(folder, found.module.replace(".", "/"))
+            modules.add(module)
+            if found.name is not None:
+                modules.add(join(module, found.name))
+                names.add((module, found.name))
+    return Wanted(frozenset(modules), frozenset(names))
+
+
+def _folders(path: str, found: Imported) -> Sequence[str]:
+    """The folders that an import may start from."""
+    folders = tuple(above(path))
+    if found.level:
+        return folders[found.level - 1 : found.level]
+    return tuple(join(folder, root) for folder in folders for root in _ROOTS)
+
+
+def _relative(path: str, found: Imported, candidate: Candidate) -> Missing | None:
+    for folder in _folders(path, found):
+        search = _search(folder, found.module, candidate)
+        if search.find is Find.MISSING:
+            return _no_module(path, found, search, candidate)
+        if search.find is Find.FOUND and _lacks(search.at, found.name, candidate):
+            return _no_name(path, found, search, candidate)
+    return None
+
+
+def _absolute(path: str, found: Imported, candidate: Candidate) -> Missing | None:
+    """What is missing, where no folder that the import may start from has it and each that could is clear."""
+    top = found.module.split(".")[0]
+    if top in sys.stdlib_module_names:
+        return None
+    failed = []
+    for root in _folders(path, found):
+        if not _forms(candidate.names(root), top):
+            continue
+        search = _search(root, found.module, candidate)
+        if search.find is Find.UNKNOWN:
+            return None
+        if search.find is Find.FOUND and not _lacks(search.at, found.name, candidate):
+            return None
+        failed.append(search)
+    if not failed or not all(_is_clear(path, top, search, candidate) for search in failed):
+        return None
+    if failed[-1].find is Find.MISSING:
+        return _no_module(path, found, failed[-1], candidate)
+    return _no_name(path, found, failed[-1], candidate)
+
+
+def _search(folder: str, module: str, candidate: Candidate) -> Search:
+    """Follow a dotted name from a folder; what only looks like a module is not known to be one."""
+    at = folder
+    kind = find_kind(candidate, at)
+    for part in module.split(".") if module else ():
+        if kind is Kind.FILE:
+            find = Find.UNKNOWN if _has_tricks(at + ".py", candidate) else Find.MISSING
+            return Search(find, folder, at, part)
+        names = candidate.names(at)
+        forms = _forms(names, part)
+        if (
+            not names
+            or names.get(part) is Kind.UNKNOWN
+            or (forms and forms.isdisjoint({part, f"{part}.py"}))
+        ):
+            return Search(Find.UNKNOWN, folder, at)
+        if not forms:
+            find = Find.UNKNOWN if _has_tricks(join(at, "__init__.py"), candidate) else Find.MISSING
+            return Search(find, folder, at, part)
+        at = join(at, part)
+        kind = Kind.FOLDER if part in forms else Kind.FILE
+    return Search(Find.UNKNOWN if kind in {None, Kind.UNKNOWN} else Find.FOUND, folder, at)
+
+
+def _forms(names: Mapping[str, Kind], part: str) -> frozenset[str]:
+    """The names in a folder that can be the module: its folder, its source, its compiled form, what it is made of."""
+    if part in names and names[part] is not Kind.FILE:
+        return frozenset({part, *_files(names, part)})
+    return frozenset(_files(names, part))
+
+
+def _files(names: Mapping[str, Kind], part: str) -> Iterator[str]:
+    start = part + "."
+    return (name for name in names if name.startswith(start) and not _DATA.search(name))
+
+
+def _has_tricks(path: str, candidate: Candidate) -> bool:
+    text = candidate.read(path) if holds(candidate, path) else None
+    return text is not None and MODULE_TRICKS.search(text) is not None
+
+
+def _lacks(module: str, name: str | None, candidate: Candidate) -> bool:
+    """Whether a module that is there certainly has no such name."""
+    if (
+        name is None
+        or name == "*"
+        or (name.startswith("__") and name.endswith("__"))
+        or not name.isascii()
+    ):
+        return False
+    text = _text_of(module, candidate)
+    inner = candidate.names(module) if find_kind(candidate, module) is Kind.FOLDER else {}
+    return text is not None and not _forms(inner, name) and not binds(text, name)
+
+
+def _text_of(module: str, candidate: Candidate) -> str | None:
+    """What defines a module's names; None where its text alone does not."""
+    folder = candidate.names(module) if find_kind(candidate, module) is Kind.FOLDER else {}
+    beside = frozenset(_files(candidate.names(dirname(module)), module.rsplit("/", 1)[-1]))
+    own = frozenset(_files(folder, "__init__"))
+    if own:
+        return candidate.read(join(module, "__init__.py")) if own == {"__init__.py"} else None
+    if beside:
+        return candidate.read(module + ".py") if len(beside) == 1 and folder == {} else None
+    return "" if folder else None
+
+
+def _is_clear(path: str, top: str, search: Search, candidate: Candidate) -> bool:
+    """Whether the place where the search failed is really where the import looks."""
+    names = candidate.names(search.root)
+    if "__init__.py" in names or join(search.root, f"{top}.py") == path:
+        return False
+    if not _sees(path, search.root, candidate):
+        return False
+    package = search.root
+    for part in search.at[len(search.root) :].strip("/").split("/"):
+        package = join(package, part)
+        if holds(candidate, join(package, "__init__.py")):
+            return not _is_required(path, top, candidate, loosely=False)
+    is_module = search.at == join(search.root, top) and holds(candidate, search.at + ".py")
+    return is_module and not _is_required(path, top, candidate, loosely=True)
+
+
+def _sees(path: str, root: str, candidate: Candidate) -> bool:
+    """Whether no project of its own stands between a file and a folder above it."""
+    for folder in above(path):
+        if folder == root or root.startswith(folder + "/") or not folder:
+            return True
+        if any(map(_PROJECT.fullmatch, candidate.names(folder))):
+            return False
+    return True
+
+
+def _is_required(path: str, top: str, candidate: Candidate, *, loosely: bool) -> bool:
+    """Whether what the repository installs may be called like a package of its own."""
+    name = re.escape(top).replace("_", "[-_.]")
+    own = re.compile(rf"""^\s*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE)
+    texts = tuple(_dependencies(path, candidate))
+    if any(own.search(text) for file, text in texts if not file.endswith(".lock")):
+        return False
+    wanted = re.compile(
+        name
+        if loosely
+        else rf"""(?:^|["'])[\s-]*(?:python-|py)?{name}(?:-python|-py)?(?=["'\[<>=!~;@\s]|$)"""
+        rf"""(?!["']?\s*=\s*["'\[{{]?{name})""",
+        re.IGNORECASE | re.MULTILINE,
+    )
+    return any(wanted.search(text if loosely else _LISTS.sub("", text)) for _, text in texts)
+
+
+def _dependencies(path: str, candidate: Candidate) -> Iterator[tuple[str, str]]:
+    """The names and texts of the files above a path that say what is installed."""
+    for folder in above(path):
+        for place in (folder, join(folder, "requirements")):
+            for file, kind in candidate.names(place).items():
+                if kind is Kind.FILE and (_DEPENDENCIES.fullmatch(file) or place != folder):
+                    yield file, candidate.read(join(place, file)) or ""
+
+
+def _no_module(path: str, found: Imported, search: Search, candidate: Candidate) -> Missing | None:
+    target = join(search.at, search.part)
+    if _is_filled(search.at, candidate) or may_be_made(target, candidate):
+        return None
+    if find_kind(candidate, search.at) is not Kind.FOLDER:
+        message = f"{search.at}.py is a module, which holds no module {search.part}"
+        return Missing(found.line, str(found), message, target)
+    message = f"there is no {target}.py"
+    near = _elsewhere(path, found, candidate) or _near_module(found, search, candidate)
+    return Missing(found.line, str(found), message + _asked(near), target)
+
+
+def _no_name(path: str, found: Imported, search: Search, candidate: Candidate) -> Missing | None:
+    name = found.name or ""
+    folder = find_kind(candidate, search.at) is Kind.FOLDER
+    if folder and (
+        _is_filled(search.at, candidate) or may_be_made(join(search.at, name), candidate)
+    ):
+        return None
+    text = _text_of(search.at, candidate) or ""
+    known = set(bound_names(text) or ()) | (
+        _modules(candidate.names(search.at)) if folder else set()
+    )
+    near = "" if found.module else _elsewhere(path, found, candidate)
+    where = (search.at or "the root") if folder else search.at + ".py"
+    message = f"{where} has no {name}" + _asked(near or did_you_mean(name, known))
+    return Missing(found.line, str(found), message, search.at, name)
+
+
+def _is_filled(folder: str, candidate: Candidate) -> bool:
+    """Whether a module of a package may put more into the package than can be read off it."""
+    sources = (join(folder, name) for name in candidate.names(folder) if name.endswith(".py"))
+    return any(MODULE_TRICKS.search(candidate.read(source) or "") for source in sources)
+
+
+def _near_module(found: Imported, search: Search, candidate: Candidate) -> str:
+    near = did_you_mean(search.part, _modules(candidate.names(search.at)))
+    if not near:
+        return ""
+    parts = found.module.split(".")
+    at = len(search.at[len(search.root) :].strip("/").split("/")) if search.at != search.root else 0
+    parts[at] = near
+    return "." * found.level + ".".join(parts)
+
+
+def _elsewhere(path: str, found: Imported, candidate: Candidate) -> str:
+    """The same relative import from another number of folders up, where it finds its module."""
+    if not found.level:
+        return ""
+    module = found.module or found.name or ""
+    for level, folder in enumerate(above(path), 1):
+        if level == found.level or not folder:
+            continue
+        if _search(folder, module, candidate).find is Find.FOUND:
+            return (
+                "." * level + found.module
+                if found.module
+                else f"from {'.' * level} import {module}"
+            )
+    return ""
+
+
+def _modules(names: Mapping[str, Kind]) -> set[str]:
+    """The modules that a folder holds."""
+    files = {name.removesuffix(".py") for name in names if name.endswith(".py")}
+    folders = {name for name, kind in names.items() if kind is Kind.FOLDER and name.isidentifier()}
+    return files - {"__init__", "__main__"} | folders
+
+
+def _asked(near: str) -> str:
+    return f'; did you mean "{near}"?' if near else ""

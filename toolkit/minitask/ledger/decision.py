@@ -1,0 +1,82 @@
+"""Why an attempt was made where it was made: the route, its reason, and what was expected of it, on record."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One tier of the ladder: whether it was to be climbed, and why."""
+
+    tier: str
+    use: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The route of an attempt.
+
+    `task_class` is the class of tasks that the ledger learns of as one. Tokens and cost (US dollars, None: unpriced)
+    are the estimate of one call. `after_failure`: another tier had failed at the same spec. `settles`: it tells what
+    the tier can do; a change that goes back to be repaired does not yet, and neither does a provider's failure.
+    """
+
+    reason: str
+    task_class: str = ""
+    review: str = ""
+    review_reason: str = ""
+    ladder: tuple[Weighed, ...] = ()
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    after_failure: bool = False
+    settles: bool = False
+
+
+def decision_document(decision: Decision | None) -> dict[str, Any] | None:
+    """A decision as JSON."""
+    if decision is None:
+        return None
+    return {
+        "reason": decision.reason,
+        "class": decision.task_class or None,
+        "review": decision.review or None,
+        "review_reason": decision.review_reason or None,
+        "ladder": [
+            {"tier": each.tier, "use": each.use, "reason": each.reason} for each in decision.ladder
+        ],
+        "estimate": {
+            "input_tokens": decision.input_tokens,
+            "output_tokens": decision.output_tokens,
+            "cost_usd": None if decision.cost_usd is None else format(decision.cost_usd, "f"),
+        },
+        "after_failure": decision.after_failure,
+        "settles": decision.settles,
+    }
+
+
+def parse_decision(document: dict[str, Any] | None) -> Decision | None:
+    """The decision that `decision_document` wrote; None for the records of before there were any."""
+    if document is None:
+        return None
+    estimate = document["estimate"]
+    cost = estimate["cost_usd"]
+    return Decision(
+        reason=document["reason"],
+        task_class=document["class"] or "",
+        review=document["review"] or "",
+        review_reason=document["review_reason"] or "",
+        ladder=tuple(
+            Weighed(each["tier"], each["use"], each["reason"]) for each in document["ladder"]
+        ),
+        input_tokens=estimate["input_tokens"],
+        output_tokens=estimate["output_tokens"],
+        cost_usd=None if cost is None else Decimal(cost),
+        after_failure=bool(document["after_failure"]),
+        settles=bool(document["settles"]),
+    )

@@ -1,0 +1,261 @@
+"""Whether work is worth delegating: a tree of six questions, and the answers that specs already give to them.
+
+`decide` walks the tree with the answers there are. It ends in a verdict, or at the first question that nobody answered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+from minitask.spec.model import Diagnostic, Severity, Spec
+from minitask.values import dataclass
+
+MANY_EDITS = 10
+"""So many similar edits are worth a pattern of their own."""
+MANY_TASKS = 5
+"""So many atomic tasks are worth the planning."""
+ALIKE = 0.8
+"""The share of common words from which on two tasks are the same edit at another place."""
+VAGUE, READS_MANY = "W403", "W405"
+_BESIDE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+
+
+class Verdict(StrEnum):
+    """Who should do the work."""
+
+    DELEGATE = "delegate"
+    CURRENT = "current model"
+    BIG = "big model"
+    ASK = "ask the user"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question, with the options that answer it; `assumed` holds where nobody can be asked."""
+
+    text: str
+    yes_option: str
+    no_option: str
+    assumed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A yes or a no, and where it came from."""
+
+    yes: bool
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An end of the tree."""
+
+    verdict: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A question, and where its answers lead."""
+
+    question: Question
+    yes: Node
+    no: Node
+
+
+Node: TypeAlias = Fork | Leaf
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict, why, and each question on the way with its answer."""
+
+    verdict: Verdict
+    reason: str
+    path: tuple[tuple[Question, Answer], ...]
+
+
+WELL_DEFINED = Question(
+    "is it well defined (is it known exactly what to change)?",
+    "--well-defined",
+    "--not-well-defined",
+)
+EXPLORATION = Question(
+    "does the code have to be explored first?", "--exploration", "--no-exploration"
+)
+JUDGEMENT = Question(
+    "does it need a user's judgement, or a decision on architecture?",
+    "--judgement",
+    "--no-judgement",
+    assumed=False,
+)
+REPETITIVE = Question(
+    f"is it repetitive ({MANY_EDITS} or more similar edits)?", "--repetitive", "--not-repetitive"
+)
+LARGE = Question("is it a large project (several files)?", "--large", "--small")
+ATOMIC = Question(
+    f"can it be broken into {MANY_TASKS} or more atomic tasks?",
+    "--atomic-tasks N",
+    "--atomic-tasks 0",
+)
+
+_UNDEFINED = Fork(
+    EXPLORATION,
+    yes=Leaf(Verdict.BIG, "exploring needs a model that can reason about code it has not seen"),
+    no=Leaf(
+        Verdict.ASK, "it is not settled what to change: let the user settle it, then decide again"
+    ),
+)
+_LARGE = Fork(
+    ATOMIC,
+    yes=Leaf(Verdict.DELEGATE, "enough small tasks to repay the planning: plan once, run cheaply"),
+    no=Leaf(Verdict.BIG, "it is large and does not come apart: too much for a cheap model"),
+)
+_DEFINED = Fork(
+    REPETITIVE,
+    yes=Leaf(Verdict.DELEGATE, "one pattern serves all the edits, and a cheap model can follow it"),
+    no=Fork(
+        LARGE,
+        yes=_LARGE,
+        no=Leaf(Verdict.CURRENT, "a quick change: writing specs would take longer than making it"),
+    ),
+)
+TREE = Fork(
+    WELL_DEFINED,
+    yes=Fork(
+        JUDGEMENT,
+        yes=Leaf(Verdict.BIG, "a cheap model has neither the context nor the say to decide this"),
+        no=_DEFINED,
+    ),
+    no=_UNDEFINED,
+)
+
+
+def decide(answers: Mapping[Question, Answer]) -> Decision | Question:
+    """What the answers come to, or the first question on the way that has none."""
+    node: Node = TREE
+    path: list[tuple[Question, Answer]] = []
+    while isinstance(node, Fork):
+        answer = answers.get(node.question)
+        if answer is None:
+            return node.question
+        path.append((node.question, answer))
+        node = node.yes if answer.yes else node.no
+    return Decision(node.verdict, node.reason, tuple(path))
+
+
+def answer_atomic(count: int, source: str) -> Answer:
+    """The answer to `ATOMIC` for a number of tasks."""
+    return Answer(count >= MANY_TASKS, source)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What specs say of the work.
+
+    Of the `tasks`, `validated` have a validation, `sound` have no error, `vague` leave something open, `wide` read too
+    many files, `atomic` are sound and neither; `alike` is the largest group of similar ones. `written` counts distinct
+    files that they write, `strays` errors in files that hold no task at all.
+    """
+
+    tasks: int
+    validated: int
+    sound: int
+    vague: int
+    wide: int
+    atomic: int
+    alike: int
+    written: int
+    strays: int = 0
+
+
+def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
+    """Count what bears on the tree; the diagnostics are those of `validate`."""
+    found: defaultdict[str, set[int]] = defaultdict(set)
+    strays = 0
+    for item in diagnostics:
+        owners = _owners(specs, item)
+        kind = "error" if item.severity is Severity.ERROR else item.code
+        found[kind].update(owners)
+        strays += not owners and kind == "error"
+    flawed = found["error"] | found[VAGUE] | found[READS_MANY]
+    return Survey(
+        tasks=len(specs),
+        validated=sum(bool(spec.commands) for spec in specs),
+        sound=len(specs) - len(found["error"]),
+        vague=len(found[VAGUE]),
+        wide=len(found[READS_MANY]),
+        atomic=len(specs) - len(flawed),
+        alike=most_alike(specs),
+        written=len({ref.path for spec in specs for ref in spec.writes()}),
+        strays=strays,
+    )
+
+
+def survey_answers(found: Survey) -> dict[Question, Answer]:
+    """The answers that the specs give; whether somebody's judgement is needed they cannot say."""
+    count = found.tasks
+    sound = f"{found.sound} of {count} pass `minitask validate`"
+    stray = f", {found.strays} more errors in files without a task" if found.strays else ""
+    open_ = f"{found.vague} vague, {found.wide} reading many files"
+    return {
+        WELL_DEFINED: Answer(
+            found.sound == count and not found.strays,
+            f"specs: {sound}, {found.validated} have a validation{stray}",
+        ),
+        EXPLORATION: Answer(bool(found.vague or found.wide), f"specs: {open_}"),
+        REPETITIVE: Answer(
+            found.alike >= MANY_EDITS,
+            f"specs: {found.alike} of {count} are similar"
+            if found.alike > 1
+            else "specs: none alike",
+        ),
+        LARGE: Answer(found.written > 1, f"specs: files written: {found.written}"),
+        ATOMIC: answer_atomic(
+            found.atomic, f"specs: {found.atomic} of {count} are atomic, {open_}"
+        ),
+    }
+
+
+def most_alike(specs: Sequence[Spec]) -> int:
+    """The size of the largest group of specs that make the same edit at different places."""
+    shapes = Counter(map(_shape, specs))
+    return max((sum(_counts_like(shape, shapes)) for shape in shapes), default=0)
+
+
+Shape: TypeAlias = tuple[frozenset[tuple[str, str]], frozenset[str]]
+
+
+def _shape(spec: Spec) -> Shape:
+    """What is done with what kinds of files, and the words of it without code, paths and numbers."""
+    kinds = frozenset((ref.action.value, PurePosixPath(ref.path).suffix) for ref in spec.writes())
+    plain = _BESIDE.sub(" ", f"{spec.title}\n{spec.task}")
+    words = (part.strip(".,;:!?()[]\"'*").casefold() for part in plain.split())
+    return kinds, frozenset(word for word in words if _WORD.fullmatch(word))
+
+
+def _counts_like(shape: Shape, shapes: Mapping[Shape, int]) -> Iterator[int]:
+    kinds, words = shape
+    for (other_kinds, other_words), count in shapes.items():
+        if kinds == other_kinds and _is_alike(words, other_words):
+            yield count
+
+
+def _is_alike(words: frozenset[str], others: frozenset[str]) -> bool:
+    return len(words & others) >= ALIKE * len(words | others)
+
+
+def _owners(specs: Sequence[Spec], item: Diagnostic) -> set[int]:
+    """The places of the specs that a diagnostic is about: all of its file where it names no line."""
+    places = [place for place, spec in enumerate(specs) if spec.path == item.path]
+    if len(places) < 2 or not item.line:
+        return set(places)
+    above = [place for place in places if specs[place].line_of("title") <= item.line]
+    return {above[-1] if above else places[0]}

@@ -1,0 +1,182 @@
+"""Replaying routing policies over figures that are known already: no key is needed, and nothing is spent.
+
+A policy asks its models in turn until one passes. With c the bill of a model for all tasks and q the share that it
+passes, it costs the sum of c times the product of the earlier (1 - q): exact for two models, for more an estimate
+that takes failures to have nothing to do with each other. In truth hard tasks are hard for all, so that each figure
+has a limit on the other side, too: nothing is solved but what the best model of the policy solves by itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+
+from minitask.errors import UsageError
+from minitask.ledger.tally import EXACT
+from minitask.policy.figures import Figures, Model, nearest
+from minitask.policy.ladder import Odds, Rung, climb
+from minitask.values import dataclass
+from minitask.words import one_line
+
+ONE = Decimal(1)
+MICRO = Decimal("0.000001")
+TRIES_LOST = 10
+"""Giving a task up is taken to cost as much as so many tries of the baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One model of a policy: its bill if it were asked for all tasks, and the share that reaches it.
+
+    `reached` takes failures to be independent; `reached_at_most` is the share if they all fall on the same tasks.
+    """
+
+    model: Model
+    cost_usd: Decimal
+    reached: Decimal
+    reached_at_most: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a policy comes to for all tasks, beside the baseline alone."""
+
+    steps: tuple[Step, ...]
+    baseline_cost_usd: Decimal
+    is_ladder: bool = False
+
+    @property
+    def cost_usd(self) -> Decimal:
+        """What is expected to be paid."""
+        return _rounded(sum((step.cost_usd * step.reached for step in self.steps), Decimal(0)))
+
+    @property
+    def cost_usd_at_most(self) -> Decimal:
+        """What is paid if all fail on the same tasks; the same as `cost_usd` for up to two models."""
+        parts = (step.cost_usd * step.reached_at_most for step in self.steps)
+        return _rounded(sum(parts, Decimal(0)))
+
+    @property
+    def saved_usd(self) -> Decimal:
+        """The difference to the baseline; negative where it costs more."""
+        return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
+
+    @property
+    def saved_percent(self) -> float | None:
+        """The difference in percent of the baseline, to a tenth; None where the baseline is free."""
+        return _percent(self.saved_usd, self.baseline_cost_usd)
+
+    @property
+    def saved_percent_at_least(self) -> float | None:
+        """The same where the policy costs the most."""
+        least = EXACT.subtract(self.baseline_cost_usd, self.cost_usd_at_most)
+        return _percent(least, self.baseline_cost_usd)
+
+    @property
+    def solved_min(self) -> float:
+        """The share of tasks that is solved if the others solve nothing that the best one does not."""
+        return float(max(step.model.q for step in self.steps))
+
+    @property
+    def solved_max(self) -> float:
+        """The share that is solved if their failures have nothing to do with each other."""
+        last = self.steps[-1]
+        return float(1 - last.reached * (1 - last.model.q))
+
+
+def replay(policy: Sequence[Model], figures: Figures, *, is_ladder: bool = False) -> Outcome:
+    """What a policy comes to; the figures have a baseline."""
+    steps = []
+    reached = at_most = ONE
+    for model in policy:
+        bill = _rounded(model.price * figures.tasks)
+        steps.append(Step(model, bill, reached, at_most))
+        reached *= 1 - model.q
+        at_most = min(at_most, 1 - model.q)
+    alone = figures.baseline.price * figures.tasks if figures.baseline else Decimal(0)
+    return Outcome(tuple(steps), _rounded(alone), is_ladder)
+
+
+def usual_outcomes(figures: Figures, *, loss_usd: Decimal | None = None) -> tuple[Outcome, ...]:
+    """Each model alone, each cheaper one before the baseline, and last the ladder that `climb` picks."""
+    if figures.baseline is None:
+        return ()
+    best = figures.baseline
+    ranked = sorted(figures.models, key=lambda model: (model.price, model.name))
+    pairs = [(model, best) for model in ranked if model.price < best.price]
+    policies: list[tuple[Model, ...]] = [*((model,) for model in ranked), *pairs]
+    outcomes = [replay(policy, figures) for policy in policies]
+    return (*outcomes, replay(ladder(figures, loss_usd=loss_usd), figures, is_ladder=True))
+
+
+def ladder(figures: Figures, *, loss_usd: Decimal | None = None) -> tuple[Model, ...]:
+    """The models worth climbing, of the baseline and those that cost less; nothing dearer can be worth it."""
+    best = figures.baseline
+    if best is None:
+        return ()
+    loss = best.price * TRIES_LOST if loss_usd is None else loss_usd
+    cheaper = [model for model in figures.models if model.price < best.price]
+    candidates = (*sorted(cheaper, key=lambda model: (model.price, model.name)), best)
+    rungs = [
+        Rung(model.name, model.price, first=_odds(model), after=_odds(model))
+        for model in candidates
+    ]
+    steps = climb(rungs, loss_usd=loss)
+    return tuple(model for model, step in zip(candidates, steps, strict=True) if step.use)
+
+
+def _odds(model: Model) -> Odds:
+    passed = round(model.q * model.tasks)
+    return Odds(prior=float(model.q), passed=passed, samples=model.tasks)
+
+
+def parse_policy(text: str, models: Sequence[Model]) -> tuple[Model, ...]:
+    """The models that names, unique parts of names or tiers stand for, in order; `UsageError` where one does not."""
+    if not models:
+        raise UsageError(
+            f'there are no figures for the policy "{one_line(text)}"',
+            hint="no attempts are on record here; `--table aider-polyglot` needs none",
+        )
+    names = [part.strip() for part in text.split(",")]
+    if not all(names):
+        raise UsageError(
+            f'the policy "{one_line(text)}" lacks a name', hint='write it as "CHEAP,DEAR"'
+        )
+    policy = tuple(_find_model(name, models) for name in names)
+    for model, count in Counter(model.name for model in policy).items():
+        if count > 1:
+            raise UsageError(
+                f'the policy "{one_line(text)}" asks {model} twice',
+                hint="name each model once: a second try says nothing that is on record",
+            )
+    return policy
+
+
+def _find_model(name: str, models: Sequence[Model]) -> Model:
+    """By the whole name, else by tier, else by a part of the name that only one has."""
+    wanted = name.casefold()
+    ways = (
+        [model for model in models if model.name.casefold() == wanted],
+        [model for model in models if model.tier.casefold() == wanted],
+        [model for model in models if wanted in model.name.casefold()],
+    )
+    found = next(filter(None, ways), [])
+    if len(found) == 1:
+        return found[0]
+    if found:
+        several = ", ".join(one_line(model.name) for model in found)
+        raise UsageError(
+            f"{name} could be several models: {several}", hint="write more of the name"
+        )
+    known = [one_line(model.name) for model in models]
+    raise UsageError(f"no model is called {one_line(name)}", hint=nearest(name, known))
+
+
+def _rounded(amount: Decimal) -> Decimal:
+    """An amount to a millionth of a dollar."""
+    return amount.quantize(MICRO, context=EXACT)
+
+
+def _percent(part: Decimal, whole: Decimal) -> float | None:
+    return round(float(100 * part / whole), 1) if whole else None

@@ -1,0 +1,78 @@
+"""What planning gave: the specs, what is wrong with them, what it cost, and what is next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitask.ledger.record import Attempt, attempt_document, money
+from minitask.reports.diagnostics import render_diagnostics
+from minitask.reports.ledger_report import counted
+from minitask.reports.results import dollars
+from minitask.run.planning import Planned
+from minitask.spec.model import Diagnostic
+
+
+def planned_document(planned: Planned) -> dict[str, Any]:
+    """A plan as JSON."""
+    return {
+        "project": planned.project,
+        "specs": list(planned.specs),
+        "diagnostics": [_diagnostic(item) for item in planned.diagnostics],
+        "problem": planned.problem or None,
+        "kept": planned.kept or None,
+        "cost_usd": money(planned.cost_usd),
+        "calls": [_call(call) for call in planned.calls],
+    }
+
+
+def render_planned(planned: Planned) -> str:
+    """A plan as text."""
+    lines = [f"wrote {name}" for name in planned.specs]
+    if planned.diagnostics:
+        count = len(planned.specs)
+        text = render_diagnostics(planned.diagnostics, form="text", spec_count=count)
+        lines.append(text.rstrip("\n"))
+    if planned.problem:
+        lines.append(f"problem: {planned.problem}")
+    if planned.kept:
+        lines.append(f"the answer is kept in {planned.kept}")
+        lines.append(
+            f"next: mend it, then: minitask plan --from {planned.kept} --project {planned.project}"
+        )
+    lines += [_paid(call) for call in planned.calls]
+    if planned.specs:
+        folder = planned.specs[0].rpartition("/")[0]
+        first = "read and mend them" if planned.has_errors else "read them"
+        lines.append(
+            f"next: {first}, then: minitask validate {folder} && git add {folder} && git commit"
+        )
+        lines.append(f"      minitask run {planned.project}")
+    return "\n".join(lines)
+
+
+def _paid(call: Attempt) -> str:
+    usage = call.usage
+    tokens = f"{_count(usage.input_tokens)} tokens in, {_count(usage.output_tokens)} out"
+    rounds = f", {counted(call.malformed, 'answer')} sent back" if call.malformed else ""
+    return f"planned by {call.model} (tier {call.tier}), {tokens}{rounds}: {dollars(call.cost_usd)}"
+
+
+def _count(tokens: int | None) -> str:
+    return "unknown" if tokens is None else f"{tokens:,}"
+
+
+def _call(call: Attempt) -> dict[str, Any]:
+    names = ("tier", "executor", "model", "verdict", "reason", "usage", "cost_usd", "seconds")
+    whole = attempt_document(call)
+    return {name: whole[name] for name in names}
+
+
+def _diagnostic(item: Diagnostic) -> dict[str, Any]:
+    return {
+        "path": item.path,
+        "line": item.line,
+        "code": item.code,
+        "severity": item.severity.value,
+        "message": item.message,
+        "hint": item.hint,
+    }

@@ -1,0 +1,101 @@
+"""What `review` prints: a task for a person to judge, or what a verification said of a project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitask.ledger.record import Record, attempt_document, money, record_document
+from minitask.reports.planning import planned_document, render_planned
+from minitask.reports.results import dollars, render_attempt, total
+from minitask.run.verification import Verified
+from minitask.spec.model import Spec
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """A task as a person judges it: its latest record, the calls beside its attempts, its spec, and its diff."""
+
+    record: Record
+    calls: tuple[Record, ...]
+    spec: Spec
+    diff: str
+    branch: str
+
+
+def reviewed_document(item: Reviewed) -> dict[str, Any]:
+    """A task as JSON."""
+    return {
+        "task": item.record.task,
+        "branch": item.branch,
+        "verdict": item.record.attempt.verdict.value,
+        "criteria": [each.text for each in item.spec.criteria],
+        "diff": item.diff,
+        "record": record_document(item.record),
+        "calls": [record_document(call) for call in item.calls],
+    }
+
+
+def render_reviewed(item: Reviewed) -> str:
+    """A task as text: what it should do, what it does, how it was proven, what it cost, and what can be said."""
+    record, attempt = item.record, item.record.attempt
+    name = record.task
+    lines = [f"{name}: {attempt.verdict.value}, {item.spec.title}", ""]
+    lines += [f"  criterion  {each.text}" for each in item.spec.criteria]
+    for call in item.calls:
+        said = [f"             {note}" for note in call.notes]
+        lines += [
+            f"  {call.kind:9}  {call.attempt.model or 'a person'}: {call.attempt.reason}",
+            *said,
+        ]
+    lines += ["", item.diff.rstrip(), ""] if item.diff.strip() else ["", "  no change", ""]
+    lines += render_attempt(attempt)
+    costs = [attempt.cost_usd, *(call.attempt.cost_usd for call in item.calls)]
+    lines.append(
+        f"  cost   {dollars(total(costs))}, by {attempt.model or 'the edit script of the spec'}"
+    )
+    if attempt.reason:
+        lines.append(f"  said   {attempt.reason}")
+    lines += [
+        "",
+        f"  approve  minitask review {name} --approve",
+        f'  reject   minitask review {name} --reject "what is wrong"  (the next attempt is told)',
+        f"  edit     git switch {item.branch}, commit what you change, minitask merge {name}  (it is proven again)",
+    ]
+    return "\n".join(lines)
+
+
+def verified_document(found: Verified) -> dict[str, Any]:
+    """A verification as JSON."""
+    return {
+        "project": found.project,
+        "base": found.base,
+        "tip": found.tip,
+        "approved": bool(found.words) and all(word.approved for word in found.words),
+        "tasks": [
+            {"task": word.task, "approved": word.approved, "why": word.why} for word in found.words
+        ],
+        "fixes": planned_document(found.fixes) if found.fixes else None,
+        "problem": found.problem or None,
+        "cost_usd": money(total([call.cost_usd for call in found.calls])),
+        "calls": [
+            {
+                key: attempt_document(call)[key]
+                for key in ("tier", "executor", "model", "verdict", "reason", "usage", "cost_usd")
+            }
+            for call in found.calls
+        ],
+    }
+
+
+def render_verified(found: Verified) -> str:
+    """A verification as text."""
+    lines = [f"{found.project}: {found.base[:12]}..{found.tip[:12]}"]
+    lines += [f"  {'✓' if word.approved else '✗'} {word.task}  {word.why}" for word in found.words]
+    if found.problem:
+        lines.append(f"  nothing was said: {found.problem}")
+    for call in found.calls:
+        lines.append(f"  by {call.model} (tier {call.tier}): {dollars(call.cost_usd)}")
+    if found.fixes:
+        lines.append(render_planned(found.fixes))
+    return "\n".join(lines)

@@ -1,0 +1,106 @@
+"""What `scan` prints: a line a spec, what else was found, and what to do next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from minitask.reports.diagnostics import render_json, render_text
+from minitask.run.scan import Scan, ScannedFile, Wishes
+from minitask.run.tasks import PROJECTS
+from minitask.spec.finding_list import counted
+from minitask.words import one_line
+
+
+def scan_document(scan: Scan) -> dict[str, Any]:
+    """A scan as JSON."""
+    return {
+        "findings": scan.findings,
+        "fixable": scan.fixable,
+        "left_out": scan.left_out,
+        "files": [
+            {
+                "path": file.path,
+                "findings": len(file.findings),
+                "kind": file.kind.value if file.kind else None,
+                "spec": file.spec,
+                "reason": file.reason,
+            }
+            for file in scan.files
+        ],
+        "specs": list(scan.specs),
+        "diagnostics": json.loads(render_json(scan.diagnostics, len(scan.specs))),
+    }
+
+
+def render_scan(scan: Scan, wishes: Wishes, *, fixer: str) -> str:
+    """The whole of it as text; `fixer` is the command by which the linter mends what it can."""
+    parts = (
+        _specs(scan),
+        _diagnostics(scan),
+        _counts(scan, wishes),
+        _free(scan, wishes, fixer),
+        _next(scan, wishes),
+    )
+    return "\n".join(line for part in parts for line in part)
+
+
+def _specs(scan: Scan) -> Iterator[str]:
+    width = max(map(len, scan.specs), default=0)
+    for file in scan.files:
+        if file.spec and file.kind:
+            draft = ", a draft: it has no validation yet" if file.spec in scan.drafts else ""
+            what = f"{counted(len(file.findings))}, {file.kind.value}{draft}"
+            yield f"{file.spec:{width}}  {one_line(file.path)}: {what}"
+
+
+def _diagnostics(scan: Scan) -> Iterator[str]:
+    if scan.diagnostics:
+        yield render_text(scan.diagnostics, len(scan.specs)).rstrip("\n")
+
+
+def _counts(scan: Scan, wishes: Wishes) -> Iterator[str]:
+    if not scan.findings:
+        yield f"no findings in {scan.place}"
+    else:
+        said = "written" if wishes.writes else "would be written"
+        told = counted(len(scan.specs), "spec")
+        yield f"{counted(scan.findings)} in {scan.place}: {told} {said}"
+    by_reason: dict[str, list[ScannedFile]] = {}
+    for file in scan.files:
+        if file.spec is None:
+            by_reason.setdefault(file.reason, []).append(file)
+    for reason, files in by_reason.items():
+        what = one_line(files[0].path) if len(files) == 1 else f"{len(files)} files"
+        number = sum(len(file.findings) for file in files)
+        yield f"no spec for {what} ({counted(number)}): {reason}"
+    if scan.left_out:
+        yield f"left out: {counted(scan.left_out)} in no committed file of this repository"
+
+
+def _free(scan: Scan, wishes: Wishes, fixer: str) -> Iterator[str]:
+    if scan.fixable:
+        rest = "specs are written for all" if wishes.free_too else "specs are written for the rest"
+        yield (
+            f"{scan.fixable} of {counted(scan.findings)}: `{fixer}` mends them for nothing; {rest}"
+        )
+
+
+def _next(scan: Scan, wishes: Wishes) -> Iterator[str]:
+    if not scan.specs:
+        return
+    folder = f"{PROJECTS}/{wishes.project}"
+    if not wishes.writes:
+        missing = "; --check 'COMMAND {path}' gives them a validation" if scan.drafts else ""
+        yield f"next  the same without --dry-run writes them{missing}"
+        return
+    if scan.drafts:
+        yield (
+            "next  write the validations of the drafts; or delete them and scan again with --check 'COMMAND {path}'"
+        )
+        yield f"then  minitask validate {folder}"
+    else:
+        yield f"next  minitask validate {folder}"
+    yield f'      git add {folder} && git commit -m "specs: {wishes.project}"'
+    yield f"      minitask run {wishes.project}"

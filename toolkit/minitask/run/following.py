@@ -1,0 +1,232 @@
+"""What follows an attempt that failed: a correction, a repair, a better model, or nothing.
+
+A reviewer's own edits come first, for they cost nothing; then whoever made the change, or whoever applies what a
+reviewer wants, gets it back with what was wrong; then the next rung of the ladder. Only what tells of a model's ability
+goes up: an outage, a broken spec or an empty purse do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from minitask.edits.model import Change
+from minitask.executors.model import Round, Work
+from minitask.ledger.record import REVIEW, Record, Verdict
+from minitask.policy.route import SCRIPT, Route, filled, next_rung
+from minitask.repo import refs
+from minitask.run import paid
+from minitask.run.draft import Draft
+from minitask.run.engine import Engine, Progress
+from minitask.run.experience import experience_of, is_capability
+from minitask.run.feedback import describe_failure
+from minitask.run.models import resolve_model
+from minitask.run.orders import metered
+from minitask.run.preparing import equip, unnoted
+from minitask.run.reviewing import corrected, describe_review, reviewers_work
+from minitask.run.undertaking import Undertaking
+from minitask.spec.model import Tier
+from minitask.values import dataclass
+
+FED_BACK = frozenset({"lint", "validate", REVIEW})
+"""The gates whose no goes back to the executor."""
+
+Begin = Callable[[Engine, Undertaking, Record], Work | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequel:
+    """What follows: `begin` sets the next attempt up, and gives its work where that is at hand.
+
+    `goes_back`: the very model gets another round.
+    """
+
+    begin: Begin
+    goes_back: bool = False
+
+
+def follow(engine: Engine, under: Undertaking) -> Sequel | None:
+    """What follows the judged attempt; None where the task ends by it."""
+    draft = under.draft
+    if draft.verdict.is_good or draft.route.executor == SCRIPT:
+        return None
+    correction = _correction(under)
+    if correction is not None:
+        return correction
+    if _goes_back(engine, under):
+        return Sequel(_repair, goes_back=True)
+    if _goes_to_apply(engine, under):
+        return Sequel(_apply)
+    higher = _next_rung(engine, under)
+    return None if higher is None else Sequel(partial(_climb, route=higher))
+
+
+def _correction(under: Undertaking) -> Sequel | None:
+    """The reviewer's own edits as the next attempt."""
+    found, draft = under.review, under.draft
+    if found is None or draft.ruling.gate != REVIEW or not draft.reviewed:
+        return None
+    changes = corrected(under, found)
+    return None if changes is None else Sequel(partial(_correct, changes=changes))
+
+
+def _goes_back(engine: Engine, under: Undertaking) -> bool:
+    """Whether the change goes back to its executor with what was wrong with it."""
+    draft = under.draft
+    if draft.work is None or draft.verdict is not Verdict.FAILED or draft.corrects:
+        return False
+    if draft.ruling.gate not in FED_BACK or under.rounds >= engine.settings.repairs:
+        return False
+    return draft.ruling.gate != REVIEW or not _has_edits(under)
+
+
+def _goes_to_apply(engine: Engine, under: Undertaking) -> bool:
+    """Whether a model applies what a reviewer wants, since that does not apply, or does not pass, as it stands."""
+    draft = under.draft
+    failed = draft.verdict is Verdict.FAILED and draft.work is not None
+    wanted = (draft.ruling.gate == REVIEW or draft.corrects) and _has_edits(under)
+    most = engine.settings.routing.review_rounds
+    return failed and wanted and under.applies < most and _apply_route(engine) is not None
+
+
+def _has_edits(under: Undertaking) -> bool:
+    return under.review is not None and under.review.has_edits
+
+
+def _next_rung(engine: Engine, under: Undertaking) -> Route | None:
+    """The next rung, where the failure is the model's own; a free one that is not there is passed over."""
+    draft, settings = under.draft, engine.settings
+    ruling = draft.ruling
+    able = is_capability(draft.route, draft.verdict, ruling.gate, ruling.reason)
+    absent = draft.transport and draft.route.tier is Tier.FREE
+    if not absent and (not able or under.climbs >= settings.routing.max_escalations):
+        return None
+    attempt = replace(draft, settles=able).attempt(engine)
+    known = experience_of(engine, under.task, under.prepared.spec, (attempt,))
+    why = "could not be reached" if absent else "failed"
+    found = next_rung(draft.route, settings, known=known, spec=under.prepared.spec, why=why)
+    return resolve_model(engine, found) if found else None
+
+
+def _repair(engine: Engine, under: Undertaking, record: Record) -> None:
+    """The same order, with the change and what was wrong with it."""
+    draft = under.draft
+    assert draft.work is not None  # noqa: S101 - there was a change
+    engine.emit(Progress(under.task.name, "repair", record.attempt.reason))
+    back = Round(draft.work.reply, _problem(under, record), draft.work.changes)
+    following = _next_draft(engine, under, record, draft.route)
+    following.reply_format = draft.reply_format
+    under.order = replace(under.order, history=(*under.order.history, back))
+    under.errand = replace(under.errand, history=under.rounds)
+    note = partial(paid.note, engine.repository.home, under.errand)
+    under.meter = under.meter.renewed(note=unnoted if under.batched else note)
+    under.order = metered(under.order, under.meter)
+    under.draft = following
+
+
+def _apply(engine: Engine, under: Undertaking, record: Record) -> None:
+    """The order to whoever applies what the reviewer wants, with the change as it is."""
+    route = _apply_route(engine)
+    draft = under.draft
+    assert route is not None  # noqa: S101 - it was looked for
+    assert draft.work is not None  # noqa: S101 - there was a change
+    assert under.review is not None  # noqa: S101 - it asked for edits
+    engine.emit(Progress(under.task.name, "apply", f"tier {route.tier.value}: {route.reason}"))
+    reviewed = draft.route
+    back = Round(draft.work.reply, describe_review(under.review), draft.work.changes)
+    ladder = replace(route, ladder=reviewed.ladder, task_class=reviewed.task_class)
+    under.applies += 1
+    _go_to(engine, under, record, replace(ladder, review=reviewed.review), history=(back,))
+    under.draft.reviewed = under.reviews >= engine.settings.routing.review_rounds
+
+
+def _climb(engine: Engine, under: Undertaking, record: Record, *, route: Route) -> None:
+    """The order to the next rung, with what was wrong with the change of the one below."""
+    engine.emit(Progress(under.task.name, "escalate", f"tier {route.tier.value}: {route.reason}"))
+    if not under.draft.transport:
+        under.climbs += 1
+        told = _problem(under, record)
+        under.prepared = replace(under.prepared, feedback=told)
+    under.reviews, under.review = 0, None
+    _go_to(engine, under, record, route)
+
+
+def _correct(
+    engine: Engine, under: Undertaking, record: Record, *, changes: tuple[Change, ...]
+) -> Work:
+    """The change with the reviewer's edits, as an attempt of the reviewer's."""
+    assert under.review is not None  # noqa: S101 - it has edits
+    review = under.draft
+    phase, call = under.calls[-1]
+    assert phase == REVIEW  # noqa: S101 - it came last
+    route = replace(
+        review.route,
+        tier=Tier(call.tier),
+        executor=call.executor,
+        model=call.model,
+        reason=f"the reviewer's own edits: {under.review.reason}",
+    )
+    engine.emit(Progress(under.task.name, "correct", route.reason))
+    work = reviewers_work(under, changes, route)
+    under.draft = _next_draft(engine, under, record, route)
+    under.draft.work, under.draft.corrects = work, True
+    under.draft.reviewed = under.reviews >= engine.settings.routing.review_rounds
+    return work
+
+
+def _go_to(
+    engine: Engine,
+    under: Undertaking,
+    record: Record,
+    route: Route,
+    *,
+    history: tuple[Round, ...] = (),
+) -> None:
+    """Set the next attempt up on another route."""
+    under.draft = _next_draft(engine, under, record, route)
+    order, meter, errand, batched = equip(
+        engine, under.task, under.wishes, under.draft, purse=under.purse, prepared=under.prepared
+    )
+    under.order = metered(replace(order, history=history), meter) if history else order
+    under.meter, under.batched = meter, batched
+    under.errand = replace(errand, history=len(under.earlier))
+    if not batched:
+        note = partial(paid.note, engine.repository.home, under.errand)
+        under.meter = meter.renewed(note=note)
+        under.order = metered(under.order, under.meter)
+
+
+def _next_draft(engine: Engine, under: Undertaking, record: Record, route: Route) -> Draft:
+    """The draft of the next attempt, the present one being on record."""
+    draft = under.draft
+    heads = dict(draft.heads)
+    if record.candidate is not None:
+        heads[refs.branch(under.task.name)] = record.candidate
+    under.earlier = (*under.earlier, record.attempt)
+    after = draft.after or route.tier is not draft.route.tier
+    return Draft(
+        under.task,
+        route,
+        draft.n + 1,
+        engine.clock(),
+        heads,
+        draft.anchor,
+        before=draft.before,
+        after=after,
+    )
+
+
+def _problem(under: Undertaking, record: Record) -> str:
+    if record.attempt.gate == REVIEW and under.review is not None:
+        return describe_review(under.review)
+    return describe_failure(record.attempt)
+
+
+def _apply_route(engine: Engine) -> Route | None:
+    tier = filled(engine.settings, engine.settings.routing.entry["apply"])
+    if tier is None:
+        return None
+    entry = engine.settings.tiers[tier]
+    why = f"applying what a reviewer wants starts at tier {tier}"
+    return resolve_model(engine, Route(Tier(tier), entry.executor, entry.model, why))

@@ -1,0 +1,86 @@
+"""Looking for a file's findings again: the command that fails while they are there and passes when they are mended.
+
+It is known for ruff, whose rules can be selected one by one; for another linter the user has to give it.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+
+from minitask.errors import UsageError
+from minitask.values import dataclass
+
+PATH = "{path}"
+RUFF = ("ruff", "check")
+SYNTAX_ONLY = "E9"
+"""What to select where a file cannot be parsed: ruff says so whatever is selected, and nothing is not allowed."""
+
+_PLAIN = re.compile(r"[\w./+@:-]+")
+_RULE = re.compile(r"[A-Z]+[0-9]+")
+_SWITCHES = {"--preview", "--isolated"}
+_OPTIONS = {"--config", "--target-version"}
+_SILENCED = "noqa|ruff: *(disable|ignore|file-ignore)"
+
+
+@dataclass(frozen=True, slots=True)
+class Recheck:
+    """How to look again: the user's `template` with `{path}` in it, or else `ruff`, the words that it begins with."""
+
+    template: str = ""
+    ruff: tuple[str, ...] = ()
+
+    def command(self, path: str, *, rules: Iterable[str], text: str) -> str:
+        """The validation for a file with findings of some rules; empty where none is known.
+
+        `text` is the file as it is: what it silences already may stay.
+        """
+        word = shlex.quote(path if not path.startswith("-") else f"./{path}")
+        if self.template:
+            return self.template.replace(PATH, word)
+        if not self.ruff:
+            return ""
+        selected = ",".join(sorted(filter(_RULE.fullmatch, set(rules)))) or SYNTAX_ONLY
+        check = f"{shlex.join(self.ruff)} --no-cache --select {selected} {word}"
+        count = sum(
+            re.search(_SILENCED, line, re.IGNORECASE) is not None for line in text.split("\n")
+        )
+        return f"{check}\ntest \"$(grep -Eci '{_SILENCED}' {word})\" -le {count}"
+
+
+def check_template(template: str) -> str:
+    """The user's command for one file; `UsageError` where it does not say which."""
+    if PATH not in template or "\0" in template:
+        raise UsageError(
+            f"--check {template!r} does not say where the file goes",
+            hint=f"put {PATH} into it: --check 'eslint {PATH}'",
+        )
+    return template.strip()
+
+
+def ruff_words(linter: str) -> tuple[str, ...]:
+    """How the user starts `ruff check`, with those options that change what a rule finds; else plain `ruff check`."""
+    try:
+        words = shlex.split(linter)
+    except ValueError:
+        return RUFF
+    ends = [
+        place + 2
+        for place, pair in enumerate(pairwise(words))
+        if pair[0].rpartition("/")[2] == RUFF[0] and pair[1] == RUFF[1]
+    ]
+    start = words[: ends[0]] if ends else []
+    if not start or not all(map(_PLAIN.fullmatch, start)):
+        return RUFF
+    return (*start, *_kept(words[ends[0] :]))
+
+
+def _kept(arguments: Sequence[str]) -> Iterator[str]:
+    follows = False
+    for word in arguments:
+        name, equals, _ = word.partition("=")
+        if follows or word in _SWITCHES or name in _OPTIONS:
+            yield word
+        follows = not follows and name in _OPTIONS and not equals

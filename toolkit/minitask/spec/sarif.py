@@ -1,0 +1,190 @@
+"""Findings out of SARIF 2.1.0, the form in which most linters can report.
+
+Followed where linters use it: rules by index, id and tool component, messages by id with arguments, locations by URI or
+by the artifact's index, chains of base URIs. Results that are suppressed, that are no failures, or whose level is
+`none` are not findings. SARIF does not tell a safe fix from one that needs a look, so none counts as one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from minitask.spec.finding import Finding, path_below
+from minitask.spec.foreign_json import count, rows, table, words
+from minitask.values import dataclass
+
+UNNAMED = "unnamed"
+"""The rule of a result that names none."""
+MAX_BASES = 20
+SOURCE_ROOT = "SRCROOT"
+"""What linters call the repository's root by convention, mostly between percent signs."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/]*))?")
+_ARGUMENT = re.compile(r"\{(\d{1,3})\}")
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one tool: what its results refer to. `where` is its place in the document."""
+
+    where: str
+    document: Json
+    driver: Json
+    extensions: Sequence[Any]
+    artifacts: Sequence[Any]
+    bases: Json
+    roots: Sequence[str]
+
+
+def sarif_tools(document: Json) -> tuple[str, ...]:
+    """The names of the tools that ran."""
+    runs = _runs(document, ())
+    names = (words(run.driver.get("name"), f"{run.where}.tool.driver.name") for run in runs)
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def sarif_findings(document: Json, roots: Sequence[str]) -> Iterator[Finding]:
+    """The findings, their paths as the document gives them; empty where one is not in a file.
+
+    `roots` are where the repository's checkouts are.
+    """
+    for run in _runs(document, roots):
+        results = rows(run.document.get("results"), f"{run.where}.results")
+        for index, result in enumerate(results):
+            where = f"{run.where}.results[{index}]"
+            yield from _findings(run, table(result, where), where)
+
+
+def _runs(document: Json, roots: Sequence[str]) -> Iterator[Run]:
+    for index, item in enumerate(rows(document.get("runs"), "runs")):
+        where = f"runs[{index}]"
+        run = table(item, where)
+        tool = table(run.get("tool"), f"{where}.tool")
+        yield Run(
+            where=where,
+            document=run,
+            driver=table(tool.get("driver"), f"{where}.tool.driver"),
+            extensions=rows(tool.get("extensions"), f"{where}.tool.extensions"),
+            artifacts=rows(run.get("artifacts"), f"{where}.artifacts"),
+            bases=table(run.get("originalUriBaseIds"), f"{where}.originalUriBaseIds"),
+            roots=roots,
+        )
+
+
+def _findings(run: Run, result: Json, where: str) -> Iterator[Finding]:
+    """A finding for each place of a result; one without a path where it has none."""
+    rule = _rule(run, result, where)
+    if not _counts(result, rule, where):
+        return
+    reference = table(result.get("rule"), f"{where}.rule")
+    name = result.get("ruleId") or reference.get("id") or rule.get("id")
+    named = words(name, f"{where}.ruleId") or UNNAMED
+    message = _message(run, result, rule, where) or named
+    for index, item in enumerate(rows(result.get("locations"), f"{where}.locations") or [{}]):
+        here = f"{where}.locations[{index}]"
+        physical = table(table(item, here).get("physicalLocation"), f"{here}.physicalLocation")
+        region = table(physical.get("region"), f"{here}.region")
+        yield Finding(
+            path=_located(run, table(physical.get("artifactLocation"), here), here),
+            line=count(region.get("startLine"), f"{here}.region.startLine"),
+            column=count(region.get("startColumn"), f"{here}.region.startColumn"),
+            rule=named,
+            message=message,
+        )
+
+
+def _rule(run: Run, result: Json, where: str) -> Json:
+    """The rule that a result refers to, by its index or its id; empty where it is not described."""
+    reference = table(result.get("rule"), f"{where}.rule")
+    component = table(reference.get("toolComponent"), f"{where}.rule.toolComponent")
+    owner = table(_at(run.extensions, component.get("index")), where) or run.driver
+    rules = rows(owner.get("rules"), f"{run.where}.tool: rules")
+    index = result.get("ruleIndex", reference.get("index"))
+    found = _at(rules, index)
+    if found is None:
+        name = result.get("ruleId") or reference.get("id")
+        described = (item for item in rules if isinstance(item, dict))
+        found = next((item for item in described if name and item.get("id") == name), None)
+    return table(found, f"{run.where}.tool: rule {index}")
+
+
+def _counts(result: Json, rule: Json, where: str) -> bool:
+    """Whether a result is a finding that nobody has put aside."""
+    if (result.get("kind") or "fail") != "fail" or result.get("baselineState") == "absent":
+        return False
+    settings = table(rule.get("defaultConfiguration"), f"{where}: defaultConfiguration")
+    if (result.get("level") or settings.get("level")) == "none":
+        return False
+    asides = rows(result.get("suppressions"), f"{where}.suppressions")
+    states = [_status(item, f"{where}.suppressions") for item in asides]
+    return not states or any(state in {"underReview", "rejected"} for state in states)
+
+
+def _status(item: object, where: str) -> str:
+    """How far the wish to put a result aside has come; accepted where nothing else is said."""
+    return words(table(item, where).get("status"), f"{where}: status") or "accepted"
+
+
+def _message(run: Run, result: Json, rule: Json, where: str) -> str:
+    message = table(result.get("message"), f"{where}.message")
+    text = words(message.get("text") or message.get("markdown"), f"{where}.message.text")
+    name = words(message.get("id"), f"{where}.message.id")
+    for owner, key in ((rule, "messageStrings"), (run.driver, "globalMessageStrings")):
+        if name and not text:
+            strings = table(owner.get(key), f"{where}: {key}")
+            text = words(table(strings.get(name), f"{where}: {key}").get("text"), where)
+    arguments = rows(message.get("arguments"), f"{where}.message.arguments")
+    return _ARGUMENT.sub(lambda match: _argument(match, arguments), text) if arguments else text
+
+
+def _argument(match: re.Match[str], arguments: Sequence[Any]) -> str:
+    value = _at(arguments, int(match[1]))
+    return match[0] if value is None else str(value)
+
+
+def _located(run: Run, artifact: Json, where: str) -> str:
+    """The path that an artifact's location stands for; empty where it is no file's."""
+    if artifact.get("uri") is None:
+        listed = table(_at(run.artifacts, artifact.get("index")), f"{run.where}.artifacts")
+        artifact = table(listed.get("location"), f"{run.where}.artifacts: location")
+    return _resolved(run, artifact, where, depth=0)
+
+
+def _resolved(run: Run, artifact: Json, where: str, *, depth: int) -> str:
+    path = _path(words(artifact.get("uri"), f"{where}.uri"))
+    base = words(artifact.get("uriBaseId"), f"{where}.uriBaseId")
+    if not path or path.startswith("/") or not base or depth > MAX_BASES:
+        return path
+    parent = table(run.bases.get(base), f"{run.where}.originalUriBaseIds.{base}")
+    folder = _resolved(run, parent, where, depth=depth + 1)
+    foreign = folder.startswith("/") and path_below(folder.rstrip("/"), run.roots) is None
+    if not folder or (foreign and base.strip("%").upper() == SOURCE_ROOT):
+        return path  # the report was made in another checkout, whose root this is
+    return f"{folder.rstrip('/')}/{path}"
+
+
+def _path(uri: str) -> str:
+    """The path of a relative reference or a `file:` URI of this machine; empty for any other.
+
+    Raw `?` and `#` stay part of it: there is no query to a file, and some linters do not encode them.
+    """
+    scheme = _SCHEME.match(uri)
+    if scheme is not None:
+        if scheme[1].lower() != "file" or (scheme[2] or "").lower() not in {"", "localhost"}:
+            return ""
+        uri = uri[scheme.end() :]
+    elif uri.startswith("//"):
+        return ""
+    plain = unquote_to_bytes(uri.encode("utf-8", "surrogatepass"))
+    return plain.decode("utf-8", "surrogateescape")
+
+
+def _at(items: Sequence[Any], index: object) -> Any:
+    """The item at an index that another program wrote; None where there is none."""
+    if isinstance(index, bool) or not isinstance(index, int):
+        return None
+    return items[index] if 0 <= index < len(items) else None
