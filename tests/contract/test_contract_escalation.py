@@ -138,7 +138,7 @@ def test_a_free_model_that_is_not_there_falls_back(world: World) -> None:
 
 def test_the_budget_stops_an_escalation(world: World) -> None:
     with scripted_server(lambda _request: writes("wrong")) as server:
-        world.configure(**settings_for(server.base_url), budget={"max_cost_usd": 0.2})
+        world.configure(**settings_for(server.base_url), budget={"max_cost_usd": 0.02})
         task_b(world)
         outcome = world.exec("p/01-b")
     assert outcome.code == 4

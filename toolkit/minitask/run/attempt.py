@@ -233,7 +233,7 @@ def _asks_somebody(under: Undertaking) -> bool:
 def _asks_on(engine: Engine, under: Undertaking) -> bool:
     """Whether a reviewer, or whoever writes the message, is to be asked before the attempt is recorded."""
     try:
-        if reviewing.wants_review(engine, under):
+        if reviewing.wants_review(under):
             reviewing.ask_review(engine, under)
         elif messages.wants_message(engine, under):
             messages.ask(engine, under)

@@ -21,11 +21,11 @@ from minitask.run.paid import Answered
 from minitask.run.undertaking import Undertaking
 
 
-def wants_review(engine: Engine, under: Undertaking) -> bool:
+def wants_review(under: Undertaking) -> bool:
     """Whether the change, proven so far, is to be reviewed before it goes on."""
     draft = under.draft
-    may = draft.verdict.is_good and draft.work is not None and bool(draft.route.review)
-    return may and under.reviews < engine.settings.routing.review_rounds and not draft.reviewed
+    may = draft.verdict.is_good and draft.work is not None
+    return may and bool(draft.route.review) and not draft.reviewed
 
 
 def ask_review(engine: Engine, under: Undertaking) -> None:
