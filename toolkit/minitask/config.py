@@ -107,9 +107,36 @@ def _checked(text: str, name: str) -> Any:
             "the configuration must be a mapping of keys", where=name, hint="see `minitask init`"
         )
     _check_schema(values, name)
+    _check_gates(values.get("gates"), name)
     return _without_aliases(values)
 
 
+def _check_gates(gates: list[str] | None, name: str) -> None:
+    """Refuse gates that would let a change land unproven, or have a model judge what is not proven yet."""
+    if gates is None:
+        return
+    missing = [gate for gate in ("scope", "validate") if gate not in gates]
+    if missing:
+        raise UsageError(
+            f"gates: {missing[0]} is missing",
+            where=name,
+            hint="scope and validate are always among the gates",
+        )
+    order = [gate for gate in GATE_ORDER if gate in gates]
+    if _phased(gates) != _phased(order):
+        raise UsageError(
+            f"gates: {', '.join(gates)} is no order in which they can be passed",
+            where=name,
+            hint=f"the order is {', '.join(order)}; only lint and validate may change places",
+        )
+
+
+def _phased(gates: list[str]) -> list[str]:
+    """The gates with lint and validate as one, since either may come first."""
+    return ["lint and validate" if gate in ("lint", "validate") else gate for gate in gates]
+
+
+GATE_ORDER = ("classify", "plan", "scope", "lint", "validate", "review", "message")
 ENTRY_ALIASES = {
     "entryModelClassify": "classify",
     "entryModelPlan": "plan",

@@ -50,6 +50,19 @@ def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Pro
     return proof
 
 
+def prove_only(engine: Engine, task: Task, commit: str, commands: Sequence[Command]) -> Proof:
+    """Run some commands on a commit; a green result is kept by its tree."""
+    key = _key(engine, task, commit, commands)
+    kept = engine.cache.peek(key)
+    if isinstance(kept, list):
+        held = tuple(CommandRecord(**item) for item in kept)
+        return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
+    proof = _run(engine, task, commit, commands)
+    if proof.passed and not (engine.settings.copy or engine.settings.share):
+        engine.cache.keep(key, [asdict(record) for record in proof.commands])
+    return proof
+
+
 def prove_together(engine: Engine, tasks: Sequence[Task], commit: str) -> tuple[int, Proof] | None:
     """Run the validations of several tasks on one commit, in one workspace, and the config's checks once.
 
