@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 from test_contract_escalation import settings_for, task_b, writes
 
 from executors.model_server import Received, completion, scripted_server
-from world import World
+from world import MINITASK, World
 
 PASS = "```verdict\n1 pass b.txt:1 it is there\n```\n"
 FAIL = "```verdict\n1 fail b.txt:1 the second line is missing\n```\n"
@@ -273,3 +275,74 @@ def test_what_a_person_commits_on_the_branch_is_proven_again(world: World) -> No
     merged = world.minitask("merge", "p/01-b", "--json").json["tasks"][0]
     assert merged["verdict"] == "merged"
     assert world.show("b.txt") == "b\nby hand\n"
+
+
+def test_a_correction_is_reviewed_again_where_the_config_says_so(world: World) -> None:
+    reviews = iter([EDIT, PASS])
+    asked, answer = answering(implement=B, review=lambda _request: next(reviews))
+    with scripted_server(answer) as server:
+        settings = settings_for(server.base_url, review_rounds=2)
+        world.configure(**settings, gates=["scope", "lint", "validate", "review"])
+        task_b(world)
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "merged"
+    assert [phase for phase, _ in asked] == ["implement", "review", "review"]
+    assert world.show("b.txt") == "b\nc\n"
+
+
+def test_a_correction_is_no_escalation_and_teaches_nothing(world: World) -> None:
+    _asked, answer = answering(implement=B, review=EDIT)
+    with scripted_server(answer) as server:
+        world.configure(
+            **settings_for(server.base_url), gates=["scope", "lint", "validate", "review"]
+        )
+        task_b(world)
+        world.exec("p/01-b")
+    routes = [record["attempt"]["route"] for record in world.records("p/01-b")]
+    assert [route["step"] for route in routes] == ["first", "correct"]
+    assert not any(route["settles"] for route in routes)
+    assert world.minitask("report", "--format", "json").json["escalations"] == 0
+
+
+def test_a_review_that_cannot_be_paid_keeps_the_paid_work(world: World) -> None:
+    asked, answer = answering(implement=B, review=PASS)
+    with scripted_server(answer) as server:
+        settings = settings_for(server.base_url)
+        gates = ["scope", "lint", "validate", "review"]
+        world.configure(**settings, gates=gates, budget={"max_cost_usd": 0.02})
+        task_b(world)
+        first = world.exec("p/01-b")
+        world.configure(**settings, gates=gates)
+        second = world.exec("p/01-b")
+    assert first.code == 4
+    assert Decimal(first.json["cost_usd"]) > 0, "what was spent is said"
+    assert second.json["verdict"] == "merged"
+    assert [phase for phase, _ in asked] == ["implement", "review"]
+
+
+def test_a_kill_during_the_review_loses_neither_the_work_nor_the_cost(world: World) -> None:
+    held, go = threading.Event(), threading.Event()
+    asked, answer = answering(implement=B, review=PASS)
+
+    def serve(request: Received) -> Any:
+        if is_review(request) and not held.is_set():
+            held.set()
+            go.wait(20)
+        return answer(request)
+
+    with scripted_server(serve) as server:
+        world.configure(
+            **settings_for(server.base_url), gates=["scope", "lint", "validate", "review"]
+        )
+        task_b(world)
+        quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen((*MINITASK, "exec", "p/01-b"), cwd=world.root, **quiet) as process:
+            assert held.wait(20)
+            process.kill()
+        go.set()
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "merged"
+    assert [phase for phase, _ in asked].count("implement") == 1
+    lost = [each for each in world.records("p/01-b") if each["kind"] == "lost"]
+    assert [each["attempt"]["gate"] for each in lost] == ["review"]
+    assert Decimal(lost[0]["attempt"]["cost_usd"]) > 0

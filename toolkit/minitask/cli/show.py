@@ -7,7 +7,7 @@ import click
 from minitask.cli.session import json_option, print_json, start
 from minitask.errors import UsageError
 from minitask.reports.task_report import render_report, report_document
-from minitask.run.records import latest_record, records_of, task_at
+from minitask.run.records import all_records_of, latest_record, task_at
 from minitask.run.state import standings
 
 
@@ -28,16 +28,18 @@ def command(ctx: click.Context, task: str, *, as_json: bool) -> int:
     with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
         place = session.place(engine)
         record = latest_record(engine, task)
-        records = records_of(engine, task)
+        made = all_records_of(engine, task)
+        records = tuple(each for each in made if not each.is_call)
+        calls = tuple(each for each in made if each.is_call)
         source = f"{record.spec_path}@{_blob_now(engine.objects.entry(place.base, record.spec_path), record)}"
         try:
             standing = standings(engine, [task_at(engine, task, source, place)], place)[0]
         except UsageError:
             standing = None
     if as_json:
-        print_json(report_document(records, standing))
+        print_json(report_document(records, standing, calls))
     else:
-        click.echo(render_report(records, standing))
+        click.echo(render_report(records, standing, calls))
     return 0
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from minitask.values import dataclass
 
+FIRST, REPAIR, CLIMB, CORRECT, APPLY = "first", "repair", "climb", "correct", "apply"
+"""The first attempt of a run; the same tier again; the next rung; a reviewer's own edits; somebody who applies them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
@@ -19,7 +22,7 @@ class Weighed:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The route of an attempt.
+    """The route of an attempt; `step` is what it follows from.
 
     `task_class` is the class of tasks that the ledger learns of as one. Tokens and cost (US dollars, None: unpriced)
     are the estimate of one call. `after_failure`: another tier had failed at the same spec. `settles`: it tells what
@@ -36,6 +39,7 @@ class Decision:
     cost_usd: Decimal | None = None
     after_failure: bool = False
     settles: bool = False
+    step: str = FIRST
 
 
 def decision_document(decision: Decision | None) -> dict[str, Any] | None:
@@ -57,6 +61,7 @@ def decision_document(decision: Decision | None) -> dict[str, Any] | None:
         },
         "after_failure": decision.after_failure,
         "settles": decision.settles,
+        "step": decision.step,
     }
 
 
@@ -79,4 +84,5 @@ def parse_decision(document: dict[str, Any] | None) -> Decision | None:
         cost_usd=None if cost is None else Decimal(cost),
         after_failure=bool(document["after_failure"]),
         settles=bool(document["settles"]),
+        step=document["step"],
     )

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from minitask.ledger.accuracy import EstimateError, estimate_error
+from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record
 from minitask.ledger.tally import EXACT, Line, Tally, line_of, tally, total
 from minitask.spec.model import Tier
@@ -166,6 +167,8 @@ def _pairs(unit: Sequence[Record]) -> Iterable[tuple[Attempt, Attempt]]:
 
 
 def _is_higher(before: Attempt, after: Attempt) -> bool:
+    if after.decision is not None and after.decision.step in (CORRECT, APPLY):
+        return False
     known = before.tier in RANKS and after.tier in RANKS
     return known and RANKS[after.tier] > RANKS[before.tier]
 

@@ -10,18 +10,23 @@ from minitask.reports.results import dollars, render_attempt
 from minitask.run.state import Standing, State
 
 
-def report_document(records: tuple[Record, ...], standing: Standing | None) -> dict[str, Any]:
-    """All the records of a task, and where it stands, as JSON."""
+def report_document(
+    records: tuple[Record, ...], standing: Standing | None, calls: tuple[Record, ...] = ()
+) -> dict[str, Any]:
+    """All the records of a task, the calls beside its attempts, and where it stands, as JSON."""
     return {
         "task": records[-1].task,
         "state": standing.state.value if standing else None,
         "merge": standing.merge if standing else None,
         "records": [record_document(record) for record in records],
+        "calls": [record_document(call) for call in calls],
     }
 
 
-def render_report(records: tuple[Record, ...], standing: Standing | None) -> str:
-    """The latest attempt in full, the earlier ones in a line each, and what is next."""
+def render_report(
+    records: tuple[Record, ...], standing: Standing | None, calls: tuple[Record, ...] = ()
+) -> str:
+    """The latest attempt in full, the earlier ones and the calls beside them in a line each, and what is next."""
     record = records[-1]
     attempt = record.attempt
     usage = attempt.usage
@@ -34,6 +39,8 @@ def render_report(records: tuple[Record, ...], standing: Standing | None) -> str
         f"  base      {record.base[:12]}"
         + (f", candidate {record.candidate[:12]}" if record.candidate else ""),
     ]
+    if attempt.decision is not None:
+        lines.append(f"  because   {attempt.decision.reason}")
     if standing and standing.merge:
         lines.append(
             f"  merged    {standing.merge[:12]} on {record.target.removeprefix('refs/heads/')}"
@@ -52,7 +59,11 @@ def render_report(records: tuple[Record, ...], standing: Standing | None) -> str
     )
     lines += [f"  note      {note}" for note in record.notes]
     lines += [
-        f"  earlier   attempt {item.attempt.n}: {item.attempt.verdict.value}"
+        f"  {call.kind:8}  attempt {call.attempt.n}, {_asked(call)}: {call.attempt.reason}"
+        for call in calls
+    ]
+    lines += [
+        f"  earlier   attempt {item.attempt.n}: {item.attempt.verdict.value}{_why(item)}"
         for item in records[:-1]
     ]
     lines.append(f"  next      {next_step(record, state)}")
@@ -71,6 +82,15 @@ def next_step(record: Record, state: State | None) -> str:
     if record.candidate:
         return f"git diff {record.base[:12]} {record.candidate[:12]}; mend the spec, commit it, minitask exec {name}"
     return f"mend the spec, commit it, minitask exec {name}"
+
+
+def _asked(call: Record) -> str:
+    return f"tier {call.attempt.tier} ({call.attempt.model}), {dollars(call.attempt.cost_usd)}"
+
+
+def _why(record: Record) -> str:
+    first = record.attempt.reason.partition("\n")[0]
+    return f", tier {record.attempt.tier}" + (f": {first}" if first else "")
 
 
 def _tokens(usage: Usage) -> str:

@@ -140,8 +140,8 @@ def _went_on(engine: Engine, under: Undertaking, core: Core) -> TaskResult | Non
     """Everything behind a judged attempt, up to the task's result, or to where somebody is to be asked."""
     while not _asks_on(engine, under):
         sequel = follow(engine, under)
-        goes_back = sequel is not None and sequel.goes_back
-        record, note = put_on_record(engine, under, goes_back=goes_back)
+        goes_on = sequel is not None and sequel.goes_on
+        record, note = put_on_record(engine, under, goes_on=goes_on)
         if sequel is None:
             return finish(engine, under, record, note)
         work = sequel.begin(engine, under, record)

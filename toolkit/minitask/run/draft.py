@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from minitask.executors.model import Work
 from minitask.gates.ruling import Ruling
-from minitask.ledger.decision import Decision, Weighed
+from minitask.ledger.decision import CORRECT, FIRST, Decision, Weighed
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.route import Route
@@ -23,8 +23,8 @@ class Draft:
 
     `heads` are the task's refs, as they were at the start; `commit` and `tree` are set once there is a candidate.
     `after`: another tier failed at the very spec before. `settles` is set as it ends: whether it tells what its tier
-    can do. `message` is the candidate's, where a gate made one; `transport`: nobody could be reached; `corrects`: it is
-    the reviewer's own correction.
+    can do. `message` is the candidate's, where a gate made one; `transport`: nobody could be reached; `step` is what
+    the attempt follows from.
     """
 
     task: Task
@@ -51,8 +51,13 @@ class Draft:
     settles: bool = False
     reviewed: bool = False
     transport: bool = False
-    corrects: bool = False
+    step: str = FIRST
     message: str = ""
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it is a reviewer's own correction."""
+        return self.step == CORRECT
 
     def fail(self, verdict: Verdict, gate: str, reason: str) -> None:
         """Note that a gate could not even be asked."""
@@ -98,4 +103,5 @@ class Draft:
             cost_usd=estimate.cost_usd if estimate else None,
             after_failure=self.after,
             settles=self.settles,
+            step=self.step,
         )

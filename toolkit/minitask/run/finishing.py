@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.record import Record, TaskResult
 from minitask.repo import refs
 from minitask.run import paid
@@ -17,15 +18,16 @@ from minitask.run.sealing import move_branch, record_landing, seal
 from minitask.run.undertaking import Undertaking
 
 
-def put_on_record(engine: Engine, under: Undertaking, *, goes_back: bool) -> tuple[Record, str]:
+def put_on_record(engine: Engine, under: Undertaking, *, goes_on: bool) -> tuple[Record, str]:
     """Record the attempt and move the task's branch to its candidate; the record, and a note where the branch stayed.
 
-    One whose change `goes_back` to be repaired does not tell yet what its tier can do.
+    One whose change `goes_on` to be repaired or corrected does not tell yet what its tier can do, and neither does the
+    correction itself.
     """
     task, draft = under.task, under.draft
     ruling = draft.ruling
     told = is_capability(draft.route, draft.verdict, ruling.gate, ruling.reason)
-    draft.settles = told and not goes_back
+    draft.settles = told and not goes_on and draft.step not in (CORRECT, APPLY)
     attempt = draft.attempt(engine)
     lands = draft.verdict.is_good and under.wishes.merge and not needs_approval(engine, task)
     with engine.writing:

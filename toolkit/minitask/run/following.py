@@ -13,6 +13,7 @@ from functools import partial
 
 from minitask.edits.model import Change
 from minitask.executors.model import Round, Work
+from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
 from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.policy.route import SCRIPT, Route, filled, next_rung
 from minitask.repo import refs
@@ -39,11 +40,11 @@ Begin = Callable[[Engine, Undertaking, Record], Work | None]
 class Sequel:
     """What follows: `begin` sets the next attempt up, and gives its work where that is at hand.
 
-    `goes_back`: the very model gets another round.
+    `goes_on`: the change is taken further, so that it does not tell yet what its tier can do.
     """
 
     begin: Begin
-    goes_back: bool = False
+    goes_on: bool = False
 
 
 def follow(engine: Engine, under: Undertaking) -> Sequel | None:
@@ -55,9 +56,9 @@ def follow(engine: Engine, under: Undertaking) -> Sequel | None:
     if correction is not None:
         return correction
     if _goes_back(engine, under):
-        return Sequel(_repair, goes_back=True)
+        return Sequel(_repair, goes_on=True)
     if _goes_to_apply(engine, under):
-        return Sequel(_apply)
+        return Sequel(_apply, goes_on=True)
     higher = _next_rung(engine, under)
     return None if higher is None else Sequel(partial(_climb, route=higher))
 
@@ -68,7 +69,7 @@ def _correction(under: Undertaking) -> Sequel | None:
     if found is None or draft.ruling.gate != REVIEW or not draft.reviewed:
         return None
     changes = corrected(under, found)
-    return None if changes is None else Sequel(partial(_correct, changes=changes))
+    return None if changes is None else Sequel(partial(_correct, changes=changes), goes_on=True)
 
 
 def _goes_back(engine: Engine, under: Undertaking) -> bool:
@@ -115,7 +116,7 @@ def _repair(engine: Engine, under: Undertaking, record: Record) -> None:
     assert draft.work is not None  # noqa: S101 - there was a change
     engine.emit(Progress(under.task.name, "repair", record.attempt.reason))
     back = Round(draft.work.reply, _problem(under, record), draft.work.changes)
-    following = _next_draft(engine, under, record, draft.route)
+    following = _next_draft(engine, under, record, draft.route, step=REPAIR)
     following.reply_format = draft.reply_format
     under.order = replace(under.order, history=(*under.order.history, back))
     under.errand = replace(under.errand, history=under.rounds)
@@ -137,7 +138,8 @@ def _apply(engine: Engine, under: Undertaking, record: Record) -> None:
     back = Round(draft.work.reply, describe_review(under.review), draft.work.changes)
     ladder = replace(route, ladder=reviewed.ladder, task_class=reviewed.task_class)
     under.applies += 1
-    _go_to(engine, under, record, replace(ladder, review=reviewed.review), history=(back,))
+    onward = replace(ladder, review=reviewed.review)
+    _go_to(engine, under, record, onward, step=APPLY, history=(back,))
     under.draft.reviewed = under.reviews >= engine.settings.routing.review_rounds
 
 
@@ -149,7 +151,7 @@ def _climb(engine: Engine, under: Undertaking, record: Record, *, route: Route) 
         told = _problem(under, record)
         under.prepared = replace(under.prepared, feedback=told)
     under.reviews, under.review = 0, None
-    _go_to(engine, under, record, route)
+    _go_to(engine, under, record, route, step=CLIMB)
 
 
 def _correct(
@@ -169,8 +171,8 @@ def _correct(
     )
     engine.emit(Progress(under.task.name, "correct", route.reason))
     work = reviewers_work(under, changes, route)
-    under.draft = _next_draft(engine, under, record, route)
-    under.draft.work, under.draft.corrects = work, True
+    under.draft = _next_draft(engine, under, record, route, step=CORRECT)
+    under.draft.work = work
     under.draft.reviewed = under.reviews >= engine.settings.routing.review_rounds
     return work
 
@@ -181,10 +183,11 @@ def _go_to(
     record: Record,
     route: Route,
     *,
+    step: str,
     history: tuple[Round, ...] = (),
 ) -> None:
     """Set the next attempt up on another route."""
-    under.draft = _next_draft(engine, under, record, route)
+    under.draft = _next_draft(engine, under, record, route, step=step)
     order, meter, errand, batched = equip(
         engine, under.task, under.wishes, under.draft, purse=under.purse, prepared=under.prepared
     )
@@ -197,7 +200,9 @@ def _go_to(
         under.order = metered(under.order, under.meter)
 
 
-def _next_draft(engine: Engine, under: Undertaking, record: Record, route: Route) -> Draft:
+def _next_draft(
+    engine: Engine, under: Undertaking, record: Record, route: Route, *, step: str
+) -> Draft:
     """The draft of the next attempt, the present one being on record."""
     draft = under.draft
     heads = dict(draft.heads)
@@ -214,6 +219,7 @@ def _next_draft(engine: Engine, under: Undertaking, record: Record, route: Route
         draft.anchor,
         before=draft.before,
         after=after,
+        step=step,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from minitask.edits.lint import check_script
+from minitask.edits.lint import check_script, is_free
 from minitask.errors import UsageError
 from minitask.repo import history
 from minitask.repo.cache import Cache
@@ -17,6 +18,7 @@ from minitask.run.finding import is_spec_name
 from minitask.run.parsing import parse_once
 from minitask.run.tasks import PROJECTS
 from minitask.run.trees import CommitTree, WorkTree
+from minitask.spec.batches import check_batches, home_of
 from minitask.spec.checks import check_all, check_anchor
 from minitask.spec.model import Diagnostic, Severity, Spec
 from minitask.spec.names import task_names
@@ -39,28 +41,40 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The spec files to check: their paths below `top`, with their texts."""
+    """The spec files to check: their paths below `top`, with their texts.
+
+    `whole` are the folders below `top` of which all specs are among them, with all folders in them.
+    """
 
     top: Path
     texts: Mapping[str, str]
+    whole: frozenset[str] = frozenset()
+
+    def has_whole(self, home: str) -> bool:
+        """Whether a project's every spec is here, be it a file or a folder."""
+        parents = (home, *map(str, PurePosixPath(home).parents))
+        return home in self.texts or not self.whole.isdisjoint(parents)
 
 
 def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
     """The spec files that paths name, or all below `mini-projects`; `UsageError` where one is not there."""
     found: dict[str, str] = {}
+    whole: set[str] = set()
     root = top.resolve()
     for place in [folder / word for word in words] or [top / PROJECTS]:
         if not place.exists():
             raise UsageError(
                 f"{place} does not exist", hint="name spec files or folders that hold them"
             )
+        if place.is_dir() and place.resolve().is_relative_to(root):
+            whole.add(place.resolve().relative_to(root).as_posix())
         for path in _spec_files(place.resolve()):
             real = path.resolve() if path.is_symlink() else path
             if not real.is_relative_to(root):
                 raise UsageError(f"{path} is outside {top}")
             name = real.relative_to(root).as_posix()
             found[name] = real.read_bytes().decode("utf-8", "surrogateescape")
-    return Sources(top, found)
+    return Sources(top, found, frozenset(whole))
 
 
 def check_sources(sources: Sources, repository: Repository | None) -> Checked:
@@ -89,11 +103,15 @@ class Surroundings:
     objects: Objects | None
     head: str | None = None
 
+    def tip(self) -> CommitTree | None:
+        """HEAD's files."""
+        return CommitTree(self.objects, self.head) if self.objects and self.head else None
+
     def committed(self) -> set[str]:
         """The spec files that are at HEAD just as they are in the checkout."""
-        if self.objects is None or self.head is None:
+        tree = self.tip()
+        if tree is None:
             return set()
-        tree = CommitTree(self.objects, self.head)
         texts = self.sources.texts.items()
         return {path for path, text in texts if _is_committed(tree, path, text)}
 
@@ -110,7 +128,8 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
     found = [item for file in files for item in file.diagnostics]
     specs = [spec for file in files for spec in file.specs]
     worktree = WorkTree(sources.top)
-    for group, tree, anchors in _groups(specs, around, worktree):
+    committed = around.committed()
+    for group, tree, anchors in _groups(specs, around, worktree, committed):
         judged = set(map(id, group))
         beside = [spec for spec in specs if id(spec) not in judged]
         found += check_all(group, tree=tree, known=beside, anchors=anchors)
@@ -119,8 +138,25 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
         named = spec.options.anchor
         commit = around.objects.commit(named) if around.objects and named else named
         found += check_anchor(spec, commit=commit)
+    for project in _whole_projects(specs, sources):
+        tree = around.tip() if committed.issuperset(spec.path for spec in project) else worktree
+        found += check_batches(
+            project, is_there=partial(_is_file, tree or worktree), is_free=is_free, found=found
+        )
     ordered = sorted(set(found), key=lambda item: (item.path, item.line, item.code, item.message))
     return Checked(tuple(ordered), len(specs)), worktree.seen()
+
+
+def _whole_projects(specs: Sequence[Spec], sources: Sources) -> list[list[Spec]]:
+    """The specs by project, of those projects that are here as a whole."""
+    homes: dict[str, list[Spec]] = {}
+    for spec in specs:
+        homes.setdefault(home_of(spec), []).append(spec)
+    return [group for home, group in homes.items() if sources.has_whole(home)]
+
+
+def _is_file(tree: Tree, path: str) -> bool:
+    return tree.kind(path) == "file"
 
 
 def _is_committed(tree: CommitTree, path: str, text: str) -> bool:
@@ -132,10 +168,9 @@ def _is_committed(tree: CommitTree, path: str, text: str) -> bool:
 
 
 def _groups(
-    specs: Sequence[Spec], around: Surroundings, worktree: WorkTree
+    specs: Sequence[Spec], around: Surroundings, worktree: WorkTree, committed: set[str]
 ) -> list[tuple[list[Spec], Tree, dict[str, Tree]]]:
     """Specs with the tree that each starts from: HEAD, the checkout, or its anchor where it has landed."""
-    committed = around.committed()
     if around.repository is None or around.objects is None or around.head is None or not committed:
         return [(list(specs), worktree, {})]
     objects, head = around.objects, around.head
@@ -189,6 +224,7 @@ def _key(sources: Sources, head: str | None) -> str:
     digest = hashlib.sha256()
     for path, text in sources.texts.items():
         digest.update(f"{path}\0{len(text)}\0{text}".encode("utf-8", "surrogateescape"))
+    digest.update("\0".join(sorted(sources.whole)).encode("utf-8", "surrogateescape"))
     return f"validate\0{head}\0{digest.hexdigest()}"
 
 
