@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from minitask.errors import UsageError
-from minitask.policy.route import Demand, choose
+from minitask.policy.choice import choose
+from minitask.policy.route import Demand
 from minitask.settings import Layer, resolve
 from minitask.spec.model import Options, Spec, Tier
 

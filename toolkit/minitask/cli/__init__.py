@@ -23,6 +23,7 @@ COMMANDS = {
     "status": "where the tasks stand",
     "graph": "draw a project: waves, what waits for what and why",
     "show": "the report of a task's latest attempt",
+    "record-usage": "book planning that was done elsewhere: in a chat, in an agent",
     "report": "tokens, costs, savings and failures, over all attempts",
     "simulate": "replay routing policies over past figures; nothing is spent",
     "review": "judge a task, or have a whole project verified",
@@ -36,7 +37,7 @@ COMMANDS = {
     "doctor": "check git, the sandbox, the settings and the executors",
     "demo": "watch a real plan of nine specs run, in a throw-away repository",
 }
-"""Every command and its one line of help; a command's module has its name."""
+"""Every command and its one line of help; a command's module has its name, with `_` for `-`."""
 
 
 class LazyGroup(click.Group):
@@ -50,7 +51,7 @@ class LazyGroup(click.Group):
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"minitask.cli.{cmd_name}").command
+        command = import_module(f"minitask.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 

@@ -15,6 +15,7 @@ from minitask.ledger.record import TaskResult
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
 from minitask.run.askers import Askers, Pool
+from minitask.run.budgets import token_budgets
 from minitask.run.cluster import SCHEME, Cluster
 from minitask.run.engine import Engine
 from minitask.run.finding import Found, find_tasks
@@ -84,10 +85,11 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
         results = _run(engine, found, place, options, limit=limit)
         seconds = engine.clock() - started
+        batches = () if as_json else token_budgets(engine, found.tasks, results, place)
     from minitask.reports.results import RunSummary, render_run, run_document
 
     target = place.target.removeprefix("refs/heads/")
-    summary = RunSummary(", ".join(specs), target, results, seconds)
+    summary = RunSummary(", ".join(specs), target, results, seconds, batches)
     if as_json:
         print_json(run_document(summary))
     else:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from minitask.ledger.record import Record
+from minitask.ledger.record import Record, TaskResult
+from minitask.spec.model import Tier
 from minitask.values import dataclass
 
 CLOSE = 0.2
@@ -25,6 +26,58 @@ class EstimateError:
     close: int
 
 
+@dataclass(frozen=True, slots=True)
+class BatchTokens:
+    """What the tasks of a wave took of models in one run, beside what was planned; input and output together.
+
+    `tasks` are those of which both is known, and the sums are theirs. `left_out` called models too, but their tokens
+    were not counted, or nothing was planned for them.
+    """
+
+    wave: int
+    tasks: int
+    planned: int
+    actual: int
+    left_out: int = 0
+
+    @property
+    def percent(self) -> float | None:
+        """+10 where a tenth more was taken than planned; None where none was planned."""
+        return 100 * (self.actual - self.planned) / self.planned if self.planned else None
+
+    @property
+    def is_close(self) -> bool:
+        """Whether it is within 20 % of the plan."""
+        return is_close(self.actual, self.planned)
+
+
+def batch_tokens(
+    results: Iterable[TaskResult],
+    *,
+    waves: Mapping[str, int],
+    planned: Mapping[str, int | None],
+) -> tuple[BatchTokens, ...]:
+    """Each wave that called a model, first to last; waves and the specs' own estimates are by task.
+
+    Where a spec makes none, the estimate of the route that its first attempt took stands in. Everything counts that
+    the run spent on a task: its attempts and the calls beside them. Tasks that no model worked on are left out.
+    """
+    groups: dict[int, list[tuple[int | None, int | None]]] = {}
+    for result in results:
+        if _called_a_model(result):
+            plan = planned.get(result.task)
+            pair = (_routed(result) if plan is None else plan, _spent(result))
+            groups.setdefault(waves[result.task], []).append(pair)
+    found = []
+    for wave in sorted(groups):
+        pairs = [
+            (plan, spent) for plan, spent in groups[wave] if plan is not None and spent is not None
+        ]
+        plans, actuals = (sum(pair[side] for pair in pairs) for side in (0, 1))
+        found.append(BatchTokens(wave, len(pairs), plans, actuals, len(groups[wave]) - len(pairs)))
+    return tuple(found)
+
+
 def estimate_error(attempts: Iterable[Record]) -> EstimateError:
     """The error of all estimates that can be compared."""
     pairs = [pair for pair in map(_pair, attempts) if pair is not None]
@@ -41,6 +94,28 @@ def estimate_error(attempts: Iterable[Record]) -> EstimateError:
 def is_close(actual: int, expected: int) -> bool:
     """Whether a count is within 20 % of what was expected."""
     return abs(actual - expected) <= CLOSE * expected
+
+
+def _called_a_model(result: TaskResult) -> bool:
+    """Whether a model answered that worked on the task, or beside it before anybody had; unknown counts as answered."""
+    scripted = [attempt.tier == Tier.NONE.value for attempt in result.attempts]
+    return result.usage.requests != 0 and _spent(result) != 0 and not (scripted and all(scripted))
+
+
+def _routed(result: TaskResult) -> int | None:
+    """What the route of the first attempt by a model was expected to take."""
+    for attempt in result.attempts:
+        decision = attempt.decision
+        if decision and decision.input_tokens is not None and decision.output_tokens is not None:
+            return decision.input_tokens + decision.output_tokens
+    return None
+
+
+def _spent(result: TaskResult) -> int | None:
+    usage = result.usage
+    if usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return usage.input_tokens + usage.output_tokens
 
 
 def _pair(record: Record) -> tuple[tuple[int, int], tuple[int, int]] | None:

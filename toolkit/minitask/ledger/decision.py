@@ -84,5 +84,5 @@ def parse_decision(document: dict[str, Any] | None) -> Decision | None:
         cost_usd=None if cost is None else Decimal(cost),
         after_failure=bool(document["after_failure"]),
         settles=bool(document["settles"]),
-        step=document["step"],
+        step=document.get("step") or FIRST,
     )

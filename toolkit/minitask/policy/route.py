@@ -1,31 +1,23 @@
 """Which tier, executor and model a task goes to, who reviews it, and why, each in one line.
 
-What was asked for comes first, then the config's rules, then the tier that implementing starts at; from there up, the
-ladder says which rungs are worth climbing. The same ledger, config and spec always give the same route.
+The values, and the way that needs no model; `choice` has all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import field
 from decimal import Decimal
 
-from minitask.errors import RefusedError, UsageError
-from minitask.policy.ladder import Odds, Rung, Step, climb
-from minitask.policy.rules import Said, consult
-from minitask.policy.tokens import token_scale
-from minitask.policy.traits import Traits, traits_of
-from minitask.settings import Settings, TierSetting
+from minitask.errors import UsageError
+from minitask.policy.ladder import Step
+from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier
 from minitask.values import dataclass
 
 SCRIPT = "script"
 TIERS = tuple(tier.value for tier in Tier)
 MODEL_TIERS = TIERS[1:]
-PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
-"""How likely a first try passes, as long as the ledger has nothing to say."""
-AFTER_FAILURE = 0.75
-"""By what factor it is less likely once another tier failed: failures come together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +78,10 @@ class Experience:
 NOTHING_KNOWN = Experience()
 
 
-def choose(
-    spec: Spec,
-    settings: Settings,
-    *,
-    demand: Demand,
-    scripted: bool,
-    known: Experience = NOTHING_KNOWN,
-) -> Route:
-    """The cheapest way that fits; `scripted`: the spec's edits cover it.
+def find_script_route(spec: Spec, demand: Demand, *, scripted: bool) -> Route | None:
+    """The way that needs no model, where it was asked for or nothing else was; `scripted`: the spec's edits cover it.
 
-    Raises `UsageError` where the config has nobody for it, `RefusedError` where the spec asks for more than it may.
+    Raises `UsageError` where it was asked for and they do not.
     """
     options = spec.options
     wanted = demand.tier or (options.tier.value if options.tier else None)
@@ -104,272 +89,8 @@ def choose(
     model = demand.model or options.model
     if SCRIPT in (executor, wanted) or wanted == Tier.NONE.value:
         return _script_route(scripted=scripted)
-    if scripted and not (wanted or executor or model):
-        return _script_route(scripted=True)
-    choice = _Choice(spec, settings, traits_of(spec), known)
-    if executor:
-        found = choice.named(executor, model, wanted)
-    elif demand.tier or model:
-        found = choice.pinned(wanted, model)
-    else:
-        found = choice.climbed(options.tier.value if options.tier else None)
-    _check_cap(spec, settings, demand, found)
-    return found
-
-
-def next_rung(
-    route: Route, settings: Settings, *, known: Experience, spec: Spec, why: str = "failed"
-) -> Route | None:
-    """The next rung above a route's that is climbed; None where there is none, or the task was sent where it is."""
-    place = TIERS.index(route.tier.value)
-    above = [step for step in route.ladder if step.use and TIERS.index(step.tier) > place]
-    if not above:
-        return None
-    choice = _Choice(spec, settings, traits_of(spec), known)
-    said = choice.said
-    wanted = said.tier if said.tier and known.failures else None
-    higher = [step for step in above if wanted and TIERS.index(step.tier) >= TIERS.index(wanted)]
-    step = (higher or above)[0]
-    reason = f"{route.tier.value} {why}"
-    if higher and said.tier_reason:
-        reason += f"; {said.tier_reason}"
-    skipped = [
-        each.reason for each in route.ladder if not each.use and _is_between(each, route, step)
-    ]
-    return choice.route(step.tier, "; ".join([reason, *skipped]), ladder=route.ladder)
-
-
-def _is_between(each: Step, route: Route, step: Step) -> bool:
-    low, high = TIERS.index(route.tier.value), TIERS.index(step.tier)
-    return low < TIERS.index(each.tier) < high and each.q is not None
-
-
-def review_tier(settings: Settings, said: Said) -> tuple[str, str]:
-    """The tier that reviews a change, empty for none, and why."""
-    if said.review:
-        tier = "" if said.review == Tier.NONE.value else said.review
-        return tier, said.review_reason
-    if "review" not in settings.gates:
-        return "", "no gate of the config asks for a review"
-    tier = settings.routing.entry["review"]
-    return ("" if tier == Tier.NONE.value else tier), f"reviewing starts at tier {tier}"
-
-
-def filled(settings: Settings, tier: str) -> str | None:
-    """The tier itself if it has an executor, else the nearest above it that has, else the nearest below."""
-    place = MODEL_TIERS.index(tier)
-    order = (*MODEL_TIERS[place:], *reversed(MODEL_TIERS[:place]))
-    return next((name for name in order if name in settings.tiers), None)
-
-
-class _Choice:
-    """A route being chosen."""
-
-    def __init__(self, spec: Spec, settings: Settings, traits: Traits, known: Experience) -> None:
-        self._spec = spec
-        self._settings = settings
-        self._traits = traits
-        self._known = known
-        self.said = consult(settings.routing.rules, traits, failures=known.failures)
-
-    def named(self, executor: str, model: str | None, wanted: str | None) -> Route:
-        """The route to an executor that was asked for."""
-        settings = self._settings
-        if executor not in settings.executors:
-            names = ", ".join(sorted(settings.executors)) or "none"
-            raise UsageError(
-                f"no executor is called {executor} (known: {names})", hint=how_to_add(settings)
-            )
-        held = (name for name, entry in settings.tiers.items() if entry.executor == executor)
-        tier = wanted or next(held, Tier.CHEAP.value)
-        entry = settings.tiers.get(tier)
-        if model is None:
-            if entry is None or entry.executor != executor:
-                raise UsageError(
-                    f"no model is named for executor {executor}", hint="name one with --model"
-                )
-            model = entry.model
-        why = f"executor {executor} was asked for"
-        return self.route(tier, why, to=TierSetting(executor, model))
-
-    def pinned(self, wanted: str | None, model: str | None) -> Route:
-        """The route to a tier or a model that was asked for: no other is tried."""
-        if wanted is None:
-            found = self.climbed(None)
-            tier = found.tier.value
-            entry = self._settings.tiers[tier]
-            why = f"model {model} was asked for"
-            return self.route(tier, why, to=TierSetting(entry.executor, model or entry.model))
-        entry = self._entry(wanted)
-        to = TierSetting(entry.executor, model or entry.model)
-        return self.route(wanted, f"tier {wanted} was asked for", to=to)
-
-    def climbed(self, asked: str | None) -> Route:
-        """The first rung that is climbed, from the tier that the spec, a rule or the config starts at."""
-        start, why = self._start(asked)
-        if asked:
-            self._entry(asked)
-        near = filled(self._settings, start)
-        if near is None:
-            raise UsageError(
-                "the spec has no edit script that covers its files, and no tier has an executor",
-                hint=how_to_add(self._settings),
-            )
-        if near != start:
-            why += f", which has no executor; {near} is the nearest that has one"
-        steps = self._ladder(near)
-        used = [step for step in steps if step.use]
-        skipped = [step.reason for step in steps if not step.use and step.q is not None]
-        tier = used[0].tier
-        notes = [why, *skipped] if tier != near else [why]
-        return self.route(tier, "; ".join(notes), ladder=steps)
-
-    def route(
-        self,
-        tier: str,
-        reason: str,
-        *,
-        to: TierSetting | None = None,
-        ladder: tuple[Step, ...] = (),
-    ) -> Route:
-        """The route to a tier, with who reviews what comes of it."""
-        entry = to or self._settings.tiers[tier]
-        review, review_reason = review_tier(self._settings, self.said)
-        return Route(
-            Tier(tier),
-            entry.executor,
-            entry.model,
-            reason,
-            review=review,
-            review_reason=review_reason,
-            task_class=self._traits.task_class,
-            ladder=ladder or (Step(tier, use=True, reason=reason),),
-            estimate=self._estimate(entry),
-        )
-
-    def _start(self, asked: str | None) -> tuple[str, str]:
-        """The tier to start at, and why; no higher than the cap, no lower than what failed already."""
-        routing = self._settings.routing
-        if asked:
-            start, why = asked, f"tier {asked} was asked for"
-        elif self.said.tier:
-            start, why = self.said.tier, f"{self.said.tier_reason}: tier {self.said.tier}"
-        else:
-            start = routing.entry["implement"]
-            start, why = _model_tier(start), f"implementing starts at tier {start}"
-        if not asked and MODEL_TIERS.index(start) > MODEL_TIERS.index(routing.cap):
-            start, why = routing.cap, f"{why}, and {routing.cap} is the cap"
-        failed = [tier for tier in MODEL_TIERS if tier in self._known.failed_tiers]
-        above = self._above(failed[-1]) if failed else None
-        if not asked and above and MODEL_TIERS.index(above) > MODEL_TIERS.index(start):
-            start, why = above, f"{failed[-1]} failed at this spec before"
-        return start, why
-
-    def _above(self, tier: str) -> str | None:
-        """The next tier that may be climbed to."""
-        routing = self._settings.routing
-        rest = MODEL_TIERS[MODEL_TIERS.index(tier) + 1 : MODEL_TIERS.index(routing.cap) + 1]
-        return next(
-            (each for each in rest if each in self._settings.tiers and each in routing.escalation),
-            None,
-        )
-
-    def _ladder(self, start: str) -> tuple[Step, ...]:
-        """Every tier, cheapest first: those below the start and those that do not serve are left out, and why."""
-        served, left_out = [], []
-        for tier in MODEL_TIERS:
-            reason = self._why_not(tier, start)
-            if reason:
-                left_out.append(Step(tier, use=False, reason=reason))
-            else:
-                served.append(tier)
-        if not served:
-            served, left_out = [start], [step for step in left_out if step.tier != start]
-        steps = (*left_out, *self._climbed(served))
-        return tuple(sorted(steps, key=lambda step: MODEL_TIERS.index(step.tier)))
-
-    def _climbed(self, tiers: list[str]) -> tuple[Step, ...]:
-        routing = self._settings.routing
-        rungs = [self._rung(tier) for tier in tiers]
-        dearest = max((rung.cost_usd or Decimal(0) for rung in rungs), default=Decimal(0))
-        loss = 2 * dearest if routing.giving_up_usd is None else routing.giving_up_usd
-        return climb(
-            rungs,
-            loss_usd=loss + routing.validation_usd,
-            validation_usd=routing.validation_usd,
-            explores=self._known.explores,
-        )
-
-    def _why_not(self, tier: str, start: str) -> str:
-        settings = self._settings
-        routing = settings.routing
-        place = MODEL_TIERS.index(tier)
-        if place < MODEL_TIERS.index(start):
-            return f"below {start}, where this task starts"
-        if tier not in settings.tiers:
-            return "no executor"
-        if tier == start:
-            return self._too_small(tier)
-        if place > MODEL_TIERS.index(routing.cap):
-            return f"above the cap {routing.cap}"
-        if tier not in routing.escalation:
-            return "not in routing.escalation"
-        return self._too_small(tier)
-
-    def _too_small(self, tier: str) -> str:
-        entry = self._settings.tiers[tier]
-        held = self._settings.models.get(entry.model)
-        estimate = self._estimate(entry)
-        needed = estimate.input_tokens + estimate.output_tokens
-        if held is None or held.context_tokens is None or needed <= held.context_tokens:
-            return ""
-        return f"about {needed:,} tokens do not fit the {held.context_tokens:,} of {entry.model}"
-
-    def _rung(self, tier: str) -> Rung:
-        prior = PRIORS[tier]
-        first, after = self._known.odds(tier, False), self._known.odds(tier, True)
-        return Rung(
-            tier,
-            self._estimate(self._settings.tiers[tier]).cost_usd,
-            Odds(prior, *first),
-            Odds(prior * AFTER_FAILURE, *after),
-        )
-
-    def _estimate(self, entry: TierSetting) -> Estimate:
-        scale = token_scale(entry.model)
-        input_tokens = round(self._known.prompt_tokens * scale)
-        output_tokens = self._traits.output_tokens
-        cost = self._known.price(entry, input_tokens, output_tokens)
-        return Estimate(input_tokens, output_tokens, cost)
-
-    def _entry(self, tier: str) -> TierSetting:
-        entry = self._settings.tiers.get(tier)
-        if entry is None:
-            raise UsageError(f"the tier {tier} has no executor", hint=how_to_add(self._settings))
-        return entry
-
-
-def _check_cap(spec: Spec, settings: Settings, demand: Demand, route: Route) -> None:
-    """Refuse a spec that asks for more than the config's cap; the user himself may."""
-    cap = settings.routing.cap
-    options = spec.options
-    allowed = MODEL_TIERS[: MODEL_TIERS.index(cap) + 1]
-    if cap == MODEL_TIERS[-1]:
-        return
-    asks = (options.tier and not demand.tier) or (options.executor and not demand.executor)
-    if asks and route.tier.value not in allowed:
-        raise RefusedError(
-            f"the spec asks for tier {route.tier.value}, and {cap} is the highest that a spec may",
-            where=f"{spec.path}:{spec.line_of('options.tier')}",
-            hint=f"lower it, raise routing.cap, or ask for it yourself: --tier {route.tier.value}",
-        )
-    known = {settings.tiers[tier].model for tier in allowed if tier in settings.tiers}
-    if options.model and not demand.model and options.model not in known:
-        raise RefusedError(
-            f"the spec asks for model {options.model}, which no tier up to {cap} has",
-            where=f"{spec.path}:{spec.line_of('options.model')}",
-            hint=f"take it out, raise routing.cap, or ask for it yourself: --model {options.model}",
-        )
+    free = scripted and not (wanted or executor or model)
+    return _script_route(scripted=True) if free else None
 
 
 def _script_route(*, scripted: bool) -> Route:
@@ -386,17 +107,4 @@ def _script_route(*, scripted: bool) -> Route:
         why,
         ladder=(Step(Tier.NONE.value, use=True, reason=why),),
         estimate=Estimate(0, 0, Decimal(0)),
-    )
-
-
-def _model_tier(tier: str) -> str:
-    return MODEL_TIERS[0] if tier == Tier.NONE.value else tier
-
-
-def how_to_add(settings: Settings) -> str:
-    """How the config gets executors: what is ignored until the user trusts it, or where to write them."""
-    ignored = next((note for note in settings.notes if "minitask trust" in note), "")
-    return (
-        ignored
-        or "add `executors` and `tiers` to minitask.yaml (`minitask init` writes an example)"
     )

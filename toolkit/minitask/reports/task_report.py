@@ -58,10 +58,7 @@ def render_report(
         f"{dollars(record.baseline_cost_usd)}, estimated)"
     )
     lines += [f"  note      {note}" for note in record.notes]
-    lines += [
-        f"  {call.kind:8}  attempt {call.attempt.n}, {_asked(call)}: {call.attempt.reason}"
-        for call in calls
-    ]
+    lines += [f"  {render_call(call)}" for call in calls]
     lines += [
         f"  earlier   attempt {item.attempt.n}: {item.attempt.verdict.value}{_why(item)}"
         for item in records[:-1]
@@ -82,6 +79,12 @@ def next_step(record: Record, state: State | None) -> str:
     if record.candidate:
         return f"git diff {record.base[:12]} {record.candidate[:12]}; mend the spec, commit it, minitask exec {name}"
     return f"mend the spec, commit it, minitask exec {name}"
+
+
+def render_call(call: Record) -> str:
+    """A call beside the attempts, in a line, and what it said below."""
+    first = f"{call.kind:8}  attempt {call.attempt.n}, {_asked(call)}: {call.attempt.reason}"
+    return "\n".join([first, *(f"            {note}" for note in call.notes)])
 
 
 def _asked(call: Record) -> str:

@@ -9,7 +9,8 @@ from minitask.errors import StoppedError
 from minitask.executors import http
 from minitask.executors.model import ExecutorFailure
 from minitask.repo import process
-from minitask.run.attempt import Outcome, ask
+from minitask.run.attempt import ask
+from minitask.run.consulting import Outcome
 from minitask.run.engine import Engine
 from minitask.run.paid import Answered
 from minitask.run.tasks import Task

@@ -15,11 +15,10 @@ from minitask.errors import BudgetError, EditError, MachineError, RefusedError, 
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.registry import make_executor
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, TaskResult, Verdict
-from minitask.run import consulting, messages, paid, prelude, reviewing
-from minitask.run.consulting import Outcome
+from minitask.policy.route import SCRIPT
+from minitask.run import paid
 from minitask.run.engine import Engine, Progress
 from minitask.run.finishing import finish, put_on_record
-from minitask.run.following import follow
 from minitask.run.judging import judge
 from minitask.run.outcome import landed_result, make_result, stopped, stopped_later
 from minitask.run.paid import Answered
@@ -30,8 +29,10 @@ from minitask.run.undertaking import Undertaking, Wishes
 
 if TYPE_CHECKING:
     from minitask.executors.http import Post
+    from minitask.run.consulting import Outcome
+    from minitask.run.following import Sequel
 
-__all__ = ["Outcome", "ask", "begin", "conclude", "run_task"]
+# What asks models questions is imported where one is asked: most tasks need none of it.
 
 
 def run_task(engine: Engine, task: Task, wishes: Wishes) -> TaskResult:
@@ -60,8 +61,10 @@ def begin(
             done = take_proven(engine, task, lands=wishes.merge, land=wishes.land)
         with core or nullcontext():
             found: TaskResult | Undertaking = done or undertake(engine, task, wishes, started)
-            if isinstance(found, Undertaking):
-                prelude.ask_first(engine, found)
+            if isinstance(found, Undertaking) and found.draft.route.executor != SCRIPT:
+                from minitask.run.prelude import ask_first
+
+                ask_first(engine, found)
     except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
         found = stopped(task, error)
     except ExecutorFailure as error:
@@ -77,7 +80,9 @@ def ask(engine: Engine, under: Undertaking, *, http: Post | None = None) -> Outc
     `http` sends its requests, if any.
     """
     if under.consult is not None:
-        return consulting.consult(engine, under.consult, http=http)
+        from minitask.run.consulting import consult
+
+        return consult(engine, under.consult, http=http)
     task, order = under.task, under.order
     engine.emit(Progress(task.name, "implement", under.draft.route.model or "edit script"))
     executor = make_executor(under.draft.route.executor, engine.settings, engine.environ, http=http)
@@ -139,7 +144,7 @@ def _concluded(
 def _went_on(engine: Engine, under: Undertaking, core: Core) -> TaskResult | None:
     """Everything behind a judged attempt, up to the task's result, or to where somebody is to be asked."""
     while not _asks_on(engine, under):
-        sequel = follow(engine, under)
+        sequel = _sequel(engine, under)
         goes_on = sequel is not None and sequel.goes_on
         record, note = put_on_record(engine, under, goes_on=goes_on)
         if sequel is None:
@@ -150,6 +155,16 @@ def _went_on(engine: Engine, under: Undertaking, core: Core) -> TaskResult | Non
         with core:
             judge(engine, under.draft, under.order, work.changes)
     return None
+
+
+def _sequel(engine: Engine, under: Undertaking) -> Sequel | None:
+    """What follows the judged attempt; None where the task ends by it."""
+    draft = under.draft
+    if draft.verdict.is_good or draft.route.executor == SCRIPT:
+        return None
+    from minitask.run.following import follow
+
+    return follow(engine, under)
 
 
 def _landed_already(engine: Engine, task: Task, wishes: Wishes) -> TaskResult | None:
@@ -187,6 +202,8 @@ def _fail(under: Undertaking, failure: ExecutorFailure) -> None:
 
 def _falls_back(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure) -> bool:
     """Whether a better model is asked the question that one could not answer."""
+    from minitask.run import consulting
+
     what = under.consult
     assert what is not None  # noqa: S101 - it was asked
     if not consulting.may_fall_back(outcome, what.route) or what.matter.phase == MESSAGE:
@@ -210,6 +227,8 @@ def _answered(
     engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure
 ) -> TaskResult | None:
     """Take the answer to a question; a result where the task ends by it."""
+    from minitask.run import messages, prelude, reviewing
+
     assert under.consult is not None  # noqa: S101 - it was asked
     phase = under.consult.matter.phase
     if phase in (CLASSIFY, PLAN):
@@ -232,6 +251,11 @@ def _asks_somebody(under: Undertaking) -> bool:
 
 def _asks_on(engine: Engine, under: Undertaking) -> bool:
     """Whether a reviewer, or whoever writes the message, is to be asked before the attempt is recorded."""
+    draft = under.draft
+    if not draft.verdict.is_good or not (draft.route.review or MESSAGE in engine.settings.gates):
+        return False
+    from minitask.run import messages, reviewing
+
     try:
         if reviewing.wants_review(under):
             reviewing.ask_review(engine, under)

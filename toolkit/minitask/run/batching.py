@@ -21,8 +21,9 @@ from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.registry import make_executor
 from minitask.repo import process
 from minitask.run import batch_journal
-from minitask.run.attempt import Outcome, ask
+from minitask.run.attempt import ask
 from minitask.run.batch_journal import Entry, Journal
+from minitask.run.consulting import Outcome
 from minitask.run.engine import Engine, Progress
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Undertaking

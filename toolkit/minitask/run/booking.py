@@ -107,7 +107,7 @@ def is_known(engine: Engine, project: str) -> bool:
 def book_figures(
     engine: Engine, terms: Terms, *, model: str, usage: Usage, billed_usd: Decimal | None
 ) -> Booked:
-    """Book what somebody counted; without a bill it is priced as so many requests of one size, now."""
+    """Book what somebody counted; without a bill it is priced now, as requests of one size."""
     now = engine.clock()
     price = _bill(billed_usd) if billed_usd is not None else None
     if price is None:
@@ -218,7 +218,8 @@ def _of_session(engine: Engine, terms: Terms, answers: Sequence[Answer]) -> Reco
         reason="booked from a transcript",
     )
     aside = sum(answer.is_sidechain for answer in answers)
-    said = f"claude-code session {first.session}: {len(answers)} answers up to {_stamp(last.at)}"
+    count = "1 answer" if len(answers) == 1 else f"{len(answers)} answers"
+    said = f"claude-code session {first.session}: {count} up to {_stamp(last.at)}"
     return _record(
         terms,
         replace(attempt, seconds=(last.at - first.at).total_seconds()),
@@ -226,7 +227,7 @@ def _of_session(engine: Engine, terms: Terms, answers: Sequence[Answer]) -> Reco
         target="",
         started_at=_stamp(first.at),
         notes=[
-            said + (f", {aside} of them sub-agents'" if aside else ""),
+            said + (f", {aside} by sub-agents" if aside else ""),
             ANSWERS + " ".join(sorted(answer.digest for answer in answers)),
         ],
     )
@@ -265,7 +266,7 @@ def _record(
 def _attempt(
     engine: Engine, terms: Terms, model: str, usage: Usage, price: Price, *, reason: str
 ) -> Attempt:
-    """What was done elsewhere, as a call; its number is 1, which no other has to have left free."""
+    """What was done elsewhere, as a call; its number is 1 whatever else is on record, so that two clones agree."""
     tiers = {entry.model: name for name, entry in reversed(list(engine.settings.tiers.items()))}
     why = f"{reason}: {DONE[terms.phase]} elsewhere"
     return Attempt(
@@ -313,7 +314,8 @@ def _price(engine: Engine, model: str, usage: Usage, at: datetime) -> Price:
     name = _listed(model, configured)
     requests = usage.requests or 1
     each, rest = _shares(usage, requests)
-    priced, last = (cost(name, share, configured, at=at) for share in (each, rest))
+    last = cost(name, rest, configured, at=at)
+    priced = cost(name, each, configured, at=at) if requests > 1 else last
     rates = last.rates
     pricing = Pricing(
         last.source,

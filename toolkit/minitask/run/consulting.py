@@ -26,8 +26,9 @@ from minitask.executors.registry import WITH_BATCHES, make_advisor
 from minitask.ledger.decision import Decision
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE
+from minitask.policy.choice import filled, how_to_add
 from minitask.policy.purse import Purse
-from minitask.policy.route import MODEL_TIERS, Route, filled, how_to_add
+from minitask.policy.route import MODEL_TIERS, Route
 from minitask.policy.tokens import token_scale
 from minitask.run import paid
 from minitask.run.costs import tariff

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
 
-from minitask.ledger.record import ATTEMPT, Attempt, Record, Verdict
+from minitask.ledger.record import ATTEMPT, Attempt, Record
 from minitask.policy.ladder import EXPLORED_IN
-from minitask.policy.route import SCRIPT, Experience, Route
+from minitask.policy.route import Experience
 from minitask.policy.tokens import estimate_tokens
 from minitask.policy.traits import traits_of
 from minitask.run.costs import INSTRUCTION_TOKENS, price_of
@@ -19,11 +19,6 @@ from minitask.run.records import records_of
 from minitask.run.tasks import Task
 from minitask.settings import TierSetting
 from minitask.spec.model import FileAction, FileRef, Spec
-
-CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
-"""The gates whose no tells something of who made the change."""
-UNABLE = ("malformed", "stuck", "refused", "out of scope")
-"""How the reason begins of a failure to make any change that is the model's own."""
 
 
 def experience_of(
@@ -64,17 +59,6 @@ def settled_failure(attempt: Attempt) -> bool:
     """Whether an attempt on record tells that its tier could not do the task."""
     decision = attempt.decision
     return decision is not None and decision.settles and not attempt.verdict.is_good
-
-
-def is_capability(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
-    """Whether an outcome tells what a model can do: it passed, or failed by its own work."""
-    if route.executor == SCRIPT:
-        return False
-    if verdict.is_good:
-        return True
-    if verdict not in (Verdict.FAILED, Verdict.REFUSED):
-        return False
-    return gate in CAPABILITY or (gate == "implement" and reason.startswith(UNABLE))
 
 
 def explores(task: Task) -> bool:

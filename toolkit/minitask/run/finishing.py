@@ -9,8 +9,8 @@ from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.record import Record, TaskResult
 from minitask.repo import refs
 from minitask.run import paid
+from minitask.run.ability import is_capability
 from minitask.run.engine import Engine, Progress
-from minitask.run.experience import is_capability
 from minitask.run.landing import Candidate, land_alone
 from minitask.run.outcome import make_result
 from minitask.run.people import needs_approval

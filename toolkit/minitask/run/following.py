@@ -15,12 +15,14 @@ from minitask.edits.model import Change
 from minitask.executors.model import Round, Work
 from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
 from minitask.ledger.record import REVIEW, Record, Verdict
-from minitask.policy.route import SCRIPT, Route, filled, next_rung
+from minitask.policy.choice import filled, next_rung
+from minitask.policy.route import Route
 from minitask.repo import refs
 from minitask.run import paid
+from minitask.run.ability import is_capability
 from minitask.run.draft import Draft
 from minitask.run.engine import Engine, Progress
-from minitask.run.experience import experience_of, is_capability
+from minitask.run.experience import experience_of
 from minitask.run.feedback import describe_failure
 from minitask.run.models import resolve_model
 from minitask.run.orders import metered
@@ -48,10 +50,7 @@ class Sequel:
 
 
 def follow(engine: Engine, under: Undertaking) -> Sequel | None:
-    """What follows the judged attempt; None where the task ends by it."""
-    draft = under.draft
-    if draft.verdict.is_good or draft.route.executor == SCRIPT:
-        return None
+    """What follows a judged attempt of a model's that failed; None where the task ends by it."""
     correction = _correction(under)
     if correction is not None:
         return correction

@@ -15,7 +15,6 @@ from minitask.run.engine import Engine
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Undertaking
 
-
 KEPT = "the change is made and paid for; the next run goes on from there"
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from minitask.executors.script import has_script
-from minitask.policy.route import NOTHING_KNOWN, Demand, Route, choose
+from minitask.policy.route import Demand, Route, find_script_route
 from minitask.run.engine import Engine
-from minitask.run.experience import experience_of
 from minitask.run.tasks import Task
 from minitask.spec.model import Spec
 
@@ -16,7 +15,13 @@ def route_of(
     engine: Engine, task: Task, demand: Demand = NO_DEMAND, *, spec: Spec | None = None
 ) -> Route:
     """The route of a task; `spec` stands for its own where more is known of it. A model may be named `auto` still."""
-    scripted = has_script(task.spec)
     asked = spec or task.spec
-    known = NOTHING_KNOWN if scripted else experience_of(engine, task, asked)
-    return choose(asked, engine.settings, demand=demand, scripted=scripted, known=known)
+    script = find_script_route(asked, demand, scripted=has_script(task.spec))
+    if script is not None:
+        return script
+    # Imported here: a task that needs no model needs neither the rules nor what the ledger has learned.
+    from minitask.policy.choice import choose
+    from minitask.run.experience import experience_of
+
+    known = experience_of(engine, task, asked)
+    return choose(asked, engine.settings, demand=demand, scripted=False, known=known)

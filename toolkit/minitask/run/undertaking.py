@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from minitask.executors.model import Order
-from minitask.gates.review import Review
 from minitask.ledger.record import Attempt
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
-from minitask.run.consulting import Consult
 from minitask.run.draft import Draft
 from minitask.run.known import Known
 from minitask.run.landing import Candidate, Landed
@@ -18,6 +17,10 @@ from minitask.run.paid import Errand
 from minitask.run.tasks import Task
 from minitask.spec.model import Spec
 from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.gates.review import Review
+    from minitask.run.consulting import Consult
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,316 @@
+"""`minitask record-usage`: planning, or other work of a model, that was done elsewhere goes on record."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import click
+
+from minitask.cli.edge import say
+from minitask.cli.session import json_option, print_json, start
+from minitask.errors import UsageError
+from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money, usage_document
+from minitask.ledger.transcripts import MOST_TOKENS, parse_moment
+from minitask.ledger.usage import Usage
+from minitask.policy.route import MODEL_TIERS
+from minitask.reports.ledger_report import counted
+from minitask.reports.results import dollars
+from minitask.run.booking import (
+    ANSWERS,
+    ELSEWHERE,
+    Booked,
+    Terms,
+    book_answers,
+    book_figures,
+    is_known,
+    load_transcripts,
+    narrow,
+)
+from minitask.run.tasks import PROJECTS
+from minitask.words import one_line
+
+COUNTS = {
+    "input": "--input",
+    "output": "--output",
+    "cached": "--cached",
+    "cache_write": "--cache-write",
+    "cache_write_1h": "--cache-write-1h",
+    "reasoning": "--reasoning",
+    "requests": "--requests",
+}
+FIGURES = {"model": "--model", **COUNTS, "cost": "--cost"}
+NARROWING = {"since": "--since", "until": "--until", "session": "--session"}
+FINEST, MOST_USD = Decimal("1e-12"), Decimal("1e9")
+DAY = len("2026-01-31")
+
+
+@click.command("record-usage")
+@click.argument("project")
+@click.option("--model", help="The model that did it.")
+@click.option("--input", type=int, metavar="N", help="All input tokens, those of caches included.")
+@click.option("--output", type=int, metavar="N", help="All output tokens, reasoning included.")
+@click.option("--cached", type=int, metavar="N", help="Of the input: read from a cache.")
+@click.option(
+    "--cache-write", type=int, metavar="N", help="Of the input: written to one for 5 minutes."
+)
+@click.option(
+    "--cache-write-1h",
+    "cache_write_1h",
+    type=int,
+    metavar="N",
+    help="Of the input: written to one for an hour.",
+)
+@click.option("--reasoning", type=int, metavar="N", help="Of the output: reasoning.")
+@click.option("--requests", type=int, metavar="N", help="In how many requests.")
+@click.option(
+    "--cost",
+    metavar="USD",
+    help="What was billed (default: by the config's prices, or the list's).",
+)
+@click.option(
+    "--claude-code",
+    "path",
+    metavar="PATH",
+    help="Take it from a transcript of Claude Code, or a folder of them.",
+)
+@click.option("--since", metavar="ISO", help="Only answers begun then or later.")
+@click.option("--until", metavar="ISO", help="Only answers begun by then.")
+@click.option("--session", metavar="ID", help="Only answers of one session.")
+@click.option("--subscription", is_flag=True, help="A flat subscription paid: it cost 0.")
+@click.option(
+    "--phase", type=click.Choice(CALLS), default=PLAN, show_default=True, help="What it was for."
+)
+@click.option(
+    "--tier",
+    type=click.Choice(MODEL_TIERS),
+    help="The model's tier (default: the config's, else frontier).",
+)
+@click.option(
+    "--executor", metavar="NAME", default=ELSEWHERE, show_default=True, help="Who was asked."
+)
+@click.option("--note", metavar="TEXT", default="", help="What a reader should know.")
+@click.option("--dry-run", is_flag=True, help="Say what would be booked; book nothing.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, project: str, **options: Any) -> int:
+    """Book what models did for PROJECT outside of minitask, so that `minitask report` counts it against the savings.
+
+    \b
+    Example:
+      minitask record-usage api --model claude-opus-5-5 --input 90000 --output 6000
+      minitask record-usage api --claude-code ~/.claude/projects/-my-project --since 2026-01-31
+    """
+    terms = _terms(project, options)
+    _check_source(options)
+    path, as_json, dry = options["path"], options["as_json"], terms.dry
+    usage = _usage(options) if path is None else None
+    billed = _amount(options["cost"])
+    since, until = _moment("--since", options["since"]), _moment("--until", options["until"])
+    session = start(ctx)
+    damaged = 0
+    if usage is None:
+        found = load_transcripts(Path(session.folder, Path(path).expanduser()))
+        chosen = narrow(found.answers, session=options["session"], since=since, until=until)
+        damaged = found.damaged
+    with session.engine(f"record-usage {terms.project}", quiet=as_json, looks_only=dry) as engine:
+        known = is_known(engine, terms.project)
+        if usage is None:
+            booked = book_answers(engine, terms, chosen)
+        else:
+            model = one_line(options["model"])
+            booked = book_figures(engine, terms, model=model, usage=usage, billed_usd=billed)
+    if as_json:
+        print_json(_document(booked))
+    else:
+        click.echo("\n".join(_lines(booked, dry=dry)))
+    for note in _notes(booked, damaged=damaged, is_known=known):
+        say(f"note: {note}")
+    return 0
+
+
+def _terms(project: str, options: dict[str, Any]) -> Terms:
+    from minitask.run.planning import PROJECT_NAME
+
+    name = project.strip("/").removeprefix(f"{PROJECTS}/")
+    if not PROJECT_NAME.fullmatch(name):
+        raise UsageError(
+            f"{project!r} is no name for a project",
+            hint="letters, digits, dots, dashes and underscores",
+        )
+    executor = one_line(options["executor"])
+    if executor in ("", PERSON):
+        raise UsageError(
+            f"--executor {executor or 'is empty'}: that is no executor of models",
+            hint=f"name the chat or the agent, or leave it out for `{ELSEWHERE}`",
+        )
+    return Terms(
+        project=name,
+        phase=options["phase"],
+        executor=executor,
+        tier=options["tier"],
+        note=one_line(options["note"]),
+        subscription=options["subscription"],
+        dry=options["dry_run"],
+    )
+
+
+def _check_source(options: dict[str, Any]) -> None:
+    """One source, and only what belongs to it; `UsageError` otherwise."""
+    figures = [flag for name, flag in FIGURES.items() if options[name] is not None]
+    narrowing = [flag for name, flag in NARROWING.items() if options[name] is not None]
+    if options["path"] is not None and figures:
+        raise UsageError(
+            f"--claude-code and {figures[0]} exclude each other", hint="book them one by one"
+        )
+    if options["path"] is None and narrowing:
+        raise UsageError(
+            f"{narrowing[0]} narrows a transcript, and there is none",
+            hint="name it with --claude-code PATH",
+        )
+    if options["subscription"] and options["cost"] is not None:
+        raise UsageError(
+            "--subscription and --cost exclude each other", hint="a subscription's cost is 0"
+        )
+
+
+def _usage(options: dict[str, Any]) -> Usage:
+    """The usage that was told; `UsageError` for one that cannot be."""
+    if not one_line(options["model"] or ""):
+        raise UsageError(
+            "--model is missing: whose tokens were they?",
+            hint="add --model NAME, or name a transcript with --claude-code PATH",
+        )
+    for name, flag in COUNTS.items():
+        count = options[name]
+        if count is not None and not 0 <= count <= MOST_TOKENS:
+            raise UsageError(f"{flag} {count} is no count", hint="write 0 or more")
+    for name in ("input", "output"):
+        if options[name] is None:
+            raise UsageError(
+                f"{COUNTS[name]} is missing: a cost needs both counts of tokens",
+                hint=f"add {COUNTS[name]} N, 0 for none",
+            )
+    if not options["input"] and not options["output"]:
+        raise UsageError("--input and --output are 0: no tokens", hint="write what was counted")
+    if options["requests"] == 0:
+        raise UsageError("--requests 0 takes no tokens", hint="write 1 or more, or leave it out")
+    _check_parts(options, "input", ("cached", "cache_write", "cache_write_1h"))
+    _check_parts(options, "output", ("reasoning",))
+    return Usage(
+        requests=options["requests"],
+        input_tokens=options["input"],
+        cached_input_tokens=options["cached"],
+        output_tokens=options["output"],
+        cache_write_tokens=options["cache_write"],
+        cache_write_1h_tokens=options["cache_write_1h"],
+        reasoning_tokens=options["reasoning"],
+    )
+
+
+def _check_parts(options: dict[str, Any], whole: str, parts: tuple[str, ...]) -> None:
+    given = [name for name in parts if options[name]]
+    if sum(options[name] for name in given) > options[whole]:
+        told = " + ".join(f"{COUNTS[name]} {options[name]}" for name in given)
+        raise UsageError(
+            f"{told} is more than {COUNTS[whole]} {options[whole]}, which it is a part of",
+            hint=f"write all tokens as {COUNTS[whole]}, and its parts besides",
+        )
+
+
+def _amount(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not (amount == 0 or FINEST <= amount <= MOST_USD):
+        raise UsageError(f"--cost {text} is no amount of US dollars", hint="write it like 2.50")
+    return amount
+
+
+def _moment(flag: str, text: str | None) -> datetime | None:
+    """A date or time; as an end, a date is the end of that day."""
+    if text is None:
+        return None
+    try:
+        found = parse_moment(text)
+        whole_day = flag == "--until" and len(text) == DAY
+        return found + timedelta(days=1, milliseconds=-1) if whole_day else found
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{flag} {text} is no date", hint="write it as YYYY-MM-DD, with a time if need be"
+        ) from None
+
+
+def _document(booked: Booked) -> dict[str, Any]:
+    return {
+        "project": booked.project,
+        "records": [
+            {
+                "phase": record.kind,
+                "model": record.attempt.model,
+                "usage": usage_document(record.attempt.usage),
+                "cost_usd": money(record.attempt.cost_usd),
+                "note": _note(record) or None,
+            }
+            for record in booked.records
+        ],
+        "cost_usd": money(booked.cost_usd),
+        "new": booked.new,
+        "skipped": booked.skipped,
+    }
+
+
+def _note(record: Record) -> str:
+    """What a reader is told; the list of answers is for the next booking."""
+    return "; ".join(note for note in record.notes if not note.startswith(ANSWERS))
+
+
+def _lines(booked: Booked, *, dry: bool) -> list[str]:
+    lines = [_line(record) for record in booked.records]
+    if not lines:
+        have = counted(booked.skipped, "answer")
+        why = f"{have} on record already" if booked.skipped else "no answer is of that time"
+        lines.append(f"nothing new: {why}")
+    else:
+        have = counted(booked.skipped, "answer")
+        before = f" ({have} on record already)" if booked.skipped else ""
+        word = "would book" if dry else "booked"
+        lines.append(f"{word} {counted(len(lines), 'record')}: {dollars(booked.cost_usd)}{before}")
+    return [*lines, f"next: minitask report --project {booked.project}"]
+
+
+def _line(record: Record) -> str:
+    attempt = record.attempt
+    counts = f"{attempt.usage.input_tokens:,} tokens in, {attempt.usage.output_tokens:,} out"
+    note = _note(record)
+    who = f"{record.kind} by {attempt.model} (tier {attempt.tier})"
+    said = f"{who}, {counts}: {dollars(attempt.cost_usd)}"
+    return f"{said}  ({note})" if note else said
+
+
+def _notes(booked: Booked, *, damaged: int, is_known: bool) -> list[str]:
+    """What was noticed on the way."""
+    notes = []
+    if not is_known:
+        notes.append(f"there is no project {booked.project} yet: neither specs nor records")
+    if damaged:
+        lines = counted(damaged, "line")
+        notes.append(f"{lines} of the transcripts cannot be read, and count for nothing")
+    unpriced = {each.attempt.model for each in booked.records if each.attempt.cost_usd is None}
+    notes += [
+        f"{model} has no price, so its cost is unknown, which is not 0;"
+        " set one in `prices` of the config before you book (--dry-run looks), or give figures with --cost"
+        for model in sorted(unpriced)
+    ]
+    if booked.doubled:
+        are = "answer is" if booked.doubled == 1 else "answers are"
+        notes.append(
+            f"{booked.doubled:,} {are} on record more than once, since two clones booked them in different"
+            " ways; `minitask sync` before booking avoids it"
+        )
+    return notes

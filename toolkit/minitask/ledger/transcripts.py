@@ -1,0 +1,174 @@
+"""What Claude Code keeps of a session, one JSON object a line, read for the answers of models and what each took.
+
+One answer is spread over several lines that all repeat its usage, only the last with the final count of its output; a
+session that was resumed or forked may be copied into another file. So an answer is known by its ids, and counts once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from minitask.ledger.usage import Usage
+from minitask.values import dataclass
+from minitask.words import one_line
+
+SYNTHETIC = "<synthetic>"
+"""The model of lines that the program wrote itself."""
+MOST_TOKENS = 10**12
+"""More than any call takes: a larger count is a mistake."""
+LONGEST = 120
+DIGEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer of a model: its ids, when it began (UTC), and what it took.
+
+    `is_sidechain`: a sub-agent's. Its usage counts reads from the cache and writes to it as parts of the input, which
+    the transcript does not.
+    """
+
+    message: str
+    request: str
+    session: str
+    model: str
+    at: datetime
+    usage: Usage
+    is_sidechain: bool = False
+
+    @property
+    def digest(self) -> str:
+        """What the ledger remembers it by."""
+        ids = f"{self.message}\0{self.request}".encode("utf-8", "surrogatepass")
+        return hashlib.sha256(ids).hexdigest()[:DIGEST]
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """Answers, each once, oldest first; and how many lines could not be read."""
+
+    answers: tuple[Answer, ...]
+    damaged: int = 0
+
+
+def parse_transcript(text: str, *, session: str = "") -> Transcript:
+    """The answers in one file; what is no answer of a model is passed over, what is damaged is counted.
+
+    `session` is that of the lines that name none.
+    """
+    found: dict[tuple[str, str], Answer] = {}
+    damaged = 0
+    for line in text.split("\n"):
+        if not line.strip():
+            continue
+        try:
+            answer = _answer(line, session)
+        except (ValueError, OverflowError, RecursionError):
+            damaged += 1
+            continue
+        if answer is not None:
+            ids = (answer.message, answer.request)
+            found[ids] = _same(answer, found.get(ids, answer))
+    return Transcript(_told_apart(found), damaged)
+
+
+def join(transcripts: Iterable[Transcript]) -> Transcript:
+    """The answers of several files as one, in whatever order the files come."""
+    found: dict[tuple[str, str], Answer] = {}
+    damaged = 0
+    for transcript in transcripts:
+        damaged += transcript.damaged
+        for answer in transcript.answers:
+            ids = (answer.message, answer.request)
+            fuller, other = sorted((answer, found.get(ids, answer)), key=_fullness, reverse=True)
+            found[ids] = _same(fuller, other)
+    return Transcript(_told_apart(found), damaged)
+
+
+def _same(answer: Answer, other: Answer) -> Answer:
+    """An answer that was met before: as it is told now, from when and where it was told first."""
+    first = min(answer, other, key=lambda each: (each.at, each.session, each.is_sidechain))
+    return replace(answer, at=first.at, session=first.session, is_sidechain=first.is_sidechain)
+
+
+def _fullness(answer: Answer) -> tuple[object, ...]:
+    usage = answer.usage
+    counts = (usage.output_tokens, usage.input_tokens, usage.cached_input_tokens)
+    return (*counts, usage.cache_write_tokens, usage.cache_write_1h_tokens, answer.model)
+
+
+def _told_apart(found: dict[tuple[str, str], Answer]) -> tuple[Answer, ...]:
+    """Oldest first, without lines that leave out the request of an answer whose other lines name it."""
+    named = {message for message, request in found if request}
+    answers = [
+        answer for (message, request), answer in found.items() if request or message not in named
+    ]
+    return tuple(sorted(answers, key=lambda each: (each.at, each.message, each.request)))
+
+
+def _answer(line: str, session: str) -> Answer | None:
+    """The answer that a line is about, None where it is about none; `ValueError` where it is damaged."""
+    entry = json.loads(line)
+    message = entry.get("message") if _is_answer(entry) else None
+    if not isinstance(message, dict) or not isinstance(message.get("usage"), dict):
+        return None
+    model = one_line(_text(message, "model"), longest=LONGEST)
+    if model == SYNTHETIC:
+        return None
+    if not model:
+        raise ValueError("no model")
+    own, request = _text(message, "id"), _text(entry, "requestId")
+    if not own and not request:
+        own = hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest()
+    return Answer(
+        message=own,
+        request=request,
+        session=one_line(_text(entry, "sessionId") or session, longest=LONGEST),
+        model=model,
+        at=parse_moment(_text(entry, "timestamp")),
+        usage=_usage(message["usage"]),
+        is_sidechain=entry.get("isSidechain") is True,
+    )
+
+
+def parse_moment(text: str) -> datetime:
+    """A date or time in UTC, to the millisecond; where it names no zone it is UTC. `ValueError` where it is none."""
+    found = datetime.fromisoformat(text)
+    zoned = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    return zoned.replace(microsecond=zoned.microsecond // 1000 * 1000)
+
+
+def _is_answer(entry: object) -> bool:
+    return isinstance(entry, dict) and entry.get("type") == "assistant"
+
+
+def _text(held: dict[str, Any], name: str) -> str:
+    found = held.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _usage(told: dict[str, Any]) -> Usage:
+    """Usage as the ledger counts it; a write to the cache whose time nobody said is one for five minutes."""
+    fresh, output = _count(told, "input_tokens"), _count(told, "output_tokens")
+    read = _count(told, "cache_read_input_tokens", least=0)
+    split = told.get("cache_creation")
+    split = split if isinstance(split, dict) else {}
+    hour = _count(split, "ephemeral_1h_input_tokens", least=0)
+    five = _count(split, "ephemeral_5m_input_tokens", least=0)
+    written = max(_count(told, "cache_creation_input_tokens", least=0), five + hour)
+    return Usage(1, fresh + read + written, read, output, written - hour, hour)
+
+
+def _count(told: dict[str, Any], name: str, *, least: int | None = None) -> int:
+    """A count; `least` is what it is where nobody said."""
+    found = told.get(name)
+    if found is None:
+        found = least
+    if type(found) is not int or not 0 <= found <= MOST_TOKENS:
+        raise ValueError(f"{name} is no count")
+    return found

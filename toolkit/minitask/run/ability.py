@@ -1,0 +1,22 @@
+"""What an outcome tells of a model: whether it could do the task, as far as that was its own work."""
+
+from __future__ import annotations
+
+from minitask.ledger.record import Verdict
+from minitask.policy.route import SCRIPT, Route
+
+CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
+"""The gates whose no tells something of who made the change."""
+UNABLE = ("malformed", "stuck", "refused", "out of scope")
+"""How the reason begins of a failure to make any change that is the model's own."""
+
+
+def is_capability(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
+    """Whether an outcome tells what a model can do: it passed, or failed by its own work."""
+    if route.executor == SCRIPT:
+        return False
+    if verdict.is_good:
+        return True
+    if verdict not in (Verdict.FAILED, Verdict.REFUSED):
+        return False
+    return gate in CAPABILITY or (gate == "implement" and reason.startswith(UNABLE))
