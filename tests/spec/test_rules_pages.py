@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "rules"
 CODES = [
     *(f"E{number}" for number in (*range(101, 111), *range(201, 215), *range(301, 304))),
-    *(f"W{number}" for number in range(401, 411)),
+    *(f"W{number}" for number in range(401, 414)),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from minitask.edits.grammar import covers, parse_script, paths_written
 from minitask.edits.model import EditScript
 from minitask.errors import EditError
+from minitask.spec.model import Tier
 from minitask.spec.rules import diagnose
 
 if TYPE_CHECKING:
@@ -24,6 +25,17 @@ def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
     if not script.edits:
         return ()
     return (*_check_scope(spec, script), *_check_cover(spec, script))
+
+
+def is_free(spec: Spec) -> bool:
+    """Whether the spec needs no model: its edit script writes all that it lists, or its tier allows for none."""
+    if spec.options.tier is Tier.NONE:
+        return True
+    try:
+        script = parse_script(spec.snippets, source=spec.path)
+    except EditError:
+        return False
+    return covers(script, {ref.path for ref in spec.writes()})
 
 
 def _malformed(spec: Spec, error: EditError) -> Diagnostic:

@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 from unicodedata import east_asian_width
 
+from minitask.ledger.accuracy import CLOSE, EstimateError
 from minitask.ledger.record import money
 from minitask.ledger.summary import Groups, Savings, Summary
 from minitask.ledger.tally import CLASSES, USAGE, Tally
-from minitask.reports.results import dollars
+from minitask.reports.results import dollars, percent
 from minitask.values import dataclass
 from minitask.words import one_line
 
@@ -131,6 +132,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("saved", saved(found.savings)),
         ("first try", first),
         ("later tries", f"{repairs}, {counted(found.escalations, 'escalation')}"),
+        *((("estimates", estimates(found.estimates)),) if found.estimates.tasks else ()),
     )
 
 
@@ -205,6 +207,13 @@ def saved(savings: Savings) -> str:
         return "unknown"
     share = "" if percent is None else f" ({signed(Decimal(str(percent)))} %)"
     return f"{'-' if amount < 0 else ''}{dollars(abs(amount))}{share}"
+
+
+def estimates(found: EstimateError) -> str:
+    """How far calls were off what was expected of them, and how many came close."""
+    sides = (("input", found.input_percent), ("output", found.output_percent))
+    off = [f"{side} {percent(share)}" for side, share in sides if share is not None]
+    return ", ".join([*off, f"{found.close:,} of {found.tasks:,} within {100 * CLOSE:.0f} %"])
 
 
 def signed(number: Decimal) -> str:

@@ -14,6 +14,7 @@ from minitask.reports.ledger_report import (
     baseline,
     cost,
     counted,
+    estimates,
     groupings,
     heading_of,
     notes,
@@ -103,6 +104,9 @@ def _cards(summary: Summary) -> Iterator[str]:
     )
     later = f"{counted(summary.repairs, 'repair')}, {counted(summary.escalations, 'escalation')}"
     yield _card("Attempts", f"{totals.attempts:,}", later)
+    found = summary.estimates
+    if found.tasks:
+        yield _card("Estimates", f"{100 * found.close / found.tasks:.0f} %", estimates(found))
 
 
 def _card(name: str, figure: str, below: str, *, tone: str = "") -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+from minitask.ledger.accuracy import CLOSE, BatchTokens
 from minitask.ledger.record import (
     Attempt,
     CommandRecord,
@@ -32,12 +34,13 @@ MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """A run's results, in the order in which the tasks ran; seconds of wall time."""
+    """A run's results, in the order in which the tasks ran; seconds of wall time; tokens by wave, for people."""
 
     project: str
     target: str
     results: tuple[TaskResult, ...]
     seconds: float
+    batches: tuple[BatchTokens, ...] = ()
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -125,18 +128,44 @@ def render_command(command: CommandRecord) -> list[str]:
 
 
 def render_run(summary: RunSummary) -> str:
-    """A run: a line a task, why where it did not land, and the sums."""
+    """A run: a line a task, why where it did not land, a line a batch that called models, and the sums."""
     width = max((len(result.task) for result in summary.results), default=0)
     lines = []
     for result in summary.results:
         mark = f"{MARKS[result.verdict]} {result.task:{width}}  {result.verdict.value:8}"
         lines.append(f"{mark} {dollars(result.cost_usd):>9}  {_tail(result)}".rstrip())
+    lines += map(render_batch, summary.batches)
     landed = sum(result.verdict is Verdict.MERGED for result in summary.results)
     lines.append(
         f"{landed} of {len(summary.results)} on {summary.target} in {summary.seconds:.1f} s, "
         f"cost {dollars(summary.cost_usd)}{_baseline(summary.baseline_cost_usd)}"
     )
     return "\n".join(lines)
+
+
+def render_batch(batch: BatchTokens) -> str:
+    """A wave's tokens against its plan: `batch 2  4 tasks  9,800 tokens of 10,200 planned (-4 %)`."""
+    count = batch.tasks or batch.left_out
+    head = f"batch {batch.wave}  {count} task{'' if count == 1 else 's'}  "
+    if not batch.tasks:
+        return f"{head}nothing to compare: tokens or plan unknown"
+    more = f"; {batch.left_out} more cannot be compared" if batch.left_out else ""
+    return f"{head}{batch.actual:,} tokens of {batch.planned:,} planned{_off(batch)}{more}"
+
+
+def percent(share: float) -> str:
+    """A difference in whole percent, with its sign."""
+    return f"{round(share):+d} %" if round(share) else "0 %"
+
+
+def _off(batch: BatchTokens) -> str:
+    """How far a batch is off its plan; beyond the mark it is rounded away from zero, so as not to read as the mark."""
+    off, mark = batch.percent, f"{100 * CLOSE:.0f} %"
+    if off is None:
+        return "" if batch.is_close else f" (beyond {mark})"
+    if batch.is_close:
+        return f" ({percent(off)})"
+    return f" ({percent(math.copysign(math.ceil(abs(off)), off))}, beyond {mark})"
 
 
 def dollars(amount: Decimal | None) -> str:

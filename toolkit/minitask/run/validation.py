@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -74,7 +75,18 @@ def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
                 raise UsageError(f"{path} is outside {top}")
             name = real.relative_to(root).as_posix()
             found[name] = real.read_bytes().decode("utf-8", "surrogateescape")
-    return Sources(top, found, frozenset(whole))
+    sources = Sources(top, found, frozenset(whole))
+    return replace(sources, whole=sources.whole | set(_completed(sources, root)))
+
+
+def _completed(sources: Sources, root: Path) -> Iterator[str]:
+    """The projects' folders that were not named, and of which every spec was."""
+    names = (name.split("/") for name in sources.texts)
+    projects = {parts[1] for parts in names if len(parts) > 2 and parts[0] == PROJECTS}
+    for home in (f"{PROJECTS}/{project}" for project in projects):
+        files = () if sources.has_whole(home) else _spec_files(root / home)
+        if files and all(path.relative_to(root).as_posix() in sources.texts for path in files):
+            yield home
 
 
 def check_sources(sources: Sources, repository: Repository | None) -> Checked:
@@ -139,9 +151,10 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
         commit = around.objects.commit(named) if around.objects and named else named
         found += check_anchor(spec, commit=commit)
     for project in _whole_projects(specs, sources):
-        tree = around.tip() if committed.issuperset(spec.path for spec in project) else worktree
+        is_new = not committed.issuperset(spec.path for spec in project)
+        here = worktree if is_new else around.tip() or worktree
         found += check_batches(
-            project, is_there=partial(_is_file, tree or worktree), is_free=is_free, found=found
+            project, is_there=partial(_is_file, here), is_free=is_free, found=found
         )
     ordered = sorted(set(found), key=lambda item: (item.path, item.line, item.code, item.message))
     return Checked(tuple(ordered), len(specs)), worktree.seen()

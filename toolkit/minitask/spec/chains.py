@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 def urgency(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ...]:
     """For each spec, the number of tasks on the longest chain that starts with it, itself included."""
-    return _lengths(_followers(_predecessors(specs, links)))
+    return chain_lengths(_followers(_predecessors(specs, links)))
 
 
 def wave_numbers(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ...]:
     """For each spec, the wave that it is in, from 1: all that it waits for is in earlier ones."""
-    return _lengths(_predecessors(specs, links))
+    return chain_lengths(_predecessors(specs, links))
 
 
 def critical_path(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ...]:
     """The places of the longest chain, first task first; of several the one that begins with the lowest places."""
     followers = _followers(_predecessors(specs, links))
-    lengths = _lengths(followers)
+    lengths = chain_lengths(followers)
     chain: list[int] = []
     left, choice = max(lengths, default=0), set(range(len(specs)))
     while left:
@@ -36,13 +36,18 @@ def critical_path(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ..
     return tuple(chain)
 
 
-def _predecessors(specs: Sequence[Spec], links: Sequence[Link]) -> list[set[int]]:
-    graph = Graph(tuple(specs))
-    check_acyclic(graph)
+def predecessors(graph: Graph, links: Sequence[Link]) -> list[set[int]]:
+    """For each spec of a graph without a circle, those that it waits for, as it says itself or by a link."""
     found = [set(needs) for needs in graph.needs]
     for link in links:
         found[link.after].add(link.before)
     return found
+
+
+def _predecessors(specs: Sequence[Spec], links: Sequence[Link]) -> list[set[int]]:
+    graph = Graph(tuple(specs))
+    check_acyclic(graph)
+    return predecessors(graph, links)
 
 
 def _followers(predecessors: Sequence[set[int]]) -> list[set[int]]:
@@ -53,7 +58,7 @@ def _followers(predecessors: Sequence[set[int]]) -> list[set[int]]:
     return found
 
 
-def _lengths(edges: Sequence[set[int]]) -> tuple[int, ...]:
+def chain_lengths(edges: Sequence[set[int]]) -> tuple[int, ...]:
     """For each place, the number of places on the longest way along the edges."""
     lengths = [1] * len(edges)
     for place in TopologicalSorter(dict(enumerate(edges))).static_order():

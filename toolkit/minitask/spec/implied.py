@@ -82,12 +82,14 @@ def implied(
     *,
     next_task: bool = False,
     is_there: Callable[[str], bool] = lambda _path: True,
+    graph: Graph | None = None,
 ) -> Implied:
     """What the specs imply of each other by their places in `specs`; `is_there` knows the files before any of them.
 
-    The links hold together with `depends_on`; a cycle of `depends_on` itself is a `UsageError`.
+    The links hold together with `depends_on`; a cycle of `depends_on` itself is a `UsageError`. `graph` is that of the
+    specs, where the caller has it.
     """
-    graph = Graph(tuple(specs))
+    graph = graph or Graph(tuple(specs))
     check_acyclic(graph)
     touched = [files_by_path(spec) for spec in specs]
     wanted = set(_by_files(touched, is_there))

@@ -123,6 +123,13 @@ class Estimate:
     output_tokens: int | None = None
     cost_usd: Decimal | None = None
 
+    @property
+    def tokens(self) -> int | None:
+        """Input and output together; None where the header does not state both."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_COMPONENT_BYTES = 255
+REMEMBERED = 10_000
+"""Paths whose verdict is kept: one command asks for that of each several times."""
 
 _DRIVE = re.compile(r"[A-Za-z]:")
 _SHORT_GIT = re.compile(r"git~\d+")
@@ -98,6 +101,7 @@ _FILES = (
 )
 
 
+@lru_cache(REMEMBERED)
 def check_path(path: str) -> str:
     """Why the path is not a canonical repository path, to follow its name in a message, or ""."""
     return _check_characters(path) or _check_root(path) or _check_components(path)
@@ -120,6 +124,7 @@ def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
     )
 
 
+@lru_cache(REMEMBERED)
 def fold(path: str) -> str:
     """The path as the most forgiving file system compares it: no case, no hidden characters."""
     return "/".join(_fold_component(part) for part in path.split("/"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
 from minitask.spec.model import Diagnostic
+from minitask.spec.rulebook.batches import BATCHES
 from minitask.spec.rulebook.form import FORM
 from minitask.spec.rulebook.project import PROJECT
 from minitask.spec.rulebook.quality import QUALITY
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "Rule", "diagnose", "explain", "render_index", "render_page"]
 
-_ALL = sorted((*FORM, *REPOSITORY, *PROJECT, *SCRIPT, *QUALITY), key=lambda rule: rule.code)
+_ALL = sorted(
+    (*FORM, *REPOSITORY, *PROJECT, *SCRIPT, *QUALITY, *BATCHES), key=lambda rule: rule.code
+)
 RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in _ALL})
 
 

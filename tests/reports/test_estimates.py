@@ -1,0 +1,87 @@
+"""What people are told of estimates: a line a batch of a run, a line of facts in the report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from minitask.ledger.accuracy import BatchTokens
+from minitask.ledger.decision import Decision
+from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.summary import summarize
+from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.reports.ledger_report import Report, render_report_markdown, render_report_text
+from minitask.reports.ledger_report_html import render_report_html
+from minitask.reports.results import RunSummary, render_batch, render_run, run_document
+
+OID = "a" * 40
+ATTEMPT = Attempt(
+    1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 1030, 0, 176, 0, 0, 0),
+    Decimal("0.01"), 1.5, "strong", decision=Decision("asked", input_tokens=1000, output_tokens=200),
+)  # fmt: skip
+
+
+def report(*attempts: Attempt) -> Report:
+    records = [
+        Record(
+            f"p/{number:02d}", "", OID, "refs/heads/main", OID, None, OID, None, OID,
+            "2026-01-01T00:00:00.000+00:00", None, each,
+        )
+        for number, each in enumerate(attempts)
+    ]  # fmt: skip
+    return Report(summarize(records, baseline_model="grand"))
+
+
+LINES = {
+    BatchTokens(2, 4, 10_200, 9_800): "batch 2  4 tasks  9,800 tokens of 10,200 planned (-4 %)",
+    BatchTokens(1, 1, 1_000, 1_630): (
+        "batch 1  1 task  1,630 tokens of 1,000 planned (+63 %, beyond 20 %)"
+    ),
+    BatchTokens(1, 2, 1_000, 1_200): "batch 1  2 tasks  1,200 tokens of 1,000 planned (+20 %)",
+    BatchTokens(1, 2, 10_000, 12_001): (
+        "batch 1  2 tasks  12,001 tokens of 10,000 planned (+21 %, beyond 20 %)"
+    ),
+    BatchTokens(1, 2, 10_000, 7_999): (
+        "batch 1  2 tasks  7,999 tokens of 10,000 planned (-21 %, beyond 20 %)"
+    ),
+    BatchTokens(1, 2, 1_000, 998): "batch 1  2 tasks  998 tokens of 1,000 planned (0 %)",
+    BatchTokens(3, 1, 0, 120): "batch 3  1 task  120 tokens of 0 planned (beyond 20 %)",
+    BatchTokens(1, 2, 100, 100, 1): (
+        "batch 1  2 tasks  100 tokens of 100 planned (0 %); 1 more cannot be compared"
+    ),
+    BatchTokens(1, 0, 0, 0, 2): "batch 1  2 tasks  nothing to compare: tokens or plan unknown",
+}
+
+
+@pytest.mark.parametrize(("batch", "line"), LINES.items(), ids=LINES.values())
+def test_a_batch_is_a_line(batch: BatchTokens, line: str) -> None:
+    assert render_batch(batch) == line
+
+
+def test_batches_are_for_people_and_stand_before_the_sum() -> None:
+    summary = RunSummary("p", "main", (), 1.0, (BatchTokens(1, 1, 100, 100),))
+    first, last = render_run(summary).splitlines()
+    assert first.startswith("batch 1")
+    assert last.startswith("0 of 0 on main")
+    assert run_document(summary) == run_document(replace(summary, batches=()))
+
+
+def test_every_form_of_the_report_says_how_close_estimates_came() -> None:
+    far = replace(ATTEMPT, usage=Usage(1, 1030, 0, 876, 0, 0, 0))
+    said = "input +3 %, output +163 %, 1 of 2 within 20 %"
+    found = report(ATTEMPT, far)
+    assert f"  estimates    {said}\n" in render_report_text(found)
+    assert f"- **estimates**: {said}\n" in render_report_markdown(found)
+    assert said in render_report_html(found)
+
+
+def test_a_report_without_anything_to_compare_says_nothing_of_estimates() -> None:
+    found = report(replace(ATTEMPT, usage=NO_USAGE, tier="none", decision=None))
+    for text in (
+        render_report_text(found),
+        render_report_markdown(found),
+        render_report_html(found),
+    ):
+        assert "stimates" not in text
