@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from executors.model_server import Received, completion, scripted_server
-from world import World
+from world import World, spec_text
 
 TIERS = ("free", "cheap", "balanced", "frontier")
 
@@ -171,3 +171,41 @@ def test_what_does_not_fit_a_models_window_goes_to_a_larger_one(world: World) ->
         [route] = world.minitask("route", "p/01-b", "--json").json
     assert route["tier"] == "balanced"
     assert "1,000" in route["ladder"][1]["reason"]
+
+
+def test_what_the_ledger_has_learned_leaves_a_rung_out(world: World) -> None:
+    """Twenty tasks that cheap could not do, at the price of balanced: the next one starts at balanced."""
+
+    def answer(request: Received) -> Any:
+        number = request.prompt.split("Write part ")[1].split()[0].strip(".")
+        good = request.json["model"] != "cheap-model"
+        return completion(f"```text path=b{number}.txt\n{'b' if good else 'x'}\n```\n")
+
+    with scripted_server(answer) as server:
+        settings = settings_for(server.base_url)
+        settings["prices"]["cheap-model"] = settings["prices"]["balanced-model"]
+        world.configure(**settings)
+        for number in range(1, 25):
+            world.write(
+                {
+                    f"mini-projects/p/{number:02}-b.md": spec_text(
+                        number=number,
+                        title=f"Write part {number}",
+                        writes=[f"b{number}.txt"],
+                        validation=f"grep -qx b b{number}.txt",
+                    )
+                }
+            )
+        world.git("add", "mini-projects")
+        world.git("commit", "--quiet", "--message", "specs")
+        before = world.minitask("route", "p/24-b", "--json").json[0]
+        only = [word for n in range(1, 21) for word in ("--only", f"p/{n:02}-b")]
+        run = world.minitask("run", "p", *only, "--json")
+        routes = world.minitask("route", *(f"p/{n}-b" for n in range(21, 25)), "--json").json
+        again = world.minitask("route", *(f"p/{n}-b" for n in range(21, 25)), "--json").json
+    assert {task["verdict"] for task in run.json["tasks"]} == {"merged"}
+    assert before["tier"] == "cheap"
+    skipped = [route for route in routes if route["tier"] == "balanced"]
+    assert len(skipped) >= 3, "one in twenty explores"
+    assert "skipped cheap: q ." in skipped[0]["reason"]
+    assert again == routes

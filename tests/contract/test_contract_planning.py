@@ -198,3 +198,27 @@ def test_a_verification_writes_what_it_finds_as_specs(world: World) -> None:
     assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0045")
     record = next(each for each in ledger(world) if each["task"] == "p/@review")
     assert record["attempt"]["verdict"] == "failed"
+
+
+def test_an_agent_can_plan_and_is_told_what_was_wrong(world: World, tmp_path: Path) -> None:
+    answer = tmp_path / "bin" / "answer.md"
+    agent = tmp_path / "bin" / "agent"
+    agent.parent.mkdir()
+    answer.write_text(GOOD)
+    agent.write_text(
+        "#!/bin/bash\necho scribble > scribble.txt\n"
+        f'if grep -q "could not be used" "$1"; then cat <<"END"\n{GOOD}END\nelse echo "I will!"; fi\n'
+    )
+    agent.chmod(0o755)
+    world.configure(
+        executors={"mine": {"type": "command", "command": [str(agent), "{prompt_file}"]}},
+        tiers={"frontier": {"executor": "mine", "model": "subscription"}},
+        prices={"subscription": {"input": 0, "output": 0}},
+    )
+    outcome = plan(world)
+    assert outcome.code == 0, outcome.text
+    assert outcome.json["specs"] == ["mini-projects/p/01-part.md"]
+    assert not (world.root / "scribble.txt").exists(), "it works in a workspace of its own"
+    assert "Write a part" in world.show(
+        world.git("ls-tree", "-r", "--name-only", "refs/minitask/ledger"), at="refs/minitask/ledger"
+    )

@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -36,7 +37,7 @@ from minitask.executors.model import (
     Workplace,
 )
 from minitask.executors.prompt import agent_prompt
-from minitask.ledger.usage import NO_USAGE
+from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.settings import ExecutorSetting
 from minitask.spec.model import FileAction
 from minitask.words import one_line
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from minitask.repo.desk import Desk
     from minitask.repo.process import Finished
 
+_UNUSABLE = "An earlier answer could not be used:\n{problem}\nAnswer again, corrected and complete."
 SHOWN = 300
 """Characters of what a program said that a message may hold."""
 OUTPUT_BYTES = 8 << 20
@@ -102,16 +104,33 @@ class AgentExecutor:
         Raises `ExecutorFailure`.
         """
         self._check()
-        with _opened(question.workplace, self.name) as desk:
-            report = self._reported(desk, question.meter, partial(self._inquiry, question))
-            version = self._version(desk)
-        if report.problem is not None:
-            raise self._failure(report.problem, report.message, report)
-        try:
-            check(report.said)
-        except EditError as error:
-            raise self._failure(FailureKind.MALFORMED, str(error), report) from error
-        return Advice(report.said.strip(), report.usage, report.cost_usd, version=version)
+        spent, malformed, asked = NO_USAGE, 0, question
+        while True:
+            with _opened(question.workplace, self.name) as desk:
+                report = self._reported(desk, question.meter, partial(self._inquiry, asked))
+                version = self._version(desk)
+            spent = plus(spent, report.usage)
+            if report.problem is not None:
+                raise self._unanswered(report.problem, report.message, report, spent, malformed)
+            try:
+                check(report.said)
+            except EditError as error:
+                malformed += 1
+                if malformed > question.repairs_or(0):
+                    kind = FailureKind.MALFORMED
+                    raise self._unanswered(kind, str(error), report, spent, malformed) from error
+                again = f"{question.prompt}\n\n{_UNUSABLE.format(problem=error)}"
+                asked = replace(question, prompt=again)
+            else:
+                return Advice(report.said.strip(), spent, version=version, malformed=malformed)
+
+    def _unanswered(
+        self, kind: FailureKind, said: str, report: Report, spent: Usage, malformed: int
+    ) -> ExecutorFailure:
+        """A failure that counts what all rounds took."""
+        failure = self._failure(kind, said, report)
+        failure.usage, failure.malformed = spent, malformed
+        return failure
 
     def describe(self, order: Order) -> Description:
         """The command line, and the prompt."""

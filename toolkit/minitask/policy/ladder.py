@@ -87,7 +87,7 @@ def climb(
         return ()
     found = [*left_out, *steps]
     if not any(step.use for step in found):
-        best = max(range(len(found)), key=lambda place: (found[place].q or 0.0, place))
+        best = max(range(len(found)), key=lambda place: (found[place].q or 0.0, -place))
         found[best] = _used(found[best], "no rung pays; this one is the likeliest to pass")
     elif explores:
         found = _explored(found)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -130,7 +131,11 @@ def above(engine: Engine, route: Route) -> Route | None:
     found = next(
         (tier for tier in MODEL_TIERS[place + 1 : cap + 1] if tier in settings.tiers), None
     )
-    return None if found is None else route_to(engine, found, f"{route.tier.value} could not")
+    if found is None:
+        return None
+    with suppress(ExecutorFailure, UsageError):  # a server that is not there serves nobody
+        return route_to(engine, found, f"{route.tier.value} could not")
+    return None
 
 
 def make_consult(

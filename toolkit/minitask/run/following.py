@@ -11,8 +11,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from minitask.edits.model import Change
-from minitask.executors.model import Round, Work
+from minitask.edits.grammar import render_script
+from minitask.edits.model import Change, EditScript, WholeFile
+from minitask.errors import UsageError
+from minitask.executors.model import ExecutorFailure, Round, Work
+from minitask.executors.registry import MAKERS
 from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
 from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.policy.choice import filled, next_rung
@@ -106,7 +109,7 @@ def _next_rung(engine: Engine, under: Undertaking) -> Route | None:
     known = experience_of(engine, under.task, under.prepared.spec, (attempt,))
     why = "could not be reached" if absent else "failed"
     found = next_rung(draft.route, settings, known=known, spec=under.prepared.spec, why=why)
-    return resolve_model(engine, found) if found else None
+    return _served(engine, found) if found else None
 
 
 def _repair(engine: Engine, under: Undertaking, record: Record) -> None:
@@ -134,7 +137,8 @@ def _apply(engine: Engine, under: Undertaking, record: Record) -> None:
     assert under.review is not None  # noqa: S101 - it asked for edits
     engine.emit(Progress(under.task.name, "apply", f"tier {route.tier.value}: {route.reason}"))
     reviewed = draft.route
-    back = Round(draft.work.reply, describe_review(under.review), draft.work.changes)
+    told = describe_review(under.review)
+    back = Round(_written(engine, under), told, draft.work.changes)
     ladder = replace(route, ladder=reviewed.ladder, task_class=reviewed.task_class)
     under.applies += 1
     onward = replace(ladder, review=reviewed.review)
@@ -222,6 +226,20 @@ def _next_draft(
     )
 
 
+def _written(engine: Engine, under: Undertaking) -> str:
+    """The change as a chat model would have replied it; what an agent printed tells nobody."""
+    work = under.draft.work
+    assert work is not None  # noqa: S101 - there was a change
+    first = (*(each.executor for each in under.earlier), under.draft.route.executor)[0]
+    setting = engine.settings.executors.get(first)
+    if setting is not None and setting.type in MAKERS:
+        return work.reply
+    edits = (
+        WholeFile(each.path, each.content) for each in work.changes if each.content is not None
+    )
+    return render_script(EditScript(tuple(edits)))
+
+
 def _problem(under: Undertaking, record: Record) -> str:
     if record.attempt.gate == REVIEW and under.review is not None:
         return describe_review(under.review)
@@ -234,4 +252,12 @@ def _apply_route(engine: Engine) -> Route | None:
         return None
     entry = engine.settings.tiers[tier]
     why = f"applying what a reviewer wants starts at tier {tier}"
-    return resolve_model(engine, Route(Tier(tier), entry.executor, entry.model, why))
+    return _served(engine, Route(Tier(tier), entry.executor, entry.model, why))
+
+
+def _served(engine: Engine, route: Route) -> Route | None:
+    """The route with a real model's name; None where nobody serves one."""
+    try:
+        return resolve_model(engine, route)
+    except (ExecutorFailure, UsageError):
+        return None

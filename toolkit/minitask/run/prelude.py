@@ -11,7 +11,7 @@ from minitask.errors import UsageError
 from minitask.executors.model import ExecutorFailure
 from minitask.gates import classify, outline
 from minitask.ledger.record import CLASSIFY, PLAN, Verdict
-from minitask.policy.route import SCRIPT
+from minitask.policy.route import SCRIPT, Route
 from minitask.run.consulting import Matter, Topic, book, make_consult, route_to
 from minitask.run.engine import Engine, Progress
 from minitask.run.models import resolve_model
@@ -101,8 +101,7 @@ def _use(engine: Engine, under: Undertaking, phase: str, text: str) -> None:
     if phase == CLASSIFY:
         kind = classify.parse_kind(text, tags=_tags(engine))
         prepared = replace(prepared, spec=classify.classified(task.spec, kind))
-        found = route_of(engine, task, under.wishes.demand, spec=prepared.spec)
-        route = resolve_model(engine, found)
+        route = _rerouted(engine, under, prepared.spec)
         said = f"tier {route.tier.value}: {route.reason} (classified: {kind.complexity})"
         engine.emit(Progress(task.name, "route", said))
         under.draft.route = route
@@ -112,6 +111,14 @@ def _use(engine: Engine, under: Undertaking, phase: str, text: str) -> None:
     under.order, under.meter, under.errand, under.batched = equip(
         engine, task, under.wishes, under.draft, purse=under.purse, prepared=prepared
     )
+
+
+def _rerouted(engine: Engine, under: Undertaking, spec: Spec) -> Route:
+    """The route by what is known now; the one that it had where nobody serves the new one's model."""
+    try:
+        return resolve_model(engine, route_of(engine, under.task, under.wishes.demand, spec=spec))
+    except (ExecutorFailure, UsageError):
+        return under.draft.route
 
 
 def _tags(engine: Engine) -> list[str]:

@@ -21,7 +21,7 @@ from minitask.ledger.usage import Usage
 
 _PLACE = re.compile(r"\{(prompt_file|workspace|model|files)\}")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
-_SAID = 4000
+_SAID = 200_000
 
 
 class CommandProgram:
