@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from test_contract_escalation import settings_for, task_b
 
 from executors.model_server import Received, scripted_server
 from world import World, environment, model_settings, run
@@ -131,3 +132,32 @@ def test_a_cluster_without_a_remote_or_a_scheduler_is_met_with_the_way_out(world
     assert outcome.code == 2
     assert "workers: {remote: URL}" in outcome.text
     assert world.minitask("run", "p", "--engine", "elsewhere").code == 2
+
+
+def test_a_worker_goes_by_the_ledger_here_and_its_reviews_come_back(
+    world: World, remote: Path, cluster: tuple[str, Start]
+) -> None:
+    address, start = cluster
+    asked: list[str] = []
+
+    def answer(request: Received) -> str:
+        if request.json["messages"][0]["content"].startswith("You review"):
+            return "```verdict\n1 pass b.txt:1 it is there\n```\n"
+        asked.append(request.json["model"])
+        return f"```text path=b.txt\n{'b' if 'balanced' in asked[-1] else 'x'}\n```\n"
+
+    with scripted_server(answer) as server:
+        settings = settings_for(server.base_url, max_escalations=0)
+        gates = ["scope", "lint", "validate", "review"]
+        world.configure(**settings, gates=gates, workers={"remote": str(remote)})
+        task_b(world)
+        assert world.exec("p/01-b").json["verdict"] == "failed"
+        start(1)
+        outcome = world.minitask("run", "p", "--engine", address, "--json")
+    [task] = outcome.json["tasks"]
+    assert task["verdict"] == "merged", outcome.text
+    assert asked == ["cheap-model", "balanced-model"]
+    assert [call["phase"] for call in task["calls"]] == ["review"]
+    phases = world.minitask("report", "--format", "json").json["by_phase"]
+    assert phases["review"]["requests"] == 1
+    assert phases["implement"]["attempts"] == 2

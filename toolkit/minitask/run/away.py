@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,10 @@ BASES = "refs/minitask/bases"
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What a worker is sent. `number` is the attempt's first, `limit_usd` what it may spend (empty: no limit)."""
+    """What a worker is sent. `number` is the attempt's first, `limit_usd` what it may spend (empty: no limit).
+
+    `lessons` are what the ledger of who sends it has learned: routes are the same wherever a task is done.
+    """
 
     remote: str
     run: str
@@ -49,6 +52,7 @@ class Errand:
     settings: Mapping[str, Any]
     signature: Signature
     limit_usd: str = ""
+    lessons: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """The errand as plain values, to be sent anywhere."""
@@ -105,6 +109,7 @@ def plain_settings(settings: Settings) -> dict[str, Any]:
 
 def _work(engine: Engine, errand: Errand) -> dict[str, Any]:
     engine.set_signature(errand.signature)
+    engine.lessons = {"models": {}, "cells": {}, **errand.lessons}
     place = Place(errand.base, errand.target, engine.repository.git_dir)
     task = replace(task_at(engine, errand.task, errand.source, place), base=errand.base)
     _set_number(engine, task, errand.number)

@@ -29,6 +29,7 @@ from minitask.run.away import (
     plain_settings,
 )
 from minitask.run.engine import Engine, Progress
+from minitask.run.experience import lessons_for
 from minitask.run.landing import Candidate
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.outcome import stopped
@@ -128,6 +129,7 @@ class Cluster:
             settings=plain_settings(engine.settings),
             signature=engine.signature,
             limit_usd="" if limit is None else str(limit),
+            lessons=lessons_for(engine, task),
         )
         engine.emit(Progress(task.name, "away", "sent to a worker"))
         future = self._client.submit(

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from minitask.errors import MinitaskError, UsageError
 from minitask.ledger.record import TaskResult
@@ -45,6 +46,7 @@ class Engine:
     """Everything that an attempt needs; made by `open_engine`, under the repository's lock.
 
     Safe to share between threads; whoever appends to the ledger holds `writing`, whoever moves a target `landing`.
+    `lessons` is what another ledger has learned, where this one is not the one to go by.
     """
 
     repository: Repository
@@ -56,6 +58,7 @@ class Engine:
     clock: Callable[[], float] = time.time
     writing: threading.RLock = field(default_factory=threading.RLock)
     landing: threading.RLock = field(default_factory=threading.RLock)
+    lessons: Mapping[str, Any] | None = field(default=None)
     _signature: Signature | None = field(default=None)
     _sandbox: Sandbox | None = field(default=None)
     _slots: SlotPool | None = field(default=None)

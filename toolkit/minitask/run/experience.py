@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from minitask.ledger.record import ATTEMPT, Attempt, Record
 from minitask.policy.ladder import EXPLORED_IN
@@ -14,7 +15,7 @@ from minitask.policy.tokens import estimate_tokens
 from minitask.policy.traits import traits_of
 from minitask.run.costs import INSTRUCTION_TOKENS, price_of
 from minitask.run.engine import Engine
-from minitask.run.learning import odds
+from minitask.run.learning import lessons, odds
 from minitask.run.records import records_of
 from minitask.run.tasks import Task
 from minitask.settings import TierSetting
@@ -25,15 +26,22 @@ def experience_of(
     engine: Engine, task: Task, spec: Spec, attempts: Sequence[Attempt] = ()
 ) -> Experience:
     """What is known of a task; `attempts` are those not on record yet, `spec` is what it is routed by."""
-    failed = [*failures_before(engine, task), *(each for each in attempts if settled_failure(each))]
+    known = [*failures_before(engine, task), *(each for each in attempts if settled_failure(each))]
+    failed = [*(engine.lessons or {}).get("failed", ()), *(attempt.tier for attempt in known)]
     return Experience(
         failures=len(failed),
-        failed_tiers=frozenset(attempt.tier for attempt in failed),
+        failed_tiers=frozenset(failed),
         prompt_tokens=prompt_tokens(engine, task),
         odds=partial(odds, engine, traits_of(spec).task_class),
         price=partial(_price, engine),
         explores=explores(task),
     )
+
+
+def lessons_for(engine: Engine, task: Task) -> dict[str, Any]:
+    """What the ledger here has learned, and which tiers failed at the task before, for a worker elsewhere."""
+    failed = [attempt.tier for attempt in failures_before(engine, task)]
+    return {**lessons(engine), "failed": failed}
 
 
 def failures_before(engine: Engine, task: Task) -> tuple[Attempt, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from minitask.ledger.record import ATTEMPT, Record
@@ -27,7 +28,14 @@ def odds(engine: Engine, task_class: str, tier: str, after: bool) -> tuple[int, 
     return passed, tried
 
 
-def _learned(engine: Engine) -> dict[str, Any]:
+def lessons(engine: Engine) -> Mapping[str, Any]:
+    """All that the ledger has learned, as plain values, for somebody who has not got it."""
+    return _learned(engine)
+
+
+def _learned(engine: Engine) -> Mapping[str, Any]:
+    if engine.lessons is not None:
+        return engine.lessons
     head = engine.objects.commit(refs.LEDGER)
     if head is None:
         return {"models": {}, "cells": {}}
