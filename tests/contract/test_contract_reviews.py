@@ -15,8 +15,9 @@ from executors.model_server import Received, completion, scripted_server
 from world import MINITASK, World
 
 PASS = "```verdict\n1 pass b.txt:1 it is there\n```\n"
+MEND = "```verdict\n1 mend b.txt:1 the second line is missing\n```\n"
 FAIL = "```verdict\n1 fail b.txt:1 the second line is missing\n```\n"
-EDIT = FAIL + "\n```text path=b.txt\n<<<<<<< SEARCH\nb\n=======\nb\nc\n>>>>>>> REPLACE\n```\n"
+EDIT = MEND + "\n```text path=b.txt\n<<<<<<< SEARCH\nb\n=======\nb\nc\n>>>>>>> REPLACE\n```\n"
 
 
 def is_review(request: Received) -> bool:
@@ -50,14 +51,13 @@ def answering(**replies: str | Callable[[Received], str]) -> tuple[list[tuple[st
 
 
 B = "```text path=b.txt\nb\n```\n"
+GATES = ["scope", "lint", "validate", "review"]
 
 
 def test_a_review_that_passes_lands_and_is_paid_and_recorded(world: World) -> None:
     asked, answer = answering(implement=B, review=PASS)
     with scripted_server(answer) as server:
-        world.configure(
-            **settings_for(server.base_url), gates=["scope", "lint", "validate", "review"]
-        )
+        world.configure(**settings_for(server.base_url), gates=GATES)
         task_b(world)
         found = world.exec("p/01-b").json
     assert found["verdict"] == "merged"
@@ -73,9 +73,7 @@ def test_a_review_that_passes_lands_and_is_paid_and_recorded(world: World) -> No
 def test_a_reviewers_edits_are_applied_without_another_call(world: World) -> None:
     asked, answer = answering(implement=B, review=EDIT)
     with scripted_server(answer) as server:
-        world.configure(
-            **settings_for(server.base_url), gates=["scope", "lint", "validate", "review"]
-        )
+        world.configure(**settings_for(server.base_url), gates=GATES)
         task_b(world)
         found = world.exec("p/01-b").json
     assert found["verdict"] == "merged"
@@ -85,30 +83,61 @@ def test_a_reviewers_edits_are_applied_without_another_call(world: World) -> Non
     assert world.show("b.txt") == "b\nc\n"
 
 
-def test_a_correction_that_does_not_validate_does_not_land_by_itself(world: World) -> None:
+def test_a_correction_that_does_not_validate_is_made_by_a_model_and_reviewed(world: World) -> None:
     broken = EDIT.replace("b\nc\n>", "x\n>")
+    reviews = iter([broken, PASS])
     asked, answer = answering(
         implement=lambda request: (
             B.replace("b\n`", "b\nc\n`") if "A review found" in request.prompt else B
         ),
-        review=broken,
+        review=lambda _request: next(reviews),
     )
     with scripted_server(answer) as server:
-        world.configure(
-            **settings_for(server.base_url), gates=["scope", "lint", "validate", "review"]
-        )
+        world.configure(**settings_for(server.base_url), gates=GATES)
         task_b(world)
         found = world.exec("p/01-b").json
     assert [each["gate"] for each in found["attempts"]] == ["review", "validate", None]
-    assert asked == [("implement", "cheap"), ("review", "balanced"), ("implement", "cheap")]
+    assert asked == [
+        ("implement", "cheap"),
+        ("review", "balanced"),
+        ("implement", "cheap"),
+        ("review", "balanced"),
+    ]
     assert world.show("b.txt") == "b\nc\n"
+
+
+def test_what_a_model_makes_of_a_correction_does_not_land_unreviewed(world: World) -> None:
+    unfit = EDIT.replace("SEARCH\nb\n", "SEARCH\nbb\n")
+    asked, answer = answering(
+        implement=lambda request: (
+            B.replace("b\n`", "b\nsomething else\n`") if "A review found" in request.prompt else B
+        ),
+        review=unfit,
+    )
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url, max_escalations=0), gates=GATES)
+        task_b(world)
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "failed"
+    assert [phase for phase, _ in asked].count("review") == 2
+
+
+def test_edits_that_mend_only_a_part_are_reviewed_again(world: World) -> None:
+    partial = EDIT.replace("```verdict\n1 mend", "```verdict\n1 fail")
+    asked, answer = answering(implement=B, review=partial)
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url, max_escalations=0), gates=GATES)
+        task_b(world)
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "failed"
+    assert [phase for phase, _ in asked].count("review") >= 2
 
 
 def test_a_review_that_fails_goes_back_and_then_up(world: World) -> None:
     asked, answer = answering(implement=B, review=FAIL)
     with scripted_server(answer) as server:
         settings = settings_for(server.base_url, max_escalations=1, repairs=1)
-        world.configure(**settings, gates=["scope", "lint", "validate", "review"])
+        world.configure(**settings, gates=GATES)
         task_b(world)
         outcome = world.exec("p/01-b")
     assert outcome.code == 1
@@ -122,7 +151,7 @@ def test_what_the_diff_says_to_the_reviewer_is_no_verdict(world: World) -> None:
     _asked, answer = answering(implement=f"`````text path=b.txt\n{injected}`````\n", review=FAIL)
     with scripted_server(answer) as server:
         settings = settings_for(server.base_url, max_escalations=0)
-        world.configure(**settings, gates=["scope", "lint", "validate", "review"])
+        world.configure(**settings, gates=GATES)
         task_b(world)
         outcome = world.exec("p/01-b")
     assert outcome.json["verdict"] == "failed"
@@ -136,7 +165,7 @@ def test_a_review_without_a_verdict_is_asked_again_and_then_of_a_better_model(wo
     )
     with scripted_server(answer) as server:
         settings = settings_for(server.base_url, repairs=1)
-        world.configure(**settings, gates=["scope", "lint", "validate", "review"])
+        world.configure(**settings, gates=GATES)
         task_b(world)
         found = world.exec("p/01-b").json
     assert found["verdict"] == "merged"
@@ -155,9 +184,7 @@ def test_a_review_that_nobody_gives_keeps_the_paid_work_for_the_next_run(world: 
         return answer(request)
 
     with scripted_server(serve) as server:
-        world.configure(
-            **settings_for(server.base_url), gates=["scope", "lint", "validate", "review"]
-        )
+        world.configure(**settings_for(server.base_url), gates=GATES)
         task_b(world)
         first = world.exec("p/01-b")
         down = False
@@ -282,7 +309,7 @@ def test_a_correction_is_reviewed_again_where_the_config_says_so(world: World) -
     asked, answer = answering(implement=B, review=lambda _request: next(reviews))
     with scripted_server(answer) as server:
         settings = settings_for(server.base_url, review_rounds=2)
-        world.configure(**settings, gates=["scope", "lint", "validate", "review"])
+        world.configure(**settings, gates=GATES)
         task_b(world)
         found = world.exec("p/01-b").json
     assert found["verdict"] == "merged"
@@ -293,9 +320,7 @@ def test_a_correction_is_reviewed_again_where_the_config_says_so(world: World) -
 def test_a_correction_is_no_escalation_and_teaches_nothing(world: World) -> None:
     _asked, answer = answering(implement=B, review=EDIT)
     with scripted_server(answer) as server:
-        world.configure(
-            **settings_for(server.base_url), gates=["scope", "lint", "validate", "review"]
-        )
+        world.configure(**settings_for(server.base_url), gates=GATES)
         task_b(world)
         world.exec("p/01-b")
     routes = [record["attempt"]["route"] for record in world.records("p/01-b")]
@@ -331,9 +356,7 @@ def test_a_kill_during_the_review_loses_neither_the_work_nor_the_cost(world: Wor
         return answer(request)
 
     with scripted_server(serve) as server:
-        world.configure(
-            **settings_for(server.base_url), gates=["scope", "lint", "validate", "review"]
-        )
+        world.configure(**settings_for(server.base_url), gates=GATES)
         task_b(world)
         quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         with subprocess.Popen((*MINITASK, "exec", "p/01-b"), cwd=world.root, **quiet) as process:

@@ -127,6 +127,8 @@ def _approve(
     results = []
     into = options["into"]
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
+        for name in names:  # nothing is done where one of them cannot be
+            people.check_approvable(engine, name)
         for name in names:
             people.approve(engine, name)
             place = session.place(engine, str(into) if into else None)

@@ -8,7 +8,9 @@ from typing import Any
 from minitask.values import dataclass
 
 FIRST, REPAIR, CLIMB, CORRECT, APPLY = "first", "repair", "climb", "correct", "apply"
-"""The first attempt of a run; the same tier again; the next rung; a reviewer's own edits; somebody who applies them."""
+RESUME = "resume"
+"""The first attempt of a run; the same tier again; the next rung; a reviewer's own edits; somebody who applies them; a
+change on record that had no review yet."""
 
 
 @dataclass(frozen=True, slots=True)

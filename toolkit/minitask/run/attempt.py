@@ -23,7 +23,7 @@ from minitask.run.judging import judge
 from minitask.run.outcome import landed_result, make_result, stopped, stopped_later
 from minitask.run.paid import Answered
 from minitask.run.preparing import undertake
-from minitask.run.resume import take_proven
+from minitask.run.resume import latest_made, take_proven
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Undertaking, Wishes
 
@@ -60,11 +60,16 @@ def begin(
         if done is None and wishes.takes_what_is_there:
             done = take_proven(engine, task, lands=wishes.merge, land=wishes.land)
         with core or nullcontext():
-            found: TaskResult | Undertaking = done or undertake(engine, task, wishes, started)
+            waiting = None if done else _waiting(engine, task, wishes, started)
+            found: TaskResult | Undertaking = (
+                done or waiting or undertake(engine, task, wishes, started)
+            )
             if isinstance(found, Undertaking) and found.draft.route.executor != SCRIPT:
                 from minitask.run.prelude import ask_first
 
                 ask_first(engine, found)
+        if isinstance(found, Undertaking) and waiting is not None:
+            found = _went_on(engine, found, core or nullcontext()) or found
     except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
         found = stopped(task, error)
     except ExecutorFailure as error:
@@ -123,18 +128,16 @@ def _concluded(
     engine: Engine, under: Undertaking, outcome: Outcome, core: Core
 ) -> TaskResult | None:
     if not isinstance(outcome, Answered | ExecutorFailure):
-        errand = under.consult.errand if under.consult else under.errand
-        paid.settle(engine.repository.home, errand)
-        return stopped_later(under, outcome)
+        return _not_asked(engine, under, outcome, core)
     if under.consult is None:
         with core:
             _judge(engine, under, outcome)
     elif _falls_back(engine, under, outcome):
         return None
     else:
-        found = _answered(engine, under, outcome)
-        if found is not None or _asks_somebody(under):
-            return found
+        _answered(engine, under, outcome)
+        if _asks_somebody(under):
+            return None
     result = _went_on(engine, under, core)
     if result is not None and isinstance(outcome, ExecutorFailure):
         return replace(result, stops_run=outcome.stops_run, over_budget=outcome.exit_code == 4)
@@ -223,10 +226,8 @@ def _falls_back(engine: Engine, under: Undertaking, outcome: Answered | Executor
     return True
 
 
-def _answered(
-    engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure
-) -> TaskResult | None:
-    """Take the answer to a question; a result where the task ends by it."""
+def _answered(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure) -> None:
+    """Take the answer to a question, or go on without one."""
     from minitask.run import messages, prelude, reviewing
 
     assert under.consult is not None  # noqa: S101 - it was asked
@@ -238,10 +239,42 @@ def _answered(
     elif isinstance(outcome, Answered):
         reviewing.take_review(engine, under, outcome)
     else:
-        reviewing.drop_review(engine, under, outcome)
-        result = stopped_later(under, outcome)
-        return replace(result, stops_run=outcome.stops_run, over_budget=outcome.exit_code == 4)
-    return None
+        reviewing.do_without(engine, under, outcome)
+
+
+def _not_asked(
+    engine: Engine, under: Undertaking, error: Exception, core: Core
+) -> TaskResult | None:
+    """What comes of it where nobody was asked: the budget is spent, the run was stopped, the machine failed.
+
+    What only helps is left out, a message comes from the template, and a change that lacks its review is put on record.
+    """
+    what = under.consult
+    paid.settle(engine.repository.home, what.errand if what else under.errand)
+    phase = what.matter.phase if what else ""
+    helps = phase in (CLASSIFY, PLAN) and isinstance(error, BudgetError)
+    if not helps and phase not in (MESSAGE, REVIEW):
+        return stopped_later(under, error)
+    from minitask.run import prelude, reviewing
+
+    if helps:
+        prelude.leave_out(engine, under, error)
+        return None
+    if phase == REVIEW:
+        reviewing.do_without(engine, under, error)
+    under.consult = None
+    result = _went_on(engine, under, core)
+    over = phase == REVIEW and isinstance(error, BudgetError)
+    return replace(result, over_budget=over) if result else None
+
+
+def _waiting(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking | None:
+    """A change of an earlier run that still lacks its review."""
+    if not wishes.takes_what_is_there or latest_made(engine, task) is None:
+        return None
+    from minitask.run.awaiting import take_unreviewed
+
+    return take_unreviewed(engine, task, wishes, started)
 
 
 def _asks_somebody(under: Undertaking) -> bool:
@@ -257,7 +290,7 @@ def _asks_on(engine: Engine, under: Undertaking) -> bool:
     from minitask.run import messages, reviewing
 
     try:
-        if reviewing.wants_review(under):
+        if reviewing.wants_review(engine, under):
             reviewing.ask_review(engine, under)
         elif messages.wants_message(engine, under):
             messages.ask(engine, under)

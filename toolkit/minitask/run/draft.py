@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from decimal import Decimal
 
 from minitask.executors.model import Work
@@ -60,9 +60,10 @@ class Draft:
         return self.step == CORRECT
 
     def fail(self, verdict: Verdict, gate: str, reason: str) -> None:
-        """Note that a gate could not even be asked."""
+        """Note what stopped it, besides what was found out before."""
         self.verdict = verdict
-        self.ruling = Ruling(gate, passed=False, reason=reason)
+        known = self.ruling
+        self.ruling = replace(known, gate=gate, passed=False, reason=reason, refused=False)
 
     def attempt(self, engine: Engine) -> Attempt:
         """The attempt as it stands."""

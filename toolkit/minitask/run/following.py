@@ -54,7 +54,7 @@ class Sequel:
 
 def follow(engine: Engine, under: Undertaking) -> Sequel | None:
     """What follows a judged attempt of a model's that failed; None where the task ends by it."""
-    correction = _correction(under)
+    correction = _correction(engine, under)
     if correction is not None:
         return correction
     if _goes_back(engine, under):
@@ -65,10 +65,12 @@ def follow(engine: Engine, under: Undertaking) -> Sequel | None:
     return None if higher is None else Sequel(partial(_climb, route=higher))
 
 
-def _correction(under: Undertaking) -> Sequel | None:
+def _correction(engine: Engine, under: Undertaking) -> Sequel | None:
     """The reviewer's own edits as the next attempt."""
     found, draft = under.review, under.draft
     if found is None or draft.ruling.gate != REVIEW or not draft.reviewed:
+        return None
+    if under.corrections >= engine.settings.routing.review_rounds:
         return None
     changes = corrected(under, found)
     return None if changes is None else Sequel(partial(_correct, changes=changes), goes_on=True)
@@ -136,14 +138,18 @@ def _apply(engine: Engine, under: Undertaking, record: Record) -> None:
     assert draft.work is not None  # noqa: S101 - there was a change
     assert under.review is not None  # noqa: S101 - it asked for edits
     engine.emit(Progress(under.task.name, "apply", f"tier {route.tier.value}: {route.reason}"))
-    reviewed = draft.route
+    made_by = draft.route
     told = describe_review(under.review)
     back = Round(_written(engine, under), told, draft.work.changes)
-    ladder = replace(route, ladder=reviewed.ladder, task_class=reviewed.task_class)
+    onward = replace(
+        route,
+        ladder=made_by.ladder,
+        task_class=made_by.task_class,
+        review=made_by.review,
+        review_reason=made_by.review_reason,
+    )
     under.applies += 1
-    onward = replace(ladder, review=reviewed.review)
     _go_to(engine, under, record, onward, step=APPLY, history=(back,))
-    under.draft.reviewed = under.reviews >= engine.settings.routing.review_rounds
 
 
 def _climb(engine: Engine, under: Undertaking, record: Record, *, route: Route) -> None:
@@ -153,7 +159,8 @@ def _climb(engine: Engine, under: Undertaking, record: Record, *, route: Route) 
         under.climbs += 1
         told = _problem(under, record)
         under.prepared = replace(under.prepared, feedback=told)
-    under.reviews, under.review = 0, None
+    under.reviews = under.corrections = under.applies = 0
+    under.review = None
     _go_to(engine, under, record, route, step=CLIMB)
 
 
@@ -162,11 +169,10 @@ def _correct(
 ) -> Work:
     """The change with the reviewer's edits, as an attempt of the reviewer's."""
     assert under.review is not None  # noqa: S101 - it has edits
-    review = under.draft
     phase, call = under.calls[-1]
     assert phase == REVIEW  # noqa: S101 - it came last
     route = replace(
-        review.route,
+        under.draft.route,
         tier=Tier(call.tier),
         executor=call.executor,
         model=call.model,
@@ -176,7 +182,9 @@ def _correct(
     work = reviewers_work(under, changes, route)
     under.draft = _next_draft(engine, under, record, route, step=CORRECT)
     under.draft.work = work
-    under.draft.reviewed = under.reviews >= engine.settings.routing.review_rounds
+    last = under.reviews >= engine.settings.routing.review_rounds
+    under.draft.reviewed = last and under.review.mends_all
+    under.corrections += 1
     return work
 
 
@@ -247,7 +255,8 @@ def _problem(under: Undertaking, record: Record) -> str:
 
 
 def _apply_route(engine: Engine) -> Route | None:
-    tier = filled(engine.settings, engine.settings.routing.entry["apply"])
+    start = engine.settings.routing.entry["apply"]
+    tier = None if start == Tier.NONE.value else filled(engine.settings, start)
     if tier is None:
         return None
     entry = engine.settings.tiers[tier]

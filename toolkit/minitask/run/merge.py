@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from minitask.errors import UsageError
-from minitask.ledger.record import ATTEMPT, REVIEW, Record, TaskResult, Verdict
+from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.repo import history, refs
 from minitask.run.engine import Engine
 from minitask.run.landing import Candidate, land_alone
+from minitask.run.people import standpoint
 from minitask.run.proof import prove
-from minitask.run.records import latest_record, result_of, task_at
+from minitask.run.records import latest_record, records_of, result_of, task_at
 from minitask.run.sealing import record_landing
 from minitask.run.tasks import Place, Task
 
@@ -18,7 +20,9 @@ from minitask.run.tasks import Place, Task
 def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
     """Land the tip of a task's branch; a tip that the toolkit did not prove itself is proven first."""
     record = latest_record(engine, name)
-    tip = engine.objects.commit(refs.branch(name)) or record.candidate
+    records = records_of(engine, name)
+    candidates = [each.candidate for each in records if each.candidate is not None]
+    tip = engine.objects.commit(refs.branch(name)) or (candidates[-1] if candidates else None)
     if tip is None:
         raise UsageError(
             f"{name} has no candidate: {record.attempt.reason}",
@@ -27,6 +31,8 @@ def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
     landing = history.latest_landing(engine.repository.git, place.base, task=name)
     if landing is not None and landing.undone:
         raise UsageError(f"{name} was taken back", hint=f"run it anew: minitask exec {name}")
+    found = standpoint(records, tip)
+    record = found.made if found else _latest_attempt(records)
     landed = _landed_as(engine, landing, tip)
     if landed is not None:
         return result_of(
@@ -34,13 +40,17 @@ def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
         )
     source = f"{record.spec_path}@{record.spec_blob}"
     task = task_at(engine, name, source, replace(place, base=record.base))
-    judged = record.kind in (ATTEMPT, REVIEW)
-    if judged and tip == record.candidate and not record.attempt.verdict.is_good:
-        said = record.attempt.reason
-        reason = said if record.kind == REVIEW else f"not proven: {said}"
-        result = result_of(record, record.attempt.verdict, reason=reason)
-        return replace(result, next_step=f"minitask exec {name} --again")
+    if found is not None and not found.may_land:
+        verdict = Verdict.FAILED if found.is_rejected else record.attempt.verdict
+        result = result_of(record, verdict, reason=found.objection)
+        step = f"minitask review {name}" if found.is_proven else f"minitask exec {name} --again"
+        return replace(result, next_step=step)
     return _land(engine, task, record, tip)
+
+
+def _latest_attempt(records: Sequence[Record]) -> Record:
+    """The attempt that a person's own work on the branch goes back to."""
+    return next((each for each in reversed(records) if each.kind == ATTEMPT), records[-1])
 
 
 def _landed_as(engine: Engine, landing: history.Landing | None, tip: str) -> str | None:

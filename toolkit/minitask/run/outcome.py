@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -14,8 +14,6 @@ from minitask.repo.history import introduced_by, latest_landing
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Undertaking
-
-KEPT = "the change is made and paid for; the next run goes on from there"
 
 
 def landed_result(engine: Engine, task: Task) -> TaskResult | None:
@@ -81,16 +79,11 @@ def stopped(task: Task, error: Exception) -> TaskResult:
 
 def stopped_later(under: Undertaking, error: Exception) -> TaskResult:
     """The same, with the attempts that came before."""
-    attempts, draft = under.earlier, under.draft
+    attempts = under.earlier
     result = stopped(under.task, error)
     spent = (*attempts, *_made(under))
-    costs, usage = [each.cost_usd for each in spent], _usage(spent)
-    if draft.work is not None:  # its review did not come: the answer is kept, and not on record yet
-        costs.append(draft.cost_usd)
-        usage = plus(usage, draft.usage)
-        result = replace(result, reason=f"{result.reason}\n{KEPT}")
     return replace(
-        result, attempts=attempts, calls=under.calls, cost_usd=_total(costs), usage=usage
+        result, attempts=attempts, calls=under.calls, cost_usd=_cost(spent), usage=_usage(spent)
     )
 
 
@@ -100,10 +93,7 @@ def _made(under: Undertaking) -> tuple[Attempt, ...]:
 
 
 def _cost(attempts: Iterable[Attempt]) -> Decimal | None:
-    return _total([attempt.cost_usd for attempt in attempts])
-
-
-def _total(costs: Sequence[Decimal | None]) -> Decimal | None:
+    costs = [attempt.cost_usd for attempt in attempts]
     known = [cost for cost in costs if cost is not None]
     return sum(known, Decimal(0)) if len(known) == len(costs) else None
 

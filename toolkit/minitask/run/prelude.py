@@ -48,6 +48,13 @@ def take(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure
     _ask_next(engine, under)
 
 
+def leave_out(engine: Engine, under: Undertaking, error: Exception) -> None:
+    """Go on without the answer to a question that was not asked."""
+    assert under.consult is not None  # noqa: S101 - it was to be asked
+    engine.emit(Progress(under.task.name, under.consult.matter.phase, f"left out: {error}"))
+    _ask_next(engine, under)
+
+
 def _ask_next(engine: Engine, under: Undertaking) -> None:
     under.consult = None
     while under.pending and under.consult is None:

@@ -7,7 +7,6 @@ from functools import partial
 
 from minitask.executors.model import Order
 from minitask.executors.registry import WITH_BATCHES
-from minitask.ledger.record import REVIEW
 from minitask.policy.purse import Purse
 from minitask.policy.route import SCRIPT, Route
 from minitask.run import paid, preflight
@@ -22,6 +21,7 @@ from minitask.run.models import resolve_model
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.orders import likely_output_tokens, make_order, metered
 from minitask.run.paid import Errand
+from minitask.run.people import last_word
 from minitask.run.proof import check_fails_before
 from minitask.run.records import records_of
 from minitask.run.routing import route_of
@@ -94,10 +94,11 @@ def where_it_was_paid(engine: Engine, task: Task) -> Task:
 
 def feedback_before(engine: Engine, task: Task) -> str:
     """What a person said who rejected the latest attempt at this very spec; empty where nobody did."""
+    if engine.lessons is not None:
+        return str(engine.lessons.get("feedback", ""))
     records = [each for each in records_of(engine, task.name) if each.spec_blob == task.blob]
-    if not records or records[-1].kind != REVIEW or records[-1].attempt.verdict.is_good:
-        return ""
-    return records[-1].attempt.reason
+    said = last_word(records)
+    return "" if said is None or said.attempt.verdict.is_good else said.attempt.reason
 
 
 def errand_of(engine: Engine, task: Task, route: Route) -> Errand:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from minitask.ledger.record import Record, TaskResult, Verdict
+from minitask.ledger.record import ATTEMPT, REVIEW, TaskResult, Verdict
 from minitask.repo import refs
 from minitask.repo.merging import is_ancestor
 from minitask.run.engine import Engine, Progress
 from minitask.run.landing import Candidate, Landed, land_alone
-from minitask.run.people import needs_approval
+from minitask.run.people import Standpoint, needs_approval, standpoint
 from minitask.run.records import records_of, result_of
+from minitask.run.routing import route_of
 from minitask.run.sealing import move_branch
 from minitask.run.tasks import Task
 
@@ -25,8 +26,11 @@ def take_proven(
 
     `land` lands it, in place of landing it alone.
     """
-    record = _proven(engine, task)
-    if record is None or record.candidate is None or record.tree is None:
+    found = latest_made(engine, task)
+    if found is None or not found.may_land or lacks_review(engine, task, found):
+        return None
+    record = found.made
+    if record.candidate is None or record.tree is None:
         return None
     held = engine.objects.commit(refs.branch(task.name))
     if held not in (None, record.candidate):
@@ -36,7 +40,7 @@ def take_proven(
     number = record.attempt.n
     if held is None:
         move_branch(engine, task, record.candidate, old=None)
-    waits = needs_approval(engine, task)
+    waits = needs_approval(engine, task) and not found.is_approved
     if not lands or waits:
         reason = f"attempt {number} is proven already, and not merged"
         ready = result_of(record, Verdict.READY, reason=reason)
@@ -59,10 +63,23 @@ def _land(engine: Engine, task: Task, candidate: Candidate, land: Lander | None)
         return land_alone(engine, task, candidate)
 
 
-def _proven(engine: Engine, task: Task) -> Record | None:
+def latest_made(engine: Engine, task: Task) -> Standpoint | None:
+    """What is on record of the latest candidate, if it is of this very spec and nothing has come after it."""
     if task.uncommitted:
         return None
     records = records_of(engine, task.name)
-    if not records or records[-1].spec_blob != task.blob:
+    made = [record for record in records if record.kind != REVIEW]
+    if not made or made[-1].kind != ATTEMPT or made[-1].spec_blob != task.blob:
         return None
-    return records[-1] if records[-1].attempt.verdict is Verdict.READY else None
+    return standpoint(records, made[-1].candidate)
+
+
+def lacks_review(engine: Engine, task: Task, found: Standpoint) -> bool:
+    """Whether a model is still to review a candidate, by the route that the task has now; a person's word is enough."""
+    if found.is_approved:
+        return False
+    attempt = found.made.attempt
+    if not attempt.verdict.is_good:
+        return attempt.gate == REVIEW
+    had = attempt.decision is not None and bool(attempt.decision.review)
+    return not had and bool(route_of(engine, task).review)

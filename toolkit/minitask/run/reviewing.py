@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from minitask.edits.apply import apply_script
 from minitask.edits.model import Change, Reader
-from minitask.errors import EditError
+from minitask.errors import BudgetError, EditError, StoppedError
 from minitask.executors.model import ExecutorFailure, Work
 from minitask.gates import review
 from minitask.gates.review import Review
+from minitask.ledger.decision import APPLY
 from minitask.ledger.record import REVIEW, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.route import Route
@@ -20,12 +21,30 @@ from minitask.run.engine import Engine, Progress
 from minitask.run.paid import Answered
 from minitask.run.undertaking import Undertaking
 
+WAITS = "the change is proven and on record; the next run begins with its review"
 
-def wants_review(under: Undertaking) -> bool:
+
+def wants_review(engine: Engine, under: Undertaking) -> bool:
     """Whether the change, proven so far, is to be reviewed before it goes on."""
     draft = under.draft
-    may = draft.verdict.is_good and draft.work is not None
-    return may and bool(draft.route.review) and not draft.reviewed
+    if not draft.verdict.is_good or draft.work is None or draft.reviewed or not draft.route.review:
+        return False
+    last = under.reviews >= engine.settings.routing.review_rounds
+    return not (last and draft.step == APPLY and _is_as_told(under, draft.work))
+
+
+def _is_as_told(under: Undertaking, work: Work) -> bool:
+    """Whether whoever applied a reviewer's edits did that and nothing else, and they mend all that failed."""
+    found, past = under.review, under.order.history[-1:]
+    if found is None or not found.mends_all or not past:
+        return False
+    before = overlaid(under.order.read, past[0].changes)
+    after = overlaid(under.order.read, work.changes)
+    paths = {change.path for change in (*past[0].changes, *work.changes)}
+    return all(
+        review.follows_edits(before(path) or "", after(path) or "", found.fences, path=path)
+        for path in paths
+    )
 
 
 def ask_review(engine: Engine, under: Undertaking) -> None:
@@ -35,7 +54,7 @@ def ask_review(engine: Engine, under: Undertaking) -> None:
     diff = patch(engine.repository.git, task.base, draft.commit)
     if len(diff) > review.LONGEST_DIFF:
         said = f"the diff has {len(diff):,} characters, and a review takes {review.LONGEST_DIFF:,}"
-        draft.fail(Verdict.FAILED, REVIEW, said)
+        draft.fail(Verdict.ERROR, REVIEW, f"{said}; judge it yourself: minitask review {task.name}")
         return
     criteria = len(review.criteria_of(task.spec))
     passed = [command.command for command in draft.ruling.commands if command.passed]
@@ -72,13 +91,16 @@ def take_review(engine: Engine, under: Undertaking, outcome: Answered) -> None:
         draft.fail(Verdict.FAILED, REVIEW, found.reason)
 
 
-def drop_review(engine: Engine, under: Undertaking, outcome: ExecutorFailure) -> None:
-    """Put a review that nobody could give on record: a change that was to be reviewed does not pass without."""
-    assert under.consult is not None  # noqa: S101 - it failed
-    said = f"no review: {outcome}"
-    call = book(engine, under.consult, outcome, verdict=Verdict.ERROR, reason=said)
-    under.calls = (*under.calls, (REVIEW, call))
+def do_without(engine: Engine, under: Undertaking, error: Exception) -> None:
+    """Stop a change whose review nobody gives; it is proven, and the next run takes it up from its record."""
+    what = under.consult
+    assert what is not None  # noqa: S101 - it was to be asked
+    if isinstance(error, ExecutorFailure):
+        call = book(engine, what, error, verdict=Verdict.ERROR, reason=f"no review: {error}")
+        under.calls = (*under.calls, (REVIEW, call))
     under.consult = None
+    verdict = Verdict.SKIPPED if isinstance(error, BudgetError | StoppedError) else Verdict.ERROR
+    under.draft.fail(verdict, REVIEW, f"{error}\n{WAITS}")
 
 
 def corrected(under: Undertaking, found: Review) -> tuple[Change, ...] | None:

@@ -64,8 +64,9 @@ class Undertaking:
 
     `purse` is the task's own. `batched`: its calls go into a provider's batches. `consult` is a question that is to be
     asked before it goes on, `pending` are gates that have one before the work, `calls` are those that were asked, with
-    their phase. `review` is what the present change was found to be. `reviews`, `applies` and `climbs` count how
-    often a change was reviewed, went to whoever applies what the reviewer wants, and went a rung up.
+    their phase. `review` is what the present change was found to be. `reviews`, `corrections`, `applies` and
+    `climbs` count how often a change was reviewed, got the reviewer's own edits, went to whoever applies them, and went
+    a rung up.
     """
 
     task: Task
@@ -84,6 +85,7 @@ class Undertaking:
     calls: tuple[tuple[str, Attempt], ...] = ()
     review: Review | None = None
     reviews: int = 0
+    corrections: int = 0
     applies: int = 0
     climbs: int = 0
 
