@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from test_contract_escalation import settings_for, task_b, writes
 
-from executors.model_server import Received, completion, scripted_server
+from executors.model_server import Received, completion, error, scripted_server
 from world import MINITASK, World
 
 PASS = "```verdict\n1 pass b.txt:1 it is there\n```\n"
@@ -180,7 +180,7 @@ def test_a_review_that_nobody_gives_keeps_the_paid_work_for_the_next_run(world: 
 
     def serve(request: Received) -> Any:
         if down and is_review(request):
-            return 401, {"error": {"message": "no such key"}}
+            return error(401, "no such key")
         return answer(request)
 
     with scripted_server(serve) as server:

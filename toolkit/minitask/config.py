@@ -102,6 +102,8 @@ def _checked(text: str, name: str) -> Any:
         ) from None
     if values is None:
         return {}
+    if _is_circular(values):
+        raise UsageError("a value holds itself", where=name, hint="take the YAML alias out")
     if not isinstance(values, dict):
         raise UsageError(
             "the configuration must be a mapping of keys", where=name, hint="see `minitask init`"
@@ -204,6 +206,16 @@ def _check_schema(values: Mapping[str, Any], name: str) -> None:
         where=name,
         hint="see `minitask config show`",
     )
+
+
+def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
+    """Whether an alias leads to what it stands in."""
+    if not isinstance(values, dict | list):
+        return False
+    if id(values) in above:
+        return True
+    inside = values.values() if isinstance(values, dict) else values
+    return any(_is_circular(value, (*above, id(values))) for value in inside)
 
 
 def _not_finite(values: Any, prefix: str = "") -> str:

@@ -19,6 +19,7 @@ GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers")
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")
 """Keys of numbers that an untrusted repository can only lower."""
+RUNGS = ("none", "free", "cheap", "balanced", "frontier")
 
 DEFAULTS: Mapping[str, Any] = {
     "preset": "default",
@@ -215,10 +216,19 @@ def _named(
 
 
 def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
-    """A table of numbers with only those that are lower than what is in force; anything else as it is."""
-    if key not in NARROWED:
+    """A value of an untrusted repository's, as far as it narrows what is in force; anything else as it is."""
+    now = values.get(key)
+    if key == "review":
+        return now if now == "required" else held
+    if key == "gates":
+        return held if set(now or ()) <= set(held) else now
+    if key == "routing" and "cap" in held:
+        return {
+            **held,
+            "cap": min(held["cap"], now["cap"] if now else held["cap"], key=RUNGS.index),
+        }
+    if key not in NARROWED or now is None:
         return held
-    now = values[key]
     return {
         name: number
         for name, number in held.items()

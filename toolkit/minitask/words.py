@@ -6,3 +6,22 @@ from __future__ import annotations
 def one_line(text: str, *, longest: int | None = None) -> str:
     """The text on one line of at most `longest` characters, without what could steer a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
+
+
+def fence_of(text: str) -> str:
+    """A fence of backticks that nothing in a text can close."""
+    longest = run = 2
+    for char in text:
+        run = run + 1 if char == "`" else 0
+        longest = max(longest, run)
+    return "`" * (longest + 1)
+
+
+def plain(line: str) -> str:
+    """A line for a terminal: all but plain characters and tabs is escaped, so that nothing can be hidden."""
+    return "".join(
+        char
+        if char.isprintable() or char == "\t"
+        else char.encode("unicode_escape").decode("ascii")
+        for char in line
+    )

@@ -112,7 +112,7 @@ def command(ctx: click.Context, /, project: str, **options: Any) -> int:
     session = start(ctx)
     damaged = 0
     if usage is None:
-        found = load_transcripts(Path(session.folder, Path(path).expanduser()))
+        found = load_transcripts(Path(session.folder, _expanded(path)))
         chosen = narrow(found.answers, session=options["session"], since=since, until=until)
         damaged = found.damaged
     with session.engine(f"record-usage {terms.project}", quiet=as_json, looks_only=dry) as engine:
@@ -129,6 +129,13 @@ def command(ctx: click.Context, /, project: str, **options: Any) -> int:
     for note in _notes(booked, damaged=damaged, is_known=known):
         say(f"note: {note}")
     return 0
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UsageError(f"{path} names no user's home", hint="write the path in full") from None
 
 
 def _terms(project: str, options: dict[str, Any]) -> Terms:

@@ -7,12 +7,23 @@ from dataclasses import field
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
+from minitask.errors import EditError
 from minitask.executors.model import Meter, Unmetered, Workplace
 from minitask.ledger.usage import Usage
 from minitask.values import dataclass
+from minitask.words import one_line
 
+UNREADABLE = (ValueError, RecursionError)
+"""What reading an answer raises that nobody foresaw: it was paid for, and counts as one that cannot be used."""
 Check = Callable[[str], None]
 """Raises `EditError`, fit to be sent back, where an answer cannot be used."""
+
+
+def as_edit_error(error: Exception) -> EditError:
+    """Why an answer cannot be used, fit to be sent back."""
+    if isinstance(error, EditError):
+        return error
+    return EditError(f"the answer cannot be read: {one_line(str(error), longest=200)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError, UsageError
-from minitask.executors.advice import Advice, Check, Question
+from minitask.executors.advice import UNREADABLE, Advice, Check, Question, as_edit_error
 from minitask.executors.agents.model import (
     VERSION_SECONDS,
     AgentProgram,
@@ -114,12 +114,13 @@ class AgentExecutor:
                 raise self._unanswered(report.problem, report.message, report, spent, malformed)
             try:
                 check(report.said)
-            except EditError as error:
+            except (EditError, *UNREADABLE) as error:
                 malformed += 1
+                said = str(as_edit_error(error))
                 if malformed > question.repairs_or(0):
                     kind = FailureKind.MALFORMED
-                    raise self._unanswered(kind, str(error), report, spent, malformed) from error
-                again = f"{question.prompt}\n\n{_UNUSABLE.format(problem=error)}"
+                    raise self._unanswered(kind, said, report, spent, malformed) from error
+                again = f"{question.prompt}\n\n{_UNUSABLE.format(problem=said)}"
                 asked = replace(question, prompt=again)
             else:
                 return Advice(report.said.strip(), spent, version=version, malformed=malformed)

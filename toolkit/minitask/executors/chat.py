@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from minitask.edits.apply import apply_script
 from minitask.edits.grammar import parse_script
 from minitask.errors import BudgetError, EditError, MachineError
-from minitask.executors.advice import Advice, Check, Question
+from minitask.executors.advice import UNREADABLE, Advice, Check, Question, as_edit_error
 from minitask.executors.model import ExecutorFailure, FailureKind, Meter, Order, Settle, Work
 from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
@@ -152,11 +152,12 @@ class _Talk:
             reply = self.next_reply()
             try:
                 check(reply.text)
-            except EditError as error:
+            except (EditError, *UNREADABLE) as error:
                 self.malformed += 1
+                problem = as_edit_error(error)
                 if self.malformed > repairs:
-                    raise self.failure(_malformed(error, reply=reply.text)) from error
-                self.messages = (*self.messages, *_repair_turns(reply.text, str(error)))
+                    raise self.failure(_malformed(problem, reply=reply.text)) from error
+                self.messages = (*self.messages, *_repair_turns(reply.text, str(problem)))
             else:
                 return reply
 

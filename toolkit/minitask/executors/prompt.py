@@ -8,12 +8,12 @@ below 150.
 
 from __future__ import annotations
 
-import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from minitask.edits.lines import bodies, split_lines
 from minitask.policy.reply_format import ReplyFormat
+from minitask.words import fence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -129,7 +129,7 @@ def _snippets(spec: Spec) -> str:
 
 
 def _fenced(fence: Fence) -> str:
-    ticks = _ticks(fence.content)
+    ticks = fence_of(fence.content)
     return f"{ticks}{fence.info}\n{fence.content}{ticks}"
 
 
@@ -146,7 +146,7 @@ def _shown(excerpt: Excerpt, order: Order) -> str:
         return _ends(place, lines, excerpt.first_line)
     numbered = order.reply_format is ReplyFormat.EDITS and _is_movable(excerpt, order.spec)
     shown = numbered_lines(lines, excerpt.first_line) if numbered else lines
-    ticks = _ticks(excerpt.text)
+    ticks = fence_of(excerpt.text)
     return "\n".join((f"{place}\n{ticks}", *shown, ticks))
 
 
@@ -155,7 +155,7 @@ def _ends(place: str, lines: Sequence[str], first_line: int) -> str:
     tail_line = first_line + len(lines) - _END_LINES
     head = numbered_lines(lines[:_END_LINES], first_line)
     tail = numbered_lines(lines[-_END_LINES:], tail_line)
-    ticks = _ticks("\n".join((*head, *tail)))
+    ticks = fence_of("\n".join((*head, *tail)))
     return "\n".join((f"{place} (to be moved: its ends)\n{ticks}", *head, "…", *tail, ticks))
 
 
@@ -183,12 +183,6 @@ def _borders(lines: Sequence[str]) -> frozenset[int]:
     """The indices of lines next to a blank one, or to none."""
     blank = {-1, len(lines), *(i for i, line in enumerate(lines) if not line.strip())}
     return frozenset(i for i in range(len(lines)) if i - 1 in blank or i + 1 in blank)
-
-
-def _ticks(text: str) -> str:
-    """A fence that nothing in `text` can close."""
-    longest = max((len(run) for run in re.findall(r"`{3,}", text)), default=2)
-    return "`" * (longest + 1)
 
 
 def _sendable(text: str) -> str:

@@ -14,9 +14,10 @@ from minitask.errors import EditError
 from minitask.spec.model import Spec
 from minitask.values import dataclass
 
-GATE = "classify"
+LONGEST = 200
+"""Lines of an answer that are looked at."""
 LEVELS = ("low", "medium", "high")
-_FIELD = re.compile(r"^\W*(complexity|tags|lines)\W*[:=]\s*(.*?)\W*$", re.IGNORECASE | re.MULTILINE)
+_FIELD = re.compile(r"[^A-Za-z]{0,9}(complexity|tags|lines)\W{0,9}[:=](.{0,500})", re.IGNORECASE)
 ESTIMATED_LINES = "Estimated Lines"
 
 
@@ -47,14 +48,15 @@ def classify_prompt(spec: Spec) -> str:
 
 def parse_kind(text: str, *, tags: Iterable[str]) -> Kind:
     """The kind in an answer; `EditError` where it names no complexity. Tags that no rule knows are dropped."""
-    found = {match[1].lower(): match[2].strip() for match in _FIELD.finditer(text)}
+    lines = (_FIELD.match(line) for line in text.split("\n")[:LONGEST])
+    found = {match[1].lower(): match[2].strip(" *_`.") for match in lines if match}
     level = found.get("complexity", "").lower()
     if level not in LEVELS:
         raise EditError("the answer names no complexity", hint="write `complexity: low`")
     known = {tag.upper() for tag in tags}
     named = {word.upper() for word in re.findall(r"[\w-]+", found.get("tags", ""))}
-    lines = re.search(r"\d[\d,]*", found.get("lines", ""))
-    count = int(lines[0].replace(",", "")) if lines and len(lines[0]) < 9 else None
+    number = re.search(r"\d[\d,]{0,8}", found.get("lines", ""))
+    count = int(number[0].replace(",", "")) if number else None
     return Kind(level, tuple(sorted(named & known)), count)
 
 

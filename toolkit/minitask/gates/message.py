@@ -11,7 +11,6 @@ from minitask.ledger.record import FileRecord
 from minitask.spec.model import FileAction, Spec
 from minitask.words import one_line
 
-GATE = "message"
 TYPES = (
     "feat",
     "fix",

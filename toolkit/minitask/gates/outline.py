@@ -6,7 +6,6 @@ from minitask.errors import EditError
 from minitask.gates.classify import classify_prompt
 from minitask.spec.model import Spec
 
-GATE = "plan"
 SYSTEM = """\
 Plan a programming task for a weaker model that will do it: at most ten numbered steps, each naming the file and what \
 to change there, and what is easily overlooked. No code. Nothing beyond the task."""

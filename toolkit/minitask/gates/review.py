@@ -18,7 +18,7 @@ from minitask.errors import EditError
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
 from minitask.values import dataclass
-from minitask.words import one_line
+from minitask.words import fence_of, one_line
 
 GATE = "review"
 FENCE = "verdict"
@@ -121,7 +121,7 @@ def criteria_of(spec: Spec) -> tuple[str, ...]:
 def review_prompt(spec: Spec, diff: str, *, passed: Sequence[str]) -> str:
     """The task, its criteria, the commands that passed, and the diff in a fence that nothing in it can close."""
     listed = "\n".join(f"{n}. {text}" for n, text in enumerate(criteria_of(spec), 1))
-    ticks = "`" * (max((len(run) for run in re.findall(r"`{3,}", diff)), default=2) + 1)
+    ticks = fence_of(diff)
     parts = [f"# {spec.title}", spec.task.strip(), f"## Criteria\n{listed}"]
     if passed:
         shown = "\n".join(f"- `{one_line(command, longest=120)}`" for command in passed[:12])

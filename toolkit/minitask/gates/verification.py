@@ -14,7 +14,7 @@ from minitask.gates.review import FENCE
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Spec
 from minitask.values import dataclass
-from minitask.words import one_line
+from minitask.words import fence_of, one_line
 
 SYSTEM = """\
 You verify a project that cheaper models carried out, task by task: each was proven by itself, and you see all of it \
@@ -26,7 +26,8 @@ For everything that is to be mended, add a spec below, each in a fence of four b
 `markdown path=NN-short-name.md`, in this form:
 
 {template}"""
-_LINE = re.compile(r"^\W*([\w./@-]+)\W+(approved?|fix)\b[\s:,.\u2013\u2014-]*(.*)$", re.IGNORECASE)
+LONGEST_LINE = 2_000
+_WORDS = re.compile(r"(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Word:
 def verification_prompt(specs: Mapping[str, Spec], diff: str) -> str:
     """The tasks with their criteria, and the combined diff in a fence that nothing in it can close."""
     tasks = "\n\n".join(_task(name, spec) for name, spec in specs.items())
-    ticks = "`" * (max((len(run) for run in re.findall(r"`{3,}", diff)), default=2) + 1)
+    ticks = fence_of(diff)
     return f"# The tasks\n{tasks}\n\n# The diff of them all\n{ticks}diff\n{diff.rstrip()}\n{ticks}"
 
 
@@ -55,12 +56,11 @@ def parse_words(text: str, tasks: Sequence[str]) -> tuple[Word, ...]:
     lines = [line for fence in told for line in fence.content.splitlines()]
     found: dict[str, Word] = {}
     for line in lines:
-        match = _LINE.match(line)
-        name = _named(match[1], tasks) if match else None
-        if match and name:
-            found.setdefault(
-                name, Word(name, match[2].lower() != "fix", one_line(match[3], longest=300))
-            )
+        name, _, rest = line[:LONGEST_LINE].strip(" \t-*`").partition(" ")
+        task, said = _named(name.strip("`*:,"), tasks), _WORDS.match(rest.strip(" \t-:*`"))
+        if task and said:
+            why = one_line(said[2], longest=300)
+            found.setdefault(task, Word(task, said[1].lower() != "fix", why))
     missing = [name for name in tasks if name not in found]
     if missing:
         raise EditError(

@@ -6,7 +6,7 @@ never says that a task landed: that is read from the target's ancestry.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -166,6 +166,13 @@ def money(amount: Decimal | None) -> str | None:
     if amount is None:
         return None
     return format(amount.normalize(), "f") if amount else "0"
+
+
+def whole(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """A sum in which one unknown amount makes all of it unknown."""
+    given = list(amounts)
+    known = [amount for amount in given if amount is not None]
+    return sum(known, Decimal(0)) if len(known) == len(given) else None
 
 
 def usage_document(usage: Usage) -> dict[str, int | None]:

@@ -6,7 +6,7 @@ ladder says which rungs are worth climbing. The same ledger, config and spec alw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from minitask.errors import RefusedError, UsageError
@@ -90,6 +90,11 @@ def _is_between(each: Step, route: Route, step: Step) -> bool:
     return low < TIERS.index(each.tier) < high and each.q is not None
 
 
+def reviewer_of(spec: Spec, settings: Settings) -> tuple[str, str]:
+    """The tier that reviews what comes of a spec, empty for none, and why."""
+    return review_tier(settings, consult(settings.routing.rules, traits_of(spec), failures=0))
+
+
 def review_tier(settings: Settings, said: Said) -> tuple[str, str]:
     """The tier that reviews a change, empty for none, and why."""
     if said.review:
@@ -121,6 +126,8 @@ class _Choice:
     def named(self, executor: str, model: str | None, wanted: str | None) -> Route:
         """The route to an executor that was asked for."""
         settings = self._settings
+        if wanted and wanted not in MODEL_TIERS:
+            raise UsageError(f"there is no tier {wanted}", hint=f"choose from {', '.join(TIERS)}")
         if executor not in settings.executors:
             names = ", ".join(sorted(settings.executors)) or "none"
             raise UsageError(
@@ -206,9 +213,10 @@ class _Choice:
         if not asked and MODEL_TIERS.index(start) > MODEL_TIERS.index(routing.cap):
             start, why = routing.cap, f"{why}, and {routing.cap} is the cap"
         failed = [tier for tier in MODEL_TIERS if tier in self._known.failed_tiers]
-        above = self._above(failed[-1]) if failed else None
+        above = (self._above(failed[-1]) or failed[-1]) if failed else None
         if not asked and above and MODEL_TIERS.index(above) > MODEL_TIERS.index(start):
-            start, why = above, f"{failed[-1]} failed at this spec before"
+            top = ", and nothing is above it" if above == failed[-1] else ""
+            start, why = above, f"{failed[-1]} failed at this spec before{top}"
         return start, why
 
     def _above(self, tier: str) -> str | None:
@@ -298,24 +306,30 @@ class _Choice:
 def _check_cap(spec: Spec, settings: Settings, demand: Demand, route: Route) -> None:
     """Refuse a spec that asks for more than the config's cap; the user himself may."""
     cap = settings.routing.cap
-    options = spec.options
-    allowed = MODEL_TIERS[: MODEL_TIERS.index(cap) + 1]
     if cap == MODEL_TIERS[-1]:
         return
-    asks = (options.tier and not demand.tier) or (options.executor and not demand.executor)
-    if asks and route.tier.value not in allowed:
+    allowed = MODEL_TIERS[: MODEL_TIERS.index(cap) + 1]
+    for field, asked, flag in _beyond(spec, settings, demand, route, allowed):
         raise RefusedError(
-            f"the spec asks for tier {route.tier.value}, and {cap} is the highest that a spec may",
-            where=f"{spec.path}:{spec.line_of('options.tier')}",
-            hint=f"lower it, raise routing.cap, or ask for it yourself: --tier {route.tier.value}",
+            f"the spec asks for {asked}, which is beyond the cap {cap}",
+            where=f"{spec.path}:{spec.line_of(f'options.{field}')}",
+            hint=f"take it out, raise routing.cap, or ask for it yourself: {flag}",
         )
-    known = {settings.tiers[tier].model for tier in allowed if tier in settings.tiers}
-    if options.model and not demand.model and options.model not in known:
-        raise RefusedError(
-            f"the spec asks for model {options.model}, which no tier up to {cap} has",
-            where=f"{spec.path}:{spec.line_of('options.model')}",
-            hint=f"take it out, raise routing.cap, or ask for it yourself: --model {options.model}",
-        )
+
+
+def _beyond(
+    spec: Spec, settings: Settings, demand: Demand, route: Route, allowed: Sequence[str]
+) -> Iterator[tuple[str, str, str]]:
+    """What of a spec's own wishes no tier up to the cap has: the field, what it asks for, the flag that may."""
+    options = spec.options
+    known = {settings.tiers[tier] for tier in allowed if tier in settings.tiers}
+    if options.tier and not demand.tier and route.tier.value not in allowed:
+        yield "tier", f"tier {route.tier.value}", f"--tier {route.tier.value}"
+    by_spec = options.executor and not (demand.executor or demand.model)
+    if by_spec and TierSetting(route.executor, route.model) not in known:
+        yield "executor", f"{route.model} of {route.executor}", f"--executor {route.executor}"
+    if options.model and not demand.model and options.model not in {each.model for each in known}:
+        yield "model", f"model {options.model}", f"--model {options.model}"
 
 
 def _model_tier(tier: str) -> str:

@@ -13,7 +13,9 @@ LIKELY_OUTPUT_TOKENS = 1_500
 """How long an answer is taken to be where the spec gives no hint; with 6,000 tokens of input, a typical task."""
 UNRATED = "unrated"
 _LINES_FIELD = re.compile(r"estimated lines", re.IGNORECASE)
-_ABOUT_LINES = re.compile(r"~\s*(\d[\d,]*)\s+lines\b|\babout\s+(\d[\d,]*)\s+lines\b", re.IGNORECASE)
+_ABOUT_LINES = re.compile(
+    r"~\s*(\d[\d,]{0,8})\s+lines\b|\babout\s+(\d[\d,]{0,8})\s+lines\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def estimated_lines(spec: Spec) -> int | None:
 
 def _stated(spec: Spec) -> int | None:
     value = next((value for key, value in spec.extra if _LINES_FIELD.fullmatch(key.strip())), "")
-    digits = re.search(r"\d[\d,]*", value)
+    digits = re.search(r"\d[\d,]{0,8}", value)
     return int(digits[0].replace(",", "")) if digits else None
 
 

@@ -30,6 +30,9 @@ def dry_run_document(said: Forecast) -> dict[str, Any]:
         "prompt": description.prompt or None,
         "commands": [command.text for command in said.task.spec.commands],
         "sandbox": said.sandbox,
+        "questions": [
+            {"phase": phase, "tier": tier, "model": model} for phase, tier, model in said.questions
+        ],
     }
 
 
@@ -57,6 +60,9 @@ def render_dry_run(said: Forecast) -> str:
         lines.append(f"  program  {shlex.join(description.command)}")
     if description.max_output_tokens is not None:
         lines.append(f"  answer   at most {description.max_output_tokens:,} tokens")
+    lines += [
+        f"  asked    {model} (tier {tier}) for the {phase}" for phase, tier, model in said.questions
+    ]
     lines.append(f"  sandbox  {said.sandbox}")
     lines += [f"  run      {command.text}" for command in said.task.spec.commands]
     if description.prompt:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from decimal import Decimal
 from functools import reduce
 from typing import Any
@@ -17,6 +16,7 @@ from minitask.ledger.record import (
     money,
     result_document,
     usage_document,
+    whole,
 )
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.values import dataclass
@@ -45,7 +45,7 @@ class RunSummary:
     @property
     def cost_usd(self) -> Decimal | None:
         """The sum; None where one is unknown."""
-        return total([result.cost_usd for result in self.results])
+        return whole(result.cost_usd for result in self.results)
 
     @property
     def baseline_cost_usd(self) -> Decimal | None:
@@ -56,12 +56,6 @@ class RunSummary:
             if result.baseline_cost_usd is not None
         ]
         return sum(known, Decimal(0)) if known else None
-
-
-def total(amounts: Sequence[Decimal | None]) -> Decimal | None:
-    """A sum in which unknown makes the whole unknown."""
-    known = [amount for amount in amounts if amount is not None]
-    return sum(known, Decimal(0)) if len(known) == len(amounts) else None
 
 
 def run_document(summary: RunSummary) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitask.ledger.record import Record, attempt_document, money, record_document
+from minitask.ledger.record import Record, attempt_document, money, record_document, whole
 from minitask.reports.planning import planned_document, render_planned
-from minitask.reports.results import dollars, render_attempt, total
+from minitask.reports.results import dollars, render_attempt
 from minitask.run.verification import Verified
 from minitask.spec.model import Spec
 from minitask.values import dataclass
+from minitask.words import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,15 @@ def render_reviewed(item: Reviewed) -> str:
             f"  {call.kind:9}  {call.attempt.model or 'a person'}: {call.attempt.reason}",
             *said,
         ]
-    lines += ["", item.diff.rstrip(), ""] if item.diff.strip() else ["", "  no change", ""]
+    lines += (
+        ["", *map(plain, item.diff.rstrip().split("\n")), ""]
+        if item.diff.strip()
+        else ["", "  no change", ""]
+    )
     lines += render_attempt(attempt)
     costs = [attempt.cost_usd, *(call.attempt.cost_usd for call in item.calls)]
     lines.append(
-        f"  cost   {dollars(total(costs))}, by {attempt.model or 'the edit script of the spec'}"
+        f"  cost   {dollars(whole(costs))}, by {attempt.model or 'the edit script of the spec'}"
     )
     if attempt.reason:
         lines.append(f"  said   {attempt.reason}")
@@ -77,7 +82,7 @@ def verified_document(found: Verified) -> dict[str, Any]:
         ],
         "fixes": planned_document(found.fixes) if found.fixes else None,
         "problem": found.problem or None,
-        "cost_usd": money(total([call.cost_usd for call in found.calls])),
+        "cost_usd": money(whole([call.cost_usd for call in found.calls])),
         "calls": [
             {
                 key: attempt_document(call)[key]

@@ -163,7 +163,7 @@ def _went_on(engine: Engine, under: Undertaking, core: Core) -> TaskResult | Non
 def _sequel(engine: Engine, under: Undertaking) -> Sequel | None:
     """What follows the judged attempt; None where the task ends by it."""
     draft = under.draft
-    if draft.verdict.is_good or draft.route.executor == SCRIPT:
+    if draft.verdict.is_good or (draft.route.executor == SCRIPT and not draft.needs_no_review):
         return None
     from minitask.run.following import follow
 

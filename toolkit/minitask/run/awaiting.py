@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from minitask.edits.grammar import render_script
-from minitask.edits.model import Change, EditScript, WholeFile
+from minitask.edits.model import Change
 from minitask.executors.model import Work
 from minitask.gates.ruling import Ruling
 from minitask.ledger.decision import RESUME
@@ -19,6 +18,7 @@ from minitask.run.anchors import Anchor
 from minitask.run.costs import baseline_cost, estimate_usage
 from minitask.run.draft import Draft
 from minitask.run.engine import Engine, Progress
+from minitask.run.feedback import as_reply
 from minitask.run.lost import starts_from
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.preparing import equip
@@ -80,7 +80,7 @@ def _undertaking(
         engine, task, wishes, draft, purse=purse, prepared=prepared
     )
     changes = _changes(engine, record)
-    draft.work = Work(changes, NO_USAGE, attempt.model, _written(changes), None)
+    draft.work = Work(changes, NO_USAGE, attempt.model, as_reply(changes), None)
     draft.commit, draft.tree, draft.files = record.candidate, record.tree, attempt.files
     draft.estimate = estimate_usage(order, changes)
     draft.baseline_usd = baseline_cost(engine, draft.estimate, kind="frontier")
@@ -104,9 +104,3 @@ def _changes(engine: Engine, record: Record) -> tuple[Change, ...]:
         )
         for each in found
     )
-
-
-def _written(changes: tuple[Change, ...]) -> str:
-    """The change as a chat model would have replied it."""
-    edits = (WholeFile(each.path, each.content) for each in changes if each.content is not None)
-    return render_script(EditScript(tuple(edits)))

@@ -160,7 +160,7 @@ class Gathering:
         """Send what is not on its way yet, and wait until the first batch has ended."""
         by_executor: dict[str, list[_Parked]] = {}
         for each in parked:
-            by_executor.setdefault(each.under.draft.route.executor, []).append(each)
+            by_executor.setdefault(each.under.asked, []).append(each)
         sent: list[_Sent] = []
         for executor, group in by_executor.items():
             try:
@@ -175,7 +175,8 @@ class Gathering:
         """The batches that the requests are in: those under way, and new ones for the rest."""
         engine = self._engine
         api = batches_of(make_executor(executor, engine.settings, engine.environ))
-        assert api is not None  # noqa: S101 - only what has batches is parked
+        if api is None:
+            raise MachineError(f"{executor} takes no batches", hint="run it without --batch")
         waiting = {each.own_id: each for each in group}
         found: list[_Sent] = []
         for journal in [each for each in self._known if each.executor == executor]:

@@ -11,11 +11,13 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 from minitask.errors import BudgetError, MachineError, UsageError
-from minitask.ledger.record import Record, TaskResult, Verdict
+from minitask.ledger.record import Record, TaskResult, Verdict, whole
 from minitask.ledger.store import append_commit
+from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.purse import Purse
 from minitask.repo import refs
 from minitask.repo.commits import write_commits
@@ -172,23 +174,29 @@ class Cluster:
         with engine.writing:
             note = _adopt(engine, task, came.records)
         made = [each for each in came.records if not each.is_call]
+        calls = tuple((each.kind, each.attempt) for each in came.records if each.is_call)
+        spent = whole(each.attempt.cost_usd for each in came.records)
+        usage = reduce(plus, (each.attempt.usage for each in came.records), NO_USAGE)
         if not made:
-            return replace(stopped(task, MachineError(came.reason)), verdict=came.verdict)
+            found = stopped(task, MachineError(came.reason))
+            return replace(found, verdict=came.verdict, calls=calls, cost_usd=spent, usage=usage)
         last = made[-1]
         result = result_of(last, last.attempt.verdict, reason=last.attempt.reason)
         result = replace(
             result,
             attempts=tuple(each.attempt for each in made),
-            calls=tuple((each.kind, each.attempt) for each in came.records if each.is_call),
-            cost_usd=_sum(each.attempt.cost_usd for each in came.records),
+            calls=calls,
+            usage=usage,
+            cost_usd=spent,
             over_budget=came.over_budget,
             stops_run=came.stops_run,
         )
         if last.attempt.verdict is not Verdict.READY:
             return replace(result, next_step=f"minitask show {task.name}")
         if not wishes.merge or needs_approval(engine, task) or wishes.land is None:
+            step = "review" if needs_approval(engine, task) else "merge"
             return replace(
-                result, reason="proven, not merged", next_step=f"minitask merge {task.name}"
+                result, reason="proven, not merged", next_step=f"minitask {step} {task.name}"
             )
         assert last.candidate is not None  # noqa: S101 - it is proven
         assert last.tree is not None  # noqa: S101
@@ -250,9 +258,3 @@ def _resources(task: Task) -> dict[str, int]:
     """What a worker must offer: a tag `needs-NAME` asks for one of the resource NAME."""
     tags = (tag.lower() for tag in task.spec.options.tags)
     return {tag.removeprefix("needs-"): 1 for tag in tags if tag.startswith("needs-")}
-
-
-def _sum(costs: Any) -> Decimal | None:
-    found = list(costs)
-    known = [cost for cost in found if cost is not None]
-    return sum(known, Decimal(0)) if len(known) == len(found) else None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -34,7 +33,7 @@ from minitask.policy.tokens import token_scale
 from minitask.run import paid
 from minitask.run.costs import tariff
 from minitask.run.engine import Engine, Progress
-from minitask.run.meter import Reading, TaskMeter
+from minitask.run.meter import BATCH_SECONDS, TaskMeter, unnoted
 from minitask.run.models import resolve_model
 from minitask.run.numbers import next_number
 from minitask.run.paid import Answered, Errand
@@ -162,7 +161,7 @@ def make_consult(
         phase=matter.phase,
         subject=subject,
     )
-    note = _unnoted if batched else partial(paid.note, engine.repository.home, errand)
+    note = unnoted if batched else partial(paid.note, engine.repository.home, errand)
     meter = TaskMeter(tariff(engine, route, batch=batched), purse, note=note)
     question = Question(
         name=f"{topic.task.replace('@', '')}" + ("" if "@" in topic.task else f".{matter.phase}"),
@@ -170,7 +169,7 @@ def make_consult(
         system=matter.system,
         prompt=matter.prompt,
         model=route.model,
-        timeout_seconds=SECONDS,
+        timeout_seconds=BATCH_SECONDS if batched else SECONDS,
         max_output_tokens=_room(matter, known.max_output_tokens if known else None),
         context_tokens=known.context_tokens if known else None,
         token_scale=token_scale(route.model),
@@ -306,12 +305,3 @@ def may_fall_back(outcome: Outcome, route: Route) -> bool:
         return False
     absent = outcome.kind in (FailureKind.TRANSPORT, FailureKind.MISSING, FailureKind.BAD_REQUEST)
     return outcome.kind in FALLS_BACK or (absent and route.tier is Tier.FREE)
-
-
-def _unnoted(reading: Reading) -> None:
-    """A batch is noted in its journal, as soon as it is sent."""
-
-
-def renumbered(topic: Topic, n: int) -> Topic:
-    """The topic as one of another attempt."""
-    return replace(topic, n=n)

@@ -49,7 +49,7 @@ class Draft:
     verdict: Verdict = Verdict.FAILED
     after: bool = False
     settles: bool = False
-    reviewed: bool = False
+    needs_no_review: bool = False
     transport: bool = False
     step: str = FIRST
     message: str = ""

@@ -16,6 +16,7 @@ from minitask.policy.traits import traits_of
 from minitask.run.costs import INSTRUCTION_TOKENS, price_of
 from minitask.run.engine import Engine
 from minitask.run.learning import lessons, odds
+from minitask.run.people import last_word
 from minitask.run.records import records_of
 from minitask.run.tasks import Task
 from minitask.settings import TierSetting
@@ -41,7 +42,10 @@ def experience_of(
 def lessons_for(engine: Engine, task: Task) -> dict[str, Any]:
     """What the ledger here has learned, and which tiers failed at the task before, for a worker elsewhere."""
     failed = [attempt.tier for attempt in failures_before(engine, task)]
-    return {**lessons(engine), "failed": failed}
+    records = [each for each in records_of(engine, task.name) if each.spec_blob == task.blob]
+    said = last_word(records)
+    told = "" if said is None or said.attempt.verdict.is_good else said.attempt.reason
+    return {**lessons(engine), "failed": failed, "feedback": told}
 
 
 def failures_before(engine: Engine, task: Task) -> tuple[Attempt, ...]:

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from minitask.edits.grammar import render_script
+from minitask.edits.model import Change, EditScript, WholeFile
 from minitask.ledger.record import Attempt, CommandRecord
 
 TAIL_CHARACTERS = 1_500
+
+
+def as_reply(changes: Sequence[Change]) -> str:
+    """A change as a chat model would have replied it: the files as a whole."""
+    edits = (WholeFile(each.path, each.content) for each in changes if each.content is not None)
+    return render_script(EditScript(tuple(edits)))
 
 
 def describe_failure(attempt: Attempt) -> str:

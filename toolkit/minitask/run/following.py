@@ -11,25 +11,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from minitask.edits.grammar import render_script
-from minitask.edits.model import Change, EditScript, WholeFile
+from minitask.edits.model import Change
 from minitask.errors import UsageError
 from minitask.executors.model import ExecutorFailure, Round, Work
 from minitask.executors.registry import MAKERS
 from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
 from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.policy.choice import filled, next_rung
-from minitask.policy.route import Route
+from minitask.policy.route import SCRIPT, Route
 from minitask.repo import refs
 from minitask.run import paid
 from minitask.run.ability import is_capability
 from minitask.run.draft import Draft
 from minitask.run.engine import Engine, Progress
 from minitask.run.experience import experience_of
-from minitask.run.feedback import describe_failure
+from minitask.run.feedback import as_reply, describe_failure
+from minitask.run.meter import unnoted
 from minitask.run.models import resolve_model
 from minitask.run.orders import metered
-from minitask.run.preparing import equip, unnoted
+from minitask.run.preparing import equip
 from minitask.run.reviewing import corrected, describe_review, reviewers_work
 from minitask.run.undertaking import Undertaking
 from minitask.spec.model import Tier
@@ -55,7 +55,7 @@ class Sequel:
 def follow(engine: Engine, under: Undertaking) -> Sequel | None:
     """What follows a judged attempt of a model's that failed; None where the task ends by it."""
     correction = _correction(engine, under)
-    if correction is not None:
+    if correction is not None or under.draft.route.executor == SCRIPT:
         return correction
     if _goes_back(engine, under):
         return Sequel(_repair, goes_on=True)
@@ -68,7 +68,7 @@ def follow(engine: Engine, under: Undertaking) -> Sequel | None:
 def _correction(engine: Engine, under: Undertaking) -> Sequel | None:
     """The reviewer's own edits as the next attempt."""
     found, draft = under.review, under.draft
-    if found is None or draft.ruling.gate != REVIEW or not draft.reviewed:
+    if found is None or draft.ruling.gate != REVIEW or not draft.needs_no_review:
         return None
     if under.corrections >= engine.settings.routing.review_rounds:
         return None
@@ -183,7 +183,7 @@ def _correct(
     under.draft = _next_draft(engine, under, record, route, step=CORRECT)
     under.draft.work = work
     last = under.reviews >= engine.settings.routing.review_rounds
-    under.draft.reviewed = last and under.review.mends_all
+    under.draft.needs_no_review = last and under.review.mends_all
     under.corrections += 1
     return work
 
@@ -242,10 +242,7 @@ def _written(engine: Engine, under: Undertaking) -> str:
     setting = engine.settings.executors.get(first)
     if setting is not None and setting.type in MAKERS:
         return work.reply
-    edits = (
-        WholeFile(each.path, each.content) for each in work.changes if each.content is not None
-    )
-    return render_script(EditScript(tuple(edits)))
+    return as_reply(work.changes)
 
 
 def _problem(under: Undertaking, record: Record) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 
 from minitask.executors.model import Description, ExecutorFailure
 from minitask.executors.registry import make_executor
-from minitask.policy.route import Route
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW
+from minitask.policy.choice import filled
+from minitask.policy.route import SCRIPT, Route
 from minitask.run import preflight
 from minitask.run.anchors import Anchor
 from minitask.run.engine import Engine
@@ -18,18 +21,23 @@ from minitask.run.outcome import landed_result
 from minitask.run.routing import route_of
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Wishes
+from minitask.spec.model import Tier
 from minitask.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A dry run's findings; `sandbox` is one line on what the commands would run in."""
+    """A dry run's findings; `sandbox` is one line on what the commands would run in.
+
+    `questions` are what other models would be asked besides: the phase, the tier, and the model.
+    """
 
     task: Task
     route: Route
     description: Description
     sandbox: str
     landed: bool
+    questions: tuple[tuple[str, str, str], ...] = ()
 
 
 def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
@@ -49,4 +57,22 @@ def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
         description=executor.describe(order),
         sandbox=engine.sandbox.describe(),
         landed=landed_result(engine, task) is not None,
+        questions=tuple(_questions(engine, task, route)),
     )
+
+
+def _questions(engine: Engine, task: Task, route: Route) -> Iterator[tuple[str, str, str]]:
+    """What models would be asked besides the work; what they are told depends on what comes of that."""
+    settings = engine.settings
+    entry, scripted = settings.routing.entry, route.executor == SCRIPT
+    asked = {
+        CLASSIFY: entry[CLASSIFY] if not scripted and not task.spec.options.complexity else "",
+        PLAN: "" if scripted else entry[PLAN],
+        REVIEW: route.review,
+        MESSAGE: entry[MESSAGE] if entry[MESSAGE] in settings.tiers else "",
+    }
+    for phase, tier in asked.items():
+        wanted = tier and tier != Tier.NONE.value and (phase == REVIEW or phase in settings.gates)
+        near = filled(settings, tier) if wanted else None
+        if near is not None:
+            yield phase, near, settings.tiers[near].model

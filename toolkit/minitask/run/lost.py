@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.record import ATTEMPT, Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.route import Route
 from minitask.repo import refs
@@ -15,6 +15,7 @@ from minitask.run.costs import tariff
 from minitask.run.engine import Engine
 from minitask.run.numbers import next_number
 from minitask.run.paid import Lost
+from minitask.run.records import records_of
 from minitask.run.sealing import append, moment
 from minitask.spec.model import Tier
 
@@ -48,7 +49,7 @@ def _is_stale(engine: Engine, found: Lost) -> bool:
     A second round is not taken up again: the next run begins with the first.
     """
     errand = found.errand
-    if errand.history:
+    if errand.history or _was_overtaken(engine, found):
         return True
     if not errand.spec_path:  # a question about no one spec may be asked again for a while
         return engine.clock() - found.path.stat().st_mtime > KEPT_SECONDS
@@ -57,6 +58,20 @@ def _is_stale(engine: Engine, found: Lost) -> bool:
     if tip is None or entry is None or entry.oid != errand.spec_blob:
         return True
     return not starts_from(engine, errand.base, tip)
+
+
+def _was_overtaken(engine: Engine, found: Lost) -> bool:
+    """Whether the very spec was attempted in another way since: the answer is not asked for again."""
+    errand = found.errand
+    if not errand.spec_path:
+        return False
+    since = moment(found.path.stat().st_mtime)
+    return any(
+        record.kind == ATTEMPT
+        and record.spec_blob == errand.spec_blob
+        and record.started_at > since
+        for record in records_of(engine, errand.task)
+    )
 
 
 def starts_from(engine: Engine, base: str, tip: str) -> bool:

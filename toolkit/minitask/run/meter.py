@@ -23,6 +23,14 @@ class Reading:
     under_way: Usage = NO_USAGE
 
 
+BATCH_SECONDS = 26 * 3600.0
+"""A batch is answered within a day."""
+
+
+def unnoted(reading: Reading) -> None:
+    """Nothing is noted: a batch is, in its journal, as soon as it is sent."""
+
+
 class TaskMeter:
     """Reserves from a purse for one tariff; `note` is told of every reading before a call is made.
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from decimal import Decimal
 
 from minitask.errors import BudgetError, EditError, RefusedError, StoppedError
-from minitask.ledger.record import Attempt, TaskResult, Verdict
+from minitask.ledger.record import Attempt, TaskResult, Verdict, whole
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.repo import refs
 from minitask.repo.history import introduced_by, latest_landing
@@ -50,7 +49,7 @@ def make_result(under: Undertaking, attempt: Attempt, candidate: str | None) -> 
         branch=refs.branch(task.name).removeprefix("refs/heads/") if candidate else None,
         base=task.base,
         commit=candidate,
-        cost_usd=_cost((*attempts, *_made(under))),
+        cost_usd=whole(each.cost_usd for each in (*attempts, *_made(under))),
         baseline_cost_usd=draft.baseline_usd,
         estimate=draft.estimate,
         usage=_usage((*attempts, *_made(under))),
@@ -83,19 +82,17 @@ def stopped_later(under: Undertaking, error: Exception) -> TaskResult:
     result = stopped(under.task, error)
     spent = (*attempts, *_made(under))
     return replace(
-        result, attempts=attempts, calls=under.calls, cost_usd=_cost(spent), usage=_usage(spent)
+        result,
+        attempts=attempts,
+        calls=under.calls,
+        cost_usd=whole(each.cost_usd for each in spent),
+        usage=_usage(spent),
     )
 
 
 def _made(under: Undertaking) -> tuple[Attempt, ...]:
     """The calls beside the attempts."""
     return tuple(call for _, call in under.calls)
-
-
-def _cost(attempts: Iterable[Attempt]) -> Decimal | None:
-    costs = [attempt.cost_usd for attempt in attempts]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known, Decimal(0)) if len(known) == len(costs) else None
 
 
 def _usage(attempts: Iterable[Attempt]) -> Usage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from minitask import resources
 from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.prompt import numbered_lines
-from minitask.ledger.record import PLAN, Attempt, Verdict
+from minitask.ledger.record import PLAN, Attempt, Verdict, whole
 from minitask.policy.purse import Purse
 from minitask.policy.route import Route
 from minitask.policy.tokens import estimate_tokens
@@ -27,6 +28,7 @@ from minitask.spec.model import Diagnostic, Options, Severity, Tier
 from minitask.spec.names import slug
 from minitask.spec.parse import parse_file
 from minitask.values import dataclass
+from minitask.words import fence_of
 
 PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NAME_WORDS = 5
@@ -94,8 +96,7 @@ class Planned:
     @property
     def cost_usd(self) -> Decimal | None:
         """What the calls took in all; None where one is unknown."""
-        known = [call.cost_usd for call in self.calls if call.cost_usd is not None]
-        return sum(known, Decimal(0)) if len(known) == len(self.calls) else None
+        return whole(call.cost_usd for call in self.calls)
 
 
 def project_name(goal: str, given: str | None) -> str:
@@ -124,7 +125,7 @@ def planning_matter(engine: Engine, place: Place, goal: Goal) -> Matter:
 
 def plan(engine: Engine, place: Place, goal: Goal, route: Route, *, purse: Purse) -> Planned:
     """Have the goal planned, and write the specs; the planning is on record, whatever came of it."""
-    _top(engine.repository)
+    _folder(engine, goal.project)
     matter = planning_matter(engine, place, goal)
     topic = Topic(f"{goal.project}/@plan", place.base, place.target)
     first = make_consult(engine, topic, matter, route, purse=purse)
@@ -134,6 +135,7 @@ def plan(engine: Engine, place: Place, goal: Goal, route: Route, *, purse: Purse
 
 def take_answer(engine: Engine, project: str, text: str) -> Planned:
     """Write the specs of an answer that somebody else gave; `UsageError` where it holds none."""
+    _folder(engine, project)
     try:
         drafts = drafts_of(engine, project, text)
     except EditError as error:
@@ -173,19 +175,22 @@ def _take(
     failed: tuple[Attempt, ...],
 ) -> Planned:
     if isinstance(outcome, Answered):
-        found = _written(engine, goal.project, drafts_of(engine, goal.project, outcome.work.reply))
-        notes = (f"goal: {goal.text}", *found.specs)
+        drafts = drafts_of(engine, goal.project, outcome.work.reply)
+        notes = (f"goal: {goal.text}", *_paths(goal.project, drafts))
+        kept = _keep(engine, goal.project, outcome.work.reply)
         call = book(
             engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason, notes=notes
         )
-        return _with(found, (*failed, call))
+        found = _written(engine, goal.project, drafts)
+        Path(kept).unlink(missing_ok=True)
+        return replace(found, calls=(*failed, call))
     if not isinstance(outcome, ExecutorFailure):
         if isinstance(outcome, MinitaskError):
             raise outcome
         raise UsageError(str(outcome))
     found = _salvaged(engine, goal, outcome)
     call = book(engine, what, outcome, verdict=Verdict.FAILED, reason=str(outcome))
-    return _with(found, (*failed, call))
+    return replace(found, calls=(*failed, call))
 
 
 def _salvaged(engine: Engine, goal: Goal, failure: ExecutorFailure) -> Planned:
@@ -202,29 +207,32 @@ def _salvaged(engine: Engine, goal: Goal, failure: ExecutorFailure) -> Planned:
     return Planned(goal.project, (), (), problem=str(failure), exit_code=failure.exit_code)
 
 
-def _with(found: Planned, calls: tuple[Attempt, ...]) -> Planned:
-    return Planned(
-        found.project,
-        found.specs,
-        found.diagnostics,
-        calls,
-        found.problem,
-        found.kept,
-        found.exit_code,
-    )
-
-
 def _written(engine: Engine, project: str, drafts: Sequence[DraftSpec]) -> Planned:
     """Write the specs, none over a file that is there, and say what is wrong with them."""
-    top = _top(engine.repository)
     diagnostics = _check(engine, project, drafts)
-    folder = top / PROJECTS / project
+    folder = _folder(engine, project)
     folder.mkdir(parents=True, exist_ok=True)
     for draft in drafts:
         with (folder / draft.name).open("x", encoding="utf-8", errors="surrogateescape") as stream:
             stream.write(draft.text)
-    names = tuple(f"{PROJECTS}/{project}/{draft.name}" for draft in drafts)
-    return Planned(project, names, diagnostics)
+    return Planned(project, _paths(project, drafts), diagnostics)
+
+
+def _paths(project: str, drafts: Sequence[DraftSpec]) -> tuple[str, ...]:
+    return tuple(f"{PROJECTS}/{project}/{draft.name}" for draft in drafts)
+
+
+def _folder(engine: Engine, project: str) -> Path:
+    """Where a project's specs are; `UsageError` where that is no folder of the repository."""
+    top = _top(engine.repository)
+    folder = top / PROJECTS / project
+    inside = folder.resolve().is_relative_to(top.resolve())
+    if not inside or (folder.exists() and not folder.is_dir()) or (top / PROJECTS).is_file():
+        raise UsageError(
+            f"{PROJECTS}/{project} is no folder of this repository",
+            hint="name another project with --project",
+        )
+    return folder
 
 
 def _check(engine: Engine, project: str, drafts: Sequence[DraftSpec]) -> tuple[Diagnostic, ...]:
@@ -318,7 +326,7 @@ def _mentioned(engine: Engine, place: Place, text: str) -> list[str]:
 
 def _shown(path: str, text: str) -> str:
     lines = text.removesuffix("\n").split("\n")
-    ticks = "`" * (max((len(run) for run in re.findall(r"`{3,}", text)), default=2) + 1)
+    ticks = fence_of(text)
     body = "\n".join(numbered_lines(lines, 1))
     return f"{path} ({len(lines)} lines)\n{ticks}\n{body}\n{ticks}"
 

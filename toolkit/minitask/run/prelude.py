@@ -11,7 +11,7 @@ from minitask.errors import UsageError
 from minitask.executors.model import ExecutorFailure
 from minitask.gates import classify, outline
 from minitask.ledger.record import CLASSIFY, PLAN, Verdict
-from minitask.policy.route import SCRIPT, Route
+from minitask.policy.route import SCRIPT, TIERS, Route
 from minitask.run.consulting import Matter, Topic, book, make_consult, route_to
 from minitask.run.engine import Engine, Progress
 from minitask.run.models import resolve_model
@@ -121,11 +121,20 @@ def _use(engine: Engine, under: Undertaking, phase: str, text: str) -> None:
 
 
 def _rerouted(engine: Engine, under: Undertaking, spec: Spec) -> Route:
-    """The route by what is known now; the one that it had where nobody serves the new one's model."""
+    """The route by what is known now, never to a lesser tier or reviewer than it had: what a model says takes nothing
+    away. The one that it had also where nobody serves the new one's model.
+    """
+    had = under.draft.route
     try:
-        return resolve_model(engine, route_of(engine, under.task, under.wishes.demand, spec=spec))
+        found = resolve_model(engine, route_of(engine, under.task, under.wishes.demand, spec=spec))
     except (ExecutorFailure, UsageError):
-        return under.draft.route
+        return had
+    if TIERS.index(found.tier.value) < TIERS.index(had.tier.value):
+        found = replace(had, task_class=found.task_class)
+    lesser = TIERS.index(found.review or "none") < TIERS.index(had.review or "none")
+    if lesser:
+        found = replace(found, review=had.review, review_reason=had.review_reason)
+    return found
 
 
 def _tags(engine: Engine) -> list[str]:

@@ -16,7 +16,7 @@ from minitask.run.draft import Draft
 from minitask.run.engine import Engine, Progress
 from minitask.run.judging import protected
 from minitask.run.lost import starts_from
-from minitask.run.meter import Reading, TaskMeter
+from minitask.run.meter import BATCH_SECONDS, TaskMeter, unnoted
 from minitask.run.models import resolve_model
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.orders import likely_output_tokens, make_order, metered
@@ -28,9 +28,6 @@ from minitask.run.routing import route_of
 from minitask.run.tasks import Task
 from minitask.run.undertaking import Prepared, Undertaking, Wishes
 from minitask.run.workplace import SlotWorkplace
-
-BATCH_SECONDS = 26 * 3600.0
-"""A batch is answered within a day."""
 
 
 def undertake(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking:
@@ -121,10 +118,6 @@ def has_batches(engine: Engine, route: Route) -> bool:
     """Whether the provider of a route takes batches."""
     setting = engine.settings.executors.get(route.executor)
     return setting is not None and setting.type in WITH_BATCHES
-
-
-def unnoted(reading: Reading) -> None:
-    """A batch is noted in its journal, as soon as it is sent."""
 
 
 def _check(engine: Engine, task: Task, wishes: Wishes) -> dict[str, str]:

@@ -27,7 +27,12 @@ WAITS = "the change is proven and on record; the next run begins with its review
 def wants_review(engine: Engine, under: Undertaking) -> bool:
     """Whether the change, proven so far, is to be reviewed before it goes on."""
     draft = under.draft
-    if not draft.verdict.is_good or draft.work is None or draft.reviewed or not draft.route.review:
+    if (
+        not draft.verdict.is_good
+        or draft.work is None
+        or draft.needs_no_review
+        or not draft.route.review
+    ):
         return False
     last = under.reviews >= engine.settings.routing.review_rounds
     return not (last and draft.step == APPLY and _is_as_told(under, draft.work))
@@ -85,7 +90,7 @@ def take_review(engine: Engine, under: Undertaking, outcome: Answered) -> None:
     under.consult = None
     under.review = found
     under.reviews += 1
-    draft.reviewed = True
+    draft.needs_no_review = True
     engine.emit(Progress(under.task.name, REVIEW, found.reason))
     if not found.passed:
         draft.fail(Verdict.FAILED, REVIEW, found.reason)

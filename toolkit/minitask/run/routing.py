@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from minitask.executors.script import has_script
 from minitask.policy.route import Demand, Route, find_script_route
 from minitask.run.engine import Engine
@@ -9,6 +11,7 @@ from minitask.run.tasks import Task
 from minitask.spec.model import Spec
 
 NO_DEMAND = Demand()
+REVIEW = "review"
 
 
 def route_of(
@@ -18,10 +21,18 @@ def route_of(
     asked = spec or task.spec
     script = find_script_route(asked, demand, scripted=has_script(task.spec))
     if script is not None:
-        return script
+        return _reviewed(engine, asked, script) if REVIEW in engine.settings.gates else script
     # Imported here: a task that needs no model needs neither the rules nor what the ledger has learned.
     from minitask.policy.choice import choose
     from minitask.run.experience import experience_of
 
     known = experience_of(engine, task, asked)
     return choose(asked, engine.settings, demand=demand, scripted=False, known=known)
+
+
+def _reviewed(engine: Engine, spec: Spec, route: Route) -> Route:
+    """The route of a spec's own edits with who reviews them: whoever wrote the spec may be a model, too."""
+    from minitask.policy.choice import reviewer_of
+
+    review, reason = reviewer_of(spec, engine.settings)
+    return replace(route, review=review, review_reason=reason)

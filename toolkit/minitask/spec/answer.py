@@ -18,10 +18,11 @@ from minitask.values import dataclass
 
 SUFFIX = ".md"
 RULE = "---"
+LONGEST_SLUG = 60
 FRONT_LINES = 30
 """How far above a heading its front matter may begin."""
 _PATH = re.compile(r"(?:^|\s)path=\"?([^\"\s]+)")
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*\.md$")
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.md$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,8 @@ def _start(lines: Sequence[str], heading: int) -> int:
 def _name(specs: Sequence[Spec], number: int) -> str:
     title = specs[0].title if specs else ""
     label = specs[0].number if specs else ""
-    stated = f"{int(label):02}" if label.isdecimal() else f"{number:02}"
-    return f"{stated}-{slug(title)}".rstrip("-") + SUFFIX
+    stated = f"{int(label):02}" if re.fullmatch(r"[0-9]{1,4}", label) else f"{number:02}"
+    return f"{stated}-{slug(title)[:LONGEST_SLUG]}".rstrip("-") + SUFFIX
 
 
 def _check_names(found: Sequence[DraftSpec]) -> None:
