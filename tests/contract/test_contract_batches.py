@@ -261,3 +261,47 @@ def test_a_batch_whose_answer_was_lost_is_found_and_not_made_twice(world: World,
     assert lost
     assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"]]
     assert verdicts(outcome) == merged(2)
+
+
+def test_a_review_goes_to_its_own_provider_in_a_batch_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_KEY", "sk-openai")
+    monkeypatch.setenv("ANTHROPIC_KEY", "sk-anthropic")
+    makes = OpenAiBatches(good)
+    judges = AnthropicBatches(lambda _ask: "```verdict\n1 pass - fine\n```\n")
+    with scripted_server(makes) as first, scripted_server(judges) as second:
+        world.configure(
+            executors={
+                "maker": {
+                    "type": "openai",
+                    "base_url": first.base_url,
+                    "api_key_env": "OPENAI_KEY",
+                },
+                "judge": {
+                    "type": "anthropic",
+                    "base_url": second.base_url,
+                    "api_key_env": "ANTHROPIC_KEY",
+                },
+            },
+            tiers={
+                "cheap": {"executor": "maker", "model": MODELS["openai"]},
+                "balanced": {"executor": "judge", "model": MODELS["anthropic"]},
+            },
+            gates=["scope", "lint", "validate", "review"],
+        )
+        for number in range(2):
+            path = f"{number}.txt"
+            world.task(
+                f"p/0{number}-x",
+                writes=[path],
+                validation=f"grep -qx b {path}",
+                title=f"Write {path}",
+            )
+        outcome = run(world)
+        keys = {request.headers.get("x-api-key", "") for request in second.requests}
+    assert verdicts(outcome) == merged(2), outcome.text
+    assert [len(batch.asks) for batch in makes.created] == [2]
+    assert [len(batch.asks) for batch in judges.created] == [2]
+    assert keys == {"sk-anthropic"}
+    assert {call["phase"] for task in outcome.json["tasks"] for call in task["calls"]} == {"review"}
