@@ -32,7 +32,7 @@ from minitask.run.away import (
 )
 from minitask.run.engine import Engine, Progress
 from minitask.run.experience import lessons_for
-from minitask.run.landing import Candidate
+from minitask.run.landing import Candidate, Landed
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.outcome import stopped
 from minitask.run.people import needs_approval
@@ -162,51 +162,35 @@ class Cluster:
     def _take_in(self, task: Task, came: Return, wishes: Wishes) -> TaskResult:
         """Records and candidates of a worker, as if they had been made here."""
         engine = self._engine
-        if not came.records:
-            found = stopped(task, MachineError(came.reason))
-            return replace(
-                found,
-                verdict=came.verdict,
-                over_budget=came.over_budget,
-                stops_run=came.stops_run,
-            )
-        self._fetch([each.candidate for each in came.records if each.candidate])
-        with engine.writing:
-            note = _adopt(engine, task, came.records)
+        note = ""
+        if came.records:
+            self._fetch([each.candidate for each in came.records if each.candidate])
+            with engine.writing:
+                note = _adopt(engine, task, came.records)
+        result = _result(task, came)
         made = [each for each in came.records if not each.is_call]
-        calls = tuple((each.kind, each.attempt) for each in came.records if each.is_call)
-        spent = whole(each.attempt.cost_usd for each in came.records)
-        usage = reduce(plus, (each.attempt.usage for each in came.records), NO_USAGE)
-        if not made:
-            found = stopped(task, MachineError(came.reason))
-            return replace(found, verdict=came.verdict, calls=calls, cost_usd=spent, usage=usage)
-        last = made[-1]
-        result = result_of(last, last.attempt.verdict, reason=last.attempt.reason)
-        result = replace(
-            result,
-            attempts=tuple(each.attempt for each in made),
-            calls=calls,
-            usage=usage,
-            cost_usd=spent,
-            over_budget=came.over_budget,
-            stops_run=came.stops_run,
-        )
-        if last.attempt.verdict is not Verdict.READY:
-            return replace(result, next_step=f"minitask show {task.name}")
+        if not made or result.verdict is not Verdict.READY:
+            return replace(result, next_step=f"minitask show {task.name}" if made else "")
         if not wishes.merge or needs_approval(engine, task) or wishes.land is None:
             step = "review" if needs_approval(engine, task) else "merge"
             return replace(
                 result, reason="proven, not merged", next_step=f"minitask {step} {task.name}"
             )
-        assert last.candidate is not None  # noqa: S101 - it is proven
-        assert last.tree is not None  # noqa: S101
-        landed = wishes.land(task, Candidate(last.candidate, last.tree, last.attempt))
-        with engine.writing:
-            record_landing(engine, last, landed)
+        final = self._land(task, made[-1], result, wishes.land)
+        return replace(final, reason=final.reason or note)
+
+    def _land(
+        self, task: Task, record: Record, result: TaskResult, land: Callable[..., Landed]
+    ) -> TaskResult:
+        assert record.candidate is not None  # noqa: S101 - it is proven
+        assert record.tree is not None  # noqa: S101
+        landed = land(task, Candidate(record.candidate, record.tree, record.attempt))
+        with self._engine.writing:
+            record_landing(self._engine, record, landed)
         return replace(
             result,
             verdict=landed.verdict,
-            reason=landed.reason or note,
+            reason=landed.reason,
             merge=landed.merge,
             next_step=landed.next_step,
         )
@@ -224,6 +208,26 @@ class Cluster:
                 self._remote,
                 *(f"+{name}:{name}" for name in names),
             )
+
+
+def _result(task: Task, came: Return) -> TaskResult:
+    """What a worker's records say of a task, nothing having landed yet."""
+    made = [each for each in came.records if not each.is_call]
+    last = made[-1] if made else None
+    found = (
+        result_of(last, last.attempt.verdict, reason=last.attempt.reason)
+        if last
+        else replace(stopped(task, MachineError(came.reason)), verdict=came.verdict)
+    )
+    return replace(
+        found,
+        attempts=tuple(each.attempt for each in made),
+        calls=tuple((each.kind, each.attempt) for each in came.records if each.is_call),
+        usage=reduce(plus, (each.attempt.usage for each in came.records), NO_USAGE),
+        cost_usd=whole(each.attempt.cost_usd for each in came.records),
+        over_budget=came.over_budget,
+        stops_run=came.stops_run,
+    )
 
 
 def _adopt(engine: Engine, task: Task, records: tuple[Record, ...]) -> str:

@@ -26,6 +26,7 @@ from minitask.run.engine import Engine, Progress
 from minitask.run.known import look
 from minitask.run.outcome import landed_result
 from minitask.run.queue import LandingQueue
+from minitask.run.resume import latest_made
 from minitask.run.tasks import Place, Task, load_file
 from minitask.run.undertaking import Undertaking, Wishes
 from minitask.values import dataclass
@@ -181,7 +182,7 @@ class Schedule:
         self._ended.put((task, result))
 
     def _result(self, task: Task) -> TaskResult:
-        if self._cluster is not None:
+        if self._cluster is not None and not self._is_made(task):
             return self._away(self._cluster, task)
         try:
             found = begin(self._engine, self._on_tip(task), self._wishes, core=self._jobs)
@@ -192,6 +193,13 @@ class Schedule:
             outcome = ask(self._engine, found) if scripted else self._askers.ask(found)
             found = conclude(self._engine, found, outcome, core=self._jobs) or found
         return found
+
+    def _is_made(self, task: Task) -> bool:
+        """Whether a change for the task is on record that needs no more than a review, or to land: no worker does."""
+        if not self._wishes.takes_what_is_there:
+            return False
+        found = latest_made(self._engine, task)
+        return found is not None and found.is_proven and not found.is_rejected
 
     def _away(self, cluster: Cluster, task: Task) -> TaskResult:
         """The result of a task that a worker of a cluster does, unless it has landed already."""
