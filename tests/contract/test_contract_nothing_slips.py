@@ -299,3 +299,41 @@ def test_a_plan_does_not_follow_a_link_out_of_the_repository(world: World, tmp_p
     outcome = world.minitask("plan", "--from", "answer.md", "--project", "p")
     assert outcome.code == 2
     assert list((tmp_path / "outside").iterdir()) == []
+
+
+def test_after_a_correction_that_fails_the_next_rung_is_above_whoever_made_the_change(
+    world: World,
+) -> None:
+    broken = EDIT.replace("b\nc\n>", "x\n>")
+    _asked, answer = answering(
+        implement=lambda request: (
+            "```text path=b.txt\nx\n```\n" if "A review found" in request.prompt else B
+        ),
+        review=lambda request: PASS if "frontier" in request.json["model"] else broken,
+    )
+    rules = [{"when": {"failures_from": 1}, "tier": "balanced", "review": "frontier"}]
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url, rules=rules), gates=GATES)
+        task_b(world)
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "merged"
+    tiers = [each["tier"] for each in found["attempts"]]
+    assert tiers == ["cheap", "balanced", "cheap", "balanced"], "draft, correction, apply, rung"
+
+
+def test_a_change_that_waits_for_its_review_is_not_classified_again(world: World) -> None:
+    up = False
+    asked: list[str] = []
+
+    def answer(request: Received) -> Any:
+        asked.append(phase_of(request))
+        replies = {"implement": B, "review": PASS, "classify": "complexity: low"}
+        return DOWN if asked[-1] == "review" and not up else completion(replies[asked[-1]])
+
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url), gates=["classify", *GATES])
+        task_b(world)
+        world.exec("p/01-b")
+        up = True
+        assert world.exec("p/01-b").json["verdict"] == "merged"
+    assert asked == ["classify", "implement", "review", "review"]

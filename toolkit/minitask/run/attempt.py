@@ -55,21 +55,16 @@ def begin(
     `core` is held while the task is prepared, not while one lands that is proven already.
     """
     started = engine.clock()
+    found: TaskResult | Undertaking
     try:
         done = _landed_already(engine, task, wishes)
         if done is None and wishes.takes_what_is_there:
             done = take_proven(engine, task, lands=wishes.merge, land=wishes.land)
         with core or nullcontext():
             waiting = None if done else _waiting(engine, task, wishes, started)
-            found: TaskResult | Undertaking = (
-                done or waiting or undertake(engine, task, wishes, started)
-            )
-            if isinstance(found, Undertaking) and found.draft.route.executor != SCRIPT:
-                from minitask.run.prelude import ask_first
-
-                ask_first(engine, found)
-        if isinstance(found, Undertaking) and waiting is not None:
-            found = _went_on(engine, found, core or nullcontext()) or found
+            found = done or waiting or _undertaken(engine, task, wishes, started)
+        if waiting is not None:
+            found = _went_on(engine, waiting, core or nullcontext()) or waiting
     except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
         found = stopped(task, error)
     except ExecutorFailure as error:
@@ -77,6 +72,16 @@ def begin(
     if isinstance(found, TaskResult):
         return replace(found, seconds=engine.clock() - started)
     return found
+
+
+def _undertaken(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking:
+    """The task, ready for its executor, or for what is to be asked before."""
+    under = undertake(engine, task, wishes, started)
+    if under.draft.route.executor != SCRIPT:
+        from minitask.run.prelude import ask_first
+
+        ask_first(engine, under)
+    return under
 
 
 def ask(engine: Engine, under: Undertaking, *, http: Post | None = None) -> Outcome:

@@ -110,7 +110,8 @@ def _next_rung(engine: Engine, under: Undertaking) -> Route | None:
     attempt = replace(draft, settles=able).attempt(engine)
     known = experience_of(engine, under.task, under.prepared.spec, (attempt,))
     why = "could not be reached" if absent else "failed"
-    found = next_rung(draft.route, settings, known=known, spec=under.prepared.spec, why=why)
+    maker = under.maker or draft.route
+    found = next_rung(maker, settings, known=known, spec=under.prepared.spec, why=why)
     return _served(engine, found) if found else None
 
 
@@ -138,7 +139,7 @@ def _apply(engine: Engine, under: Undertaking, record: Record) -> None:
     assert draft.work is not None  # noqa: S101 - there was a change
     assert under.review is not None  # noqa: S101 - it asked for edits
     engine.emit(Progress(under.task.name, "apply", f"tier {route.tier.value}: {route.reason}"))
-    made_by = draft.route
+    made_by = under.maker = under.maker or draft.route
     told = describe_review(under.review)
     back = Round(_written(engine, under), told, draft.work.changes)
     onward = replace(
@@ -160,7 +161,7 @@ def _climb(engine: Engine, under: Undertaking, record: Record, *, route: Route) 
         told = _problem(under, record)
         under.prepared = replace(under.prepared, feedback=told)
     under.reviews = under.corrections = under.applies = 0
-    under.review = None
+    under.review = under.maker = None
     _go_to(engine, under, record, route, step=CLIMB)
 
 
@@ -179,6 +180,7 @@ def _correct(
         reason=f"the reviewer's own edits: {under.review.reason}",
     )
     engine.emit(Progress(under.task.name, "correct", route.reason))
+    under.maker = under.maker or under.draft.route
     work = reviewers_work(under, changes, route)
     under.draft = _next_draft(engine, under, record, route, step=CORRECT)
     under.draft.work = work

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minitask.errors import UsageError
 from minitask.executors.model import ExecutorFailure
 from minitask.gates import message
 from minitask.ledger.record import MESSAGE, Verdict
@@ -31,7 +32,7 @@ def ask(engine: Engine, under: Undertaking) -> None:
     try:
         route = Route(Tier(tier), entry.executor, entry.model, f"messages start at tier {tier}")
         route = resolve_model(engine, route)
-    except ExecutorFailure:
+    except (ExecutorFailure, UsageError):
         return
     matter = Matter(
         MESSAGE,

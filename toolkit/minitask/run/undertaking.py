@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from minitask.executors.model import Order
 from minitask.ledger.record import Attempt
 from minitask.policy.purse import Purse
-from minitask.policy.route import Demand
+from minitask.policy.route import Demand, Route
 from minitask.run.draft import Draft
 from minitask.run.known import Known
 from minitask.run.landing import Candidate, Landed
@@ -64,9 +64,9 @@ class Undertaking:
 
     `purse` is the task's own. `batched`: its calls go into a provider's batches. `consult` is a question that is to be
     asked before it goes on, `pending` are gates that have one before the work, `calls` are those that were asked, with
-    their phase. `review` is what the present change was found to be. `reviews`, `corrections`, `applies` and
-    `climbs` count how often a change was reviewed, got the reviewer's own edits, went to whoever applies them, and went
-    a rung up.
+    their phase. `maker` is the route of whoever made the change that others correct. `review` is what the present
+    change was found to be. `reviews`, `corrections`, `applies` and `climbs` count how often a change was reviewed, got
+    the reviewer's own edits, went to whoever applies them, and went a rung up.
     """
 
     task: Task
@@ -79,6 +79,7 @@ class Undertaking:
     purse: Purse
     prepared: Prepared
     batched: bool = False
+    maker: Route | None = None
     earlier: tuple[Attempt, ...] = ()
     pending: tuple[str, ...] = ()
     consult: Consult | None = None
