@@ -31,6 +31,8 @@ LAYERS = (
     "errors",
     "__init__",
 )
+ROOMS = ("projects", "plans", "attempts", "landings", "routes", "")
+"""The folders of `run/`, from the top; what they all stand on is beside them."""
 PURE = ("spec", "edits")
 MACHINE = {
     "os",
@@ -48,7 +50,7 @@ DOORS = {
     "httpx": {"executors/http.py"},
     "git": {"repo/gallery.py"},
     "genai_prices": {"policy/prices.py"},
-    "distributed": {"run/cluster.py"},
+    "distributed": {"run/projects/cluster.py"},
 }
 PROGRAMS = {"repo/landlock.py"}
 """Started as a program of its own, with nothing but its arguments and its environment."""
@@ -95,6 +97,18 @@ def test_imports_point_only_down(path: Path) -> None:
         and _layer(module) not in below
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in FILES if _name(path).startswith("run/")], ids=_name
+)
+def test_the_rooms_of_run_point_only_down(path: Path) -> None:
+    rooms = [*_name(path).split("/")[1:-1], ""]
+    below = ROOMS[ROOMS.index(rooms[0]) :]
+    found = [
+        module.split(".")[2] for module in _imports(path) if module.startswith("minitask.run.")
+    ]
+    assert [room for room in found if room in ROOMS and room not in below] == []
 
 
 def test_every_folder_is_a_layer() -> None:

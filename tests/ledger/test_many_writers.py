@@ -17,7 +17,7 @@ from minitask.repo.repository import discover
 from minitask.run.configure import load_settings
 from minitask.run.engine import open_engine
 from minitask.run.records import latest_record
-from minitask.run.sealing import append
+from minitask.run.attempts.sealing import append
 
 top, writer, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 environ = dict(os.environ)

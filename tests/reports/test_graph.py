@@ -20,8 +20,8 @@ from minitask.reports.graph import (
 )
 from minitask.reports.graph_svg import render_svg
 from minitask.reports.tones import tone_of
-from minitask.run.collisions import Collision, Collisions
-from minitask.run.picture import Node, Picture, Tie
+from minitask.run.projects.collisions import Collision, Collisions
+from minitask.run.projects.picture import Node, Picture, Tie
 from minitask.run.state import Standing, State
 from minitask.run.tasks import Task
 from minitask.spec.model import Spec

@@ -12,11 +12,11 @@ import pytest
 
 from minitask.ledger.record import Verdict
 from minitask.repo.repository import discover
-from minitask.run import queue
 from minitask.run.configure import load_settings
 from minitask.run.engine import Engine, open_engine
 from minitask.run.finding import list_tasks
-from minitask.run.landing import Candidate, Landed
+from minitask.run.landings import queue
+from minitask.run.landings.landing import Candidate, Landed
 from minitask.run.records import latest_record
 from minitask.run.tasks import Place, Task
 from world import World

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from executors.model_server import Received, ScriptedReply, error, scripted_server
-from minitask.run.throttle import Throttle
+from minitask.run.projects.throttle import Throttle
 from world import World, model_settings
 
 

@@ -12,8 +12,8 @@ from minitask.cli.session import environment
 from minitask.errors import UsageError
 from minitask.ledger.record import Verdict
 from minitask.reports.demo import render_demo
-from minitask.run.demo import PROJECT, run_demo
 from minitask.run.engine import Progress
+from minitask.run.projects.demo import PROJECT, run_demo
 
 
 @click.command("demo")

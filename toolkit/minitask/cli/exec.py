@@ -12,10 +12,10 @@ from minitask.errors import MachineError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from minitask.ledger.record import TaskResult
+    from minitask.run.attempts.undertaking import Wishes
     from minitask.run.engine import Engine
     from minitask.run.finding import Found
     from minitask.run.tasks import Task
-    from minitask.run.undertaking import Wishes
 
 
 @click.command("exec")
@@ -39,7 +39,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     Example:
       minitask exec mini-projects/api/02-routes.md --into main
     """
-    from minitask.run.attempt import run_task
+    from minitask.run.attempts.attempt import run_task
     from minitask.run.finding import find_tasks
 
     session = start(ctx)
@@ -67,7 +67,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
 def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> Wishes:
     from minitask.policy.purse import Purse
     from minitask.policy.route import Demand
-    from minitask.run.undertaking import Wishes
+    from minitask.run.attempts.undertaking import Wishes
 
     tier, executor, model = (options[name] for name in ("tier", "executor", "model"))
     demand = Demand(
@@ -118,7 +118,7 @@ def _print(result: TaskResult, *, as_json: bool) -> None:
 
 def _dry_run(engine: Engine, task: Task, wishes: Wishes, *, as_json: bool) -> int:
     from minitask.reports.dry_run import dry_run_document, render_dry_run
-    from minitask.run.forecast import forecast
+    from minitask.run.attempts.forecast import forecast
 
     try:
         said = forecast(engine, task, wishes)

@@ -10,9 +10,9 @@ import click
 from minitask.cli.session import json_option, start
 from minitask.errors import UsageError
 from minitask.reports.graph import FORMATS, graph_document, render_forecast
-from minitask.run.collisions import Collisions, find_collisions
 from minitask.run.finding import list_tasks
-from minitask.run.picture import Picture, take_picture
+from minitask.run.projects.collisions import Collisions, find_collisions
+from minitask.run.projects.picture import Picture, take_picture
 
 
 @click.command("graph")

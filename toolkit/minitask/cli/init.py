@@ -7,7 +7,7 @@ import click
 from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.repo.repository import discover
-from minitask.run.scaffold import AGENT_FILES, init_repository
+from minitask.run.plans.scaffold import AGENT_FILES, init_repository
 
 
 @click.command("init")

@@ -12,9 +12,9 @@ from minitask.errors import UsageError
 from minitask.policy.purse import Purse
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.reports.planning import planned_document, render_planned
-from minitask.run.consulting import route_to
+from minitask.run.attempts.consulting import route_to
 from minitask.run.engine import Engine
-from minitask.run.planning import (
+from minitask.run.plans.planning import (
     READ_TOKENS,
     Goal,
     Planned,

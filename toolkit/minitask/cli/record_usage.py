@@ -18,7 +18,7 @@ from minitask.ledger.usage import Usage
 from minitask.policy.route import MODEL_TIERS
 from minitask.reports.ledger_report import counted
 from minitask.reports.results import dollars
-from minitask.run.booking import (
+from minitask.run.plans.booking import (
     ANSWERS,
     ELSEWHERE,
     Booked,
@@ -139,7 +139,7 @@ def _expanded(path: str) -> Path:
 
 
 def _terms(project: str, options: dict[str, Any]) -> Terms:
-    from minitask.run.planning import PROJECT_NAME
+    from minitask.run.plans.planning import PROJECT_NAME
 
     name = project.strip("/").removeprefix(f"{PROJECTS}/")
     if not PROJECT_NAME.fullmatch(name):

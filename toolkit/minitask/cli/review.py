@@ -28,13 +28,13 @@ from minitask.reports.reviews import (
     reviewed_document,
     verified_document,
 )
-from minitask.run import people
-from minitask.run.consulting import route_to
+from minitask.run.attempts import people
+from minitask.run.attempts.consulting import route_to
+from minitask.run.attempts.merge import merge_task
 from minitask.run.engine import Engine
 from minitask.run.finding import list_tasks
-from minitask.run.merge import merge_task
+from minitask.run.plans.verification import verify_project
 from minitask.run.records import all_records_of, latest_record, task_at
-from minitask.run.verification import verify_project
 
 APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
 

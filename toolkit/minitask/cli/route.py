@@ -8,7 +8,7 @@ from minitask.cli.session import json_option, print_json, start
 from minitask.policy.route import Demand
 from minitask.reports.routes import render_routes, routes_document
 from minitask.run.finding import list_tasks
-from minitask.run.routing import route_of
+from minitask.run.routes.routing import route_of
 
 
 @click.command("route")

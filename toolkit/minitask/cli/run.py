@@ -14,16 +14,16 @@ from minitask.errors import UsageError
 from minitask.ledger.record import TaskResult
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
-from minitask.run.askers import Askers, Pool
-from minitask.run.budgets import token_budgets
-from minitask.run.cluster import SCHEME, Cluster
+from minitask.run.attempts.undertaking import Wishes
 from minitask.run.engine import Engine
 from minitask.run.finding import Found, find_tasks
-from minitask.run.outlook import Prospect, look_ahead
-from minitask.run.project import run_project
-from minitask.run.selection import Choice, select
+from minitask.run.projects.askers import Askers, Pool
+from minitask.run.projects.budgets import token_budgets
+from minitask.run.projects.cluster import SCHEME, Cluster
+from minitask.run.projects.outlook import Prospect, look_ahead
+from minitask.run.projects.project import run_project
+from minitask.run.projects.selection import Choice, select
 from minitask.run.tasks import Place
-from minitask.run.undertaking import Wishes
 
 
 @click.command("run")
@@ -167,6 +167,6 @@ def _dry_run(prospects: Sequence[Prospect], project: str, *, as_json: bool) -> i
 def _askers(engine: Engine, requests: int, *, batch: bool) -> Askers:
     if not batch:
         return Pool(engine, width=requests)
-    from minitask.run.batching import Gathering
+    from minitask.run.projects.batching import Gathering
 
     return Gathering(engine)

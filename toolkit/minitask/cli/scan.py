@@ -13,8 +13,8 @@ from minitask.errors import UsageError
 from minitask.repo.repository import head_branch
 from minitask.reports.scan import render_scan, scan_document
 from minitask.run.engine import Engine
-from minitask.run.linter import DEFAULT, Linted, read_report, run_linter
-from minitask.run.scan import Scan, Wishes, narrow, scan
+from minitask.run.plans.linter import DEFAULT, Linted, read_report, run_linter
+from minitask.run.plans.scan import Scan, Wishes, narrow, scan
 from minitask.run.tasks import Place
 from minitask.spec.findings import Report
 from minitask.spec.recheck import Recheck, check_template, ruff_words

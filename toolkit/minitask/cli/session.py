@@ -149,7 +149,7 @@ def _say_lost(engine: Engine) -> None:
     """Put attempts on record that were killed while a call was under way, and say so."""
     if not (engine.repository.home / "paid").is_dir():
         return
-    from minitask.run.lost import book_lost
+    from minitask.run.attempts.lost import book_lost
 
     for task in book_lost(engine):
         say(

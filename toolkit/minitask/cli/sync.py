@@ -22,7 +22,7 @@ def command(ctx: click.Context, remote: str | None, *, as_json: bool) -> int:
     """
     from minitask.repo.remotes import choose_remote
     from minitask.reports.sync import render_sync, sync_document
-    from minitask.run.sync import sync
+    from minitask.run.projects.sync import sync
 
     session = start(ctx)
     with session.engine("sync", quiet=as_json) as engine:

@@ -6,7 +6,7 @@ import click
 
 from minitask.cli.session import EXIT, json_option, print_json, start
 from minitask.ledger.record import Verdict
-from minitask.run.undo import Undone, undo_task
+from minitask.run.landings.undo import Undone, undo_task
 
 
 @click.command("undo")

@@ -7,8 +7,8 @@ import click
 from minitask.cli.session import json_option, print_json, start
 from minitask.ledger.record import command_document
 from minitask.reports.results import render_command
+from minitask.run.landings.verify import verify
 from minitask.run.tasks import Place
-from minitask.run.verify import verify
 
 
 @click.command("verify")

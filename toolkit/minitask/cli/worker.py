@@ -11,7 +11,7 @@ from minitask.cli.session import environment
 
 def go(document: Mapping[str, Any]) -> dict[str, Any]:
     """Do an errand in this worker's own folder, one at a time by its repository's lock."""
-    from minitask.run.away import go as do
+    from minitask.run.projects.away import go as do
     from minitask.run.workplace import cache_folder
 
     environ = environment()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from minitask.ledger.record import Verdict
 from minitask.reports.results import RunSummary, dollars, render_run
-from minitask.run.demo import PROJECT, Shown
+from minitask.run.projects.demo import PROJECT, Shown
 
 
 def render_demo(shown: Shown) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from minitask.run.forecast import Forecast
+from minitask.run.attempts.forecast import Forecast
 
 
 def dry_run_document(said: Forecast) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from minitask.reports.graph_svg import render_svg
 from minitask.reports.tones import TONES, tone_of
-from minitask.run.collisions import MOST_PAIRS, Collision, Collisions
-from minitask.run.picture import Node, Picture, Tie
+from minitask.run.projects.collisions import MOST_PAIRS, Collision, Collisions
+from minitask.run.projects.picture import Node, Picture, Tie
 from minitask.words import one_line
 
 MOST_NAMES = 8

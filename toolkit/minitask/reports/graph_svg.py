@@ -10,7 +10,7 @@ from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
 from minitask.reports.tones import TONES, tone_of
-from minitask.run.picture import Node, Picture
+from minitask.run.projects.picture import Node, Picture
 from minitask.values import dataclass
 from minitask.words import one_line
 

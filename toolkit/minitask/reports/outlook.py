@@ -8,7 +8,7 @@ from typing import Any
 
 from minitask.ledger.record import money
 from minitask.reports.results import dollars
-from minitask.run.outlook import Prospect
+from minitask.run.projects.outlook import Prospect
 
 
 def outlook_document(project: str, prospects: Sequence[Prospect]) -> dict[str, Any]:

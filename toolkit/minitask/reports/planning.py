@@ -8,7 +8,7 @@ from minitask.ledger.record import Attempt, attempt_document, money
 from minitask.reports.diagnostics import render_diagnostics
 from minitask.reports.ledger_report import counted
 from minitask.reports.results import dollars
-from minitask.run.planning import Planned
+from minitask.run.plans.planning import Planned
 from minitask.spec.model import Diagnostic
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from minitask.ledger.record import Record, attempt_document, money, record_document, whole
 from minitask.reports.planning import planned_document, render_planned
 from minitask.reports.results import dollars, render_attempt
-from minitask.run.verification import Verified
+from minitask.run.plans.verification import Verified
 from minitask.spec.model import Spec
 from minitask.values import dataclass
 from minitask.words import plain

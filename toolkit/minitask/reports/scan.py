@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from minitask.reports.diagnostics import render_json, render_text
-from minitask.run.scan import Scan, ScannedFile, Wishes
+from minitask.run.plans.scan import Scan, ScannedFile, Wishes
 from minitask.run.tasks import PROJECTS
 from minitask.spec.finding_list import counted
 from minitask.words import one_line

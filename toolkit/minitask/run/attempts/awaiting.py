@@ -1,0 +1,106 @@
+"""A change that is proven and on record, and still lacks its review: taken up where it stopped, at no cost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from minitask.edits.model import Change
+from minitask.executors.model import Work
+from minitask.gates.ruling import Ruling
+from minitask.ledger.decision import RESUME
+from minitask.ledger.record import Record, Verdict
+from minitask.ledger.usage import NO_USAGE
+from minitask.policy.purse import Purse
+from minitask.policy.route import Route
+from minitask.repo import refs
+from minitask.repo.merging import is_ancestor, tree_changes
+from minitask.run.attempts.anchors import Anchor
+from minitask.run.attempts.draft import Draft
+from minitask.run.attempts.feedback import as_reply
+from minitask.run.attempts.lost import starts_from
+from minitask.run.attempts.preparing import equip
+from minitask.run.attempts.resume import lacks_review, latest_made
+from minitask.run.attempts.undertaking import Prepared, Undertaking, Wishes
+from minitask.run.engine import Engine, Progress
+from minitask.run.numbers import next_number, task_refs
+from minitask.run.routes.costs import baseline_cost, estimate_usage
+from minitask.run.routes.routing import route_of
+from minitask.run.tasks import Task
+from minitask.spec.model import Tier
+
+
+def take_unreviewed(
+    engine: Engine, task: Task, wishes: Wishes, started: float
+) -> Undertaking | None:
+    """The task with its latest change, about to be reviewed; None where there is no such change."""
+    found = latest_made(engine, task)
+    if found is None or not found.is_proven or found.is_rejected:
+        return None
+    if not lacks_review(engine, task, found):
+        return None
+    record = found.made
+    held = engine.objects.commit(refs.branch(task.name))
+    if held not in (None, record.candidate) or not _still_starts(engine, task, record):
+        return None
+    engine.emit(Progress(task.name, "review", f"attempt {record.attempt.n} still lacks its review"))
+    return _undertaking(engine, replace(task, base=record.base), wishes, started, record)
+
+
+def _still_starts(engine: Engine, task: Task, record: Record) -> bool:
+    """Whether the candidate is there, starts from a part of the target, and has not landed."""
+    if record.candidate is None or engine.objects.commit(record.candidate) is None:
+        return False
+    git = engine.repository.git
+    landed = is_ancestor(git, ancestor=record.candidate, of=engine.tip(task.target))
+    return not landed and starts_from(engine, record.base, task.base)
+
+
+def _undertaking(
+    engine: Engine, task: Task, wishes: Wishes, started: float, record: Record
+) -> Undertaking:
+    attempt = record.attempt
+    fresh = route_of(engine, task)
+    route = Route(
+        Tier(attempt.tier),
+        attempt.executor,
+        attempt.model,
+        f"attempt {attempt.n} is proven and still lacks its review",
+        review=fresh.review,
+        review_reason=fresh.review_reason,
+        task_class=fresh.task_class,
+        ladder=fresh.ladder,
+    )
+    heads = task_refs(engine, task.name)
+    anchor = Anchor(engine.repository.git, engine.objects, task)
+    number = next_number(engine, task.name, heads)
+    draft = Draft(task, route, number, started, heads, anchor, before=attempt.before, step=RESUME)
+    purse = Purse(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
+    prepared = Prepared(task.spec)
+    order, meter, errand, batched = equip(
+        engine, task, wishes, draft, purse=purse, prepared=prepared
+    )
+    changes = _changes(engine, record)
+    draft.work = Work(changes, NO_USAGE, attempt.model, as_reply(changes), None)
+    draft.commit, draft.tree, draft.files = record.candidate, record.tree, attempt.files
+    draft.estimate = estimate_usage(order, changes)
+    draft.baseline_usd = baseline_cost(engine, draft.estimate, kind="frontier")
+    draft.ruling = Ruling(
+        "validate", passed=True, commands=attempt.commands, sandbox=attempt.sandbox
+    )
+    draft.verdict = Verdict.READY
+    return Undertaking(task, wishes, started, draft, order, meter, errand, purse, prepared, batched)
+
+
+def _changes(engine: Engine, record: Record) -> tuple[Change, ...]:
+    """What the candidate changes, read from its tree."""
+    assert record.candidate is not None  # noqa: S101 - it was looked for
+    found = tree_changes(engine.repository.git, record.base, record.candidate)
+    moved = next((each.path for each in found if each.status == "D"), None)
+    return tuple(
+        Change(
+            each.path,
+            None if each.status == "D" else engine.objects.file(record.candidate, each.path),
+            moved if each.status == "A" and each.new_mode == "100755" else None,
+        )
+        for each in found
+    )

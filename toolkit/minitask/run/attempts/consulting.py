@@ -1,0 +1,307 @@
+"""Questions to a model beside the attempts: asked, paid for and put on record in the same way whatever they are about.
+
+An answer is data. It never names a program, a path outside the spec's files or a gate: whoever asks takes out of it
+what the phase is for, and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from minitask.errors import (
+    BudgetError,
+    EditError,
+    MachineError,
+    RefusedError,
+    StoppedError,
+    UsageError,
+)
+from minitask.executors.advice import Check, Question
+from minitask.executors.model import ExecutorFailure, FailureKind, Work
+from minitask.executors.registry import WITH_BATCHES, make_advisor
+from minitask.ledger.decision import Decision
+from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.usage import NO_USAGE
+from minitask.policy.choice import filled, how_to_add
+from minitask.policy.purse import Purse
+from minitask.policy.route import MODEL_TIERS, Route
+from minitask.policy.tokens import token_scale
+from minitask.run.attempts import paid
+from minitask.run.attempts.meter import BATCH_SECONDS, TaskMeter, unnoted
+from minitask.run.attempts.paid import Answered, Errand
+from minitask.run.attempts.sealing import append, moment
+from minitask.run.engine import Engine, Progress
+from minitask.run.numbers import next_number
+from minitask.run.routes.costs import tariff
+from minitask.run.routes.models import resolve_model
+from minitask.run.workplace import SlotWorkplace
+from minitask.spec.model import Tier
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.executors.http import Post
+
+Outcome = (
+    Answered
+    | RefusedError
+    | StoppedError
+    | MachineError
+    | EditError
+    | BudgetError
+    | ExecutorFailure
+    | OSError
+)
+"""What came of asking an executor."""
+SECONDS = 600.0
+FALLS_BACK = frozenset(
+    {
+        FailureKind.MALFORMED,
+        FailureKind.CUT_OFF,
+        FailureKind.REFUSED,
+        FailureKind.STUCK,
+        FailureKind.PROMPT_CUT,
+    }
+)
+"""What a model could not do, and a better one may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What a question is about: a task at a version of its spec, or a project (`PROJECT/@plan`, with no spec).
+
+    `n` is the attempt that it belongs to; None: the next number that is free.
+    """
+
+    task: str
+    base: str
+    target: str
+    spec_path: str = ""
+    spec_blob: str = ""
+    n: int | None = None
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What is to be asked: the phase, the stable instructions, the prompt, and what an answer must be."""
+
+    phase: str
+    system: str
+    prompt: str
+    check: Check
+    max_output_tokens: int = 4_096
+    repairs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consult:
+    """A question on its way to a model."""
+
+    topic: Topic
+    matter: Matter
+    route: Route
+    question: Question
+    errand: Errand
+    meter: TaskMeter
+    started: float
+    batched: bool = False
+
+
+def route_to(engine: Engine, tier: str, reason: str, *, model: str | None = None) -> Route:
+    """The route of a question: the tier, or the nearest that has an executor; `UsageError` where none has."""
+    near = filled(engine.settings, tier)
+    if near is None:
+        raise UsageError("no tier has an executor to ask", hint=how_to_add(engine.settings))
+    entry = engine.settings.tiers[near]
+    if near != tier:
+        reason += f"; {tier} has no executor, {near} is the nearest that has one"
+    return resolve_model(engine, Route(Tier(near), entry.executor, model or entry.model, reason))
+
+
+def above(engine: Engine, route: Route) -> Route | None:
+    """The route to the next tier up that has an executor, within the cap; None at the top."""
+    settings = engine.settings
+    place = MODEL_TIERS.index(route.tier.value)
+    cap = MODEL_TIERS.index(settings.routing.cap)
+    found = next(
+        (tier for tier in MODEL_TIERS[place + 1 : cap + 1] if tier in settings.tiers), None
+    )
+    if found is None:
+        return None
+    with suppress(ExecutorFailure, UsageError):  # a server that is not there serves nobody
+        return route_to(engine, found, f"{route.tier.value} could not")
+    return None
+
+
+def make_consult(
+    engine: Engine, topic: Topic, matter: Matter, route: Route, *, purse: Purse, batch: bool = False
+) -> Consult:
+    """A question ready to be asked."""
+    setting = engine.settings.executors.get(route.executor)
+    known = engine.settings.models.get(route.model)
+    batched = batch and setting is not None and setting.type in WITH_BATCHES
+    subject = hashlib.sha256(
+        f"{matter.system}\0{matter.prompt}".encode("utf-8", "surrogateescape")
+    ).hexdigest()[:24]
+    errand = Errand(
+        task=topic.task,
+        spec_path=topic.spec_path,
+        spec_blob=topic.spec_blob,
+        target=topic.target,
+        base=topic.base,
+        tier=route.tier.value,
+        executor=route.executor,
+        model=route.model,
+        base_url=setting.base_url if setting else "",
+        history=topic.round,
+        phase=matter.phase,
+        subject=subject,
+    )
+    note = unnoted if batched else partial(paid.note, engine.repository.home, errand)
+    meter = TaskMeter(tariff(engine, route, batch=batched), purse, note=note)
+    question = Question(
+        name=f"{topic.task.replace('@', '')}" + ("" if "@" in topic.task else f".{matter.phase}"),
+        phase=matter.phase,
+        system=matter.system,
+        prompt=matter.prompt,
+        model=route.model,
+        timeout_seconds=BATCH_SECONDS if batched else SECONDS,
+        max_output_tokens=_room(matter, known.max_output_tokens if known else None),
+        context_tokens=known.context_tokens if known else None,
+        token_scale=token_scale(route.model),
+        meter=meter,
+        workplace=SlotWorkplace(engine, topic.base),
+        repairs=matter.repairs,
+    )
+    return Consult(topic, matter, route, question, errand, meter, engine.clock(), batched)
+
+
+def _room(matter: Matter, most: int | None) -> int:
+    return matter.max_output_tokens if most is None else min(most, matter.max_output_tokens)
+
+
+def consult(engine: Engine, what: Consult, *, http: Post | None = None) -> Outcome:
+    """The answer, or why there is none; safe in any thread."""
+    engine.emit(Progress(what.topic.task, what.matter.phase, what.route.model))
+    advisor = make_advisor(what.route.executor, engine.settings, engine.environ, http=http)
+
+    def work() -> Answered:
+        advice = advisor.advise(what.question, what.matter.check)
+        cost = what.meter.spent_usd if advice.cost_usd is None else advice.cost_usd
+        done = Work(
+            (),
+            advice.usage,
+            what.route.model,
+            advice.text,
+            advice.cost_usd,
+            served=advice.served,
+            version=advice.version,
+            malformed=advice.malformed,
+            throttled=advice.throttled,
+        )
+        return Answered(done, cost, what.meter.pricing)
+
+    try:
+        return paid.answer(engine.repository.home, what.errand, work)
+    except (RefusedError, MachineError, EditError, BudgetError, ExecutorFailure, OSError) as error:
+        return error
+
+
+def book(
+    engine: Engine,
+    what: Consult,
+    outcome: Answered | ExecutorFailure,
+    *,
+    verdict: Verdict,
+    reason: str,
+    notes: tuple[str, ...] = (),
+) -> Attempt:
+    """Put a question on record with what it took, and forget that it was under way."""
+    call = _call(engine, what, outcome, verdict, reason)
+    topic = what.topic
+    record = Record(
+        task=topic.task,
+        spec_path=topic.spec_path,
+        spec_blob=topic.spec_blob,
+        target=topic.target,
+        base=topic.base,
+        anchor=None,
+        candidate=None,
+        merge=None,
+        tree=None,
+        started_at=moment(what.started),
+        baseline_cost_usd=None,
+        attempt=call,
+        notes=notes,
+        kind=what.matter.phase,
+    )
+    with engine.writing:
+        append(engine, record, announce=partial(paid.announce, engine.repository.home, what.errand))
+        paid.settle(engine.repository.home, what.errand)
+    return call
+
+
+def _call(
+    engine: Engine,
+    what: Consult,
+    outcome: Answered | ExecutorFailure,
+    verdict: Verdict,
+    reason: str,
+) -> Attempt:
+    work = outcome.work if isinstance(outcome, Answered) else None
+    usage = work.usage if work else getattr(outcome, "usage", NO_USAGE)
+    cost = outcome.cost_usd if isinstance(outcome, Answered) else what.meter.spent_usd
+    pricing = outcome.pricing if isinstance(outcome, Answered) else what.meter.pricing
+    return Attempt(
+        n=what.topic.n or next_number(engine, what.topic.task),
+        tier=what.route.tier.value,
+        executor=what.route.executor,
+        model=what.route.model,
+        verdict=verdict,
+        gate="" if verdict.is_good else what.matter.phase,
+        reason=reason,
+        usage=usage,
+        cost_usd=cost,
+        seconds=engine.clock() - what.started,
+        sandbox=engine.sandbox.strength.value,
+        served=work.served if work else "",
+        version=work.version if work else "",
+        malformed=work.malformed if work else getattr(outcome, "malformed", 0),
+        pricing=pricing,
+        decision=Decision(reason=what.route.reason),
+    )
+
+
+def ask_until(
+    engine: Engine,
+    first: Consult,
+    *,
+    purse: Purse,
+    ask: Callable[[Engine, Consult], Outcome] = consult,
+) -> tuple[Consult, Outcome, tuple[Attempt, ...]]:
+    """Ask, and the next tier up where a model could not: who was asked last, what came, and the calls that failed."""
+    what = first
+    failed: list[Attempt] = []
+    while True:
+        outcome = ask(engine, what)
+        higher = above(engine, what.route) if may_fall_back(outcome, what.route) else None
+        if higher is None:
+            return what, outcome, tuple(failed)
+        assert isinstance(outcome, ExecutorFailure)  # noqa: S101 - only those fall back
+        failed.append(book(engine, what, outcome, verdict=Verdict.FAILED, reason=str(outcome)))
+        engine.emit(Progress(what.topic.task, what.matter.phase, f"falls back: {higher.reason}"))
+        what = make_consult(
+            engine, what.topic, what.matter, higher, purse=purse, batch=what.batched
+        )
+
+
+def may_fall_back(outcome: Outcome, route: Route) -> bool:
+    """Whether a better model may do what this one could not; a free one that is not there costs nobody anything."""
+    if not isinstance(outcome, ExecutorFailure):
+        return False
+    absent = outcome.kind in (FailureKind.TRANSPORT, FailureKind.MISSING, FailureKind.BAD_REQUEST)
+    return outcome.kind in FALLS_BACK or (absent and route.tier is Tier.FREE)

@@ -1,0 +1,108 @@
+"""An attempt in the making: what is known of it so far."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from decimal import Decimal
+
+from minitask.executors.model import Work
+from minitask.gates.ruling import Ruling
+from minitask.ledger.decision import CORRECT, FIRST, Decision, Weighed
+from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Verdict
+from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.policy.route import Route
+from minitask.run.attempts.anchors import Anchor
+from minitask.run.engine import Engine
+from minitask.run.tasks import Task
+from minitask.values import dataclass
+
+
+@dataclass(slots=True)
+class Draft:
+    """The attempt's number, start and surroundings, then what came of it; it becomes a record when it is sealed.
+
+    `heads` are the task's refs, as they were at the start; `commit` and `tree` are set once there is a candidate.
+    `after`: another tier failed at the very spec before. `settles` is set as it ends: whether it tells what its tier
+    can do. `message` is the candidate's, where a gate made one; `transport`: nobody could be reached; `step` is what
+    the attempt follows from.
+    """
+
+    task: Task
+    route: Route
+    n: int
+    started: float
+    heads: dict[str, str]
+    anchor: Anchor
+    before: tuple[CommandRecord, ...] = ()
+    work: Work | None = None
+    usage: Usage = NO_USAGE
+    cost_usd: Decimal | None = Decimal(0)
+    pricing: Pricing | None = None
+    malformed: int = 0
+    reply_format: str = ""
+    estimate: Usage | None = None
+    baseline_usd: Decimal | None = None
+    commit: str | None = None
+    tree: str | None = None
+    files: tuple[FileRecord, ...] = ()
+    ruling: Ruling = field(default_factory=lambda: Ruling("", passed=False))
+    verdict: Verdict = Verdict.FAILED
+    after: bool = False
+    settles: bool = False
+    needs_no_review: bool = False
+    transport: bool = False
+    step: str = FIRST
+    message: str = ""
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it is a reviewer's own correction."""
+        return self.step == CORRECT
+
+    def fail(self, verdict: Verdict, gate: str, reason: str) -> None:
+        """Note what stopped it, besides what was found out before."""
+        self.verdict = verdict
+        known = self.ruling
+        self.ruling = replace(known, gate=gate, passed=False, reason=reason, refused=False)
+
+    def attempt(self, engine: Engine) -> Attempt:
+        """The attempt as it stands."""
+        return Attempt(
+            n=self.n,
+            tier=self.route.tier.value,
+            executor=self.route.executor,
+            model=self.route.model,
+            verdict=self.verdict,
+            gate="" if self.ruling.passed else self.ruling.gate,
+            reason=self.ruling.reason,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            seconds=engine.clock() - self.started,
+            sandbox=self.ruling.sandbox or engine.sandbox.strength.value,
+            commands=self.ruling.commands,
+            before=self.before,
+            files=self.files,
+            served=self.work.served if self.work else "",
+            version=self.work.version if self.work else "",
+            malformed=self.malformed,
+            reply_format=self.reply_format,
+            pricing=self.pricing,
+            decision=self._decision(),
+        )
+
+    def _decision(self) -> Decision:
+        route = self.route
+        estimate = route.estimate
+        return Decision(
+            reason=route.reason,
+            task_class=route.task_class,
+            review=route.review,
+            review_reason=route.review_reason,
+            ladder=tuple(Weighed(step.tier, step.use, step.reason) for step in route.ladder),
+            input_tokens=estimate.input_tokens if estimate else None,
+            output_tokens=estimate.output_tokens if estimate else None,
+            cost_usd=estimate.cost_usd if estimate else None,
+            after_failure=self.after,
+            settles=self.settles,
+            step=self.step,
+        )

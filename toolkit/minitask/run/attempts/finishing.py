@@ -1,0 +1,80 @@
+"""The end of an attempt: on record, the task's branch at its candidate, landed where it may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from minitask.ledger.decision import APPLY, CORRECT
+from minitask.ledger.record import Record, TaskResult
+from minitask.repo import refs
+from minitask.run.attempts import paid
+from minitask.run.attempts.outcome import make_result
+from minitask.run.attempts.people import needs_approval
+from minitask.run.attempts.sealing import move_branch, record_landing, seal
+from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.engine import Engine, Progress
+from minitask.run.landings.landing import Candidate, land_alone
+from minitask.run.routes.ability import is_capability
+
+
+def put_on_record(engine: Engine, under: Undertaking, *, goes_on: bool) -> tuple[Record, str]:
+    """Record the attempt and move the task's branch to its candidate; the record, and a note where the branch stayed.
+
+    One whose change `goes_on` to be repaired or corrected does not tell yet what its tier can do, and neither does the
+    correction itself.
+    """
+    task, draft = under.task, under.draft
+    ruling = draft.ruling
+    told = is_capability(draft.route, draft.verdict, ruling.gate, ruling.reason)
+    draft.settles = told and not goes_on and draft.step not in (CORRECT, APPLY)
+    attempt = draft.attempt(engine)
+    lands = draft.verdict.is_good and under.wishes.merge and not needs_approval(engine, task)
+    with engine.writing:
+        home = engine.repository.home
+        announce = partial(paid.announce, home, under.errand)
+        record = seal(engine, draft, attempt, lands=lands, announce=announce)
+        paid.settle(home, under.errand)
+        old = draft.heads.get(refs.branch(task.name))
+        return record, move_branch(engine, task, record.candidate, old=old)
+
+
+def finish(engine: Engine, under: Undertaking, record: Record, note: str) -> TaskResult:
+    """The task's result once its last attempt is on record: landed where it may."""
+    task, draft = under.task, under.draft
+    result = make_result(under, record.attempt, record.candidate)
+    if not draft.verdict.is_good or record.candidate is None or draft.tree is None:
+        return result
+    if needs_approval(engine, task):
+        why = "a person must review it first"
+        return replace(result, reason=why, next_step=f"minitask review {task.name}")
+    if not under.wishes.merge:
+        why = "proven, and not merged, as asked"
+        return replace(result, reason=why, next_step=f"minitask merge {task.name}")
+    final = _land(engine, under, record, result)
+    return replace(final, reason=final.reason or note)
+
+
+def _land(engine: Engine, under: Undertaking, record: Record, result: TaskResult) -> TaskResult:
+    task, attempt = under.task, record.attempt
+    assert record.candidate is not None  # noqa: S101 - it is proven
+    assert record.tree is not None  # noqa: S101
+    engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
+    candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
+    if under.wishes.land is not None:
+        landed = under.wishes.land(task, candidate)
+    else:
+        with engine.landing:
+            landed = land_alone(engine, task, candidate)
+    with engine.writing:
+        record_landing(engine, record, landed)
+    commands = landed.proof.commands if landed.proof else attempt.commands
+    final = replace(attempt, verdict=landed.verdict, commands=commands)
+    return replace(
+        result,
+        verdict=landed.verdict,
+        reason=landed.reason,
+        merge=landed.merge,
+        next_step=landed.next_step,
+        attempts=(*under.earlier, final),
+    )

@@ -1,0 +1,119 @@
+"""A change before the gates: its paths, its tree and scope, its form, its validation."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+
+from minitask.edits.model import Change, Reader
+from minitask.errors import EditError, MachineError
+from minitask.executors.model import Order
+from minitask.gates.candidate import CommitTree
+from minitask.gates.lint import check_lint
+from minitask.gates.ruling import Ruling
+from minitask.gates.scope import check_paths, check_scope
+from minitask.ledger.record import FileRecord, Verdict
+from minitask.repo.merging import tree_changes
+from minitask.run.attempts.draft import Draft
+from minitask.run.engine import Engine, Progress
+from minitask.run.landings import building
+from minitask.run.landings.proof import Proof, prove, prove_only
+from minitask.run.routes.costs import baseline_cost, estimate_usage
+from minitask.run.tasks import Task
+from minitask.spec.model import Command
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A candidate before a gate: the task, the change as proposed, how to read the base, its commit, and its files."""
+
+    task: Task
+    changes: tuple[Change, ...]
+    read: Reader
+    commit: str
+    files: tuple[FileRecord, ...]
+
+
+def judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> None:
+    """Judge the change; whatever breaks on the way is on the draft, so that what was spent is recorded."""
+    try:
+        _judge(engine, draft, order, changes)
+    except EditError as error:
+        draft.fail(Verdict.REFUSED, "scope", str(error))
+    except (MachineError, OSError) as error:
+        draft.fail(Verdict.ERROR, "validate", str(error))
+
+
+def protected(engine: Engine, task: Task) -> tuple[str, ...]:
+    """The patterns of paths that the task may not change."""
+    return (*engine.settings.protected, *task.spec.options.protected)
+
+
+def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> None:
+    """Build the candidate's tree and put it before the gates, one after another until one says no."""
+    task = draft.task
+    if not _pass(draft, check_paths(task.spec, changes, protected=protected(engine, task))):
+        return
+    draft.estimate = estimate_usage(order, changes)
+    draft.baseline_usd = baseline_cost(engine, draft.estimate, kind="frontier")
+    writes = building.file_writes(changes, engine.objects, task.base)
+    commit = building.write_draft(engine, task, writes)
+    found = tree_changes(engine.repository.git, task.base, commit)
+    if not _pass(draft, check_scope(task.spec, found, protected=protected(engine, task))):
+        return
+    draft.commit, draft.tree = commit, engine.objects.tree_of(commit)
+    draft.files = building.file_records(found)
+    case = Case(task, changes, order.read, commit, draft.files)
+    rulings = {}
+    for name in (gate for gate in engine.settings.gates if gate in GATES):
+        rulings[name] = GATES[name](engine, case)
+        if not _pass(draft, rulings[name]):
+            return
+    draft.ruling, draft.verdict = rulings["validate"], Verdict.READY
+
+
+def _lint(engine: Engine, case: Case) -> Ruling:
+    """The text of the files first, then the config's own commands."""
+    candidate = CommitTree(engine.objects, case.commit)
+    found = check_lint(case.changes, read=case.read, spec=case.task.spec, candidate=candidate)
+    commands = lint_commands(engine.settings.lint, case.files) if found.passed else ()
+    if not commands:
+        return found
+    engine.emit(Progress(case.task.name, "lint", counted(commands)))
+    proof = prove_only(engine, case.task, case.commit, commands)
+    return _ruling("lint", proof)
+
+
+def _validate(engine: Engine, case: Case) -> Ruling:
+    """The spec's own commands, and the config's checks."""
+    engine.emit(Progress(case.task.name, "validate", counted(case.task.spec.commands)))
+    return _ruling("validate", prove(engine, case.task, case.commit))
+
+
+GATES: Mapping[str, Callable[[Engine, Case], Ruling]] = {"lint": _lint, "validate": _validate}
+"""The gates that judge a candidate, besides its scope, which is judged first whatever the config says."""
+
+
+def lint_commands(texts: Sequence[str], files: Sequence[FileRecord]) -> tuple[Command, ...]:
+    """The config's commands with the changed files in place of `{files}`; one that has none to look at is left out."""
+    paths = " ".join(shlex.quote(file.path) for file in files if file.status != "D")
+    needed = [text for text in texts if paths or "{files}" not in text]
+    return tuple(Command(text.replace("{files}", paths)) for text in needed)
+
+
+def _ruling(gate: str, proof: Proof) -> Ruling:
+    return Ruling(gate, proof.passed, proof.reason, commands=proof.commands, sandbox=proof.sandbox)
+
+
+def counted(commands: Sequence[Command]) -> str:
+    """`1 command`, `2 commands`."""
+    return f"{len(commands)} command{'' if len(commands) == 1 else 's'}"
+
+
+def _pass(draft: Draft, ruling: Ruling) -> bool:
+    """Whether a gate lets the attempt pass; what it says is on the draft."""
+    draft.ruling = ruling
+    if not ruling.passed:
+        draft.verdict = Verdict.REFUSED if ruling.refused else Verdict.FAILED
+    return ruling.passed

@@ -1,0 +1,162 @@
+"""What an executor is given: the spec, exactly the lines that it lists, and a way to read the base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from minitask.errors import RefusedError
+from minitask.executors.model import Excerpt, Order
+from minitask.policy.reply_format import ReplyFormat, choose_format
+from minitask.policy.route import SCRIPT, Route
+from minitask.policy.tokens import estimate_tokens, token_scale
+from minitask.run.attempts.anchors import Anchor
+from minitask.run.attempts.meter import TaskMeter
+from minitask.run.engine import Engine
+from minitask.run.routes.learning import evidence
+from minitask.run.tasks import Task
+from minitask.spec.model import FileAction, FileRef, Spec
+from minitask.spec.paths import check_path
+
+EXECUTOR_SECONDS = 600.0
+DEFAULT_OUTPUT_TOKENS = 8_192
+"""How long an answer may be at first where nothing is known of it."""
+LEAST_OUTPUT_TOKENS = 2_048
+OUTPUT_MARGIN = 3
+"""How many times a spec's own estimate of its output an answer may be at first."""
+
+
+def make_order(engine: Engine, task: Task, anchor: Anchor, *, route: Route) -> Order:
+    """The order for one task on its base; cited lines are carried there, or the task is refused."""
+    seconds = task.spec.options.timeout_seconds
+
+    def read(path: str) -> str | None:
+        return engine.objects.file(task.base, path)
+
+    order = Order(
+        spec=task.spec,
+        excerpts=tuple(_excerpts(task, anchor, engine)),
+        read=read,
+        locate=anchor.locate,
+        model=route.model,
+        timeout_seconds=min(EXECUTOR_SECONDS, float(seconds)) if seconds else EXECUTOR_SECONDS,
+    )
+    return order if route.executor == SCRIPT else _for_model(engine, task, order, route)
+
+
+def metered(order: Order, meter: TaskMeter) -> Order:
+    """The order with its meter, its answer no longer than what is left can pay for."""
+    if order.max_output_tokens is None:
+        return replace(order, meter=meter)
+    fitting = meter.fitting(
+        input_tokens=prompt_tokens(order), output_tokens=order.max_output_tokens
+    )
+    return replace(order, meter=meter, max_output_tokens=fitting)
+
+
+def prompt_tokens(order: Order) -> int:
+    """An estimate of what the first prompt takes, as the model counts."""
+    from minitask.executors.prompt import system_prompt, user_prompt
+
+    text = f"{system_prompt(order.reply_format, shared=order.shared)}\n{user_prompt(order)}"
+    return estimate_tokens(text, scale=order.token_scale)
+
+
+def likely_output_tokens(spec: Spec) -> int | None:
+    """How long the answer is by the spec's own estimate; None where it makes none."""
+    return spec.estimate.output_tokens
+
+
+def _for_model(engine: Engine, task: Task, order: Order, route: Route) -> Order:
+    """The order with what depends on the model: the form of its replies, and its sizes."""
+    known = engine.settings.models.get(route.model)
+    form = choose_format(
+        known.reply if known else None,
+        tier=route.tier,
+        evidence=evidence(engine, route.model),
+        shown_whole=_shows_files_whole(task.spec, order.excerpts),
+    )
+    moved = order.excerpts if form is ReplyFormat.EDITS else _in_full(order.excerpts)
+    scale = token_scale(route.model)
+    most = known.max_output_tokens if known else None
+    return replace(
+        order,
+        excerpts=moved,
+        reply_format=form,
+        shared=shared_context(engine, task.base),
+        max_output_tokens=most or _answer_limit(task.spec, moved, form=form, scale=scale),
+        context_tokens=known.context_tokens if known else None,
+        token_scale=scale,
+    )
+
+
+def shared_context(engine: Engine, base: str) -> str:
+    """The files that the config puts before every prompt, as they are at the base."""
+    parts = []
+    for path in engine.settings.context:
+        reason = check_path(path)
+        text = None if reason else engine.objects.file(base, path)
+        if text is None:
+            raise RefusedError(
+                f"context: {path!r} {reason or 'is no file of the base'}",
+                hint="name files that are committed, under `context` in minitask.yaml",
+            )
+        parts.append(f"{path}:\n{text.strip()}")
+    return "\n\n".join(parts)
+
+
+def _answer_limit(
+    spec: Spec, excerpts: Sequence[Excerpt], *, form: ReplyFormat, scale: float
+) -> int:
+    """How long an answer may be at first: by the spec's estimate, and long enough for the files that it repeats."""
+    stated = likely_output_tokens(spec)
+    limit = max(stated * OUTPUT_MARGIN, LEAST_OUTPUT_TOKENS) if stated else DEFAULT_OUTPUT_TOKENS
+    if form is ReplyFormat.WHOLE:
+        written = {ref.path for ref in spec.writes()}
+        text = "".join(excerpt.text for excerpt in excerpts if excerpt.path in written)
+        limit = max(limit, 2 * estimate_tokens(text, scale=scale))
+    return limit
+
+
+def _shows_files_whole(spec: Spec, excerpts: Sequence[Excerpt]) -> int | None:
+    """How many lines the files to edit have in all; None where one is shown in part, and cannot be repeated."""
+    edited = {ref.path for ref in spec.writes()}
+    shown = [excerpt for excerpt in excerpts if excerpt.path in edited]
+    if not all(excerpt.whole for excerpt in shown):
+        return None
+    return sum(excerpt.text.count("\n") for excerpt in shown)
+
+
+def _in_full(excerpts: Sequence[Excerpt]) -> tuple[Excerpt, ...]:
+    return tuple(replace(excerpt, ends_only=False) for excerpt in excerpts)
+
+
+def _excerpts(task: Task, anchor: Anchor, engine: Engine) -> list[Excerpt]:
+    """The listed lines of the files to read, then those of the files to edit that are not listed to be read."""
+    found: list[Excerpt] = []
+    read = {ref.path for ref in task.spec.reads()}
+    edited = [
+        ref
+        for ref in task.spec.writes()
+        if ref.path not in read and ref.action is not FileAction.CREATE
+    ]
+    for ref in (*task.spec.reads(), *edited):
+        text = engine.objects.file(task.base, ref.path)
+        if text is not None:
+            found += _of_file(task.spec, ref, text, anchor)
+    return found
+
+
+def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerpt]:
+    if not ref.ranges:
+        return [Excerpt(ref.path, 1, text, whole=True)]
+    from minitask.executors.moves import is_only_moved
+
+    lines = text.split("\n")
+    found = []
+    for cited in ref.ranges:
+        here = anchor.locate(ref.path, cited)
+        shown = "\n".join(lines[here.start - 1 : here.end]) + "\n"
+        moved = is_only_moved(spec, ref, cited)
+        found.append(Excerpt(ref.path, here.start, shown, ends_only=moved))
+    return found

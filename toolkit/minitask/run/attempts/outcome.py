@@ -1,0 +1,102 @@
+"""From a task's attempts, or from why there is none, to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from minitask.errors import BudgetError, EditError, RefusedError, StoppedError
+from minitask.ledger.record import Attempt, TaskResult, Verdict, whole
+from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.repo import refs
+from minitask.repo.history import introduced_by, latest_landing
+from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.engine import Engine
+from minitask.run.tasks import Task
+
+
+def landed_result(engine: Engine, task: Task) -> TaskResult | None:
+    """The result of a task that has landed at this very blob, read from the target's ancestry."""
+    git = engine.repository.git
+    since = introduced_by(git, task.base, task.path)
+    landing = latest_landing(git, task.base, task=task.name, since=since)
+    if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
+        return None
+    candidate = engine.objects.commit(f"{landing.commit}^2")
+    return TaskResult(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        verdict=Verdict.MERGED,
+        reason=f"landed already, as {landing.commit[:12]}; nothing was run (--again runs it anew)",
+        branch=refs.branch(task.name).removeprefix("refs/heads/"),
+        base=task.base,
+        commit=candidate,
+        merge=landing.commit,
+    )
+
+
+def make_result(under: Undertaking, attempt: Attempt, candidate: str | None) -> TaskResult:
+    """The result of a task whose present attempt is over."""
+    task, draft = under.task, under.draft
+    attempts = (*under.earlier, attempt)
+    return TaskResult(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        verdict=draft.verdict,
+        reason=draft.ruling.reason,
+        branch=refs.branch(task.name).removeprefix("refs/heads/") if candidate else None,
+        base=task.base,
+        commit=candidate,
+        cost_usd=whole(each.cost_usd for each in (*attempts, *_made(under))),
+        baseline_cost_usd=draft.baseline_usd,
+        estimate=draft.estimate,
+        usage=_usage((*attempts, *_made(under))),
+        attempts=attempts,
+        calls=under.calls,
+        next_step="" if draft.verdict.is_good else f"minitask show {task.name}",
+    )
+
+
+def stopped(task: Task, error: Exception) -> TaskResult:
+    """The result of a task that was stopped without an attempt."""
+    budget = isinstance(error, BudgetError)
+    refused = isinstance(error, RefusedError | EditError)
+    skipped = budget or isinstance(error, StoppedError)
+    verdict = Verdict.SKIPPED if skipped else Verdict.REFUSED if refused else Verdict.ERROR
+    return TaskResult(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        verdict=verdict,
+        reason=str(error),
+        base=task.base,
+        over_budget=budget,
+    )
+
+
+def stopped_later(under: Undertaking, error: Exception) -> TaskResult:
+    """The same, with the attempts that came before."""
+    attempts = under.earlier
+    result = stopped(under.task, error)
+    spent = (*attempts, *_made(under))
+    return replace(
+        result,
+        attempts=attempts,
+        calls=under.calls,
+        cost_usd=whole(each.cost_usd for each in spent),
+        usage=_usage(spent),
+    )
+
+
+def _made(under: Undertaking) -> tuple[Attempt, ...]:
+    """The calls beside the attempts."""
+    return tuple(call for _, call in under.calls)
+
+
+def _usage(attempts: Iterable[Attempt]) -> Usage:
+    total = NO_USAGE
+    for attempt in attempts:
+        total = plus(total, attempt.usage)
+    return total

@@ -1,0 +1,152 @@
+"""What people say of a task: whether one must approve it, and what was said of a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from minitask.errors import UsageError
+from minitask.ledger.record import ATTEMPT, PERSON, REVIEW, Record, Verdict
+from minitask.ledger.usage import NO_USAGE
+from minitask.repo import refs
+from minitask.run.attempts.sealing import append, moment
+from minitask.run.engine import Engine
+from minitask.run.records import latest_record, records_of
+from minitask.run.tasks import Task
+from minitask.values import dataclass
+
+REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class Standpoint:
+    """The attempt that made a candidate, and the latest word of a person on that candidate."""
+
+    made: Record
+    said: Record | None = None
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether a person approved it."""
+        return self.said is not None and self.said.attempt.verdict.is_good
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether a person rejected it."""
+        return self.said is not None and not self.said.attempt.verdict.is_good
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether its validation passed; a review by a model, or the lack of one, does not undo that."""
+        attempt = self.made.attempt
+        return attempt.verdict.is_good or attempt.gate == REVIEW
+
+    @property
+    def may_land(self) -> bool:
+        """Whether it is proven and nobody objects, or a person approved what a model did not."""
+        if self.is_rejected:
+            return False
+        return self.made.attempt.verdict.is_good or (self.is_proven and self.is_approved)
+
+    @property
+    def objection(self) -> str:
+        """Why it may not land."""
+        if self.said is not None and self.is_rejected:
+            return self.said.attempt.reason
+        return f"not proven: {self.made.attempt.reason}"
+
+
+def standpoint(records: Sequence[Record], candidate: str | None) -> Standpoint | None:
+    """What is on record of a candidate; None where the toolkit did not make it."""
+    own = [record for record in records if candidate is not None and record.candidate == candidate]
+    made = next((record for record in reversed(own) if record.kind == ATTEMPT), None)
+    if made is None:
+        return None
+    said = next((record for record in reversed(own) if record.kind == REVIEW), None)
+    return Standpoint(made, said)
+
+
+def last_word(records: Sequence[Record]) -> Record | None:
+    """The latest word of a person that no change has come after; None where there is none."""
+    for record in reversed(records):
+        if record.kind == REVIEW:
+            return record
+        if record.kind == ATTEMPT and record.candidate is not None:
+            return None
+    return None
+
+
+def needs_approval(engine: Engine, task: Task) -> bool:
+    """Whether a person must approve the task before it lands, by its spec or by the config."""
+    return REQUIRED in (task.spec.options.review, engine.settings.review)
+
+
+def check_approvable(engine: Engine, name: str) -> None:
+    """Refuse what a person cannot approve: a task whose candidate is not proven."""
+    record = latest_record(engine, name)
+    tip = engine.objects.commit(refs.branch(name)) or record.candidate
+    found = standpoint(records_of(engine, name), tip)
+    if tip is None or (found is not None and not found.is_proven):
+        attempt = found.made.attempt if found else record.attempt
+        said = attempt.reason.partition("\n")[0]
+        raise UsageError(
+            f"{name} is not proven ({attempt.verdict.value}: {said}), so there is nothing to approve",
+            hint=f"run `minitask exec {name} --again`, or correct its branch and `minitask merge {name}`",
+        )
+
+
+def approve(engine: Engine, name: str) -> None:
+    """Put it on record that a person approved the candidate; what he made of its branch himself needs no word."""
+    check_approvable(engine, name)
+    found = _current(engine, name)
+    if found is not None and not found.is_approved:
+        _say(engine, found.made, Verdict.READY, "approved by a person")
+
+
+def reject(engine: Engine, name: str, reason: str) -> Record:
+    """Put it on record that a person rejected the latest attempt; the next one is told why."""
+    if not reason.strip():
+        raise UsageError("a rejection needs a reason", hint='say what is wrong: --reject "…"')
+    found = _current(engine, name)
+    record = found.made if found else latest_record(engine, name)
+    return _say(engine, record, Verdict.FAILED, f"rejected by a person: {reason.strip()}")
+
+
+def _current(engine: Engine, name: str) -> Standpoint | None:
+    """What is on record of the candidate that the task's branch is at."""
+    records = records_of(engine, name)
+    made = [record for record in records if record.candidate is not None]
+    tip = engine.objects.commit(refs.branch(name)) or (made[-1].candidate if made else None)
+    return standpoint(records, tip)
+
+
+def _say(engine: Engine, record: Record, verdict: Verdict, reason: str) -> Record:
+    attempt = replace(
+        record.attempt,
+        tier="none",
+        executor=PERSON,
+        model="",
+        verdict=verdict,
+        gate="" if verdict.is_good else REVIEW,
+        reason=reason,
+        usage=NO_USAGE,
+        cost_usd=Decimal(0),
+        seconds=0.0,
+        malformed=0,
+        pricing=None,
+        decision=None,
+        commands=(),
+        before=(),
+    )
+    said = replace(
+        record,
+        kind=REVIEW,
+        attempt=attempt,
+        started_at=moment(engine.clock()),
+        baseline_cost_usd=None,
+        notes=(),
+    )
+    with engine.writing:
+        append(engine, said)
+    return said

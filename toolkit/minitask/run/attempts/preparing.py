@@ -1,0 +1,147 @@
+"""Everything up to the call of an executor: what can refuse a task, its route, and the order for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from minitask.executors.model import Order
+from minitask.executors.registry import WITH_BATCHES
+from minitask.policy.purse import Purse
+from minitask.policy.route import SCRIPT, Route
+from minitask.run import preflight
+from minitask.run.attempts import paid
+from minitask.run.attempts.anchors import Anchor
+from minitask.run.attempts.draft import Draft
+from minitask.run.attempts.judging import protected
+from minitask.run.attempts.lost import starts_from
+from minitask.run.attempts.meter import BATCH_SECONDS, TaskMeter, unnoted
+from minitask.run.attempts.orders import likely_output_tokens, make_order, metered
+from minitask.run.attempts.paid import Errand
+from minitask.run.attempts.people import last_word
+from minitask.run.attempts.undertaking import Prepared, Undertaking, Wishes
+from minitask.run.engine import Engine, Progress
+from minitask.run.landings.proof import check_fails_before
+from minitask.run.numbers import next_number, task_refs
+from minitask.run.records import records_of
+from minitask.run.routes.costs import tariff
+from minitask.run.routes.models import resolve_model
+from minitask.run.routes.routing import route_of
+from minitask.run.tasks import Task
+from minitask.run.workplace import SlotWorkplace
+
+
+def undertake(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking:
+    """The task, ready to be done; raises whatever refuses it before anything is spent."""
+    task = where_it_was_paid(engine, task)
+    heads = _check(engine, task, wishes)
+    route = resolve_model(engine, route_of(engine, task, wishes.demand))
+    engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
+    anchor = Anchor(engine.repository.git, engine.objects, task)
+    draft = Draft(task, route, next_number(engine, task.name, heads), started, heads, anchor)
+    engine.emit(Progress(task.name, "before", "the validation must fail on the base"))
+    draft.before = check_fails_before(engine, task)
+    purse = Purse(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
+    prepared = Prepared(
+        task.spec, feedback="" if route.executor == SCRIPT else feedback_before(engine, task)
+    )
+    order, meter, errand, batched = equip(
+        engine, task, wishes, draft, purse=purse, prepared=prepared
+    )
+    return Undertaking(task, wishes, started, draft, order, meter, errand, purse, prepared, batched)
+
+
+def equip(
+    engine: Engine,
+    task: Task,
+    wishes: Wishes,
+    draft: Draft,
+    *,
+    purse: Purse,
+    prepared: Prepared,
+) -> tuple[Order, TaskMeter, Errand, bool]:
+    """The order for an attempt on the draft's route, with its meter, its errand, and whether it goes into a batch."""
+    route = draft.route
+    order = make_order(engine, task, draft.anchor, route=route)
+    errand = errand_of(engine, task, route)
+    batched = wishes.batch and has_batches(engine, route)
+    meter = TaskMeter(
+        tariff(engine, route, batch=batched),
+        purse,
+        likely_output_tokens=likely_output_tokens(task.spec),
+        note=unnoted if batched else partial(paid.note, engine.repository.home, errand),
+        unpriced=partial(_say_unpriced, engine, task, route),
+    )
+    if route.executor != SCRIPT:
+        told = replace(order, plan=prepared.plan, feedback=prepared.feedback)
+        order = metered(told, meter)
+        draft.reply_format = order.reply_format.value
+    order = replace(order, workplace=SlotWorkplace(engine, task.base))
+    if batched:
+        order = replace(order, timeout_seconds=BATCH_SECONDS)
+    return order, meter, errand, batched
+
+
+def where_it_was_paid(engine: Engine, task: Task) -> Task:
+    """The task on the base that a kept answer to it is for, if there is one: what was paid for is used, and merged."""
+    base = paid.base_of(engine.repository.home, task.name, task.blob)
+    if base is None or not starts_from(engine, base, task.base):
+        return task
+    return replace(task, base=base)
+
+
+def feedback_before(engine: Engine, task: Task) -> str:
+    """What a person said who rejected the latest attempt at this very spec; empty where nobody did."""
+    if engine.lessons is not None:
+        return str(engine.lessons.get("feedback", ""))
+    records = [each for each in records_of(engine, task.name) if each.spec_blob == task.blob]
+    said = last_word(records)
+    return "" if said is None or said.attempt.verdict.is_good else said.attempt.reason
+
+
+def lessons_for(engine: Engine, task: Task) -> dict[str, Any]:
+    """What the ledger here has learned and knows of a task, for a worker that has another one."""
+    from minitask.run.routes.experience import failures_before
+    from minitask.run.routes.learning import lessons
+
+    failed = [attempt.tier for attempt in failures_before(engine, task)]
+    return {**lessons(engine), "failed": failed, "feedback": feedback_before(engine, task)}
+
+
+def errand_of(engine: Engine, task: Task, route: Route) -> Errand:
+    """The errand of an order on a route."""
+    setting = engine.settings.executors.get(route.executor)
+    return Errand(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        target=task.target,
+        base=task.base,
+        tier=route.tier.value,
+        executor=route.executor,
+        model=route.model,
+        base_url=setting.base_url if setting else "",
+    )
+
+
+def has_batches(engine: Engine, route: Route) -> bool:
+    """Whether the provider of a route takes batches."""
+    setting = engine.settings.executors.get(route.executor)
+    return setting is not None and setting.type in WITH_BATCHES
+
+
+def _check(engine: Engine, task: Task, wishes: Wishes) -> dict[str, str]:
+    """Everything that can refuse the task before a command is run or a cent spent; gives the task's refs."""
+    preflight.check_files(task, engine.objects, protected=protected(engine, task))
+    preflight.check_edits(task)
+    known = wishes.known
+    heads = known.refs_of(task.name) if known else task_refs(engine, task.name)
+    preflight.check_branch(task, engine.objects, heads)
+    engine.signature  # noqa: B018 - who commits must be known before anything is spent
+    return heads
+
+
+def _say_unpriced(engine: Engine, task: Task, route: Route) -> None:
+    text = f"{route.model} has no price, so the limit cannot count it"
+    engine.emit(Progress(task.name, "budget", text))

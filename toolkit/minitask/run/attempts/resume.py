@@ -1,0 +1,85 @@
+"""A task that is proven and has not landed needs no second attempt: it is landed, at no cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from minitask.ledger.record import ATTEMPT, REVIEW, TaskResult, Verdict
+from minitask.repo import refs
+from minitask.repo.merging import is_ancestor
+from minitask.run.attempts.people import Standpoint, needs_approval, standpoint
+from minitask.run.attempts.sealing import move_branch
+from minitask.run.engine import Engine, Progress
+from minitask.run.landings.landing import Candidate, Landed, land_alone
+from minitask.run.records import records_of, result_of
+from minitask.run.routes.routing import route_of
+from minitask.run.tasks import Task
+
+Lander = Callable[[Task, Candidate], Landed]
+
+
+def take_proven(
+    engine: Engine, task: Task, *, lands: bool, land: Lander | None = None
+) -> TaskResult | None:
+    """The latest attempt if it is proven for this very blob, landed if it may; None where a new one is called for.
+
+    `land` lands it, in place of landing it alone.
+    """
+    found = latest_made(engine, task)
+    if found is None or not found.may_land or lacks_review(engine, task, found):
+        return None
+    record = found.made
+    if record.candidate is None or record.tree is None:
+        return None
+    held = engine.objects.commit(refs.branch(task.name))
+    if held not in (None, record.candidate):
+        return None
+    if is_ancestor(engine.repository.git, ancestor=record.candidate, of=engine.tip(task.target)):
+        return None  # it landed once, and was taken back
+    number = record.attempt.n
+    if held is None:
+        move_branch(engine, task, record.candidate, old=None)
+    waits = needs_approval(engine, task) and not found.is_approved
+    if not lands or waits:
+        reason = f"attempt {number} is proven already, and not merged"
+        ready = result_of(record, Verdict.READY, reason=reason)
+        step = "review" if waits else "merge"
+        return replace(ready, next_step=f"minitask {step} {task.name}")
+    engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
+    candidate = Candidate(record.candidate, record.tree, record.attempt)
+    landed = _land(engine, replace(task, base=record.base), candidate, land)
+    if landed.verdict not in (Verdict.MERGED, Verdict.READY):
+        return None
+    reason = landed.reason or f"attempt {number} was proven already; it was landed, not run again"
+    result = result_of(record, landed.verdict, reason=reason, merge=landed.merge)
+    return replace(result, next_step=landed.next_step)
+
+
+def _land(engine: Engine, task: Task, candidate: Candidate, land: Lander | None) -> Landed:
+    if land is not None:
+        return land(task, candidate)
+    with engine.landing:
+        return land_alone(engine, task, candidate)
+
+
+def latest_made(engine: Engine, task: Task) -> Standpoint | None:
+    """What is on record of the latest candidate, if it is of this very spec and nothing has come after it."""
+    if task.uncommitted:
+        return None
+    records = records_of(engine, task.name)
+    made = [record for record in records if record.kind != REVIEW]
+    if not made or made[-1].kind != ATTEMPT or made[-1].spec_blob != task.blob:
+        return None
+    return standpoint(records, made[-1].candidate)
+
+
+def lacks_review(engine: Engine, task: Task, found: Standpoint) -> bool:
+    """Whether a model is still to review a candidate, by the route that the task has now; a person's word is enough."""
+    if found.is_approved:
+        return False
+    attempt = found.made.attempt
+    if not attempt.verdict.is_good:
+        return attempt.gate == REVIEW
+    had = attempt.decision is not None and bool(attempt.decision.review)
+    return not had and bool(route_of(engine, task).review)

@@ -1,0 +1,129 @@
+"""Putting an attempt on record: its candidate, its record and its merge in one stream, then its branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from minitask.errors import MachineError
+from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.store import append_commit, record_file
+from minitask.ledger.usage import NO_USAGE
+from minitask.repo import refs
+from minitask.repo.advance import checkout_of
+from minitask.repo.commits import NewCommit, write_commits
+from minitask.run.attempts.draft import Draft
+from minitask.run.engine import Engine
+from minitask.run.landings import building
+from minitask.run.landings.landing import Landed
+from minitask.run.tasks import Task
+
+
+def seal(
+    engine: Engine,
+    draft: Draft,
+    attempt: Attempt,
+    *,
+    lands: bool,
+    announce: Callable[[str], None] = lambda _name: None,
+) -> Record:
+    """Write the record with, where there is one, the candidate and the merge that it is to land by.
+
+    The ledger's ref only moves forward, so the stream as a whole is a compare-and-swap on it. The ids are worked out
+    from the commits' content beforehand, so that the record can name them. `announce` is told the name of the record's
+    file before it is written.
+    """
+    commits: list[NewCommit] = []
+    candidate = merge = None
+    if draft.tree is not None:
+        commit = building.candidate_commit(
+            engine, draft.task, attempt, draft.tree, said=draft.message
+        )
+        candidate = building.commit_id(commit, engine.repository.object_format)
+        commits.append(commit)
+        if lands:
+            base = draft.task.base
+            onto = building.merge_commit(
+                engine, draft.task, attempt, tip=base, candidate=candidate, tree=draft.tree
+            )
+            merge = building.commit_id(onto, engine.repository.object_format)
+            commits.append(replace(onto, parents=(base, ":1")))
+    record = _record(draft, attempt, candidate=candidate, merge=merge)
+    announce(record_file(record).path)
+    head = engine.objects.commit(refs.LEDGER)
+    commits.append(append_commit([record], head=head, signature=engine.signature))
+    written = write_commits(engine.repository.git, commits)
+    if candidate is not None and written[0] != candidate:
+        raise MachineError("git gave the candidate another id than its content has")
+    return record
+
+
+def record_landing(engine: Engine, record: Record, landed: Landed) -> None:
+    """Put a landing that the merge itself forbids on record; what did land is read from the target's ancestry."""
+    if landed.verdict not in (Verdict.FAILED, Verdict.CONFLICT):
+        return
+    attempt = replace(
+        record.attempt,
+        verdict=landed.verdict,
+        gate="land",
+        reason=landed.reason,
+        usage=NO_USAGE,
+        cost_usd=Decimal(0),
+        commands=landed.proof.commands if landed.proof else (),
+    )
+    append(
+        engine, replace(record, kind="landing", attempt=attempt, started_at=moment(engine.clock()))
+    )
+
+
+def append(
+    engine: Engine, record: Record, *, announce: Callable[[str], None] = lambda _name: None
+) -> None:
+    """Put one record into the ledger; `announce` is told the name of its file beforehand."""
+    announce(record_file(record).path)
+    head = engine.objects.commit(refs.LEDGER)
+    commit = append_commit([record], head=head, signature=engine.signature)
+    write_commits(engine.repository.git, [commit])
+
+
+def move_branch(engine: Engine, task: Task, candidate: str | None, *, old: str | None) -> str:
+    """Move the task's branch, unless somebody has it checked out; gives a note where it stayed."""
+    name = refs.branch(task.name)
+    if candidate is None:
+        return ""
+    if old is not None and checkout_of(engine.repository, name) is not None:
+        return f"{name.removeprefix('refs/heads/')} is checked out, so it stays where it was"
+    absent = refs.zeros(engine.repository.object_format)
+    if refs.move(engine.repository.git, [refs.Move(name, candidate, old or absent)]):
+        return ""
+    return f"{name.removeprefix('refs/heads/')} was moved by somebody else, so it stays where it is"
+
+
+def moment(seconds: float) -> str:
+    """A time as records hold it: UTC, ISO 8601, milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _record(draft: Draft, attempt: Attempt, *, candidate: str | None, merge: str | None) -> Record:
+    notes = []
+    if draft.task.uncommitted:
+        notes.append("the spec was run as it stood in the checkout, not committed")
+    if draft.task.spec.options.proof == "none":
+        notes.append("proof waived: the validation was not run on the base")
+    return Record(
+        task=draft.task.name,
+        spec_path=draft.task.path,
+        spec_blob=draft.task.blob,
+        target=draft.task.target,
+        base=draft.task.base,
+        anchor=draft.anchor.known,
+        candidate=candidate,
+        merge=merge,
+        tree=draft.tree,
+        started_at=moment(draft.started),
+        baseline_cost_usd=draft.baseline_usd,
+        attempt=attempt,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,119 @@
+"""Landing: the target moves to a merge whose exact tree was validated, or it does not move."""
+
+from __future__ import annotations
+
+from minitask.ledger.record import Attempt, Verdict
+from minitask.repo.advance import Step, advance
+from minitask.repo.commits import NewCommit, write_commits
+from minitask.repo.merging import merge_tree
+from minitask.repo.refs import LANDING
+from minitask.run.engine import Engine, Progress
+from minitask.run.landings.building import merge_commit
+from minitask.run.landings.proof import Proof, prove
+from minitask.run.tasks import Task
+from minitask.values import dataclass
+
+ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A proven candidate: its commit and tree, the attempt that it came of, and the merge if one is written."""
+
+    commit: str
+    tree: str
+    attempt: Attempt
+    merge: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What came of the landing. `proof` is that of the merge, where it had to be run."""
+
+    verdict: Verdict
+    merge: str | None = None
+    reason: str = ""
+    proof: Proof | None = None
+    next_step: str = ""
+
+
+def land_alone(engine: Engine, task: Task, candidate: Candidate) -> Landed:
+    """Merge one candidate into the target, prove the merge, move the target; again while the target moves.
+
+    Only the merge that was written with the candidate, onto the very base that it was proven on, needs no further
+    proof. For any other, a result that is kept for the same tree and commands will do.
+    """
+    proof = None
+    for round_ in range(ROUNDS):
+        tip = engine.tip(task.target)
+        merge = candidate.merge if tip == task.base else None
+        if merge is None:
+            made = _proven_merge(engine, task, candidate, tip=tip, round_=round_ + 1)
+            if isinstance(made, Landed):
+                return made
+            merge, proof = made
+        moved = advance(engine.repository, Step(task.target, tip, merge))
+        if moved.done:
+            return Landed(Verdict.MERGED, merge=merge, proof=proof)
+        if not moved.moved_meanwhile:
+            return in_the_way(task, moved.reason)
+    return Landed(
+        Verdict.READY, reason="the target keeps moving", next_step=f"minitask merge {task.name}"
+    )
+
+
+def _proven_merge(
+    engine: Engine, task: Task, candidate: Candidate, *, tip: str, round_: int
+) -> Landed | tuple[str, Proof]:
+    """The merge of the candidate into a tip, with its proof; or why it cannot land."""
+    engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
+    merged = merge_tree(engine.repository.git, ours=tip, theirs=candidate.commit)
+    if merged.tree is None:
+        return conflict(task, merged.conflicts)
+    draft = _draft_merge(engine, task, tip=tip, candidate=candidate, tree=merged.tree)
+    proof = prove(engine, task, draft)
+    if not proof.passed:
+        reason = f"proven alone, but not together with what landed since: {proof.reason}"
+        return Landed(Verdict.FAILED, reason=reason, proof=proof)
+    commit = merge_commit(
+        engine,
+        task,
+        candidate.attempt,
+        tip=tip,
+        candidate=candidate.commit,
+        tree=merged.tree,
+        round_=round_,
+    )
+    return write_commits(engine.repository.git, [commit], force=True)[0], proof
+
+
+def _draft_merge(engine: Engine, task: Task, *, tip: str, candidate: Candidate, tree: str) -> str:
+    """The merge as a commit under the journal ref, to check out and prove."""
+    draft = NewCommit(
+        ref=f"{LANDING}/{task.name}/draft",
+        message=f"draft merge of {task.name}\n",
+        author=engine.signature,
+        committer=engine.signature,
+        parents=(tip, candidate.commit),
+        tree=tree,
+    )
+    return write_commits(engine.repository.git, [draft], force=True)[0]
+
+
+def conflict(task: Task, paths: tuple[str, ...]) -> Landed:
+    """What becomes of a candidate that cannot be merged."""
+    branch = task.target.removeprefix("refs/heads/")
+    return Landed(
+        Verdict.CONFLICT,
+        reason=f"it conflicts with {branch} in {', '.join(paths)}",
+        next_step=f"minitask exec {task.name} --again",
+    )
+
+
+def in_the_way(task: Task, reason: str) -> Landed:
+    """What becomes of a candidate whose checkout refuses it."""
+    return Landed(
+        Verdict.READY,
+        reason=f"proven, but the checkout is in the way: {reason}",
+        next_step=f"minitask merge {task.name}",
+    )

@@ -1,0 +1,181 @@
+"""The landing queue: candidates that are proven land together, on one run of what they come to when all are merged.
+
+Whoever comes while others land waits, and the next one takes all that wait. Each task keeps a merge commit of its own;
+they form a chain, whose last tree is validated by the commands of all. A red chain is cut by bisection for the first
+prefix that fails: what is before it lands, the one at its end is put out, and the rest starts anew. How many land at
+once follows success: one more after a green chain, half after a red one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from minitask.ledger.record import Verdict
+from minitask.repo.advance import Step, advance
+from minitask.repo.commits import write_commits
+from minitask.repo.merging import merge_tree
+from minitask.run.engine import Engine, Progress
+from minitask.run.landings.building import merge_commit
+from minitask.run.landings.landing import (
+    ROUNDS,
+    Candidate,
+    Landed,
+    conflict,
+    in_the_way,
+    land_alone,
+)
+from minitask.run.landings.proof import Proof, prove_together
+from minitask.run.tasks import Task
+from minitask.values import dataclass
+
+FIRST_AT_ONCE, MOST_AT_ONCE = 16, 32
+
+
+@dataclass(slots=True)
+class _Request:
+    """A candidate that waits; `landed` is set once it is known what became of it."""
+
+    task: Task
+    candidate: Candidate
+    landed: Landed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A merge of the chain: the request that it lands, and its commit."""
+
+    request: _Request
+    commit: str
+
+
+class LandingQueue:
+    """Lands candidates for many threads at once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._waiting: list[_Request] = []
+        self._lock = threading.Lock()
+        self._at_once = FIRST_AT_ONCE
+
+    def land(self, task: Task, candidate: Candidate) -> Landed:
+        """What became of a candidate, whoever landed it."""
+        mine = _Request(task, candidate)
+        with self._lock:
+            self._waiting.append(mine)
+        with self._engine.landing:
+            while mine.landed is None:
+                self._land(self._batch(mine))
+        return mine.landed
+
+    def _batch(self, mine: _Request) -> list[_Request]:
+        """The requests to land now: mine, and others for the same branch, in the order in which they came."""
+        with self._lock:
+            fitting = [each for each in self._waiting if each.task.target == mine.task.target]
+            taken = fitting[: self._at_once]
+            if mine not in taken:
+                taken = [*taken[:-1], mine]
+            self._waiting = [each for each in self._waiting if each not in taken]
+        return taken
+
+    def _land(self, batch: list[_Request]) -> None:
+        if len(batch) == 1:
+            one = batch[0]
+            one.landed = land_alone(self._engine, one.task, one.candidate)
+            return
+        left = batch
+        for _ in range(ROUNDS + len(batch)):
+            left = self._round(left) if left else []
+        for request in left:
+            request.landed = _keeps_moving(request.task)
+
+    def _round(self, batch: list[_Request]) -> list[_Request]:
+        """Land what can land of a batch; what is left for another round."""
+        engine = self._engine
+        target = batch[0].task.target
+        tip = engine.tip(target)
+        chain = self._chain(batch, tip)
+        if not chain:
+            return []
+        names = ", ".join(link.request.task.name for link in chain)
+        engine.emit(Progress("", "merge", f"{len(chain)} tasks are proven together: {names}"))
+        good, culprit = self._sound(chain)
+        self._at_once = (
+            min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else max(self._at_once // 2, 1)
+        )
+        is_final = not good or self._advance(good, target=target, tip=tip)
+        if culprit is not None and is_final:
+            link, proof = culprit
+            link.request.landed = _red(proof)
+        return [request for request in batch if request.landed is None]
+
+    def _chain(self, batch: Sequence[_Request], tip: str) -> list[_Link]:
+        """Merge one candidate after another.
+
+        One that conflicts with the target is put out; one that conflicts with what may land before it waits for that.
+        """
+        engine, chain, at = self._engine, [], tip
+        for request in batch:
+            merged = merge_tree(engine.repository.git, ours=at, theirs=request.candidate.commit)
+            if merged.tree is None:
+                if at == tip:
+                    request.landed = conflict(request.task, merged.conflicts)
+                continue
+            commit = merge_commit(
+                engine,
+                request.task,
+                request.candidate.attempt,
+                tip=at,
+                candidate=request.candidate.commit,
+                tree=merged.tree,
+                round_=1,
+            )
+            at = write_commits(engine.repository.git, [commit], force=True)[0]
+            chain.append(_Link(request, at))
+        return chain
+
+    def _sound(self, chain: list[_Link]) -> tuple[list[_Link], tuple[_Link, Proof] | None]:
+        """The longest prefix that is green as a whole, and the link behind it, with what it failed."""
+        red = self._failure(chain)
+        if red is None:
+            return chain, None
+        low, high = 0, len(chain)  # the first `low` links are green, the first `high` are not
+        while high - low > 1:
+            middle = (low + high) // 2
+            found = self._failure(chain[:middle])
+            if found is None:
+                low = middle
+            else:
+                high, red = middle, found
+        return chain[:low], (chain[low], red)
+
+    def _failure(self, links: Sequence[_Link]) -> Proof | None:
+        """How the tree of the last link fails the commands of all of them; None where it is green."""
+        tasks = [link.request.task for link in links]
+        found = prove_together(self._engine, tasks, links[-1].commit)
+        return None if found is None else found[1]
+
+    def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:
+        """Move the target to the last link; whether it did."""
+        moved = advance(self._engine.repository, Step(target, tip, links[-1].commit))
+        if moved.moved_meanwhile:
+            return False
+        for link in links:
+            task = link.request.task
+            link.request.landed = (
+                Landed(Verdict.MERGED, merge=link.commit)
+                if moved.done
+                else in_the_way(task, moved.reason)
+            )
+        return moved.done
+
+
+def _red(proof: Proof) -> Landed:
+    reason = f"proven alone, but not together with what landed since: {proof.reason}"
+    return Landed(Verdict.FAILED, reason=reason, proof=proof)
+
+
+def _keeps_moving(task: Task) -> Landed:
+    return Landed(
+        Verdict.READY, reason="the target keeps moving", next_step=f"minitask merge {task.name}"
+    )

@@ -1,0 +1,1 @@
+"""Before the tasks and after them: specs from goals, templates and linters, verification, planning done elsewhere."""

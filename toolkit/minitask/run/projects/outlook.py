@@ -1,0 +1,77 @@
+"""What a run would do: its waves, and for each task who would be asked, at what likely cost. Nothing is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal
+
+from minitask.errors import MinitaskError
+from minitask.executors.model import ExecutorFailure
+from minitask.policy.route import SCRIPT, Route
+from minitask.run.attempts.anchors import Anchor
+from minitask.run.attempts.orders import make_order, prompt_tokens
+from minitask.run.attempts.outcome import landed_result
+from minitask.run.engine import Engine
+from minitask.run.routes.costs import tariff
+from minitask.run.routes.models import resolve_model
+from minitask.run.routes.routing import route_of
+from minitask.run.tasks import Task
+from minitask.spec.graph import waves
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """One task's outlook; tokens and cost are estimates, None where nobody can say.
+
+    `problem` is why it would not run; `merge` is the commit by which it has landed already, which costs nothing.
+    """
+
+    task: Task
+    wave: int
+    route: Route | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    problem: str = ""
+    merge: str = ""
+
+
+def look_ahead(engine: Engine, tasks: Sequence[Task], *, again: bool) -> tuple[Prospect, ...]:
+    """The outlook of each task, wave by wave; `again` is whether those that have landed would run anew."""
+    by_spec = {id(task.spec): task for task in tasks}
+    return tuple(
+        _prospect(engine, by_spec[id(spec)], number, again=again)
+        for number, wave in enumerate(waves([task.spec for task in tasks]), 1)
+        for spec in wave
+    )
+
+
+def _prospect(engine: Engine, task: Task, wave: int, *, again: bool) -> Prospect:
+    try:
+        done = None if again else landed_result(engine, task)
+        if done is not None:
+            return Prospect(
+                task, wave, None, 0, 0, Decimal(0), problem=done.reason, merge=done.merge or ""
+            )
+        route = route_of(engine, task)
+        if route.executor == SCRIPT:
+            return Prospect(task, wave, route, 0, 0, Decimal(0))
+        with suppress(
+            ExecutorFailure
+        ):  # a server that does not answer is for the real run to report
+            route = resolve_model(engine, route)
+        order = make_order(
+            engine, task, Anchor(engine.repository.git, engine.objects, task), route=route
+        )
+    except MinitaskError as error:
+        return Prospect(task, wave, problem=str(error))
+    input_tokens = prompt_tokens(order)
+    output_tokens = task.spec.estimate.output_tokens
+    cost = None
+    if output_tokens is not None:
+        cost = tariff(engine, route).estimate(
+            input_tokens=input_tokens, output_tokens=output_tokens
+        )
+    return Prospect(task, wave, route, input_tokens, output_tokens, cost)

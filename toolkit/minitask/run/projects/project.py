@@ -1,0 +1,67 @@
+"""A whole project: its tasks, and what each waits for, checked before the first one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from minitask.ledger.record import TaskResult
+from minitask.run.attempts.undertaking import Wishes
+from minitask.run.engine import Engine
+from minitask.run.finding import Found
+from minitask.run.projects.askers import Askers
+from minitask.run.projects.cluster import Cluster
+from minitask.run.projects.ordering import check_order, dependencies, implications, ordered
+from minitask.run.projects.schedule import Plan, Schedule
+from minitask.run.tasks import Place
+from minitask.spec.chains import urgency
+
+
+def run_project(
+    engine: Engine,
+    found: Found,
+    *,
+    place: Place,
+    wishes: Wishes,
+    askers: Askers,
+    jobs: int = 1,
+    cluster: Cluster | None = None,
+) -> tuple[TaskResult, ...]:
+    """Run the tasks in order; one whose dependency did not land is skipped, the others go on.
+
+    At most `jobs` validations run at once, and never two tasks at once of which one writes what the other uses.
+    """
+    plan = make_plan(engine, found, place)
+    return Schedule(
+        engine, plan, place, wishes=wishes, askers=askers, jobs=jobs, cluster=cluster
+    ).run()
+
+
+def make_plan(engine: Engine, found: Found, place: Place) -> Plan:
+    """The tasks in order, and what each waits for; `UsageError` where the specs leave that open."""
+    check_order(engine, found.tasks, place)
+    tasks = ordered(found.tasks)
+    names = tuple(task.name for task in tasks)
+    said = implications(engine, tasks, place)
+    pairs = [(clash.one, clash.other) for clash in said.clashes]
+    lengths = urgency([task.spec for task in tasks], said.links)
+    return Plan(
+        tasks,
+        needs=dependencies(engine, found.tasks, place),
+        after=_named(names, ((link.after, link.before) for link in said.links)),
+        clashes=_named(names, (*pairs, *((other, one) for one, other in pairs))),
+        urgency=dict(zip(names, lengths, strict=True)),
+        refused=found.refused,
+    )
+
+
+def _named(
+    names: tuple[str, ...], pairs: Iterable[tuple[int, int]]
+) -> Mapping[str, tuple[str, ...]]:
+    """For every name, those that its place is paired with, by place."""
+    found: dict[int, set[int]] = {place: set() for place in range(len(names))}
+    for place, other in pairs:
+        found[place].add(other)
+    return {
+        names[place]: tuple(names[each] for each in sorted(others))
+        for place, others in found.items()
+    }

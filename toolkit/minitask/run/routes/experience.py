@@ -1,0 +1,112 @@
+"""What is known of a task before it is routed: how it fared, what its prompt takes, and what the ledger has learned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import partial
+
+from minitask.ledger.record import ATTEMPT, Attempt, Record
+from minitask.policy.ladder import EXPLORED_IN
+from minitask.policy.route import Experience
+from minitask.policy.tokens import estimate_tokens
+from minitask.policy.traits import traits_of
+from minitask.run.engine import Engine
+from minitask.run.records import records_of
+from minitask.run.routes.costs import INSTRUCTION_TOKENS, price_of
+from minitask.run.routes.learning import odds
+from minitask.run.tasks import Task
+from minitask.settings import TierSetting
+from minitask.spec.model import FileAction, FileRef, Spec
+
+
+def experience_of(
+    engine: Engine, task: Task, spec: Spec, attempts: Sequence[Attempt] = ()
+) -> Experience:
+    """What is known of a task; `attempts` are those not on record yet, `spec` is what it is routed by."""
+    known = [*failures_before(engine, task), *(each for each in attempts if settled_failure(each))]
+    failed = [*(engine.lessons or {}).get("failed", ()), *(attempt.tier for attempt in known)]
+    return Experience(
+        failures=len(failed),
+        failed_tiers=frozenset(failed),
+        prompt_tokens=prompt_tokens(engine, task),
+        odds=partial(odds, engine, traits_of(spec).task_class),
+        price=partial(_price, engine),
+        explores=explores(task),
+    )
+
+
+def failures_before(engine: Engine, task: Task) -> tuple[Attempt, ...]:
+    """The settled failures at this very spec since it last passed, oldest first."""
+    found: list[Attempt] = []
+    for record in _own(engine, task):
+        if record.attempt.verdict.is_good:
+            found.clear()
+        elif settled_failure(record.attempt):
+            found.append(record.attempt)
+    return tuple(found)
+
+
+def _own(engine: Engine, task: Task) -> list[Record]:
+    return [
+        record
+        for record in records_of(engine, task.name)
+        if record.kind == ATTEMPT and record.spec_blob == task.blob
+    ]
+
+
+def settled_failure(attempt: Attempt) -> bool:
+    """Whether an attempt on record tells that its tier could not do the task."""
+    decision = attempt.decision
+    return decision is not None and decision.settles and not attempt.verdict.is_good
+
+
+def explores(task: Task) -> bool:
+    """Whether it is the task's turn to climb a rung that does not pay; the same for the same spec."""
+    digest = hashlib.sha256(f"{task.name}\0{task.blob}".encode("utf-8", "surrogateescape")).digest()
+    return digest[0] * 256 + digest[1] < 65_536 // EXPLORED_IN
+
+
+def prompt_tokens(engine: Engine, task: Task) -> int:
+    """An estimate of what a prompt for the task takes, in tokens of the common vocabulary."""
+    spec = task.spec
+    told = "\n".join(
+        (
+            spec.title,
+            spec.context,
+            spec.task,
+            spec.snippets_text,
+            *(command.text for command in spec.commands),
+        )
+    )
+    listed = (_listed(engine, task, ref) for ref in _shown(spec))
+    return INSTRUCTION_TOKENS + estimate_tokens("\n".join((told, *listed)))
+
+
+def _shown(spec: Spec) -> list[FileRef]:
+    read = {ref.path for ref in spec.reads()}
+    edited = [
+        ref for ref in spec.writes() if ref.path not in read and ref.action is not FileAction.CREATE
+    ]
+    return [*spec.reads(), *edited]
+
+
+def _listed(engine: Engine, task: Task, ref: FileRef) -> str:
+    text = engine.objects.file(task.base, ref.path) or ""
+    if not ref.ranges:
+        return text
+    lines = text.split("\n")
+    return "\n".join(line for span in ref.ranges for line in lines[span.start - 1 : span.end])
+
+
+def _price(
+    engine: Engine, entry: TierSetting, input_tokens: int, output_tokens: int
+) -> Decimal | None:
+    return price_of(
+        engine,
+        executor=entry.executor,
+        model=entry.model,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+    )
