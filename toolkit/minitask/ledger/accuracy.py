@@ -121,7 +121,7 @@ def _spent(result: TaskResult) -> int | None:
 def _pair(record: Record) -> tuple[tuple[int, int], tuple[int, int]] | None:
     """Expected and actual tokens, in and out."""
     decision, usage = record.attempt.decision, record.attempt.usage
-    if decision is None or usage.requests != 1:
+    if decision is None or usage.requests != 1 or not usage.input_tokens:
         return None
     counts = (
         decision.input_tokens,

@@ -8,6 +8,7 @@ from typing import Any
 from minitask.ledger.record import money
 from minitask.policy.figures import Figures
 from minitask.policy.simulate import Outcome, Step
+from minitask.reports.ledger_report import counted
 from minitask.reports.results import dollars
 
 NOTHING = (
@@ -67,7 +68,7 @@ def render_simulation(figures: Figures, outcomes: Sequence[Outcome], *, in_detai
     if figures.baseline is None:
         return "\n".join([NOTHING, *_notes(figures, outcomes)])
     best, alone = figures.baseline.name, dollars(outcomes[0].baseline_cost_usd)
-    lines = [f"{figures.name}: {figures.tasks:,} tasks; {best} alone costs {alone}"]
+    lines = [f"{figures.name}: {counted(figures.tasks, 'task')}; {best} alone costs {alone}"]
     if figures.origin:
         lines.append(f"  figures: {figures.origin}")
     detailed = [outcome for outcome in outcomes if in_detail or outcome.is_ladder]
