@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from minitask.ledger.record import Attempt, Record, Verdict, record_document
-from minitask.ledger.store import Ledger, added_records, read_ledger, read_records, record_file
+from minitask.ledger.store import Ledger, read_documents, read_ledger, read_records, record_file
 from minitask.ledger.usage import Usage
 from minitask.repo import refs
 from minitask.repo.commits import FileWrite, NewCommit, Signature, write_commits
@@ -119,7 +119,6 @@ def test_a_damaged_record_is_counted_and_stops_nothing(git: Git, content: bytes)
         head = objects.commit(refs.LEDGER)
         assert head is not None
         assert list(read_records(objects, head)) == [RECORD]
-        assert len(list(added_records(objects, None, head))) == 1
 
 
 def test_a_record_of_a_later_format_is_counted_apart(git: Git) -> None:
@@ -164,8 +163,10 @@ def test_only_what_was_added_is_read(git: Git) -> None:
     old = write(git, record_file(numbered(1)), record_file(numbered(1, "q/01-y")))
     new = write(git, record_file(numbered(2)))
     with open_objects(git) as objects:
-        assert [item.attempt.n for item in added_records(objects, old, new)] == [2]
-        assert list(added_records(objects, new, new)) == []
+        assert [item["attempt"]["n"] for item in read_documents(objects, new, since=old)] == [2]
+        assert list(read_documents(objects, new, since=new)) == []
+        below = read_documents(objects, new, below="q")
+        assert [item["task"] for item in below] == ["q/01-y"]
 
 
 @pytest.fixture

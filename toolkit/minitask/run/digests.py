@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from minitask.ledger.record import REVIEW, Record, Verdict
-from minitask.ledger.store import read_ledger
+from minitask.ledger.record import CALLS, PERSON, REVIEW, Verdict, parse_money, whole
+from minitask.ledger.store import UNREADABLE, is_sum, read_documents
 from minitask.repo import refs
 from minitask.repo.objects import TREE
 from minitask.run.engine import Engine
@@ -40,28 +40,69 @@ def digests(engine: Engine, tasks: Sequence[str]) -> Mapping[str, Digest]:
     kept = _kept(engine)
     stale = [task for task, tree in trees.items() if kept.get(task, (None,))[0] != tree]
     for task in stale:
-        records = read_ledger(engine.objects, head, below=task).records
-        kept[task] = [trees[task], _document(_digest(records)) if _has_attempts(records) else None]
+        found = _digest(read_documents(engine.objects, head, below=task))
+        kept[task] = [trees[task], _document(found) if found else None]
     if stale:
         engine.cache.keep(KEY, kept)
     return {task: _parse(kept[task][1]) for task in trees if kept[task][1]}
 
 
-def _digest(records: Sequence[Record]) -> Digest:
-    latest = [record for record in records if not record.is_call][-1]
-    costs = [record.attempt.cost_usd for record in records]
-    known = [cost for cost in costs if cost is not None]
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The few fields of a record that a digest is made of."""
+
+    n: int
+    started_at: str
+    kind: str
+    blob: str
+    verdict: Verdict
+    reason: str
+    cost_usd: Decimal | None
+    by_person: bool
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is of a call beside the attempts."""
+        return self.kind in CALLS and not self.by_person
+
+
+def _digest(documents: Iterable[dict[str, Any]]) -> Digest | None:
+    """The digest of a task's records; None where none of them is of an attempt."""
+    records = sorted(
+        filter(None, map(_brief, documents)), key=lambda item: (item.n, item.started_at)
+    )
+    made = [record for record in records if not record.is_call]
+    if not made:
+        return None
+    latest = made[-1]
     return Digest(
-        attempts=sum(record.kind != REVIEW and not record.is_call for record in records),
-        cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None,
-        spec_blob=latest.spec_blob,
-        verdict=latest.attempt.verdict,
-        reason=latest.attempt.reason,
+        attempts=sum(record.kind != REVIEW for record in made),
+        cost_usd=whole(record.cost_usd for record in records),
+        spec_blob=latest.blob,
+        verdict=latest.verdict,
+        reason=latest.reason,
     )
 
 
-def _has_attempts(records: Sequence[Record]) -> bool:
-    return any(not record.is_call for record in records)
+def _brief(document: dict[str, Any]) -> Brief | None:
+    """What a record says; None where it is damaged."""
+    try:
+        attempt = document["attempt"]
+        cost = parse_money(attempt["cost_usd"])
+        if cost is not None and not is_sum(cost):
+            return None
+        return Brief(
+            int(attempt["n"]),
+            str(document["started_at"]),
+            str(document["kind"]),
+            str(document["spec"]["blob"] or ""),
+            Verdict(attempt["verdict"]),
+            str(attempt["reason"]),
+            cost,
+            attempt["executor"] == PERSON,
+        )
+    except UNREADABLE:
+        return None
 
 
 def _kept(engine: Engine) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from minitask.ledger.record import ATTEMPT, Record
-from minitask.ledger.store import added_records
+from minitask.ledger.record import ATTEMPT, Verdict
+from minitask.ledger.store import UNREADABLE, read_documents
 from minitask.policy.reply_format import Evidence, ReplyFormat
 from minitask.repo import refs
 from minitask.run.engine import Engine
@@ -54,13 +54,24 @@ def _brought_up(engine: Engine, known: dict[str, Any], head: str) -> dict[str, A
         {name: list(counts) for name, counts in known[table].items()} if old else {}
         for table in ("models", "cells")
     )
-    for record in added_records(engine.objects, old, head):
-        _count(models, record.attempt.model, *_replies(record))
-        decision = record.attempt.decision
-        if record.kind == ATTEMPT and decision is not None and decision.settles:
-            cell = _cell(decision.task_class, record.attempt.tier, decision.after_failure)
-            _count(cells, cell, int(record.attempt.verdict.is_good), 1)
+    for document in read_documents(engine.objects, head, since=old):
+        try:
+            _learn(document, models, cells)
+        except UNREADABLE:
+            continue
     return {"head": head, "models": models, "cells": cells}
+
+
+def _learn(document: dict[str, Any], models: Counts, cells: Counts) -> None:
+    """Count what a record tells of its model, and of tasks of its class."""
+    attempt = document["attempt"]
+    if document["kind"] != ATTEMPT:
+        return
+    _count(models, attempt["model"], *_replies(attempt))
+    route = attempt.get("route")
+    if route and route["settles"]:
+        cell = _cell(route["class"] or "", attempt["tier"], bool(route["after_failure"]))
+        _count(cells, cell, int(Verdict(attempt["verdict"]).is_good), 1)
 
 
 def _count(table: Counts, name: str, happened: int, tried: int) -> None:
@@ -74,10 +85,10 @@ def _cell(task_class: str, tier: str, after: bool) -> str:
     return f"{task_class}|{tier}|{'after' if after else 'first'}"
 
 
-def _replies(record: Record) -> tuple[int, int]:
+def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
     """Replies in the form of edits that could not be applied, and all of them."""
-    attempt = record.attempt
-    if record.kind != ATTEMPT or attempt.reply_format != ReplyFormat.EDITS:
+    if attempt.get("reply_format") != ReplyFormat.EDITS.value:
         return 0, 0
-    applied = 0 if attempt.gate == "implement" else 1
-    return attempt.malformed, attempt.malformed + applied
+    malformed = int(attempt.get("malformed") or 0)
+    applied = 0 if attempt["gate"] == "implement" else 1
+    return malformed, malformed + applied
