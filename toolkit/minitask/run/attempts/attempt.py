@@ -58,7 +58,7 @@ def begin(
     found: TaskResult | Undertaking
     try:
         done = _landed_already(engine, task, wishes)
-        if done is None and wishes.takes_what_is_there:
+        if done is None and _may_be_made(task, wishes):
             done = take_proven(engine, task, lands=wishes.merge, land=wishes.land)
         with core or nullcontext():
             waiting = None if done else _waiting(engine, task, wishes, started)
@@ -273,9 +273,15 @@ def _not_asked(
     return replace(result, over_budget=over) if result else None
 
 
+def _may_be_made(task: Task, wishes: Wishes) -> bool:
+    """Whether a change of an earlier run will do, and there may be one: a run has looked for all of its tasks."""
+    known = wishes.known
+    return wishes.takes_what_is_there and (known is None or bool(known.refs_of(task.name)))
+
+
 def _waiting(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking | None:
     """A change of an earlier run that still lacks its review."""
-    if not wishes.takes_what_is_there or latest_made(engine, task) is None:
+    if not _may_be_made(task, wishes) or latest_made(engine, task) is None:
         return None
     from minitask.run.attempts.awaiting import take_unreviewed
 

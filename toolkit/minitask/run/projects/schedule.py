@@ -196,7 +196,8 @@ class Schedule:
 
     def _is_made(self, task: Task) -> bool:
         """Whether a change for the task is on record that needs no more than a review, or to land: no worker does."""
-        if not self._wishes.takes_what_is_there:
+        known = self._wishes.known
+        if not self._wishes.takes_what_is_there or not (known and known.refs_of(task.name)):
             return False
         found = latest_made(self._engine, task)
         return found is not None and found.is_proven and not found.is_rejected
