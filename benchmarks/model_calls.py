@@ -1,9 +1,10 @@
 """A hundred tasks on a model that takes two seconds to answer, twenty calls at a time, against an ideal schedule.
 
 First the client alone: prompts, HTTP, replies, edits, by the executor in twenty threads. Then whole tasks, by
-`minitask run`: each task's check on its base, the call over HTTP, the candidate, its validation, the record, the merge.
-The floor is the schedule alone: as many rounds of two seconds as it takes. CPU time is that of the process itself, by
-the kernel's count, and that of the git and bash processes it starts apart; memory is the process's peak.
+`minitask run` in a repository whose specs were validated: each task's check on its base, the call over HTTP, the
+candidate, its validation, the record, the merge. The floor is the schedule alone: as many rounds of two seconds as it
+takes. CPU time is that of the process itself, by the kernel's count, and that of the git and bash processes it starts
+apart; memory is the process's peak.
 """
 
 from __future__ import annotations
@@ -65,6 +66,12 @@ def main() -> int:
     missed = _measure_client(options)
     with scratch_folder() as folder, _model(options.seconds) as url:
         top, env = _repository(folder, url, options)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        for word in (
+            "validate",
+            "doctor",
+        ):  # as in use: the specs are validated, the machine is known
+            subprocess.run((str(minitask()), word), cwd=top, env=env, check=False, **quiet)
         before = time.perf_counter()
         argv = (str(minitask()), "run", "mini-projects/p", "--json")
         done = _run(argv, top, env, folder / "out.json")
@@ -74,10 +81,14 @@ def main() -> int:
     own = 1000 * done.own_cpu / options.tasks
     git_and_bash = 1000 * done.children_cpu / options.tasks
     print(f"\nwhole tasks by minitask run: {landed} of {options.tasks} landed")
-    print(f"  wall time                {wall:.1f} s, ideal {ideal:.1f} s    {wall / ideal:.2f}")
+    ratio = wall / ideal
+    verdict = "ok" if ratio <= LIMIT else "TOO MUCH"
+    shown = f"{wall:.1f} s, ideal {ideal:.1f} s"
+    print(f"  {'wall time':24} {shown:24} {ratio:5.2f}  {verdict} (at most {LIMIT:g})")
     print(f"  CPU a task               {own:.0f} ms, and {git_and_bash:.0f} ms of git and bash")
     print(f"  peak memory              {done.peak_mb:.0f} MB")
-    return 1 if (missed or landed < options.tasks) and options.strict else 0
+    missed = missed or ratio > LIMIT or landed < options.tasks
+    return 1 if missed and options.strict else 0
 
 
 def _measure_client(options: argparse.Namespace) -> bool:

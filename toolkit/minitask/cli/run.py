@@ -11,6 +11,8 @@ import click
 from minitask.cli.progress import manner
 from minitask.cli.session import budget_of, exit_code, json_option, print_json, start
 from minitask.errors import UsageError
+from minitask.executors import http
+from minitask.executors.registry import MAKERS
 from minitask.ledger.record import TaskResult
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
@@ -75,6 +77,9 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     limit = budget_of(options["max_cost"], session.settings)
     how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
     purpose = f"run {' '.join(specs)}"
+    chats = any(entry.type in MAKERS for entry in session.settings.executors.values())
+    if chats and not options["dry_run"]:
+        http.warm_up()
     with session.engine(purpose, how=how, budget_usd=limit) as engine:
         started = engine.clock()
         into = options["into"]

@@ -221,6 +221,15 @@ SHARED = Http()
 """The connections of this process."""
 
 
+def warm_up() -> None:
+    """Get ready to send, in a thread of its own: what that takes can be had while other things are waited for."""
+    threading.Thread(target=_prepare, daemon=True).start()
+
+
+def _prepare() -> None:
+    _client("http://127.0.0.1").close()
+
+
 def post(request: Request, *, timeout_seconds: float) -> Answer:
     """The answer to `request`, over the process's own connections; raises `HttpFault`."""
     return SHARED.send(request, timeout_seconds=timeout_seconds)
