@@ -29,6 +29,7 @@ LOCK_GRACE_SECONDS = 1.0
 FAST_FORWARD = ("merge", "--quiet", "--ff-only", "--no-overwrite-ignore", "--no-stat")
 TROUBLE = (
     "No space left",
+    "Out of diskspace",
     "Disk quota",
     "Read-only file system",
     "Permission denied",

@@ -136,7 +136,7 @@ def failure(args: tuple[str, ...], done: process.Finished) -> MachineError:
 
 
 def _hint(said: str) -> str:
-    if "No space left" in said or "Disk quota" in said:
+    if any(words in said for words in ("No space left", "Out of diskspace", "Disk quota")):
         return "free some disk space, then run the same command again"
     if ".lock': File exists" in said:
         return "another git process holds that lock; when none runs, remove the file it names"
