@@ -64,6 +64,7 @@ class Batches:
 
     def __init__(self, answer: Answer) -> None:
         self.created: list[Batch] = []
+        self.removed: set[str] = set()
         self.polled = threading.Event()
         self.ended = threading.Event()
         self.ended.set()
@@ -79,7 +80,10 @@ class Batches:
     def __call__(self, request: Received) -> Reply:
         """The answer to any request."""
         with self._lock:
-            reply = self._route(request)
+            try:
+                reply = self._route(request)
+            except LookupError as unknown:
+                reply = claude_error(404, str(unknown), kind="not_found_error")
         if self.hold_at and (request.method, request.path) == ("POST", self.hold_at):
             self.received.set()
             self.holds.wait(20)
@@ -100,6 +104,8 @@ class Batches:
         return batch
 
     def _find(self, batch_id: str) -> Batch:
+        if batch_id in self.removed:
+            raise LookupError(f"no batch {batch_id}")
         return next(batch for batch in self.created if batch.id == batch_id)
 
     def _state(self, batch_id: str) -> Batch:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +139,10 @@ def test_a_change_that_fails_its_validation_goes_back_in_the_next_batch(
     assert len(world.records("p/00-x")) == 2
 
 
+def journals(world: World) -> list[Path]:
+    return [*world.root.rglob(".git/minitask/batches/*.json")]
+
+
 def interrupt(world: World, moment: Any, end: signal.Signals) -> int:
     """Begin the run, and end it by a signal at the moment; its exit code."""
     quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -164,6 +169,43 @@ def test_a_run_that_is_ended_while_it_waits_finds_its_batch_again(world: World, 
     assert [record["kind"] for record in world.records("p/00-x")] == ["attempt"], "nothing was lost"
     assert Decimal(outcome.json["cost_usd"]) == 3 * HALF[kind]
     assert world.show("meanwhile.txt") == "x\n"
+
+
+def test_a_run_of_one_task_leaves_the_other_answers_of_its_batch_for_the_next(
+    world: World, kind: str
+) -> None:
+    batches = KINDS[kind](good)
+    batches.ended.clear()
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=3)
+        interrupt(world, batches.polled, signal.SIGKILL)
+        batches.ended.set()
+        one = world.minitask("run", "p", "--batch", "--only", "p/01-x", "--json")
+        assert journals(world), "two answers are left"
+        rest = run(world)
+    assert verdicts(one)["p/01-x"] == "merged", one.text
+    assert verdicts(rest) == merged(3), rest.text
+    assert len(batches.created) == 1, "no answer was paid for twice"
+    assert not journals(world)
+
+
+def test_a_batch_of_which_no_answers_are_kept_any_more_is_forgotten(
+    world: World, kind: str
+) -> None:
+    batches = KINDS[kind](good)
+    batches.ended.clear()
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=1)
+        interrupt(world, batches.polled, signal.SIGKILL)
+        (journal,) = journals(world)
+        held = json.loads(journal.read_text("utf-8"))
+        journal.write_text(json.dumps(held | {"created": held["created"] - 30 * 86_400}), "utf-8")
+        batches.removed.add(batches.created[0].id)
+        batches.ended.set()
+        outcome = run(world)
+    assert verdicts(outcome) == merged(1), outcome.text
+    assert len(batches.created) == 2
+    assert not journals(world)
 
 
 def test_a_run_that_is_killed_before_it_learns_its_batchs_id_applies_one_result_a_task(

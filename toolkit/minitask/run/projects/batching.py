@@ -32,6 +32,8 @@ from minitask.values import dataclass
 MOST_REQUESTS = 500
 """Requests of one batch: their answers come in one file, of which a bounded size is read."""
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 60.0
+KEPT_SECONDS = 29 * 86_400
+"""For how long a provider surely keeps the answers of a batch: Anthropic's, from its creation."""
 INTERRUPTED = "interrupted; what was sent is answered all the same, and the next run takes it"
 MAX_TROUBLES = 30
 """How often in a row a provider may fail to say where a batch stands before the run gives up; the batch is kept."""
@@ -76,7 +78,7 @@ class Gathering:
         self._news = threading.Condition()
         self._talking = 0
         self._parked: list[_Parked] = []
-        self._served: list[tuple[Journal, set[str]]] = []
+        self._served: list[tuple[str, set[str]]] = []
         self._serving = False
         self._stopped_by = ""
 
@@ -191,8 +193,11 @@ class Gathering:
         return found + [self._create(api, executor, chunk) for chunk in chunks]
 
     def _learned(self, api: BatchApi, journal: Journal) -> Journal | None:
-        """The journal with its batch's id; None, and forgotten, where the batch was never sent."""
+        """The journal with its batch's id; None, and forgotten, where the batch was never sent or is no longer kept."""
         if journal.id is not None:
+            if self._is_gone(api, journal, journal.id):
+                self._forget(journal)
+                return None
             return journal
         found = api.find(name=journal.name, size=len(journal.entries), since=journal.created - 60)
         if found is None:
@@ -201,6 +206,16 @@ class Gathering:
         learned = replace(journal, id=found)
         self._remember(learned)
         return learned
+
+    def _is_gone(self, api: BatchApi, journal: Journal, batch_id: str) -> bool:
+        """Whether a batch is so old that its answers may have been removed, and the provider does not know it."""
+        if self._engine.clock() - journal.created <= KEPT_SECONDS:
+            return False
+        try:
+            api.state(batch_id)
+        except ExecutorFailure as failure:
+            return not (failure.retryable or failure.stops_run)
+        return False
 
     def _create(self, api: BatchApi, executor: str, chunk: list[_Parked]) -> _Sent:
         entries = {
@@ -231,22 +246,31 @@ class Gathering:
             return
         with self._news:
             tasks = {each.under.task.name for each in batch.waiting.values()}
-            self._served.append((batch.journal, tasks))
+            self._served.append((batch.journal.name, tasks))
             # What is sent again has the same content; it must not find the answer that it got already.
-            self._known = [each for each in self._known if each.name != batch.journal.name]
+            self._know(
+                _without(
+                    batch.journal, set(batch.journal.entries if state.failure else batch.waiting)
+                )
+            )
         refused = ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
         lacking = unanswered("the batch holds no answer for it")
         for own, each in batch.waiting.items():
             each.settle(answers.get(own, lacking), refused if state.failure else None)
 
     def _take(self, task: str) -> None:
-        """A task's outcome is kept from here on; a batch of which all are kept may be forgotten."""
+        """A task's outcome is kept from here on; of its batch is left what nobody has asked for yet."""
         with self._news:
-            for journal, tasks in self._served:
+            for _, tasks in self._served:
                 tasks.discard(task)
-                if not tasks:
-                    self._forget(journal)
-            self._served = [(journal, tasks) for journal, tasks in self._served if tasks]
+            taken = {name for name, tasks in self._served if not tasks}
+            self._served = [(name, tasks) for name, tasks in self._served if tasks]
+            for name in taken - {name for name, _ in self._served}:
+                left = [each for each in self._known if each.name == name]
+                for journal in left:
+                    batch_journal.keep(self._home, journal)
+                if not left:
+                    batch_journal.forget(self._home, name)
 
     def _ended(self, batch: _Sent) -> BatchState:
         """The state of a batch that has ended; raises where the provider keeps failing."""
@@ -270,8 +294,13 @@ class Gathering:
 
     def _remember(self, journal: Journal) -> None:
         with self._news:
-            self._known = [each for each in self._known if each.name != journal.name] + [journal]
+            self._know(journal)
             batch_journal.keep(self._home, journal)
+
+    def _know(self, journal: Journal) -> None:
+        """Take requests for those of the journal, as long as it has any."""
+        others = [each for each in self._known if each.name != journal.name]
+        self._known = [*others, journal] if journal.entries else others
 
     def _forget(self, journal: Journal) -> None:
         with self._news:
@@ -280,3 +309,9 @@ class Gathering:
 
     def _say(self, text: str) -> None:
         self._engine.emit(Progress("", "batch", text))
+
+
+def _without(journal: Journal, answered: set[str]) -> Journal:
+    """The journal of the requests that nobody has asked for yet."""
+    entries = {own: entry for own, entry in journal.entries.items() if own not in answered}
+    return replace(journal, entries=entries)
