@@ -291,6 +291,25 @@ def test_a_rejection_is_told_to_the_next_attempt(world: World) -> None:
     assert "say it with flowers" in asked[1].prompt
 
 
+def test_a_rejection_of_what_has_landed_is_refused_until_it_is_taken_back(world: World) -> None:
+    with scripted_server(lambda _request: writes("b")) as server:
+        world.configure(**settings_for(server.base_url))
+        task_b(world)
+        merge = world.exec("p/01-b").json["merge"]
+        shown = world.minitask("review", "p/01-b")
+        late = world.minitask("review", "p/01-b", "--reject", "say it with flowers")
+        said = len(world.records("p/01-b"))
+        undone = world.minitask("undo", "p/01-b")
+        rejected = world.minitask("review", "p/01-b", "--reject", "say it with flowers")
+    assert f"landed as {merge[:12]}" in shown.stdout
+    assert "--approve" not in shown.stdout
+    assert late.code == 2
+    assert f"landed already, as {merge[:12]}" in late.text
+    assert "minitask undo p/01-b" in late.text
+    assert said == 1, "nothing was put on record"
+    assert (undone.code, rejected.code) == (0, 0), rejected.text
+
+
 def test_what_a_person_commits_on_the_branch_is_proven_again(world: World) -> None:
     with scripted_server(lambda _request: writes("b")) as server:
         world.configure(**settings_for(server.base_url), review="required")

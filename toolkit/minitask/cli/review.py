@@ -78,7 +78,7 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) ->
     if approves:
         return _approve(session, names, options, as_json=as_json)
     if reason is not None:
-        return _reject(session, names, str(reason), as_json=as_json)
+        return _reject(session, names, str(reason), options, as_json=as_json)
     return _show(session, names, options, as_json=as_json)
 
 
@@ -92,7 +92,7 @@ def _show(
         return 0
     for item in shown:
         click.echo(render_reviewed(item).encode("utf-8", "replace"))
-        if sys.stdin.isatty() and sys.stdout.isatty():
+        if not item.merge and sys.stdin.isatty() and sys.stdout.isatty():
             _ask(session, item.record.task, options)
     return 0
 
@@ -103,7 +103,7 @@ def _ask(session: Session, name: str, options: dict[str, object]) -> None:
     if said == APPROVE:
         _approve(session, (name,), options, as_json=False)
     elif said == REJECT:
-        _reject(session, (name,), click.prompt("what is wrong"), as_json=False)
+        _reject(session, (name,), click.prompt("what is wrong"), options, as_json=False)
 
 
 def _reviewed(session: Session, engine: Engine, name: str) -> Reviewed:
@@ -118,7 +118,8 @@ def _reviewed(session: Session, engine: Engine, name: str) -> Reviewed:
         for each in all_records_of(engine, name)
         if each.is_call and each.spec_blob == record.spec_blob
     )
-    return Reviewed(record, calls, task.spec, diff, branch.removeprefix("refs/heads/"))
+    short = branch.removeprefix("refs/heads/")
+    return Reviewed(record, calls, task.spec, diff, short, people.landed(engine, name, place) or "")
 
 
 def _approve(
@@ -140,8 +141,21 @@ def _approve(
     return exit_code(results)
 
 
-def _reject(session: Session, names: tuple[str, ...], reason: str, *, as_json: bool) -> int:
+def _reject(
+    session: Session,
+    names: tuple[str, ...],
+    reason: str,
+    options: dict[str, object],
+    *,
+    as_json: bool,
+) -> int:
+    if not reason.strip():
+        raise UsageError("a rejection needs a reason", hint='say what is wrong: --reject "…"')
+    into = options["into"]
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
+        place = session.place(engine, str(into) if into else None)
+        for name in names:  # nothing is said where one of them has landed
+            people.check_rejectable(engine, name, place)
         said = [people.reject(engine, name, reason) for name in names]
     if as_json:
         print_json({"tasks": [{"task": each.task, "reason": each.attempt.reason} for each in said]})

@@ -15,13 +15,17 @@ from minitask.words import plain
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """A task as a person judges it: its latest record, the calls beside its attempts, its spec, and its diff."""
+    """A task as a person judges it: its latest record, the calls beside its attempts, its spec, and its diff.
+
+    `merge` is the commit by which that very diff has landed; empty where it has not.
+    """
 
     record: Record
     calls: tuple[Record, ...]
     spec: Spec
     diff: str
     branch: str
+    merge: str = ""
 
 
 def reviewed_document(item: Reviewed) -> dict[str, Any]:
@@ -30,6 +34,7 @@ def reviewed_document(item: Reviewed) -> dict[str, Any]:
         "task": item.record.task,
         "branch": item.branch,
         "verdict": item.record.attempt.verdict.value,
+        "merge": item.merge or None,
         "criteria": [each.text for each in item.spec.criteria],
         "diff": item.diff,
         "record": record_document(item.record),
@@ -41,7 +46,8 @@ def render_reviewed(item: Reviewed) -> str:
     """A task as text: what it should do, what it does, how it was proven, what it cost, and what can be said."""
     record, attempt = item.record, item.record.attempt
     name = record.task
-    lines = [f"{name}: {attempt.verdict.value}, {item.spec.title}", ""]
+    state = f"landed as {item.merge[:12]}" if item.merge else attempt.verdict.value
+    lines = [f"{name}: {state}, {item.spec.title}", ""]
     lines += [f"  criterion  {each.text}" for each in item.spec.criteria]
     for call in item.calls:
         said = [f"             {note}" for note in call.notes]
@@ -61,6 +67,8 @@ def render_reviewed(item: Reviewed) -> str:
     )
     if attempt.reason:
         lines.append(f"  said   {attempt.reason}")
+    if item.merge:
+        return "\n".join([*lines, "", f"  undo     minitask undo {name}"])
     lines += [
         "",
         f"  approve  minitask review {name} --approve",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from minitask.errors import UsageError
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.repo import history, refs
-from minitask.run.attempts.people import standpoint
+from minitask.run.attempts.people import landed_as, standpoint
 from minitask.run.attempts.sealing import record_landing
 from minitask.run.engine import Engine
 from minitask.run.landings.landing import Candidate, land_alone
@@ -33,7 +33,7 @@ def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
         raise UsageError(f"{name} was taken back", hint=f"run it anew: minitask exec {name}")
     found = standpoint(records, tip)
     record = found.made if found else _latest_attempt(records)
-    landed = _landed_as(engine, landing, tip)
+    landed = landed_as(engine, landing, tip)
     if landed is not None:
         return result_of(
             record, Verdict.MERGED, reason=f"landed already, as {landed[:12]}", merge=landed
@@ -51,13 +51,6 @@ def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
 def _latest_attempt(records: Sequence[Record]) -> Record:
     """The attempt that a person's own work on the branch goes back to."""
     return next((each for each in reversed(records) if each.kind == ATTEMPT), records[-1])
-
-
-def _landed_as(engine: Engine, landing: history.Landing | None, tip: str) -> str | None:
-    """The merge that brought this very tip in, if one did."""
-    if landing is None or engine.objects.commit(f"{landing.commit}^2") != tip:
-        return None
-    return landing.commit
 
 
 def _land(engine: Engine, task: Task, record: Record, tip: str) -> TaskResult:

@@ -9,11 +9,11 @@ from decimal import Decimal
 from minitask.errors import UsageError
 from minitask.ledger.record import ATTEMPT, PERSON, REVIEW, Record, Verdict
 from minitask.ledger.usage import NO_USAGE
-from minitask.repo import refs
+from minitask.repo import history, refs
 from minitask.run.attempts.sealing import append, moment
 from minitask.run.engine import Engine
 from minitask.run.records import latest_record, records_of
-from minitask.run.tasks import Task
+from minitask.run.tasks import Place, Task
 from minitask.values import dataclass
 
 REQUIRED = "required"
@@ -82,6 +82,20 @@ def needs_approval(engine: Engine, task: Task) -> bool:
     return REQUIRED in (task.spec.options.review, engine.settings.review)
 
 
+def landed_as(engine: Engine, landing: history.Landing | None, tip: str) -> str | None:
+    """The merge that brought this very tip in, if one did and it was not taken back."""
+    if landing is None or landing.undone:
+        return None
+    return landing.commit if engine.objects.commit(f"{landing.commit}^2") == tip else None
+
+
+def landed(engine: Engine, name: str, place: Place) -> str | None:
+    """The merge by which what a person would judge is on the target already."""
+    tip = _tip(engine, name, records_of(engine, name))
+    landing = history.latest_landing(engine.repository.git, place.base, task=name)
+    return landed_as(engine, landing, tip) if tip else None
+
+
 def check_approvable(engine: Engine, name: str) -> None:
     """Refuse what a person cannot approve: a task whose candidate is not proven."""
     record = latest_record(engine, name)
@@ -104,10 +118,18 @@ def approve(engine: Engine, name: str) -> None:
         _say(engine, found.made, Verdict.READY, "approved by a person")
 
 
+def check_rejectable(engine: Engine, name: str, place: Place) -> None:
+    """Refuse what a rejection comes too late for: a task whose candidate is on the target."""
+    merge = landed(engine, name, place)
+    if merge is not None:
+        raise UsageError(
+            f"{name} landed already, as {merge[:12]}, so a rejection comes too late",
+            hint=f"`minitask undo {name}` takes it back; then reject it, and the next attempt is told",
+        )
+
+
 def reject(engine: Engine, name: str, reason: str) -> Record:
     """Put it on record that a person rejected the latest attempt; the next one is told why."""
-    if not reason.strip():
-        raise UsageError("a rejection needs a reason", hint='say what is wrong: --reject "…"')
     found = _current(engine, name)
     record = found.made if found else latest_record(engine, name)
     return _say(engine, record, Verdict.FAILED, f"rejected by a person: {reason.strip()}")
@@ -116,9 +138,13 @@ def reject(engine: Engine, name: str, reason: str) -> Record:
 def _current(engine: Engine, name: str) -> Standpoint | None:
     """What is on record of the candidate that the task's branch is at."""
     records = records_of(engine, name)
-    made = [record for record in records if record.candidate is not None]
-    tip = engine.objects.commit(refs.branch(name)) or (made[-1].candidate if made else None)
-    return standpoint(records, tip)
+    return standpoint(records, _tip(engine, name, records))
+
+
+def _tip(engine: Engine, name: str, records: Sequence[Record]) -> str | None:
+    """What a person judges: the tip of the task's branch, else the latest candidate."""
+    made = [record.candidate for record in records if record.candidate is not None]
+    return engine.objects.commit(refs.branch(name)) or (made[-1] if made else None)
 
 
 def _say(engine: Engine, record: Record, verdict: Verdict, reason: str) -> Record:
