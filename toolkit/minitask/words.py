@@ -1,4 +1,4 @@
-"""Text that others wrote, made fit to be shown."""
+"""Words for people: text that others wrote made fit to be shown, and numbers with their nouns."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from __future__ import annotations
 def one_line(text: str, *, longest: int | None = None) -> str:
     """The text on one line of at most `longest` characters, without what could steer a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 task`, `2,000 tasks`; a noun that takes no `s` names its plural."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def fence_of(text: str) -> str:

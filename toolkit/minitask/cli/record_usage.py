@@ -16,7 +16,6 @@ from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money, usage_doc
 from minitask.ledger.transcripts import MOST_TOKENS, parse_moment
 from minitask.ledger.usage import Usage
 from minitask.policy.route import MODEL_TIERS
-from minitask.reports.ledger_report import counted
 from minitask.reports.results import dollars
 from minitask.run.plans.booking import (
     ANSWERS,
@@ -30,7 +29,7 @@ from minitask.run.plans.booking import (
     narrow,
 )
 from minitask.run.tasks import PROJECTS
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 COUNTS = {
     "input": "--input",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from minitask.edits.lines import Text, parse_text
 from minitask.edits.model import Change, Locate, Reader
 from minitask.errors import EditError
+from minitask.words import counted
 
 if TYPE_CHECKING:
     from minitask.spec.model import LineRange
@@ -51,8 +52,7 @@ class Base:
         size = len(self.require(path).lines)
         found = self._locate(path, cited) if self._locate else cited
         if found.end > size:
-            noun = "line" if size == 1 else "lines"
-            message = f"{path} has {size} {noun}; {found} is beyond its end"
+            message = f"{path} has {counted(size, 'line')}; {found} is beyond its end"
             raise EditError(message, hint="cite lines that the file has")
         return found
 

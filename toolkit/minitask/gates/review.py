@@ -18,7 +18,7 @@ from minitask.errors import EditError
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
 from minitask.values import dataclass
-from minitask.words import fence_of, one_line
+from minitask.words import counted, fence_of, one_line
 
 GATE = "review"
 FENCE = "verdict"
@@ -108,9 +108,11 @@ class Review:
         """What fails, in a line; how many pass where all do."""
         failed = [finding for finding in self.findings if not finding.passed]
         if not failed:
-            return f"{_counted(len(self.findings))} pass"
+            return f"{counted(len(self.findings), 'criterion', 'criteria')} pass"
         said = "; ".join(one_line(str(finding), longest=160) for finding in failed[:3])
-        return f"{len(failed)} of {_counted(len(self.findings))} fail: {said}"
+        return (
+            f"{len(failed)} of {counted(len(self.findings), 'criterion', 'criteria')} fail: {said}"
+        )
 
 
 def criteria_of(spec: Spec) -> tuple[str, ...]:
@@ -196,7 +198,3 @@ def _findings(lines: Iterator[str]) -> Iterator[Finding]:
             place[1] if place else "",
             one_line(why, longest=300),
         )
-
-
-def _counted(number: int) -> str:
-    return "1 criterion" if number == 1 else f"{number} criteria"

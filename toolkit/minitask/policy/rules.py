@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from minitask.policy.traits import Traits
 from minitask.settings import Rule
 from minitask.values import dataclass
+from minitask.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def _reasons(rule: Rule, traits: Traits, failures: int) -> Iterator[str]:
         ]
         yield f"about {traits.lines} lines, {' and '.join(bounds)}"
     if rule.failures_from is not None:
-        yield f"{failures} failed {'attempt' if failures == 1 else 'attempts'}"
+        yield counted(failures, "failed attempt")
 
 
 def _is_within(rule: Rule, lines: int | None) -> bool:

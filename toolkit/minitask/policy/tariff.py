@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from minitask.ledger.record import Pricing
 from minitask.ledger.usage import Usage
 from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.policy.prices import Priced
 
 LOCAL = "local"
 
@@ -31,20 +35,23 @@ class Tariff:
         found = prices.cost(
             self.model, usage, self.prices, base_url=self.base_url, batch=self.batch
         )
-        rates = found.rates
-        listed = (
-            {
-                "input": rates.input,
-                "cached_input": rates.cached,
-                "cache_write": rates.cache_write,
-                "cache_write_1h": rates.cache_write_1h,
-                "output": rates.output,
-            }
-            if rates
-            else {}
-        )
-        return found.cost_usd, Pricing(found.source, listed)
+        return found.cost_usd, pricing_of(found)
 
     def estimate(self, *, input_tokens: int, output_tokens: int) -> Decimal | None:
         """What one request of this size costs, with nothing read from a cache; None where it has no price."""
         return self.cost(Usage(1, input_tokens, 0, output_tokens, 0, 0))[0]
+
+
+def pricing_of(priced: Priced) -> Pricing:
+    """The rates of a price, under the names that records have for them."""
+    rates = priced.rates
+    if rates is None:
+        return Pricing(priced.source, {})
+    listed = {
+        "input": rates.input,
+        "cached_input": rates.cached,
+        "cache_write": rates.cache_write,
+        "cache_write_1h": rates.cache_write_1h,
+        "output": rates.output,
+    }
+    return Pricing(priced.source, listed)

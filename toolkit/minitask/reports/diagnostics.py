@@ -11,6 +11,7 @@ from urllib.parse import quote
 from minitask import __version__
 from minitask.errors import UsageError
 from minitask.spec.model import Diagnostic, Severity
+from minitask.words import counted
 
 SARIF_SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -104,12 +105,8 @@ FORMATS: Mapping[str, Renderer] = MappingProxyType(
 def summarize(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
     """`2 errors, 1 warning in 9 specs`; severities that do not occur are left out."""
     counts = Counter(item.severity for item in diagnostics)
-    said = [_counted(counts[severity], severity.value) for severity in Severity if counts[severity]]
-    return f"{', '.join(said) or 'no errors'} in {_counted(spec_count, 'spec')}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    said = [counted(counts[severity], severity.value) for severity in Severity if counts[severity]]
+    return f"{', '.join(said) or 'no errors'} in {counted(spec_count, 'spec')}"
 
 
 def _visible(text: str) -> str:

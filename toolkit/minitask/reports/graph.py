@@ -11,7 +11,7 @@ from minitask.reports.graph_svg import render_svg
 from minitask.reports.tones import TONES, tone_of
 from minitask.run.projects.collisions import MOST_PAIRS, Collision, Collisions
 from minitask.run.projects.picture import Node, Picture, Tie
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 MOST_NAMES = 8
 _SYNTAX = re.compile(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
@@ -56,7 +56,7 @@ def _task_document(node: Node) -> dict[str, Any]:
 def render_text(picture: Picture) -> str:
     """The waves, a line a task, and below it what it waits for and what it may not run beside."""
     waves = picture.nodes[-1].wave if picture.nodes else 0
-    lines = [f"{_counted(len(picture.nodes), 'task')} in {_counted(waves, 'wave')}"]
+    lines = [f"{counted(len(picture.nodes), 'task')} in {counted(waves, 'wave')}"]
     if len(picture.critical_path) > 1:
         lines.append(f"longest chain: {' -> '.join(picture.critical_path)}")
     width = max((len(node.name) for node in picture.nodes), default=0)
@@ -107,12 +107,12 @@ def _gave_way(picture: Picture) -> Iterator[str]:
 
 def render_forecast(forecast: Collisions, target: str) -> str:
     """A line for each conflict to be expected."""
-    tried = f"{_counted(forecast.candidates, 'candidate')} against {target}"
-    lines = [f"forecast: {tried}, {_counted(forecast.pairs, 'pair')} against each other"]
+    tried = f"{counted(forecast.candidates, 'candidate')} against {target}"
+    lines = [f"forecast: {tried}, {counted(forecast.pairs, 'pair')} against each other"]
     lines += [_collision(each) for each in forecast.found] or ["  no conflicts in sight"]
     if forecast.left_out:
         lines.append(
-            f"  {_counted(forecast.left_out, 'more pair')} left out: at most {MOST_PAIRS} are tried"
+            f"  {counted(forecast.left_out, 'more pair')} left out: at most {MOST_PAIRS} are tried"
         )
     return "\n".join(lines)
 
@@ -182,10 +182,6 @@ def _labels(ties: Sequence[Tie]) -> list[tuple[str, str]]:
     for tie in ties:
         found.setdefault(tie.task, []).append(one_line(tie.path) or tie.kind)
     return [(name, ", ".join(dict.fromkeys(paths))) for name, paths in found.items()]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 FORMATS: Mapping[str, Callable[[Picture], str]] = MappingProxyType(

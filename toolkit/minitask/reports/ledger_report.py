@@ -13,7 +13,7 @@ from minitask.ledger.summary import Groups, Savings, Summary
 from minitask.ledger.tally import CLASSES, USAGE, Tally
 from minitask.reports.results import dollars, percent
 from minitask.values import dataclass
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")
 NOTHING = "no attempts are on record here; `minitask exec` and `minitask run` make some"
@@ -175,11 +175,6 @@ def notes(report: Report) -> Iterator[str]:
         yield f"{counted(report.damaged, 'damaged record')} skipped"
     if report.future:
         yield f"{counted(report.future, 'record')} of a later format skipped; a newer minitask reads them"
-
-
-def counted(count: int, noun: str) -> str:
-    """`1 task`, `2 tasks`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def cost(tally: Tally) -> str:

@@ -13,7 +13,6 @@ from minitask.reports.ledger_report import (
     Report,
     baseline,
     cost,
-    counted,
     estimates,
     groupings,
     heading_of,
@@ -23,7 +22,7 @@ from minitask.reports.ledger_report import (
     span_of,
 )
 from minitask.reports.results import dollars
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 STYLE = """\
 :root { color-scheme: light dark; --paper: #f6f7f9; --card: #fff; --ink: #1b1f24; --soft: #626c78; --line: #dfe3e8;

@@ -6,10 +6,10 @@ from typing import Any
 
 from minitask.ledger.record import Attempt, attempt_document, money
 from minitask.reports.diagnostics import render_diagnostics
-from minitask.reports.ledger_report import counted
-from minitask.reports.results import dollars
+from minitask.reports.results import dollars, tokens_text
 from minitask.run.plans.planning import Planned
 from minitask.spec.model import Diagnostic
+from minitask.words import counted
 
 
 def planned_document(planned: Planned) -> dict[str, Any]:
@@ -52,13 +52,9 @@ def render_planned(planned: Planned) -> str:
 
 def _paid(call: Attempt) -> str:
     usage = call.usage
-    tokens = f"{_count(usage.input_tokens)} tokens in, {_count(usage.output_tokens)} out"
+    tokens = f"{tokens_text(usage.input_tokens)} tokens in, {tokens_text(usage.output_tokens)} out"
     rounds = f", {counted(call.malformed, 'answer')} sent back" if call.malformed else ""
     return f"planned by {call.model} (tier {call.tier}), {tokens}{rounds}: {dollars(call.cost_usd)}"
-
-
-def _count(tokens: int | None) -> str:
-    return "unknown" if tokens is None else f"{tokens:,}"
 
 
 def _call(call: Attempt) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from minitask.ledger.record import (
 )
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.values import dataclass
+from minitask.words import counted
 
 MARKS = {
     Verdict.MERGED: "✓",
@@ -140,7 +141,7 @@ def render_run(summary: RunSummary) -> str:
 def render_batch(batch: BatchTokens) -> str:
     """A wave's tokens against its plan: `batch 2  4 tasks  9,800 tokens of 10,200 planned (-4 %)`."""
     count = batch.tasks or batch.left_out
-    head = f"batch {batch.wave}  {count} task{'' if count == 1 else 's'}  "
+    head = f"batch {batch.wave}  {counted(count, 'task')}  "
     if not batch.tasks:
         return f"{head}nothing to compare: tokens or plan unknown"
     more = f"; {batch.left_out} more cannot be compared" if batch.left_out else ""
@@ -169,6 +170,11 @@ def dollars(amount: Decimal | None) -> str:
     if amount == 0:
         return "$0"
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def tokens_text(tokens: int | None) -> str:
+    """`1,200`; unknown is said."""
+    return "unknown" if tokens is None else f"{tokens:,}"
 
 
 def _who(attempt: Attempt) -> str:

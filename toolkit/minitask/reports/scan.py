@@ -9,8 +9,7 @@ from typing import Any
 from minitask.reports.diagnostics import render_json, render_text
 from minitask.run.plans.scan import Scan, ScannedFile, Wishes
 from minitask.run.tasks import PROJECTS
-from minitask.spec.finding_list import counted
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 
 def scan_document(scan: Scan) -> dict[str, Any]:
@@ -51,7 +50,7 @@ def _specs(scan: Scan) -> Iterator[str]:
     for file in scan.files:
         if file.spec and file.kind:
             draft = ", a draft: it has no validation yet" if file.spec in scan.drafts else ""
-            what = f"{counted(len(file.findings))}, {file.kind.value}{draft}"
+            what = f"{counted(len(file.findings), 'finding')}, {file.kind.value}{draft}"
             yield f"{file.spec:{width}}  {one_line(file.path)}: {what}"
 
 
@@ -66,7 +65,7 @@ def _counts(scan: Scan, wishes: Wishes) -> Iterator[str]:
     else:
         said = "written" if wishes.writes else "would be written"
         told = counted(len(scan.specs), "spec")
-        yield f"{counted(scan.findings)} in {scan.place}: {told} {said}"
+        yield f"{counted(scan.findings, 'finding')} in {scan.place}: {told} {said}"
     by_reason: dict[str, list[ScannedFile]] = {}
     for file in scan.files:
         if file.spec is None:
@@ -74,16 +73,16 @@ def _counts(scan: Scan, wishes: Wishes) -> Iterator[str]:
     for reason, files in by_reason.items():
         what = one_line(files[0].path) if len(files) == 1 else f"{len(files)} files"
         number = sum(len(file.findings) for file in files)
-        yield f"no spec for {what} ({counted(number)}): {reason}"
+        yield f"no spec for {what} ({counted(number, 'finding')}): {reason}"
     if scan.left_out:
-        yield f"left out: {counted(scan.left_out)} in no committed file of this repository"
+        yield f"left out: {counted(scan.left_out, 'finding')} in no committed file of this repository"
 
 
 def _free(scan: Scan, wishes: Wishes, fixer: str) -> Iterator[str]:
     if scan.fixable:
         rest = "specs are written for all" if wishes.free_too else "specs are written for the rest"
         yield (
-            f"{scan.fixable} of {counted(scan.findings)}: `{fixer}` mends them for nothing; {rest}"
+            f"{scan.fixable} of {counted(scan.findings, 'finding')}: `{fixer}` mends them for nothing; {rest}"
         )
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from minitask.ledger.record import money
 from minitask.policy.figures import Figures
 from minitask.policy.simulate import Outcome, Step
-from minitask.reports.ledger_report import counted
 from minitask.reports.results import dollars
+from minitask.words import counted
 
 NOTHING = (
     "no attempts of models are on record here; `minitask run` makes some, "

@@ -6,7 +6,7 @@ from typing import Any
 
 from minitask.ledger.record import Record, record_document
 from minitask.ledger.usage import Usage
-from minitask.reports.results import dollars, render_attempt
+from minitask.reports.results import dollars, render_attempt, tokens_text
 from minitask.run.state import Standing, State
 
 
@@ -108,14 +108,10 @@ def _tokens(usage: Usage) -> str:
         )
         if count
     ]
-    whole = f"{_count(usage.input_tokens)} in, {_count(usage.output_tokens)} out"
+    whole = f"{tokens_text(usage.input_tokens)} in, {tokens_text(usage.output_tokens)} out"
     return f"{whole} ({', '.join(parts)})" if parts else whole
 
 
 def plus_known(*counts: int | None) -> int:
     """The sum of the counts that are known."""
     return sum(count or 0 for count in counts)
-
-
-def _count(tokens: int | None) -> str:
-    return "unknown" if tokens is None else f"{tokens:,}"

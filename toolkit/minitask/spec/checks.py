@@ -16,6 +16,7 @@ from minitask.spec.quality import PLACEHOLDER_PATH, check_quality
 from minitask.spec.rules import diagnose
 from minitask.spec.tree import Tree
 from minitask.values import dataclass
+from minitask.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -205,7 +206,7 @@ def _check_lines(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
     beyond = [str(cited) for cited in ref.ranges if cited.end > count]
     if not beyond:
         return None
-    lines = "1 line" if count == 1 else f"{count} lines"
+    lines = counted(count, "line")
     return _at(
         spec,
         ref,

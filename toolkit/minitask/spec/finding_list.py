@@ -8,7 +8,7 @@ from itertools import groupby
 from minitask.spec.finding import Finding
 from minitask.spec.model import Fence, LineRange
 from minitask.spec.render import render_fence
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 MOST_LINES = 40
 """Lines of a list; findings beyond them are counted, with their lines as far as there is room."""
@@ -54,11 +54,6 @@ def cited_lines(findings: Iterable[Finding], *, line_count: int) -> tuple[LineRa
     return tuple(ranges) if 2 * shown <= line_count else ()
 
 
-def counted(number: int, noun: str = "finding") -> str:
-    """`1 finding`, `2 findings`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _by_rule(findings: Sequence[Finding]) -> list[list[Finding]]:
     ordered = sorted(findings, key=lambda item: (item.rule, item.line, item.column))
     groups = [list(group) for _, group in groupby(ordered, key=lambda item: item.rule)]
@@ -84,4 +79,4 @@ def _rest(group: Sequence[Finding]) -> list[str]:
 def _others(groups: Sequence[Sequence[Finding]]) -> str:
     rules = ", ".join(group[0].rule for group in groups[:MOST_NUMBERS])
     more = ", …" if len(groups) > MOST_NUMBERS else ""
-    return f"and {counted(sum(map(len, groups)))} of other rules: {rules}{more}"
+    return f"and {counted(sum(map(len, groups)), 'finding')} of other rules: {rules}{more}"

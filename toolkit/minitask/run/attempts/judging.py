@@ -22,6 +22,7 @@ from minitask.run.routes.costs import baseline_cost, estimate_usage
 from minitask.run.tasks import Task
 from minitask.spec.model import Command
 from minitask.values import dataclass
+from minitask.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +81,16 @@ def _lint(engine: Engine, case: Case) -> Ruling:
     commands = lint_commands(engine.settings.lint, case.files) if found.passed else ()
     if not commands:
         return found
-    engine.emit(Progress(case.task.name, "lint", counted(commands)))
+    engine.emit(Progress(case.task.name, "lint", counted(len(commands), "command")))
     proof = prove_only(engine, case.task, case.commit, commands)
     return _ruling("lint", proof)
 
 
 def _validate(engine: Engine, case: Case) -> Ruling:
     """The spec's own commands, and the config's checks."""
-    engine.emit(Progress(case.task.name, "validate", counted(case.task.spec.commands)))
+    engine.emit(
+        Progress(case.task.name, "validate", counted(len(case.task.spec.commands), "command"))
+    )
     return _ruling("validate", prove(engine, case.task, case.commit))
 
 
@@ -104,11 +107,6 @@ def lint_commands(texts: Sequence[str], files: Sequence[FileRecord]) -> tuple[Co
 
 def _ruling(gate: str, proof: Proof) -> Ruling:
     return Ruling(gate, proof.passed, proof.reason, commands=proof.commands, sandbox=proof.sandbox)
-
-
-def counted(commands: Sequence[Command]) -> str:
-    """`1 command`, `2 commands`."""
-    return f"{len(commands)} command{'' if len(commands) == 1 else 's'}"
 
 
 def _pass(draft: Draft, ruling: Ruling) -> bool:

@@ -31,6 +31,7 @@ from minitask.ledger.store import append_commit
 from minitask.ledger.tally import total
 from minitask.ledger.transcripts import Answer, Transcript, join, parse_transcript
 from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.policy.tariff import pricing_of
 from minitask.repo import refs
 from minitask.repo.commits import write_commits
 from minitask.repo.repository import head_branch
@@ -40,6 +41,7 @@ from minitask.run.numbers import next_number
 from minitask.run.records import ledger_of
 from minitask.run.tasks import PROJECTS
 from minitask.values import dataclass
+from minitask.words import counted
 
 ELSEWHERE = "elsewhere"
 DONE: Mapping[str, str] = {
@@ -218,7 +220,7 @@ def _of_session(engine: Engine, terms: Terms, answers: Sequence[Answer]) -> Reco
         reason="booked from a transcript",
     )
     aside = sum(answer.is_sidechain for answer in answers)
-    count = "1 answer" if len(answers) == 1 else f"{len(answers)} answers"
+    count = counted(len(answers), "answer")
     said = f"claude-code session {first.session}: {count} up to {_stamp(last.at)}"
     return _record(
         terms,
@@ -316,19 +318,7 @@ def _price(engine: Engine, model: str, usage: Usage, at: datetime) -> Price:
     each, rest = _shares(usage, requests)
     last = cost(name, rest, configured, at=at)
     priced = cost(name, each, configured, at=at) if requests > 1 else last
-    rates = last.rates
-    pricing = Pricing(
-        last.source,
-        {
-            "input": rates.input,
-            "cached_input": rates.cached,
-            "cache_write": rates.cache_write,
-            "cache_write_1h": rates.cache_write_1h,
-            "output": rates.output,
-        }
-        if rates
-        else {},
-    )
+    pricing = pricing_of(last)
     if priced.cost_usd is None or last.cost_usd is None:
         return None, pricing
     return priced.cost_usd * (requests - 1) + last.cost_usd, pricing

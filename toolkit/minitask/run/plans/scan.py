@@ -17,7 +17,7 @@ from minitask.run.tasks import PROJECTS, Place
 from minitask.run.trees import CommitTree
 from minitask.run.validation import Sources, check_sources, read_sources
 from minitask.spec.finding import Finding
-from minitask.spec.finding_list import cited_lines, counted, render_findings
+from minitask.spec.finding_list import cited_lines, render_findings
 from minitask.spec.findings import Report
 from minitask.spec.inline import escape_marks
 from minitask.spec.model import Diagnostic, FileAction, Severity
@@ -26,6 +26,7 @@ from minitask.spec.parse import parse_file
 from minitask.spec.paths import is_protected
 from minitask.spec.recheck import Recheck
 from minitask.values import dataclass
+from minitask.words import counted
 
 
 class Kind(StrEnum):
@@ -159,7 +160,7 @@ class _Writer:
         kind = self._kind(len(findings))
         scanned = ScannedFile(path, findings, kind)
         if kind is None:
-            return replace(scanned, reason=f"fewer than {counted(self.wishes.fix_from)}")
+            return replace(scanned, reason=f"fewer than {counted(self.wishes.fix_from, 'finding')}")
         reason = self._hindrance(path)
         if reason:
             return replace(scanned, reason=reason)
@@ -204,7 +205,7 @@ class _Writer:
                 "path": path,
                 "note": f"edit lines {', '.join(map(str, lines))}" if lines else "edit",
                 "tool": escape_marks(self.tool) or "The linter",
-                "count": counted(len(findings)),
+                "count": counted(len(findings), "finding"),
                 "commit": self.place.base[:12],
                 "findings": render_findings(findings, text),
                 "check": check,
