@@ -168,3 +168,13 @@ def test_without_bubblewrap_auto_goes_on_and_the_record_says_with_what(
     outcome = world.exec("p/01-b", env=no_bubblewrap)
     assert outcome.json["verdict"] == "merged", outcome.text
     assert outcome.json["attempts"][0]["sandbox"] != "strong"
+
+
+@pytest.mark.parametrize("name", ["minitask.yml", ".minitask.yaml", ".minitask.yml"])
+def test_settings_by_another_name_are_an_error_and_not_passed_over(world: World, name: str) -> None:
+    (world.root / name).write_text("review: required\n", "utf-8")
+    outcome = world.minitask("config", "show")
+    assert outcome.code == 2
+    assert f"{name} is not read: settings are in minitask.yaml" in outcome.text
+    (world.root / "minitask.yaml").write_text("review: none\n", "utf-8")
+    assert world.minitask("config", "show").code == 0

@@ -15,6 +15,7 @@ from minitask.presets import PRESETS, RULES, WORKFLOWS
 from minitask.values import dataclass
 
 FILE = "minitask.yaml"
+MISNAMED = ("minitask.yml", ".minitask.yaml", ".minitask.yml")
 GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers")
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")

@@ -43,10 +43,21 @@ def _placed(found: Settings, repository: Repository | None) -> Settings:
 
 
 def config_text(repository: Repository | None) -> str | None:
-    """The repository's `minitask.yaml` as it stands in the checkout; None where there is none."""
+    """The repository's `minitask.yaml` as it stands in the checkout; None where there is none.
+
+    `UsageError` where there is one by a name that it is easily given: what it says would not hold.
+    """
     if repository is None or repository.top is None:
         return None
-    return read_text(repository.top / settings.FILE)
+    text = read_text(repository.top / settings.FILE)
+    if text is None:
+        for name in settings.MISNAMED:
+            if (repository.top / name).exists():
+                raise UsageError(
+                    f"{name} is not read: settings are in {settings.FILE}",
+                    hint=f"rename it: mv {name} {settings.FILE}",
+                )
+    return text
 
 
 def read_text(path: Path) -> str | None:

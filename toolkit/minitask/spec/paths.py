@@ -47,6 +47,8 @@ _ROOT_FILES = frozenset(
         ".github/copilot-instructions.md",
         ".gitlab-ci.yaml",
         ".gitlab-ci.yml",
+        ".minitask.yaml",
+        ".minitask.yml",
         ".travis.yml",
         ".woodpecker.yml",
         "appveyor.yml",
