@@ -26,9 +26,11 @@ from minitask.ledger.record import (
 from minitask.ledger.store import append_commit, read_records, record_file
 from minitask.ledger.usage import Usage
 from minitask.repo import refs
-from minitask.repo.commits import FileWrite, Signature, write_commits
+from minitask.repo.commits import FileWrite
 from minitask.repo.git import Git
+from minitask.repo.identity import Signature
 from minitask.repo.objects import open_objects
+from recording import write_commits
 from world import World
 
 OID = "a" * 40

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,17 @@ class Killer:
             stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
         return Crash(killed, Outcome(process.returncode, stdout, stderr))
 
+    def run_traced(self, call: str, at: int, *arguments: str) -> Crash:
+        """Kill the toolkit at the `at`th system call of a kind that its main thread makes."""
+        self.folder.mkdir(parents=True)
+        tracer = (*STRACE, "-e", f"inject={call}:signal=SIGKILL:when={at}")
+        with self._start(
+            arguments, {}, tracer=[word for word in tracer if word != "-f"]
+        ) as process:
+            stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+        killed = process.returncode == -signal.SIGKILL
+        return Crash(killed, Outcome(process.returncode, stdout, stderr))
+
     def _prepare(self, plan: Plan) -> None:
         (self.folder / "bin").mkdir(parents=True)
         program = self.folder / "bin" / "git"
@@ -194,10 +205,12 @@ class Killer:
         held["move"] = plan.move.replace("ROOT", str(self.world.root))
         (self.folder / "plan.json").write_text(json.dumps(held))
 
-    def _start(self, arguments: tuple[str, ...], env: Mapping[str, str]) -> subprocess.Popen[str]:
+    def _start(
+        self, arguments: tuple[str, ...], env: Mapping[str, str], *, tracer: Sequence[str] = ()
+    ) -> subprocess.Popen[str]:
         note = f'echo $$ > "{self.folder}/pid"; exec "$@"'
         return subprocess.Popen(
-            ("sh", "-c", note, "sh", *MINITASK, *arguments),
+            ("sh", "-c", note, "sh", *tracer, *MINITASK, *arguments),
             cwd=self.world.root,
             env=environment({**self.env, **env}),
             stdin=subprocess.DEVNULL,

@@ -38,17 +38,19 @@ CHANGING = ("write", "rename", "link", "unlink", "mkdir", "rmdir", "ftruncate")
 SAMPLE = [
     (MAIN, Plan(1, "during")),
     (MAIN, Plan(1, "during", only="checkout")),
-    (MAIN, Plan(1, "during", only="fast-import")),
-    (MAIN, Plan(2, "during", only="checkout")),
-    (MAIN, Plan(2, "during", only="fast-import")),
-    (MAIN, Plan(2, "after", only="fast-import")),
+    (MAIN, Plan(1, "during", only="clean")),
+    (MAIN, Plan(1, "before", only="update-ref")),
+    (MAIN, Plan(1, "during", only="update-ref")),
+    (MAIN, Plan(1, "during", only="diff-tree")),
     (MAIN, Plan(1, "before", only="merge")),
     (MAIN, Plan(1, "during", only="merge")),
     (MAIN, Plan(1, "after", only="merge")),
     (OTHER, Plan(2, "during", only="update-ref")),
     (MOVED_MAIN, Plan(1, "during", only="merge")),
-    (MOVED_OTHER, Plan(4, "after", only="fast-import")),
+    (MOVED_OTHER, Plan(1, "after", only="merge-tree")),
 ]
+OWN = [("rename", 3), ("rename", 8), ("unlink", 2), ("mkdir", 5)]
+"""System calls by which the toolkit itself writes, in its main thread."""
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +88,38 @@ def test_a_killed_task_completes_when_run_again(
     template: World, tmp_path: Path, scene: Scene, plan: Plan
 ) -> None:
     assert crash(template, tmp_path / "run", scene, plan).killed
+
+
+def crash_at_call(template: World, folder: Path, scene: Scene, call: str, at: int) -> Crash:
+    """Kill the toolkit at a system call of its own, and check; then run again, and check."""
+    world = copy(template, folder / "repository")
+    aftermath = Aftermath.before(world, scene)
+    killer = Killer(world, folder / "killer", {"MINITASK_SANDBOX": "none"})
+    crash = killer.run_traced(call, at, *scene.arguments)
+    aftermath.check_after_kill(folder / "clones")
+    aftermath.check_completion(folder / "clones")
+    shutil.rmtree(folder)
+    return crash
+
+
+@pytest.mark.parametrize(("call", "at"), OWN)
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+def test_a_task_killed_at_a_call_of_the_toolkits_own_completes(
+    template: World, tmp_path: Path, call: str, at: int
+) -> None:
+    assert crash_at_call(template, tmp_path / "run", MAIN, call, at).killed
+
+
+@pytest.mark.parametrize("call", ["rename", "unlink", "mkdir", "rmdir", "utimensat", "ftruncate"])
+@pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
+@pytest.mark.sweep
+def test_a_task_killed_at_any_change_of_the_toolkits_own_completes(
+    template: World, tmp_path: Path, scene: Scene, call: str
+) -> None:
+    for at in itertools.count(1):
+        if not crash_at_call(template, tmp_path / str(at), scene, call, at).killed:
+            break
 
 
 def test_a_checkout_that_was_half_written_is_mended(template: World, tmp_path: Path) -> None:
@@ -161,10 +195,9 @@ def test_a_task_killed_at_any_git_call_completes(
     [
         (MAIN, "merge", 1),
         (OTHER, "update-ref", 2),
-        (MAIN, "fast-import", 2),
-        (MAIN, "fast-import", 1),
+        (MAIN, "update-ref", 1),
         (MAIN, "checkout", 1),
-        (MOVED_OTHER, "checkout", 3),
+        (MOVED_OTHER, "update-ref", 2),
     ],
 )
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from crashes import MAIN, Aftermath, build, copy
 
-from minitask.repo import commits, locks
+from minitask.repo import locks
 from world import World
 
 HOLDER = """\
@@ -69,7 +69,7 @@ def leave_refs_locked(git_dir: Path) -> None:
 
 
 def forget_the_attempt(git_dir: Path) -> None:
-    """Of the refs that a killed fast-import was to write, only that of the merge is there."""
+    """Of the refs that a killed update was to write, only that of the merge is there."""
     landing = git_dir / "refs/minitask/landing/p/01-both"
     (landing / "1").write_text((landing / "draft").read_text())
     shutil.rmtree(git_dir / "refs/minitask/attempts")
@@ -106,17 +106,6 @@ def test_what_a_killed_command_left_is_no_obstacle(
     aftermath = Aftermath.before(world, MAIN)
     leave(world.root / ".git")
     aftermath.check_completion(tmp_path / "clones", "--again")
-
-
-def test_only_the_marks_of_fast_import_are_taken_from_packs(tmp_path: Path) -> None:
-    (tmp_path / "pack").mkdir()
-    for name, text in {"a": "fast-import", "b": "", "c": "mine"}.items():
-        (tmp_path / "pack" / f"pack-{name}.keep").write_text(text)
-    commits.remove_stale_keeps(tmp_path)
-    assert sorted(path.name for path in (tmp_path / "pack").iterdir()) == [
-        "pack-b.keep",
-        "pack-c.keep",
-    ]
 
 
 def hold(lock: Path, *words: str) -> subprocess.Popen[str]:

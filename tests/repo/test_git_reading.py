@@ -10,13 +10,15 @@ import pytest
 from minitask.errors import MachineError, UsageError
 from minitask.repo import history, refs
 from minitask.repo.cache import Cache
-from minitask.repo.commits import FileWrite, NewCommit, Signature, signature, write_commits
+from minitask.repo.commits import FileWrite, NewCommit
 from minitask.repo.git import Git
+from minitask.repo.identity import Signature, signature
 from minitask.repo.merging import merge_tree, tree_changes
 from minitask.repo.objects import open_objects
 from minitask.repo.repository import committer, discover
 from minitask.repo.workspace import Bring, Slot
 from minitask.spec.model import LineRange
+from recording import write_commits
 from world import World
 
 WHO = Signature("A", "a@example.com", "1700000000 +0000")

@@ -28,7 +28,8 @@ from minitask.ledger.record import (
 )
 from minitask.ledger.usage import Usage
 from minitask.repo import refs
-from minitask.repo.commits import FileWrite, NewCommit, Signature
+from minitask.repo.commits import FileWrite, NewCommit
+from minitask.repo.identity import Signature
 from minitask.repo.objects import TREE, Objects
 from minitask.values import dataclass, hasten
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+
+from minitask.repo.dialogue import Dialogue
 from minitask.repo.git import Git, failure
+from minitask.repo.objects import TREE, Entry, Objects
+from minitask.repo.trees import changed_tree, differences
 from minitask.values import dataclass
 
 
@@ -27,6 +33,39 @@ def merge_tree(git: Git, *, ours: str, theirs: str) -> Merged:
     raise failure(args, done)
 
 
+def merge_apart(objects: Objects, *, base: str, ours: str, theirs: str) -> str | None:
+    """The merged tree where whatever theirs changed is in ours as it was in the base: no content is to be merged.
+
+    All are trees, and `base` is that of the merge base of two commits. None where git must look closer: both sides
+    touched a path, or one may have moved a folder that the other put something into.
+    """
+    changes: dict[str, Entry | None] = {}
+    for found in differences(objects, base, theirs):
+        held, kept = (objects.entry_below(tree, found.path) for tree in (base, ours))
+        if held != kept or not _has_place(objects, found.path, (base, ours, theirs)):
+            return None
+        changes[found.path] = found.new
+    return changed_tree(objects, ours, changes)
+
+
+def _has_place(objects: Objects, path: str, trees: tuple[str, str, str]) -> bool:
+    """Whether each folder above a path is one in ours too, and untouched there where theirs has it no more."""
+    parts = path.split("/")
+    for count in range(1, len(parts)):
+        above = "/".join(parts[:count])
+        base, ours, theirs = (_folder(objects.entry_below(tree, above)) for tree in trees)
+        if (base or theirs) and ours == FILE:
+            return False
+        if base and (not ours or (not theirs and base != ours)):
+            return False
+    return True
+
+
+def _folder(entry: Entry | None) -> str:
+    """The tree that stands there, `FILE` for anything else, nothing for nothing."""
+    return "" if entry is None else entry.oid if entry.mode == TREE else FILE
+
+
 @dataclass(frozen=True, slots=True)
 class TreeChange:
     """One path that differs between two trees: git's status letter, both modes and blob ids, lines added and removed.
@@ -44,10 +83,45 @@ class TreeChange:
     removed: int | None = None
 
 
+FILE = "file"
+DIFF = (
+    "diff-tree",
+    *("-r", "-z", "--raw", "--numstat", "--no-renames", "--no-commit-id", "--no-abbrev"),
+)
+
+
 def tree_changes(git: Git, old: str, new: str) -> tuple[TreeChange, ...]:
     """Every path that differs, renames as a deletion and an addition."""
-    form = ("-r", "-z", "--raw", "--numstat", "--no-renames", "--no-commit-id", "--no-abbrev")
-    fields = git.fields("diff-tree", *form, old, new)
+    return _parse_changes(git.fields(*DIFF, old, new))
+
+
+class TreeDiffs:
+    """`tree_changes` through one process that stays open. Safe to share between threads."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._dialogue = Dialogue(git, *DIFF, "--stdin")
+        self._mark = f"end-{os.urandom(16).hex()}\n".encode()
+
+    def changes(self, old: str, new: str) -> tuple[TreeChange, ...]:
+        """Every path that differs between two trees, given by their ids.
+
+        A line that names no object comes back as it is, and git sends what it holds back with it.
+        """
+        head = f"{old} {new}\n".encode()
+        answer = self._dialogue.ask(head + self._mark, end=self._mark)
+        if answer is None or not answer.startswith(head):
+            return tree_changes(self._git, old, new)
+        text = answer[len(head) : -len(self._mark)].decode("utf-8", "surrogateescape")
+        return _parse_changes(text.rstrip("\0").split("\0") if text else [])
+
+    def close(self) -> None:
+        """End the process."""
+        self._dialogue.close()
+
+
+def _parse_changes(fields: Sequence[str]) -> tuple[TreeChange, ...]:
+    """What `DIFF` printed: first the raw entries, then the counts of lines."""
     end = next(
         (at for at in range(0, len(fields), 2) if not fields[at].startswith(":")), len(fields)
     )

@@ -1,8 +1,9 @@
-"""Reading blobs and trees of a repository through one `git cat-file --batch`, a fraction of a millisecond each."""
+"""The objects of a repository: read through one `git cat-file --batch`, written as loose files, a fraction of a
+millisecond each.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import IO, cast
 from minitask.errors import MachineError
 from minitask.repo import process
 from minitask.repo.git import Git
+from minitask.repo.loose import LooseStore, object_id
 from minitask.values import dataclass
 
 FILE_MODES = ("100644", "100755")
@@ -20,15 +22,16 @@ SYMLINK, SUBMODULE, TREE = "120000", "160000", "40000"
 CHUNK_BYTES = 2048
 """Names sent at once. Two chunks may wait unread, and the smallest pipe (one page) holds both: no write ever waits."""
 
+KEPT_ENTRIES = 500_000
+"""How many names in trees are kept; each takes some 200 bytes."""
+
 BUFFER_BYTES = 1 << 16
 """What is read from git at once, where it has that much to say."""
 
 
 def blob_id(content: bytes, *, like: str) -> str:
     """The id of a blob with this content, by the hash that the id `like` is made with."""
-    digest = hashlib.new("sha1" if len(like) == 40 else "sha256", usedforsecurity=False)
-    digest.update(b"blob %d\0" % len(content) + content)
-    return digest.hexdigest()
+    return object_id("blob", content, "sha1" if len(like) == 40 else "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,19 @@ class Flight:
 
 @dataclass(slots=True)
 class Objects:
-    """Open pipes to `git cat-file --batch`; trees that were read are kept. Safe to share between threads."""
+    """Open pipes to `git cat-file --batch`, and where to write; trees that were read are kept.
+
+    Safe to share between threads.
+    """
 
     _stdin: IO[bytes]
     _stdout: IO[bytes]
+    _store: LooseStore | None = None
     _trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _roots: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _flight: Flight = field(default_factory=Flight)
+    _kept: int = 0
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
         """The id, type and content of the object that `name` (no newline in it) resolves to, if any."""
@@ -138,21 +146,27 @@ class Objects:
 
     def entries(self, tree: str) -> dict[str, Entry]:
         """The names in a tree."""
-        if tree not in self._trees:
-            found = self.read(tree)
-            self._trees[tree] = _parse_tree(found[2], len(tree) // 2) if found else {}
-        return self._trees[tree]
+        known = self._trees.get(tree)
+        if known is not None:
+            return known
+        found = self.read(tree)
+        return self._keep(tree, _parse_tree(found[2], len(tree) // 2) if found else {})
 
     def entries_of(self, trees: Sequence[str]) -> list[dict[str, Entry]]:
         """The names in each of many trees, asked for at once."""
-        unread = [tree for tree in dict.fromkeys(trees) if tree not in self._trees]
+        found = {tree: self._trees.get(tree) for tree in trees}
+        unread = [tree for tree, known in found.items() if known is None]
         for tree, content in zip(unread, self.read_many(unread), strict=True):
-            self._trees[tree] = _parse_tree(content or b"", len(tree) // 2)
-        return [self._trees[tree] for tree in trees]
+            found[tree] = self._keep(tree, _parse_tree(content or b"", len(tree) // 2))
+        return [found[tree] or {} for tree in trees]
 
     def entry(self, commit: str, path: str) -> Entry | None:
         """What stands at a path of a commit, if anything."""
-        entry = Entry(TREE, self.tree_of(commit))
+        return self.entry_below(self.tree_of(commit), path)
+
+    def entry_below(self, tree: str, path: str) -> Entry | None:
+        """What stands at a path below a tree, if anything."""
+        entry = Entry(TREE, tree)
         for part in path.split("/"):
             if entry.mode != TREE:
                 return None
@@ -179,14 +193,44 @@ class Objects:
             return None
         return self.blob(entry.oid).decode("utf-8", "surrogateescape")
 
+    def write_blob(self, content: bytes) -> str:
+        """Have a blob in the store; its id."""
+        return self._writable().write("blob", content)
+
+    def write_tree(self, entries: dict[str, Entry]) -> str:
+        """Have a tree with these names in the store; its id."""
+        tree = self._writable().write("tree", _render_tree(entries))
+        self._keep(tree, entries)
+        return tree
+
+    def write_commit(self, content: bytes, *, tree: str) -> str:
+        """Have a commit in the store, of which `tree` is the root; its id."""
+        commit = self._writable().write("commit", content)
+        self._roots[commit] = tree
+        return commit
+
+    def _writable(self) -> LooseStore:
+        assert self._store is not None  # noqa: S101 - opened to be read alone
+        return self._store
+
+    def _keep(self, tree: str, entries: dict[str, Entry]) -> dict[str, Entry]:
+        """Keep a tree's names for the next who asks; all that is kept goes when it is too much."""
+        self._kept += len(entries)
+        if self._kept > KEPT_ENTRIES:
+            self._trees.clear()
+            self._kept = len(entries)
+        self._trees[tree] = entries
+        return entries
+
 
 @contextmanager
-def open_objects(git: Git) -> Iterator[Objects]:
-    """A reader that ends with the `with` block."""
+def open_objects(git: Git, *, store: LooseStore | None = None) -> Iterator[Objects]:
+    """A reader that ends with the `with` block, and writes to a store where it has one."""
     argv = git.argv("cat-file", "--batch")
     with process.spawn(argv, cwd=git.git_dir, env=git.env()) as child:
         stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
-        yield Objects(stdin, open(stdout.fileno(), "rb", BUFFER_BYTES, closefd=False))  # noqa: SIM115 - the pipe
+        output = open(stdout.fileno(), "rb", BUFFER_BYTES, closefd=False)  # noqa: SIM115 - the pipe
+        yield Objects(stdin, output, store)
 
 
 def _line(name: str) -> bytes:
@@ -222,3 +266,14 @@ def _parse_tree(content: bytes, id_bytes: int) -> dict[str, Entry]:
         names[name] = Entry(content[at:space].decode(), oid)
         at = end + 1 + id_bytes
     return names
+
+
+def _render_tree(entries: dict[str, Entry]) -> bytes:
+    """A tree's content: git sorts a folder as if its name ended in a slash."""
+    rows = []
+    for name, entry in entries.items():
+        raw = name.encode("utf-8", "surrogateescape")
+        key = raw + b"/" if entry.mode == TREE else raw
+        rows.append((key, b"%s %s\0%s" % (entry.mode.encode(), raw, bytes.fromhex(entry.oid))))
+    rows.sort()
+    return b"".join([row for _, row in rows])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minitask.errors import MachineError
+from minitask.repo.dialogue import Dialogue
 from minitask.repo.git import Git, failure
 from minitask.values import dataclass
 
@@ -13,6 +14,7 @@ LEDGER = "refs/minitask/ledger"
 ATTEMPTS = "refs/minitask/attempts"
 LANDING = "refs/minitask/landing"
 BRANCHES = "refs/heads/minitask"
+UPDATE = ("update-ref", "--stdin", "-z")
 
 
 def branch(task: str) -> str:
@@ -49,14 +51,44 @@ class Move:
 
 def move(git: Git, moves: Sequence[Move]) -> bool:
     """Move all the refs or none; False where one did not hold what it should."""
-    lines = [f"update {item.ref}\0{item.new}\0{item.old or ''}\0" for item in moves]
-    args = ("update-ref", "--stdin", "-z")
-    done = git.run(*args, stdin="".join(lines).encode("utf-8", "surrogateescape"))
+    done = git.run(*UPDATE, stdin=_lines(moves))
     if done.exit_code == 0:
         return True
     if b"but expected" in done.stderr or b"reference already exists" in done.stderr:
         return False
-    raise failure(args, done)
+    raise failure(UPDATE, done)
+
+
+class RefUpdates:
+    """Moves refs through one process that stays open. Safe to share between threads."""
+
+    def __init__(self, git: Git) -> None:
+        self._git = git
+        self._dialogue = Dialogue(git, *UPDATE)
+
+    def move(self, moves: Sequence[Move]) -> bool:
+        """Move all the refs or none; False where one did not hold what it should.
+
+        The process ends where a move fails, without a word that is heard: one of its own says why. Where it was killed
+        once all was done, the refs tell.
+        """
+        request = b"start\0" + _lines(moves) + b"commit\0"
+        if self._dialogue.ask(request, end=b"commit: ok\n") is not None:
+            return True
+        return move(self._git, moves) or self._has_moved(moves)
+
+    def close(self) -> None:
+        """End the process."""
+        self._dialogue.close()
+
+    def _has_moved(self, moves: Sequence[Move]) -> bool:
+        held = snapshot(self._git, *(item.ref for item in moves))
+        return all(held.get(item.ref) == item.new for item in moves)
+
+
+def _lines(moves: Sequence[Move]) -> bytes:
+    lines = [f"update {item.ref}\0{item.new}\0{item.old or ''}\0" for item in moves]
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def delete(git: Git, names: Sequence[str]) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from minitask.errors import MachineError, UsageError
 from minitask.repo import process
-from minitask.repo.commits import Signature, signature
 from minitask.repo.git import Git, clean_environment
+from minitask.repo.identity import Signature, signature
 from minitask.values import dataclass
 
 OLDEST_GIT = (2, 38)

@@ -14,10 +14,12 @@ from typing import Any
 
 from minitask.errors import MinitaskError, UsageError
 from minitask.ledger.record import TaskResult
-from minitask.repo import advance, commits, locks, refs, sandbox, workspace
+from minitask.repo import advance, locks, refs, sandbox, workspace
 from minitask.repo.cache import Cache
-from minitask.repo.commits import Signature
-from minitask.repo.objects import Objects, open_objects
+from minitask.repo.database import Database, open_database
+from minitask.repo.identity import Signature
+from minitask.repo.mirror import Mirror
+from minitask.repo.objects import Objects
 from minitask.repo.repository import Repository, committer, head_branch
 from minitask.repo.sandbox import Limits, Sandbox
 from minitask.repo.workspace import Bring, Slot
@@ -46,11 +48,12 @@ class Engine:
     """Everything that an attempt needs; made by `open_engine`, under the repository's lock.
 
     Safe to share between threads; whoever appends to the ledger holds `writing`, whoever moves a target `landing`.
-    `lessons` is what another ledger has learned, where this one is not the one to go by.
+    `lessons` is what another ledger has learned, where this one is not the one to go by. `built_on` has the tip that
+    each merge was made on that is written here.
     """
 
     repository: Repository
-    objects: Objects
+    database: Database
     settings: Settings
     cache: Cache
     environ: Mapping[str, str]
@@ -59,10 +62,16 @@ class Engine:
     writing: threading.RLock = field(default_factory=threading.RLock)
     landing: threading.RLock = field(default_factory=threading.RLock)
     lessons: Mapping[str, Any] | None = field(default=None)
+    built_on: dict[str, str] = field(default_factory=dict)
     _signature: Signature | None = field(default=None)
     _sandbox: Sandbox | None = field(default=None)
     _slots: SlotPool | None = field(default=None)
     _asked: Aside[Signature] | None = field(default=None)
+
+    @property
+    def objects(self) -> Objects:
+        """The repository's objects."""
+        return self.database.objects
 
     @property
     def slots(self) -> SlotPool:
@@ -70,7 +79,11 @@ class Engine:
         if self._slots is None:
             bring = self.bring()
             home = self.repository.home / "slots"
-            self._slots = SlotPool(lambda number: Slot(home / str(number), self.repository, bring))
+
+            def make(number: int) -> Mirror:
+                return Mirror(Slot(home / str(number), self.repository, bring), self.objects)
+
+            self._slots = SlotPool(make)
         return self._slots
 
     @property
@@ -181,8 +194,8 @@ def open_engine(
     home = repository.home
     with ExitStack() as stack:
         if looks_only:
-            objects = stack.enter_context(open_objects(repository.git))
-            yield Engine(repository, objects, settings, Cache(home / "cache"), environ, emit)
+            database = stack.enter_context(open_database(repository))
+            yield Engine(repository, database, settings, Cache(home / "cache"), environ, emit)
             return
 
         def waiting(holder: str) -> None:
@@ -199,8 +212,8 @@ def open_engine(
             held.claim(purpose)
         except OSError as error:
             raise unwritable(home, error) from None
-        objects = stack.enter_context(open_objects(locked.git))
-        engine = Engine(locked, objects, settings, Cache(home / "cache"), environ, emit)
+        database = stack.enter_context(open_database(locked))
+        engine = Engine(locked, database, settings, Cache(home / "cache"), environ, emit)
         stack.callback(engine.end)
         yield engine
 
@@ -217,7 +230,6 @@ def recover(repository: Repository, *, abandoned: bool = True) -> None:
     """
     if abandoned:
         workspace.end_survivors(scratch_folder(repository))
-    commits.remove_stale_keeps(repository.objects_dir)
     refs.remove_stale_locks(repository.common_dir)
     if (repository.home / advance.JOURNAL).exists():
         advance.heal(repository)

@@ -8,17 +8,17 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from minitask.repo.workspace import Slot
+from minitask.repo.mirror import Mirror
 from minitask.run.aside import Aside
 
 
 class SlotPool:
-    """Workspaces by number, the lowest free one first. Safe to share between threads."""
+    """Workspaces by number. Safe to share between threads."""
 
-    def __init__(self, make: Callable[[int], Slot]) -> None:
+    def __init__(self, make: Callable[[int], Mirror]) -> None:
         self._make = make
+        self._mirrors: list[Mirror] = []
         self._free: list[int] = []
-        self._made = 0
         self._ahead: tuple[str, Aside[Path]] | None = None
         self._lock = threading.Lock()
 
@@ -27,19 +27,20 @@ class SlotPool:
 
         One that is not there yet is left for when it is needed: making it may take long.
         """
-        slot = self._make(0)
-        if slot.is_ready():
-            self._ahead = (commit, Aside(partial(slot.checkout, commit)))
+        first = self._make(0)
+        self._mirrors, self._free = [first], [0]
+        if first.is_ready():
+            self._ahead = (commit, Aside(partial(first.checkout, commit)))
 
     @contextmanager
-    def take(self, commit: str) -> Iterator[Slot]:
+    def take(self, commit: str) -> Iterator[Mirror]:
         """A workspace of one's own that holds exactly a commit's files."""
-        number = self._number()
+        number = self._number(commit)
         try:
-            slot = self._make(number)
+            mirror = self._mirrors[number]
             if not (number == 0 and self._was_begun(commit)):
-                slot.checkout(commit)
-            yield slot
+                mirror.checkout(commit)
+            yield mirror
         finally:
             with self._lock:
                 self._free.append(number)
@@ -50,12 +51,16 @@ class SlotPool:
         if self._ahead is not None:
             self._ahead[1].wait()
 
-    def _number(self) -> int:
+    def _number(self, commit: str) -> int:
+        """A free workspace: one that is at the commit already, else the first."""
         with self._lock:
-            if self._free:
-                return self._free.pop(0)
-            self._made += 1
-            return self._made - 1
+            if not self._free:
+                self._mirrors.append(self._make(len(self._mirrors)))
+                return len(self._mirrors) - 1
+            there = (number for number in self._free if self._mirrors[number].at == commit)
+            number = next(there, self._free[0])
+            self._free.remove(number)
+            return number
 
     def _was_begun(self, commit: str) -> bool:
         """Whether the first workspace is at the commit already."""

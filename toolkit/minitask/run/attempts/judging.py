@@ -13,7 +13,6 @@ from minitask.gates.lint import check_lint
 from minitask.gates.ruling import Ruling
 from minitask.gates.scope import check_paths, check_scope
 from minitask.ledger.record import FileRecord, Verdict
-from minitask.repo.merging import tree_changes
 from minitask.run.attempts.draft import Draft
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings import building
@@ -60,10 +59,11 @@ def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ..
     draft.baseline_usd = baseline_cost(engine, draft.estimate, kind="frontier")
     writes = building.file_writes(changes, engine.objects, task.base)
     commit = building.write_draft(engine, task, writes)
-    found = tree_changes(engine.repository.git, task.base, commit)
+    tree = engine.objects.tree_of(commit)
+    found = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)
     if not _pass(draft, check_scope(task.spec, found, protected=protected(engine, task))):
         return
-    draft.commit, draft.tree = commit, engine.objects.tree_of(commit)
+    draft.commit, draft.tree = commit, tree
     draft.files = building.file_records(found)
     case = Case(task, changes, order.read, commit, draft.files)
     rulings = {}

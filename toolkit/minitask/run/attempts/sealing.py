@@ -1,4 +1,4 @@
-"""Putting an attempt on record: its candidate, its record and its merge in one stream, then its branch."""
+"""Putting an attempt on record: its candidate, its record and its merge at once, then its branch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from minitask.errors import MachineError
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.store import append_commit, record_file
 from minitask.ledger.usage import NO_USAGE
@@ -31,7 +30,7 @@ def seal(
 ) -> Record:
     """Write the record with, where there is one, the candidate and the merge that it is to land by.
 
-    The ledger's ref only moves forward, so the stream as a whole is a compare-and-swap on it. The ids are worked out
+    All their refs move or none, and the ledger's only from where it was: a compare-and-swap. The ids are worked out
     from the commits' content beforehand, so that the record can name them. `announce` is told the name of the record's
     file before it is written.
     """
@@ -49,14 +48,13 @@ def seal(
                 engine, draft.task, attempt, tip=base, candidate=candidate, tree=draft.tree
             )
             merge = building.commit_id(onto, engine.repository.object_format)
-            commits.append(replace(onto, parents=(base, ":1")))
+            commits.append(onto)
+            engine.built_on[merge] = base
     record = _record(draft, attempt, candidate=candidate, merge=merge)
     announce(record_file(record).path)
     head = engine.objects.commit(refs.LEDGER)
     commits.append(append_commit([record], head=head, signature=engine.signature))
-    written = write_commits(engine.repository.git, commits)
-    if candidate is not None and written[0] != candidate:
-        raise MachineError("git gave the candidate another id than its content has")
+    write_commits(engine.database, commits)
     return record
 
 
@@ -85,7 +83,7 @@ def append(
     announce(record_file(record).path)
     head = engine.objects.commit(refs.LEDGER)
     commit = append_commit([record], head=head, signature=engine.signature)
-    write_commits(engine.repository.git, [commit])
+    write_commits(engine.database, [commit])
 
 
 def move_branch(engine: Engine, task: Task, candidate: str | None, *, old: str | None) -> str:
@@ -96,7 +94,7 @@ def move_branch(engine: Engine, task: Task, candidate: str | None, *, old: str |
     if old is not None and checkout_of(engine.repository, name) is not None:
         return f"{name.removeprefix('refs/heads/')} is checked out, so it stays where it was"
     absent = refs.zeros(engine.repository.object_format)
-    if refs.move(engine.repository.git, [refs.Move(name, candidate, old or absent)]):
+    if engine.database.refs.move([refs.Move(name, candidate, old or absent)]):
         return ""
     return f"{name.removeprefix('refs/heads/')} was moved by somebody else, so it stays where it is"
 

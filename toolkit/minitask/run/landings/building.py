@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -11,7 +10,9 @@ from minitask.errors import EditError
 from minitask.ledger.record import Attempt, FileRecord, Verdict, money
 from minitask.ledger.usage import Usage
 from minitask.repo import refs
-from minitask.repo.commits import FileWrite, NewCommit, Signature, write_commits
+from minitask.repo.commits import FileWrite, NewCommit, write_commits
+from minitask.repo.identity import Signature
+from minitask.repo.loose import object_id
 from minitask.repo.merging import TreeChange
 from minitask.repo.objects import TREE, Objects
 from minitask.run.engine import Engine
@@ -34,7 +35,7 @@ def write_draft(engine: Engine, task: Task, writes: Sequence[FileWrite]) -> str:
         parents=(task.base,),
         writes=tuple(writes),
     )
-    return write_commits(engine.repository.git, [draft], force=True)[0]
+    return write_commits(engine.database, [draft], force=True)[0]
 
 
 def candidate_commit(
@@ -99,12 +100,8 @@ def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None
 
 def commit_id(commit: NewCommit, object_format: str) -> str:
     """The id that a commit with a given tree will have."""
-    parents = "".join(f"parent {parent}\n" for parent in commit.parents)
-    text = f"tree {commit.tree}\n{parents}author {commit.author}\ncommitter {commit.committer}\n\n{commit.message}"
-    content = text.encode("utf-8", "surrogateescape")
-    digest = hashlib.new(object_format, usedforsecurity=False)
-    digest.update(b"commit %d\0" % len(content) + content)
-    return digest.hexdigest()
+    assert commit.tree is not None  # noqa: S101 - it is given
+    return object_id("commit", commit.content(commit.tree), object_format)
 
 
 def file_records(changes: Sequence[TreeChange]) -> tuple[FileRecord, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from minitask.ledger.record import Attempt, Verdict
 from minitask.repo.advance import Step, advance
 from minitask.repo.commits import NewCommit, write_commits
-from minitask.repo.merging import merge_tree
 from minitask.repo.refs import LANDING
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings.building import merge_commit
+from minitask.run.landings.merges import merged
 from minitask.run.landings.proof import Proof, prove
 from minitask.run.tasks import Task
 from minitask.values import dataclass
@@ -67,10 +67,10 @@ def _proven_merge(
 ) -> Landed | tuple[str, Proof]:
     """The merge of the candidate into a tip, with its proof; or why it cannot land."""
     engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
-    merged = merge_tree(engine.repository.git, ours=tip, theirs=candidate.commit)
-    if merged.tree is None:
-        return conflict(task, merged.conflicts)
-    draft = _draft_merge(engine, task, tip=tip, candidate=candidate, tree=merged.tree)
+    found = merged(engine, candidate.commit, tip=tip)
+    if found.tree is None:
+        return conflict(task, found.conflicts)
+    draft = _draft_merge(engine, task, tip=tip, candidate=candidate, tree=found.tree)
     proof = prove(engine, task, draft)
     if not proof.passed:
         reason = f"proven alone, but not together with what landed since: {proof.reason}"
@@ -81,10 +81,12 @@ def _proven_merge(
         candidate.attempt,
         tip=tip,
         candidate=candidate.commit,
-        tree=merged.tree,
+        tree=found.tree,
         round_=round_,
     )
-    return write_commits(engine.repository.git, [commit], force=True)[0], proof
+    merge = write_commits(engine.database, [commit], force=True)[0]
+    engine.built_on[merge] = tip
+    return merge, proof
 
 
 def _draft_merge(engine: Engine, task: Task, *, tip: str, candidate: Candidate, tree: str) -> str:
@@ -97,7 +99,7 @@ def _draft_merge(engine: Engine, task: Task, *, tip: str, candidate: Candidate, 
         parents=(tip, candidate.commit),
         tree=tree,
     )
-    return write_commits(engine.repository.git, [draft], force=True)[0]
+    return write_commits(engine.database, [draft], force=True)[0]
 
 
 def conflict(task: Task, paths: tuple[str, ...]) -> Landed:

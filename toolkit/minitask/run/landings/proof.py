@@ -9,7 +9,7 @@ from dataclasses import asdict
 from minitask.errors import MachineError, RefusedError
 from minitask.ledger.record import CommandRecord
 from minitask.repo import session
-from minitask.repo.workspace import Slot
+from minitask.repo.mirror import Mirror
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
 from minitask.spec.model import Command, ExpectationKind
@@ -87,7 +87,7 @@ def prove_together(engine: Engine, tasks: Sequence[Task], commit: str) -> tuple[
 
 
 def _steady(
-    engine: Engine, task: Task, slot: Slot, commit: str, commands: Sequence[Command]
+    engine: Engine, task: Task, slot: Mirror, commit: str, commands: Sequence[Command]
 ) -> Proof:
     """The proof by some commands on a clean workspace; by a second run where the first is red."""
     for _ in range(2):
@@ -154,7 +154,7 @@ def _run(
         return _session(engine, task, slot, commands, only_first=only_first)
 
 
-def set_up(engine: Engine, slot: Slot) -> None:
+def set_up(engine: Engine, slot: Mirror) -> None:
     """Run `workspace.setup`, without network; `MachineError` where it fails."""
     if not engine.settings.setup:
         return
@@ -177,7 +177,7 @@ def set_up(engine: Engine, slot: Slot) -> None:
 def _session(
     engine: Engine,
     task: Task,
-    slot: Slot,
+    slot: Mirror,
     commands: Sequence[Command],
     *,
     only_first: bool = False,

@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from minitask.ledger.record import Verdict
 from minitask.repo.advance import Step, advance
 from minitask.repo.commits import write_commits
-from minitask.repo.merging import merge_tree
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings.building import merge_commit
 from minitask.run.landings.landing import (
@@ -25,6 +24,7 @@ from minitask.run.landings.landing import (
     in_the_way,
     land_alone,
 )
+from minitask.run.landings.merges import merged
 from minitask.run.landings.proof import Proof, prove_together
 from minitask.run.tasks import Task
 from minitask.values import dataclass
@@ -116,21 +116,23 @@ class LandingQueue:
         """
         engine, chain, at = self._engine, [], tip
         for request in batch:
-            merged = merge_tree(engine.repository.git, ours=at, theirs=request.candidate.commit)
-            if merged.tree is None:
+            candidate = request.candidate.commit
+            found = merged(engine, candidate, tip=at)
+            if found.tree is None:
                 if at == tip:
-                    request.landed = conflict(request.task, merged.conflicts)
+                    request.landed = conflict(request.task, found.conflicts)
                 continue
             commit = merge_commit(
                 engine,
                 request.task,
                 request.candidate.attempt,
                 tip=at,
-                candidate=request.candidate.commit,
-                tree=merged.tree,
+                candidate=candidate,
+                tree=found.tree,
                 round_=1,
             )
-            at = write_commits(engine.repository.git, [commit], force=True)[0]
+            merge = write_commits(engine.database, [commit], force=True)[0]
+            engine.built_on[merge], at = at, merge
             chain.append(_Link(request, at))
         return chain
 

@@ -66,4 +66,4 @@ def _reverse(engine: Engine, name: str, landing: str) -> str:
 def _commit(engine: Engine, ref: str, text: str, *, parent: str, tree: str) -> str:
     who = engine.signature
     commit = NewCommit(f"{refs.LANDING}/{ref}", text, who, who, (parent,), tree=tree)
-    return write_commits(engine.repository.git, [commit], force=True)[0]
+    return write_commits(engine.database, [commit], force=True)[0]

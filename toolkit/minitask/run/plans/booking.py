@@ -347,4 +347,4 @@ def _append(engine: Engine, terms: Terms, records: Sequence[Record]) -> None:
     with engine.writing:
         head = engine.objects.commit(refs.LEDGER)
         commit = append_commit(records, head=head, signature=engine.signature)
-        write_commits(engine.repository.git, [commit])
+        write_commits(engine.database, [commit])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from minitask.errors import MachineError, MinitaskError, UsageError
 from minitask.repo import process
+from minitask.repo.mirror import Mirror
 from minitask.repo.process import Finished
 from minitask.repo.repository import Repository
-from minitask.repo.workspace import Slot
 from minitask.run.engine import Engine
 from minitask.run.landings.proof import set_up
 from minitask.spec.findings import Report, parse_report
@@ -69,7 +69,7 @@ def _spellings(folder: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys((str(folder.absolute()), os.path.realpath(folder))))
 
 
-def _run(engine: Engine, slot: Slot, command: str) -> Finished:
+def _run(engine: Engine, slot: Mirror, command: str) -> Finished:
     limits = engine.limits(None)
     wrapped = engine.sandbox.wrap(
         ("bash", "--noprofile", "--norc", "-c", command),

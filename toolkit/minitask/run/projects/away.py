@@ -20,8 +20,8 @@ from minitask.ledger.record import Record, Verdict, parse_record, record_documen
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand
 from minitask.repo import process, refs
-from minitask.repo.commits import Signature
 from minitask.repo.git import clean_environment
+from minitask.repo.identity import Signature
 from minitask.repo.repository import Repository, discover
 from minitask.run.attempts.attempt import run_task
 from minitask.run.attempts.undertaking import Wishes

@@ -243,7 +243,7 @@ def _adopt(engine: Engine, task: Task, records: tuple[Record, ...]) -> str:
     if moves:
         refs.move(git, moves)
     head = engine.objects.commit(refs.LEDGER)
-    write_commits(git, [append_commit(records, head=head, signature=engine.signature)])
+    write_commits(engine.database, [append_commit(records, head=head, signature=engine.signature)])
     made = [each.candidate for each in records if not each.is_call]
     return move_branch(engine, task, made[-1] if made else None, old=old)
 

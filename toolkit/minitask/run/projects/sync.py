@@ -85,7 +85,7 @@ def _merge_ledger(engine: Engine, theirs: str) -> bool:
             parents=(ours, theirs),
             tree=merge_ledgers(git, ours, theirs),
         )
-        write_commits(git, [both])
+        write_commits(engine.database, [both])
     return True
 
 

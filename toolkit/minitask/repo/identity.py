@@ -1,0 +1,32 @@
+"""Who made a commit, and when, as git writes it."""
+
+from __future__ import annotations
+
+from minitask.errors import MachineError
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who, and when: `stamp` is `SECONDS TIMEZONE`, as git writes it."""
+
+    name: str
+    email: str
+    stamp: str
+
+    def __str__(self) -> str:
+        """The form of a commit header."""
+        return f"{self.name} <{self.email}> {self.stamp}"
+
+
+def signature(ident: str) -> Signature:
+    """Parse `Name <email> SECONDS ZONE`."""
+    name, _, rest = ident.rpartition(" <")
+    email, _, stamp = rest.partition("> ")
+    if not stamp:
+        raise MachineError(f"git gave an identity that cannot be read: {ident!r}")
+    return Signature(_header(name), _header(email), stamp)
+
+
+def _header(text: str) -> str:
+    return "".join(char for char in text if char not in "<>\n\0").strip()

@@ -1,0 +1,95 @@
+"""Writing objects as git's loose files, without a git process: a fraction of a millisecond each.
+
+The format is that of gitformat-loose(5) and gitrepository-layout(5): the header `KIND SIZE NUL` and the content,
+deflated, in a file named by the hash of both. A file is written under another name first, as git does, so that one that
+is there is whole; what a killed process leaves is called `tmp_obj_…`, which git passes over and its gc removes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import zlib
+from pathlib import Path
+
+from minitask.errors import MachineError
+from minitask.values import dataclass
+
+DRAFT = "tmp_obj_"
+SPEED = 1
+"""The level of compression that git itself has for loose objects."""
+
+
+def object_id(kind: str, content: bytes, object_format: str) -> str:
+    """The id of an object (`blob`, `tree` or `commit`) with this content."""
+    digest = hashlib.new(object_format, usedforsecurity=False)
+    digest.update(b"%s %d\0" % (kind.encode(), len(content)))
+    digest.update(content)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class LooseStore:
+    """An object store's folder, and the hash that its ids are made with (`sha1` or `sha256`)."""
+
+    folder: Path
+    object_format: str
+
+    def write(self, kind: str, content: bytes) -> str:
+        """Have an object in the store; its id. `MachineError` where the disk does not take it."""
+        oid = object_id(kind, content, self.object_format)
+        path = f"{self.folder}/{oid[:2]}/{oid[2:]}"
+        try:
+            if not _is_there(path):
+                header = b"%s %d\0" % (kind.encode(), len(content))
+                self._create(path, zlib.compress(header + content, SPEED))
+        except OSError as error:
+            raise MachineError(
+                f"cannot write to {self.folder}: {error.strerror or error}",
+                hint="check the disk's space and the folder's permissions",
+            ) from error
+        return oid
+
+    def _create(self, path: str, packed: bytes) -> None:
+        draft = f"{path.rpartition('/')[0]}/{DRAFT}{os.urandom(6).hex()}"
+        try:
+            fd = self._open(draft)
+            try:
+                _write_all(fd, packed)
+            finally:
+                os.close(fd)
+            os.rename(draft, path)  # noqa: PTH104 - thousands of times a run
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.unlink(draft)  # noqa: PTH108
+            raise
+
+    def _open(self, draft: str) -> int:
+        """A new file that nobody may write to later; its folder is made where it is missing, as open as the store's."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            return os.open(draft, flags, 0o444)
+        except FileNotFoundError:
+            folder = Path(draft).parent
+            folder.mkdir(exist_ok=True)
+            with contextlib.suppress(PermissionError):
+                folder.chmod(self.folder.stat().st_mode & 0o7777)
+            return os.open(draft, flags, 0o444)
+
+
+def _is_there(path: str) -> bool:
+    """Whether the object is there; if so it counts as new from now on, so that no prune takes it away."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except PermissionError:  # somebody else's: it is there
+        return True
+    return True
+
+
+def _write_all(fd: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(fd, view) :]

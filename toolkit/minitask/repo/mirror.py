@@ -1,0 +1,233 @@
+"""A workspace that knows what it holds: where nothing was touched, only what differs between two commits is written.
+
+Git's own checkout looks at every file of a workspace, and cleaning it does so again. Here the kernel tells whether
+anything was touched since the files were those of a known commit. Where something was, or the kernel does not tell, or
+there is more to a file than its content (attributes that convert it, submodules), git does it all, as ever.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from minitask.errors import MachineError
+from minitask.repo.index import Index, parse_index
+from minitask.repo.notices import Watch, open_watch
+from minitask.repo.objects import FILE_MODES, SYMLINK, Entry, Objects
+from minitask.repo.trees import Difference, differences
+from minitask.repo.workspace import Slot
+from minitask.spec.paths import check_path
+
+MOST = 2_000
+"""More differences than that are git's to write."""
+WRITABLE = (*FILE_MODES, SYMLINK)
+ATTRIBUTES = ".gitattributes"
+
+
+class Mirror:
+    """A slot, brought from commit to commit; used by one thread at a time."""
+
+    def __init__(self, slot: Slot, objects: Objects) -> None:
+        self._slot = slot
+        self._objects = objects
+        self._at: str | None = None
+        self._watch: Watch | None = None
+        self._index: Index | None = None
+        self._seen: tuple[object, ...] = ()
+
+    @property
+    def at(self) -> str | None:
+        """The commit that it held when it was last looked at, if that is known."""
+        return self._at
+
+    @property
+    def tree(self) -> Path:
+        """Where the files are and commands run."""
+        return self._slot.tree
+
+    def readonly(self) -> tuple[Path, ...]:
+        """What a command in it must be able to read outside `tree`."""
+        return self._slot.readonly()
+
+    def is_ready(self) -> bool:
+        """Whether it is there, and need not be made first."""
+        return self._slot.is_ready()
+
+    def checkout(self, commit: str) -> Path:
+        """Make `tree` hold exactly the commit's files, and give it."""
+        if not (self._is_intact() and self._go(commit)):
+            self._forget()
+            self._slot.checkout(commit)
+            self._learn(commit)
+        return self.tree
+
+    def is_changed(self) -> bool:
+        """Whether anything in `tree` differs from its commit, be it a file that git ignores."""
+        return not self._is_intact() and self._slot.is_changed()
+
+    def _is_intact(self) -> bool:
+        """Whether it surely holds what it held; once it may not, that is not known any more."""
+        if self._at is None or self._watch is None:
+            return False
+        if self._watch.is_touched() or self._look() != self._seen:
+            self._forget()
+            return False
+        return True
+
+    def _forget(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+        self._at = self._watch = self._index = None
+
+    def _learn(self, commit: str) -> None:
+        """From now on, know what happens to the files, which are the commit's."""
+        if self._slot.bring.copy:  # files that change elsewhere
+            return
+        watch = open_watch()
+        if watch is None:
+            return
+        top = os.fspath(self.tree)
+        if watch.add(_folders(top)) and _works(watch, top):
+            self._at, self._watch, self._seen = commit, watch, self._look()
+        else:
+            watch.close()
+
+    def _go(self, commit: str) -> bool:
+        """Write what differs; False where that is git's to do, and nothing of the files counts as known."""
+        if commit == self._at:
+            return True
+        try:
+            found = self._differences(commit)
+            index = self._index or self._read_index()
+            if found is None or not _is_plain(found, index):
+                return False
+            self._remove(found, index)
+            self._write([each for each in found if each.new], index)
+            self._settle(commit, index)
+        except (OSError, ValueError, MachineError):
+            return False
+        return not found or (self._watch is not None and self._watch.is_touched())
+
+    def _differences(self, commit: str) -> list[Difference] | None:
+        """What differs between the commit that it is at and another; None where that is much."""
+        assert self._at is not None  # noqa: S101 - it is intact
+        old, new = self._objects.tree_of(self._at), self._objects.tree_of(commit)
+        found = list(islice(differences(self._objects, old, new), MOST + 1))
+        return found if len(found) <= MOST else None
+
+    def _read_index(self) -> Index:
+        content = (self._slot.git_dir / "index").read_bytes()
+        return parse_index(content, self._slot.repository.object_format)
+
+    def _remove(self, found: list[Difference], index: Index) -> None:
+        """Remove what is to go or to make way, and the folders that are empty by it."""
+        emptied = set()
+        for each in found:
+            if each.old is not None:
+                os.unlink(self._place(each))  # noqa: PTH108 - paths are bytes
+                index.drop(_raw(each.path))
+                emptied.add(each.path.rpartition("/")[0])
+        for folder in sorted(emptied, reverse=True):
+            self._prune(folder)
+
+    def _prune(self, folder: str) -> None:
+        """Remove a folder and those above it, as far as they are empty."""
+        while folder:
+            try:
+                os.rmdir(self._below(folder))  # noqa: PTH106
+            except OSError:
+                return
+            folder = folder.rpartition("/")[0]
+
+    def _write(self, found: list[Difference], index: Index) -> None:
+        entries = [each.new for each in found if each.new is not None]
+        contents = self._objects.read_many([entry.oid for entry in entries])
+        for each, entry, content in zip(found, entries, contents, strict=True):
+            if content is None:
+                raise MachineError(f"object {entry.oid[:12]} is missing")
+            self._make_folders(each.path.rpartition("/")[0])
+            place = self._place(each)
+            stat = _create(place, entry, content)
+            index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=stat)
+
+    def _make_folders(self, folder: str) -> None:
+        """Make a folder and those above it that are missing, and watch them."""
+        if not folder or os.path.isdir(self._below(folder)):  # noqa: PTH112
+            return
+        self._make_folders(folder.rpartition("/")[0])
+        place = self._below(folder)
+        os.mkdir(place)  # noqa: PTH102
+        if self._watch is None or not self._watch.add([os.fsdecode(place)]):
+            raise MachineError("the kernel has no room for another watch")
+
+    def _settle(self, commit: str, index: Index) -> None:
+        """Tell the slot's git what it holds now."""
+        _replace(self._slot.git_dir / "index", index.render())
+        _replace(self._slot.git_dir / "HEAD", f"{commit}\n".encode())
+        self._index, self._at, self._seen = index, commit, self._look()
+
+    def _look(self) -> tuple[object, ...]:
+        """What tells that nobody else has written what the slot's git knows of the files."""
+        try:
+            found = [(self._slot.git_dir / name).stat() for name in ("index", "HEAD")]
+        except OSError:
+            return ()
+        return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+
+    def _place(self, found: Difference) -> bytes:
+        return self._below(found.path)
+
+    def _below(self, path: str) -> bytes:
+        return os.fsencode(self.tree) + b"/" + _raw(path)
+
+
+def _is_plain(found: list[Difference], index: Index) -> bool:
+    """Whether the files are what the objects hold, and every path is one that git would write."""
+    for each in found:
+        if any(entry and entry.mode not in WRITABLE for entry in (each.old, each.new)):
+            return False
+        if check_path(each.path) or each.path.endswith(ATTRIBUTES):
+            return False
+    return not any(name.endswith(ATTRIBUTES.encode()) for name in index.names)
+
+
+def _folders(top: str) -> Iterator[str]:
+    """A folder and all below it."""
+    waiting = [top]
+    while waiting:
+        folder = waiting.pop()
+        yield folder
+        with os.scandir(folder) as entries:
+            waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+
+
+def _works(watch: Watch, top: str) -> bool:
+    """Whether the watch sees what is done to the tree: not every file system tells."""
+    os.utime(f"{top}/.git")
+    return watch.is_touched()
+
+
+def _create(place: bytes, entry: Entry, content: bytes) -> os.stat_result:
+    """A new file or link with the rights that git gives it."""
+    if entry.mode == SYMLINK:
+        os.symlink(content, place)  # noqa: PTH211
+        return os.lstat(place)
+    rights = 0o777 if entry.mode == FILE_MODES[1] else 0o666
+    fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
+    with os.fdopen(fd, "wb", buffering=0) as stream:
+        view = memoryview(content)
+        while view:
+            view = view[stream.write(view) :]
+        return os.fstat(fd)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    draft = path.with_name(f"{path.name}.minitask")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def _raw(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,87 @@
+"""What the kernel says has been touched below a folder: inotify(7), the one door to it.
+
+A watch stands on every folder of a tree, and hears of each file in it that is written, renamed, made, removed, or given
+other attributes. Where the kernel has no such thing, or no room for more watches, there is no watch, and whoever wants
+to know has to look at the files themselves.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
+MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
+DELETE_SELF, MOVE_SELF = 0x400, 0x800
+ONLYDIR, DONT_FOLLOW = 0x1000000, 0x2000000
+TOUCHED = (
+    MODIFY
+    | ATTRIB
+    | CLOSE_WRITE
+    | MOVED_FROM
+    | MOVED_TO
+    | CREATE
+    | DELETE
+    | DELETE_SELF
+    | MOVE_SELF
+    | ONLYDIR
+    | DONT_FOLLOW
+)
+"""The events that tell of a change, as <sys/inotify.h> has them; reading a file is none."""
+READ_BYTES = 1 << 16
+
+
+class Watch:
+    """Watches on folders; it ends with the process that has it, or by `close`."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def add(self, folders: Iterable[str]) -> bool:
+        """Watch these folders, too; whether all of them are."""
+        library = _library()
+        return all(
+            library.inotify_add_watch(self._fd, os.fsencode(folder), TOUCHED) >= 0
+            for folder in folders
+        )
+
+    def is_touched(self) -> bool:
+        """Whether anything was touched since the last call."""
+        found = False
+        while True:
+            try:
+                data = os.read(self._fd, READ_BYTES)
+            except BlockingIOError:
+                return found
+            found = found or bool(data)
+
+    def close(self) -> None:
+        """Hear of nothing any more."""
+        os.close(self._fd)
+
+
+def open_watch() -> Watch | None:
+    """A watch on nothing yet; None where the kernel has none to give."""
+    library = _library()
+    if library is None:
+        return None
+    fd = library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    return Watch(fd) if fd >= 0 else None
+
+
+@cache
+def _library() -> Any:
+    """The C library, where it has inotify."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        library.inotify_init1.argtypes = (ctypes.c_int,)
+        library.inotify_add_watch.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_uint32)
+    except (OSError, AttributeError):
+        return None
+    return library
