@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -38,6 +39,8 @@ COMMANDS = {
     "demo": "watch a real plan of nine specs run, in a throw-away repository",
 }
 """Every command and its one line of help; a command's module has its name, with `_` for `-`."""
+RARELY = (100_000, 20, 100)
+"""When garbage is looked for: a command makes many small values, few of them in circles, and lives a short time."""
 
 
 class LazyGroup(click.Group):
@@ -82,6 +85,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     from minitask.cli.edge import run_command
 
+    gc.set_threshold(*RARELY)
     code = run_command(group)
     try:
         sys.stdout.flush()

@@ -67,9 +67,13 @@ def record_file(record: Record) -> FileWrite:
 
 
 def append_commit(
-    records: Sequence[Record], *, head: str | None, signature: Signature
+    records: Sequence[Record],
+    *,
+    head: str | None,
+    signature: Signature,
+    files: Sequence[FileWrite] | None = None,
 ) -> NewCommit:
-    """The commit that appends records to the ledger as it stands at `head`."""
+    """The commit that appends records to the ledger as it stands at `head`; `files` are theirs, where they are made."""
     names = ", ".join(f"{record.task} {record.attempt.n}" for record in records)
     return NewCommit(
         ref=refs.LEDGER,
@@ -77,7 +81,7 @@ def append_commit(
         author=signature,
         committer=signature,
         parents=(head,) if head else (),
-        writes=tuple(record_file(record) for record in records),
+        writes=tuple(record_file(record) for record in records) if files is None else tuple(files),
     )
 
 

@@ -23,7 +23,7 @@ from minitask.spec.paths import check_path
 MOST = 2_000
 """More differences than that are git's to write."""
 WRITABLE = (*FILE_MODES, SYMLINK)
-ATTRIBUTES = ".gitattributes"
+ATTRIBUTES = b".gitattributes"
 
 
 class Mirror:
@@ -35,7 +35,10 @@ class Mirror:
         self._at: str | None = None
         self._watch: Watch | None = None
         self._index: Index | None = None
+        self._is_plain = False
         self._seen: tuple[object, ...] = ()
+        self._top = os.fsencode(slot.tree) + b"/"
+        self._kept = tuple(f"{slot.git_dir}/{name}" for name in ("index", "HEAD"))
 
     @property
     def at(self) -> str | None:
@@ -101,7 +104,7 @@ class Mirror:
         try:
             found = self._differences(commit)
             index = self._index or self._read_index()
-            if found is None or not _is_plain(found, index):
+            if found is None or not self._is_plain or not all(map(_is_plain, found)):
                 return False
             self._remove(found, index)
             self._write([each for each in found if each.new], index)
@@ -118,15 +121,17 @@ class Mirror:
         return found if len(found) <= MOST else None
 
     def _read_index(self) -> Index:
-        content = (self._slot.git_dir / "index").read_bytes()
-        return parse_index(content, self._slot.repository.object_format)
+        content = Path(self._kept[0]).read_bytes()
+        index = parse_index(content, self._slot.repository.object_format)
+        self._is_plain = not any(name.endswith(ATTRIBUTES) for name in index.names)
+        return index
 
     def _remove(self, found: list[Difference], index: Index) -> None:
         """Remove what is to go or to make way, and the folders that are empty by it."""
         emptied = set()
         for each in found:
             if each.old is not None:
-                os.unlink(self._place(each))  # noqa: PTH108 - paths are bytes
+                os.unlink(self._below(each.path))  # noqa: PTH108 - paths are bytes
                 index.drop(_raw(each.path))
                 emptied.add(each.path.rpartition("/")[0])
         for folder in sorted(emptied, reverse=True):
@@ -148,8 +153,7 @@ class Mirror:
             if content is None:
                 raise MachineError(f"object {entry.oid[:12]} is missing")
             self._make_folders(each.path.rpartition("/")[0])
-            place = self._place(each)
-            stat = _create(place, entry, content)
+            stat = _create(self._below(each.path), entry, content)
             index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=stat)
 
     def _make_folders(self, folder: str) -> None:
@@ -164,33 +168,27 @@ class Mirror:
 
     def _settle(self, commit: str, index: Index) -> None:
         """Tell the slot's git what it holds now."""
-        _replace(self._slot.git_dir / "index", index.render())
-        _replace(self._slot.git_dir / "HEAD", f"{commit}\n".encode())
+        for path, content in zip(self._kept, (index.render(), f"{commit}\n".encode()), strict=True):
+            _replace(path, content)
         self._index, self._at, self._seen = index, commit, self._look()
 
     def _look(self) -> tuple[object, ...]:
         """What tells that nobody else has written what the slot's git knows of the files."""
         try:
-            found = [(self._slot.git_dir / name).stat() for name in ("index", "HEAD")]
+            found = [os.stat(path) for path in self._kept]  # noqa: PTH116 - several times a task
         except OSError:
             return ()
         return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
 
-    def _place(self, found: Difference) -> bytes:
-        return self._below(found.path)
-
     def _below(self, path: str) -> bytes:
-        return os.fsencode(self.tree) + b"/" + _raw(path)
+        return self._top + _raw(path)
 
 
-def _is_plain(found: list[Difference], index: Index) -> bool:
-    """Whether the files are what the objects hold, and every path is one that git would write."""
-    for each in found:
-        if any(entry and entry.mode not in WRITABLE for entry in (each.old, each.new)):
-            return False
-        if check_path(each.path) or each.path.endswith(ATTRIBUTES):
-            return False
-    return not any(name.endswith(ATTRIBUTES.encode()) for name in index.names)
+def _is_plain(found: Difference) -> bool:
+    """Whether a file is no more than what its object holds, at a path that git would write."""
+    if any(entry and entry.mode not in WRITABLE for entry in (found.old, found.new)):
+        return False
+    return not check_path(found.path) and not _raw(found.path).endswith(ATTRIBUTES)
 
 
 def _folders(top: str) -> Iterator[str]:
@@ -223,10 +221,11 @@ def _create(place: bytes, entry: Entry, content: bytes) -> os.stat_result:
         return os.fstat(fd)
 
 
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f"{path.name}.minitask")
-    draft.write_bytes(content)
-    draft.replace(path)
+def _replace(path: str, content: bytes) -> None:
+    draft = f"{path}.minitask"
+    with open(draft, "wb") as stream:  # noqa: PTH123 - several times a task
+        stream.write(content)
+    os.replace(draft, path)  # noqa: PTH105
 
 
 def _raw(path: str) -> bytes:

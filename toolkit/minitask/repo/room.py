@@ -5,8 +5,10 @@ user's in it.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import field
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from minitask.values import dataclass
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 GIB = 1024**3
 OPEN_FILES = 1024
+SHELL = ("bash", "--noprofile", "--norc", "-c")
+COUNTED_SECONDS = 1.0
 DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
 SYSTEM = (
     "/usr",
@@ -137,12 +141,22 @@ def limited(argv: Sequence[str], limits: Limits, *, running: int | None) -> tupl
     }
     if running is not None:
         wanted["u"] = running + limits.processes
-    set_all = "".join(f"ulimit -{option} {value} 2>/dev/null;" for option, value in wanted.items())
-    return ("bash", "--noprofile", "--norc", "-c", f'{set_all} exec "$@"', "minitask", *argv)
+    each = "".join(f"ulimit -{option} {value};" for option, value in wanted.items())
+    set_all = f"{{ {each} }} 2>/dev/null;"
+    if argv[:-1] == SHELL:  # it can do so itself
+        return (*SHELL, f"{set_all} {argv[-1]}")
+    return (*SHELL, f'{set_all} exec "$@"', "minitask", *argv)
 
 
 def tasks_of_user() -> int | None:
-    """How many processes and threads the user has now; `None` where `/proc` does not tell."""
+    """How many processes and threads the user has, give or take what changed in the last moments; `None` where `/proc`
+    does not tell.
+    """
+    return _tasks_counted(int(time.monotonic() / COUNTED_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _tasks_counted(_at: int) -> int | None:
     user = os.getuid()
     count = 0
     try:

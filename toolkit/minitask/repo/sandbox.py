@@ -47,6 +47,7 @@ SWITCHES = (
 )
 """Settings of the kernel that turn bubblewrap on and off while the machine runs."""
 
+PRIVATE = ("home", "tmp")
 PSEUDO = ("/proc", "/sys", "/dev")
 DEVICES = (
     "/dev/null",
@@ -72,6 +73,7 @@ class Wrapped:
     argv: tuple[str, ...]
     env: dict[str, str]
     private: Path | None = None
+    made_at: survivors.Moment | None = None
 
     def __enter__(self) -> Wrapped:
         """The same."""
@@ -87,7 +89,7 @@ class Wrapped:
         them.
         """
         if self.private is not None:
-            survivors.end_marked(os.fsencode(f"HOME={self.private}/"))
+            survivors.end_marked(os.fsencode(f"HOME={self.private}/"), since=self.made_at)
             _remove(self.private)
 
 
@@ -159,7 +161,7 @@ class Sandbox:
         inner = limited(argv, room.limits, running=tasks_of_user())
         if self.strength is Strength.PARTIAL:
             inner = (*_launch(*_rules(room, tools, private=private)), *inner)
-        return Wrapped(inner, env, private)
+        return Wrapped(inner, env, private, survivors.now())
 
     def _in_bubblewrap(self, argv: Sequence[str], room: Room, *, tools: Toolchain) -> Wrapped:
         variant = bubblewrap.Variant(self.variant)
@@ -305,9 +307,12 @@ def _private_directory(scratch: Path) -> Path:
     """A new directory that only the user can enter, with a home and a place for temporary files."""
     private = Path(os.path.realpath(scratch)) / f"minitask-{os.urandom(8).hex()}"
     try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        private.mkdir(mode=0o700)
-        for name in ("home", "tmp"):
+        try:
+            private.mkdir(mode=0o700)
+        except FileNotFoundError:
+            scratch.mkdir(parents=True, exist_ok=True)
+            private.mkdir(mode=0o700)
+        for name in PRIVATE:
             (private / name).mkdir()
     except OSError as error:
         raise MachineError(
@@ -318,6 +323,11 @@ def _private_directory(scratch: Path) -> Path:
 
 def _remove(folder: Path) -> None:
     """Remove a directory, whatever a command did to the permissions in it."""
+    with contextlib.suppress(OSError):  # most leave nothing in it
+        for name in PRIVATE:
+            (folder / name).rmdir()
+        folder.rmdir()
+        return
     import shutil
 
     shutil.rmtree(folder, ignore_errors=True)

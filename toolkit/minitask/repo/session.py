@@ -19,7 +19,7 @@ from minitask.errors import MachineError
 from minitask.repo import process
 from minitask.repo.driver import DRIVER, program
 from minitask.repo.judgement import Status, find_fault, read_status
-from minitask.repo.room import Strength
+from minitask.repo.room import SHELL, Strength
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     if not commands:
         return SessionResult((), sandbox=sandbox.strength.value)
     wrapped = sandbox.wrap(
-        ("bash", "--noprofile", "--norc", "-c", DRIVER),
+        (*SHELL, DRIVER),
         workspace=workspace,
         limits=limits,
         network=network,

@@ -9,17 +9,46 @@ import time
 from pathlib import Path
 
 from minitask.repo.process import exit_watch
+from minitask.values import dataclass
+
+FEW = 100
+"""As many ids are looked at one by one, sooner than at the processes that there are."""
+COUNTING_SECONDS = 1.0
+"""How long ids surely count upwards: nobody starts so many programs in that time that they begin anew."""
 
 
-def end_marked(mark: bytes, *, passes: int = 20) -> None:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time, of `time.monotonic`, and the process id that was given last by then."""
+
+    last_pid: int
+    at: float
+
+    def newer(self) -> range | None:
+        """The ids of all processes that were started since; None where they may have begun anew."""
+        last = _last_pid()
+        if last < self.last_pid or time.monotonic() - self.at > COUNTING_SECONDS:
+            return None
+        return range(self.last_pid + 1, last + 1)
+
+
+def now() -> Moment | None:
+    """This moment; None where there is no `/proc` to tell."""
+    last = _last_pid()
+    return Moment(last, time.monotonic()) if last else None
+
+
+def end_marked(mark: bytes, *, since: Moment | None = None, passes: int = 20) -> None:
     """Kill every process of ours whose environment at its start held `mark`, those that left the
-    group included.
+    group included. None of them was started before `since`.
 
     Only where `/proc` shows environments (Linux). Repeats until a pass finds none, for what forks
     meanwhile.
     """
     for _ in range(passes):
-        if not [pid for pid in _process_ids() if _kill_if_marked(pid, mark)]:
+        newer = since.newer() if since else None
+        found = newer if newer is not None and len(newer) < FEW else _process_ids()
+        if not [pid for pid in found if _kill_if_marked(pid, mark)]:
             return
         time.sleep(0.001)
 
@@ -36,6 +65,15 @@ def _works_in(pid: int, program: str, folder: Path) -> bool:
         return named and (proc / "cwd").readlink().is_relative_to(folder)
     except (OSError, ValueError):
         return False
+
+
+def _last_pid() -> int:
+    """The id that was given last to a process or a thread; 0 where the kernel does not tell."""
+    try:
+        with open("/proc/loadavg", "rb", buffering=0) as file:  # noqa: PTH123 - before and after every session
+            return int((file.read() or b"").split()[-1])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _process_ids() -> list[int]:

@@ -6,13 +6,14 @@ neighbour in the same home is a key. So a folder of programs brings along the in
 only where it looks like one, and never the home, anything above it, or a checkout.
 """
 
-# This runs before every session, and strings are several times faster.
+# This runs before a command's first session, and strings are several times faster.
 # ruff: noqa: PTH112, PTH113, PTH115, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
 import os
 from dataclasses import field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,8 +110,9 @@ class Toolchain:
             self.env["RUSTUP_HOME"] = rustup
 
 
+@lru_cache(maxsize=4)
 def find_toolchain(path: str, *, home: str) -> Toolchain:
-    """What the programs on a `PATH` need, for a user with this home directory."""
+    """What the programs on a `PATH` need, for a user with this home directory; looked for once, not to be changed."""
     found = Toolchain(home)
     for entry in path.split(os.pathsep):
         found.add_folder(entry)

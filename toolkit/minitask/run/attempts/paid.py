@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
@@ -114,7 +115,7 @@ def settle(home: Path, errand: Errand) -> None:
 
 def settle_recorded(home: Path, is_recorded: Callable[[str], bool]) -> None:
     """Forget the orders whose process was killed when their record was written, and not all of their files removed."""
-    for path in sorted((home / FOLDER).glob(f"*{RECORD}")):
+    for path in _files(home, end=RECORD):
         if is_recorded(path.read_text("utf-8", "replace")):
             _settle(home, path.name.removesuffix(RECORD))
         path.unlink(missing_ok=True)
@@ -131,7 +132,7 @@ def _settle(home: Path, name: str) -> None:
 
 def unused(home: Path) -> Iterator[Lost]:
     """The answers that were kept; each is lost if its order is never given again."""
-    for path in sorted((home / FOLDER).glob(f"*{ANSWER}")):
+    for path in _files(home, end=ANSWER):
         if path.name.endswith(NOTE):
             continue
         answered, errand = _read_answer(path), _read_errand(path)
@@ -142,7 +143,7 @@ def unused(home: Path) -> Iterator[Lost]:
 
 def base_of(home: Path, task: str, blob: str) -> str | None:
     """The base that a kept answer to a task's first order was given for; None where none is kept."""
-    for path in sorted((home / FOLDER).glob(f"{_spec_digest(task, blob)}-*{ANSWER}")):
+    for path in _files(home, start=f"{_spec_digest(task, blob)}-", end=ANSWER):
         errand = None if path.name.endswith(NOTE) else _read_errand(path)
         if errand is not None and errand.history == 0 and errand.phase == IMPLEMENT:
             return errand.base
@@ -151,7 +152,7 @@ def base_of(home: Path, task: str, blob: str) -> str | None:
 
 def lost(home: Path) -> Iterator[Lost]:
     """The calls that were under way when a process ended; one whose answer was kept is not lost."""
-    for path in sorted((home / FOLDER).glob(f"*{NOTE}")):
+    for path in _files(home, end=NOTE):
         if path.with_name(path.name.removesuffix(NOTE) + ANSWER).exists():
             path.unlink(missing_ok=True)
             continue
@@ -160,6 +161,17 @@ def lost(home: Path) -> Iterator[Lost]:
             path.unlink(missing_ok=True)
         else:
             yield found
+
+
+def _files(home: Path, *, start: str = "", end: str) -> list[Path]:
+    """What is kept under names with this start and end, in order."""
+    folder = home / FOLDER
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - for every task
+    except FileNotFoundError:
+        return []
+    found = sorted(name for name in names if name.startswith(start) and name.endswith(end))
+    return [folder / name for name in found]
 
 
 def _read_note(path: Path) -> Lost | None:

@@ -51,9 +51,7 @@ def seal(
             commits.append(onto)
             engine.built_on[merge] = base
     record = _record(draft, attempt, candidate=candidate, merge=merge)
-    announce(record_file(record).path)
-    head = engine.objects.commit(refs.LEDGER)
-    commits.append(append_commit([record], head=head, signature=engine.signature))
+    commits.append(_append(engine, record, announce))
     write_commits(engine.database, commits)
     return record
 
@@ -80,10 +78,15 @@ def append(
     engine: Engine, record: Record, *, announce: Callable[[str], None] = lambda _name: None
 ) -> None:
     """Put one record into the ledger; `announce` is told the name of its file beforehand."""
-    announce(record_file(record).path)
+    write_commits(engine.database, [_append(engine, record, announce)])
+
+
+def _append(engine: Engine, record: Record, announce: Callable[[str], None]) -> NewCommit:
+    """The commit that appends a record to the ledger as it stands now."""
+    file = record_file(record)
+    announce(file.path)
     head = engine.objects.commit(refs.LEDGER)
-    commit = append_commit([record], head=head, signature=engine.signature)
-    write_commits(engine.database, [commit])
+    return append_commit([record], head=head, signature=engine.signature, files=[file])
 
 
 def move_branch(engine: Engine, task: Task, candidate: str | None, *, old: str | None) -> str:

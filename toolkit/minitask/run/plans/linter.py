@@ -11,6 +11,7 @@ from minitask.repo import process
 from minitask.repo.mirror import Mirror
 from minitask.repo.process import Finished
 from minitask.repo.repository import Repository
+from minitask.repo.room import SHELL
 from minitask.run.engine import Engine
 from minitask.run.landings.proof import set_up
 from minitask.spec.findings import Report, parse_report
@@ -72,7 +73,7 @@ def _spellings(folder: Path) -> tuple[str, ...]:
 def _run(engine: Engine, slot: Mirror, command: str) -> Finished:
     limits = engine.limits(None)
     wrapped = engine.sandbox.wrap(
-        ("bash", "--noprofile", "--norc", "-c", command),
+        (*SHELL, command),
         workspace=slot.tree,
         limits=limits,
         network=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def _listed(model: str) -> list[str] | None:
     return [str(rates.input), str(rates.output)] if rates else None
 
 
+@cache
 def _price_list_stamp() -> str:
     package = PathFinder.find_spec("genai_prices")
     if package is None or package.origin is None:
