@@ -26,6 +26,7 @@ LAYERS = (
     "presets",
     "values",
     "words",
+    "patterns",
     "schemas",
     "resources",
     "errors",

@@ -6,20 +6,20 @@ with longer ones.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from minitask.edits.lines import is_blank, split_lines
 from minitask.edits.model import SearchReplace
 from minitask.edits.place import place_of
 from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SHORTEST = 7
-_OPENING = re.compile(r"(<{7,}) SEARCH\s*")
-_CLOSING = re.compile(r">{7,} REPLACE\s*")
+_OPENING = lazy_pattern(r"(<{7,}) SEARCH\s*")
+_CLOSING = lazy_pattern(r">{7,} REPLACE\s*")
 _WHOLE_HINT = (
     "only blocks belong in such a fence; for a whole file add the word `whole` after its path"
 )

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.quoting import QUOTED
 from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@.*")
-_EXTENDED = re.compile(
+_HUNK = lazy_pattern(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@.*")
+_EXTENDED = lazy_pattern(
     r"(rename from|rename to|copy from|copy to|new file mode|deleted file mode|old mode|new mode"
     r"|similarity index|dissimilarity index|index) (.*)"
 )
-_C_ESCAPE = re.compile(r"\\([0-7]{3}|.)")
+_C_ESCAPE = lazy_pattern(r"\\([0-7]{3}|.)")
 _C_LETTERS = {"a": 7, "b": 8, "t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 _BINARY = ("GIT binary patch", "Binary files ")
 _BETWEEN = ("Index: ", "===")

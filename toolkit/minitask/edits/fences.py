@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from minitask.edits.lines import split_lines
 from minitask.edits.quoting import QUOTED, quote, unquote
 from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_PATH = re.compile(rf"(?:^|\s)path=({QUOTED}|[^\s\"]\S*)?(?=\s|$)(.*)", re.DOTALL)
+_PATH = lazy_pattern(rf"(?:^|\s)path=({QUOTED}|[^\s\"]\S*)?(?=\s|$)(.*)", re.DOTALL)
 _MARKS = ("**", "*", "`")
-_EXTENSION = re.compile(r"(?:.*/)?[^/]*\.[A-Za-z_]\w*")
+_EXTENSION = lazy_pattern(r"(?:.*/)?[^/]*\.[A-Za-z_]\w*")
 _FILES_WITHOUT = frozenset(
     {"Dockerfile", "Gemfile", "Justfile", "LICENSE", "Makefile", "Procfile", "Rakefile"}
 )

@@ -6,15 +6,16 @@ character by character, so that the cost stays small on long files.
 
 from __future__ import annotations
 
-import re
 from heapq import nlargest
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from minitask.patterns import lazy_pattern
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WORD = re.compile(r"\w+")
+_WORD = lazy_pattern(r"\w+")
 _CANDIDATES = 8
 _COMPARED_CHARACTERS = 2000
 _SHOWN_LINES = 12

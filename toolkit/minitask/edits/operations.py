@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from minitask.edits.model import Operation, Source, Verb
 from minitask.edits.quoting import QUOTED, quote, unquote
 from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import LineRange
 from minitask.values import dataclass
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _RANGE = r"([0-9]{1,9})(?:-([0-9]{1,9}))?"
-_TOKEN = re.compile(rf'[\s,]*({QUOTED}|[^\s,"]+?)(?::{_RANGE})?(?=[\s,]|$)')
-_RANGE_ALONE = re.compile(_RANGE)
+_TOKEN = lazy_pattern(rf'[\s,]*({QUOTED}|[^\s,"]+?)(?::{_RANGE})?(?=[\s,]|$)')
+_RANGE_ALONE = lazy_pattern(_RANGE)
 _ARROW = "->"
 _FORMS = {
     Verb.COPY: "copy SRC:A-B -> DST",

@@ -5,12 +5,12 @@ Inside quotes, `\"` is a quote and `\\` a backslash; any other backslash is itse
 
 from __future__ import annotations
 
-import re
+from minitask.patterns import lazy_pattern
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
-_BARE = re.compile(r"[\w./@+-]+")
-_NUMBERS = re.compile(r"[0-9]+(-[0-9]+)?")
-_ESCAPE = re.compile(r'\\(["\\])')
+_BARE = lazy_pattern(r"[\w./@+-]+")
+_NUMBERS = lazy_pattern(r"[0-9]+(-[0-9]+)?")
+_ESCAPE = lazy_pattern(r'\\(["\\])')
 _KEYWORDS = frozenset({"dedent", "indent"})
 
 

@@ -7,7 +7,6 @@ or past the deadline gives way to our own backoff.
 from __future__ import annotations
 
 import math
-import re
 import time
 from dataclasses import replace
 from itertools import count
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from minitask.executors.http import pause
 from minitask.executors.model import Clock, ExecutorFailure
 from minitask.ledger.usage import NO_USAGE, plus
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from minitask.executors.chat import ChatReply
 
 
-_REMAINING = re.compile(
+_REMAINING = lazy_pattern(
     r"(?:x-ratelimit-remaining-|anthropic-ratelimit-)(?P<what>requests|tokens|input-tokens|output-tokens)(?:-remaining)?"
 )
 """How much of a rate limit is left: `x-ratelimit-remaining-X` (OpenAI), `anthropic-ratelimit-X-remaining`."""
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_PART = lazy_pattern(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_DURATION = lazy_pattern(rf"(?:{_PART.pattern})+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 

@@ -15,12 +15,13 @@ from minitask.executors.http import Answer, HttpFault, Stage
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.retry import advised_seconds, should_retry
 from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 from minitask.words import one_line
 
 _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300
-_MODEL_NAME = re.compile(r"[\w.:/@+-]{1,200}")
+_MODEL_NAME = lazy_pattern(r"[\w.:/@+-]{1,200}")
 _NO_MONEY = frozenset(
     {
         "insufficient_quota",
@@ -30,7 +31,7 @@ _NO_MONEY = frozenset(
         "contract_spend_limit_reached",
     }
 )
-_POOR = re.compile(
+_POOR = lazy_pattern(
     r"credit balance is too low|specified api usage limits|exceeded your current quota",
     re.IGNORECASE,
 )

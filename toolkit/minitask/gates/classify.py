@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 from minitask.values import dataclass
 
 LONGEST = 200
 """Lines of an answer that are looked at."""
 LEVELS = ("low", "medium", "high")
-_FIELD = re.compile(r"[^A-Za-z]{0,9}(complexity|tags|lines)\W{0,9}[:=](.{0,500})", re.IGNORECASE)
+_FIELD = lazy_pattern(r"[^A-Za-z]{0,9}(complexity|tags|lines)\W{0,9}[:=](.{0,500})", re.IGNORECASE)
 ESTIMATED_LINES = "Estimated Lines"
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from minitask.gates.fault import Flaw, printable
+from minitask.patterns import lazy_pattern
 
 _BOM = "\ufeff"
 # Where tomllib says that it stopped; versions before 3.14 say it in words only.
-_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_TOML_PLACE = lazy_pattern(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def find_json_flaw(text: str) -> Flaw | None:

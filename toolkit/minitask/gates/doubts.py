@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from posixpath import basename
 
 from minitask.gates.candidate import Candidate, Kind, above, join
+from minitask.patterns import lazy_pattern
 
 _SAMPLES = frozenset(
     {
@@ -29,25 +30,25 @@ _SAMPLES = frozenset(
     }
 )
 """Folders whose files are there to be read by a program, or filled in, not to be run where they are."""
-_MARKS = re.compile(r"[{}%$\[\]<>]")
+_MARKS = lazy_pattern(r"[{}%$\[\]<>]")
 # Names that tools give to what they make, and people to what they keep to themselves.
-_MADE = re.compile(
+_MADE = lazy_pattern(
     r"^\.|^[$+]|_pb2?\b|_pb2_grpc|version|generated|^_?gen(?:_|$)|_gen$|parsetab|lextab|^ui_|_ui$|_rc$|local|secret"
     r"|credential|^_build|^_about|^(?:dist|build|out|pkg|node_modules|coverage)$",
     re.IGNORECASE,
 )
 # Files that say what a build makes, in the folder of what they build or in one above.
-_BUILD = re.compile(
+_BUILD = lazy_pattern(
     r"pyproject\.toml|setup\.(?:py|cfg)|hatch\w*\.(?:py|toml)|build\.(?:py|rs|zig|gradle)|Cargo\.toml|CMakeLists\.txt"
     r"|meson\.build|BUILD(?:\.bazel)?|(?:GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml|Dockerfile|tox\.ini|noxfile\.py"
     r"|MANIFEST\.in|package\.json|[jt]sconfig[\w.]*\.json|[\w.-]+\.config\.[cm]?[jt]s|codegen\.\w+|buf\.gen\.yaml"
 )
 # What turns other languages into modules, whose names begin with an underscore as a rule.
-_COMPILES = re.compile(
+_COMPILES = lazy_pattern(
     r"maturin|pyo3|rust|scikit-build|cmake|meson|mypyc|cython|ext[-_]modules|Extension\(|cffi|pybind|nanobind|swig",
     re.IGNORECASE,
 )
-_COMPILED = re.compile(r"\*\.(?:d\.ts|[cm]?jsx?|map)(?:\.map)?")
+_COMPILED = lazy_pattern(r"\*\.(?:d\.ts|[cm]?jsx?|map)(?:\.map)?")
 """Patterns of what is made of a file of the same name next to it: without that there is nothing to make it of."""
 
 

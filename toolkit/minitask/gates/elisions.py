@@ -10,6 +10,7 @@ import re
 from functools import cache
 
 from minitask.gates.hints import may_elide
+from minitask.patterns import lazy_pattern
 
 # The long patterns are compiled where a line calls for them: that takes longer than all else in a small task.
 
@@ -17,19 +18,19 @@ LONGEST = 160
 """Characters above which a line is prose, whatever it says."""
 
 # What starts a comment in any language, and what may end one.
-_LEADER = re.compile(
+_LEADER = lazy_pattern(
     r"\s*(?:\{/\*+|/\*+|//+!?|<!--+|<%#|<%--|\{#|\{\{!-*|#+|--+|;+|%+|\(\*|\*+(?=\s)|::|rem\s)",
     re.IGNORECASE,
 )
-_TRAILER = re.compile(r"(?:\*+/\s*\}?|--+>|-*%>|#\}|-*\}\}|\*\))\s*$")
-_DOTS = re.compile(r"\.{3,}|…|(?:\. ){2,}\.")
+_TRAILER = lazy_pattern(r"(?:\*+/\s*\}?|--+>|-*%>|#\}|-*\}\}|\*\))\s*$")
+_DOTS = lazy_pattern(r"\.{3,}|…|(?:\. ){2,}\.")
 # Brackets and quotes around words, which say nothing here.
-_AROUND = re.compile(r"[()\[\]{}<>*_`\"“”']+")
+_AROUND = lazy_pattern(r"[()\[\]{}<>*_`\"“”']+")
 # A spread or variadic: three dots and a name, with nothing between.
-_SPREAD = re.compile(r"[({\[\s]*\.\.\.(?!unchanged|omitted)[a-z]\w*[,;:)}\]>\s]*", re.IGNORECASE)
+_SPREAD = lazy_pattern(r"[({\[\s]*\.\.\.(?!unchanged|omitted)[a-z]\w*[,;:)}\]>\s]*", re.IGNORECASE)
 # What no note in words has: a line with it is code, or data.
-_CODELIKE = re.compile(r"[=\"'`;]")
-_BRACKETED = re.compile(r"[(\[{<].*[)\]}>]")
+_CODELIKE = lazy_pattern(r"[=\"'`;]")
+_BRACKETED = lazy_pattern(r"[(\[{<].*[)\]}>]")
 
 _CODE = (
     r"(?:code(?:base)?|source|files?|modules?|functions?|methods?|class(?:es)?|imports|includes|implementations?|"
@@ -112,7 +113,7 @@ def _trailing() -> re.Pattern[str]:
 
 
 # Between dots on both sides, a word for code will do: `// ... imports ...`.
-_ENCLOSED = re.compile(rf"(?:[\w./-]+ ){{0,2}}?{_CODE}|existing|unchanged|rest|same")
+_ENCLOSED = lazy_pattern(rf"(?:[\w./-]+ ){{0,2}}?{_CODE}|existing|unchanged|rest|same")
 
 
 def is_elision(line: str) -> bool:

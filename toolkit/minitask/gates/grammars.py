@@ -13,32 +13,33 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from minitask.gates.fault import Flaw, quoted
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
-_EVERYTHING = re.compile("")
+_EVERYTHING = lazy_pattern("")
 # Names that JavaScript keeps, exported under themselves (`catch_ as catch`); attributes behind `export * from`;
 # phases of imports; `accessor` fields; escapes that only a tagged template may have.
-_JAVASCRIPT_GAPS = re.compile(
+_JAVASCRIPT_GAPS = lazy_pattern(
     r"\bas\s+(?:break|case|catch|class|const|continue|debugger|delete|do|else|enum|export|extends|false|finally|for|"
     r"function|if|import|in|instanceof|new|null|return|super|switch|this|throw|true|try|typeof|var|void|while|with)\b"
     r"|\bexport\s*\*[^;\n]{0,300}\bwith\s*\{"
     r"|\bimport\s+(?:defer|source)\s|\baccessor\s+[\w#\[]|\\[ux](?![0-9a-fA-F{])"
 )
 # Flow: types in a .js file, announced by a pragma or by how they are imported.
-_FLOW = re.compile(r"@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b", re.MULTILINE)
+_FLOW = lazy_pattern(r"@(?:no)?flow\b|^(?:import|export)\s+(?:type|typeof|opaque)\b", re.MULTILINE)
 # `new` of a value, and a group that ends on the line of its last constant.
-_GO_GAPS = re.compile(r"\bnew\([^)\n]{0,300}[\d\"'`(.&]|\b(?:const|var|type)\s*\([^\n)]*[^\s(]")
+_GO_GAPS = lazy_pattern(r"\bnew\([^)\n]{0,300}[\d\"'`(.&]|\b(?:const|var|type)\s*\([^\n)]*[^\s(]")
 # Imports of modules, statements before `super(…)`, unnamed patterns (`A _, B _ ->`), and record patterns with a
 # qualified name (`case A.B(C d) ->`).
-_JAVA_GAPS = re.compile(
+_JAVA_GAPS = lazy_pattern(
     r"\bimport\s+module\b|[;}]\s*(?:super|this)\s*\(|\bcase\b[^;{}]{0,300}\b_\b|\(\s*_\b|\bcase\s+\w+\s*\.[\w.\s]{0,300}\("
 )
 # Macros that match anything, unstable Rust (`box x`, `impl const`, `auto trait`, `macro m`, features), attributes on
 # expressions, `safe fn`, bounds that are empty, `raw` as a name, and `fn(&_)`.
-_RUST_GAPS = re.compile(
+_RUST_GAPS = lazy_pattern(
     r"macro_rules!|\w!\s*[\[({]\s*[~$]|~const|\[const\]|#!\[feature|\bbox\s+[\w(]|\braw\b(?!\s+(?:const|mut)\b)|\bauto\s+trait\b"
     r"|\bdefault\s+(?:impl|fn|unsafe|const|type|async)\b|\bmacro\s+\w|\bsafe\s+(?:fn|static)\b|\]\s*:\s*[,{]"
     r"|\bimpl\b[^{;]{0,300}\s(?:const|!)|[=(,]\s*(?:&mut\s+)?#\[|\bfn\s*\(\s*&\s*_|\binclude!"
@@ -78,7 +79,7 @@ GRAMMARS = {
 _DEEPEST = 300
 """How many `<` may stand open: beyond, the memory that some grammars take grows with their square."""
 # What ends whatever a `<` may have opened.
-_ENDS = re.compile(r"[>;{}()]")
+_ENDS = lazy_pattern(r"[>;{}()]")
 _STEPS, _STEPS_PER_CHARACTER = 1_000, 0.03
 """How often a parser may report progress before it is stopped; real files need half of it, some soup a thousandfold."""
 _CHUNK = 1 << 16

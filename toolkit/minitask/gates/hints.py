@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
+from minitask.patterns import lazy_pattern
+
 JUDGED = frozenset(
     {
         *(".json", ".py", ".pyi", ".toml", ".yaml", ".yml", ".go", ".rs", ".java"),
@@ -13,13 +15,13 @@ JUDGED = frozenset(
 )
 """The endings of files whose syntax can be told."""
 # A word or mark that every phrase has which stands for code that is left out.
-_ELISION = re.compile(
-    r"\.\.\.|…|\. \. \.|rest\b|remain|other|existing|previous|original|current|same|unchanged|untouched|unmodified|"
+_ELISION = lazy_pattern(
+    r"\.\.\.|…|\. \. \.|rest\b|remain|\bother|existing|previous|original|current|same|unchanged|untouched|unmodified|"
     r"omitted|elided|snipped|not shown|intact|identical|as before|as it was|changes",
     re.IGNORECASE,
 )
-_PYTHON_IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]", re.MULTILINE)
-_RELATIVE_PATH = re.compile(r"""["'`]\.\.?(?:/|["'`])""")
+_PYTHON_IMPORT = lazy_pattern(r"^[ \t]*(?:from|import)[ \t]", re.MULTILINE)
+_RELATIVE_PATH = lazy_pattern(r"""["'`]\.\.?(?:/|["'`])""")
 _IMPORTS = {
     ".py": _PYTHON_IMPORT,
     **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"), _RELATIVE_PATH),

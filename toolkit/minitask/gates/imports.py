@@ -19,6 +19,7 @@ from minitask.gates.grammars import GRAMMARS
 from minitask.gates.javascript_imports import find_missing_javascript, javascript_wants
 from minitask.gates.missing import Missing, Wanted
 from minitask.gates.python_imports import find_missing_python, python_wants
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
 Find = Callable[[str, str, Candidate], Iterator[Missing]]
@@ -26,7 +27,7 @@ Want = Callable[[str, str], Wanted]
 
 _REMEDY = "import what is there, or create it in this change"
 # Comments that say that a tool does not find an import either.
-_KNOWN = re.compile(
+_KNOWN = lazy_pattern(
     r"(?:#|//).*(?:type: ?ignore|pyright: ?ignore|import-error|no-name-in-module|E0401|E0611|@ts-)"
 )
 

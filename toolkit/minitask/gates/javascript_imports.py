@@ -5,7 +5,6 @@ Only paths are judged, and generously: any ending may be one that a bundler know
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname, normpath, splitext
 from typing import TYPE_CHECKING
@@ -15,18 +14,19 @@ from minitask.gates.doubts import may_be_made
 from minitask.gates.grammars import GRAMMARS, parsed
 from minitask.gates.missing import Missing, Wanted, did_you_mean
 from minitask.gates.syntax import LARGEST
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_SPECIFIER = re.compile(r"""(["'`])(\.{1,2}(?:/[^"'`\\\n]*)?)\1""")
+_SPECIFIER = lazy_pattern(r"""(["'`])(\.{1,2}(?:/[^"'`\\\n]*)?)\1""")
 # What a bundler, not a path, is told: `?raw`, `!loader`, `*`, `${…}`, an alias of a route.
-_TOLD = re.compile(r"[?!*${}#|%<>]")
+_TOLD = lazy_pattern(r"[?!*${}#|%<>]")
 _SCRIPTS = frozenset({".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts"})
 _STYLES = frozenset({".css", ".scss", ".sass", ".less", ".styl"})
 # Files that go with a module of the name, and are none.
-_BESIDE = re.compile(r"^(?:bench|cy|e2e|map|md|mdx|snap|spec|stories|story|test|tests)\b")
+_BESIDE = lazy_pattern(r"^(?:bench|cy|e2e|map|md|mdx|snap|spec|stories|story|test|tests)\b")
 _STATEMENTS = frozenset({"import_statement", "export_statement", "import_require_clause"})
 _DEEPEST = 200
 

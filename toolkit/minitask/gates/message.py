@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from minitask.errors import EditError
 from minitask.ledger.record import FileRecord
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, Spec
 from minitask.words import one_line
 
@@ -30,9 +31,9 @@ characters, then, only where it helps, an empty line and one short paragraph. Th
 Reply with the message and nothing else."""
 LONGEST_SUBJECT = 100
 LONGEST_BODY = 2_000
-_SUBJECT = re.compile(rf"^({'|'.join(TYPES)})(\([^()\s][^()]*\))?!?: \S.*$")
-_TRAILER = re.compile(r"^[A-Za-z][A-Za-z0-9-]*: ")
-_FENCE = re.compile(r"^```\w*\n(.*?)\n?```$", re.DOTALL)
+_SUBJECT = lazy_pattern(rf"^({'|'.join(TYPES)})(\([^()\s][^()]*\))?!?: \S.*$")
+_TRAILER = lazy_pattern(r"^[A-Za-z][A-Za-z0-9-]*: ")
+_FENCE = lazy_pattern(r"^```\w*\n(.*?)\n?```$", re.DOTALL)
 _VERBS = (
     ("fix", ("fix", "repair", "mend", "correct", "bug")),
     ("test", ("test", "tests")),

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from minitask.gates.python_syntax import _WARNINGS
 from minitask.gates.syntax import LARGEST
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 Imports = ast.Import | ast.ImportFrom
@@ -19,9 +20,9 @@ _MODULES = (
     r"modules\[[^\]\n]*\]\s*=(?!=)|modules\.(?:setdefault|update|__setitem__)|=\s*sys\.modules\s*$"
     r"|\(\s*sys\.modules\b|__path__|meta_path|path_hooks"
 )
-MODULE_TRICKS = re.compile(_MODULES, re.MULTILINE)
+MODULE_TRICKS = lazy_pattern(_MODULES, re.MULTILINE)
 """Ways to have modules that are no files, or are files elsewhere."""
-_NAME_TRICKS = re.compile(
+_NAME_TRICKS = lazy_pattern(
     rf"\bglobals\s*\(|\b(?:vars|locals)\s*\(\s*\)\s*(?:\[|\.)|^\s*exec\s*\(|modules\[\s*__name__"
     rf"|\b_convert_\s*\(|\bglobal_enum\b|\(\s*__name__\s*,|\(\s*__name__\s*\)\s*\.__|{_MODULES}",
     re.MULTILINE,

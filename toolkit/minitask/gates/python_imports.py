@@ -23,24 +23,25 @@ from minitask.gates.python_bindings import (
     imports,
     parsed_python,
 )
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 _ROOTS = ("", "src", "lib", "python")
 """Folders that a search for modules may start from, below any that the file is in."""
-_DATA = re.compile(
+_DATA = lazy_pattern(
     r"\.(?:bak|cfg|csv|css|html?|ini|js|json|log|md|orig|rst|sql|toml|txt|xml|ya?ml)$"
 )
-_PATHS = re.compile(r"sys\.(?:path|modules)|importorskip|__path__")
+_PATHS = lazy_pattern(r"sys\.(?:path|modules)|importorskip|__path__")
 # What marks the folder of a project of its own, which need not see the packages of the repository's root.
-_PROJECT = re.compile(
+_PROJECT = lazy_pattern(
     r"pyproject\.toml|setup\.(?:py|cfg)|requirements.*\.txt|Pipfile|Dockerfile|manage\.py|tox\.ini"
 )
-_DEPENDENCIES = re.compile(
+_DEPENDENCIES = lazy_pattern(
     r"pyproject\.toml|setup\.(?:py|cfg)|.*requirements.*|constraints.*|Pipfile|.*\.lock|environment.*\.ya?ml|tox\.ini"
     r"|noxfile\.py|Dockerfile"
 )
 # Lines of a project's own packages among its settings.
-_LISTS = re.compile(
+_LISTS = lazy_pattern(
     r"^\W*(?:exclude|files|include|known[-_]first[-_]party|module\w*|mypy_path|packages|py[-_]modules|root_packages?"
     r"|source|src|testpaths|where)\s*=.*$",
     re.MULTILINE,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from threading import Lock
 
 from minitask.gates.fault import Flaw, printable
+from minitask.patterns import lazy_pattern
 
 _WARNINGS = Lock()
 """Warnings are switched off for a whole process; two threads that did it at once could leave them off."""
@@ -17,15 +17,15 @@ _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Forms that a later version brought, on the line that ours stumbles over: all of a file may be right then.
 _LATER = (
     # `type Name = …`, `def f[T](…)`, `class C[T]:`
-    ((3, 12), re.compile(r"^\s*type\s+\w+.*=|^\s*(?:async\s+)?(?:def|class)\s+\w+\s*\[")),
+    ((3, 12), lazy_pattern(r"^\s*type\s+\w+.*=|^\s*(?:async\s+)?(?:def|class)\s+\w+\s*\[")),
     # The f-string's own quote within its braces, or braces that the line does not close.
-    ((3, 12), re.compile(r"""\b[rR]?[fF][rR]?(?P<mark>["']).*\{[^}]*(?:(?P=mark)|$)""")),
+    ((3, 12), lazy_pattern(r"""\b[rR]?[fF][rR]?(?P<mark>["']).*\{[^}]*(?:(?P=mark)|$)""")),
     # `def f[T = int]`, a default of a type parameter.
-    ((3, 13), re.compile(r"^\s*(?:(?:async\s+)?def|class|type)\s+\w+\s*\[.*=.*\]")),
+    ((3, 13), lazy_pattern(r"^\s*(?:(?:async\s+)?def|class|type)\s+\w+\s*\[.*=.*\]")),
     # `except A, B:`
-    ((3, 14), re.compile(r"^\s*except\*?\s+[\w.]+\s*,")),
+    ((3, 14), lazy_pattern(r"^\s*except\*?\s+[\w.]+\s*,")),
     # t"…"
-    ((3, 14), re.compile(r"""\b[rR]?[tT][rR]?["']""")),
+    ((3, 14), lazy_pattern(r"""\b[rR]?[tT][rR]?["']""")),
 )
 
 

@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 from minitask.edits.grammar import parse_script
 from minitask.edits.model import EditScript, SearchReplace
 from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
 from minitask.values import dataclass
@@ -43,11 +44,11 @@ new lines
 - a whole file: the same info string, then its content
 Change no other files than the diff does. Do not rewrite what is right, and add nothing that no criterion asks for."""
 NO_CRITERIA = ("the task is done as it says, and nothing else is changed",)
-_LINE = re.compile(
+_LINE = lazy_pattern(
     r"^\W*(?:criterion\s+)?(\d{1,6})\W{1,9}(pass|fail|mend)(?:ed|es|s)?\b[\s:,.\u2013\u2014-]*(.*)$",
     re.IGNORECASE,
 )
-_PLACE = re.compile(r"^`?([^\s`:]+:\d+(?:-\d+)?)`?[\s:,.\u2013\u2014-]*(.*)$")
+_PLACE = lazy_pattern(r"^`?([^\s`:]+:\d+(?:-\d+)?)`?[\s:,.\u2013\u2014-]*(.*)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,20 @@ from minitask.edits.grammar import parse_script, paths_written
 from minitask.edits.model import Edit, EditScript, Operation, SearchReplace, Verb
 from minitask.errors import EditError
 from minitask.gates.fault import Fault, Proposal
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
 SMALLEST = 40
 """Lines, not counting blank ones, below which a file is too small to judge."""
 # Words of a title, step, criterion or note that ask for less.
-_LESS = re.compile(
+_LESS = lazy_pattern(
     r"\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|drop(?:s|ped|ping)?|mov(?:e[sd]?|ing)|extract\w*|"
     r"split(?:s|ting)?|shr[iua]nk\w*|reduc\w+|simplif\w+|re-?writ\w+|rewrote|replac\w+|empt(?:y|ie[sd]|ying)|"
     r"strip(?:s|ped|ping)?|trim(?:s|med|ming)?|clean(?:s|ed|ing|up)?|de-?dup\w*)\b",
     re.IGNORECASE,
 )
 # Code within prose, whose names (`text.strip()`) ask for nothing.
-_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+_CODE = lazy_pattern(r"```.*?```|`[^`\n]*`", re.DOTALL)
 _REMEDY = "reply with the whole file, or with edits of the lines that change"
 
 

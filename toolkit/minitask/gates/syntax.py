@@ -15,6 +15,7 @@ from minitask.gates.data_syntax import find_json_flaw, find_toml_flaw, find_yaml
 from minitask.gates.fault import Fault, Flaw, Proposal
 from minitask.gates.grammars import GRAMMARS, find_grammar_flaw
 from minitask.gates.python_syntax import find_python_flaw
+from minitask.patterns import lazy_pattern
 
 Check = Callable[[str], Flaw | None]
 
@@ -31,11 +32,11 @@ _CHECKS: dict[str, tuple[str, Check]] = {
 _REMEDY = "correct it, and reply with complete code that leaves nothing out"
 
 # Statements and tags of Jinja, Liquid, Twig, ERB, EJS or JSP: `{% if x %}`, `<% end %>`, `<?php`.
-_TEMPLATE = re.compile(r"\{%-?[ \t]{0,9}\w[^\n]{0,300}?%\}|<%[^\n]{0,300}?%>|<\?php")
+_TEMPLATE = lazy_pattern(r"\{%-?[ \t]{0,9}\w[^\n]{0,300}?%\}|<%[^\n]{0,300}?%>|<\?php")
 # `{{ value }}`, which a template of data holds where a value belongs; `${{` is GitHub's, and no template.
-_MUSTACHE = re.compile(r"(?<!\$)\{\{")
+_MUSTACHE = lazy_pattern(r"(?<!\$)\{\{")
 # Files named .json whose readers allow comments and trailing commas.
-_LENIENT_JSON = re.compile(
+_LENIENT_JSON = lazy_pattern(
     r"""(?:^|/)(?:
         \.(?:vscode|devcontainer|zed)/.*
       | (?:ts|js)config[^/]*\.json

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from minitask.errors import EditError
 from minitask.gates.review import FENCE
+from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Spec
 from minitask.values import dataclass
@@ -27,7 +28,7 @@ For everything that is to be mended, add a spec below, each in a fence of four b
 
 {template}"""
 LONGEST_LINE = 2_000
-_WORDS = re.compile(r"(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)", re.IGNORECASE)
+_WORDS = lazy_pattern(r"(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

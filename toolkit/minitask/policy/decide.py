@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Diagnostic, Severity, Spec
 from minitask.values import dataclass
 
@@ -22,8 +23,8 @@ MANY_TASKS = 5
 ALIKE = 0.8
 """The share of common words from which on two tasks are the same edit at another place."""
 VAGUE, READS_MANY = "W403", "W405"
-_BESIDE = re.compile(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
-_WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+_BESIDE = lazy_pattern(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+_WORD = lazy_pattern(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
 class Verdict(StrEnum):

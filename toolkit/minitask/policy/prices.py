@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
 from minitask.ledger.usage import Usage
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ Overrides = Mapping[str, Mapping[str, object]]
 UNPRICED = "unpriced"
 FROM_CONFIG = "config"
 _MILLION = Decimal(1_000_000)
-_SIZE_TAG = re.compile(r":\d+(\.\d+)?[bm]\b", re.IGNORECASE)
+_SIZE_TAG = lazy_pattern(r":\d+(\.\d+)?[bm]\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,12 @@ DeepSeek.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 
+from minitask.patterns import lazy_pattern
+
 _WORD = r"(?:[A-Z]*[^\W\d_A-Z]+|[A-Z]+)"
-_PIECE = re.compile(
+_PIECE = lazy_pattern(
     rf"(?P<spaced> {_WORD})"
     rf"|(?P<bare>{_WORD})"
     rf"|(?P<marked>(?:[^\w\r\n]|_){_WORD})"
@@ -29,9 +30,9 @@ _PIECE = re.compile(
     r"|(?P<marks> ?(?:[^\s\w]|_)+[\r\n/]*)"
     r"|(?P<blank>\s*[\r\n]+|\s+(?!\S)|\s)"
 )
-_LONG_MARKS = re.compile(r"([!-/:-@\[-`{-~])(?!\1)[!-/:-@\[-`{-~]{2,}")
-_FOREIGN_LETTER = re.compile(r"[^\W\d_\x00-\x7f]")
-_FOREIGN_MARK = re.compile(r"[^\w\s\x00-\x7f]")
+_LONG_MARKS = lazy_pattern(r"([!-/:-@\[-`{-~])(?!\1)[!-/:-@\[-`{-~]{2,}")
+_FOREIGN_LETTER = lazy_pattern(r"[^\W\d_\x00-\x7f]")
+_FOREIGN_MARK = lazy_pattern(r"[^\w\s\x00-\x7f]")
 
 _WEIGHTS = {
     "spaced": 1.05,

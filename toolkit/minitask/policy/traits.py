@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import ExpectationKind, FileAction, Spec
 from minitask.values import dataclass
 
@@ -12,8 +13,8 @@ TOKENS_PER_LINE = 10
 LIKELY_OUTPUT_TOKENS = 1_500
 """How long an answer is taken to be where the spec gives no hint; with 6,000 tokens of input, a typical task."""
 UNRATED = "unrated"
-_LINES_FIELD = re.compile(r"estimated lines", re.IGNORECASE)
-_ABOUT_LINES = re.compile(
+_LINES_FIELD = lazy_pattern(r"estimated lines", re.IGNORECASE)
+_ABOUT_LINES = lazy_pattern(
     r"~\s*(\d[\d,]{0,8})\s+lines\b|\babout\s+(\d[\d,]{0,8})\s+lines\b", re.IGNORECASE
 )
 

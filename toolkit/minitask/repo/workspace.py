@@ -12,12 +12,13 @@ import shutil
 from pathlib import Path
 
 from minitask.errors import MachineError
+from minitask.patterns import lazy_pattern
 from minitask.repo import survivors
 from minitask.repo.git import Git
 from minitask.repo.repository import Repository
 from minitask.values import dataclass
 
-_GLOB = re.compile(r"[*?\[\]\\ ]")
+_GLOB = lazy_pattern(r"[*?\[\]\\ ]")
 """What has a meaning in a pattern of git's, or is dropped at its end."""
 STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from minitask.patterns import lazy_pattern
 from minitask.reports.graph_svg import render_svg
 from minitask.reports.tones import TONES, tone_of
 from minitask.run.projects.collisions import MOST_PAIRS, Collision, Collisions
@@ -14,7 +14,7 @@ from minitask.run.projects.picture import Node, Picture, Tie
 from minitask.words import counted, one_line
 
 MOST_NAMES = 8
-_SYNTAX = re.compile(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
+_SYNTAX = lazy_pattern(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
 """Whatever Mermaid, or the Markdown in it, might take for syntax is in the group."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 from minitask.errors import MinitaskError, UsageError
 from minitask.ledger.record import TaskResult
+from minitask.patterns import lazy_pattern
 from minitask.repo import advance, locks, refs, sandbox, workspace
 from minitask.repo.cache import Cache
 from minitask.repo.database import Database, open_database
@@ -29,7 +29,7 @@ from minitask.settings import Settings
 from minitask.spec.paths import check_path
 from minitask.values import dataclass
 
-BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/.]$")
+BAD_REF = lazy_pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/.]$")
 """What git-check-ref-format(1) forbids in a ref's name."""
 
 

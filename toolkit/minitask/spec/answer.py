@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
 from minitask.spec.names import slug
@@ -21,8 +22,8 @@ RULE = "---"
 LONGEST_SLUG = 60
 FRONT_LINES = 30
 """How far above a heading its front matter may begin."""
-_PATH = re.compile(r"(?:^|\s)path=\"?([^\"\s]+)")
-_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.md$")
+_PATH = lazy_pattern(r"(?:^|\s)path=\"?([^\"\s]+)")
+_NAME = lazy_pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.md$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Expectation, ExpectationKind
 
 FORMS = (
@@ -11,11 +12,11 @@ FORMS = (
     "`fails before`"
 )
 
-_COMMENT = re.compile(r"#+\s*expect\s*:(?P<said>.*)", re.IGNORECASE | re.DOTALL)
-_EXIT = re.compile(r"exit\s+(?:code\s+)?([0-9]{1,3})", re.IGNORECASE)
-_EXACT = re.compile(r"output\s+(-?[0-9]{1,15})", re.IGNORECASE)
-_ABOUT = re.compile(r"output\s+~\s*(-?[0-9]{1,15})\s*(?:±|\+/?-)\s*([0-9]{1,15})", re.IGNORECASE)
-_CONTAINS = re.compile(
+_COMMENT = lazy_pattern(r"#+\s*expect\s*:(?P<said>.*)", re.IGNORECASE | re.DOTALL)
+_EXIT = lazy_pattern(r"exit\s+(?:code\s+)?([0-9]{1,3})", re.IGNORECASE)
+_EXACT = lazy_pattern(r"output\s+(-?[0-9]{1,15})", re.IGNORECASE)
+_ABOUT = lazy_pattern(r"output\s+~\s*(-?[0-9]{1,15})\s*(?:±|\+/?-)\s*([0-9]{1,15})", re.IGNORECASE)
+_CONTAINS = lazy_pattern(
     r"output\s+contains\s+(?:\"(?P<double>(?:[^\"\\]|\\.)+)\"|'(?P<single>[^']+)'|“(?P<curly>[^”]+)”)",
     re.IGNORECASE,
 )

@@ -9,39 +9,40 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE, code_text
 from minitask.spec.model import FileAction, FileRef, LineRange
 from minitask.values import dataclass
 
-_NOTHING = re.compile(
+_NOTHING = lazy_pattern(
     r"[(\[]?(?:none|n/?a|nothing)[.,;:)\]]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",
     re.IGNORECASE,
 )
-_VERB_PREFIX = re.compile(
+_VERB_PREFIX = lazy_pattern(
     r"\**(create|new|modify|edit|update|read|delete|remove|test)\**\s*:\**\s*", re.IGNORECASE
 )
-_ENUMERATION = re.compile(r"(?P<note>.*?)\s*(?:[,;&+]|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL)
-_BARE_END = re.compile(r"\s+\(|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
-_BARE_LIST = re.compile(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
+_ENUMERATION = lazy_pattern(r"(?P<note>.*?)\s*(?:[,;&+]|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL)
+_BARE_END = lazy_pattern(r"\s+\(|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
+_BARE_LIST = lazy_pattern(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
 _DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
 _NUMBERS = rf"[0-9]+(?:{_DASH}L?[0-9]+)?"
-_SUFFIX = re.compile(rf"(?P<path>.+?)(?::|#L)(?P<lines>{_NUMBERS}(?:,\s*{_NUMBERS})*)")
-_IN_SUFFIX = re.compile(rf"(?P<start>[0-9]+)(?:{_DASH}L?(?P<end>[0-9]+))?")
+_SUFFIX = lazy_pattern(rf"(?P<path>.+?)(?::|#L)(?P<lines>{_NUMBERS}(?:,\s*{_NUMBERS})*)")
+_IN_SUFFIX = lazy_pattern(rf"(?P<start>[0-9]+)(?:{_DASH}L?(?P<end>[0-9]+))?")
 _RANGE = rf"~?(?P<start>[0-9]+)(?:\s*(?:{_DASH}|\bto\b|\bthrough\b)\s*(?P<end>[0-9]+))?"
-_FIRST = re.compile(rf"\blines?:?\s+{_RANGE}", re.IGNORECASE)
-_FURTHER = re.compile(
+_FIRST = lazy_pattern(rf"\blines?:?\s+{_RANGE}", re.IGNORECASE)
+_FURTHER = lazy_pattern(
     rf"\s*(?:[,;&]|\band\b|,\s*and\b)\s*(?:lines?\s+)?{_RANGE}"
     r"(?=\s*(?:$|[,;:.)&]|and\b|only\b|[-–—]\s))",
     re.IGNORECASE,
 )
-_OPEN_END = re.compile(
+_OPEN_END = lazy_pattern(
     r"[^\s,;:.)\]&'’\"”`*_|!]|\.\.|:[0-9]|\s*(?:to|until|[-–—])\s*(?:the\s+)?(?:end|eof|bottom)\b"
     r"|\s+onwards?\b",
     re.IGNORECASE,
 )
-_OPTIONAL = re.compile(r"\boptional(?:ly)?\b", re.IGNORECASE)
-_ACTION_WORD = re.compile(
+_OPTIONAL = lazy_pattern(r"\boptional(?:ly)?\b", re.IGNORECASE)
+_ACTION_WORD = lazy_pattern(
     r"\s*(create|new|edit|modify|update|change|delete|remove)\b(?P<more>.*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -84,7 +85,7 @@ _WRITE_KEYS = {
     "files",
     "files to touch",
 }
-_LIST_KEY = re.compile(r"files? (?:to )?(?P<verbs>.+)")
+_LIST_KEY = lazy_pattern(r"files? (?:to )?(?P<verbs>.+)")
 _LARGEST = 9  # digits of a line number
 
 

@@ -6,13 +6,13 @@ keys given twice, aliases, dates that turn into objects, octal numbers, nesting 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Options, Tier
 from minitask.spec.problems import Problem
 from minitask.spec.schema import check_options
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _FENCE = "---"
 _MAX_CHARACTERS = 8_000  # libyaml's parser overflows the C stack at some 20,000 nested brackets
 _MAX_DEPTH = 8
-_INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]{0,17})")
-_FLOAT = re.compile(r"[-+]?[0-9]{1,18}\.[0-9]{0,18}")
+_INT = lazy_pattern(r"[-+]?(?:0|[1-9][0-9_]{0,17})")
+_FLOAT = lazy_pattern(r"[-+]?[0-9]{1,18}\.[0-9]{0,18}")
 _TRUE = {"yes", "true", "on"}
 _HINT = "write `key: value` lines between two lines of `---`"
 

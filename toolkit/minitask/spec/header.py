@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import field, replace
 from decimal import Decimal
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import find_action, parse_refs
 from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE
@@ -16,17 +17,17 @@ from minitask.values import dataclass
 
 _TOKEN_KEYS = {"estimated tokens", "tokens", "token estimate"}
 _COST_KEYS = {"estimated cost", "cost"}
-_COUNT = re.compile(
+_COUNT = lazy_pattern(
     r"~?(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?)\s*(?P<unit>[km]?)\s*(?:tokens?\s+)?(?P<side>in|out)(?:put)?\b",
     re.IGNORECASE,
 )
-_MONEY = re.compile(
+_MONEY = lazy_pattern(
     r"[~≈]?\s*\$?\s*(?P<number>[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)\s*(?:usd)?"
     r"(?:\s+(?:total|per task))?(?:\s*\([^()]*\))?",
     re.IGNORECASE,
 )
-_LEFT_OVER = re.compile(r"\b(?:tokens?|total|per task)\b|[\s+/,;&|()~]", re.IGNORECASE)
-_MONEY_AFTER = re.compile(r"\s*(?:=|\()\s*(?P<money>\$[0-9.,]+)\)?\s*")
+_LEFT_OVER = lazy_pattern(r"\b(?:tokens?|total|per task)\b|[\s+/,;&|()~]", re.IGNORECASE)
+_MONEY_AFTER = lazy_pattern(r"\s*(?:=|\()\s*(?P<money>\$[0-9.,]+)\)?\s*")
 _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 _DIGITS = 15
 

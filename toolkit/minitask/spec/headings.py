@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 TASK = "task"
@@ -57,7 +58,7 @@ _LONGEST = 1_000
 
 _PREFIX = r"[^A-Za-z0-9\[]*(?:[0-9]+[^A-Za-z0-9\s]+\s+[^A-Za-z0-9\[]*)?"
 _MARKS = r"[*_`]*"
-_TASK_HEADING = re.compile(
+_TASK_HEADING = lazy_pattern(
     _PREFIX + r"mini[\s_-]?task\b" + _MARKS + r"\s*(?:\#|no\.?\s)?\s*"
     r"(?:(?P<number>[0-9]+(?:[.-][0-9]+)*[A-Za-z]?(?![A-Za-z0-9])|\[[^\]]*\])[\uFE0F\u20E3]*(?:\s*(?:of|/)\s*[0-9]+)?"
     + _MARKS
@@ -66,12 +67,12 @@ _TASK_HEADING = re.compile(
     + r"\s*(?P<title>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
-_CONTAINER_HEADING = re.compile(
+_CONTAINER_HEADING = lazy_pattern(
     _PREFIX
     + r"mini[\s_-]?project\b\s*(?:\#?[0-9]+[A-Za-z]?\b\s*[:.–—-]?|[:–—-]|$)\s*(?P<title>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
-_SECTION_NAME = re.compile(
+_SECTION_NAME = lazy_pattern(
     _PREFIX + r"(?P<name>[A-Za-z]+(?:[ _-][A-Za-z]+)*)[^A-Za-z0-9:(\[]*(?:\([^()]*\)|\[[^\[\]]*\])?"
     r"[^A-Za-z0-9:(\[]*(?:(?::|(?<=\s)[-–—]\s)[*_]*(?P<rest>.*))?$",
     re.DOTALL,

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import re
 
-CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+from minitask.patterns import lazy_pattern
 
-_MARK = re.compile(
+CODE = lazy_pattern(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")
+
+_MARK = lazy_pattern(
     r"\\([!-/:-@\[-`{-~])"  # an escaped punctuation mark
     r"|(?<!`)(`+)(?!`)(.+?)(?<!`)\2(?!`)"  # a code span
     r"|\*+|~~|`|_+(?=`)|(?<=`)_+"
 )
-_SPECIAL = re.compile(r"[\\`*\[<~#>]|_(?=`)|(?<=`)_")
-_BLOCK_START = re.compile(r"([-+=]|[0-9]+(?=[.)]))")
-_LABEL = re.compile(
+_SPECIAL = lazy_pattern(r"[\\`*\[<~#>]|_(?=`)|(?<=`)_")
+_BLOCK_START = lazy_pattern(r"([-+=]|[0-9]+(?=[.)]))")
+_LABEL = lazy_pattern(
     r"[^\x00-\x7f]*[ \t]*\*\*(?P<key>[^*\n]{1,80}?)(?::[ \t]*\*\*|\*\*[ \t]*:)(?P<value>.*)",
     re.DOTALL,
 )
-_NEXT_LABEL = re.compile(
+_NEXT_LABEL = lazy_pattern(
     r"(?<![ \t])[ \t]+\|[ \t]+(?=\*\*[^*\n]{1,80}?(?::[ \t]*\*\*|\*\*[ \t]*:))"
 )
 

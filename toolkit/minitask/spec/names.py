@@ -9,6 +9,8 @@ from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from minitask.patterns import lazy_pattern
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,7 +20,7 @@ SPECS_FOLDER = "mini-projects"
 MAX_COMPONENT = 80
 MAX_SLUG = 48
 
-_FOREIGN = re.compile(r"[^A-Za-z0-9._-]")
+_FOREIGN = lazy_pattern(r"[^A-Za-z0-9._-]")
 
 
 def project_of(spec: Spec, *, siblings: int = 1) -> str:

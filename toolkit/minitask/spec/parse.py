@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.agreement import check_agreement, check_numbers
 from minitask.spec.frontmatter import FrontMatter, parse_front_matter
 from minitask.spec.header import Header, merge_headers, parse_header
@@ -32,8 +33,8 @@ from minitask.spec.problems import Problem
 from minitask.spec.sections import Piece, RawTask, read_tasks
 from minitask.spec.shell import is_shell, split_commands
 
-_BOX = re.compile(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)
-_PATH_IN_INFO = re.compile(r"(?:^|\s)path=")
+_BOX = lazy_pattern(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)
+_PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")
 
 
 def parse_file(text: str, *, path: str) -> SpecFile:

@@ -7,11 +7,12 @@ APFS or NTFS takes for it.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +21,10 @@ MAX_COMPONENT_BYTES = 255
 REMEMBERED = 10_000
 """Paths whose verdict is kept: one command asks for that of each several times."""
 
-_DRIVE = re.compile(r"[A-Za-z]:")
-_SHORT_GIT = re.compile(r"git~\d+")
+_DRIVE = lazy_pattern(r"[A-Za-z]:")
+_SHORT_GIT = lazy_pattern(r"git~\d+")
 # Code points that a file system may skip when it compares names, and that are not of category Cf.
-_IGNORED = re.compile(
+_IGNORED = lazy_pattern(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
 _DOTLESS = str.maketrans({"\u0130": "i", "\u0131": "i"})

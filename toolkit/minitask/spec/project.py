@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.graph import Graph, find_circle
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
 from minitask.spec.names import normal_number
@@ -15,7 +16,7 @@ from minitask.spec.rules import diagnose
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-TASK_NUMBER = re.compile(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
+TASK_NUMBER = lazy_pattern(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
 
 
 def check_project(specs: Sequence[Spec], *, known: Sequence[Spec] = ()) -> tuple[Diagnostic, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.paths import check_path, is_protected
 from minitask.spec.rules import diagnose
 from minitask.spec.weakness import Strength, strength
@@ -22,8 +23,8 @@ MAX_QUOTE = 60
 # The entry of `Spec.lines` for the first line of the text of Task, as its heading's does not tell.
 TASK_TEXT = "task.text"
 
-PLACEHOLDER_PATH = re.compile(r"^path/to/")
-_PLACEHOLDER = re.compile(
+PLACEHOLDER_PATH = lazy_pattern(r"^path/to/")
+_PLACEHOLDER = lazy_pattern(
     r"(?<![\w)\]])\[N(?:\+1)?\](?!\()"
     r"|\[[XY]\] (?:input|output|lines)\b"
     r"|\[(?:Clear, Concise Title|Next Task Title|Just enough background|Precise, numbered steps"
@@ -31,21 +32,21 @@ _PLACEHOLDER = re.compile(
     r"|(?<![\w/])path/to/[\w./-]+"
     r"|\blines [XA]-[YB]\b"
 )
-_VAGUE = re.compile(
+_VAGUE = lazy_pattern(
     r"\b(?:appropriate(?:ly)?|as (?:needed|necessary|required|appropriate)|etc|and so (?:on|forth)"
     r"|improv(?:e|es|ing)|clean(?:s|ing)?[ -]?up|handl(?:e|es|ing) (?:all )?(?:the )?edge[ -]cases"
     r"|proper(?:ly)?|(?:if|where) (?:necessary|needed|possible|appropriate)"
     r"|some|various|several|somehow|suitable|suitably|reasonable|sensible|TODO|TBD)\b",
     re.IGNORECASE,
 )
-_QUOTED = re.compile(
+_QUOTED = lazy_pattern(
     r"(?<!`)(`+)(?!`)(?:(?!\n[ \t]*\n).)+?(?<!`)\1(?!`)"
     r"|\"[^\"\n]*\"|“[^”\n]*”|\]\([^)\n]*\)",
     re.DOTALL,
 )
-_FENCE = re.compile(r"^ {0,3}(?:[-*+]|\d+[.)])?\s*(`{3,}|~{3,})")
-_STEP = re.compile(r"^\s*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})", re.MULTILINE)
-_WORD = re.compile(r"\w[\w'’.-]*")
+_FENCE = lazy_pattern(r"^ {0,3}(?:[-*+]|\d+[.)])?\s*(`{3,}|~{3,})")
+_STEP = lazy_pattern(r"^\s*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})", re.MULTILINE)
+_WORD = lazy_pattern(r"\w[\w'’.-]*")
 
 
 def check_quality(spec: Spec) -> tuple[Diagnostic, ...]:

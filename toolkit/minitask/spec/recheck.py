@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from minitask.errors import UsageError
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
 PATH = "{path}"
@@ -18,8 +19,8 @@ RUFF = ("ruff", "check")
 SYNTAX_ONLY = "E9"
 """What to select where a file cannot be parsed: ruff says so whatever is selected, and nothing is not allowed."""
 
-_PLAIN = re.compile(r"[\w./+@:-]+")
-_RULE = re.compile(r"[A-Z]+[0-9]+")
+_PLAIN = lazy_pattern(r"[\w./+@:-]+")
+_RULE = lazy_pattern(r"[A-Z]+[0-9]+")
 _SWITCHES = {"--preview", "--isolated"}
 _OPTIONS = {"--config", "--target-version"}
 _SILENCED = "noqa|ruff: *(disable|ignore|file-ignore)"

@@ -14,6 +14,7 @@ from enum import Enum
 from itertools import groupby
 from typing import Any
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import cited_ranges, is_wrapped
 from minitask.spec.headings import CANONICAL
 from minitask.spec.inline import code_span, escape_marks
@@ -28,7 +29,7 @@ _FILE_FIELDS = {
     FileAction.WRITE: "Files to Create/Edit",
     FileAction.DELETE: "Files to Delete",
 }
-_LIST_START = re.compile(r"[-*+]\s|[0-9]+[.)]\s")
+_LIST_START = lazy_pattern(r"[-*+]\s|[0-9]+[.)]\s")
 
 
 def render_spec(spec: Spec) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.finding import Finding, path_below
 from minitask.spec.foreign_json import count, rows, table, words
 from minitask.values import dataclass
@@ -22,8 +23,8 @@ MAX_BASES = 20
 SOURCE_ROOT = "SRCROOT"
 """What linters call the repository's root by convention, mostly between percent signs."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/]*))?")
-_ARGUMENT = re.compile(r"\{(\d{1,3})\}")
+_SCHEME = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/]*))?")
+_ARGUMENT = lazy_pattern(r"\{(\d{1,3})\}")
 Json = Mapping[str, Any]
 
 

@@ -8,10 +8,10 @@ task.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import field, replace
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import find_action
 from minitask.spec.header import RawField, is_header_key
 from minitask.spec.headings import (
@@ -33,7 +33,7 @@ from minitask.values import dataclass
 _LABEL_LEVEL = 7
 _FIELD = "field"
 _VAGUE = {"file", "files"}
-_LABEL_INSIDE = re.compile(r"\s+(?=\*\*[^*]+(?:\*\*\s*:|:\s*\*\*))")
+_LABEL_INSIDE = lazy_pattern(r"\s+(?=\*\*[^*]+(?:\*\*\s*:|:\s*\*\*))")
 
 
 @dataclass(slots=True)

@@ -6,10 +6,10 @@ tree-sitter's bash grammar.
 
 from __future__ import annotations
 
-import re
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.bash import Part, UnreadableError, parsed_parts
 from minitask.spec.expectations import FORMS, find_expectation_text, parse_expectation
 from minitask.spec.model import Command, Diagnostic, Expectation, Fence
@@ -24,11 +24,11 @@ SHELLS = frozenset({"", "bash", "sh", "shell", "console", "zsh"})
 _WORD = r"""(?:[A-Za-z0-9_./=:@%+,^~?*\[\]-]|"[^"$`\\!\n]*"|'[^'\n]*')++"""
 _REDIRECT = rf"[012]?(?:>>?|<)(?:&[012]|[ \t]*{_WORD})"
 _SIMPLE = rf"{_WORD}(?:[ \t]+(?:{_WORD}|{_REDIRECT}))*"
-_PLAIN = re.compile(
+_PLAIN = lazy_pattern(
     rf"[ \t]*(?:(?P<command>{_SIMPLE}(?:[ \t]*(?:&&|\|\|?)[ \t]*{_SIMPLE})*)"
     r"(?:[ \t]+(?P<tail>\#.*))?|(?P<comment>\#.*))?[ \t]*$"
 )
-_RESERVED = re.compile(
+_RESERVED = lazy_pattern(
     r"(?:^|&&|\|\|?)[ \t]*(?:if|then|elif|else|fi|for|select|while|until|do|done|case|esac|in|"
     r"function|time|coproc|\[\[)(?![A-Za-z0-9_./=:@%+,-])"
 )

@@ -7,11 +7,11 @@ called weak.
 
 from __future__ import annotations
 
-import re
 import shlex
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, ExpectationKind
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ _FILTERS = frozenset(
     {"cat", "head", "less", "nl", "sort", "tac", "tail", "tee", "tr", "uniq", "wc"}
 )
 _GIT_SHOW = frozenset({"status", "log", "branch"})
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
-_REDIRECTION = re.compile(r"\d*(?:>>?|<)")
-_JOINED = re.compile(r"\d*[<>]&[\d-]+")
+_ASSIGNMENT = lazy_pattern(r"[A-Za-z_]\w*\+?=")
+_REDIRECTION = lazy_pattern(r"\d*(?:>>?|<)")
+_JOINED = lazy_pattern(r"\d*[<>]&[\d-]+")
 
 
 def strength(command: Command) -> Strength:

@@ -19,15 +19,16 @@ from minitask.executors.agents.launch import (
 from minitask.executors.agents.model import LITELLM_KEYS, Invocation, Job, Output, Report
 from minitask.executors.agents.reading import amount, count, summed
 from minitask.ledger.usage import Usage
+from minitask.patterns import lazy_pattern
 
 _SAID = 4000
 _NUMBER = r"([\d.]{1,12})([kM]?)"
-_TOKENS = re.compile(
+_TOKENS = lazy_pattern(
     rf"^Tokens: {_NUMBER} sent(?:, {_NUMBER} cache write)?(?:, {_NUMBER} cache hit)?, {_NUMBER} received\.",
     re.MULTILINE,
 )
-_COST = re.compile(r"\bCost: \$[\d.]{1,12} message, \$(\d{1,9}(?:\.\d{1,12})?) session\.")
-_FAULT = re.compile(r"^litellm\.\w+: .*", re.MULTILINE)
+_COST = lazy_pattern(r"\bCost: \$[\d.]{1,12} message, \$(\d{1,9}(?:\.\d{1,12})?) session\.")
+_FAULT = lazy_pattern(r"^litellm\.\w+: .*", re.MULTILINE)
 _UNITS = {"": 1, "k": 1000, "M": 1_000_000}
 _QUIET = (
     *("--yes-always", "--no-auto-commits", "--no-dirty-commits", "--no-gitignore", "--no-stream"),

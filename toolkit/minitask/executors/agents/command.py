@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 
@@ -18,9 +17,10 @@ from minitask.executors.agents.launch import (
 from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import amount, count, last_value
 from minitask.ledger.usage import Usage
+from minitask.patterns import lazy_pattern
 
-_PLACE = re.compile(r"\{(prompt_file|workspace|model|files)\}")
-_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+_PLACE = lazy_pattern(r"\{(prompt_file|workspace|model|files)\}")
+_INDEX = lazy_pattern(r"0|[1-9][0-9]{0,8}")
 _SAID = 200_000
 
 

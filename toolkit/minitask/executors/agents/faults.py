@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from minitask.executors.agents.model import Output, Report
 from minitask.executors.model import FailureKind
 from minitask.ledger.usage import Usage
+from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 from minitask.words import one_line
 
@@ -19,8 +20,10 @@ _Words = Mapping[FailureKind, str]
 
 _SHOWN = 300
 _TAIL_LINES = 12
-_SECRET = re.compile(r"\b(?:sk|AIza|gsk|key)[-_\w]{16,}")
-_STATUS = re.compile(r"(?:status|error|code|http)(?: code)?[\s:=\"']{0,4}(\d{3})\b", re.IGNORECASE)
+_SECRET = lazy_pattern(r"\b(?:sk|AIza|gsk|key)[-_\w]{16,}")
+_STATUS = lazy_pattern(
+    r"(?:status|error|code|http)(?: code)?[\s:=\"']{0,4}(\d{3})\b", re.IGNORECASE
+)
 _FIRST_WORDS: _Words = {
     FailureKind.QUOTA: (
         r"insufficient_quota|exceeded your current quota|quota exceeded|BudgetExceededError|usage limit"

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from minitask.errors import MachineError, RefusedError
 from minitask.ledger.record import CommandRecord
+from minitask.patterns import lazy_pattern
 from minitask.repo import session
 from minitask.repo.mirror import Mirror
 from minitask.run.engine import Engine
@@ -15,7 +16,7 @@ from minitask.run.tasks import Task
 from minitask.spec.model import Command, ExpectationKind
 from minitask.values import dataclass
 
-NOT_FOUND = re.compile(r"(?:^|: )([A-Za-z0-9_.+-]+): command not found", re.MULTILINE)
+NOT_FOUND = lazy_pattern(r"(?:^|: )([A-Za-z0-9_.+-]+): command not found", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ notes tell what it has booked, answer by answer: a session that went on, or was 
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +30,7 @@ from minitask.ledger.store import append_commit
 from minitask.ledger.tally import total
 from minitask.ledger.transcripts import Answer, Transcript, join, parse_transcript
 from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.patterns import lazy_pattern
 from minitask.policy.tariff import pricing_of
 from minitask.repo import refs
 from minitask.repo.commits import write_commits
@@ -54,7 +54,7 @@ ANSWERS = "answers: "
 """How the note begins that lists what was booked."""
 FREE = (Decimal(0), Pricing("subscription", {}))
 SUBSCRIBED = "a flat subscription, so it cost nothing more"
-DATED = re.compile(r"-\d{8}$")
+DATED = lazy_pattern(r"-\d{8}$")
 
 Price = tuple[Decimal | None, Pricing]
 

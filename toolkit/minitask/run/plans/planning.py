@@ -13,6 +13,7 @@ from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.prompt import numbered_lines
 from minitask.ledger.record import PLAN, Attempt, Verdict, whole
+from minitask.patterns import lazy_pattern
 from minitask.policy.purse import Purse
 from minitask.policy.route import Route
 from minitask.policy.tokens import estimate_tokens
@@ -38,7 +39,7 @@ from minitask.spec.parse import parse_file
 from minitask.values import dataclass
 from minitask.words import fence_of
 
-PROJECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+PROJECT_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NAME_WORDS = 5
 MOST_PATHS = 600
 """Paths of the tree that a planner is told; of the rest it is told how many there are."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from minitask import resources
 from minitask.errors import UsageError
+from minitask.patterns import lazy_pattern
 from minitask.run.tasks import PROJECTS
 from minitask.spec.names import slug
 from minitask.values import dataclass
@@ -27,7 +28,7 @@ AGENT_FILES = {
 }
 """The file in which each coding agent looks for a repository's instructions."""
 
-NUMBERED = re.compile(r"(\d+)")
+NUMBERED = lazy_pattern(r"(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
