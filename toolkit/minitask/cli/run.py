@@ -27,6 +27,8 @@ from minitask.run.projects.project import run_project
 from minitask.run.projects.selection import Choice, select
 from minitask.run.tasks import Place
 
+LOCAL = "local"
+
 
 @click.command("run")
 @click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
@@ -36,7 +38,7 @@ from minitask.run.tasks import Place
 @click.option(
     "--engine",
     "where",
-    default="local",
+    default=LOCAL,
     metavar="local|dask://HOST:PORT",
     help="Where attempts are made: here, or on the workers of a Dask cluster.",
 )
@@ -84,6 +86,8 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
         started = engine.clock()
         into = options["into"]
         place = session.place(engine, str(into) if into else None)
+        if not options["dry_run"] and options["where"] == LOCAL:
+            engine.begin(place.base)
         found = select(engine, find_tasks(engine, specs, place), place, _choice(options))
         if options["dry_run"]:
             prospects = look_ahead(engine, found.tasks, again=bool(options["again"]))
@@ -141,7 +145,7 @@ def _choice(options: dict[str, object]) -> Choice:
 
 @contextmanager
 def _cluster(engine: Engine, where: str) -> Iterator[Cluster | None]:
-    if where == "local":
+    if where == LOCAL:
         yield None
         return
     if not where.startswith(SCHEME):

@@ -52,13 +52,12 @@ def introduced_by_all(git: Git, commit: str, paths: Sequence[str]) -> dict[str, 
     return found
 
 
-def latest_landing(git: Git, target: str, *, task: str, since: str | None = None) -> Landing | None:
+def latest_landing(git: Git, target: str, *, task: str) -> Landing | None:
     """The newest commit on the target's first-parent line that landed a task or undid it."""
     pattern = rf"^Minitask\(-Undo\)\?: {re.escape(task)}$"
     form = "--format=%H%x00%(trailers:key=Minitask-Spec,valueonly)%x00%(trailers:key=Minitask-Undo,valueonly)"
-    span = [target, f"^{since}"] if since else [target]
     text = git.line(
-        "log", "-1", "--first-parent", "--basic-regexp", f"--grep={pattern}", form, *span
+        "log", "-1", "--first-parent", "--basic-regexp", f"--grep={pattern}", form, target
     )
     if not text:
         return None
@@ -66,8 +65,13 @@ def latest_landing(git: Git, target: str, *, task: str, since: str | None = None
     return Landing(commit, spec.strip(), undone=bool(undo.strip()))
 
 
-def landings(git: Git, target: str) -> dict[str, Landing]:
-    """Task → its newest landing or undo, over the target's whole first-parent line."""
+def landed_since(git: Git, target: str, path: str) -> dict[str, Landing]:
+    """Task → its newest landing or undo, since the present version of a file came in."""
+    return landings(git, target, since=introduced_by(git, target, path))
+
+
+def landings(git: Git, target: str, *, since: str | None = None) -> dict[str, Landing]:
+    """Task → its newest landing or undo, over the target's first-parent line, or what of it came after a commit."""
     keys = ("Minitask", "Minitask-Spec", "Minitask-Undo")
     form = "--format=%H" + "".join(f"%x00%(trailers:key={key},valueonly)" for key in keys) + "%x01"
     args = (
@@ -77,6 +81,7 @@ def landings(git: Git, target: str) -> dict[str, Landing]:
         r"--grep=^Minitask\(-Undo\)\?: ",
         form,
         target,
+        *([f"^{since}"] if since else []),
     )
     found: dict[str, Landing] = {}
     for item in git.output(*args).decode("utf-8", "surrogateescape").split("\1"):

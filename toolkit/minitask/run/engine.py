@@ -14,9 +14,10 @@ from typing import Any
 from minitask.errors import MinitaskError, UsageError
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
-from minitask.repo import advance, locks, refs, sandbox, workspace
+from minitask.repo import advance, history, locks, refs, sandbox, workspace
 from minitask.repo.cache import Cache
 from minitask.repo.database import Database, open_database
+from minitask.repo.history import Landing
 from minitask.repo.identity import Signature
 from minitask.repo.mirror import Mirror
 from minitask.repo.objects import Objects
@@ -67,6 +68,8 @@ class Engine:
     _sandbox: Sandbox | None = field(default=None)
     _slots: SlotPool | None = field(default=None)
     _asked: Aside[Signature] | None = field(default=None)
+    _past: tuple[str, str, Aside[dict[str, Landing]]] | None = field(default=None)
+    _making: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def objects(self) -> Objects:
@@ -76,15 +79,16 @@ class Engine:
     @property
     def slots(self) -> SlotPool:
         """The workspaces for validations."""
-        if self._slots is None:
-            bring = self.bring()
-            home = self.repository.home / "slots"
+        with self._making:
+            if self._slots is None:
+                bring = self.bring()
+                home = self.repository.home / "slots"
 
-            def make(number: int) -> Mirror:
-                return Mirror(Slot(home / str(number), self.repository, bring), self.objects)
+                def make(number: int) -> Mirror:
+                    return Mirror(Slot(home / str(number), self.repository, bring), self.objects)
 
-            self._slots = SlotPool(make)
-        return self._slots
+                self._slots = SlotPool(make)
+            return self._slots
 
     @property
     def sandbox(self) -> Sandbox:
@@ -107,10 +111,24 @@ class Engine:
         self._asked = Aside(partial(committer, self.repository))
         self.slots.begin(commit)
 
+    def look_back(self, commit: str, path: str) -> None:
+        """Begin to find out what has landed since the file at a path came in; nothing where no task is to run."""
+        if self._asked is None:
+            return
+        git = self.repository.git
+        self._past = commit, path, Aside(partial(history.landed_since, git, commit, path))
+
+    def landed_since(self, commit: str, path: str) -> dict[str, Landing]:
+        """Task → its newest landing or undo, since the file at a path of a commit came in."""
+        if self._past is not None and self._past[:2] == (commit, path):
+            return self._past[2].result()
+        return history.landed_since(self.repository.git, commit, path)
+
     def end(self) -> None:
         """Wait for what was begun and never asked for."""
-        if self._asked is not None:
-            self._asked.wait()
+        for begun in (self._asked, self._past and self._past[2]):
+            if begun is not None:
+                begun.wait()
         if self._slots is not None:
             self._slots.end()
 

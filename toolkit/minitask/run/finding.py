@@ -91,6 +91,8 @@ def _named(engine: Engine, word: str, place: Place) -> tuple[list[Task], dict[st
         check_committed(engine, inside, place)
         paths = [inside]
     by_path = bool(paths)
+    if len(paths) == 1:
+        engine.look_back(place.base, paths[0])
     files = {name: load_file(engine, name, place) for name in paths or _likely(engine, word, place)}
     tasks = [task for file in files.values() for task in file.tasks]
     if by_path:

@@ -9,7 +9,6 @@ from minitask.errors import BudgetError, EditError, RefusedError, StoppedError
 from minitask.ledger.record import Attempt, TaskResult, Verdict, whole
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.repo import refs
-from minitask.repo.history import introduced_by, latest_landing
 from minitask.run.attempts.undertaking import Undertaking
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
@@ -17,9 +16,7 @@ from minitask.run.tasks import Task
 
 def landed_result(engine: Engine, task: Task) -> TaskResult | None:
     """The result of a task that has landed at this very blob, read from the target's ancestry."""
-    git = engine.repository.git
-    since = introduced_by(git, task.base, task.path)
-    landing = latest_landing(git, task.base, task=task.name, since=since)
+    landing = engine.landed_since(task.base, task.path).get(task.name)
     if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
         return None
     candidate = engine.objects.commit(f"{landing.commit}^2")
