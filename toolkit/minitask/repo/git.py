@@ -29,6 +29,7 @@ QUIET = (
     "core.protectNTFS=true",
     "core.quotePath=false",
     "core.preloadIndex=true",
+    "core.warnAmbiguousRefs=false",
     "advice.detachedHead=false",
 )
 PLAIN = (
