@@ -62,6 +62,8 @@ class Mirror:
         """Make `tree` hold exactly the commit's files, and give it."""
         if not (self._is_intact() and self._go(commit)):
             self._forget()
+            if self._is_converted_otherwise(commit):
+                self._slot.clear()
             self._slot.checkout(commit)
             self._learn(commit)
         return self.tree
@@ -83,6 +85,21 @@ class Mirror:
         if self._watch is not None:
             self._watch.close()
         self._at = self._watch = self._index = None
+
+    def _is_converted_otherwise(self, commit: str) -> bool:
+        """Whether attributes differ from those of what it held last.
+
+        Git then leaves a file as it is whose object stays the same.
+        """
+        try:
+            held = self._objects.commit(Path(self._kept[1]).read_text("utf-8", "replace").strip())
+        except OSError:
+            return False
+        if held is None:
+            return True
+        old, new = self._objects.tree_of(held), self._objects.tree_of(commit)
+        found = differences(self._objects, old, new)
+        return any(_raw(each.path).endswith(ATTRIBUTES) for each in found)
 
     def _learn(self, commit: str) -> None:
         """From now on, know what happens to the files, which are the commit's."""

@@ -76,6 +76,12 @@ class Slot:
             self._bring_to(commit)
         return self.tree
 
+    def clear(self) -> None:
+        """Have no files: the next checkout writes every one."""
+        discard(self.tree)
+        self.tree.mkdir(parents=True)
+        (self.git_dir / "index").unlink(missing_ok=True)
+
     def is_changed(self) -> bool:
         """Whether anything in `tree` differs from its commit, be it a file that git ignores."""
         status = ("status", "--porcelain", "-z", "--ignored", "--untracked-files=normal")

@@ -1,0 +1,425 @@
+"""A workspace that is brought by what differs: whatever was done to it, it then holds the commit and nothing else."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from minitask.repo import mirror, notices
+from minitask.repo.commits import FileWrite, NewCommit
+from minitask.repo.database import open_database
+from minitask.repo.identity import Signature
+from minitask.repo.index import parse_index
+from minitask.repo.mirror import Mirror
+from minitask.repo.repository import discover
+from minitask.repo.workspace import Bring, Slot
+from recording import write_commits
+from world import World
+
+WHO = Signature("A", "a@example.com", "1700000000 +0000")
+NAMES = ("a", "b", "a.b", "a-b", "é", "a b")
+needs_inotify = pytest.mark.skipif(notices.open_watch() is None, reason="the kernel has no inotify")
+
+
+class Counting(Mirror):
+    """A mirror that counts how often git had to do it all."""
+
+    checkouts = 0
+
+    def _learn(self, commit: str) -> None:
+        self.checkouts += 1
+        super()._learn(commit)
+
+
+@pytest.fixture
+def held(world: World) -> Iterator[Counting]:
+    """A workspace of the world's repository, at its first commit."""
+    with open_database(discover(world.root, dict(os.environ))) as database:
+        yield Counting(slot(world), database.objects)
+
+
+def slot(world: World, bring: Bring = Bring()) -> Slot:
+    repository = discover(world.root, dict(os.environ))
+    return Slot(repository.home / "slots" / "0", repository, bring)
+
+
+def commit(world: World, *writes: FileWrite) -> str:
+    """Write a commit on the tip without a checkout."""
+    git = discover(world.root, dict(os.environ)).git
+    new = NewCommit("refs/test/x", "x\n", WHO, WHO, (world.tip(),), writes=writes)
+    return write_commits(git, [new], force=True)[0]
+
+
+def check(world: World, held: Mirror, commit: str) -> None:
+    """The workspace is what git would check out, and its own git says so."""
+    tree = held.tree
+    fresh = world.root.parent / "fresh"
+    subprocess.run(("rm", "-rf", fresh), check=True)
+    git = ("git", "-C", world.root, "-c", "core.autocrlf=false")
+    world.git("worktree", "prune")
+    subprocess.run((*git, "worktree", "add", "-q", "--detach", fresh, commit), check=True)
+    assert snapshot(tree) == snapshot(fresh)
+    inside = ("git", "-C", str(tree))
+    status = subprocess.run(
+        (*inside, "--no-optional-locks", "status", "--porcelain", "--ignored"),
+        check=True,
+        capture_output=True,
+    )
+    assert status.stdout == b""
+    head = subprocess.run((*inside, "rev-parse", "HEAD"), check=True, capture_output=True)
+    assert head.stdout.decode().strip() == commit
+    subprocess.run((*inside, "fsck", "--no-dangling", "--cache"), check=True, capture_output=True)
+
+
+def snapshot(top: Path) -> dict[str, tuple[int, bytes]]:
+    """Every path below a folder but `.git`, with its mode and what it holds."""
+    found = {}
+    for path in top.rglob("*"):
+        name = path.relative_to(top).as_posix()
+        if name == ".git" or name.startswith(".git/"):
+            continue
+        mode = path.lstat().st_mode
+        link = path.is_symlink()
+        held = os.fsencode(path.readlink()) if link else b"" if path.is_dir() else path.read_bytes()
+        found[name] = (mode, held)
+    return found
+
+
+@needs_inotify
+def test_only_what_differs_is_written(world: World, held: Counting) -> None:
+    world.commit({"sub/b.txt": "b\n", "sub/deep/c.txt": "c\n"})
+    held.checkout(world.tip())
+    kept = (held.tree / "a.txt").stat()
+    there = commit(
+        world,
+        FileWrite("sub/b.txt", b"B\n", "100755"),
+        FileWrite("sub/deep/c.txt", None),
+        FileWrite("new/d/e.txt", b""),
+        FileWrite("link", b"sub/b.txt", "120000"),
+    )
+    for at in (there, world.tip(), there, there):
+        held.checkout(at)
+        check(world, held, at)
+    assert held.checkouts == 1
+    assert (held.tree / "a.txt").stat() == kept
+
+
+@needs_inotify
+@pytest.mark.parametrize(
+    "writes",
+    [
+        (FileWrite("a.txt/below", b"x"), FileWrite("sub", b"a file")),
+        (FileWrite("a.txt", b"sub", "120000"), FileWrite("sub/b.txt", b"b", "120000")),
+        (FileWrite("sub/b.txt", None), FileWrite("sub/deep/c.txt", None)),
+    ],
+    ids=["files and folders change places", "links", "a folder goes"],
+)
+def test_whatever_makes_way_is_removed_first(
+    world: World, held: Counting, writes: tuple[FileWrite, ...]
+) -> None:
+    world.commit({"sub/b.txt": "b\n", "sub/deep/c.txt": "c\n"})
+    below = {"a.txt/below": "a.txt", "sub": "sub/b.txt"}
+    gone = [FileWrite(below[each.path], None) for each in writes if each.path in below]
+    there = commit(world, *gone, *writes)
+    for at in (world.tip(), there, world.tip(), there):
+        held.checkout(at)
+        check(world, held, at)
+    assert held.checkouts == 1
+
+
+def write_in_place(tree: Path) -> None:
+    (tree / "a.txt").write_text("two\n")  # as long as before
+
+
+def write_by_mmap(tree: Path) -> None:
+    with (tree / "a.txt").open("r+b") as file, mmap.mmap(file.fileno(), 0) as held:
+        held[0:3] = b"two"
+
+
+def write_below(tree: Path) -> None:
+    (tree / "sub/deep/c.txt").write_text("C\n")
+
+
+def write_by_a_second_name(tree: Path) -> None:
+    os.link(tree / "a.txt", tree / "sub/second")
+    (tree / "sub/second").write_text("two\n")
+    (tree / "sub/second").unlink()
+
+
+def make_executable(tree: Path) -> None:
+    (tree / "a.txt").chmod(0o755)
+
+
+def add_a_file_that_git_ignores(tree: Path) -> None:
+    (tree / "sub/x.log").touch()
+
+
+def add_an_empty_folder(tree: Path) -> None:
+    (tree / "sub/empty/deeper").mkdir(parents=True)
+
+
+def remove_a_folder(tree: Path) -> None:
+    (tree / "sub/deep/c.txt").unlink()
+    (tree / "sub/deep").rmdir()
+
+
+def move_a_folder_there_and_back(tree: Path) -> None:
+    (tree / "sub").rename(tree / "elsewhere")
+    (tree / "elsewhere/b.txt").write_text("B\n")
+    (tree / "elsewhere").rename(tree / "sub")
+
+
+def write_in_a_folder_that_is_new(tree: Path) -> None:
+    (tree / "sub/new").mkdir()
+    (tree / "sub/new/d.txt").touch()
+
+
+def put_a_link_in_place(tree: Path) -> None:
+    (tree / "a.txt").unlink()
+    (tree / "a.txt").symlink_to("sub/b.txt")
+
+
+def take_the_pointer_away(tree: Path) -> None:
+    (tree / ".git").unlink()
+
+
+def stage_something(tree: Path) -> None:
+    (tree.parent / "git/info/exclude").touch()
+    subprocess.run(("git", "-C", tree, "rm", "-q", "--cached", "a.txt"), check=True)
+
+
+def commit_something(tree: Path) -> None:
+    who = ("-c", "user.name=A", "-c", "user.email=a@example.com")
+    argv = ("git", "-C", tree, *who, "commit", "-q", "--allow-empty", "-m", "x")
+    subprocess.run(argv, check=True)
+
+
+TOUCHES = [
+    write_in_place,
+    write_by_mmap,
+    write_below,
+    write_by_a_second_name,
+    make_executable,
+    add_a_file_that_git_ignores,
+    add_an_empty_folder,
+    remove_a_folder,
+    move_a_folder_there_and_back,
+    write_in_a_folder_that_is_new,
+    put_a_link_in_place,
+    take_the_pointer_away,
+    stage_something,
+    commit_something,
+]
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_what_a_command_did_is_undone(
+    world: World, held: Counting, touch: Callable[[Path], None]
+) -> None:
+    world.commit({".gitignore": "*.log\n", "sub/b.txt": "b\n", "sub/deep/c.txt": "c\n"})
+    there = commit(world, FileWrite("new/e.txt", b"e\n"))
+    held.checkout(world.tip())
+    held.checkout(there)
+    touch(held.tree)
+    held.checkout(world.tip())
+    check(world, held, world.tip())
+    touch(held.tree)
+    held.checkout(world.tip())
+    check(world, held, world.tip())
+
+
+@pytest.mark.parametrize("touch", TOUCHES[:6])
+def test_what_a_command_did_is_known(
+    world: World, held: Counting, touch: Callable[[Path], None]
+) -> None:
+    world.commit({".gitignore": "*.log\n", "sub/b.txt": "b\n", "sub/deep/c.txt": "c\n"})
+    held.checkout(world.tip())
+    assert not held.is_changed()
+    touch(held.tree)
+    assert held.is_changed() is (touch is not write_by_a_second_name) or snapshot(held.tree)
+    held.checkout(world.tip())
+    assert not held.is_changed()
+
+
+@needs_inotify
+def test_reading_is_no_change(world: World, held: Counting) -> None:
+    there = commit(world, FileWrite("new/e.txt", b"e\n"))
+    held.checkout(world.tip())
+    for at in (there, world.tip()):
+        subprocess.run(
+            ("bash", "-c", "cat a.txt; ls -R; test -f a.txt; grep -r o ."),
+            cwd=held.tree,
+            check=True,
+            capture_output=True,
+        )
+        assert not held.is_changed()
+        held.checkout(at)
+    assert held.checkouts == 1
+
+
+@pytest.mark.parametrize(
+    "special",
+    [
+        FileWrite(".gitattributes", b"* text eol=crlf\n"),
+        FileWrite("sub/.gitattributes", b"* ident\n"),
+    ],
+    ids=lambda write: write.path,
+)
+def test_where_attributes_convert_files_git_writes_them(
+    world: World, held: Counting, special: FileWrite
+) -> None:
+    world.commit({"sub/b.txt": "$Id$\n", "c.txt": "c\n"})
+    plain = commit(world, FileWrite("d.txt", b"d\n"))
+    there = commit(world, special, FileWrite("sub/new.txt", b"$Id$\n"), FileWrite("n.txt", b"n\n"))
+    further = commit(world, special, FileWrite("sub/new.txt", b"$Id$ $Id$\n"))
+    for at in (plain, there, further, plain, there):
+        held.checkout(at)
+        check(world, held, at)
+
+
+def test_a_submodule_is_gits_to_see_to(world: World, held: Counting) -> None:
+    plain = world.tip()
+    world.git("update-index", "--add", "--cacheinfo", f"160000,{plain},module")
+    world.git("commit", "-q", "-m", "a submodule")
+    there = world.tip()
+    for at in (plain, there, commit(world, FileWrite("d.txt", b"d\n")), plain):
+        held.checkout(at)
+        assert (held.tree / "module").is_dir() is (at != plain)
+        assert not held.is_changed()
+
+
+def test_what_is_copied_is_copied_anew(world: World) -> None:
+    world.commit({".gitignore": ".env\n"})
+    world.write({".env": "A=1"})
+    with open_database(discover(world.root, dict(os.environ))) as database:
+        held = Mirror(slot(world, Bring(copy=(".env",))), database.objects)
+        held.checkout(world.tip())
+        world.write({".env": "A=2"})
+        held.checkout(world.tip())
+    assert (held.tree / ".env").read_text() == "A=2"
+
+
+def test_what_is_shared_stays(world: World) -> None:
+    world.commit({".gitignore": "node_modules/\n"})
+    world.write({"node_modules/x.js": "x"})
+    there = commit(world, FileWrite("d.txt", b"d\n"))
+    with open_database(discover(world.root, dict(os.environ))) as database:
+        held = Counting(slot(world, Bring(share=("node_modules",))), database.objects)
+        for at in (world.tip(), there, world.tip()):
+            held.checkout(at)
+            assert (held.tree / "node_modules/x.js").read_text() == "x"
+            assert not held.is_changed()
+        (held.tree / "node_modules").unlink()
+        held.checkout(world.tip())
+        assert (held.tree / "node_modules/x.js").read_text() == "x"
+
+
+def test_without_the_kernels_word_git_does_it_all(
+    world: World, held: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "open_watch", lambda: None)
+    there = commit(world, FileWrite("d.txt", b"d\n"))
+    for at in (world.tip(), there, world.tip()):
+        held.checkout(at)
+        write_in_place(held.tree)
+        held.checkout(at)
+        check(world, held, at)
+    assert held.checkouts == 6
+
+
+@needs_inotify
+def test_a_watch_that_sees_nothing_is_not_believed(
+    world: World, held: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices.Watch, "is_touched", lambda _watch: False)
+    held.checkout(world.tip())
+    write_in_place(held.tree)
+    held.checkout(world.tip())
+    check(world, held, world.tip())
+
+
+@needs_inotify
+def test_too_many_differences_are_gits_to_write(
+    world: World, held: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "MOST", 3)
+    there = commit(world, *(FileWrite(f"{number}.txt", b"x") for number in range(4)))
+    held.checkout(world.tip())
+    held.checkout(there)
+    check(world, held, there)
+    assert held.checkouts == 2
+
+
+@needs_inotify
+@pytest.mark.parametrize("path", [".GIT/hooks/x", "a:b", "sub/git~1/x", "x\ty"])
+def test_an_odd_path_is_left_to_git(world: World, held: Counting, path: str) -> None:
+    there = commit(world, FileWrite("fine", b"x"))
+    tree = held.checkout(there)
+    odd = commit(world, FileWrite(path, b"x"))
+    try:
+        held.checkout(odd)
+    except Exception:  # noqa: BLE001 - git refuses some of these, in its own words
+        assert not (tree / ".git/hooks").exists()
+    held.checkout(there)
+    check(world, held, there)
+
+
+PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)
+TREE = st.dictionaries(
+    PATHS,
+    st.tuples(st.sampled_from(("100644", "100755", "120000")), st.sampled_from(("x", "y", "xyz"))),
+    max_size=6,
+)
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(trees=st.lists(TREE, min_size=2, max_size=4), touched=st.sets(st.integers(0, 3)))
+def test_any_way_leads_to_the_commit(
+    tmp_path_factory: pytest.TempPathFactory,
+    trees: list[dict[str, tuple[str, str]]],
+    touched: set[int],
+) -> None:
+    world = World(tmp_path_factory.mktemp("any") / "repository")
+    world.init("--initial-branch=main")
+    world.commit({"a.txt": "one\n"})
+    with open_database(discover(world.root, dict(os.environ))) as database:
+        held = Mirror(slot(world), database.objects)
+        for number, files in enumerate(trees):
+            fitting = {
+                path: item
+                for path, item in files.items()
+                if not any(other.startswith(f"{path}/") for other in files)
+            }
+            writes = (
+                FileWrite(path, text.encode(), mode) for path, (mode, text) in fitting.items()
+            )
+            at = commit(world, *writes)
+            held.checkout(at)
+            check(world, held, at)
+            if number in touched:
+                write_in_place(held.tree)
+
+
+def test_an_index_is_read_and_written_as_git_does(world: World) -> None:
+    world.commit({"a b/é.txt": "x\n", "x" * 200: "", "sub/deep/c.txt": "c\n"})
+    path = world.root / ".git/index"
+    content = path.read_bytes()
+    index = parse_index(content, "sha1")
+    again = index.render()
+    assert again[:12] == content[:12]
+    assert parse_index(again, "sha1") == index
+    path.write_bytes(again)
+    assert world.git("status", "--porcelain") == ""
+    assert world.git("ls-files", "-z").split("\0")[:-1] == [os.fsdecode(n) for n in index.names]
+    world.git("update-index", "--index-version=4")
+    with pytest.raises(ValueError, match="version 4"):
+        parse_index(path.read_bytes(), "sha1")
