@@ -117,6 +117,13 @@ def test_a_terminal_shows_the_run_as_it_goes(world: World) -> None:
     assert "2 of 3 on main" in stdout
 
 
+def test_a_dry_run_shows_the_waves_that_files_imply(world: World) -> None:
+    world.task("p/00-x", whole={"0.txt": "x\n"}, reads=["1.txt"], validation="test -f 0.txt")
+    world.task("p/01-x", whole={"1.txt": "x\n"}, validation="test -f 1.txt")
+    said = world.minitask("run", "p", "--dry-run", "--json").json
+    assert said["waves"] == [["p/01-x"], ["p/00-x"]]
+
+
 def test_a_dry_run_counts_nothing_for_what_has_landed_already(world: World) -> None:
     world.task("p/00-x", whole={"0.txt": "x\n"}, validation="test -f 0.txt")
     world.task("p/01-x", whole={"1.txt": "x\n"}, validation="test -f 1.txt")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
-from minitask.spec.graph import Graph, find_cycle, order, task_names, waves
+from minitask.spec.chains import wave_numbers
+from minitask.spec.graph import Graph, find_cycle, order, task_names
 from minitask.spec.model import Options, Spec
 
 
@@ -20,6 +21,15 @@ def _spec(
         title=name,
         options=Options(id=id_, depends_on=needs),
     )
+
+
+def waves(specs: list[Spec]) -> list[tuple[Spec, ...]]:
+    """The specs wave by wave, as their own entries have it."""
+    numbers = wave_numbers(specs, ())
+    return [
+        tuple(spec for spec, number in zip(specs, numbers, strict=True) if number == wave)
+        for wave in range(1, max(numbers, default=0) + 1)
+    ]
 
 
 def _titles(specs: tuple[Spec, ...]) -> str:
@@ -42,7 +52,7 @@ def test_a_wave_holds_all_that_waits_for_nothing_else() -> None:
 
 
 def test_no_specs_make_no_waves() -> None:
-    assert waves([]) == ()
+    assert waves([]) == []
     assert order([]) == ()
     assert find_cycle([]) == ()
 

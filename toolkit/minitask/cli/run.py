@@ -90,7 +90,7 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
             engine.begin(place.base)
         found = select(engine, find_tasks(engine, specs, place), place, _choice(options))
         if options["dry_run"]:
-            prospects = look_ahead(engine, found.tasks, again=bool(options["again"]))
+            prospects = look_ahead(engine, found.tasks, place, again=bool(options["again"]))
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
         results = _run(engine, found, place, options, limit=limit)
         seconds = engine.clock() - started

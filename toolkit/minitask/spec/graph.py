@@ -24,7 +24,6 @@ __all__ = [
     "project_of",
     "task_name",
     "task_names",
-    "waves",
 ]
 
 
@@ -155,21 +154,6 @@ def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:
             if not left[user]:
                 heappush(ready, (_key(graph.specs[user]), user))
     return tuple(done)
-
-
-def waves(specs: Sequence[Spec]) -> tuple[tuple[Spec, ...], ...]:
-    """The specs in groups; all that a spec depends on is in earlier groups than its own.
-
-    Each group is ordered by path and place in the file; a cycle is a `UsageError`.
-    """
-    graph = _acyclic(specs)
-    left = set(range(len(graph.specs)))
-    groups: list[tuple[Spec, ...]] = []
-    while left:
-        group = [place for place in left if not graph.needs[place] & left]
-        left.difference_update(group)
-        groups.append(tuple(sorted((graph.specs[place] for place in group), key=_key)))
-    return tuple(groups)
 
 
 def find_cycle(specs: Sequence[Spec]) -> tuple[Spec, ...]:

@@ -13,11 +13,12 @@ from minitask.run.attempts.anchors import Anchor
 from minitask.run.attempts.orders import make_order, prompt_tokens
 from minitask.run.attempts.outcome import landed_result
 from minitask.run.engine import Engine
+from minitask.run.projects.ordering import check_order, implications, ordered
 from minitask.run.routes.costs import tariff
 from minitask.run.routes.models import resolve_model
 from minitask.run.routes.routing import route_of
-from minitask.run.tasks import Task
-from minitask.spec.graph import waves
+from minitask.run.tasks import Place, Task
+from minitask.spec.chains import wave_numbers
 from minitask.values import dataclass
 
 
@@ -38,14 +39,20 @@ class Prospect:
     merge: str = ""
 
 
-def look_ahead(engine: Engine, tasks: Sequence[Task], *, again: bool) -> tuple[Prospect, ...]:
-    """The outlook of each task, wave by wave; `again` is whether those that have landed would run anew."""
-    by_spec = {id(task.spec): task for task in tasks}
-    return tuple(
-        _prospect(engine, by_spec[id(spec)], number, again=again)
-        for number, wave in enumerate(waves([task.spec for task in tasks]), 1)
-        for spec in wave
-    )
+def look_ahead(
+    engine: Engine, tasks: Sequence[Task], place: Place, *, again: bool
+) -> tuple[Prospect, ...]:
+    """The outlook of each task, wave by wave; `again` is whether those that have landed would run anew.
+
+    A task is in a later wave than all that it depends on, and all that it comes after by the files of both. What a run
+    would refuse as a whole is a `UsageError`.
+    """
+    check_order(engine, tasks, place)
+    tasks = ordered(tasks)
+    links = implications(engine, tasks, place).links
+    numbers = wave_numbers([task.spec for task in tasks], links)
+    found = sorted(zip(numbers, range(len(tasks)), strict=True))
+    return tuple(_prospect(engine, tasks[at], wave, again=again) for wave, at in found)
 
 
 def _prospect(engine: Engine, task: Task, wave: int, *, again: bool) -> Prospect:
