@@ -334,6 +334,17 @@ def test_without_the_kernels_word_git_does_it_all(
     assert held.checkouts == 6
 
 
+def test_where_files_can_be_reached_from_elsewhere_git_does_it_all(world: World) -> None:
+    with open_database(discover(world.root, dict(os.environ))) as database:
+        held = Counting(slot(world), database.objects, is_closed=lambda: False)
+        held.checkout(world.tip())
+        os.link(held.tree / "a.txt", world.root.parent / "second")
+        (world.root.parent / "second").write_text("two\n")
+        held.checkout(world.tip())
+    check(world, held, world.tip())
+    assert held.checkouts == 2
+
+
 @needs_inotify
 def test_a_watch_that_sees_nothing_is_not_believed(
     world: World, held: Counting, monkeypatch: pytest.MonkeyPatch

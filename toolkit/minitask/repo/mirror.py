@@ -8,7 +8,7 @@ there is more to a file than its content (attributes that convert it, submodules
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -27,11 +27,18 @@ ATTRIBUTES = b".gitattributes"
 
 
 class Mirror:
-    """A slot, brought from commit to commit; used by one thread at a time."""
+    """A slot, brought from commit to commit; used by one thread at a time.
 
-    def __init__(self, slot: Slot, objects: Objects) -> None:
+    `is_closed` tells whether what runs in the slot can reach its files by no other way than below the slot: a hard link
+    that leads to a file from elsewhere is nothing that a watch on the slot's folders could see.
+    """
+
+    def __init__(
+        self, slot: Slot, objects: Objects, *, is_closed: Callable[[], bool] = lambda: True
+    ) -> None:
         self._slot = slot
         self._objects = objects
+        self._is_closed = is_closed
         self._at: str | None = None
         self._watch: Watch | None = None
         self._index: Index | None = None
@@ -103,8 +110,8 @@ class Mirror:
 
     def _learn(self, commit: str) -> None:
         """From now on, know what happens to the files, which are the commit's."""
-        if self._slot.bring.copy:  # files that change elsewhere
-            return
+        if self._slot.bring.copy or not self._is_closed():
+            return  # files that change elsewhere, or from elsewhere
         watch = open_watch()
         if watch is None:
             return
@@ -195,7 +202,7 @@ class Mirror:
             found = [os.stat(path) for path in self._kept]  # noqa: PTH116 - several times a task
         except OSError:
             return ()
-        return tuple((each.st_ino, each.st_size, each.st_mtime_ns) for each in found)
+        return tuple((each.st_ino, each.st_size, each.st_ctime_ns) for each in found)
 
     def _below(self, path: str) -> bytes:
         return self._top + _raw(path)

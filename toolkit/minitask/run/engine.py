@@ -22,7 +22,7 @@ from minitask.repo.identity import Signature
 from minitask.repo.mirror import Mirror
 from minitask.repo.objects import Objects
 from minitask.repo.repository import Repository, committer, head_branch
-from minitask.repo.sandbox import Limits, Sandbox
+from minitask.repo.sandbox import Limits, Sandbox, Strength
 from minitask.repo.workspace import Bring, Slot
 from minitask.run.aside import Aside
 from minitask.run.slots import SlotPool
@@ -85,10 +85,15 @@ class Engine:
                 home = self.repository.home / "slots"
 
                 def make(number: int) -> Mirror:
-                    return Mirror(Slot(home / str(number), self.repository, bring), self.objects)
+                    slot = Slot(home / str(number), self.repository, bring)
+                    return Mirror(slot, self.objects, is_closed=self._keeps_links_in)
 
                 self._slots = SlotPool(make)
             return self._slots
+
+    def _keeps_links_in(self) -> bool:
+        """Whether no command can link a file to a place outside its workspace, be it that it may do anything anyway."""
+        return self.sandbox.strength is not Strength.PARTIAL
 
     @property
     def sandbox(self) -> Sandbox:
