@@ -21,6 +21,7 @@ from minitask.run.attempts.finishing import finish, put_on_record
 from minitask.run.attempts.judging import judge
 from minitask.run.attempts.outcome import landed_result, make_result, stopped, stopped_later
 from minitask.run.attempts.paid import Answered
+from minitask.run.attempts.people import needs_approval
 from minitask.run.attempts.preparing import undertake
 from minitask.run.attempts.resume import latest_made, take_proven
 from minitask.run.attempts.undertaking import Undertaking, Wishes
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from minitask.executors.http import Post
     from minitask.run.attempts.consulting import Outcome
     from minitask.run.attempts.following import Sequel
+    from minitask.run.landings.landing import Lander
 
 # What asks models questions is imported where one is asked: most tasks need none of it.
 
@@ -59,7 +61,7 @@ def begin(
     try:
         done = _landed_already(engine, task, wishes)
         if done is None and _may_be_made(task, wishes):
-            done = take_proven(engine, task, lands=wishes.merge, land=wishes.land)
+            done = take_proven(engine, task, lands=wishes.merge, lander=wishes.lander)
         with core or nullcontext():
             waiting = None if done else _waiting(engine, task, wishes, started)
             found = done or waiting or _undertaken(engine, task, wishes, started)
@@ -161,7 +163,7 @@ def _went_on(engine: Engine, under: Undertaking, core: Core) -> TaskResult | Non
         if work is None:
             return None
         with core:
-            judge(engine, under.draft, under.order, work.changes)
+            judge(engine, under.draft, under.order, work.changes, lander=_lander(engine, under))
     return None
 
 
@@ -191,12 +193,20 @@ def _judge(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailu
         draft.work, draft.usage, draft.cost_usd = work, work.usage, outcome.cost_usd
         draft.pricing = outcome.pricing
         draft.malformed = work.malformed
-        judge(engine, draft, under.order, work.changes)
+        judge(engine, draft, under.order, work.changes, lander=_lander(engine, under))
     else:
         draft.usage, draft.cost_usd = outcome.usage, under.meter.spent_usd
         draft.malformed = outcome.malformed
         draft.transport = outcome.kind in (FailureKind.TRANSPORT, FailureKind.MISSING)
         _fail(under, outcome)
+
+
+def _lander(engine: Engine, under: Undertaking) -> Lander | None:
+    """Whoever lands the change once it is proven; None where somebody has a say before, or it is not to land."""
+    wishes = under.wishes
+    if not wishes.merge or under.draft.route.review or MESSAGE in engine.settings.gates:
+        return None
+    return None if needs_approval(engine, under.task) else wishes.lander
 
 
 def _fail(under: Undertaking, failure: ExecutorFailure) -> None:

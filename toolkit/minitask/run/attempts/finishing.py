@@ -61,8 +61,8 @@ def _land(engine: Engine, under: Undertaking, record: Record, result: TaskResult
     assert record.tree is not None  # noqa: S101
     engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
     candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
-    if under.wishes.land is not None:
-        landed = under.wishes.land(task, candidate)
+    if under.wishes.lander is not None:
+        landed = under.wishes.lander.land(task, candidate)
     else:
         with engine.landing:
             landed = land_alone(engine, task, candidate)

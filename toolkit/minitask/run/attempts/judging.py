@@ -16,6 +16,7 @@ from minitask.ledger.record import FileRecord, Verdict
 from minitask.run.attempts.draft import Draft
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings import building
+from minitask.run.landings.landing import Lander
 from minitask.run.landings.proof import Proof, prove, prove_only
 from minitask.run.routes.costs import baseline_cost, estimate_usage
 from minitask.run.tasks import Task
@@ -35,14 +36,27 @@ class Case:
     files: tuple[FileRecord, ...]
 
 
-def judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> None:
-    """Judge the change; whatever breaks on the way is on the draft, so that what was spent is recorded."""
+def judge(
+    engine: Engine,
+    draft: Draft,
+    order: Order,
+    changes: tuple[Change, ...],
+    *,
+    lander: Lander | None = None,
+) -> None:
+    """Judge the change; whatever breaks on the way is on the draft, so that what was spent is recorded.
+
+    `lander` is told of a change that it is to land if that is proven.
+    """
     try:
-        _judge(engine, draft, order, changes)
+        _judge(engine, draft, order, changes, lander=lander)
     except EditError as error:
         draft.fail(Verdict.REFUSED, "scope", str(error))
     except (MachineError, OSError) as error:
-        draft.fail(Verdict.ERROR, "validate", str(error))
+        draft.fail(Verdict.ERROR, VALIDATE, str(error))
+    finally:
+        if lander is not None and not draft.verdict.is_good:
+            lander.forget(draft.task.name)
 
 
 def protected(engine: Engine, task: Task) -> tuple[str, ...]:
@@ -50,7 +64,14 @@ def protected(engine: Engine, task: Task) -> tuple[str, ...]:
     return (*engine.settings.protected, *task.spec.options.protected)
 
 
-def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> None:
+def _judge(
+    engine: Engine,
+    draft: Draft,
+    order: Order,
+    changes: tuple[Change, ...],
+    *,
+    lander: Lander | None,
+) -> None:
     """Build the candidate's tree and put it before the gates, one after another until one says no."""
     task = draft.task
     if not _pass(draft, check_paths(task.spec, changes, protected=protected(engine, task))):
@@ -68,10 +89,12 @@ def _judge(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ..
     case = Case(task, changes, order.read, commit, draft.files)
     rulings = {}
     for name in (gate for gate in engine.settings.gates if gate in GATES):
+        if name == VALIDATE and lander is not None:
+            lander.expect(task, commit)
         rulings[name] = GATES[name](engine, case)
         if not _pass(draft, rulings[name]):
             return
-    draft.ruling, draft.verdict = rulings["validate"], Verdict.READY
+    draft.ruling, draft.verdict = rulings[VALIDATE], Verdict.READY
 
 
 def _lint(engine: Engine, case: Case) -> Ruling:
@@ -94,7 +117,8 @@ def _validate(engine: Engine, case: Case) -> Ruling:
     return _ruling("validate", prove(engine, case.task, case.commit))
 
 
-GATES: Mapping[str, Callable[[Engine, Case], Ruling]] = {"lint": _lint, "validate": _validate}
+VALIDATE = "validate"
+GATES: Mapping[str, Callable[[Engine, Case], Ruling]] = {"lint": _lint, VALIDATE: _validate}
 """The gates that judge a candidate, besides its scope, which is judged first whatever the config says."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from minitask.ledger.record import ATTEMPT, REVIEW, TaskResult, Verdict
@@ -11,20 +10,18 @@ from minitask.repo.merging import is_ancestor
 from minitask.run.attempts.people import Standpoint, needs_approval, standpoint
 from minitask.run.attempts.sealing import move_branch
 from minitask.run.engine import Engine, Progress
-from minitask.run.landings.landing import Candidate, Landed, land_alone
+from minitask.run.landings.landing import Candidate, Landed, Lander, land_alone
 from minitask.run.records import records_of, result_of
 from minitask.run.routes.routing import route_of
 from minitask.run.tasks import Task
 
-Lander = Callable[[Task, Candidate], Landed]
-
 
 def take_proven(
-    engine: Engine, task: Task, *, lands: bool, land: Lander | None = None
+    engine: Engine, task: Task, *, lands: bool, lander: Lander | None = None
 ) -> TaskResult | None:
     """The latest attempt if it is proven for this very blob, landed if it may; None where a new one is called for.
 
-    `land` lands it, in place of landing it alone.
+    `lander` lands it, in place of landing it alone.
     """
     found = latest_made(engine, task)
     if found is None or not found.may_land or lacks_review(engine, task, found):
@@ -48,7 +45,7 @@ def take_proven(
         return replace(ready, next_step=f"minitask {step} {task.name}")
     engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
     candidate = Candidate(record.candidate, record.tree, record.attempt)
-    landed = _land(engine, replace(task, base=record.base), candidate, land)
+    landed = _land(engine, replace(task, base=record.base), candidate, lander)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):
         return None
     reason = landed.reason or f"attempt {number} was proven already; it was landed, not run again"
@@ -56,9 +53,9 @@ def take_proven(
     return replace(result, next_step=landed.next_step)
 
 
-def _land(engine: Engine, task: Task, candidate: Candidate, land: Lander | None) -> Landed:
-    if land is not None:
-        return land(task, candidate)
+def _land(engine: Engine, task: Task, candidate: Candidate, lander: Lander | None) -> Landed:
+    if lander is not None:
+        return lander.land(task, candidate)
     with engine.landing:
         return land_alone(engine, task, candidate)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from minitask.executors.model import Order
@@ -13,7 +12,7 @@ from minitask.run.attempts.draft import Draft
 from minitask.run.attempts.meter import TaskMeter
 from minitask.run.attempts.paid import Errand
 from minitask.run.known import Known
-from minitask.run.landings.landing import Candidate, Landed
+from minitask.run.landings.landing import Lander
 from minitask.run.tasks import Task
 from minitask.spec.model import Spec
 from minitask.values import dataclass
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 class Wishes:
     """How a task is to be run: where it is to go, whether it lands, whether it runs though it is proven or landed.
 
-    `known` is what a run has asked git for all of its tasks. `land` lands what is proven, in place of landing it alone.
+    `known` is what a run has asked git for all of its tasks. `lander` lands what is proven, together with others.
     With `fail_fast`, nothing more begins after a failure. With `batch`, model calls go into a provider's batches, where
     it has them. `purse` is what all tasks of the command may cost; a spec's own limit can only be lower.
     """
@@ -38,7 +37,7 @@ class Wishes:
     batch: bool = False
     fail_fast: bool = False
     purse: Purse | None = None
-    land: Callable[[Task, Candidate], Landed] | None = None
+    lander: Lander | None = None
     known: Known | None = None
 
     @property
@@ -66,7 +65,8 @@ class Undertaking:
     asked before it goes on, `pending` are gates that have one before the work, `calls` are those that were asked, with
     their phase. `maker` is the route of whoever made the change that others correct. `review` is what the present
     change was found to be. `reviews`, `corrections`, `applies` and `climbs` count how often a change was reviewed, got
-    the reviewer's own edits, went to whoever applies them, and went a rung up.
+    the reviewer's own edits, went to whoever applies them, and went a rung up. The higher its `urgency`, the sooner
+    somebody is asked.
     """
 
     task: Task
@@ -89,6 +89,7 @@ class Undertaking:
     corrections: int = 0
     applies: int = 0
     climbs: int = 0
+    urgency: int = 0
 
     @property
     def asked(self) -> str:

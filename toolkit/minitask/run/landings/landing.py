@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from minitask.ledger.record import Attempt, Verdict
 from minitask.repo.advance import Step, advance
 from minitask.repo.commits import NewCommit, write_commits
@@ -35,6 +37,19 @@ class Landed:
     reason: str = ""
     proof: Proof | None = None
     next_step: str = ""
+
+
+class Lander(Protocol):
+    """Lands candidates for many tasks at once."""
+
+    def land(self, task: Task, candidate: Candidate) -> Landed:
+        """What became of a proven candidate."""
+
+    def expect(self, task: Task, commit: str) -> None:
+        """A candidate is about to be proven, and will land if it is."""
+
+    def forget(self, name: str) -> None:
+        """A task's candidate will not land after all."""
 
 
 def land_alone(engine: Engine, task: Task, candidate: Candidate) -> Landed:

@@ -13,6 +13,7 @@ from minitask.repo import session
 from minitask.repo.mirror import Mirror
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
+from minitask.run.turnstile import Cores
 from minitask.spec.model import Command, ExpectationKind
 from minitask.values import dataclass
 
@@ -40,7 +41,7 @@ class Proof:
 def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Proof:
     """Run the task's validation and the config's checks on a commit; a green result is kept by its tree."""
     commands = (*task.spec.commands, *_checks(engine))
-    key = _key(engine, task, commit, commands)
+    key = _key(engine, task, engine.objects.tree_of(commit), commands)
     kept = None if anew else engine.cache.peek(key)
     if isinstance(kept, list):
         held = tuple(CommandRecord(**item) for item in kept)
@@ -53,7 +54,7 @@ def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Pro
 
 def prove_only(engine: Engine, task: Task, commit: str, commands: Sequence[Command]) -> Proof:
     """Run some commands on a commit; a green result is kept by its tree."""
-    key = _key(engine, task, commit, commands)
+    key = _key(engine, task, engine.objects.tree_of(commit), commands)
     kept = engine.cache.peek(key)
     if isinstance(kept, list):
         held = tuple(CommandRecord(**item) for item in kept)
@@ -64,26 +65,47 @@ def prove_only(engine: Engine, task: Task, commit: str, commands: Sequence[Comma
     return proof
 
 
-def prove_together(engine: Engine, tasks: Sequence[Task], commit: str) -> tuple[int, Proof] | None:
-    """Run the validations of several tasks on one commit, in one workspace, and the config's checks once.
+def is_proven(engine: Engine, task: Task, tree: str) -> bool:
+    """Whether a green result of the task's validation and the config's checks is kept for a tree."""
+    key = _key(engine, task, tree, (*task.spec.commands, *_checks(engine)))
+    return isinstance(engine.cache.peek(key), list)
+
+
+def prove_together(
+    engine: Engine, tasks: Sequence[Task], commit: str, *, cores: Cores | None = None
+) -> tuple[int, Proof] | None:
+    """Run the validations of several tasks on one commit, and the config's checks once.
 
     None where all are green; else which task's was the first that is red, and how. A red one is run again on the same
     tree before it counts: a flaky command puts nobody out. A workspace that a validation left changed is brought back.
+    One workspace will do; where `cores` are free, others take part.
     """
     checks = _checks(engine)
-    with engine.slots.take(commit) as slot:
-        set_up(engine, slot)
-        proofs = []
-        for place, task in enumerate(tasks):
-            proof = _steady(engine, task, slot, commit, task.spec.commands)
-            if not proof.passed:
-                return place, proof
-            proofs.append(proof)
-        told = _steady(engine, tasks[-1], slot, commit, checks) if checks else None
-    if told is not None and not told.passed:
-        return len(tasks) - 1, told
-    for task, proof in zip(tasks, proofs, strict=True):
-        _keep(engine, task, commit, (*proof.commands, *(told.commands if told else ())))
+    jobs = [*((task, task.spec.commands) for task in tasks)]
+    jobs += [(tasks[-1], checks)] if checks else []
+    proofs: dict[int, Proof] = {}
+    left = iter(range(len(jobs)))
+
+    def work() -> None:
+        with engine.slots.take(commit) as slot:
+            set_up(engine, slot)
+            for place in left:
+                task, commands = jobs[place]
+                proofs[place] = _steady(engine, task, slot, commit, commands)
+                if not proofs[place].passed:
+                    for _ in left:  # nobody begins another
+                        pass
+
+    if cores is None:
+        work()
+    else:
+        cores.share(work, at_most=len(jobs) - 1)
+    red = min((place for place, proof in proofs.items() if not proof.passed), default=None)
+    if red is not None:
+        return min(red, len(tasks) - 1), proofs[red]
+    told = proofs[len(tasks)].commands if checks else ()
+    for place, task in enumerate(tasks):
+        _keep(engine, task, commit, (*proofs[place].commands, *told))
     return None
 
 
@@ -104,7 +126,9 @@ def _steady(
 def _keep(engine: Engine, task: Task, commit: str, records: Sequence[CommandRecord]) -> None:
     """Keep a green result by its tree; not where files come into the workspace that git does not know."""
     if not (engine.settings.copy or engine.settings.share):
-        key = _key(engine, task, commit, (*task.spec.commands, *_checks(engine)))
+        key = _key(
+            engine, task, engine.objects.tree_of(commit), (*task.spec.commands, *_checks(engine))
+        )
         engine.cache.keep(key, [asdict(record) for record in records])
 
 
@@ -210,12 +234,12 @@ def _session(
     return Proof(done.passed, records, engine.sandbox.strength.value)
 
 
-def _key(engine: Engine, task: Task, commit: str, commands: Sequence[Command]) -> str:
+def _key(engine: Engine, task: Task, tree: str, commands: Sequence[Command]) -> str:
     """What a result depends on: the tree, the commands with their expectations, and where they run."""
     settings = engine.settings
     network = task.spec.options.network and settings.network
     where = (engine.sandbox.strength.value, engine.environ.get("PATH", ""), network, settings.setup)
-    return f"proof\0{engine.objects.tree_of(commit)}\0{commands!r}\0{where!r}\0{settings.limits!r}"
+    return f"proof\0{tree}\0{commands!r}\0{where!r}\0{settings.limits!r}"
 
 
 def _must_fail_before(command: Command) -> bool:

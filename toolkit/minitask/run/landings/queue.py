@@ -9,7 +9,9 @@ once follows success: one more after a green chain, half after a red one.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
+from itertools import takewhile
 
 from minitask.ledger.record import Verdict
 from minitask.repo.advance import Step, advance
@@ -25,11 +27,16 @@ from minitask.run.landings.landing import (
     land_alone,
 )
 from minitask.run.landings.merges import merged
-from minitask.run.landings.proof import Proof, prove_together
+from minitask.run.landings.proof import Proof, is_proven, prove_together
+from minitask.run.landings.speculation import Speculation
 from minitask.run.tasks import Task
+from minitask.run.turnstile import Cores
 from minitask.values import dataclass
 
 FIRST_AT_ONCE, MOST_AT_ONCE = 16, 32
+LONG_SECONDS = 0.1
+GATHERING, GATHERING_SECONDS_MAX = 0.1, 5.0
+"""What share of a run's time, and how many seconds, are waited for others to take part in it."""
 
 
 @dataclass(slots=True)
@@ -52,21 +59,55 @@ class _Link:
 class LandingQueue:
     """Lands candidates for many threads at once."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, cores: Cores | None = None) -> None:
+        """`cores` are those of the run: where some are free, they prove more at once, and ahead."""
         self._engine = engine
+        self._cores = cores
+        self._ahead = Speculation(engine, cores) if cores is not None else None
         self._waiting: list[_Request] = []
         self._lock = threading.Lock()
         self._at_once = FIRST_AT_ONCE
 
+    def expect(self, task: Task, commit: str) -> None:
+        """A candidate is about to be proven, and will probably land."""
+        if self._ahead is not None:
+            self._ahead.expect(task, commit)
+
+    def forget(self, name: str) -> None:
+        """A task will not land any more, if it has not."""
+        if self._ahead is not None:
+            self._ahead.forget(name)
+
     def land(self, task: Task, candidate: Candidate) -> Landed:
         """What became of a candidate, whoever landed it."""
+        seconds = sum(command.seconds for command in candidate.attempt.commands)
+        if self._ahead is not None:
+            self._ahead.wait(task.name, seconds=seconds)
         mine = _Request(task, candidate)
         with self._lock:
             self._waiting.append(mine)
         with self._engine.landing:
+            if mine.landed is None:
+                self._gather(mine, seconds=seconds)
             while mine.landed is None:
                 self._land(self._batch(mine))
         return mine.landed
+
+    def _gather(self, mine: _Request, *, seconds: float) -> None:
+        """Before a run of some length, wait a little for those that are about to be proven: they can take part."""
+        if self._ahead is None or seconds < LONG_SECONDS:
+            return
+        with self._lock:
+            names = [each.task.name for each in self._waiting]
+        if self._ahead.expects_others(names) and not self._is_proven(mine):
+            time.sleep(min(seconds * GATHERING, GATHERING_SECONDS_MAX))
+
+    def _is_proven(self, request: _Request) -> bool:
+        """Whether the merge of a request into the target as it is needs no run."""
+        engine, task, candidate = self._engine, request.task, request.candidate
+        tip = engine.tip(task.target)
+        tree = merged(engine, candidate.commit, tip=tip).tree
+        return tree is not None and (tree == candidate.tree or is_proven(engine, task, tree))
 
     def _batch(self, mine: _Request) -> list[_Request]:
         """The requests to land now: mine, and others for the same branch, in the order in which they came."""
@@ -82,6 +123,7 @@ class LandingQueue:
         if len(batch) == 1:
             one = batch[0]
             one.landed = land_alone(self._engine, one.task, one.candidate)
+            self.forget(one.task.name)
             return
         left = batch
         for _ in range(ROUNDS + len(batch)):
@@ -97,9 +139,11 @@ class LandingQueue:
         chain = self._chain(batch, tip)
         if not chain:
             return []
-        names = ", ".join(link.request.task.name for link in chain)
-        engine.emit(Progress("", "merge", f"{len(chain)} tasks are proven together: {names}"))
-        good, culprit = self._sound(chain)
+        good, culprit = self._proven_ahead(chain), None
+        if not good:
+            names = ", ".join(link.request.task.name for link in chain)
+            engine.emit(Progress("", "merge", f"{len(chain)} tasks are proven together: {names}"))
+            good, culprit = self._sound(chain)
         self._at_once = (
             min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else max(self._at_once // 2, 1)
         )
@@ -136,6 +180,14 @@ class LandingQueue:
             chain.append(_Link(request, at))
         return chain
 
+    def _proven_ahead(self, chain: list[_Link]) -> list[_Link]:
+        """The longest prefix of which each link is proven on its very tree already."""
+        engine = self._engine
+        trees = engine.objects.tree_of
+        return list(
+            takewhile(lambda each: is_proven(engine, each.request.task, trees(each.commit)), chain)
+        )
+
     def _sound(self, chain: list[_Link]) -> tuple[list[_Link], tuple[_Link, Proof] | None]:
         """The longest prefix that is green as a whole, and the link behind it, with what it failed."""
         red = self._failure(chain)
@@ -154,7 +206,7 @@ class LandingQueue:
     def _failure(self, links: Sequence[_Link]) -> Proof | None:
         """How the tree of the last link fails the commands of all of them; None where it is green."""
         tasks = [link.request.task for link in links]
-        found = prove_together(self._engine, tasks, links[-1].commit)
+        found = prove_together(self._engine, tasks, links[-1].commit, cores=self._cores)
         return None if found is None else found[1]
 
     def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:
@@ -164,6 +216,7 @@ class LandingQueue:
             return False
         for link in links:
             task = link.request.task
+            self.forget(task.name)
             link.request.landed = (
                 Landed(Verdict.MERGED, merge=link.commit)
                 if moved.done

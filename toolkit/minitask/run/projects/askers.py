@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Protocol
 
 from minitask.errors import StoppedError
@@ -16,6 +15,7 @@ from minitask.run.attempts.undertaking import Undertaking
 from minitask.run.engine import Engine
 from minitask.run.projects.throttle import Throttle
 from minitask.run.tasks import Task
+from minitask.run.turnstile import Turnstile
 
 BUSY_TRIES = 3
 """How often an order is given again whose every request met a rate limit, which cost nothing; fewer ask by then."""
@@ -60,7 +60,7 @@ class Pool:
     def __init__(self, engine: Engine, *, width: int) -> None:
         self.width = width
         self._engine = engine
-        self._free = threading.Semaphore(width)
+        self._free = Turnstile(width)
         self._throttles: dict[str, Throttle] = {}
         self._stopped_by = ""
 
@@ -74,7 +74,7 @@ class Pool:
         return outcome
 
     def _ask(self, under: Undertaking, throttle: Throttle) -> Outcome:
-        with throttle.place(), self._free:
+        with throttle.place(under.urgency), self._free.place(under.urgency):
             if self._stopped_by:
                 return StoppedError(f"the run was stopped: {self._stopped_by}")
             outcome = ask(self._engine, under)

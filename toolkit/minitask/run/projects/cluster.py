@@ -27,7 +27,7 @@ from minitask.run.attempts.preparing import lessons_for
 from minitask.run.attempts.sealing import move_branch, record_landing
 from minitask.run.attempts.undertaking import Wishes
 from minitask.run.engine import Engine, Progress
-from minitask.run.landings.landing import Candidate, Landed
+from minitask.run.landings.landing import Candidate, Lander
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.projects.away import (
     INBOX,
@@ -171,20 +171,18 @@ class Cluster:
         made = [each for each in came.records if not each.is_call]
         if not made or result.verdict is not Verdict.READY:
             return replace(result, next_step=f"minitask show {task.name}" if made else "")
-        if not wishes.merge or needs_approval(engine, task) or wishes.land is None:
+        if not wishes.merge or needs_approval(engine, task) or wishes.lander is None:
             step = "review" if needs_approval(engine, task) else "merge"
             return replace(
                 result, reason="proven, not merged", next_step=f"minitask {step} {task.name}"
             )
-        final = self._land(task, made[-1], result, wishes.land)
+        final = self._land(task, made[-1], result, wishes.lander)
         return replace(final, reason=final.reason or note)
 
-    def _land(
-        self, task: Task, record: Record, result: TaskResult, land: Callable[..., Landed]
-    ) -> TaskResult:
+    def _land(self, task: Task, record: Record, result: TaskResult, lander: Lander) -> TaskResult:
         assert record.candidate is not None  # noqa: S101 - it is proven
         assert record.tree is not None  # noqa: S101
-        landed = land(task, Candidate(record.candidate, record.tree, record.attempt))
+        landed = lander.land(task, Candidate(record.candidate, record.tree, record.attempt))
         with self._engine.writing:
             record_landing(self._engine, record, landed)
         return replace(

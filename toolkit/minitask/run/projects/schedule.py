@@ -29,6 +29,7 @@ from minitask.run.landings.queue import LandingQueue
 from minitask.run.projects.askers import Askers
 from minitask.run.projects.cluster import Cluster
 from minitask.run.tasks import Place, Task, load_file
+from minitask.run.turnstile import Cores
 from minitask.values import dataclass
 
 FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
@@ -70,9 +71,10 @@ class Schedule:
         self._plan = plan
         self._place = place
         known = look(engine, engine.tip(place.target), [task.name for task in plan.tasks])
-        self._wishes = replace(wishes, land=LandingQueue(engine).land, known=known)
         self._askers = askers
-        self._jobs = threading.Semaphore(jobs)
+        self._cores = Cores(jobs)
+        self._queue = LandingQueue(engine, cores=self._cores)
+        self._wishes = replace(wishes, lander=self._queue, known=known)
         self._cluster = cluster
         self._width = AHEAD * (cluster.width if cluster else askers.width) + jobs
         self._tasks = {task.name: task for task in plan.tasks}
@@ -178,20 +180,24 @@ class Schedule:
             result: TaskResult | BaseException = self._result(task)
         except BaseException as error:  # noqa: BLE001 - the worker's edge: raised again in `run`
             result = error
+        self._queue.forget(task.name)
         self._askers.leave()
         self._ended.put((task, result))
 
     def _result(self, task: Task) -> TaskResult:
         if self._cluster is not None and not self._is_made(task):
             return self._away(self._cluster, task)
+        urgency = self._plan.urgency[task.name]
+        core = self._cores.place(urgency)
         try:
-            found = begin(self._engine, self._on_tip(task), self._wishes, core=self._jobs)
+            found = begin(self._engine, self._on_tip(task), self._wishes, core=core)
         except UsageError as error:  # the settings cannot serve this one; the others go on
             return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
         while isinstance(found, Undertaking):
+            found.urgency = urgency
             scripted = found.draft.route.executor == SCRIPT
             outcome = ask(self._engine, found) if scripted else self._askers.ask(found)
-            found = conclude(self._engine, found, outcome, core=self._jobs) or found
+            found = conclude(self._engine, found, outcome, core=core) or found
         return found
 
     def _is_made(self, task: Task) -> bool:

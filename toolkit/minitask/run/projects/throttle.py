@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from minitask.run.turnstile import Turnstile
 
 SHRINK = 0.5
 
 
-class Throttle:
+class Throttle(Turnstile):
     """Lets at most `width` callers in at once, or fewer while the provider is busy; at least one."""
 
     def __init__(self, width: int) -> None:
-        self._most = width
+        super().__init__(width)
         self._allowed = float(width)
-        self._inside = 0
-        self._news = threading.Condition()
 
     @property
     def allowed(self) -> int:
         """How many may be inside now."""
         return max(1, int(self._allowed))
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """Wait for a place, and keep it for as long as the block lasts."""
-        with self._news:
-            self._news.wait_for(lambda: self._inside < self.allowed)
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._news:
-                self._inside -= 1
-                self._news.notify_all()
 
     def note(self, *, throttled: bool) -> None:
         """Learn from how a call went: half as many after a rate limit, a share of one more after any other."""
@@ -42,5 +25,5 @@ class Throttle:
             if throttled:
                 self._allowed = max(1.0, min(self._allowed, self._inside) * SHRINK)
             else:
-                self._allowed = min(float(self._most), self._allowed + 1 / self.allowed)
+                self._allowed = min(float(self._width), self._allowed + 1 / self.allowed)
             self._news.notify_all()

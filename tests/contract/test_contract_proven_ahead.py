@@ -1,0 +1,75 @@
+"""Where cores are free, a candidate is proven on what the target will be; what lands is proven on its tree, as ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from world import World
+
+ALONE = {"MINITASK_SANDBOX": "none"}
+
+
+def prepare(world: World, log: Path, number: int, *, check: str = "true") -> None:
+    """A task that writes a file; each green run of its validation takes a while, and leaves what it saw in the log."""
+    name = f"{number}.txt"
+    seen = f"echo {number}: $(ls ?.txt) >> {log}"
+    world.task(
+        f"p/0{number}-x",
+        whole={name: "x\n"},
+        validation=f"test -f {name} && sleep 0.4 && {check} && {seen}",
+    )
+
+
+def run(world: World, jobs: int) -> dict[str, Any]:
+    outcome = world.minitask("run", "p", "--jobs", str(jobs), "--json", env=ALONE)
+    return {task["task"]: task for task in outcome.json["tasks"]}
+
+
+def test_what_was_proven_ahead_lands_without_another_run(world: World, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for number in range(3):
+        prepare(world, log, number)
+    tasks = run(world, 8)
+    assert {task["verdict"] for task in tasks.values()} == {"merged"}
+    runs = log.read_text().splitlines()
+    assert len(runs) <= 5, "the first once, each other one alone and ahead"
+    for task in tasks.values():
+        files = set(world.git("ls-tree", "--name-only", task["merge"]).split())
+        number = task["task"][3]
+        landed = sorted(name for name in files if name.endswith(".txt"))
+        assert f"{number}: {' '.join(landed)}" in runs, "it was proven on the tree that landed"
+
+
+def test_one_that_fails_takes_nobody_along(world: World, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    prepare(world, log, 0, check="false")
+    prepare(world, log, 1)
+    prepare(world, log, 2)
+    tasks = run(world, 8)
+    verdicts = [task["verdict"] for task in tasks.values()]
+    assert verdicts == ["failed", "merged", "merged"]
+    assert not world.has("0.txt")
+    assert world.has("1.txt")
+    assert world.has("2.txt")
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_two_that_are_green_alone_and_red_together_do_not_both_land(
+    world: World, tmp_path: Path, jobs: int
+) -> None:
+    log = tmp_path / "log"
+    prepare(world, log, 0, check="! test -f 1.txt")
+    prepare(world, log, 1, check="! test -f 0.txt")
+    tasks = run(world, jobs)
+    assert sorted(task["verdict"] for task in tasks.values()) == ["failed", "merged"]
+
+
+def test_with_one_core_nothing_is_proven_ahead(world: World, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for number in range(2):
+        prepare(world, log, number)
+    tasks = run(world, 1)
+    assert {task["verdict"] for task in tasks.values()} == {"merged"}

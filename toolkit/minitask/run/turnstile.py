@@ -1,0 +1,101 @@
+"""So many at once, the most urgent first: for calls, and for the cores that validations run on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from heapq import heapify, heappush
+from itertools import count
+
+from minitask.run.aside import Aside
+
+
+class Turnstile:
+    """Lets `width` in at once; of those who wait, the most urgent is next, and of several the first."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._inside = 0
+        self._waiting: list[tuple[int, int]] = []
+        self._numbers = count()
+        self._news = threading.Condition()
+
+    @property
+    def allowed(self) -> int:
+        """How many may be inside now."""
+        return self._width
+
+    def place(self, urgency: int = 0) -> Place:
+        """A place for a `with` block, or several: waited for, and kept for as long as the block lasts."""
+        return Place(self, urgency)
+
+    def enter(self, urgency: int) -> None:
+        """Wait for a place, to be left by `leave`."""
+        with self._news:
+            self._wait((-urgency, next(self._numbers)))
+            self._inside += 1
+            self._news.notify_all()
+
+    def enter_if_free(self) -> bool:
+        """Take a place that nobody waits for, if there is one, to be left by `leave`."""
+        with self._news:
+            if self._waiting or self._inside >= self.allowed:
+                return False
+            self._inside += 1
+            return True
+
+    def leave(self) -> None:
+        """Give a place back."""
+        with self._news:
+            self._inside -= 1
+            self._news.notify_all()
+
+    def _wait(self, ticket: tuple[int, int]) -> None:
+        heappush(self._waiting, ticket)
+        try:
+            self._news.wait_for(lambda: self._inside < self.allowed and self._waiting[0] == ticket)
+        finally:
+            self._waiting.remove(ticket)
+            heapify(self._waiting)
+
+
+class Cores(Turnstile):
+    """The cores that validations run on."""
+
+    def share(self, work: Callable[[], None], *, at_most: int) -> None:
+        """Do some work here and, on each of at most so many cores that are free, beside it, until all of it is over.
+
+        Whatever any of it raises is raised.
+        """
+        helpers: list[Aside[None]] = []
+        while len(helpers) < at_most and self.enter_if_free():
+            helpers.append(Aside(lambda: self._help(work)))
+        try:
+            work()
+        finally:
+            for helper in helpers:
+                helper.wait()
+        for helper in helpers:
+            helper.result()
+
+    def _help(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        finally:
+            self.leave()
+
+
+class Place:
+    """A place for one task, taken anew in every `with` block."""
+
+    def __init__(self, turnstile: Turnstile, urgency: int) -> None:
+        self._turnstile = turnstile
+        self._urgency = urgency
+
+    def __enter__(self) -> None:
+        """Wait for a place."""
+        self._turnstile.enter(self._urgency)
+
+    def __exit__(self, *_error: object) -> None:
+        """Give it back."""
+        self._turnstile.leave()
