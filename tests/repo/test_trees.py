@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minitask.errors import MachineError
-from minitask.repo import loose
+from minitask.repo import dialogue, loose
 from minitask.repo.database import Database, open_database
 from minitask.repo.loose import LooseStore, object_id
 from minitask.repo.merging import merge_apart, merge_tree, tree_changes
-from minitask.repo.objects import Entry
+from minitask.repo.objects import Entry, Objects
+from minitask.repo.refs import Move
 from minitask.repo.repository import Repository, discover
 from minitask.repo.trees import changed_tree, differences
 from world import World
@@ -208,3 +209,87 @@ def test_a_shared_store_stays_open_to_its_group(tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     with pytest.raises(MachineError, match=f"cannot write to {tmp_path / 'none'}"):
         LooseStore(tmp_path / "none", "sha1").write("blob", b"x")
+
+
+def test_a_shared_store_stays_open_to_its_group_whatever_the_umask_says(tmp_path: Path) -> None:
+    folder = tmp_path / "objects"
+    folder.mkdir()
+    folder.chmod(0o2770)
+    before = os.umask(0o077)
+    try:
+        oid = LooseStore(folder, "sha1").write("blob", b"x")
+    finally:
+        os.umask(before)
+    assert (folder / oid[:2] / oid[2:]).stat().st_mode & 0o777 == 0o440
+
+
+def test_a_tree_that_is_missing_is_no_empty_one(repository: Repository, database: Database) -> None:
+    entry = Entry("100644", database.objects.write_blob(b"x\n"))
+    with open_database(repository) as fresh:
+        tree = written(database, {"only/here": entry, "b": entry})
+        below = database.objects.entry_below(tree, "only")
+        assert below is not None
+        (repository.objects_dir / below.oid[:2] / below.oid[2:]).unlink()
+        with pytest.raises(MachineError, match="missing"):
+            changed_tree(fresh.objects, tree, {"only/new": entry})
+
+
+def test_an_old_trees_folders_are_folders(repository: Repository, database: Database) -> None:
+    entry = Entry("100644", database.objects.write_blob(b"x\n"))
+    inner = written(database, {"a": entry})
+    store = LooseStore(repository.objects_dir, "sha1")
+    old = store.write("tree", b"040000 sub\0" + bytes.fromhex(inner))
+    assert database.objects.entry_below(old, "sub/a") == entry
+    assert list(differences(database.objects, old, written(database, {"sub/a": entry}))) == []
+
+
+class Cut(Exception):  # noqa: N818 - it stands for an interrupt
+    """What comes in the middle of an exchange."""
+
+
+def test_an_exchange_that_is_cut_off_answers_nobody_else(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_objects: Objects) -> None:
+        raise Cut
+
+    with open_database(repository) as database:
+        one, other = (database.objects.write_blob(text) for text in (b"one", b"other"))
+        many = database.objects.read_many([one] * 500)
+        assert next(many) == b"one"
+        with monkeypatch.context() as patch:
+            patch.setattr(Objects, "_answer", cut)
+            with pytest.raises(Cut):
+                database.objects.read(one)
+        assert database.objects.blob(other) == b"other"
+        with pytest.raises(MachineError, match="ended early"):
+            list(many)
+        assert list(database.objects.read_many([one, other])) == [b"one", b"other"]
+
+
+def test_a_move_that_is_cut_off_answers_no_other(
+    repository: Repository, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_fd: int, _end: bytes) -> bytes:
+        raise Cut
+
+    root = commit(database, written(database, {}))
+    with monkeypatch.context() as patch:
+        patch.setattr(dialogue, "_read", cut)
+        with pytest.raises(Cut):
+            database.refs.move([Move("refs/test/a", root)])
+    assert not database.refs.move([Move("refs/test/b", root, root)])
+    assert database.refs.move([Move("refs/test/b", root)])
+
+
+def test_locks_of_a_move_that_was_killed_are_nobodys(
+    repository: Repository, database: Database
+) -> None:
+    root = commit(database, written(database, {}))
+    assert database.refs.move([Move("refs/minitask/test/a", root)])
+    process = database.refs._dialogue._child
+    assert process is not None
+    (repository.common_dir / "refs/minitask/test/b.lock").touch()
+    process.kill()
+    process.wait()
+    assert database.refs.move([Move("refs/minitask/test/b", root)])

@@ -30,7 +30,7 @@ def open_database(repository: Repository) -> Iterator[Database]:
     store = LooseStore(repository.objects_dir, form)
     with ExitStack() as stack:
         objects = stack.enter_context(open_objects(git, store=store))
-        refs, diffs = RefUpdates(git), TreeDiffs(git)
+        refs, diffs = RefUpdates(git, repository.common_dir), TreeDiffs(git)
         stack.callback(refs.close)
         stack.callback(diffs.close)
         yield Database(objects, refs, diffs, form)

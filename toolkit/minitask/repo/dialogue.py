@@ -36,6 +36,9 @@ class Dialogue:
                 answer = _read(cast("IO[bytes]", child.stdout).fileno(), end)
             except BrokenPipeError:
                 answer = None
+            except BaseException:  # what is still to come would be taken for the next answer
+                self._end()
+                raise
             if answer is None:
                 self._end()
             return answer

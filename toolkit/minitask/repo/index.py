@@ -21,6 +21,8 @@ SIGNATURE, VERSION = b"DIRC", 2
 FLAGS_BYTES = 2
 NAME_MAX = 0xFFF
 WORD = 0xFFFFFFFF
+MODE = 6
+"""Where the mode is among the fields of `STAT`."""
 
 
 @dataclass(slots=True)
@@ -35,6 +37,19 @@ class Index:
     def names(self) -> list[bytes]:
         """The paths, in order."""
         return self._names
+
+    def has(self, path: bytes) -> bool:
+        """Whether there is an entry for a path."""
+        return path in self._entries
+
+    def entry(self, path: bytes) -> bytes:
+        """The entry of a path, as it stands in the file."""
+        return self._entries[path]
+
+    def mode(self, path: bytes) -> int:
+        """The mode of a path's entry."""
+        mode: int = STAT.unpack_from(self._entries[path])[MODE]
+        return mode
 
     def put(self, path: bytes, *, mode: str, oid: str, found: os.stat_result) -> None:
         """Have a path, with what the file system says of its file."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import zlib
+from functools import lru_cache
 from pathlib import Path
 
 from minitask.errors import MachineError
@@ -56,6 +58,9 @@ class LooseStore:
         try:
             fd = self._open(draft)
             try:
+                shared = _shared_rights(self.folder)
+                if shared:
+                    os.fchmod(fd, shared)
                 _write_all(fd, packed)
             finally:
                 os.close(fd)
@@ -76,6 +81,13 @@ class LooseStore:
             with contextlib.suppress(PermissionError):
                 folder.chmod(self.folder.stat().st_mode & 0o7777)
             return os.open(draft, flags, 0o444)
+
+
+@lru_cache(maxsize=8)
+def _shared_rights(folder: Path) -> int:
+    """The rights of files in a store that its group may write to, whatever the umask; 0 where only its owner may."""
+    rights = folder.stat().st_mode
+    return 0o444 & rights if rights & stat.S_IWGRP else 0
 
 
 def _is_there(path: str) -> bool:

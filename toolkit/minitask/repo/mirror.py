@@ -2,24 +2,29 @@
 
 Git's own checkout looks at every file of a workspace, and cleaning it does so again. Here the kernel tells whether
 anything was touched since the files were those of a known commit. Where something was, or the kernel does not tell, or
-there is more to a file than its content (attributes that convert it, submodules), git does it all, as ever.
+there is more to a file than its content (attributes that convert it, submodules), git does it all, as ever; and then
+each path is looked at once more, for git does not see all that a command can leave behind.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
 from minitask.errors import MachineError
 from minitask.repo.index import Index, parse_index
+from minitask.repo.inspection import Expected, expect, find_deviation
 from minitask.repo.notices import Watch, open_watch
 from minitask.repo.objects import FILE_MODES, SYMLINK, Entry, Objects
 from minitask.repo.trees import Difference, differences
 from minitask.repo.workspace import Slot
 from minitask.spec.paths import check_path
 
+WATCHES_MAX = 20_000
+"""What needs more watches has none: others of the user's programs want some, too."""
 MOST = 2_000
 """More differences than that are git's to write."""
 WRITABLE = (*FILE_MODES, SYMLINK)
@@ -29,12 +34,12 @@ ATTRIBUTES = b".gitattributes"
 class Mirror:
     """A slot, brought from commit to commit; used by one thread at a time.
 
-    `is_closed` tells whether what runs in the slot can reach its files by no other way than below the slot: a hard link
-    that leads to a file from elsewhere is nothing that a watch on the slot's folders could see.
+    `is_closed` tells whether what runs in the slot can reach its files by no other way than below the slot. Where it
+    can, by a hard link from elsewhere, each file is watched and not its folder alone.
     """
 
     def __init__(
-        self, slot: Slot, objects: Objects, *, is_closed: Callable[[], bool] = lambda: True
+        self, slot: Slot, objects: Objects, *, is_closed: Callable[[], bool] = lambda: False
     ) -> None:
         self._slot = slot
         self._objects = objects
@@ -43,6 +48,7 @@ class Mirror:
         self._watch: Watch | None = None
         self._index: Index | None = None
         self._is_plain = False
+        self._watches_files = True
         self._seen: tuple[object, ...] = ()
         self._top = os.fsencode(slot.tree) + b"/"
         self._kept = tuple(f"{slot.git_dir}/{name}" for name in ("index", "HEAD"))
@@ -70,14 +76,23 @@ class Mirror:
         if not (self._is_intact() and self._go(commit)):
             self._forget()
             if self._is_converted_otherwise(commit):
-                self._slot.clear()
+                self._slot.rebuild()
             self._slot.checkout(commit)
-            self._learn(commit)
+            if not self._learn(commit):
+                self._slot.rebuild()
+                self._slot.checkout(commit)
+                self._learn(commit)
         return self.tree
 
     def is_changed(self) -> bool:
-        """Whether anything in `tree` differs from its commit, be it a file that git ignores."""
-        return not self._is_intact() and self._slot.is_changed()
+        """Whether anything in `tree` may differ from its commit, be it a file that git ignores."""
+        if self._watch is not None or self._slot.bring.copy:
+            return not self._is_intact()
+        try:
+            index = self._read_index()
+            return find_deviation(self._top, index, self._expected(index)) is not None
+        except (OSError, ValueError):
+            return True
 
     def _is_intact(self) -> bool:
         """Whether it surely holds what it held; once it may not, that is not known any more."""
@@ -108,18 +123,44 @@ class Mirror:
         found = differences(self._objects, old, new)
         return any(_raw(each.path).endswith(ATTRIBUTES) for each in found)
 
-    def _learn(self, commit: str) -> None:
-        """From now on, know what happens to the files, which are the commit's."""
-        if self._slot.bring.copy or not self._is_closed():
-            return  # files that change elsewhere, or from elsewhere
+    def _learn(self, commit: str) -> bool:
+        """Whether the files are those that git wrote for a commit; from now on, know what happens to them."""
+        try:
+            index = self._read_index()
+        except ValueError:  # somebody changed the form of the index
+            return False
+        expected = self._expected(index)
+        watch = self._open_watch(index, expected)
+        try:
+            is_right = find_deviation(self._top, index, expected) is None
+            if is_right and watch is not None and not watch.is_touched():
+                self._at, self._watch, self._index = commit, watch, index
+                self._seen, watch = self._look(), None
+        finally:
+            if watch is not None:
+                watch.close()
+        return is_right
+
+    def _expected(self, index: Index) -> Expected:
+        copies = [_raw(name.strip("/")) for name in self._slot.bring.copy]
+        return expect(index, links=self._slot.links(), others=copies)
+
+    def _open_watch(self, index: Index, expected: Expected) -> Watch | None:
+        """A watch on all that is there, which works; None for files that change elsewhere, or where there is none."""
+        paths = [
+            self._top,
+            *(self._top + folder for folder in expected.folders | expected.gitlinks),
+        ]
+        self._watches_files = not self._is_closed()
+        if self._watches_files:
+            paths += [self._top + name for name in index.names]
+        if self._slot.bring.copy or len(paths) > WATCHES_MAX:
+            return None
         watch = open_watch()
-        if watch is None:
-            return
-        top = os.fspath(self.tree)
-        if watch.add(_folders(top)) and _works(watch, top):
-            self._at, self._watch, self._seen = commit, watch, self._look()
-        else:
+        if watch is not None and not (watch.add(paths) and _works(watch, self._top)):
             watch.close()
+            return None
+        return watch
 
     def _go(self, commit: str) -> bool:
         """Write what differs; False where that is git's to do, and nothing of the files counts as known."""
@@ -129,6 +170,10 @@ class Mirror:
             found = self._differences(commit)
             index = self._index or self._read_index()
             if found is None or not self._is_plain or not all(map(_is_plain, found)):
+                return False
+            if any(
+                _overlap(_raw(each.path), link) for each in found for link in self._slot.links()
+            ):
                 return False
             self._remove(found, index)
             self._write([each for each in found if each.new], index)
@@ -177,17 +222,22 @@ class Mirror:
             if content is None:
                 raise MachineError(f"object {entry.oid[:12]} is missing")
             self._make_folders(each.path.rpartition("/")[0])
-            stat = _create(self._below(each.path), entry, content)
-            index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=stat)
+            place = self._below(each.path)
+            found_now = _create(place, entry, content)
+            if self._watches_files:
+                self._watch_too(place)
+            index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=found_now)
 
     def _make_folders(self, folder: str) -> None:
         """Make a folder and those above it that are missing, and watch them."""
-        if not folder or os.path.isdir(self._below(folder)):  # noqa: PTH112
+        if not folder or _is_folder(self._below(folder)):
             return
         self._make_folders(folder.rpartition("/")[0])
-        place = self._below(folder)
-        os.mkdir(place)  # noqa: PTH102
-        if self._watch is None or not self._watch.add([os.fsdecode(place)]):
+        os.mkdir(self._below(folder))  # noqa: PTH102
+        self._watch_too(self._below(folder))
+
+    def _watch_too(self, place: bytes) -> None:
+        if self._watch is None or not self._watch.add([place]):
             raise MachineError("the kernel has no room for another watch")
 
     def _settle(self, commit: str, index: Index) -> None:
@@ -215,19 +265,22 @@ def _is_plain(found: Difference) -> bool:
     return not check_path(found.path) and not _raw(found.path).endswith(ATTRIBUTES)
 
 
-def _folders(top: str) -> Iterator[str]:
-    """A folder and all below it."""
-    waiting = [top]
-    while waiting:
-        folder = waiting.pop()
-        yield folder
-        with os.scandir(folder) as entries:
-            waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+def _overlap(one: bytes, other: bytes) -> bool:
+    """Whether two paths are the same, or one lies below the other."""
+    return (one + b"/").startswith(other + b"/") or other.startswith(one + b"/")
 
 
-def _works(watch: Watch, top: str) -> bool:
+def _is_folder(place: bytes) -> bool:
+    """Whether a folder stands there; a link to one is none."""
+    try:
+        return stat.S_ISDIR(os.lstat(place).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _works(watch: Watch, top: bytes) -> bool:
     """Whether the watch sees what is done to the tree: not every file system tells."""
-    os.utime(f"{top}/.git")
+    os.utime(top + b"/.git")
     return watch.is_touched()
 
 

@@ -1,8 +1,9 @@
 """What the kernel says has been touched below a folder: inotify(7), the one door to it.
 
-A watch stands on every folder of a tree, and hears of each file in it that is written, renamed, made, removed, or given
-other attributes. Where the kernel has no such thing, or no room for more watches, there is no watch, and whoever wants
-to know has to look at the files themselves.
+A watch on a folder hears of each file in it that is written, renamed, made, removed, or given other attributes by its
+name there; one on a file hears of all of that whatever name it was reached by, and of each name that it gets or loses.
+Where the kernel has no such thing, or no room for more watches, there is no watch, and whoever wants to know has to
+look at the files themselves.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
 MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
 DELETE_SELF, MOVE_SELF = 0x400, 0x800
-ONLYDIR, DONT_FOLLOW = 0x1000000, 0x2000000
+DONT_FOLLOW = 0x2000000
 TOUCHED = (
     MODIFY
     | ATTRIB
@@ -28,7 +29,6 @@ TOUCHED = (
     | DELETE
     | DELETE_SELF
     | MOVE_SELF
-    | ONLYDIR
     | DONT_FOLLOW
 )
 """The events that tell of a change, as <sys/inotify.h> has them; reading a file is none."""
@@ -41,13 +41,10 @@ class Watch:
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
-    def add(self, folders: Iterable[str]) -> bool:
-        """Watch these folders, too; whether all of them are."""
+    def add(self, paths: Iterable[bytes]) -> bool:
+        """Watch these files and folders, too; whether all of them are."""
         library = _library()
-        return all(
-            library.inotify_add_watch(self._fd, os.fsencode(folder), TOUCHED) >= 0
-            for folder in folders
-        )
+        return all(library.inotify_add_watch(self._fd, path, TOUCHED) >= 0 for path in paths)
 
     def is_touched(self) -> bool:
         """Whether anything was touched since the last call."""

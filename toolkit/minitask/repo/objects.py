@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from typing import IO, cast
 
@@ -59,6 +59,7 @@ class Objects:
 
     _stdin: IO[bytes]
     _stdout: IO[bytes]
+    _start: Callable[[], tuple[IO[bytes], IO[bytes]]]
     _store: LooseStore | None = None
     _trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _roots: dict[str, str] = field(default_factory=dict)
@@ -68,7 +69,7 @@ class Objects:
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
         """The id, type and content of the object that `name` (no newline in it) resolves to, if any."""
-        with self._lock:
+        with self._exchange():
             self._land()
             self._send(_line(name))
             found = self._answer()
@@ -82,7 +83,7 @@ class Objects:
         flight = Flight()
         ahead = 0
         for lines in _chunks(names):
-            with self._lock:
+            with self._exchange():
                 if self._flight is not flight or len(lines) == 1:
                     self._land()
                     self._flight = flight
@@ -92,9 +93,22 @@ class Objects:
             ahead = len(lines)
         yield from self._answers(flight, ahead)
 
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """One exchange at a time; where one is cut off, by an interrupt say, another process takes the next."""
+        with self._lock:
+            try:
+                yield
+            except MachineError:
+                raise
+            except BaseException:
+                self._flight.owed = 0
+                self._stdin, self._stdout = self._start()
+                raise
+
     def _answers(self, flight: Flight, count: int) -> list[bytes | None]:
         """The next answers of a flight."""
-        with self._lock:
+        with self._exchange():
             here = min(count, len(flight.landed))
             taken = [flight.landed.popleft() for _ in range(here)]
             return taken + [self._owed(flight) for _ in range(count - here)]
@@ -106,6 +120,8 @@ class Objects:
             flight.landed.append(self._owed(flight))
 
     def _owed(self, flight: Flight) -> bytes | None:
+        if not flight.owed:
+            raise _ended()
         flight.owed -= 1
         found = self._answer()
         return found[2] if found else None
@@ -150,14 +166,18 @@ class Objects:
         if known is not None:
             return known
         found = self.read(tree)
-        return self._keep(tree, _parse_tree(found[2], len(tree) // 2) if found else {})
+        if found is None:
+            raise _missing(tree)
+        return self._keep(tree, _parse_tree(found[2], len(tree) // 2))
 
     def entries_of(self, trees: Sequence[str]) -> list[dict[str, Entry]]:
         """The names in each of many trees, asked for at once."""
         found = {tree: self._trees.get(tree) for tree in trees}
         unread = [tree for tree, known in found.items() if known is None]
         for tree, content in zip(unread, self.read_many(unread), strict=True):
-            found[tree] = self._keep(tree, _parse_tree(content or b"", len(tree) // 2))
+            if content is None:
+                raise _missing(tree)
+            found[tree] = self._keep(tree, _parse_tree(content, len(tree) // 2))
         return [found[tree] or {} for tree in trees]
 
     def entry(self, commit: str, path: str) -> Entry | None:
@@ -180,10 +200,7 @@ class Objects:
         """A blob's content; `MachineError` where the object is missing (a partial clone, say)."""
         found = self.read(oid)
         if found is None:
-            raise MachineError(
-                f"object {oid[:12]} is missing",
-                hint="fetch it, or use a full clone of the repository",
-            )
+            raise _missing(oid)
         return found[2]
 
     def file(self, commit: str, path: str) -> str | None:
@@ -227,10 +244,14 @@ class Objects:
 def open_objects(git: Git, *, store: LooseStore | None = None) -> Iterator[Objects]:
     """A reader that ends with the `with` block, and writes to a store where it has one."""
     argv = git.argv("cat-file", "--batch")
-    with process.spawn(argv, cwd=git.git_dir, env=git.env()) as child:
-        stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
-        output = open(stdout.fileno(), "rb", BUFFER_BYTES, closefd=False)  # noqa: SIM115 - the pipe
-        yield Objects(stdin, output, store)
+    with ExitStack() as stack:
+
+        def start() -> tuple[IO[bytes], IO[bytes]]:
+            child = stack.enter_context(process.spawn(argv, cwd=git.git_dir, env=git.env()))
+            stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
+            return stdin, open(stdout.fileno(), "rb", BUFFER_BYTES, closefd=False)
+
+        yield Objects(*start(), start, store)
 
 
 def _line(name: str) -> bytes:
@@ -255,6 +276,12 @@ def _ended() -> MachineError:
     return MachineError("git cat-file ended early", hint="run `minitask doctor`")
 
 
+def _missing(oid: str) -> MachineError:
+    return MachineError(
+        f"object {oid[:12]} is missing", hint="fetch it, or use a full clone of the repository"
+    )
+
+
 def _parse_tree(content: bytes, id_bytes: int) -> dict[str, Entry]:
     names: dict[str, Entry] = {}
     at = 0
@@ -263,7 +290,8 @@ def _parse_tree(content: bytes, id_bytes: int) -> dict[str, Entry]:
         end = content.index(b"\0", space)
         oid = content[end + 1 : end + 1 + id_bytes].hex()
         name = content[space + 1 : end].decode("utf-8", "surrogateescape")
-        names[name] = Entry(content[at:space].decode(), oid)
+        mode = content[at:space].decode().lstrip("0")  # some old writers filled a folder's up
+        names[name] = Entry(mode, oid)
         at = end + 1 + id_bytes
     return names
 

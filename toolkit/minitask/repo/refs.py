@@ -14,6 +14,8 @@ LEDGER = "refs/minitask/ledger"
 ATTEMPTS = "refs/minitask/attempts"
 LANDING = "refs/minitask/landing"
 BRANCHES = "refs/heads/minitask"
+ELSEWHERE = (b"but expected", b"reference already exists", b"unable to resolve reference")
+"""What git says when a ref holds something else, or nothing."""
 UPDATE = ("update-ref", "--stdin", "-z")
 
 
@@ -54,7 +56,7 @@ def move(git: Git, moves: Sequence[Move]) -> bool:
     done = git.run(*UPDATE, stdin=_lines(moves))
     if done.exit_code == 0:
         return True
-    if b"but expected" in done.stderr or b"reference already exists" in done.stderr:
+    if any(words in done.stderr for words in ELSEWHERE):
         return False
     raise failure(UPDATE, done)
 
@@ -62,20 +64,27 @@ def move(git: Git, moves: Sequence[Move]) -> bool:
 class RefUpdates:
     """Moves refs through one process that stays open. Safe to share between threads."""
 
-    def __init__(self, git: Git) -> None:
+    def __init__(self, git: Git, common_dir: Path) -> None:
         self._git = git
+        self._common_dir = common_dir
         self._dialogue = Dialogue(git, *UPDATE)
 
     def move(self, moves: Sequence[Move]) -> bool:
         """Move all the refs or none; False where one did not hold what it should.
 
-        The process ends where a move fails, without a word that is heard: one of its own says why. Where it was killed
-        once all was done, the refs tell.
+        The process ends where a move fails, without a word that is heard: one of its own says why. Where it was killed,
+        its locks are nobody's; where it was killed once all was done, the refs tell. Call it under the lock.
         """
         request = b"start\0" + _lines(moves) + b"commit\0"
         if self._dialogue.ask(request, end=b"commit: ok\n") is not None:
             return True
-        return move(self._git, moves) or self._has_moved(moves)
+        remove_stale_locks(self._common_dir)
+        try:
+            return move(self._git, moves) or self._has_moved(moves)
+        except MachineError:
+            if self._has_moved(moves):
+                return True
+            raise
 
     def close(self) -> None:
         """End the process."""

@@ -68,30 +68,20 @@ class Slot:
     def checkout(self, commit: str) -> Path:
         """Make `tree` hold exactly the commit's files, and give it; a broken slot is built anew, once."""
         if not self.is_ready():
-            self._rebuild()
+            self.rebuild()
         try:
             self._bring_to(commit)
         except (MachineError, OSError):
-            self._rebuild()
+            self.rebuild()
             self._bring_to(commit)
         return self.tree
 
-    def clear(self) -> None:
-        """Have no files: the next checkout writes every one."""
-        discard(self.tree)
-        self.tree.mkdir(parents=True)
-        (self.git_dir / "index").unlink(missing_ok=True)
-
-    def is_changed(self) -> bool:
-        """Whether anything in `tree` differs from its commit, be it a file that git ignores."""
-        status = ("status", "--porcelain", "-z", "--ignored", "--untracked-files=normal")
+    def links(self) -> dict[bytes, bytes]:
+        """The links that bring shared files and folders, by their path below `tree`, with what they lead to."""
         top = self.repository.top
-        shared = {
-            f"!! {name}"
-            for name in self.bring.share
-            if top is not None and _leads_to(self.tree / name, top / name)
-        }
-        return any(entry not in shared for entry in self.git.fields(*status))
+        if top is None:
+            return {}
+        return {os.fsencode(name.strip("/")): os.fsencode(top / name) for name in self.bring.share}
 
     def excludes(self) -> bytes:
         """The content of `info/exclude`: what was brought is no change, whatever the patterns of the repository say.
@@ -116,7 +106,8 @@ class Slot:
         except OSError:
             return False
 
-    def _rebuild(self) -> None:
+    def rebuild(self) -> None:
+        """Make the slot anew, with nothing of what it held."""
         discard(self.folder)
         self.tree.mkdir(parents=True)
         git = self._git_in(None)
@@ -137,8 +128,9 @@ class Slot:
         exclude = self.git_dir / "info" / "exclude"
         exclude.parent.mkdir(exist_ok=True)
         exclude.write_bytes(self.excludes())
-        self.git.output("checkout", "-q", "-f", "--detach", commit)
+        # Cleaned first: attributes that somebody left would have a say in what is written.
         self.git.output("clean", "-ffdxq")
+        self.git.output("checkout", "-q", "-f", "--detach", commit)
         self._bring_ignored()
 
     def _point(self) -> None:
@@ -177,28 +169,27 @@ def end_survivors(scratch: Path) -> None:
 
 def discard(folder: Path) -> None:
     """Remove a slot, whatever was done to the permissions of its folders."""
-
-    def unlock(function: object, path: str, _error: object) -> None:
-        Path(path).parent.chmod(
-            0o700
-        )  # a folder for sure; the path itself may be a link to anywhere
-        if Path(path).is_dir() and not Path(path).is_symlink():
-            Path(path).chmod(0o700)
-        if callable(function):
-            function(path)
-
     if folder.is_symlink() or folder.is_file():
         folder.unlink()
     elif folder.exists():
-        shutil.rmtree(folder, onerror=unlock)
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            _open_folders(folder)
+            shutil.rmtree(folder)
+
+
+def _open_folders(folder: Path) -> None:
+    """Give the owner all rights on a folder and those below it, from the top; links lead nowhere."""
+    folder.chmod(0o700)
+    for here, names, _ in os.walk(folder):
+        for inner in (Path(here, name) for name in names):
+            if not inner.is_symlink():
+                inner.chmod(0o700)
 
 
 def _escaped(found: re.Match[str]) -> str:
     return f"\\{found[0]}"
-
-
-def _leads_to(link: Path, target: Path) -> bool:
-    return link.is_symlink() and link.readlink() == target
 
 
 def _copy(source: Path, target: Path) -> None:

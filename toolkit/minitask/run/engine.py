@@ -86,14 +86,14 @@ class Engine:
 
                 def make(number: int) -> Mirror:
                     slot = Slot(home / str(number), self.repository, bring)
-                    return Mirror(slot, self.objects, is_closed=self._keeps_links_in)
+                    return Mirror(slot, self.objects, is_closed=self._is_strong)
 
                 self._slots = SlotPool(make)
             return self._slots
 
-    def _keeps_links_in(self) -> bool:
-        """Whether no command can link a file to a place outside its workspace, be it that it may do anything anyway."""
-        return self.sandbox.strength is not Strength.PARTIAL
+    def _is_strong(self) -> bool:
+        """Whether no command can link a file of its workspace to a place outside."""
+        return self.sandbox.strength is Strength.STRONG
 
     @property
     def sandbox(self) -> Sandbox:

@@ -35,6 +35,7 @@ from minitask.values import dataclass
 
 FIRST_AT_ONCE, MOST_AT_ONCE = 16, 32
 LONG_SECONDS = 0.1
+"""A shorter validation is over sooner than all that would save it; the last one tells of the next."""
 GATHERING, GATHERING_SECONDS_MAX = 0.1, 5.0
 """What share of a run's time, and how many seconds, are waited for others to take part in it."""
 
@@ -60,17 +61,18 @@ class LandingQueue:
     """Lands candidates for many threads at once."""
 
     def __init__(self, engine: Engine, *, cores: Cores | None = None) -> None:
-        """`cores` are those of the run: where some are free, they prove more at once, and ahead."""
+        """`cores` are those of the run: where some are free, they prove more at once, and ahead, if that takes long."""
         self._engine = engine
         self._cores = cores
         self._ahead = Speculation(engine, cores) if cores is not None else None
+        self._takes_long = True
         self._waiting: list[_Request] = []
         self._lock = threading.Lock()
         self._at_once = FIRST_AT_ONCE
 
     def expect(self, task: Task, commit: str) -> None:
         """A candidate is about to be proven, and will probably land."""
-        if self._ahead is not None:
+        if self._ahead is not None and self._takes_long:
             self._ahead.expect(task, commit)
 
     def forget(self, name: str) -> None:
@@ -81,6 +83,7 @@ class LandingQueue:
     def land(self, task: Task, candidate: Candidate) -> Landed:
         """What became of a candidate, whoever landed it."""
         seconds = sum(command.seconds for command in candidate.attempt.commands)
+        self._takes_long = seconds >= LONG_SECONDS
         if self._ahead is not None:
             self._ahead.wait(task.name, seconds=seconds)
         mine = _Request(task, candidate)
@@ -95,7 +98,7 @@ class LandingQueue:
 
     def _gather(self, mine: _Request, *, seconds: float) -> None:
         """Before a run of some length, wait a little for those that are about to be proven: they can take part."""
-        if self._ahead is None or seconds < LONG_SECONDS:
+        if self._ahead is None or not self._takes_long:
             return
         with self._lock:
             names = [each.task.name for each in self._waiting]
@@ -206,7 +209,8 @@ class LandingQueue:
     def _failure(self, links: Sequence[_Link]) -> Proof | None:
         """How the tree of the last link fails the commands of all of them; None where it is green."""
         tasks = [link.request.task for link in links]
-        found = prove_together(self._engine, tasks, links[-1].commit, cores=self._cores)
+        cores = self._cores if self._takes_long else None
+        found = prove_together(self._engine, tasks, links[-1].commit, cores=cores)
         return None if found is None else found[1]
 
     def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:

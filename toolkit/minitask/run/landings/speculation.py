@@ -51,10 +51,13 @@ class Speculation:
         with self._news:
             self._line = [each for each in self._line if each.task.name != task.name]
             expected = _Expected(task, commit)
-            merge = self._merge_ahead(expected)
+            if self._cores.enter_if_free():
+                merge = self._merge_ahead(expected)
+                if merge is None:
+                    self._cores.leave()
+                else:
+                    expected.proof = Aside(partial(self._prove, task, merge))
             self._line.append(expected)
-            if merge is not None and self._cores.enter_if_free():
-                expected.proof = Aside(partial(self._prove, task, merge))
 
     def wait(self, name: str, *, seconds: float) -> None:
         """Wait for a task's proof ahead, if there is one; if it is green, also for those before it, so long at most."""
