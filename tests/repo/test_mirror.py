@@ -544,3 +544,24 @@ def test_an_index_is_read_and_written_as_git_does(world: World) -> None:
     world.git("update-index", "--index-version=4")
     with pytest.raises(ValueError, match="version 4"):
         parse_index(path.read_bytes(), "sha1")
+
+
+@needs_inotify
+def test_the_late_end_of_a_file_that_the_toolkit_wrote_is_no_change(
+    world: World, held: Counting
+) -> None:
+    """As when a process that was just started holds the file open until it becomes another program."""
+    world.commit({"sub/b.txt": "b\n"})
+    there = commit(world, FileWrite("sub/new.txt", b"new\n"))
+    held.checkout(world.tip())
+    held.checkout(there)
+    os.close(os.open(held.tree / "sub/new.txt", os.O_WRONLY))
+    assert not held.is_changed()
+    os.close(os.open(held.tree / "a.txt", os.O_WRONLY))
+    assert held.is_changed(), "it could have been written by way of memory"
+    held.checkout(there)
+    held.checkout(world.tip())
+    held.checkout(there)
+    with (held.tree / "sub/new.txt").open("r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[0:3] = b"NEW"
+    assert held.is_changed()

@@ -60,7 +60,7 @@ def find_deviation(top: bytes, index: Index, expected: Expected) -> bytes | None
                     seen += path in expected.gitlinks
                     waiting.append(path + b"/")
                 elif index.has(path):
-                    if not _is_unchanged(found, index, path):
+                    if not is_unchanged(found, index, path):
                         return path
                     seen += 1
                 elif path not in expected.others and not _may_be_there(
@@ -81,7 +81,7 @@ def _folders(names: list[bytes]) -> frozenset[bytes]:
     return frozenset(found)
 
 
-def _is_unchanged(found: os.stat_result, index: Index, path: bytes) -> bool:
+def is_unchanged(found: os.stat_result, index: Index, path: bytes) -> bool:
     """Whether a file is the one that the index was told of, reached by no other name."""
     changed, changed_ns, modified, modified_ns, _, inode, mode, _, _, size = STAT.unpack_from(
         index.entry(path)

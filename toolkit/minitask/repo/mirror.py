@@ -16,8 +16,8 @@ from pathlib import Path
 
 from minitask.errors import MachineError
 from minitask.repo.index import Index, parse_index
-from minitask.repo.inspection import Expected, expect, find_deviation
-from minitask.repo.notices import Watch, open_watch
+from minitask.repo.inspection import Expected, expect, find_deviation, is_unchanged
+from minitask.repo.notices import CLOSE_WRITE, Watch, open_watch
 from minitask.repo.objects import FILE_MODES, SYMLINK, Entry, Objects
 from minitask.repo.trees import Difference, differences
 from minitask.repo.workspace import Slot
@@ -49,6 +49,7 @@ class Mirror:
         self._index: Index | None = None
         self._is_plain = False
         self._watches_files = True
+        self._written: set[bytes] = set()
         self._seen: tuple[object, ...] = ()
         self._top = os.fsencode(slot.tree) + b"/"
         self._kept = tuple(f"{slot.git_dir}/{name}" for name in ("index", "HEAD"))
@@ -98,10 +99,25 @@ class Mirror:
         """Whether it surely holds what it held; once it may not, that is not known any more."""
         if self._at is None or self._watch is None:
             return False
-        if self._watch.is_touched() or self._look() != self._seen:
+        if self._look() != self._seen or not all(
+            self._is_own(path, event) for path, event in self._watch.touched()
+        ):
             self._forget()
             return False
         return True
+
+    def _is_own(self, path: bytes, event: int) -> bool:
+        """Whether an event is that of a file's end that the toolkit wrote itself, and nobody after it.
+
+        A process that another thread starts meanwhile holds the file open for a moment: the event comes late.
+        """
+        name = path.removeprefix(self._top)
+        if event != CLOSE_WRITE or self._index is None or name not in self._written:
+            return False
+        try:
+            return is_unchanged(os.lstat(path), self._index, name)
+        except OSError:
+            return False
 
     def _forget(self) -> None:
         if self._watch is not None:
@@ -216,6 +232,7 @@ class Mirror:
             folder = folder.rpartition("/")[0]
 
     def _write(self, found: list[Difference], index: Index) -> None:
+        self._written = set()
         entries = [each.new for each in found if each.new is not None]
         contents = self._objects.read_many([entry.oid for entry in entries])
         for each, entry, content in zip(found, entries, contents, strict=True):
@@ -224,6 +241,7 @@ class Mirror:
             self._make_folders(each.path.rpartition("/")[0])
             place = self._below(each.path)
             found_now = _create(place, entry, content)
+            self._written.add(_raw(each.path))
             if self._watches_files:
                 self._watch_too(place)
             index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=found_now)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -32,6 +33,7 @@ TOUCHED = (
     | DONT_FOLLOW
 )
 """The events that tell of a change, as <sys/inotify.h> has them; reading a file is none."""
+HEADER = struct.Struct("iIII")
 READ_BYTES = 1 << 16
 
 
@@ -40,21 +42,39 @@ class Watch:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._paths: dict[int, bytes] = {}
 
     def add(self, paths: Iterable[bytes]) -> bool:
         """Watch these files and folders, too; whether all of them are."""
-        library = _library()
-        return all(library.inotify_add_watch(self._fd, path, TOUCHED) >= 0 for path in paths)
+        add = _library().inotify_add_watch
+        for path in paths:
+            number = add(self._fd, path, TOUCHED)
+            if number < 0:
+                return False
+            self._paths[number] = path
+        return True
 
     def is_touched(self) -> bool:
         """Whether anything was touched since the last call."""
-        found = False
+        return bool(self.touched())
+
+    def touched(self) -> list[tuple[bytes, int]]:
+        """What was touched since the last call: paths, empty where that is lost, and events."""
+        found: list[tuple[bytes, int]] = []
         while True:
             try:
-                data = os.read(self._fd, READ_BYTES)
+                found += self._parse(os.read(self._fd, READ_BYTES))
             except BlockingIOError:
                 return found
-            found = found or bool(data)
+
+    def _parse(self, data: bytes) -> Iterator[tuple[bytes, int]]:
+        at = 0
+        while at < len(data):
+            number, event, _, length = HEADER.unpack_from(data, at)
+            name = data[at + HEADER.size : at + HEADER.size + length].rstrip(b"\0")
+            path = self._paths.get(number, b"")
+            yield (path.rstrip(b"/") + b"/" + name if name else path), event
+            at += HEADER.size + length
 
     def close(self) -> None:
         """Hear of nothing any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from heapq import heapify, heappush
+from heapq import heappop, heappush
 from itertools import count
 
 from minitask.run.aside import Aside
@@ -16,9 +16,9 @@ class Turnstile:
     def __init__(self, width: int) -> None:
         self._width = width
         self._inside = 0
-        self._waiting: list[tuple[int, int]] = []
+        self._waiting: list[tuple[int, int, threading.Event]] = []
         self._numbers = count()
-        self._news = threading.Condition()
+        self._lock = threading.Lock()
 
     @property
     def allowed(self) -> int:
@@ -31,14 +31,15 @@ class Turnstile:
 
     def enter(self, urgency: int) -> None:
         """Wait for a place, to be left by `leave`."""
-        with self._news:
-            self._wait((-urgency, next(self._numbers)))
-            self._inside += 1
-            self._news.notify_all()
+        mine = threading.Event()
+        with self._lock:
+            heappush(self._waiting, (-urgency, next(self._numbers), mine))
+            self._admit()
+        mine.wait()
 
     def enter_if_free(self) -> bool:
         """Take a place that nobody waits for, if there is one, to be left by `leave`."""
-        with self._news:
+        with self._lock:
             if self._waiting or self._inside >= self.allowed:
                 return False
             self._inside += 1
@@ -46,17 +47,15 @@ class Turnstile:
 
     def leave(self) -> None:
         """Give a place back."""
-        with self._news:
+        with self._lock:
             self._inside -= 1
-            self._news.notify_all()
+            self._admit()
 
-    def _wait(self, ticket: tuple[int, int]) -> None:
-        heappush(self._waiting, ticket)
-        try:
-            self._news.wait_for(lambda: self._inside < self.allowed and self._waiting[0] == ticket)
-        finally:
-            self._waiting.remove(ticket)
-            heapify(self._waiting)
+    def _admit(self) -> None:
+        """Let in who is next, as long as there are places; call it under the lock."""
+        while self._waiting and self._inside < self.allowed:
+            self._inside += 1
+            heappop(self._waiting)[2].set()
 
 
 class Cores(Turnstile):

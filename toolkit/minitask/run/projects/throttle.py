@@ -21,9 +21,9 @@ class Throttle(Turnstile):
 
     def note(self, *, throttled: bool) -> None:
         """Learn from how a call went: half as many after a rate limit, a share of one more after any other."""
-        with self._news:
+        with self._lock:
             if throttled:
                 self._allowed = max(1.0, min(self._allowed, self._inside) * SHRINK)
             else:
                 self._allowed = min(float(self._width), self._allowed + 1 / self.allowed)
-            self._news.notify_all()
+            self._admit()
