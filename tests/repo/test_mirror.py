@@ -19,6 +19,7 @@ from minitask.repo.identity import Signature
 from minitask.repo.index import parse_index
 from minitask.repo.mirror import Mirror
 from minitask.repo.repository import discover
+from minitask.repo.room import Strength
 from minitask.repo.workspace import Bring, Slot
 from recording import write_commits
 from world import World
@@ -38,17 +39,20 @@ class Counting(Mirror):
         return super()._learn(commit)
 
 
-@pytest.fixture(params=[True, False], ids=["closed", "open"])
-def closed(request: pytest.FixtureRequest) -> bool:
-    """Whether commands can reach the files from below the workspace alone."""
-    return bool(request.param)
+@pytest.fixture(params=Strength, ids=lambda strength: strength.value)
+def strength(request: pytest.FixtureRequest) -> Strength:
+    """The sandbox that commands run in."""
+    found: Strength = request.param
+    return found
 
 
 @pytest.fixture
-def held(world: World, closed: bool) -> Iterator[Counting]:
+def held(world: World, strength: Strength) -> Iterator[Counting]:
     """A workspace of the world's repository, at its first commit."""
     with open_database(discover(world.root, dict(os.environ))) as database:
-        yield Counting(slot(world), database.objects, is_closed=lambda: closed)
+        found = Counting(slot(world), database.objects, strength=lambda: strength)
+        yield found
+        found.close()
 
 
 def slot(world: World, bring: Bring = Bring()) -> Slot:
@@ -303,6 +307,25 @@ def test_what_a_command_did_is_known(
     assert not held.is_changed()
     touch(held.tree)
     assert held.is_changed()
+
+
+@needs_inotify
+@pytest.mark.parametrize("touch", TOUCHES)
+def test_of_many_files_names_and_folders_are_looked_at(
+    world: World,
+    held: Counting,
+    strength: Strength,
+    touch: Callable[[Path], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mirror, "WATCHES_MAX", 2)
+    world.commit({".gitignore": "*.log\n", "sub/b.txt": "b\n", "sub/deep/c.txt": "c\n"})
+    held.checkout(world.tip())
+    touch(held.tree)
+    held.checkout(world.tip())
+    if touch is close_a_file and strength is not Strength.PARTIAL:
+        (held.tree / "a.txt").chmod(0o644)  # what git does not look at, and nothing less
+    check(world, held, world.tip())
 
 
 @needs_inotify

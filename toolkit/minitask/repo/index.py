@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from bisect import insort
+from bisect import bisect_left, insort
 from dataclasses import field
-from itertools import islice
 
 from minitask.values import dataclass
 
@@ -21,8 +20,9 @@ SIGNATURE, VERSION = b"DIRC", 2
 FLAGS_BYTES = 2
 NAME_MAX = 0xFFF
 WORD = 0xFFFFFFFF
-MODE = 6
-"""Where the mode is among the fields of `STAT`."""
+KIND_AT = 26
+FILE, LINK, GITLINK = 0o100644 >> 8, 0o120000 >> 8, 0o160000 >> 8
+"""What the third byte of a mode, in an entry, says that stands at a path."""
 
 
 @dataclass(slots=True)
@@ -32,11 +32,22 @@ class Index:
     object_format: str
     _entries: dict[bytes, bytes] = field(default_factory=dict)
     _names: list[bytes] = field(default_factory=list)
+    _others: dict[bytes, int] = field(default_factory=dict)
 
     @property
     def names(self) -> list[bytes]:
         """The paths, in order."""
         return self._names
+
+    @property
+    def links(self) -> list[bytes]:
+        """The paths of symbolic links."""
+        return [name for name, kind in self._others.items() if kind == LINK]
+
+    @property
+    def gitlinks(self) -> list[bytes]:
+        """The paths of submodules."""
+        return [name for name, kind in self._others.items() if kind == GITLINK]
 
     def has(self, path: bytes) -> bool:
         """Whether there is an entry for a path."""
@@ -46,15 +57,13 @@ class Index:
         """The entry of a path, as it stands in the file."""
         return self._entries[path]
 
-    def mode(self, path: bytes) -> int:
-        """The mode of a path's entry."""
-        mode: int = STAT.unpack_from(self._entries[path])[MODE]
-        return mode
-
     def put(self, path: bytes, *, mode: str, oid: str, found: os.stat_result) -> None:
         """Have a path, with what the file system says of its file."""
         if path not in self._entries:
             insort(self._names, path)
+        self._others.pop(path, None)
+        if int(mode, 8) >> 8 != FILE:
+            self._others[path] = int(mode, 8) >> 8
         flags = min(len(path), NAME_MAX).to_bytes(FLAGS_BYTES)
         packed = _packed_stat(found, int(mode, 8)) + bytes.fromhex(oid) + flags + path
         self._entries[path] = packed + b"\0" * (8 - len(packed) % 8)
@@ -62,7 +71,8 @@ class Index:
     def drop(self, path: bytes) -> None:
         """Have a path no more."""
         if self._entries.pop(path, None) is not None:
-            self._names.remove(path)
+            del self._names[bisect_left(self._names, path)]
+            self._others.pop(path, None)
 
     def render(self) -> bytes:
         """The whole file."""
@@ -78,15 +88,20 @@ def parse_index(content: bytes, object_format: str) -> Index:
         raise ValueError(f"an index of version {version}")
     before_name = STAT.size + hashlib.new(object_format).digest_size + FLAGS_BYTES
     entries: dict[bytes, bytes] = {}
-    at = HEADER.size
+    others: dict[bytes, int] = {}
+    at, find = HEADER.size, content.index
     for _ in range(count):
-        end = content.index(b"\0", at + before_name)
+        start = at + before_name
+        end = find(b"\0", start)
         following = at + ((end - at + 8) & ~7)
-        entries[content[at + before_name : end]] = content[at:following]
+        name = content[start:end]
+        entries[name] = content[at:following]
+        if content[at + KIND_AT] != FILE:
+            others[name] = content[at + KIND_AT]
         at = following
     if len(entries) != count:
         raise ValueError("an index with conflicts")
-    return Index(object_format, entries, list(islice(entries, count)))
+    return Index(object_format, entries, list(entries), others)
 
 
 def _packed_stat(found: os.stat_result, mode: int) -> bytes:

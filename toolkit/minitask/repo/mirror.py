@@ -19,12 +19,14 @@ from minitask.repo.index import Index, parse_index
 from minitask.repo.inspection import Expected, expect, find_deviation, is_unchanged
 from minitask.repo.notices import CLOSE_WRITE, Watch, open_watch
 from minitask.repo.objects import FILE_MODES, SYMLINK, Entry, Objects
+from minitask.repo.room import Strength
 from minitask.repo.trees import Difference, differences
 from minitask.repo.workspace import Slot
 from minitask.spec.paths import check_path
 
+NONE = Strength.NONE
 WATCHES_MAX = 20_000
-"""What needs more watches has none: others of the user's programs want some, too."""
+"""More files are not watched one by one: others of the user's programs want watches, too."""
 MOST = 2_000
 """More differences than that are git's to write."""
 WRITABLE = (*FILE_MODES, SYMLINK)
@@ -34,16 +36,17 @@ ATTRIBUTES = b".gitattributes"
 class Mirror:
     """A slot, brought from commit to commit; used by one thread at a time.
 
-    `is_closed` tells whether what runs in the slot can reach its files by no other way than below the slot. Where it
-    can, by a hard link from elsewhere, each file is watched and not its folder alone.
+    `strength` tells what sandbox commands run in. Where they can reach a file of the slot by a link from elsewhere,
+    each file is watched and not its folder alone. Too many for that are not watched under Landlock; without a sandbox
+    their folders are, for nothing is held back there anyway.
     """
 
     def __init__(
-        self, slot: Slot, objects: Objects, *, is_closed: Callable[[], bool] = lambda: False
+        self, slot: Slot, objects: Objects, *, strength: Callable[[], Strength] = lambda: NONE
     ) -> None:
         self._slot = slot
         self._objects = objects
-        self._is_closed = is_closed
+        self._strength = strength
         self._at: str | None = None
         self._watch: Watch | None = None
         self._index: Index | None = None
@@ -91,7 +94,7 @@ class Mirror:
             return not self._is_intact()
         try:
             index = self._read_index()
-            return find_deviation(self._top, index, self._expected(index)) is not None
+            return self._deviates(index, self._expected(index))
         except (OSError, ValueError):
             return True
 
@@ -118,6 +121,10 @@ class Mirror:
             return is_unchanged(os.lstat(path), self._index, name)
         except OSError:
             return False
+
+    def close(self) -> None:
+        """Watch nothing any more; the files stay."""
+        self._forget()
 
     def _forget(self) -> None:
         if self._watch is not None:
@@ -148,7 +155,7 @@ class Mirror:
         expected = self._expected(index)
         watch = self._open_watch(index, expected)
         try:
-            is_right = find_deviation(self._top, index, expected) is None
+            is_right = not self._deviates(index, expected)
             if is_right and watch is not None and not watch.is_touched():
                 self._at, self._watch, self._index = commit, watch, index
                 self._seen, watch = self._look(), None
@@ -161,17 +168,19 @@ class Mirror:
         copies = [_raw(name.strip("/")) for name in self._slot.bring.copy]
         return expect(index, links=self._slot.links(), others=copies)
 
+    def _deviates(self, index: Index, expected: Expected) -> bool:
+        """Whether the files are not those of the index. Of many files, only their names are looked at."""
+        thorough = len(index.names) <= WATCHES_MAX or self._strength() is Strength.PARTIAL
+        return find_deviation(self._top, index, expected, thorough=thorough) is not None
+
     def _open_watch(self, index: Index, expected: Expected) -> Watch | None:
         """A watch on all that is there, which works; None for files that change elsewhere, or where there is none."""
-        paths = [
-            self._top,
-            *(self._top + folder for folder in expected.folders | expected.gitlinks),
-        ]
-        self._watches_files = not self._is_closed()
-        if self._watches_files:
-            paths += [self._top + name for name in index.names]
-        if self._slot.bring.copy or len(paths) > WATCHES_MAX:
+        strength, is_large = self._strength(), len(index.names) > WATCHES_MAX
+        if self._slot.bring.copy or (is_large and strength is Strength.PARTIAL):
             return None
+        self._watches_files = not is_large and strength is not Strength.STRONG
+        names = index.names if self._watches_files else []
+        paths = [self._top, *(self._top + path for path in (*expected.folders, *names))]
         watch = open_watch()
         if watch is not None and not (watch.add(paths) and _works(watch, self._top)):
             watch.close()

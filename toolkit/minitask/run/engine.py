@@ -22,7 +22,7 @@ from minitask.repo.identity import Signature
 from minitask.repo.mirror import Mirror
 from minitask.repo.objects import Objects
 from minitask.repo.repository import Repository, committer, head_branch
-from minitask.repo.sandbox import Limits, Sandbox, Strength
+from minitask.repo.sandbox import Limits, Sandbox
 from minitask.repo.workspace import Bring, Slot
 from minitask.run.aside import Aside
 from minitask.run.slots import SlotPool
@@ -86,14 +86,10 @@ class Engine:
 
                 def make(number: int) -> Mirror:
                     slot = Slot(home / str(number), self.repository, bring)
-                    return Mirror(slot, self.objects, is_closed=self._is_strong)
+                    return Mirror(slot, self.objects, strength=lambda: self.sandbox.strength)
 
                 self._slots = SlotPool(make)
             return self._slots
-
-    def _is_strong(self) -> bool:
-        """Whether no command can link a file of its workspace to a place outside."""
-        return self.sandbox.strength is Strength.STRONG
 
     @property
     def sandbox(self) -> Sandbox:

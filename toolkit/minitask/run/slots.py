@@ -47,9 +47,11 @@ class SlotPool:
                 self._free.sort()
 
     def end(self) -> None:
-        """Wait for what was begun and never asked for."""
+        """Wait for what was begun and never asked for, and let go of the workspaces."""
         if self._ahead is not None:
             self._ahead[1].wait()
+        for mirror in self._mirrors:
+            mirror.close()
 
     def _number(self, commit: str) -> int:
         """A free workspace: one that is at the commit already, else the first."""
