@@ -465,6 +465,18 @@ def test_what_is_shared_stays(world: World) -> None:
         assert (held.tree / "node_modules/x.js").read_text() == "x"
 
 
+@needs_inotify
+def test_what_is_to_be_shared_and_is_not_there_is_no_obstacle(world: World) -> None:
+    there = commit(world, FileWrite("d.txt", b"d\n"))
+    with open_database(discover(world.root, dict(os.environ))) as database:
+        held = Counting(slot(world, Bring(share=("web/node_modules/",))), database.objects)
+        for at in (world.tip(), there, world.tip()):
+            held.checkout(at)
+            check(world, held, at)
+        held.close()
+    assert held.checkouts == 1
+
+
 def test_without_the_kernels_word_git_does_it_all(
     world: World, held: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:

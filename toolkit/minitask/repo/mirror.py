@@ -55,6 +55,7 @@ class Mirror:
         self._written: set[bytes] = set()
         self._seen: tuple[object, ...] = ()
         self._top = os.fsencode(slot.tree) + b"/"
+        self._shared = tuple(_raw(name.strip("/")) for name in slot.bring.share)
         self._kept = tuple(f"{slot.git_dir}/{name}" for name in ("index", "HEAD"))
 
     @property
@@ -196,9 +197,7 @@ class Mirror:
             index = self._index or self._read_index()
             if found is None or not self._is_plain or not all(map(_is_plain, found)):
                 return False
-            if any(
-                _overlap(_raw(each.path), link) for each in found for link in self._slot.links()
-            ):
+            if any(_overlap(_raw(each.path), name) for each in found for name in self._shared):
                 return False
             self._remove(found, index)
             self._write([each for each in found if each.new], index)

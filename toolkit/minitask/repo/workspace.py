@@ -81,7 +81,8 @@ class Slot:
         top = self.repository.top
         if top is None:
             return {}
-        return {os.fsencode(name.strip("/")): os.fsencode(top / name) for name in self.bring.share}
+        there = (name for name in self.bring.share if (top / name).exists())
+        return {os.fsencode(name.strip("/")): os.fsencode(top / name) for name in there}
 
     def excludes(self) -> bytes:
         """The content of `info/exclude`: what was brought is no change, whatever the patterns of the repository say.
