@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -72,4 +73,38 @@ def test_with_one_core_nothing_is_proven_ahead(world: World, tmp_path: Path) -> 
     for number in range(2):
         prepare(world, log, number)
     tasks = run(world, 1)
+    assert {task["verdict"] for task in tasks.values()} == {"merged"}
+
+
+def test_a_run_ends_what_it_proves_ahead_and_waits_for_none_of_it(
+    world: World, tmp_path: Path
+) -> None:
+    """The second is red by itself at once, and the third would hang on what the first two come to."""
+    log = tmp_path / "log"
+    prepare(world, log, 0)
+    world.task(
+        "p/01-x",
+        whole={"1.txt": "x\n"},
+        validation="test -f 1.txt && sleep 0.4 && if test -f 0.txt; then sleep 50; fi",
+    )
+    prepare(world, log, 2, check="false")
+    started = time.monotonic()
+    tasks = run(world, 8)
+    assert time.monotonic() - started < 30
+    assert tasks["p/00-x"]["verdict"] == "merged" or tasks["p/01-x"]["verdict"] == "merged"
+    assert tasks["p/02-x"]["verdict"] == "failed"
+    scratch = world.root / ".git/minitask/scratch"
+    assert not scratch.exists() or list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("jobs", [1, 8])
+def test_checks_run_on_the_tree_alone_however_many_land(
+    world: World, tmp_path: Path, jobs: int
+) -> None:
+    """What a validation leaves in the workspace is nothing that a check finds."""
+    log = tmp_path / "log"
+    world.configure(sandbox="none", checks=["! test -e left"])
+    for number in range(4):
+        prepare(world, log, number, check="touch left")
+    tasks = run(world, jobs)
     assert {task["verdict"] for task in tasks.values()} == {"merged"}

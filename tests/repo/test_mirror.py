@@ -240,6 +240,18 @@ def close_a_folder_with_something_in_it(tree: Path) -> None:
     (tree / "sub/new/deeper").chmod(0)
 
 
+def open_all_folders(tree: Path) -> None:
+    for folder in (tree, tree / "sub", tree / "sub/deep"):
+        folder.chmod(0o777)
+
+
+def configure(tree: Path) -> None:
+    """A filter that makes other content of every file."""
+    argv = ("git", "-C", tree, "config", "filter.x.smudge", "sed s/^/x/")
+    subprocess.run(argv, check=True)
+    (tree.parent / "git/info/attributes").write_text("* filter=x\n")
+
+
 def close_a_file(tree: Path) -> None:
     (tree / "a.txt").chmod(0o600)
 
@@ -261,6 +273,8 @@ TOUCHES = [
     make_a_pipe,
     close_a_folder,
     close_a_folder_with_something_in_it,
+    open_all_folders,
+    configure,
     close_a_file,
     skip_a_file,
     see_little,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from minitask.repo.index import STAT, WORD, Index
 from minitask.values import dataclass
@@ -49,13 +50,16 @@ def expect(
 
 
 def find_deviation(
-    top: bytes, index: Index, expected: Expected, *, thorough: bool = True
+    top: bytes, index: Index, expected: Expected, *, like: Path, thorough: bool = True
 ) -> bytes | None:
     """The first path below a folder that is not what it should be, or is missing; None where all is right.
 
-    Where it is not `thorough`, no file is looked at that is there: git has compared them when it checked them out.
+    Every folder is to have the owner and the rights of the folder `like`, where no command has been. Where it is not
+    `thorough`, no file is looked at that is there: git has compared them when it checked them out.
     """
-    rights = os.lstat(top).st_mode
+    rights = _rights(like.lstat())
+    if _rights(os.lstat(top)) != rights:
+        return top
     special = dict.fromkeys(index.links, True) | dict.fromkeys(index.gitlinks, False)
     seen, has = len(index.gitlinks), index.has
     waiting = [b""]
@@ -65,7 +69,8 @@ def find_deviation(
             for entry in entries:
                 path = above + entry.name
                 if entry.is_dir(follow_symlinks=False):
-                    if path not in expected.folders or _rights(entry) != rights:
+                    found = entry.stat(follow_symlinks=False)
+                    if path not in expected.folders or _rights(found) != rights:
                         return path
                     waiting.append(path + b"/")
                 elif not has(path):
@@ -101,8 +106,8 @@ def _is_at(found_ns: int, seconds: int, nanoseconds: int) -> bool:
     return found_ns == seconds * SECOND + nanoseconds
 
 
-def _rights(entry: os.DirEntry[bytes]) -> int:
-    return entry.stat(follow_symlinks=False).st_mode
+def _rights(found: os.stat_result) -> tuple[int, int, int]:
+    return found.st_mode, found.st_uid, found.st_gid
 
 
 def _may_be_there(entry: os.DirEntry[bytes], path: bytes, expected: Expected) -> bool:

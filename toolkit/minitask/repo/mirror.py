@@ -56,6 +56,9 @@ class Mirror:
         self._seen: tuple[object, ...] = ()
         self._top = os.fsencode(slot.tree) + b"/"
         self._shared = tuple(_raw(name.strip("/")) for name in slot.bring.share)
+        self._looked_at = tuple(
+            f"{slot.git_dir}/{name}" for name in ("index", "HEAD", "config", "info")
+        )
         self._kept = tuple(f"{slot.git_dir}/{name}" for name in ("index", "HEAD"))
 
     @property
@@ -172,7 +175,8 @@ class Mirror:
     def _deviates(self, index: Index, expected: Expected) -> bool:
         """Whether the files are not those of the index. Of many files, only their names are looked at."""
         thorough = len(index.names) <= WATCHES_MAX or self._strength() is Strength.PARTIAL
-        return find_deviation(self._top, index, expected, thorough=thorough) is not None
+        like = self._slot.folder
+        return find_deviation(self._top, index, expected, like=like, thorough=thorough) is not None
 
     def _open_watch(self, index: Index, expected: Expected) -> Watch | None:
         """A watch on all that is there, which works; None for files that change elsewhere, or where there is none."""
@@ -275,7 +279,7 @@ class Mirror:
     def _look(self) -> tuple[object, ...]:
         """What tells that nobody else has written what the slot's git knows of the files."""
         try:
-            found = [os.stat(path) for path in self._kept]  # noqa: PTH116 - several times a task
+            found = [os.stat(path) for path in self._looked_at]  # noqa: PTH116 - several times a task
         except OSError:
             return ()
         return tuple((each.st_ino, each.st_size, each.st_ctime_ns) for each in found)

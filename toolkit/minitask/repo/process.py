@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -213,16 +214,19 @@ def spawn(
     except (OSError, ValueError) as error:
         raise _cannot_start(argv, cwd, error) from error
     _running[child.pid] = child
+    _starters[child.pid] = threading.get_ident()
     try:
         yield child
     finally:
-        del _running[child.pid]
+        del _running[child.pid], _starters[child.pid]
         _optional.discard(child.pid)
         _end(child)
 
 
 _running: dict[int, Child] = {}
 """The programs that run now, whichever thread waits for them."""
+_starters: dict[int, int] = {}
+"""The thread that started each of them."""
 _optional: set[int] = set()
 """Those whose work may be given up."""
 
@@ -231,6 +235,13 @@ def end_optional() -> None:
     """Kill the programs whose work may be given up."""
     for pid, child in list(_running.items()):
         if pid in _optional:
+            end_group(child)
+
+
+def end_started_by(thread: int) -> None:
+    """Kill the programs that a thread (by its `get_ident`) has started."""
+    for pid, child in list(_running.items()):
+        if _starters.get(pid) == thread:
             end_group(child)
 
 

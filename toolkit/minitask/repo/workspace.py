@@ -103,9 +103,15 @@ class Slot:
         """Whether the slot is there, and borrows from this repository."""
         alternates = self.git_dir / "objects" / "info" / "alternates"
         try:
-            return alternates.read_bytes() == alternates_to(self.repository.objects_dir)
+            borrows = alternates.read_bytes() == alternates_to(self.repository.objects_dir)
+            return borrows and self._kept_config.exists()
         except OSError:
             return False
+
+    @property
+    def _kept_config(self) -> Path:
+        """The slot's git configuration as it was made."""
+        return self.folder / "config"
 
     def rebuild(self) -> None:
         """Make the slot anew, with nothing of what it held."""
@@ -119,6 +125,7 @@ class Slot:
         info = self.git_dir / "objects" / "info"
         info.mkdir(parents=True, exist_ok=True)
         (info / "alternates").write_bytes(alternates_to(self.repository.objects_dir))
+        shutil.copyfile(self.git_dir / "config", self._kept_config)
 
     def _bring_to(self, commit: str) -> None:
         for name in STALE_LOCKS:
@@ -127,8 +134,10 @@ class Slot:
             shutil.copyfile(self.repository.common_dir / "shallow", self.git_dir / "shallow")
         self._point()
         exclude = self.git_dir / "info" / "exclude"
-        exclude.parent.mkdir(exist_ok=True)
+        discard(exclude.parent)  # without a sandbox, a command could have left attributes there
+        exclude.parent.mkdir()
         exclude.write_bytes(self.excludes())
+        shutil.copyfile(self._kept_config, self.git_dir / "config")
         # Cleaned first: attributes that somebody left would have a say in what is written.
         self.git.output("clean", "-ffdxq")
         self.git.output("checkout", "-q", "-f", "--detach", commit)

@@ -26,9 +26,15 @@ class Aside(Generic[Result]):
             raise self._error
         return self._done[0]
 
-    def wait(self) -> None:
-        """Wait until the call is over, whatever came of it."""
-        self._thread.join()
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the call is over, whatever came of it, or so long at most; whether it is over."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    @property
+    def thread(self) -> int:
+        """The thread that the call is made in, as `threading.get_ident` gives it."""
+        return self._thread.ident or 0
 
     @property
     def succeeded(self) -> bool:

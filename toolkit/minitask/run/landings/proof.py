@@ -46,7 +46,13 @@ def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Pro
     if isinstance(kept, list):
         held = tuple(CommandRecord(**item) for item in kept)
         return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
-    proof = _run(engine, task, commit, commands)
+    with engine.slots.take(commit) as slot:
+        set_up(engine, slot)
+        proof = _session(engine, task, slot, task.spec.commands)
+        checks = _checks(engine)
+        if proof.passed and checks:
+            told = _in_clean(engine, task, slot, commit, checks)
+            proof = Proof(told.passed, (*proof.commands, *told.commands), told.sandbox)
     if proof.passed:
         _keep(engine, task, commit, proof.commands)
     return proof
@@ -114,13 +120,20 @@ def _steady(
 ) -> Proof:
     """The proof by some commands on a clean workspace; by a second run where the first is red."""
     for _ in range(2):
-        if slot.is_changed():
-            slot.checkout(commit)
-            set_up(engine, slot)
-        proof = _session(engine, task, slot, commands)
+        proof = _in_clean(engine, task, slot, commit, commands)
         if proof.passed:
             break
     return proof
+
+
+def _in_clean(
+    engine: Engine, task: Task, slot: Mirror, commit: str, commands: Sequence[Command]
+) -> Proof:
+    """Run commands in one shell, in a workspace that is brought back first where anything was left in it."""
+    if slot.is_changed():
+        slot.checkout(commit)
+        set_up(engine, slot)
+    return _session(engine, task, slot, commands)
 
 
 def _keep(engine: Engine, task: Task, commit: str, records: Sequence[CommandRecord]) -> None:

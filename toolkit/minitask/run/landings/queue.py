@@ -78,15 +78,25 @@ class LandingQueue:
     def forget(self, name: str) -> None:
         """A task will not land any more, if it has not."""
         if self._ahead is not None:
-            self._ahead.forget(name)
+            self._ahead.drop(name)
+
+    def stop(self) -> None:
+        """Land at once what is proven: nothing is worth a wait any more."""
+        if self._ahead is not None:
+            self._ahead.stop()
+
+    def close(self) -> None:
+        """End what is being proven ahead."""
+        if self._ahead is not None:
+            self._ahead.close()
 
     def land(self, task: Task, candidate: Candidate) -> Landed:
         """What became of a candidate, whoever landed it."""
         seconds = sum(command.seconds for command in candidate.attempt.commands)
         self._takes_long = seconds >= LONG_SECONDS
-        if self._ahead is not None:
-            self._ahead.wait(task.name, seconds=seconds)
         mine = _Request(task, candidate)
+        if self._ahead is not None and self._takes_long and not self._is_proven(mine):
+            self._ahead.wait(task.name, seconds=seconds)
         with self._lock:
             self._waiting.append(mine)
         with self._engine.landing:
@@ -95,6 +105,10 @@ class LandingQueue:
             while mine.landed is None:
                 self._land(self._batch(mine))
         return mine.landed
+
+    def _has_landed(self, task: Task) -> None:
+        if self._ahead is not None:
+            self._ahead.forget(task.name)
 
     def _gather(self, mine: _Request, *, seconds: float) -> None:
         """Before a run of some length, wait a little for those that are about to be proven: they can take part."""
@@ -126,11 +140,13 @@ class LandingQueue:
         if len(batch) == 1:
             one = batch[0]
             one.landed = land_alone(self._engine, one.task, one.candidate)
-            self.forget(one.task.name)
+            if one.landed.verdict is Verdict.MERGED:
+                self._has_landed(one.task)
             return
         left = batch
         for _ in range(ROUNDS + len(batch)):
-            left = self._round(left) if left else []
+            now, later = left[: self._at_once], left[self._at_once :]
+            left = [*(self._round(now) if now else []), *later]
         for request in left:
             request.landed = _keeps_moving(request.task)
 
@@ -151,6 +167,10 @@ class LandingQueue:
             min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else max(self._at_once // 2, 1)
         )
         is_final = not good or self._advance(good, target=target, tip=tip)
+        if not is_final:
+            self._at_once = max(
+                self._at_once // 2, 1
+            )  # it moves faster than all of them are proven
         if culprit is not None and is_final:
             link, proof = culprit
             link.request.landed = _red(proof)
@@ -220,7 +240,8 @@ class LandingQueue:
             return False
         for link in links:
             task = link.request.task
-            self.forget(task.name)
+            if moved.done:
+                self._has_landed(task)
             link.request.landed = (
                 Landed(Verdict.MERGED, merge=link.commit)
                 if moved.done

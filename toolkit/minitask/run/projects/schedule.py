@@ -98,6 +98,7 @@ class Schedule:
         finally:
             if self._under_way:
                 process.end_all()
+            self._queue.close()
 
     def _run(self) -> tuple[TaskResult, ...]:
         interrupted: KeyboardInterrupt | None = None
@@ -123,6 +124,7 @@ class Schedule:
         self._stopped_by = self._stopped_by or why
         self._askers.stop(why)
         self._askers.cancel()
+        self._queue.stop()
 
     def _start(self) -> None:
         """Begin every task that may be begun; until then, nobody is kept waiting for a batch to be sent."""
