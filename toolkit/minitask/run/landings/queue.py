@@ -66,6 +66,7 @@ class LandingQueue:
         self._cores = cores
         self._ahead = Speculation(engine, cores) if cores is not None else None
         self._takes_long = True
+        self._was_overtaken = False
         self._waiting: list[_Request] = []
         self._lock = threading.Lock()
         self._at_once = FIRST_AT_ONCE
@@ -145,8 +146,8 @@ class LandingQueue:
             return
         left = batch
         for _ in range(ROUNDS + len(batch)):
-            now, later = left[: self._at_once], left[self._at_once :]
-            left = [*(self._round(now) if now else []), *later]
+            now = left[: self._at_once] if self._was_overtaken else left
+            left = [*(self._round(now) if now else []), *left[len(now) :]]
         for request in left:
             request.landed = _keeps_moving(request.task)
 
@@ -167,10 +168,9 @@ class LandingQueue:
             min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else max(self._at_once // 2, 1)
         )
         is_final = not good or self._advance(good, target=target, tip=tip)
-        if not is_final:
-            self._at_once = max(
-                self._at_once // 2, 1
-            )  # it moves faster than all of them are proven
+        self._was_overtaken = not is_final
+        if self._was_overtaken:  # the target moves faster than all of them are proven
+            self._at_once = max(self._at_once // 2, 1)
         if culprit is not None and is_final:
             link, proof = culprit
             link.request.landed = _red(proof)
