@@ -11,6 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Request = dict[str, Any]
+CONFIG = """\
+executors: {{loopback: {{type: openai, base_url: "{url}"}}}}
+tiers: {{cheap: {{executor: loopback, model: some-model}}}}
+prices: {{some-model: {{input: 1, output: 5}}}}
+concurrency: {{requests: {requests}, jobs: {jobs}}}
+sandbox: none
+"""
+"""The user's own settings, by which tasks go to the model."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -47,3 +55,10 @@ def chat_model(answer: Callable[[Request], str], *, seconds: float = 0.0) -> Ite
             yield f"http://127.0.0.1:{server.server_port}/v1"
         finally:
             server.shutdown()
+
+
+def write_the_file(asked: Request) -> str:
+    """A reply that creates the one file that the task names, with one line."""
+    prompt = asked["messages"][-1]["content"]
+    path = prompt.partition("create: ")[2].partition("\n")[0]
+    return f"```text path={path}\nmade\n```\n"

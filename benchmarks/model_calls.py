@@ -20,7 +20,7 @@ import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from loopback import Request, chat_model
+from loopback import CONFIG, chat_model, write_the_file
 from timing import make_repository, minitask, quiet_environment, scratch_folder
 
 LIMIT, CPU_MS, MEMORY_MB = 1.15, 60.0, 150.0
@@ -49,13 +49,6 @@ test -f made/{number:03d}.txt
 ## On Failure
 
 Stop and report.
-"""
-CONFIG = """\
-executors: {{loopback: {{type: openai, base_url: "{url}"}}}}
-tiers: {{cheap: {{executor: loopback, model: some-model}}}}
-prices: {{some-model: {{input: 1, output: 5}}}}
-concurrency: {{requests: {width}}}
-sandbox: none
 """
 
 
@@ -180,19 +173,13 @@ def _repository(folder: Path, url: str, options: argparse.Namespace) -> tuple[Pa
     make_repository(top, files, env=env)
     own = folder / "home/.config/minitask/config.yaml"
     own.parent.mkdir(parents=True)
-    own.write_text(CONFIG.format(url=url, width=options.width), "utf-8")
+    own.write_text(CONFIG.format(url=url, requests=options.width, jobs=2), "utf-8")
     return top, env
 
 
 def _model(seconds: float) -> AbstractContextManager[str]:
     """A model server that answers every task well, after a while."""
-    return chat_model(_answer, seconds=seconds)
-
-
-def _answer(asked: Request) -> str:
-    prompt = asked["messages"][-1]["content"]
-    path = prompt.partition("create: ")[2].partition("\n")[0]
-    return f"```text path={path}\nmade\n```\n"
+    return chat_model(write_the_file, seconds=seconds)
 
 
 def _options() -> argparse.Namespace:

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from loopback import Request, chat_model
+from loopback import CONFIG, chat_model, write_the_file
 from timing import make_repository, minitask, print_line, quiet_environment, scratch_folder
 
 LIMIT = 1.1
@@ -45,20 +45,16 @@ test -f made/{number:03d}.txt && sleep {seconds}
 
 Stop and report.
 """
-CONFIG = """\
-executors: {{loopback: {{type: openai, base_url: "{url}"}}}}
-tiers: {{cheap: {{executor: loopback, model: some-model}}}}
-prices: {{some-model: {{input: 1, output: 5}}}}
-concurrency: {{requests: {width}, jobs: {width}}}
-sandbox: none
-"""
 
 
 def main() -> int:
     options = _options()
     graph = random_graph(options.tasks, seed=options.seed)
     bound = lower_bound(graph, options)
-    with scratch_folder() as folder, chat_model(_answer, seconds=options.call_seconds) as url:
+    with (
+        scratch_folder() as folder,
+        chat_model(write_the_file, seconds=options.call_seconds) as url,
+    ):
         top, env = _repository(folder, url, graph, options)
         subprocess.run((minitask(), "validate"), cwd=top, env=env, check=False, capture_output=True)
         started = time.perf_counter()
@@ -110,14 +106,8 @@ def _repository(
     make_repository(top, files, env=env)
     own = folder / "home/.config/minitask/config.yaml"
     own.parent.mkdir(parents=True)
-    own.write_text(CONFIG.format(url=url, width=options.width), "utf-8")
+    own.write_text(CONFIG.format(url=url, requests=options.width, jobs=options.width), "utf-8")
     return top, env
-
-
-def _answer(asked: Request) -> str:
-    prompt = asked["messages"][-1]["content"]
-    path = prompt.partition("create: ")[2].partition("\n")[0]
-    return f"```text path={path}\nmade\n```\n"
 
 
 def _options() -> argparse.Namespace:

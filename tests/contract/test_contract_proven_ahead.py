@@ -68,14 +68,6 @@ def test_two_that_are_green_alone_and_red_together_do_not_both_land(
     assert sorted(task["verdict"] for task in tasks.values()) == ["failed", "merged"]
 
 
-def test_with_one_core_nothing_is_proven_ahead(world: World, tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    for number in range(2):
-        prepare(world, log, number)
-    tasks = run(world, 1)
-    assert {task["verdict"] for task in tasks.values()} == {"merged"}
-
-
 def test_a_run_ends_what_it_proves_ahead_and_waits_for_none_of_it(
     world: World, tmp_path: Path
 ) -> None:

@@ -363,6 +363,7 @@ def test_a_file_is_watched_by_whatever_name_it_is_reached(world: World) -> None:
             assert held.is_changed()
             held.checkout(there)
             check(world, held, there)
+        held.close()
 
 
 def test_what_was_left_by_an_earlier_process_is_found(world: World) -> None:
@@ -379,6 +380,7 @@ def test_what_was_left_by_an_earlier_process_is_found(world: World) -> None:
                     (held.tree / "sub/deep").mkdir()
                     os.link(held.tree / "a.txt", world.root.parent / f"second-{touch.__name__}")
                     touch(held.tree)
+                held.close()
 
 
 def test_a_command_that_git_would_run_in_a_submodule_is_not_run(
@@ -578,6 +580,7 @@ def test_any_way_leads_to_the_commit(
             check(world, held, at)
             if number in touched:
                 write_in_place(held.tree)
+        held.close()
 
 
 def test_an_index_is_read_and_written_as_git_does(world: World) -> None:

@@ -18,8 +18,9 @@ from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError
 from minitask.repo import foreign, process, survivors
 from minitask.repo.process import Finished
+from minitask.repo.removal import discard
 from minitask.repo.sandbox import Limits, Sandbox, Strength
-from minitask.repo.workspace import Slot, discard
+from minitask.repo.workspace import Slot
 from minitask.values import dataclass
 
 FILE_BYTES = 8 << 20

@@ -56,14 +56,11 @@ class LooseStore:
     def _create(self, path: str, packed: bytes) -> None:
         draft = f"{path.rpartition('/')[0]}/{DRAFT}{os.urandom(6).hex()}"
         try:
-            fd = self._open(draft)
-            try:
+            with os.fdopen(self._open(draft), "wb") as stream:
                 shared = _shared_rights(self.folder)
                 if shared:
-                    os.fchmod(fd, shared)
-                _write_all(fd, packed)
-            finally:
-                os.close(fd)
+                    os.fchmod(stream.fileno(), shared)
+                stream.write(packed)
             os.rename(draft, path)  # noqa: PTH104 - thousands of times a run
         except OSError:
             with contextlib.suppress(OSError):
@@ -99,9 +96,3 @@ def _is_there(path: str) -> bool:
     except PermissionError:  # somebody else's: it is there
         return True
     return True
-
-
-def _write_all(fd: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -321,10 +321,9 @@ def _create(place: bytes, entry: Entry, content: bytes) -> os.stat_result:
         return os.lstat(place)
     rights = 0o777 if entry.mode == FILE_MODES[1] else 0o666
     fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
-    with os.fdopen(fd, "wb", buffering=0) as stream:
-        view = memoryview(content)
-        while view:
-            view = view[stream.write(view) :]
+    with os.fdopen(fd, "wb") as stream:
+        stream.write(content)
+        stream.flush()
         return os.fstat(fd)
 
 

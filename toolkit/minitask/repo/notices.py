@@ -8,7 +8,6 @@ look at the files themselves.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import struct
 import sys
@@ -95,6 +94,8 @@ def _library() -> Any:
     """The C library, where it has inotify."""
     if not sys.platform.startswith("linux"):
         return None
+    import ctypes
+
     try:
         library = ctypes.CDLL(None)
         library.inotify_init1.argtypes = (ctypes.c_int,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -68,6 +69,7 @@ class RefUpdates:
         self._git = git
         self._common_dir = common_dir
         self._dialogue = Dialogue(git, *UPDATE)
+        self._lock = threading.Lock()
 
     def move(self, moves: Sequence[Move]) -> bool:
         """Move all the refs or none; False where one did not hold what it should.
@@ -76,15 +78,16 @@ class RefUpdates:
         its locks are nobody's; where it was killed once all was done, the refs tell. Call it under the lock.
         """
         request = b"start\0" + _lines(moves) + b"commit\0"
-        if self._dialogue.ask(request, end=b"commit: ok\n") is not None:
-            return True
-        remove_stale_locks(self._common_dir)
-        try:
-            return move(self._git, moves) or self._has_moved(moves)
-        except MachineError:
-            if self._has_moved(moves):
+        with self._lock:  # until it is clear what came of it, for no other move's locks are stale
+            if self._dialogue.ask(request, end=b"commit: ok\n") is not None:
                 return True
-            raise
+            remove_stale_locks(self._common_dir)
+            try:
+                return move(self._git, moves) or self._has_moved(moves)
+            except MachineError:
+                if self._has_moved(moves):
+                    return True
+                raise
 
     def close(self) -> None:
         """End the process."""

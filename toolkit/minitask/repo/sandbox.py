@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError, UsageError
 from minitask.repo import bubblewrap, process, survivors
+from minitask.repo.removal import discard
 from minitask.repo.room import (
     DEFAULT_PATH,
     SYSTEM,
@@ -328,16 +329,8 @@ def _remove(folder: Path) -> None:
             (folder / name).rmdir()
         folder.rmdir()
         return
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        folder.chmod(0o700)
-        for here, names, _ in os.walk(folder):
-            for inner in (Path(here, name) for name in names):
-                if not inner.is_symlink():
-                    inner.chmod(0o700)
-        shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        discard(folder)
 
 
 def _key(program: str) -> list[str]:

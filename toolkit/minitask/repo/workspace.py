@@ -15,6 +15,7 @@ from minitask.errors import MachineError
 from minitask.patterns import lazy_pattern
 from minitask.repo import survivors
 from minitask.repo.git import Git
+from minitask.repo.removal import discard
 from minitask.repo.repository import Repository
 from minitask.values import dataclass
 
@@ -175,27 +176,6 @@ def end_survivors(scratch: Path) -> None:
     survivors.end_marked(os.fsencode(f"HOME={scratch}/"))
     for private in scratch.iterdir():
         discard(private)
-
-
-def discard(folder: Path) -> None:
-    """Remove a slot, whatever was done to the permissions of its folders."""
-    if folder.is_symlink() or folder.is_file():
-        folder.unlink()
-    elif folder.exists():
-        try:
-            shutil.rmtree(folder)
-        except OSError:
-            _open_folders(folder)
-            shutil.rmtree(folder)
-
-
-def _open_folders(folder: Path) -> None:
-    """Give the owner all rights on a folder and those below it, from the top; links lead nowhere."""
-    folder.chmod(0o700)
-    for here, names, _ in os.walk(folder):
-        for inner in (Path(here, name) for name in names):
-            if not inner.is_symlink():
-                inner.chmod(0o700)
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from minitask.repo import history, refs
 from minitask.repo.advance import checkout_of
-from minitask.repo.workspace import discard
+from minitask.repo.removal import discard
 from minitask.run.engine import Engine
 from minitask.run.tasks import Place
 from minitask.run.workplace import agents_folder

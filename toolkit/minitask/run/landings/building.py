@@ -24,18 +24,30 @@ def file_writes(changes: Sequence[Change], objects: Objects, base: str) -> tuple
     return tuple(_write(change, objects, base) for change in changes)
 
 
-def write_draft(engine: Engine, task: Task, writes: Sequence[FileWrite]) -> str:
-    """Write the candidate's tree as a commit under the task's journal ref, and give the commit."""
-    signature = engine.signature
-    draft = NewCommit(
+def draft(
+    engine: Engine,
+    task: Task,
+    *,
+    parents: tuple[str, ...],
+    writes: Sequence[FileWrite] = (),
+    tree: str | None = None,
+) -> NewCommit:
+    """A commit under the task's journal ref, to check out and prove; it says nothing yet."""
+    return NewCommit(
         ref=f"{refs.LANDING}/{task.name}/draft",
         message=f"draft of {task.name}\n",
-        author=signature,
-        committer=signature,
-        parents=(task.base,),
+        author=engine.signature,
+        committer=engine.signature,
+        parents=parents,
         writes=tuple(writes),
+        tree=tree,
     )
-    return write_commits(engine.database, [draft], force=True)[0]
+
+
+def write_draft(engine: Engine, task: Task, writes: Sequence[FileWrite]) -> str:
+    """Write the candidate's tree as a commit under the task's journal ref, and give the commit."""
+    commit = draft(engine, task, parents=(task.base,), writes=writes)
+    return write_commits(engine.database, [commit], force=True)[0]
 
 
 def candidate_commit(

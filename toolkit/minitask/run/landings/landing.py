@@ -6,10 +6,9 @@ from typing import Protocol
 
 from minitask.ledger.record import Attempt, Verdict
 from minitask.repo.advance import Step, advance
-from minitask.repo.commits import NewCommit, write_commits
-from minitask.repo.refs import LANDING
+from minitask.repo.commits import write_commits
 from minitask.run.engine import Engine, Progress
-from minitask.run.landings.building import merge_commit
+from minitask.run.landings.building import draft, merge_commit
 from minitask.run.landings.merges import merged
 from minitask.run.landings.proof import Proof, prove
 from minitask.run.tasks import Task
@@ -85,8 +84,8 @@ def _proven_merge(
     found = merged(engine, candidate.commit, tip=tip)
     if found.tree is None:
         return conflict(task, found.conflicts)
-    draft = _draft_merge(engine, task, tip=tip, candidate=candidate, tree=found.tree)
-    proof = prove(engine, task, draft)
+    merge_draft = draft(engine, task, parents=(tip, candidate.commit), tree=found.tree)
+    proof = prove(engine, task, write_commits(engine.database, [merge_draft], force=True)[0])
     if not proof.passed:
         reason = f"proven alone, but not together with what landed since: {proof.reason}"
         return Landed(Verdict.FAILED, reason=reason, proof=proof)
@@ -102,19 +101,6 @@ def _proven_merge(
     merge = write_commits(engine.database, [commit], force=True)[0]
     engine.built_on[merge] = tip
     return merge, proof
-
-
-def _draft_merge(engine: Engine, task: Task, *, tip: str, candidate: Candidate, tree: str) -> str:
-    """The merge as a commit under the journal ref, to check out and prove."""
-    draft = NewCommit(
-        ref=f"{LANDING}/{task.name}/draft",
-        message=f"draft merge of {task.name}\n",
-        author=engine.signature,
-        committer=engine.signature,
-        parents=(tip, candidate.commit),
-        tree=tree,
-    )
-    return write_commits(engine.database, [draft], force=True)[0]
 
 
 def conflict(task: Task, paths: tuple[str, ...]) -> Landed:

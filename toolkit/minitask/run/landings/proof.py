@@ -40,16 +40,14 @@ class Proof:
 
 def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Proof:
     """Run the task's validation and the config's checks on a commit; a green result is kept by its tree."""
-    commands = (*task.spec.commands, *_checks(engine))
-    key = _key(engine, task, engine.objects.tree_of(commit), commands)
-    kept = None if anew else engine.cache.peek(key)
-    if isinstance(kept, list):
-        held = tuple(CommandRecord(**item) for item in kept)
-        return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
+    checks = _checks(engine)
+    commands = (*task.spec.commands, *checks)
+    kept = _recall(engine, _key(engine, task, engine.objects.tree_of(commit), commands))
+    if kept is not None and not anew:
+        return kept
     with engine.slots.take(commit) as slot:
         set_up(engine, slot)
         proof = _session(engine, task, slot, task.spec.commands)
-        checks = _checks(engine)
         if proof.passed and checks:
             told = _in_clean(engine, task, slot, commit, checks)
             proof = Proof(told.passed, (*proof.commands, *told.commands), told.sandbox)
@@ -61,10 +59,9 @@ def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Pro
 def prove_only(engine: Engine, task: Task, commit: str, commands: Sequence[Command]) -> Proof:
     """Run some commands on a commit; a green result is kept by its tree."""
     key = _key(engine, task, engine.objects.tree_of(commit), commands)
-    kept = engine.cache.peek(key)
-    if isinstance(kept, list):
-        held = tuple(CommandRecord(**item) for item in kept)
-        return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
+    kept = _recall(engine, key)
+    if kept is not None:
+        return kept
     proof = _run(engine, task, commit, commands)
     if proof.passed and not (engine.settings.copy or engine.settings.share):
         engine.cache.keep(key, [asdict(record) for record in proof.commands])
@@ -74,7 +71,16 @@ def prove_only(engine: Engine, task: Task, commit: str, commands: Sequence[Comma
 def is_proven(engine: Engine, task: Task, tree: str) -> bool:
     """Whether a green result of the task's validation and the config's checks is kept for a tree."""
     key = _key(engine, task, tree, (*task.spec.commands, *_checks(engine)))
-    return isinstance(engine.cache.peek(key), list)
+    return _recall(engine, key) is not None
+
+
+def _recall(engine: Engine, key: str) -> Proof | None:
+    """The green result that is kept under a key, if any."""
+    kept = engine.cache.peek(key)
+    if not isinstance(kept, list):
+        return None
+    held = tuple(CommandRecord(**item) for item in kept)
+    return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
 
 
 def prove_together(

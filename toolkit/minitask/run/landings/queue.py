@@ -109,7 +109,7 @@ class LandingQueue:
 
     def _has_landed(self, task: Task) -> None:
         if self._ahead is not None:
-            self._ahead.forget(task.name)
+            self._ahead.note_landed(task.name)
 
     def _gather(self, mine: _Request, *, seconds: float) -> None:
         """Before a run of some length, wait a little for those that are about to be proven: they can take part."""

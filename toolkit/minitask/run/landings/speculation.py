@@ -17,10 +17,10 @@ from functools import partial
 
 from minitask.errors import MinitaskError
 from minitask.repo import process
-from minitask.repo.commits import NewCommit, write_commit
-from minitask.repo.refs import LANDING
+from minitask.repo.commits import write_commit
 from minitask.run.aside import Aside
 from minitask.run.engine import Engine
+from minitask.run.landings.building import draft
 from minitask.run.landings.merges import merged
 from minitask.run.landings.proof import Proof, prove
 from minitask.run.tasks import Task
@@ -86,7 +86,7 @@ class Speculation:
         """Whether any candidates are being proven besides some that are proven."""
         return any(each.task.name not in names for each in self._line)
 
-    def forget(self, name: str) -> None:
+    def note_landed(self, name: str) -> None:
         """A task has landed."""
         with self._lock:
             self._line = [each for each in self._line if each.task.name != name]
@@ -166,14 +166,7 @@ class Speculation:
         found = merged(engine, expected.commit, tip=tip)
         if found.tree is None:
             return None
-        commit = NewCommit(
-            ref=f"{LANDING}/{expected.task.name}/expected",
-            message=f"{expected.task.name}, merged ahead\n",
-            author=engine.signature,
-            committer=engine.signature,
-            parents=(tip, expected.commit),
-            tree=found.tree,
-        )
-        oid = write_commit(engine.objects, commit)
+        merge = draft(engine, expected.task, parents=(tip, expected.commit), tree=found.tree)
+        oid = write_commit(engine.objects, merge)
         engine.built_on[oid] = tip
         return oid

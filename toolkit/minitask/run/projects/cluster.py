@@ -230,7 +230,6 @@ def _result(task: Task, came: Return) -> TaskResult:
 
 def _adopt(engine: Engine, task: Task, records: tuple[Record, ...]) -> str:
     """Put records and candidates where an attempt made here would have put them; a note where the branch stayed."""
-    git = engine.repository.git
     absent = refs.zeros(engine.repository.object_format)
     moves = [
         refs.Move(refs.attempt(task.name, each.attempt.n), each.candidate, absent)
@@ -239,7 +238,7 @@ def _adopt(engine: Engine, task: Task, records: tuple[Record, ...]) -> str:
     ]
     old = task_refs(engine, task.name).get(refs.branch(task.name))
     if moves:
-        refs.move(git, moves)
+        engine.database.refs.move(moves)
     head = engine.objects.commit(refs.LEDGER)
     write_commits(engine.database, [append_commit(records, head=head, signature=engine.signature)])
     made = [each.candidate for each in records if not each.is_call]
