@@ -1,0 +1,1 @@
+"""Model replies made up by the thousand, right and wrong, for the sweep of false greens."""
