@@ -9,7 +9,7 @@ import pytest
 from executors.model_server import Received, completion, error, scripted_server
 from world import World, model_settings, spec_path, spec_text
 
-BATCHES = {"W411", "W412", "W413"}
+BATCHES = {"N411", "N412", "N413"}
 RUN = {"project", "target", "tasks", "cost_usd", "baseline_cost_usd", "usage", "seconds"}
 
 
@@ -55,7 +55,7 @@ def test_a_whole_project_is_told_of_its_sequential_batches(
 ) -> None:
     chain(world)
     [found] = told(world, *paths)
-    assert (found["code"], found["severity"]) == ("W411", "note")
+    assert (found["code"], found["severity"]) == ("N411", "note")
     assert (found["path"], found["line"]) == ("mini-projects/p/03-c.md", 2)
     assert "02-b from 01-a" in found["hint"]
 
@@ -64,7 +64,7 @@ def test_a_note_stops_nothing(world: World) -> None:
     chain(world)
     outcome = world.minitask("validate")
     assert (outcome.code, "1 note in 4 specs" in outcome.stdout) == (0, True)
-    assert "W411 4 sequential batches" in outcome.stdout
+    assert "N411 4 sequential batches" in outcome.stdout
 
 
 def test_a_part_of_a_project_is_not_told(world: World) -> None:
@@ -74,7 +74,7 @@ def test_a_part_of_a_project_is_not_told(world: World) -> None:
     files = [spec_path(f"p/{name}") for name in ("01-a", "02-b", "03-c", "04-d")]
     assert told(world, files[2]) == []
     assert told(world, *files) == []
-    assert [item["code"] for item in told(world)] == ["W411"]
+    assert [item["code"] for item in told(world)] == ["N411"]
 
 
 def test_a_project_whose_files_are_all_named_is_whole_for_as_long_as_they_are_all(
@@ -82,7 +82,7 @@ def test_a_project_whose_files_are_all_named_is_whole_for_as_long_as_they_are_al
 ) -> None:
     chain(world)
     files = [spec_path(f"p/{name}") for name in ("01-a", "02-b", "03-c", "04-d")]
-    assert [item["code"] for item in told(world, *files)] == ["W411"]
+    assert [item["code"] for item in told(world, *files)] == ["N411"]
     world.write({spec_path("p/05-e"): (world.root / files[0]).read_text()})
     assert told(world, *files) == [], "what was remembered is of another project"
 
@@ -110,7 +110,7 @@ def test_a_file_that_holds_its_whole_project_is_judged_by_itself(world: World) -
     ]
     world.commit({"mini-projects/many.md": "\n".join(tasks)})
     [found] = told(world, "mini-projects/many.md")
-    assert (found["code"], found["path"]) == ("W411", "mini-projects/many.md")
+    assert (found["code"], found["path"]) == ("N411", "mini-projects/many.md")
     assert "files tie" in found["hint"]
 
 
@@ -120,7 +120,7 @@ def test_a_missing_estimate_is_told_once(world: World) -> None:
     for name in ("03-c", "04-d"):
         add(world, name)
     [found] = told(world)
-    assert (found["code"], found["path"]) == ("W413", "mini-projects/p/03-c.md")
+    assert (found["code"], found["path"]) == ("N413", "mini-projects/p/03-c.md")
     assert "03-c and 04-d" in found["message"]
 
 

@@ -79,7 +79,7 @@ def test_errors_go_back_with_their_diagnostics(world: World) -> None:
         outcome = plan(world)
     assert outcome.code == 0, outcome.text
     assert len(asked) == 3
-    assert "W401" in asked[1].prompt or "validation" in asked[1].prompt.lower()
+    assert "E401" in asked[1].prompt or "validation" in asked[1].prompt.lower()
     assert outcome.json["calls"][0]["usage"]["requests"] == 3
 
 

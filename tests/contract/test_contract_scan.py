@@ -201,7 +201,7 @@ def test_without_a_check_a_spec_is_a_draft_and_said_to_be_one(world: World) -> N
     outcome = scan(world, "--report", "report.sarif")
     assert outcome.code == 2
     assert "a draft: it has no validation yet" in outcome.stdout
-    assert "W401" in outcome.stdout
+    assert "E401" in outcome.stdout
     assert "--check 'COMMAND {path}'" in outcome.stdout
     assert "```bash" not in spec(world, "01-fix-src-a-js.md")
 
@@ -262,7 +262,7 @@ def test_a_dry_run_writes_nothing_and_judges_all_the_same(world: World) -> None:
     with_scripts(world, a=4)
     outcome = scan(world, "--report", "report.sarif", "--dry-run")
     assert outcome.code == 2
-    assert "W401" in outcome.stdout
+    assert "E401" in outcome.stdout
     assert not (world.root / "mini-projects").exists()
 
 

@@ -42,7 +42,7 @@ CASES = {
         "E301",
     ),
     "a copy": (_spec({"app.py": READ, "base.py": CREATE}, COPY), ""),
-    "a copy to a file that is not listed": (_spec({"app.py": EDIT}, COPY), "E302 E303"),
+    "a copy to a file that is not listed": (_spec({"app.py": EDIT}, COPY), "E302 N303"),
     "a move from a file that is only read": (
         _spec({"app.py": READ, "base.py": CREATE}, MOVE),
         "E302",
@@ -53,7 +53,7 @@ CASES = {
         _spec({"base.py": CREATE}, COPY, ("edits", "copy app.py:20-30 -> new.py\n" * 2)),
         "E302",
     ),
-    "a file that is left": (_spec({"base.py": CREATE, "tests.py": CREATE}, COPY), "E303"),
+    "a file that is left": (_spec({"base.py": CREATE, "tests.py": CREATE}, COPY), "N303"),
 }
 
 

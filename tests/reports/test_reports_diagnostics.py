@@ -21,7 +21,7 @@ TWO = (
     Diagnostic(
         "mini-projects/api/03-routes.md",
         48,
-        "E207",
+        "N207",
         Severity.ERROR,
         "src/api.py is also written by 05-auth",
         "add `depends_on: [03-routes]` to 05-auth",
@@ -37,7 +37,7 @@ def _render(form: str, diagnostics: tuple[Diagnostic, ...] = TWO, specs: int = 9
 
 def test_text_names_place_code_message_and_way_out() -> None:
     assert _render("text") == (
-        "mini-projects/api/03-routes.md:48: E207 src/api.py is also written by 05-auth\n"
+        "mini-projects/api/03-routes.md:48: N207 src/api.py is also written by 05-auth\n"
         "  hint: add `depends_on: [03-routes]` to 05-auth\n"
         "a.md: E101 no mini-task in the file\n"
         "a.md:7: W404 the context has 120 words\n"
@@ -73,7 +73,7 @@ def test_json_has_exactly_the_public_keys() -> None:
     assert rows[0] == {
         "path": "mini-projects/api/03-routes.md",
         "line": 48,
-        "code": "E207",
+        "code": "N207",
         "severity": "error",
         "message": "src/api.py is also written by 05-auth",
         "hint": "add `depends_on: [03-routes]` to 05-auth",
@@ -177,16 +177,16 @@ def test_the_schema_of_the_test_can_say_no() -> None:
 def test_sarif_explains_its_rules() -> None:
     log = json.loads(_render("sarif"))
     rules = {rule["id"]: rule for rule in log["runs"][0]["tool"]["driver"]["rules"]}
-    assert sorted(rules) == ["E101", "E207", "W404"]
+    assert sorted(rules) == ["E101", "N207", "W404"]
     assert rules["W404"]["defaultConfiguration"] == {"level": "warning"}
-    assert rules["E207"]["help"]["markdown"].startswith("# E207: ")
-    assert rules["E207"]["name"] == "TwoSpecsWriteOneFile"
+    assert rules["N207"]["help"]["markdown"].startswith("# N207: ")
+    assert rules["N207"]["name"] == "TwoSpecsWriteOneFile"
 
 
 def test_github_annotates_the_line() -> None:
     assert _render("github").splitlines() == [
         (
-            "::error file=mini-projects/api/03-routes.md,line=48,title=E207::src/api.py is also "
+            "::error file=mini-projects/api/03-routes.md,line=48,title=N207::src/api.py is also "
             "written by 05-auth%0Ahint: add `depends_on: [03-routes]` to 05-auth"
         ),
         "::error file=a.md,title=E101::no mini-task in the file",

@@ -54,14 +54,14 @@ def _codes(found: tuple[Diagnostic, ...]) -> str:
 
 
 WAVES = {
-    "a chain of four": ("a b<a c<b d<c", "W411"),
+    "a chain of four": ("a b<a c<b d<c", "N411"),
     "a chain of three is too small a project": ("a b<a c<b", ""),
     "one base, and all the others at once": ("a b<a c<a d<a", ""),
-    "a base, two, and one that joins them": ("a b<a c<a d<bc", "W412"),
-    "a base, three, and one that joins them": ("a b<a c<a d<a e<bcd", "W412"),
+    "a base, two, and one that joins them": ("a b<a c<a d<bc", "N412"),
+    "a base, three, and one that joins them": ("a b<a c<a d<a e<bcd", "N412"),
     "a base, five, and one that joins them": ("a b<a c<a d<a e<a f<a g<bcdef", ""),
     "two chains side by side": ("a b<a c<b d<c e f<e g<f h<g", ""),
-    "three single waves among many tasks": ("a b<a c<b d<c e<c f<c g<c h<c i<c j<c k<c", "W411"),
+    "three single waves among many tasks": ("a b<a c<b d<c e<c f<c g<c h<c i<c j<c k<c", "N411"),
     "no dependency at all": ("a b c d e", ""),
 }
 
@@ -85,7 +85,7 @@ def test_a_chain_is_told_where_it_gets_too_long_and_what_to_untie() -> None:
 
 def test_a_low_share_is_told_at_the_task_that_lowers_it() -> None:
     (found,) = check_batches(_project("a b<a c<a d<a e<bcd"))
-    assert (found.path, found.code) == ("mini-projects/p/e.md", "W412")
+    assert (found.path, found.code) == ("mini-projects/p/e.md", "N412")
     assert found.message.startswith("3 of 5 tasks (60 %) run in parallel: a and e run beside no")
     assert "untie e from b, c and d" in found.hint
 
@@ -103,7 +103,7 @@ def test_files_order_tasks_as_depends_on_does() -> None:
         _spec("d", ("c.py", READ), ("d.py", CREATE)),
     ]
     (found,) = check_batches(chain)
-    assert (found.code, found.path) == ("W411", "mini-projects/p/c.md")
+    assert (found.code, found.path) == ("N411", "mini-projects/p/c.md")
     assert "files tie a, b, c and d" in found.hint
 
 
@@ -114,14 +114,14 @@ def test_a_file_that_may_be_created_orders_tasks_only_where_there_is_none() -> N
         _spec("c", ("b.py", READ), ("c.py", WRITE)),
         _spec("d", ("c.py", READ), ("d.py", WRITE)),
     ]
-    assert _codes(check_batches(chain, is_there=lambda _path: False)) == "W411"
+    assert _codes(check_batches(chain, is_there=lambda _path: False)) == "N411"
     assert check_batches(chain, is_there=lambda _path: True) == ()
 
 
 def test_tasks_of_one_wave_that_may_not_run_at_once_run_beside_nobody() -> None:
     clashing = [_spec("a", ("x", EDIT)), _spec("b", ("x", READ), ("b.py", EDIT))]
     later = [_spec("c", ("c.py", EDIT), needs="ab"), _spec("d", ("d.py", EDIT), needs="ab")]
-    assert _codes(check_batches([*clashing, *later])) == "W412"
+    assert _codes(check_batches([*clashing, *later])) == "N412"
     assert check_batches([*clashing, _spec("e", ("e.py", EDIT)), *later]) == ()
 
 
@@ -130,10 +130,10 @@ def test_a_project_whose_order_is_in_doubt_is_judged_by_no_wave() -> None:
     assert check_batches(circle) == ()
     writers = [_spec(name, ("x", EDIT)) for name in "abcd"]
     said = check_project(writers)
-    assert set(_codes(said).split()) == {"E207"}
+    assert set(_codes(said).split()) == {"N207"}
     assert check_batches(writers, found=said) == ()
-    elsewhere = [Diagnostic("mini-projects/q/a.md", 1, "E207", Severity.ERROR, "said")]
-    assert _codes(check_batches(_project("a b<a c<b d<c"), found=elsewhere)) == "W411"
+    elsewhere = [Diagnostic("mini-projects/q/a.md", 1, "N207", Severity.ERROR, "said")]
+    assert _codes(check_batches(_project("a b<a c<b d<c"), found=elsewhere)) == "N411"
 
 
 def test_many_tasks_are_named_by_the_first_few() -> None:
@@ -154,7 +154,7 @@ def _estimated(*counts: tuple[int | None, int | None]) -> list[Spec]:
 
 def test_tasks_without_an_estimate_are_told_once_a_project() -> None:
     (found,) = check_batches(_estimated((900, 100), (None, None), (800, None), (0, 0)))
-    assert (found.path, found.line, found.code) == ("mini-projects/p/t1.md", 7, "W413")
+    assert (found.path, found.line, found.code) == ("mini-projects/p/t1.md", 7, "N413")
     assert found.message.startswith("no estimate of input and output tokens in t1 and t2, while 2")
 
 
@@ -176,7 +176,7 @@ def test_estimates_that_are_all_there_or_all_missing_are_fine(
 def test_a_task_that_needs_no_model_needs_no_estimate() -> None:
     specs = _estimated((900, 100), (900, 100), (900, 100), (None, None))
     assert check_batches(specs, is_free=lambda spec: spec.title == "t3") == ()
-    assert _codes(check_batches(specs)) == "W413"
+    assert _codes(check_batches(specs)) == "N413"
 
 
 @pytest.mark.parametrize(

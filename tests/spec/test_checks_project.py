@@ -35,12 +35,12 @@ def _codes(found: tuple[Diagnostic, ...]) -> str:
 
 
 CASES = {
-    "two edits": ([_spec("a", ("f", EDIT)), _spec("b", ("f", EDIT))], "E207"),
-    "two creations": ([_spec("a", ("f", CREATE)), _spec("b", ("f", CREATE))], "E207"),
-    "two spellings": ([_spec("a", ("src/F", EDIT)), _spec("b", ("src/f", EDIT))], "E207"),
+    "two edits": ([_spec("a", ("f", EDIT)), _spec("b", ("f", EDIT))], "N207"),
+    "two creations": ([_spec("a", ("f", CREATE)), _spec("b", ("f", CREATE))], "N207"),
+    "two spellings": ([_spec("a", ("src/F", EDIT)), _spec("b", ("src/f", EDIT))], "N207"),
     "two writes of two files": (
         [_spec("a", ("f", EDIT), ("g", EDIT)), _spec("b", ("f", EDIT), ("g", EDIT))],
-        "E207",
+        "N207 N207",
     ),
     "two edits in order": ([_spec("a", ("f", EDIT)), _spec("b", ("f", EDIT), needs=("a",))], ""),
     "two edits in an order by way of a third": (
@@ -69,7 +69,7 @@ CASES = {
         "E209",
     ),
     "known number": ([_spec("a", number="1"), _spec("c", number="2", needs=("1",))], ""),
-    "unknown next": ([_spec("a", number="1", then="Mini-Task 9: Else")], "E210"),
+    "unknown next": ([_spec("a", number="1", then="Mini-Task 9: Else")], "W210"),
     "known next": (
         [
             _spec("a", number="1", then="After this, move to **Mini-Task 2**: B."),
@@ -89,11 +89,11 @@ CASES = {
         [_spec("a", id_="x"), _spec("b", id_="x"), _spec("c", needs=("x",))],
         "E211",
     ),
-    "reads before it is created": ([_spec("a", ("f", CREATE)), _spec("b", ("f", READ))], "E214"),
-    "edits before it is created": ([_spec("a", ("f", CREATE)), _spec("b", ("f", EDIT))], "E214"),
+    "reads before it is created": ([_spec("a", ("f", CREATE)), _spec("b", ("f", READ))], "W214"),
+    "edits before it is created": ([_spec("a", ("f", CREATE)), _spec("b", ("f", EDIT))], "W214"),
     "the creator waits for the user": (
         [_spec("a", ("f", CREATE), needs=("b",)), _spec("b", ("f", EDIT))],
-        "E214",
+        "W214",
     ),
     "reads after it is created": (
         [_spec("a", ("f", CREATE)), _spec("b", ("f", READ), needs=("a",))],
@@ -119,6 +119,23 @@ def test_two_writers_are_named_with_the_way_out() -> None:
     assert "depends_on: [03-routes]" in found.hint
 
 
+def test_many_writers_of_one_file_give_one_note_that_stops_nothing() -> None:
+    specs = [_spec(f"{number:02}-x", ("api.py", EDIT)) for number in range(1, 13)]
+    (found,) = check_project(specs)
+    assert (found.code, found.severity) == ("N207", Severity.NOTE)
+    assert found.path == "mini-projects/p/12-x.md"
+    assert "by 01-x (mini-projects/p/01-x.md:1), 02-x" in found.message
+    assert "and 8 more" in found.message
+
+
+def test_what_has_landed_shares_no_file_and_creates_none() -> None:
+    maker, writer = _spec("a", ("f", CREATE)), _spec("b", ("f", EDIT))
+    assert _codes(check_project([maker, writer])) == "W214"
+    assert check_project([writer], known=[maker], landed=[maker]) == ()
+    other = _spec("c", ("f", EDIT))
+    assert check_project([writer, other], landed=[other]) == ()
+
+
 def test_a_cycle_is_printed() -> None:
     (found,) = check_project(
         [_spec("c", needs=("a",)), _spec("a", needs=("b",)), _spec("b", needs=("c",))]
@@ -142,14 +159,14 @@ def test_specs_that_are_only_known_are_not_judged() -> None:
     broken = _spec("z", ("f", EDIT), needs=("nothing",), then="Mini-Task 77")
     assert check_project([_spec("a")], known=[broken]) == ()
     assert _codes(check_project([_spec("a", needs=("z",))], known=[broken])) == ""
-    assert _codes(check_project([_spec("a", ("f", EDIT))], known=[broken])) == "E207"
+    assert _codes(check_project([_spec("a", ("f", EDIT))], known=[broken])) == "N207"
     assert _codes(check_project([_spec("a", id_="z")], known=[broken])) == "E211"
 
 
 def test_a_judged_creator_is_told_of_a_known_user() -> None:
     user = _spec("user", ("f", READ))
     (found,) = check_project([_spec("maker", ("f", CREATE))], known=[user])
-    assert (found.code, found.path) == ("E214", "mini-projects/p/maker.md")
+    assert (found.code, found.path) == ("W214", "mini-projects/p/maker.md")
     assert "to p/user" in found.hint
 
 

@@ -58,8 +58,8 @@ def _writes(*paths: str, **options: Any) -> dict[str, Any]:
 
 CASES: list[tuple[str, dict[str, Any], str]] = [
     ("sound", {}, ""),
-    ("no validation", {"commands": (), "validation": ()}, "W401"),
-    ("only comments", {"commands": (), "validation": (Fence("bash", "# run it\n\n"),)}, "W401"),
+    ("no validation", {"commands": (), "validation": ()}, "E401"),
+    ("only comments", {"commands": (), "validation": (Fence("bash", "# run it\n\n"),)}, "E401"),
     ("not split", {"commands": (), "validation": (Fence("bash", "grep 'x\n"),)}, ""),
     ("waived", {"commands": (), "validation": (), "options": Options(proof="none")}, ""),
     ("all void", _commands("echo OK", "true"), "W402"),
@@ -105,10 +105,10 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("a wish with snippets", {"task": "Split it.", "snippets": (Fence("edits", "x\n"),)}, ""),
     ("bullets", {"task": "- Split the file at line 40."}, ""),
     ("lettered steps", {"task": "1A. Split the file at line 40."}, ""),
-    ("protected", _writes(".github/workflows/ci.yml"), "W410"),
-    ("protected twice", _writes(".gitattributes", ".gitattributes"), "W410"),
-    ("itself", _writes("mini-projects/p/a.md"), "W410"),
-    ("protected by itself", _writes("db/1.sql", protected=("db/",)), "W410"),
+    ("protected", _writes(".github/workflows/ci.yml"), "E410"),
+    ("protected twice", _writes(".gitattributes", ".gitattributes"), "E410"),
+    ("itself", _writes("mini-projects/p/a.md"), "E410"),
+    ("protected by itself", _writes("db/1.sql", protected=("db/",)), "E410"),
     ("protected but not canonical", _writes("/x/.gitattributes"), ""),
     ("protected and read", {"files": (FileRef("AGENTS.md", READ), FileRef("a.py", EDIT))}, ""),
 ]
@@ -126,7 +126,7 @@ def test_one_flaw_gives_one_diagnostic(changes: dict[str, Any], codes: str) -> N
 def test_only_a_missing_validation_is_an_error() -> None:
     bare = Spec(path="a.md", number="1", title="T")
     assert {item.code: item.severity for item in check_quality(bare)} == {
-        "W401": Severity.ERROR,
+        "E401": Severity.ERROR,
         "W408": Severity.WARNING,
         "W409": Severity.WARNING,
     }

@@ -12,19 +12,28 @@ import pytest
 
 from minitask.errors import UsageError
 from minitask.spec.model import Severity
-from minitask.spec.rules import RULES, diagnose, explain, render_index, render_page
+from minitask.spec.rules import LETTERS, RULES, diagnose, explain, render_index, render_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "rules"
-CODES = [
-    *(f"E{number}" for number in (*range(101, 111), *range(201, 215), *range(301, 304))),
-    *(f"W{number}" for number in range(401, 414)),
-]
+CODES = sorted(RULES, key=lambda code: code[1:])
 
 
 def test_every_code_has_a_rule_and_every_rule_its_code() -> None:
     assert list(RULES) == CODES
+    assert len({code[1:] for code in RULES}) == len(CODES), "a number names one rule"
     assert all(code == rule.code for code, rule in RULES.items())
+
+
+def test_the_letter_says_how_much_a_rule_matters() -> None:
+    assert {code: LETTERS[rule.severity] for code, rule in RULES.items()} == {
+        code: code[0] for code in RULES
+    }
+
+
+@pytest.mark.parametrize("code", ["E207", "N207", "w207"])
+def test_a_code_of_an_older_version_is_explained_by_its_number(code: str) -> None:
+    assert explain(code).startswith("N207: two specs write one file (note)")
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -61,8 +70,8 @@ def test_an_unknown_code_is_refused_with_the_known_ones() -> None:
 
 
 def test_a_diagnostic_takes_its_severity_from_the_rule() -> None:
-    assert diagnose("a.md", 3, code="E210", message="m").severity is Severity.WARNING
-    assert diagnose("a.md", 3, code="W401", message="m").severity is Severity.ERROR
+    assert diagnose("a.md", 3, code="W210", message="m").severity is Severity.WARNING
+    assert diagnose("a.md", 3, code="E401", message="m").severity is Severity.ERROR
 
 
 def test_the_pages_are_up_to_date() -> None:

@@ -73,7 +73,7 @@ def _check_cover(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
         yield diagnose(
             spec.path,
             spec.line_of("snippets"),
-            code="E303",
+            code="N303",
             message=f"the edit script leaves {left} to a model",
             hint="add the missing edits, and the task costs nothing",
         )

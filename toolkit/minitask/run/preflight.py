@@ -36,7 +36,7 @@ def check_complete(task: Task) -> None:
         raise UsageError("E212 the spec lists no file to create or edit", where=where, hint=hint)
     if not spec.commands:
         hint = "add a Validation section with a bash fence"
-        raise UsageError("W401 the spec has no validation command", where=where, hint=hint)
+        raise UsageError("E401 the spec has no validation command", where=where, hint=hint)
 
 
 def check_edits(task: Task) -> None:

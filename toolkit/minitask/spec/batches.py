@@ -32,7 +32,7 @@ MIN_TASKS = 4
 MAX_SEQUENTIAL = 2
 MIN_PARALLEL_PERCENT = 70
 MAX_NAMES = 4
-UNORDERED = frozenset({"E207", "E208", "E209", "E211", "E214"})
+UNORDERED = frozenset({"N207", "E208", "E209", "E211", "W214"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +115,10 @@ def _check_waves(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> tupl
     count = len(specs) - len(alone)
     share = f"{count} of {len(specs)} tasks ({int(percent)} %) run in parallel"
     if not many:
-        return (_at(design, alone[-1], code="W412", message=f"{share}: {who}"),)
+        return (_at(design, alone[-1], code="N412", message=f"{share}: {who}"),)
     aim = f"{len(alone)} sequential batches, where fewer than {MAX_SEQUENTIAL + 1} is the aim"
     message = f"{aim}: {who}; {share}" if hardly else f"{aim}: {who}"
-    return (_at(design, alone[MAX_SEQUENTIAL], code="W411", message=message),)
+    return (_at(design, alone[MAX_SEQUENTIAL], code="N411", message=message),)
 
 
 def _at(design: Design, place: int, *, code: str, message: str) -> Diagnostic:
@@ -163,7 +163,7 @@ def _check_estimates(
         yield diagnose(
             first.path,
             first.line_of("estimate"),
-            code="W413",
+            code="N413",
             message=f"no estimate of input and output tokens in {_names(Graph(tuple(specs)), missing)}, while "
             f"{others} of {len(specs)} tasks {have}: the batches cannot be summed",
             hint="add `**Estimated Tokens**: N input + N output` there",

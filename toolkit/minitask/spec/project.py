@@ -16,19 +16,31 @@ from minitask.spec.rules import diagnose
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    Use = tuple[int, tuple[FileRef, ...]]
+
+MAX_WRITERS = 3
+"""How many other writers of a file a note names."""
+
 TASK_NUMBER = lazy_pattern(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
 
 
-def check_project(specs: Sequence[Spec], *, known: Sequence[Spec] = ()) -> tuple[Diagnostic, ...]:
-    """Whether the specs fit together; `known` are further specs that are not judged themselves."""
+def check_project(
+    specs: Sequence[Spec], *, known: Sequence[Spec] = (), landed: Sequence[Spec] = ()
+) -> tuple[Diagnostic, ...]:
+    """Return what does not fit between the specs; `known` are further specs that are not judged themselves.
+
+    Files of `landed` specs are settled: nothing is said of who writes or creates them.
+    """
     own = tuple(specs)
     graph = Graph(own + tuple(spec for spec in known if spec not in own))
     judged = frozenset(range(len(own)))
+    settled = {id(spec) for spec in landed}
+    open_ = frozenset(place for place, spec in enumerate(graph.specs) if id(spec) not in settled)
     return (
         *_check_ids(graph, judged),
         *_check_dependencies(graph, judged),
         *_check_cycles(graph, judged),
-        *_check_shared_files(graph, judged),
+        *_check_shared_files(graph, judged, open_),
         *_check_next_tasks(graph, judged),
     )
 
@@ -100,17 +112,35 @@ def _check_cycles(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
         )
 
 
-def _check_shared_files(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
-    touched = [files_by_path(spec) for spec in graph.specs]
+def _check_shared_files(
+    graph: Graph, judged: frozenset[int], open_: frozenset[int]
+) -> Iterator[Diagnostic]:
+    touched = [
+        files_by_path(spec) if place in open_ else {} for place, spec in enumerate(graph.specs)
+    ]
+    writers: dict[str, set[int]] = {}
     for (one, two), paths in sorted(shared_files(touched).items()):
-        if not judged & {one, two}:
+        uses = [
+            (path, (one, touched[one][path]), (two, touched[two][path])) for path in sorted(paths)
+        ]
+        said = next(
+            (
+                problem
+                for _, first, second in uses
+                if judged & {one, two}
+                and (problem := _unordered_use(graph, judged, one=first, two=second))
+            ),
+            None,
+        )
+        if said is not None:
+            yield said
             continue
-        for path in sorted(paths):
-            one_use, two_use = (one, touched[one][path]), (two, touched[two][path])
-            problem = _judge_shared(graph, judged, one=one_use, two=two_use)
-            if problem is not None:
-                yield problem
-                break
+        for path, first, second in uses:
+            if _both_write(graph, first, second):
+                writers.setdefault(path, set()).update((one, two))
+    for path, places in sorted(writers.items()):
+        if judged & places:
+            yield _note_writers(graph, judged, touched, path=path, writers=sorted(places))
 
 
 def shared_files(
@@ -130,29 +160,47 @@ def shared_files(
     return found
 
 
-def _judge_shared(
-    graph: Graph,
-    judged: frozenset[int],
-    *,
-    one: tuple[int, tuple[FileRef, ...]],
-    two: tuple[int, tuple[FileRef, ...]],
+def _unordered_use(
+    graph: Graph, judged: frozenset[int], *, one: Use, two: Use
 ) -> Diagnostic | None:
-    """E214 where one of the two creates what the other uses, else E207 where both write."""
+    """W214 where one of the two creates what the other uses, in no order that they declare."""
     for maker, user in ((one, two), (two, one)):
         if _creates(maker[1]) and not _creates(user[1]):
             return _check_use(graph, maker=maker, user=user, judged=judged)
+    return None
+
+
+def _both_write(graph: Graph, one: Use, two: Use) -> bool:
+    """Return True if both write the file, in no declared order, and neither makes it for the other."""
+    if _creates(one[1]) != _creates(two[1]):
+        return False
     linked = two[0] in graph.reach[one[0]] or one[0] in graph.reach[two[0]]
-    if linked or not (_writes(one[1]) and _writes(two[1])):
-        return None
-    later, earlier = (two, one) if two[0] in judged else (one, two)
-    ref = _writes(later[1])[0]
-    spec, other = graph.specs[later[0]], _short(graph, earlier[0], asker=later[0])
+    return not linked and bool(_writes(one[1])) and bool(_writes(two[1]))
+
+
+def _note_writers(
+    graph: Graph,
+    judged: frozenset[int],
+    touched: Sequence[Mapping[str, tuple[FileRef, ...]]],
+    *,
+    path: str,
+    writers: Sequence[int],
+) -> Diagnostic:
+    """N207, once a file, at the last of its writers that is judged."""
+    place = max(judged.intersection(writers))
+    spec, ref = graph.specs[place], _writes(touched[place][path])[0]
+    others = [other for other in writers if other != place]
+    shown = ", ".join(
+        f"{_short(graph, other, asker=place)} ({_place_of(graph.specs[other])})"
+        for other in others[:MAX_WRITERS]
+    )
+    more = f" and {len(others) - MAX_WRITERS} more" if len(others) > MAX_WRITERS else ""
     return diagnose(
         spec.path,
         ref.line or spec.line_of("files"),
-        code="E207",
-        message=f"{ref.path} is also written by {other} ({_place_of(graph.specs[earlier[0]])})",
-        hint=f"add `depends_on: [{other}]`, or give each task a file of its own",
+        code="N207",
+        message=f"{ref.path} is also written by {shown}{more}: they run one after another",
+        hint=f"where the order matters, add `depends_on: [{_short(graph, others[0], asker=place)}]`",
     )
 
 
@@ -174,7 +222,7 @@ def _check_use(
     return diagnose(
         spec.path,
         line or spec.line_of("files"),
-        code="E214",
+        code="W214",
         message=f"{reader} {verb} {ref.path}, which {graph.names[maker[0]]} creates, "
         "and does not depend on it",
         hint=f"add `depends_on: [{creator}]` to {reader}",
@@ -200,7 +248,7 @@ def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnost
                 yield diagnose(
                     spec.path,
                     spec.line_of("next_task"),
-                    code="E210",
+                    code="W210",
                     message=f"the next task, Mini-Task {number}, does not exist in {project}",
                     hint="correct the number, or say that this is the last task",
                 )

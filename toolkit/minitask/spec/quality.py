@@ -68,7 +68,7 @@ def _check_validation(spec: Spec) -> Iterator[Diagnostic]:
             yield diagnose(
                 spec.path,
                 spec.line_of("validation"),
-                code="W401",
+                code="E401",
                 message="the spec has no validation command",
                 hint="add a `bash` fence under `## Validation`, or waive it with `proof: none`",
             )
@@ -208,7 +208,7 @@ def _check_protected(spec: Spec) -> Iterator[Diagnostic]:
             yield diagnose(
                 spec.path,
                 ref.line or spec.line_of("files"),
-                code="W410",
+                code="E410",
                 message=f"{ref.path} is protected: no task may write it",
                 hint="make that change by hand and take the file off the list",
             )

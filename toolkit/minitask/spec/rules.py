@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
-from minitask.spec.model import Diagnostic
+from minitask.spec.model import Diagnostic, Severity
 from minitask.spec.rulebook.batches import BATCHES
 from minitask.spec.rulebook.form import FORM
 from minitask.spec.rulebook.project import PROJECT
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 __all__ = ["RULES", "Rule", "diagnose", "explain", "render_index", "render_page"]
 
 _ALL = sorted(
-    (*FORM, *REPOSITORY, *PROJECT, *SCRIPT, *QUALITY, *BATCHES), key=lambda rule: rule.code
+    (*FORM, *REPOSITORY, *PROJECT, *SCRIPT, *QUALITY, *BATCHES), key=lambda rule: rule.code[1:]
 )
+LETTERS = {Severity.ERROR: "E", Severity.WARNING: "W", Severity.NOTE: "N"}
+"""The letter that a rule's code begins with says how much it matters."""
 RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in _ALL})
 
 
@@ -31,9 +33,17 @@ def diagnose(path: str, line: int, *, code: str, message: str, hint: str = "") -
     return Diagnostic(path, line, code, RULES[code].severity, message, hint)
 
 
+def find_rule(code: str) -> Rule | None:
+    """Return the rule of a code; a code of an older version, with another letter, finds it by its number."""
+    wanted = code.strip().upper()
+    if wanted in RULES or wanted[:1] not in LETTERS.values():
+        return RULES.get(wanted)
+    return next((rule for rule in _ALL if rule.code[1:] == wanted[1:]), None)
+
+
 def explain(code: str) -> str:
     """A rule in plain text, for a terminal; an unknown code is a `UsageError`."""
-    rule = RULES.get(code.strip().upper())
+    rule = find_rule(code)
     if rule is None:
         known = ", ".join(RULES)
         raise UsageError(f"there is no rule {code!r}", hint=f"the rules are {known}")
@@ -77,7 +87,8 @@ def render_index() -> str:
         "# Rules\n\n"
         "What `minitask validate` can say of a spec. "
         "`minitask validate --explain CODE` shows a page in the terminal.\n\n"
-        "An error stops the task; a warning or a note does not.\n\n"
+        "The letter says how much it matters: `E` is an error, and `exec`, `run` and `plan` refuse the spec; "
+        "`W` is a warning and `N` a note, which stop nothing.\n\n"
         "| rule | severity | finds |\n| --- | --- | --- |\n"
     )
     return head + "\n".join(rows) + "\n"

@@ -1,4 +1,4 @@
-"""W41x: how the tasks of a whole project fall into batches, and what these should take."""
+"""N41x: how the tasks of a whole project fall into batches, and what these should take."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _NOTE = Severity.NOTE
 
 BATCHES = (
     Rule(
-        code="W411",
+        code="N411",
         title="three or more sequential batches",
         severity=_NOTE,
         summary=(
@@ -39,12 +39,12 @@ BATCHES = (
         ),
     ),
     Rule(
-        code="W412",
+        code="N412",
         title="fewer than 70 % of the tasks run in parallel",
         severity=_NOTE,
         summary=(
             "In a project of four tasks or more, fewer than 70 % may run beside another task of their "
-            "wave. Where that comes of three or more sequential batches, W411 says it."
+            "wave. Where that comes of three or more sequential batches, N411 says it."
         ),
         why="A run is as long as its waves; with most tasks in a line, more jobs do not shorten it.",
         mend=(
@@ -61,7 +61,7 @@ BATCHES = (
         ),
     ),
     Rule(
-        code="W413",
+        code="N413",
         title="tasks without an estimate of their tokens",
         severity=_NOTE,
         summary=(

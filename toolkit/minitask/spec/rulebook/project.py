@@ -1,4 +1,4 @@
-"""E207 to E214: what the specs of a project say of each other."""
+"""N207 to W214: what the specs of a project say of each other."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ _ERROR = Severity.ERROR
 
 PROJECT = (
     Rule(
-        code="E207",
+        code="N207",
         title="two specs write one file",
-        severity=_ERROR,
-        summary="Two specs write the same file and neither depends on the other.",
-        why="They would run side by side from one base, and the second would meet a conflict.",
-        mend="Add `depends_on` to the later one, or give each its own file.",
+        severity=Severity.NOTE,
+        summary=(
+            "Two or more specs write the same file and do not depend on each other. It is said once a file; "
+            "specs that have landed do not count."
+        ),
+        why="A run does them one after another, in an order of its choice, so none of them saves time.",
+        mend="Add `depends_on` where the order matters, or give each its own file. It stops nothing.",
         bad="01-models.md edits `api.py`\n02-routes.md edits `api.py`",
         good="01-models.md edits `api.py`\n02-routes.md edits `api.py`, `depends_on: [01-models]`",
     ),
@@ -39,7 +42,7 @@ PROJECT = (
         good="---\ndepends_on: [01-base]\n---",
     ),
     Rule(
-        code="E210",
+        code="W210",
         title="next task does not exist",
         severity=Severity.WARNING,
         summary="The Next Task section names a task that the project does not have.",
@@ -59,11 +62,14 @@ PROJECT = (
         good="a.md: `id: base`\nb.md: `id: base-tests`",
     ),
     Rule(
-        code="E214",
+        code="W214",
         title="uses a file before it is created",
-        severity=_ERROR,
+        severity=Severity.WARNING,
         summary="A task reads or edits a file that another task creates, without depending on it.",
-        why="It may start first, and then the file is not there.",
+        why=(
+            "`run` finds the order from the files and waits; whoever reads the specs does not see it, and "
+            "`exec` of this task alone is skipped until the file is there."
+        ),
         mend="Add the creating task to `depends_on`.",
         bad="01-base.md creates `base.py`\n02-tools.md reads `base.py`",
         good="01-base.md creates `base.py`\n02-tools.md reads `base.py`, `depends_on: [01-base]`",

@@ -9,7 +9,7 @@ _WARNING = Severity.WARNING
 
 QUALITY = (
     Rule(
-        code="W401",
+        code="E401",
         title="no validation",
         severity=Severity.ERROR,
         summary="The spec has no validation command.",
@@ -104,9 +104,9 @@ QUALITY = (
         good="## Task\n\n1. Create `base.py`.\n2. Copy lines 18-73 of `app.py` into it.",
     ),
     Rule(
-        code="W410",
+        code="E410",
         title="protected file listed",
-        severity=_WARNING,
+        severity=Severity.ERROR,
         summary=(
             "The spec wants to write CI, git hooks, agent or toolkit settings, the spec itself, or "
             "a path that its `protected` list names."

@@ -32,7 +32,7 @@ SCRIPT = (
         ),
     ),
     Rule(
-        code="E303",
+        code="N303",
         title="edit script does not cover all files",
         severity=Severity.NOTE,
         summary="The spec has an edit script, and lists files that the script does not write.",
