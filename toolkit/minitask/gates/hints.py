@@ -37,3 +37,15 @@ def may_import(path: str, text: str) -> bool:
     """Whether a file could import something of its own repository."""
     pattern = _IMPORTS.get(PurePosixPath(path).suffix.lower())
     return pattern is not None and pattern.search(text) is not None
+
+
+_RUNNERS = (
+    *("pytest", "py.test", "unittest", "test_", "_test", "tests.py", "tests/"),
+    *("node ", "jest", "vitest", "mocha", "ava", "npm ", "yarn ", "bun ", "go test", "cargo "),
+    *("tox", "nox", "make "),
+)
+
+
+def may_run_tests(command: str) -> bool:
+    """Return False where a command surely starts no test runner that is known here."""
+    return any(name in command for name in _RUNNERS)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from minitask.ledger.decision import Decision, decision_document, parse_decision
+from minitask.ledger.evidence import SuiteCounts, counts_document, parse_counts
 from minitask.ledger.usage import NO_USAGE, Usage, classes
 from minitask.values import dataclass
 
@@ -43,7 +44,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
-    """How one validation command went; `line` is its line in the spec, 0 for the config's own checks."""
+    """How one validation command went; `line` is its line in the spec, 0 for the config's own checks.
+
+    `tests` is what a test runner's summary says, where the command starts one.
+    """
 
     line: int
     command: str
@@ -52,6 +56,7 @@ class CommandRecord:
     seconds: float
     output_tail: str
     reason: str = ""
+    tests: SuiteCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Attempt:
 
     `served` is the model that answered, `version` that of the agent program, `malformed` how many replies could not be
     applied, `reply_format` the form that was asked for, `pricing` the rates that the cost was worked out by, `decision`
-    why it was made on this tier.
+    why it was made on this tier. `doubts` are why a person is to look at it before it lands, though it is proven.
     """
 
     n: int
@@ -101,6 +106,7 @@ class Attempt:
     reply_format: str = ""
     pricing: Pricing | None = None
     decision: Decision | None = None
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,13 @@ def command_document(command: CommandRecord) -> dict[str, Any]:
         "seconds": round(command.seconds, 4),
         "output_tail": command.output_tail,
         "reason": command.reason,
+        **({"tests": counts_document(command.tests)} if command.tests else {}),
     }
+
+
+def parse_command(document: Mapping[str, Any]) -> CommandRecord:
+    """Return the command that `command_document` wrote."""
+    return CommandRecord(**{**document, "tests": parse_counts(document.get("tests"))})
 
 
 def attempt_document(attempt: Attempt) -> dict[str, Any]:
@@ -246,6 +258,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
             {"path": file.path, "status": file.status, "added": file.added, "removed": file.removed}
             for file in attempt.files
         ],
+        **({"doubts": list(attempt.doubts)} if attempt.doubts else {}),
     }
 
 
@@ -335,8 +348,8 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         cost_usd=parse_money(document["cost_usd"]),
         seconds=float(document["seconds"]),
         sandbox=document["sandbox"],
-        commands=tuple(CommandRecord(**command) for command in document["commands"]),
-        before=tuple(CommandRecord(**command) for command in document["before"]),
+        commands=tuple(map(parse_command, document["commands"])),
+        before=tuple(map(parse_command, document["before"])),
         files=tuple(FileRecord(**file) for file in document["files"]),
         served=document.get("served") or "",
         version=document.get("version") or "",
@@ -344,6 +357,7 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         reply_format=document.get("reply_format") or "",
         pricing=parse_pricing(document.get("pricing")),
         decision=parse_decision(document.get("route")),
+        doubts=tuple(document.get("doubts") or ()),
     )
 
 

@@ -82,13 +82,16 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     extra_env: Mapping[str, str] | None = None,
     stop_at_first_failure: bool = False,
     on_event: Callable[[CommandResult], None] | None = None,
+    on_output: Callable[[int, bytes], None] | None = None,
 ) -> SessionResult:
     """Run the commands in order in one shell; each result goes to `on_event` as it is known.
+
+    `on_output` gets all that each command printed, with its place among the commands.
 
     `env` is the caller's environment, of which the sandbox hands on only what is harmless;
     `extra_env` is handed on as it is. Raises `MachineError` where the shell could not be started.
     """
-    record = _Record(tuple(commands), on_event or _ignore)
+    record = _Record(tuple(commands), on_event or _ignore, on_output)
     if not commands:
         return SessionResult((), sandbox=sandbox.strength.value)
     wrapped = sandbox.wrap(
@@ -124,6 +127,7 @@ class _Record:
 
     commands: tuple[Command, ...]
     tell: Callable[[CommandResult], None]
+    show: Callable[[int, bytes], None] | None = None
     results: list[CommandResult] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
@@ -164,6 +168,8 @@ class _Record:
             reason=reason,
         )
         self.since = now
+        if self.show is not None:
+            self.show(len(self.results), output)
         self.results.append(result)
         self.tell(result)
         return result

@@ -1,0 +1,204 @@
+"""Whether a validation's test run can be believed: what it says of its tests, held against the run on the base.
+
+A run is rigged for certain where it ends well without the summary that the same command printed on the base, or in
+spite of failures that its own summary counts. What only looks like it is a doubt, which a person settles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from minitask.edits.grammar import parse_script
+from minitask.edits.model import Edit, Operation, SearchReplace, UnifiedDiff, Verb
+from minitask.errors import EditError
+from minitask.gates.test_files import KnownTest, find_tests, is_test_path, may_hold_tests
+from minitask.gates.test_runners import Runner, find_suites, is_plain
+from minitask.ledger.evidence import SuiteCounts
+from minitask.ledger.record import CommandRecord
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Command, ExpectationKind, FileAction, Spec
+from minitask.values import dataclass
+from minitask.words import counted, one_line
+
+_SHOWN = 6
+_COMPILES = (Runner.GO, Runner.CARGO)
+"""Runners that are also started to see whether everything compiles."""
+_VERBS = r"(?:remov|delet|drop|skip|renam|merg|replac|rewrit|obsolete|disabl|mov|empt|turn)\w*"
+_SENTENCE = lazy_pattern(r"(?<=[.;:])\s+|\n")
+_OF_A_NAME = lazy_pattern(rf"\b{_VERBS}\b", re.IGNORECASE)
+_OF_ALL = lazy_pattern(rf"\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)\b", re.IGNORECASE)
+"""Words by which a spec allows a test to go: beside the test's name, or of tests as such."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was found: why the run is rigged for certain, or why it may be."""
+
+    certain: str = ""
+    doubts: tuple[str, ...] = ()
+
+    def plus(self, other: Findings) -> Findings:
+        """Return both together."""
+        return Findings(self.certain or other.certain, (*self.doubts, *other.doubts))
+
+
+def may_judge(command: Command) -> bool:
+    """Return True for a command that starts a test runner and must end with 0."""
+    codes = [e.number for e in command.expectations if e.kind is ExpectationKind.EXIT]
+    return not any(codes) and bool(find_suites(command.text))
+
+
+def compare_runs(
+    before: Sequence[CommandRecord],
+    after: Sequence[CommandRecord],
+    *,
+    commands: Sequence[Command],
+    may_lose: bool,
+) -> Findings:
+    """Compare what the test runs say on the base and on the candidate.
+
+    `may_lose`: tests that are gone are told, or allowed, elsewhere.
+    """
+    judged = {(each.line, each.text) for each in commands if may_judge(each)}
+    earlier = {(each.line, each.command): each for each in before}
+    found = Findings()
+    for record in after:
+        if (record.line, record.command) in judged and record.exit_code == 0:
+            old = earlier.get((record.line, record.command))
+            found = found.plus(_compare(old, record, may_lose=may_lose))
+    return found
+
+
+def _compare(old: CommandRecord | None, new: CommandRecord, *, may_lose: bool) -> Findings:
+    name = f"`{one_line(new.command, longest=80)}`"
+    plain = is_plain(new.command)
+    had = old.tests if old else None
+    if new.tests is None:
+        if plain and had is not None:
+            return Findings(
+                f"{name} ended with exit code 0 before its tests were over: its summary, which it prints on the base, "
+                "is missing"
+            )
+        return Findings()
+    if new.tests.failed and plain:
+        said = f"{name} ended with exit code 0, though {counted(new.tests.failed, 'test')} failed by its own summary"
+        is_new = old is not None and had is not None and had.failed and old.exit_code
+        return Findings(certain=said) if is_new else Findings(doubts=(said,))
+    if not new.tests.collected:
+        return _ran_nothing(name, had, new)
+    return (
+        Findings()
+        if had is None or may_lose
+        else Findings(doubts=tuple(_fewer(name, had, new.tests)))
+    )
+
+
+def _ran_nothing(name: str, had: SuiteCounts | None, new: CommandRecord) -> Findings:
+    said = f"{name} ended with exit code 0, but ran no test"
+    if had is not None and had.collected:
+        return Findings(certain=f"{said}; on the base it ran {had.collected}")
+    compiles = any(suite.runner in _COMPILES for suite in find_suites(new.command))
+    return Findings() if compiles else Findings(doubts=(said,))
+
+
+def _fewer(name: str, had: SuiteCounts, now: SuiteCounts) -> Iterator[str]:
+    if now.collected < had.collected:
+        yield f"{name} ran {counted(now.collected, 'test')}, {had.collected - now.collected} fewer than on the base"
+    elif now.skipped > had.skipped and now.passed < had.passed:
+        yield f"{name} skipped {now.skipped - had.skipped} more of its tests than on the base"
+
+
+def find_lost_tests(
+    base: Mapping[str, str | None], candidate: Mapping[str, str | None], *, spec: Spec
+) -> Findings:
+    """Return the tests that a change deletes, skips, renames or empties, though the spec does not say so.
+
+    Both hold the changed files by path, None where there is none.
+    """
+    had, has = _tests(base), _tests(candidate)
+    left = Counter(_last(name) for tests in has.values() for name in tests)
+    allowed = _Allowed(spec)
+    gone = []
+    for path, name, test in (
+        (path, *item) for path, tests in had.items() for item in tests.items()
+    ):
+        new = has.get(path, {}).get(name)
+        what = _loss(test, new, is_elsewhere=left[_last(name)] > 0)
+        left[_last(name)] -= 1
+        if what and not allowed.loss(path, _last(name)):
+            gone.append(f"{path}: {name} {what}")
+    if not gone:
+        return Findings()
+    shown = "; ".join(gone[:_SHOWN]) + (f"; and {len(gone) - _SHOWN} more" if gone[_SHOWN:] else "")
+    return Findings(doubts=(f"it takes tests away, which the spec does not ask for: {shown}",))
+
+
+def allows_losses(spec: Spec) -> bool:
+    """Return True where the spec itself says that tests are to go, be they named or not."""
+    return _Allowed(spec).any
+
+
+def _loss(test: KnownTest, new: KnownTest | None, *, is_elsewhere: bool) -> str:
+    """What became of a test; empty where nothing did that matters."""
+    if new is None:
+        return "" if is_elsewhere else "is gone"
+    if new.is_skipped and not test.is_skipped:
+        return "is skipped"
+    return "checks nothing any more" if test.asserts and not new.asserts else ""
+
+
+class _Allowed:
+    """The tests that a spec allows to go."""
+
+    def __init__(self, spec: Spec) -> None:
+        told = (spec.title, spec.task, *(each.text for each in spec.criteria))
+        notes = (f"{ref.path} {ref.note}" for ref in spec.writes())
+        text = "\n".join((*told, *notes))
+        sentences = [part for part in _SENTENCE.split(text) if _OF_A_NAME.search(part)]
+        self._told = "\n".join((*sentences, *_replaced(spec)))
+        deleted = {ref.path for ref in spec.files if ref.action is FileAction.DELETE}
+        self._paths = {path for path in (*deleted, *_taken_from(spec)) if is_test_path(path)}
+        self._all = _OF_ALL.search(text) is not None
+        self.any = self._all or bool(self._paths)
+
+    def loss(self, path: str, name: str) -> bool:
+        """Return True where a test of a file may go."""
+        is_told = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", self._told) is not None
+        return self._all or path in self._paths or is_told
+
+
+def _edits(spec: Spec) -> Sequence[Edit]:
+    try:
+        return parse_script(spec.snippets, source=spec.path).edits
+    except EditError:
+        return ()
+
+
+def _taken_from(spec: Spec) -> Iterator[str]:
+    """The files that the spec's own edit script takes lines from, or renames."""
+    for edit in _edits(spec):
+        if isinstance(edit, Operation) and edit.verb is not Verb.COPY:
+            yield from (source.path for source in edit.sources)
+
+
+def _replaced(spec: Spec) -> Iterator[str]:
+    """The text that the spec's own edit script replaces."""
+    for edit in _edits(spec):
+        if isinstance(edit, SearchReplace):
+            yield edit.search
+        elif isinstance(edit, UnifiedDiff):
+            yield from (line for line in edit.text.split("\n") if line.startswith("-"))
+
+
+def _tests(files: Mapping[str, str | None]) -> dict[str, Mapping[str, KnownTest]]:
+    return {
+        path: find_tests(path, text)
+        for path, text in files.items()
+        if text is not None and may_hold_tests(path)
+    }
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]

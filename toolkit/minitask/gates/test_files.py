@@ -1,0 +1,254 @@
+"""Tests in source files: which a change takes away, and a file in which every test fails.
+
+Python is read with `ast`; JavaScript, TypeScript, Go and Rust with their tree-sitter grammars.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from minitask.patterns import lazy_pattern
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+PLANTED = "minitask: this test must fail"
+_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "e2e", "testing"})
+_NAME = lazy_pattern(
+    r"^(?:test_.*|.*_test|tests?)\.(?:py|go|rs)$|^conftest\.py$|[.\-_](?:test|spec)\.[cm]?[jt]sx?$"
+    r"|^(?:test|spec)(?:[.\-_].*)?\.[cm]?[jt]sx?$"
+    r"|^(?:pytest\.ini|\.?tox\.ini|(?:jest|vitest|ava|karma)\.config\.\w+|\.mocharc.*)$"
+)
+_SCRIPTS = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"})
+JUDGED = frozenset({".py", ".go", ".rs", *_SCRIPTS})
+"""The endings of files whose tests can be found."""
+_TAGS = frozenset({"test", "it", "specify"})
+_ASSERTION = lazy_pattern(
+    r"\bassert\w*\b|\bexpect\w*\b|\.should\b|\bfail\w*\b|\braises\b|\bt\.\w+\(|\bthrow\w*\b"
+    r"|\brequire\.\w+\(|\bok\(|\b\w*eq!?\(|\bpanic!|\bcheck\w*\("
+)
+_SKIP = lazy_pattern(r"\bskip\w*\b|\bxfail\b|\btodo\b|\bignore\b|\bexpectedFailure\b|\bSkip\w*\(")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTest:
+    """One test: whether it asserts anything, and whether it is marked to be skipped."""
+
+    asserts: bool
+    is_skipped: bool
+
+
+def is_test_path(path: str) -> bool:
+    """Return True for a file that belongs to the tests: by its name, or by a folder that it is in."""
+    parts = PurePosixPath(path).parts
+    return bool(_NAME.search(parts[-1])) or not _FOLDERS.isdisjoint(parts[:-1])
+
+
+def may_hold_tests(path: str) -> bool:
+    """Return True for a source file that a test runner would look for tests in."""
+    suffix = PurePosixPath(path).suffix.lower()
+    return suffix in JUDGED and (is_test_path(path) or suffix == ".rs")
+
+
+def find_tests(path: str, text: str) -> Mapping[str, KnownTest]:
+    """Return the tests in a file by name; none where it cannot be read."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix == ".py":
+        return dict(_python_tests(text))
+    return {found.name: found.test for found in _found(suffix, text)} if suffix in JUDGED else {}
+
+
+def with_failing_tests(path: str, text: str) -> str | None:
+    """Return the file with every test failing at its end; None where it holds none that can be made to."""
+    suffix = PurePosixPath(path).suffix.lower()
+    inserts = _python_inserts(text) if suffix == ".py" else _inserts(suffix, text)
+    source = text.encode("utf-8", "surrogateescape")
+    found = sorted(inserts, reverse=True)
+    for start, end, new in found:
+        source = source[:start] + new.encode() + source[end:]
+    return source.decode("utf-8", "surrogateescape") if found else None
+
+
+def _python_functions(
+    text: str,
+) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
+    """Test functions and methods with their qualified names, and whether a class around them is skipped."""
+    try:
+        root = ast.parse(text.encode("utf-8", "surrogateescape"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return
+    pending: list[tuple[str, ast.AST, bool]] = [("", root, False)]
+    while pending:
+        above, node, skipped = pending.pop()
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                pending.append((f"{above}{child.name}.", child, skipped or _is_marked(child)))
+            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                if child.name.startswith("test"):
+                    yield f"{above}{child.name}", child, skipped
+            elif isinstance(child, ast.If | ast.Try | ast.With):
+                pending.append((above, child, skipped))
+
+
+def _python_tests(text: str) -> Iterator[tuple[str, KnownTest]]:
+    for name, function, skipped in _python_functions(text):
+        body = "\n".join(ast.unparse(part) for part in function.body[_docstrings(function) :])
+        skips = skipped or _is_marked(function) or _skips_at_once(function)
+        yield name, KnownTest(_ASSERTION.search(body) is not None, skips)
+
+
+def _docstrings(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return int(ast.get_docstring(function) is not None)
+
+
+def _is_marked(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(_SKIP.search(ast.unparse(each)) for each in node.decorator_list)
+
+
+def _skips_at_once(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    body = function.body[_docstrings(function) :]
+    return (
+        bool(body)
+        and isinstance(body[0], ast.Expr | ast.Raise)
+        and bool(_SKIP.search(ast.unparse(body[0])))
+    )
+
+
+def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
+    """A `raise` behind the last statement of each test, before it where that returns."""
+    lines = text.encode("utf-8", "surrogateescape").splitlines(keepends=True)
+    starts = [0]
+    for line in lines:
+        starts.append(starts[-1] + len(line))
+    said = f"raise AssertionError({PLANTED!r})"
+    for _, function, _ in _python_functions(text):
+        last = function.body[-1]
+        indent = function.body[0].col_offset
+        if function.body[0].lineno == function.lineno:  # `def test_a(): …` on one line
+            place = starts[last.lineno - 1] + last.col_offset
+            yield place, place, f"{said}; "
+        elif isinstance(last, ast.Return | ast.Raise):
+            place = starts[last.lineno - 1]
+            yield place, place, f"{' ' * indent}{said}\n"
+        else:
+            place = starts[last.end_lineno or last.lineno]
+            before = "" if lines[(last.end_lineno or last.lineno) - 1].endswith(b"\n") else "\n"
+            yield place, place, f"{before}{' ' * indent}{said}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A test that a grammar found, and the node of its body."""
+
+    name: str
+    test: KnownTest
+    body: Node
+    parameter: str = ""
+
+
+def _found(suffix: str, text: str) -> Iterator[_Found]:
+    from minitask.gates.grammars import GRAMMARS, parsed
+
+    root = parsed(text, GRAMMARS[suffix])
+    if root is None:
+        return
+    read = _script_test if suffix in _SCRIPTS else _go_test if suffix == ".go" else _rust_test
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        found = read(node)
+        if found is not None:
+            yield found
+        pending.extend(reversed(node.children))
+
+
+def _text(node: Node | None) -> str:
+    return "" if node is None else (node.text or b"").decode("utf-8", "replace")
+
+
+def _script_test(node: Node) -> _Found | None:
+    """`test("name", () => { … })`, `it.each(…)("name", …)`."""
+    arguments = node.child_by_field_name("arguments")
+    if node.type != "call_expression" or arguments is None:
+        return None
+    called = _text(node.child_by_field_name("function"))[:200]
+    words = [word for word in called.replace("(", ".").split(".") if word]
+    given = [child for child in arguments.named_children if child.type != "comment"]
+    if not words or len(given) < 2 or not _is_script_tag(words):
+        return None
+    callback = next((each for each in reversed(given) if "function" in each.type), None)
+    body = callback.child_by_field_name("body") if callback is not None else None
+    if body is None:
+        return None
+    options = "".join(_text(each) for each in given[1:] if each.type == "object")
+    skipped = bool(_SKIP.search(".".join(words[1:2]))) or bool(_SKIP.search(options))
+    name = _text(given[0]).strip("\"'`")
+    return _Found(name, KnownTest(_ASSERTION.search(_text(body)) is not None, skipped), body)
+
+
+def _is_script_tag(words: list[str]) -> bool:
+    return words[0] in _TAGS or words[0] in {"xit", "xtest", "fit"} or words[-1] in _TAGS
+
+
+def _go_test(node: Node) -> _Found | None:
+    name, body = _text(node.child_by_field_name("name")), node.child_by_field_name("body")
+    given = _text(node.child_by_field_name("parameters"))
+    if node.type != "function_declaration" or not name.startswith("Test") or body is None:
+        return None
+    if "*testing.T)" not in given:
+        return None
+    inside = _text(body)
+    skips = ".Skip" in inside[:120]
+    parameter = given.strip("() ").split()[0]
+    return _Found(name, KnownTest(_ASSERTION.search(inside) is not None, skips), body, parameter)
+
+
+def _rust_test(node: Node) -> _Found | None:
+    body = node.child_by_field_name("body")
+    if node.type != "function_item" or body is None:
+        return None
+    marks, before = [], node.prev_named_sibling
+    while before is not None and before.type in {"attribute_item", "line_comment"}:
+        marks.append("".join(_text(before).split()))
+        before = before.prev_named_sibling
+    if not any(mark.endswith("test]") or "::test(" in mark for mark in marks):
+        return None
+    skipped = any(mark.startswith("#[ignore") for mark in marks)
+    panics = any("should_panic" in mark for mark in marks)
+    name = _text(node.child_by_field_name("name"))
+    asserts = panics or _ASSERTION.search(_text(body)) is not None
+    return _Found(name, KnownTest(asserts, skipped), body, "panics" if panics else "")
+
+
+def _inserts(suffix: str, text: str) -> Iterator[tuple[int, int, str]]:
+    if suffix not in JUDGED:
+        return
+    for found in _found(suffix, text):
+        if suffix == ".go" and found.parameter != "_":
+            place = found.body.start_byte + 1
+            yield place, place, f' defer {found.parameter}.Error("{PLANTED}");'
+        elif suffix == ".rs" and not found.parameter:
+            place = found.body.start_byte + 1
+            yield place, place, _RUST
+        elif suffix in _SCRIPTS:
+            yield _script_insert(found.body)
+
+
+def _script_insert(body: Node) -> tuple[int, int, str]:
+    said = f'throw new Error("{PLANTED}");'
+    if body.type != "statement_block":
+        return body.start_byte, body.end_byte, f"{{ {_text(body)}; {said} }}"
+    last = [child for child in body.named_children if child.type != "comment"][-1:]
+    ends = bool(last) and last[0].type in {"return_statement", "throw_statement"}
+    place = last[0].start_byte if ends else body.end_byte - 1
+    return place, place, f"{said} " if ends else f"\n{said}\n"
+
+
+_RUST = (
+    " struct MinitaskMustFail; impl Drop for MinitaskMustFail { fn drop(&mut self) { "
+    f'panic!("{PLANTED}") }} }} let _minitask_must_fail = MinitaskMustFail;'
+)

@@ -1,0 +1,213 @@
+"""Which test runners a validation command starts, and which files it names for them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from posixpath import basename
+
+from minitask.gates.hints import may_run_tests
+from minitask.patterns import lazy_pattern
+from minitask.values import dataclass
+
+
+class Runner(StrEnum):
+    """A test runner whose summary can be read; `ANY` is started by a script, such as `npm test`."""
+
+    PYTEST = "pytest"
+    UNITTEST = "unittest"
+    NODE = "node --test"
+    JEST = "jest"
+    VITEST = "vitest"
+    MOCHA = "mocha"
+    AVA = "ava"
+    GO = "go test"
+    CARGO = "cargo test"
+    ANY = "a script"
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """One start of a test runner, with the words that follow it."""
+
+    runner: Runner
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The arguments that may name files or folders, without pytest's `::name`."""
+        plain = (word.partition("::")[0] for word in self.arguments if not word.startswith("-"))
+        return tuple(
+            word.removeprefix("./").rstrip("/") for word in plain if word not in {"--", "."}
+        )
+
+
+_ASSIGNMENT = lazy_pattern(r"^[A-Za-z_][A-Za-z0-9_]*\+?=")
+_OPERATORS = "();<>|&"
+_KEYWORDS = frozenset({"!", "if", "then", "elif", "else", "while", "until", "do", "time", "{"})
+_WRAPPERS = frozenset(
+    {"env", "exec", "command", "nice", "nohup", "npx", "bunx", "timeout", "xvfb-run", "stdbuf"}
+)
+_RUN = frozenset({"uv", "poetry", "pipenv", "pdm", "hatch", "rye", "coverage", "conda", "pixi"})
+"""Programs whose `run` starts what follows."""
+_LISTS = frozenset(
+    {
+        *("--collect-only", "--co", "--fixtures", "--markers", "--setup-plan", "--setup-only"),
+        *("--help", "-h", "--version", "-V", "--list", "-list", "--listTests", "--no-run", "list"),
+    }
+)
+"""Arguments with which a runner runs no test."""
+_BY_NAME = {
+    "pytest": Runner.PYTEST,
+    "py.test": Runner.PYTEST,
+    "jest": Runner.JEST,
+    "vitest": Runner.VITEST,
+    "mocha": Runner.MOCHA,
+    "ava": Runner.AVA,
+    "tox": Runner.ANY,
+    "nox": Runner.ANY,
+}
+_SCRIPTS = {"npm", "pnpm", "yarn", "bun", "make"}
+_TEST_SCRIPT = lazy_pattern(r"^(?:t|tst|check|(?:[\w:-]*[:-])?tests?(?:[:-][\w:-]*)?)$")
+_TEST_FILE = lazy_pattern(r"(?:^|/)(?:test_[^/]*|[^/]*_test|tests?)\.py$")
+_NODE_FILE = lazy_pattern(r"(?:\.|^|/|-|_)(?:test|spec)\.[cm]?[jt]sx?$")
+
+
+def find_suites(text: str) -> tuple[Suite, ...]:
+    """Return the test runners that a command starts; nothing where it is not plain to see."""
+    if not may_run_tests(text):
+        return ()
+    return tuple(
+        suite
+        for words in _commands(text)
+        if (suite := _suite(words)) is not None and _LISTS.isdisjoint(suite.arguments)
+    )
+
+
+def is_plain(text: str) -> bool:
+    """Return True where the exit code is surely that of the last program, which nothing filters."""
+    lines = text.strip().replace("\\\n", " ")
+    if "\n" in lines:
+        return False
+    operators = [word for word in _tokens(lines) if set(word) <= set(_OPERATORS)]
+    words = _tokens(lines)
+    redirected = [word for word in operators if word in {">&", "&"}]
+    return (
+        words[:1] != ["!"]
+        and all(word in {"&&", ">&"} for word in operators)
+        and ("2>&1" in lines or not redirected)
+    )
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """The simple commands in a text, as words."""
+    for line in text.replace("\\\n", " ").split("\n"):
+        words: list[str] = []
+        for token in [*_tokens(line), ";"]:
+            if set(token) <= set(_OPERATORS):
+                if words:
+                    yield words
+                words = []
+            else:
+                words.append(token)
+
+
+def _tokens(line: str) -> list[str]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=_OPERATORS)
+    lexer.whitespace_split = True
+    lexer.commenters = "#"
+    try:
+        return list(lexer)
+    except ValueError:
+        return line.split()
+
+
+def _suite(words: Sequence[str]) -> Suite | None:
+    """The test runner that a simple command starts."""
+    words = _unwrapped(words)
+    if not words:
+        return None
+    name, rest = basename(words[0]), tuple(words[1:])
+    if name in {"bash", "sh"} and "-c" in rest[:-1]:
+        return next(iter(find_suites(rest[rest.index("-c") + 1])), None)
+    if name.startswith("python") or name == "pypy3":
+        return _python(rest)
+    if name in _BY_NAME:
+        return Suite(_BY_NAME[name], _without(rest, "run") if name == "vitest" else rest)
+    if name == "node":
+        return _node(rest)
+    if name == "go" and rest[:1] == ("test",):
+        return Suite(Runner.GO, rest[1:])
+    if name == "cargo":
+        return _cargo(rest)
+    return _script(rest) if name in _SCRIPTS else None
+
+
+def _unwrapped(words: Sequence[str]) -> list[str]:
+    """A command without variables set for it and programs that only start it."""
+    left = list(words)
+    while left:
+        name = basename(left[0])
+        if _ASSIGNMENT.match(left[0]) or left[0] in _KEYWORDS:
+            left = left[1:]
+        elif name in _WRAPPERS or (
+            left[0] in {"pnpm", "yarn"} and left[1:2] in (["exec"], ["dlx"])
+        ):
+            left = left[1 if name in _WRAPPERS else 2 :]
+            while left and (left[0].startswith("-") or left[0][:1].isdigit()):
+                left = left[1:]
+        elif name in _RUN and left[1:2] == ["run"]:
+            left = left[2:]
+            if name == "coverage":
+                return ["python", *left]
+            while left and left[0].startswith("-"):
+                left = left[1:]
+        elif left[0] in {"pnpm", "yarn", "bun"} and left[1:] and left[1] in _BY_NAME:
+            left = left[1:]
+        else:
+            return left
+    return left
+
+
+def _python(rest: tuple[str, ...]) -> Suite | None:
+    for place, word in enumerate(rest):
+        if place and rest[place - 1] in {"-W", "-X"}:
+            continue
+        if word == "-m":
+            module, arguments = "".join(rest[place + 1 : place + 2]), rest[place + 2 :]
+            if module == "coverage" and arguments[:1] == ("run",):
+                return _python(arguments[1:])
+            found = {"pytest": Runner.PYTEST, "unittest": Runner.UNITTEST}.get(module)
+            return Suite(found, _without(arguments, "discover")) if found else None
+        if not word.startswith("-"):
+            is_test = _TEST_FILE.search(word) is not None
+            return Suite(Runner.UNITTEST, rest[place:]) if is_test else None
+        if word == "-c":
+            return None
+    return None
+
+
+def _node(rest: tuple[str, ...]) -> Suite | None:
+    files = [word for word in rest if not word.startswith("-")]
+    if "--test" in rest or (files and _NODE_FILE.search(files[0])):
+        return Suite(Runner.NODE, tuple(word for word in rest if word != "--test"))
+    return None
+
+
+def _cargo(rest: tuple[str, ...]) -> Suite | None:
+    words = [word for word in rest if not word.startswith("+")]
+    if words[:1] in (["test"], ["t"]):
+        return Suite(Runner.CARGO, tuple(words[1:]))
+    if words[:2] in (["nextest", "run"], ["nextest", "r"]):
+        return Suite(Runner.CARGO, tuple(words[2:]))
+    return None
+
+
+def _script(rest: tuple[str, ...]) -> Suite | None:
+    words = [word for word in _without(rest, "run") if not word.startswith("-")]
+    return Suite(Runner.ANY) if words and _TEST_SCRIPT.match(words[0]) else None
+
+
+def _without(words: tuple[str, ...], first: str) -> tuple[str, ...]:
+    return words[1:] if words[:1] == (first,) else words
