@@ -213,6 +213,28 @@ def test_an_interrupt_kills_the_group_and_goes_on_up(tmp_path: Path) -> None:
     assert eventually(lambda: not running(f"sleep {LONG}.4"))
 
 
+def test_an_interrupt_while_a_program_is_being_started_leaves_nothing_running(
+    tmp_path: Path,
+) -> None:
+    # Searching a very long PATH keeps the new process from its program for long enough that the signal comes meanwhile.
+    script = (
+        "import os, pathlib, signal; from minitask.repo import process\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"env = {ENV!r} | {{'PATH': '/x:' * 40_000 + {ENV['PATH']!r}}}\n"
+        "parent = os.getpid()\n"
+        "if os.fork() == 0:\n"
+        "    while len(process.children_of(parent)) < 2: pass\n"
+        "    os.kill(parent, signal.SIGINT); os._exit(0)\n"
+        "try:\n"
+        f"    process.run(('sleep', '{LONG}.6'), cwd=pathlib.Path('/'), env=env)\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
+    argv = [sys.executable, "-c", script]
+    done = subprocess.run(argv, capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"interrupted\n"
+    assert eventually(lambda: not running(f"sleep {LONG}.6"))
+
+
 def test_marked_processes_are_found_wherever_they_went(tmp_path: Path) -> None:
     mark = f"HOME={tmp_path}/"
     argv = ("sleep", f"{LONG}.5")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from minitask.errors import MachineError
+from minitask.repo.signals import deferred_signals
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
@@ -200,27 +201,31 @@ def spawn(
     Its standard error is dropped, unless merged into its output or captured in a pipe of its own.
     """
     stderr = subprocess.STDOUT if merge_errors else subprocess.PIPE if capture_errors else None
+    child: Child | None = None
     try:
-        child = subprocess.Popen(
-            tuple(argv),
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL if stderr is None else stderr,
-            start_new_session=True,
-            pass_fds=pass_fds,
-        )
-    except (OSError, ValueError) as error:
-        raise _cannot_start(argv, cwd, error) from error
-    _running[child.pid] = child
-    _starters[child.pid] = threading.get_ident()
-    try:
+        with deferred_signals():
+            child = subprocess.Popen(
+                tuple(argv),
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL if stderr is None else stderr,
+                start_new_session=True,
+                pass_fds=pass_fds,
+            )
+            _running[child.pid] = child
+            _starters[child.pid] = threading.get_ident()
         yield child
+    except (OSError, ValueError) as error:
+        if child is not None:
+            raise
+        raise _cannot_start(argv, cwd, error) from error
     finally:
-        del _running[child.pid], _starters[child.pid]
-        _optional.discard(child.pid)
-        _end(child)
+        if child is not None:
+            del _running[child.pid], _starters[child.pid]
+            _optional.discard(child.pid)
+            _end(child)
 
 
 _running: dict[int, Child] = {}
