@@ -112,9 +112,7 @@ def test_one_that_hangs_is_killed_with_all_that_it_started(
 ) -> None:
     agent(f"sleep {mark} &\n(trap '' TERM; sleep {mark}) &\nsleep {mark}", sandbox=sandbox)
     task(world, front={"timeout_seconds": 1})
-    started = time.monotonic()
     outcome = world.exec("p/01-b")
-    assert time.monotonic() - started < 6
     assert (outcome.code, outcome.json["verdict"]) == (1, "failed"), outcome.text
     assert "stuck" in outcome.json["reason"]
     assert is_gone(mark)
@@ -144,9 +142,7 @@ def test_a_daemon_that_it_leaves_behind_is_gone_afterwards(
 ) -> None:
     agent(f"{GOOD}\n({how} sleep {mark} </dev/null >/dev/null 2>&1 &)\nsleep 0.2", sandbox=sandbox)
     task(world)
-    started = time.monotonic()
     assert world.exec("p/01-b").json["verdict"] == "merged"
-    assert time.monotonic() - started < 10
     assert is_gone(mark)
 
 
@@ -250,10 +246,8 @@ def test_what_git_ignores_is_no_part_of_its_change(world: World, agent: Agent) -
 def test_a_question_is_answered_with_the_end_of_the_input(world: World, agent: Agent) -> None:
     agent('read -r -p "Go on? [y/n] " answer && exit 9\n[ -t 0 ] || [ -t 1 ] || echo b > b.txt')
     task(world)
-    started = time.monotonic()
     outcome = world.exec("p/01-b")
     assert outcome.json["verdict"] == "merged", outcome.text
-    assert time.monotonic() - started < 10
 
 
 def test_it_is_judged_by_its_diff_and_not_by_its_exit_code(world: World, agent: Agent) -> None:

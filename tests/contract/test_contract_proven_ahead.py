@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +75,9 @@ def test_a_run_ends_what_it_proves_ahead_and_waits_for_none_of_it(
     world.task(
         "p/01-x",
         whole={"1.txt": "x\n"},
-        validation="test -f 1.txt && sleep 0.4 && if test -f 0.txt; then sleep 50; fi",
+        validation="test -f 1.txt && sleep 0.4 && if test -f 0.txt; then sleep 5000; fi",
     )
-    started = time.monotonic()
     tasks = run(world, 8)
-    assert time.monotonic() - started < 30
     assert [task["verdict"] for task in tasks.values()] == ["failed", "merged"]
     scratch = world.root / ".git/minitask/scratch"
     assert not scratch.exists() or list(scratch.iterdir()) == []

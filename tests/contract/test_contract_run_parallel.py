@@ -195,7 +195,7 @@ def test_an_interrupt_ends_calls_that_hang(world: World, arguments: tuple[str, .
 
     def reply(request: Received) -> str:
         asked.set()
-        go.wait(20)
+        go.wait(600)
         return good(request)
 
     with scripted_server(reply) as server:
@@ -207,13 +207,10 @@ def test_an_interrupt_ends_calls_that_hang(world: World, arguments: tuple[str, .
             while process.poll() is None and not asked.wait(0.1):
                 pass
             time.sleep(0.3)
-            started = time.monotonic()
             process.send_signal(signal.SIGINT)
-            said = process.communicate(timeout=10)[1]
-            took = time.monotonic() - started
+            said = process.communicate(timeout=120)[1]
         requests = len(server.requests)
         go.set()
-        assert took < 3
         assert process.returncode == 130, said
         assert "Traceback" not in said
         assert "interrupted" in said
@@ -233,19 +230,16 @@ def test_an_interrupt_ends_the_wait_for_another_try(world: World) -> None:
 
     def reply(request: Received) -> ScriptedReply:
         asked.set()
-        return error(429, "busy", headers={"Retry-After": "8"})
+        return error(429, "busy", headers={"Retry-After": "400"})
 
     with scripted_server(reply) as server:
         prepare(world, server.base_url, tasks=1)
         with subprocess.Popen((*MINITASK, "run", "p"), cwd=world.root) as process:
             assert asked.wait(30)
             time.sleep(0.5)
-            started = time.monotonic()
             process.send_signal(signal.SIGINT)
-            process.wait(timeout=20)
-            took = time.monotonic() - started
+            process.wait(timeout=120)
         assert len(server.requests) == 1, "nobody is asked again on the way out"
-    assert took < 4, "the server asked for 8 seconds"
     assert process.returncode == 130
 
 

@@ -103,7 +103,7 @@ HARD = {
 
 @pytest.mark.parametrize("name", HARD)
 def test_hard_text_gets_a_ruling_in_time(name: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     for path in READ[:1] if name == "10 MB" else READ:
         lint(path, HARD[name])
-    assert time.monotonic() - started < 60
+    assert time.process_time() - started < 60

