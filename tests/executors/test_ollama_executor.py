@@ -134,8 +134,8 @@ def test_a_reply_cut_off_twice_is_never_applied():
 
 @pytest.mark.parametrize("reason", [None, "load", "unload", 7, "who knows"])
 def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
-    run = Run(OLLAMA, ollama_chat(GOOD, done_reason=reason))
-    assert run.kind is FailureKind.MALFORMED
+    run = Run(OLLAMA, *[ollama_chat(GOOD, done_reason=reason)] * 3)
+    assert (run.requests, run.kind) == (3, FailureKind.TRANSPORT), "the server's fault: asked again"
 
 
 @pytest.mark.parametrize("bad", [-5, 10**12, 5.5, True, "7", None])
@@ -155,25 +155,31 @@ def test_counts_that_are_missing_are_unknown():
 
 
 def test_a_prompt_that_the_server_cut_is_not_the_models_fault():
-    cut = ollama_chat("I see no task.", counts={"prompt_eval_count": 1000, "eval_count": 9})
-    run = Run(OLLAMA, cut, GOOD, feedback=long_prompt(6000))
+    cut = ollama_chat("I see no task.", counts={"prompt_eval_count": 4090, "eval_count": 9})
+    run = Run(OLLAMA, cut, GOOD, feedback=long_prompt(8000))
     assert (run.requests, run.kind) == (1, FailureKind.PROMPT_CUT)
     assert run.failed.exit_code == 3, "an error, not a failure of the model"
     assert (run.failed.retryable, run.failed.stops_run) == (False, False)
-    assert (run.failed.usage.input_tokens, run.failed.usage.output_tokens) == (1000, 9)
+    assert (run.failed.usage.input_tokens, run.failed.usage.output_tokens) == (4090, 9)
     assert "cut the prompt" in str(run.failed)
     assert "OLLAMA_CONTEXT_LENGTH" in run.failed.hint
 
 
 def test_a_good_reply_to_a_prompt_that_was_cut_is_not_applied():
-    cut = ollama_chat(GOOD, counts={"prompt_eval_count": 1000, "eval_count": 9})
-    assert Run(OLLAMA, cut, feedback=long_prompt(6000)).kind is FailureKind.PROMPT_CUT
+    cut = ollama_chat(GOOD, counts={"prompt_eval_count": 4090, "eval_count": 9})
+    assert Run(OLLAMA, cut, feedback=long_prompt(8000)).kind is FailureKind.PROMPT_CUT
+
+
+@pytest.mark.parametrize("counted", [1, 12, 1000, 1900, 3000])
+def test_a_count_that_fills_no_context_is_what_was_not_cached(counted):
+    reply = ollama_chat(GOOD, counts={"prompt_eval_count": counted, "eval_count": 20})
+    assert Run(OLLAMA, reply, feedback=long_prompt(8000)).work is not None
 
 
 def test_a_reply_that_was_cut_off_because_its_prompt_was_is_a_prompt_cut():
-    counts = {"prompt_eval_count": 1000, "eval_count": 9}
+    counts = {"prompt_eval_count": 4090, "eval_count": 9}
     cut = ollama_chat("…", done_reason="length", counts=counts)
-    run = Run(OLLAMA, cut, GOOD, feedback=long_prompt(6000))
+    run = Run(OLLAMA, cut, GOOD, feedback=long_prompt(8000))
     assert (run.requests, run.kind) == (1, FailureKind.PROMPT_CUT)
 
 

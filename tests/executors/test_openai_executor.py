@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from model_server import ScriptedReply, completion, raw, scripted_server
+from model_server import ScriptedReply, completion, error, raw, scripted_server
 from orders import FILES, order
 
 from minitask.edits.model import Change
@@ -187,11 +187,12 @@ def test_a_refusal_is_shown_in_the_models_words():
     assert "rather not" in str(caught)
 
 
-@pytest.mark.parametrize("reason", [None, "tool_calls", 7, "who knows"])
+@pytest.mark.parametrize("reason", [None, 7, "who knows"])
 def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
-    caught = failure(completion(WHOLE, finish_reason=reason))
-    assert caught.kind is FailureKind.MALFORMED
-    assert caught.usage.requests == 1
+    replies = [completion(WHOLE, finish_reason=reason)] * 3
+    caught = failure(*replies, patience=Patience(sleep=lambda _seconds: None))
+    assert caught.kind is FailureKind.TRANSPORT, "no model is blamed for what its server leaves out"
+    assert caught.usage.requests == 3
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
                 "completion_tokens": 1,
                 "prompt_tokens_details": {"cached_tokens": 10},
             },
-            Usage(1, 9, None, 1),
+            Usage(1, 19, 10, 1, 0, 0),
         ),
         (
             {"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 8},
@@ -266,3 +267,15 @@ def test_describe_shows_what_would_be_sent_but_for_the_key():
 def test_describe_says_that_a_key_is_missing():
     described = OpenAiExecutor("https://host/v1", key=None, key_variable="KEY").describe(order())
     assert not described.key_set
+
+
+def test_a_limit_under_a_name_that_the_server_refuses_is_sent_under_the_other_and_remembered():
+    said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    with scripted_server([error(400, said), WHOLE, WHOLE]) as server:
+        executor = OpenAiExecutor(server.base_url)
+        done = executor.work(order(max_output_tokens=700))
+        executor.work(order(max_output_tokens=700))
+    sent = [{k: v for k, v in each.json.items() if "max" in k} for each in server.requests]
+    named = {"max_completion_tokens": 700}
+    assert sent == [{"max_tokens": 700}, named, named]
+    assert (done.usage.requests, done.usage.output_tokens) == (2, 20), "a refusal is not billed"

@@ -13,6 +13,7 @@ from minitask.executors.http import Answer
 from minitask.executors.wire import (
     Ending,
     Wire,
+    believable,
     check_ending,
     count,
     error_in_success,
@@ -29,7 +30,7 @@ VERSION = "2023-06-01"
 DEFAULT_LIMIT = 8_192
 """The most tokens of an answer where the order names no limit: the API requires one."""
 _CACHED = {"type": "ephemeral"}
-_ENDED = frozenset({"end_turn", "stop_sequence"})
+_ENDED = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded"})
 _REFUSED = frozenset({"refusal"})
 
@@ -67,9 +68,10 @@ class AnthropicDialect:
             raise error_in_success(parsed, wire, usage=usage)
         content = parsed.get("content")
         if not isinstance(content, list):
-            raise no_content(wire, "content", usage=usage)
+            raise no_content(parsed, wire, "content", usage=usage)
         texts = [part for part in content if mapping(part).get("type") == "text"]
         text = wire.redact(text_of(texts))
+        usage = believable(usage, text=text)
         ending = Ending(parsed.get("stop_reason"), _ENDED, _CUT_OFF, _REFUSED, "stop_reason")
         check_ending(ending, text=text, usage=usage, wire=wire)
         return ChatReply(text, usage, served_model(parsed.get("model")))

@@ -10,10 +10,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from minitask.executors.complaint import STATUS_OF, Object
 from minitask.executors.endpoint import ChatExecutor
 from minitask.executors.http import Answer, Request
 from minitask.executors.model import ExecutorFailure, FailureKind
-from minitask.executors.wire import STATUS_OF, Object, count, mapping, parse_answer
+from minitask.executors.wire import count, mapping, parse_answer
 from minitask.values import dataclass
 
 CALL_SECONDS = 120.0

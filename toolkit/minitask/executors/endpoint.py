@@ -7,19 +7,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from minitask.errors import UsageError
 from minitask.executors.advice import Advice, Check, Question
+from minitask.executors.amend import amended, limit_name, renamed
 from minitask.executors.chat import ChatReply, Messages, Subject, confer, converse, opening
 from minitask.executors.http import Answer, HttpFault, Post, Request, post
 from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
 from minitask.executors.retry import Patience, persist
 from minitask.executors.wire import Wire, read_fault
+from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.tokens import estimate_tokens
 from minitask.values import dataclass
+
+_AMENDMENTS = 2
+"""How often a refused request is sent in another form: under another name, and shorter."""
+_LIMIT_NAMES: dict[tuple[str, str], str] = {}
+"""What the limit of an answer is called, by URL and model, where this process has learned it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +185,29 @@ class ChatExecutor:
     def _ask(
         self, about: Subject, deadline: float, messages: Messages, limit: int | None
     ) -> ChatReply:
+        """Return the reply; a request whose limit the server refuses is sent once more as it wants it."""
         call = self.call(about, messages, limit=limit)
-        body = json.dumps(self.dialect.body(call), ensure_ascii=False).encode("utf-8", "replace")
+        payload = renamed(self.dialect.body(call), _LIMIT_NAMES.get((self.url, call.model)))
+        refused = NO_USAGE
+        for _ in range(_AMENDMENTS):
+            try:
+                reply = self._sent(payload, call, deadline)
+                return replace(reply, usage=plus(refused, reply.usage))
+            except ExecutorFailure as failure:
+                other = None
+                if failure.kind is FailureKind.BAD_REQUEST:
+                    other = amended(payload, failure.message, prompt_tokens=call.prompt_tokens)
+                if other is None:
+                    failure.usage = plus(refused, failure.usage)
+                    raise
+                payload, refused = other, plus(refused, failure.usage)
+                _LIMIT_NAMES[self.url, call.model] = limit_name(payload)
+        reply = self._sent(payload, call, deadline)
+        return replace(reply, usage=plus(refused, reply.usage))
+
+    def _sent(self, payload: Mapping[str, object], call: Call, deadline: float) -> ChatReply:
+        """Send one request, again where that may help."""
+        body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
         request = Request(self.url, body, self.headers())
         return persist(
             partial(self._call, request, call), deadline=deadline, patience=self._patience

@@ -14,6 +14,7 @@ from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.wire import (
     Ending,
     Wire,
+    believable,
     check_ending,
     count,
     error_in_success,
@@ -34,7 +35,10 @@ LIST_SECONDS = 5.0
 _SLACK = 1.2
 """How much more than the estimate a prompt may turn out to be: vocabularies differ."""
 _WHOLE = 0.6
-"""A prompt of which the server read less than this share of the estimate was cut."""
+"""A prompt of which the server read less than this share of the estimate may have been cut."""
+_FULL = 0.98
+"""A cut prompt fills the server's context, a power of two, at least to this share."""
+_LEAST_CONTEXT = 2_048
 _ENDED = frozenset({"stop"})
 _CUT_OFF = frozenset({"length"})
 
@@ -70,9 +74,10 @@ class OllamaDialect:
             raise error_in_success(parsed, wire, usage=usage)
         message = parsed.get("message")
         if not isinstance(message, dict):
-            raise no_content(wire, "message", usage=usage)
+            raise no_content(parsed, wire, "message", usage=usage)
         _check_whole(call, usage, wire)
         text = wire.redact(text_of(message.get("content")))
+        usage = believable(usage, text=text)
         ending = Ending(parsed.get("done_reason"), _ENDED, _CUT_OFF, frozenset(), "done_reason")
         check_ending(ending, text=text, usage=usage, wire=wire)
         return ChatReply(text, usage, served_model(parsed.get("model")))
@@ -126,9 +131,14 @@ def _sizes(call: Call) -> tuple[int, int]:
 
 
 def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:
-    """Raise where the server read far less than was sent; later rounds may be read from its cache."""
+    """Raise where the server cut the prompt: it read far less than was sent, and as much as fills a context.
+
+    A smaller count proves nothing: some versions count only what was not in their cache, and `truncate: false` holds.
+    """
     read = usage.input_tokens
     if read is None or not call.is_first or read >= _WHOLE * call.prompt_tokens:
+        return
+    if not _fills_a_context(read, call.context_tokens):
         return
     raise wire.failure(
         FailureKind.PROMPT_CUT,
@@ -137,3 +147,10 @@ def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:
         usage=usage,
         retryable=False,
     )
+
+
+def _fills_a_context(tokens: int, known: int | None) -> bool:
+    size = _LEAST_CONTEXT
+    while size < tokens:
+        size *= 2
+    return any(_FULL * most <= tokens <= most for most in (size, known or size))

@@ -14,8 +14,10 @@ from minitask.executors.http import Answer
 from minitask.executors.wire import (
     Ending,
     Wire,
+    believable,
     check_ending,
     count,
+    error_in_choice,
     error_in_success,
     mapping,
     no_content,
@@ -25,10 +27,19 @@ from minitask.executors.wire import (
 )
 from minitask.ledger.usage import Usage
 
+_MOST_OF_A_REQUEST = 20_000_000
 _NEW_LIMIT_FIELD = ("api.openai.com", ".openai.azure.com")
-_ENDED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence"})
+_ENDED = frozenset(
+    {
+        *("stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "finished"),
+        *("tool_calls", "function_call", "tool_use"),
+    }
+)
+"""The last ones: a model that calls a tool that nobody offered has ended, and its text is judged like any other."""
 _CUT_OFF = frozenset({"length", "max_tokens", "model_length", "model_context_window_exceeded"})
-_REFUSED = frozenset({"content_filter", "refusal", "safety"})
+_REFUSED = frozenset(
+    {"content_filter", "refusal", "safety", "recitation", "prohibited_content", "blocklist", "spii"}
+)
 
 
 class OpenAiDialect:
@@ -60,9 +71,12 @@ class OpenAiDialect:
             raise error_in_success(parsed, wire, usage=usage)
         choices = parsed.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
+        if failure := error_in_choice(choice, wire, usage=usage):
+            raise failure
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-            raise no_content(wire, "choices", usage=usage)
+            raise no_content(parsed, wire, "choices", usage=usage)
         text = wire.redact(text_of(choice["message"].get("content")))
+        usage = believable(usage, text=text)
         ending = Ending(choice.get("finish_reason"), _ENDED, _CUT_OFF, _REFUSED, "finish_reason")
         refusal = text_of(choice["message"].get("refusal"))
         check_ending(ending, text=text, usage=usage, wire=wire, refusal=refusal)
@@ -78,23 +92,47 @@ class OpenAiExecutor(ChatExecutor):
 def read_usage(found: object) -> Usage:
     """The counts of a `usage` object: what is missing, negative or absurd is unknown.
 
-    Its details are parts of the totals. A server that counts cache reads and says nothing of
-    writes has none.
+    Where counts disagree, the larger reading holds, for that is what is billed: thoughts that are in the total alone,
+    or beside the completion, are output; cache reads that are more than the prompt come on top of it. A server that
+    counts cache reads and says nothing of writes has none.
     """
     usage = mapping(found)
-    prompt = count(usage.get("prompt_tokens"))
+    prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     details = mapping(usage.get("prompt_tokens_details"))
-    cached = count(details.get("cached_tokens"))
+    cached = _count(details, "cached_tokens")
     if cached is None:
-        cached = count(usage.get("prompt_cache_hit_tokens"))
-    if prompt is None or (cached is not None and cached > prompt):
+        cached = _count(usage, "prompt_cache_hit_tokens")
+    reasoning = _count(mapping(usage.get("completion_tokens_details")), "reasoning_tokens")
+    if prompt is not None and cached is not None and cached > prompt:
+        prompt += cached
+    if output is not None and reasoning is not None and reasoning > output:
+        output += reasoning
+    prompt, output = _with_total(prompt, output, _count(usage, "total_tokens"))
+    if prompt is None:
         cached = None
-    written = count(details.get("cache_write_tokens", 0 if cached is not None else None))
-    output = count(usage.get("completion_tokens"))
-    reasoning = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
-    if reasoning is not None and reasoning > (output or 0):
+    given = details.get("cache_write_tokens", 0 if cached is not None else None)
+    written = count(given, most=_MOST_OF_A_REQUEST)
+    if output is None:
         reasoning = None
     return Usage(1, prompt, cached, output, written, None if written is None else 0, reasoning)
+
+
+def _with_total(
+    prompt: int | None, output: int | None, total: int | None
+) -> tuple[int | None, int | None]:
+    """Return prompt and output with what the total holds beyond them: it fills a gap, else it is output."""
+    if total is None or (prompt is None and output is None):
+        return prompt, output
+    if prompt is None:
+        return (total - output if output and total > output else None), output
+    if output is None or total > prompt + output:
+        return prompt, (total - prompt if total > prompt else output)
+    return prompt, output
+
+
+def _count(fields: Mapping[str, object], name: str) -> int | None:
+    """Return a count of one request, in which more than some millions are absurd."""
+    return count(fields.get(name), most=_MOST_OF_A_REQUEST)
 
 
 def _limit_field(host: str) -> str:

@@ -6,12 +6,17 @@ key never gets into a message, and a count that makes no sense is unknown rather
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
+from minitask.executors.complaint import (
+    Complaint,
+    Object,
+    parse_body,
+    read_complaint,
+    says_error,
+)
 from minitask.executors.http import Answer, HttpFault, Stage
+from minitask.executors.limits import reset_words
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.retry import advised_seconds, should_retry
 from minitask.ledger.usage import NO_USAGE, Usage
@@ -22,40 +27,10 @@ from minitask.words import one_line
 _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300
 _MODEL_NAME = lazy_pattern(r"[\w.:/@+-]{1,200}")
-_NO_MONEY = frozenset(
-    {
-        "insufficient_quota",
-        "billing_hard_limit_reached",
-        "billing_error",
-        "enforced_spend_limit_reached",
-        "contract_spend_limit_reached",
-    }
-)
-_POOR = lazy_pattern(
-    r"credit balance is too low|specified api usage limits|exceeded your current quota",
-    re.IGNORECASE,
-)
-"""What providers say of an account without money under a status, such as 400, that says something else."""
-_REJECTED_KEY = frozenset({"invalid_api_key", "authentication_error", "permission_error"})
-STATUS_OF = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "overloaded_error": 529,
-}
-"""The status that goes with an error's type, where an error comes without one of its own."""
 _BUSY = frozenset({429, 529})
 """The statuses by which a server asks for fewer requests."""
-_DEPTH = 4
 NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
 UNKNOWN_TOKENS = Usage(1)
-
-Object = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +91,7 @@ def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
 
 def parse_answer(answer: Answer, wire: Wire) -> Object:
     """The JSON object of a good answer; raises the failure that any other is."""
-    parsed = parse_object(answer.body)
+    parsed = parse_body(answer.body)
     if not 200 <= answer.status < 300:
         raise _refusal(answer, parsed, wire)
     if parsed is None:
@@ -124,32 +99,34 @@ def parse_answer(answer: Answer, wire: Wire) -> Object:
     return parsed
 
 
-def parse_object(body: bytes) -> Object | None:
-    """A JSON object, or None where the bytes are none."""
-    try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return parsed if isinstance(parsed, dict) else None
-
-
 def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFailure:
-    """An error that a gateway wrapped in status 200; its own code says what it is."""
-    message, codes = _error(parsed)
-    named = [STATUS_OF[code] for code in codes if code in STATUS_OF]
-    named += [int(code) for code in codes if code.isdecimal() and len(code) == 3]
-    status = next(iter(named), 502)
-    kind = _kind(status, codes)
+    """Return the failure that a gateway wrapped in status 200; its own code says which."""
+    said = read_complaint(parsed)
+    status = said.status(502)
+    kind = said.kind(status)
     return wire.failure(
         kind,
-        f"answered with an error: {message}",
+        f"answered with an error: {said.message or 'it does not say which'}",
+        hint=_reset_hint(said) if kind is FailureKind.QUOTA else "",
         usage=usage,
         retryable=kind is FailureKind.TRANSPORT and should_retry(status, {}),
+        retry_after_seconds=said.wait_seconds,
     )
 
 
-def no_content(wire: Wire, what: str, *, usage: Usage) -> ExecutorFailure:
-    """An answer that lacks what every answer has; asking again may help."""
+def error_in_choice(choice: object, wire: Wire, *, usage: Usage) -> ExecutorFailure | None:
+    """Return the failure that stands in a choice or its message in place of a reply, or None."""
+    fields = mapping(choice)
+    for part in (fields, mapping(fields.get("message"))):
+        if part.get("error"):
+            return error_in_success(part, wire, usage=usage)
+    return None
+
+
+def no_content(parsed: Object, wire: Wire, what: str, *, usage: Usage) -> ExecutorFailure:
+    """Return the failure of an answer that lacks what every answer has; asking again may help."""
+    if says_error(parsed):
+        return error_in_success(parsed, wire, usage=usage)
     return wire.failure(
         FailureKind.TRANSPORT, f"the answer holds no {what}", usage=usage, retryable=True
     )
@@ -179,17 +156,33 @@ def check_ending(ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal
         kind, said = FailureKind.CUT_OFF, "the reply was cut off at its token limit"
         hint = "allow more output tokens, or split the task"
     elif ending.word in ending.ended:
-        return
-    else:
-        kind, hint = FailureKind.MALFORMED, ""
+        if text.strip() or usage.output_tokens:
+            return
+        kind, said, hint = FailureKind.TRANSPORT, "the reply is empty", ""
+    else:  # the server failed to say how the reply ended: no model can be blamed for that
+        kind, hint = (
+            FailureKind.TRANSPORT,
+            "the server, or a gateway before it, broke the reply off",
+        )
         said = f"the reply may be incomplete: its {ending.field} is {ending.reason!r}"
     raise wire.failure(kind, said, hint=hint, usage=usage, reply=text)
 
 
-def count(value: object) -> int | None:
+def count(value: object, *, most: int = _MOST_TOKENS) -> int | None:
     """A count of tokens; what is missing, negative or absurd is unknown."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= _MOST_TOKENS else None  # type: ignore[operator,return-value]
+    return value if whole and 0 <= value <= most else None  # type: ignore[operator,return-value]
+
+
+def believable(usage: Usage, *, text: str) -> Usage:
+    """Return usage in which a 0 for a prompt that was sent, or for text that came, is unknown."""
+    unsaid = usage.input_tokens == 0
+    return replace(
+        usage,
+        input_tokens=usage.input_tokens or None,
+        cached_input_tokens=None if unsaid else usage.cached_input_tokens,
+        output_tokens=usage.output_tokens if not text or usage.output_tokens else None,
+    )
 
 
 def mapping(value: object) -> Object:
@@ -218,67 +211,48 @@ def _not_json(answer: Answer, wire: Wire) -> ExecutorFailure:
             hint=f"check base_url: {wire.base_hint}",
             retryable=False,
         )
-    said = "answered with damaged JSON" if start else "answered with nothing"
+    if start.startswith((b"data:", b"event:", b": ")):
+        said = "answered with a stream, though none was asked for"
+    else:
+        said = "answered with damaged JSON" if start else "answered with nothing"
     return wire.failure(FailureKind.TRANSPORT, said, usage=UNKNOWN_TOKENS)
 
 
 def _refusal(answer: Answer, parsed: Object | None, wire: Wire) -> ExecutorFailure:
-    message, codes = _error(parsed or {})
-    kind = _kind(answer.status, codes)
+    said = read_complaint(parsed or {})
+    kind = said.kind(answer.status)
     final = kind in {FailureKind.AUTH, FailureKind.QUOTA}
+    advised = advised_seconds(answer.headers, now=wire.now)
     failure = wire.failure(
         kind,
-        f"HTTP {answer.status}" + (f": {message}" if message else ""),
-        hint=_hint(answer, kind, wire),
+        f"HTTP {answer.status}" + (f": {said.message}" if said.message else ""),
+        hint=_hint(answer, kind, said, wire),
         retryable=not final and should_retry(answer.status, answer.headers),
-        retry_after_seconds=advised_seconds(answer.headers, now=wire.now),
+        retry_after_seconds=said.wait_seconds if advised is None else advised,
     )
     failure.throttled = int(answer.status in _BUSY and not final)
     return failure
 
 
-def _error(parsed: Object) -> tuple[str, frozenset[str]]:
-    """An error object's message and its codes, in OpenAI's form or as a bare string."""
-    error = parsed.get("error")
-    if isinstance(error, str):
-        return error, frozenset()
-    fields = mapping(error) or parsed
-    message = fields.get("message") or fields.get("detail") or ""
-    codes = frozenset(str(fields[name]) for name in ("code", "type") if fields.get(name))
-    codes |= _NO_MONEY & _words(fields, _DEPTH)
-    text = message if isinstance(message, str) else json.dumps(message)
-    return text, codes | ({"insufficient_quota"} if _POOR.search(text) else set())
-
-
-def _words(value: object, depth: int) -> frozenset[str]:
-    """Every text in an object, at most so deep: a code may stand among the details."""
-    if isinstance(value, str):
-        return frozenset({value})
-    if not isinstance(value, dict) or not depth:
-        return frozenset()
-    return frozenset().union(*(_words(inner, depth - 1) for inner in value.values()))
-
-
-def _kind(status: int, codes: frozenset[str]) -> FailureKind:
-    if codes & _NO_MONEY or status == 402:
-        return FailureKind.QUOTA
-    if status in {401, 403} or codes & _REJECTED_KEY:
-        return FailureKind.AUTH
-    if status in {408, 409, 425, 429} or status >= 500:
-        return FailureKind.TRANSPORT
-    return FailureKind.BAD_REQUEST
-
-
-def _hint(answer: Answer, kind: FailureKind, wire: Wire) -> str:
+def _hint(answer: Answer, kind: FailureKind, said: Complaint, wire: Wire) -> str:
     if 300 <= answer.status < 400:
         target = wire.clean(answer.headers.get("location", "elsewhere"))
         return f"it redirects to {target}; a key is never sent on: set base_url to the right place"
     if kind is FailureKind.AUTH:
         return "check the key, and what it may use"
     if kind is FailureKind.QUOTA:
-        return "the account has no credit left: add some, or use another executor"
+        return _reset_hint(said)
     if answer.status == 404:
         return f"check that the model's name is right and pulled, and base_url: {wire.base_hint}"
     if answer.status == 413:
         return "the prompt is too large for this server: list fewer lines"
     return "the server refuses the request itself" if kind is FailureKind.BAD_REQUEST else ""
+
+
+def _reset_hint(said: Complaint) -> str:
+    when = reset_words(said.message)
+    if when:
+        return (
+            f"run the same command again when the limit is over ({when}), or use another executor"
+        )
+    return "the account has no credit left: add some, or use another executor"
