@@ -33,13 +33,20 @@ def test_a_file_that_lost_half_of_its_lines_fails() -> None:
     assert "loses 60 of its 60" in lint("", a_spec())
 
 
-def test_half_is_enough_to_pass() -> None:
-    assert not lint(LESS + "row = 0\n", a_spec())
+def test_half_of_the_lines_of_a_text_is_enough_to_pass() -> None:
+    spec = a_spec(files=(FileRef("a.txt", FileAction.EDIT),))
+    change = Change("a.txt", LESS + "row = 0\n")
+    assert check_lint([change], read={"a.txt": BASE}.get, spec=spec).passed
 
 
-def test_a_small_file_may_lose_what_it_will() -> None:
-    small = "x = 1\n" * 39
-    assert check_lint([Change("a.py", "")], read={"a.py": small}.get, spec=a_spec()).passed
+def test_half_of_the_definitions_is_not_enough() -> None:
+    assert "it loses row_29" in lint(LESS + "row = 0\n", a_spec())
+
+
+def test_short_code_without_definitions_may_become_shorter() -> None:
+    small = "print(1)\n" * 10
+    change = [Change("a.py", "for n in range(10):\n    print(1)\n")]
+    assert check_lint(change, read={"a.py": small}.get, spec=a_spec()).passed
 
 
 def test_a_new_file_and_a_deleted_one_lose_nothing() -> None:

@@ -1,7 +1,7 @@
 """The lint gate: what a proposed change must not be, told before it is committed and validated.
 
 It says no to code that is not of its language, to imports that find nothing, to comments in place of code, and to files
-that lost most of what they had. Its reason is written to be sent back to whoever wrote the change.
+that lost what nobody asked to lose. Its reason is written to be sent back to whoever wrote the change.
 """
 
 from __future__ import annotations
@@ -27,12 +27,17 @@ _SHOWN = 5
 
 
 def check_lint(
-    changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: Candidate | None = None
+    changes: Sequence[Change],
+    *,
+    read: Reader,
+    spec: Spec,
+    candidate: Candidate | None = None,
+    scripted: bool = False,
 ) -> Ruling:
     """Judge a proposed change by the text of its files; `read` gives the base's, or None.
 
-    Imports are judged where the `candidate` is there to look for them. The reason names one fault a line,
-    `path:line: what is wrong; what to do`.
+    Imports are judged where the `candidate` is there to look for them. A `scripted` change, the spec's own edit script,
+    may take away whatever its author wrote. The reason names one fault a line, `path:line: what is wrong; what to do`.
     """
     proposals = tuple(_proposals(changes, read))
     known = _known_lines(changes, read, spec)
@@ -40,8 +45,10 @@ def check_lint(
     faults = [
         fault
         for proposal in proposals
-        for fault in _faults(proposal, proposals, known=known, unresolved=unresolved, spec=spec)
+        for fault in _faults(proposal, known=known, unresolved=unresolved)
     ]
+    if not scripted:
+        faults += filter(None, (_shrinkage(each, proposals, spec) for each in proposals))
     if not faults:
         return Ruling(GATE, passed=True)
     return Ruling(GATE, passed=False, reason=_reason(faults))
@@ -56,14 +63,7 @@ def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[Proposal]:
             yield Proposal(change.path, change.content, base)
 
 
-def _faults(
-    proposal: Proposal,
-    proposals: Sequence[Proposal],
-    *,
-    known: Known,
-    unresolved: Unresolved,
-    spec: Spec,
-) -> Iterator[Fault]:
+def _faults(proposal: Proposal, *, known: Known, unresolved: Unresolved) -> Iterator[Fault]:
     """What is wrong with a file, one fault a line at most: a placeholder says more than the syntax error it causes."""
     if proposal.content == proposal.base:
         yield from unresolved(proposal)
@@ -74,9 +74,6 @@ def _faults(
         found.append(syntax)
     found.extend(unresolved(proposal))
     yield from sorted(found, key=lambda fault: fault.line)
-    shrunk = _shrinkage(proposal, proposals, spec)
-    if shrunk is not None:
-        yield shrunk
 
 
 # Each check is imported where a file calls for it: patterns and parsers take longer than all else in a small task.
@@ -114,7 +111,7 @@ def _unresolved_imports(
 
 
 def _shrinkage(proposal: Proposal, proposals: Sequence[Proposal], spec: Spec) -> Fault | None:
-    if proposal.base is None or len(proposal.content) >= len(proposal.base):
+    if not proposal.base or proposal.content == proposal.base:
         return None
     from minitask.gates.shrinkage import find_shrinkage
 

@@ -1,50 +1,65 @@
-"""Whether a proposed file lost most of what it had, though nothing in the spec asks for that."""
+"""Whether a proposed file lost what nothing in the spec asks to lose.
+
+Its named parts are compared, then its lines, then what a comment stands in place of. What went to another file of the
+change is not lost.
+"""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 
-from minitask.edits.grammar import parse_script, paths_written
-from minitask.edits.model import Edit, EditScript, Operation, SearchReplace, Verb
-from minitask.errors import EditError
-from minitask.gates.fault import Fault, Proposal
-from minitask.patterns import lazy_pattern
+from minitask.gates.asked import asks_for_less, cited_lines, is_named, takes_away
+from minitask.gates.elisions import comment_text
+from minitask.gates.fault import Fault, Proposal, printable, quoted
+from minitask.gates.part import Part, Parts
+from minitask.gates.parts import is_code, parts_of_both
 from minitask.spec.model import Spec
 
 SMALLEST = 40
-"""Lines, not counting blank ones, below which a file is too small to judge."""
-# Words of a title, step, criterion or note that ask for less.
-_LESS = lazy_pattern(
-    r"\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|drop(?:s|ped|ping)?|mov(?:e[sd]?|ing)|extract\w*|"
-    r"split(?:s|ting)?|shr[iua]nk\w*|reduc\w+|simplif\w+|re-?writ\w+|rewrote|replac\w+|empt(?:y|ie[sd]|ying)|"
-    r"strip(?:s|ped|ping)?|trim(?:s|med|ming)?|clean(?:s|ed|ing|up)?|de-?dup\w*)\b",
-    re.IGNORECASE,
-)
-# Code within prose, whose names (`text.strip()`) ask for nothing.
-_CODE = lazy_pattern(r"```.*?```|`[^`\n]*`", re.DOTALL)
+"""Lines of code, not counting blank ones, below which losing half of them may be right."""
+SMALLEST_TEXT = 6
+"""The same for what is no code: fewer lines rarely say the same there."""
+_LEAST_VALUES = 3
+"""Variables that must be gone, and a third of all, before that counts: code may do without one."""
+_LEAST_ELIDED = 3
+"""Lines that must be gone where a comment stands in their place."""
+_SHOWN = 5
+_LONGEST_NAME = 60
+_MOST_LINES = 5_000
+"""Lines of a file above which what a comment stands for is not looked for: comparing takes too long."""
 _REMEDY = "reply with the whole file, or with edits of the lines that change"
 
 
 def find_shrinkage(
     proposal: Proposal, *, spec: Spec, others: Sequence[Proposal] = ()
 ) -> Fault | None:
-    """Say so where more than half of a file's lines are gone, were not asked for, and went nowhere.
+    """Return the loss of a file's text that the spec does not ask for; `others` are the other files of the change."""
+    if (
+        proposal.base is None
+        or takes_away(spec, proposal.path)
+        or asks_for_less(spec, proposal.path)
+    ):
+        return None
+    lost = _lines(proposal.base) - _lines(proposal.content)
+    cited = cited_lines(spec, proposal.path)
+    if not lost or (
+        cited and cited >= _size(proposal.base) - _size(proposal.content) and _fits(lost, cited)
+    ):
+        return None
+    if _is_elsewhere(lost, others):
+        return None
+    return (
+        _lost_lines(proposal)
+        or _lost_parts(proposal, lost, spec=spec, others=others)
+        or _elided(proposal)
+    )
 
-    `others` are the other files of the change: what moved into them is not lost.
-    """
-    if proposal.base is None:
-        return None
-    before, after = _size(proposal.base), _size(proposal.content)
-    lost = before - after
-    if before < SMALLEST or after * 2 >= before or _is_asked_for(proposal.path, lost, spec):
-        return None
-    if _is_elsewhere(_lines(proposal.base) - _lines(proposal.content), others):
-        return None
-    end = proposal.content.rstrip("\n").count("\n") + 1
-    message = f"it loses {lost} of its {before} lines, which the spec does not ask for"
-    return Fault(proposal.path, end, message, _REMEDY)
+
+def _fits(lost: Counter[str], cited: int) -> bool:
+    """Return True if no more lines are gone or changed than the spec cites."""
+    return lost.total() <= cited
 
 
 def _size(text: str) -> int:
@@ -52,56 +67,200 @@ def _size(text: str) -> int:
 
 
 def _lines(text: str) -> Counter[str]:
-    """The lines that are not blank, without what is around them."""
+    """Return the lines that are not blank, without what is around them."""
     return Counter(line for line in map(str.strip, text.split("\n")) if line)
 
 
-def _is_asked_for(path: str, lost: int, spec: Spec) -> bool:
-    return (
-        _says_less(path, spec)
-        or _cited_lines(path, spec) >= lost
-        or any(_takes_away(edit, path) for edit in _edits(spec))
-    )
-
-
-def _says_less(path: str, spec: Spec) -> bool:
-    notes = (ref.note for ref in spec.files if ref.path == path)
-    criteria = (criterion.text for criterion in spec.criteria)
-    said = "\n".join((spec.title, spec.task, *criteria, *notes))
-    return bool(_LESS.search(_CODE.sub(" ", said)))
-
-
-def _cited_lines(path: str, spec: Spec) -> int:
-    return sum(
-        cited.end - cited.start + 1
-        for ref in spec.writes()
-        if ref.path == path
-        for cited in ref.ranges
-    )
-
-
-def _edits(spec: Spec) -> tuple[Edit, ...]:
-    """The spec's own edit script; one that cannot be read says nothing."""
-    try:
-        return parse_script(spec.snippets, source=spec.path).edits
-    except EditError:
-        return ()
-
-
-def _takes_away(edit: Edit, path: str) -> bool:
-    """Whether an edit of the spec itself takes lines from the file, or says all that is to stand in it."""
-    if isinstance(edit, Operation):
-        cited = any(source.path == path for source in edit.sources)
-        renamed = edit.verb is Verb.RENAME and edit.target == path
-        return renamed or (cited and edit.verb is not Verb.COPY)
-    if isinstance(edit, SearchReplace):
-        return edit.path == path and edit.search.count("\n") > edit.replace.count("\n")
-    return path in paths_written(EditScript((edit,)))
-
-
 def _is_elsewhere(lost: Counter[str], others: Sequence[Proposal]) -> bool:
-    """Whether at least half of the lines stand in other files now, which did not have them before."""
+    """Return True if at least half of the lines stand in other files now, which did not have them before."""
     gained: Counter[str] = Counter()
     for other in others:
         gained += _lines(other.content) - _lines(other.base or "")
     return (lost & gained).total() * 2 >= lost.total()
+
+
+def _lost_lines(proposal: Proposal) -> Fault | None:
+    before, after = _size(proposal.base or ""), _size(proposal.content)
+    least = SMALLEST if is_code(proposal.path) else SMALLEST_TEXT
+    if after and (before < least or after * 2 >= before):
+        return None
+    if not after and before < 2:
+        return None
+    message = f"it loses {before - after} of its {before} lines, which the spec does not ask for"
+    return Fault(proposal.path, _last_line(proposal.content), message, _REMEDY)
+
+
+def _last_line(text: str) -> int:
+    return text.rstrip("\n").count("\n") + 1
+
+
+def _lost_parts(
+    proposal: Proposal, lines: Counter[str], *, spec: Spec, others: Sequence[Proposal]
+) -> Fault | None:
+    base = proposal.base or ""
+    before, after = parts_of_both(proposal.path, base, proposal.content)
+    if (
+        before
+        and not after
+        and proposal.content.strip()
+        and len(before) < 2
+        and not _is_strong(before[0])
+    ):
+        return None
+    gone = _gone(before, after)
+    if not gone:
+        return None
+    elsewhere = {part.leaf for other in others for part in _gained(other)}
+    elsewhere |= {part.leaf for part in _gone(after, before)}
+    rows = base.split("\n")
+    lost = [
+        part
+        for part in gone
+        if part.leaf not in elsewhere
+        and not _stays(part, rows, lines)
+        and not is_named(spec, proposal.path, part)
+        and not _is_done_with(part, before, rows, proposal.content)
+    ]
+    lost = [part for part in lost if part.kind != "value" or _are_many(lost, before)]
+    return _fault(proposal, lost) if lost else None
+
+
+def _is_strong(part: Part) -> bool:
+    return part.kind == "code"
+
+
+def _gone(before: Parts, after: Parts) -> list[Part]:
+    """Return the parts that are no more; one that is in another that is gone as well is not told by itself."""
+    left = Counter(part.name for part in after)
+    gone = []
+    for part in before:
+        if left[part.name]:
+            left[part.name] -= 1
+        else:
+            gone.append(part)
+    names = {part.name for part in gone}
+    heads = [part for part in gone if part.parent not in names]
+    return [part for part in heads if part not in _retitled(before, after)]
+
+
+def _retitled(before: Parts, after: Parts) -> set[Part]:
+    """Return the headings that others stand in place of."""
+    if not any(part.kind == "heading" for part in before):
+        return set()
+    old, new = [part.name for part in before], [part.name for part in after]
+    blocks = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return {
+        part
+        for tag, i1, i2, j1, j2 in blocks
+        if tag == "replace" and i2 - i1 <= j2 - j1
+        for part in before[i1:i2]
+        if part.kind == "heading"
+    }
+
+
+def _gained(other: Proposal) -> list[Part]:
+    before, after = parts_of_both(other.path, other.base or "", other.content)
+    return _gone(after, before)
+
+
+def _stays(part: Part, rows: Sequence[str], lost: Counter[str]) -> bool:
+    """Return True if most of a part's lines are still in the file, so that it got another name."""
+    if part.end <= part.start:
+        return False
+    telling = (row for row in rows[part.start - 1 : part.end] if any(map(str.isalnum, row)))
+    own = _lines("\n".join(telling))
+    if own.total() < 2:
+        return False
+    return (own & lost).total() * 2 <= own.total()
+
+
+def _is_done_with(part: Part, before: Parts, rows: Sequence[str], content: str) -> bool:
+    """Return True for a private definition that others of the file used, and that nothing there names any more."""
+    if part.kind != "code" or not part.leaf.startswith(("_", "#")) or part.leaf in content:
+        return False
+    elsewhere = "\n".join((*rows[: part.start - 1], *rows[part.end :]))
+    users = [other for other in before if part.leaf in "\n".join(rows[other.start - 1 : other.end])]
+    return part.leaf in elsewhere and any(user != part and user.leaf in content for user in users)
+
+
+def _are_many(lost: Sequence[Part], before: Parts) -> bool:
+    gone = sum(part.kind == "value" for part in lost)
+    return gone >= _LEAST_VALUES and gone * 3 > sum(part.kind == "value" for part in before)
+
+
+def _fault(proposal: Proposal, lost: Sequence[Part]) -> Fault:
+    names = list(dict.fromkeys(_told(part) for part in lost))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    message = f"it loses {', '.join(names[:_SHOWN])}{more}, which the spec does not ask for"
+    return Fault(proposal.path, _last_line(proposal.content), message, _REMEDY)
+
+
+def _told(part: Part) -> str:
+    if part.kind == "items":
+        return f"items of {printable(part.shown.removesuffix('[]'))[:_LONGEST_NAME] or 'the list'}"
+    name = printable(part.shown)[:_LONGEST_NAME]
+    return f'"{name}"' if " " in name else name
+
+
+def _elided(proposal: Proposal) -> Fault | None:
+    """Return the comment that stands where lines were lost, in whatever language it is."""
+    old, new = (_numbered(text) for text in (proposal.base or "", proposal.content))
+    if max(len(old), len(new)) > _MOST_LINES:
+        return None
+    known = {line for _, line in old}
+    marks = [
+        at
+        for at, (_, line) in enumerate(new)
+        if line not in known and _is_remark(line, proposal.path)
+    ]
+    if not marks:
+        return None
+    kept = _kept(old, new)
+    for at in marks:
+        before = max((pair for pair in kept if pair[1] < at), default=(-1, -1))
+        after = min((pair for pair in kept if pair[1] > at), default=(len(old), len(new)))
+        lost = [
+            line for _, line in old[before[0] + 1 : after[0]] if _is_content(line, proposal.path)
+        ]
+        gained = [
+            line for _, line in new[before[1] + 1 : after[1]] if _is_content(line, proposal.path)
+        ]
+        behind = [line for _, line in new[at + 1 : after[1]] if _is_content(line, proposal.path)]
+        if not behind and len(lost) - len(gained) >= _LEAST_ELIDED:
+            number, line = new[at]
+            message = f"{quoted(line)} stands where {len(lost) - len(gained)} lines were lost"
+            return Fault(proposal.path, number, message, _REMEDY)
+    return None
+
+
+def _numbered(text: str) -> list[tuple[int, str]]:
+    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    return [(number, line) for number, line in lines if line]
+
+
+def _kept(old: list[tuple[int, str]], new: list[tuple[int, str]]) -> list[tuple[int, int]]:
+    """Return the places, in both, of the lines that stayed and say something."""
+    texts = ([line for _, line in old], [line for _, line in new])
+    blocks = SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks()
+    return [
+        (block.a + step, block.b + step)
+        for block in blocks
+        for step in range(block.size)
+        if sum(map(str.isalnum, texts[0][block.a + step])) > 2
+    ]
+
+
+def _is_remark(line: str, path: str) -> bool:
+    """Return True if a line is nothing but a comment, or a note in brackets or after dots where there are none."""
+    if is_code(path) or not path.lower().endswith((".md", ".markdown", ".txt", ".rst")):
+        said = comment_text(line)
+        return said is not None and any(map(str.isalnum, said))
+    return line.startswith(("...", "…", "[...", "[…", "(...", "(…", "<!--")) or line.endswith(
+        ("...)", "…)", "...]", "…]")
+    )
+
+
+def _is_content(line: str, path: str) -> bool:
+    if not any(map(str.isalnum, line)):
+        return False
+    return not _is_remark(line, path) or not is_code(path)

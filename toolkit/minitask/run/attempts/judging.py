@@ -13,6 +13,7 @@ from minitask.gates.lint import check_lint
 from minitask.gates.ruling import Ruling
 from minitask.gates.scope import check_paths, check_scope
 from minitask.ledger.record import FileRecord, Verdict
+from minitask.policy.route import SCRIPT
 from minitask.run.attempts.draft import Draft
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings import building
@@ -27,13 +28,17 @@ from minitask.words import counted
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A candidate before a gate: the task, the change as proposed, how to read the base, its commit, and its files."""
+    """A candidate before a gate: the task, the change as proposed, how to read the base, its commit, and its files.
+
+    `scripted`: the change is the spec's own edit script.
+    """
 
     task: Task
     changes: tuple[Change, ...]
     read: Reader
     commit: str
     files: tuple[FileRecord, ...]
+    scripted: bool = False
 
 
 def judge(
@@ -86,7 +91,8 @@ def _judge(
         return
     draft.commit, draft.tree = commit, tree
     draft.files = building.file_records(found)
-    case = Case(task, changes, order.read, commit, draft.files)
+    scripted = draft.route.executor == SCRIPT
+    case = Case(task, changes, order.read, commit, draft.files, scripted=scripted)
     rulings = {}
     for name in (gate for gate in engine.settings.gates if gate in GATES):
         if name == VALIDATE and lander is not None:
@@ -100,7 +106,13 @@ def _judge(
 def _lint(engine: Engine, case: Case) -> Ruling:
     """The text of the files first, then the config's own commands."""
     candidate = CommitTree(engine.objects, case.commit)
-    found = check_lint(case.changes, read=case.read, spec=case.task.spec, candidate=candidate)
+    found = check_lint(
+        case.changes,
+        read=case.read,
+        spec=case.task.spec,
+        candidate=candidate,
+        scripted=case.scripted,
+    )
     commands = lint_commands(engine.settings.lint, case.files) if found.passed else ()
     if not commands:
         return found
