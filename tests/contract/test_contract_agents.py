@@ -351,3 +351,62 @@ def test_one_whose_minitask_is_ended_does_not_outlive_the_next_command(
     assert outcome.json["verdict"] == "merged", outcome.text
     assert is_gone(mark)
     assert [record["kind"] for record in world.records("p/01-b")] == ["lost", "attempt"]
+
+
+def broken_off(world: World, tmp_path: Path, *, script: str, **entry: Any) -> None:
+    """Two rungs of agents: the first runs a script, the second must never be asked."""
+    for name, text in (("first", script), ("second", "echo b > b.txt")):
+        path = tmp_path / name
+        path.write_text(f"#!/bin/bash\n{text}\n")
+        path.chmod(0o755)
+    first = {"type": "command", "command": [str(tmp_path / "first")], **entry}
+    world.configure(
+        executors={
+            "first": first,
+            "second": {"type": "command", "command": [str(tmp_path / "second")]},
+        },
+        tiers={
+            "cheap": {"executor": "first", "model": "small"},
+            "balanced": {"executor": "second", "model": "big"},
+        },
+        routing={"repairs": 1, "max_escalations": 1, "escalation": ["cheap", "balanced"]},
+    )
+    world.commit({"b.txt": "a\n"}, message="files")
+    task(world)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo half > b.txt; echo '429 rate limit, giving up' >&2; exit 1", "transport"),
+        ("echo half > b.txt; echo 'usage limit reached, resets 3pm' >&2; exit 1", "resets 3pm"),
+        ("echo half > b.txt; kill -9 $$", "transport"),
+        ("echo 'connect ECONNREFUSED 127.0.0.1:9' >&2; exit 1", "transport"),
+    ],
+)
+def test_a_draft_that_an_outage_broke_off_is_the_providers_failure(
+    world: World, tmp_path: Path, script: str, words: str
+) -> None:
+    broken_off(world, tmp_path, script=script)
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (3, "error"), outcome.text
+    assert words in outcome.json["reason"]
+    assert [each["model"] for each in outcome.json["attempts"]] == ["small"]
+    held = attempt(world)
+    assert (held["gate"], held["route"]["settles"]) == ("implement", False)
+
+
+def test_a_draft_that_was_whole_when_an_outage_came_lands(world: World, tmp_path: Path) -> None:
+    script = f"{GOOD}; echo '429 rate limit, giving up' >&2; exit 1"
+    broken_off(world, tmp_path, script=script)
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
+
+
+def test_a_server_that_is_not_there_is_found_before_the_agent_starts(
+    world: World, tmp_path: Path
+) -> None:
+    broken_off(world, tmp_path, script="sleep 500", base_url="http://127.0.0.1:9/v1")
+    outcome = world.exec("p/01-b")
+    assert (outcome.code, outcome.json["verdict"]) == (3, "error"), outcome.text
+    assert "127.0.0.1:9" in outcome.json["reason"]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError, UsageError
 from minitask.executors.advice import UNREADABLE, Advice, Check, Question, as_edit_error
+from minitask.executors.agents.faults import OutageWatch, believed, read_limits
 from minitask.executors.agents.model import (
     VERSION_SECONDS,
     AgentProgram,
@@ -27,6 +28,7 @@ from minitask.executors.agents.model import (
     Report,
 )
 from minitask.executors.agents.reading import version
+from minitask.executors.http import find_absence
 from minitask.executors.model import (
     Description,
     ExecutorFailure,
@@ -35,6 +37,7 @@ from minitask.executors.model import (
     Order,
     Work,
     Workplace,
+    is_outage,
 )
 from minitask.executors.prompt import agent_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
@@ -88,14 +91,20 @@ class AgentExecutor:
             report = self._reported(desk, order.meter, partial(self._job, order))
             changes = self._changes(desk, order, report)
             version = self._version(desk)
-        if report.problem is not None and not _is_work(changes, report.problem):
+        if report.problem is not None and not _is_work(changes):
             raise self._failure(report.problem, report.message, report)
         if not changes:
             raise self._failure(
                 FailureKind.MALFORMED, "it changed nothing", report, hint=report.message
             )
         return Work(
-            changes, report.usage, order.model, report.said, report.cost_usd, version=version
+            changes,
+            report.usage,
+            order.model,
+            report.said,
+            report.cost_usd,
+            version=version,
+            outage=self._outage(report),
         )
 
     def advise(self, question: Question, check: Check) -> Advice:
@@ -154,13 +163,21 @@ class AgentExecutor:
         except (MachineError, OSError):  # it could not even be started
             settle(NO_USAGE)
             raise
-        report = self._program.report(done)
+        report = believed(read_limits(self._program.report(done), done))
         settle(report.usage, cost_usd=report.cost_usd)
         return report
 
     def _check(self) -> None:
+        """Raise `ExecutorFailure` where the program, its key or its server is not there."""
         self._find()
         self._check_key()
+        fault = find_absence(self._setting.base_url) if self._setting.base_url else ""
+        if fault:
+            raise ExecutorFailure(
+                FailureKind.TRANSPORT,
+                f"{self.name}: {self._setting.base_url} cannot be reached ({fault})",
+                hint="check base_url, and that the server runs",
+            )
 
     def _find(self) -> str:
         found = shutil.which(self._program.program, path=self._environ.get("PATH", ""))
@@ -231,6 +248,7 @@ class AgentExecutor:
             seconds=job.seconds,
             sandboxed=self._setting.sandbox,
             readable=(Path(place),),
+            patience=OutageWatch(),
         )
         if not done.timed_out:
             self._take_login_back(desk, lent)
@@ -285,6 +303,12 @@ class AgentExecutor:
             reply=report.said,
         )
 
+    def _outage(self, report: Report) -> str:
+        """What the provider broke a draft off with; empty where it did not."""
+        if report.problem is None or not is_outage(report.problem):
+            return ""
+        return f"{report.problem}: {self._failure(report.problem, report.message, report).message}"
+
     def _version(self, desk: Desk) -> str:
         """What the program says of its version, asked once a process."""
         if not self._program.version_argv:
@@ -301,10 +325,9 @@ def _opened(workplace: Workplace | None, name: str) -> AbstractContextManager[De
     return workplace.open()
 
 
-def _is_work(changes: tuple[Change, ...], problem: FailureKind) -> bool:
+def _is_work(changes: tuple[Change, ...]) -> bool:
     """Whether a program that reports a problem did something all the same; some make the files, empty, beforehand."""
-    final = problem in {FailureKind.AUTH, FailureKind.QUOTA}
-    return not final and any(change.content != "" for change in changes)
+    return any(change.content != "" for change in changes)
 
 
 _VERSIONS: dict[str, str] = {}

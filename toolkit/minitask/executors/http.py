@@ -290,6 +290,25 @@ def _trust() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
+def find_absence(url: str, *, seconds: float = 5.0) -> str:
+    """Return why nothing listens at a URL; empty where something does, or only a proxy could tell."""
+    parts = urlsplit(url)
+    if not is_loopback(url) and _has_proxy(parts.scheme):
+        return ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
+    except OSError as error:
+        return str(error)
+    return ""
+
+
+def _has_proxy(scheme: str) -> bool:
+    from urllib.request import getproxies
+
+    return bool({scheme, "all"} & set(getproxies()))
+
+
 def is_loopback(url: str) -> bool:
     """Whether `url` names this very machine."""
     host = urlsplit(url).hostname or ""

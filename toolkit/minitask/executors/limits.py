@@ -19,6 +19,7 @@ SPENT = (
     r"exceeded your (?:current|monthly|daily) quota",
     r"quota (?:exceeded|exhausted|reached)",
     r"exhausted your (?:daily|monthly|capacity|quota|free)",
+    r"usage limits?\b",
     r"BudgetExceededError|budget (?:has been )?exceeded",
     rf"(?:{_PLANS}) ?-?(?:usage )?(?:limits?|cap) (?:(?:has been|was|is|already) )*(?:{_GONE})",
     rf"(?:{_GONE}|out of|used all of) (?:your|the|its|all)\b[^\n.]{{0,40}}?(?:{_PLANS}|quota|free|fast)\b",
@@ -33,6 +34,12 @@ SPENT = (
 The last one takes every wording that names a limit and its reset.
 """
 _SPENT = lazy_pattern("|".join(SPENT), re.IGNORECASE)
+_NOTICE = lazy_pattern(
+    rf"limit (?:has been |was |is )?(?:{_GONE})"
+    rf"|(?:{_GONE}|out of) (?:your|the) [^\n]{{0,40}}(?:limit|quota|usage|credit)"
+    r"|limit[^\n]{0,80}\bresets?\b|quota (?:exceeded|exhausted)|balance is too low|out of (?:extra usage|credits)",
+    re.IGNORECASE,
+)
 _PER_MINUTE = lazy_pattern(r"per[ -](?:second|minute|min)\b|\b[rt]pm\b|/min\b", re.IGNORECASE)
 _UNIT = "ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s|days?|d"
 _WAIT = lazy_pattern(
@@ -51,6 +58,11 @@ _RESET = lazy_pattern(
 def is_spent(text: str) -> bool:
     """Return True where a text says that a plan, an account or a session is used up."""
     return bool(_SPENT.search(text)) and not (_PER_MINUTE.search(text) or _passes_soon(text))
+
+
+def is_notice(text: str) -> bool:
+    """Return True where a text is one line that tells of a limit which was reached, and nothing else."""
+    return "\n" not in text and bool(_NOTICE.search(text)) and is_spent(text)
 
 
 def wait_seconds(text: str) -> float | None:

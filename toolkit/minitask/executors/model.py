@@ -127,7 +127,8 @@ class Work:
     `model` is the name that was asked for, `served` the one that the provider says answered.
     `cost_usd` is what the executor itself knows: 0 for a script; `None` leaves it to the price
     list. `version` is the agent program's. `malformed` counts the replies on the way that could
-    not be applied, `throttled` the requests that met a rate limit.
+    not be applied, `throttled` the requests that met a rate limit. `outage` says what its provider broke it off with,
+    empty where it did not: the kind of failure, a colon, and the words.
     """
 
     changes: tuple[Change, ...]
@@ -139,6 +140,12 @@ class Work:
     version: str = ""
     malformed: int = 0
     throttled: int = 0
+    outage: str = ""
+
+    @property
+    def stops_run(self) -> bool:
+        """Whether its provider takes no further order."""
+        return self.outage.startswith(tuple(f"{kind}:" for kind in _STOPPING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +195,12 @@ _PROVIDER_FAILED = frozenset(
         FailureKind.MISSING,
     }
 )
+_STOPPING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
+
+
+def is_outage(kind: FailureKind) -> bool:
+    """Return True where the provider, the program or the machine failed, and no model can be blamed."""
+    return kind in _PROVIDER_FAILED
 
 
 class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome of an attempt
@@ -225,7 +238,7 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
     @property
     def stops_run(self) -> bool:
         """Whether the key or the account is at fault, rather than this order."""
-        return self.kind in {FailureKind.AUTH, FailureKind.QUOTA}
+        return self.kind in _STOPPING
 
 
 class Executor(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from fnmatch import fnmatch
@@ -59,11 +59,12 @@ class Desk:
         seconds: float,
         sandboxed: bool = True,
         readable: Sequence[Path] = (),
+        patience: Callable[[bytes], float] | None = None,
     ) -> Finished:
         """Run a program on the files, with the network; it and all that it started are gone afterwards.
 
         Of what it prints the end is kept. `env` comes on top of the harmless variables, `readable` on top of what every
-        sandbox shows.
+        sandbox shows. `patience` gives the seconds that it may still run, by what it prints.
         """
         sandbox = self.sandbox if sandboxed else Sandbox(Strength.NONE, scratch=self.home.parent)
         wrapped = sandbox.wrap(
@@ -87,6 +88,7 @@ class Desk:
                     max_output_bytes=OUTPUT_BYTES,
                     keep_end=True,
                     optional=True,
+                    patience=patience,
                 )
         finally:
             survivors.end_marked(os.fsencode(f"HOME={self.home}"))

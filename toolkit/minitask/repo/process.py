@@ -23,7 +23,7 @@ from minitask.repo.signals import deferred_signals
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 MIB = 1024 * 1024
 CHUNK_BYTES = 256 * 1024
@@ -156,9 +156,11 @@ def run(  # noqa: PLR0913 - what can be said of a program
     pass_fds: Sequence[int] = (),
     keep_end: bool = False,
     optional: bool = False,
+    patience: Callable[[bytes], float] | None = None,
 ) -> Finished:
     """Run a program to its end; of each stream the first `max_output_bytes` are kept (or the last,
     with `keep_end`), the rest is read and dropped. One that is `optional` ends when `end_optional` is called.
+    `patience` gives how many seconds it may still run, by what it prints.
 
     Raises `MachineError` where it cannot be started. Its exit code is the caller's to judge.
     """
@@ -171,8 +173,12 @@ def run(  # noqa: PLR0913 - what can be said of a program
         kept = [keeper(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
         by_fd = {stream.fd: stream for stream in kept}
         try:
-            for fd, data in Pump(child, deadline=started + timeout_seconds, input=input).chunks():
+            latest = started + timeout_seconds
+            pump = Pump(child, deadline=latest, input=input)
+            for fd, data in pump.chunks():
                 by_fd[fd].add(data)
+                if patience is not None:
+                    pump.deadline = min(latest, time.monotonic() + patience(data))
         except TimeoutError:
             timed_out = True
     return Finished(

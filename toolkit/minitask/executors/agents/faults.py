@@ -5,10 +5,14 @@ Only what a program says of an error is looked at, never a model's reply: that m
 
 from __future__ import annotations
 
+import math
 import re
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 from minitask.executors.agents.model import Output, Report
+from minitask.executors.limits import is_notice, is_spent
 from minitask.executors.model import FailureKind
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
@@ -25,10 +29,6 @@ _STATUS = lazy_pattern(
     r"(?:status|error|code|http)(?: code)?[\s:=\"']{0,4}(\d{3})\b", re.IGNORECASE
 )
 _FIRST_WORDS: _Words = {
-    FailureKind.QUOTA: (
-        r"insufficient_quota|exceeded your current quota|quota exceeded|BudgetExceededError|usage limit"
-        r"|credit balance|out of credits|billing_|payment required"
-    ),
     FailureKind.AUTH: (
         r"AuthenticationError|PermissionDeniedError|unauthori[sz]ed|not authori[sz]ed|forbidden|not logged in"
         r"|log ?in required|run /login|invalid auth|(?:invalid|incorrect|missing) (?:x-)?api[ -]?key"
@@ -37,7 +37,7 @@ _FIRST_WORDS: _Words = {
 }
 _LAST_WORDS: _Words = {
     FailureKind.TRANSPORT: (
-        r"RateLimitError|rate.?limit|overloaded|high demand|Service ?Unavailable|InternalServerError"
+        r"RateLimitError|rate.?limit|too many requests|overloaded|high demand|Service ?Unavailable|InternalServerError"
         r"|BadGatewayError|APIConnectionError|litellm\.(?:APIError|Timeout)|connection (?:error|refused|reset)"
         r"|timed out|disconnected|ECONN|ENOTFOUND|EAI_AGAIN|fetch failed|error sending request|network error"
     ),
@@ -47,7 +47,18 @@ _LAST_WORDS: _Words = {
         r"|unrecognized argument|unexpected argument|unknown (?:option|argument)|no such option"
     ),
 }
-_NO_MONEY: _Words = {FailureKind.QUOTA: _FIRST_WORDS[FailureKind.QUOTA]}
+_ABSENT = lazy_pattern(
+    r"ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|connection (?:error|refused)|cannot connect"
+    r"|could not connect|failed to connect|name or service not known|no route to host|error sending request"
+    r"|fetch failed",
+    re.IGNORECASE,
+)
+"""What says that a server is not there at all."""
+_RETRIES = lazy_pattern(
+    r"\b(?:error|fatal|retry|retrying|retries|reconnect\w*|attempt)\b|\b429\b", re.IGNORECASE
+)
+_LIMIT_WORDS = 200
+"""How long an answer may be that is nothing but a limit's notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,8 @@ def find_kind(text: str) -> FailureKind | None:
     """What an error's text says it is; None where it says nothing that is known."""
     status = _STATUS.search(text)
     return (
-        _by_words(text, _FIRST_WORDS)
+        _spent_kind(text)
+        or _by_words(text, _FIRST_WORDS)
         or kind_of_status(int(status[1]) if status else None)
         or _by_words(text, _LAST_WORDS)
     )
@@ -89,8 +101,8 @@ def find_kind(text: str) -> FailureKind | None:
 def provider_problem(output: Output, error: str, *, status: int | None = None) -> Problem:
     """The problem that a program's own error message is; what it does not explain may pass by itself."""
     if output.timed_out:
-        return _STUCK
-    kind = _by_words(error, _NO_MONEY) or kind_of_status(status) or find_kind(error)
+        return _stuck(output, error)
+    kind = _spent_kind(error) or kind_of_status(status) or find_kind(error)
     return Problem(kind or FailureKind.TRANSPORT, clean(error))
 
 
@@ -100,7 +112,7 @@ def exit_problem(output: Output) -> Problem:
     One that was killed may do better later; one that gave up without a known reason will give up again.
     """
     if output.timed_out:
-        return _STUCK
+        return _stuck(output)
     if output.exit_code == 0:
         return Problem()
     lines = (output.stderr.strip() or output.stdout.strip()).split("\n")[-_TAIL_LINES:]
@@ -116,7 +128,81 @@ def failed_report(output: Output) -> Report:
     return Report(Usage(), problem=problem.kind, message=problem.message or "it printed no result")
 
 
-_STUCK = Problem(FailureKind.STUCK, "it was killed when its time was up")
+def read_limits(report: Report, output: Output) -> Report:
+    """Return the report with a used-up plan as its problem, where the program says so in place of an answer.
+
+    Some say it as their last words, and exit with 0.
+    """
+    known = report.problem in (None, FailureKind.TRANSPORT, FailureKind.BAD_REQUEST)
+    if not known or output.timed_out:
+        return report
+    said = report.said.strip()
+    told = said if len(said) <= _LIMIT_WORDS and is_notice(said) else ""
+    told = told or _spent_line(output.stderr)
+    return replace(report, problem=FailureKind.QUOTA, message=clean(told)) if told else report
+
+
+def believed(report: Report) -> Report:
+    """Return the report with usage unknown where a program that ended well counts no tokens at all."""
+    counts = (report.usage.input_tokens, report.usage.output_tokens)
+    if report.problem is not None or report.cost_usd or counts != (0, 0):
+        return report
+    return replace(report, usage=Usage(report.usage.requests), cost_usd=None)
+
+
+def _spent_line(stderr: str) -> str:
+    lines = [line for line in stderr.split("\n") if line.strip()][-_TAIL_LINES:]
+    return next((line for line in reversed(lines) if is_spent(line)), "")
+
+
+class OutageWatch:
+    """How long a program may still run, by what it prints: one that only says that its server is not there is ended.
+
+    Called with each chunk of output; gives the seconds that are left, infinite where it is at work.
+    """
+
+    def __init__(self, *, patience_seconds: float = 60.0) -> None:
+        self._patience = patience_seconds
+        self._since: float | None = None
+
+    def __call__(self, data: bytes) -> float:
+        """Return the seconds that are left."""
+        now = time.monotonic()
+        lines = [line for line in data.decode("utf-8", "replace").split("\n") if line.strip()]
+        if lines and _ABSENT.search(lines[-1]):
+            self._since = now if self._since is None else self._since
+        elif lines and not _RETRIES.search(lines[-1]):
+            self._since = None
+        if self._since is None:
+            return math.inf
+        return max(0.0, self._patience - (now - self._since))
+
+
+def _stuck(output: Output, error: str = "") -> Problem:
+    """Return the problem of a program that was killed at its time: its provider's, where its last words name one."""
+    shown = error or _last_lines(output.stderr) or _last_lines(output.stdout)
+    kind = find_kind(error or _last_lines(output.stderr) or _retries(output.stdout))
+    blamed = kind if kind in _OUTAGES else None
+    why = "it was ended, for its provider does not answer" if blamed else _TIME_UP
+    return Problem(blamed or FailureKind.STUCK, clean(f"{why}: {shown}" if shown else why))
+
+
+_TIME_UP = "it was killed when its time was up"
+_OUTAGES = frozenset({FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA})
+
+
+def _last_lines(text: str) -> str:
+    return " ".join([line.strip() for line in text.split("\n") if line.strip()][-3:])
+
+
+def _retries(text: str) -> str:
+    """Return the last lines that tell of an error or of another try; a model's own words are not looked at."""
+    lines = [line for line in text.split("\n") if line.strip()][-3:]
+    return " ".join(line for line in lines if _RETRIES.search(line))
+
+
+def _spent_kind(text: str) -> FailureKind | None:
+    return FailureKind.QUOTA if is_spent(text) else None
 
 
 def _by_words(text: str, table: _Words) -> FailureKind | None:

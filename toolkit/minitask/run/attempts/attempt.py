@@ -17,6 +17,7 @@ from minitask.executors.registry import make_executor
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, TaskResult, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.run.attempts import paid
+from minitask.run.attempts.draft import Draft
 from minitask.run.attempts.finishing import finish, put_on_record
 from minitask.run.attempts.judging import judge
 from minitask.run.attempts.outcome import landed_result, make_result, stopped, stopped_later
@@ -148,6 +149,8 @@ def _concluded(
     result = _went_on(engine, under, core)
     if result is not None and isinstance(outcome, ExecutorFailure):
         return replace(result, stops_run=outcome.stops_run, over_budget=outcome.exit_code == 4)
+    if result is not None and isinstance(outcome, Answered) and outcome.work.stops_run:
+        return replace(result, stops_run=True)
     return result
 
 
@@ -194,11 +197,21 @@ def _judge(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailu
         draft.pricing = outcome.pricing
         draft.malformed = work.malformed
         judge(engine, draft, under.order, work.changes, lander=_lander(engine, under))
+        _blame_outage(draft, work.outage)
     else:
         draft.usage, draft.cost_usd = outcome.usage, under.meter.spent_usd
         draft.malformed = outcome.malformed
         draft.transport = outcome.kind in (FailureKind.TRANSPORT, FailureKind.MISSING)
         _fail(under, outcome)
+
+
+def _blame_outage(draft: Draft, outage: str) -> None:
+    """Give the provider's failure as the reason where a draft that it broke off does not pass."""
+    if not outage or draft.verdict.is_good:
+        return
+    judged = f"what it had made by then fails at {draft.ruling.gate}: {draft.ruling.reason}"
+    draft.fail(Verdict.ERROR, "implement", f"{outage}\n{judged}")
+    draft.transport = outage.startswith(FailureKind.TRANSPORT)
 
 
 def _lander(engine: Engine, under: Undertaking) -> Lander | None:

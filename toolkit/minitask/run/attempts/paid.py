@@ -197,6 +197,7 @@ def _read_answer(path: Path) -> Answered | None:
             served=held["served"],
             version=held["version"],
             malformed=held["malformed"],
+            outage=held.get("outage", ""),
         )
         return Answered(work, parse_money(held["paid_usd"]), parse_pricing(held["pricing"]))
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
