@@ -7,10 +7,20 @@ from dataclasses import replace
 from orders import FILES, SPEC, order
 
 from minitask.executors.model import Excerpt
-from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
+from minitask.executors.prompt import agent_prompt, repair_prompt, system_prompt, user_prompt
 from minitask.policy.tokens import estimate_tokens
 from minitask.spec.markdown import find_fences
-from minitask.spec.model import Command, Criterion, Fence, FileAction, FileRef, LineRange, Spec
+from minitask.spec.model import (
+    Command,
+    Criterion,
+    Expectation,
+    ExpectationKind,
+    Fence,
+    FileAction,
+    FileRef,
+    LineRange,
+    Spec,
+)
 
 RAW = """\
 # Mini-Task 1: Round prices up
@@ -162,3 +172,21 @@ def test_snippets_are_sent_once():
 
 def test_a_repair_prompt_holds_the_precise_error():
     assert "search text occurs 3 times" in repair_prompt("search text occurs 3 times in a.py")
+
+
+def test_all_that_judges_the_result_is_told_to_chat_models_and_agents():
+    expectation = Expectation(ExpectationKind.NUMBER, 600, 60)
+    commands = (
+        Command("wc -l a.py", (expectation,)),
+        Command("python3 - <<E\nprint()\nE", (Expectation(ExpectationKind.NO_OUTPUT),)),
+        Command("pytest -q"),
+    )
+    spec = replace(SPEC, commands=commands, criteria=(Criterion("It is short"),))
+    judged = order(spec=spec, checks=("ruff check", "pytest -q"))
+    for prompt in (user_prompt(judged), agent_prompt(judged)):
+        assert "## Done when\n- It is short\n" in prompt
+        assert (
+            "## Validated by\nwc -l a.py  # expect: output ~600 ±60\n"
+            "# expect: no output\npython3 - <<E\nprint()\nE\npytest -q\nruff check\n" in prompt
+        )
+        assert prompt.count("pytest -q") == 1

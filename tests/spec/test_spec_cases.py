@@ -112,10 +112,9 @@ def test_one_mistake_gives_one_diagnostic(case: Path) -> None:
     wanted = case.with_suffix(".txt").read_text(encoding="utf-8").splitlines()
     assert len(found) == len(wanted), [explained(item) for item in found]
     for diagnostic, line in zip(found, wanted, strict=True):
-        place, _, message = line.partition(" E")
-        code, severity, part = message.split(" ", 2)
+        place, code, severity, part = line.split(" ", 3)
         assert diagnostic.path == case.name
-        assert (str(diagnostic.line), diagnostic.code) == (place, f"E{code}")
+        assert (str(diagnostic.line), diagnostic.code) == (place, code)
         assert diagnostic.severity == severity
         assert part in diagnostic.message
         assert diagnostic.hint

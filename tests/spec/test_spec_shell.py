@@ -153,9 +153,9 @@ def test_text_that_only_looks_like_an_expectation_is_none() -> None:
      ("ls\ncat <<E\nbody\n", 12), ("a )\n", 11), ("ls\ncoproc x { ls; }\n", 12), ("a \\\n", 11)],
 )  # fmt: skip
 def test_what_the_grammar_cannot_read_is_one_error_with_its_line(content: str, line: int) -> None:
-    commands, diagnostics = split_commands(Fence("bash", content, line=10), path="x.md")
+    commands, diagnostics = split_commands(Fence("bash", content, line=10))
     assert commands == ()
-    assert [(item.path, item.line, item.code) for item in diagnostics] == [("x.md", line, "E106")]
+    assert [(item.line, item.code) for item in diagnostics] == [(line, "E106")]
 
 
 @pytest.mark.parametrize(

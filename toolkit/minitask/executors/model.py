@@ -99,7 +99,8 @@ class Order:
     script to the base. `timeout_seconds` bounds the work as a whole, retries and repairs included. `feedback` is what
     came of an earlier attempt of somebody else's; `history` holds earlier replies to this very order, with what was
     wrong with them. `plan` is what somebody else thought out for it. `shared` is what all tasks of the project are
-    told, `context_tokens` how many the model takes, and `token_scale` how many it counts for one of ours.
+    told, `checks` the commands of the config that judge the result too, `context_tokens` how many the model takes, and
+    `token_scale` how many it counts for one of ours.
     """
 
     spec: Spec
@@ -113,6 +114,7 @@ class Order:
     plan: str = ""
     history: tuple[Round, ...] = ()
     shared: str = ""
+    checks: tuple[str, ...] = ()
     reply_format: ReplyFormat = ReplyFormat.EDITS
     context_tokens: int | None = None
     token_scale: float = 1.0

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.lines import bodies, split_lines
 from minitask.policy.reply_format import ReplyFormat
+from minitask.spec.expectations import render_expectation
+from minitask.spec.model import ExpectationKind
 from minitask.words import fence_of
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from minitask.edits.model import Locate
     from minitask.executors.model import Excerpt, Order
-    from minitask.spec.model import Fence, FileRef, LineRange, Spec
+    from minitask.spec.model import Command, Fence, FileRef, LineRange, Spec
 
 _ALL_NUMBERED = 80
 _END_LINES = 3
@@ -57,7 +59,7 @@ def system_prompt(reply_format: ReplyFormat = ReplyFormat.EDITS, *, shared: str 
 def user_prompt(order: Order) -> str:
     """The spec, its lines, and the feedback on an earlier attempt."""
     parts = chain(
-        _spec_parts(order.spec, order.locate),
+        _spec_parts(order),
         [_section("Plan", order.plan)],
         (_shown(excerpt, order) for excerpt in order.excerpts),
         [f"An earlier attempt failed:\n{order.feedback.strip()}"] if order.feedback else [],
@@ -73,7 +75,7 @@ def agent_prompt(order: Order) -> str:
     parts = chain(
         [_AGENT],
         [order.shared],
-        _spec_parts(order.spec, order.locate),
+        _spec_parts(order),
         [_section("Plan", order.plan)],
         [f"An earlier attempt failed:\n{order.feedback.strip()}"] if order.feedback else [],
         [_AGAIN.format(problem=past.problem) for past in order.history[-1:]],
@@ -88,8 +90,9 @@ def repair_prompt(problem: str) -> str:
     )
 
 
-def _spec_parts(spec: Spec, locate: Locate | None) -> list[str]:
-    """The spec's substance: its boilerplate is for people and for the toolkit."""
+def _spec_parts(order: Order) -> list[str]:
+    """The spec's substance, and all that the result is judged by: its boilerplate is for people and for the toolkit."""
+    spec, locate = order.spec, order.locate
     return [
         f"# {spec.title}",
         "\n".join(_file_line(ref, locate) for ref in spec.files),
@@ -97,7 +100,7 @@ def _spec_parts(spec: Spec, locate: Locate | None) -> list[str]:
         _section("Task", spec.task),
         _section("Code", _snippets(spec)),
         _section("Done when", "\n".join(f"- {each.text}" for each in spec.criteria)),
-        _section("Validated by", _commands(spec)),
+        _section("Validated by", _commands(spec, order.checks)),
     ]
 
 
@@ -133,8 +136,20 @@ def _fenced(fence: Fence) -> str:
     return f"{ticks}{fence.info}\n{fence.content}{ticks}"
 
 
-def _commands(spec: Spec) -> str:
-    return "\n".join(command.text for command in spec.commands)
+def _commands(spec: Spec, checks: Sequence[str]) -> str:
+    """The commands that judge the result, each with what is expected of it: the spec's, then the project's own."""
+    own = [_command(command) for command in spec.commands]
+    return "\n".join((*own, *(check for check in checks if check not in own)))
+
+
+def _command(command: Command) -> str:
+    expected = [
+        each for each in command.expectations if each.kind is not ExpectationKind.FAILS_BEFORE
+    ]
+    if not expected:
+        return command.text
+    comment = f"# expect: {'; '.join(map(render_expectation, expected))}"
+    return f"{comment}\n{command.text}" if "\n" in command.text else f"{command.text}  {comment}"
 
 
 def _shown(excerpt: Excerpt, order: Order) -> str:

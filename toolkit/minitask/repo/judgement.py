@@ -114,6 +114,8 @@ def _output_fault(expectation: Expectation, output: str) -> str:
     """What is wrong with the output, by one expectation; empty where nothing is."""
     if expectation.kind is ExpectationKind.NUMBER:
         return _number_fault(expectation, output)
+    if expectation.kind in {ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST}:
+        return _bound_fault(expectation, output)
     if expectation.kind is ExpectationKind.CONTAINS and expectation.text not in output:
         return f'the output does not contain "{expectation.text}"'
     if expectation.kind is ExpectationKind.NO_OUTPUT and output.strip():
@@ -129,6 +131,17 @@ def _number_fault(expectation: Expectation, output: str) -> str:
     if abs(found - expectation.number) > expectation.tolerance:
         return f"printed {found}, expected {expectation.number}{margin}"
     return ""
+
+
+def _bound_fault(expectation: Expectation, output: str) -> str:
+    """Return how the output's first number exceeds a bound; empty where it does not."""
+    found = first_number(output)
+    wanted = f"{expectation.kind} {expectation.number}"
+    if found is None:
+        return f"printed no number, expected {wanted}"
+    at_least = expectation.kind is ExpectationKind.AT_LEAST
+    within = found >= expectation.number if at_least else found <= expectation.number
+    return "" if within else f"printed {found}, expected {wanted}"
 
 
 def first_number(text: str) -> int | None:

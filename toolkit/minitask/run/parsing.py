@@ -5,6 +5,9 @@ from __future__ import annotations
 from minitask.repo.cache import Cache
 from minitask.spec.model import SpecFile
 
+_KIND = "spec 2"
+"""What parsed specs are kept as: another number whenever the parser reads more than before."""
+
 
 def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
     """The specs of a file and what is wrong with it, as remembered where the same text was parsed before."""
@@ -14,6 +17,6 @@ def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
 
         return parse_file(text, path=path)
 
-    found = cache.values(f"spec\0{path}\0{text}", read) if cache else read()
+    found = cache.values(f"{_KIND}\0{path}\0{text}", read) if cache else read()
     assert isinstance(found, SpecFile)  # noqa: S101
     return found

@@ -31,7 +31,7 @@ _ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILIN
 class Part:
     """A command or a comment, and its first and last row within the fence, from 0.
 
-    `inner` are the expectations that stand inside a command.
+    `inner` are the comments that stand inside a command.
     """
 
     text: str
@@ -167,18 +167,20 @@ def _part(node: Node, script: _Script) -> Part:
     if node.type == "comment":
         return Part(text, row, last, is_comment=True)
     inner: tuple[str, ...] = ()
-    if "#" in text and "expect" in text:
-        inner = tuple(_inner_expectations(node, script))
+    if "#" in text:
+        inner = tuple(_inner_comments(node, script))
     return Part(text, row, last, inner=inner)
 
 
-def _inner_expectations(node: Node, script: _Script) -> Iterator[str]:
-    """Expectations inside a command; meant where its here-document begins: `cat <<EOF # expect: …`."""
+def _inner_comments(node: Node, script: _Script) -> Iterator[str]:
+    """The comments inside a command; an expectation counts where a here-document begins: `cat <<EOF # expect: …`."""
     for child in _walk(node):
         if child.type == "comment":
             text = script.text(child.start_byte, child.end_byte)
             said = find_expectation_text(text)
-            if said is not None:
+            if said is None:
+                yield text
+            else:
                 same_row = child.start_point.row == node.start_point.row
                 yield text if same_row else f"# expect: {said} (inside a compound command)"
 

@@ -78,6 +78,8 @@ class ExpectationKind(StrEnum):
 
     EXIT = "exit"
     NUMBER = "number"
+    AT_LEAST = "at least"
+    AT_MOST = "at most"
     CONTAINS = "contains"
     NO_OUTPUT = "no output"
     FAILS_BEFORE = "fails before"
@@ -85,10 +87,10 @@ class ExpectationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """One `# expect:` comment.
+    """What an `# expect:` comment, or a remark such as `# Should be ~600 lines`, states.
 
-    `number` is the exit code (EXIT) or the wanted number (NUMBER, within `tolerance`); `text` is what the output must
-    contain (CONTAINS).
+    `number` is the exit code (EXIT), the wanted number (NUMBER, within `tolerance`) or its bound (AT_LEAST, AT_MOST);
+    `text` is what the output must contain (CONTAINS).
     """
 
     kind: ExpectationKind

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.agreement import check_agreement, check_numbers
+from minitask.spec.commands import inline_fences, read_commands
 from minitask.spec.frontmatter import FrontMatter, parse_front_matter
 from minitask.spec.header import Header, merge_headers, parse_header
 from minitask.spec.headings import (
@@ -20,6 +21,7 @@ from minitask.spec.headings import (
     VALIDATION,
 )
 from minitask.spec.inline import one_line, strip_marks
+from minitask.spec.lengths import enforce_lengths
 from minitask.spec.markdown import (
     Document,
     fences,
@@ -28,10 +30,10 @@ from minitask.spec.markdown import (
     parse_document,
     unclosed_fences,
 )
-from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Severity, Spec, SpecFile
+from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Spec, SpecFile
 from minitask.spec.problems import Problem
 from minitask.spec.sections import Piece, RawTask, read_tasks
-from minitask.spec.shell import is_shell, split_commands
+from minitask.spec.shell import is_shell
 
 _BOX = lazy_pattern(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)
 _PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")
@@ -52,12 +54,18 @@ def parse_file(text: str, *, path: str) -> SpecFile:
         inherited = _container_header(raw, containers, problems)
         header = parse_header(raw.fields)
         problems.extend(header.problems)
-        commands, wrong = _commands(document, raw, path=path, unclosed=unclosed)
-        diagnostics.extend(wrong)
         merged = merge_headers(inherited, header)
+        texts = _validation_texts(document, raw)
+        fences = _validation_fences(document, raw, texts)
+        closed = [fence for fence in fences if fence.line not in unclosed]
+        commands, wrong = read_commands(closed, texts)
+        criteria = tuple(_criteria(document, raw))
+        commands, lengths = enforce_lengths(criteria, merged.files, commands)
+        problems.extend((*wrong, *lengths))
         spec = _spec(
             document, raw, path=path, index=index, front=front, header=merged, commands=commands
         )
+        spec = replace(spec, validation=tuple(fence for fence in fences if is_shell(fence)))
         specs.append(replace(spec, siblings=len(tasks)))
     problems.extend(_file_problems(specs, front, unclosed=bool(unclosed)))
     diagnostics.extend(problem.at(path) for problem in problems)
@@ -123,7 +131,6 @@ def _spec(
         snippets=tuple(_snippets(document, raw)),
         snippets_text=texts.get(SNIPPETS, ""),
         criteria=tuple(_criteria(document, raw)),
-        validation=tuple(f for f in _fences(document, raw, VALIDATION) if is_shell(f)),
         commands=commands,
         on_failure=texts.get(ON_FAILURE, ""),
         next_task=texts.get(NEXT_TASK, ""),
@@ -200,25 +207,29 @@ def _criterion(text: str, line: int) -> Criterion:
     return Criterion(box["text"].strip(), done=box["mark"] in {"x", "X"}, line=line)
 
 
-def _commands(
-    document: Document, raw: RawTask, *, path: str, unclosed: list[int]
-) -> tuple[tuple[Command, ...], list[Diagnostic]]:
-    """The commands of the Validation section; a fence of another language, or an open one, gives none."""
-    commands: list[Command] = []
-    diagnostics: list[Diagnostic] = []
-    for fence in _fences(document, raw, VALIDATION):
-        if not is_shell(fence):
-            diagnostics.append(_ignored(fence).at(path))
-        elif fence.line not in unclosed:
-            split, wrong = split_commands(fence, path=path)
-            commands.extend(split)
-            diagnostics.extend(wrong)
-    return tuple(commands), diagnostics
+def _validation_texts(document: Document, raw: RawTask) -> list[tuple[str, int]]:
+    """The lines of the Validation section outside fences, in order."""
+    pieces = raw.sections.get(VALIDATION, ())
+    return sorted((t for piece in pieces for t in _texts(document, piece)), key=lambda t: t[1])
 
 
-def _ignored(fence: Fence) -> Problem:
-    language = fence.info.split(maxsplit=1)[0]
-    message = f"a `{language}` fence in the validation is not run"
-    return Problem(
-        fence.line, "E106", message, "mark it `bash` if it holds commands", Severity.NOTE
-    )
+def _validation_fences(
+    document: Document, raw: RawTask, texts: list[tuple[str, int]]
+) -> tuple[Fence, ...]:
+    """The fences of the Validation section; where none is the shell's, also the commands in its text."""
+    fences = tuple(_fences(document, raw, VALIDATION))
+    if any(is_shell(fence) for fence in fences):
+        return fences
+    return tuple(sorted((*fences, *inline_fences(texts)), key=lambda fence: fence.line))
+
+
+def _texts(document: Document, piece: Piece) -> Iterator[tuple[str, int]]:
+    """The lines of a section's text outside fences: its label's value, paragraphs and list items."""
+    if piece.first:
+        yield piece.first, piece.start
+    yield from _items(document, piece)
+    for block in piece.blocks:
+        if block.kind == "paragraph":
+            start = max(block.start, piece.start)
+            for row in range(start, block.end):
+                yield document.lines[row].strip(), row + 1

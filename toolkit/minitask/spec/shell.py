@@ -6,18 +6,18 @@ tree-sitter's bash grammar.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import Part, UnreadableError, parsed_parts
 from minitask.spec.expectations import FORMS, find_expectation_text, parse_expectation
-from minitask.spec.model import Command, Diagnostic, Expectation, Fence
+from minitask.spec.model import Command, Expectation, Fence, Severity
 from minitask.spec.problems import Problem
+from minitask.spec.programs import looks_like_command
+from minitask.spec.spoken import apply_remarks
 from minitask.values import dataclass
-
-if TYPE_CHECKING:
-    pass
+from minitask.words import counted
 
 SHELLS = frozenset({"", "bash", "sh", "shell", "console", "zsh"})
 
@@ -85,44 +85,65 @@ def is_shell(fence: Fence) -> bool:
     return (words[0].casefold() if words else "") in SHELLS
 
 
-def split_commands(
-    fence: Fence, *, path: str = ""
-) -> tuple[tuple[Command, ...], tuple[Diagnostic, ...]]:
+def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
     """The top-level commands of a shell fence in order, and what was wrong with them.
 
-    A fence that bash's grammar cannot read gives no command and one diagnostic.
+    A fence that bash's grammar cannot read gives no command and one problem.
     """
-    content = _without_prompts(fence.content)
+    content, dropped = _without_prompts(fence)
     offset = fence.line + 1
     parts = _plain_parts(content)
     if parts is None:
         try:
             parts = list(parsed_parts(content))
         except UnreadableError as unreadable:
-            return (), (unreadable.problem(offset).at(path),)
+            return (), (unreadable.problem(offset),)
     splitter = _Splitter(offset)
     for part in parts:
         splitter.add(part)
     splitter.finish()
-    return tuple(splitter.commands), tuple(problem.at(path) for problem in splitter.problems)
+    commands, unread = apply_remarks(parts, splitter.commands, offset=offset)
+    return commands, (*splitter.problems, *unread, *dropped)
 
 
-def _without_prompts(content: str) -> str:
-    """A session as typed: where the first line begins with `$ `, only such lines are commands."""
-    lines = content.split("\n")
+def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
+    """A session as typed: where the first line begins with `$ `, only such lines are commands.
+
+    The other lines are taken for output. In a `console` fence they are; in a `bash` fence they may well be commands, so
+    they are reported.
+    """
+    lines = fence.content.split("\n")
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
     if not first.startswith("$ "):
-        return content
-    typed, continued = [], False
-    for line in lines:
+        return fence.content, ()
+    typed, continued, passed_over = [], False, []
+    for row, line in enumerate(lines):
         if line.startswith("$ "):
             typed.append(line[2:])
         elif continued:
             typed.append(line.removeprefix("> "))
         else:
             typed.append(line if line.startswith("#") else "")
+            if line.strip() and not line.startswith("#"):
+                passed_over.append((row, line.strip()))
         continued = typed[-1].endswith("\\")
-    return "\n".join(typed)
+    return "\n".join(typed), tuple(_passed_over(fence, passed_over))
+
+
+def _passed_over(fence: Fence, lines: list[tuple[int, str]]) -> Iterator[Problem]:
+    """One warning for the lines without a prompt that may be commands."""
+    if fence.info.split(maxsplit=1)[:1] == ["console"]:
+        lines = [(row, line) for row, line in lines if looks_like_command(line)]
+    if lines:
+        row, line = lines[0]
+        more = f", nor {counted(len(lines) - 1, 'other line')}" if len(lines) > 1 else ""
+        yield Problem(
+            fence.line + 1 + row,
+            "W415",
+            f"`{line}` is not run{more}: other lines begin with `$ `",
+            "begin every command with `$ `, or none; keep output out of a `bash` fence",
+            Severity.WARNING,
+        )
 
 
 def _plain_parts(content: str) -> list[Part] | None:

@@ -52,12 +52,12 @@ def strength(command: Command) -> Strength:
     """The worth of one command; every part of a pipe counts, as it does when the command is run."""
     if any(_can_deny(item.kind, item.number) for item in command.expectations):
         return Strength.CHECK
-    words = _words(command.text)
+    words = read_words(command.text)
     if not words:
         return Strength.CHECK
     if _OPERATORS.isdisjoint(words):
         return _simple_strength(words)
-    pipelines = _pipelines(words)
+    pipelines = read_pipelines(words)
     if words[-1] == "&" or _only_prepares(pipelines):
         return Strength.SETUP
     outcomes = _outcomes(pipelines)
@@ -70,7 +70,7 @@ def _can_deny(kind: ExpectationKind, number: int) -> bool:
     return kind is not ExpectationKind.FAILS_BEFORE
 
 
-def _words(text: str) -> list[str]:
+def read_words(text: str) -> list[str]:
     """The words and operators of a command; none where it is not a plain list of commands."""
     flat = _JOINED.sub("", text.replace("\\\n", " ")).replace("&>", ">").strip()
     if "\n" in flat or "<<" in flat:
@@ -88,7 +88,7 @@ def _words(text: str) -> list[str]:
 
 
 def _simple_strength(words: list[str]) -> Strength:
-    plain, redirected = _plain(words)
+    plain, redirected = plain_words(words)
     if not plain:
         return Strength.SETUP
     name, arguments = plain[0], [word for word in plain[1:] if not word.startswith("-")]
@@ -103,7 +103,9 @@ def _simple_strength(words: list[str]) -> Strength:
 
 def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:
     """Whether the list prepares things, and else only says so: `rm -f a || true`."""
-    names = {plain[0] for parts, _ in pipelines for part in parts if (plain := _plain(part)[0])}
+    names = {
+        plain[0] for parts, _ in pipelines for part in parts if (plain := plain_words(part)[0])
+    }
     return bool(names & _SETUP) and names <= _SETUP | _VOID
 
 
@@ -134,7 +136,7 @@ def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
     return outcome
 
 
-def _pipelines(words: list[str]) -> list[Pipeline]:
+def read_pipelines(words: list[str]) -> list[Pipeline]:
     """The pipelines of a list, each with the operator that follows it."""
     found: list[Pipeline] = []
     parts: list[list[str]] = [[]]
@@ -164,18 +166,18 @@ def _pipeline_outcomes(parts: list[list[str]]) -> frozenset[bool]:
 
 def _is_filter(part: list[str]) -> bool:
     """Whether the end of a pipe only passes on what it is given."""
-    plain, _ = _plain(part)
+    plain, _ = plain_words(part)
     return bool(plain) and plain[0] in _FILTERS
 
 
 def _single_can_fail(part: list[str]) -> bool:
-    plain, _ = _plain(part)
+    plain, _ = plain_words(part)
     if plain[:1] in (["exit"], ["return"]):
         return plain[1:] != ["0"]
     return bool(plain) and plain[0] not in _VOID
 
 
-def _plain(words: list[str]) -> tuple[list[str], bool]:
+def plain_words(words: list[str]) -> tuple[list[str], bool]:
     """The words without leading assignments and redirections, and whether output is redirected."""
     kept: list[str] = []
     redirected = skipping = False

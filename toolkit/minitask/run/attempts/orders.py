@@ -84,6 +84,7 @@ def _for_model(engine: Engine, task: Task, order: Order, route: Route) -> Order:
         excerpts=moved,
         reply_format=form,
         shared=shared_context(engine, task.base),
+        checks=engine.settings.checks,
         max_output_tokens=most or _answer_limit(task.spec, moved, form=form, scale=scale),
         context_tokens=known.context_tokens if known else None,
         token_scale=scale,

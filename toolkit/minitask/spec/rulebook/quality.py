@@ -116,4 +116,43 @@ QUALITY = (
         bad="**Files to Edit**:\n- `.github/workflows/ci.yml`",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
+    Rule(
+        code="W414",
+        title="number that nothing checks",
+        severity=_WARNING,
+        summary=(
+            "A comment of the validation, or an acceptance criterion, states a number or an output that cannot be "
+            "enforced: no command next to it prints such a number, or it is not said of which file."
+        ),
+        why="A number that is only shown lets every result pass, while its writer believes that it is checked.",
+        mend=(
+            "Put it behind the one command that prints it (`wc -l FILE`, `grep -c`), or write it as "
+            "`# expect: output ~600 ±60`."
+        ),
+        bad="```bash\nls -l src/a.py src/b.py  # Should be ~600 lines each\n```",
+        good="```bash\nwc -l src/a.py  # Should be ~600 lines\nwc -l src/b.py  # expect: output ~600 ±60\n```",
+    ),
+    Rule(
+        code="W415",
+        title="command that is not run",
+        severity=_WARNING,
+        summary=(
+            "The validation, or a section such as Tests or Verify, holds a command that is not run: it stands in a "
+            "sentence beside a fence, in a fence without the `$ ` that other lines have, or below another heading."
+        ),
+        why="Its writer believes that the result is checked by it.",
+        mend="Put every command that is to judge the result into a `bash` fence under `## Validation`.",
+        bad="## Validation\n\n```bash\n$ cd app\npytest -q\n```",
+        good="## Validation\n\n```bash\ncd app\npytest -q\n```",
+    ),
+    Rule(
+        code="N416",
+        title="fence that is not run",
+        severity=Severity.NOTE,
+        summary="The Validation section has a fence of a language other than the shell's.",
+        why="Only `bash`, `sh`, `console` and unmarked fences are run.",
+        mend="Mark it `bash` if it holds commands.",
+        bad="## Validation\n\n```python\nimport app\n```",
+        good='## Validation\n\n```bash\npython3 -c "import app"\n```',
+    ),
 )

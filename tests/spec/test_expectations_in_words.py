@@ -1,0 +1,227 @@
+"""Numbers in plain words beside commands and in criteria: enforced, or reported; never shown and judged by nobody."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minitask.repo.judgement import Status, find_fault
+from minitask.spec.expectations import parse_expectation, render_expectation
+from minitask.spec.model import Command, Expectation, ExpectationKind, Fence
+from minitask.spec.parse import parse_file
+from minitask.spec.shell import split_commands
+
+# A command with a remark, an output that must pass, and one that must not.
+ENFORCED = [
+    ("wc -l a.py  # Should be ~600 lines", "598 a.py", "1 a.py"),
+    ("wc -l a.py  # Should be ~600 lines", "540 a.py", "539 a.py"),
+    ("wc -l < a.py  # should be about 600 lines", "660", "661"),
+    ("wc -l a.py  # Should be ~600 lines (±50)", "650 a.py", "651 a.py"),
+    ("wc -l a.py  # should be 600 ± 5 % lines", "630 a.py", "631 a.py"),
+    ("wc -l a.py  # Should be 600 lines", "545 a.py", "500 a.py"),
+    ("wc -l a.py  # Should be exactly 600 lines", "600 a.py", "601 a.py"),
+    ("wc -l a.py  # Should be ~400-500 lines", "520 a.py", "340 a.py"),
+    ("wc -l a.py  # Should be between 400 and 500 lines", "400 a.py", "399 a.py"),
+    ("wc -l a.py  # Should be at least 300 lines", "300 a.py", "299 a.py"),
+    ("wc -l a.py  # should be 300+ lines", "9000 a.py", "299 a.py"),
+    ("wc -l a.py  # must be under 500 lines", "499 a.py", "500 a.py"),
+    ("wc -l a.py  # no more than 500 lines", "500 a.py", "501 a.py"),
+    ("wc -l a.py  # should be ~2,088", "2100 a.py", "88 a.py"),
+    ("wc -l a.py  # Expected: ~600", "600 a.py", "1 a.py"),
+    ("wc -l a.py  # Expected line count: 600", "600 a.py", "1 a.py"),
+    ("wc -l a.py  # ~600 lines", "600 a.py", "1 a.py"),
+    ("wc -l a.py  # 600 lines", "600 a.py", "1 a.py"),
+    ("wc -l a.py  # Line count should be around 600", "600 a.py", "1 a.py"),
+    ("wc -l a.py  # → 600", "600 a.py", "1 a.py"),
+    ("# Should be ~400 lines\nwc -l a.py", "401 a.py", "1 a.py"),
+    ("# File length\nwc -l a.py\n# Should be ~400 lines", "401 a.py", "1 a.py"),
+    ("wc -l a.py b.py | tail -1  # Should be ~900 lines in total", "900 total", "1 total"),
+    ("cd src && wc -l a.py  # Should be ~600 lines", "600 a.py", "1 a.py"),
+    ("wc -l < a.py | tr -d ' '  # Should be ~600 lines", "600", "1"),
+    ("grep -c 'def ' a.py  # Should be 12", "12", "11"),
+    ("grep -c 'def ' a.py  # Should show 12 functions", "12", "13"),
+    ("cat a.py | grep -c TODO  # there should be 3 matches", "3", "4"),
+    ("ls src | wc -l  # Should be 6 files", "6", "7"),
+    ("python3 -c 'print(len(x))'  # Should print 5", "5", "6"),
+    ("jq '.items | length' a.json  # expected: 3", "3", "2"),
+    ("./count.sh  # Expected output: 42", "42", "41"),
+    ("./hello.sh  # Expected output: `hello, world`", "hello, world\n", "hello\n"),
+    ('./hello.sh  # Should output "hello"', "hello\n", "bye\n"),
+    ("grep -q x a.py && echo OK  # Should print OK", "OK\n", ""),
+    ("git status --porcelain  # Should be empty", "", " M a.py"),
+    ("./quiet.sh\n# Expected: No output (all is well)", "", "warning"),
+]
+REPORTED = [
+    "ls -la a.py  # Should be ~10 KB",
+    "wc -l a.py b.py  # Should be ~600 lines each",
+    "wc -l src/*.py  # Should be ~600 lines",
+    "pytest -q  # Should be 12 passed",
+    "python --version  # Should be 3.8+",
+    "time ./run.sh  # Should take ~5 seconds",
+    "cat a.py\n\n# Should be ~600 lines\n\nls",
+    "if true; then\n  wc -l a.py  # Should be ~600 lines\nfi",
+    "./tool --help  # Should output the usage text",
+    "grep -c a b.py\n# Should be 3\ngrep -c c d.py",
+]
+IGNORED = [
+    "# File should exist\ntest -f a.py",
+    "# Should contain TodoistAgent class\ngrep -q TodoistAgent a.py",
+    "# 1. Check the file\ntest -f a.py",
+    "# Count the 47 methods\ngrep -q x a.py",
+    "pytest -q  # Should pass",
+    "pytest -q  # Expected: PASS",
+    "# step 2 of 3\nls a.py",
+    "# Test basic instantiation (will fail on API call, but should import)\npython3 a.py",
+    "python3 -m http.server 8000 &  # port 8000",
+]
+
+
+@pytest.mark.parametrize(("script", "right", "wrong"), ENFORCED, ids=lambda text: text[:50])
+def test_a_number_in_words_binds(script: str, right: str, wrong: str) -> None:
+    commands, problems = split_commands(Fence("bash", f"{script}\n"))
+    assert problems == ()
+    assert [find_fault(command, Status(0), right.encode()) for command in commands] == [""]
+    assert find_fault(commands[0], Status(0), wrong.encode())
+
+
+@pytest.mark.parametrize("script", REPORTED)
+def test_a_number_that_cannot_be_enforced_is_reported(script: str) -> None:
+    commands, problems = split_commands(Fence("bash", f"{script}\n"))
+    assert [problem.code for problem in problems] == ["W414"]
+    assert all(command.expectations == () for command in commands)
+
+
+@pytest.mark.parametrize("script", IGNORED)
+def test_other_remarks_stay_remarks(script: str) -> None:
+    commands, problems = split_commands(Fence("bash", f"{script}\n"))
+    assert problems == ()
+    assert all(command.expectations == () for command in commands)
+
+
+@pytest.mark.parametrize("program", ["grep -c", "grep -rn", "rg"])
+def test_a_search_that_should_find_nothing_may_end_with_1(program: str) -> None:
+    wanted = "0" if "-c" in program else "empty"
+    commands, _ = split_commands(Fence("bash", f"{program} old a.py  # Should be {wanted}\n"))
+    nothing = b"0\n" if "-c" in program else b""
+    assert find_fault(commands[0], Status(1), nothing) == ""
+    assert find_fault(commands[0], Status(0), b"3: old\n")
+    assert find_fault(commands[0], Status(2), b"")
+
+
+def test_an_expect_comment_wins_over_words() -> None:
+    script = "wc -l a.py  # Should be ~600 lines\n# expect: output 5\nwc -l b.py  # about 9 lines\n"
+    commands, problems = split_commands(Fence("bash", script))
+    assert problems == ()
+    assert commands[1].expectations == (Expectation(ExpectationKind.NUMBER, 5),)
+
+
+SPEC = """# Mini-Task 1: Split
+
+**Files to Create**:
+- `src/base.py`
+{files}
+## Acceptance Criteria
+
+- [ ] {criterion}
+
+## Validation
+
+```bash
+{validation}
+```
+"""
+
+
+def spec_of(criterion: str, *, files: str = "", validation: str = "test -f src/base.py"):
+    text = SPEC.format(criterion=criterion, files=files, validation=validation)
+    return parse_file(text, path="x.md")
+
+
+@pytest.mark.parametrize(
+    ("criterion", "number", "tolerance"),
+    [("Line count is approximately 600 lines (±50)", 600, 50), ("Line count: ~480", 480, 48),
+     ("Line count is approximately 600 (±50)", 600, 50), ("The file has about 400 lines.", 400, 40),
+     ("`base.py` is ~400 lines long", 400, 40), ("File is 600 lines", 600, 60),
+     ("The new module holds between 350 and 450 lines", 400, 50)],
+)  # fmt: skip
+def test_a_length_in_the_criteria_is_a_command(criterion: str, number: int, tolerance: int) -> None:
+    found = spec_of(criterion)
+    assert found.diagnostics == ()
+    expectation = Expectation(ExpectationKind.NUMBER, number, tolerance)
+    first = found.specs[0].commands[0]
+    assert (first.text, first.expectations) == ("wc -l < src/base.py", (expectation,))
+
+
+def test_a_length_in_the_criteria_joins_the_command_that_counts() -> None:
+    found = spec_of("Line count is ~600 lines", validation="wc -l src/base.py")
+    assert [c.text for c in found.specs[0].commands] == ["wc -l src/base.py"]
+    assert found.specs[0].commands[0].expectations[0].number == 600
+    stated = spec_of("Line count is ~600 lines", validation="wc -l src/base.py  # ~700 lines")
+    assert [e.number for e in stated.specs[0].commands[0].expectations] == [700]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "files"),
+    [("Line count is ~600 lines", "- `src/other.py`\n"), ("Removes about 30 lines", ""),
+     ("`elsewhere.py` is ~400 lines", "")],
+)  # fmt: skip
+def test_a_length_of_no_one_file_is_reported(criterion: str, files: str) -> None:
+    found = spec_of(criterion, files=files)
+    assert [(d.line, d.code) for d in found.diagnostics] == [(8 + bool(files), "W414")]
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    ["Lines 10-20 are removed", "No function is over 50 lines", "Contains the methods listed above",
+     "file contains 3 lines of imports", "All 12 tests pass", "No blank lines at the end"],
+)  # fmt: skip
+def test_other_criteria_are_for_people(criterion: str) -> None:
+    found = spec_of(criterion)
+    assert found.diagnostics == ()
+    assert [c.text for c in found.specs[0].commands] == ["test -f src/base.py"]
+
+
+@given(
+    number=st.integers(1, 9_999),
+    about=st.sampled_from(["~", "about ", "approximately ", "around ", "roughly ", "≈"]),
+    intro=st.sampled_from(["Should be ", "should have ", "Expected: ", "Expect ", "Must be ", ""]),
+    tolerance=st.one_of(st.none(), st.integers(0, 500)),
+    off=st.integers(-2_000, 2_000),
+)
+def test_an_approximate_number_of_lines_is_judged_by_its_tolerance(
+    number: int, about: str, intro: str, tolerance: int | None, off: int
+) -> None:
+    margin = "" if tolerance is None else f" (±{tolerance})"
+    script = f"wc -l a.py  # {intro}{about}{number:,} lines{margin}\n"
+    commands, problems = split_commands(Fence("bash", script))
+    assert problems == ()
+    allowed = max(1, -(-number // 10)) if tolerance is None else tolerance
+    printed = max(0, number + off)
+    fault = find_fault(commands[0], Status(0), f"{printed} a.py\n".encode())
+    assert (fault == "") is (abs(printed - number) <= allowed)
+
+
+@given(
+    st.builds(
+        Expectation,
+        kind=st.sampled_from(
+            [ExpectationKind.NUMBER, ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST]
+        ),
+        number=st.integers(0, 10**6),
+    )
+    | st.builds(Expectation, kind=st.just(ExpectationKind.EXIT), number=st.integers(0, 255))
+    | st.builds(Expectation, kind=st.just(ExpectationKind.CONTAINS), text=st.text(min_size=1))
+    | st.builds(
+        Expectation,
+        kind=st.just(ExpectationKind.NUMBER),
+        number=st.integers(0, 10**6),
+        tolerance=st.integers(0, 99),
+    )
+)
+def test_what_the_prompt_says_of_an_expectation_is_its_own_form(expectation: Expectation) -> None:
+    assert parse_expectation(render_expectation(expectation)) == expectation
+
+
+def test_a_command_without_remarks_is_as_before() -> None:
+    assert split_commands(Fence("bash", "wc -l a.py\n"))[0] == (Command("wc -l a.py"),)

@@ -1,0 +1,179 @@
+"""What the first number that a command prints stands for, and whether an expectation in words can be enforced on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Command, Expectation, ExpectationKind
+from minitask.spec.remarks import Remark, with_default_tolerance
+from minitask.spec.weakness import plain_words, read_pipelines, read_words
+
+_SILENT = frozenset(
+    {"test", "[", "[[", "cd", "pushd", "popd", "true", ":", "mkdir", "touch", "cp", "mv", "rm"}
+    | {"export", "set", "cmp", "source", "."}
+)
+_SHOWN = frozenset({"ls", "cat", "head", "tail", "git", "file", "stat", "du", "echo", "printf"})
+_SELECTORS = frozenset({"awk", "tr", "cut", "xargs", "tail", "head", "sed", "cat", "sort", "uniq"})
+_GREPS = frozenset({"grep", "egrep", "fgrep", "rg"})
+_PRINTERS = frozenset({"python", "python3", "node", "ruby", "perl", "php", "jq", "awk"})
+_RUNNERS = frozenset(
+    {
+        "pytest",
+        "npm",
+        "npx",
+        "yarn",
+        "pnpm",
+        "jest",
+        "vitest",
+        "cargo",
+        "go",
+        "make",
+        "tox",
+        "mypy",
+        "ruff",
+    }
+)
+_GLOB = lazy_pattern(r"[*?\[{$]")
+
+
+class Counts(StrEnum):
+    """What the first number that a command prints stands for."""
+
+    LINES = "lines"
+    WORDS = "words"
+    BYTES = "bytes"
+    CHARACTERS = "characters"
+    ANYTHING = "anything"
+    UNKNOWN = "unknown"
+    OTHER = "other"
+    SILENCE = "silence"
+
+
+_FLAGS = {"l": Counts.LINES, "w": Counts.WORDS, "c": Counts.BYTES, "m": Counts.CHARACTERS}
+_LINE_WORDS = {"line", "lines", "loc", "sloc", "long", "total"}
+_UNITS = {
+    Counts.LINES: _LINE_WORDS,
+    Counts.WORDS: {"word", "words"},
+    Counts.BYTES: {"byte", "bytes", "character", "characters", "chars"},
+    Counts.CHARACTERS: {"character", "characters", "chars"},
+}
+_MEASURE_WORDS = "kb mb gb kib mib gib ms s sec secs seconds min mins minutes hours percent px em"
+_MEASURES = frozenset(_MEASURE_WORDS.split())
+_FILLERS = "after before in for since and or if now with because as when not at on total"
+_SMALL_WORDS = frozenset(_FILLERS.split())
+
+
+def counts(command: Command) -> Counts:
+    """Return what the first number of the command's output stands for."""
+    words = read_words(command.text)
+    if not words:
+        return Counts.UNKNOWN
+    found = [_counts(parts) for parts, _ in read_pipelines(words)]
+    speaking = [kind for kind in found if kind is not Counts.SILENCE]
+    if not speaking:
+        return Counts.SILENCE
+    return speaking[0] if len(speaking) == 1 else Counts.OTHER
+
+
+def _counts(parts: list[list[str]]) -> Counts:
+    """Return what the number of a pipeline counts, by its last stage that does not only select."""
+    stages = [plain_words(part)[0] for part in parts]
+    selects_last = False
+    while len(stages) > 1 and stages[-1] and stages[-1][0] in _SELECTORS:
+        selects_last = selects_last or stages[-1][0] == "tail"
+        stages.pop()
+    words = stages[-1]
+    if words[:1] == ["!"]:
+        words = words[1:]
+    if not words or words[0] in _SILENT:
+        return Counts.SILENCE
+    piped = len(stages) > 1
+    if words[0] == "wc":
+        return _wc(words, piped=piped, totals=selects_last)
+    if words[0] in _GREPS:
+        return _grep(words, piped=piped)
+    if words[0] in _PRINTERS:
+        return _printer(words)
+    if words[0] in _RUNNERS:
+        return Counts.OTHER
+    if words[0] == "echo" and "$" in " ".join(words):
+        return Counts.UNKNOWN
+    return Counts.OTHER if words[0] in _SHOWN else Counts.UNKNOWN
+
+
+def _printer(words: list[str]) -> Counts:
+    if "-m" in words:
+        return Counts.OTHER
+    text = " ".join(words)
+    prints = words[0] == "jq" or "print" in text or "log(" in text or "puts" in text
+    return Counts.ANYTHING if prints else Counts.UNKNOWN
+
+
+def _wc(words: list[str], *, piped: bool, totals: bool) -> Counts:
+    letters = "".join(word[1:] for word in words[1:] if word.startswith("-") and word[1:2] != "-")
+    letters += "".join(word[2:3].replace("b", "c") for word in words[1:] if word.startswith("--"))
+    files = [word for word in words[1:] if not word.startswith("-")]
+    one_number = len(files) < 2 and not any(_GLOB.search(name) for name in files)
+    if len(set(letters)) != 1 or letters[0] not in _FLAGS or not (one_number or totals):
+        return Counts.OTHER
+    return Counts.ANYTHING if piped and letters[0] == "l" else _FLAGS[letters[0]]
+
+
+def _grep(words: list[str], *, piped: bool) -> Counts:
+    short = "".join(word[1:] for word in words[1:] if word.startswith("-") and word[1:2] != "-")
+    if "q" in short or {"--quiet", "--silent"}.intersection(words):
+        return Counts.SILENCE
+    if "c" not in short and "--count" not in words:
+        return Counts.OTHER
+    files = [word for word in words[1:] if not word.startswith("-")][1:]
+    many = len(files) > 1 or "r" in short.lower() or any(_GLOB.search(name) for name in files)
+    return Counts.OTHER if many or (not files and not piped) else Counts.ANYTHING
+
+
+def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
+    """Return the expectations that a remark puts on a command; none where it cannot be enforced on this one."""
+    expectation = remark.expectation
+    if expectation is None:
+        return ()
+    kind = counts(command)
+    if expectation.kind is ExpectationKind.EXIT:
+        return (expectation,)
+    if expectation.kind in {ExpectationKind.CONTAINS, ExpectationKind.NO_OUTPUT}:
+        return _on_output(command, expectation, kind)
+    if not _fits(kind, remark):
+        return ()
+    if remark.plain and kind is Counts.LINES:
+        expectation = with_default_tolerance(expectation)
+    return (expectation, *_exits(command, expectation))
+
+
+def _on_output(command: Command, expectation: Expectation, kind: Counts) -> tuple[Expectation, ...]:
+    if expectation.kind is ExpectationKind.NO_OUTPUT:
+        return (expectation, *_exits(command, replace(expectation, number=0)))
+    return () if kind is Counts.SILENCE else (expectation,)
+
+
+def _exits(command: Command, expectation: Expectation) -> tuple[Expectation, ...]:
+    """Return the exit codes that go with an expected zero: a search that finds nothing ends with 1."""
+    words = read_words(command.text)
+    pipelines = read_pipelines(words) if words else []
+    last = plain_words(pipelines[-1][0][-1])[0] if pipelines else []
+    may_be_zero = expectation.number - expectation.tolerance <= 0
+    if may_be_zero and last and last[0] in _GREPS | {"pgrep"}:
+        return tuple(Expectation(ExpectationKind.EXIT, code) for code in (0, 1))
+    return ()
+
+
+def _fits(kind: Counts, remark: Remark) -> bool:
+    unit = "" if remark.unit in _SMALL_WORDS else remark.unit
+    if unit in _MEASURES or kind in {Counts.OTHER, Counts.SILENCE}:
+        return False
+    if kind is Counts.UNKNOWN:
+        if remark.tail:
+            return False
+        return not unit and remark.bare and not remark.returns
+    if kind is Counts.ANYTHING:
+        return True
+    return not unit or unit in _UNITS[kind]

@@ -1,0 +1,283 @@
+"""Expectations in plain words: `# Should be ~600 lines`, `# Expected output: "3 passed"`, `Line count is about 480`.
+
+Only what can be read in one way is enforced. A remark that states a number in any other way is reported, so that nobody
+believes that it is checked.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Expectation, ExpectationKind
+from minitask.values import dataclass
+
+DEFAULT_TOLERANCE = 10
+"""Percent that an approximate number may be off, where the remark states no tolerance."""
+
+LINE_UNITS = frozenset({"line", "lines", "loc", "sloc"})
+_DIGITS = 12
+_LONGEST = 300
+_SIGNS = (
+    "should must shall need ought expect desired target wanted correct output print return give result count total"
+    " lines exit ~ ≈ ∼ < > ≤ ≥ → == about approx around roughly least most than exactly between"
+)
+_WORDS = tuple(_SIGNS.split())
+_SUBJECT = r"(?:[A-Za-z`'\"][^.;:#]{0,60}?[\s(]+)?"
+_INTRO = lazy_pattern(
+    r"(?P<modal>"
+    + _SUBJECT
+    + r"(?:should|must|shall|ought\s+to|needs?\s+to)\s+(?:all\s+|both\s+|each\s+|now\s+|still\s+)?"
+    r"(?P<verb>be|equal|print|output|show|display|say|see|return|give|yield|report|count|have|contain|list|read|total)s?\b"
+    r"(?:\s+(?:is|of|that|be)\b)?\s*:?)\s*"
+    r"|(?P<expected>(?:expect(?:ed|s|ing)?|desired|target|wanted|correct)"
+    r"(?:\s+(?P<what>output|result|value|count|number\s+of\s+lines|number|size|length|line\s+count|lines?|total))?"
+    r"\s*(?:is\b|to\s+be\b|of\b|:|=|[-=]+>|→)?)\s*"
+    r"|(?P<output>(?:outputs?|prints?|returns?|gives?|result|line\s+count|count|total|lines)\s*"
+    r"(?:is\b|:|=|(?=[~≈]))|[-=]+>|→|==)\s*"
+    r"|(?P<approximate>(?=[~≈∼<>≤≥]|(?:about|approx|around|roughly|at\s+(?:least|most)|exactly|between"
+    r"|no\s+(?:more|less|fewer)\s+than)\b))",
+    re.IGNORECASE,
+)
+_PRINTED = frozenset({"print", "output", "say", "display"})
+_ABOUT = r"(?:~|≈|∼|about|approximately|approx\.?|around|roughly|circa|ca\.?|close\s+to|nearly|some|or\s+so)"
+_NUMBER = r"[0-9]{1,3}(?:[,_][0-9]{3})+|[0-9]+"
+_LOWER = r"at\s+least|(?:a\s+)?minimum(?:\s+of)?|min\.?|not?\s+(?:less|fewer)\s+than|>=|≥|=>"
+_UPPER = (
+    r"at\s+most|(?:a\s+)?maximum(?:\s+of)?|max\.?|not?\s+(?:more|longer)\s+than|up\s+to|within|<=|≤"
+)
+_ABOVE = r"more\s+than|greater\s+than|longer\s+than|over|above|>"
+_BELOW = r"less\s+than|fewer\s+than|shorter\s+than|under|below|<"
+_TOLERANCE = (
+    r"\s*[(,]?\s*(?:±|\+\s*/\s*-|\+-|plus\s+or\s+minus|give\s+or\s+take)\s*"
+    r"(?P<tolerance>[0-9][0-9,]*)\s*(?P<percent>%|percent\b)?(?:\s*lines?\b)?\s*\)?"
+)
+_QUANTITY = lazy_pattern(
+    r"(?:a\s+total\s+of\s+|equal\s+to\s+|exactly\s+equal\s+to\s+)?"
+    rf"(?:(?P<exact>exactly|precisely|=+)\s*)?(?:(?P<about>{_ABOUT})\s*)?"
+    rf"(?:(?P<lower>{_LOWER})|(?P<upper>{_UPPER})|(?P<above>{_ABOVE})|(?P<below>{_BELOW}))?\s*"
+    rf"(?P<between>between\s+)?(?:(?P<about2>{_ABOUT})\s*)?(?P<number>{_NUMBER})"
+    rf"(?:\s*(?:[-–—]|\bto\b|\band\b|\bor\b)\s*~?(?P<high>{_NUMBER})(?![0-9.,-]*[0-9]))?"
+    r"(?P<plus>\s*\+(?!\s*/?\s*-))?"
+    rf"(?:{_TOLERANCE})?"
+    r"(?![0-9]|[.,:/-][0-9]|\s*%|[A-Za-z]?[A-Za-z0-9]*[0-9]|-[A-Za-z])"
+    r"(?:\s*(?P<unit>[A-Za-z][A-Za-z]*))?"
+    r"(?P<more>\s+or\s+(?:more|above|longer|greater|fewer|less|below|shorter)\b)?"
+    rf"(?:{_TOLERANCE.replace('<tolerance>', '<tolerance2>').replace('<percent>', '<percent2>')})?"
+    r"(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_QUOTED = lazy_pattern(
+    r"(?:`(?P<code>[^`]+)`|\"(?P<double>[^\"]+)\"|'(?P<single>[^']+)'|“(?P<curly>[^”]+)”)"
+)
+_NOTHING = lazy_pattern(
+    r"(?:no\s+(?:output|results?|matches|lines|hits)|nothing|empty|blank|none)\b(?:\s*[(,;.].*|\s+if\b.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_LITERAL = lazy_pattern(r"[^\s(),;]{1,60}[.]?")
+_WORD_ONLY = lazy_pattern(r"[a-z]+")
+_EXIT = lazy_pattern(
+    r".{0,60}?\b(?:exits?|exit\s+(?:code|status)|return\s+(?:code|status))\s*(?:code|status)?\s*"
+    r"(?:should\s+be|is|of|with|:|=)?\s*(?:code|status)?\s*(?P<code>[0-9]{1,3})\b(?![.0-9]).{0,60}",
+    re.IGNORECASE | re.DOTALL,
+)
+_ANY_NUMBER = lazy_pattern(r"(?<![\w.-])[0-9]")
+_MODAL = lazy_pattern(r"\b(?:should|must|shall|expect(?:ed|s)?)\b|^\s*(?:~|≈|=+>|→)", re.IGNORECASE)
+_NO_NUMBER_VERB = lazy_pattern(
+    r"\b(?:should|must|shall)\s+(?:exist|pass|succeed|fail|work|compile|import)\b", re.IGNORECASE
+)
+_FILE_LENGTH = lazy_pattern(
+    r"(?P<subject>(?:the\s+|a\s+|its\s+|total\s+|final\s+|new\s+|resulting\s+|each\s+|module\s+)*"
+    r"(?:line\s+count|number\s+of\s+lines|file\s+(?:length|size)|file|module|length|size|total|it|`[^`]+`|[\w./-]+\.\w+)"
+    r"(?:\s+(?:of|for|in)\s+(?:the\s+)?(?:file|module|`[^`]+`|[\w./-]+\.\w+))?)\s*"
+    r"(?::|=|is\b|are\b|has\b|have\b|holds\b|contains\b|should\s+(?:be|have|contain)\b|must\s+(?:be|have)\b|stays\b|be\b)?"
+    r"(?:\s+(?:between\s+)?(?:kept\s+)?)?\s*(?P<quantity>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_LENGTH_WORDS = lazy_pattern(
+    rf"\bline\s+count\b|(?:{_ABOUT})\s*(?:{_NUMBER})(?:\s*[-–]\s*(?:{_NUMBER}))?\s+lines\b",
+    re.IGNORECASE,
+)
+_AFTER_LENGTH = lazy_pattern(
+    r"\s*(?:long|of\s+code|in\s+(?:total|all|length)|total|each)?\s*(?:\([^()]*\))?[.;,]?\s*",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a comment or a criterion expects in plain words.
+
+    `unit` is the word behind the number, in lower case; `bare` says that the remark is nothing but the expectation;
+    `below` that its wording usually follows the command; `plain` that the number stands alone, neither approximate nor
+    exact; `tail` that it counts only behind a command that prints a count. A remark without an expectation states a
+    number, or an output, that cannot be enforced.
+    """
+
+    expectation: Expectation | None
+    unit: str = ""
+    bare: bool = False
+    returns: bool = False
+    about_output: bool = False
+    below: bool = False
+    plain: bool = False
+    tail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its bounds; `unit` is the word behind it, `rest` the text after that."""
+
+    expectation: Expectation
+    unit: str
+    rest: str
+    plain: bool = False
+
+
+def _may_expect(said: str) -> bool:
+    """Whether a closer look is worth its patterns."""
+    lowered = said.casefold()
+    return said[0].isdigit() or any(word in lowered for word in _WORDS)
+
+
+def parse_remark(text: str) -> Remark | None:
+    """Return what a comment expects; None where it expects nothing of the kind."""
+    said = re.sub(r"\bzero\b", "0", text.strip().lstrip("#").strip(), flags=re.IGNORECASE)
+    if not said or len(said) > _LONGEST or not _may_expect(said) or _NO_NUMBER_VERB.search(said):
+        return None
+    exit_code = _EXIT.fullmatch(said)
+    if exit_code and _MODAL.search(said):
+        number = int(exit_code["code"])
+        return (
+            Remark(Expectation(ExpectationKind.EXIT, number), bare=True) if number < 256 else None
+        )
+    intro = _INTRO.match(said)
+    if intro is None:
+        return _bare_number(said) or _unread(said)
+    return _introduced(intro, said[intro.end() :].strip()) or _unread(said)
+
+
+def _bare_number(said: str) -> Remark | None:
+    """A remark that is nothing but a number, as in `wc -l a.py  # 600 lines`."""
+    quantity = parse_quantity(said)
+    if quantity is None or quantity.rest.strip(" .") or quantity.unit not in {"", *LINE_UNITS}:
+        return None
+    return Remark(quantity.expectation, quantity.unit, bare=True, plain=quantity.plain, tail=True)
+
+
+def _unread(said: str) -> Remark | None:
+    """A remark that cannot be enforced, where it has a number and the words of an expectation."""
+    stated = _MODAL.search(said) and _ANY_NUMBER.search(said)
+    return Remark(None) if stated else None
+
+
+def _introduced(intro: re.Match[str], rest: str) -> Remark | None:
+    verb = (intro["verb"] or "").casefold()
+    below = intro["modal"] is None
+    quantity = parse_quantity(rest)
+    if quantity is not None:
+        return Remark(
+            quantity.expectation,
+            quantity.unit,
+            bare=not quantity.rest.strip(" .;,)"),
+            returns=verb == "return",
+            below=below,
+            plain=quantity.plain,
+        )
+    if verb in {"have", "contain", "list", "count"}:
+        return None
+    if _NOTHING.fullmatch(rest):
+        return Remark(Expectation(ExpectationKind.NO_OUTPUT), bare=True, below=below)
+    printed = verb in _PRINTED or (intro["what"] or "").casefold() == "output"
+    printed = printed or (intro["output"] or "").casefold().startswith(("output", "print"))
+    quoted = _QUOTED.match(rest)
+    if quoted and (printed or intro["output"] or verb in {"show", "see", "return", "give", "be"}):
+        text = next(group for group in quoted.groups() if group is not None)
+        return Remark(_contains(text), bare=True, below=below)
+    if (
+        printed
+        and _LITERAL.fullmatch(rest)
+        and (rest[-1:] == ":" or not _WORD_ONLY.fullmatch(rest))
+    ):
+        return Remark(_contains(rest.rstrip(".")), bare=True, below=below)
+    return Remark(None, about_output=True, below=below) if printed and rest else None
+
+
+def _contains(text: str) -> Expectation:
+    return Expectation(ExpectationKind.CONTAINS, text=text)
+
+
+def parse_quantity(text: str) -> Quantity | None:
+    """Return the number that a text such as `~600 lines (±50)` begins with."""
+    match = _QUANTITY.match(text)
+    if match is None or len(match["number"]) > _DIGITS or len(match["high"] or "") > _DIGITS:
+        return None
+    unit = (match["unit"] or "").casefold()
+    low = _integer(match["number"])
+    high = _integer(match["high"]) if match["high"] else low
+    if unit in {"k", "m"} or high < low:
+        return None
+    bound = _bound(match, low)
+    if bound is not None:
+        return Quantity(bound, unit, match["rest"])
+    tolerance = _tolerance(match, low=low, high=high)
+    expectation = Expectation(ExpectationKind.NUMBER, (low + high + 1) // 2, tolerance)
+    stated = ("tolerance", "tolerance2", "exact", "about", "about2", "high", "between")
+    return Quantity(expectation, unit, match["rest"], plain=not any(match[key] for key in stated))
+
+
+def with_default_tolerance(expectation: Expectation) -> Expectation:
+    """Return the expectation of a number of lines for which no tolerance is stated."""
+    return replace(expectation, tolerance=expectation.number * DEFAULT_TOLERANCE // 100)
+
+
+def _bound(match: re.Match[str], number: int) -> Expectation | None:
+    """Return the one-sided expectation, such as `at least 5`, if it is one."""
+    more = (match["more"] or "").casefold()
+    if match["lower"] or match["plus"] or more.endswith(("more", "above", "longer", "greater")):
+        return Expectation(ExpectationKind.AT_LEAST, number)
+    if match["upper"] or more:
+        return Expectation(ExpectationKind.AT_MOST, number)
+    if match["above"]:
+        return Expectation(ExpectationKind.AT_LEAST, number + 1)
+    if match["below"]:
+        return Expectation(ExpectationKind.AT_MOST, number - 1)
+    return None
+
+
+def _tolerance(match: re.Match[str], *, low: int, high: int) -> int:
+    """Return how far the number may be off: what is stated, a tenth of an approximate number, or nothing."""
+    half = (high - low + 1) // 2
+    stated = match["tolerance"] or match["tolerance2"]
+    if stated:
+        number = _integer(stated)
+        percent = match["percent"] or match["percent2"]
+        return half + (high * number // 100 if percent else number)
+    if match["exact"] or not (match["about"] or match["about2"]):
+        return half
+    return half + max(1, -(-high * DEFAULT_TOLERANCE // 100))
+
+
+def _integer(digits: str) -> int:
+    return int(digits.replace(",", "").replace("_", ""))
+
+
+def parse_length(criterion: str) -> tuple[str, Expectation | None] | None:
+    """Return the subject and the expectation of a criterion on a file's length; None for any other criterion.
+
+    The expectation is None where the criterion speaks of a number of lines in a way that cannot be read.
+    """
+    lowered = criterion.casefold()
+    if "[" in criterion or ("line" not in lowered and "length" not in lowered):
+        return None
+    match = _FILE_LENGTH.match(criterion.strip().removeprefix("**").strip())
+    quantity = parse_quantity(match["quantity"].strip()) if match else None
+    if match and quantity:
+        subject = match["subject"]
+        is_count = "count" in subject.casefold() or "number" in subject.casefold()
+        is_length = quantity.unit in LINE_UNITS or (is_count and not quantity.unit)
+        if is_length and _AFTER_LENGTH.fullmatch(quantity.rest):
+            wanted = quantity.expectation
+            return subject, with_default_tolerance(wanted) if quantity.plain else wanted
+    return ("", None) if _LENGTH_WORDS.search(criterion) else None

@@ -1,0 +1,114 @@
+"""Remarks in plain words joined to the commands that they speak of: `wc -l f  # Should be ~600 lines`.
+
+A remark behind a command speaks of that command, one on a line of its own of the command directly above or below it.
+Where both are there, the one that prints such a number counts; where that does not tell, the remark is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from minitask.spec.bash import Part
+from minitask.spec.counting import enforceable
+from minitask.spec.expectations import find_expectation_text
+from minitask.spec.model import Command, Expectation, ExpectationKind, Severity
+from minitask.spec.problems import Problem
+from minitask.spec.remarks import Remark, parse_remark
+
+_OUTPUT_KINDS = frozenset(
+    {
+        ExpectationKind.NUMBER,
+        ExpectationKind.AT_LEAST,
+        ExpectationKind.AT_MOST,
+        ExpectationKind.CONTAINS,
+        ExpectationKind.NO_OUTPUT,
+    }
+)
+
+
+def apply_remarks(
+    parts: Sequence[Part], commands: Sequence[Command], *, offset: int
+) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
+    """Return the commands with what the comments among `parts` expect of them, and a problem for each unread remark."""
+    found = list(commands)
+    stated = [_states_output(command) for command in commands]
+    problems = []
+    for place, part in enumerate(parts):
+        problems += [unread(part.first + offset, text, inner) for text, inner in _inner(part)]
+        remark = _remark(part)
+        if remark is None:
+            continue
+        near = list(_near(parts, place, remark))
+        fits = [(index, wanted) for index in near if (wanted := enforceable(found[index], remark))]
+        if any(stated[index] for index in near):
+            continue  # an `# expect:` comment says it already
+        if len(fits) == 1 or (fits and remark.below):
+            index, wanted = fits[0]
+            found[index] = _with(found[index], wanted)
+        elif not remark.tail:
+            problems.append(unread(part.first + offset, part.text, remark))
+    return tuple(found), tuple(problems)
+
+
+def unread(line: int, text: str, remark: Remark) -> Problem:
+    """Return the warning about an expectation in words that is not enforced."""
+    said = " ".join(text.strip().lstrip("#").split())
+    said = said if len(said) <= 60 else f"{said[:59]}…"
+    what = "an output" if remark.about_output else "a number"
+    return Problem(
+        line,
+        "W414",
+        f"`{said}` states {what} that no command is held to",
+        'write it as `# expect: output ~600 ±60` (or `contains "…"`, `exit N`) behind the command that prints it',
+        Severity.WARNING,
+    )
+
+
+def _remark(part: Part) -> Remark | None:
+    if not part.is_comment or find_expectation_text(part.text) is not None:
+        return None
+    return parse_remark(part.text)
+
+
+def _inner(part: Part) -> Iterator[tuple[str, Remark]]:
+    """The remarks inside a compound command, which print more than one number or none."""
+    for text in part.inner:
+        remark = None if find_expectation_text(text) is not None else parse_remark(text)
+        if remark is not None and not remark.tail:
+            yield text, remark
+
+
+def _states_output(command: Command) -> bool:
+    return any(item.kind in _OUTPUT_KINDS for item in command.expectations)
+
+
+def _with(command: Command, wanted: Sequence[Expectation]) -> Command:
+    exits = any(item.kind is ExpectationKind.EXIT for item in command.expectations)
+    more = [item for item in wanted if not (exits and item.kind is ExpectationKind.EXIT)]
+    return replace(command, expectations=(*command.expectations, *more))
+
+
+def _near(parts: Sequence[Part], place: int, remark: Remark) -> Iterator[int]:
+    """The indices of the commands that a comment may speak of; the likelier one first."""
+    part = parts[place]
+    indices = [index for index, other in enumerate(parts) if not other.is_comment]
+    above = next((i for i in range(place - 1, -1, -1) if not parts[i].is_comment), None)
+    under = next((i for i in range(place + 1, len(parts)) if not parts[i].is_comment), None)
+    if above is not None and parts[above].last == part.first:
+        yield indices.index(above)
+        return
+    if remark.tail:
+        return
+    found = []
+    if under is not None and _joins(parts, place, under):
+        found.append(indices.index(under))
+    if above is not None and _joins(parts, above, place):
+        found.append(indices.index(above))
+    yield from reversed(found) if remark.below else found
+
+
+def _joins(parts: Sequence[Part], first: int, last: int) -> bool:
+    """Whether nothing but comments, and no blank line, is between two parts."""
+    rows = range(first, last)
+    return all(parts[row + 1].first - parts[row].last <= 1 for row in rows)
