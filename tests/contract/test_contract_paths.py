@@ -108,7 +108,7 @@ def test_a_listed_path_is_meant_byte_for_byte(world: World) -> None:
 @pytest.mark.parametrize(
     "extra", ["unlisted.txt", ".github/workflows/ci.yml", "mini-projects/p/01-b.md"]
 )
-def test_a_models_reply_that_writes_an_unlisted_file_is_refused_with_its_cost_on_record(
+def test_a_models_reply_that_writes_an_unlisted_file_goes_back_once_then_fails_with_its_cost_on_record(
     world: World, extra: str
 ) -> None:
     reply = f"```text path=b.txt\nb\n```\n\n```text path={extra}\nevil\n```\n"
@@ -118,15 +118,15 @@ def test_a_models_reply_that_writes_an_unlisted_file_is_refused_with_its_cost_on
         tip = world.tip()
         outcome = world.exec("p/01-b")
         requests = len(server.requests)
-    assert (outcome.code, outcome.json["verdict"]) == (1, "refused"), outcome.text
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed"), outcome.text
     assert extra in outcome.json["reason"]
     assert world.tip() == tip
     assert world.git("status", "--porcelain") == ""
     (record,) = world.records("p/01-b")
-    assert requests >= 1
+    assert requests == 2
     assert record["attempt"]["usage"]["requests"] == requests
     assert float(record["attempt"]["cost_usd"]) == pytest.approx(0.0014 * requests)
-    assert record["attempt"]["verdict"] == "refused"
+    assert record["attempt"]["verdict"] == "failed"
     assert record["attempt"]["gate"] == "scope"
 
 

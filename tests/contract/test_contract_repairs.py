@@ -112,16 +112,17 @@ def test_a_malformed_second_reply_fails_with_both_paid(world: World) -> None:
     assert sum(each["usage"]["requests"] for each in attempts(world)) == requests
 
 
-def test_a_change_out_of_scope_is_refused_and_not_repaired(world: World) -> None:
+def test_a_reply_out_of_scope_goes_back_once_with_the_list_and_then_fails(world: World) -> None:
     stray = GOOD + "\n```text path=c.txt\nc\n```\n"
     with scripted_server(lambda request: stray) as server:
         prepare(world, server.base_url)
         outcome = world.exec("p/01-b")
-        assert len(server.requests) == 1
-    assert (outcome.code, outcome.json["verdict"]) == (1, "refused"), outcome.text
+        _, second = server.requests
+    assert "b.txt" in second.json["messages"][3]["content"].partition("hint")[2]
+    assert (outcome.code, outcome.json["verdict"]) == (1, "failed"), outcome.text
     assert "c.txt" in outcome.json["reason"]
     (attempt,) = attempts(world)
-    assert (attempt["gate"], Decimal(attempt["cost_usd"])) == ("scope", COST)
+    assert (attempt["gate"], Decimal(attempt["cost_usd"])) == ("scope", 2 * COST)
     assert not world.has("b.txt")
 
 

@@ -53,3 +53,7 @@ class RefusedError(MinitaskError):
 
 class EditError(MinitaskError):
     """An edit script that cannot be applied exactly; fit to be sent back to its author."""
+
+
+class UnlistedError(EditError):
+    """An edit of a file that the task does not list."""

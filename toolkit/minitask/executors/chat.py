@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from minitask.edits.apply import apply_script
-from minitask.edits.grammar import parse_script
-from minitask.errors import BudgetError, EditError, MachineError
+from minitask.edits.reply.landing import check_characters
+from minitask.edits.reply.read import changes_of
+from minitask.edits.reply.thoughts import answer_of
+from minitask.errors import BudgetError, EditError, MachineError, UnlistedError
 from minitask.executors.advice import UNREADABLE, Advice, Check, Question, as_edit_error
+from minitask.executors.asked import request_of
 from minitask.executors.model import ExecutorFailure, FailureKind, Meter, Order, Settle, Work
 from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.tokens import estimate_tokens
-from minitask.spec.markdown import find_fences
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
-    from minitask.edits.model import Change, Reader
-    from minitask.spec.model import Fence
+    from minitask.edits.model import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,6 @@ class ChatReply:
     throttled: int = 0
 
 
-_END = "END-OF-REPLY"
 _MORE_ROOM = 4
 """How many times the limit a reply gets that was cut off at it."""
 DEFAULT_OUTPUT_TOKENS = 8_192
@@ -97,10 +96,11 @@ def converse(order: Order, ask: Ask, *, repairs: int) -> Work:
     once. Raises `ExecutorFailure`, whose usage covers every round.
     """
     changes: tuple[Change, ...] = ()
+    request = request_of(order)
 
     def check(text: str) -> None:
         nonlocal changes
-        changes = changes_of(text, read=order.read)
+        changes = changes_of(text, request)
 
     talk = _Talk(order, ask, opening(order), order.max_output_tokens)
     reply = talk.usable_reply(check, repairs=repairs)
@@ -123,9 +123,9 @@ def confer(question: Question, ask: Ask, *, repairs: int, check: Check) -> Advic
     """
     messages = (Message("system", question.system), Message("user", question.prompt))
     talk = _Talk(question, ask, messages, question.max_output_tokens)
-    reply = talk.usable_reply(lambda text: check(without_thoughts(text)), repairs=repairs)
+    reply = talk.usable_reply(lambda text: check(answer_of(text)), repairs=repairs)
     return Advice(
-        without_thoughts(reply.text).strip(),
+        answer_of(reply.text).strip(),
         talk.spent,
         served=reply.served,
         malformed=talk.malformed,
@@ -151,6 +151,7 @@ class _Talk:
         while True:
             reply = self.next_reply()
             try:
+                check_characters(reply.text)
                 check(reply.text)
             except (EditError, *UNREADABLE) as error:
                 self.malformed += 1
@@ -204,55 +205,15 @@ class _Talk:
             raise self.failure(failure) from None
 
 
-def changes_of(reply: str, *, read: Reader) -> tuple[Change, ...]:
-    """The change that a reply's edit script makes; raises `EditError`, fit to be sent back."""
-    script = parse_script(_closed_fences(reply), lead_paths=True, source="reply")
-    if not script.edits:
-        raise EditError(
-            "the reply holds no edits",
-            hint="put each file in a fence with `path=…` in its info string",
-        )
-    changes = apply_script(script, read=read, locate=None, source="reply")
-    if not changes:
-        raise EditError(
-            "the reply changes nothing: the files hold all that it writes",
-            hint="reply with what is still to be done",
-        )
-    return changes
-
-
-def _closed_fences(reply: str) -> tuple[Fence, ...]:
-    """The reply's fences; one that nothing closes swallows what is put behind the reply.
-
-    Markdown itself lets such a fence run to the end, which would apply a reply that broke off.
-    """
-    fences = find_fences(f"{without_thoughts(reply)}\n\n{_END}\n")
-    if fences and fences[-1].content.endswith(f"{_END}\n"):
-        where = f"reply:{fences[-1].line}"
-        raise EditError("the last fence is never closed", hint="send all of it", where=where)
-    return fences
-
-
-def without_thoughts(reply: str) -> str:
-    """The reply without the `<think>` block that local reasoning models open with.
-
-    Its lines are kept, empty, so that messages still cite the reply's own line numbers.
-    """
-    start = reply.lstrip()
-    if not start.startswith("<think>") or "</think>" not in start:
-        return reply
-    thoughts, _, rest = reply.partition("</think>")
-    return "\n" * thoughts.count("\n") + rest
-
-
 def _repair_turns(reply: str, problem: str) -> Messages:
     return (Message("assistant", reply), Message("user", repair_prompt(problem)))
 
 
 def _malformed(error: EditError, *, reply: str) -> ExecutorFailure:
     message = f"{error.where}: {error.message}" if error.where else error.message
+    unlisted = isinstance(error, UnlistedError)
     return ExecutorFailure(
-        FailureKind.MALFORMED,
+        FailureKind.UNLISTED if unlisted else FailureKind.MALFORMED,
         f"the model's reply cannot be used: {message}",
         hint=error.hint,
         reply=reply,

@@ -100,7 +100,8 @@ class Order:
     came of an earlier attempt of somebody else's; `history` holds earlier replies to this very order, with what was
     wrong with them. `plan` is what somebody else thought out for it. `shared` is what all tasks of the project are
     told, `checks` the commands of the config that judge the result too, `context_tokens` how many the model takes, and
-    `token_scale` how many it counts for one of ours.
+    `token_scale` how many it counts for one of ours. `root` is the repository's folder, below which absolute paths are
+    its files.
     """
 
     spec: Spec
@@ -120,6 +121,7 @@ class Order:
     token_scale: float = 1.0
     meter: Meter = field(default_factory=Unmetered)
     workplace: Workplace | None = None
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ class FailureKind(StrEnum):
     `PROMPT_CUT`: the server dropped a part of the prompt, so the model cannot be blamed. `STUCK`: an
     agent program ran out of its time. `MISSING`: the program is not installed. `BUDGET`: what is
     left does not pay for the next round. `OUT_OF_SCOPE`: what stands in the workspace is no change that
-    a task may make.
+    a task may make. `UNLISTED`: a reply names a file that the task does not list, though it was told the list.
     """
 
     TRANSPORT = "transport"
@@ -185,6 +187,7 @@ class FailureKind(StrEnum):
     MISSING = "missing"
     BUDGET = "budget"
     OUT_OF_SCOPE = "out of scope"
+    UNLISTED = "unlisted"
 
 
 _PROVIDER_FAILED = frozenset(

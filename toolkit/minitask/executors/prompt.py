@@ -159,7 +159,7 @@ def _shown(excerpt: Excerpt, order: Order) -> str:
     place = excerpt.path if excerpt.whole else f"{excerpt.path}:{excerpt.first_line}-{last}"
     if excerpt.ends_only and len(lines) > 2 * _END_LINES:
         return _ends(place, lines, excerpt.first_line)
-    numbered = order.reply_format is ReplyFormat.EDITS and _is_movable(excerpt, order.spec)
+    numbered = is_numbered(excerpt, order)
     shown = numbered_lines(lines, excerpt.first_line) if numbered else lines
     ticks = fence_of(excerpt.text)
     return "\n".join((f"{place}\n{ticks}", *shown, ticks))
@@ -172,6 +172,11 @@ def _ends(place: str, lines: Sequence[str], first_line: int) -> str:
     tail = numbered_lines(lines[-_END_LINES:], tail_line)
     ticks = fence_of("\n".join((*head, *tail)))
     return "\n".join((f"{place} (to be moved: its ends)\n{ticks}", *head, "…", *tail, ticks))
+
+
+def is_numbered(excerpt: Excerpt, order: Order) -> bool:
+    """Return whether numbers stand before the lines of an excerpt."""
+    return order.reply_format is ReplyFormat.EDITS and _is_movable(excerpt, order.spec)
 
 
 def _is_movable(excerpt: Excerpt, spec: Spec) -> bool:

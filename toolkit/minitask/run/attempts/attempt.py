@@ -227,6 +227,9 @@ def _fail(under: Undertaking, failure: ExecutorFailure) -> None:
     if failure.kind is FailureKind.OUT_OF_SCOPE:
         under.draft.fail(Verdict.REFUSED, "scope", str(failure))
         return
+    if failure.kind is FailureKind.UNLISTED:
+        under.draft.fail(Verdict.FAILED, "scope", str(failure))
+        return
     verdict = Verdict.FAILED if failure.exit_code == 1 else Verdict.ERROR
     under.draft.fail(verdict, "implement", f"{failure.kind}: {failure}")
 

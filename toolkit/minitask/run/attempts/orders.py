@@ -40,6 +40,7 @@ def make_order(engine: Engine, task: Task, anchor: Anchor, *, route: Route) -> O
         locate=anchor.locate,
         model=route.model,
         timeout_seconds=min(EXECUTOR_SECONDS, float(seconds)) if seconds else EXECUTOR_SECONDS,
+        root=str(engine.repository.top or ""),
     )
     return order if route.executor == SCRIPT else _for_model(engine, task, order, route)
 

@@ -1,0 +1,560 @@
+"""What a chat model's reply means: odd forms that are read, and those that go back with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from minitask.edits.reply.read import changes_of
+from minitask.edits.reply.request import Citation, ListedFile, Request
+from minitask.errors import EditError, UnlistedError
+from minitask.spec.model import FileAction, LineRange
+
+F = "```"
+CSS = "body {\n  color: red;\n}\n\nh1 {\n  margin: 0;\n}\n"
+BLUE = CSS.replace("red", "blue")
+HUNK = "@@ -1,3 +1,3 @@\n body {\n-  color: red;\n+  color: blue;\n }\n"
+EDIT, CREATE, DELETE, READ = (
+    FileAction.EDIT,
+    FileAction.CREATE,
+    FileAction.DELETE,
+    FileAction.READ,
+)
+
+
+def edited(path: str, **fields: Any) -> ListedFile:
+    """A file to edit that the prompt shows whole, with numbers."""
+    return ListedFile(path, EDIT, **{"whole": True, "numbered": True, **fields})
+
+
+def asked(*files: ListedFile, base: Mapping[str, str] | None = None, **fields: Any) -> Request:
+    """A request for these files on a base."""
+    return Request(files, (base or {}).get, **fields)
+
+
+CSS_TASK = asked(edited("a.css"), base={"a.css": CSS})
+NEW_TASK = asked(ListedFile("src/new.txt", CREATE))
+
+
+def read(reply: str, request: Request) -> dict[str, str | None]:
+    """The files that a reply makes, by path."""
+    return {change.path: change.content for change in changes_of(reply, request)}
+
+
+def error_of(reply: str, request: Request) -> str:
+    """What a reply goes back with."""
+    with pytest.raises(EditError) as caught:
+        changes_of(reply, request)
+    return str(caught.value)
+
+
+def whole(path: str, content: str, *, bar: str = F, info: str = "text") -> str:
+    """A whole file in a fence."""
+    return f"{bar}{info} path={path}\n{content}{bar}\n"
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        f"{F}text path=./src/new.txt",
+        f"{F}text path='src/new.txt'",
+        f"{F}text path=`src/new.txt`",
+        f"{F}text path=src/new.txt,",
+        f"{F}text path=src/new.txt:",
+        f"{F}text path=src\\new.txt",
+        f"{F}text path=a/src/new.txt",
+        f"{F}text path=b/src/new.txt",
+        f"{F}text path=/work/repo/src/new.txt",
+        f"{F}text path=/somewhere/else/src/new.txt",
+        f"{F}text path=C:\\repo\\src\\new.txt",
+        f"{F}text path=src/./new.txt",
+        f"{F}text {{path=src/new.txt}}",
+        f"{F}text:src/new.txt",
+        f"{F}src/new.txt",
+        f"{F}text src/new.txt",
+        f'{F}text title="src/new.txt"',
+        f'{F}text filename="./src/new.txt"',
+        f"{F}text file=src/new.txt",
+        f"**src/new.txt**\n\n{F}text",
+        f"**`src/new.txt`**:\n{F}",
+        f"### src/new.txt\n\n{F}text",
+        f"### `src/new.txt` (new file)\n\n{F}text",
+        f"File: src/new.txt\n{F}text",
+        f"**File:** `src/new.txt`\n\n{F}text",
+        f"1. `src/new.txt`:\n\n{F}text",
+        f"Here is the complete file `src/new.txt`:\n\n{F}text",
+        f"Create `src/new.txt` with the following content:\n\n{F}text",
+        f"{F}text",
+        f"{F}",
+    ],
+)
+def test_a_listed_path_is_meant_however_it_is_spelled(opening: str) -> None:
+    request = asked(ListedFile("src/new.txt", CREATE), root="/work/repo")
+    assert read(f"{opening}\nhello\n{F}\n", request) == {"src/new.txt": "hello\n"}
+
+
+@pytest.mark.parametrize("comment", ["# src/a.py", "# file: src/a.py", "# ./src/a.py"])
+def test_a_first_comment_names_the_file_and_is_no_part_of_it(comment: str) -> None:
+    request = asked(ListedFile("src/a.py", CREATE), ListedFile("src/b.py", CREATE))
+    reply = f"{F}python\n{comment}\nx = 1\n{F}\n\n{F}python\n# src/b.py\ny = 1\n{F}\n"
+    assert read(reply, request) == {"src/a.py": "x = 1\n", "src/b.py": "y = 1\n"}
+
+
+def test_a_first_comment_that_the_file_has_already_stays() -> None:
+    base = {"src/a.py": "# src/a.py\nx = 1\n"}
+    reply = f"{F}python\n# src/a.py\nx = 2\n{F}\n"
+    assert read(reply, asked(edited("src/a.py"), base=base)) == {"src/a.py": "# src/a.py\nx = 2\n"}
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("a.txt", "docs/a.txt"), ("doc/a.txt", "docs/a.txt"), ("DOCS/A.txt", "docs/a.txt")],
+)
+def test_a_wrong_folder_goes_back_with_the_listed_path(path: str, meant: str) -> None:
+    request = asked(edited("docs/a.txt"), base={"docs/a.txt": "one\ntwo\n"})
+    assert meant in error_of(whole(path, "one\nTWO\n"), request)
+
+
+@pytest.mark.parametrize(
+    "path", ["other.txt", "../x.txt", ".github/workflows/ci.yml", "/etc/hosts"]
+)
+def test_a_file_that_is_not_listed_goes_back_with_the_list(path: str) -> None:
+    with pytest.raises(UnlistedError) as caught:
+        changes_of(whole("a.css", BLUE) + whole(path, "x\n"), CSS_TASK)
+    assert "edit a.css" in caught.value.hint
+
+
+def test_an_absolute_path_of_another_folder_of_the_repository_is_another_file() -> None:
+    request = asked(edited("a.txt"), base={"a.txt": "a\n", "docs/a.txt": "d\n"}, root="/repo")
+    for path in ("/repo/docs/a.txt", "/elsewhere/docs/a.txt"):
+        with pytest.raises(UnlistedError):
+            changes_of(whole(path, "x\n"), request)
+
+
+def test_a_file_to_be_read_may_not_be_written() -> None:
+    request = asked(edited("a.css"), ListedFile("b.css", READ), base={"a.css": CSS, "b.css": "x\n"})
+    assert "listed to be read" in error_of(whole("a.css", BLUE) + whole("b.css", "y\n"), request)
+
+
+@pytest.mark.parametrize(
+    ("opening", "divider", "closing"),
+    [
+        ("<<<<<<< ORIGINAL", "=======", ">>>>>>> UPDATED"),
+        ("<<<<<< SEARCH", "======", ">>>>>> REPLACE"),
+        ("<<<<<<<< SEARCH", "========", ">>>>>>>> REPLACE"),
+        ("<<<<<<< SEARCH", "======", ">>>>>>>> REPLACE"),
+        ("<<<<<<< search", "=======", ">>>>>>> replace"),
+        ("<<<<<<<SEARCH", "=======", ">>>>>>>REPLACE"),
+        ("<<<<<<< SEARCH a.css", "=======", ">>>>>>> REPLACE a.css"),
+        ("<<<<<<< HEAD", "=======", ">>>>>>> new"),
+        ("<<<<<<<", "=======", ">>>>>>>"),
+        ("------- SEARCH", "=======", "+++++++ REPLACE"),
+        ("<<<<<<< SEARCH\n:start_line:2\n-------", "=======", ">>>>>>> REPLACE"),
+        ("<<<<<<< SEARCH", "=======", ">>>>>>> UPDATED"),
+    ],
+)
+def test_blocks_with_other_markers_are_read(opening: str, divider: str, closing: str) -> None:
+    block = f"{opening}\n  color: red;\n{divider}\n  color: blue;\n{closing}\n"
+    assert read(whole("a.css", block), CSS_TASK) == {"a.css": BLUE}
+    assert read(f"{F}css\n{block}{F}\n", CSS_TASK) == {"a.css": BLUE}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<<<<<<< ORIGINAL\n  color: red;\n=======\n  color: blue;\n",
+        "<<<<<<< HEAD\n  color: red;\n||||||| base\n  x\n=======\n  color: blue;\n>>>>>>> new\n",
+        "<<<<<<< HEAD\n  color: red;\n=======\nx\n=======\n  color: blue;\n>>>>>>> new\n",
+        CSS.replace(
+            "  color: red;\n", "<<<<<<< HEAD\n  color: red;\n=======\n  color: blue;\n>>>>>>> b\n"
+        ),
+        CSS + ">>>>>>> REPLACE\n",
+        "<<<<<<< SEARCH\n  red\n=======\n  blue\n>>>>>>> REPLACE\n".replace("<", "&lt;").replace(
+            ">", "&gt;"
+        ),
+        "<<<<<<< SEARCH\nno such line\n=======\n  color: blue;\n>>>>>>> REPLACE\n",
+    ],
+)
+def test_what_looks_like_blocks_and_cannot_be_read_in_one_way_goes_back(content: str) -> None:
+    error_of(whole("a.css", content), CSS_TASK)
+
+
+def test_markers_that_the_file_or_the_task_has_are_text() -> None:
+    text = "How a conflict looks:\n\n<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> branch\n"
+    base = {"a.css": CSS, "doc.md": text}
+    later = text + "\nMore.\n"
+    assert read(whole("doc.md", later), asked(edited("doc.md"), base=base)) == {"doc.md": later}
+    told = asked(ListedFile("doc.md", CREATE), told=f"Write:\n{text}")
+    assert read(whole("doc.md", text), told) == {"doc.md": text}
+    literal = f"{F}md path=doc.md whole\n{text}{F}\n"
+    assert read(literal, asked(ListedFile("doc.md", CREATE))) == {"doc.md": text}
+
+
+@pytest.mark.parametrize("info", ["css path=a.css", "diff path=a.css", "diff", "patch", ""])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "--- a/a.css\n+++ b/a.css\n",
+        "--- a.css\n+++ ./a.css\n",
+        "diff --git a/a.css b/a.css\n--- a/a.css\n+++ b/a.css\n",
+        "",
+    ],
+)
+def test_a_diff_is_applied_wherever_it_stands(info: str, head: str) -> None:
+    assert read(f"{F}{info}\n{head}{HUNK}{F}\n", CSS_TASK) == {"a.css": BLUE}
+
+
+def test_a_diff_without_numbers_is_applied_where_its_lines_stand_once() -> None:
+    hunk = "@@ ... @@\n body {\n-  color: red;\n+  color: blue;\n }\n"
+    assert read(f"{F}diff\n--- a/a.css\n+++ b/a.css\n{hunk}{F}\n", CSS_TASK) == {"a.css": BLUE}
+    twice = asked(edited("a.css"), base={"a.css": CSS + CSS})
+    assert "2 times" in error_of(f"{F}css path=a.css\n{hunk}{F}\n", twice)
+
+
+def test_a_diff_of_another_file_than_its_fence_goes_back() -> None:
+    request = asked(edited("a.css"), edited("b.css"), base={"a.css": CSS, "b.css": CSS})
+    error = error_of(whole("b.css", f"--- a/a.css\n+++ b/a.css\n{HUNK}"), request)
+    assert "a.css stands in the fence of b.css" in error
+
+
+PATCH = "*** Begin Patch\n*** Update File: a.css\n@@ body {{\n-  color: red;\n+  color: blue;\n{end}*** End Patch\n"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{patch}",
+        F + "\n{patch}" + F + "\n",
+        F + "patch\n{patch}" + F + "\n",
+        F + "css path=a.css\n{patch}" + F + "\n",
+        F + "bash\napply_patch <<'EOF'\n{patch}EOF\n" + F + "\n",
+    ],
+)
+@pytest.mark.parametrize("end", ["", "*** End of File\n"])
+def test_a_patch_in_codexs_form_is_applied(form: str, end: str) -> None:
+    assert read(form.format(patch=PATCH.format(end=end)), CSS_TASK) == {"a.css": BLUE}
+
+
+def test_a_patch_adds_deletes_and_moves_files() -> None:
+    base = {"old.txt": "o\n", "x.txt": "one\ntwo\n"}
+    request = asked(
+        ListedFile("new.txt", CREATE),
+        ListedFile("old.txt", DELETE),
+        ListedFile("x.txt", DELETE),
+        ListedFile("y.txt", CREATE),
+        base=base,
+    )
+    patch = (
+        "*** Begin Patch\n*** Add File: new.txt\n+a\n+\n+b\n*** Delete File: old.txt\n"
+        "*** Update File: x.txt\n*** Move to: y.txt\n@@\n one\n-two\n+TWO\n*** End Patch\n"
+    )
+    found = read(f"{F}\n{patch}{F}\n", request)
+    assert found == {"new.txt": "a\n\nb\n", "old.txt": None, "x.txt": None, "y.txt": "one\nTWO\n"}
+
+
+def test_a_patch_finds_lines_that_stand_twice_below_the_line_that_it_names() -> None:
+    text = "def a():\n    return 1\n\ndef b():\n    return 1\n"
+    request = asked(edited("m.py"), base={"m.py": text})
+    patch = "*** Begin Patch\n*** Update File: m.py\n@@ def b():\n-    return 1\n+    return 2\n*** End Patch\n"
+    assert read(patch, request) == {"m.py": text[:-2] + "2\n"}
+    assert "2 times" in error_of(patch.replace("@@ def b():", "@@"), request)
+
+
+TEXT = "".join(f"line {i}\n" for i in range(1, 8))
+CHANGED = TEXT.replace("line 3", "LINE 3")
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["{n}\t", "{n}: ", "{n:>4} ", "{n:>6}\t", "{n} | ", "{n}|", "{n:>3}  ", "L{n}: ", "{n}. "],
+)
+def test_copied_line_numbers_are_taken_away_where_they_count_on(form: str) -> None:
+    request = asked(edited("a.txt"), base={"a.txt": TEXT})
+    lines = CHANGED.splitlines(keepends=True)
+    numbered = "".join(form.format(n=n) + line for n, line in enumerate(lines, 1))
+    assert read(whole("a.txt", numbered), request) == {"a.txt": CHANGED}
+
+
+def test_copied_numbers_of_some_lines_are_taken_away_too() -> None:
+    request = asked(edited("a.txt"), base={"a.txt": TEXT})
+    numbered = "1\tline 1\nline 2\nLINE 3\nline 4\n5\tline 5\nline 6\n7\tline 7\n"
+    assert read(whole("a.txt", numbered), request) == {"a.txt": CHANGED}
+
+
+def test_copied_numbers_that_do_not_count_on_go_back() -> None:
+    request = asked(edited("a.txt"), base={"a.txt": TEXT})
+    numbered = "".join(f"{n if n < 4 else n + 3}\tline {n}\n" for n in range(1, 8))
+    assert "line number" in error_of(whole("a.txt", numbered), request)
+
+
+def test_copied_numbers_in_a_block_are_taken_away() -> None:
+    request = asked(edited("a.txt"), base={"a.txt": TEXT})
+    block = "<<<<<<< SEARCH\n2\tline 2\n3\tline 3\n=======\n2\tline 2\n3\tLINE 3\n>>>>>>> REPLACE\n"
+    assert read(whole("a.txt", block), request) == {"a.txt": CHANGED}
+    late = "<<<<<<< SEARCH\nline 3\n=======\n3\tLINE 3\n>>>>>>> REPLACE\n"
+    assert "line number" in error_of(whole("a.txt", late), request)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "after"),
+    [
+        ("t.tsv", "1\tone\n2\ttwo\n", "1\tone\n2\ttwo\n3\tthree\n"),
+        ("t.tsv", "1\t1\n2\t2\n", "1\t1\n2\t2\n3\t3\n"),
+        ("t.csv", "1,a\n2,b\n", "1,a\n2,b\n3,c\n"),
+        ("l.md", "1. one\n2. two\n", "1. one\n2. two\n3. three\n"),
+        ("y.yaml", "1: a\n2: b\n", "1: a\n2: b\n3: c\n"),
+    ],
+)
+def test_numbers_of_the_file_itself_stay(path: str, text: str, after: str) -> None:
+    assert read(whole(path, after), asked(edited(path), base={path: text})) == {path: after}
+    assert read(whole(path, after), asked(ListedFile(path, CREATE))) == {path: after}
+
+
+def test_a_new_program_in_which_every_line_begins_with_its_number_goes_back() -> None:
+    numbered = "1\timport os\n2\timport sys\n3\tx = 1\n"
+    assert "line number" in error_of(whole("m.py", numbered), asked(ListedFile("m.py", CREATE)))
+
+
+PART = edited("m.py", whole=False, shown=(LineRange(1, 2),))
+
+
+def test_a_whole_file_is_no_answer_to_one_that_was_shown_in_part() -> None:
+    request = asked(PART, base={"m.py": "a = 1\nb = 2\nc = 3\n"})
+    assert "shown in part (lines 1-2)" in error_of(whole("m.py", "a = 1\nb = 3\n"), request)
+    block = "<<<<<<< SEARCH\nb = 2\n=======\nb = 3\n>>>>>>> REPLACE\n"
+    assert read(whole("m.py", block), request) == {"m.py": "a = 1\nb = 3\nc = 3\n"}
+
+
+def test_a_whole_file_is_no_answer_to_one_that_was_not_shown() -> None:
+    request = asked(edited("m.py", whole=False), base={"m.py": "a = 1\n"})
+    assert "was not shown" in error_of(whole("m.py", "a = 2\n"), request)
+
+
+def test_a_whole_file_that_the_task_itself_holds_may_be_written() -> None:
+    request = asked(PART, base={"m.py": "a\nb\nc\n"}, given=frozenset({("m.py", "a\nB\n")}))
+    assert read(whole("m.py", "a\nB\n"), request) == {"m.py": "a\nB\n"}
+
+
+DOC = f"# Tool\n\nInstall:\n\n{F}\nnpm i tool\n{F}\n\n## Use\n\nRun it.\n\n## License\n\nMIT\n"
+README = asked(edited("README.md"), base={"README.md": "# Tool\n"})
+
+
+@pytest.mark.parametrize(
+    "doc",
+    [
+        DOC,
+        DOC.replace(f"{F}\nnpm", f"{F}bash\nnpm"),
+        f"# A\n\n{F}sh\na\n{F}\n\nB\n\n{F}sh\nb\n{F}\n\nC\n",
+        f"# A\n\n{F}\na\n{F}\n\nB\n\n{F}\nb\n{F}\n\nC\n",
+        f"# A\n\nSo:\n{F}\na\n{F}\n",
+        f"# A\n\n{F}\na\n{F}\nB\n\n{F}\nb\n{F}\nC\n",
+        f"# A\n\n{F}\na\n{F}\n\nB\n\n{F}sh\nb\n{F}\n\nC\n",
+    ],
+)
+def test_a_markdown_file_in_a_fence_that_is_too_short_is_read_to_its_end(doc: str) -> None:
+    assert read(whole("README.md", doc, info="markdown"), README) == {"README.md": doc}
+    assert read(whole("README.md", doc, bar="````"), README) == {"README.md": doc}
+
+
+@pytest.mark.parametrize(
+    "doc",
+    [
+        f"# A\nSo\n{F}\na\n{F}\nB\n",
+        f"# A\n\n{F}bash\na\n",
+    ],
+)
+def test_a_file_that_may_be_cut_at_its_own_fence_goes_back(doc: str) -> None:
+    assert "longer fence" in error_of(whole("README.md", doc, info="markdown"), README)
+
+
+def test_a_block_in_a_markdown_file_may_hold_fences() -> None:
+    block = f"<<<<<<< SEARCH\n# Tool\n=======\n# Tool\n\n{F}bash\nx\n{F}\n>>>>>>> REPLACE\n"
+    assert read(whole("README.md", block), README) == {"README.md": f"# Tool\n\n{F}bash\nx\n{F}\n"}
+
+
+def test_an_example_below_a_complete_file_is_no_part_of_it() -> None:
+    reply = whole("README.md", "# Tool\n\nNew.\n") + f"\nThen run:\n\n{F}\nnpm test\n{F}\n"
+    assert read(reply, README) == {"README.md": "# Tool\n\nNew.\n"}
+
+
+@pytest.mark.parametrize("bar", ["````", "`````", "~~~~"])
+def test_a_longer_fence_around_the_whole_reply_or_a_file_is_taken_off(bar: str) -> None:
+    inner = whole("a.css", BLUE, info="css")
+    for info in ("markdown", ""):
+        assert read(f"{bar}{info}\n{inner}{bar}\n", CSS_TASK) == {"a.css": BLUE}
+    twice = f"{bar}css path=a.css\n{F}css\n{BLUE}{F}\n{bar}\n"
+    assert read(twice, CSS_TASK) == {"a.css": BLUE}
+
+
+def test_a_wrapper_of_three_backticks_is_taken_off() -> None:
+    assert read(f"{F}markdown\n{whole('a.css', BLUE)}{F}\n", CSS_TASK) == {"a.css": BLUE}
+
+
+THOUGHT = f"Maybe:\n\n{F}css path=a.css\nwrong\n{F}\n\nNo.\n"
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("<think>\n", "</think>\n"),
+        ("", "</think>\n"),
+        ("<thinking>", "</thinking>"),
+        ("[THINK]", "[/THINK]\n"),
+        ("", "[/THINK]"),
+        ("◁think▷", "◁/think▷"),
+        ("<|begin_of_thought|>", "<|end_of_thought|>\n"),
+        ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+        ("analysis", "assistantfinal"),
+        ("Sure.\n<think>\n", "</think>\n"),
+    ],
+)
+@pytest.mark.parametrize("end", ["", "<|return|>", "<|im_end|>\n", "</s>"])
+def test_a_draft_in_thoughts_is_no_edit(opening: str, closing: str, end: str) -> None:
+    reply = f"{opening}{THOUGHT}{closing}{whole('a.css', BLUE).rstrip()}{end}"
+    assert read(reply, CSS_TASK) == {"a.css": BLUE}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        f"<think>\n{THOUGHT}",
+        f"<think>\n{THOUGHT}</think>\nI cannot do that.\n",
+        f"<|channel|>analysis<|message|>{THOUGHT}<|end|>",
+        f"{THOUGHT}</think>\nI cannot do that.\n",
+    ],
+)
+def test_thoughts_without_an_answer_go_back(reply: str) -> None:
+    error_of(reply, CSS_TASK)
+
+
+def test_a_draft_that_was_given_up_in_the_middle_is_thought() -> None:
+    reply = f"First:\n{F}css path=a.css\nwrong\n</think>\n\n{whole('a.css', BLUE)}"
+    assert read(reply, CSS_TASK) == {"a.css": BLUE}
+
+
+@pytest.mark.parametrize("text", ["<think>\nhm\n</think>\nx\n", "a\n</think>\nb\n"])
+def test_tags_inside_a_file_are_its_text(text: str) -> None:
+    request = asked(ListedFile("prompt.txt", CREATE))
+    assert read(whole("prompt.txt", text), request) == {"prompt.txt": text}
+
+
+TWO = asked(ListedFile("a.txt", CREATE), ListedFile("b.txt", CREATE))
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        f"{F}text\nB\n{F}\n",
+        f"The second:\n\n{F}\nB\n{F}\n",
+        f"{F}text path=\nB\n{F}\n",
+        "b.txt is B.\n",
+    ],
+)
+def test_half_of_a_reply_never_lands(rest: str) -> None:
+    error_of(whole("a.txt", "A\n") + "\n" + rest, TWO)
+
+
+def test_a_file_to_edit_is_changed_or_the_reply_says_why_not() -> None:
+    request = asked(edited("a.css"), edited("b.css"), base={"a.css": CSS, "b.css": CSS})
+    assert "b.css is to be edited" in error_of(whole("a.css", BLUE), request)
+    excuse = whole("a.css", BLUE) + "\n`b.css` needs no change: it has no colours.\n"
+    assert read(excuse, request) == {"a.css": BLUE}
+
+
+def test_a_file_to_delete_goes_or_the_reply_goes_back() -> None:
+    request = asked(edited("a.css"), ListedFile("b.css", DELETE), base={"a.css": CSS, "b.css": CSS})
+    assert "delete b.css" in error_of(whole("a.css", BLUE), request)
+    for gone in (
+        f"{F}edits\ndelete b.css\n{F}\n",
+        f"{F}bash\ngit rm b.css\n{F}\n",
+        f"{F}sh\nrm -f b.css\n{F}\n",
+    ):
+        assert read(whole("a.css", BLUE) + gone, request) == {"a.css": BLUE, "b.css": None}
+
+
+def test_commands_that_would_change_a_file_go_back() -> None:
+    reply = whole("a.css", BLUE) + f"{F}bash\nsed -i s/0/1/ a.css\n{F}\n"
+    assert "commands are not run" in error_of(reply, CSS_TASK)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        f"Run:\n\n{F}bash\nnpm test a.css\n{F}\n",
+        f"It prints:\n\n{F}\nok\n{F}\n",
+        f"It has now:\n\n{F}css\n  color: blue;\n{F}\n",
+        f"Before:\n\n{F}css\n  color: red;\n{F}\n",
+    ],
+)
+def test_commands_outputs_and_quotations_are_no_edits(extra: str) -> None:
+    assert read(whole("a.css", BLUE) + "\n" + extra, CSS_TASK) == {"a.css": BLUE}
+
+
+@pytest.mark.parametrize(
+    "extra", [f"{F}css\nh2 {{}}\n{F}\n", f"In `a.css` also:\n\n{F}\nh2 {{}}\n{F}\n"]
+)
+def test_code_that_names_no_file_goes_back(extra: str) -> None:
+    assert "names no file" in error_of(whole("a.css", BLUE) + "\n" + extra, CSS_TASK)
+
+
+def test_a_bare_fence_with_a_part_of_the_only_file_goes_back() -> None:
+    assert "names no file" in error_of(f"Change it so:\n\n{F}css\n  color: blue;\n{F}\n", CSS_TASK)
+    assert read(f"{F}css\n{BLUE}{F}\n", CSS_TASK) == {"a.css": BLUE}
+
+
+def test_one_file_whole_twice_is_taken_once_if_both_are_the_same() -> None:
+    assert read(whole("a.css", BLUE) * 2, CSS_TASK) == {"a.css": BLUE}
+    error = error_of(whole("a.css", BLUE) + whole("a.css", CSS + "\n"), CSS_TASK)
+    assert "whole twice" in error
+
+
+LATIN = "caf\udce9\ntwo\n"
+
+
+def test_a_file_in_another_encoding_takes_edits_of_its_ascii_lines_alone() -> None:
+    request = asked(edited("a.txt"), base={"a.txt": LATIN})
+    assert "UTF-8" in error_of(whole("a.txt", "caf\ufffd\nTWO\n"), request)
+    block = "<<<<<<< SEARCH\n{0}\n=======\n{1}\n>>>>>>> REPLACE\n"
+    assert read(whole("a.txt", block.format("two", "TWO")), request) == {
+        "a.txt": "caf\udce9\nTWO\n"
+    }
+    error_of(whole("a.txt", block.format("caf\ufffd", "coffee")), request)
+    assert "ASCII" in error_of(whole("a.txt", block.format("two", "zwölf")), request)
+    gone = read(f"{F}edits\ndelete a.txt:1\n{F}\n", request)
+    assert gone == {"a.txt": "two\n"}
+
+
+@pytest.mark.parametrize("text", ["caf\ufffd\n", "a\0b\n", "a\ud83db\n"])
+def test_lost_characters_never_land(text: str) -> None:
+    error_of(whole("src/new.txt", text), NEW_TASK)
+
+
+def test_a_range_that_the_spec_cites_means_those_lines() -> None:
+    cited = (Citation(LineRange(1, 2), LineRange(3, 4)),)
+    request = asked(edited("m.py", cited=cited), base={"m.py": "x\ny\na\nb\nc\n"})
+    assert read(f"{F}edits\ndelete m.py:1-2\n{F}\n", request) == {"m.py": "x\ny\nc\n"}
+    assert read(f"{F}edits\ndelete m.py:3-4\n{F}\n", request) == {"m.py": "x\ny\nc\n"}
+    assert read(f"{F}edits\ndelete m.py:1\n{F}\n", request) == {"m.py": "y\na\nb\nc\n"}
+
+
+def test_a_range_with_two_meanings_goes_back() -> None:
+    cited = (
+        Citation(LineRange(1, 2), LineRange(3, 4)),
+        Citation(LineRange(3, 4), LineRange(5, 6)),
+    )
+    request = asked(edited("m.py", cited=cited), base={"m.py": "x\ny\na\nb\nc\nd\n"})
+    assert "m.py:5-6" in error_of(f"{F}edits\ndelete m.py:3-4\n{F}\n", request)
+
+
+def test_operations_take_loose_paths_and_a_bare_fence() -> None:
+    request = asked(edited("src/a.py"), ListedFile("src/b.py", CREATE), base={"src/a.py": "a\nb\n"})
+    for info in ("edits", ""):
+        reply = f"{F}{info}\nmove ./src/a.py:1 -> src/b.py\n{F}\n"
+        assert read(reply, request) == {"src/a.py": "b\n", "src/b.py": "a\n"}
+
+
+def test_a_reply_with_crlf_is_read() -> None:
+    assert read(whole("a.css", BLUE).replace("\n", "\r\n"), CSS_TASK) == {"a.css": BLUE}

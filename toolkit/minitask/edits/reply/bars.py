@@ -1,0 +1,33 @@
+"""The lines of backticks or tildes that open and close fences, read one by one."""
+
+from __future__ import annotations
+
+from minitask.patterns import lazy_pattern
+from minitask.values import dataclass
+
+_BAR = lazy_pattern(r" {0,3}(`{3,}|~{3,})[ \t]*(.*?)[ \t\r]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A line that may open or close a fence: its character, how many of it, and the info string behind."""
+
+    mark: str
+    size: int
+    info: str
+
+    def is_closed_by(self, other: Bar | None) -> bool:
+        """Return whether the other line closes the fence that this one opens."""
+        return other is not None and not other.info and self.covers(other)
+
+    def covers(self, other: Bar) -> bool:
+        """Return whether the other line is of the same kind, and long enough to matter inside of this one's fence."""
+        return other.mark == self.mark and other.size >= self.size
+
+
+def bar_of(line: str) -> Bar | None:
+    """Return the bar in a line, or None where there is none."""
+    found = _BAR.fullmatch(line.rstrip("\n"))
+    if not found or (found[1][0] == "`" and "`" in found[2]):
+        return None
+    return Bar(found[1][0], len(found[1]), found[2])

@@ -1,0 +1,147 @@
+"""Unified diffs in a reply: under a path, without numbers, with paths spelled in another way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitask.edits.diff import FileDiff, Hunk, parse_diff
+from minitask.edits.model import Edit, SearchReplace, UnifiedDiff
+from minitask.edits.reply.names import required, resolve
+from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.edits.reply.request import Request
+
+_HUNK = lazy_pattern(r"@@ -\d{1,9}(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})? @@.*")
+_BARE_HUNK = lazy_pattern(r"@@(?:[ .]*@@.*|[ .]*)")
+_FILES = (".diff", ".patch")
+_NOWHERE = "/dev/null"
+
+
+def is_diff(content: str, *, path: str = "") -> bool:
+    """Return whether a text is a unified diff, rather than the content of the file `path`."""
+    if path.endswith(_FILES):
+        return False
+    lines = [line for line in content.split("\n") if line.strip()]
+    if not lines:
+        return False
+    if lines[0].startswith("--- ") and len(lines) > 1 and lines[1].startswith("+++ "):
+        return True
+    if lines[0].startswith("diff --git "):
+        return True
+    hunk = _HUNK.fullmatch(lines[0]) or _BARE_HUNK.fullmatch(lines[0])
+    return bool(hunk) and all(line[0] in " +-@\\" for line in lines)
+
+
+def read_diff(content: str, request: Request, *, path: str | None, line: int) -> list[Edit]:
+    """Return the edits of a diff, of `path` alone where one is given; raise `EditError` where it is malformed."""
+    text = _with_one_name(content if path is None else _headed(content, path), request)
+    if _is_unnumbered(text):
+        return _unnumbered(text, request, path=path, line=line)
+    files = [_meant(diff, request) for diff in parse_diff(text)]
+    for diff in files:
+        if path is not None and path not in (diff.old, diff.new):
+            message = f"a diff of {diff.new or diff.old} stands in the fence of {path}"
+            raise EditError(message, hint=f"write path={diff.new or diff.old}")
+    return [UnifiedDiff("".join(map(_render, files)), line)]
+
+
+def _with_one_name(text: str, request: Request) -> str:
+    """The diff with both names of a file in one spelling, where they mean the same listed file."""
+    lines = text.split("\n")
+    for at in range(len(lines) - 2):
+        old, new, hunk = lines[at : at + 3]
+        if old.startswith("--- ") and new.startswith("+++ ") and hunk.startswith("@@"):
+            names = [resolve(name[4:].split("\t")[0], request) for name in (old, new)]
+            if names[0] and names[0] == names[1]:
+                lines[at : at + 2] = [f"--- a/{names[0]}", f"+++ b/{names[0]}"]
+    return "\n".join(lines)
+
+
+def _headed(content: str, path: str) -> str:
+    """The diff with lines that name its file, where it has none."""
+    first = next((line for line in content.split("\n") if line.strip()), "")
+    return f"--- a/{path}\n+++ b/{path}\n{content.lstrip()}" if first.startswith("@@") else content
+
+
+def _is_unnumbered(text: str) -> bool:
+    marks = [line for line in text.split("\n") if line.startswith("@@")]
+    return bool(marks) and not any(_HUNK.fullmatch(line) for line in marks)
+
+
+def _meant(diff: FileDiff, request: Request) -> FileDiff:
+    old, new = (None if name is None else required(name, request) for name in (diff.old, diff.new))
+    if diff.old is not None and diff.old != diff.new and diff.new is not None and old == new:
+        return FileDiff(old, new, diff.hunks)
+    return FileDiff(old, new, diff.hunks, diff.copies)
+
+
+def _render(diff: FileDiff) -> str:
+    """The diff as text that `parse_diff` reads back."""
+    old = _NOWHERE if diff.old is None else f"a/{diff.old}"
+    new = _NOWHERE if diff.new is None else f"b/{diff.new}"
+    head = ""
+    if diff.old and diff.new and diff.old != diff.new:
+        verb = "copy" if diff.copies else "rename"
+        head = f"diff --git {old} {new}\n{verb} from {diff.old}\n{verb} to {diff.new}\n"
+    elif not diff.hunks:
+        mode = "deleted file mode 100644" if diff.new is None else "new file mode 100644"
+        path = diff.old or diff.new
+        return f"diff --git a/{path} b/{path}\n{mode}\n"
+    hunks = "".join(map(_render_hunk, diff.hunks))
+    return f"{head}--- {old}\n+++ {new}\n{hunks}" if hunks else head
+
+
+def _render_hunk(hunk: Hunk) -> str:
+    olds = sum(line.mark != "+" for line in hunk.lines)
+    news = sum(line.mark != "-" for line in hunk.lines)
+    body = "".join(
+        f"{line.mark}{line.text}\n" + ("\\ No newline at end of file\n" if line.bare else "")
+        for line in hunk.lines
+    )
+    return f"@@ -{hunk.start},{olds} +{hunk.start},{news} @@\n{body}"
+
+
+def _unnumbered(text: str, request: Request, *, path: str | None, line: int) -> list[Edit]:
+    """A diff whose hunks say no numbers: each is a block, whose old lines must stand in the file once."""
+    lines = text.rstrip("\n").split("\n")
+    names = [each for each in lines if each.startswith(("--- ", "+++ "))][:2]
+    if len(names) != 2 or sum(each.startswith("+++ ") for each in lines) != 1:
+        raise EditError(
+            "the diff does not say which file it is for",
+            hint="write `--- a/PATH` and `+++ b/PATH` above it",
+        )
+    found = required(names[1][4:].split("\t")[0].strip(), request)
+    if path is not None and found != path:
+        raise EditError(
+            f"a diff of {found} stands in the fence of {path}", hint=f"write path={found}"
+        )
+    start = next(at for at, each in enumerate(lines) if each.startswith("@@"))
+    return [_as_block(hunk, found, line) for hunk in _split(lines[start:])]
+
+
+def _split(lines: Sequence[str]) -> list[list[str]]:
+    hunks: list[list[str]] = []
+    for line in lines:
+        if line.startswith("@@"):
+            hunks.append([])
+        elif line[:1] in {" ", "+", "-", ""}:
+            hunks[-1].append(line)
+        elif not line.startswith("\\"):
+            raise EditError(
+                f"`{line[:60]}` is no line of a diff", hint="start each with a space, `+` or `-`"
+            )
+    return [hunk for hunk in hunks if hunk]
+
+
+def _as_block(hunk: Sequence[str], path: str, line: int) -> SearchReplace:
+    old = "".join(f"{each[1:]}\n" for each in hunk if each[:1] != "+")
+    new = "".join(f"{each[1:]}\n" for each in hunk if each[:1] != "-")
+    if not old:
+        raise EditError(
+            f"a hunk of {path} shows no line that is there", hint="include lines of context"
+        )
+    return SearchReplace(path, old, new, line)

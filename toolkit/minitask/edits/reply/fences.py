@@ -1,0 +1,177 @@
+"""The fences of a reply, with those that end too soon read to their real end.
+
+CommonMark ends a fence at the next bare line of backticks. A file that holds fences of its own is cut there when its
+author forgot to write a longer fence around it. Such a file is read whole where there is just one way to do so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from minitask.edits.reply.bars import Bar, bar_of
+from minitask.edits.reply.markers import is_closing, is_opening
+from minitask.edits.reply.request import SOURCE
+from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
+from minitask.spec.markdown import find_fences
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.spec.model import Fence
+
+_END = "END-OF-REPLY"
+_LONGER = "write a longer fence (````) around a file that holds fences"
+_TICKED_PATH = lazy_pattern(
+    r"^(?P<bar> {0,3}`{3,}[^`\n]*?[ =])`(?P<path>[^`\n]+)`[ ]*$", re.MULTILINE
+)
+"""A path in backticks in an info string, where CommonMark allows none."""
+_WRAPPERS = frozenset({"", "markdown", "md", "text", "txt", "plaintext", "reply", "answer"})
+
+IsNamed = Callable[["Fence"], bool]
+"""Whether a fence says which file it is for, or is an edit by its form."""
+
+
+def fences_of(answer: str, *, is_named: IsNamed) -> tuple[Fence, ...]:
+    """Return the fences of an answer; raise `EditError` where one is not closed, or where a file may be cut."""
+    answer = _TICKED_PATH.sub(r'\g<bar>"\g<path>"', answer)
+    try:
+        found = _closed_fences(answer)
+        torn = _torn(found, answer.split("\n"), is_named)
+    except EditError:
+        longer = _with_longer_bars(answer)
+        if longer is None:
+            raise
+        found, torn = _closed_fences(longer), None
+    if torn is not None:
+        longer = _with_longer_bars(answer)
+        if longer is None:
+            message = "a file seems to end at a fence inside its own text"
+            raise EditError(message, hint=_LONGER, where=f"{SOURCE}:{torn.line}")
+        found = _closed_fences(longer)
+    return tuple(inner for fence in found for inner in _unwrapped(fence, is_named))
+
+
+def _closed_fences(text: str) -> tuple[Fence, ...]:
+    """The fences by CommonMark's rules; one that nothing closes would swallow what is put behind the text."""
+    fences = find_fences(f"{text}\n\n{_END}\n")
+    if fences and fences[-1].content.endswith(f"{_END}\n"):
+        where = f"{SOURCE}:{fences[-1].line}"
+        raise EditError(
+            "the last fence is never closed", hint=f"send all of it; {_LONGER}", where=where
+        )
+    return fences
+
+
+def _torn(fences: Sequence[Fence], lines: Sequence[str], is_named: IsNamed) -> Fence | None:
+    """The first fence that seems to end too soon."""
+    for number, fence in enumerate(fences):
+        bar = _opening_bar(lines[fence.line - 1])
+        if bar is None or _holds_opening(fence, bar):
+            return fence
+        follows = fences[number + 1] if number + 1 < len(fences) else None
+        if follows is None or not is_named(fence) or is_named(follows):
+            continue
+        if not follows.info and not _ends(lines, fence.line + fence.content.count("\n")):
+            return fence
+    return None
+
+
+def _opening_bar(line: str) -> Bar | None:
+    """The bar of a fence's first line, which may stand in a quotation or a list."""
+    starts = [line.find(mark) for mark in ("```", "~~~") if mark in line]
+    return bar_of(line[min(starts) :]) if starts else None
+
+
+def _holds_opening(fence: Fence, bar: Bar) -> bool:
+    """Whether a line inside opens a fence, which nothing inside can close."""
+    inner = (bar_of(line) for line in fence.content.split("\n"))
+    return any(found is not None and found.info and bar.covers(found) for found in inner)
+
+
+def _ends(lines: Sequence[str], at: int) -> bool:
+    """Whether the bar at an index ends what stands above it: text before, none behind."""
+    behind = lines[at + 1].strip() if at + 1 < len(lines) else ""
+    return bool(lines[at - 1].strip()) and not behind
+
+
+def _begins(lines: Sequence[str], at: int) -> bool:
+    before = lines[at - 1].strip() if at else ""
+    behind = lines[at + 1].strip() if at + 1 < len(lines) else ""
+    return bool(behind) and (not before or before.endswith(":"))
+
+
+@dataclass(slots=True)
+class _Scan:
+    """Fences inside fences: the open ones, and the outermost that were closed, as pairs of indices."""
+
+    lines: Sequence[str]
+    open: list[Bar]
+    pairs: list[tuple[int, int]]
+    start: int = 0
+    in_block: bool = False
+
+    def take(self, at: int) -> bool:
+        """Take a line; return whether it can be read in one way only."""
+        line = self.lines[at]
+        if len(self.open) == 1 and self._is_inside_block(line):
+            return True
+        bar = bar_of(line)
+        if bar is None or (self.open and not self.open[0].covers(bar)):
+            return True
+        if not self.open:
+            self.start = at
+            self.open.append(bar)
+        elif bar.info:
+            self.open.append(bar)
+        elif len(self.open) > 1:
+            self.open.pop()
+        elif _ends(self.lines, at):
+            self.open.pop()
+            self.pairs.append((self.start, at))
+        elif _begins(self.lines, at):
+            self.open.append(bar)
+        else:
+            return False
+        return True
+
+    def _is_inside_block(self, line: str) -> bool:
+        """Whether the line belongs to a SEARCH/REPLACE block, in which bars are text."""
+        if self.in_block:
+            self.in_block = not is_closing(line)
+            return True
+        self.in_block = is_opening(line)
+        return self.in_block
+
+
+def _with_longer_bars(text: str) -> str | None:
+    """The text with longer bars around its outermost fences; None where these cannot be told for sure."""
+    lines = text.split("\n")
+    scan = _Scan(lines, [], [])
+    if not all(scan.take(at) for at in range(len(lines))) or scan.open:
+        return None
+    bars = [bar for line in lines if (bar := bar_of(line))]
+    size = max((bar.size for bar in bars), default=3) + 1
+    for start, end in scan.pairs:
+        opening = bar_of(lines[start])
+        assert opening is not None  # noqa: S101 - the scan found it
+        lines[start] = opening.mark * size + opening.info
+        lines[end] = opening.mark * size
+    return "\n".join(lines)
+
+
+def _unwrapped(fence: Fence, is_named: IsNamed) -> tuple[Fence, ...]:
+    """The fences inside of one that only wraps them; else the fence itself."""
+    if is_named(fence) or fence.info.lower() not in _WRAPPERS:
+        return (fence,)
+    try:
+        inner = _closed_fences(fence.content)
+    except EditError:
+        return (fence,)
+    if not any(is_named(each) for each in inner):
+        return (fence,)
+    return tuple(replace(each, line=each.line + fence.line) for each in inner)

@@ -1,0 +1,223 @@
+"""What one fence of a reply holds: operations, blocks, a diff, a patch, or a whole file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from minitask.edits.fences import content_lines
+from minitask.edits.lines import is_blank, split_lines
+from minitask.edits.model import Edit, Operation, Source, Verb, WholeFile
+from minitask.edits.operations import parse_operation
+from minitask.edits.place import placed
+from minitask.edits.reply.bars import bar_of
+from minitask.edits.reply.diffs import is_diff, read_diff
+from minitask.edits.reply.landing import check_whole
+from minitask.edits.reply.markers import find_markers, has_block_form, read_blocks
+from minitask.edits.reply.names import Name, forbidden, name_of, required, resolve
+from minitask.edits.reply.numbers import blocks_without_numbers, without_numbers
+from minitask.edits.reply.patches import patch_of, read_patch
+from minitask.edits.reply.request import SOURCE, Request
+from minitask.edits.reply.samples import fits, is_command, is_sample, removals
+from minitask.errors import EditError
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.spec.model import Fence
+
+_EDITS = frozenset({"edits", "edit", "operations"})
+_DIFFS = frozenset({"diff", "patch", "udiff"})
+_MARKDOWN = (".md", ".markdown", ".mdx", ".rst", ".txt")
+_KEPT_SHARE = 2
+"""A whole file whose fence has no name must keep one of so many lines of the file that it replaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The edits of a fence, and the paths whose content it says to be literal."""
+
+    edits: tuple[Edit, ...]
+    literal: frozenset[str] = frozenset()
+
+
+def is_edit_by_form(fence: Fence) -> bool:
+    """Return whether the fence is an edit whatever stands around it."""
+    word = _word(fence)
+    return (
+        word in _EDITS | _DIFFS
+        or has_block_form(fence.content)
+        or patch_of(fence.content) is not None
+        or is_diff(fence.content)
+    )
+
+
+def edits_of(fence: Fence, request: Request) -> Found | None:
+    """Return what a fence holds, or None where it names no file and has no form of an edit.
+
+    Raise `EditError` where it is malformed.
+    """
+    if _word(fence) in _EDITS:
+        return Found(_operations(fence, request))
+    name = name_of(_without_command(fence), request)
+    patch = patch_of(fence.content) if name is None or _begins_patch(fence.content) else None
+    if patch is not None:
+        line, text = patch
+        return Found(tuple(read_patch(text, request, line=fence.line + line)))
+    if name is None:
+        return _nameless(fence, request)
+    return _named(fence, name, request)
+
+
+def elect_only(
+    unplaced: Sequence[Fence], edits: Sequence[Edit], request: Request
+) -> list[Edit] | None:
+    """Return the edit of a task's only file, where just one fence can hold it and none has a name; else None."""
+    only = request.only()
+    if only is None or edits:
+        return None
+    chosen = [fence for fence in unplaced if fits(fence, only.path)]
+    if len(chosen) != 1 or any(not is_sample(fence) for fence in unplaced if fence not in chosen):
+        return None
+    with placed(chosen[0].line, source=SOURCE):
+        return list(_named(chosen[0], Name(only.path, weak=True), request).edits)
+
+
+def _word(fence: Fence) -> str:
+    return fence.info.split(maxsplit=1)[0].lower() if fence.info.strip() else ""
+
+
+def _without_command(fence: Fence) -> Fence:
+    """The fence without its lead where that only introduces commands to run."""
+    return replace(fence, lead="") if is_command(fence) and not fence.info.count("=") else fence
+
+
+def _begins_patch(content: str) -> bool:
+    return content.lstrip().startswith("*** Begin Patch")
+
+
+def _nameless(fence: Fence, request: Request) -> Found | None:
+    if is_command(fence):
+        paths = removals(fence.content, request)
+        gone = tuple(Operation(Verb.DELETE, (Source(path),), line=fence.line) for path in paths)
+        return Found(gone) if gone else None
+    only = request.only()
+    if _word(fence) in _DIFFS or is_diff(fence.content):
+        bare = fence.content.lstrip().startswith("@@")
+        path = only.path if only is not None and bare else None
+        return Found(tuple(read_diff(fence.content, request, path=path, line=fence.line)))
+    if has_block_form(fence.content) or find_markers(fence.content):
+        if only is not None and has_block_form(fence.content):
+            return _named(fence, Name(only.path), request)
+        raise EditError(
+            "a SEARCH/REPLACE block names no file", hint="write ```path=src/name.py above it"
+        )
+    if not _word(fence) or _word(fence) in {"text", "txt"}:
+        return _bare_operations(fence, request)
+    return None
+
+
+def _operations(fence: Fence, request: Request) -> tuple[Edit, ...]:
+    found = []
+    for number, text in content_lines(fence.content, after=fence.line):
+        if not is_blank(text) and not text.lstrip().startswith("#"):
+            with placed(number, source=SOURCE):
+                found.append(_with_listed(parse_operation(text, line=number), request))
+    return tuple(found)
+
+
+def _bare_operations(fence: Fence, request: Request) -> Found | None:
+    """The operations of a fence that is not called `edits`, where it holds nothing else."""
+    try:
+        found = _operations(fence, request)
+    except EditError:
+        return None
+    return Found(found) if found else None
+
+
+def _with_listed(operation: Operation, request: Request) -> Operation:
+    """The operation with the listed paths that are meant; lines may be copied from any file of the base."""
+    sources = []
+    for source in operation.sources:
+        path = resolve(source.path, request)
+        if path is None and operation.verb is Verb.COPY and request.read(source.path) is not None:
+            path = source.path
+        sources.append(Source(path or required(source.path, request), source.range))
+    target = None if operation.target is None else required(operation.target, request)
+    return replace(operation, sources=tuple(sources), target=target)
+
+
+def _named(fence: Fence, name: Name, request: Request) -> Found:
+    path, content = name.path, fence.content
+    listed = request.find(path)
+    if listed is None or not listed.is_written:
+        raise forbidden(path, request)
+    base = request.read(path)
+    if not name.literal:
+        if has_block_form(content) or _is_unknown_block(content, base, request):
+            blocks = read_blocks(content, path=path, line=fence.line + 1)
+            return Found(blocks_without_numbers(blocks, base, told=request.told))
+        if is_diff(content, path=path) or _word(fence) in _DIFFS:
+            return Found(tuple(read_diff(content, request, path=path, line=fence.line)))
+    if name.ranged:
+        raise EditError(
+            f"the fence of {path} names lines of it, which a whole file cannot replace",
+            hint="reply with SEARCH/REPLACE blocks or operations for it",
+        )
+    whole = WholeFile(path, _content(content, name, base, request), fence.line)
+    check_whole(whole, request)
+    if name.weak and base is not None:
+        _check_likeness(whole, base)
+    return Found((whole,), frozenset({path} if name.literal else ()))
+
+
+def _is_unknown_block(content: str, base: str | None, request: Request) -> bool:
+    """Whether the content has markers of blocks that neither the file nor the task has."""
+    known = (*split_lines(base or ""), *request.told.split("\n"))
+    return find_markers(content, known=known) is not None
+
+
+def _content(content: str, name: Name, base: str | None, request: Request) -> str:
+    """A whole file's content without what belongs to the reply: its path, a second fence, numbers."""
+    if name.comment:
+        content = _without_path(content, base, request)
+    if not name.literal:
+        content = _without_inner_fence(content, name.path, base)
+    return without_numbers(content, base, path=name.path, told=request.told)
+
+
+def _without_path(content: str, base: str | None, request: Request) -> str:
+    first, _, rest = content.partition("\n")
+    kept = (base is not None and base.startswith(first)) or first.strip() in request.told
+    return content if kept else rest.removeprefix("\n")
+
+
+def _without_inner_fence(content: str, path: str, base: str | None) -> str:
+    """The content of a file that was put into two fences, one within the other."""
+    lines = content.strip("\n").split("\n")
+    opening = bar_of(lines[0])
+    if opening is None or len(lines) < 2 or (base or "").startswith(lines[0]):
+        return content
+    closed = opening.is_closed_by(bar_of(lines[-1]))
+    inside = any(opening.is_closed_by(bar_of(line)) for line in lines[1:-1])
+    if (
+        not closed
+        or inside
+        or (path.endswith(_MARKDOWN) and opening.info not in {"markdown", "md"})
+    ):
+        return content
+    return "".join(f"{line}\n" for line in lines[1:-1])
+
+
+def _check_likeness(whole: WholeFile, base: str) -> None:
+    """Raise where a fence without a name can be a part of its file as well as all of it."""
+    old = [line.strip() for line in base.split("\n") if line.strip()]
+    new = {line.strip() for line in whole.content.split("\n") if line.strip()}
+    kept = sum(line in new for line in old)
+    ends = not old or old[0] in new or old[-1] in new
+    if old and not (ends and kept * _KEPT_SHARE >= len(old)):
+        raise EditError(
+            "a fence names no file, and does not look like all of one",
+            hint=f"write path={whole.path} in its info string if it is the whole file",
+        )

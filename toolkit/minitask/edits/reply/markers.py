@@ -1,0 +1,134 @@
+"""SEARCH/REPLACE blocks as other tools write them: other words, other lengths, other characters.
+
+A block is read where its three markers are there, once each and in order. Whatever else looks like a marker is no part
+of a file, unless the file or the task has it already.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from minitask.edits.blocks import has_markers, parse_blocks
+from minitask.edits.lines import body, is_blank, split_lines
+from minitask.edits.model import SearchReplace
+from minitask.edits.reply.request import SOURCE
+from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_OLD = r"(?:SEARCH|ORIGINAL|HEAD|FIND|BEFORE|OLD|CURRENT)\b"
+_NEW = r"(?:REPLACE|UPDATED?|NEW|AFTER|MODIFIED|REPLACEMENT|END)\b"
+_OPENING = lazy_pattern(
+    rf"[ \t]*(?:<{{6,}}(?:[ \t]*[A-Za-z].*|[ \t]*)|<{{4,}}[ \t]*{_OLD}.*|-{{4,}}[ \t]*SEARCH\b.*)",
+    re.IGNORECASE,
+)
+_CLOSING = lazy_pattern(
+    rf"[ \t]*(?:>{{6,}}(?:[ \t]*[A-Za-z].*|[ \t]*)|>{{4,}}[ \t]*{_NEW}.*|\+{{4,}}[ \t]*REPLACE\b.*)",
+    re.IGNORECASE,
+)
+_ESCAPED = lazy_pattern(r"[ \t]*(?:(?:&lt;){5,}|(?:&gt;){5,}).*", re.IGNORECASE)
+_DIVIDER = lazy_pattern(r"[ \t]*={5,}[ \t]*")
+_BASE = lazy_pattern(r"[ \t]*\|{6,}.*")
+_START = lazy_pattern(r"[ \t]*:(?:start|end)_line:.*", re.IGNORECASE)
+_RULE = lazy_pattern(r"[ \t]*-{5,}[ \t]*")
+_FORM = "write each block as `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`"
+_LITERAL = "; where such lines are the file's own text, add the word `whole` after its path"
+
+
+def is_opening(line: str) -> bool:
+    """Return whether a line opens a block, in any tool's form."""
+    return _OPENING.fullmatch(body(line)) is not None
+
+
+def is_closing(line: str) -> bool:
+    """Return whether a line closes a block, in any tool's form."""
+    return _CLOSING.fullmatch(body(line)) is not None
+
+
+def find_markers(content: str, *, known: Iterable[str] = ()) -> tuple[int, str] | None:
+    """Return the number and the text of the first line that opens or closes a block and is not `known`."""
+    had = {line.strip() for line in known}
+    for number, line in enumerate(split_lines(content), 1):
+        is_marker = is_opening(line) or is_closing(line) or _ESCAPED.fullmatch(body(line))
+        if is_marker and line.strip() not in had:
+            return number, line.strip()
+    return None
+
+
+def has_block_form(content: str) -> bool:
+    """Return whether the text begins with a block's opening line."""
+    lines = [line for line in split_lines(content) if not is_blank(line)]
+    return bool(lines) and is_opening(lines[0])
+
+
+def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, ...]:
+    """Return the blocks, in this tool's form or another's; raise `EditError` where they can be read in no one way."""
+    placed = any(_START.fullmatch(body(line)) for line in split_lines(content))
+    if has_markers(content) and not placed:
+        try:
+            return parse_blocks(content, path=path, line=line, source=SOURCE)
+        except EditError:
+            blocks = _loose_blocks(split_lines(content), path=path, line=line)
+            if blocks is None:
+                raise
+            return blocks
+    blocks = _loose_blocks(split_lines(content), path=path, line=line)
+    if blocks is None:
+        found = find_markers(content)
+        number, text = found or (1, "")
+        raise EditError(
+            f"`{text[:60]}` is no marker of a block, and no text of {path}",
+            hint=_FORM + _LITERAL,
+            where=f"{SOURCE}:{line + number - 1}",
+        )
+    return blocks
+
+
+def _loose_blocks(
+    lines: Sequence[str], *, path: str, line: int
+) -> tuple[SearchReplace, ...] | None:
+    """The blocks, where each has one opening, one divider and one closing line, and nothing stands outside."""
+    found, at = [], 0
+    while at < len(lines):
+        if is_blank(lines[at]):
+            at += 1
+            continue
+        end = _block_end(lines, at)
+        if end is None:
+            return None
+        divider = _divider(lines, at, end)
+        if divider is None:
+            return None
+        first = _search_start(lines, at + 1, divider)
+        search, replace = lines[first:divider], lines[divider + 1 : end]
+        found.append(SearchReplace(path, "".join(search), "".join(replace), line + at))
+        at = end + 1
+    return tuple(found) or None
+
+
+def _block_end(lines: Sequence[str], start: int) -> int | None:
+    """The line that closes the block which opens at `start`; None where none does, or another opens before."""
+    if not is_opening(lines[start]):
+        return None
+    for at in range(start + 1, len(lines)):
+        if is_opening(lines[at]) or _BASE.fullmatch(body(lines[at])):
+            return None
+        if is_closing(lines[at]):
+            return at
+    return None
+
+
+def _divider(lines: Sequence[str], start: int, end: int) -> int | None:
+    found = [at for at in range(start + 1, end) if _DIVIDER.fullmatch(body(lines[at]))]
+    return found[0] if len(found) == 1 else None
+
+
+def _search_start(lines: Sequence[str], start: int, divider: int) -> int:
+    """Where the search text begins, behind notes on its place."""
+    at = start
+    while at < divider and _START.fullmatch(body(lines[at])):
+        at += 1
+    return at + 1 if at > start and at < divider and _RULE.fullmatch(body(lines[at])) else at

@@ -1,0 +1,133 @@
+"""Read a reply: every fence is an edit of a listed file, or plainly none, or the reason why the reply goes back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitask.edits.apply import apply_script
+from minitask.edits.grammar import paths_written
+from minitask.edits.model import Change, Edit, EditScript
+from minitask.edits.place import placed
+from minitask.edits.reply.fences import fences_of
+from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
+from minitask.edits.reply.landing import (
+    check_characters,
+    check_complete,
+    check_result,
+    merged_wholes,
+)
+from minitask.edits.reply.names import forbidden, name_of
+from minitask.edits.reply.patches import patch_of, read_patch
+from minitask.edits.reply.ranges import with_base_ranges
+from minitask.edits.reply.request import SOURCE, Request
+from minitask.edits.reply.samples import check_unplaced
+from minitask.edits.reply.thoughts import answer_of
+from minitask.errors import EditError, UnlistedError
+from minitask.spec.markdown import normalise
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.spec.model import Fence
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A reply's edits, the paths said to be literal, the fences without a file, and the text around."""
+
+    script: EditScript
+    literal: frozenset[str]
+    unplaced: tuple[Fence, ...]
+    prose: str
+
+
+def changes_of(reply: str, request: Request) -> tuple[Change, ...]:
+    """Return the change that a reply makes; raise `EditError`, fit to be sent back, where it is not whole and right."""
+    parsed = parse_reply(reply, request)
+    if not parsed.script.edits:
+        raise _no_edits(parsed.unplaced)
+    check_unplaced(parsed.unplaced, parsed.script, request)
+    changes = apply_script(parsed.script, read=request.read, locate=None, source=SOURCE)
+    if not changes:
+        raise EditError(
+            "the reply changes nothing: the files hold all that it writes",
+            hint="reply with what is still to be done",
+        )
+    check_result(changes, request, literal=parsed.literal)
+    check_complete(changes, request, prose=parsed.prose)
+    return changes
+
+
+def parse_reply(reply: str, request: Request) -> Parsed:
+    """Return what a reply says, before any of it is applied; raise `EditError` where it is malformed."""
+    check_characters(reply)
+    answer = answer_of(normalise(reply))
+    fences = fences_of(answer, is_named=lambda fence: _is_named(fence, request))
+    edits: list[Edit] = []
+    unplaced: list[Fence] = []
+    literal: set[str] = set()
+    for fence in fences:
+        with placed(fence.line, source=SOURCE):
+            found = edits_of(fence, request)
+        if found is None:
+            unplaced.append(fence)
+        else:
+            edits += found.edits
+            literal |= found.literal
+    edits += _bare_patch(answer, request) if not fences else []
+    elected = elect_only(unplaced, edits, request)
+    if elected is not None:
+        edits += elected
+        unplaced = []
+    script = EditScript(tuple(with_base_ranges(edit, request) for edit in merged_wholes(edits)))
+    _check_listed(script, request)
+    return Parsed(script, frozenset(literal), tuple(unplaced), _prose(answer, fences))
+
+
+def _is_named(fence: Fence, request: Request) -> bool:
+    try:
+        name = name_of(fence, request)
+    except UnlistedError:
+        return True
+    return is_edit_by_form(fence) or (name is not None and not name.comment)
+
+
+def _bare_patch(answer: str, request: Request) -> list[Edit]:
+    """The edits of a patch that stands in no fence."""
+    found = patch_of(answer)
+    if found is None:
+        return []
+    line, text = found
+    with placed(line, source=SOURCE):
+        return read_patch(text, request, line=line)
+
+
+def _check_listed(script: EditScript, request: Request) -> None:
+    allowed = {file.path for file in request.written()}
+    for edit in script.edits:
+        strange = sorted(paths_written(EditScript((edit,))) - allowed)
+        if strange:
+            with placed(edit.line, source=SOURCE):
+                raise forbidden(strange[0], request)
+
+
+def _no_edits(unplaced: Sequence[Fence]) -> EditError:
+    hint = "put each file in a fence with `path=…` in its info string"
+    if not unplaced:
+        return EditError("the reply holds no edits", hint=hint)
+    line = unplaced[0].line
+    return EditError(
+        f"the reply holds no edits: the fence of line {line} names no file",
+        hint=hint,
+        where=f"{SOURCE}:{line}",
+    )
+
+
+def _prose(answer: str, fences: Sequence[Fence]) -> str:
+    """The answer's lines that stand outside of its fences."""
+    lines = answer.split("\n")
+    for fence in fences:
+        size = fence.content.count("\n") + 2
+        lines[fence.line - 1 : fence.line - 1 + size] = [""] * size
+    return "\n".join(lines)

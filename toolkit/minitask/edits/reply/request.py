@@ -1,0 +1,79 @@
+"""What a reply answers: the files that the task lists, what is to happen to each, and what the prompt showed of it."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from minitask.spec.model import FileAction, LineRange
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.edits.model import Reader
+
+SOURCE = "reply"
+"""What errors call the Markdown that they are about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Lines that the spec cites, in its own numbering, and where they are in the base."""
+
+    written: LineRange
+    now: LineRange
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file that the task lists.
+
+    `shown` are the base's lines that the prompt held, `whole` says that these are all of them, and
+    `numbered` that numbers stood before them.
+    """
+
+    path: str
+    action: FileAction
+    optional: bool = False
+    shown: tuple[LineRange, ...] = ()
+    whole: bool = False
+    numbered: bool = False
+    cited: tuple[Citation, ...] = ()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the task may change the file."""
+        return self.action is not FileAction.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a reply is read against.
+
+    `read` gives a file of the base. `root` is the repository's folder, for absolute paths. `told` is the spec's own
+    text, and `given` the whole files that its snippets hold, as (path, content).
+    """
+
+    files: tuple[ListedFile, ...]
+    read: Reader
+    root: str = ""
+    told: str = ""
+    given: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+
+    def find(self, path: str) -> ListedFile | None:
+        """Return the listed file of exactly this path; one to be written comes before one to be read."""
+        found = [file for file in self.files if file.path == path]
+        return next((file for file in found if file.is_written), found[0] if found else None)
+
+    def written(self) -> tuple[ListedFile, ...]:
+        """Return the files that the task may change."""
+        return tuple(file for file in self.files if file.is_written)
+
+    def only(self) -> ListedFile | None:
+        """Return the file of a task that writes just one, and does not delete it."""
+        files = self.written()
+        alone = len(files) == 1 and files[0].action is not FileAction.DELETE
+        return files[0] if alone else None
+
+    def listing(self) -> str:
+        """Return the files to be written, for a message."""
+        return ", ".join(f"{file.action.value} {file.path}" for file in self.written()) or "none"

@@ -1,0 +1,147 @@
+"""Fences of a reply that are no edits: commands to run, what they print, and what the files hold anyway."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from minitask.edits.grammar import paths_written
+from minitask.edits.model import WholeFile
+from minitask.edits.reply.names import mentions, resolve
+from minitask.edits.reply.request import SOURCE, Request
+from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import FileAction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from minitask.edits.model import EditScript
+    from minitask.spec.model import Fence
+
+_SHELLS = frozenset(
+    (
+        *("sh", "bash", "zsh", "fish", "shell", "console", "shell-session", "shellsession"),
+        *("terminal", "powershell", "pwsh", "ps1", "cmd", "bat", "batch"),
+    )
+)
+_OUTPUTS = frozenset(["", "text", "txt", "plaintext", "plain", "output", "log", "stdout", "out"])
+_SUFFIXES = {
+    "bash": (".sh", ".bash"), "sh": (".sh",), "shell": (".sh", ".bash", ".zsh"), "zsh": (".zsh", ".sh"),
+    "fish": (".fish",), "powershell": (".ps1",), "ps1": (".ps1",), "pwsh": (".ps1",), "bat": (".bat", ".cmd"),
+    "cmd": (".cmd", ".bat"), "batch": (".bat", ".cmd"),
+    "python": (".py", ".pyi"), "py": (".py", ".pyi"), "python3": (".py",),
+    "javascript": (".js", ".mjs", ".cjs", ".jsx"), "js": (".js", ".mjs", ".cjs", ".jsx"), "jsx": (".jsx", ".js"),
+    "typescript": (".ts", ".tsx", ".mts", ".cts"), "ts": (".ts", ".tsx", ".mts", ".cts"), "tsx": (".tsx", ".ts"),
+    "json": (".json",), "jsonc": (".json", ".jsonc"), "yaml": (".yaml", ".yml"), "yml": (".yaml", ".yml"),
+    "toml": (".toml",), "ini": (".ini", ".cfg", ".conf"), "css": (".css",), "scss": (".scss",),
+    "html": (".html", ".htm", ".vue", ".svelte"), "xml": (".xml", ".svg", ".html"),
+    "markdown": (".md", ".markdown", ".mdx", ".txt"), "md": (".md", ".markdown", ".mdx", ".txt"),
+    "go": (".go",), "golang": (".go",), "rust": (".rs",), "rs": (".rs",), "java": (".java",), "kotlin": (".kt", ".kts"),
+    "c": (".c", ".h"), "cpp": (".cpp", ".cc", ".cxx", ".h", ".hpp"), "c++": (".cpp", ".cc", ".h", ".hpp"),
+    "csharp": (".cs",), "cs": (".cs",), "ruby": (".rb",), "rb": (".rb",), "php": (".php",), "sql": (".sql",),
+    "swift": (".swift",), "csv": (".csv",), "tsv": (".tsv",), "lua": (".lua",), "r": (".r", ".R"),
+    "dockerfile": ("Dockerfile",), "makefile": ("Makefile", ".mk"), "make": ("Makefile", ".mk"),
+}  # fmt: skip
+_WRITING = lazy_pattern(
+    r"(?:>{1,2}|\btee\b(?:\s+-a)?|\b(?:sed|perl)\b.*\s-\w*i\S*.*|\b(?:mv|cp|rm|patch|install|ln)\b.*|\bgit\s+(?:mv|rm|apply)\b.*)"
+)
+
+
+def is_command(fence: Fence) -> bool:
+    """Return whether a fence holds commands for a shell."""
+    return _word(fence) in _SHELLS
+
+
+def is_sample(fence: Fence) -> bool:
+    """Return whether a fence can be what a command prints, or the command itself."""
+    return _word(fence) in _SHELLS | _OUTPUTS
+
+
+def fits(fence: Fence, path: str) -> bool:
+    """Return whether a fence's language can be that of a file."""
+    word = _word(fence)
+    if word in _OUTPUTS:
+        return word not in {"output", "log", "stdout", "out"} or path.endswith(f".{word}")
+    suffixes = _SUFFIXES.get(word)
+    if suffixes is None:
+        return word not in _SHELLS
+    return path.endswith(suffixes)
+
+
+def removals(content: str, request: Request) -> list[str]:
+    """Return the files to be deleted that the commands remove; empty where they do anything else."""
+    found: list[str] = []
+    for line in content.split("\n"):
+        words = _words(line.removeprefix("$ "))
+        words = words[1:] if words[:1] == ["git"] else words
+        if not words:
+            continue
+        paths = [resolve(word, request) for word in words[1:] if not word.startswith("-")]
+        listed = [request.find(path) for path in paths if path]
+        doomed = [file.path for file in listed if file and file.action is FileAction.DELETE]
+        if words[0] != "rm" or not paths or len(doomed) != len(paths):
+            return []
+        found += doomed
+    return found
+
+
+def check_unplaced(fences: Sequence[Fence], script: EditScript, request: Request) -> None:
+    """Raise for a fence that may be an edit and names no file."""
+    served = paths_written(script)
+    missing = [f.path for f in request.written() if not f.optional and f.path not in served]
+    known = set(_known_lines(script, request))
+    for fence in fences:
+        _check_fence(fence, missing, known, request)
+
+
+def _check_fence(fence: Fence, missing: Sequence[str], known: set[str], request: Request) -> None:
+    where = f"{SOURCE}:{fence.line}"
+    if is_command(fence):
+        changed = sorted(_changed_by(fence.content, request))
+        if changed:
+            raise EditError(
+                f"commands are not run, so {changed[0]} is not changed by them",
+                hint=f"reply with a fence path={changed[0]}, or with operations",
+                where=where,
+            )
+        if not any(fits(fence, path) for path in missing):
+            return
+    lines = [line.strip() for line in fence.content.split("\n") if line.strip()]
+    if all(line in known for line in lines):
+        return
+    if is_sample(fence) and not missing and not mentions(fence.lead, request):
+        return
+    raise EditError(
+        "a fence names no file",
+        hint="write path=… in its info string if it is a file or edits of one, else leave it out",
+        where=where,
+    )
+
+
+def _word(fence: Fence) -> str:
+    return fence.info.split(maxsplit=1)[0].lower() if fence.info.strip() else ""
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:
+        return []
+
+
+def _changed_by(content: str, request: Request) -> set[str]:
+    """The files to be written that commands seem to change."""
+    found: set[str] = set()
+    for line in content.split("\n"):
+        writing = _WRITING.search(line)
+        if writing:
+            found |= mentions(line[writing.start() :].replace(">", " "), request)
+    return found
+
+
+def _known_lines(script: EditScript, request: Request) -> Iterator[str]:
+    """The lines of the listed files, as they are and as the reply writes them."""
+    texts = [request.read(file.path) or "" for file in request.files]
+    texts += [edit.content for edit in script.edits if isinstance(edit, WholeFile)]
+    return (line.strip() for text in texts for line in text.split("\n"))
