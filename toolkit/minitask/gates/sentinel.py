@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from minitask.edits.grammar import parse_script
 from minitask.edits.model import Edit, Operation, SearchReplace, UnifiedDiff, Verb
 from minitask.errors import EditError
 from minitask.gates.test_files import KnownTest, find_tests, is_test_path, may_hold_tests
-from minitask.gates.test_runners import Runner, find_suites, is_plain
+from minitask.gates.test_runners import Runner, find_suites, is_plain, may_mask
 from minitask.ledger.evidence import SuiteCounts
 from minitask.ledger.record import CommandRecord
 from minitask.patterns import lazy_pattern
@@ -34,14 +34,19 @@ _OF_ALL = lazy_pattern(rf"\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What was found: why the run is rigged for certain, or why it may be."""
+    """What was found: why the run is rigged for certain, or why it may be.
+
+    `losses` counts the tests that the change takes away, whether or not the spec asks for it.
+    """
 
     certain: str = ""
     doubts: tuple[str, ...] = ()
+    losses: int = 0
 
     def plus(self, other: Findings) -> Findings:
         """Return both together."""
-        return Findings(self.certain or other.certain, (*self.doubts, *other.doubts))
+        doubts = (*self.doubts, *other.doubts)
+        return Findings(self.certain or other.certain, doubts, self.losses + other.losses)
 
 
 def may_judge(command: Command) -> bool:
@@ -118,21 +123,28 @@ def find_lost_tests(
     Both hold the changed files by path, None where there is none.
     """
     had, has = _tests(base), _tests(candidate)
-    left = Counter(_last(name) for tests in has.values() for name in tests)
+    gained = Counter(
+        _last(name)
+        for path, tests in has.items()
+        for name in tests.keys() - had.get(path, {}).keys()
+    )
     allowed = _Allowed(spec)
-    gone = []
+    gone, losses = [], 0
     for path, name, test in (
         (path, *item) for path, tests in had.items() for item in tests.items()
     ):
         new = has.get(path, {}).get(name)
-        what = _loss(test, new, is_elsewhere=left[_last(name)] > 0)
-        left[_last(name)] -= 1
+        what = _loss(test, new, is_elsewhere=gained[_last(name)] > 0)
+        gained[_last(name)] -= new is None
+        losses += bool(what)
         if what and not allowed.loss(path, _last(name)):
             gone.append(f"{path}: {name} {what}")
     if not gone:
-        return Findings()
+        return Findings(losses=losses)
     shown = "; ".join(gone[:_SHOWN]) + (f"; and {len(gone) - _SHOWN} more" if gone[_SHOWN:] else "")
-    return Findings(doubts=(f"it takes tests away, which the spec does not ask for: {shown}",))
+    return Findings(
+        doubts=(f"it takes tests away, which the spec does not ask for: {shown}",), losses=losses
+    )
 
 
 def allows_losses(spec: Spec) -> bool:
@@ -202,3 +214,87 @@ def _tests(files: Mapping[str, str | None]) -> dict[str, Mapping[str, KnownTest]
 
 def _last(name: str) -> str:
     return name.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A command that starts a test runner, and the files whose tests it should run.
+
+    `is_named`: the command names these very files.
+    """
+
+    command: Command
+    files: tuple[str, ...]
+    is_named: bool
+
+
+def find_targets(commands: Sequence[Command], paths: Sequence[str]) -> tuple[Target, ...]:
+    """Return the test files of a tree that each command runs, as far as its words tell."""
+    return tuple(
+        _target(command, paths)
+        for command in commands
+        if may_judge(command) and not may_mask(command.text)
+    )
+
+
+def _target(command: Command, paths: Sequence[str]) -> Target:
+    suites = find_suites(command.text)
+    words = [word for suite in suites for word in suite.named]
+    named = tuple(path for path in paths if any(_is_named(path, word) for word in words))
+    if named and all(suite.named for suite in suites):
+        return Target(command, named, is_named=True)
+    below = tuple(path for path in paths if any(_is_below(path, word) for word in words))
+    return Target(command, named + below or tuple(paths), is_named=False)
+
+
+def _is_named(path: str, word: str) -> bool:
+    dotted = path.removesuffix(".py").replace("/", ".")
+    is_module = path.endswith(".py") and f"{word}.".startswith(f"{dotted}.")
+    return path == word or (path.endswith(f"/{word}") and "." in word) or is_module
+
+
+def _is_below(path: str, word: str) -> bool:
+    return f"/{path}".startswith(f"/{word}/") or f"/{word}/" in path
+
+
+def still_passing(
+    targets: Sequence[Target],
+    *,
+    planted: Container[str],
+    is_complete: bool,
+    passed: Sequence[CommandRecord],
+    failing: Sequence[CommandRecord],
+) -> Findings:
+    """Return the commands that still pass, though every test in the `planted` files was made to fail.
+
+    `passed` is how the commands went before that, `failing` how they went with it; `is_complete` says that all files
+    that may hold tests were looked at.
+    """
+    before = {(each.line, each.command): each for each in passed}
+    now = {(each.line, each.command): each for each in failing}
+    certain, told, noticed = "", "", False
+    for target in targets:
+        key = (target.command.line, target.command.text)
+        files = [path for path in target.files if path in planted]
+        old, new = before.get(key), now.get(key)
+        if not files or new is None or old is None:
+            continue
+        if new.exit_code != 0:
+            noticed = noticed or not target.is_named
+            continue
+        ran = old.tests is not None and old.tests.passed > 0
+        said = (
+            f"`{one_line(target.command.text, longest=80)}` passes even when every test in "
+            f"{_listed(files)} is made to fail"
+        )
+        if target.is_named and ran and is_plain(target.command.text):
+            certain = certain or said
+        elif target.is_named or (is_complete and ran):
+            told = told or said
+    doubts = (told,) if told and not noticed else ()
+    return Findings(certain, doubts)
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = f" and {counted(len(paths) - 3, 'more file')}" if paths[3:] else ""
+    return ", ".join(paths[:3]) + more

@@ -26,6 +26,22 @@ _NAME = lazy_pattern(
 _SCRIPTS = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"})
 JUDGED = frozenset({".py", ".go", ".rs", *_SCRIPTS})
 """The endings of files whose tests can be found."""
+_PROSE = frozenset(
+    {
+        ".adoc",
+        ".css",
+        ".gif",
+        ".jpg",
+        ".less",
+        ".md",
+        ".pdf",
+        ".png",
+        ".rst",
+        ".scss",
+        ".svg",
+        ".txt",
+    }
+)
 _TAGS = frozenset({"test", "it", "specify"})
 _ASSERTION = lazy_pattern(
     r"\bassert\w*\b|\bexpect\w*\b|\.should\b|\bfail\w*\b|\braises\b|\bt\.\w+\(|\bthrow\w*\b"
@@ -46,6 +62,11 @@ def is_test_path(path: str) -> bool:
     """Return True for a file that belongs to the tests: by its name, or by a folder that it is in."""
     parts = PurePosixPath(path).parts
     return bool(_NAME.search(parts[-1])) or not _FOLDERS.isdisjoint(parts[:-1])
+
+
+def is_prose(path: str) -> bool:
+    """Return True for a file that no test run executes or is set up by."""
+    return PurePosixPath(path).suffix.lower() in _PROSE
 
 
 def may_hold_tests(path: str) -> bool:

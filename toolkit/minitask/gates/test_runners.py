@@ -87,17 +87,19 @@ def find_suites(text: str) -> tuple[Suite, ...]:
 
 def is_plain(text: str) -> bool:
     """Return True where the exit code is surely that of the last program, which nothing filters."""
-    lines = text.strip().replace("\\\n", " ")
-    if "\n" in lines:
-        return False
-    operators = [word for word in _tokens(lines) if set(word) <= set(_OPERATORS)]
-    words = _tokens(lines)
-    redirected = [word for word in operators if word in {">&", "&"}]
-    return (
-        words[:1] != ["!"]
-        and all(word in {"&&", ">&"} for word in operators)
-        and ("2>&1" in lines or not redirected)
-    )
+    return _has_only(text, {"&&"})
+
+
+def may_mask(text: str) -> bool:
+    """Return True where the command may pass though the test runner in it fails."""
+    return not _has_only(text, {"&&", "|", ">", ">>", "<", "(", ")"})
+
+
+def _has_only(text: str, operators: set[str]) -> bool:
+    line = text.strip().replace("\\\n", " ").replace("2>&1", "")
+    words = _tokens(line)
+    used = {word for word in words if set(word) <= set(_OPERATORS)}
+    return "\n" not in line and words[:1] != ["!"] and used <= operators
 
 
 def _commands(text: str) -> Iterator[list[str]]:

@@ -24,7 +24,7 @@ class Draft:
     `heads` are the task's refs, as they were at the start; `commit` and `tree` are set once there is a candidate.
     `after`: another tier failed at the very spec before. `settles` is set as it ends: whether it tells what its tier
     can do. `message` is the candidate's, where a gate made one; `transport`: nobody could be reached; `step` is what
-    the attempt follows from.
+    the attempt follows from. `doubts` say why a person is to look at it before it lands.
     """
 
     task: Task
@@ -53,6 +53,7 @@ class Draft:
     transport: bool = False
     step: str = FIRST
     message: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def corrects(self) -> bool:
@@ -88,6 +89,7 @@ class Draft:
             reply_format=self.reply_format,
             pricing=self.pricing,
             decision=self._decision(),
+            doubts=self.doubts,
         )
 
     def _decision(self) -> Decision:

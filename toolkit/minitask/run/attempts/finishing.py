@@ -9,7 +9,7 @@ from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.record import Record, TaskResult
 from minitask.repo import refs
 from minitask.run.attempts import paid
-from minitask.run.attempts.outcome import make_result
+from minitask.run.attempts.outcome import in_doubt, make_result
 from minitask.run.attempts.people import needs_approval
 from minitask.run.attempts.sealing import move_branch, record_landing, seal
 from minitask.run.attempts.undertaking import Undertaking
@@ -29,7 +29,8 @@ def put_on_record(engine: Engine, under: Undertaking, *, goes_on: bool) -> tuple
     told = is_capability(draft.route, draft.verdict, ruling.gate, ruling.reason)
     draft.settles = told and not goes_on and draft.step not in (CORRECT, APPLY)
     attempt = draft.attempt(engine)
-    lands = draft.verdict.is_good and under.wishes.merge and not needs_approval(engine, task)
+    waits = needs_approval(engine, task) or bool(draft.doubts)
+    lands = draft.verdict.is_good and under.wishes.merge and not waits
     with engine.writing:
         home = engine.repository.home
         announce = partial(paid.announce, home, under.errand)
@@ -48,6 +49,8 @@ def finish(engine: Engine, under: Undertaking, record: Record, note: str) -> Tas
     if needs_approval(engine, task):
         why = "a person must review it first"
         return replace(result, reason=why, next_step=f"minitask review {task.name}")
+    if draft.doubts:
+        return in_doubt(result, draft.doubts)
     if not under.wishes.merge:
         why = "proven, and not merged, as asked"
         return replace(result, reason=why, next_step=f"minitask merge {task.name}")

@@ -9,6 +9,7 @@ from minitask.edits.model import Change, Reader
 from minitask.errors import EditError, MachineError
 from minitask.executors.model import Order
 from minitask.gates.candidate import CommitTree
+from minitask.gates.hints import may_run_tests
 from minitask.gates.lint import check_lint
 from minitask.gates.ruling import Ruling
 from minitask.gates.scope import check_paths, check_scope
@@ -60,7 +61,7 @@ def judge(
     except (MachineError, OSError) as error:
         draft.fail(Verdict.ERROR, VALIDATE, str(error))
     finally:
-        if lander is not None and not draft.verdict.is_good:
+        if lander is not None and (draft.doubts or not draft.verdict.is_good):
             lander.forget(draft.task.name)
 
 
@@ -101,6 +102,22 @@ def _judge(
         if not _pass(draft, rulings[name]):
             return
     draft.ruling, draft.verdict = rulings[VALIDATE], Verdict.READY
+    _watch_tests(engine, draft, case)
+
+
+def _watch_tests(engine: Engine, draft: Draft, case: Case) -> None:
+    """Fail an attempt whose test run is rigged for certain; note why a person is to look at one that may be."""
+    draft.doubts = ()
+    if not any(may_run_tests(command.text) for command in case.task.spec.commands):
+        return
+    from minitask.run.landings.sentinel import Watched, watch
+
+    engine.emit(Progress(draft.task.name, VALIDATE, "its tests are run where they must fail"))
+    after = draft.ruling.commands
+    found = watch(engine, Watched(case.task, case.commit, draft.before, after, case.files))
+    draft.doubts = found.doubts
+    if found.certain:
+        draft.fail(Verdict.FAILED, VALIDATE, f"the test run is rigged: {found.certain}")
 
 
 def _lint(engine: Engine, case: Case) -> Ruling:

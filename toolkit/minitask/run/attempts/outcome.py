@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from minitask.errors import BudgetError, EditError, RefusedError, StoppedError
@@ -53,6 +53,16 @@ def make_result(under: Undertaking, attempt: Attempt, candidate: str | None) -> 
         attempts=attempts,
         calls=under.calls,
         next_step="" if draft.verdict.is_good else f"minitask show {task.name}",
+    )
+
+
+def in_doubt(result: TaskResult, doubts: Sequence[str]) -> TaskResult:
+    """Return the result of a proven task that waits for a person to look at it."""
+    return replace(
+        result,
+        verdict=Verdict.READY,
+        reason=f"proven, but look at it before it lands: {'; '.join(doubts)}",
+        next_step=f"minitask merge {result.task}",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from minitask.ledger.record import ATTEMPT, REVIEW, TaskResult, Verdict
 from minitask.repo import refs
 from minitask.repo.merging import is_ancestor
+from minitask.run.attempts.outcome import in_doubt
 from minitask.run.attempts.people import Standpoint, needs_approval, standpoint
 from minitask.run.attempts.sealing import move_branch
 from minitask.run.engine import Engine, Progress
@@ -43,6 +44,8 @@ def take_proven(
         ready = result_of(record, Verdict.READY, reason=reason)
         step = "review" if waits else "merge"
         return replace(ready, next_step=f"minitask {step} {task.name}")
+    if record.attempt.doubts and not found.is_approved:
+        return in_doubt(result_of(record, Verdict.READY, reason=""), record.attempt.doubts)
     engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
     candidate = Candidate(record.candidate, record.tree, record.attempt)
     landed = _land(engine, replace(task, base=record.base), candidate, lander)

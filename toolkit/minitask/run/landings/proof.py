@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from minitask.errors import MachineError, RefusedError
-from minitask.ledger.record import CommandRecord
+from minitask.ledger.record import CommandRecord, parse_command
 from minitask.patterns import lazy_pattern
 from minitask.repo import session
 from minitask.repo.mirror import Mirror
 from minitask.run.engine import Engine
+from minitask.run.landings.counting import TestReader
 from minitask.run.tasks import Task
 from minitask.run.turnstile import Cores
 from minitask.spec.model import Command, ExpectationKind
@@ -68,6 +69,18 @@ def prove_only(engine: Engine, task: Task, commit: str, commands: Sequence[Comma
     return proof
 
 
+def run_without_keeping(
+    engine: Engine,
+    task: Task,
+    commit: str,
+    commands: Sequence[Command],
+    *,
+    only_first: bool = False,
+) -> Proof:
+    """Run some commands on a commit, which proves nothing of the task; with `only_first`, until one fails."""
+    return _run(engine, task, commit, commands, only_first=only_first)
+
+
 def is_proven(engine: Engine, task: Task, tree: str) -> bool:
     """Whether a green result of the task's validation and the config's checks is kept for a tree."""
     key = _key(engine, task, tree, (*task.spec.commands, *_checks(engine)))
@@ -79,7 +92,7 @@ def _recall(engine: Engine, key: str) -> Proof | None:
     kept = engine.cache.peek(key)
     if not isinstance(kept, list):
         return None
-    held = tuple(CommandRecord(**item) for item in kept)
+    held = tuple(map(parse_command, kept))
     return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
 
 
@@ -228,6 +241,7 @@ def _session(
 ) -> Proof:
     """Run commands in one shell, in a workspace as it is."""
     options = task.spec.options
+    counts = TestReader(commands)
     done = session.run_commands(
         list(commands),
         sandbox=engine.sandbox,
@@ -237,6 +251,7 @@ def _session(
         readonly=slot.readonly(),
         env=engine.environ,
         stop_at_first_failure=only_first,
+        on_output=counts.read,
     )
     records = tuple(
         CommandRecord(
@@ -247,8 +262,9 @@ def _session(
             seconds=item.seconds,
             output_tail=item.output_tail,
             reason=item.reason,
+            tests=counts.found.get(place),
         )
-        for item in done.results
+        for place, item in enumerate(done.results)
     )
     return Proof(done.passed, records, engine.sandbox.strength.value)
 

@@ -21,7 +21,7 @@ from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.purse import Purse
 from minitask.repo import refs
 from minitask.repo.commits import write_commits
-from minitask.run.attempts.outcome import stopped
+from minitask.run.attempts.outcome import in_doubt, stopped
 from minitask.run.attempts.people import needs_approval
 from minitask.run.attempts.preparing import lessons_for
 from minitask.run.attempts.sealing import move_branch, record_landing
@@ -171,6 +171,8 @@ class Cluster:
         made = [each for each in came.records if not each.is_call]
         if not made or result.verdict is not Verdict.READY:
             return replace(result, next_step=f"minitask show {task.name}" if made else "")
+        if made[-1].attempt.doubts:
+            return in_doubt(result, made[-1].attempt.doubts)
         if not wishes.merge or needs_approval(engine, task) or wishes.lander is None:
             step = "review" if needs_approval(engine, task) else "merge"
             return replace(

@@ -1,0 +1,164 @@
+"""A test run that is rigged does not land, and neither do tests that vanish in silence."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from executors.model_server import scripted_server
+from world import World, model_settings
+
+PYTEST = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 python -m pytest -q -p no:cacheprovider"
+UNITTEST = "python -m unittest"
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+"""With the interpreter that has pytest."""
+NODE = pytest.mark.skipif(shutil.which("node") is None, reason="node is not here")
+WRONG = "def add(a, b):\n    return a - b\n"
+RIGHT = "def add(a, b):\n    return a + b\n"
+TESTS = (
+    "from calc import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n"
+    "\n\ndef test_zero():\n    assert add(0, 0) == 0\n"
+)
+UNIT = (
+    "import unittest\nfrom calc import add\n\n\nclass TestAdd(unittest.TestCase):\n"
+    "    def test_add(self):\n        self.assertEqual(add(2, 3), 5)\n\n"
+    "    def test_zero(self):\n        self.assertEqual(add(0, 0), 0)\n"
+)
+JS = (
+    'const test = require("node:test");\nconst assert = require("node:assert");\n'
+    'const {add} = require("./calc.js");\n'
+    'test("adds", () => { assert.equal(add(2, 3), 5); });\n'
+    'test("zero", () => { assert.equal(add(0, 0), 0); });\n'
+)
+JS_WRONG = "exports.add = (a, b) => a - b;\n"
+EXIT = "import os\nos._exit(0)\n" + WRONG
+AT_EXIT = "import atexit, os\natexit.register(lambda: os._exit(0))\n" + WRONG
+PATCHED = (
+    "import unittest\nunittest.TestCase.run = lambda self, result=None: (result.startTest(self), "
+    "result.addSuccess(self), result.stopTest(self))\n" + WRONG
+)
+HOOK = "def pytest_runtest_makereport(item, call):\n    call.excinfo = None\n"
+IN_CALL = "import os\n\n\ndef add(a, b):\n    os._exit(0)\n"
+
+
+def attempt(
+    world: World, base: dict[str, str], change: dict[str, str], validation: str, **fields: Any
+) -> dict[str, Any]:
+    """What a task says whose change a model makes."""
+    world.commit(base)
+    fences = "\n\n".join(f"```text path={path}\n{text}```" for path, text in change.items())
+    with scripted_server([fences] * 4) as server:
+        world.configure(**model_settings(server.base_url, routing={"repairs": 0}))
+        world.task("p/01-b", writes=list(change), validation=validation, **fields)
+        return world.exec("p/01-b", env={"PATH": PATH}).json
+
+
+@pytest.mark.parametrize(
+    ("files", "change", "validation"),
+    [
+        ({"test_calc.py": TESTS}, {"calc.py": EXIT}, PYTEST),
+        ({"test_calc.py": TESTS}, {"conftest.py": HOOK}, f"{PYTEST} test_calc.py"),
+        ({"test_calc.py": UNIT}, {"calc.py": AT_EXIT}, f"{UNITTEST} -q test_calc"),
+        ({"test_calc.py": UNIT}, {"calc.py": IN_CALL}, f"{UNITTEST} discover"),
+        ({"test_calc.py": UNIT}, {"calc.py": PATCHED}, f"{UNITTEST} test_calc.TestAdd"),
+        pytest.param(
+            {"calc.test.js": JS, "calc.js": JS_WRONG},
+            {"calc.js": "process.exit(0);\n" + JS_WRONG},
+            "node calc.test.js",
+            marks=NODE,
+        ),
+        pytest.param(
+            {"calc.test.js": JS, "calc.js": JS_WRONG},
+            {"calc.js": "process.on('exit', () => { process.exitCode = 0; });\n" + JS_WRONG},
+            "node calc.test.js",
+            marks=NODE,
+        ),
+    ],
+)
+def test_a_run_that_cannot_fail_fails_the_task(
+    world: World, files: dict[str, str], change: dict[str, str], validation: str
+) -> None:
+    result = attempt(world, {"calc.py": WRONG, **files}, change, validation)
+    assert (result["verdict"], result["attempts"][-1]["gate"]) == ("failed", "validate"), result
+    assert "the test run is rigged" in result["reason"]
+    assert result["merge"] is None
+
+
+@pytest.mark.parametrize(
+    ("files", "validation"),
+    [
+        ({"test_calc.py": TESTS}, f"cd . && {PYTEST} -k add 2>&1 | tail -1"),
+        (
+            {"tests/__init__.py": "", "tests/test_calc.py": UNIT},
+            f"{UNITTEST} discover -s tests -t .",
+        ),
+        ({"test_calc.py": UNIT}, f"python test_calc.py && {UNITTEST} test_calc"),
+    ],
+)
+def test_an_honest_run_lands(world: World, files: dict[str, str], validation: str) -> None:
+    result = attempt(world, {"calc.py": WRONG, **files}, {"calc.py": RIGHT}, validation)
+    assert result["verdict"] == "merged", result["reason"]
+    counted = [command.get("tests") for command in result["attempts"][-1]["commands"]]
+    assert counted[0]["passed"] > 0
+
+
+FILES = {"calc.py": WRONG, "tests/__init__.py": "", "tests/test_calc.py": UNIT}
+TEST = "tests/test_calc.py"
+NEW = "import unittest\n\n\nclass TestNew(unittest.TestCase):\n    def test_new(self):\n        self.assertTrue(1)\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "validation", "told"),
+    [
+        ({TEST: UNIT.replace("def test_add", "def check_add")}, UNITTEST, "test_add is gone"),
+        (
+            {TEST: UNIT.replace("    def test_add", "    @unittest.skip('x')\n    def test_add")},
+            UNITTEST,
+            "test_add is skipped",
+        ),
+        ({"conftest.py": f"collect_ignore = ['{TEST}']\n"}, PYTEST, "2 fewer than on the base"),
+    ],
+)
+def test_tests_that_vanish_keep_the_task_at_ready(
+    world: World, change: dict[str, str], validation: str, told: str
+) -> None:
+    more = {"tests/test_more.py": "def test_more():\n    assert 1\n"}
+    result = attempt(world, FILES | more, change, validation)
+    assert (result["verdict"], result["merge"]) == ("ready", None), result["reason"]
+    assert told in result["reason"]
+    assert told in " ".join(result["attempts"][-1]["doubts"])
+    again = world.exec("p/01-b").json
+    assert (again["verdict"], told in again["reason"]) == ("ready", True)
+    assert world.minitask("merge", "p/01-b").code == 0
+    assert world.has(next(iter(change)))
+
+
+def test_tests_that_go_because_the_spec_says_so_land(world: World) -> None:
+    change = {"calc.py": RIGHT, TEST: UNIT[: UNIT.index("    def test_zero")]}
+    result = attempt(world, FILES, change, UNITTEST, title="Mend add; remove test_zero")
+    assert result["verdict"] == "merged", result["reason"]
+
+
+def test_tests_that_pass_without_the_change_keep_the_task_at_ready(world: World) -> None:
+    change = {"calc.py": WRONG + "# done\n", "tests/test_new.py": NEW}
+    result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new")
+    assert result["verdict"] == "ready", result["reason"]
+    assert "its tests pass without its change of calc.py" in result["reason"]
+
+
+def test_an_expected_value_that_is_changed_to_fit_keeps_the_task_at_ready(world: World) -> None:
+    bent = {"calc.py": WRONG + "# done\n", TEST: UNIT.replace("3), 5", "3), -1")}
+    result = attempt(world, FILES, bent, UNITTEST)
+    assert result["verdict"] == "ready", result["reason"]
+    assert "passes only by its own change of tests/test_calc.py" in result["reason"]
+
+
+def test_a_change_with_its_own_new_tests_lands(world: World) -> None:
+    change = {"calc.py": RIGHT, "tests/test_new.py": UNIT}
+    result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new")
+    assert result["verdict"] == "merged", result["reason"]
