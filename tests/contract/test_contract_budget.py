@@ -148,13 +148,42 @@ def test_a_second_try_is_not_made_where_it_is_not_paid_for(world: World) -> None
     assert Decimal(record["attempt"]["cost_usd"]) == Decimal("0.009")
 
 
-def test_a_model_without_a_price_is_not_counted_and_that_is_said(world: World) -> None:
+@pytest.mark.parametrize("command", ["exec", "run"])
+def test_a_limit_holds_for_a_model_without_a_price(world: World, command: str) -> None:
     with scripted_server(good) as server:
-        world.configure(**model_settings(server.base_url, prices={}))
+        budget = {"max_cost_usd": 1}
+        world.configure(**model_settings(server.base_url, prices={}, budget=budget))
+        task(world, "p/01-b")
+        outcome = world.minitask(command, "p/01-b" if command == "exec" else "p")
+        assert server.requests == [], "nothing could count it"
+    assert outcome.code == 4, outcome.text
+    assert "no price" in outcome.text
+    assert "unpriced: allow" in outcome.text
+
+
+def test_an_unpriced_call_that_the_user_allows_is_made_and_said(world: World) -> None:
+    with scripted_server(good) as server:
+        budget = {"unpriced": "allow"}
+        world.configure(**model_settings(server.base_url, prices={}, budget=budget))
         task(world, "p/01-b")
         outcome = world.minitask("run", "p", "--max-cost", "0.0001")
     assert outcome.code == 0, outcome.text
     assert "no price" in outcome.stderr
+    assert "1 task of unknown cost, which no limit counts" in outcome.text
+
+
+def test_a_server_that_counts_no_tokens_does_not_make_a_budget_endless(world: World) -> None:
+    def uncounted(request: Received) -> Any:
+        return completion(good(request), usage={"prompt_tokens": 0, "completion_tokens": 0})
+
+    with scripted_server(uncounted) as server:
+        world.configure(**model_settings(server.base_url, **LIMITED, concurrency={"requests": 1}))
+        for number in range(4):
+            task(world, f"p/0{number}-x", f"{number}.txt", title=f"Write {number}.txt")
+        outcome = world.minitask("run", "p", "--max-cost", "0.01", "--json")
+        assert 0 < len(server.requests) < 4, "each took what was reserved for it"
+    assert outcome.code == 4, outcome.text
+    assert outcome.json["cost_usd"] is None, "unknown is never 0"
 
 
 @pytest.mark.parametrize("amount", ["-1", "nan"])

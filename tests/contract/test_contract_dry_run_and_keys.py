@@ -140,3 +140,33 @@ def test_only_the_listed_lines_of_a_file_are_sent(world: World) -> None:
     assert "line number 6" in request.prompt
     assert "line number 4\n" not in request.prompt
     assert "line number 8" not in request.prompt
+
+
+def test_a_key_that_goes_to_another_machine_over_plain_http_is_said(world: World) -> None:
+    world.configure(
+        executors={
+            "far": {
+                "type": "openai",
+                "base_url": "http://models.invalid/v1",
+                "api_key_env": "FAR_KEY",
+            },
+            "near": {
+                "type": "openai",
+                "base_url": "http://127.0.0.1:9/v1",
+                "api_key_env": "FAR_KEY",
+            },
+        },
+        tiers={
+            "cheap": {"executor": "far", "model": "m"},
+            "balanced": {"executor": "near", "model": "m"},
+        },
+    )
+    world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
+    key = {"FAR_KEY": "sk-0123456789"}
+    warning = "FAR_KEY goes to models.invalid over plain http"
+    assert warning in world.minitask("exec", "p/01-b", "--dry-run", env=key).text
+    ran = world.minitask("exec", "p/01-b", env=key)
+    assert warning in ran.stderr
+    assert "sk-0123456789" not in ran.text
+    near = world.minitask("exec", "p/01-b", "--dry-run", "--tier", "balanced", env=key)
+    assert "plain http" not in near.text

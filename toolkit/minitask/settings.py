@@ -59,7 +59,7 @@ DEFAULTS: Mapping[str, Any] = {
     "network": False,
     "workspace": {"share": [], "copy": [], "setup": ""},
     "limits": {"seconds": 300, "memory_mb": 4096, "processes": 400, "output_mb": 16},
-    "budget": {"max_cost_usd": None},
+    "budget": {"max_cost_usd": None, "unpriced": "refuse"},
     "concurrency": {"jobs": 2, "requests": 8},
     "workers": {"remote": ""},
 }
@@ -167,6 +167,7 @@ class Settings:
     jobs: int
     workers_remote: str
     max_cost_usd: Decimal | None
+    allows_unpriced: bool
     values: Mapping[str, Any] = field(repr=False)
     sources: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
@@ -230,11 +231,14 @@ def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
         }
     if key not in NARROWED or now is None:
         return held
-    return {
-        name: number
-        for name, number in held.items()
-        if number is not None and (now.get(name) is None or number < now[name])
-    }
+    return {name: each for name, each in held.items() if _is_narrower(each, now.get(name))}
+
+
+def _is_narrower(value: Any, now: Any) -> bool:
+    """Return True for a lower number, and for a word that forbids."""
+    if isinstance(value, str):
+        return value == "refuse"
+    return value is not None and (now is None or value < now)
 
 
 def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ...]) -> Settings:
@@ -268,6 +272,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         jobs=int(values["concurrency"]["jobs"]),
         workers_remote=values["workers"]["remote"],
         max_cost_usd=None if limit is None else Decimal(str(limit)),
+        allows_unpriced=values["budget"]["unpriced"] == "allow",
         values=values,
         sources=sources,
         notes=notes,

@@ -157,7 +157,11 @@ class AgentExecutor:
 
     def _reported(self, desk: Desk, meter: Meter, job: JobMaker) -> Report:
         """What the program reports of a job; it is paid for, whatever came of it."""
-        settle = meter.reserve(input_tokens=LIKELY_INPUT_TOKENS, output_tokens=LIKELY_OUTPUT_TOKENS)
+        settle = meter.reserve(
+            input_tokens=LIKELY_INPUT_TOKENS,
+            output_tokens=LIKELY_OUTPUT_TOKENS,
+            capped=self._program.caps_cost and not self._setting.base_url,
+        )
         try:
             done = self._run(desk, job, self._find())
         except (MachineError, OSError):  # it could not even be started

@@ -61,8 +61,11 @@ class Meter(Protocol):
         """What may still be spent, in US dollars; None where there is no limit."""
         ...
 
-    def reserve(self, *, input_tokens: int, output_tokens: int) -> Settle:
-        """Set aside what a call of at most this size costs; raises `BudgetError` where too little is left."""
+    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
+        """Set aside what a call of at most this size costs; raises `BudgetError` where too little is left.
+
+        `capped`: whoever is called keeps within `left_usd` by itself, so that its price need not be known.
+        """
         ...
 
 
@@ -73,7 +76,7 @@ def _ignore(usage: Usage, *, cost_usd: Decimal | None = None) -> None:
 class Unmetered:
     """A meter without a limit."""
 
-    def reserve(self, *, input_tokens: int, output_tokens: int) -> Settle:  # noqa: ARG002
+    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:  # noqa: ARG002
         """Nothing is set aside."""
         return _ignore
 

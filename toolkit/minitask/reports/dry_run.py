@@ -56,6 +56,8 @@ def render_dry_run(said: Forecast) -> str:
             else (" (set)" if description.key_set else " (NOT SET)")
         )
         lines.append(f"  sent to  {description.url}, model {description.model}, key {key}{state}")
+    if said.exposure:
+        lines.append(f"  WARNING  {said.exposure}")
     if description.command:
         lines.append(f"  program  {shlex.join(description.command)}")
     if description.max_output_tokens is not None:

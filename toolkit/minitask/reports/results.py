@@ -133,9 +133,20 @@ def render_run(summary: RunSummary) -> str:
     landed = sum(result.verdict is Verdict.MERGED for result in summary.results)
     lines.append(
         f"{landed} of {len(summary.results)} on {summary.target} in {summary.seconds:.1f} s, "
-        f"cost {dollars(summary.cost_usd)}{_baseline(summary.baseline_cost_usd)}"
+        f"cost {_cost(summary)}{_baseline(summary.baseline_cost_usd)}"
     )
     return "\n".join(lines)
+
+
+def _cost(summary: RunSummary) -> str:
+    """What a run cost; where some of it has no price, what is known, and that no limit counts the rest."""
+    costs = [result.cost_usd for result in summary.results]
+    known = [cost for cost in costs if cost is not None]
+    unknown = len(costs) - len(known)
+    if not unknown:
+        return dollars(summary.cost_usd)
+    left = f"{counted(unknown, 'task')} of unknown cost, which no limit counts"
+    return f"{dollars(sum(known, Decimal(0)))} and {left}" if any(known) else left
 
 
 def render_batch(batch: BatchTokens) -> str:

@@ -47,6 +47,7 @@ class AiderProgram:
 
     name = "aider"
     program = "aider"
+    caps_cost = False
     version_argv: tuple[str, ...] = ("aider", "--version")
     litter: tuple[str, ...] = (".aider*",)
     credentials: tuple[str, ...] = (".aider/oauth-keys.env",)

@@ -42,6 +42,7 @@ class ClaudeProgram:
 
     name = "claude"
     program = "claude"
+    caps_cost = True
     version_argv: tuple[str, ...] = ("claude", "--version")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = (".claude/.credentials.json", ".claude.json")

@@ -24,6 +24,7 @@ class CodexProgram:
 
     name = "codex"
     program = "codex"
+    caps_cost = False
     version_argv: tuple[str, ...] = ("codex", "--version")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = (".codex/auth.json",)

@@ -34,6 +34,7 @@ class CommandProgram:
     """
 
     name = "command"
+    caps_cost = False
     version_argv: tuple[str, ...] = ()
 
     def __init__(

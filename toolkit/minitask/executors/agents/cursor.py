@@ -22,6 +22,7 @@ class CursorProgram:
 
     name = "cursor-agent"
     program = "cursor-agent"
+    caps_cost = False
     version_argv: tuple[str, ...] = ("cursor-agent", "--version")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = (".config/cursor/auth.json", ".cursor/cli-config.json")

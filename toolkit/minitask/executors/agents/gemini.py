@@ -37,6 +37,7 @@ class GeminiProgram:
 
     name = "gemini"
     program = "gemini"
+    caps_cost = False
     version_argv: tuple[str, ...] = ("gemini", "--version")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = (".gemini/oauth_creds.json", ".gemini/google_accounts.json")

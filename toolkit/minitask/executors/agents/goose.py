@@ -39,6 +39,7 @@ class GooseProgram:
 
     name = "goose"
     program = "goose"
+    caps_cost = False
     version_argv: tuple[str, ...] = ("goose", "--version")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = (".config/goose/config.yaml", ".config/goose/secrets.yaml")

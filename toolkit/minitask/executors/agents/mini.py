@@ -40,6 +40,7 @@ class MiniProgram:
 
     name = "mini"
     program = "mini"
+    caps_cost = False
     version_argv: tuple[str, ...] = ("mini", "--help")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = (".config/mini-swe-agent/.env",)

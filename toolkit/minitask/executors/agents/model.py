@@ -97,7 +97,7 @@ class AgentProgram(Protocol):
     `name` is its type in the config, `program` what is started, `version_argv` the command line that prints its version
     (empty where there is none). `litter` are glob patterns of what it leaves in the workspace for itself. `credentials`
     are files below the user's home that hold its login, and `variables` the names of environment variables that it may
-    be given.
+    be given. `caps_cost`: it keeps within `max_cost_usd` by itself.
     """
 
     name: str
@@ -106,6 +106,7 @@ class AgentProgram(Protocol):
     litter: tuple[str, ...]
     credentials: tuple[str, ...]
     variables: tuple[str, ...]
+    caps_cost: bool
 
     def invocation(self, job: Job) -> Invocation:
         """How to start it for a job."""

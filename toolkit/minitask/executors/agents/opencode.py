@@ -40,6 +40,7 @@ class OpencodeProgram:
 
     name = "opencode"
     program = "opencode"
+    caps_cost = False
     version_argv: tuple[str, ...] = ("opencode", "--version")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = (".local/share/opencode/auth.json",)

@@ -36,6 +36,7 @@ class QwenProgram:
 
     name = "qwen"
     program = "qwen"
+    caps_cost = False
     version_argv: tuple[str, ...] = ("qwen", "--version")
     litter: tuple[str, ...] = ()
     credentials: tuple[str, ...] = ()

@@ -99,6 +99,10 @@ def ask(engine: Engine, under: Undertaking, *, http: Post | None = None) -> Outc
     task, order = under.task, under.order
     engine.emit(Progress(task.name, "implement", under.draft.route.model or "edit script"))
     executor = make_executor(under.draft.route.executor, engine.settings, engine.environ, http=http)
+    if under.draft.route.executor != SCRIPT:
+        from minitask.run.routes.exposure import warn_exposure
+
+        warn_exposure(engine, task.name, under.draft.route.executor)
 
     def work() -> Answered:
         done = executor.work(order)

@@ -36,7 +36,8 @@ from minitask.run.attempts.paid import Answered, Errand
 from minitask.run.attempts.sealing import append, moment
 from minitask.run.engine import Engine, Progress
 from minitask.run.numbers import next_number
-from minitask.run.routes.costs import tariff
+from minitask.run.routes.costs import meet_unpriced, tariff
+from minitask.run.routes.exposure import warn_exposure
 from minitask.run.routes.models import resolve_model
 from minitask.run.workplace import SlotWorkplace
 from minitask.spec.model import Tier
@@ -162,7 +163,8 @@ def make_consult(
         subject=subject,
     )
     note = unnoted if batched else partial(paid.note, engine.repository.home, errand)
-    meter = TaskMeter(tariff(engine, route, batch=batched), purse, note=note)
+    unpriced = partial(meet_unpriced, engine, topic.task, route.model)
+    meter = TaskMeter(tariff(engine, route, batch=batched), purse, note=note, unpriced=unpriced)
     question = Question(
         name=f"{topic.task.replace('@', '')}" + ("" if "@" in topic.task else f".{matter.phase}"),
         phase=matter.phase,
@@ -187,6 +189,7 @@ def _room(matter: Matter, most: int | None) -> int:
 def consult(engine: Engine, what: Consult, *, http: Post | None = None) -> Outcome:
     """The answer, or why there is none; safe in any thread."""
     engine.emit(Progress(what.topic.task, what.matter.phase, what.route.model))
+    warn_exposure(engine, what.topic.task, what.route.executor)
     advisor = make_advisor(what.route.executor, engine.settings, engine.environ, http=http)
 
     def work() -> Answered:

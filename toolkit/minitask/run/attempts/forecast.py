@@ -18,6 +18,7 @@ from minitask.run.attempts.outcome import landed_result
 from minitask.run.attempts.undertaking import Wishes
 from minitask.run.engine import Engine
 from minitask.run.numbers import task_refs
+from minitask.run.routes.exposure import find_exposure
 from minitask.run.routes.models import resolve_model
 from minitask.run.routes.routing import route_of
 from minitask.run.tasks import Task
@@ -29,7 +30,8 @@ from minitask.values import dataclass
 class Forecast:
     """A dry run's findings; `sandbox` is one line on what the commands would run in.
 
-    `questions` are what other models would be asked besides: the phase, the tier, and the model.
+    `questions` are what other models would be asked besides: the phase, the tier, and the model. `exposure` warns of a
+    key that goes over plain http.
     """
 
     task: Task
@@ -38,6 +40,7 @@ class Forecast:
     sandbox: str
     landed: bool
     questions: tuple[tuple[str, str, str], ...] = ()
+    exposure: str = ""
 
 
 def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
@@ -58,6 +61,7 @@ def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
         sandbox=engine.sandbox.describe(),
         landed=landed_result(engine, task) is not None,
         questions=tuple(_questions(engine, task, route)),
+        exposure=find_exposure(engine, route.executor),
     )
 
 

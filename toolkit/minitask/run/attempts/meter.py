@@ -23,6 +23,8 @@ class Reading:
     under_way: Usage = NO_USAGE
 
 
+LEAST_USD = Decimal("0.000001")
+"""What a call costs at the very least, so that none is made with nothing left."""
 BATCH_SECONDS = 26 * 3600.0
 """A batch is answered within a day."""
 
@@ -34,7 +36,8 @@ def unnoted(reading: Reading) -> None:
 class TaskMeter:
     """Reserves from a purse for one tariff; `note` is told of every reading before a call is made.
 
-    `likely_output_tokens` is how long an answer probably is; its limit is what is reserved for.
+    `likely_output_tokens` is how long an answer probably is; its limit is what is reserved for. `unpriced` is called
+    where a limit cannot count a call, and raises `BudgetError` where it may not be made.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class TaskMeter:
         *,
         likely_output_tokens: int | None = None,
         note: Callable[[Reading], None] = lambda _reading: None,
-        unpriced: Callable[[], None] = lambda: None,
+        unpriced: Callable[[], None],
     ) -> None:
         self._tariff = tariff
         self._purse = purse
@@ -87,12 +90,17 @@ class TaskMeter:
         share = (left - prompt) / (whole - prompt)
         return max(int(output_tokens * share), min(self._likely or 1, output_tokens), 1)
 
-    def reserve(self, *, input_tokens: int, output_tokens: int) -> Settle:
-        """Set aside what the call costs with the longest answer; `BudgetError` where too little is left."""
+    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
+        """Set aside what the call costs with the longest answer; `BudgetError` where too little is left.
+
+        For one that is `capped` by whoever is called, and has no price, all that is left is set aside.
+        """
         most = None
         if self._purse.is_limited:
             most = self._tariff.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
-            if most is None:
+            if most is None and capped:
+                most = max(self._purse.left_usd or NOTHING, LEAST_USD)
+            elif most is None:
                 self._unpriced()
         self._purse.reserve(most or NOTHING)
         likely = min(self._likely or output_tokens, output_tokens)

@@ -25,7 +25,7 @@ from minitask.run.engine import Engine, Progress
 from minitask.run.landings.proof import check_fails_before
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.records import records_of
-from minitask.run.routes.costs import tariff
+from minitask.run.routes.costs import meet_unpriced, tariff
 from minitask.run.routes.models import resolve_model
 from minitask.run.routes.routing import route_of
 from minitask.run.tasks import Task
@@ -71,7 +71,7 @@ def equip(
         purse,
         likely_output_tokens=likely_output_tokens(task.spec),
         note=unnoted if batched else partial(paid.note, engine.repository.home, errand),
-        unpriced=partial(_say_unpriced, engine, task, route),
+        unpriced=partial(meet_unpriced, engine, task.name, route.model),
     )
     if route.executor != SCRIPT:
         told = replace(order, plan=prepared.plan, feedback=prepared.feedback)
@@ -140,8 +140,3 @@ def _check(engine: Engine, task: Task, wishes: Wishes) -> dict[str, str]:
     preflight.check_branch(task, engine.objects, heads)
     engine.signature  # noqa: B018 - who commits must be known before anything is spent
     return heads
-
-
-def _say_unpriced(engine: Engine, task: Task, route: Route) -> None:
-    text = f"{route.model} has no price, so the limit cannot count it"
-    engine.emit(Progress(task.name, "budget", text))

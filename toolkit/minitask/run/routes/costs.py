@@ -10,12 +10,13 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from minitask.edits.model import Change
+from minitask.errors import BudgetError
 from minitask.executors.model import Order
 from minitask.ledger.usage import Usage
 from minitask.policy.route import Route
 from minitask.policy.tariff import Tariff
 from minitask.policy.tokens import estimate_tokens
-from minitask.run.engine import Engine
+from minitask.run.engine import Engine, Progress
 from minitask.spec.model import Tier
 
 LOCAL_TYPES = frozenset({"ollama", "scripted"})
@@ -36,6 +37,16 @@ def tariff(engine: Engine, route: Route, *, batch: bool = False) -> Tariff:
         is_local=here,
         batch=batch,
     )
+
+
+def meet_unpriced(engine: Engine, task: str, model: str) -> None:
+    """Say that a limit cannot count a model's calls; raises `BudgetError` unless the config allows them."""
+    if not engine.settings.allows_unpriced:
+        raise BudgetError(
+            f"{model} has no price, so the budget's limit cannot hold for it: give it one under `prices`, "
+            "or set `budget: {unpriced: allow}`"
+        )
+    engine.emit(Progress(task, "budget", f"{model} has no price, so the limit cannot count it"))
 
 
 def _is_here(base_url: str, model: str) -> bool:
