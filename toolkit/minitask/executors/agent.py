@@ -5,12 +5,9 @@ Nothing that it says of its success counts. What it committed, stashed or config
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +17,7 @@ from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError, UsageError
 from minitask.executors.advice import UNREADABLE, Advice, Check, Question, as_edit_error
 from minitask.executors.agents.faults import OutageWatch, believed, read_limits
+from minitask.executors.agents.login import lend_login, read_output, take_login_back
 from minitask.executors.agents.model import (
     VERSION_SECONDS,
     AgentProgram,
@@ -52,8 +50,6 @@ if TYPE_CHECKING:
 _UNUSABLE = "An earlier answer could not be used:\n{problem}\nAnswer again, corrected and complete."
 SHOWN = 300
 """Characters of what a program said that a message may hold."""
-OUTPUT_BYTES = 8 << 20
-"""Of each file that a program leaves in its home."""
 LIKELY_INPUT_TOKENS = 40_000
 """What an agent's own instructions and tools make of one task, by measurement; it looks around besides."""
 LIKELY_OUTPUT_TOKENS = 8_192
@@ -240,7 +236,8 @@ class AgentExecutor:
         strong = self._setting.sandbox and desk.is_strong
         job = make_job(workspace=desk.folder, home=desk.home, sandboxed=strong)
         start = self._program.invocation(job)
-        lent = self._lend_login(desk)
+        own_home = Path(self._environ.get("HOME", "/nonexistent"))
+        lent = lend_login(own_home, desk, self._program.credentials)
         for name, text in start.files.items():
             path = desk.home / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -255,38 +252,12 @@ class AgentExecutor:
             patience=OutageWatch(),
         )
         if not done.timed_out:
-            self._take_login_back(desk, lent)
+            take_login_back(own_home, desk, lent)
         return _output(done, {name: _text(desk, name) for name in start.outputs})
 
     def _variables(self) -> dict[str, str]:
         names = (*self._program.variables, *self._setting.env)
         return {name: self._environ[name] for name in names if name in self._environ}
-
-    def _lend_login(self, desk: Desk) -> dict[str, bytes]:
-        """Copy the files of the user's login into the program's own home; what was lent, by name."""
-        lent = {}
-        for name in self._program.credentials:
-            source = Path(self._environ.get("HOME", "/nonexistent"), name)
-            if source.is_file():
-                target = desk.home / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.touch(mode=0o600)
-                with _LOGIN:
-                    lent[name] = source.read_bytes()
-                target.write_bytes(lent[name])
-        return lent
-
-    def _take_login_back(self, desk: Desk, lent: Mapping[str, bytes]) -> None:
-        """Keep a login that the program renewed: the old one may not be good any more.
-
-        One that somebody else renewed in the meantime stays, and so does one that the program left half-written.
-        """
-        for name, before in lent.items():
-            renewed = _content(desk, name)
-            if renewed and renewed != before and _is_whole(name, renewed):
-                own = Path(self._environ.get("HOME", "/nonexistent"), name)
-                with _LOGIN, suppress(OSError):
-                    _renew(own, before, renewed)
 
     def _changes(self, desk: Desk, order: Order, report: Report) -> tuple[Change, ...]:
         """What differs from the base; an edit that leaves a file's content as it was is none."""
@@ -361,42 +332,6 @@ def _output(done: Finished, files: Mapping[str, str | None]) -> Output:
     )
 
 
-_LOGIN = threading.Lock()
-"""Held by whoever reads or renews a login of the user's."""
-
-
-def _is_whole(name: str, content: bytes) -> bool:
-    """Whether a login was written to its end, as far as that can be seen."""
-    if not name.endswith(".json"):
-        return True
-    try:
-        json.loads(content)
-    except ValueError:
-        return False
-    return True
-
-
-def _renew(own: Path, before: bytes, renewed: bytes) -> None:
-    """Replace the user's login, unless it is another one by now."""
-    if own.read_bytes() != before:
-        return
-    draft = own.with_name(f"{own.name}.{os.urandom(4).hex()}.minitask")
-    draft.touch(mode=0o600)
-    draft.write_bytes(renewed)
-    draft.chmod(own.stat().st_mode & 0o777)
-    draft.replace(own)
-
-
-def _content(desk: Desk, name: str) -> bytes | None:
-    """What a file in the program's home holds; None for none, or one that is not to be trusted."""
-    from minitask.repo.foreign import read_regular
-
-    try:
-        return read_regular(desk.home, name, limit=OUTPUT_BYTES)
-    except EditError:
-        return None
-
-
 def _text(desk: Desk, name: str) -> str | None:
-    content = _content(desk, name)
+    content = read_output(desk, name)
     return None if content is None else content.decode("utf-8", "replace")
