@@ -279,3 +279,20 @@ def test_a_limit_under_a_name_that_the_server_refuses_is_sent_under_the_other_an
     named = {"max_completion_tokens": 700}
     assert sent == [{"max_tokens": 700}, named, named]
     assert (done.usage.requests, done.usage.output_tokens) == (2, 20), "a refusal is not billed"
+
+
+def test_half_a_character_is_malformed_and_never_kept():
+    half = completion("```python path=src/b.py\nx = '\ud83d'\n```\n")
+    caught = failure(half, repairs=0)
+    assert caught.kind is FailureKind.MALFORMED
+    assert "half of a character" in str(caught)
+    caught.reply.encode()
+    assert work(half, WHOLE).changes[0].path == "src/b.py"
+
+
+def test_a_file_that_is_not_listed_goes_back_once_and_then_fails_as_such():
+    stray = WHOLE.replace("src/b.py", "src/c.py")
+    assert work(stray, WHOLE).usage.requests == 2
+    caught = failure(stray, stray)
+    assert caught.kind is FailureKind.UNLISTED
+    assert caught.exit_code == 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from orders import FILES, SPEC, order
 
+from minitask.errors import EditError
 from minitask.executors.model import Excerpt
 from minitask.executors.prompt import agent_prompt, repair_prompt, system_prompt, user_prompt
 from minitask.policy.tokens import estimate_tokens
@@ -190,3 +192,46 @@ def test_all_that_judges_the_result_is_told_to_chat_models_and_agents():
             "# expect: no output\npython3 - <<E\nprint()\nE\npytest -q\nruff check\n" in prompt
         )
         assert prompt.count("pytest -q") == 1
+
+
+def moved_by_two(path: str, cited: LineRange) -> LineRange:
+    """Lines from 4 on stand two lines below where they were."""
+    if cited.start < 4:
+        raise EditError("changed")
+    return LineRange(cited.start + 2, cited.end + 2)
+
+
+@pytest.mark.parametrize(
+    ("told", "sent"),
+    [
+        ("Move lines 4-9 of `src/a.py`.", "Move lines 6-11 of `src/a.py`."),
+        ("Move `src/a.py:4-9` away.", "Move `src/a.py:6-11` away."),
+        ("Delete src/a.py:5.", "Delete src/a.py:7."),
+        ("Move lines 4 to 9.", "Move lines 6 to 11."),
+        ("Move lines 4–9.", "Move lines 6–11."),
+        ("See line 5, then L7-L8.", "See line 7, then L9-L10."),
+        ("Leave line 2 and line 40 alone.", "Leave line 2 and line 40 alone."),
+        ("Look at lines 4-9 of other.py.", "Look at lines 4-9 of other.py."),
+        ("Lines 1-5 have changed.", "Lines 1-5 have changed."),
+        ("It has 5 lines and 4-9 parts.", "It has 5 lines and 4-9 parts."),
+    ],
+)
+def test_ranges_in_the_steps_are_those_of_the_lines_that_are_shown(told: str, sent: str) -> None:
+    spec = replace(SPEC, task=told)
+    assert sent in user_prompt(order(spec=spec, locate=moved_by_two))
+    assert told in user_prompt(order(spec=spec, locate=lambda path, cited: cited))
+
+
+def test_ranges_in_the_code_are_renumbered_too() -> None:
+    spec = replace(SPEC, snippets_text="```edits\nmove src/a.py:4-9 -> src/b.py\n```")
+    assert "move src/a.py:6-11 -> src/b.py" in user_prompt(order(spec=spec, locate=moved_by_two))
+
+
+def test_a_range_that_two_files_may_mean_stays_and_the_prompt_says_which_numbers_count() -> None:
+    files = tuple(
+        FileRef(path, FileAction.EDIT, (LineRange(4, 9),)) for path in ("src/a.py", "b.py")
+    )
+    spec = replace(SPEC, files=files, task="Move lines 4-9.")
+    prompt = user_prompt(order(spec=spec, locate=moved_by_two))
+    assert "Move lines 4-9." in prompt
+    assert "edit: b.py:4-9 (its lines are now 6-11); the new numbers count" in prompt

@@ -22,6 +22,11 @@ def fence_of(text: str) -> str:
     return "`" * (longest + 1)
 
 
+def whole_characters(text: str) -> str:
+    """Return the text with U+FFFD in place of lone surrogates, which no file and no terminal can hold."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def plain(line: str) -> str:
     """A line for a terminal: all but plain characters and tabs is escaped, so that nothing can be hidden."""
     return "".join(

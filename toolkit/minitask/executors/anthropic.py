@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor
 from minitask.executors.http import Answer
+from minitask.executors.tool_calls import ENDED, joined
 from minitask.executors.wire import (
     Ending,
     Wire,
@@ -70,9 +71,11 @@ class AnthropicDialect:
         if not isinstance(content, list):
             raise no_content(parsed, wire, "content", usage=usage)
         texts = [part for part in content if mapping(part).get("type") == "text"]
-        text = wire.redact(text_of(texts))
+        calls = [part for part in content if mapping(part).get("type") == "tool_use"]
+        text = wire.redact(joined(text_of(texts), calls))
         usage = believable(usage, text=text)
-        ending = Ending(parsed.get("stop_reason"), _ENDED, _CUT_OFF, _REFUSED, "stop_reason")
+        ended = _ENDED | ENDED if calls else _ENDED
+        ending = Ending(parsed.get("stop_reason"), ended, _CUT_OFF, _REFUSED, "stop_reason")
         check_ending(ending, text=text, usage=usage, wire=wire)
         return ChatReply(text, usage, served_model(parsed.get("model")))
 

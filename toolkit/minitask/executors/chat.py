@@ -6,6 +6,7 @@ What every chat API has in common; the wire format of each is a module of its ow
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from minitask.edits.reply.landing import check_characters
@@ -19,6 +20,7 @@ from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.tokens import estimate_tokens
 from minitask.values import dataclass
+from minitask.words import whole_characters
 
 if TYPE_CHECKING:
     from minitask.edits.model import Change
@@ -149,9 +151,10 @@ class _Talk:
     def usable_reply(self, check: Check, *, repairs: int) -> ChatReply:
         """The first reply that passes a check; what it says of the others goes back, so often."""
         while True:
-            reply = self.next_reply()
+            said = self.next_reply()
+            reply = replace(said, text=whole_characters(said.text))
             try:
-                check_characters(reply.text)
+                check_characters(said.text)
                 check(reply.text)
             except (EditError, *UNREADABLE) as error:
                 self.malformed += 1

@@ -11,6 +11,7 @@ from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
 from minitask.executors.http import Answer, Request
 from minitask.executors.model import ExecutorFailure, FailureKind
+from minitask.executors.tool_calls import joined
 from minitask.executors.wire import (
     Ending,
     Wire,
@@ -76,7 +77,7 @@ class OllamaDialect:
         if not isinstance(message, dict):
             raise no_content(parsed, wire, "message", usage=usage)
         _check_whole(call, usage, wire)
-        text = wire.redact(text_of(message.get("content")))
+        text = wire.redact(joined(text_of(message.get("content")), message.get("tool_calls")))
         usage = believable(usage, text=text)
         ending = Ending(parsed.get("done_reason"), _ENDED, _CUT_OFF, frozenset(), "done_reason")
         check_ending(ending, text=text, usage=usage, wire=wire)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
 from minitask.executors.http import Answer
+from minitask.executors.tool_calls import ENDED, joined
 from minitask.executors.wire import (
     Ending,
     Wire,
@@ -75,10 +76,13 @@ class OpenAiDialect:
             raise failure
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
             raise no_content(parsed, wire, "choices", usage=usage)
-        text = wire.redact(text_of(choice["message"].get("content")))
+        message = choice["message"]
+        calls = message.get("tool_calls") or message.get("function_call")
+        text = wire.redact(joined(text_of(message.get("content")), calls))
         usage = believable(usage, text=text)
-        ending = Ending(choice.get("finish_reason"), _ENDED, _CUT_OFF, _REFUSED, "finish_reason")
-        refusal = text_of(choice["message"].get("refusal"))
+        ended = _ENDED | ENDED if calls else _ENDED
+        ending = Ending(choice.get("finish_reason"), ended, _CUT_OFF, _REFUSED, "finish_reason")
+        refusal = text_of(message.get("refusal"))
         check_ending(ending, text=text, usage=usage, wire=wire, refusal=refusal)
         return ChatReply(text, usage, served_model(parsed.get("model")))
 

@@ -12,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from minitask.edits.lines import bodies, split_lines
+from minitask.executors.renumber import renumbered
 from minitask.policy.reply_format import ReplyFormat
 from minitask.spec.expectations import render_expectation
 from minitask.spec.model import ExpectationKind
@@ -93,13 +94,16 @@ def repair_prompt(problem: str) -> str:
 def _spec_parts(order: Order) -> list[str]:
     """The spec's substance, and all that the result is judged by: its boilerplate is for people and for the toolkit."""
     spec, locate = order.spec, order.locate
-    return [
-        f"# {spec.title}",
-        "\n".join(_file_line(ref, locate) for ref in spec.files),
+    told = [
         _section("Context", spec.context),
         _section("Task", spec.task),
         _section("Code", _snippets(spec)),
         _section("Done when", "\n".join(f"- {each.text}" for each in spec.criteria)),
+    ]
+    return [
+        f"# {spec.title}",
+        "\n".join(_file_line(ref, locate) for ref in spec.files),
+        *(renumbered(part, spec.files, locate) for part in told),
         _section("Validated by", _commands(spec, order.checks)),
     ]
 
@@ -116,7 +120,8 @@ def _file_line(ref: FileRef, locate: Locate | None) -> str:
     now = tuple(locate(ref.path, each) for each in ref.ranges) if locate else ref.ranges
     moved = f"its lines are now {_listed(now)}" if now != ref.ranges else ""
     notes = "; ".join(note for note in (ref.note, moved) if note)
-    return f"{ref.action}: {place}" + (f" ({notes})" if notes else "")
+    counts = "; the new numbers count" if moved else ""
+    return f"{ref.action}: {place}" + (f" ({notes}){counts}" if notes else "")
 
 
 def _listed(ranges: Iterable[LineRange]) -> str:

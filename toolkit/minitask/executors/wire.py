@@ -22,7 +22,7 @@ from minitask.executors.retry import advised_seconds, should_retry
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
-from minitask.words import one_line
+from minitask.words import one_line, whole_characters
 
 _MOST_TOKENS = 1_000_000_000
 _SHOWN = 300
@@ -31,6 +31,8 @@ _BUSY = frozenset({429, 529})
 """The statuses by which a server asks for fewer requests."""
 NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
 UNKNOWN_TOKENS = Usage(1)
+_TEXT_PARTS = frozenset({"text", "output_text", "input_text"})
+"""The types of the parts of a message that are its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Wire:
             f"{self.name} ({self.host}): {self.clean(said)}",
             hint=hint,
             usage=usage,
-            reply=self.redact(reply),
+            reply=whole_characters(self.redact(reply)),
             retryable=retryable,
             retry_after_seconds=retry_after_seconds,
         )
@@ -191,10 +193,20 @@ def mapping(value: object) -> Object:
 
 
 def text_of(content: object) -> str:
-    """A message's text, whether it comes as one string or in parts."""
+    """A message's text, whether it comes as one string or in parts; parts that hold thoughts are none of it."""
     if isinstance(content, list):
-        return "".join(text_of(mapping(part).get("text")) for part in content)
+        return "".join(text_of(_text_of_part(part)) for part in content)
     return content if isinstance(content, str) else ""
+
+
+def _text_of_part(part: object) -> object:
+    """The text of one part; its own `text` may be an object with a `value`."""
+    if isinstance(part, str):
+        return part
+    fields = mapping(part)
+    if fields.get("type", "text") not in _TEXT_PARTS or fields.get("thought"):
+        return ""
+    return mapping(fields.get("text")).get("value", fields.get("text"))
 
 
 def served_model(model: object) -> str:

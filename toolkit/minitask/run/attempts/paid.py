@@ -188,6 +188,9 @@ def _read_note(path: Path) -> Lost | None:
 def _read_answer(path: Path) -> Answered | None:
     try:
         held = json.loads(path.read_text("utf-8", "surrogateescape"))
+        json.dumps(held, ensure_ascii=False).encode(
+            "utf-8", "surrogateescape"
+        )  # raises for half a character
         work = Work(
             changes=tuple(Change(**item) for item in held["changes"]),
             usage=Usage(**held["usage"]),

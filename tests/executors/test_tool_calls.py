@@ -1,0 +1,91 @@
+"""Replies in parts, and tool calls that nobody offered: what each says as Markdown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from minitask.executors.anthropic import AnthropicDialect
+from minitask.executors.chat import ChatReply, Message
+from minitask.executors.endpoint import Call
+from minitask.executors.http import Answer
+from minitask.executors.ollama import OllamaDialect
+from minitask.executors.openai import OpenAiDialect
+from minitask.executors.tool_calls import text_of_calls
+from minitask.executors.wire import Wire, text_of
+
+CALL = Call("m", (Message("system", "s"), Message("user", "u")), 100, prompt_tokens=10)
+WIRE = Wire("s", "host", "sk-0123456789", 1_800_000_000.0)
+WHOLE = "```path=a.txt\nA\n```\n"
+BLOCK = "```path=a.txt\n<<<<<<< SEARCH\nA\n=======\nB\n>>>>>>> REPLACE\n```\n"
+PATCH = "*** Begin Patch\n*** Add File: a.txt\n+A\n*** End Patch\n"
+
+
+def read(dialect: Any, body: object) -> ChatReply:
+    reply: ChatReply = dialect.read(Answer(200, {}, json.dumps(body).encode()), CALL, WIRE)
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "ab"),
+        ([{"text": "a"}, "b"], "ab"),
+        ([{"type": "output_text", "text": "a"}], "a"),
+        ([{"type": "text", "text": {"value": "a"}}], "a"),
+        ([{"type": "reasoning", "text": "draft"}, {"type": "text", "text": "a"}], "a"),
+        (
+            [{"type": "thinking", "thinking": [{"type": "text", "text": "draft"}]}, {"text": "a"}],
+            "a",
+        ),
+        ([{"text": "draft", "thought": True}, {"text": "a"}], "a"),
+        (None, ""),
+    ],
+)
+def test_the_text_of_a_message_is_that_of_its_parts_but_for_thoughts(
+    content: object, text: str
+) -> None:
+    assert text_of(content) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "text"),
+    [
+        ("write_file", {"path": "a.txt", "content": "A\n"}, WHOLE),
+        ("create_file", {"file_path": "a.txt", "contents": "A"}, WHOLE),
+        ("str_replace_editor", {"command": "create", "path": "a.txt", "file_text": "A\n"}, WHOLE),
+        ("edit", {"path": "a.txt", "old_string": "A", "new_string": "B"}, BLOCK),
+        ("apply_patch", {"input": PATCH}, f"```patch\n{PATCH}```\n"),
+        ("shell", {"command": ["apply_patch", PATCH]}, f"```patch\n{PATCH}```\n"),
+    ],
+)
+@pytest.mark.parametrize("dialect", ["openai", "ollama", "anthropic"])
+def test_a_call_that_means_one_edit_is_that_edit(
+    name: str, arguments: dict[str, Any], text: str, dialect: str
+) -> None:
+    usage = {"prompt_tokens": 10, "completion_tokens": 5}
+    if dialect == "openai":
+        call = {"type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+        message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        choice = {"finish_reason": "tool_calls", "message": message}
+        reply = read(OpenAiDialect(), {"choices": [choice], "usage": usage})
+    elif dialect == "ollama":
+        message = {
+            "content": "",
+            "tool_calls": [{"function": {"name": name, "arguments": arguments}}],
+        }
+        reply = read(OllamaDialect(), {"message": message, "done_reason": "stop", "eval_count": 5})
+    else:
+        part = {"type": "tool_use", "name": name, "input": arguments}
+        body = {"content": [part], "stop_reason": "tool_use", "usage": {"output_tokens": 5}}
+        reply = read(AnthropicDialect(), body)
+    assert reply.text == text
+
+
+def test_any_other_call_is_shown_so_that_it_goes_back() -> None:
+    assert "read_file" in text_of_calls([{"function": {"name": "read_file", "arguments": "{"}}])
+    assert text_of_calls([{"name": "x", "input": {"path": "a"}}]).startswith(
+        "(a call of the tool x"
+    )

@@ -1,0 +1,92 @@
+"""Line numbers in a spec's text, rewritten to where the lines are in the base: a prompt has one numbering.
+
+A spec cites the lines of its anchor; the prompt shows those of the base. A range behind a path, or behind the word
+`lines` where only one file can be meant, is carried as the cited lines are. One that cannot be carried stays.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import LineRange
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from minitask.edits.model import Locate
+    from minitask.spec.model import FileRef
+
+_RANGE = r"(?P<start>\d{1,6})(?:(?P<dash>\s?(?:[-–—]|\bto\b)\s?L?)(?P<end>\d{1,6}))?"
+_WORDED = lazy_pattern(rf"(?P<before>\b(?:lines?|rows?|L)\s?){_RANGE}(?![\w-])", re.IGNORECASE)
+_PATH = lazy_pattern(r"[\w.@+/-]*\w\.[A-Za-z]\w{0,5}\b")
+
+
+def renumbered(text: str, files: Sequence[FileRef], locate: Locate | None) -> str:
+    """Return the text with ranges of the listed files as they are now."""
+    cited = _cited(files)
+    if locate is None or not any(_is_moved(path, ranges, locate) for path, ranges in cited.items()):
+        return text
+    lines = text.split("\n")
+    return "\n".join(_line(line, cited, locate) for line in lines)
+
+
+def _cited(files: Sequence[FileRef]) -> dict[str, tuple[LineRange, ...]]:
+    """The ranges of each file that has some."""
+    found: dict[str, tuple[LineRange, ...]] = {}
+    for ref in files:
+        if ref.ranges:
+            found[ref.path] = (*found.get(ref.path, ()), *ref.ranges)
+    return found
+
+
+def _is_moved(path: str, ranges: Sequence[LineRange], locate: Locate) -> bool:
+    return any(_now(path, each, locate) not in (each, None) for each in ranges)
+
+
+def _now(path: str, cited: LineRange, locate: Locate) -> LineRange | None:
+    try:
+        return locate(path, cited)
+    except EditError:
+        return None
+
+
+def _line(line: str, cited: dict[str, tuple[LineRange, ...]], locate: Locate) -> str:
+    named = [path for path in cited if path in line]
+    for path in named:
+        pattern = rf"(?P<before>(?<![\w./-]){re.escape(path)}`?:)L?{_RANGE}(?![\w])"
+        line = re.sub(pattern, lambda found, path=path: _rewritten(found, path, locate), line)  # type: ignore[misc]
+
+    others = _PATH.sub(lambda found: "" if found[0] in cited else found[0], line)
+
+    def worded(found: re.Match[str]) -> str:
+        given = _range(found)
+        if _PATH.search(others):
+            return found[0]
+        meant = named or [path for path, ranges in cited.items() if _holds(ranges, given)]
+        return _rewritten(found, meant[0], locate) if len(meant) == 1 else found[0]
+
+    return _WORDED.sub(worded, line)
+
+
+def _holds(ranges: Sequence[LineRange], given: LineRange | None) -> bool:
+    return given is not None and any(
+        each.start <= given.start and given.end <= each.end for each in ranges
+    )
+
+
+def _range(found: re.Match[str]) -> LineRange | None:
+    start, end = int(found["start"]), int(found["end"] or found["start"])
+    return LineRange(start, end) if 1 <= start <= end else None
+
+
+def _rewritten(found: re.Match[str], path: str, locate: Locate) -> str:
+    """The match with the range as it is now; as it stands where that is not known."""
+    given = _range(found)
+    now = _now(path, given, locate) if given else None
+    if now is None:
+        return found[0]
+    end = f"{found['dash']}{now.end}" if found["end"] else ""
+    return f"{found['before']}{now.start}{end}"
