@@ -17,7 +17,7 @@ from minitask.run.configure import load_settings
 from minitask.run.engine import Engine, open_engine
 from minitask.run.finding import list_tasks
 from minitask.run.landings import queue
-from minitask.run.landings.landing import Candidate, Landed
+from minitask.run.landings.candidates import Candidate, Landed
 from minitask.run.records import latest_record
 from minitask.run.tasks import Place, Task
 from world import World

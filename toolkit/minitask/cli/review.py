@@ -131,9 +131,8 @@ def _approve(
         for name in names:  # nothing is done where one of them cannot be
             people.check_approvable(engine, name)
         for name in names:
-            people.approve(engine, name)
             place = session.place(engine, str(into) if into else None)
-            results.append(merge_task(engine, name, place))
+            results.append(merge_task(engine, name, place, approves=True))
     if as_json:
         print_json({"tasks": [result_document(result) for result in results]})
     else:

@@ -1,7 +1,7 @@
 """Records: the evidence of one attempt, as values and as JSON (`schemas/record.schema.json`).
 
 Money is `Decimal` US dollars, written as a decimal string; unknown is null, never 0. Times are UTC, ISO 8601. A record
-never says that a task landed: that is read from the target's ancestry.
+names the merge by which a task landed; whether it is on the target still is read from the target's ancestry.
 """
 
 from __future__ import annotations
@@ -113,8 +113,9 @@ class Attempt:
 class Record:
     """An attempt with what it was made on: the unit of the ledger.
 
-    `kind` is `attempt`, `landing` (the merge forbade it), `lost` (killed while a call was under way), or a call that is
-    no attempt: `plan`, `classify`, `review` or `message`. Where such a call belongs to no one task, its spec is empty.
+    `kind` is `attempt`, `landing` (the merge that it landed by, or why none was allowed), `lost` (killed while a call
+    was under way), or a call that is no attempt: `plan`, `classify`, `review` or `message`. Where such a call belongs
+    to no one task, its spec is empty.
     """
 
     task: str
@@ -131,6 +132,11 @@ class Record:
     attempt: Attempt
     notes: tuple[str, ...] = ()
     kind: str = ATTEMPT
+
+    @property
+    def is_merged(self) -> bool:
+        """Return True if it names the merge by which an attempt landed."""
+        return self.kind == LANDING and self.attempt.verdict is Verdict.MERGED
 
     @property
     def is_call(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from minitask.repo.git import Git
 from minitask.values import dataclass
 
+REVERTED = re.compile(r"^This reverts commit ([0-9a-f]{40,64})", re.MULTILINE)
 HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 
@@ -93,6 +94,29 @@ def landings(git: Git, target: str, *, since: str | None = None) -> dict[str, La
     return found
 
 
+def was_changed_by_task(git: Git, since: str, target: str, paths: Sequence[str]) -> bool:
+    """Return True if the last change of some paths after `since`, on the target's line, came by a task or its undo."""
+    keys = ("Minitask", "Minitask-Undo")
+    form = "--format=" + "".join(f"%(trailers:key={key},valueonly)" for key in keys)
+    names = [f":(literal,top){path}" for path in paths]
+    args = ("log", "-1", "--first-parent", form, f"{since}..{target}", "--", *names)
+    return bool(git.line(*args).strip())
+
+
+def reverted_since(git: Git, since: str, target: str) -> frozenset[str]:
+    """Return the commits that `git revert` took back after `since`, but for reverts that were reverted themselves."""
+    args = ("log", "--grep=^This reverts commit ", "--format=%x01%H%n%B", f"{since}..{target}")
+    text = git.output(*args).decode("utf-8", "surrogateescape")
+    reverted: set[str] = set()
+    for item in text.split("\1")[
+        1:
+    ]:  # the newest first: a revert that is reverted counts for nothing
+        commit, _, message = item.partition("\n")
+        if commit not in reverted:
+            reverted.update(REVERTED.findall(message))
+    return frozenset(reverted)
+
+
 def latest_with_spec(git: Git, commit: str) -> str | None:
     """The newest commit, on the first-parent line from here, that carries a `Minitask-Spec` trailer."""
     return (
@@ -107,6 +131,17 @@ def latest_with_spec(git: Git, commit: str) -> str | None:
         )
         or None
     )
+
+
+def parent_of_task(git: Git, tip: str, task: str, *, since: str) -> str | None:
+    """Return the parent of the oldest commit of a task on the first-parent line from a tip, as far as it is new."""
+    form = "--format=%P%x00%(trailers:key=Minitask,valueonly)%x01"
+    found = None
+    for item in git.line("log", "--first-parent", form, tip, f"^{since}").split("\1"):
+        parents, _, name = item.strip("\n").partition("\0")
+        if name.strip() == task:
+            found = parents.partition(" ")[0]
+    return found
 
 
 def trailer(git: Git, commit: str, key: str) -> str:

@@ -150,6 +150,12 @@ def is_ancestor(git: Git, *, ancestor: str, of: str) -> bool:
     return done.exit_code == 0
 
 
+def merge_base(git: Git, one: str, other: str) -> str | None:
+    """Return the best common ancestor of two commits; None where they have none."""
+    done = git.run("merge-base", one, other)
+    return done.stdout.decode().strip() or None
+
+
 def patch(git: Git, old: str, new: str, *, paths: tuple[str, ...] = ()) -> str:
     """The difference between two commits as a unified diff, renames found; of some paths alone where they are named."""
     form = (

@@ -9,6 +9,7 @@ from minitask.repo import history, refs
 from minitask.repo.advance import checkout_of
 from minitask.repo.removal import discard
 from minitask.run.engine import Engine
+from minitask.run.reverts import as_it_stands
 from minitask.run.tasks import Place
 from minitask.run.workplace import agents_folder
 from minitask.values import dataclass
@@ -52,7 +53,8 @@ def _landed_branches(engine: Engine, place: Place) -> tuple[str, ...]:
     landed = history.landings(git, place.base)
     heads = refs.snapshot(git, refs.BRANCHES)
     names = []
-    for task, landing in landed.items():
+    for task, found in landed.items():
+        landing = as_it_stands(engine, found, tip=place.base) or found
         name = refs.branch(task)
         held = heads.get(name)
         if landing.undone or held is None or held != engine.objects.commit(f"{landing.commit}^2"):

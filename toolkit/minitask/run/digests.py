@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from minitask.ledger.record import CALLS, PERSON, REVIEW, Verdict, parse_money, whole
+from minitask.ledger.record import CALLS, LANDING, PERSON, REVIEW, Verdict, parse_money, whole
 from minitask.ledger.store import UNREADABLE, is_sum, read_documents
 from minitask.repo import refs
 from minitask.repo.objects import TREE
@@ -65,13 +65,18 @@ class Brief:
         """Whether it is of a call beside the attempts."""
         return self.kind in CALLS and not self.by_person
 
+    @property
+    def is_merged(self) -> bool:
+        """Return True if it names the merge by which an attempt landed."""
+        return self.kind == LANDING and self.verdict is Verdict.MERGED
+
 
 def _digest(documents: Iterable[dict[str, Any]]) -> Digest | None:
     """The digest of a task's records; None where none of them is of an attempt."""
     records = sorted(
         filter(None, map(_brief, documents)), key=lambda item: (item.n, item.started_at)
     )
-    made = [record for record in records if not record.is_call]
+    made = [record for record in records if not record.is_call and not record.is_merged]
     if not made:
         return None
     latest = made[-1]

@@ -15,11 +15,15 @@ from minitask.spec.names import task_names
 
 def records_of(engine: Engine, name: str) -> tuple[Record, ...]:
     """The records of a task's attempts (`PROJECT/ID`) and of what people said of them, oldest first."""
-    return tuple(record for record in all_records_of(engine, name) if not record.is_call)
+    return tuple(
+        record
+        for record in all_records_of(engine, name)
+        if not record.is_call and not record.is_merged
+    )
 
 
 def all_records_of(engine: Engine, name: str) -> tuple[Record, ...]:
-    """The same, with the calls beside the attempts."""
+    """The same, with the calls beside the attempts and the merges that they landed by."""
     head = engine.objects.commit(refs.LEDGER)
     return tuple(read_records(engine.objects, head, below=name))
 

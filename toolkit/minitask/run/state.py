@@ -9,6 +9,7 @@ from enum import StrEnum
 from minitask.repo import history, refs
 from minitask.run.digests import Digest, digests
 from minitask.run.engine import Engine
+from minitask.run.reverts import as_it_stands
 from minitask.run.tasks import Place, Task
 from minitask.values import dataclass
 
@@ -47,7 +48,13 @@ def standings(engine: Engine, tasks: Sequence[Task], place: Place) -> tuple[Stan
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
     known = digests(engine, [task.name for task in tasks])
     return tuple(
-        _standing(task, known.get(task.name), landed.get(task.name), heads) for task in tasks
+        _standing(
+            task,
+            known.get(task.name),
+            as_it_stands(engine, landed.get(task.name), tip=place.base),
+            heads,
+        )
+        for task in tasks
     )
 
 
@@ -71,7 +78,7 @@ def _standing(
 
 def _state(task: Task, digest: Digest | None, landing: history.Landing | None) -> State:
     source = f"{task.path}@{task.blob}"
-    if landing is not None and landing.spec == source:
+    if landing is not None and landing.spec == source and not landing.undone:
         return State.MERGED
     if digest is None:
         return State.NEW if landing is None or not landing.undone else State.UNDONE

@@ -14,7 +14,8 @@ from minitask.run.attempts.people import needs_approval
 from minitask.run.attempts.sealing import move_branch, record_landing, seal
 from minitask.run.attempts.undertaking import Undertaking
 from minitask.run.engine import Engine, Progress
-from minitask.run.landings.landing import Candidate, land_alone
+from minitask.run.landings.candidates import Candidate
+from minitask.run.landings.landing import land_alone
 from minitask.run.routes.ability import is_capability
 
 
@@ -29,8 +30,7 @@ def put_on_record(engine: Engine, under: Undertaking, *, goes_on: bool) -> tuple
     told = is_capability(draft.route, draft.verdict, ruling.gate, ruling.reason)
     draft.settles = told and not goes_on and draft.step not in (CORRECT, APPLY)
     attempt = draft.attempt(engine)
-    waits = needs_approval(engine, task) or bool(draft.doubts)
-    lands = draft.verdict.is_good and under.wishes.merge and not waits
+    lands = _lands_at_once(engine, under)
     with engine.writing:
         home = engine.repository.home
         announce = partial(paid.announce, home, under.errand)
@@ -38,6 +38,14 @@ def put_on_record(engine: Engine, under: Undertaking, *, goes_on: bool) -> tuple
         paid.settle(home, under.errand)
         old = draft.heads.get(refs.branch(task.name))
         return record, move_branch(engine, task, record.candidate, old=old)
+
+
+def _lands_at_once(engine: Engine, under: Undertaking) -> bool:
+    """Return True if the candidate lands as it is, alone and on its base: then its record can name the merge."""
+    task, draft, wishes = under.task, under.draft, under.wishes
+    if not draft.verdict.is_good or draft.doubts or not wishes.merge or wishes.lander:
+        return False
+    return not needs_approval(engine, task) and engine.tip(task.target) == task.base
 
 
 def finish(engine: Engine, under: Undertaking, record: Record, note: str) -> TaskResult:

@@ -7,45 +7,89 @@ from dataclasses import replace
 
 from minitask.errors import UsageError
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
-from minitask.repo import history, refs
-from minitask.run.attempts.people import landed_as, standpoint
+from minitask.repo import history
+from minitask.repo.merging import is_ancestor, merge_base
+from minitask.run.attempts.people import (
+    Standpoint,
+    approval_of,
+    approve,
+    is_undone,
+    landed_as,
+    needs_approval,
+    standpoint,
+    tip_of,
+)
 from minitask.run.attempts.sealing import record_landing
 from minitask.run.engine import Engine
-from minitask.run.landings.landing import Candidate, land_alone
+from minitask.run.landings.candidates import Candidate
+from minitask.run.landings.landing import land_alone
 from minitask.run.landings.proof import prove
 from minitask.run.records import latest_record, records_of, result_of, task_at
+from minitask.run.reverts import latest_landing
 from minitask.run.tasks import Place, Task
 
 
-def merge_task(engine: Engine, name: str, place: Place) -> TaskResult:
-    """Land the tip of a task's branch; a tip that the toolkit did not prove itself is proven first."""
+def merge_task(engine: Engine, name: str, place: Place, *, approves: bool = False) -> TaskResult:
+    """Land the tip of a task's branch; a tip that the toolkit did not prove itself is proven first.
+
+    With `approves`, a person approves the tip by this very command. That goes on record once it has landed.
+    """
     record = latest_record(engine, name)
     records = records_of(engine, name)
-    candidates = [each.candidate for each in records if each.candidate is not None]
-    tip = engine.objects.commit(refs.branch(name)) or (candidates[-1] if candidates else None)
+    tip = tip_of(engine, name, records)
     if tip is None:
         raise UsageError(
             f"{name} has no candidate: {record.attempt.reason}",
             hint=f"run `minitask exec {name} --again`",
         )
-    landing = history.latest_landing(engine.repository.git, place.base, task=name)
-    if landing is not None and landing.undone:
-        raise UsageError(f"{name} was taken back", hint=f"run it anew: minitask exec {name}")
+    landing = latest_landing(engine, place.base, name)
     found = standpoint(records, tip)
     record = found.made if found else _latest_attempt(records)
-    landed = landed_as(engine, landing, tip)
-    if landed is not None:
+    merge = landed_as(engine, landing, tip)
+    if merge is not None:
+        if approves:
+            approve(engine, record, tip)
         return result_of(
-            record, Verdict.MERGED, reason=f"landed already, as {landed[:12]}", merge=landed
+            record, Verdict.MERGED, reason=f"landed already, as {merge[:12]}", merge=merge
         )
     source = f"{record.spec_path}@{record.spec_blob}"
     task = task_at(engine, name, source, replace(place, base=record.base))
-    if found is not None and not found.may_land:
-        verdict = Verdict.FAILED if found.is_rejected else record.attempt.verdict
-        result = result_of(record, verdict, reason=found.objection)
-        step = f"minitask review {name}" if found.is_proven else f"minitask exec {name} --again"
-        return replace(result, next_step=step)
-    return _land(engine, task, record, tip)
+    if found is not None and not found.may_land and not (approves and found.is_proven):
+        return _objected(found, name)
+    base = _base_of(engine, record, tip, onto=place.base)
+    waits = needs_approval(engine, task)
+    if waits and not approves and found is not None:
+        was_undone = is_undone(engine, landing, base or record.base)
+        if was_undone or approval_of(records, tip) is None:
+            ready = result_of(record, Verdict.READY, reason="a person must review it first")
+            return replace(ready, next_step=f"minitask review {name}")
+    result = _land(engine, task, record, tip, base=base)
+    if result.verdict is Verdict.MERGED and (approves or waits):
+        approve(engine, record, tip)  # what a person committed on the branch is approved by that
+    elif result.verdict is Verdict.READY and approves:
+        return replace(result, next_step=f"minitask review {name} --approve")
+    return result
+
+
+def _objected(found: Standpoint, name: str) -> TaskResult:
+    """The result of a task that may not land: it is not proven, or somebody said no."""
+    record = found.made
+    verdict = Verdict.FAILED if found.is_rejected else record.attempt.verdict
+    step = f"minitask review {name}" if found.is_proven else f"minitask exec {name} --again"
+    return replace(result_of(record, verdict, reason=found.objection), next_step=step)
+
+
+def _base_of(engine: Engine, record: Record, tip: str, *, onto: str) -> str | None:
+    """The commit that the change of a task's branch starts from, if that is not the tip's first parent.
+
+    A person may have added commits to the branch, or rebased it.
+    """
+    git = engine.repository.git
+    if record.candidate is None or tip == record.candidate:
+        return None
+    if is_ancestor(git, ancestor=record.candidate, of=tip):
+        return record.base
+    return history.parent_of_task(git, tip, record.task, since=onto) or merge_base(git, onto, tip)
 
 
 def _latest_attempt(records: Sequence[Record]) -> Record:
@@ -53,7 +97,7 @@ def _latest_attempt(records: Sequence[Record]) -> Record:
     return next((each for each in reversed(records) if each.kind == ATTEMPT), records[-1])
 
 
-def _land(engine: Engine, task: Task, record: Record, tip: str) -> TaskResult:
+def _land(engine: Engine, task: Task, record: Record, tip: str, *, base: str | None) -> TaskResult:
     attempt = replace(record.attempt, verdict=Verdict.READY)
     if tip != record.candidate:
         proof = prove(engine, task, tip)
@@ -62,7 +106,9 @@ def _land(engine: Engine, task: Task, record: Record, tip: str) -> TaskResult:
                 record, Verdict.FAILED, reason=f"the branch as it is now: {proof.reason}"
             )
         attempt = replace(attempt, commands=proof.commands)
-    landed = land_alone(engine, task, Candidate(tip, engine.objects.tree_of(tip), attempt))
+    tree = engine.objects.tree_of(tip)
+    merge = record.merge if tip == record.candidate else None
+    landed = land_alone(engine, task, Candidate(tip, tree, attempt, merge, base))
     record_landing(engine, record, landed)
     if landed.proof is not None:
         attempt = replace(attempt, commands=landed.proof.commands)

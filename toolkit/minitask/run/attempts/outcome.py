@@ -11,12 +11,14 @@ from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.repo import refs
 from minitask.run.attempts.undertaking import Undertaking
 from minitask.run.engine import Engine
+from minitask.run.reverts import as_it_stands
 from minitask.run.tasks import Task
 
 
 def landed_result(engine: Engine, task: Task) -> TaskResult | None:
     """The result of a task that has landed at this very blob, read from the target's ancestry."""
-    landing = engine.landed_since(task.base, task.path).get(task.name)
+    found = engine.landed_since(task.base, task.path).get(task.name)
+    landing = as_it_stands(engine, found, tip=task.base)
     if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
         return None
     candidate = engine.objects.commit(f"{landing.commit}^2")

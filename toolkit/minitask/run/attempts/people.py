@@ -10,9 +10,12 @@ from minitask.errors import UsageError
 from minitask.ledger.record import ATTEMPT, PERSON, REVIEW, Record, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.repo import history, refs
+from minitask.repo.merging import is_ancestor
 from minitask.run.attempts.sealing import append, moment
 from minitask.run.engine import Engine
+from minitask.run.landings.joining import CARRIED
 from minitask.run.records import latest_record, records_of
+from minitask.run.reverts import latest_landing
 from minitask.run.tasks import Place, Task
 from minitask.values import dataclass
 
@@ -67,6 +70,12 @@ def standpoint(records: Sequence[Record], candidate: str | None) -> Standpoint |
     return Standpoint(made, said)
 
 
+def approval_of(records: Sequence[Record], candidate: str) -> Record | None:
+    """The approval of a commit by a person, if that is what was said of it last."""
+    said = [each for each in records if each.kind == REVIEW and each.candidate == candidate]
+    return said[-1] if said and said[-1].attempt.verdict.is_good else None
+
+
 def last_word(records: Sequence[Record]) -> Record | None:
     """The latest word of a person that no change has come after; None where there is none."""
     for record in reversed(records):
@@ -83,17 +92,26 @@ def needs_approval(engine: Engine, task: Task) -> bool:
 
 
 def landed_as(engine: Engine, landing: history.Landing | None, tip: str) -> str | None:
-    """The merge that brought this very tip in, if one did and it was not taken back."""
+    """The merge that brought this very tip in, or its change; None where none did, or it was taken back."""
     if landing is None or landing.undone:
         return None
-    return landing.commit if engine.objects.commit(f"{landing.commit}^2") == tip else None
+    merged = engine.objects.commit(f"{landing.commit}^2")
+    if merged is not None and merged != tip:
+        merged = history.trailer(engine.repository.git, merged, CARRIED)
+    return landing.commit if merged == tip else None
+
+
+def is_undone(engine: Engine, landing: history.Landing | None, base: str) -> bool:
+    """Return True if a task was taken back, and a change that starts from the base was made before that."""
+    if landing is None or not landing.undone:
+        return False
+    return not is_ancestor(engine.repository.git, ancestor=landing.commit, of=base)
 
 
 def landed(engine: Engine, name: str, place: Place) -> str | None:
     """The merge by which what a person would judge is on the target already."""
-    tip = _tip(engine, name, records_of(engine, name))
-    landing = history.latest_landing(engine.repository.git, place.base, task=name)
-    return landed_as(engine, landing, tip) if tip else None
+    tip = tip_of(engine, name, records_of(engine, name))
+    return landed_as(engine, latest_landing(engine, place.base, name), tip) if tip else None
 
 
 def check_approvable(engine: Engine, name: str) -> None:
@@ -110,12 +128,10 @@ def check_approvable(engine: Engine, name: str) -> None:
         )
 
 
-def approve(engine: Engine, name: str) -> None:
-    """Put it on record that a person approved the candidate; what he made of its branch himself needs no word."""
-    check_approvable(engine, name)
-    found = _current(engine, name)
-    if found is not None and not found.is_approved:
-        _say(engine, found.made, Verdict.READY, "approved by a person")
+def approve(engine: Engine, record: Record, tip: str) -> None:
+    """Put it on record that a person approved a tip of the task's branch, unless that is what was said last."""
+    if approval_of(records_of(engine, record.task), tip) is None:
+        _say(engine, replace(record, candidate=tip), Verdict.READY, "approved by a person")
 
 
 def check_rejectable(engine: Engine, name: str, place: Place) -> None:
@@ -138,10 +154,10 @@ def reject(engine: Engine, name: str, reason: str) -> Record:
 def _current(engine: Engine, name: str) -> Standpoint | None:
     """What is on record of the candidate that the task's branch is at."""
     records = records_of(engine, name)
-    return standpoint(records, _tip(engine, name, records))
+    return standpoint(records, tip_of(engine, name, records))
 
 
-def _tip(engine: Engine, name: str, records: Sequence[Record]) -> str | None:
+def tip_of(engine: Engine, name: str, records: Sequence[Record]) -> str | None:
     """What a person judges: the tip of the task's branch, else the latest candidate."""
     made = [record.candidate for record in records if record.candidate is not None]
     return engine.objects.commit(refs.branch(name)) or (made[-1] if made else None)

@@ -8,10 +8,11 @@ from minitask.ledger.record import ATTEMPT, REVIEW, TaskResult, Verdict
 from minitask.repo import refs
 from minitask.repo.merging import is_ancestor
 from minitask.run.attempts.outcome import in_doubt
-from minitask.run.attempts.people import Standpoint, needs_approval, standpoint
-from minitask.run.attempts.sealing import move_branch
+from minitask.run.attempts.people import Standpoint, is_undone, needs_approval, standpoint
+from minitask.run.attempts.sealing import move_branch, record_landing
 from minitask.run.engine import Engine, Progress
-from minitask.run.landings.landing import Candidate, Landed, Lander, land_alone
+from minitask.run.landings.candidates import Candidate, Landed
+from minitask.run.landings.landing import Lander, land_alone
 from minitask.run.records import records_of, result_of
 from minitask.run.routes.routing import route_of
 from minitask.run.tasks import Task
@@ -33,8 +34,8 @@ def take_proven(
     held = engine.objects.commit(refs.branch(task.name))
     if held not in (None, record.candidate):
         return None
-    if is_ancestor(engine.repository.git, ancestor=record.candidate, of=engine.tip(task.target)):
-        return None  # it landed once, and was taken back
+    if _was_taken_back(engine, task, record.candidate, record.base):
+        return None
     number = record.attempt.n
     if held is None:
         move_branch(engine, task, record.candidate, old=None)
@@ -47,13 +48,22 @@ def take_proven(
     if record.attempt.doubts and not found.is_approved:
         return in_doubt(result_of(record, Verdict.READY, reason=""), record.attempt.doubts)
     engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
-    candidate = Candidate(record.candidate, record.tree, record.attempt)
+    candidate = Candidate(record.candidate, record.tree, record.attempt, record.merge)
     landed = _land(engine, replace(task, base=record.base), candidate, lander)
+    with engine.writing:
+        record_landing(engine, record, landed)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):
         return None
     reason = landed.reason or f"attempt {number} was proven already; it was landed, not run again"
     result = result_of(record, landed.verdict, reason=reason, merge=landed.merge)
     return replace(result, next_step=landed.next_step)
+
+
+def _was_taken_back(engine: Engine, task: Task, candidate: str, base: str) -> bool:
+    """Return True if the candidate landed once, by its own commit or made anew, and does not stand any more."""
+    if is_ancestor(engine.repository.git, ancestor=candidate, of=engine.tip(task.target)):
+        return True
+    return is_undone(engine, engine.landed_since(task.base, task.path).get(task.name), base)
 
 
 def _land(engine: Engine, task: Task, candidate: Candidate, lander: Lander | None) -> Landed:

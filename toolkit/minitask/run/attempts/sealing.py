@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.record import LANDING, Attempt, Record, Verdict
 from minitask.ledger.store import append_commit, record_file
 from minitask.ledger.usage import NO_USAGE
 from minitask.repo import refs
@@ -16,7 +16,7 @@ from minitask.repo.commits import NewCommit, write_commits
 from minitask.run.attempts.draft import Draft
 from minitask.run.engine import Engine
 from minitask.run.landings import building
-from minitask.run.landings.landing import Landed
+from minitask.run.landings.candidates import Landed
 from minitask.run.tasks import Task
 
 
@@ -57,20 +57,32 @@ def seal(
 
 
 def record_landing(engine: Engine, record: Record, landed: Landed) -> None:
-    """Put a landing that the merge itself forbids on record; what did land is read from the target's ancestry."""
-    if landed.verdict not in (Verdict.FAILED, Verdict.CONFLICT):
+    """Put on record what the attempt's own record does not say: by which merge it landed, or why that was forbidden.
+
+    Whether a task has landed is read from the target's ancestry all the same.
+    """
+    merge = landed.merge
+    if landed.verdict in (Verdict.READY, Verdict.ERROR) or (merge and merge == record.merge):
         return
+    told = landed.proof.commands if landed.proof else ()
+    is_merged = landed.verdict is Verdict.MERGED
     attempt = replace(
         record.attempt,
         verdict=landed.verdict,
-        gate="land",
+        gate="" if is_merged else "land",
         reason=landed.reason,
         usage=NO_USAGE,
         cost_usd=Decimal(0),
-        commands=landed.proof.commands if landed.proof else (),
+        commands=told,
     )
+    if merge is not None:
+        candidate = engine.objects.commit(f"{merge}^2") or record.candidate
+        tree = engine.objects.tree_of(merge)
+        record = replace(record, candidate=candidate, merge=merge, tree=tree)
+    elif record.merge is not None:
+        record = replace(record, merge=None)
     append(
-        engine, replace(record, kind="landing", attempt=attempt, started_at=moment(engine.clock()))
+        engine, replace(record, kind=LANDING, attempt=attempt, started_at=moment(engine.clock()))
     )
 
 

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from minitask.ledger.record import Attempt, Verdict
-from minitask.repo.advance import Step, advance
+from minitask.errors import RefusedError
+from minitask.ledger.record import Verdict
 from minitask.repo.commits import write_commits
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings.building import draft, merge_commit
-from minitask.run.landings.merges import merged
+from minitask.run.landings.candidates import Candidate, Landed
+from minitask.run.landings.joining import Joint, join
+from minitask.run.landings.moving import move_target
 from minitask.run.landings.proof import Proof, prove
 from minitask.run.tasks import Task
-from minitask.values import dataclass
 
 ROUNDS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A proven candidate: its commit and tree, the attempt that it came of, and the merge if one is written."""
-
-    commit: str
-    tree: str
-    attempt: Attempt
-    merge: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """What came of the landing. `proof` is that of the merge, where it had to be run."""
-
-    verdict: Verdict
-    merge: str | None = None
-    reason: str = ""
-    proof: Proof | None = None
-    next_step: str = ""
 
 
 class Lander(Protocol):
@@ -60,13 +40,16 @@ def land_alone(engine: Engine, task: Task, candidate: Candidate) -> Landed:
     proof = None
     for round_ in range(ROUNDS):
         tip = engine.tip(task.target)
-        merge = candidate.merge if tip == task.base else None
-        if merge is None:
+        merge = candidate.merge
+        if merge is None or engine.objects.commit(f"{merge}^1") != tip:
             made = _proven_merge(engine, task, candidate, tip=tip, round_=round_ + 1)
             if isinstance(made, Landed):
                 return made
             merge, proof = made
-        moved = advance(engine.repository, Step(task.target, tip, merge))
+        try:
+            moved = move_target(engine, task.target, tip=tip, merges=[(task, merge)])
+        except RefusedError as error:
+            return out_of_scope(task, str(error))
         if moved.done:
             return Landed(Verdict.MERGED, merge=merge, proof=proof)
         if not moved.moved_meanwhile:
@@ -81,10 +64,10 @@ def _proven_merge(
 ) -> Landed | tuple[str, Proof]:
     """The merge of the candidate into a tip, with its proof; or why it cannot land."""
     engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
-    found = merged(engine, candidate.commit, tip=tip)
+    found = join(engine, task, candidate, tip=tip)
     if found.tree is None:
-        return conflict(task, found.conflicts)
-    merge_draft = draft(engine, task, parents=(tip, candidate.commit), tree=found.tree)
+        return not_joined(task, found)
+    merge_draft = draft(engine, task, parents=(tip, found.commit), tree=found.tree)
     proof = prove(engine, task, write_commits(engine.database, [merge_draft], force=True)[0])
     if not proof.passed:
         reason = f"proven alone, but not together with what landed since: {proof.reason}"
@@ -94,7 +77,7 @@ def _proven_merge(
         task,
         candidate.attempt,
         tip=tip,
-        candidate=candidate.commit,
+        candidate=found.commit,
         tree=found.tree,
         round_=round_,
     )
@@ -103,12 +86,23 @@ def _proven_merge(
     return merge, proof
 
 
-def conflict(task: Task, paths: tuple[str, ...]) -> Landed:
-    """What becomes of a candidate that cannot be merged."""
+def not_joined(task: Task, joint: Joint) -> Landed:
+    """Return the outcome of a candidate that cannot be merged: a conflict, or a refusal."""
     branch = task.target.removeprefix("refs/heads/")
+    if joint.refusal:
+        return Landed(Verdict.REFUSED, reason=joint.refusal, next_step=joint.next_step)
     return Landed(
         Verdict.CONFLICT,
-        reason=f"it conflicts with {branch} in {', '.join(paths)}",
+        reason=f"it conflicts with {branch} in {', '.join(joint.conflicts)}",
+        next_step=f"minitask exec {task.name} --again",
+    )
+
+
+def out_of_scope(task: Task, reason: str) -> Landed:
+    """Return the outcome of a candidate whose merge would change what its spec does not list."""
+    return Landed(
+        Verdict.REFUSED,
+        reason=f"the merge is out of scope: {reason}",
         next_step=f"minitask exec {task.name} --again",
     )
 

@@ -10,7 +10,7 @@ def merged(engine: Engine, candidate: str, *, tip: str) -> Merged:
     """The tree of the merge of a candidate, which has one parent, into a tip; or the paths that conflict."""
     tree = None
     base = engine.objects.commit(f"{candidate}^1")
-    if base is not None and _leads_back(engine, tip, base):
+    if base is not None and leads_back(engine, tip, base):
         base, ours, theirs = map(engine.objects.tree_of, (base, tip, candidate))
         tree = merge_apart(engine.objects, base=base, ours=ours, theirs=theirs)
     if tree is not None:
@@ -18,7 +18,7 @@ def merged(engine: Engine, candidate: str, *, tip: str) -> Merged:
     return merge_tree(engine.repository.git, ours=tip, theirs=candidate)
 
 
-def _leads_back(engine: Engine, tip: str, base: str) -> bool:
+def leads_back(engine: Engine, tip: str, base: str) -> bool:
     """Whether merges made by this very process alone lead from a base to a tip.
 
     Then the base is the merge base of the tip and of whatever was made on the base since.

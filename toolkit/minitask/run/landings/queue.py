@@ -14,19 +14,20 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from minitask.ledger.record import Verdict
-from minitask.repo.advance import Step, advance
 from minitask.repo.commits import write_commits
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings.building import merge_commit
+from minitask.run.landings.candidates import Candidate, Landed
+from minitask.run.landings.joining import join
 from minitask.run.landings.landing import (
     ROUNDS,
-    Candidate,
-    Landed,
-    conflict,
     in_the_way,
     land_alone,
+    not_joined,
+    out_of_scope,
 )
 from minitask.run.landings.merges import merged
+from minitask.run.landings.moving import check_merge, move_target
 from minitask.run.landings.proof import Proof, is_proven, prove_together
 from minitask.run.landings.speculation import Speculation
 from minitask.run.tasks import Task
@@ -183,22 +184,25 @@ class LandingQueue:
         """
         engine, chain, at = self._engine, [], tip
         for request in batch:
-            candidate = request.candidate.commit
-            found = merged(engine, candidate, tip=at)
+            found = join(engine, request.task, request.candidate, tip=at)
             if found.tree is None:
-                if at == tip:
-                    request.landed = conflict(request.task, found.conflicts)
+                if at == tip or found.refusal:
+                    request.landed = not_joined(request.task, found)
                 continue
             commit = merge_commit(
                 engine,
                 request.task,
                 request.candidate.attempt,
                 tip=at,
-                candidate=candidate,
+                candidate=found.commit,
                 tree=found.tree,
                 round_=1,
             )
             merge = write_commits(engine.database, [commit], force=True)[0]
+            ruling = check_merge(engine, request.task, tip=at, merge=merge)
+            if not ruling.passed:
+                request.landed = out_of_scope(request.task, ruling.reason)
+                continue
             engine.built_on[merge], at = at, merge
             chain.append(_Link(request, at))
         return chain
@@ -235,7 +239,8 @@ class LandingQueue:
 
     def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:
         """Move the target to the last link; whether it did."""
-        moved = advance(self._engine.repository, Step(target, tip, links[-1].commit))
+        merges = [(link.request.task, link.commit) for link in links]
+        moved = move_target(self._engine, target, tip=tip, merges=merges)
         if moved.moved_meanwhile:
             return False
         for link in links:

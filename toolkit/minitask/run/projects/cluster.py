@@ -27,7 +27,8 @@ from minitask.run.attempts.preparing import lessons_for
 from minitask.run.attempts.sealing import move_branch, record_landing
 from minitask.run.attempts.undertaking import Wishes
 from minitask.run.engine import Engine, Progress
-from minitask.run.landings.landing import Candidate, Lander
+from minitask.run.landings.candidates import Candidate
+from minitask.run.landings.landing import Lander
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.projects.away import (
     INBOX,

@@ -18,7 +18,6 @@ from minitask.executors import http
 from minitask.ledger.record import TaskResult, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.repo import process
-from minitask.repo.history import latest_landing
 from minitask.run.attempts.attempt import ask, begin, conclude
 from minitask.run.attempts.outcome import landed_result
 from minitask.run.attempts.resume import latest_made
@@ -28,6 +27,7 @@ from minitask.run.known import look
 from minitask.run.landings.queue import LandingQueue
 from minitask.run.projects.askers import Askers
 from minitask.run.projects.cluster import Cluster
+from minitask.run.reverts import latest_landing
 from minitask.run.tasks import Place, Task, load_file
 from minitask.run.turnstile import Cores
 from minitask.values import dataclass
@@ -260,7 +260,7 @@ class Schedule:
 
     def _has_landed(self, name: str) -> bool:
         tip = self._engine.tip(self._place.target)
-        landing = latest_landing(self._engine.repository.git, tip, task=name)
+        landing = latest_landing(self._engine, tip, name)
         return landing is not None and not landing.undone
 
     def _on_tip(self, task: Task) -> Task:
