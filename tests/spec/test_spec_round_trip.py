@@ -112,6 +112,7 @@ OPTIONS = st.builds(
     timeout_seconds=st.none() | st.integers(1, 10_000),
     max_cost_usd=st.none() | MONEY,
     review=st.sampled_from([None, "required", "optional", "none"]),
+    grade=st.sampled_from([None, "note", 1, 80]),
     network=st.booleans(),
     protected=st.lists(st.sampled_from(["tests/**", "*.md", "!x", "a b"]), max_size=2, unique=True).map(tuple),
     anchor=st.none() | st.sampled_from(["main~3", "1234567", "0e1", "2024-01-01"]),

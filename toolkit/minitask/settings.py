@@ -54,6 +54,7 @@ DEFAULTS: Mapping[str, Any] = {
     "review": "none",
     "lint": [],
     "checks": [],
+    "grade": "note",
     "protected": [],
     "sandbox": "auto",
     "network": False,
@@ -63,6 +64,17 @@ DEFAULTS: Mapping[str, Any] = {
     "concurrency": {"jobs": 2, "requests": 8},
     "workers": {"remote": ""},
 }
+
+
+OFF, NOTE = "off", "note"
+"""Of `grade`: plant no faults, or note how many the validation notices. A number is the percentage that it must."""
+
+
+def stricter_grade(one: str | int, other: str | int | None) -> str | int:
+    """Return the one of two grades that asks for more."""
+    order: dict[str | int | None, int] = {None: -1, OFF: -1, NOTE: 0}
+    rank = {each: order.get(each, each if isinstance(each, int) else 0) for each in (one, other)}
+    return other if other is not None and rank[other] > rank[one] else one
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +168,7 @@ class Settings:
     review: str
     lint: tuple[str, ...]
     checks: tuple[str, ...]
+    grade: str | int
     protected: tuple[str, ...]
     sandbox: str
     network: bool
@@ -222,6 +235,8 @@ def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
     now = values.get(key)
     if key == "review":
         return now if now == "required" else held
+    if key == "grade":
+        return stricter_grade(now or OFF, held or OFF)
     if key == "gates":
         return held if set(now or ()) <= set(held) else now
     if key == "routing" and "cap" in held:
@@ -261,6 +276,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         review=values["review"],
         lint=tuple(values["lint"]),
         checks=tuple(values["checks"]),
+        grade=values["grade"] or OFF,
         protected=tuple(values["protected"]),
         sandbox=values["sandbox"],
         network=bool(values["network"]),

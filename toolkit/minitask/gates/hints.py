@@ -39,6 +39,14 @@ def may_import(path: str, text: str) -> bool:
     return pattern is not None and pattern.search(text) is not None
 
 
+_DOCUMENTS = (".md", ".txt", ".rst", ".adoc", ".csv", ".svg")
+
+
+def may_be_graded(path: str) -> bool:
+    """Return False for a document, in which no faults are planted."""
+    return not path.lower().endswith(_DOCUMENTS)
+
+
 _RUNNERS = (
     *("pytest", "py.test", "unittest", "test_", "_test", "tests.py", "tests/"),
     *("node ", "jest", "vitest", "mocha", "ava", "npm ", "yarn ", "bun ", "go test", "cargo "),

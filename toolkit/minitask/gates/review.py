@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 from minitask.edits.grammar import parse_script
 from minitask.edits.model import EditScript, SearchReplace
 from minitask.errors import EditError
+from minitask.ledger.evidence import Grade
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
@@ -121,14 +122,17 @@ def criteria_of(spec: Spec) -> tuple[str, ...]:
     return tuple(each.text for each in spec.criteria) or NO_CRITERIA
 
 
-def review_prompt(spec: Spec, diff: str, *, passed: Sequence[str]) -> str:
+def review_prompt(
+    spec: Spec, diff: str, *, passed: Sequence[str], grade: Grade | None = None
+) -> str:
     """The task, its criteria, the commands that passed, and the diff in a fence that nothing in it can close."""
     listed = "\n".join(f"{n}. {text}" for n, text in enumerate(criteria_of(spec), 1))
     ticks = fence_of(diff)
     parts = [f"# {spec.title}", spec.task.strip(), f"## Criteria\n{listed}"]
     if passed:
         shown = "\n".join(f"- `{one_line(command, longest=120)}`" for command in passed[:12])
-        parts.append(f"## These commands passed\n{shown}")
+        noticed = f"\n\nFor the whole change: {grade}." if grade and grade.planted else ""
+        parts.append(f"## These commands passed\n{shown}{noticed}")
     parts.append(f"## The diff\n{ticks}diff\n{diff.rstrip()}\n{ticks}")
     return "\n\n".join(parts)
 

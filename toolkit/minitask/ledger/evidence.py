@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 from minitask.values import dataclass
+from minitask.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,62 @@ class SuiteCounts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A planted fault that no command noticed: where, and what it was."""
+
+    path: str
+    line: int
+    mutant: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """How many of the faults planted in a change its own validation noticed; `note` says why there are none or few."""
+
+    planted: int
+    noticed: int
+    missed: tuple[Missed, ...] = ()
+    note: str = ""
+
+    @property
+    def percent(self) -> float:
+        """The share that was noticed; 100 where nothing was planted."""
+        return 100 * self.noticed / self.planted if self.planted else 100.0
+
+    def __str__(self) -> str:
+        """One line."""
+        if not self.planted:
+            return f"not graded: {self.note}"
+        return f"its checks notice {self.noticed} of {counted(self.planted, 'fault')} planted in it"
+
+
+NOTHING_PLANTED = Grade(
+    0, 0, note="documents, tests, and lines that were moved or copied get no faults"
+)
+
+
+def grade_document(grade: Grade) -> dict[str, Any]:
+    """Return a grade as JSON."""
+    missed = [asdict(each) for each in grade.missed]
+    told = {"planted": grade.planted, "noticed": grade.noticed, "missed": missed}
+    return told | ({"note": grade.note} if grade.note else {})
+
+
+def grade_total(grades: Iterable[Grade | None]) -> Grade:
+    """Return the sum of some grades, without what each of them missed."""
+    known = [grade for grade in grades if grade is not None]
+    return Grade(sum(each.planted for each in known), sum(each.noticed for each in known))
+
+
+def parse_grade(document: Mapping[str, Any] | None) -> Grade | None:
+    """Return the grade that `grade_document` wrote."""
+    if not document:
+        return None
+    missed = tuple(Missed(**each) for each in document["missed"])
+    return Grade(document["planted"], document["noticed"], missed, document.get("note", ""))
 
 
 def counts_document(counts: SuiteCounts) -> dict[str, int]:

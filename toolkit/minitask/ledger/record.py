@@ -12,7 +12,14 @@ from enum import StrEnum
 from typing import Any
 
 from minitask.ledger.decision import Decision, decision_document, parse_decision
-from minitask.ledger.evidence import SuiteCounts, counts_document, parse_counts
+from minitask.ledger.evidence import (
+    Grade,
+    SuiteCounts,
+    counts_document,
+    grade_document,
+    parse_counts,
+    parse_grade,
+)
 from minitask.ledger.usage import NO_USAGE, Usage, classes
 from minitask.values import dataclass
 
@@ -107,6 +114,7 @@ class Attempt:
     pricing: Pricing | None = None
     decision: Decision | None = None
     doubts: tuple[str, ...] = ()
+    grade: Grade | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +273,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
             for file in attempt.files
         ],
         **({"doubts": list(attempt.doubts)} if attempt.doubts else {}),
+        **({"grade": grade_document(attempt.grade)} if attempt.grade else {}),
     }
 
 
@@ -364,6 +373,7 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         pricing=parse_pricing(document.get("pricing")),
         decision=parse_decision(document.get("route")),
         doubts=tuple(document.get("doubts") or ()),
+        grade=parse_grade(document.get("grade")),
     )
 
 

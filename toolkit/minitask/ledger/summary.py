@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from minitask.ledger.accuracy import EstimateError, estimate_error
 from minitask.ledger.decision import APPLY, CORRECT
+from minitask.ledger.evidence import Grade, grade_total
 from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record
 from minitask.ledger.tally import EXACT, Line, Tally, line_of, tally, total
 from minitask.spec.model import Tier
@@ -77,7 +78,7 @@ class Summary:
     A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed while a call was under way) or
     `land` (a merge that was refused: nothing spent). `escalations` are attempts at one spec blob on a higher tier than
     the one before, `repairs` those on the same tier after one that was not proven. `failures_by_gate` counts what was
-    not proven, lost calls as `lost`.
+    not proven, lost calls as `lost`. `grade` sums the faults that were planted in changes, and those noticed.
     """
 
     totals: Tally
@@ -90,6 +91,7 @@ class Summary:
     failures_by_gate: Mapping[str, int]
     escalations: int
     repairs: int
+    grade: Grade
     estimates: EstimateError
     first_at: str | None
     last_at: str | None
@@ -113,6 +115,7 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         failures_by_gate=_failures(ordered),
         escalations=sum(_is_higher(before, after) for before, after in pairs),
         repairs=sum(_is_repair(before, after) for before, after in pairs),
+        grade=grade_total(record.attempt.grade for record in attempts),
         estimates=estimate_error(attempts),
         first_at=min(times, default=None),
         last_at=max(times, default=None),

@@ -8,6 +8,7 @@ from typing import Any
 from unicodedata import east_asian_width
 
 from minitask.ledger.accuracy import CLOSE, EstimateError
+from minitask.ledger.evidence import Grade
 from minitask.ledger.record import money
 from minitask.ledger.summary import Groups, Savings, Summary
 from minitask.ledger.tally import CLASSES, USAGE, Tally
@@ -53,6 +54,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "savings": _savings_document(found.savings),
         "first_try_rate": found.first_tries.rate,
         "first_tries": {"tasks": found.first_tries.tasks, "proven": found.first_tries.proven},
+        "grade": {"planted": found.grade.planted, "noticed": found.grade.noticed},
         "failures_by_gate": dict(found.failures_by_gate),
         "escalations": found.escalations,
         "repairs": found.repairs,
@@ -132,8 +134,15 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("saved", saved(found.savings)),
         ("first try", first),
         ("later tries", f"{repairs}, {counted(found.escalations, 'escalation')}"),
+        *((("checks", graded(found.grade)),) if found.grade.planted else ()),
         *((("estimates", estimates(found.estimates)),) if found.estimates.tasks else ()),
     )
+
+
+def graded(grade: Grade) -> str:
+    """How well the validations noticed faults planted in the changes that they proved."""
+    share = f"{grade.percent:.0f} %"
+    return f"notice {grade.noticed:,} of {counted(grade.planted, 'planted fault')} ({share})"
 
 
 def tables(report: Report) -> Iterator[Table]:

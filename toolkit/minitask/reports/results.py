@@ -107,6 +107,19 @@ def render_attempt(attempt: Attempt) -> list[str]:
         lines.append(f"  {words.get(file.status, file.status):6} {file.path} ({counts})")
     for command in attempt.commands:
         lines += render_command(command)
+    return lines + render_grade(attempt)
+
+
+def render_grade(attempt: Attempt) -> list[str]:
+    """How well the checks notice faults planted in the change, with those that they missed; nothing to say of none."""
+    grade = attempt.grade
+    if grade is None or not (grade.planted or attempt.files):
+        return []
+    more = f" ({grade.note})" if grade.planted and grade.note else ""
+    lines = [f"  grade  {grade}{more}"]
+    lines += [f"         missed {each.path}:{each.line} {each.mutant}" for each in grade.missed[:3]]
+    if grade.missed[3:]:
+        lines.append(f"         and {len(grade.missed) - 3} more")
     return lines
 
 

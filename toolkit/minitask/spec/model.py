@@ -147,6 +147,7 @@ class Options:
     timeout_seconds: int | None = None
     max_cost_usd: Decimal | None = None
     review: str | None = None
+    grade: str | int | None = None
     network: bool = False
     protected: tuple[str, ...] = ()
     anchor: str | None = None

@@ -8,6 +8,7 @@ from decimal import Decimal
 from minitask.executors.model import Work
 from minitask.gates.ruling import Ruling
 from minitask.ledger.decision import CORRECT, FIRST, Decision, Weighed
+from minitask.ledger.evidence import Grade
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.route import Route
@@ -54,6 +55,7 @@ class Draft:
     step: str = FIRST
     message: str = ""
     doubts: tuple[str, ...] = ()
+    grade: Grade | None = None
 
     @property
     def corrects(self) -> bool:
@@ -90,6 +92,7 @@ class Draft:
             pricing=self.pricing,
             decision=self._decision(),
             doubts=self.doubts,
+            grade=self.grade,
         )
 
     def _decision(self) -> Decision:

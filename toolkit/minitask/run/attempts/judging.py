@@ -9,10 +9,11 @@ from minitask.edits.model import Change, Reader
 from minitask.errors import EditError, MachineError
 from minitask.executors.model import Order
 from minitask.gates.candidate import CommitTree
-from minitask.gates.hints import may_run_tests
+from minitask.gates.hints import may_be_graded, may_run_tests
 from minitask.gates.lint import check_lint
 from minitask.gates.ruling import Ruling
 from minitask.gates.scope import check_paths, check_scope
+from minitask.ledger.evidence import NOTHING_PLANTED
 from minitask.ledger.record import FileRecord, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.run.attempts.draft import Draft
@@ -22,6 +23,7 @@ from minitask.run.landings.landing import Lander
 from minitask.run.landings.proof import Proof, prove, prove_only
 from minitask.run.routes.costs import baseline_cost, estimate_usage
 from minitask.run.tasks import Task
+from minitask.settings import OFF, stricter_grade
 from minitask.spec.model import Command
 from minitask.values import dataclass
 from minitask.words import counted
@@ -103,11 +105,27 @@ def _judge(
             return
     draft.ruling, draft.verdict = rulings[VALIDATE], Verdict.READY
     _watch_tests(engine, draft, case)
+    asked = stricter_grade(engine.settings.grade, task.spec.options.grade)
+    if draft.verdict.is_good and asked != OFF and task.spec.commands:
+        _grade(engine, draft, case, may_share=lander is None)
+
+
+def _grade(engine: Engine, draft: Draft, case: Case, *, may_share: bool) -> None:
+    """Note how many faults planted in the change its validation notices; too few are a doubt."""
+    draft.grade = NOTHING_PLANTED
+    if not any(may_be_graded(file.path) for file in case.files):
+        return
+    from minitask.run.landings.grading import Graded, grade, shortfall
+
+    commands = tuple(command for command in draft.ruling.commands if command.line)
+    draft.grade = grade(engine, Graded(case.task, case.commit, commands, case.files, may_share))
+    short = shortfall(engine, case.task, draft.grade)
+    draft.doubts += (short,) if short else ()
 
 
 def _watch_tests(engine: Engine, draft: Draft, case: Case) -> None:
     """Fail an attempt whose test run is rigged for certain; note why a person is to look at one that may be."""
-    draft.doubts = ()
+    draft.doubts, draft.grade = (), None
     if not any(may_run_tests(command.text) for command in case.task.spec.commands):
         return
     from minitask.run.landings.sentinel import Watched, watch

@@ -66,7 +66,7 @@ def ask_review(engine: Engine, under: Undertaking) -> None:
     matter = Matter(
         REVIEW,
         review.SYSTEM,
-        review.review_prompt(task.spec, diff, passed=passed),
+        review.review_prompt(task.spec, diff, passed=passed, grade=draft.grade),
         lambda text: _check(text, criteria),
     )
     topic = Topic(
