@@ -142,3 +142,27 @@ def test_show_says_what_was_done_in_words(modelled: World) -> None:
     assert shown.code == 0
     for part in ("merged", "b.txt", VALIDATION, "tiny"):
         assert part in shown.stdout
+
+
+@pytest.mark.parametrize("jobs", ["1", "3"])
+def test_the_ledger_names_the_merges_that_are_on_the_target_and_no_others(
+    world: World, jobs: str
+) -> None:
+    names = [f"p/0{number}-x" for number in range(4)]
+    for number, name in enumerate(names):
+        world.task(name, whole={f"{number}.txt": "x\n"}, validation=f"test -f {number}.txt")
+    base = world.tip()
+    assert world.minitask("run", "p", "--jobs", jobs).code == 0
+    assert world.minitask("undo", names[0]).code == 0
+    assert world.minitask("merge", names[0]).code == 0
+    merges = set(world.git("rev-list", "--merges", f"{base}..main").splitlines())
+    stored = [
+        json.loads(world.show(name, at="refs/minitask/ledger")) for name in ledger_files(world)
+    ]
+    named = {record["merge"]: record for record in stored if record["merge"]}
+    assert set(named) == merges
+    for merge, record in named.items():
+        assert record["tree"] == world.git("rev-parse", f"{merge}^{{tree}}")
+        assert record["candidate"] == world.tip(f"{merge}^2")
+    shown = {record["merge"] for name in names for record in world.records(name)}
+    assert shown == merges

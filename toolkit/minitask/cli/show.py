@@ -8,7 +8,7 @@ from minitask.cli.session import json_option, print_json, start
 from minitask.errors import UsageError
 from minitask.ledger.record import Record, record_document
 from minitask.reports.task_report import render_call, render_report, report_document
-from minitask.run.records import all_records_of, latest_record, task_at
+from minitask.run.records import all_records_of, latest_record, task_at, with_merges
 from minitask.run.state import standings
 
 
@@ -32,7 +32,7 @@ def command(ctx: click.Context, task: str, *, as_json: bool) -> int:
             return _show_calls(made, as_json=as_json)
         place = session.place(engine)
         record = latest_record(engine, task)
-        records = tuple(each for each in made if not each.is_call)
+        records = tuple(each for each in with_merges(made) if not each.is_call)
         calls = tuple(each for each in made if each.is_call)
         source = f"{record.spec_path}@{_blob_now(engine.objects.entry(place.base, record.spec_path), record)}"
         try:

@@ -20,13 +20,18 @@ from minitask.errors import MachineError, MinitaskError
 from minitask.repo import refs, survivors
 from minitask.repo.durable import write_json
 from minitask.repo.git import Git, failure
-from minitask.repo.merging import TreeChange, tree_changes
+from minitask.repo.merging import TreeChange, is_ancestor, tree_changes
 from minitask.repo.repository import Repository, head_branch
 from minitask.values import dataclass
 
 JOURNAL = "advance.json"
 LOCK_GRACE_SECONDS = 1.0
-FAST_FORWARD = ("merge", "--quiet", "--ff-only", "--no-overwrite-ignore", "--no-stat")
+FAST_FORWARD = (
+    *("merge", "--quiet", "--ff-only", "--no-overwrite-ignore"),
+    *("--no-squash", "--commit", "--no-edit", "--no-autostash", "--no-verify-signatures"),
+    *("--no-allow-unrelated-histories", "--no-signoff", "--no-log", "--no-stat"),
+)
+"""Each option is named: the user's own settings could turn it round."""
 TROUBLE = (
     "No space left",
     "Out of diskspace",
@@ -146,14 +151,17 @@ def _fast_forward(
     repository: Repository, step: Step, *, place: Checkout, since_ns: int
 ) -> Advanced | MachineError:
     """Merge in the checkout; the error is given, not raised, where nothing is left to mend."""
-    git = _checkout_git(repository, place)
-    if not _is_at(repository, step) and git.line("rev-parse", "--verify", "HEAD") != step.old:
+    git = _merging_git(repository, step, place)
+    if (
+        not _is_at(repository, step.target, step.old)
+        and git.line("rev-parse", "--verify", "HEAD") != step.old
+    ):
         return Advanced(done=False, moved_meanwhile=True)
     if (place.git_dir / "rebase-merge").exists() or (place.git_dir / "rebase-apply").exists():
         return Advanced(done=False, reason="a rebase is under way in the checkout")
     done = git.run(*FAST_FORWARD, step.new)
     if done.exit_code == 0:
-        return Advanced(done=True)
+        return _arrived(repository, step, git)
     if done.exit_code < 0 or done.exit_code > GITS_OWN_CODES_MAX:
         raise failure(FAST_FORWARD, done)
     said = done.stderr.decode("utf-8", "replace")
@@ -166,10 +174,25 @@ def _fast_forward(
     return Advanced(done=False, reason=_refusal(said))
 
 
-def _is_at(repository: Repository, step: Step) -> bool:
-    """Whether the target's own file says that it is where the step starts; False where only git can tell."""
+def _arrived(repository: Repository, step: Step, git: Git) -> Advanced | MachineError:
+    """Look where the branch is: git's exit code alone does not say that it moved."""
+    if _is_at(repository, step.target, step.new):
+        return Advanced(done=True)
+    at = git.line("rev-parse", "--verify", f"{step.target}^{{commit}}")
+    if at == step.new or is_ancestor(repository.git, ancestor=step.new, of=at):
+        return Advanced(done=True)
+    if at != step.old:
+        return Advanced(done=False, moved_meanwhile=True)
+    return MachineError(
+        f"git merge said that it was done, but {step.target.removeprefix('refs/heads/')} did not move",
+        hint="look at `git status` and at your git settings for merges",
+    )
+
+
+def _is_at(repository: Repository, target: str, commit: str) -> bool:
+    """Whether the target's own file says that it is at a commit; False where only git can tell."""
     try:
-        return (repository.common_dir / step.target).read_bytes() == f"{step.old}\n".encode()
+        return (repository.common_dir / target).read_bytes() == f"{commit}\n".encode()
     except OSError:
         return False
 
@@ -207,6 +230,12 @@ def _follow(pointer: Path) -> Path:
 def _checkout_git(repository: Repository, place: Checkout) -> Git:
     git = Git(place.git_dir, repository.git.environ, lock_fds=repository.git.lock_fds)
     return git.with_user_config(place.top)
+
+
+def _merging_git(repository: Repository, step: Step, place: Checkout) -> Git:
+    """The checkout's git, for which the branch has no options of its own for merges."""
+    key = f"branch.{step.target.removeprefix('refs/heads/')}.mergeoptions"
+    return _checkout_git(repository, place).with_setting(key, "")
 
 
 def _remove_locks(
@@ -314,7 +343,7 @@ def _remove(top: Path, name: str) -> None:
 
 def _follow_index(repository: Repository, step: Step, place: Checkout) -> None:
     """Move the branch where its checkout has arrived: files and index were written, the ref was not."""
-    git = _checkout_git(repository, place)
+    git = _merging_git(repository, step, place)
     head = git.run("symbolic-ref", "-q", "HEAD").stdout.decode("utf-8", "surrogateescape")
     if head.rstrip("\n") != step.target or git.line("rev-parse", "HEAD") != step.old:
         return

@@ -64,6 +64,11 @@ class Git:
     lock_fds: tuple[int, ...] = ()
     user_config: bool = False
     new_objects: Path | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def with_setting(self, key: str, value: str) -> Git:
+        """Return git under one more setting, whatever characters its key has."""
+        return replace(self, settings=(*self.settings, (key, value)))
 
     def with_user_config(self, work_tree: Path | None = None) -> Git:
         """The same repository under the user's own configuration, in their checkout."""
@@ -78,7 +83,7 @@ class Git:
 
     def env(self) -> dict[str, str]:
         """The environment that the command runs in."""
-        cleaned = clean_environment(self.environ)
+        cleaned = clean_environment(self.environ) | self._settings()
         if self.user_config:
             own = (*IDENTITY, *TRANSPORT)
             return cleaned | {key: self.environ[key] for key in own if key in self.environ}
@@ -93,6 +98,13 @@ class Git:
                 "GIT_NO_REPLACE_OBJECTS": "1",
             }
         )
+
+    def _settings(self) -> dict[str, str]:
+        """The variables that carry the settings; on the command line a key ends at its first `=`."""
+        found = {"GIT_CONFIG_COUNT": str(len(self.settings))} if self.settings else {}
+        for number, (key, value) in enumerate(self.settings):
+            found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        return found
 
     def run(self, *args: str, stdin: bytes = b"", timeout_seconds: float = 600) -> process.Finished:
         """The finished command, whatever its exit code."""

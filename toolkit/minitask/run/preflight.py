@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from minitask.edits.grammar import parse_script, paths_written
 from minitask.errors import EditError, RefusedError, UsageError
 from minitask.repo import refs
+from minitask.repo.filters import filtered_paths
 from minitask.repo.objects import FILE_MODES, SYMLINK, TREE, Objects
+from minitask.repo.repository import Repository
 from minitask.run.tasks import Task
 from minitask.spec.model import FileAction, FileRef, Severity
 from minitask.spec.paths import check_path, is_protected
@@ -25,6 +27,18 @@ def check_files(task: Task, objects: Objects, *, protected: Sequence[str] = ()) 
             raise _refusal(
                 task, ref, f"{ref.path} is protected", "change it by hand, in a commit of your own"
             )
+
+
+def check_filters(task: Task, repository: Repository, objects: Objects) -> None:
+    """Refuse a task that would write a file which the user's git sends through a filter."""
+    writes = [ref for ref in task.spec.writes() if ref.action is not FileAction.DELETE]
+    found = filtered_paths(repository, objects, task.base, [ref.path for ref in writes])
+    for ref in writes:
+        if ref.path in found:
+            message = (
+                f"{ref.path} goes through the git filter {found[ref.path]}, which no task runs"
+            )
+            raise _refusal(task, ref, message, "change it by hand, in a commit of your own")
 
 
 def check_complete(task: Task) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from minitask.errors import UsageError
-from minitask.ledger.record import Record, TaskResult, Verdict
+from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.ledger.store import Ledger, read_ledger, read_records
 from minitask.repo import refs
 from minitask.run.engine import Engine
@@ -29,8 +30,25 @@ def all_records_of(engine: Engine, name: str) -> tuple[Record, ...]:
 
 
 def ledger_of(engine: Engine, project: str = "") -> Ledger:
-    """All that the ledger holds, or what it holds of a project; without commands, files and rates."""
-    return read_ledger(engine.objects, engine.objects.commit(refs.LEDGER), below=project)
+    """What the ledger holds of all work, or of a project's; without commands, files, rates and merges."""
+    ledger = read_ledger(engine.objects, engine.objects.commit(refs.LEDGER), below=project)
+    return replace(ledger, records=tuple(each for each in ledger.records if not each.is_merged))
+
+
+def with_merges(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the records, each attempt with the merge that it landed by; a further landing is a record of its own."""
+    merges: dict[int, Record] = {}
+    for record in records:
+        if record.is_merged:
+            merges.setdefault(record.attempt.n, record)
+    told = []
+    for record in records:
+        landed = merges.get(record.attempt.n)
+        if landed is not None and record.kind == ATTEMPT:
+            told.append(replace(record, merge=landed.merge, tree=landed.tree))
+        elif record is not landed:
+            told.append(record)
+    return tuple(told)
 
 
 def latest_record(engine: Engine, name: str) -> Record:

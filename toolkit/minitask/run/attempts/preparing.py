@@ -134,6 +134,7 @@ def has_batches(engine: Engine, route: Route) -> bool:
 def _check(engine: Engine, task: Task, wishes: Wishes) -> dict[str, str]:
     """Everything that can refuse the task before a command is run or a cent spent; gives the task's refs."""
     preflight.check_files(task, engine.objects, protected=protected(engine, task))
+    preflight.check_filters(task, engine.repository, engine.objects)
     preflight.check_edits(task)
     known = wishes.known
     heads = known.refs_of(task.name) if known else task_refs(engine, task.name)

@@ -8,6 +8,8 @@ from minitask.errors import RefusedError
 from minitask.gates.ruling import Ruling
 from minitask.gates.scope import check_scope
 from minitask.repo.advance import Advanced, Step, advance
+from minitask.repo.filters import filtered_paths
+from minitask.repo.merging import TreeChange
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
 
@@ -32,4 +34,15 @@ def check_merge(engine: Engine, task: Task, *, tip: str, merge: str) -> Ruling:
     protected = (*engine.settings.protected, *task.spec.options.protected)
     if not changes:
         return Ruling("scope", passed=True)
-    return check_scope(task.spec, changes, protected=protected)
+    ruling = check_scope(task.spec, changes, protected=protected)
+    return _check_filters(engine, changes, tip) if ruling.passed else ruling
+
+
+def _check_filters(engine: Engine, changes: Sequence[TreeChange], tip: str) -> Ruling:
+    """Refuse to write a file that the user's git would have stored in another form."""
+    paths = [change.path for change in changes if change.status != "D"]
+    found = filtered_paths(engine.repository, engine.objects, tip, paths)
+    for path, name in found.items():
+        reason = f"it writes {path}, which goes through the git filter {name}"
+        return Ruling("scope", passed=False, reason=reason, refused=True)
+    return Ruling("scope", passed=True)
