@@ -139,7 +139,7 @@ def test_a_vague_step_is_named_with_its_line_and_words() -> None:
     assert found.message == (
         'a step leaves the decision open with "improve", "some": 2. Improve some names.'
     )
-    (exact,) = check_quality(replace(spec, lines=(*spec.lines, ("task.text", 17))))
+    (exact,) = check_quality(replace(spec, rows=(("task", (17, 18, 20)),)))
     assert exact.line == 18
 
 

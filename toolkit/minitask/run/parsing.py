@@ -5,7 +5,7 @@ from __future__ import annotations
 from minitask.repo.cache import Cache
 from minitask.spec.model import SpecFile
 
-_KIND = "spec 2"
+_KIND = "spec 3"
 """What parsed specs are kept as: another number whenever the parser reads more than before."""
 
 

@@ -14,6 +14,7 @@ from minitask.spec.paths import check_path
 from minitask.spec.project import check_project
 from minitask.spec.quality import PLACEHOLDER_PATH, check_quality
 from minitask.spec.rules import diagnose
+from minitask.spec.suggest import find_unread_lists
 from minitask.spec.tree import Tree
 from minitask.values import dataclass
 from minitask.words import counted
@@ -117,6 +118,15 @@ def check_anchor(spec: Spec, *, commit: str | None) -> tuple[Diagnostic, ...]:
 
 
 def _nothing_to_write(spec: Spec) -> Diagnostic:
+    unread = next(find_unread_lists(spec), None)
+    if unread:
+        return diagnose(
+            spec.path,
+            unread.line,
+            code="E212",
+            message=f"the spec lists no file to create, edit or delete; `{unread.name}` is no field",
+            hint=f"read `{unread.name}` as Files to Edit? Then call it `**Files to Edit**:`",
+        )
     return diagnose(
         spec.path,
         spec.line_of("title"),

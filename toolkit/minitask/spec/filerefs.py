@@ -12,7 +12,17 @@ from collections.abc import Iterator
 from minitask.patterns import lazy_pattern
 from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE, code_text
+from minitask.spec.links import Link, find_link
 from minitask.spec.model import FileAction, FileRef, LineRange
+from minitask.spec.notes import (
+    DASH,
+    clean_note,
+    find_cited,
+    is_optional,
+    line_range,
+    noted_action,
+    with_details,
+)
 from minitask.values import dataclass
 
 _NOTHING = lazy_pattern(
@@ -20,30 +30,23 @@ _NOTHING = lazy_pattern(
     re.IGNORECASE,
 )
 _VERB_PREFIX = lazy_pattern(
-    r"\**(create|new|modify|edit|update|read|delete|remove|test)\**\s*:\**\s*", re.IGNORECASE
+    r"\**(create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write)(?:\s+files?)?"
+    r"\**\s*:\**\s*",
+    re.IGNORECASE,
 )
 _ENUMERATION = lazy_pattern(r"(?P<note>.*?)\s*(?:[,;&+]|\band\b)\s*(?:and\s+)?\**\[?$", re.DOTALL)
 _BARE_END = lazy_pattern(r"\s+\(|\s+[-–—]\s|:\s|[,;]\s|\s+lines?\s+[0-9]", re.IGNORECASE)
 _BARE_LIST = lazy_pattern(r"[^\s(),]*[./][^\s(),]*(?:\s*\([^()]*\))?")
-_DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
-_NUMBERS = rf"[0-9]+(?:{_DASH}L?[0-9]+)?"
-_SUFFIX = lazy_pattern(rf"(?P<path>.+?)(?::|#L)(?P<lines>{_NUMBERS}(?:,\s*{_NUMBERS})*)")
-_IN_SUFFIX = lazy_pattern(rf"(?P<start>[0-9]+)(?:{_DASH}L?(?P<end>[0-9]+))?")
-_RANGE = rf"~?(?P<start>[0-9]+)(?:\s*(?:{_DASH}|\bto\b|\bthrough\b)\s*(?P<end>[0-9]+))?"
-_FIRST = lazy_pattern(rf"\blines?:?\s+{_RANGE}", re.IGNORECASE)
-_FURTHER = lazy_pattern(
-    rf"\s*(?:[,;&]|\band\b|,\s*and\b)\s*(?:lines?\s+)?{_RANGE}"
-    r"(?=\s*(?:$|[,;:.)&]|and\b|only\b|[-–—]\s))",
-    re.IGNORECASE,
+_NUMBERS = rf"L?[0-9]+(?:{DASH}L?[0-9]+)?"
+_SUFFIX = lazy_pattern(rf"(?P<path>.+?)(?::|#)(?P<lines>{_NUMBERS}(?:,\s*{_NUMBERS})*)(?::[0-9]+)?")
+_IN_SUFFIX = lazy_pattern(rf"L?(?P<start>[0-9]+)(?:{DASH}L?(?P<end>[0-9]+))?")
+_PATHLIKE = lazy_pattern(
+    r"[^\s()<>=\"'{}|;,]*[./][^\s()<>=\"'{}|;,]*|[A-Z][a-z]+file|LICENSE|README"
 )
-_OPEN_END = lazy_pattern(
-    r"[^\s,;:.)\]&'’\"”`*_|!]|\.\.|:[0-9]|\s*(?:to|until|[-–—])\s*(?:the\s+)?(?:end|eof|bottom)\b"
-    r"|\s+onwards?\b",
-    re.IGNORECASE,
-)
-_OPTIONAL = lazy_pattern(r"\boptional(?:ly)?\b", re.IGNORECASE)
-_ACTION_WORD = lazy_pattern(
-    r"\s*(create|new|edit|modify|update|change|delete|remove)\b(?P<more>.*)",
+_WORDS_AFTER = lazy_pattern(r"[^\s`]+\.\w+(?P<cut>)\s+[^/]*[^/.\w]?[a-z]+[.]?$")
+_GOES_ON = lazy_pattern(r"\s+(?!and\b|lines?\b|[-–—])[A-Za-z]")
+_MOVE = lazy_pattern(
+    r"\**(?P<verb>move|rename)\**\s*:\**\s*(`+)(?P<old>[^`]+)\2\s*(?:→|[-=]+>|\bto\b|\binto\b)\s*(`+)(?P<new>[^`]+)\4(?P<note>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _ACTIONS = {
@@ -62,7 +65,12 @@ _ACTIONS = {
     "changed": FileAction.EDIT,
     "deleted": FileAction.DELETE,
     "removed": FileAction.DELETE,
+    "add": FileAction.CREATE,
+    "added": FileAction.CREATE,
+    "refactor": FileAction.EDIT,
     "read": FileAction.READ,
+    "reference": FileAction.READ,
+    "verify": FileAction.READ,
     "test": FileAction.WRITE,
     "touch": FileAction.WRITE,
     "touched": FileAction.WRITE,
@@ -85,8 +93,12 @@ _WRITE_KEYS = {
     "files",
     "files to touch",
 }
-_LIST_KEY = lazy_pattern(r"files? (?:to )?(?P<verbs>.+)")
-_LARGEST = 9  # digits of a line number
+_LIST_KEY = lazy_pattern(
+    r"files? (?:to |that (?:are|will be) )?(?P<verbs>.+)"
+    r"|(?P<before>(?:new|modified|changed|edited|created|deleted|added)"
+    r"(?:(?: or | and |[ /])(?:new|modified|changed|edited|created|deleted|added))*) files?"
+)
+_JOINTS = {"", "or", "and", "be", "to"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,9 @@ def find_action(key: str) -> FileAction | None:
     match = _LIST_KEY.fullmatch(name)
     if match is None:
         return None
-    words = re.split(r"\W+|\bor\b|\band\b", match["verbs"])
+    words = re.split(r"\W+", match["verbs"] or match["before"])
+    if not all(word in _ACTIONS or word in _JOINTS for word in words):
+        return None
     return _joined({_ACTIONS[word] for word in words if word in _ACTIONS})
 
 
@@ -118,32 +132,59 @@ def _joined(actions: set[FileAction]) -> FileAction | None:
 
 
 def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
-    """The files that a bullet's or a field's text names."""
-    text = re.sub(r"^\[[ xX]\]\s+", "", text.strip())
-    if _NOTHING.fullmatch(text):
+    """The files that an item names; lines of `text` after the first are details, which name none."""
+    own, _, details = text.partition("\n")
+    own = re.sub(r"^\[[ xX]\]\s+", "", own.strip())
+    if _NOTHING.fullmatch(own):
         return FoundRefs()
-    verb = _VERB_PREFIX.match(text)
-    if verb:
-        action, text = _ACTIONS[verb[1].casefold()], text[verb.end() :]
+    moved = _MOVE.fullmatch(own) if action is FileAction.WRITE else None
+    if moved:
+        old, new = code_text(moved["old"]).strip(), code_text(moved["new"]).strip()
+        gone = FileRef(old, FileAction.DELETE, line=line)
+        return FoundRefs((gone, FileRef(new, FileAction.CREATE, line=line)))
+    action, own = _with_prefix(own, action)
+    named = list(_split(own))
     refs, bad = [], []
-    for path, note in _split(text):
-        ref, problems = _reference(path, note, action=action, line=line)
+    for index, (path, note) in enumerate(named):
+        more = details if index == len(named) - 1 else ""
+        ref, problems = _reference(path, note, details=more, action=action, line=line)
         refs.append(ref)
         bad.extend(problems)
     return FoundRefs(tuple(refs), tuple(bad))
 
 
+def find_prefix(text: str) -> FileAction | None:
+    """What an item such as `Modify:` or `**New files:**` says of the files in it; None for any other text."""
+    verb = _VERB_PREFIX.fullmatch(text.strip())
+    return (
+        _ACTIONS[verb[1].casefold()] if verb else find_action(text.strip().strip("*").rstrip(": "))
+    )
+
+
+def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
+    """The action of an item, by the verb before its path, and the text behind that; a field to read never gives way."""
+    verb = _VERB_PREFIX.match(text)
+    if verb is None:
+        return action, text
+    said = _ACTIONS[verb[1].casefold()]
+    return action if action is FileAction.READ else said, text[verb.end() :]
+
+
 def _split(text: str) -> Iterator[tuple[str, str]]:
     """Path and raw note of each file; a path begins the text or follows a comma, not in brackets."""
+    link = find_link(text)
+    if link and not link.text.startswith("`"):
+        yield _link_path(link), text[link.end :]
+        return
     starts: list[tuple[re.Match[str], str]] = []
     end = depth = 0
     for span in CODE.finditer(text):
         gap = text[end : span.start()]
         depth += gap.count("(") - gap.count(")")
         before = _before(gap, first=not starts, depth=depth)
-        if before is not None:
+        if before is not None and _names_file(span, text, first=not starts and not before):
             starts.append((span, before))
-        elif not starts:
+        elif not starts and before is None:
             break
         end = span.end()
     if not starts:
@@ -157,6 +198,20 @@ def _split(text: str) -> Iterator[tuple[str, str]]:
         yield code_text(span[2]).strip(), f"{before} {_after_link(rest)}".strip()
 
 
+def looks_like_path(text: str) -> bool:
+    """Return True if a text is a path beyond doubt: code, or a word with a dot or a slash inside."""
+    whole = CODE.fullmatch(text.strip())
+    return whole is not None or _PATHLIKE.fullmatch(text.strip()) is not None
+
+
+def _names_file(span: re.Match[str], text: str, *, first: bool) -> bool:
+    """Whether a code span names a file: what begins an item does; any other has to look like a path."""
+    if first:
+        return True
+    looks = _PATHLIKE.fullmatch(code_text(span[2]).strip())
+    return looks is not None and _GOES_ON.match(text, span.end()) is None
+
+
 def _before(gap: str, *, first: bool, depth: int) -> str | None:
     """The words before a code span that is a path; None where the span is part of a note."""
     if depth > 0:
@@ -168,14 +223,15 @@ def _before(gap: str, *, first: bool, depth: int) -> str | None:
 
 
 def _after_link(rest: str) -> str:
-    return re.sub(r"^\**(?:\]\([^)]*\))?\**", "", rest)
+    """A note without the end of the link that its path is the text of."""
+    opened = re.match(r"\**(?=\]\()", rest)
+    link = find_link(f"[x{rest[opened.end() :]}") if opened else None
+    if opened and link:
+        rest = rest[opened.end() + link.end - len("[x") :]
+    return rest.lstrip("*")
 
 
 def _split_bare(text: str) -> Iterator[tuple[str, str]]:
-    link = re.match(r"\[[^\]]+\]\(([^)]+)\)", text)
-    if link:
-        yield link[1], text[link.end() :]
-        return
     bold = re.match(r"\*\*([^*]+)\*\*", text)
     if bold:
         yield bold[1], text[bold.end() :]
@@ -185,85 +241,32 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
         for piece in pieces:
             yield from _split_bare(piece)
         return
-    end = _BARE_END.search(text)
-    cut = end.start() if end else len(text)
+    end = _BARE_END.search(text) or _WORDS_AFTER.match(text)
+    cut = end.start("cut") if end and end.re.groups else end.start() if end else len(text)
     yield text[:cut].strip(), text[cut:]
 
 
+def _link_path(link: Link) -> str:
+    """The path that a link means: its destination, unless that leads somewhere else than from the top."""
+    target = link.target.removeprefix("./")
+    foreign = re.match(r"[a-z]+://|/|\.\./|#", target, re.IGNORECASE)
+    looks = _PATHLIKE.fullmatch(_SUFFIX.sub(r"\g<path>", link.text)) is not None
+    return link.text if foreign and looks else target
+
+
 def _reference(
-    path: str, raw_note: str, *, action: FileAction, line: int
+    path: str, raw_note: str, *, details: str, action: FileAction, line: int
 ) -> tuple[FileRef, list[str]]:
-    note = _clean_note(raw_note)
+    note = with_details(clean_note(raw_note), details.strip())
     suffix = _SUFFIX.fullmatch(path)
     cited = list(_IN_SUFFIX.finditer(suffix["lines"])) if suffix else []
     path = suffix["path"] if suffix else path
     ranges, problems = [], []
-    for match in (*cited, *_cited(note)):
-        span = _line_range(match)
+    for match in (*cited, *find_cited(note)):
+        span = line_range(match)
         if isinstance(span, LineRange):
             ranges.append(span)
         else:
             problems.append(f"{span} for {path}")
-    written = action not in {FileAction.READ, FileAction.DELETE}
-    action = (_noted_action(note) if written else None) or action
-    optional = _OPTIONAL.search(note) is not None
-    return FileRef(path, action, tuple(ranges), note, optional, line), problems
-
-
-def _clean_note(raw: str) -> str:
-    """A note without the punctuation that joins it to its path, nor brackets around it all."""
-    note = re.sub(r"^(?:[-–—:,;]+\s+|[:,;]+$)+", "", raw.strip()).strip()
-    return note[1:-1].strip() if is_wrapped(note) else note
-
-
-def is_wrapped(text: str) -> bool:
-    """Whether one pair of parentheses holds the whole text."""
-    if not (text.startswith("(") and text.endswith(")")):
-        return False
-    depth = 0
-    for index, character in enumerate(text):
-        depth += (character == "(") - (character == ")")
-        if depth == 0:
-            return index == len(text) - 1
-    return False
-
-
-def _cited(note: str) -> Iterator[re.Match[str]]:
-    at = 0
-    while match := _FIRST.search(note, at):
-        while match:
-            yield match
-            at = match.end()
-            match = _FURTHER.match(note, at)
-
-
-def cited_ranges(note: str) -> tuple[LineRange, ...]:
-    """The well-formed line ranges that a note cites."""
-    return tuple(
-        span for match in _cited(note) if isinstance(span := _line_range(match), LineRange)
-    )
-
-
-def _line_range(match: re.Match[str]) -> LineRange | str:
-    """The range, or what is wrong with it."""
-    first, last = match["start"], match["end"]
-    said = f"{first}-{last}" if last else first
-    if max(len(first), len(last or "")) > _LARGEST:
-        return f"line range {said[:40]} is too large"
-    if last is None and _OPEN_END.match(match.string, match.end()):
-        return f"line range from {first} names no last line"
-    start, end = int(first), int(last or first)
-    if start == 0:
-        return f"line range {said} starts at 0, but lines count from 1"
-    return LineRange(start, end) if start <= end else f"line range {said} ends before it starts"
-
-
-def _noted_action(note: str) -> FileAction | None:
-    """What a note such as `create` or `optional, edit lines 3-9` says is done with the file."""
-    for part in note.split(","):
-        match = _ACTION_WORD.match(part)
-        if match is None:
-            continue
-        either = re.match(r"\s*(?:/|or\b|if\b)", match["more"], re.IGNORECASE)
-        return FileAction.WRITE if either else _ACTIONS[match[1].casefold()]
-    return None
+    action = noted_action(note, action)
+    return FileRef(path, action, tuple(ranges), note, is_optional(note), line), problems

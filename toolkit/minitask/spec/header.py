@@ -8,6 +8,7 @@ from dataclasses import field, replace
 from decimal import Decimal
 
 from minitask.patterns import lazy_pattern
+from minitask.spec.filelists import with_tables
 from minitask.spec.filerefs import find_action, parse_refs
 from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE
@@ -79,7 +80,7 @@ def _with_files(header: Header, raw: RawField, *, action: FileAction) -> Header:
     texts = ((raw.value, raw.line),) if raw.value else ()
     files = list(header.files)
     problems: list[Problem] = []
-    for text, line in (*texts, *raw.bullets):
+    for text, line in (*texts, *with_tables(raw.bullets)):
         found = parse_refs(text, action=action, line=line)
         files.extend(ref for ref in found.refs if ref not in files)
         problems.extend(

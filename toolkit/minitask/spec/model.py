@@ -161,7 +161,7 @@ class Spec:
     `task`, `context`, `on_failure` and `next_task` are Markdown without their headings. `snippets` are the fences of
     the Code Snippets section and those fences of the Task section that are part of an edit script.
     `extra` holds header fields outside the template, as `(key, value)`. `lines` maps a field's name to its line.
-    `siblings` is how many specs the file holds.
+    `siblings` is how many specs the file holds; `rows` has the file's line of each row of a section's text.
     """
 
     path: str
@@ -184,11 +184,17 @@ class Spec:
     extra: tuple[tuple[str, str], ...] = ()
     lines: tuple[tuple[str, int], ...] = field(default=(), compare=False)
     siblings: int = field(default=1, compare=False)
+    rows: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), compare=False)
 
     def line_of(self, name: str) -> int:
         """The line of a field, or that of the title where the field is absent."""
         table = dict(self.lines)
         return table.get(name) or table.get("title", 1)
+
+    def line_in(self, name: str, row: int) -> int:
+        """The line in the file of a row, from 0, of a section's text."""
+        rows = dict(self.rows).get(name, ())
+        return rows[row] if row < len(rows) else self.line_of(name)
 
     def reads(self) -> tuple[FileRef, ...]:
         """The files to read."""

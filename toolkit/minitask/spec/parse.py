@@ -136,6 +136,7 @@ def _spec(
         next_task=texts.get(NEXT_TASK, ""),
         extra=header.extra,
         lines=_lines(raw, front, header),
+        rows=tuple((name, _rows(document, pieces)) for name, pieces in raw.sections.items()),
     )
 
 
@@ -147,6 +148,16 @@ def _lines(raw: RawTask, front: FrontMatter, header: Header) -> tuple[tuple[str,
 
 def _text(document: Document, pieces: Iterable[Piece]) -> str:
     return "\n\n".join(text for piece in pieces if (text := piece.text(document)))
+
+
+def _rows(document: Document, pieces: Iterable[Piece]) -> tuple[int, ...]:
+    """The line in the file of each line of a section's text."""
+    rows: list[int] = []
+    for piece in pieces:
+        if piece.text(document):
+            more = piece.rows(document)
+            rows += [more[0], *more] if rows else more
+    return tuple(rows)
 
 
 def _fences(document: Document, raw: RawTask, section: str) -> Iterator[Fence]:

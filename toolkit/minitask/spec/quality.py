@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from minitask.patterns import lazy_pattern
 from minitask.spec.paths import check_path, is_protected
 from minitask.spec.rules import diagnose
+from minitask.spec.suggest import find_unread_lists
 from minitask.spec.weakness import Strength, strength
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ MAX_CONTEXT_WORDS = 100
 MAX_FILES_READ = 2
 MAX_TOKENS = 5_000
 MAX_QUOTE = 60
-
-# The entry of `Spec.lines` for the first line of the text of Task, as its heading's does not tell.
-TASK_TEXT = "task.text"
 
 PLACEHOLDER_PATH = lazy_pattern(r"^path/to/")
 _PLACEHOLDER = lazy_pattern(
@@ -58,6 +56,7 @@ def check_quality(spec: Spec) -> tuple[Diagnostic, ...]:
         *_check_placeholders(spec),
         *_check_presence(spec),
         *_check_protected(spec),
+        *_check_lists(spec),
     )
 
 
@@ -103,7 +102,6 @@ def _void(spec: Spec, command: Command) -> Diagnostic:
 
 
 def _check_steps(spec: Spec) -> Iterator[Diagnostic]:
-    text_line = dict(spec.lines).get(TASK_TEXT)
     steps = spec.task.split("\n")
     for offset, line in enumerate(_blank_code(spec.task).split("\n")):
         words = list(dict.fromkeys(match.group().lower() for match in _VAGUE.finditer(line)))
@@ -111,7 +109,7 @@ def _check_steps(spec: Spec) -> Iterator[Diagnostic]:
             said = ", ".join(f'"{word}"' for word in words)
             yield diagnose(
                 spec.path,
-                text_line + offset if text_line else spec.line_of("task"),
+                spec.line_in("task", offset),
                 code="W403",
                 message=f"a step leaves the decision open with {said}: {_start(steps[offset])}",
                 hint="say which, how many, what exactly",
@@ -212,6 +210,20 @@ def _check_protected(spec: Spec) -> Iterator[Diagnostic]:
                 message=f"{ref.path} is protected: no task may write it",
                 hint="make that change by hand and take the file off the list",
             )
+
+
+def _check_lists(spec: Spec) -> Iterator[Diagnostic]:
+    """Lists of paths that are none of the template's; where nothing else is listed, E212 names them."""
+    if not spec.writes():
+        return
+    for unread in find_unread_lists(spec):
+        yield diagnose(
+            spec.path,
+            unread.line,
+            code="W417",
+            message=f"`{unread.name}` lists paths, but is no field that the template knows",
+            hint=f"read `{unread.name}` as Files to Edit? Then call it `**Files to Edit**:`",
+        )
 
 
 def _blank_code(text: str) -> str:

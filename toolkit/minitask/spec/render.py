@@ -15,11 +15,11 @@ from itertools import groupby
 from typing import Any
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.filerefs import cited_ranges, is_wrapped
 from minitask.spec.headings import CANONICAL
 from minitask.spec.inline import code_span, escape_marks
 from minitask.spec.markdown import blocks, find_fences, normalise, parse_document
 from minitask.spec.model import Criterion, Estimate, Fence, FileAction, FileRef, Options, Spec
+from minitask.spec.notes import cited_ranges, is_wrapped
 from minitask.spec.parse import is_edit_fence
 
 _FILE_FIELDS = {

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import field, replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.filerefs import find_action
+from minitask.spec.filelists import bullets, find_label_verb, is_table
+from minitask.spec.filerefs import find_action, looks_like_path, parse_refs
 from minitask.spec.header import RawField, is_header_key
 from minitask.spec.headings import (
     CONTEXT,
@@ -27,7 +28,8 @@ from minitask.spec.headings import (
     key_of,
 )
 from minitask.spec.inline import find_label, split_labels
-from minitask.spec.markdown import Block, Document, blocks, items
+from minitask.spec.markdown import Block, Document, blocks
+from minitask.spec.model import FileAction
 from minitask.values import dataclass
 
 _LABEL_LEVEL = 7
@@ -55,6 +57,18 @@ class Piece:
             return rest
         joint = "\n" if self.labelled and document.lines[self.start].strip() else "\n\n"
         return f"{_harmless(self.first)}{joint}{rest}".rstrip()
+
+    def rows(self, document: Document) -> list[int]:
+        """The line in the file, from 1, of each line of `text`."""
+        count = self.text(document).count("\n") + 1
+        start = self.start
+        while start < self.end and not document.lines[start].strip():
+            start += 1
+        if not self.first:
+            return [start + 1 + index for index in range(count)]
+        joint = 1 if self.labelled and document.lines[self.start].strip() else 2
+        head = [self.start] * min(joint, count)
+        return head + [start + 1 + index for index in range(count - len(head))]
 
 
 @dataclass(slots=True)
@@ -91,7 +105,7 @@ def read_tasks(document: Document) -> list[RawTask]:
             return []
     reader = _Reader(document, lone)
     for index, block in enumerate(found):
-        following = found[index + 1].kind if index + 1 < len(found) else ""
+        following = found[index + 1] if index + 1 < len(found) else None
         reader.read(block, following=following)
     return reader.tasks
 
@@ -128,23 +142,26 @@ class _Reader:
     piece: Piece | None = None
     piece_section: str = ""
     takes_list: bool = False
+    list_end: int = -1
 
-    def read(self, block: Block, *, following: str) -> None:
-        """Take in the next top-level block; `following` is the kind of the one after it."""
+    def read(self, block: Block, *, following: Block | None) -> None:
+        """Take in the next top-level block; `following` is the one after it."""
         if block.kind == "heading":
-            self._heading(block)
+            self._heading(block, following)
         elif self.holder is None:
             return
         elif block.kind == "paragraph":
-            self._paragraph(block, following=following)
-        elif block.kind.endswith("_list") and (self.takes_list or self.section == _FIELD):
+            self._paragraph(block, following=following.kind if following else "")
+        elif block.kind.endswith("_list") and (
+            self.takes_list or self.section == _FIELD or block.start == self.list_end
+        ):
             self._field_list(block)
         elif block.kind == "hr":
             self.takes_list = False
         else:
             self._content(block)
 
-    def _heading(self, block: Block) -> None:
+    def _heading(self, block: Block, following: Block | None) -> None:
         self.takes_list = False
         if block is self.lone:
             title = find_container_title(block.text)
@@ -157,7 +174,7 @@ class _Reader:
             self.container = RawTask(TaskHeading("", ""), block.start + 1, block.level)
             self._hold(self.container)
         elif self.holder is not None:
-            self._heading_in_task(block, self.holder)
+            self._heading_in_task(block, self.holder, following)
 
     def _open_task(self, heading: TaskHeading, block: Block) -> None:
         task = RawTask(heading, block.start + 1, block.level, container=self.container)
@@ -167,21 +184,38 @@ class _Reader:
     def _hold(self, holder: RawTask | None) -> None:
         self.holder, self.section, self.piece = holder, "", None
 
-    def _heading_in_task(self, block: Block, holder: RawTask) -> None:
+    def _heading_in_task(self, block: Block, holder: RawTask, following: Block | None) -> None:
         if holder is self.container:
             self._hold(None)
             return
         named = find_section(block.text)
         if named:
             self._open_section(named[0], named[1], block=block, level=block.level)
-        elif _lists_files(block.text):
+        elif _lists_files(block.text) or (
+            key_of(block.text.rstrip(": ")) in _VAGUE and self._begins_with_paths(following)
+        ):
             key = block.text.rstrip(": ")
             self._add_field(holder, RawField(key, "", block.start + 1))
             self.section, self.piece, self.level = _FIELD, None, block.level
+        elif self.section == _FIELD and find_label_verb(block.text) and block.level > self.level:
+            key = f"Files to {find_label_verb(block.text)}"
+            self._add_field(holder, RawField(key, "", block.start + 1))
         elif block.level <= holder.level:
             self._hold(None)
         else:
             self._other_heading(block)
+
+    def _begins_with_paths(self, following: Block | None) -> bool:
+        """Whether a list or a table follows whose first item names a file, beyond doubt."""
+        if following is None:
+            return False
+        if following.kind.endswith("_list"):
+            first = next(iter(bullets(self.document, following)), ("", 0))[0]
+            return all(
+                looks_like_path(ref.path)
+                for ref in parse_refs(first, action=FileAction.WRITE, line=0).refs
+            )
+        return following.kind == "paragraph" and is_table(following.text)
 
     def _other_heading(self, block: Block) -> None:
         if self.section in {"", _FIELD} or block.level <= self.level:
@@ -231,9 +265,9 @@ class _Reader:
         self.piece.blocks.append(block)
 
     def _paragraph(self, block: Block, *, following: str) -> None:
-        if self.section == _FIELD:
+        if self.section == _FIELD or (self.takes_list and is_table(block.text)):
             for row, line in enumerate(block.text.split("\n"), start=block.start):
-                self._add_bullets(((line.strip(), row + 1),))
+                self._field_line(line.strip(), row + 1)
             return
         if "**" not in block.text:
             self._content(block)
@@ -258,6 +292,16 @@ class _Reader:
                 plain_from = row + 1
         if plain_from < block.end:
             self._extend(block, start=plain_from, end=block.end)
+
+    def _field_line(self, line: str, number: int) -> None:
+        """A line below a heading that lists files: a file, a row of a table, or a label such as `**Modify:**`."""
+        label = find_label(line)
+        verb = find_label_verb(f"{label[0]}:") if label else ""
+        if label and (verb or is_header_key(label[0])):
+            key = f"Files to {verb}" if verb else label[0]
+            self._add_field(self._held(), RawField(key, label[1], number))
+        else:
+            self._add_bullets(((line, number),))
 
     def _label(
         self, line: str, *, block: Block, row: int, before_fence: bool, plain_from: int
@@ -313,9 +357,11 @@ class _Reader:
         fields[-1] = replace(fields[-1], bullets=(*fields[-1].bullets, *bullets))
 
     def _field_list(self, block: Block) -> None:
+        """A list below a field; one with other marks goes on with it where it follows at once."""
         fields = self._held().fields
+        self.list_end = block.end
         if find_action(fields[-1].key) is not None:
-            for text, line in _bullets(self.document, block):
+            for text, line in bullets(self.document, block):
                 self._add_bullet(text, line)
         else:
             written = self.document.text(block.start, block.end)
@@ -337,18 +383,3 @@ class _Reader:
 def _lists_files(text: str) -> bool:
     """Whether a heading or a label inside the body lists files beyond doubt."""
     return find_action(text.rstrip(": ")) is not None and key_of(text.rstrip(": ")) not in _VAGUE
-
-
-def _bullets(document: Document, block: Block) -> Iterator[tuple[str, int]]:
-    """A list's files; a nested item that names no path is part of the note above it."""
-    held: tuple[str, int] | None = None
-    for item in items(document, block):
-        is_note = item.depth > 1 and item.text and not item.text.lstrip("*[").startswith("`")
-        if is_note and held:
-            held = (f"{held[0]}, {item.text}", held[1])
-            continue
-        if held:
-            yield held
-        held = (item.text, item.line)
-    if held:
-        yield held

@@ -155,4 +155,14 @@ QUALITY = (
         bad="## Validation\n\n```python\nimport app\n```",
         good='## Validation\n\n```bash\npython3 -c "import app"\n```',
     ),
+    Rule(
+        code="W417",
+        title="list of paths that is not read",
+        severity=_WARNING,
+        summary="A label or a heading that is none of the template's lists paths, as in `Scope (allowed files)`.",
+        why="The task may not touch those files, though its writer seems to allow it.",
+        mend="Call it Files to Read, Files to Create, Files to Edit or Files to Delete.",
+        bad="**Scope (allowed files)**:\n- `src/app.py`",
+        good="**Files to Edit**:\n- `src/app.py`",
+    ),
 )

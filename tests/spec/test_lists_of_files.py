@@ -1,0 +1,127 @@
+"""Lists of files as people write them: the paths that are read are those that were written, and no others."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minitask.spec.checks import check_against_tree
+from minitask.spec.model import FileAction, LineRange, Spec
+from minitask.spec.parse import parse_file
+from minitask.spec.quality import check_quality
+from minitask.spec.tree import Tree
+
+FIELDS = {
+    "Files to Read": FileAction.READ,
+    "Files to Create": FileAction.CREATE,
+    "Files to Edit": FileAction.EDIT,
+    "Files to Create/Edit": FileAction.WRITE,
+}
+PATHS = st.lists(
+    st.sampled_from(["src", "app", "(auth)", "[id]", "a-b", "über", "x y"]), max_size=2
+).flatmap(
+    lambda parts: st.sampled_from(["a.py", "b.ts", "page.tsx", ".env", "Makefile", "c d.txt"]).map(
+        lambda name: "/".join([*parts, name])
+    )
+)
+# Notes that are about what is in a file: none of them changes what is done with it.
+NOTES = st.sampled_from(
+    ["", " (remove the `.old` rule)", " (new `.y` rule)", " (create the `Base` class)", " - delete the last test",
+     " — update `other.py` callers", " (edit `b.css` as well)", ": the `color`, the `width`", " (lines 3-9)",
+     " (make `x.y` optional)", " (see `docs/a.md`, `docs/b.md`)"]
+)  # fmt: skip
+DETAILS = st.lists(
+    st.sampled_from(
+        ["`color` becomes `blue`", "keep `margin`", "delete", "`other.py` stays", "create", "[x](y/z.py)",
+         "**bold** text", "optional", "`b.py`"]
+    ),
+    max_size=3,
+)  # fmt: skip
+MARKERS = st.sampled_from(["- ", "* ", "1. ", "- [ ] "])
+
+
+@st.composite
+def items(draw: st.DrawFn) -> tuple[str, str]:
+    """A list item for a path, with a note and nested details; and the path."""
+    path, marker = draw(PATHS), draw(MARKERS)
+    form = draw(st.sampled_from(["`{}`", "**`{}`**", "[`{}`]({})", "`{}`"]))
+    target = f"<{path}>"
+    text = marker + form.format(path, target) + draw(NOTES)
+    inner = " " * (3 if marker == "1. " else 2)
+    return "\n".join([text, *(f"{inner}- {detail}" for detail in draw(DETAILS))]), path
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    field=st.sampled_from(sorted(FIELDS)),
+    written=st.lists(items(), min_size=1, max_size=4),
+    heading=st.booleans(),
+)
+def test_the_paths_read_are_the_paths_written(
+    field: str, written: list[tuple[str, str]], *, heading: bool
+) -> None:
+    head = f"## {field}\n" if heading else f"**{field}**:"
+    listed = "\n".join(text for text, _ in written)
+    found = parse_file(
+        f"# Mini-Task 1: X\n\n{head}\n{listed}\n\n## Task\n\n1. Do it.\n", path="x.md"
+    )
+    files = found.specs[0].files
+    assert list(dict.fromkeys(ref.path for ref in files)) == list(
+        dict.fromkeys(path for _, path in written)
+    )
+    assert {ref.action for ref in files} == {FIELDS[field]}
+    assert not any(ref.optional for ref in files)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "ranges"),
+    [("`path.ts:15-17`", "path.ts", [(15, 17)]), ("`path.py#L10-L20`", "path.py", [(10, 20)]),
+     ("`path.py:L3-L4`", "path.py", [(3, 4)]), ("`path.py:10:5`", "path.py", [(10, 10)]),
+     ("[path.py](src/path.py#L5)", "src/path.py", [(5, 5)]), ("path.ts:15-17 - fix", "path.ts", [(15, 17)]),
+     ("`app/[id]/x.tsx:3,7-9`", "app/[id]/x.tsx", [(3, 3), (7, 9)])],
+)  # fmt: skip
+def test_lines_behind_a_path_are_read(text: str, path: str, ranges: list[tuple[int, int]]) -> None:
+    found = parse_file(f"# Mini-Task 1: X\n\n**Files to Edit**:\n- {text}\n", path="x.md")
+    (ref,) = found.specs[0].files
+    assert (ref.path, ref.ranges) == (path, tuple(LineRange(*pair) for pair in ranges))
+
+
+class Nothing(Tree):
+    """A tree without files."""
+
+    def kind(self, path: str) -> None:
+        """Nothing is there."""
+
+    def line_count(self, path: str) -> None:
+        """Nothing has lines."""
+
+
+def spec_with(body: str) -> Spec:
+    return parse_file(f"# Mini-Task 1: X\n\n{body}\n", path="x.md").specs[0]
+
+
+@pytest.mark.parametrize(
+    ("body", "name", "line"),
+    [("**Scope (allowed files)**:\n- `a.py`\n- `b.py`", "Scope (allowed files)", 3),
+     ("**Target paths**: `a.py`", "Target paths", 3),
+     ("## Task\n\n1. Do it.\n\n### Scope of the change\n\n- `src/a.py`", "Scope of the change", 7),
+     ("## Task\n\nTouch these files:\n\n- src/a.py\n- src/b.py", "Touch these files", 5)],
+)  # fmt: skip
+def test_a_list_of_paths_with_another_name_is_named(body: str, name: str, line: int) -> None:
+    spec = spec_with(body)
+    found = [d for d in check_against_tree(spec, Nothing()) if d.code == "E212"]
+    assert [(d.line, f"read `{name}` as Files to Edit?" in d.hint) for d in found] == [(line, True)]
+    beside = spec_with(f"**Files to Create**: `x.py`\n\n{body}")
+    warned = [d for d in check_quality(beside) if d.code == "W417"]
+    assert [(d.line, f"`{name}`" in d.message) for d in warned] == [(line + 2, True)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["**Files to Create**: `a.py`\n\n## Task\n\n1. In `a.py`:\n   - `b.py` is imported",
+     "**Files to Create**: `a.py`\n\n## Task\n\nIts functions:\n\n- `one()`\n- `two()`",
+     "**Files to Create**: `a.py`\n**Reference files that matter**: `b.py`"],
+)  # fmt: skip
+def test_other_lists_are_left_alone(body: str) -> None:
+    assert not [d for d in check_quality(spec_with(body)) if d.code == "W417"]

@@ -1,0 +1,116 @@
+"""Lists and tables of files: which items name a file, and which only say more of the file above them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.filerefs import find_prefix, looks_like_path
+from minitask.spec.inline import strip_marks
+from minitask.spec.markdown import Block, Document, Item, items
+
+_BARE_VERB = lazy_pattern(
+    r"[*_]*(?P<verb>create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write)"
+    r"(?:\s+files?)?[*_]*\s*:?[*_]*\s*",
+    re.IGNORECASE,
+)
+_CELL = lazy_pattern(r"((?:`+[^`]*`+|\\\||[^|`])*)(?:\||$)")
+_DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
+_PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}
+
+
+def bullets(document: Document, block: Block) -> Iterator[tuple[str, int]]:
+    """Return the files of a list, each with its line: the item's own text, then the details nested below it.
+
+    Items below a label such as `**Modify:**` are files, with its verb before them.
+    """
+    found = items(document, block)
+    label, label_depth = "", 0
+    held: tuple[Item, str, list[str]] | None = None
+    for index, item in enumerate(found):
+        if label and item.depth <= label_depth:
+            label, label_depth = "", 0
+        deeper = index + 1 < len(found) and found[index + 1].depth > item.depth
+        if held and item.depth > label_depth + 1:
+            held[2].append(item.text)
+            continue
+        if held:
+            yield _told(*held)
+            held = None
+        verb = find_label_verb(item.text)
+        if verb and deeper and item.depth == label_depth + 1:
+            label, label_depth = verb, item.depth
+            continue
+        held = (item, label, [])
+    if held:
+        yield _told(*held)
+
+
+def _told(item: Item, label: str, details: Sequence[str]) -> tuple[str, int]:
+    own = f"{label}: {item.text}" if label else item.text
+    said = ", ".join(detail for detail in details if detail)
+    return (f"{own}\n{said}" if said else own), item.line
+
+
+def find_label_verb(text: str) -> str:
+    """Return the verb of a label that names no file, such as `**Modify:**`; empty for any other text."""
+    match = _BARE_VERB.fullmatch(text)
+    if match:
+        return match["verb"].casefold()
+    action = find_prefix(text) if text.rstrip().rstrip("*").endswith(":") else None
+    return action.value if action else ""
+
+
+def is_table(text: str) -> bool:
+    """Return True if a paragraph is a table: a head, a line of dashes, rows."""
+    lines = text.split("\n")
+    return len(lines) > 1 and "|" in lines[0] and bool(_DELIMITER.fullmatch(lines[1].strip()))
+
+
+def with_tables(rows: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    """Return the items of a field, the rows of its tables as items: `path (the other cells)`."""
+    index = 0
+    while index < len(rows):
+        text = rows[index][0]
+        if index + 1 < len(rows) and is_table(f"{text}\n{rows[index + 1][0]}"):
+            end = index + 2
+            while end < len(rows) and "|" in rows[end][0]:
+                end += 1
+            yield from _table(_cells(text), rows[index + 2 : end])
+            index = end
+        else:
+            yield rows[index]
+            index += 1
+
+
+def _table(head: list[str], rows: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+    cells = [_cells(text) for text, _ in rows]
+    named = next((i for i, cell in enumerate(head) if cell.casefold() in _PATH_HEADS), None)
+    column = _path_column(cells) if named is None else named
+    for row, (_, line) in zip(cells, rows, strict=True):
+        if column is None or column >= len(row) or not row[column]:
+            continue
+        others = [cell for index, cell in enumerate(row) if index != column and cell]
+        verb = next((verb for cell in others if (verb := find_label_verb(cell))), "")
+        note = ", ".join(cell for cell in others if not find_label_verb(cell))
+        own = f"{verb}: {row[column]}" if verb else row[column]
+        yield (f"{own}\n{note}" if note else own), line
+
+
+def _path_column(rows: Sequence[list[str]]) -> int | None:
+    """The first column whose cells all look like paths."""
+    width = min((len(row) for row in rows), default=0)
+    columns = (i for i in range(width) if all(looks_like_path(row[i]) for row in rows))
+    return next(columns, None)
+
+
+def _cells(row: str) -> list[str]:
+    inner = row.strip().removeprefix("|").removesuffix("|")
+    return [strip_outer(cell) for cell in _CELL.findall(inner)][: inner.count("|") + 1]
+
+
+def strip_outer(cell: str) -> str:
+    """A cell without blanks and emphasis around it, its escaped bars as they are meant."""
+    text = cell.strip().replace("\\|", "|")
+    return text if "`" in text or "](" in text else strip_marks(text)

@@ -1,0 +1,162 @@
+"""What a note behind a file's path says: the lines that it cites, a verb, whether the file is optional.
+
+The field decides what is done with a file. A note is a verb only where it is nothing but the verb: `(edit lines 3-9)`
+is one, `(remove the old rule)` speaks of what is in the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import FileAction, LineRange
+
+DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
+DETAILS = "; "
+"""What separates a file's own note from the details that are nested below it."""
+
+_RANGE = rf"~?(?P<start>[0-9]+)(?:\s*(?:{DASH}|\bto\b|\bthrough\b)\s*(?P<end>[0-9]+))?"
+_FIRST = lazy_pattern(
+    rf"\blines?:?\s+{_RANGE}|\bL(?P<start2>[0-9]+)\s*{DASH}\s*L(?P<end2>[0-9]+)\b", re.IGNORECASE
+)
+_FURTHER = lazy_pattern(
+    rf"\s*(?:[,;&]|\band\b|,\s*and\b)\s*(?:lines?\s+)?{_RANGE}"
+    r"(?=\s*(?:$|[,;:.)&]|and\b|only\b|[-–—]\s))",
+    re.IGNORECASE,
+)
+_OPEN_END = lazy_pattern(
+    r"[^\s,;:.)\]&'’\"”`*_|!]|\.\.|:[0-9]|\s*(?:to|until|[-–—])\s*(?:the\s+)?(?:end|eof|bottom)\b"
+    r"|\s+onwards?\b",
+    re.IGNORECASE,
+)
+_LARGEST = 9  # digits of a line number
+_VERBS = r"creates?|new|add|edits?|modify|modified|updated?|changed?|deleted?|removed?|write"
+_LINES = (
+    r"(?:\s*(?:at|in|on|near|around|only)?\s*(?:lines?|L)?:?\s*"
+    rf"~?L?[0-9]+(?:\s*(?:{DASH}|to|through|and|&)\s*L?[0-9]+)*)"
+)
+_VERB_ONLY = lazy_pattern(
+    rf"[\s(\[*_]*(?P<verb>{_VERBS})[*_]*(?P<either>\s*(?:/|or)\s*(?:{_VERBS})|\s+if\b[^,;]*)?"
+    rf"(?:\s+(?:the\s+|this\s+|whole\s+|entire\s+|existing\s+|new\s+)*file)?(?P<lines>{_LINES}*)(?:\s+only)?[\s)\]*_.!]*",
+    re.IGNORECASE,
+)
+_LINES_ONLY = lazy_pattern(rf"{_LINES}*(?:\s+only)?\s*", re.IGNORECASE)
+_OPTIONAL = lazy_pattern(
+    r"[\s(\[*_]*optional(?:ly)?\b[*_)\]]*\s*(?:$|[:–—-]|(?:file|context|reference|reading|background|read|for|if)\b|"
+    rf"{_LINES})",
+    re.IGNORECASE,
+)
+_ACTIONS = {
+    "create": FileAction.CREATE,
+    "creates": FileAction.CREATE,
+    "new": FileAction.CREATE,
+    "add": FileAction.CREATE,
+    "delete": FileAction.DELETE,
+    "deleted": FileAction.DELETE,
+    "remove": FileAction.DELETE,
+    "removed": FileAction.DELETE,
+    "write": FileAction.WRITE,
+}
+
+
+def clean_note(raw: str) -> str:
+    """A note without the punctuation that joins it to its path, nor brackets around it all."""
+    note = re.sub(r"^(?:[-–—:,;]+\s+|[:,;]+$)+", "", raw.strip()).strip()
+    return note[1:-1].strip() if is_wrapped(note) else note
+
+
+def with_details(own: str, details: str) -> str:
+    """A note with what stands below it, which is no verb even where it stands alone."""
+    if own or not details:
+        return f"{own}{DETAILS}{details}" if details else own
+    is_verb = (
+        is_optional(details) or noted_action(details, FileAction.WRITE) is not FileAction.WRITE
+    )
+    return f"below: {details}" if is_verb else details
+
+
+def is_wrapped(text: str) -> bool:
+    """Whether one pair of parentheses holds the whole text."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return False
+    depth = 0
+    for index, character in enumerate(text):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return index == len(text) - 1
+    return False
+
+
+def noted_action(note: str, field: FileAction) -> FileAction:
+    """Return what is done with a file that a field lists: by a note that is nothing but a verb, else by the field.
+
+    Files to read and to delete are never anything else. Below a field that leaves open what is done, one part of the
+    note may be the verb: `(create, the new module)`.
+    """
+    if field in {FileAction.READ, FileAction.DELETE}:
+        return field
+    own = note.split(DETAILS.strip(), maxsplit=1)[0]
+    if own.startswith("(") and ")" in own and not is_wrapped(own):
+        own = own.replace(")", "),", 1)
+    parts = [part for part in own.split(",") if part.strip()]
+    found = [action for part in parts if (action := _verb(part))]
+    others = [part for part in parts if not _verb(part) and not _is_plain(part)]
+    if not found or (others and field is not FileAction.WRITE):
+        return field
+    return found[0]
+
+
+def _verb(part: str) -> FileAction | None:
+    match = _VERB_ONLY.fullmatch(part)
+    if match is None:
+        return None
+    if match["either"]:
+        return FileAction.WRITE
+    action = _ACTIONS.get(match["verb"].casefold(), FileAction.EDIT)
+    only_lines = match["lines"].strip() and action is not FileAction.EDIT
+    return None if only_lines else action
+
+
+def _is_plain(part: str) -> bool:
+    """Whether a part of a note only cites lines, or says that the file is optional."""
+    return is_optional(part) or _LINES_ONLY.fullmatch(part) is not None
+
+
+def is_optional(note: str) -> bool:
+    """Whether a note says that the file may be missing; `make the argument optional` does not."""
+    own = note.split(DETAILS.strip(), maxsplit=1)[0]
+    return any(_OPTIONAL.match(part) for part in own.split(","))
+
+
+def find_cited(note: str) -> Iterator[re.Match[str]]:
+    """The line ranges that a note cites, as written."""
+    at = 0
+    while match := _FIRST.search(note, at):
+        while match:
+            yield match
+            at = match.end()
+            match = _FURTHER.match(note, at)
+
+
+def cited_ranges(note: str) -> tuple[LineRange, ...]:
+    """The well-formed line ranges that a note cites."""
+    return tuple(
+        span for match in find_cited(note) if isinstance(span := line_range(match), LineRange)
+    )
+
+
+def line_range(match: re.Match[str]) -> LineRange | str:
+    """The range, or what is wrong with it."""
+    groups = match.groupdict()
+    first = match["start"] or groups["start2"]
+    last = match["end"] or groups.get("end2")
+    said = f"{first}-{last}" if last else first
+    if max(len(first), len(last or "")) > _LARGEST:
+        return f"line range {said[:40]} is too large"
+    if last is None and _OPEN_END.match(match.string, match.end()):
+        return f"line range from {first} names no last line"
+    start, end = int(first), int(last or first)
+    if start == 0:
+        return f"line range {said} starts at 0, but lines count from 1"
+    return LineRange(start, end) if start <= end else f"line range {said} ends before it starts"

@@ -1,0 +1,93 @@
+"""Lists of paths below a name that is not the template's, such as `Scope (allowed files)`: named, never guessed at."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.filelists import bullets, is_table
+from minitask.spec.filerefs import looks_like_path, parse_refs
+from minitask.spec.inline import find_label
+from minitask.spec.markdown import Block, Document, blocks, normalise, parse_document
+from minitask.spec.model import FileAction
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.spec.model import Spec
+
+_NAME = lazy_pattern(
+    r"(?!.*\b(?:reference|read|context|not|never|forbidden|off[- ]limits|out[- ]of|unchanged)\b)"
+    r".*\b(?:files?|paths?|scope|targets?|touch\w*|deliverables?|modif\w+|creat\w+|edit\w*|chang\w+|affected)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadList:
+    """A list of paths whose name is no field: the name as written, and its line."""
+
+    name: str
+    line: int
+
+
+def find_unread_lists(spec: Spec) -> Iterator[UnreadList]:
+    """Return the lists of paths that the parser took for prose."""
+    for key, value in spec.extra:
+        if _NAME.match(key) and _lists_paths(value):
+            yield UnreadList(key, spec.line_of(f"extra.{key}"))
+    for section, text in (("context", spec.context), ("task", spec.task)):
+        for name, row in _named_lists(text):
+            yield UnreadList(name, spec.line_in(section, row))
+
+
+def _lists_paths(markdown: str) -> bool:
+    """Whether a field's value names paths."""
+    document = parse_document(normalise(markdown))
+    found = blocks(document)
+    if len(found) == 1 and found[0].kind == "paragraph":
+        return _all_paths([markdown])
+    return bool(found) and _is_path_list(document, found[0])
+
+
+def _named_lists(text: str) -> Iterator[tuple[str, int]]:
+    """The names that a list of paths follows, and their rows."""
+    if "\n" not in text:
+        return
+    document = parse_document(normalise(text))
+    found = blocks(document)
+    for block, following in pairwise(found):
+        name = _name(block)
+        if name and _NAME.match(name) and _is_path_list(document, following):
+            yield name, block.end - 1
+
+
+def _name(block: Block) -> str:
+    """What a heading, or a paragraph that leads to a list, calls it."""
+    last = block.text.rsplit("\n", 1)[-1].strip()
+    if block.kind == "heading":
+        return last.rstrip(": ")
+    label = find_label(last)
+    if label and not label[1]:
+        return label[0]
+    short = block.kind == "paragraph" and last.endswith(":") and len(last.split()) <= _MOST_WORDS
+    return last.rstrip(": ") if short else ""
+
+
+_MOST_WORDS = 5
+
+
+def _is_path_list(document: Document, block: Block) -> bool:
+    if block.kind == "paragraph":
+        return is_table(block.text) and "`" in block.text
+    if not block.kind.endswith("_list"):
+        return False
+    return _all_paths([text.split("\n")[0] for text, _ in bullets(document, block)])
+
+
+def _all_paths(items: list[str]) -> bool:
+    """Whether every item begins with a path, beyond doubt: a code span or a word with a dot or a slash in it."""
+    refs = [parse_refs(item, action=FileAction.WRITE, line=0).refs for item in items]
+    return bool(refs) and all(found and looks_like_path(found[0].path.strip("`")) for found in refs)
