@@ -9,6 +9,7 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import find_prefix, looks_like_path
 from minitask.spec.inline import strip_marks
 from minitask.spec.markdown import Block, Document, Item, items
+from minitask.spec.notes import DETAILS
 
 _BARE_VERB = lazy_pattern(
     r"[*_]*(?P<verb>create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write)"
@@ -49,7 +50,7 @@ def bullets(document: Document, block: Block) -> Iterator[tuple[str, int]]:
 
 def _told(item: Item, label: str, details: Sequence[str]) -> tuple[str, int]:
     own = f"{label}: {item.text}" if label else item.text
-    said = ", ".join(detail for detail in details if detail)
+    said = DETAILS.join(detail for detail in details if detail)
     return (f"{own}\n{said}" if said else own), item.line
 
 

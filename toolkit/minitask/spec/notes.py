@@ -73,7 +73,7 @@ def with_details(own: str, details: str) -> str:
     is_verb = (
         is_optional(details) or noted_action(details, FileAction.WRITE) is not FileAction.WRITE
     )
-    return f"below: {details}" if is_verb else details
+    return f"below{DETAILS}{details}" if is_verb else details
 
 
 def is_wrapped(text: str) -> bool:

@@ -153,7 +153,7 @@ class _Reader:
         elif block.kind == "paragraph":
             self._paragraph(block, following=following.kind if following else "")
         elif block.kind.endswith("_list") and (
-            self.takes_list or self.section == _FIELD or block.start == self.list_end
+            self.takes_list or self.section == _FIELD or self._goes_on(block)
         ):
             self._field_list(block)
         elif block.kind == "hr":
@@ -355,6 +355,10 @@ class _Reader:
     def _add_bullets(self, bullets: tuple[tuple[str, int], ...]) -> None:
         fields = self._held().fields
         fields[-1] = replace(fields[-1], bullets=(*fields[-1].bullets, *bullets))
+
+    def _goes_on(self, block: Block) -> bool:
+        """Whether a list with other marks follows a field's list, without a blank line between them."""
+        return block.start == self.list_end and bool(self.document.lines[block.start - 1].strip())
 
     def _field_list(self, block: Block) -> None:
         """A list below a field; one with other marks goes on with it where it follows at once."""
