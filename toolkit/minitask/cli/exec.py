@@ -39,7 +39,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     Example:
       minitask exec mini-projects/api/02-routes.md --into main
     """
-    from minitask.run.attempts.attempt import run_task
+    from minitask.run.attempts.life import run_task
     from minitask.run.finding import find_tasks
 
     session = start(ctx)

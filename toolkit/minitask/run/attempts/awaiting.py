@@ -18,9 +18,9 @@ from minitask.run.attempts.anchors import Anchor
 from minitask.run.attempts.draft import Draft
 from minitask.run.attempts.feedback import as_reply
 from minitask.run.attempts.lost import starts_from
-from minitask.run.attempts.preparing import equip
+from minitask.run.attempts.preparing import make_state
 from minitask.run.attempts.resume import lacks_review, latest_made
-from minitask.run.attempts.undertaking import Prepared, Undertaking, Wishes
+from minitask.run.attempts.undertaking import Prepared, TaskState, Wishes
 from minitask.run.engine import Engine, Progress
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.routes.costs import baseline_cost, estimate_usage
@@ -29,10 +29,10 @@ from minitask.run.tasks import Task
 from minitask.spec.model import Tier
 
 
-def take_unreviewed(
-    engine: Engine, task: Task, wishes: Wishes, started: float
-) -> Undertaking | None:
-    """The task with its latest change, about to be reviewed; None where there is no such change."""
+def find_unreviewed(
+    engine: Engine, task: Task, wishes: Wishes, *, started: float
+) -> TaskState | None:
+    """Return the task with its latest change, about to be reviewed; None where there is no such change."""
     found = latest_made(engine, task)
     if found is None or not found.is_proven or found.is_rejected:
         return None
@@ -43,7 +43,7 @@ def take_unreviewed(
     if held not in (None, record.candidate) or not _still_starts(engine, task, record):
         return None
     engine.emit(Progress(task.name, "review", f"attempt {record.attempt.n} still lacks its review"))
-    return _undertaking(engine, replace(task, base=record.base), wishes, started, record)
+    return _state(engine, replace(task, base=record.base), wishes, record, started=started)
 
 
 def _still_starts(engine: Engine, task: Task, record: Record) -> bool:
@@ -55,12 +55,35 @@ def _still_starts(engine: Engine, task: Task, record: Record) -> bool:
     return not landed and starts_from(engine, record.base, task.base)
 
 
-def _undertaking(
-    engine: Engine, task: Task, wishes: Wishes, started: float, record: Record
-) -> Undertaking:
+def _state(
+    engine: Engine, task: Task, wishes: Wishes, record: Record, *, started: float
+) -> TaskState:
     attempt = record.attempt
-    fresh = route_of(engine, task)
-    route = Route(
+    heads = task_refs(engine, task.name)
+    anchor = Anchor(engine.repository.git, engine.objects, task)
+    number, route = next_number(engine, task.name, heads), _route(engine, task, record)
+    draft = Draft(task, route, number, started, heads, anchor, before=attempt.before, step=RESUME)
+    purse = Purse(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
+    state = make_state(engine, draft, wishes, purse, Prepared(task.spec))
+    changes = _changes(engine, record)
+    estimate = estimate_usage(state.order, changes)
+    proven = replace(
+        state.draft,
+        work=Work(changes, NO_USAGE, attempt.model, as_reply(changes), None),
+        commit=record.candidate,
+        tree=record.tree,
+        files=attempt.files,
+        estimate=estimate,
+        baseline_usd=baseline_cost(engine, estimate, kind="frontier"),
+        ruling=Ruling("validate", passed=True, commands=attempt.commands, sandbox=attempt.sandbox),
+        verdict=Verdict.READY,
+    )
+    return replace(state, draft=proven)
+
+
+def _route(engine: Engine, task: Task, record: Record) -> Route:
+    attempt, fresh = record.attempt, route_of(engine, task)
+    return Route(
         Tier(attempt.tier),
         attempt.executor,
         attempt.model,
@@ -70,25 +93,6 @@ def _undertaking(
         task_class=fresh.task_class,
         ladder=fresh.ladder,
     )
-    heads = task_refs(engine, task.name)
-    anchor = Anchor(engine.repository.git, engine.objects, task)
-    number = next_number(engine, task.name, heads)
-    draft = Draft(task, route, number, started, heads, anchor, before=attempt.before, step=RESUME)
-    purse = Purse(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
-    prepared = Prepared(task.spec)
-    order, meter, errand, batched = equip(
-        engine, task, wishes, draft, purse=purse, prepared=prepared
-    )
-    changes = _changes(engine, record)
-    draft.work = Work(changes, NO_USAGE, attempt.model, as_reply(changes), None)
-    draft.commit, draft.tree, draft.files = record.candidate, record.tree, attempt.files
-    draft.estimate = estimate_usage(order, changes)
-    draft.baseline_usd = baseline_cost(engine, draft.estimate, kind="frontier")
-    draft.ruling = Ruling(
-        "validate", passed=True, commands=attempt.commands, sandbox=attempt.sandbox
-    )
-    draft.verdict = Verdict.READY
-    return Undertaking(task, wishes, started, draft, order, meter, errand, purse, prepared, batched)
 
 
 def _changes(engine: Engine, record: Record) -> tuple[Change, ...]:

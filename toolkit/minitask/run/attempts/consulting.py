@@ -7,30 +7,24 @@ what the phase is for, and nothing else.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from minitask.errors import (
-    BudgetError,
-    EditError,
-    MachineError,
-    RefusedError,
-    StoppedError,
-    UsageError,
-)
+from minitask.errors import UsageError
 from minitask.executors.advice import Check, Question
 from minitask.executors.model import ExecutorFailure, FailureKind, Work
 from minitask.executors.registry import WITH_BATCHES, make_advisor
 from minitask.ledger.decision import Decision
-from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.choice import filled, how_to_add
 from minitask.policy.purse import Purse
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.policy.tokens import token_scale
 from minitask.run.attempts import paid
+from minitask.run.attempts.calls import Call, Outcome, answer_once, call_at_once
 from minitask.run.attempts.meter import BATCH_SECONDS, TaskMeter, unnoted
 from minitask.run.attempts.paid import Answered, Errand
 from minitask.run.attempts.sealing import append, moment
@@ -45,18 +39,8 @@ from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.executors.http import Post
+    from minitask.run.attempts.undertaking import TaskState
 
-Outcome = (
-    Answered
-    | RefusedError
-    | StoppedError
-    | MachineError
-    | EditError
-    | BudgetError
-    | ExecutorFailure
-    | OSError
-)
-"""What came of asking an executor."""
 SECONDS = 600.0
 FALLS_BACK = frozenset(
     {
@@ -110,6 +94,30 @@ class Consult:
     meter: TaskMeter
     started: float
     batched: bool = False
+
+    def perform(self, engine: Engine, *, http: Post | None = None) -> Outcome:
+        """Return the answer and its cost, or why there is none."""
+        engine.emit(Progress(self.topic.task, self.matter.phase, self.route.model))
+        warn_exposure(engine, self.topic.task, self.route.executor)
+        advisor = make_advisor(self.route.executor, engine.settings, engine.environ, http=http)
+
+        def work() -> Answered:
+            advice = advisor.advise(self.question, self.matter.check)
+            cost = self.meter.spent_usd if advice.cost_usd is None else advice.cost_usd
+            done = Work(
+                (),
+                advice.usage,
+                self.route.model,
+                advice.text,
+                advice.cost_usd,
+                served=advice.served,
+                version=advice.version,
+                malformed=advice.malformed,
+                throttled=advice.throttled,
+            )
+            return Answered(done, cost, self.meter.pricing)
+
+        return answer_once(engine, self.errand, work)
 
 
 def route_to(engine: Engine, tier: str, reason: str, *, model: str | None = None) -> Route:
@@ -186,34 +194,6 @@ def _room(matter: Matter, most: int | None) -> int:
     return matter.max_output_tokens if most is None else min(most, matter.max_output_tokens)
 
 
-def consult(engine: Engine, what: Consult, *, http: Post | None = None) -> Outcome:
-    """The answer, or why there is none; safe in any thread."""
-    engine.emit(Progress(what.topic.task, what.matter.phase, what.route.model))
-    warn_exposure(engine, what.topic.task, what.route.executor)
-    advisor = make_advisor(what.route.executor, engine.settings, engine.environ, http=http)
-
-    def work() -> Answered:
-        advice = advisor.advise(what.question, what.matter.check)
-        cost = what.meter.spent_usd if advice.cost_usd is None else advice.cost_usd
-        done = Work(
-            (),
-            advice.usage,
-            what.route.model,
-            advice.text,
-            advice.cost_usd,
-            served=advice.served,
-            version=advice.version,
-            malformed=advice.malformed,
-            throttled=advice.throttled,
-        )
-        return Answered(done, cost, what.meter.pricing)
-
-    try:
-        return paid.answer(engine.repository.home, what.errand, work)
-    except (RefusedError, MachineError, EditError, BudgetError, ExecutorFailure, OSError) as error:
-        return error
-
-
 def book(
     engine: Engine,
     what: Consult,
@@ -284,22 +264,58 @@ def ask_until(
     first: Consult,
     *,
     purse: Purse,
-    ask: Callable[[Engine, Consult], Outcome] = consult,
+    call: Call | None = None,
+    falls_back: bool = True,
 ) -> tuple[Consult, Outcome, tuple[Attempt, ...]]:
     """Ask, and the next tier up where a model could not: who was asked last, what came, and the calls that failed."""
+    call = call or call_at_once(engine)
     what = first
     failed: list[Attempt] = []
     while True:
-        outcome = ask(engine, what)
-        higher = above(engine, what.route) if may_fall_back(outcome, what.route) else None
+        outcome = call(what)
+        if not falls_back or not may_fall_back(outcome, what.route):
+            return what, outcome, tuple(failed)
+        higher = above(engine, what.route)
         if higher is None:
             return what, outcome, tuple(failed)
         assert isinstance(outcome, ExecutorFailure)  # noqa: S101 - only those fall back
-        failed.append(book(engine, what, outcome, verdict=Verdict.FAILED, reason=str(outcome)))
+        reason = f"{outcome.kind}: {outcome}"
+        failed.append(book(engine, what, outcome, verdict=Verdict.FAILED, reason=reason))
         engine.emit(Progress(what.topic.task, what.matter.phase, f"falls back: {higher.reason}"))
         what = make_consult(
             engine, what.topic, what.matter, higher, purse=purse, batch=what.batched
         )
+
+
+def ask_for_task(
+    engine: Engine, state: TaskState, matter: Matter, route: Route, *, call: Call
+) -> tuple[TaskState, Consult, Outcome]:
+    """Ask a question about a task's present attempt, and the next tier up where a model could not.
+
+    Return the state with the calls that failed on the way.
+    """
+    task, draft = state.task, state.draft
+    topic = Topic(
+        task.name,
+        task.base,
+        task.target,
+        task.path,
+        task.blob,
+        n=draft.n,
+        round=state.repairs,
+    )
+    first = make_consult(engine, topic, matter, route, purse=state.purse, batch=state.wishes.batch)
+    last, outcome, failed = ask_until(
+        engine, first, purse=state.purse, call=call, falls_back=matter.phase != MESSAGE
+    )
+    calls = (*state.calls, *((matter.phase, each) for each in failed))
+    failure = outcome if isinstance(outcome, ExecutorFailure) else None
+    return replace(state, calls=calls, failure=failure), last, outcome
+
+
+def with_call(state: TaskState, phase: str, made: Attempt) -> TaskState:
+    """Return the state with one more call on it."""
+    return replace(state, calls=(*state.calls, (phase, made)))
 
 
 def may_fall_back(outcome: Outcome, route: Route) -> bool:

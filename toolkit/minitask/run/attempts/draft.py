@@ -1,8 +1,8 @@
-"""An attempt in the making: what is known of it so far."""
+"""An attempt under way: what is known of it so far, as a frozen value."""
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import replace
 from decimal import Decimal
 
 from minitask.executors.model import Work
@@ -18,9 +18,9 @@ from minitask.run.tasks import Task
 from minitask.values import dataclass
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """The attempt's number, start and surroundings, then what came of it; it becomes a record when it is sealed.
+    """The attempt's number, start and surroundings, then what came of it; each step returns a new one.
 
     `heads` are the task's refs, as they were at the start; `commit` and `tree` are set once there is a candidate.
     `after`: another tier failed at the very spec before. `settles` is set as it ends: whether it tells what its tier
@@ -46,7 +46,7 @@ class Draft:
     commit: str | None = None
     tree: str | None = None
     files: tuple[FileRecord, ...] = ()
-    ruling: Ruling = field(default_factory=lambda: Ruling("", passed=False))
+    ruling: Ruling = Ruling("", passed=False)
     verdict: Verdict = Verdict.FAILED
     after: bool = False
     settles: bool = False
@@ -62,11 +62,11 @@ class Draft:
         """Whether it is a reviewer's own correction."""
         return self.step == CORRECT
 
-    def fail(self, verdict: Verdict, gate: str, reason: str) -> None:
-        """Note what stopped it, besides what was found out before."""
-        self.verdict = verdict
+    def failed(self, verdict: Verdict, gate: str, reason: str) -> Draft:
+        """Return it with what stopped it, besides what was found out before."""
         known = self.ruling
-        self.ruling = replace(known, gate=gate, passed=False, reason=reason, refused=False)
+        ruling = replace(known, gate=gate, passed=False, reason=reason, refused=False)
+        return replace(self, verdict=verdict, ruling=ruling)
 
     def attempt(self, engine: Engine) -> Attempt:
         """The attempt as it stands."""

@@ -12,46 +12,46 @@ from minitask.run.attempts import paid
 from minitask.run.attempts.outcome import in_doubt, make_result
 from minitask.run.attempts.people import needs_approval
 from minitask.run.attempts.sealing import move_branch, record_landing, seal
-from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.attempts.undertaking import TaskState
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings.candidates import Candidate
 from minitask.run.landings.landing import land_alone
 from minitask.run.routes.ability import is_capability
 
 
-def put_on_record(engine: Engine, under: Undertaking, *, goes_on: bool) -> tuple[Record, str]:
+def put_on_record(engine: Engine, state: TaskState, *, goes_on: bool) -> tuple[Record, str]:
     """Record the attempt and move the task's branch to its candidate; the record, and a note where the branch stayed.
 
     One whose change `goes_on` to be repaired or corrected does not tell yet what its tier can do, and neither does the
     correction itself.
     """
-    task, draft = under.task, under.draft
-    ruling = draft.ruling
-    told = is_capability(draft.route, draft.verdict, ruling.gate, ruling.reason)
-    draft.settles = told and not goes_on and draft.step not in (CORRECT, APPLY)
+    task, ruling = state.task, state.draft.ruling
+    told = is_capability(state.draft.route, state.draft.verdict, ruling.gate, ruling.reason)
+    settles = told and not goes_on and state.draft.step not in (CORRECT, APPLY)
+    draft = replace(state.draft, settles=settles)
     attempt = draft.attempt(engine)
-    lands = _lands_at_once(engine, under)
+    lands = _lands_at_once(engine, state)
     with engine.writing:
         home = engine.repository.home
-        announce = partial(paid.announce, home, under.errand)
+        announce = partial(paid.announce, home, state.call.errand)
         record = seal(engine, draft, attempt, lands=lands, announce=announce)
-        paid.settle(home, under.errand)
+        paid.settle(home, state.call.errand)
         old = draft.heads.get(refs.branch(task.name))
         return record, move_branch(engine, task, record.candidate, old=old)
 
 
-def _lands_at_once(engine: Engine, under: Undertaking) -> bool:
+def _lands_at_once(engine: Engine, state: TaskState) -> bool:
     """Return True if the candidate lands as it is, alone and on its base: then its record can name the merge."""
-    task, draft, wishes = under.task, under.draft, under.wishes
+    task, draft, wishes = state.task, state.draft, state.wishes
     if not draft.verdict.is_good or draft.doubts or not wishes.merge or wishes.lander:
         return False
     return not needs_approval(engine, task) and engine.tip(task.target) == task.base
 
 
-def finish(engine: Engine, under: Undertaking, record: Record, note: str) -> TaskResult:
+def finish(engine: Engine, state: TaskState, record: Record, note: str) -> TaskResult:
     """The task's result once its last attempt is on record: landed where it may."""
-    task, draft = under.task, under.draft
-    result = make_result(under, record.attempt, record.candidate)
+    task, draft = state.task, state.draft
+    result = make_result(state, record.attempt, record.candidate)
     if not draft.verdict.is_good or record.candidate is None or draft.tree is None:
         return result
     if needs_approval(engine, task):
@@ -59,21 +59,21 @@ def finish(engine: Engine, under: Undertaking, record: Record, note: str) -> Tas
         return replace(result, reason=why, next_step=f"minitask review {task.name}")
     if draft.doubts:
         return in_doubt(result, draft.doubts)
-    if not under.wishes.merge:
+    if not state.wishes.merge:
         why = "proven, and not merged, as asked"
         return replace(result, reason=why, next_step=f"minitask merge {task.name}")
-    final = _land(engine, under, record, result)
+    final = _land(engine, state, record, result)
     return replace(final, reason=final.reason or note)
 
 
-def _land(engine: Engine, under: Undertaking, record: Record, result: TaskResult) -> TaskResult:
-    task, attempt = under.task, record.attempt
+def _land(engine: Engine, state: TaskState, record: Record, result: TaskResult) -> TaskResult:
+    task, attempt = state.task, record.attempt
     assert record.candidate is not None  # noqa: S101 - it is proven
     assert record.tree is not None  # noqa: S101
     engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
     candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
-    if under.wishes.lander is not None:
-        landed = under.wishes.lander.land(task, candidate)
+    if state.wishes.lander is not None:
+        landed = state.wishes.lander.land(task, candidate)
     else:
         with engine.landing:
             landed = land_alone(engine, task, candidate)
@@ -87,5 +87,5 @@ def _land(engine: Engine, under: Undertaking, record: Record, result: TaskResult
         reason=landed.reason,
         merge=landed.merge,
         next_step=landed.next_step,
-        attempts=(*under.earlier, final),
+        attempts=(*state.earlier, final),
     )

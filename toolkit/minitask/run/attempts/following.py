@@ -1,33 +1,23 @@
-"""What follows an attempt that failed: a correction, a repair, a better model, or nothing.
-
-A reviewer's own edits come first, for they cost nothing; then whoever made the change, or whoever applies what a
-reviewer wants, gets it back with what was wrong; then the next rung of the ladder. Only what tells of a model's ability
-goes up: an outage, a broken spec or an empty purse do not.
-"""
+"""The attempt that follows one that failed: which step it is, and the state that it begins with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from minitask.edits.model import Change
 from minitask.errors import UsageError
-from minitask.executors.model import ExecutorFailure, Round, Work
+from minitask.executors.model import ExecutorFailure, Round
 from minitask.executors.registry import MAKERS
-from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
-from minitask.ledger.record import REVIEW, Record, Verdict
+from minitask.ledger.record import REVIEW, Record
 from minitask.policy.choice import filled, next_rung
 from minitask.policy.route import SCRIPT, Route
 from minitask.repo import refs
-from minitask.run.attempts import paid
 from minitask.run.attempts.draft import Draft
 from minitask.run.attempts.feedback import as_reply, describe_failure
-from minitask.run.attempts.meter import unnoted
-from minitask.run.attempts.orders import metered
-from minitask.run.attempts.preparing import equip
+from minitask.run.attempts.preparing import make_work_call, renewed_call, reply_format_of
 from minitask.run.attempts.reviewing import corrected, describe_review, reviewers_work
-from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.attempts.steps import Facts, Step, next_steps
+from minitask.run.attempts.undertaking import Rounds, TaskState
 from minitask.run.engine import Engine, Progress
 from minitask.run.routes.ability import is_capability
 from minitask.run.routes.experience import experience_of
@@ -35,221 +25,235 @@ from minitask.run.routes.models import resolve_model
 from minitask.spec.model import Tier
 from minitask.values import dataclass
 
-FED_BACK = frozenset({"lint", "validate", REVIEW})
-"""The gates whose no goes back to the executor."""
-
-Begin = Callable[[Engine, Undertaking, Record], Work | None]
-
 
 @dataclass(frozen=True, slots=True)
-class Sequel:
-    """What follows: `begin` sets the next attempt up, and gives its work where that is at hand.
+class NextStep:
+    """What follows an attempt: the step, and the route or the changes that it takes."""
 
-    `goes_on`: the change is taken further, so that it does not tell yet what its tier can do.
-    """
+    step: Step
+    route: Route | None = None
+    changes: tuple[Change, ...] = ()
 
-    begin: Begin
-    goes_on: bool = False
-
-
-def follow(engine: Engine, under: Undertaking) -> Sequel | None:
-    """What follows a judged attempt of a model's that failed; None where the task ends by it."""
-    correction = _correction(engine, under)
-    if correction is not None or under.draft.route.executor == SCRIPT:
-        return correction
-    if _goes_back(engine, under):
-        return Sequel(_repair, goes_on=True)
-    if _goes_to_apply(engine, under):
-        return Sequel(_apply, goes_on=True)
-    higher = _next_rung(engine, under)
-    return None if higher is None else Sequel(partial(_climb, route=higher))
+    @property
+    def goes_on(self) -> bool:
+        """Return True if the same change is taken further, so that it does not tell yet what its tier can do."""
+        return self.step is not Step.ESCALATE
 
 
-def _correction(engine: Engine, under: Undertaking) -> Sequel | None:
-    """The reviewer's own edits as the next attempt."""
-    found, draft = under.review, under.draft
-    if found is None or draft.ruling.gate != REVIEW or not draft.needs_no_review:
-        return None
-    if under.corrections >= engine.settings.routing.review_rounds:
-        return None
-    changes = corrected(under, found)
-    return None if changes is None else Sequel(partial(_correct, changes=changes), goes_on=True)
+def choose_step(engine: Engine, state: TaskState) -> NextStep | None:
+    """Return the best step that is possible after a judged attempt; None where the task ends by it."""
+    for step in next_steps(facts_of(engine, state)):
+        chosen = _possible(engine, state, step)
+        if chosen is not None:
+            return chosen
+    return None
 
 
-def _goes_back(engine: Engine, under: Undertaking) -> bool:
-    """Whether the change goes back to its executor with what was wrong with it."""
-    draft = under.draft
-    if draft.work is None or draft.verdict is not Verdict.FAILED or draft.corrects:
-        return False
-    if draft.ruling.gate not in FED_BACK or under.rounds >= engine.settings.repairs:
-        return False
-    return draft.ruling.gate != REVIEW or not _has_edits(under)
+def begin_step(engine: Engine, state: TaskState, chosen: NextStep, record: Record) -> TaskState:
+    """Return the state in which the next attempt begins, the present one being on record."""
+    match chosen.step:
+        case Step.CORRECT:
+            return _correct(engine, state, record, chosen.changes)
+        case Step.REPAIR:
+            return _repair(engine, state, record)
+        case Step.APPLY:
+            return _apply(engine, state, record, chosen.route)
+        case Step.ESCALATE:
+            return _escalate(engine, state, record, chosen.route)
 
 
-def _goes_to_apply(engine: Engine, under: Undertaking) -> bool:
-    """Whether a model applies what a reviewer wants, since that does not apply, or does not pass, as it stands."""
-    draft = under.draft
-    failed = draft.verdict is Verdict.FAILED and draft.work is not None
-    wanted = (draft.ruling.gate == REVIEW or draft.corrects) and _has_edits(under)
-    most = engine.settings.routing.review_rounds
-    return failed and wanted and under.applies < most and _apply_route(engine) is not None
-
-
-def _has_edits(under: Undertaking) -> bool:
-    return under.review is not None and under.review.has_edits
-
-
-def _next_rung(engine: Engine, under: Undertaking) -> Route | None:
-    """The next rung, where the failure is the model's own; a free one that is not there is passed over."""
-    draft, settings = under.draft, engine.settings
-    ruling = draft.ruling
-    able = is_capability(draft.route, draft.verdict, ruling.gate, ruling.reason)
-    absent = draft.transport and draft.route.tier is Tier.FREE
-    if not absent and (not able or under.climbs >= settings.routing.max_escalations):
-        return None
-    attempt = replace(draft, settles=able).attempt(engine)
-    known = experience_of(engine, under.task, under.prepared.spec, (attempt,))
-    why = "could not be reached" if absent else "failed"
-    maker = under.maker or draft.route
-    found = next_rung(maker, settings, known=known, spec=under.prepared.spec, why=why)
-    return _served(engine, found) if found else None
-
-
-def _repair(engine: Engine, under: Undertaking, record: Record) -> None:
-    """The same order, with the change and what was wrong with it."""
-    draft = under.draft
-    assert draft.work is not None  # noqa: S101 - there was a change
-    engine.emit(Progress(under.task.name, "repair", record.attempt.reason))
-    back = Round(draft.work.reply, _problem(under, record), draft.work.changes)
-    following = _next_draft(engine, under, record, draft.route, step=REPAIR)
-    following.reply_format = draft.reply_format
-    under.order = replace(under.order, history=(*under.order.history, back))
-    under.errand = replace(under.errand, history=under.rounds)
-    note = partial(paid.note, engine.repository.home, under.errand)
-    under.meter = under.meter.renewed(note=unnoted if under.batched else note)
-    under.order = metered(under.order, under.meter)
-    under.draft = following
-
-
-def _apply(engine: Engine, under: Undertaking, record: Record) -> None:
-    """The order to whoever applies what the reviewer wants, with the change as it is."""
-    route = _apply_route(engine)
-    draft = under.draft
-    assert route is not None  # noqa: S101 - it was looked for
-    assert draft.work is not None  # noqa: S101 - there was a change
-    assert under.review is not None  # noqa: S101 - it asked for edits
-    engine.emit(Progress(under.task.name, "apply", f"tier {route.tier.value}: {route.reason}"))
-    made_by = under.maker = under.maker or draft.route
-    told = describe_review(under.review)
-    back = Round(_written(engine, under), told, draft.work.changes)
-    onward = replace(
-        route,
-        ladder=made_by.ladder,
-        task_class=made_by.task_class,
-        review=made_by.review,
-        review_reason=made_by.review_reason,
+def facts_of(engine: Engine, state: TaskState) -> Facts:
+    """Return what the choice of the next step goes by."""
+    draft, rounds, routing = state.draft, state.rounds, engine.settings.routing
+    return Facts(
+        verdict=draft.verdict,
+        gate=draft.ruling.gate,
+        is_script=draft.route.executor == SCRIPT,
+        has_change=draft.work is not None,
+        is_correction=draft.corrects,
+        was_reviewed=draft.needs_no_review and state.review is not None,
+        has_edits=state.review is not None and state.review.has_edits,
+        counts_against_model=_counts_against_model(draft),
+        unreachable=draft.transport and draft.route.tier is Tier.FREE,
+        repairs=state.repairs,
+        corrections=rounds.corrections,
+        applies=rounds.applies,
+        escalations=rounds.escalations,
+        most_repairs=engine.settings.repairs,
+        most_review_rounds=routing.review_rounds,
+        most_escalations=routing.max_escalations,
     )
-    under.applies += 1
-    _go_to(engine, under, record, onward, step=APPLY, history=(back,))
 
 
-def _climb(engine: Engine, under: Undertaking, record: Record, *, route: Route) -> None:
-    """The order to the next rung, with what was wrong with the change of the one below."""
-    engine.emit(Progress(under.task.name, "escalate", f"tier {route.tier.value}: {route.reason}"))
-    if not under.draft.transport:
-        under.climbs += 1
-        told = _problem(under, record)
-        under.prepared = replace(under.prepared, feedback=told)
-    under.reviews = under.corrections = under.applies = 0
-    under.review = under.maker = None
-    _go_to(engine, under, record, route, step=CLIMB)
+def _counts_against_model(draft: Draft) -> bool:
+    ruling = draft.ruling
+    return is_capability(draft.route, draft.verdict, ruling.gate, ruling.reason)
+
+
+def _possible(engine: Engine, state: TaskState, step: Step) -> NextStep | None:
+    """Return the step with what it takes, or None where that is not to be had."""
+    match step:
+        case Step.CORRECT:
+            changes = corrected(state, state.review)
+            return None if changes is None else NextStep(step, changes=changes)
+        case Step.REPAIR:
+            return NextStep(step)
+        case Step.APPLY:
+            route = _apply_route(engine)
+        case Step.ESCALATE:
+            route = _next_route(engine, state)
+    return None if route is None else NextStep(step, route)
 
 
 def _correct(
-    engine: Engine, under: Undertaking, record: Record, *, changes: tuple[Change, ...]
-) -> Work:
-    """The change with the reviewer's edits, as an attempt of the reviewer's."""
-    assert under.review is not None  # noqa: S101 - it has edits
-    phase, call = under.calls[-1]
+    engine: Engine, state: TaskState, record: Record, changes: tuple[Change, ...]
+) -> TaskState:
+    """Return the change with the reviewer's edits, as an attempt of the reviewer's."""
+    assert state.review is not None  # noqa: S101 - it has edits
+    phase, call = state.calls[-1]
     assert phase == REVIEW  # noqa: S101 - it came last
     route = replace(
-        under.draft.route,
+        state.draft.route,
         tier=Tier(call.tier),
         executor=call.executor,
         model=call.model,
-        reason=f"the reviewer's own edits: {under.review.reason}",
+        reason=f"the reviewer's own edits: {state.review.reason}",
     )
-    engine.emit(Progress(under.task.name, "correct", route.reason))
-    under.maker = under.maker or under.draft.route
-    work = reviewers_work(under, changes, route)
-    under.draft = _next_draft(engine, under, record, route, step=CORRECT)
-    under.draft.work = work
-    last = under.reviews >= engine.settings.routing.review_rounds
-    under.draft.needs_no_review = last and under.review.mends_all
-    under.corrections += 1
-    return work
+    engine.emit(Progress(state.task.name, "correct", route.reason))
+    last = state.rounds.reviews >= engine.settings.routing.review_rounds
+    draft = replace(
+        _next_draft(engine, state, record, route, step=Step.CORRECT),
+        work=reviewers_work(state, changes, route),
+        needs_no_review=last and state.review.mends_all,
+    )
+    rounds = replace(state.rounds, corrections=state.rounds.corrections + 1)
+    maker = state.maker or state.draft.route
+    return replace(_with_earlier(state, record), draft=draft, rounds=rounds, maker=maker)
 
 
-def _go_to(
+def _repair(engine: Engine, state: TaskState, record: Record) -> TaskState:
+    """Return the same order, with the change and what was wrong with it."""
+    draft = state.draft
+    assert draft.work is not None  # noqa: S101 - there was a change
+    engine.emit(Progress(state.task.name, "repair", record.attempt.reason))
+    back = Round(draft.work.reply, _problem(state, record), draft.work.changes)
+    call = renewed_call(engine, state.call, history=(*state.order.history, back))
+    following = replace(
+        _next_draft(engine, state, record, draft.route, step=Step.REPAIR),
+        reply_format=draft.reply_format,
+    )
+    return replace(_with_earlier(state, record), draft=following, call=call)
+
+
+def _apply(engine: Engine, state: TaskState, record: Record, route: Route | None) -> TaskState:
+    """Return the order to whoever applies what the reviewer wants, with the change as it is."""
+    work, review = state.draft.work, state.review
+    assert route is not None  # noqa: S101 - it was looked for
+    assert work is not None  # noqa: S101 - there was a change
+    assert review is not None  # noqa: S101 - it asked for edits
+    engine.emit(Progress(state.task.name, "apply", f"tier {route.tier.value}: {route.reason}"))
+    maker = state.maker or state.draft.route
+    onward = replace(
+        route,
+        ladder=maker.ladder,
+        task_class=maker.task_class,
+        review=maker.review,
+        review_reason=maker.review_reason,
+    )
+    back = Round(_written(engine, state), describe_review(review), work.changes)
+    rounds = replace(state.rounds, applies=state.rounds.applies + 1)
+    held = replace(state, maker=maker, rounds=rounds)
+    return _on_route(engine, held, record, onward, step=Step.APPLY, history=(back,))
+
+
+def _escalate(engine: Engine, state: TaskState, record: Record, route: Route | None) -> TaskState:
+    """Return the order to the next tier, with what was wrong with the change of the one below."""
+    assert route is not None  # noqa: S101 - it was looked for
+    engine.emit(Progress(state.task.name, "escalate", f"tier {route.tier.value}: {route.reason}"))
+    prepared, escalations = state.prepared, state.rounds.escalations
+    if not state.draft.transport:
+        escalations += 1
+        prepared = replace(prepared, feedback=_problem(state, record))
+    held = replace(
+        state, prepared=prepared, rounds=Rounds(escalations=escalations), review=None, maker=None
+    )
+    return _on_route(engine, held, record, route, step=Step.ESCALATE)
+
+
+def _on_route(
     engine: Engine,
-    under: Undertaking,
+    state: TaskState,
     record: Record,
     route: Route,
     *,
-    step: str,
+    step: Step,
     history: tuple[Round, ...] = (),
-) -> None:
-    """Set the next attempt up on another route."""
-    under.draft = _next_draft(engine, under, record, route, step=step)
-    order, meter, errand, batched = equip(
-        engine, under.task, under.wishes, under.draft, purse=under.purse, prepared=under.prepared
+) -> TaskState:
+    """Return the state with the next attempt on another route."""
+    held = _with_earlier(state, record)
+    draft = _next_draft(engine, state, record, route, step=step)
+    call = make_work_call(
+        engine,
+        draft,
+        held.wishes,
+        purse=held.purse,
+        prepared=held.prepared,
+        history=history,
+        number=len(held.earlier),
     )
-    under.order = metered(replace(order, history=history), meter) if history else order
-    under.meter, under.batched = meter, batched
-    under.errand = replace(errand, history=len(under.earlier))
-    if not batched:
-        note = partial(paid.note, engine.repository.home, under.errand)
-        under.meter = meter.renewed(note=note)
-        under.order = metered(under.order, under.meter)
+    return replace(held, draft=replace(draft, reply_format=reply_format_of(call)), call=call)
+
+
+def _with_earlier(state: TaskState, record: Record) -> TaskState:
+    return replace(state, earlier=(*state.earlier, record.attempt))
 
 
 def _next_draft(
-    engine: Engine, under: Undertaking, record: Record, route: Route, *, step: str
+    engine: Engine, state: TaskState, record: Record, route: Route, *, step: Step
 ) -> Draft:
-    """The draft of the next attempt, the present one being on record."""
-    draft = under.draft
+    """Return the draft of the next attempt, the present one being on record."""
+    draft = state.draft
     heads = dict(draft.heads)
     if record.candidate is not None:
-        heads[refs.branch(under.task.name)] = record.candidate
-    under.earlier = (*under.earlier, record.attempt)
-    after = draft.after or route.tier is not draft.route.tier
+        heads[refs.branch(state.task.name)] = record.candidate
     return Draft(
-        under.task,
+        state.task,
         route,
         draft.n + 1,
         engine.clock(),
         heads,
         draft.anchor,
         before=draft.before,
-        after=after,
-        step=step,
+        after=draft.after or route.tier is not draft.route.tier,
+        step=step.value,
     )
 
 
-def _written(engine: Engine, under: Undertaking) -> str:
-    """The change as a chat model would have replied it; what an agent printed tells nobody."""
-    work = under.draft.work
+def _next_route(engine: Engine, state: TaskState) -> Route | None:
+    """Return the route to the next tier; None at the top, or where nobody serves it."""
+    draft, spec = state.draft, state.prepared.spec
+    attempt = replace(draft, settles=_counts_against_model(draft)).attempt(engine)
+    known = experience_of(engine, state.task, spec, (attempt,))
+    why = "could not be reached" if draft.transport else "failed"
+    maker = state.maker or draft.route
+    found = next_rung(maker, engine.settings, known=known, spec=spec, why=why)
+    return _served(engine, found) if found else None
+
+
+def _written(engine: Engine, state: TaskState) -> str:
+    """Return the change as a chat model would have replied it; what an agent printed tells nobody."""
+    work = state.draft.work
     assert work is not None  # noqa: S101 - there was a change
-    first = (*(each.executor for each in under.earlier), under.draft.route.executor)[0]
+    first = (*(each.executor for each in state.earlier), state.draft.route.executor)[0]
     setting = engine.settings.executors.get(first)
     if setting is not None and setting.type in MAKERS:
         return work.reply
     return as_reply(work.changes)
 
 
-def _problem(under: Undertaking, record: Record) -> str:
-    if record.attempt.gate == REVIEW and under.review is not None:
-        return describe_review(under.review)
+def _problem(state: TaskState, record: Record) -> str:
+    if record.attempt.gate == REVIEW and state.review is not None:
+        return describe_review(state.review)
     return describe_failure(record.attempt)
 
 
@@ -264,7 +268,7 @@ def _apply_route(engine: Engine) -> Route | None:
 
 
 def _served(engine: Engine, route: Route) -> Route | None:
-    """The route with a real model's name; None where nobody serves one."""
+    """Return the route with a real model's name; None where nobody serves one."""
     try:
         return resolve_model(engine, route)
     except (ExecutorFailure, UsageError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from minitask.edits.model import Change, Reader
 from minitask.errors import EditError, MachineError
@@ -51,20 +52,24 @@ def judge(
     changes: tuple[Change, ...],
     *,
     lander: Lander | None = None,
-) -> None:
-    """Judge the change; whatever breaks on the way is on the draft, so that what was spent is recorded.
+) -> Draft:
+    """Judge the change; whatever breaks on the way is in the result, so that what was spent is recorded.
 
     `lander` is told of a change that it is to land if that is proven.
     """
+    judged = draft
     try:
-        _judge(engine, draft, order, changes, lander=lander)
+        judged = _candidate(engine, draft, order, changes)
+        if judged.ruling.passed:
+            judged = _through_gates(engine, judged, order, changes, lander=lander)
     except EditError as error:
-        draft.fail(Verdict.REFUSED, "scope", str(error))
+        judged = judged.failed(Verdict.REFUSED, "scope", str(error))
     except (MachineError, OSError) as error:
-        draft.fail(Verdict.ERROR, VALIDATE, str(error))
+        judged = judged.failed(Verdict.ERROR, VALIDATE, str(error))
     finally:
-        if lander is not None and (draft.doubts or not draft.verdict.is_good):
+        if lander is not None and (judged.doubts or not judged.verdict.is_good):
             lander.forget(draft.task.name)
+    return judged
 
 
 def protected(engine: Engine, task: Task) -> tuple[str, ...]:
@@ -72,70 +77,79 @@ def protected(engine: Engine, task: Task) -> tuple[str, ...]:
     return (*engine.settings.protected, *task.spec.options.protected)
 
 
-def _judge(
+def _candidate(engine: Engine, draft: Draft, order: Order, changes: tuple[Change, ...]) -> Draft:
+    """Return the attempt with its candidate's tree, or with what its paths or its scope are refused for."""
+    task = draft.task
+    paths = check_paths(task.spec, changes, protected=protected(engine, task))
+    if not paths.passed:
+        return _ruled(draft, paths)
+    estimate = estimate_usage(order, changes)
+    baseline = baseline_cost(engine, estimate, kind="frontier")
+    built = replace(draft, estimate=estimate, baseline_usd=baseline)
+    writes = building.file_writes(changes, engine.objects, task.base)
+    commit = building.write_draft(engine, task, writes)
+    tree = engine.objects.tree_of(commit)
+    found = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)
+    scope = check_scope(task.spec, found, protected=protected(engine, task))
+    if not scope.passed:
+        return _ruled(built, scope)
+    files = building.file_records(found)
+    return _ruled(replace(built, commit=commit, tree=tree, files=files), scope)
+
+
+def _through_gates(
     engine: Engine,
     draft: Draft,
     order: Order,
     changes: tuple[Change, ...],
     *,
     lander: Lander | None,
-) -> None:
-    """Build the candidate's tree and put it before the gates, one after another until one says no."""
+) -> Draft:
+    """Put the candidate before the gates, one after another until one says no."""
+    assert draft.commit is not None  # noqa: S101 - it was built
     task = draft.task
-    if not _pass(draft, check_paths(task.spec, changes, protected=protected(engine, task))):
-        return
-    draft.estimate = estimate_usage(order, changes)
-    draft.baseline_usd = baseline_cost(engine, draft.estimate, kind="frontier")
-    writes = building.file_writes(changes, engine.objects, task.base)
-    commit = building.write_draft(engine, task, writes)
-    tree = engine.objects.tree_of(commit)
-    found = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)
-    if not _pass(draft, check_scope(task.spec, found, protected=protected(engine, task))):
-        return
-    draft.commit, draft.tree = commit, tree
-    draft.files = building.file_records(found)
     scripted = draft.route.executor == SCRIPT
-    case = Case(task, changes, order.read, commit, draft.files, scripted=scripted)
+    case = Case(task, changes, order.read, draft.commit, draft.files, scripted=scripted)
     rulings = {}
     for name in (gate for gate in engine.settings.gates if gate in GATES):
         if name == VALIDATE and lander is not None:
-            lander.expect(task, commit)
+            lander.expect(task, draft.commit)
         rulings[name] = GATES[name](engine, case)
-        if not _pass(draft, rulings[name]):
-            return
-    draft.ruling, draft.verdict = rulings[VALIDATE], Verdict.READY
-    _watch_tests(engine, draft, case)
+        if not rulings[name].passed:
+            return _ruled(draft, rulings[name])
+    proven = replace(draft, ruling=rulings[VALIDATE], verdict=Verdict.READY)
+    watched = _watch_tests(engine, proven, case)
     asked = stricter_grade(engine.settings.grade, task.spec.options.grade)
-    if draft.verdict.is_good and asked != OFF and task.spec.commands:
-        _grade(engine, draft, case, may_share=lander is None)
+    if not watched.verdict.is_good or asked == OFF or not task.spec.commands:
+        return watched
+    return _graded(engine, watched, case, may_share=lander is None)
 
 
-def _grade(engine: Engine, draft: Draft, case: Case, *, may_share: bool) -> None:
+def _graded(engine: Engine, draft: Draft, case: Case, *, may_share: bool) -> Draft:
     """Note how many faults planted in the change its validation notices; too few are a doubt."""
-    draft.grade = NOTHING_PLANTED
     if not any(may_be_graded(file.path) for file in case.files):
-        return
+        return replace(draft, grade=NOTHING_PLANTED)
     from minitask.run.landings.grading import Graded, grade, shortfall
 
     commands = tuple(command for command in draft.ruling.commands if command.line)
-    draft.grade = grade(engine, Graded(case.task, case.commit, commands, case.files, may_share))
-    short = shortfall(engine, case.task, draft.grade)
-    draft.doubts += (short,) if short else ()
+    found = grade(engine, Graded(case.task, case.commit, commands, case.files, may_share))
+    short = shortfall(engine, case.task, found)
+    return replace(draft, grade=found, doubts=(*draft.doubts, *([short] if short else ())))
 
 
-def _watch_tests(engine: Engine, draft: Draft, case: Case) -> None:
+def _watch_tests(engine: Engine, draft: Draft, case: Case) -> Draft:
     """Fail an attempt whose test run is rigged for certain; note why a person is to look at one that may be."""
-    draft.doubts, draft.grade = (), None
     if not any(may_run_tests(command.text) for command in case.task.spec.commands):
-        return
+        return draft
     from minitask.run.landings.sentinel import Watched, watch
 
     engine.emit(Progress(draft.task.name, VALIDATE, "its tests are run where they must fail"))
     after = draft.ruling.commands
     found = watch(engine, Watched(case.task, case.commit, draft.before, after, case.files))
-    draft.doubts = found.doubts
+    watched = replace(draft, doubts=found.doubts)
     if found.certain:
-        draft.fail(Verdict.FAILED, VALIDATE, f"the test run is rigged: {found.certain}")
+        return watched.failed(Verdict.FAILED, VALIDATE, f"the test run is rigged: {found.certain}")
+    return watched
 
 
 def _lint(engine: Engine, case: Case) -> Ruling:
@@ -180,9 +194,10 @@ def _ruling(gate: str, proof: Proof) -> Ruling:
     return Ruling(gate, proof.passed, proof.reason, commands=proof.commands, sandbox=proof.sandbox)
 
 
-def _pass(draft: Draft, ruling: Ruling) -> bool:
-    """Whether a gate lets the attempt pass; what it says is on the draft."""
-    draft.ruling = ruling
-    if not ruling.passed:
-        draft.verdict = Verdict.REFUSED if ruling.refused else Verdict.FAILED
-    return ruling.passed
+def _ruled(draft: Draft, ruling: Ruling) -> Draft:
+    """Return the attempt with what a gate says of it."""
+    if ruling.passed:
+        return replace(draft, ruling=ruling)
+    return replace(
+        draft, ruling=ruling, verdict=Verdict.REFUSED if ruling.refused else Verdict.FAILED
+    )

@@ -2,65 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from minitask.errors import UsageError
 from minitask.executors.model import ExecutorFailure
 from minitask.gates import message
 from minitask.ledger.record import MESSAGE, Verdict
 from minitask.policy.route import Route
-from minitask.run.attempts.consulting import Matter, Topic, book, make_consult
+from minitask.run.attempts import paid
+from minitask.run.attempts.calls import Call
+from minitask.run.attempts.consulting import Matter, ask_for_task, book, with_call
 from minitask.run.attempts.paid import Answered
-from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.attempts.undertaking import TaskState
 from minitask.run.engine import Engine
 from minitask.run.routes.models import resolve_model
 from minitask.spec.model import Tier
 
 
-def wants_message(engine: Engine, under: Undertaking) -> bool:
-    """Whether the change, proven, still needs its message."""
-    draft = under.draft
-    return MESSAGE in engine.settings.gates and draft.verdict.is_good and not draft.message
-
-
-def ask(engine: Engine, under: Undertaking) -> None:
-    """Have the message written, by the tier that the config names and no other; by the template where it has nobody."""
-    task, draft = under.task, under.draft
-    draft.message = message.template_message(task.spec, draft.files)
-    tier = engine.settings.routing.entry[MESSAGE]
-    entry = engine.settings.tiers.get(tier)
-    if entry is None:
-        return
-    try:
-        route = Route(Tier(tier), entry.executor, entry.model, f"messages start at tier {tier}")
-        route = resolve_model(engine, route)
-    except (ExecutorFailure, UsageError):
-        return
+def write_message(engine: Engine, state: TaskState, call: Call) -> TaskState:
+    """Give a proven change its message: by the tier that the config names and no other, else by the template."""
+    draft = state.draft
+    if MESSAGE not in engine.settings.gates or not draft.verdict.is_good or draft.message:
+        return state
+    template = message.template_message(state.task.spec, draft.files)
+    state = replace(state, draft=replace(draft, message=template))
+    route = _route(engine)
+    if route is None:
+        return state
     matter = Matter(
         MESSAGE,
         message.SYSTEM,
-        message.message_prompt(task.spec, draft.files),
+        message.message_prompt(state.task.spec, draft.files),
         _check,
         max_output_tokens=512,
     )
-    topic = Topic(
-        task.name, task.base, task.target, task.path, task.blob, n=draft.n, round=under.rounds
-    )
-    under.consult = make_consult(
-        engine, topic, matter, route, purse=under.purse, batch=under.wishes.batch
-    )
-
-
-def take(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure) -> None:
-    """Take the message; the template's stays where there is none that can be used."""
-    what = under.consult
-    assert what is not None  # noqa: S101 - it was answered
+    asked, what, outcome = ask_for_task(engine, state, matter, route, call=call)
     if isinstance(outcome, Answered):
-        under.draft.message = message.parse_message(outcome.work.reply)
-        call = book(engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason)
-    else:
+        text = message.parse_message(outcome.work.reply)
+        made = book(engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason)
+        written = replace(asked, draft=replace(asked.draft, message=text))
+        return with_call(written, MESSAGE, made)
+    if isinstance(outcome, ExecutorFailure):
         said = f"the template serves: {outcome}"
-        call = book(engine, what, outcome, verdict=Verdict.FAILED, reason=said)
-    under.calls = (*under.calls, (MESSAGE, call))
-    under.consult = None
+        made = book(engine, what, outcome, verdict=Verdict.FAILED, reason=said)
+        return with_call(asked, MESSAGE, made)
+    paid.settle(engine.repository.home, what.errand)
+    return asked
+
+
+def _route(engine: Engine) -> Route | None:
+    tier = engine.settings.routing.entry[MESSAGE]
+    entry = engine.settings.tiers.get(tier)
+    if entry is None:
+        return None
+    try:
+        route = Route(Tier(tier), entry.executor, entry.model, f"messages start at tier {tier}")
+        return resolve_model(engine, route)
+    except (ExecutorFailure, UsageError):
+        return None
 
 
 def _check(text: str) -> None:

@@ -9,7 +9,7 @@ from minitask.errors import BudgetError, EditError, RefusedError, StoppedError
 from minitask.ledger.record import Attempt, TaskResult, Verdict, whole
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.repo import refs
-from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.attempts.undertaking import TaskState
 from minitask.run.engine import Engine
 from minitask.run.reverts import as_it_stands
 from minitask.run.tasks import Task
@@ -35,10 +35,10 @@ def landed_result(engine: Engine, task: Task) -> TaskResult | None:
     )
 
 
-def make_result(under: Undertaking, attempt: Attempt, candidate: str | None) -> TaskResult:
+def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> TaskResult:
     """The result of a task whose present attempt is over."""
-    task, draft = under.task, under.draft
-    attempts = (*under.earlier, attempt)
+    task, draft = state.task, state.draft
+    attempts = (*state.earlier, attempt)
     return TaskResult(
         task=task.name,
         spec_path=task.path,
@@ -48,12 +48,12 @@ def make_result(under: Undertaking, attempt: Attempt, candidate: str | None) -> 
         branch=refs.branch(task.name).removeprefix("refs/heads/") if candidate else None,
         base=task.base,
         commit=candidate,
-        cost_usd=whole(each.cost_usd for each in (*attempts, *_made(under))),
+        cost_usd=whole(each.cost_usd for each in (*attempts, *_made(state))),
         baseline_cost_usd=draft.baseline_usd,
         estimate=draft.estimate,
-        usage=_usage((*attempts, *_made(under))),
+        usage=_usage((*attempts, *_made(state))),
         attempts=attempts,
-        calls=under.calls,
+        calls=state.calls,
         next_step="" if draft.verdict.is_good else f"minitask show {task.name}",
     )
 
@@ -85,23 +85,23 @@ def stopped(task: Task, error: Exception) -> TaskResult:
     )
 
 
-def stopped_later(under: Undertaking, error: Exception) -> TaskResult:
+def stopped_later(state: TaskState, error: Exception) -> TaskResult:
     """The same, with the attempts that came before."""
-    attempts = under.earlier
-    result = stopped(under.task, error)
-    spent = (*attempts, *_made(under))
+    attempts = state.earlier
+    result = stopped(state.task, error)
+    spent = (*attempts, *_made(state))
     return replace(
         result,
         attempts=attempts,
-        calls=under.calls,
+        calls=state.calls,
         cost_usd=whole(each.cost_usd for each in spent),
         usage=_usage(spent),
     )
 
 
-def _made(under: Undertaking) -> tuple[Attempt, ...]:
+def _made(state: TaskState) -> tuple[Attempt, ...]:
     """The calls beside the attempts."""
-    return tuple(call for _, call in under.calls)
+    return tuple(call for _, call in state.calls)
 
 
 def _usage(attempts: Iterable[Attempt]) -> Usage:

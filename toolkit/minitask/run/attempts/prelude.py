@@ -7,80 +7,62 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from minitask.errors import UsageError
+from minitask.errors import BudgetError, UsageError
 from minitask.executors.model import ExecutorFailure
 from minitask.gates import classify, outline
 from minitask.ledger.record import CLASSIFY, PLAN, Verdict
-from minitask.policy.route import SCRIPT, TIERS, Route
-from minitask.run.attempts.consulting import Matter, Topic, book, make_consult, route_to
+from minitask.policy.route import TIERS, Route
+from minitask.run.attempts import paid
+from minitask.run.attempts.calls import Call
+from minitask.run.attempts.consulting import Matter, ask_for_task, book, route_to, with_call
 from minitask.run.attempts.paid import Answered
-from minitask.run.attempts.preparing import equip
-from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.attempts.preparing import make_work_call, reply_format_of
+from minitask.run.attempts.undertaking import NotAskedError, TaskState
 from minitask.run.engine import Engine, Progress
 from minitask.run.routes.models import resolve_model
 from minitask.run.routes.routing import route_of
 from minitask.spec.model import Spec, Tier
 
 
-def ask_first(engine: Engine, under: Undertaking) -> None:
-    """Have what the gates want to know of a task asked before it is done, if it is to go to a model."""
-    if under.draft.route.executor == SCRIPT:
-        return
+def classify_and_outline(engine: Engine, state: TaskState, call: Call) -> TaskState:
+    """Have what the gates want to know of a task asked before a model does it; an answer that was kept will do."""
     gates = engine.settings.gates
-    wants_kind = CLASSIFY in gates and under.task.spec.options.complexity is None
-    under.pending = (*([CLASSIFY] if wants_kind else []), *([PLAN] if PLAN in gates else []))
-    _ask_next(engine, under)
-
-
-def take(engine: Engine, under: Undertaking, outcome: Answered | ExecutorFailure) -> None:
-    """Take what was answered, put it on record, and go on to the next question, or to the work itself."""
-    what = under.consult
-    assert what is not None  # noqa: S101 - it was answered
-    phase = what.matter.phase
-    if isinstance(outcome, Answered):
-        engine.cache.keep(_key(what.matter), outcome.work.reply)
-        call = book(engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason)
-        _use(engine, under, phase, outcome.work.reply)
-    else:
-        call = book(engine, what, outcome, verdict=Verdict.ERROR, reason=str(outcome))
-        engine.emit(Progress(under.task.name, phase, f"left out: {outcome}"))
-    under.calls = (*under.calls, (phase, call))
-    _ask_next(engine, under)
-
-
-def leave_out(engine: Engine, under: Undertaking, error: Exception) -> None:
-    """Go on without the answer to a question that was not asked."""
-    assert under.consult is not None  # noqa: S101 - it was to be asked
-    engine.emit(Progress(under.task.name, under.consult.matter.phase, f"left out: {error}"))
-    _ask_next(engine, under)
-
-
-def _ask_next(engine: Engine, under: Undertaking) -> None:
-    under.consult = None
-    while under.pending and under.consult is None:
-        phase, under.pending = under.pending[0], under.pending[1:]
-        matter = _matter(engine, phase, under.task.spec)
+    wants_kind = CLASSIFY in gates and state.task.spec.options.complexity is None
+    phases = (*([CLASSIFY] if wants_kind else []), *([PLAN] if PLAN in gates else []))
+    for phase in phases:
+        matter = _matter(engine, phase, state.task.spec)
         kept = engine.cache.peek(_key(matter))
-        if isinstance(kept, str):
-            _use(engine, under, phase, kept)
-        else:
-            _ask(engine, under, matter)
+        is_kept = isinstance(kept, str)
+        state = _use(engine, state, phase, kept) if is_kept else _ask(engine, state, matter, call)
+    return state
 
 
-def _ask(engine: Engine, under: Undertaking, matter: Matter) -> None:
-    task = under.task
-    entry = engine.settings.routing.entry[matter.phase]
+def _ask(engine: Engine, state: TaskState, matter: Matter, call: Call) -> TaskState:
+    """Ask, put the answer on record and use it; raise `NotAskedError` where the run or the machine stopped it."""
+    entry, phase = engine.settings.routing.entry[matter.phase], matter.phase
     if entry == Tier.NONE.value:
-        return
-    topic = Topic(task.name, task.base, task.target, task.path, task.blob, n=under.draft.n)
+        return state
     try:
-        route = route_to(engine, entry, f"{matter.phase} starts at tier {entry}")
+        route = route_to(engine, entry, f"{phase} starts at tier {entry}")
     except (UsageError, ExecutorFailure) as error:
-        engine.emit(Progress(task.name, matter.phase, f"left out: {error}"))
-        return
-    under.consult = make_consult(
-        engine, topic, matter, route, purse=under.purse, batch=under.wishes.batch
-    )
+        return _left_out(engine, state, phase, error)
+    asked, what, outcome = ask_for_task(engine, state, matter, route, call=call)
+    if isinstance(outcome, Answered):
+        engine.cache.keep(_key(matter), outcome.work.reply)
+        made = book(engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason)
+        return _use(engine, with_call(asked, phase, made), phase, outcome.work.reply)
+    if isinstance(outcome, ExecutorFailure):
+        made = book(engine, what, outcome, verdict=Verdict.ERROR, reason=str(outcome))
+        return _left_out(engine, with_call(asked, phase, made), phase, outcome)
+    paid.settle(engine.repository.home, what.errand)
+    if not isinstance(outcome, BudgetError):
+        raise NotAskedError(asked, outcome)
+    return _left_out(engine, asked, phase, outcome)
+
+
+def _left_out(engine: Engine, state: TaskState, phase: str, error: Exception) -> TaskState:
+    engine.emit(Progress(state.task.name, phase, f"left out: {error}"))
+    return state
 
 
 def _matter(engine: Engine, phase: str, spec: Spec) -> Matter:
@@ -102,31 +84,30 @@ def _matter(engine: Engine, phase: str, spec: Spec) -> Matter:
     )
 
 
-def _use(engine: Engine, under: Undertaking, phase: str, text: str) -> None:
+def _use(engine: Engine, state: TaskState, phase: str, text: str) -> TaskState:
     """Route the task by what it was found to be, or give whoever does it the steps."""
-    task, prepared = under.task, under.prepared
+    task, prepared, draft = state.task, state.prepared, state.draft
     if phase == CLASSIFY:
         kind = classify.parse_kind(text, tags=_tags(engine))
         prepared = replace(prepared, spec=classify.classified(task.spec, kind))
-        route = _rerouted(engine, under, prepared.spec)
+        route = _rerouted(engine, state, prepared.spec)
         said = f"tier {route.tier.value}: {route.reason} (classified: {kind.complexity})"
         engine.emit(Progress(task.name, "route", said))
-        under.draft.route = route
+        draft = replace(draft, route=route)
     else:
         prepared = replace(prepared, plan=outline.parse_outline(text))
-    under.prepared = prepared
-    under.order, under.meter, under.errand, under.batched = equip(
-        engine, task, under.wishes, under.draft, purse=under.purse, prepared=prepared
-    )
+    call = make_work_call(engine, draft, state.wishes, purse=state.purse, prepared=prepared)
+    named = replace(draft, reply_format=reply_format_of(call))
+    return replace(state, prepared=prepared, draft=named, call=call)
 
 
-def _rerouted(engine: Engine, under: Undertaking, spec: Spec) -> Route:
+def _rerouted(engine: Engine, state: TaskState, spec: Spec) -> Route:
     """The route by what is known now, never to a lesser tier or reviewer than it had: what a model says takes nothing
     away. The one that it had also where nobody serves the new one's model.
     """
-    had = under.draft.route
+    had = state.draft.route
     try:
-        found = resolve_model(engine, route_of(engine, under.task, under.wishes.demand, spec=spec))
+        found = resolve_model(engine, route_of(engine, state.task, state.wishes.demand, spec=spec))
     except (ExecutorFailure, UsageError):
         return had
     if TIERS.index(found.tier.value) < TIERS.index(had.tier.value):

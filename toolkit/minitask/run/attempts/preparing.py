@@ -6,13 +6,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from minitask.executors.model import Order
+from minitask.executors.model import Round
 from minitask.executors.registry import WITH_BATCHES
 from minitask.policy.purse import Purse
 from minitask.policy.route import SCRIPT, Route
 from minitask.run import preflight
 from minitask.run.attempts import paid
 from minitask.run.attempts.anchors import Anchor
+from minitask.run.attempts.calls import WorkCall
 from minitask.run.attempts.draft import Draft
 from minitask.run.attempts.judging import protected
 from minitask.run.attempts.lost import starts_from
@@ -20,7 +21,7 @@ from minitask.run.attempts.meter import BATCH_SECONDS, TaskMeter, unnoted
 from minitask.run.attempts.orders import likely_output_tokens, make_order, metered
 from minitask.run.attempts.paid import Errand
 from minitask.run.attempts.people import last_word
-from minitask.run.attempts.undertaking import Prepared, Undertaking, Wishes
+from minitask.run.attempts.undertaking import Prepared, TaskState, Wishes
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings.proof import check_fails_before
 from minitask.run.numbers import next_number, task_refs
@@ -32,39 +33,49 @@ from minitask.run.tasks import Task
 from minitask.run.workplace import SlotWorkplace
 
 
-def undertake(engine: Engine, task: Task, wishes: Wishes, started: float) -> Undertaking:
-    """The task, ready to be done; raises whatever refuses it before anything is spent."""
+def prepare(engine: Engine, task: Task, wishes: Wishes, *, started: float) -> TaskState:
+    """Return the task, ready to be done; raise whatever refuses it before anything is spent."""
     task = where_it_was_paid(engine, task)
     heads = _check(engine, task, wishes)
     route = resolve_model(engine, route_of(engine, task, wishes.demand))
     engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
     anchor = Anchor(engine.repository.git, engine.objects, task)
-    draft = Draft(task, route, next_number(engine, task.name, heads), started, heads, anchor)
+    number = next_number(engine, task.name, heads)
     engine.emit(Progress(task.name, "before", "the validation must fail on the base"))
-    draft.before = check_fails_before(engine, task)
+    draft = Draft(
+        task, route, number, started, heads, anchor, before=check_fails_before(engine, task)
+    )
     purse = Purse(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
-    prepared = Prepared(
-        task.spec, feedback="" if route.executor == SCRIPT else feedback_before(engine, task)
-    )
-    order, meter, errand, batched = equip(
-        engine, task, wishes, draft, purse=purse, prepared=prepared
-    )
-    return Undertaking(task, wishes, started, draft, order, meter, errand, purse, prepared, batched)
+    feedback = "" if route.executor == SCRIPT else feedback_before(engine, task)
+    return make_state(engine, draft, wishes, purse, Prepared(task.spec, feedback=feedback))
 
 
-def equip(
+def make_state(
+    engine: Engine, draft: Draft, wishes: Wishes, purse: Purse, prepared: Prepared
+) -> TaskState:
+    """Return the state of a task whose first attempt is this draft."""
+    call = make_work_call(engine, draft, wishes, purse=purse, prepared=prepared)
+    named = replace(draft, reply_format=reply_format_of(call))
+    return TaskState(draft.task, wishes, named, call, purse, prepared)
+
+
+def make_work_call(
     engine: Engine,
-    task: Task,
-    wishes: Wishes,
     draft: Draft,
+    wishes: Wishes,
     *,
     purse: Purse,
     prepared: Prepared,
-) -> tuple[Order, TaskMeter, Errand, bool]:
-    """The order for an attempt on the draft's route, with its meter, its errand, and whether it goes into a batch."""
-    route = draft.route
+    history: tuple[Round, ...] = (),
+    number: int = 0,
+) -> WorkCall:
+    """Return the call for an attempt on the draft's route.
+
+    `history` holds earlier replies, and `number` tells calls on one base apart: how many attempts came before.
+    """
+    task, route = draft.task, draft.route
     order = make_order(engine, task, draft.anchor, route=route)
-    errand = errand_of(engine, task, route)
+    errand = replace(errand_of(engine, task, route), history=number)
     batched = wishes.batch and has_batches(engine, route)
     meter = TaskMeter(
         tariff(engine, route, batch=batched),
@@ -74,13 +85,26 @@ def equip(
         unpriced=partial(meet_unpriced, engine, task.name, route.model),
     )
     if route.executor != SCRIPT:
-        told = replace(order, plan=prepared.plan, feedback=prepared.feedback)
-        order = metered(told, meter)
-        draft.reply_format = order.reply_format.value
+        order = replace(order, plan=prepared.plan, feedback=prepared.feedback, history=history)
+        order = metered(order, meter)
     order = replace(order, workplace=SlotWorkplace(engine, task.base))
     if batched:
         order = replace(order, timeout_seconds=BATCH_SECONDS)
-    return order, meter, errand, batched
+    return WorkCall(route, order, meter, errand, batched)
+
+
+def renewed_call(engine: Engine, call: WorkCall, *, history: tuple[Round, ...]) -> WorkCall:
+    """Return the call for another round with the same executor, which is told of all rounds before."""
+    errand = replace(call.errand, history=len(history))
+    note = partial(paid.note, engine.repository.home, errand)
+    meter = call.meter.renewed(note=unnoted if call.batched else note)
+    order = metered(replace(call.order, history=history), meter)
+    return replace(call, order=order, meter=meter, errand=errand)
+
+
+def reply_format_of(call: WorkCall) -> str:
+    """Return the form that the reply is asked for in; empty where no model is asked."""
+    return "" if call.route.executor == SCRIPT else call.order.reply_format.value
 
 
 def where_it_was_paid(engine: Engine, task: Task) -> Task:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from minitask.edits.apply import apply_script
 from minitask.edits.model import Change, Reader
-from minitask.errors import BudgetError, EditError, StoppedError
+from minitask.errors import BudgetError, EditError, StoppedError, UsageError
 from minitask.executors.model import ExecutorFailure, Work
 from minitask.gates import review
 from minitask.gates.review import Review
@@ -16,35 +16,64 @@ from minitask.ledger.record import REVIEW, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.route import Route
 from minitask.repo.merging import patch
-from minitask.run.attempts.consulting import Matter, Topic, book, make_consult, route_to
+from minitask.run.attempts import paid
+from minitask.run.attempts.calls import Call, Unasked
+from minitask.run.attempts.consulting import (
+    Consult,
+    Matter,
+    ask_for_task,
+    book,
+    route_to,
+    with_call,
+)
 from minitask.run.attempts.paid import Answered
-from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.attempts.undertaking import TaskState
 from minitask.run.engine import Engine, Progress
 
 WAITS = "the change is proven and on record; the next run begins with its review"
 
 
-def wants_review(engine: Engine, under: Undertaking) -> bool:
+def review_change(engine: Engine, state: TaskState, call: Call) -> TaskState:
+    """Have the change reviewed where its route asks for that; a review that fails it, or is not to be had, is in the
+    draft.
+    """
+    if not _wants_review(engine, state):
+        return state
+    diff = _diff(engine, state)
+    if len(diff) > review.LONGEST_DIFF:
+        said = f"the diff has {len(diff):,} characters, and a review takes {review.LONGEST_DIFF:,}"
+        judge = f"judge it yourself: minitask review {state.task.name}"
+        return _failed(state, Verdict.ERROR, f"{said}; {judge}")
+    route = state.draft.route
+    try:
+        reviewer = route_to(engine, route.review, route.review_reason)
+    except (UsageError, ExecutorFailure) as error:
+        return _failed(state, Verdict.ERROR, f"nobody can review it: {error}")
+    matter = _matter(state, diff)
+    asked, what, outcome = ask_for_task(engine, state, matter, reviewer, call=call)
+    if isinstance(outcome, Answered):
+        return _reviewed(engine, asked, what, outcome)
+    return _without_review(engine, asked, what, outcome)
+
+
+def _wants_review(engine: Engine, state: TaskState) -> bool:
     """Whether the change, proven so far, is to be reviewed before it goes on."""
-    draft = under.draft
-    if (
-        not draft.verdict.is_good
-        or draft.work is None
-        or draft.needs_no_review
-        or not draft.route.review
-    ):
+    draft = state.draft
+    if not draft.verdict.is_good or draft.work is None:
         return False
-    last = under.reviews >= engine.settings.routing.review_rounds
-    return not (last and draft.step == APPLY and _is_as_told(under, draft.work))
+    if draft.needs_no_review or not draft.route.review:
+        return False
+    last = state.rounds.reviews >= engine.settings.routing.review_rounds
+    return not (last and draft.step == APPLY and _is_as_told(state, draft.work))
 
 
-def _is_as_told(under: Undertaking, work: Work) -> bool:
+def _is_as_told(state: TaskState, work: Work) -> bool:
     """Whether whoever applied a reviewer's edits did that and nothing else, and they mend all that failed."""
-    found, past = under.review, under.order.history[-1:]
+    found, past = state.review, state.order.history[-1:]
     if found is None or not found.mends_all or not past:
         return False
-    before = overlaid(under.order.read, past[0].changes)
-    after = overlaid(under.order.read, work.changes)
+    before = overlaid(state.order.read, past[0].changes)
+    after = overlaid(state.order.read, work.changes)
     paths = {change.path for change in (*past[0].changes, *work.changes)}
     return all(
         review.follows_edits(before(path) or "", after(path) or "", found.fences, path=path)
@@ -52,68 +81,62 @@ def _is_as_told(under: Undertaking, work: Work) -> bool:
     )
 
 
-def ask_review(engine: Engine, under: Undertaking) -> None:
-    """Have the change reviewed; one that is too long for that fails here."""
-    task, draft = under.task, under.draft
-    assert draft.commit is not None  # noqa: S101 - it was judged
-    diff = patch(engine.repository.git, task.base, draft.commit)
-    if len(diff) > review.LONGEST_DIFF:
-        said = f"the diff has {len(diff):,} characters, and a review takes {review.LONGEST_DIFF:,}"
-        draft.fail(Verdict.ERROR, REVIEW, f"{said}; judge it yourself: minitask review {task.name}")
-        return
-    criteria = len(review.criteria_of(task.spec))
-    passed = [command.command for command in draft.ruling.commands if command.passed]
-    matter = Matter(
+def _diff(engine: Engine, state: TaskState) -> str:
+    assert state.draft.commit is not None  # noqa: S101 - it was judged
+    return patch(engine.repository.git, state.task.base, state.draft.commit)
+
+
+def _matter(state: TaskState, diff: str) -> Matter:
+    criteria = len(review.criteria_of(state.task.spec))
+    passed = [command.command for command in state.draft.ruling.commands if command.passed]
+    return Matter(
         REVIEW,
         review.SYSTEM,
-        review.review_prompt(task.spec, diff, passed=passed, grade=draft.grade),
+        review.review_prompt(state.task.spec, diff, passed=passed, grade=state.draft.grade),
         lambda text: _check(text, criteria),
     )
-    topic = Topic(
-        task.name, task.base, task.target, task.path, task.blob, n=draft.n, round=under.rounds
-    )
-    route = route_to(engine, draft.route.review, draft.route.review_reason)
-    under.consult = make_consult(
-        engine, topic, matter, route, purse=under.purse, batch=under.wishes.batch
-    )
 
 
-def take_review(engine: Engine, under: Undertaking, outcome: Answered) -> None:
-    """Put the review on record, and on the undertaking; what fails is on the draft."""
-    what, draft = under.consult, under.draft
-    assert what is not None  # noqa: S101 - it was answered
-    found = review.parse_review(outcome.work.reply, len(review.criteria_of(under.task.spec)))
+def _reviewed(engine: Engine, state: TaskState, what: Consult, outcome: Answered) -> TaskState:
+    """Put the review on record; what fails is in the draft."""
+    found = review.parse_review(outcome.work.reply, len(review.criteria_of(state.task.spec)))
     verdict = Verdict.READY if found.passed else Verdict.FAILED
     notes = tuple(map(str, found.findings))
-    call = book(engine, what, outcome, verdict=verdict, reason=found.reason, notes=notes)
-    under.calls = (*under.calls, (REVIEW, call))
-    under.consult = None
-    under.review = found
-    under.reviews += 1
-    draft.needs_no_review = True
-    engine.emit(Progress(under.task.name, REVIEW, found.reason))
-    if not found.passed:
-        draft.fail(Verdict.FAILED, REVIEW, found.reason)
+    made = book(engine, what, outcome, verdict=verdict, reason=found.reason, notes=notes)
+    engine.emit(Progress(state.task.name, REVIEW, found.reason))
+    reviewed = replace(
+        with_call(state, REVIEW, made),
+        draft=replace(state.draft, needs_no_review=True),
+        review=found,
+        rounds=replace(state.rounds, reviews=state.rounds.reviews + 1),
+    )
+    return reviewed if found.passed else _failed(reviewed, Verdict.FAILED, found.reason)
 
 
-def do_without(engine: Engine, under: Undertaking, error: Exception) -> None:
+def _without_review(
+    engine: Engine, state: TaskState, what: Consult, error: ExecutorFailure | Unasked
+) -> TaskState:
     """Stop a change whose review nobody gives; it is proven, and the next run takes it up from its record."""
-    what = under.consult
-    assert what is not None  # noqa: S101 - it was to be asked
     if isinstance(error, ExecutorFailure):
-        call = book(engine, what, error, verdict=Verdict.ERROR, reason=f"no review: {error}")
-        under.calls = (*under.calls, (REVIEW, call))
-    under.consult = None
-    verdict = Verdict.SKIPPED if isinstance(error, BudgetError | StoppedError) else Verdict.ERROR
-    under.draft.fail(verdict, REVIEW, f"{error}\n{WAITS}")
+        made = book(engine, what, error, verdict=Verdict.ERROR, reason=f"no review: {error}")
+        state = with_call(state, REVIEW, made)
+    else:
+        paid.settle(engine.repository.home, what.errand)
+    skipped = isinstance(error, BudgetError | StoppedError)
+    failed = _failed(state, Verdict.SKIPPED if skipped else Verdict.ERROR, f"{error}\n{WAITS}")
+    return replace(failed, over_budget=isinstance(error, BudgetError))
 
 
-def corrected(under: Undertaking, found: Review) -> tuple[Change, ...] | None:
+def _failed(state: TaskState, verdict: Verdict, reason: str) -> TaskState:
+    return replace(state, draft=state.draft.failed(verdict, REVIEW, reason))
+
+
+def corrected(state: TaskState, found: Review | None) -> tuple[Change, ...] | None:
     """The whole change with the reviewer's edits in it; None where there are none, or they do not apply."""
-    work = under.draft.work
-    if work is None or found.passed:
+    work = state.draft.work
+    if work is None or found is None or found.passed:
         return None
-    read = overlaid(under.order.read, work.changes)
+    read = overlaid(state.order.read, work.changes)
     try:
         edits = apply_script(found.script, read=read, locate=None, source="review")
     except EditError:
@@ -132,9 +155,9 @@ def overlaid(read: Reader, changes: Sequence[Change]) -> Reader:
     return lambda path: made[path] if path in made else read(path)
 
 
-def reviewers_work(under: Undertaking, changes: tuple[Change, ...], route: Route) -> Work:
+def reviewers_work(state: TaskState, changes: tuple[Change, ...], route: Route) -> Work:
     """The reviewer's correction as the work of an attempt; what it cost is on the review's own record."""
-    reply = under.draft.work.reply if under.draft.work else ""
+    reply = state.draft.work.reply if state.draft.work else ""
     return Work(changes, NO_USAGE, route.model, reply, None)
 
 

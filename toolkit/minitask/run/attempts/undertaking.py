@@ -1,16 +1,16 @@
-"""A task under way, and how it was wished for."""
+"""A task under way: how it is to be run, and the frozen state that its life hands from step to step."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.executors.model import Order
+from minitask.errors import UsageError
+from minitask.executors.model import ExecutorFailure, Order
 from minitask.ledger.record import Attempt
 from minitask.policy.purse import Purse
 from minitask.policy.route import Demand, Route
+from minitask.run.attempts.calls import WorkCall
 from minitask.run.attempts.draft import Draft
-from minitask.run.attempts.meter import TaskMeter
-from minitask.run.attempts.paid import Errand
 from minitask.run.known import Known
 from minitask.run.landings.landing import Lander
 from minitask.run.tasks import Task
@@ -19,7 +19,6 @@ from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.gates.review import Review
-    from minitask.run.attempts.consulting import Consult
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Wishes:
 
     @property
     def takes_what_is_there(self) -> bool:
-        """Whether an earlier attempt will do."""
+        """Return True if an earlier attempt will do."""
         return not self.again and self.demand == Demand()
 
 
@@ -57,46 +56,61 @@ class Prepared:
     feedback: str = ""
 
 
-@dataclass(slots=True)
-class Undertaking:
-    """A task under way: its present attempt, the order for it, and the attempts before it in this run.
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How often the present route's change was reviewed, corrected by a reviewer's edits, and sent to a model that
+    applies them; and how often the task was escalated.
+    """
 
-    `purse` is the task's own. `batched`: its calls go into a provider's batches. `consult` is a question that is to be
-    asked before it goes on, `pending` are gates that have one before the work, `calls` are those that were asked, with
-    their phase. `maker` is the route of whoever made the change that others correct. `review` is what the present
-    change was found to be. `reviews`, `corrections`, `applies` and `climbs` count how often a change was reviewed, got
-    the reviewer's own edits, went to whoever applies them, and went a rung up. The higher its `urgency`, the sooner
-    somebody is asked.
+    reviews: int = 0
+    corrections: int = 0
+    applies: int = 0
+    escalations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """A task under way: its present attempt, the call for it, and what came before in this run.
+
+    `calls` are the questions that were asked, with their phases. `maker` is the route of whoever made the change that
+    others correct. `review` is what the present change was found to be. `failure` is that of the latest call, and
+    `over_budget` says that a review could not be paid for.
     """
 
     task: Task
     wishes: Wishes
-    started: float
     draft: Draft
-    order: Order
-    meter: TaskMeter
-    errand: Errand
+    call: WorkCall
     purse: Purse
     prepared: Prepared
-    batched: bool = False
     maker: Route | None = None
     earlier: tuple[Attempt, ...] = ()
-    pending: tuple[str, ...] = ()
-    consult: Consult | None = None
     calls: tuple[tuple[str, Attempt], ...] = ()
     review: Review | None = None
-    reviews: int = 0
-    corrections: int = 0
-    applies: int = 0
-    climbs: int = 0
-    urgency: int = 0
+    rounds: Rounds = Rounds()
+    failure: ExecutorFailure | None = None
+    over_budget: bool = False
 
     @property
-    def asked(self) -> str:
-        """The executor that is asked next."""
-        return self.consult.route.executor if self.consult else self.draft.route.executor
+    def order(self) -> Order:
+        """Return the order for the present attempt."""
+        return self.call.order
 
     @property
-    def rounds(self) -> int:
-        """How often a change came back so far."""
+    def repairs(self) -> int:
+        """Return how often the change came back to its executor so far."""
         return len(self.order.history)
+
+
+class NotAskedError(Exception):
+    """Nobody was asked, so the task stops where it is: `state` is what was done by then, `error` says why."""
+
+    def __init__(self, state: TaskState, error: Exception) -> None:
+        """Keep what was done and the reason."""
+        super().__init__(str(error))
+        self.state = state
+        self.error = error
+
+
+class UnservedError(UsageError):
+    """The settings cannot serve this one task; others of the same run go on."""

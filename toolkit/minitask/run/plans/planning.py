@@ -18,10 +18,10 @@ from minitask.policy.purse import Purse
 from minitask.policy.route import Route
 from minitask.policy.tokens import estimate_tokens
 from minitask.repo.repository import Repository
+from minitask.run.attempts.calls import Outcome
 from minitask.run.attempts.consulting import (
     Consult,
     Matter,
-    Outcome,
     Topic,
     ask_until,
     book,

@@ -8,10 +8,8 @@ from minitask.errors import StoppedError
 from minitask.executors import http
 from minitask.executors.model import ExecutorFailure
 from minitask.repo import process
-from minitask.run.attempts.attempt import ask
-from minitask.run.attempts.consulting import Outcome
+from minitask.run.attempts.calls import ModelCall, Outcome
 from minitask.run.attempts.paid import Answered
-from minitask.run.attempts.undertaking import Undertaking
 from minitask.run.engine import Engine
 from minitask.run.projects.throttle import Throttle
 from minitask.run.tasks import Task
@@ -29,8 +27,8 @@ class Askers(Protocol):
         """How many executors may be at work at once."""
         ...
 
-    def ask(self, under: Undertaking) -> Outcome:
-        """What comes of asking the executor of a task."""
+    def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
+        """Make a call when its turn comes; of those that wait, the most urgent goes first."""
         ...
 
     def enter(self) -> None:
@@ -64,20 +62,20 @@ class Pool:
         self._throttles: dict[str, Throttle] = {}
         self._stopped_by = ""
 
-    def ask(self, under: Undertaking) -> Outcome:
+    def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
         """Ask, as soon as there is room; an answer after which all others would fail alike stops the asking."""
-        throttle = self._throttles.setdefault(under.asked, Throttle(self.width))
+        throttle = self._throttles.setdefault(call.errand.executor, Throttle(self.width))
         for left in range(BUSY_TRIES, -1, -1):
-            outcome = self._ask(under, throttle)
+            outcome = self._ask(call, throttle, urgency)
             if not left or not _is_busy(outcome):
                 break
         return outcome
 
-    def _ask(self, under: Undertaking, throttle: Throttle) -> Outcome:
-        with throttle.place(under.urgency), self._free.place(under.urgency):
+    def _ask(self, call: ModelCall, throttle: Throttle, urgency: int) -> Outcome:
+        with throttle.place(urgency), self._free.place(urgency):
             if self._stopped_by:
                 return StoppedError(f"the run was stopped: {self._stopped_by}")
-            outcome = ask(self._engine, under)
+            outcome = call.perform(self._engine)
             throttle.note(throttled=_throttled(outcome))
             if isinstance(outcome, ExecutorFailure) and outcome.stops_run:
                 self.stop(f"{outcome.kind}: {outcome.message}")

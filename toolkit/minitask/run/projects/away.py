@@ -23,7 +23,7 @@ from minitask.repo import process, refs
 from minitask.repo.git import clean_environment
 from minitask.repo.identity import Signature
 from minitask.repo.repository import Repository, discover
-from minitask.run.attempts.attempt import run_task
+from minitask.run.attempts.life import run_task
 from minitask.run.attempts.undertaking import Wishes
 from minitask.run.engine import Engine, Progress, open_engine
 from minitask.run.records import all_records_of, task_at

@@ -20,9 +20,7 @@ from minitask.executors.http import Answer, Request
 from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.registry import make_executor
 from minitask.repo import process
-from minitask.run.attempts.attempt import ask
-from minitask.run.attempts.consulting import Outcome
-from minitask.run.attempts.undertaking import Undertaking
+from minitask.run.attempts.calls import ModelCall, Outcome
 from minitask.run.engine import Engine, Progress
 from minitask.run.projects import batch_journal
 from minitask.run.projects.batch_journal import Entry, Journal
@@ -42,10 +40,10 @@ MAX_TROUBLES = 30
 class _Parked:
     """A request that waits for its batch."""
 
-    def __init__(self, under: Undertaking, request: Request) -> None:
-        key = b"\0".join((request.url.encode(), under.task.name.encode(), request.body))
+    def __init__(self, call: ModelCall, request: Request) -> None:
+        key = b"\0".join((request.url.encode(), call.errand.task.encode(), request.body))
         self.own_id = hashlib.sha256(key).hexdigest()[:40]
-        self.under = under
+        self.errand = call.errand
         self.body = json.loads(request.body)
         self.answer: Answer | None = None
         self.fault: BaseException | None = None
@@ -90,13 +88,13 @@ class Gathering:
                     return entry.base if self._engine.objects.commit(entry.base) else None
         return None
 
-    def ask(self, under: Undertaking) -> Outcome:
+    def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:  # noqa: ARG002
         """Ask; a request of a provider with batches waits for its batch."""
         if self._stopped_by:
             return StoppedError(f"the run was stopped: {self._stopped_by}")
-        http = partial(self._park, under) if (under.consult or under).batched else None
-        outcome = ask(self._engine, under, http=http)
-        self._take(under.task.name)
+        http = partial(self._park, call) if call.batched else None
+        outcome = call.perform(self._engine, http=http)
+        self._take(call.errand.task)
         return outcome
 
     def enter(self) -> None:
@@ -124,9 +122,9 @@ class Gathering:
             self._parked = []
             self._news.notify_all()
 
-    def _park(self, under: Undertaking, request: Request, *, timeout_seconds: float) -> Answer:  # noqa: ARG002
+    def _park(self, call: ModelCall, request: Request, *, timeout_seconds: float) -> Answer:  # noqa: ARG002
         """Wait for the batch that answers a request; whoever comes last sends it, and waits for all."""
-        mine = _Parked(under, request)
+        mine = _Parked(call, request)
         with self._news:
             if self._stopped.is_set():
                 raise MachineError(INTERRUPTED)
@@ -162,7 +160,7 @@ class Gathering:
         """Send what is not on its way yet, and wait until the first batch has ended."""
         by_executor: dict[str, list[_Parked]] = {}
         for each in parked:
-            by_executor.setdefault(each.under.asked, []).append(each)
+            by_executor.setdefault(each.errand.executor, []).append(each)
         sent: list[_Sent] = []
         for executor, group in by_executor.items():
             try:
@@ -219,7 +217,7 @@ class Gathering:
 
     def _create(self, api: BatchApi, executor: str, chunk: list[_Parked]) -> _Sent:
         entries = {
-            each.own_id: Entry(each.under.task.name, each.under.task.blob, each.under.task.base)
+            each.own_id: Entry(each.errand.task, each.errand.spec_blob, each.errand.base)
             for each in chunk
         }
         journal = Journal(os.urandom(8).hex(), executor, self._engine.clock(), entries)
@@ -245,7 +243,7 @@ class Gathering:
                 each.settle(None, failure)
             return
         with self._news:
-            tasks = {each.under.task.name for each in batch.waiting.values()}
+            tasks = {each.errand.task for each in batch.waiting.values()}
             self._served.append((batch.journal.name, tasks))
             # What is sent again has the same content; it must not find the answer that it got already.
             self._know(

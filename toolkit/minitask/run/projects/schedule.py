@@ -13,15 +13,14 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from minitask.errors import RefusedError, UsageError
+from minitask.errors import RefusedError
 from minitask.executors import http
 from minitask.ledger.record import TaskResult, Verdict
-from minitask.policy.route import SCRIPT
 from minitask.repo import process
-from minitask.run.attempts.attempt import ask, begin, conclude
+from minitask.run.attempts.life import run_task
 from minitask.run.attempts.outcome import landed_result
 from minitask.run.attempts.resume import latest_made
-from minitask.run.attempts.undertaking import Undertaking, Wishes
+from minitask.run.attempts.undertaking import UnservedError, Wishes
 from minitask.run.engine import Engine, Progress
 from minitask.run.known import look
 from minitask.run.landings.queue import LandingQueue
@@ -190,17 +189,12 @@ class Schedule:
         if self._cluster is not None and not self._is_made(task):
             return self._away(self._cluster, task)
         urgency = self._plan.urgency[task.name]
+        call = partial(self._askers.ask, urgency=urgency)
         core = self._cores.place(urgency)
         try:
-            found = begin(self._engine, self._on_tip(task), self._wishes, core=core)
-        except UsageError as error:  # the settings cannot serve this one; the others go on
+            return run_task(self._engine, self._on_tip(task), self._wishes, call=call, core=core)
+        except UnservedError as error:
             return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
-        while isinstance(found, Undertaking):
-            found.urgency = urgency
-            scripted = found.draft.route.executor == SCRIPT
-            outcome = ask(self._engine, found) if scripted else self._askers.ask(found)
-            found = conclude(self._engine, found, outcome, core=core) or found
-        return found
 
     def _is_made(self, task: Task) -> bool:
         """Whether a change for the task is on record that needs no more than a review, or to land: no worker does."""

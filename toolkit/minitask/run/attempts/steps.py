@@ -1,0 +1,96 @@
+"""What may follow an attempt: one pure function of what is known of it, so that it can be tested as a table.
+
+A reviewer's own edits come first, for they cost nothing; then whoever made the change, or whoever applies what a
+reviewer wants, gets it back with what was wrong; then the next tier. Only what tells of a model's ability escalates: an
+outage, a broken spec or a spent budget do not.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
+from minitask.ledger.record import REVIEW, Verdict
+from minitask.values import dataclass
+
+FED_BACK = frozenset({"lint", "validate", REVIEW})
+"""The gates whose no goes back to the executor."""
+
+
+class Step(StrEnum):
+    """What follows an attempt, by the name that its record gives it."""
+
+    CORRECT = CORRECT
+    REPAIR = REPAIR
+    APPLY = APPLY
+    ESCALATE = CLIMB
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an attempt that is over, and how often what followed one has been tried.
+
+    `counts_against_model`: it shows that the model could not do the task. `unreachable`: nobody answered on the free
+    tier. `was_reviewed` and `has_edits` are of the present change's review; `is_correction` says that the attempt was
+    the reviewer's own edits. The limits are those of the settings.
+    """
+
+    verdict: Verdict
+    gate: str
+    is_script: bool = False
+    has_change: bool = True
+    is_correction: bool = False
+    was_reviewed: bool = False
+    has_edits: bool = False
+    counts_against_model: bool = False
+    unreachable: bool = False
+    repairs: int = 0
+    corrections: int = 0
+    applies: int = 0
+    escalations: int = 0
+    most_repairs: int = 1
+    most_review_rounds: int = 1
+    most_escalations: int = 0
+
+
+def next_steps(facts: Facts) -> tuple[Step, ...]:
+    """Return what may follow, best first; the first that is possible does. Nothing: the task ends here."""
+    if facts.verdict.is_good:
+        return ()
+    steps = []
+    if _may_correct(facts):
+        steps.append(Step.CORRECT)
+    if facts.is_script:
+        return tuple(steps)
+    if _may_repair(facts):
+        return (*steps, Step.REPAIR)
+    if _may_apply(facts):
+        steps.append(Step.APPLY)
+    if _may_escalate(facts):
+        steps.append(Step.ESCALATE)
+    return tuple(steps)
+
+
+def _may_correct(facts: Facts) -> bool:
+    reviewed = facts.gate == REVIEW and facts.was_reviewed and facts.has_edits
+    return reviewed and facts.corrections < facts.most_review_rounds
+
+
+def _may_repair(facts: Facts) -> bool:
+    if not facts.has_change or facts.verdict is not Verdict.FAILED or facts.is_correction:
+        return False
+    if facts.gate not in FED_BACK or facts.repairs >= facts.most_repairs:
+        return False
+    return facts.gate != REVIEW or not facts.has_edits
+
+
+def _may_apply(facts: Facts) -> bool:
+    failed = facts.verdict is Verdict.FAILED and facts.has_change
+    wanted = (facts.gate == REVIEW or facts.is_correction) and facts.has_edits
+    return failed and wanted and facts.applies < facts.most_review_rounds
+
+
+def _may_escalate(facts: Facts) -> bool:
+    if facts.unreachable:
+        return True
+    return facts.counts_against_model and facts.escalations < facts.most_escalations
