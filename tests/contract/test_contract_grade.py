@@ -90,3 +90,19 @@ def test_a_reviewer_is_told_the_grade_in_one_line(world: World) -> None:
         outcome = world.exec("p/01-a")
         assert outcome.json["verdict"] == "merged", outcome.text
         assert "For the whole change: its checks notice 0 of" in server.requests[1].prompt
+
+
+def test_validate_grades_edit_scripts_before_anything_lands(world: World) -> None:
+    world.task("p/01-a", whole={"area.py": CODE}, validation=WEAK)
+    edit = "<<<<<<< SEARCH\n        return 0\n=======\n        return -1\n>>>>>>> REPLACE\n"
+    snippets = f"```python path=area.py\n{edit}```\n"
+    validation = 'python3 -c "import area; assert area.area(-2, 1) == -1"'
+    world.task("p/02-b", writes=["area.py"], snippets=snippets, validation=validation)
+    before = world.refs("refs/heads/*")
+    outcome = world.minitask("validate", "--grade", "--json")
+    notes = {each["path"]: each["message"] for each in outcome.json if each["code"] == "N430"}
+    weak, strong = (notes[f"mini-projects/p/{name}.md"] for name in ("01-a", "02-b"))
+    assert "its checks notice 0 of" in weak
+    assert "no command looks at area.py:" in weak
+    assert "no command looks at" not in strong, strong
+    assert (world.refs("refs/heads/*"), world.has("area.py")) == (before, False)

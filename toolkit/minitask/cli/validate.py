@@ -11,6 +11,7 @@ from minitask.errors import UsageError
 from minitask.repo.repository import Repository, discover
 from minitask.reports.diagnostics import FORMATS, render_diagnostics
 from minitask.run.validation import check_sources, read_sources
+from minitask.spec.model import Diagnostic
 
 
 @click.command("validate")
@@ -24,9 +25,21 @@ from minitask.run.validation import check_sources, read_sources
     metavar="CODE",
     help="Explain a rule: why it exists, and how to mend what it finds.",
 )
+@click.option(
+    "--grade",
+    "grades",
+    is_flag=True,
+    help="Plant faults in what edit scripts add, and say how many the validations notice.",
+)
 @click.pass_context
 def command(
-    ctx: click.Context, paths: tuple[str, ...], form: str, explain: str | None, *, as_json: bool
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    form: str,
+    explain: str | None,
+    *,
+    as_json: bool,
+    grades: bool,
 ) -> int:
     """Check spec files (default: all below mini-projects/). Exits with 2 where there is an error.
 
@@ -45,11 +58,27 @@ def command(
     top = repository.top if repository and repository.top else folder
     sources = read_sources(top, folder, paths)
     checked = check_sources(sources, repository if repository and repository.top else None)
+    found = checked.diagnostics
+    if grades and not checked.has_errors:
+        found += _grades(ctx, paths)
     text = render_diagnostics(
-        checked.diagnostics, form="json" if as_json else form, spec_count=checked.spec_count
+        found, form="json" if as_json else form, spec_count=checked.spec_count
     )
     click.echo(text.encode("utf-8", "replace"), nl=False)
     return 2 if checked.has_errors else 0
+
+
+def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:
+    """A note on each spec with an edit script: how well its validation notices planted faults."""
+    from minitask.cli.session import start
+    from minitask.run.finding import list_tasks
+    from minitask.run.plans.spec_grades import grade_specs
+    from minitask.run.tasks import PROJECTS
+
+    session = start(ctx)
+    with session.engine("validate --grade", quiet=True) as engine:
+        place = session.place(engine)
+        return tuple(grade_specs(engine, list_tasks(engine, paths or (PROJECTS,), place)))
 
 
 def _repository(folder: object) -> Repository | None:

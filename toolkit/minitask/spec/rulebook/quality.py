@@ -165,4 +165,18 @@ QUALITY = (
         bad="**Scope (allowed files)**:\n- `src/app.py`",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
+    Rule(
+        code="N430",
+        title="how well the validation notices faults",
+        severity=Severity.NOTE,
+        summary=(
+            "`validate --grade` applies the spec's own edit script, plants up to a dozen faults in the lines that it "
+            "adds, and runs the spec's commands on each. The note says how many they noticed, and which lines no "
+            "command looks at. Lines that stood elsewhere in the base, documents and tests get no faults."
+        ),
+        why="A validation that only looks for a name passes whatever the code does.",
+        mend="Add a command that fails without these lines: call the code, and compare what it gives.",
+        bad='```bash\ngrep -q "def area" area.py\n```',
+        good='```bash\npython3 -c "import area; assert area.area(2, 3) == 6"\n```',
+    ),
 )
