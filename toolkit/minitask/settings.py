@@ -236,7 +236,7 @@ def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
     if key == "review":
         return now if now == "required" else held
     if key == "grade":
-        return stricter_grade(now or OFF, held or OFF)
+        return stricter_grade(_grade(now), _grade(held))
     if key == "gates":
         return held if set(now or ()) <= set(held) else now
     if key == "routing" and "cap" in held:
@@ -254,6 +254,11 @@ def _is_narrower(value: Any, now: Any) -> bool:
     if isinstance(value, str):
         return value == "refuse"
     return value is not None and (now is None or value < now)
+
+
+def _grade(value: str | int | None) -> str | int:
+    """A grade as it is written in YAML, where `off` is false."""
+    return NOTE if value is True else value or OFF
 
 
 def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ...]) -> Settings:
@@ -276,7 +281,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         review=values["review"],
         lint=tuple(values["lint"]),
         checks=tuple(values["checks"]),
-        grade=values["grade"] or OFF,
+        grade=_grade(values["grade"]),
         protected=tuple(values["protected"]),
         sandbox=values["sandbox"],
         network=bool(values["network"]),
