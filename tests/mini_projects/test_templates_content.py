@@ -92,7 +92,7 @@ def test_the_page_lists_every_variable_of_a_template(path: Path):
 
 
 def test_the_bare_form_is_told_to_be_filled_in():
-    assert "W407" in {found.code for found in check_quality(render(FOLDER / "mini-task.md.j2"))}
+    assert "E407" in {found.code for found in check_quality(render(FOLDER / "mini-task.md.j2"))}
 
 
 def test_an_extraction_moves_lines_and_imports_them():

@@ -119,4 +119,4 @@ def test_a_template_that_was_not_filled_in_is_said_once() -> None:
         .replace("`core/app.py` (lines 1-100 only)", "`path/to/file.py` (lines X-Y)")
         .replace("core/base.py", "path/to/new_file.py")
     )
-    assert _said(left) == [(4, "W407")]
+    assert _said(left) == [(4, "E407")]

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
 from minitask.spec.paths import check_path
+from minitask.spec.placeholders import PLACEHOLDER_PATH
 from minitask.spec.project import check_project
-from minitask.spec.quality import PLACEHOLDER_PATH, check_quality
+from minitask.spec.quality import check_quality
 from minitask.spec.rules import diagnose
 from minitask.spec.suggest import find_unread_lists
 from minitask.spec.tree import Tree

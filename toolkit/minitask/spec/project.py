@@ -10,7 +10,7 @@ from minitask.spec.graph import Graph, find_circle
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
 from minitask.spec.names import normal_number
 from minitask.spec.paths import check_path, fold
-from minitask.spec.quality import PLACEHOLDER_PATH
+from minitask.spec.placeholders import PLACEHOLDER_PATH
 from minitask.spec.rules import diagnose
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.paths import check_path, is_protected
+from minitask.spec.placeholders import find_loose_paths, find_placeholders
 from minitask.spec.rules import diagnose
 from minitask.spec.suggest import find_unread_lists
 from minitask.spec.weakness import Strength, strength
@@ -21,15 +22,6 @@ MAX_FILES_READ = 2
 MAX_TOKENS = 5_000
 MAX_QUOTE = 60
 
-PLACEHOLDER_PATH = lazy_pattern(r"^path/to/")
-_PLACEHOLDER = lazy_pattern(
-    r"(?<![\w)\]])\[N(?:\+1)?\](?!\()"
-    r"|\[[XY]\] (?:input|output|lines)\b"
-    r"|\[(?:Clear, Concise Title|Next Task Title|Just enough background|Precise, numbered steps"
-    r"|Any other specific)[^\]]*\]"
-    r"|(?<![\w/])path/to/[\w./-]+"
-    r"|\blines [XA]-[YB]\b"
-)
 _VAGUE = lazy_pattern(
     r"\b(?:appropriate(?:ly)?|as (?:needed|necessary|required|appropriate)|etc|and so (?:on|forth)"
     r"|improv(?:e|es|ing)|clean(?:s|ing)?[ -]?up|handl(?:e|es|ing) (?:all )?(?:the )?edge[ -]cases"
@@ -153,27 +145,26 @@ def _check_size(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _check_placeholders(spec: Spec) -> Iterator[Diagnostic]:
-    fields = [
-        (spec.line_of("title"), f"[N] {spec.title}" if spec.number == "[N]" else spec.title),
-        (spec.line_of("model"), spec.model),
-        *((ref.line, f"{ref.path} {ref.note}") for ref in spec.files),
-        (spec.line_of("context"), spec.context),
-        (spec.line_of("task"), spec.task),
-        *((item.line, item.text) for item in spec.criteria),
-        *((command.line, command.text) for command in spec.commands),
-        (spec.line_of("next_task"), spec.next_task),
-    ]
-    found = [
-        (line, match.group()) for line, text in fields for match in _PLACEHOLDER.finditer(text)
-    ]
+    """What is left of a template: an error where that is sure, at the first line of it."""
+    found = list(find_placeholders(spec))
     if found:
         said = ", ".join(dict.fromkeys(text for _, text in found))
         yield diagnose(
             spec.path,
             found[0][0] or spec.line_of("title"),
-            code="W407",
+            code="E407",
             message=f"the template was not filled in: {said}",
             hint="fill it in, or delete the line",
+        )
+        return
+    loose = next(find_loose_paths(spec), None)
+    if loose:
+        yield diagnose(
+            spec.path,
+            loose[0] or spec.line_of("title"),
+            code="W418",
+            message=f"{loose[1]} looks like a path of the template",
+            hint="name the file that is meant",
         )
 
 

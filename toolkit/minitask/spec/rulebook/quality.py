@@ -74,9 +74,9 @@ QUALITY = (
         good="**Estimated Tokens**: 3,000 input + 800 output",
     ),
     Rule(
-        code="W407",
+        code="E407",
         title="template placeholder left in",
-        severity=_WARNING,
+        severity=Severity.ERROR,
         summary="A part of the template was not filled in.",
         why="The executor takes it literally, or makes something up.",
         mend="Fill it in, or delete the line.",
@@ -164,6 +164,16 @@ QUALITY = (
         mend="Call it Files to Read, Files to Create, Files to Edit or Files to Delete.",
         bad="**Scope (allowed files)**:\n- `src/app.py`",
         good="**Files to Edit**:\n- `src/app.py`",
+    ),
+    Rule(
+        code="W418",
+        title="path of the template in the text",
+        severity=_WARNING,
+        summary="The text or a command names `path/to/…`, the template's own example.",
+        why="If it was left in by mistake, the executor takes it literally.",
+        mend="Name the file that is meant.",
+        bad="1. Add the import to `path/to/file.py`.",
+        good="1. Add the import to `src/app.py`.",
     ),
     Rule(
         code="N430",

@@ -1,0 +1,135 @@
+"""What a template left to be filled in, wherever it stands: `[path]`, `[the first step: …]`, `lines X-Y`.
+
+Brackets have many other uses (links, boxes, footnotes, indices, character classes, generics, routes), so each place has
+rules of its own, and code is only looked at where a template puts a variable.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Fence, Spec
+
+PLACEHOLDER_PATH = lazy_pattern(r"^(?:path/(?:to|of)/|\[[^\]/]*\]$|<[^>/]*>$)")
+_IN_PROSE = lazy_pattern(
+    r"(?<![\w)\]/])\[(?:N(?:\+1)?|purpose|contents|reason|cases|count|findings|ranges|TODO|TBD)\](?![(\[\w/])"
+    r"|\$?\[[X-Z]\](?= (?:input|output|lines|tokens)\b)|(?<=~)\[[X-Z]\]|\$\[[X-Z]\]"
+    r"|\[(?:Clear, Concise Title|Next Task Title|Just enough background|Precise, numbered steps"
+    r"|Any other specific)[^\]]*\](?!\()"
+    r"|<(?:your|the|insert|describe|fill|path to|name of|title of|what)\b[^<>=/]{0,60}>"
+    r"|\blines [XA]-[YB]\b"
+)
+_WHOLE = lazy_pattern(
+    r"(?:[-*+]\s+|\d+[A-Za-z]?[.)]\s+|#{1,6}\s+)*(?:\\?\[[ xX]?\\?\]\s+)?"
+    r"(?P<text>\[(?![\]^ ])[^\[\]\n]{2,}\]|TODO|TBD|FIXME|XXX|\?\?\?|\.\.\.|…|<[a-z][^<>=/\n]*>)[.:]?\s*",
+)
+_FILLED_WORD = lazy_pattern(r"\[(?:[A-Z]{1,3}[0-9]*|\d[^\]]*|@[^\]]*)\]")
+_NOTE = lazy_pattern(r"\blines [XA]-[YB]\b|\[(?:ranges|note|lines)\]")
+_EXTRA = lazy_pattern(r"\[[X-Z]\]|\[(?:TODO|TBD)\]")
+_VARIABLE = (
+    r"\[(?:path|source|target|ranges|head|symbol|anchor|import|check|example|search|replace|user|old|new|tests"
+    r"|subject)\]"
+)
+_COMMAND = lazy_pattern(
+    rf"(?:^|(?<=\s))(?:\"{_VARIABLE}\"|'{_VARIABLE}'|{_VARIABLE})(?=\s|$)|^\[(?![\[\s])[^\]]*[^\]\s]\]$"
+)
+_PATH_COMMAND = lazy_pattern(
+    r"^(?:test|\[|ls|wc|cat|head|tail|stat|python3?\s+-m\s+py_compile)\s[^\"'|;&]*?(?P<path>path/(?:to|of)/[\w./-]+)"
+)
+_SCRIPT_LINE = lazy_pattern(rf"{_VARIABLE}|\[(?:contents|findings)\]")
+_OPERATION = lazy_pattern(rf"\"{_VARIABLE}\"|:{_VARIABLE}")
+_INFO_PATH = lazy_pattern(
+    r"(?:^|\s)path=[\"']?(?P<path>\[[^\]/]*\]|path/(?:to|of)/[^\"'\s]*)[\"']?(?:\s|$)"
+)
+_LOOSE_PATH = lazy_pattern(r"(?<![\w/])path/(?:to|of)/[\w./-]+")
+_FENCE = lazy_pattern(r"^\s*(?:[-*+]|\d+[.)])?\s*(`{3,}|~{3,})")
+_CODE = lazy_pattern(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)|\[[^\]]*\]\([^)]*\)")
+
+
+def find_placeholders(spec: Spec) -> Iterator[tuple[int, str]]:
+    """Return what is surely left of a template, each with its line."""
+    yield from _in_header(spec)
+    for section, text in (
+        ("context", spec.context),
+        ("task", spec.task),
+        ("next_task", spec.next_task),
+    ):
+        for row, line in enumerate(_prose(text)):
+            yield from ((spec.line_in(section, row), found) for found in _in_line(line))
+    for criterion in spec.criteria:
+        prose = _CODE.sub("", criterion.text)
+        yield from ((criterion.line, found) for found in _in_line(prose))
+    for fence in spec.snippets:
+        yield from _in_snippet(fence)
+    for command in spec.commands:
+        yield from ((command.line, found[0]) for found in _COMMAND.finditer(command.text))
+        path = _PATH_COMMAND.match(command.text)
+        if path:
+            yield command.line, path["path"]
+
+
+def find_loose_paths(spec: Spec) -> Iterator[tuple[int, str]]:
+    """Return the template's paths in prose and commands, where they may be meant as they stand."""
+    for section, text in (("context", spec.context), ("task", spec.task)):
+        for row, line in enumerate(text.split("\n")):
+            yield from ((spec.line_in(section, row), m[0]) for m in _LOOSE_PATH.finditer(line))
+    items = [(criterion.line, criterion.text) for criterion in spec.criteria]
+    items += [(command.line, command.text) for command in spec.commands]
+    for number, said in items:
+        yield from ((number, match[0]) for match in _LOOSE_PATH.finditer(said))
+
+
+def _in_header(spec: Spec) -> Iterator[tuple[int, str]]:
+    title = spec.line_of("title")
+    if spec.number.startswith("["):
+        yield title, spec.number
+    yield from ((title, found) for found in _in_line(spec.title))
+    yield from ((spec.line_of("model"), found) for found in _in_line(spec.model))
+    for ref in spec.files:
+        if PLACEHOLDER_PATH.match(ref.path):
+            yield ref.line, ref.path
+        yield from ((ref.line, match[0]) for match in _NOTE.finditer(ref.note))
+    for key, value in spec.extra:
+        line = spec.line_of(f"extra.{key}")
+        yield from ((line, match[0]) for match in _EXTRA.finditer(value))
+
+
+def _in_line(line: str) -> Iterator[str]:
+    """The placeholders of a line of prose: what it wholly consists of, or known ones in it."""
+    whole = _WHOLE.fullmatch(line.strip())
+    if whole and not _FILLED_WORD.fullmatch(whole["text"]):
+        yield whole["text"]
+        return
+    yield from (match[0] for match in _IN_PROSE.finditer(line))
+
+
+def _in_snippet(fence: Fence) -> Iterator[tuple[int, str]]:
+    """The placeholders of an edit script: its paths, its operands, and lines that are nothing else."""
+    info = _INFO_PATH.search(fence.info)
+    if info:
+        yield fence.line, info["path"]
+    is_script = "path=" in fence.info or fence.info.split(maxsplit=1)[:1] == ["edits"]
+    for row, line in enumerate(fence.content.split("\n") if is_script else ()):
+        place = fence.line + 1 + row
+        if _SCRIPT_LINE.fullmatch(line.strip()):
+            yield place, line.strip()
+        elif fence.info.startswith("edits"):
+            yield from ((place, match[0].strip(':"')) for match in _OPERATION.finditer(line))
+
+
+def _prose(text: str) -> Iterator[str]:
+    """The lines of a text, what is code or a link in them left out."""
+    fence = ""
+    for line in text.split("\n"):
+        opened = _FENCE.match(line)
+        if fence:
+            closes = line.strip().startswith(fence) and not line.strip().strip(fence[0])
+            fence = "" if closes else fence
+            yield ""
+        elif opened:
+            fence = opened[1]
+            yield ""
+        else:
+            yield re.sub(r"<!--.*?-->", "", _CODE.sub("", line))
