@@ -185,6 +185,11 @@ class Settings:
     sources: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...] = ()
 
+    def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the keys of the configured executors, by the variable that holds each."""
+        names = (setting.api_key_env for setting in self.executors.values())
+        return {name: environ[name] for name in names if name and environ.get(name)}
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:

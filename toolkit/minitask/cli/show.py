@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from minitask.cli.session import json_option, print_json, start
 from minitask.errors import UsageError
 from minitask.ledger.record import Record, record_document
+from minitask.ledger.said import Said
 from minitask.reports.task_report import render_call, render_report, report_document
-from minitask.run.records import all_records_of, latest_record, task_at, with_merges
+from minitask.run.records import (
+    all_records_of,
+    attempt_record,
+    exchange_of,
+    latest_record,
+    task_at,
+    with_merges,
+)
 from minitask.run.state import standings
+from minitask.words import plain
 
 
 @click.command("show")
 @click.argument("task")
+@click.option(
+    "--reply",
+    "wants_reply",
+    is_flag=True,
+    help="Print what the model answered, or an agent's last output.",
+)
+@click.option("--prompt", "wants_prompt", is_flag=True, help="Print what the model was told.")
+@click.option(
+    "--attempt", "number", type=int, metavar="N", help="Show this attempt instead of the latest."
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, task: str, *, as_json: bool) -> int:
+def command(
+    ctx: click.Context,
+    task: str,
+    *,
+    wants_reply: bool,
+    wants_prompt: bool,
+    number: int | None,
+    as_json: bool,
+) -> int:
     """Show what an attempt created and edited, how each command went, what it cost, and what is next.
 
     TASK is PROJECT/ID, as `minitask status` lists it; PROJECT/@plan is how a project was planned.
@@ -24,15 +53,24 @@ def command(ctx: click.Context, task: str, *, as_json: bool) -> int:
     \b
     Example:
       minitask show api/02-routes
+      minitask show api/02-routes --reply --attempt 1
     """
     session = start(ctx)
+    if wants_reply or wants_prompt:
+        with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
+            record, said = exchange_of(engine, task, number)
+        wanted = [name for name, on in (("prompt", wants_prompt), ("reply", wants_reply)) if on]
+        return _show_exchange(record, said, wanted, as_json=as_json)
     with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
         made = all_records_of(engine, task) if "/" in task else ()
         if made and all(each.is_call for each in made):
             return _show_calls(made, as_json=as_json)
         place = session.place(engine)
-        record = latest_record(engine, task)
-        records = tuple(each for each in with_merges(made) if not each.is_call)
+        record = (
+            latest_record(engine, task) if number is None else attempt_record(engine, task, number)
+        )
+        attempts = (each for each in with_merges(made) if not each.is_call)
+        records = tuple(each for each in attempts if each.attempt.n <= record.attempt.n)
         calls = tuple(each for each in made if each.is_call)
         source = f"{record.spec_path}@{_blob_now(engine.objects.entry(place.base, record.spec_path), record)}"
         try:
@@ -43,6 +81,21 @@ def command(ctx: click.Context, task: str, *, as_json: bool) -> int:
         print_json(report_document(records, standing, calls))
     else:
         click.echo(render_report(records, standing, calls))
+    return 0
+
+
+def _show_exchange(record: Record, said: Said, wanted: list[str], *, as_json: bool) -> int:
+    """Print what was said: as it is into a file, without control characters on a terminal."""
+    texts = {name: getattr(said, name) for name in wanted}
+    if as_json:
+        print_json({"task": record.task, "attempt": record.attempt.n, **texts})
+        return 0
+    for name, text in texts.items():
+        if len(texts) > 1:
+            click.echo(f"--- {name} ---")
+        on_terminal = sys.stdout.isatty()
+        lines = map(plain, text.split("\n")) if on_terminal else [text]
+        click.echo("\n".join(lines))
     return 0
 
 

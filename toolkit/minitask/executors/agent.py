@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError, UsageError
 from minitask.executors.advice import UNREADABLE, Advice, Check, Question, as_edit_error
+from minitask.executors.agent_files import agent_changes
 from minitask.executors.agents.faults import OutageWatch, believed, read_limits
 from minitask.executors.agents.login import lend_login, read_output, take_login_back
 from minitask.executors.agents.model import (
@@ -261,11 +262,12 @@ class AgentExecutor:
 
     def _changes(self, desk: Desk, order: Order, report: Report) -> tuple[Change, ...]:
         """What differs from the base; an edit that leaves a file's content as it was is none."""
+        wanted = [ref.path for ref in order.spec.writes()]
         try:
-            found = desk.changes(litter=self._program.litter)
+            found = desk.changes(litter=self._program.litter, wanted=wanted)
         except EditError as error:
             raise self._failure(FailureKind.OUT_OF_SCOPE, str(error), report) from error
-        return tuple(change for change in found if change.content != order.read(change.path))
+        return agent_changes(found, spec=order.spec, read=order.read)
 
     def _failure(
         self, kind: FailureKind, said: str, report: Report, *, hint: str = ""

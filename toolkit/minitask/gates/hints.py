@@ -57,3 +57,19 @@ _RUNNERS = (
 def may_run_tests(command: str) -> bool:
     """Return False where a command surely starts no test runner that is known here."""
     return any(name in command for name in _RUNNERS)
+
+
+def may_be_damaged(text: str) -> bool:
+    """Whether a text has a mark or a byte that text seldom has."""
+    return any(mark in text for mark in ("\0", "<<<<<<<", ">>>>>>>", "|||||||"))
+
+
+_UNFINISHED = lazy_pattern(
+    r"TODO|FIXME|XXX|TBD|placeholder|implement|\bhere\b|\bpass\b|\.\.\.|fill |stub|omitted|\breal\b|\bto be\b|not yet",
+    re.IGNORECASE,
+)
+
+
+def may_be_unfinished(text: str) -> bool:
+    """Whether a text has a word that stands for work left out."""
+    return _UNFINISHED.search(text) is not None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.model import Change, Reader
 from minitask.gates.fault import Fault, Proposal
-from minitask.gates.hints import JUDGED, may_elide, may_import
+from minitask.gates.hints import JUDGED, may_be_damaged, may_be_unfinished, may_elide, may_import
 from minitask.gates.ruling import Ruling
 from minitask.spec.model import Spec
 
@@ -45,10 +45,10 @@ def check_lint(
     faults = [
         fault
         for proposal in proposals
-        for fault in _faults(proposal, known=known, unresolved=unresolved)
+        for fault in _faults(proposal, spec, known=known, unresolved=unresolved)
     ]
     if not scripted:
-        faults += filter(None, (_shrinkage(each, proposals, spec) for each in proposals))
+        faults += _only_from_others(proposals, faults, spec=spec, known=known)
     if not faults:
         return Ruling(GATE, passed=True)
     return Ruling(GATE, passed=False, reason=_reason(faults))
@@ -63,7 +63,9 @@ def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[Proposal]:
             yield Proposal(change.path, change.content, base)
 
 
-def _faults(proposal: Proposal, *, known: Known, unresolved: Unresolved) -> Iterator[Fault]:
+def _faults(
+    proposal: Proposal, spec: Spec, *, known: Known, unresolved: Unresolved
+) -> Iterator[Fault]:
     """What is wrong with a file, one fault a line at most: a placeholder says more than the syntax error it causes."""
     if proposal.content == proposal.base:
         yield from unresolved(proposal)
@@ -72,11 +74,45 @@ def _faults(proposal: Proposal, *, known: Known, unresolved: Unresolved) -> Iter
     syntax = _syntax_fault(proposal)
     if syntax is not None and all(fault.line != syntax.line for fault in found):
         found.append(syntax)
+    lines = {fault.line for fault in found}
+    found.extend(fault for fault in _damage(proposal, spec) if fault.line not in lines)
     found.extend(unresolved(proposal))
     yield from sorted(found, key=lambda fault: fault.line)
 
 
 # Each check is imported where a file calls for it: patterns and parsers take longer than all else in a small task.
+
+
+def _only_from_others(
+    proposals: Sequence[Proposal], faults: Sequence[Fault], *, spec: Spec, known: Known
+) -> Iterator[Fault]:
+    """What only a model or an agent is told: text that it lost, and work that it left to others."""
+    told = {(fault.path, fault.line) for fault in faults}
+    for proposal in proposals:
+        for fault in _unfinished(proposal, spec, known):
+            if (fault.path, fault.line) not in told:
+                yield fault
+        shrunk = _shrinkage(proposal, proposals, spec)
+        if shrunk is not None:
+            yield shrunk
+
+
+def _unfinished(proposal: Proposal, spec: Spec, known: Known) -> Iterable[Fault]:
+    if proposal.content == proposal.base or not may_be_unfinished(proposal.content):
+        return ()
+    from minitask.gates.unfinished import find_unfinished
+
+    return find_unfinished(proposal, spec=spec, known=known)
+
+
+def _damage(proposal: Proposal, spec: Spec) -> Iterable[Fault]:
+    if proposal.content == proposal.base:
+        return ()
+    if not may_be_damaged(proposal.content) and "\0" not in (proposal.base or ""):
+        return ()
+    from minitask.gates.damage import find_damage
+
+    return find_damage(proposal, spec)
 
 
 def _placeholders(proposal: Proposal, known: Known) -> list[Fault]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from minitask.edits.model import Change
+from minitask.gates.candidate import Candidate
+from minitask.gates.new_paths import find_bad_name, find_clash
 from minitask.gates.ruling import Ruling
 from minitask.repo.merging import TreeChange
 from minitask.repo.objects import FILE_MODES
@@ -42,14 +44,23 @@ def check_scope(
 def check_paths(spec: Spec, changes: Iterable[Change], *, protected: Sequence[str] = ()) -> Ruling:
     """Judge a proposed change by its paths alone, before anything of it is written."""
     listed = {ref.path for ref in spec.writes()}
-    for change in changes:
+    proposed = tuple(changes)
+    for change in proposed:
         if change.path not in listed:
             reason = f"it changes {change.path}, which the spec does not list"
             return Ruling("scope", passed=False, reason=reason, refused=True)
         if change.path == spec.path or is_protected(change.path, protected):
             reason = f"it changes {change.path}, which is protected"
             return Ruling("scope", passed=False, reason=reason, refused=True)
-    return Ruling("scope", passed=True)
+    clash = find_clash(proposed)
+    return Ruling("scope", passed=not clash, reason=clash, refused=bool(clash))
+
+
+def check_names(changes: Iterable[TreeChange], *, base: Candidate, candidate: Candidate) -> Ruling:
+    """Judge the names of the created files."""
+    created = [change.path for change in changes if change.status == "A"]
+    reason = find_bad_name(created, base=base, candidate=candidate) if created else ""
+    return Ruling("scope", passed=not reason, reason=reason, refused=bool(reason))
 
 
 def _reason(

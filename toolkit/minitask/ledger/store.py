@@ -26,6 +26,7 @@ from minitask.ledger.record import (
     parse_record,
     record_document,
 )
+from minitask.ledger.said import ENDING
 from minitask.ledger.usage import Usage
 from minitask.repo import refs
 from minitask.repo.commits import FileWrite, NewCommit
@@ -154,7 +155,7 @@ def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
                     continue
                 if entry.mode == TREE:
                     deeper.append((same.oid if same and same.mode == TREE else None, entry.oid))
-                else:
+                elif not name.endswith(ENDING):
                     yield entry.oid
         level = deeper
 

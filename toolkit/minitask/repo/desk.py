@@ -16,7 +16,7 @@ from pathlib import Path
 
 from minitask.edits.model import Change
 from minitask.errors import EditError, MachineError
-from minitask.repo import foreign, process, survivors
+from minitask.repo import clean, foreign, process, survivors
 from minitask.repo.process import Finished
 from minitask.repo.removal import discard
 from minitask.repo.sandbox import Limits, Sandbox, Strength
@@ -104,21 +104,26 @@ class Desk:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(change.content.encode("utf-8", "surrogateescape"))
 
-    def changes(self, *, litter: Sequence[str]) -> tuple[Change, ...]:
+    def changes(self, *, litter: Sequence[str], wanted: Sequence[str] = ()) -> tuple[Change, ...]:
         """What differs from the base in the files, but for what git ignores and what matches `litter`.
 
-        `EditError` for a path that is no regular file any more, or too large to be a source file.
+        The `wanted` files count whatever git ignores. The contents are those that git would have in a commit: line
+        ends, `ident` and encodings are converted as the attributes say. `EditError` for a path that is no regular file
+        any more, or too large to be a source file.
         """
         git = self.slot.git
-        listed = git.fields(
+        changed = git.fields(
             "ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard"
         )
-        names = (
-            name
-            for name in sorted(set(listed))
-            if not any(_is_litter(name, pattern) for pattern in litter)
-        )
-        return tuple(Change(name, self._content(name)) for name in names)
+        names = {
+            name for name in changed if not any(_is_litter(name, pattern) for pattern in litter)
+        }
+        if wanted:
+            pathspecs = [f":(literal,top){name}" for name in wanted]
+            names.update(git.fields("ls-files", "-z", "--others", "--", *pathspecs))
+        contents = {name: self._content(name) for name in sorted(names)}
+        converted = clean.as_committed(self.slot, contents)
+        return tuple(Change(name, converted.get(name, text)) for name, text in contents.items())
 
     def _content(self, name: str) -> str | None:
         """A file's content; None where it is gone."""

@@ -56,6 +56,7 @@ class Git:
     """Git on one repository; `lock_fds` are inherited, so that a lock outlives its holder's children.
 
     What it writes goes to the object store `new_objects`, where there is one, which has to know the repository's own.
+    `index_file` is another index than the repository's.
     """
 
     git_dir: Path
@@ -64,6 +65,7 @@ class Git:
     lock_fds: tuple[int, ...] = ()
     user_config: bool = False
     new_objects: Path | None = None
+    index_file: Path | None = None
     settings: tuple[tuple[str, str], ...] = ()
 
     def with_setting(self, key: str, value: str) -> Git:
@@ -88,6 +90,7 @@ class Git:
             own = (*IDENTITY, *TRANSPORT)
             return cleaned | {key: self.environ[key] for key in own if key in self.environ}
         store = {"GIT_OBJECT_DIRECTORY": str(self.new_objects)} if self.new_objects else {}
+        store |= {"GIT_INDEX_FILE": str(self.index_file)} if self.index_file else {}
         return (
             cleaned
             | store

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from minitask.errors import UsageError
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
+from minitask.ledger.said import Said, read_said
 from minitask.ledger.store import Ledger, read_ledger, read_records
 from minitask.repo import refs
 from minitask.run.engine import Engine
@@ -59,6 +60,40 @@ def latest_record(engine: Engine, name: str) -> Record:
             f"the ledger knows no attempt of {name}", hint="`minitask status` lists the tasks"
         )
     return found[-1]
+
+
+def attempt_record(engine: Engine, name: str, number: int | None) -> Record:
+    """A task's record of an attempt, the latest for None; `UsageError` where the ledger has none."""
+    if number is None:
+        return latest_record(engine, name)
+    latest_record(engine, name)  # says so where there is none at all
+    found = [record for record in records_of(engine, name) if record.attempt.n == number]
+    if found:
+        return found[-1]
+    numbers = sorted({record.attempt.n for record in records_of(engine, name)})
+    listed = ", ".join(map(str, numbers))
+    raise UsageError(f"{name} has no attempt {number} on record", hint=f"there are: {listed}")
+
+
+def exchange_of(engine: Engine, name: str, number: int | None) -> tuple[Record, Said]:
+    """What was said in an attempt, the latest that a model made for None, and its record.
+
+    `UsageError` where nothing was kept: by an edit script, by a person, or by an earlier version.
+    """
+    head = engine.objects.commit(refs.LEDGER)
+    chosen = attempt_record(engine, name, number) if "/" in name else latest_record(engine, name)
+    made = all_records_of(engine, name)
+    wanted = [each for each in made if number is None or each.attempt.n == chosen.attempt.n]
+    attempts = [each for each in wanted if not each.is_call]
+    for record in reversed(attempts or wanted):
+        said = read_said(engine.objects, head, record)
+        if said is not None:
+            return record, said
+    which = f"attempt {number}" if number is not None else "any attempt"
+    raise UsageError(
+        f"nothing that was said in {which} of {name} is on record",
+        hint="an edit script has no prompt and no reply; earlier versions kept none",
+    )
 
 
 def task_at(engine: Engine, name: str, source: str, place: Place) -> Task:

@@ -18,6 +18,7 @@ from minitask.executors.model import ExecutorFailure, FailureKind, Work
 from minitask.executors.registry import WITH_BATCHES, make_advisor
 from minitask.ledger.decision import Decision
 from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict
+from minitask.ledger.said import Said
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.choice import filled, how_to_add
 from minitask.policy.purse import Purse
@@ -223,7 +224,10 @@ def book(
         kind=what.matter.phase,
     )
     with engine.writing:
-        append(engine, record, announce=partial(paid.announce, engine.repository.home, what.errand))
+        reply = outcome.work.reply if isinstance(outcome, Answered) else outcome.reply
+        said = Said(f"{what.matter.system}\n\n{what.matter.prompt}", reply)
+        announce = partial(paid.announce, engine.repository.home, what.errand)
+        append(engine, record, said=said, announce=announce)
         paid.settle(engine.repository.home, what.errand)
     return call
 

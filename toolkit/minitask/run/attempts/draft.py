@@ -26,6 +26,7 @@ class Draft:
     `after`: another tier failed at the very spec before. `settles` is set as it ends: whether it tells what its tier
     can do. `message` is the candidate's, where a gate made one; `transport`: nobody could be reached; `step` is what
     the attempt follows from. `doubts` say why a person is to look at it before it lands.
+    the attempt follows from. `reply` is the last one, where no change came of it.
     """
 
     task: Task
@@ -56,6 +57,7 @@ class Draft:
     message: str = ""
     doubts: tuple[str, ...] = ()
     grade: Grade | None = None
+    reply: str = ""
 
     @property
     def corrects(self) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
+from minitask.errors import MinitaskError
 from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.record import Record, TaskResult
+from minitask.ledger.said import Said
+from minitask.policy.route import SCRIPT
 from minitask.repo import refs
 from minitask.run.attempts import paid
 from minitask.run.attempts.outcome import in_doubt, make_result
@@ -34,7 +37,8 @@ def put_on_record(engine: Engine, state: TaskState, *, goes_on: bool) -> tuple[R
     with engine.writing:
         home = engine.repository.home
         announce = partial(paid.announce, home, state.call.errand)
-        record = seal(engine, draft, attempt, lands=lands, announce=announce)
+        said = _said(engine, state)
+        record = seal(engine, draft, attempt, lands=lands, said=said, announce=announce)
         paid.settle(home, state.call.errand)
         old = draft.heads.get(refs.branch(task.name))
         return record, move_branch(engine, task, record.candidate, old=old)
@@ -46,6 +50,22 @@ def _lands_at_once(engine: Engine, state: TaskState) -> bool:
     if not draft.verdict.is_good or draft.doubts or not wishes.merge or wishes.lander:
         return False
     return not needs_approval(engine, task) and engine.tip(task.target) == task.base
+
+
+def _said(engine: Engine, state: TaskState) -> Said | None:
+    """Return what the executor was told, and its last reply; None where no executor was asked."""
+    draft = state.draft
+    if draft.route.executor == SCRIPT or draft.corrects:
+        return None
+    from minitask.executors.registry import make_executor
+
+    reply = draft.work.reply if draft.work is not None else draft.reply
+    try:
+        executor = make_executor(draft.route.executor, engine.settings, engine.environ)
+        prompt = executor.describe(state.order).prompt
+    except MinitaskError:
+        prompt = ""
+    return Said(prompt, reply)
 
 
 def finish(engine: Engine, state: TaskState, record: Record, note: str) -> TaskResult:

@@ -53,6 +53,7 @@ def _with_failure(state: TaskState, failure: ExecutorFailure) -> Draft:
         cost_usd=meter.spent_usd,
         pricing=meter.pricing,
         malformed=failure.malformed,
+        reply=failure.reply,
         transport=failure.kind in (FailureKind.TRANSPORT, FailureKind.MISSING),
     )
     if failure.kind is FailureKind.OUT_OF_SCOPE:

@@ -10,10 +10,12 @@ from minitask.edits.model import Change, Reader
 from minitask.errors import EditError, MachineError
 from minitask.executors.model import Order
 from minitask.gates.candidate import CommitTree
+from minitask.gates.completeness import check_complete
 from minitask.gates.hints import may_be_graded, may_run_tests
 from minitask.gates.lint import check_lint
 from minitask.gates.ruling import Ruling
-from minitask.gates.scope import check_paths, check_scope
+from minitask.gates.scope import check_names, check_paths, check_scope
+from minitask.gates.secrets import find_secret
 from minitask.ledger.evidence import NOTHING_PLANTED
 from minitask.ledger.record import FileRecord, Verdict
 from minitask.policy.route import SCRIPT
@@ -83,6 +85,10 @@ def _candidate(engine: Engine, draft: Draft, order: Order, changes: tuple[Change
     paths = check_paths(task.spec, changes, protected=protected(engine, task))
     if not paths.passed:
         return _ruled(draft, paths)
+    secrets = engine.settings.secrets(engine.environ)
+    secret = find_secret(changes, read=order.read, spec=task.spec, secrets=secrets)
+    if not secret.passed:
+        return _ruled(draft, secret)
     estimate = estimate_usage(order, changes)
     baseline = baseline_cost(engine, estimate, kind="frontier")
     built = replace(draft, estimate=estimate, baseline_usd=baseline)
@@ -91,10 +97,15 @@ def _candidate(engine: Engine, draft: Draft, order: Order, changes: tuple[Change
     tree = engine.objects.tree_of(commit)
     found = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)
     scope = check_scope(task.spec, found, protected=protected(engine, task))
+    base, candidate = (CommitTree(engine.objects, each) for each in (task.base, commit))
+    if scope.passed:
+        scope = check_names(found, base=base, candidate=candidate)
     if not scope.passed:
         return _ruled(built, scope)
     files = building.file_records(found)
-    return _ruled(replace(built, commit=commit, tree=tree, files=files), scope)
+    scripted = draft.route.executor == SCRIPT
+    complete = check_complete(task.spec, changes, candidate=candidate, scripted=scripted)
+    return _ruled(replace(built, commit=commit, tree=tree, files=files), complete)
 
 
 def _through_gates(

@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from minitask.gates.secrets import redacted
 from minitask.ledger.record import LANDING, Attempt, Record, Verdict
+from minitask.ledger.said import Said, said_file
 from minitask.ledger.store import append_commit, record_file
 from minitask.ledger.usage import NO_USAGE
 from minitask.repo import refs
@@ -26,13 +28,14 @@ def seal(
     attempt: Attempt,
     *,
     lands: bool,
+    said: Said | None = None,
     announce: Callable[[str], None] = lambda _name: None,
 ) -> Record:
     """Write the record with, where there is one, the candidate and the merge that it is to land by.
 
     All their refs move or none, and the ledger's only from where it was: a compare-and-swap. The ids are worked out
-    from the commits' content beforehand, so that the record can name them. `announce` is told the name of the record's
-    file before it is written.
+    from the commits' content beforehand, so that the record can name them. `said` is kept beside the record. `announce`
+    is told the name of the record's file before it is written.
     """
     commits: list[NewCommit] = []
     candidate = merge = None
@@ -51,7 +54,7 @@ def seal(
             commits.append(onto)
             engine.built_on[merge] = base
     record = _record(draft, attempt, candidate=candidate, merge=merge)
-    commits.append(_append(engine, record, announce))
+    commits.append(_append(engine, record, announce, said=said))
     write_commits(engine.database, commits)
     return record
 
@@ -87,18 +90,29 @@ def record_landing(engine: Engine, record: Record, landed: Landed) -> None:
 
 
 def append(
-    engine: Engine, record: Record, *, announce: Callable[[str], None] = lambda _name: None
+    engine: Engine,
+    record: Record,
+    *,
+    said: Said | None = None,
+    announce: Callable[[str], None] = lambda _name: None,
 ) -> None:
     """Put one record into the ledger; `announce` is told the name of its file beforehand."""
-    write_commits(engine.database, [_append(engine, record, announce)])
+    write_commits(engine.database, [_append(engine, record, announce, said=said)])
 
 
-def _append(engine: Engine, record: Record, announce: Callable[[str], None]) -> NewCommit:
-    """The commit that appends a record to the ledger as it stands now."""
+def _append(
+    engine: Engine, record: Record, announce: Callable[[str], None], *, said: Said | None = None
+) -> NewCommit:
+    """The commit that appends a record to the ledger as it stands now, with what was said."""
     file = record_file(record)
     announce(file.path)
+    files = [file]
+    if said is not None and (said.prompt or said.reply):
+        secrets = engine.settings.secrets(engine.environ)
+        prompt, reply = (redacted(text, secrets) for text in (said.prompt, said.reply))
+        files.append(said_file(Said(prompt, reply, record.started_at), file.path))
     head = engine.objects.commit(refs.LEDGER)
-    return append_commit([record], head=head, signature=engine.signature, files=[file])
+    return append_commit([record], head=head, signature=engine.signature, files=files)
 
 
 def move_branch(engine: Engine, task: Task, candidate: str | None, *, old: str | None) -> str:

@@ -13,7 +13,7 @@ from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
 from minitask.ledger.record import REVIEW, Verdict
 from minitask.values import dataclass
 
-FED_BACK = frozenset({"lint", "validate", REVIEW})
+FED_BACK = frozenset({"scope", "lint", "validate", REVIEW})
 """The gates whose no goes back to the executor."""
 
 

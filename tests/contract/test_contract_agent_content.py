@@ -1,0 +1,102 @@
+"""An agent's files land as git would commit them, and what may not land is told before it is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from world import World
+
+ATTRIBUTES = """*.bat eol=crlf
+*.txt text=auto
+*.id ident
+*.w working-tree-encoding=UTF-16LE-BOM
+"""
+ROWS = "".join(f"row {n}\n" for n in range(9))
+
+
+def command(world: World, tmp_path: Path, script: str, **more: object) -> None:
+    """Configure a shell script as the only executor."""
+    program = tmp_path / "agent"
+    program.write_text(f"#!/bin/bash\n{script}\n")
+    program.chmod(0o755)
+    entry = {"type": "command", "command": [str(program)], "sandbox": False, **more}
+    world.configure(
+        executors={"fake": entry},
+        tiers={"cheap": {"executor": "fake", "model": "m"}},
+        routing={"max_escalations": 0, "repairs": 0},
+    )
+
+
+def test_an_agents_files_land_as_git_would_commit_them(world: World, tmp_path: Path) -> None:
+    world.commit({".gitattributes": ATTRIBUTES}, message="attributes")
+    world.write({"a.bat": "one\r\ntwo\r\n", "a.id": "$Id$\n", "a.txt": "one\ntwo\n"})
+    world.write({"a.w": "one\ntwo\n".encode("utf-16"), "win.md": ROWS.replace("\n", "\r\n")})
+    world.write({"unix.md": ROWS})
+    world.git("add", ".")
+    world.git("commit", "-qm", "files")
+    edit = "sed -i 's/row 3/line 3/' unix.md win.md && sed -i 's/$/\\r/' unix.md && sed -i 's/\\r$//' win.md"
+    wide = "printf '\\xff\\xfeo\\0n\\0e\\0\\n\\0t\\0h\\0r\\0e\\0e\\0\\n\\0' > a.w"
+    script = f"printf 'three\\r\\n' >> a.bat; echo three >> a.id; printf 'three\\r\\n' > a.txt; {wide}; {edit}"
+    command(world, tmp_path, script)
+    names = ["a.bat", "a.id", "a.txt", "a.w", "unix.md", "win.md"]
+    world.task("p/01-b", title="Replace everything", writes=names, validation="grep -q three a.id")
+
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+    assert world.show("a.bat") == "one\ntwo\nthree\n"
+    assert world.show("a.id") == "$Id$\nthree\n"
+    assert world.show("a.txt") == "three\n"
+    assert world.show("a.w") == "one\nthree\n"
+    changed = world.git("diff", "--numstat", "main^", "main", "--", "unix.md", "win.md")
+    assert changed == "1\t1\tunix.md\n1\t1\twin.md"
+    assert not world.git("status", "--porcelain")
+
+
+NOT_DONE = {
+    "an empty file that it was started with": ("touch b.txt c.txt; echo b > b.txt", "c.txt"),
+    "a file that is not there": ("echo b > b.txt", "c.txt"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_DONE)
+def test_a_file_to_create_must_have_been_made(world: World, tmp_path: Path, case: str) -> None:
+    script, missing = NOT_DONE[case]
+    command(world, tmp_path, script)
+    text = world.task("p/01-b", writes=["b.txt", "c.txt"], validation="grep -qx b b.txt")
+    spec = (world.root / text).read_text().replace("Files to Create/Edit", "Files to Create")
+    world.commit({text: spec}, message="spec")
+
+    outcome = world.exec("p/01-b").json
+
+    assert outcome["verdict"] == "failed"
+    assert outcome["reason"] == f"{missing}, a file to create, was not created"
+
+
+def test_a_file_to_delete_may_not_stay(world: World, tmp_path: Path) -> None:
+    world.commit({"old.txt": "a\n"}, message="files")
+    command(world, tmp_path, "echo b > b.txt")
+    text = world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
+    spec = (world.root / text).read_text()
+    spec = spec.replace("## Context", "**Files to Delete**:\n- `old.txt`\n\n## Context")
+    world.commit({text: spec}, message="spec")
+
+    outcome = world.exec("p/01-b").json
+
+    assert outcome["verdict"] == "failed"
+    assert outcome["reason"] == "old.txt, a file to delete, is still there"
+
+
+def test_the_users_own_key_never_reaches_a_commit(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_KEY", "sk-shop-0123456789")
+    command(world, tmp_path, "echo sk-shop-0123456789 > b.txt", api_key_env="SHOP_KEY")
+    world.task("p/01-b", writes=["b.txt"], validation="test -s b.txt")
+
+    outcome = world.exec("p/01-b")
+
+    assert outcome.json["verdict"] == "refused"
+    assert outcome.json["reason"] == "b.txt would hold the value of SHOP_KEY"
+    assert "0123456789" not in outcome.text
+    assert not world.git("log", "--all", "-S0123456789", "--oneline")

@@ -1,0 +1,125 @@
+"""Text that no editor would have left: conflict markers, NUL bytes, characters cut in the middle."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from posixpath import splitext
+
+from minitask.gates.fault import Fault, Proposal
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+
+_MARKER = lazy_pattern(r"^(<{7}|>{7}|\|{7})(?!\1)(?: .*)?\r?$", 8)
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_BINARY = frozenset(
+    {
+        *(
+            ".png",
+            ".jpg",
+            ".jpeg",
+            ".gif",
+            ".ico",
+            ".webp",
+            ".bmp",
+            ".tiff",
+            ".pdf",
+            ".zip",
+            ".gz",
+            ".tgz",
+            ".xz",
+            ".bz2",
+        ),
+        *(
+            ".7z",
+            ".tar",
+            ".zst",
+            ".jar",
+            ".class",
+            ".pyc",
+            ".so",
+            ".dll",
+            ".dylib",
+            ".exe",
+            ".bin",
+            ".dat",
+            ".wasm",
+            ".o",
+        ),
+        *(
+            ".a",
+            ".ttf",
+            ".otf",
+            ".woff",
+            ".woff2",
+            ".eot",
+            ".mp3",
+            ".mp4",
+            ".wav",
+            ".ogg",
+            ".webm",
+            ".db",
+            ".sqlite",
+        ),
+        *(
+            ".sqlite3",
+            ".npy",
+            ".npz",
+            ".parquet",
+            ".pkl",
+            ".onnx",
+            ".docx",
+            ".xlsx",
+            ".pptx",
+            ".odt",
+            ".mo",
+            ".bson",
+        ),
+    }
+)
+_REMEDY = "reply with the file's own text"
+
+
+def find_damage(proposal: Proposal, spec: Spec) -> Iterator[Fault]:
+    """Yield what no editor would have left in a file, and its base does not have."""
+    yield from _markers(proposal, spec)
+    base = _bytes(proposal.base or "")
+    content = _bytes(proposal.content)
+    if base.startswith(_UTF16):
+        if _strays(content) > _strays(base):
+            yield Fault(proposal.path, 1, "its UTF-16 characters are cut in the middle", _REMEDY)
+    elif b"\0" in content and not content.startswith(_UTF16) and b"\0" not in base:
+        if splitext(proposal.path)[1].lower() not in _BINARY:
+            line = content[: content.index(b"\0")].count(b"\n") + 1
+            yield Fault(proposal.path, line, "it holds a NUL byte", _REMEDY)
+    elif content.startswith(_UTF16) and _strays(content):
+        yield Fault(proposal.path, 1, "its UTF-16 characters are cut in the middle", _REMEDY)
+
+
+def _markers(proposal: Proposal, spec: Spec) -> Iterator[Fault]:
+    found = list(_MARKER.finditer(proposal.content))
+    if not found:
+        return
+    had = frozenset((proposal.base or "").split("\n"))
+    wanted = "\n".join((spec.task, spec.snippets_text, *(each.content for each in spec.snippets)))
+    for match in found:
+        if match[0] not in had and match[1] not in wanted:
+            line = proposal.content.count("\n", 0, match.start()) + 1
+            yield Fault(proposal.path, line, "it holds a conflict marker", "resolve the conflict")
+            return
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _strays(content: bytes) -> int:
+    """Return how many characters are those that a shift by one byte makes of ASCII; one more for half a character."""
+    big = content.startswith(codecs.BOM_UTF16_BE)
+    whole = content[: len(content) // 2 * 2]
+    text = whole.decode("utf-16-be" if big else "utf-16-le", "replace")
+    shifted = sum(1 for char in text if ord(char) & 0xFF == 0 and 9 <= ord(char) >> 8 < 0x7F)
+    return shifted + len(content) % 2 + text.count("\ufffd") + (not content.startswith(_UTF16))
