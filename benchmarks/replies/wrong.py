@@ -255,6 +255,49 @@ def half_of_the_files(case: Case, rng: random.Random) -> str:
     return _fence(case, case.after) + "\n" + rng.choice(rest)
 
 
+def emptied_block(case: Case, rng: random.Random) -> str:
+    """Another block keeps its first line and loses what is in it."""
+    other = rng.choice([n for n in range(len(case.blocks)) if n != case.changed])
+    lines = case.blocks[other].splitlines(keepends=True)
+    suffix = case.language.suffix
+    if suffix in ("py", "js", "ts", "css", "sh", "json"):
+        inside = {"py": "    pass\n", "sh": "  :\n"}.get(suffix, "")
+        end = lines[-1] if suffix == "json" else "" if suffix == "py" else "}\n\n"
+        emptied = lines[0] + inside + end + ("\n\n" if suffix == "py" else "")
+    else:
+        emptied = lines[0] + "\n"
+    blocks = tuple(emptied if n == other else b for n, b in enumerate(case.blocks_after))
+    return _fence(case, case.assembled(blocks))
+
+
+def block_as_a_remark(case: Case, rng: random.Random) -> str:
+    """Another block is replaced by a remark that it stays, in words that no list of phrases has."""
+    other = rng.choice([n for n in range(len(case.blocks)) if n != case.changed])
+    said = rng.choice(("see original", "block goes here", "(kept)", "idem", "n/a", "siehe oben"))
+    blocks = list(case.blocks_after)
+    blocks[other] = case.note(f"block {other}: {said}")
+    return _fence(case, case.assembled(tuple(blocks)))
+
+
+def json_envelope(case: Case, _rng: random.Random) -> str:
+    """The files as one JSON document, in the file's own fence."""
+    files = {"files": [{"path": case.path, "content": case.after}]}
+    return _fence(case, json.dumps(files, indent=1) + "\n")
+
+
+def fence_in_the_file(case: Case, rng: random.Random) -> str:
+    """The whole file with the lines of a fence around it, which are not the file's."""
+    content = f"```{rng.choice(('', case.language.fence))}\n{case.after}```\n"
+    return _fence(case, content, ticks="````")
+
+
+def answer_around_the_file(case: Case, rng: random.Random) -> str:
+    """The whole file with a sentence before or behind it, inside the fence."""
+    before = rng.choice(("Here is the updated file:\n\n", "Sure! I changed the value.\n", ""))
+    behind = "" if before else "\nI changed the value as you asked. Let me know if you need more.\n"
+    return _fence(case, before + case.after + behind)
+
+
 KINDS = {
     whole_file_of_an_excerpt: Kind.EXCERPT,
     half_of_the_files: Kind.CREATE,
@@ -291,4 +334,9 @@ WRONG: tuple[Form, ...] = (
     search_that_is_nowhere,
     placeholder_added,
     echo_of_the_prompt,
+    emptied_block,
+    block_as_a_remark,
+    json_envelope,
+    fence_in_the_file,
+    answer_around_the_file,
 )
