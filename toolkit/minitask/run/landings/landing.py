@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from minitask.errors import RefusedError
@@ -31,7 +32,13 @@ class Lander(Protocol):
         """A task's candidate will not land after all."""
 
 
-def land_alone(engine: Engine, task: Task, candidate: Candidate) -> Landed:
+Check = Callable[[str, str], Proof | None]
+"""How a merge into a tip breaks what landed before it; None where it does not."""
+
+
+def land_alone(
+    engine: Engine, task: Task, candidate: Candidate, *, check: Check = lambda _tip, _merge: None
+) -> Landed:
     """Merge one candidate into the target, prove the merge, move the target; again while the target moves.
 
     Only the merge that was written with the candidate, onto the very base that it was proven on, needs no further
@@ -46,6 +53,9 @@ def land_alone(engine: Engine, task: Task, candidate: Candidate) -> Landed:
             if isinstance(made, Landed):
                 return made
             merge, proof = made
+        red = check(tip, merge)
+        if red is not None:
+            return together_red(red)
         try:
             moved = move_target(engine, task.target, tip=tip, merges=[(task, merge)])
         except RefusedError as error:
@@ -70,8 +80,7 @@ def _proven_merge(
     merge_draft = draft(engine, task, parents=(tip, found.commit), tree=found.tree)
     proof = prove(engine, task, write_commits(engine.database, [merge_draft], force=True)[0])
     if not proof.passed:
-        reason = f"proven alone, but not together with what landed since: {proof.reason}"
-        return Landed(Verdict.FAILED, reason=reason, proof=proof)
+        return together_red(proof)
     commit = merge_commit(
         engine,
         task,
@@ -84,6 +93,12 @@ def _proven_merge(
     merge = write_commits(engine.database, [commit], force=True)[0]
     engine.built_on[merge] = tip
     return merge, proof
+
+
+def together_red(proof: Proof) -> Landed:
+    """Return the outcome of a candidate whose merge is red."""
+    reason = f"proven alone, but not together with what landed since: {proof.reason}"
+    return Landed(Verdict.FAILED, reason=reason, proof=proof)
 
 
 def not_joined(task: Task, joint: Joint) -> Landed:

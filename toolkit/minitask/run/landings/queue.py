@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import takewhile
 
 from minitask.ledger.record import Verdict
@@ -18,6 +19,7 @@ from minitask.repo.commits import write_commits
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings.building import merge_commit
 from minitask.run.landings.candidates import Candidate, Landed
+from minitask.run.landings.guards import Guards
 from minitask.run.landings.joining import join
 from minitask.run.landings.landing import (
     ROUNDS,
@@ -25,6 +27,7 @@ from minitask.run.landings.landing import (
     land_alone,
     not_joined,
     out_of_scope,
+    together_red,
 )
 from minitask.run.landings.merges import merged
 from minitask.run.landings.moving import check_merge, move_target
@@ -61,9 +64,12 @@ class _Link:
 class LandingQueue:
     """Lands candidates for many threads at once."""
 
-    def __init__(self, engine: Engine, *, cores: Cores | None = None) -> None:
+    def __init__(
+        self, engine: Engine, *, cores: Cores | None = None, guards: Guards | None = None
+    ) -> None:
         """`cores` are those of the run: where some are free, they prove more at once, and ahead, if that takes long."""
         self._engine = engine
+        self._guards = guards
         self._cores = cores
         self._ahead = Speculation(engine, cores) if cores is not None else None
         self._takes_long = True
@@ -94,9 +100,9 @@ class LandingQueue:
 
     def land(self, task: Task, candidate: Candidate) -> Landed:
         """What became of a candidate, whoever landed it."""
-        seconds = sum(command.seconds for command in candidate.attempt.commands)
-        self._takes_long = seconds >= LONG_SECONDS
         mine = _Request(task, candidate)
+        seconds = _seconds(mine)
+        self._takes_long = seconds >= LONG_SECONDS
         if self._ahead is not None and self._takes_long and not self._is_proven(mine):
             self._ahead.wait(task.name, seconds=seconds)
         with self._lock:
@@ -108,9 +114,16 @@ class LandingQueue:
                 self._land(self._batch(mine))
         return mine.landed
 
-    def _has_landed(self, task: Task) -> None:
+    def _has_landed(self, request: _Request, merge: str) -> None:
         if self._ahead is not None:
-            self._ahead.note_landed(task.name)
+            self._ahead.note_landed(request.task.name)
+        if self._guards is not None:
+            self._guards.note(request.task, seconds=_seconds(request), merge=merge)
+
+    def _broken(self, tasks: Sequence[Task], tip: str, merge: str) -> Proof | None:
+        """How a merge breaks what landed before it in this run."""
+        guards = self._guards
+        return None if guards is None else guards.failure(tasks, tip=tip, merge=merge)
 
     def _gather(self, mine: _Request, *, seconds: float) -> None:
         """Before a run of some length, wait a little for those that are about to be proven: they can take part."""
@@ -141,9 +154,10 @@ class LandingQueue:
     def _land(self, batch: list[_Request]) -> None:
         if len(batch) == 1:
             one = batch[0]
-            one.landed = land_alone(self._engine, one.task, one.candidate)
-            if one.landed.verdict is Verdict.MERGED:
-                self._has_landed(one.task)
+            check = partial(self._broken, [one.task])
+            one.landed = land_alone(self._engine, one.task, one.candidate, check=check)
+            if one.landed.merge is not None:
+                self._has_landed(one, one.landed.merge)
             return
         left = batch
         for _ in range(ROUNDS + len(batch)):
@@ -174,7 +188,7 @@ class LandingQueue:
             self._at_once = max(self._at_once // 2, 1)
         if culprit is not None and is_final:
             link, proof = culprit
-            link.request.landed = _red(proof)
+            link.request.landed = together_red(proof)
         return [request for request in batch if request.landed is None]
 
     def _chain(self, batch: Sequence[_Request], tip: str) -> list[_Link]:
@@ -240,13 +254,18 @@ class LandingQueue:
     def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:
         """Move the target to the last link; whether it did."""
         merges = [(link.request.task, link.commit) for link in links]
+        red = self._broken([task for task, _ in merges], tip, links[-1].commit)
+        if red is not None:  # fewer at once, until it is clear by whom
+            if len(links) == 1:
+                links[0].request.landed = together_red(red)
+            return len(links) == 1
         moved = move_target(self._engine, target, tip=tip, merges=merges)
         if moved.moved_meanwhile:
             return False
         for link in links:
             task = link.request.task
             if moved.done:
-                self._has_landed(task)
+                self._has_landed(link.request, link.commit)
             link.request.landed = (
                 Landed(Verdict.MERGED, merge=link.commit)
                 if moved.done
@@ -255,9 +274,8 @@ class LandingQueue:
         return moved.done
 
 
-def _red(proof: Proof) -> Landed:
-    reason = f"proven alone, but not together with what landed since: {proof.reason}"
-    return Landed(Verdict.FAILED, reason=reason, proof=proof)
+def _seconds(request: _Request) -> float:
+    return sum(command.seconds for command in request.candidate.attempt.commands)
 
 
 def _keeps_moving(task: Task) -> Landed:

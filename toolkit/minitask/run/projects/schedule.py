@@ -23,6 +23,7 @@ from minitask.run.attempts.resume import latest_made
 from minitask.run.attempts.undertaking import UnservedError, Wishes
 from minitask.run.engine import Engine, Progress
 from minitask.run.known import look
+from minitask.run.landings.guards import Guards
 from minitask.run.landings.queue import LandingQueue
 from minitask.run.projects.askers import Askers
 from minitask.run.projects.cluster import Cluster
@@ -32,6 +33,8 @@ from minitask.run.turnstile import Cores
 from minitask.values import dataclass
 
 FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
+NAMED = 5
+"""How many tasks a message names."""
 AHEAD = 2
 """How many times as many tasks as can be asked about at once are begun: no executor waits for a validation."""
 
@@ -50,6 +53,16 @@ class Plan:
     clashes: Mapping[str, tuple[str, ...]]
     urgency: Mapping[str, int]
     refused: Mapping[str, RefusedError]
+
+    def follows(self, name: str, other: str) -> bool:
+        """Return True if a task takes up another's work, be it through others, or uses the same files."""
+        left, seen = [name], {name}
+        while left:
+            at = left.pop()
+            before = (*self.needs.get(at, ()), *self.after.get(at, ()))
+            left += [each for each in before if each not in seen]
+            seen.update(before)
+        return other in seen or other in self.clashes.get(name, ())
 
 
 class Schedule:
@@ -72,7 +85,8 @@ class Schedule:
         known = look(engine, engine.tip(place.target), [task.name for task in plan.tasks])
         self._askers = askers
         self._cores = Cores(jobs)
-        self._queue = LandingQueue(engine, cores=self._cores)
+        self._guards = Guards(engine, follows=plan.follows, repeats=jobs == 1)
+        self._queue = LandingQueue(engine, cores=self._cores, guards=self._guards)
         self._wishes = replace(wishes, lander=self._queue, known=known)
         self._cluster = cluster
         self._width = AHEAD * (cluster.width if cluster else askers.width) + jobs
@@ -113,11 +127,20 @@ class Schedule:
                 interrupted = error
                 self._stop("it was interrupted")
         http.SHARED.resume()
+        self._say_left_out()
         if self._broken is not None:
             raise self._broken
         if interrupted is not None:
             raise interrupted
         return tuple(self._results[task.name] for task in self._plan.tasks)
+
+    def _say_left_out(self) -> None:
+        """Name the tasks whose commands were not run again on what landed after them."""
+        names = self._guards.left_out
+        if names:
+            some = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+            text = f"not validated again on what landed later: {some}"
+            self._engine.emit(Progress("", "merge", text))
 
     def _stop(self, why: str) -> None:
         self._stopped_by = self._stopped_by or why

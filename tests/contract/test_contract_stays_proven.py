@@ -1,0 +1,36 @@
+"""What landed earlier in a run stays proven by what lands later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from world import World
+
+
+def verdicts(world: World, *options: str) -> dict[str, str]:
+    outcome = world.minitask("run", "p", "--json", *options)
+    return {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
+
+
+@pytest.mark.parametrize(
+    ("front", "second"), [({}, "failed"), ({"depends_on": ["01-x"]}, "merged")]
+)
+def test_a_task_that_breaks_what_landed_before_does_not_land_unless_it_builds_on_that(
+    world: World, front: dict[str, Any], second: str
+) -> None:
+    world.task("p/01-x", whole={"x.txt": "x\n"}, validation="test -e x.txt\ntest ! -e y.txt")
+    world.task("p/02-y", whole={"y.txt": "y\n"}, validation="test -e y.txt", front=front)
+    assert verdicts(world, "--jobs", "1") == {"p/01-x": "merged", "p/02-y": second}
+    assert world.has("y.txt") == (second == "merged")
+
+
+def test_what_is_not_validated_again_is_named(world: World) -> None:
+    slow = "sleep 0.3"
+    world.task("p/01-x", whole={"x.txt": "x\n"}, validation=f"test -e x.txt\n{slow}")
+    world.task("p/02-y", whole={"y.txt": "y\n"}, validation=f"test -e y.txt\n{slow}")
+    world.task("p/03-z", whole={"z.txt": "z\n"}, validation="test -e z.txt")
+    outcome = world.minitask("run", "p", "--jobs", "1")
+    assert outcome.code == 0, outcome.text
+    assert "not validated again on what landed later: p/0" in outcome.stderr
