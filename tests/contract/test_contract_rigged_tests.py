@@ -145,10 +145,16 @@ def test_tests_that_go_because_the_spec_says_so_land(world: World) -> None:
 
 
 def test_tests_that_pass_without_the_change_keep_the_task_at_ready(world: World) -> None:
-    change = {"calc.py": WRONG + "# done\n", "tests/test_new.py": NEW}
+    change = {"calc.py": WRONG + "DONE = True\n", "tests/test_new.py": NEW}
     result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new")
     assert result["verdict"] == "ready", result["reason"]
     assert "its tests pass without its change of calc.py" in result["reason"]
+
+
+def test_new_tests_beside_settings_and_moved_code_land(world: World) -> None:
+    change = {"sums.py": WRONG, "setup.cfg": "[metadata]\n", "tests/test_new.py": NEW}
+    result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new", reads=["calc.py"])
+    assert result["verdict"] == "merged", result["reason"]
 
 
 def test_an_expected_value_that_is_changed_to_fit_keeps_the_task_at_ready(world: World) -> None:

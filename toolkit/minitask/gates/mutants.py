@@ -22,7 +22,7 @@ _DOCUMENTS = frozenset(
     {".adoc", ".asciidoc", ".csv", ".log", ".markdown", ".md", ".mdx", ".org", ".rst", ".tex"}
     | {".tsv", ".txt", ".svg", ".lock", ".snap", ""}
 )
-_DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
+_DATA = frozenset({".cfg", ".conf", ".env", ".ini", ".json", ".toml", ".yaml", ".yml"})
 _COMMENT = lazy_pattern(r"^\s*(?:#(?!\w)|//|--\s|/?\*|<!--|;|%|\"\"\"|''')")
 _WORD = lazy_pattern(r"\w")
 _PROLOGUE = lazy_pattern(
@@ -66,6 +66,11 @@ def find_mutants(
 def is_graded(path: str) -> bool:
     """Return True for a file whose new lines get faults."""
     return PurePosixPath(path).suffix.lower() not in _DOCUMENTS and not is_test_path(path)
+
+
+def is_code(path: str) -> bool:
+    """Return True for a file that gets faults and is neither data nor settings."""
+    return is_graded(path) and PurePosixPath(path).suffix.lower() not in _DATA
 
 
 def new_lines(text: str, known: Collection[str]) -> frozenset[int]:

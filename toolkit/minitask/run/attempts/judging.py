@@ -128,7 +128,8 @@ def _through_gates(
         rulings[name] = GATES[name](engine, case)
         if not rulings[name].passed:
             return _ruled(draft, rulings[name])
-    proven = replace(draft, ruling=rulings[VALIDATE], verdict=Verdict.READY)
+    ruling = rulings[VALIDATE]
+    proven = replace(draft, ruling=ruling, verdict=Verdict.READY, doubts=(), grade=None)
     watched = _watch_tests(engine, proven, case)
     asked = stricter_grade(engine.settings.grade, task.spec.options.grade)
     if not watched.verdict.is_good or asked == OFF or not task.spec.commands:

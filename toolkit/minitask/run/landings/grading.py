@@ -10,7 +10,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from minitask.errors import MinitaskError
@@ -88,18 +88,20 @@ def shortfall(engine: Engine, task: Task, found: Grade | None) -> str:
 
 def plant(engine: Engine, graded: Graded) -> tuple[Mutant, ...]:
     """Return the faults to plant in the new lines of a candidate."""
-    base, objects = graded.task.base, engine.objects
+    objects = engine.objects
     paths = [file.path for file in graded.files if file.status != "D" and is_graded(file.path)]
     if not paths:
         return ()
     texts = {path: objects.file(graded.commit, path) for path in paths}
-    told = [*(file.path for file in graded.files), *(ref.path for ref in graded.task.spec.files)]
-    known = frozenset(
-        line.strip()
-        for path in dict.fromkeys(told)
-        for line in (objects.file(base, path) or "").split("\n")
-    )
+    known = base_lines(engine, graded.task, graded.files)
     return find_mutants({path: text for path, text in texts.items() if text is not None}, known)
+
+
+def base_lines(engine: Engine, task: Task, files: Iterable[FileRecord]) -> frozenset[str]:
+    """Return the lines, stripped, of the base's files that a change touches or its spec lists."""
+    paths = [*(file.path for file in files), *(ref.path for ref in task.spec.files)]
+    texts = (engine.objects.file(task.base, path) or "" for path in dict.fromkeys(paths))
+    return frozenset(line.strip() for text in texts for line in text.split("\n"))
 
 
 def _budget(graded: Graded, asked: str | int) -> float:

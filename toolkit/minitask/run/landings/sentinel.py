@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from minitask.gates.mutants import is_code, new_lines
 from minitask.gates.sentinel import (
     Findings,
     allows_losses,
@@ -24,6 +25,7 @@ from minitask.repo.commits import FileWrite, NewCommit, write_commit
 from minitask.repo.objects import FILE_MODES, TREE
 from minitask.run.engine import Engine
 from minitask.run.landings.building import draft
+from minitask.run.landings.grading import base_lines
 from minitask.run.landings.proof import Proof, run_without_keeping
 from minitask.run.tasks import Task
 from minitask.spec.model import Command
@@ -106,6 +108,7 @@ def _with_failing_tests(engine: Engine, watched: Watched) -> Findings:
 def _with_base_sources(engine: Engine, watched: Watched) -> Findings:
     """Run the candidate's tests on the base's sources: they must fail, or they do not test the change."""
     tests, sources = _sides(watched.files)
+    sources = _with_new_code(engine, watched, sources)
     if not tests or not sources or watched.task.spec.options.proof == "none":
         return Findings()
     writes = [_write_of(engine, watched.commit, file.path) for file in tests]
@@ -144,6 +147,19 @@ def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileReco
     if not any(may_hold_tests(file.path) for file in tests):
         tests = []
     return tests, [file for file in told if not is_test_path(file.path)]
+
+
+def _with_new_code(
+    engine: Engine, watched: Watched, files: Sequence[FileRecord]
+) -> list[FileRecord]:
+    """The files with code that the base's files do not have: what only moved, and settings, no test need tell."""
+    code = [file for file in files if is_code(file.path)]
+    known = base_lines(engine, watched.task, watched.files)
+    return [
+        file
+        for file in code
+        if new_lines(engine.objects.file(watched.commit, file.path) or "", known)
+    ]
 
 
 def _paths(engine: Engine, commit: str) -> Iterator[str]:
