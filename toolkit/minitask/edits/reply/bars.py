@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _BAR = lazy_pattern(r" {0,3}(`{3,}|~{3,})[ \t]*(.*?)[ \t\r]*")
 
@@ -23,6 +28,18 @@ class Bar:
     def covers(self, other: Bar) -> bool:
         """Return whether the other line is of the same kind, and long enough to matter inside of this one's fence."""
         return other.mark == self.mark and other.size >= self.size
+
+
+def is_balanced(lines: Iterable[str]) -> bool:
+    """Return whether every fence that opens in some lines is closed there."""
+    bar: Bar | None = None
+    for line in lines:
+        found = bar_of(line)
+        if bar is None:
+            bar = found
+        elif bar.is_closed_by(found):
+            bar = None
+    return bar is None
 
 
 def bar_of(line: str) -> Bar | None:

@@ -11,19 +11,25 @@ from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from minitask.edits.reply.request import Request
 
 _HUNK = lazy_pattern(r"@@ -\d{1,9}(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})? @@.*")
 _BARE_HUNK = lazy_pattern(r"@@(?:[ .]*@@.*|[ .]*)")
+_PATCH_LINE = lazy_pattern(r"\*\*\* (?:Begin|End) Patch|\*\*\* (?:Add|Update|Delete) File: .*")
 _FILES = (".diff", ".patch")
 _NOWHERE = "/dev/null"
 
 
+def holds_diffs(path: str) -> bool:
+    """Return whether a file's own text is a diff."""
+    return path.endswith(_FILES)
+
+
 def is_diff(content: str, *, path: str = "") -> bool:
     """Return whether a text is a unified diff, rather than the content of the file `path`."""
-    if path.endswith(_FILES):
+    if holds_diffs(path):
         return False
     lines = [line for line in content.split("\n") if line.strip()]
     if not lines:
@@ -34,6 +40,27 @@ def is_diff(content: str, *, path: str = "") -> bool:
         return True
     hunk = _HUNK.fullmatch(lines[0]) or _BARE_HUNK.fullmatch(lines[0])
     return bool(hunk) and all(line[0] in " +-@\\" for line in lines)
+
+
+def is_headless(content: str, base: str) -> bool:
+    """Return whether a text is a hunk that lost its head: its marked lines are the file's, without their marks."""
+    lines = [line for line in content.split("\n") if line.strip()]
+    have = set(base.split("\n"))
+    if not all(line[0] in " +-" for line in lines) or not any(line[0] in "+-" for line in lines):
+        return False
+    old = [line for line in lines if line[0] != "+"]
+    return all(line[1:] in have for line in old) and not all(line in have for line in old)
+
+
+def find_diff_line(lines: Iterable[str], request: Request) -> str | None:
+    """Return the first line that belongs to a diff or a patch, and so to no file."""
+    for line in lines:
+        text = line.rstrip()
+        if _HUNK.fullmatch(text) or _PATCH_LINE.fullmatch(text):
+            return text
+        if text.startswith(("--- ", "+++ ")) and resolve(text[4:].split("\t")[0], request):
+            return text
+    return None
 
 
 def read_diff(content: str, request: Request, *, path: str | None, line: int) -> list[Edit]:

@@ -17,12 +17,11 @@ from minitask.edits.reply.request import SOURCE
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
+from minitask.spec.model import Fence
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from minitask.spec.model import Fence
 
 _END = "END-OF-REPLY"
 _LONGER = "write a longer fence (````) around a file that holds fences"
@@ -32,7 +31,7 @@ _TICKED_PATH = lazy_pattern(
 """A path in backticks in an info string, where CommonMark allows none."""
 _WRAPPERS = frozenset({"", "markdown", "md", "text", "txt", "plaintext", "reply", "answer"})
 
-IsNamed = Callable[["Fence"], bool]
+IsNamed = Callable[[Fence], bool]
 """Whether a fence says which file it is for, or is an edit by its form."""
 
 
@@ -168,10 +167,15 @@ def _unwrapped(fence: Fence, is_named: IsNamed) -> tuple[Fence, ...]:
     """The fences inside of one that only wraps them; else the fence itself."""
     if is_named(fence) or fence.info.lower() not in _WRAPPERS:
         return (fence,)
+    bars = (bar_of(line) for line in fence.content.split("\n"))
+    names = any(bar and bar.info and is_named(Fence(bar.info, "")) for bar in bars)
     try:
-        inner = _closed_fences(fence.content)
-    except EditError:
-        return (fence,)
+        inner = fences_of(fence.content, is_named=is_named)
+    except EditError as error:
+        if not names:
+            return (fence,)
+        error.where = f"{SOURCE}:{fence.line}"
+        raise
     if not any(is_named(each) for each in inner):
         return (fence,)
     return tuple(replace(each, line=each.line + fence.line) for each in inner)

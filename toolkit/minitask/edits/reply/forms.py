@@ -10,8 +10,8 @@ from minitask.edits.lines import is_blank, split_lines
 from minitask.edits.model import Edit, Operation, Source, Verb, WholeFile
 from minitask.edits.operations import parse_operation
 from minitask.edits.place import placed
-from minitask.edits.reply.bars import bar_of
-from minitask.edits.reply.diffs import is_diff, read_diff
+from minitask.edits.reply.bars import bar_of, is_balanced
+from minitask.edits.reply.diffs import is_diff, is_headless, read_diff
 from minitask.edits.reply.landing import check_whole
 from minitask.edits.reply.markers import find_markers, has_block_form, read_blocks
 from minitask.edits.reply.names import Name, forbidden, name_of, required, resolve
@@ -160,6 +160,11 @@ def _named(fence: Fence, name: Name, request: Request) -> Found:
             return Found(blocks_without_numbers(blocks, base, told=request.told))
         if is_diff(content, path=path) or _word(fence) in _DIFFS:
             return Found(tuple(read_diff(content, request, path=path, line=fence.line)))
+        if base is not None and is_headless(content, base):
+            raise EditError(
+                f"the fence of {path} holds marked lines, and no `@@` line",
+                hint="write a whole diff, or SEARCH/REPLACE blocks",
+            )
     if name.ranged:
         raise EditError(
             f"the fence of {path} names lines of it, which a whole file cannot replace",
@@ -167,7 +172,7 @@ def _named(fence: Fence, name: Name, request: Request) -> Found:
         )
     whole = WholeFile(path, _content(content, name, base, request), fence.line)
     check_whole(whole, request)
-    if name.weak and base is not None:
+    if name.weak:
         _check_likeness(whole, base)
     return Found((whole,), frozenset({path} if name.literal else ()))
 
@@ -197,7 +202,7 @@ def _without_inner_fence(content: str, path: str, base: str | None) -> str:
     """The content of a file that was put into two fences, one within the other."""
     lines = content.strip("\n").split("\n")
     opening = bar_of(lines[0])
-    if opening is None or len(lines) < 2 or (base or "").startswith(lines[0]):
+    if opening is None or len(lines) < 2 or (base or "").lstrip("\n").startswith(lines[0]):
         return content
     closed = opening.is_closed_by(bar_of(lines[-1]))
     inside = any(opening.is_closed_by(bar_of(line)) for line in lines[1:-1])
@@ -210,8 +215,15 @@ def _without_inner_fence(content: str, path: str, base: str | None) -> str:
     return "".join(f"{line}\n" for line in lines[1:-1])
 
 
-def _check_likeness(whole: WholeFile, base: str) -> None:
+def _check_likeness(whole: WholeFile, base: str | None) -> None:
     """Raise where a fence without a name can be a part of its file as well as all of it."""
+    if not is_balanced(whole.content.split("\n")):
+        raise EditError(
+            "a fence names no file, and holds one that is never closed",
+            hint=f"write path={whole.path} in its info string",
+        )
+    if base is None:
+        return
     old = [line.strip() for line in base.split("\n") if line.strip()]
     new = {line.strip() for line in whole.content.split("\n") if line.strip()}
     kept = sum(line in new for line in old)

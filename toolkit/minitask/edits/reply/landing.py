@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minitask.edits.lines import split_lines
-from minitask.edits.model import Change, Edit, WholeFile
+from minitask.edits.model import Change, Edit, Operation, WholeFile
+from minitask.edits.reply.diffs import find_diff_line, holds_diffs
 from minitask.edits.reply.markers import find_markers
 from minitask.edits.reply.numbers import find_copied
 from minitask.edits.reply.request import ListedFile, Request
@@ -95,6 +96,13 @@ def _check_text(path: str, content: str, base: str, request: Request, *, literal
             f"{path} would hold the marker `{marker[1][:60]}`",
             hint="write blocks as `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`, and none inside another",
         )
+    unknown = (line for _, line in fresh if line.strip() not in request.told)
+    diff = None if literal or holds_diffs(path) else find_diff_line(unknown, request)
+    if diff is not None:
+        raise EditError(
+            f"{path} would hold `{diff[:60]}`, a line of a diff",
+            hint="put a diff into a fence ```diff with `---` and `+++` lines, or write the file's own text",
+        )
     copied = find_copied(content, base, told=request.told) if base else None
     if copied is not None:
         raise EditError(
@@ -166,10 +174,10 @@ def _deletion(path: str) -> str:
     return f"write a fence ```edits with the line `delete {path}`"
 
 
-def merged_wholes(edits: Sequence[Edit]) -> tuple[Edit, ...]:
-    """Return the edits without a whole file that stands there twice with the same text."""
+def without_repeats(edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Return the edits, each once: what stands there twice is said twice, not to be done twice."""
     kept: list[Edit] = []
     for edit in edits:
-        if not (isinstance(edit, WholeFile) and edit in kept):
+        if isinstance(edit, Operation) or edit not in kept:
             kept.append(edit)
     return tuple(kept)

@@ -62,8 +62,8 @@ _TRAILING = ",;:"
 class Name:
     """The path that a fence is for; `literal` says that its content is the file's whatever it looks like.
 
-    `ranged`: lines stood behind the path. `comment`: the path is the first line of the content. `weak`: only the
-    sentence above names the file, so that the content may be a part of it.
+    `ranged`: lines stood behind the path. `comment`: the path is the first line of the content. `weak`: a
+    sentence or a comment names the file, so that the content may be a part of it.
     """
 
     path: str
@@ -85,7 +85,7 @@ def name_of(fence: Fence, request: Request) -> Name | None:
     comment = _from_comment(fence.content, request)
     if lead is not None:
         return lead
-    return Name(comment, comment=True) if comment else None
+    return Name(comment, comment=True, weak=True) if comment else None
 
 
 def required(written: str, request: Request) -> str:

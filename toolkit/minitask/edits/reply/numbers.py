@@ -25,6 +25,8 @@ _FORMS = tuple(
     for mark in (r"\t", r" ?[|│→:] ", r" ?[|│→:]", r"[.)] ", " ", "  ", r" ?[|│→:]\t")
 )
 """How a number is set apart from its line; the form counts under which most lines are the file's."""
+_PROMPT_FORMS = tuple(form for at, form in enumerate(_FORMS) if at != 3)
+"""Those of them that no list has."""
 _TABLE = lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→] ?)")
 _TAB = lazy_pattern(r"[ \t]*(\d{1,6})\t(.*)", re.DOTALL)
 _DATA = (".csv", ".tsv", ".txt", ".md", ".dat", ".tab", ".log")
@@ -51,6 +53,7 @@ def without_numbers(content: str, base: str | None, *, path: str, told: str = ""
     marked = _marked(lines, known, told)
     hits = _hits(marked, known)
     if not hits or not _is_copied(lines, marked, hits, known):
+        _check_all(lines, base, path, told)
         return content
     if not _counts_on(marked, known):
         raise _copied(path, marked[0].at + 1)
@@ -144,6 +147,20 @@ def _stripped(lines: Sequence[str], marked: Iterable[_Marked]) -> str:
         f"{rest[at]}{line[len(body(line)) :]}" if at in rest else line
         for at, line in enumerate(lines)
     )
+
+
+def _check_all(lines: Sequence[str], base: str, path: str, told: str) -> None:
+    """Raise where every line begins with its own number, and the file that it replaces has no such lines."""
+    filled = [(at, body(line)) for at, line in enumerate(lines) if line.strip()]
+    old = [body(line) for line in split_lines(base) if line.strip()]
+    if not filled or not old or any(_is_told(text, told) for _, text in filled):
+        return
+    for form in _PROMPT_FORMS:
+        found = [(at, form.match(text)) for at, text in filled]
+        if all(match and int(match["number"]) == at + 1 for at, match in found) and not any(
+            form.match(text) for text in old
+        ):
+            raise _copied(path, 1)
 
 
 def _check_new(lines: Sequence[str], path: str, told: str) -> None:

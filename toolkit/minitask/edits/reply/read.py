@@ -14,7 +14,7 @@ from minitask.edits.reply.landing import (
     check_characters,
     check_complete,
     check_result,
-    merged_wholes,
+    without_repeats,
 )
 from minitask.edits.reply.names import forbidden, name_of
 from minitask.edits.reply.patches import patch_of, read_patch
@@ -67,7 +67,7 @@ def parse_reply(reply: str, request: Request) -> Parsed:
     edits: list[Edit] = []
     unplaced: list[Fence] = []
     literal: set[str] = set()
-    for fence in fences:
+    for fence in dict.fromkeys(fences):  # a fence that stands there twice is said twice
         with placed(fence.line, source=SOURCE):
             found = edits_of(fence, request)
         if found is None:
@@ -80,7 +80,7 @@ def parse_reply(reply: str, request: Request) -> Parsed:
     if elected is not None:
         edits += elected
         unplaced = []
-    script = EditScript(tuple(with_base_ranges(edit, request) for edit in merged_wholes(edits)))
+    script = EditScript(tuple(with_base_ranges(edit, request) for edit in without_repeats(edits)))
     _check_listed(script, request)
     return Parsed(script, frozenset(literal), tuple(unplaced), _prose(answer, fences))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.grammar import paths_written
 from minitask.edits.model import WholeFile
+from minitask.edits.reply.bars import bar_of
 from minitask.edits.reply.names import mentions, resolve
 from minitask.edits.reply.request import SOURCE, Request
 from minitask.errors import EditError
@@ -91,12 +92,33 @@ def check_unplaced(fences: Sequence[Fence], script: EditScript, request: Request
     served = paths_written(script)
     missing = [f.path for f in request.written() if not f.optional and f.path not in served]
     known = set(_known_lines(script, request))
+    _check_not_cut(fences, script, request)
     for fence in fences:
         _check_fence(fence, missing, known, request)
 
 
+def _check_not_cut(fences: Sequence[Fence], script: EditScript, request: Request) -> None:
+    """Raise where a file loses fences that it had, and a fence without a name follows it."""
+    last = max((fence.line for fence in fences), default=0)
+    for edit in script.edits:
+        if isinstance(edit, WholeFile) and edit.line < last:
+            before, after = _bars(request.read(edit.path) or ""), _bars(edit.content)
+            if after < before:
+                raise EditError(
+                    f"{edit.path} seems to end at a fence inside its own text",
+                    hint="write a longer fence (````) around a file that holds fences",
+                    where=f"{SOURCE}:{edit.line}",
+                )
+
+
+def _bars(text: str) -> int:
+    return sum(bar_of(line) is not None for line in text.split("\n"))
+
+
 def _check_fence(fence: Fence, missing: Sequence[str], known: set[str], request: Request) -> None:
     where = f"{SOURCE}:{fence.line}"
+    if not fence.content.strip():
+        raise EditError("a fence is empty and names no file", hint="leave it out", where=where)
     if is_command(fence):
         changed = sorted(_changed_by(fence.content, request))
         if changed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from minitask.edits.reply.bars import Bar, bar_of
+from minitask.edits.reply.bars import bar_of, is_balanced
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 
@@ -87,7 +87,7 @@ def _without_blocks(text: str) -> str:
         else:
             bar, tag = bar_of(line), None
         at += 1
-    if bar is not None and tag is not None and _is_closed(lines[tag + 1 :]):
+    if bar is not None and tag is not None and is_balanced(lines[tag + 1 :]):
         _blanked_above(lines, tag)
     return "\n".join(lines)
 
@@ -131,14 +131,3 @@ def _blanked_above(lines: list[str], at: int) -> int:
     lines[:at] = [""] * at
     lines[at] = lines[at][found.end() :]
     return at
-
-
-def _is_closed(lines: Sequence[str]) -> bool:
-    bar: Bar | None = None
-    for line in lines:
-        found = bar_of(line)
-        if bar is None:
-            bar = found
-        elif bar.is_closed_by(found):
-            bar = None
-    return bar is None
