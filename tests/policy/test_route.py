@@ -60,6 +60,28 @@ def test_an_executor_asked_for_takes_the_model_of_its_tier() -> None:
     assert route(executor="near", model="other") == ("free", "near", "other")
 
 
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("small", ("free", "near", "small")),
+        ("`small`", ("free", "near", "small")),
+        ("middle", ("balanced", "far", "middle")),
+        ("free", ("free", "near", "small")),
+        ("Free", ("free", "near", "small")),
+        ("Claude 3.5 Haiku (or GPT-4o-mini)", ("balanced", "far", "middle")),
+        ("frontier", ("balanced", "far", "middle")),
+    ],
+)
+def test_the_headers_model_counts_where_it_is_configured(
+    said: str, wanted: tuple[str, str, str]
+) -> None:
+    assert route(replace(SPEC, model=said)) == wanted
+    assert route(replace(SPEC, model=said), scripted=True)[0] == "none"
+    assert route(replace(SPEC, model=said), tier="balanced") == ("balanced", "far", "middle")
+    own = replace(SPEC, model=said, options=Options(tier=Tier.FREE))
+    assert route(own) == ("free", "near", "small")
+
+
 def test_the_script_can_be_asked_for() -> None:
     assert route(scripted=True, executor="script")[0] == "none"
 

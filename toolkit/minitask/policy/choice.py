@@ -26,6 +26,7 @@ from minitask.policy.tokens import token_scale
 from minitask.policy.traits import Traits, traits_of
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
+from minitask.values import dataclass
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
 """How likely a first try passes, as long as the ledger has nothing to say."""
@@ -49,18 +50,41 @@ def choose(
     if script is not None:
         return script
     options = spec.options
-    wanted = demand.tier or (options.tier.value if options.tier else None)
+    asked = demand.tier or demand.executor or demand.model
+    named = Wish() if asked else header_wish(spec, settings)
+    tier = options.tier.value if options.tier else named.tier
+    wanted = demand.tier or tier
     executor = demand.executor or options.executor
-    model = demand.model or options.model
+    model = demand.model or options.model or named.model
     choice = _Choice(spec, settings, traits_of(spec), known)
     if executor:
         found = choice.named(executor, model, wanted)
     elif demand.tier or model:
         found = choice.pinned(wanted, model)
     else:
-        found = choice.climbed(options.tier.value if options.tier else None)
+        found = choice.climbed(tier)
     _check_cap(spec, settings, demand, found)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The tier or the model that a spec's header asks for."""
+
+    tier: str | None = None
+    model: str | None = None
+
+
+def header_wish(spec: Spec, settings: Settings) -> Wish:
+    """Return what `**Model**` of the header asks for, where it names a configured tier or model; else it is a note."""
+    options = spec.options
+    if options.tier or options.executor or options.model or not spec.model:
+        return Wish()
+    said = spec.model.strip().strip("`").strip()
+    if said.casefold() in settings.tiers:
+        return Wish(tier=said.casefold())
+    known = said in {entry.model for entry in settings.tiers.values()}
+    return Wish(model=said) if known else Wish()
 
 
 def next_rung(
@@ -148,9 +172,10 @@ class _Choice:
     def pinned(self, wanted: str | None, model: str | None) -> Route:
         """The route to a tier or a model that was asked for: no other is tried."""
         if wanted is None:
-            found = self.climbed(None)
-            tier = found.tier.value
-            entry = self._settings.tiers[tier]
+            tiers = self._settings.tiers
+            own = next((name for name, each in tiers.items() if each.model == model), None)
+            tier = own or self.climbed(None).tier.value
+            entry = tiers[tier]
             why = f"model {model} was asked for"
             return self.route(tier, why, to=TierSetting(entry.executor, model or entry.model))
         entry = self._entry(wanted)
@@ -323,13 +348,15 @@ def _beyond(
     """What of a spec's own wishes no tier up to the cap has: the field, what it asks for, the flag that may."""
     options = spec.options
     known = {settings.tiers[tier] for tier in allowed if tier in settings.tiers}
-    if options.tier and not demand.tier and route.tier.value not in allowed:
+    header = header_wish(spec, settings)
+    if (options.tier or header.tier) and not demand.tier and route.tier.value not in allowed:
         yield "tier", f"tier {route.tier.value}", f"--tier {route.tier.value}"
     by_spec = options.executor and not (demand.executor or demand.model)
     if by_spec and TierSetting(route.executor, route.model) not in known:
         yield "executor", f"{route.model} of {route.executor}", f"--executor {route.executor}"
-    if options.model and not demand.model and options.model not in {each.model for each in known}:
-        yield "model", f"model {options.model}", f"--model {options.model}"
+    model = options.model or (None if demand.tier or demand.executor else header.model)
+    if model and not demand.model and model not in {each.model for each in known}:
+        yield "model", f"model {model}", f"--model {model}"
 
 
 def _model_tier(tier: str) -> str:

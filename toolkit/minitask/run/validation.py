@@ -21,6 +21,7 @@ from minitask.run.tasks import PROJECTS
 from minitask.run.trees import CommitTree, WorkTree
 from minitask.spec.batches import check_batches, home_of
 from minitask.spec.checks import check_all, check_anchor
+from minitask.spec.limits import MAX_BYTES, MAX_FILES
 from minitask.spec.model import Diagnostic, Severity, Spec
 from minitask.spec.names import task_names
 from minitask.spec.tree import Tree
@@ -74,9 +75,19 @@ def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
             if not real.is_relative_to(root):
                 raise UsageError(f"{path} is outside {top}")
             name = real.relative_to(root).as_posix()
-            found[name] = real.read_bytes().decode("utf-8", "surrogateescape")
+            found[name] = _read_spec(real).decode("utf-8", "surrogateescape")
+            if len(found) > MAX_FILES:
+                raise UsageError(f"more than {MAX_FILES:,} spec files", hint="name fewer folders")
     sources = Sources(top, found, frozenset(whole))
     return replace(sources, whole=sources.whole | set(_completed(sources, root)))
+
+
+def _read_spec(path: Path) -> bytes:
+    """A file's first bytes, as many as show that it is too large; `UsageError` for a pipe or a device."""
+    if not path.is_file():
+        raise UsageError(f"{path} is no regular file", hint="name spec files or folders")
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
 
 
 def _completed(sources: Sources, root: Path) -> Iterator[str]:

@@ -22,6 +22,7 @@ from minitask.spec.headings import (
 )
 from minitask.spec.inline import one_line, strip_marks
 from minitask.spec.lengths import enforce_lengths
+from minitask.spec.limits import find_late_front_matter, find_unreadable
 from minitask.spec.markdown import (
     Document,
     fences,
@@ -41,11 +42,15 @@ _PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")
 
 def parse_file(text: str, *, path: str) -> SpecFile:
     """The specs of a Markdown file and what is wrong with it; `path` is only named in the result."""
+    unreadable = find_unreadable(text)
+    if unreadable is not None:
+        return SpecFile(path, (), (unreadable.at(path),))
     source = normalise(text)
     front = parse_front_matter(source)
     document = parse_document(_body(source, front.end))
     unclosed = unclosed_fences(document)
     problems = [*front.problems, *(_unclosed(line) for line in unclosed)]
+    problems += find_late_front_matter(document)
     specs = []
     diagnostics: list[Diagnostic] = []
     containers: dict[int, Header] = {}

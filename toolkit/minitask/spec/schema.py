@@ -103,14 +103,29 @@ def _unknown_keys(error: ValidationError, *, place: str, lines: Mapping[str, int
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     known = list(schema.get("properties", {}))
     problems = []
+    foreign = []
     given: dict[str, object] = error.instance if isinstance(error.instance, dict) else {}
     for key in given:
-        if key not in known:
-            near = difflib.get_close_matches(key.casefold(), known, n=1, cutoff=0.6)
-            hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
-            full = f"{place}/{key}" if place else key
-            problems.append(Problem(_line(full, lines), "E103", f"unknown key `{key}`", hint))
-    return problems
+        if key in known:
+            continue
+        line = _line(f"{place}/{key}" if place else key, lines)
+        near = difflib.get_close_matches(key.casefold(), known, n=1, cutoff=0.75)
+        if near:
+            hint = f"did you mean `{near[0]}`?"
+            problems.append(Problem(line, "E103", f"unknown key `{key}`", hint))
+        else:
+            foreign.append((line, key))
+    return [*problems, *_foreign_keys(foreign, known)]
+
+
+def _foreign_keys(found: list[tuple[int, str]], known: list[str]) -> list[Problem]:
+    """One problem for all keys that are no misspelling of a known one: they are another tool's."""
+    if not found:
+        return []
+    said = ", ".join(f"`{key}`" for _, key in found)
+    word = "key" if len(found) == 1 else "keys"
+    hint = f"known keys: {', '.join(known)}"
+    return [Problem(found[0][0], "E103", f"unknown {word} {said}", hint)]
 
 
 def _fault(error: ValidationError) -> str:
