@@ -166,9 +166,10 @@ def test_what_was_undone_can_be_merged_again(world: World) -> None:
     tip = world.tip()
     merged(world)
     assert_carried(world, tip=tip)
+    merge = world.tip()
     undone = world.minitask("undo", TASK, "--json").json["tasks"][0]
     assert not world.has("b.txt")
-    assert undone["commit"] == world.tip()
+    assert (undone["commit"], undone["undone"]) == (world.tip(), merge)
 
 
 @pytest.mark.parametrize("parent", ["merge", "candidate"])
@@ -196,3 +197,32 @@ def test_a_file_that_a_later_task_removed_makes_no_task_undone(world: World) -> 
         task["task"]: task["state"] for task in world.minitask("status", "--json").json["tasks"]
     }
     assert states[TASK] == "merged"
+
+
+def test_only_an_approval_on_record_lands_a_task_whose_review_is_required(world: World) -> None:
+    add_task(world, front={"review": "required"})
+    ready(world)
+    tip = world.tip()
+
+    def verdict(*command: str) -> str:
+        return str(world.minitask(*command, TASK, "--json").json["tasks"][0]["verdict"])
+
+    def approvals() -> int:
+        return sum(record["kind"] == "review" for record in world.records(TASK))
+
+    assert (verdict("merge"), verdict("run")) == ("ready", "ready")
+    world.write({"b.txt": "in the way\n"})
+    assert (verdict("review", "--approve"), approvals(), world.tip()) == ("ready", 0, tip)
+    (world.root / "b.txt").unlink()
+    assert (verdict("review", "--approve"), approvals()) == ("merged", 1)
+    assert world.minitask("undo", TASK).code == 0
+    assert verdict("merge") == "ready"
+    assert verdict("review", "--approve") == "merged"
+    assert world.show("b.txt") == "b\n"
+
+
+def test_a_file_that_makes_programs_run_lands_marked(world: World) -> None:
+    add_task(world, whole={".envrc": "export A=1\n"}, validation="test -f .envrc")
+    assert world.exec(TASK).json["verdict"] == "merged"
+    assert world.trailers("main")["Minitask-Runs"] == ".envrc"
+    assert ".envrc" in world.records(TASK)[0]["notes"][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.model import Change
-from minitask.gates.scope import check_paths, check_scope
+from minitask.gates.scope import check_paths, check_scope, starts_programs
 from minitask.repo.merging import TreeChange
 from minitask.spec.model import FileAction, FileRef, Spec
 
@@ -85,3 +85,21 @@ def test_paths_are_judged_before_anything_is_written() -> None:
     assert check_paths(SPEC, [Change("new.py", "x")]).passed
     assert not check_paths(SPEC, [Change("new.py", "x"), Change("b.py", "x")]).passed
     assert not check_paths(SPEC, [Change("mini-projects/p/01.md", "x")]).passed
+
+
+@pytest.mark.parametrize(
+    ("path", "starts"),
+    [
+        (".vscode/tasks.json", True),
+        ("web/.vscode/Tasks.json", True),
+        (".envrc", True),
+        (".devcontainer/Dockerfile", True),
+        ("web/package.json", True),
+        ("Makefile", True),
+        ("src/tasks.json", False),
+        ("docs/package.json.md", False),
+        ("envrc", False),
+    ],
+)
+def test_files_that_make_programs_run_are_known(path: str, *, starts: bool) -> None:
+    assert starts_programs(path) is starts

@@ -49,4 +49,5 @@ def _document(undone: Undone) -> dict[str, str | None]:
         "verdict": undone.verdict.value,
         "commit": undone.commit,
         "reason": undone.reason,
+        "undone": undone.undone or None,
     }

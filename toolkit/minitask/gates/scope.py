@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 
 from minitask.edits.model import Change
 from minitask.gates.candidate import Candidate
@@ -11,7 +12,7 @@ from minitask.gates.ruling import Ruling
 from minitask.repo.merging import TreeChange
 from minitask.repo.objects import FILE_MODES
 from minitask.spec.model import FileAction, Spec
-from minitask.spec.paths import is_protected
+from minitask.spec.paths import fold, is_protected
 
 ALLOWED = {
     FileAction.CREATE: "A",
@@ -20,6 +21,39 @@ ALLOWED = {
     FileAction.DELETE: "D",
 }
 WORDS = {"A": "creates", "M": "edits", "D": "deletes", "T": "changes the type of"}
+
+
+_STARTS = (
+    ".vscode/tasks.json",
+    ".vscode/launch.json",
+    ".vscode/settings.json",
+    ".idea/*",
+    ".devcontainer/*",
+    ".devcontainer.json",
+    ".envrc",
+    ".npmrc",
+    ".pnpmfile.cjs",
+    ".yarnrc*",
+    ".cargo/config*",
+    "package.json",
+    "makefile",
+    "gnumakefile",
+    "justfile",
+    "taskfile.y*ml",
+    "build.rs",
+    "setup.py",
+    "conftest.py",
+    "sitecustomize.py",
+    "usercustomize.py",
+    "*.pth",
+)
+"""Files by which editors, shells and package managers start programs, wherever they stand."""
+
+
+def starts_programs(path: str) -> bool:
+    """Return True if a change of the file makes some tool run a program."""
+    folded = fold(path)
+    return any(fnmatchcase(f"/{folded}", f"*/{pattern}") for pattern in _STARTS)
 
 
 def check_scope(

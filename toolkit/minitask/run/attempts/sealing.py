@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from minitask.gates.scope import starts_programs
 from minitask.gates.secrets import redacted
 from minitask.ledger.record import LANDING, Attempt, Record, Verdict
 from minitask.ledger.said import Said, said_file
@@ -139,6 +140,9 @@ def _record(draft: Draft, attempt: Attempt, *, candidate: str | None, merge: str
         notes.append("the spec was run as it stood in the checkout, not committed")
     if draft.task.spec.options.proof == "none":
         notes.append("proof waived: the validation was not run on the base")
+    starting = [file.path for file in draft.files if starts_programs(file.path)]
+    if starting:
+        notes.append(f"it changes files that make programs run: {', '.join(starting)}")
     return Record(
         task=draft.task.name,
         spec_path=draft.task.path,

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from minitask.edits.model import Change
 from minitask.errors import EditError
+from minitask.gates.scope import starts_programs
 from minitask.ledger.record import Attempt, FileRecord, Verdict, money
 from minitask.ledger.usage import Usage
 from minitask.repo import refs
@@ -17,6 +18,9 @@ from minitask.repo.merging import TreeChange
 from minitask.repo.objects import TREE, Objects
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
+
+RUNS = "Minitask-Runs"
+"""The trailer of a merge that changes files by which tools start programs: their paths."""
 
 
 def file_writes(changes: Sequence[Change], objects: Objects, base: str) -> tuple[FileWrite, ...]:
@@ -78,9 +82,12 @@ def merge_commit(
     """The merge of a proven candidate into the target's tip."""
     suffix = f".{round_}" if round_ else ""
     title = f"Merge {refs.branch(task.name).removeprefix('refs/heads/')}: {task.spec.title}"
+    changes = engine.database.diffs.changes(engine.objects.tree_of(tip), tree)
+    starting = [change.path for change in changes if starts_programs(change.path)]
+    told = f"{RUNS}: {', '.join(starting)}\n" if starting else ""
     return NewCommit(
         ref=refs.landing(task.name, attempt.n) + suffix,
-        message=message(task, attempt, title, verdict=Verdict.MERGED),
+        message=message(task, attempt, title, verdict=Verdict.MERGED) + told,
         author=engine.signature,
         committer=engine.signature,
         parents=(tip, candidate),

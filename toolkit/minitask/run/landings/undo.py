@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from minitask.errors import MachineError, UsageError
 from minitask.ledger.record import Verdict
-from minitask.repo import history, refs
+from minitask.repo import refs
 from minitask.repo.advance import Step, advance
 from minitask.repo.commits import NewCommit, write_commits
 from minitask.repo.merging import merge_tree
 from minitask.run.engine import Engine
 from minitask.run.landings.proof import prove_checks
 from minitask.run.records import task_at
+from minitask.run.reverts import latest_landing
 from minitask.run.tasks import Place
 from minitask.values import dataclass
 
@@ -19,19 +20,21 @@ from minitask.values import dataclass
 class Undone:
     """What came of it.
 
-    `merged`: the revert is on the target; `ready`: a checkout is in the way; else `failed` or `conflict`.
+    `merged`: the revert is on the target; `ready`: a checkout is in the way; else `failed` or `conflict`. `undone` is
+    the merge that the revert took back.
     """
 
     task: str
     verdict: Verdict
     commit: str | None = None
     reason: str = ""
+    undone: str = ""
 
 
 def undo_task(engine: Engine, name: str, place: Place) -> Undone:
     """Revert the merge that landed a task; `UsageError` where it has not landed."""
     tip = engine.tip(place.target)
-    landing = history.latest_landing(engine.repository.git, tip, task=name)
+    landing = latest_landing(engine, tip, name)
     if landing is None or landing.undone:
         target = place.target.removeprefix("refs/heads/")
         raise UsageError(
@@ -50,7 +53,7 @@ def undo_task(engine: Engine, name: str, place: Place) -> Undone:
         return Undone(name, Verdict.FAILED, reason=f"without it, {proof.reason}")
     moved = advance(engine.repository, Step(place.target, tip, commit))
     if moved.done:
-        return Undone(name, Verdict.MERGED, commit)
+        return Undone(name, Verdict.MERGED, commit, undone=landing.commit)
     return Undone(name, Verdict.READY, reason=moved.reason or "the target moved meanwhile")
 
 
