@@ -233,6 +233,16 @@ RIGHT = {
         PYTHON,
         PYTHON.replace("    return x + 3", "    # more\n    return x + 4"),
     ),
+    "a selector on one line": (
+        "a.css",
+        "a {\n top: 0;\n}\n#main {\n color: red;\n top: 0;\n left: 0;\n}\n",
+        "a {\n top: 0;\n}\n#main { color: red; top: 0; left: 0; }\n",
+    ),
+    "a list made shorter": (
+        "a.adoc",
+        "= Title\n\n* one thing\n* two things\n* three things\n* four things\n\nEnd of it.\nAnd more.\nAnd more yet.\n",
+        "= Title\n\n* one to four things\n\nEnd of it.\nAnd more.\nAnd more yet.\n",
+    ),
     "a component": (
         "A.vue",
         "<template>\n<p>a</p>\n</template>\n",

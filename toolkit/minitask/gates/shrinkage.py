@@ -252,12 +252,18 @@ def _kept(old: list[tuple[int, str]], new: list[tuple[int, str]]) -> list[tuple[
 
 def _is_remark(line: str, path: str) -> bool:
     """Return True if a line is nothing but a comment, or a note in brackets or after dots where there are none."""
-    if is_code(path) or not path.lower().endswith((".md", ".markdown", ".txt", ".rst")):
-        said = comment_text(line)
-        return said is not None and any(map(str.isalnum, said))
-    return line.startswith(("...", "…", "[...", "[…", "(...", "(…", "<!--")) or line.endswith(
-        ("...)", "…)", "...]", "…]")
-    )
+    if path.lower().endswith(_PROSE):
+        return line.startswith(_OPENS) or line.endswith(_CLOSES)
+    if path.lower().endswith(_STYLES) and not line.startswith(("/*", "//")):
+        return False  # `#main {` is a selector
+    said = comment_text(line)
+    return said is not None and any(map(str.isalnum, said))
+
+
+_PROSE = (".md", ".markdown", ".mdx", ".txt", ".rst", ".adoc", ".asciidoc", ".org", ".csv", ".tsv")
+_STYLES = (".css", ".scss", ".less", ".pcss", ".postcss")
+_OPENS = ("...", "…", "[...", "[…", "(...", "(…", "<!--")
+_CLOSES = ("...)", "…)", "...]", "…]")
 
 
 def _is_content(line: str, path: str) -> bool:
