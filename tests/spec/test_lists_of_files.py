@@ -125,3 +125,15 @@ def test_a_list_of_paths_with_another_name_is_named(body: str, name: str, line: 
 )  # fmt: skip
 def test_other_lists_are_left_alone(body: str) -> None:
     assert not [d for d in check_quality(spec_with(body)) if d.code == "W417"]
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [("## Task\n\n1. Do it.\n\n## Verify\n\n```bash\npytest -q\n```", [7]),
+     ("## Task\n\n1. Do it.\n\n## Tests\n\nRun them:\n\n```sh\npytest -q\n```", [7]),
+     ("## Task\n\n1. Do it.\n\n**Tests**: `pytest -q`", [7]),
+     ("## Task\n\n1. Do it.\n\n## Tests\n\nAdd one for `a()`.\n\n```python\ndef test_a(): ...\n```", []),
+     ("## Task\n\n1. Create the script:\n\n```bash\nls\n```", [])],
+)  # fmt: skip
+def test_commands_below_another_heading_are_said_not_to_run(body: str, lines: list[int]) -> None:
+    assert [d.line for d in check_quality(spec_with(body)) if d.code == "W415"] == lines

@@ -9,7 +9,7 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.paths import check_path, is_protected
 from minitask.spec.placeholders import find_loose_paths, find_placeholders
 from minitask.spec.rules import diagnose
-from minitask.spec.suggest import find_unread_lists
+from minitask.spec.suggest import find_unread_commands, find_unread_lists
 from minitask.spec.weakness import Strength, strength
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def check_quality(spec: Spec) -> tuple[Diagnostic, ...]:
         *_check_presence(spec),
         *_check_protected(spec),
         *_check_lists(spec),
+        *_check_commands(spec),
     )
 
 
@@ -214,6 +215,17 @@ def _check_lists(spec: Spec) -> Iterator[Diagnostic]:
             code="W417",
             message=f"`{unread.name}` lists paths, but is no field that the template knows",
             hint=f"read `{unread.name}` as Files to Edit? Then call it `**Files to Edit**:`",
+        )
+
+
+def _check_commands(spec: Spec) -> Iterator[Diagnostic]:
+    for unread in find_unread_commands(spec):
+        yield diagnose(
+            spec.path,
+            unread.line,
+            code="W415",
+            message=f"the commands below `{unread.name}` are not run",
+            hint="call it `## Validation` if they are to judge the result",
         )
 
 

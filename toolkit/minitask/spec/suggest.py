@@ -1,4 +1,4 @@
-"""Lists of paths below a name that is not the template's, such as `Scope (allowed files)`: named, never guessed at."""
+"""Paths and commands below a name that is not the template's (`Scope (allowed files)`, `Verify`): named, not guessed at."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from minitask.patterns import lazy_pattern
 from minitask.spec.filelists import bullets, is_table
 from minitask.spec.filerefs import looks_like_path, parse_refs
-from minitask.spec.inline import find_label
+from minitask.spec.inline import CODE, find_label
 from minitask.spec.markdown import Block, Document, blocks, normalise, parse_document
 from minitask.spec.model import FileAction
+from minitask.spec.programs import looks_like_command
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ _NAME = lazy_pattern(
     r"(?!.*\b(?:reference|read|context|not|never|forbidden|off[- ]limits|out[- ]of|unchanged)\b)"
     r".*\b(?:files?|paths?|scope|targets?|touch\w*|deliverables?|modif\w+|creat\w+|edit\w*|chang\w+|affected)\b",
     re.IGNORECASE | re.DOTALL,
+)
+_CHECKS = lazy_pattern(
+    r"\b(?:how to )?(?:verify|tests?|testing|test plan|checks?|validate)(?: it| commands?| steps?)?\b",
+    re.IGNORECASE,
 )
 
 
@@ -91,3 +96,35 @@ def _all_paths(items: list[str]) -> bool:
     """Whether every item begins with a path, beyond doubt: a code span or a word with a dot or a slash in it."""
     refs = [parse_refs(item, action=FileAction.WRITE, line=0).refs for item in items]
     return bool(refs) and all(found and looks_like_path(found[0].path.strip("`")) for found in refs)
+
+
+def find_unread_commands(spec: Spec) -> Iterator[UnreadList]:
+    """Return the headings and labels such as `Verify` and `Tests` below which commands stand that are not run."""
+    for section, text in (("context", spec.context), ("task", spec.task)):
+        if _CHECKS.search(text):
+            yield from (
+                UnreadList(name, spec.line_in(section, row)) for name, row in _named_checks(text)
+            )
+
+
+def _named_checks(text: str) -> Iterator[tuple[str, int]]:
+    document = parse_document(normalise(text))
+    name, row = "", 0
+    for block in blocks(document):
+        last = block.text.rsplit("\n", 1)[-1].strip()
+        label = find_label(last) if block.kind == "paragraph" else None
+        if block.kind == "heading" or label:
+            name = label[0] if label else last.rstrip(": ")
+            name, row = (name, block.end - 1) if _CHECKS.fullmatch(name) else ("", 0)
+        inline = label is not None and any(
+            looks_like_command(span[2].strip()) for span in CODE.finditer(label[1])
+        )
+        if name and (inline or _is_script(document, block)):
+            yield name, row
+            name = ""
+
+
+def _is_script(document: Document, block: Block) -> bool:
+    """Whether a block is a fence that is marked as the shell's."""
+    info = document.tokens[block.first].info.split() if block.kind == "fence" else []
+    return bool(info) and info[0].casefold() in {"bash", "sh", "shell", "console", "zsh"}
