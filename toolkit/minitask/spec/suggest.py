@@ -1,4 +1,4 @@
-"""Paths and commands below a name that is not the template's (`Scope (allowed files)`, `Verify`): named, not guessed at."""
+"""Paths and commands below a name that is not the template's, such as `Scope` or `Verify`: named, not guessed at."""
 
 from __future__ import annotations
 
