@@ -28,8 +28,9 @@ from minitask.policy.decide import (
 )
 from minitask.repo.repository import Repository, discover
 from minitask.run.parsing import parse_once
+from minitask.run.sources import read_sources
 from minitask.run.tasks import PROJECTS
-from minitask.run.validation import check_sources, read_sources
+from minitask.run.validation import check_sources
 
 
 @click.command("decide")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minitask.cli.edge import say
 from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.errors import MachineError, RefusedError, UsageError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from minitask.run.attempts.undertaking import Wishes
     from minitask.run.engine import Engine
     from minitask.run.finding import Found
-    from minitask.run.tasks import Task
+    from minitask.run.tasks import Place, Task
 
 
 @click.command("exec")
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     "--dry-run", is_flag=True, help="Say what would be sent to whom and run where; spend nothing."
 )
 @click.option("--again", is_flag=True, help="Run it though it has landed.")
+@click.option(
+    "--no-deps", is_flag=True, help="Run it though a task that it depends on has not landed."
+)
 @click.option("--worktree-spec", is_flag=True, help="Run the spec as it stands in the checkout.")
 @json_option
 @click.pass_context
@@ -41,6 +45,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     """
     from minitask.run.attempts.life import run_task
     from minitask.run.finding import find_tasks
+    from minitask.run.refusals import remember
 
     session = start(ctx)
     as_json = bool(options["as_json"])
@@ -57,9 +62,11 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
             result = _refused(spec, error)
         else:
             wishes = _wishes(options, session.settings.max_cost_usd)
+            waits = _held_back(engine, task, place, options)
             if options["dry_run"]:
-                return _dry_run(engine, task, wishes, as_json=as_json)
-            result = run_task(engine, task, wishes)
+                return _dry_run(engine, task, wishes, waits, as_json=as_json)
+            result = waits or run_task(engine, task, wishes)
+            remember(engine, [result])
     _print(result, as_json=as_json)
     return exit_code([result])
 
@@ -97,12 +104,36 @@ def _only(found: Found, spec: str) -> Task:
     return tasks[0]
 
 
+def _held_back(
+    engine: Engine, task: Task, place: Place, options: dict[str, object]
+) -> TaskResult | None:
+    """Why the task is not begun, if it is not; bad specs are raised, and remembered for `status`."""
+    if options["no_deps"]:
+        return None
+    from minitask.run.projects.readiness import hindrance
+    from minitask.run.refusals import remember_error
+
+    try:
+        return hindrance(engine, task, place, again=bool(options["again"]))
+    except UsageError as error:
+        remember_error(engine, task, error)
+        raise
+    except RefusedError as error:
+        return _stopped(task, error)
+
+
 def _refused(spec: str, error: RefusedError) -> TaskResult:
     from minitask.ledger.record import TaskResult, Verdict
 
     return TaskResult(
         task=spec, spec_path=spec, spec_blob=None, verdict=Verdict.REFUSED, reason=str(error)
     )
+
+
+def _stopped(task: Task, error: RefusedError) -> TaskResult:
+    from minitask.run.attempts.outcome import stopped
+
+    return stopped(task, error)
 
 
 def _print(result: TaskResult, *, as_json: bool) -> None:
@@ -116,15 +147,23 @@ def _print(result: TaskResult, *, as_json: bool) -> None:
     click.echo(render_result(result))
 
 
-def _dry_run(engine: Engine, task: Task, wishes: Wishes, *, as_json: bool) -> int:
+def _dry_run(
+    engine: Engine, task: Task, wishes: Wishes, waits: TaskResult | None, *, as_json: bool
+) -> int:
     from minitask.reports.dry_run import dry_run_document, render_dry_run
     from minitask.run.attempts.forecast import forecast
 
+    if waits is not None and waits.verdict == "refused":
+        _print(waits, as_json=as_json)
+        return exit_code([waits])
     try:
         said = forecast(engine, task, wishes)
     except (RefusedError, MachineError) as error:
-        _print(_refused(task.name, RefusedError(str(error))), as_json=as_json)
-        return error.exit_code
+        result = waits or _refused(task.name, RefusedError(str(error)))
+        _print(result, as_json=as_json)
+        return exit_code([waits]) if waits else error.exit_code
+    if waits is not None:
+        say(f"note: {task.name} would be skipped now: {waits.reason}")
     if as_json:
         print_json(dry_run_document(said))
     else:

@@ -25,6 +25,7 @@ from minitask.run.projects.cluster import SCHEME, Cluster
 from minitask.run.projects.outlook import Prospect, look_ahead
 from minitask.run.projects.project import run_project
 from minitask.run.projects.selection import Choice, select
+from minitask.run.refusals import remember
 from minitask.run.tasks import Place
 
 LOCAL = "local"
@@ -93,6 +94,7 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
             prospects = look_ahead(engine, found.tasks, place, again=bool(options["again"]))
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
         results = _run(engine, found, place, options, limit=limit)
+        remember(engine, results)
         seconds = engine.clock() - started
         batches = () if as_json else token_budgets(engine, found.tasks, results, place)
     from minitask.reports.results import RunSummary, render_run, run_document

@@ -19,6 +19,7 @@ from minitask.run.records import (
     task_at,
     with_merges,
 )
+from minitask.run.refusals import Refusal, find_refusal
 from minitask.run.state import standings
 from minitask.words import plain
 
@@ -66,6 +67,9 @@ def command(
         if made and all(each.is_call for each in made):
             return _show_calls(made, as_json=as_json)
         place = session.place(engine)
+        refusal = None if made else find_refusal(engine, task)
+        if refusal is not None:
+            return _show_refusal(task, refusal, as_json=as_json)
         record = (
             latest_record(engine, task) if number is None else attempt_record(engine, task, number)
         )
@@ -96,6 +100,16 @@ def _show_exchange(record: Record, said: Said, wanted: list[str], *, as_json: bo
         on_terminal = sys.stdout.isatty()
         lines = map(plain, text.split("\n")) if on_terminal else [text]
         click.echo("\n".join(lines))
+    return 0
+
+
+def _show_refusal(task: str, refusal: Refusal, *, as_json: bool) -> int:
+    """Why a task without any attempt was not begun."""
+    if as_json:
+        verdict = refusal.verdict.value
+        print_json({"task": task, "state": verdict, "reason": refusal.reason, "records": []})
+    else:
+        click.echo(f"{task}: {refusal.verdict.value}, not begun\n  {refusal.reason}")
     return 0
 
 

@@ -10,7 +10,8 @@ from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.repo.repository import Repository, discover
 from minitask.reports.diagnostics import FORMATS, render_diagnostics
-from minitask.run.validation import check_sources, read_sources
+from minitask.run.sources import read_sources
+from minitask.run.validation import check_sources
 from minitask.spec.model import Diagnostic
 
 
@@ -41,7 +42,10 @@ def command(
     as_json: bool,
     grades: bool,
 ) -> int:
-    """Check spec files (default: all below mini-projects/). Exits with 2 where there is an error.
+    """Check specs (default: all below mini-projects/). Exits with 2 where there is an error.
+
+    PATH is a spec file, a folder of them, a project's name or a task's. Each spec is checked against the others of its
+    project, and its edit script is tried; only what was named is reported on.
 
     \b
     Example:

@@ -22,11 +22,12 @@ def apply_script(
     for edit in script.edits:
         if isinstance(edit, SearchReplace | UnifiedDiff):
             with placed(edit.line, source=source):
-                _apply(tree, edit)
+                apply_edit(tree, edit)
     return tree.changes()
 
 
-def _apply(tree: Tree, edit: SearchReplace | UnifiedDiff) -> None:
+def apply_edit(tree: Tree, edit: SearchReplace | UnifiedDiff) -> None:
+    """Apply one search or diff to what a script has built; `EditError` where it does not fit."""
     if isinstance(edit, UnifiedDiff):
         from minitask.edits.patch import apply_diff
 

@@ -50,6 +50,27 @@ def carry(cited: LineRange, versions: Versions) -> LineRange:
     raise _drift(cited, versions)
 
 
+def spread(cited: LineRange, versions: Versions) -> LineRange | None:
+    """Return the present lines that came of cited ones, changed lines included; None where none are left."""
+    old_end = min(cited.end, len(versions.old))
+    start = _boundary(cited.start - 1, versions.hunks, at_end=False)
+    end = _boundary(old_end, versions.hunks, at_end=True)
+    return LineRange(start + 1, end) if start < end else None
+
+
+def _boundary(index: int, hunks: Sequence[Hunk], *, at_end: bool) -> int:
+    """Return where a place between lines is now; one inside a change moves to that change's edge."""
+    shift = 0
+    for hunk in hunks:
+        if hunk.old_end <= index and not (at_end and hunk.old_start == index):
+            shift += (hunk.new_end - hunk.new_start) - (hunk.old_end - hunk.old_start)
+        elif hunk.old_start < index:
+            return hunk.new_end if at_end else hunk.new_start
+        else:
+            break
+    return index + shift
+
+
 def _shift(cited: LineRange, versions: Versions) -> int | None:
     """How far the range moved as one block; None where a difference lies inside it."""
     start, end = cited.start - 1, cited.end
@@ -108,16 +129,14 @@ def _only_place(block: Sequence[str], lines: Sequence[str]) -> int | None:
 
 
 def _drift(cited: LineRange, versions: Versions) -> EditError:
+    now = spread(cited, versions)
+    left = f"what is left of them is in lines {now} now" if now else "nothing is left of them"
+    hint = f"{left}: cite the lines as they are now, and commit the spec again"
+    message = f"lines {cited} of {versions.path} are not what the spec cites"
     for hunk in versions.hunks:
         if hunk.old_start < cited.end and hunk.old_end >= cited.start:
             line = min(max(hunk.old_start + 1, cited.start), cited.end)
             what = "new lines stand after" if hunk.old_start == hunk.old_end else "changed or gone:"
             text = versions.old[line - 1].strip()
-            return EditError(
-                f"lines {cited} of {versions.path} are not what the spec cites: {what} line {line} (`{text}`)",
-                hint="cite the lines as they are now, and commit the spec again",
-            )
-    return EditError(
-        f"lines {cited} of {versions.path} are not what the spec cites",
-        hint="cite the lines as they are now, and commit the spec again",
-    )
+            return EditError(f"{message}: {what} line {line} (`{text}`)", hint=hint)
+    return EditError(message, hint=hint)

@@ -9,7 +9,6 @@ from minitask.errors import RefusedError, UsageError
 from minitask.repo.objects import FILE_MODES, TREE
 from minitask.run.committed import check_committed
 from minitask.run.engine import Engine
-from minitask.run.preflight import check_complete
 from minitask.run.tasks import PROJECTS, Loaded, Place, Task, checkout_bytes, load_file
 from minitask.spec.model import Severity, SpecFile
 from minitask.values import dataclass
@@ -31,7 +30,6 @@ def find_tasks(engine: Engine, words: Sequence[str], place: Place) -> Found:
         chosen, files = _named(engine, word, place)
         for task in chosen:
             _stop_on_errors(files[task.path].parsed)
-            check_complete(task)
             _add(tasks, task)
             try:
                 check_committed(engine, task.path, place)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
 
 from minitask.repo import history, refs
 from minitask.run.digests import Digest, digests
 from minitask.run.engine import Engine
+from minitask.run.refusals import find_refusal
 from minitask.run.reverts import as_it_stands
 from minitask.run.tasks import Place, Task
 from minitask.values import dataclass
@@ -47,7 +49,7 @@ def standings(engine: Engine, tasks: Sequence[Task], place: Place) -> tuple[Stan
     landed = history.landings(engine.repository.git, place.base)
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
     known = digests(engine, [task.name for task in tasks])
-    return tuple(
+    found = [
         _standing(
             task,
             known.get(task.name),
@@ -55,7 +57,18 @@ def standings(engine: Engine, tasks: Sequence[Task], place: Place) -> tuple[Stan
             heads,
         )
         for task in tasks
-    )
+    ]
+    return tuple(_with_refusal(engine, standing) for standing in found)
+
+
+def _with_refusal(engine: Engine, standing: Standing) -> Standing:
+    """The standing of a task that was not begun the last time, and why, while its spec is the same."""
+    if standing.state in (State.MERGED, State.READY):
+        return standing
+    refusal = find_refusal(engine, standing.task.name)
+    if refusal is None or refusal.spec_blob != standing.task.blob:
+        return standing
+    return replace(standing, state=State(refusal.verdict.value), reason=refusal.reason)
 
 
 def _standing(

@@ -46,6 +46,13 @@ class CommitTree:
             self._entries[path] = self._names(folder).get(name)
         return self._entries[path]
 
+    def text(self, path: str) -> str | None:
+        """A file's content; None where there is no such file."""
+        entry = self.entry(path)
+        if entry is None or entry.mode not in FILE_MODES:
+            return None
+        return self.objects.blob(entry.oid).decode("utf-8", "surrogateescape")
+
     def _names(self, folder: str) -> dict[str, Entry]:
         """The names in a folder; none where it is no folder."""
         if not folder:
@@ -76,6 +83,15 @@ class WorkTree:
             return None
         try:
             return count_lines((self.top / path).read_bytes())
+        except OSError:
+            return None
+
+    def text(self, path: str) -> str | None:
+        """A file's content; None where there is no such file."""
+        if self._look(path)[0] != "file":
+            return None
+        try:
+            return (self.top / path).read_bytes().decode("utf-8", "surrogateescape")
         except OSError:
             return None
 

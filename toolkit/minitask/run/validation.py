@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from minitask.edits.lint import check_script, is_free
-from minitask.errors import UsageError
+from minitask.edits.checker import check_specs
+from minitask.edits.lint import is_free
+from minitask.edits.universe import Universe
 from minitask.repo import history
 from minitask.repo.cache import Cache
 from minitask.repo.objects import Objects, blob_id, open_objects
 from minitask.repo.repository import Repository
-from minitask.run.finding import is_spec_name
+from minitask.run.grounds import CommitGround, WorkGround
 from minitask.run.parsing import parse_once
+from minitask.run.sources import Sources, spec_files
 from minitask.run.tasks import PROJECTS
 from minitask.run.trees import CommitTree, WorkTree
 from minitask.spec.batches import check_batches, home_of
-from minitask.spec.checks import check_all, check_anchor
-from minitask.spec.limits import MAX_BYTES, MAX_FILES
+from minitask.spec.checks import check_against_tree, check_anchor
 from minitask.spec.model import Diagnostic, Severity, Spec
 from minitask.spec.names import task_names
 from minitask.spec.tree import Tree
@@ -39,65 +40,6 @@ class Checked:
     def has_errors(self) -> bool:
         """Whether a task could not run."""
         return any(item.severity is Severity.ERROR for item in self.diagnostics)
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """The spec files to check: their paths below `top`, with their texts.
-
-    `whole` are the folders below `top` of which all specs are among them, with all folders in them.
-    """
-
-    top: Path
-    texts: Mapping[str, str]
-    whole: frozenset[str] = frozenset()
-
-    def has_whole(self, home: str) -> bool:
-        """Whether a project's every spec is here, be it a file or a folder."""
-        parents = (home, *map(str, PurePosixPath(home).parents))
-        return home in self.texts or not self.whole.isdisjoint(parents)
-
-
-def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
-    """The spec files that paths name, or all below `mini-projects`; `UsageError` where one is not there."""
-    found: dict[str, str] = {}
-    whole: set[str] = set()
-    root = top.resolve()
-    for place in [folder / word for word in words] or [top / PROJECTS]:
-        if not place.exists():
-            raise UsageError(
-                f"{place} does not exist", hint="name spec files or folders that hold them"
-            )
-        if place.is_dir() and place.resolve().is_relative_to(root):
-            whole.add(place.resolve().relative_to(root).as_posix())
-        for path in _spec_files(place.resolve()):
-            real = path.resolve() if path.is_symlink() else path
-            if not real.is_relative_to(root):
-                raise UsageError(f"{path} is outside {top}")
-            name = real.relative_to(root).as_posix()
-            found[name] = _read_spec(real).decode("utf-8", "surrogateescape")
-            if len(found) > MAX_FILES:
-                raise UsageError(f"more than {MAX_FILES:,} spec files", hint="name fewer folders")
-    sources = Sources(top, found, frozenset(whole))
-    return replace(sources, whole=sources.whole | set(_completed(sources, root)))
-
-
-def _read_spec(path: Path) -> bytes:
-    """A file's first bytes, as many as show that it is too large; `UsageError` for a pipe or a device."""
-    if not path.is_file():
-        raise UsageError(f"{path} is no regular file", hint="name spec files or folders")
-    with path.open("rb") as file:
-        return file.read(MAX_BYTES + 1)
-
-
-def _completed(sources: Sources, root: Path) -> Iterator[str]:
-    """The projects' folders that were not named, and of which every spec was."""
-    names = (name.split("/") for name in sources.texts)
-    projects = {parts[1] for parts in names if len(parts) > 2 and parts[0] == PROJECTS}
-    for home in (f"{PROJECTS}/{project}" for project in projects):
-        files = () if sources.has_whole(home) else _spec_files(root / home)
-        if files and all(path.relative_to(root).as_posix() in sources.texts for path in files):
-            yield home
 
 
 def check_sources(sources: Sources, repository: Repository | None) -> Checked:
@@ -130,19 +72,43 @@ class Surroundings:
         """HEAD's files."""
         return CommitTree(self.objects, self.head) if self.objects and self.head else None
 
-    def committed(self) -> set[str]:
+    def committed(self, texts: Mapping[str, str]) -> set[str]:
         """The spec files that are at HEAD just as they are in the checkout."""
         tree = self.tip()
         if tree is None:
             return set()
-        texts = self.sources.texts.items()
-        return {path for path, text in texts if _is_committed(tree, path, text)}
+        return {path for path, text in texts.items() if _is_committed(tree, path, text)}
 
-    def anchors(self, paths: Iterable[str]) -> dict[str, str]:
-        """The commit that brought each committed spec in."""
-        if self.repository is None or self.head is None:
-            return {}
-        return history.introduced_by_all(self.repository.git, self.head, tuple(paths))
+    def ground(self, specs: Sequence[Spec]) -> CommitGround | None:
+        """HEAD, with the anchors of the specs that are committed there."""
+        tree = self.tip()
+        if self.repository is None or self.objects is None or self.head is None or tree is None:
+            return None
+        paths = tuple({spec.path for spec in specs})
+        git = self.repository.git
+        introduced = partial(history.introduced_by_all, git, self.head, paths)
+        return CommitGround(git, self.objects, self.head, introduced, tree)
+
+    def anchor_tree(self, spec: Spec) -> CommitTree | None:
+        """The tree of the commit that brought a spec in."""
+        if self.repository is None or self.objects is None or self.head is None:
+            return None
+        commit = history.introduced_by(self.repository.git, self.head, spec.path)
+        return CommitTree(self.objects, commit) if commit else None
+
+    def landed(self, specs: Sequence[Spec]) -> list[Spec]:
+        """The specs that have landed as they are at HEAD."""
+        if self.repository is None or self.objects is None or self.head is None:
+            return []
+        landings = history.landings(self.repository.git, self.head)
+        done = []
+        for name, spec in zip(task_names(specs), specs, strict=True) if landings else ():
+            landing = landings.get(name)
+            entry = self.objects.entry(self.head, spec.path)
+            source = f"{spec.path}@{entry.oid}" if entry else ""
+            if landing and not landing.undone and landing.spec == source:
+                done.append(spec)
+        return done
 
 
 def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
@@ -151,13 +117,11 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
     found = [item for file in files for item in file.diagnostics]
     specs = [spec for file in files for spec in file.specs]
     worktree = WorkTree(sources.top)
-    committed = around.committed()
-    for group, tree, anchors in _groups(specs, around, worktree, committed):
-        judged = set(map(id, group))
-        beside = [spec for spec in specs if id(spec) not in judged]
-        found += check_all(group, tree=tree, known=beside, anchors=anchors)
+    committed = around.committed(sources.texts)
+    beside = Beside(sources, around, cache)
+    for group in by_project(specs):
+        found += _check_project(group, beside, worktree, committed)
     for spec in specs:
-        found += check_script(spec)
         named = spec.options.anchor
         commit = around.objects.commit(named) if around.objects and named else named
         found += check_anchor(spec, commit=commit)
@@ -168,7 +132,90 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
             project, is_there=partial(_is_file, here), is_free=is_free, found=found
         )
     ordered = sorted(set(found), key=lambda item: (item.path, item.line, item.code, item.message))
-    return Checked(tuple(ordered), len(specs)), worktree.seen()
+    return Checked(tuple(ordered), len(specs)), [*worktree.seen(), *beside.seen()]
+
+
+def by_project(specs: Sequence[Spec]) -> list[list[Spec]]:
+    """Return the specs in groups of one project's each."""
+    groups: dict[str, list[Spec]] = {}
+    for name, spec in zip(task_names(specs), specs, strict=True):
+        groups.setdefault(name.partition("/")[0], []).append(spec)
+    return list(groups.values())
+
+
+def _check_project(
+    judged: Sequence[Spec], beside: Beside, worktree: WorkTree, committed: set[str]
+) -> Iterator[Diagnostic]:
+    """What is wrong with specs of one project: those that are committed at HEAD, the others in the checkout."""
+    around = beside.around
+    tip = around.tip()
+    is_there = partial(_stands, tip if tip and committed else worktree)
+    near = beside.near(judged)
+    universe = Universe(judged, near, is_there)
+    if not universe.is_complete:
+        universe = universe.with_others(beside.far((*judged, *near)))
+    everyone = universe.specs
+    same = committed | around.committed(beside.texts)
+    landed = around.landed([spec for spec in everyone if spec.path in same])
+    done = set(map(id, landed))
+    old = [spec for spec in judged if spec.path in committed and tip is not None]
+    new = [spec for spec in judged if spec.path not in committed or tip is None]
+    for group, ground in (
+        (old, around.ground(everyone)),
+        (new, WorkGround(worktree, around.objects)),
+    ):
+        if group and ground is not None:
+            verdicts = check_specs(everyone, ground=ground, judged=group, landed=landed)
+            yield from (item for verdict in verdicts for item in verdict.diagnostics)
+    for spec in (spec for spec in old if id(spec) in done):
+        anchor = around.anchor_tree(spec)
+        yield from check_against_tree(spec, anchor) if anchor else ()
+
+
+@dataclass(slots=True)
+class Beside:
+    """The spec files beside those that are checked, as they stand in the checkout; parsed when they are needed."""
+
+    sources: Sources
+    around: Surroundings
+    cache: Cache | None
+    texts: dict[str, str] = field(default_factory=dict)
+    _read: dict[str, list[Spec]] = field(default_factory=dict)
+    _seen: WorkTree | None = None
+
+    def near(self, judged: Sequence[Spec]) -> list[Spec]:
+        """The other specs of the project that some specs are of."""
+        top = self.sources.top
+        projects = {name.partition("/")[0] for name in task_names(judged)}
+        homes = {home_of(spec) for spec in judged}
+        homes |= {f"{PROJECTS}/{project}{end}" for project in projects for end in ("", ".md")}
+        paths = {path for home in homes if home != "." for path in spec_files(top / home)}
+        return self._specs(paths, but=judged)
+
+    def far(self, known: Sequence[Spec]) -> list[Spec]:
+        """The specs of all other projects."""
+        return self._specs(spec_files(self.sources.top / PROJECTS), but=known)
+
+    def seen(self) -> list[Any]:
+        """What was read, so that a later look can tell a change."""
+        return self._tree().seen()
+
+    def _tree(self) -> WorkTree:
+        if self._seen is None:
+            self._seen = WorkTree(self.sources.top)
+        return self._seen
+
+    def _specs(self, paths: Iterable[Path], *, but: Sequence[Spec]) -> list[Spec]:
+        known = {spec.path for spec in but}
+        names = {path.relative_to(self.sources.top).as_posix() for path in paths}
+        return [spec for name in sorted(names - known) for spec in self._file(name)]
+
+    def _file(self, name: str) -> list[Spec]:
+        if name not in self._read:
+            text = self.sources.texts.get(name) or self._tree().text(name) or ""
+            self.texts[name] = text
+            self._read[name] = list(parse_once(text, path=name, cache=self.cache).specs)
+        return self._read[name]
 
 
 def _whole_projects(specs: Sequence[Spec], sources: Sources) -> list[list[Spec]]:
@@ -177,6 +224,10 @@ def _whole_projects(specs: Sequence[Spec], sources: Sources) -> list[list[Spec]]
     for spec in specs:
         homes.setdefault(home_of(spec), []).append(spec)
     return [group for home, group in homes.items() if sources.has_whole(home)]
+
+
+def _stands(tree: Tree, path: str) -> bool:
+    return tree.kind(path) is not None
 
 
 def _is_file(tree: Tree, path: str) -> bool:
@@ -189,59 +240,6 @@ def _is_committed(tree: CommitTree, path: str, text: str) -> bool:
         return False
     content = text.encode("utf-8", "surrogateescape")
     return blob_id(content, like=entry.oid) == entry.oid
-
-
-def _groups(
-    specs: Sequence[Spec], around: Surroundings, worktree: WorkTree, committed: set[str]
-) -> list[tuple[list[Spec], Tree, dict[str, Tree]]]:
-    """Specs with the tree that each starts from: HEAD, the checkout, or its anchor where it has landed."""
-    if around.repository is None or around.objects is None or around.head is None or not committed:
-        return [(list(specs), worktree, {})]
-    objects, head = around.objects, around.head
-    commits = around.anchors(committed)
-    trees = {commit: CommitTree(objects, commit) for commit in set(commits.values())}
-    anchors: dict[str, Tree] = {path: trees[commit] for path, commit in commits.items()}
-    landed = _landed(specs, around)
-    has_landed = set(map(id, landed))
-    new = [spec for spec in specs if spec.path not in committed]
-    open_ = [spec for spec in specs if spec.path in committed and id(spec) not in has_landed]
-    groups: list[tuple[list[Spec], Tree, dict[str, Tree]]] = []
-    if new:
-        groups.append((new, worktree, {}))
-    if open_:
-        groups.append((open_, CommitTree(objects, head), anchors))
-    for commit, tree in trees.items():
-        done = [spec for spec in landed if commits.get(spec.path) == commit]
-        if done:
-            groups.append((done, tree, {}))
-    return groups
-
-
-def _landed(specs: Sequence[Spec], around: Surroundings) -> list[Spec]:
-    assert around.repository is not None  # noqa: S101
-    assert around.objects is not None  # noqa: S101
-    landings = history.landings(around.repository.git, around.head or "HEAD")
-    if not landings:
-        return []
-    done = []
-    for name, spec in zip(task_names(specs), specs, strict=True):
-        landing = landings.get(name)
-        entry = around.objects.entry(around.head or "HEAD", spec.path)
-        if landing and not landing.undone and entry and landing.spec == f"{spec.path}@{entry.oid}":
-            done.append(spec)
-    return done
-
-
-def _spec_files(place: Path) -> list[Path]:
-    if place.is_file():
-        return [place]
-    return sorted(
-        path
-        for path in place.rglob("*.md")
-        if path.is_file()
-        and is_spec_name(path.name)
-        and "base" not in path.relative_to(place).parts[:-1]
-    )
 
 
 def _key(sources: Sources, head: str | None) -> str:

@@ -17,7 +17,7 @@ from minitask.errors import UsageError
 from minitask.spec.chains import chain_lengths, predecessors
 from minitask.spec.graph import Graph
 from minitask.spec.implied import implied
-from minitask.spec.names import SPECS_FOLDER
+from minitask.spec.paths import SPECS_FOLDER
 from minitask.spec.project import files_by_path, shared_files
 from minitask.spec.rules import diagnose
 from minitask.values import dataclass

@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
+from minitask.spec.paths import SPECS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from minitask.spec.model import Spec
 
-SPECS_FOLDER = "mini-projects"
 MAX_COMPONENT = 80
 MAX_SLUG = 48
 

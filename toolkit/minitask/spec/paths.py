@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_COMPONENT_BYTES = 255
+SPECS_FOLDER = "mini-projects"
 REMEMBERED = 10_000
 """Paths whose verdict is kept: one command asks for that of each several times."""
 
@@ -111,7 +112,7 @@ def check_path(path: str) -> str:
 
 
 def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
-    """Whether no task may write the path: CI, hooks, agent or toolkit settings, or one of `extra`.
+    """Whether no task may write the path: CI, hooks, agent or toolkit settings, specs, or one of `extra`.
 
     A pattern is as in `fnmatch`, where `*` also matches `/`; one without a `/` is matched against
     the file's name at any depth, and one that names a folder covers all that is in it.
@@ -119,12 +120,27 @@ def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
     folded = fold(path)
     *folders, name = folded.split("/")
     return (
-        folded in _ROOT_FILES
+        is_spec_path(path)
+        or folded in _ROOT_FILES
         or any(folded.startswith(f"{folder}/") for folder in _ROOT_FOLDERS)
         or not _FOLDERS.isdisjoint(folders)
         or any(fnmatchcase(name, pattern) for pattern in _FILES)
         or any(_matches(folded, fold(pattern)) for pattern in extra)
     )
+
+
+def is_spec_path(path: str) -> bool:
+    """Return True for a spec below `mini-projects/`, and for any path that only folds into that folder.
+
+    A project's README and what lies in a folder `base` are no specs.
+    """
+    folder, _, rest = fold(path).partition("/")
+    if folder != SPECS_FOLDER or not rest:
+        return False
+    name = rest.rpartition("/")[2]
+    inside_base = "base" in path.split("/")[1:-1]
+    is_spec = name.endswith(".md") and not name.startswith("readme") and not inside_base
+    return is_spec or not path.startswith(f"{SPECS_FOLDER}/")
 
 
 @lru_cache(REMEMBERED)

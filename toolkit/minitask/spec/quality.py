@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.paths import check_path, is_protected
+from minitask.spec.paths import check_path, fold, is_protected, is_spec_path
 from minitask.spec.placeholders import find_loose_paths, find_placeholders
 from minitask.spec.rules import diagnose
 from minitask.spec.suggest import find_unread_commands, find_unread_lists
 from minitask.spec.weakness import Strength, strength
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from minitask.spec.model import Command, Diagnostic, Spec
 
@@ -39,15 +39,15 @@ _STEP = lazy_pattern(r"^\s*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3}
 _WORD = lazy_pattern(r"\w[\w'’.-]*")
 
 
-def check_quality(spec: Spec) -> tuple[Diagnostic, ...]:
-    """What would make the task fail more often, cost more or prove less."""
+def check_quality(spec: Spec, protected: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
+    """What would make the task fail more often, cost more or prove less; `protected` are the config's patterns."""
     return (
         *_check_validation(spec),
         *_check_steps(spec),
         *_check_size(spec),
         *_check_placeholders(spec),
         *_check_presence(spec),
-        *_check_protected(spec),
+        *_check_protected(spec, protected),
         *_check_lists(spec),
         *_check_commands(spec),
     )
@@ -189,17 +189,18 @@ def _check_presence(spec: Spec) -> Iterator[Diagnostic]:
         )
 
 
-def _check_protected(spec: Spec) -> Iterator[Diagnostic]:
+def _check_protected(spec: Spec, protected: Sequence[str]) -> Iterator[Diagnostic]:
     said: set[str] = set()
+    patterns = (*protected, *spec.options.protected)
     for ref in spec.writes():
-        guarded = ref.path == spec.path or is_protected(ref.path, spec.options.protected)
+        guarded = fold(ref.path) == fold(spec.path) or is_protected(ref.path, patterns)
         if guarded and ref.path not in said and not check_path(ref.path):
             said.add(ref.path)
             yield diagnose(
                 spec.path,
                 ref.line or spec.line_of("files"),
                 code="E410",
-                message=f"{ref.path} is protected: no task may write it",
+                message=f"{ref.path} is {'a spec' if is_spec_path(ref.path) else 'protected'}: no task may write it",
                 hint="make that change by hand and take the file off the list",
             )
 

@@ -17,3 +17,11 @@ class Tree(Protocol):
     def line_count(self, path: str) -> int | None:
         """How many lines a file has; `None` where that cannot be said, as for a binary file."""
         ...
+
+
+class Files(Tree, Protocol):
+    """A tree whose files can be read."""
+
+    def text(self, path: str) -> str | None:
+        """A file's content, decoded so that every byte survives; `None` where there is no such file."""
+        ...

@@ -14,7 +14,7 @@ from minitask.policy.purse import Purse
 from minitask.policy.route import Route
 from minitask.repo import refs
 from minitask.repo.merging import is_ancestor, tree_changes
-from minitask.run.attempts.anchors import Anchor
+from minitask.run.anchors import Anchor
 from minitask.run.attempts.draft import Draft
 from minitask.run.attempts.feedback import as_reply
 from minitask.run.attempts.lost import starts_from

@@ -12,7 +12,7 @@ from minitask.ledger.evidence import Grade
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.route import Route
-from minitask.run.attempts.anchors import Anchor
+from minitask.run.anchors import Anchor
 from minitask.run.engine import Engine
 from minitask.run.tasks import Task
 from minitask.values import dataclass

@@ -11,11 +11,11 @@ from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW
 from minitask.policy.choice import filled
 from minitask.policy.route import SCRIPT, Route
 from minitask.run import preflight
-from minitask.run.attempts.anchors import Anchor
-from minitask.run.attempts.judging import protected
+from minitask.run.anchors import Anchor
 from minitask.run.attempts.orders import make_order
 from minitask.run.attempts.outcome import landed_result
 from minitask.run.attempts.undertaking import Wishes
+from minitask.run.checking import check_alone
 from minitask.run.engine import Engine
 from minitask.run.numbers import task_refs
 from minitask.run.routes.exposure import find_exposure
@@ -46,8 +46,7 @@ class Forecast:
 def forecast(engine: Engine, task: Task, wishes: Wishes) -> Forecast:
     """Everything short of running a command or calling a model; raises what would refuse the task."""
     preflight.check_branch(task, engine.objects, task_refs(engine, task.name))
-    preflight.check_files(task, engine.objects, protected=protected(engine, task))
-    preflight.check_edits(task)
+    check_alone(engine, task)
     route = route_of(engine, task, wishes.demand)
     with suppress(ExecutorFailure):  # a server that does not answer is for the real run to report
         route = resolve_model(engine, route)

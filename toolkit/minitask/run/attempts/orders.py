@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from minitask.errors import RefusedError
+from minitask.errors import EditError, RefusedError
 from minitask.executors.model import Excerpt, Order
 from minitask.policy.reply_format import ReplyFormat, choose_format
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.tokens import estimate_tokens, token_scale
-from minitask.run.attempts.anchors import Anchor
+from minitask.run.anchors import Anchor
 from minitask.run.attempts.meter import TaskMeter
 from minitask.run.engine import Engine
 from minitask.run.routes.learning import evidence
 from minitask.run.tasks import Task
-from minitask.spec.model import FileAction, FileRef, Spec
+from minitask.spec.model import FileAction, FileRef, LineRange, Spec
 from minitask.spec.paths import check_path
 
 EXECUTOR_SECONDS = 600.0
@@ -157,8 +157,20 @@ def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerp
     lines = text.split("\n")
     found = []
     for cited in ref.ranges:
-        here = anchor.locate(ref.path, cited)
+        here = _shown(anchor, ref, cited, len(lines))
+        if here is None:
+            continue
         shown = "\n".join(lines[here.start - 1 : here.end]) + "\n"
         moved = is_only_moved(spec, ref, cited)
         found.append(Excerpt(ref.path, here.start, shown, ends_only=moved))
-    return found
+    return found or [Excerpt(ref.path, 1, text, whole=True)]
+
+
+def _shown(anchor: Anchor, ref: FileRef, cited: LineRange, count: int) -> LineRange | None:
+    """The lines to show for a cited range: reading claims nothing, so what changed is shown as it is now."""
+    try:
+        return anchor.locate(ref.path, cited)
+    except EditError:
+        if ref.action is not FileAction.READ:
+            raise
+    return anchor.nearest(ref.path, cited, count)

@@ -11,17 +11,17 @@ from minitask.executors.registry import WITH_BATCHES
 from minitask.policy.purse import Purse
 from minitask.policy.route import SCRIPT, Route
 from minitask.run import preflight
+from minitask.run.anchors import Anchor
 from minitask.run.attempts import paid
-from minitask.run.attempts.anchors import Anchor
 from minitask.run.attempts.calls import WorkCall
 from minitask.run.attempts.draft import Draft
-from minitask.run.attempts.judging import protected
 from minitask.run.attempts.lost import starts_from
 from minitask.run.attempts.meter import BATCH_SECONDS, TaskMeter, unnoted
 from minitask.run.attempts.orders import likely_output_tokens, make_order, metered
 from minitask.run.attempts.paid import Errand
 from minitask.run.attempts.people import last_word
 from minitask.run.attempts.undertaking import Prepared, TaskState, Wishes
+from minitask.run.checking import check_alone
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings.proof import check_fails_before
 from minitask.run.numbers import next_number, task_refs
@@ -157,9 +157,8 @@ def has_batches(engine: Engine, route: Route) -> bool:
 
 def _check(engine: Engine, task: Task, wishes: Wishes) -> dict[str, str]:
     """Everything that can refuse the task before a command is run or a cent spent; gives the task's refs."""
-    preflight.check_files(task, engine.objects, protected=protected(engine, task))
+    check_alone(engine, task)
     preflight.check_filters(task, engine.repository, engine.objects)
-    preflight.check_edits(task)
     known = wishes.known
     heads = known.refs_of(task.name) if known else task_refs(engine, task.name)
     preflight.check_branch(task, engine.objects, heads)

@@ -30,8 +30,9 @@ from minitask.run.attempts.consulting import (
 from minitask.run.attempts.orders import shared_context
 from minitask.run.attempts.paid import Answered
 from minitask.run.engine import Engine
+from minitask.run.sources import Sources
 from minitask.run.tasks import PROJECTS, Place
-from minitask.run.validation import Sources, check_sources
+from minitask.run.validation import check_sources
 from minitask.spec.answer import DraftSpec, specs_of
 from minitask.spec.model import Diagnostic, Options, Severity, Tier
 from minitask.spec.names import slug

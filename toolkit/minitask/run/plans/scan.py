@@ -13,9 +13,10 @@ from minitask.repo import history
 from minitask.run.engine import Engine
 from minitask.run.parsing import parse_once
 from minitask.run.plans.scaffold import NextSpec, next_spec
+from minitask.run.sources import Sources, read_sources
 from minitask.run.tasks import PROJECTS, Place
 from minitask.run.trees import CommitTree
-from minitask.run.validation import Sources, check_sources, read_sources
+from minitask.run.validation import check_sources
 from minitask.spec.finding import Finding
 from minitask.spec.finding_list import cited_lines, render_findings
 from minitask.spec.findings import Report

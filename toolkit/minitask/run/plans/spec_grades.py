@@ -10,7 +10,7 @@ from minitask.edits.grammar import parse_script
 from minitask.errors import MinitaskError
 from minitask.executors.script import has_script
 from minitask.ledger.evidence import Grade
-from minitask.run.attempts.anchors import Anchor
+from minitask.run.anchors import Anchor
 from minitask.run.attempts.outcome import landed_result
 from minitask.run.engine import Engine
 from minitask.run.landings import building

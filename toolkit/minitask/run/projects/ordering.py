@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from minitask.errors import UsageError
+from minitask.run.checking import tasks_beside
 from minitask.run.engine import Engine
-from minitask.run.finding import spec_paths
-from minitask.run.tasks import Place, Task, load_file
+from minitask.run.tasks import Place, Task
 from minitask.spec.graph import Graph, order
 from minitask.spec.implied import Implied, implied
 from minitask.spec.project import check_project
@@ -17,7 +17,7 @@ ORDER_RULES = frozenset({"E208", "E209", "E211"})
 
 def check_order(engine: Engine, tasks: Sequence[Task], place: Place) -> None:
     """Raise `UsageError` for what would make the order a guess: unknown dependencies, cycles, one id twice."""
-    known = [task.spec for task in _siblings(engine, tasks, place)]
+    known = [task.spec for task in tasks_beside(engine, tasks, place)]
     for item in check_project([task.spec for task in tasks], known=known):
         if item.code in ORDER_RULES:
             where = f"{item.path}:{item.line}"
@@ -34,7 +34,7 @@ def dependencies(
     engine: Engine, tasks: Sequence[Task], place: Place
 ) -> Mapping[str, tuple[str, ...]]:
     """The names of the tasks that each depends on, those outside the run included."""
-    others = _siblings(engine, tasks, place)
+    others = tasks_beside(engine, tasks, place)
     graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
     return {
         task.name: tuple(graph.names[need] for need in sorted(graph.needs[at]))
@@ -49,11 +49,3 @@ def implications(engine: Engine, tasks: Sequence[Task], place: Place) -> Implied
         return engine.objects.entry(place.base, path) is not None
 
     return implied([task.spec for task in tasks], is_there=is_there)
-
-
-def _siblings(engine: Engine, tasks: Sequence[Task], place: Place) -> list[Task]:
-    """The tasks of the same folders that are not part of this run: a dependency may be one of them."""
-    mine = {task.path for task in tasks}
-    folders = {task.path.rpartition("/")[0] for task in tasks if task.spec.options.depends_on}
-    paths = {path for folder in folders for path in spec_paths(engine, place.base, folder)}
-    return [task for path in sorted(paths - mine) for task in load_file(engine, path, place).tasks]

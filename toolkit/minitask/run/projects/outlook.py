@@ -9,9 +9,10 @@ from decimal import Decimal
 from minitask.errors import MinitaskError
 from minitask.executors.model import ExecutorFailure
 from minitask.policy.route import SCRIPT, Route
-from minitask.run.attempts.anchors import Anchor
+from minitask.run.anchors import Anchor
 from minitask.run.attempts.orders import make_order, prompt_tokens
 from minitask.run.attempts.outcome import landed_result
+from minitask.run.checking import check_tasks, refusals
 from minitask.run.engine import Engine
 from minitask.run.projects.ordering import check_order, implications, ordered
 from minitask.run.routes.costs import tariff
@@ -48,14 +49,21 @@ def look_ahead(
     would refuse as a whole is a `UsageError`.
     """
     check_order(engine, tasks, place)
+    verdicts = check_tasks(engine, tasks, place, again=again)
+    wrong = {name: str(error) for name, error in refusals(tasks, verdicts).items()}
     tasks = ordered(tasks)
     links = implications(engine, tasks, place).links
     numbers = wave_numbers([task.spec for task in tasks], links)
     found = sorted(zip(numbers, range(len(tasks)), strict=True))
-    return tuple(_prospect(engine, tasks[at], wave, again=again) for wave, at in found)
+    return tuple(
+        _prospect(engine, tasks[at], wave, again=again, problem=wrong.get(tasks[at].name, ""))
+        for wave, at in found
+    )
 
 
-def _prospect(engine: Engine, task: Task, wave: int, *, again: bool) -> Prospect:
+def _prospect(engine: Engine, task: Task, wave: int, *, again: bool, problem: str = "") -> Prospect:
+    if problem:
+        return Prospect(task, wave, problem=problem)
     try:
         done = None if again else landed_result(engine, task)
         if done is not None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from minitask.ledger.record import TaskResult
 from minitask.run.attempts.undertaking import Wishes
+from minitask.run.checking import check_tasks, refusals, waits_for
 from minitask.run.engine import Engine
 from minitask.run.finding import Found
 from minitask.run.projects.askers import Askers
@@ -30,15 +31,17 @@ def run_project(
 
     At most `jobs` validations run at once, and never two tasks at once of which one writes what the other uses.
     """
-    plan = make_plan(engine, found, place)
+    plan = make_plan(engine, found, place, again=wishes.again)
     return Schedule(
         engine, plan, place, wishes=wishes, askers=askers, jobs=jobs, cluster=cluster
     ).run()
 
 
-def make_plan(engine: Engine, found: Found, place: Place) -> Plan:
+def make_plan(engine: Engine, found: Found, place: Place, *, again: bool = False) -> Plan:
     """The tasks in order, and what each waits for; `UsageError` where the specs leave that open."""
     check_order(engine, found.tasks, place)
+    verdicts = check_tasks(engine, found.tasks, place, again=again)
+    wrong = refusals(found.tasks, verdicts)
     tasks = ordered(found.tasks)
     names = tuple(task.name for task in tasks)
     said = implications(engine, tasks, place)
@@ -47,11 +50,22 @@ def make_plan(engine: Engine, found: Found, place: Place) -> Plan:
     return Plan(
         tasks,
         needs=dependencies(engine, found.tasks, place),
-        after=_named(names, ((link.after, link.before) for link in said.links)),
+        after=_joined(
+            _named(names, ((link.after, link.before) for link in said.links)),
+            waits_for(found.tasks, verdicts),
+        ),
         clashes=_named(names, (*pairs, *((other, one) for one, other in pairs))),
         urgency=dict(zip(names, lengths, strict=True)),
-        refused=found.refused,
+        refused={**wrong, **found.refused},
     )
+
+
+def _joined(
+    one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]
+) -> Mapping[str, tuple[str, ...]]:
+    return {
+        name: tuple(dict.fromkeys((*names, *other.get(name, ())))) for name, names in one.items()
+    }
 
 
 def _named(

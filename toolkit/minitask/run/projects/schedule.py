@@ -13,7 +13,7 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
-from minitask.errors import RefusedError
+from minitask.errors import MinitaskError
 from minitask.executors import http
 from minitask.ledger.record import TaskResult, Verdict
 from minitask.repo import process
@@ -52,7 +52,7 @@ class Plan:
     after: Mapping[str, tuple[str, ...]]
     clashes: Mapping[str, tuple[str, ...]]
     urgency: Mapping[str, int]
-    refused: Mapping[str, RefusedError]
+    refused: Mapping[str, MinitaskError]
 
     def follows(self, name: str, other: str) -> bool:
         """Return True if a task takes up another's work, be it through others, or uses the same files."""

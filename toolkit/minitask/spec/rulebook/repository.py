@@ -1,4 +1,4 @@
-"""E20x: what a spec says of files, against the repository."""
+"""2xx: what a spec says of files, against the repository."""
 
 from __future__ import annotations
 
@@ -96,5 +96,34 @@ REPOSITORY = (
         mend="Fetch the commit, correct its name, or leave `anchor` out.",
         bad="---\nanchor: 0000000\n---",
         good="---\nanchor: 4f2c9e1\n---",
+    ),
+    Rule(
+        code="E215",
+        title="cited lines are not what they were",
+        severity=_ERROR,
+        summary=(
+            "A range of a file to edit cites lines that changed since the spec was written, that an earlier "
+            "task of the project changes or takes away, or that are in a file which an earlier task creates."
+        ),
+        why="Line numbers are those of the spec's anchor; carried to other lines, they would edit the wrong ones.",
+        mend=(
+            "Cite the lines as they are now and commit the spec again, or search for the text in place of its "
+            "lines. The message says where the rest of the lines are."
+        ),
+        bad="01-base.md creates `base.py`\n02-tools.md edits `base.py` (lines 10-20)",
+        good="01-base.md creates `base.py`\n02-tools.md edits `base.py`, with a SEARCH/REPLACE block",
+    ),
+    Rule(
+        code="N216",
+        title="lines to read change before the task runs",
+        severity=Severity.NOTE,
+        summary=(
+            "A range of a file to read has changed since the spec was written, or an earlier task changes it "
+            "or creates the file."
+        ),
+        why="The executor is shown the lines as they are by then, which may not be those that the planner saw.",
+        mend="Read the whole file where that matters. It stops nothing.",
+        bad="01-base.md edits `app.py` (lines 10-20)\n02-tools.md reads `app.py` (lines 15-30)",
+        good="01-base.md edits `app.py` (lines 10-20)\n02-tools.md reads `app.py`",
     ),
 )

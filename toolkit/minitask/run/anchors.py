@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from minitask.edits.carry import Hunk, Versions, carry
+from minitask.edits.carry import Hunk, Versions, carry, spread
 from minitask.errors import EditError, RefusedError
 from minitask.repo.git import Git
 from minitask.repo.history import hunks, introduced_by
@@ -32,15 +32,31 @@ class Anchor:
 
     def locate(self, path: str, cited: LineRange) -> LineRange:
         """Where cited lines are in the base; `EditError` where one changed or is gone."""
-        if path not in self._versions:
-            self._versions[path] = self._load(path)
-        versions = self._versions[path]
+        versions = self._versions_of(path)
         return cited if versions is None else carry(cited, versions)
+
+    def nearest(self, path: str, cited: LineRange, count: int) -> LineRange | None:
+        """The lines that came of cited ones, changed or not; None where nothing is left of them.
+
+        A file that is not at the anchor has the numbers that the spec gives it, up to the `count` lines it has.
+        """
+        try:
+            versions = self._versions_of(path)
+        except EditError:
+            versions = None
+        if versions is not None:
+            return spread(cited, versions)
+        return LineRange(cited.start, min(cited.end, count)) if cited.start <= count else None
 
     @property
     def known(self) -> str | None:
         """The anchor's commit if it was needed."""
         return self._commit
+
+    def _versions_of(self, path: str) -> Versions | None:
+        if path not in self._versions:
+            self._versions[path] = self._load(path)
+        return self._versions[path]
 
     def _find(self) -> str:
         named = self.task.spec.options.anchor

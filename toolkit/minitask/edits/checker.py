@@ -1,0 +1,253 @@
+"""The one check of specs: `exec`, `run` and `plan` refuse what it calls an error, and `validate` reports the same.
+
+Each spec is judged against the tree that its task will start from: the base, with what those tasks make of it that come
+before. Their edit scripts are applied; of what a model writes only the paths are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from minitask.edits.citations import CitationError, Numbering, check_citations
+from minitask.edits.grammar import covers, parse_script
+from minitask.edits.lint import check_script
+from minitask.edits.model import EditScript
+from minitask.edits.overlay import Overlay
+from minitask.edits.schedule import Order, order_of
+from minitask.edits.trial import Trial, try_script
+from minitask.errors import EditError
+from minitask.spec.checks import check_against_tree
+from minitask.spec.model import Diagnostic, Severity, Spec, Tier
+from minitask.spec.project import check_project
+from minitask.spec.quality import check_quality
+from minitask.spec.rules import diagnose
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from minitask.edits.citations import Ground
+
+
+PRESENCE = frozenset({"E201", "E203", "E204"})
+"""Rules about whether a listed file is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is wrong with a spec, and the specs whose work it needs though it does not say so."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    waits_for: tuple[Spec, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What stops the task."""
+        return tuple(item for item in self.diagnostics if item.severity is Severity.ERROR)
+
+
+def check_specs(
+    specs: Sequence[Spec],
+    *,
+    ground: Ground,
+    judged: Collection[Spec] | None = None,
+    landed: Sequence[Spec] = (),
+    protected: Sequence[str] = (),
+) -> list[Verdict]:
+    """Return the verdict of each judged spec, in the order of `specs`.
+
+    `specs` are all there are: dependencies, and files that one task makes for another, are looked for among them.
+    Those of `landed` are done, so the ground has their work already.
+    """
+    chosen = [spec for spec in specs if judged is None or any(spec is each for each in judged)]
+    mine = {id(spec) for spec in chosen}
+    others = [spec for spec in specs if id(spec) not in mine]
+    between = check_project(chosen, known=others, landed=landed)
+    done = {id(spec) for spec in landed}
+    checker = Checker([spec for spec in specs if id(spec) not in done], ground)
+    verdicts = []
+    for spec in chosen:
+        own = [item for item in between if _is_of(item, spec, chosen)]
+        found = checker.judge(spec) if id(spec) not in done else Verdict(())
+        said = (*own, *found.diagnostics, *check_script(spec), *check_quality(spec, protected))
+        verdicts.append(Verdict(_once_each(said), found.waits_for))
+    return verdicts
+
+
+def check_one(spec: Spec, *, ground: Ground, protected: Sequence[str] = ()) -> Verdict:
+    """Return what is wrong with a spec on a base as it is, whatever other tasks are to do."""
+    found = Checker([spec], ground).judge(spec)
+    said = (*found.diagnostics, *check_script(spec), *check_quality(spec, protected))
+    return Verdict(_once_each(said))
+
+
+def _once_each(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics without repeats; of a protected file nothing else is said."""
+    lines = {item.line for item in found if item.code == "E410"}
+    kept = [item for item in found if item.code not in PRESENCE or item.line not in lines]
+    return tuple(dict.fromkeys(kept))
+
+
+def _is_of(item: Diagnostic, spec: Spec, specs: Sequence[Spec]) -> bool:
+    """Return True if a diagnostic is about this spec: by its file, and by its lines where that holds several."""
+    if item.path != spec.path:
+        return False
+    starts = sorted(each.line_of("title") for each in specs if each.path == spec.path)
+    owner = max((line for line in starts if line <= item.line), default=starts[0])
+    return owner == spec.line_of("title")
+
+
+@dataclass(slots=True)
+class Checker:
+    """Judges specs that are to be run, each on the tree that it will start from."""
+
+    specs: list[Spec]
+    ground: Ground
+    _order: Order | None = field(default=None)
+    _states: dict[tuple[int, ...], Overlay] = field(default_factory=dict)
+
+    def judge(self, spec: Spec) -> Verdict:
+        """Return what is wrong with a spec's files, its cited lines and its edit script."""
+        order = self._ordered()
+        place = next(at for at, each in enumerate(self.specs) if each is spec)
+        needed, earlier = order.needed(place), order.earlier(place)
+        found = self._judge_on(spec, needed)
+        if needed == earlier:
+            return found
+        later = self._judge_on(spec, earlier)
+        if found.errors and not later.errors:
+            return self._told_to_wait(spec, found, later, set(earlier) - set(needed))
+        if later.errors and not found.errors:
+            return Verdict((*found.diagnostics, *self._once_landed(later, earlier, needed)))
+        return found
+
+    def _ordered(self) -> Order:
+        if self._order is None:
+            self._order = order_of(
+                self.specs, is_there=lambda path: self.ground.files.kind(path) == "file"
+            )
+        return self._order
+
+    def _judge_on(self, spec: Spec, before: tuple[int, ...]) -> Verdict:
+        state = self._state(before)
+        files = check_against_tree(spec, state, anchor=self.ground.anchor_of(spec))
+        numbering = Numbering(spec, self.ground, state)
+        if any(item.severity is Severity.ERROR for item in files):
+            return Verdict(files)
+        cited = check_citations(spec, numbering, state)
+        if any(item.severity is Severity.ERROR for item in cited):
+            return Verdict((*files, *cited))
+        return Verdict((*files, *cited, *_check_trial(spec, numbering, state)))
+
+    def _state(self, places: tuple[int, ...]) -> Overlay:
+        """Return the tree after the specs at some places, one after another."""
+        if places not in self._states:
+            if not places:
+                self._states[places] = Overlay(self.ground.files)
+            else:
+                state = self._state(places[:-1]).copy()
+                _advance(state, self.specs[places[-1]], self.ground)
+                self._states[places] = state
+        return self._states[places]
+
+    def _told_to_wait(
+        self, spec: Spec, found: Verdict, later: Verdict, between: set[int]
+    ) -> Verdict:
+        """W307 in place of the errors that other tasks' work takes away."""
+        makers = [self.specs[place] for place in sorted(between)]
+        graph = self._ordered().graph
+        names = [graph.names[place].partition("/")[2] for place in sorted(between)]
+        first = found.errors[0]
+        warning = diagnose(
+            spec.path,
+            first.line,
+            code="W307",
+            message=f"this fits only once {', '.join(names)} has landed: {first.message}",
+            hint=f"add `depends_on: [{', '.join(names)}]`",
+        )
+        return Verdict((*later.diagnostics, warning), tuple(makers))
+
+    def _once_landed(
+        self, later: Verdict, earlier: tuple[int, ...], needed: tuple[int, ...]
+    ) -> Iterator[Diagnostic]:
+        """W308 for what no longer fits after tasks that a run does first, though it does not depend on them."""
+        graph = self._ordered().graph
+        between = [place for place in earlier if place not in needed]
+        names = ", ".join(graph.names[place].partition("/")[2] for place in between)
+        first = later.errors[0]
+        yield diagnose(
+            first.path,
+            first.line,
+            code="W308",
+            message=f"this no longer fits once {names} has landed, which a run does first: {first.message}",
+            hint=f"depend on {names} and write the spec for what comes of that, or take one of them out",
+        )
+
+
+def _advance(state: Overlay, spec: Spec, ground: Ground) -> None:
+    """Do a spec's work on a state: its edit script where that does it all, else what it says that it writes."""
+    script = _script(spec)
+    if not _is_free(spec, script):
+        state.assume(spec)
+        return
+    trial = _try(spec, script, Numbering(spec, ground, state), state)
+    if trial.problems:
+        state.assume(spec)
+        return
+    if trial.unknown:
+        state.assume(spec)
+    state.apply(trial.changes, spec)
+
+
+def _script(spec: Spec) -> EditScript:
+    try:
+        return parse_script(spec.snippets, source=spec.path)
+    except EditError:
+        return EditScript()
+
+
+def _is_free(spec: Spec, script: EditScript) -> bool:
+    """Return True if the spec's own script does the task, as the route has it where the user asks for nothing else."""
+    needed = [ref.path for ref in spec.writes() if not ref.optional]
+    options = spec.options
+    asks = options.tier not in (None, Tier.NONE) or options.executor or options.model
+    return covers(script, needed) and not asks
+
+
+def _try(spec: Spec, script: EditScript, numbering: Numbering, state: Overlay) -> Trial:
+    return try_script(
+        script,
+        read=state.text,
+        locate=numbering,
+        source=spec.path,
+        is_known=state.is_known,
+    )
+
+
+def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[Diagnostic]:
+    """E304 for each edit that does not fit; W306 where a model does the work, and the script only shows it how."""
+    script = _script(spec)
+    free = _is_free(spec, script)
+    if spec.options.tier is Tier.NONE and not free:
+        yield diagnose(
+            spec.path,
+            spec.line_of("options.tier"),
+            code="E305",
+            message="tier none needs an edit script that covers every file of the spec",
+            hint="add the missing edits to Code Snippets, or take `tier: none` out",
+        )
+        return
+    for problem in _try(spec, script, numbering, state).problems:
+        line = (problem.where or "").rpartition(":")[2]
+        yield diagnose(
+            spec.path,
+            int(line) if line.isdecimal() else spec.line_of("snippets"),
+            code=_code(problem) if free else "W306",
+            message=problem.message,
+            hint=problem.hint,
+        )
+
+
+def _code(problem: EditError) -> str:
+    return "E215" if isinstance(problem, CitationError) else "E304"

@@ -1,0 +1,120 @@
+"""Lines that a spec cites, in the tree that its task will start from: whether they are there still, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from minitask.edits.carry import Hunk, Versions, carry
+from minitask.errors import EditError
+from minitask.spec.model import FileAction, LineRange
+from minitask.spec.names import task_name
+from minitask.spec.rules import diagnose
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from minitask.edits.overlay import Overlay
+    from minitask.spec.model import Diagnostic, FileRef, Spec
+    from minitask.spec.tree import Files, Tree
+
+
+class Ground(Protocol):
+    """What specs are checked against: the base's files, and what their line numbers are those of."""
+
+    @property
+    def files(self) -> Files:
+        """The base."""
+        ...
+
+    def anchor_of(self, spec: Spec) -> Tree | None:
+        """The tree that a spec's line numbers are those of; None where it is the base."""
+        ...
+
+    def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
+        """Where lines that a spec cites are in the base; `EditError` where they changed or are gone."""
+        ...
+
+
+class CitationError(EditError):
+    """Lines that are cited and are not there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """Carries the lines that a spec cites from its anchor to the base, and on to what other specs make of that."""
+
+    spec: Spec
+    ground: Ground
+    state: Overlay
+
+    def __call__(self, path: str, cited: LineRange) -> LineRange:
+        """Where the cited lines are; `CitationError` where they changed or are gone."""
+        try:
+            return self._carried(path, cited)
+        except EditError as error:
+            raise CitationError(error.message, hint=error.hint) from None
+
+    def _carried(self, path: str, cited: LineRange) -> LineRange:
+        before = self.ground.files.text(path)
+        author = self.state.author(path)
+        if before is None and author is not None:
+            raise EditError(
+                f"lines {cited} of {path} cannot be cited: {_id(author)} creates that file first",
+                hint="search for the text in place of its lines, or name the whole file",
+            )
+        here = self.ground.locate(self.spec, path, cited)
+        after = self.state.text(path)
+        if before is None or after is None or before == after:
+            return here
+        return carry(here, versions_of(path, before, after))
+
+
+def versions_of(path: str, before: str, after: str) -> Versions:
+    """Return two texts of a file as lines, with the differences between them."""
+    from difflib import SequenceMatcher
+
+    old, new = _lines(before), _lines(after)
+    codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    hunks = tuple(Hunk(*span) for tag, *span in codes if tag != "equal")
+    return Versions(path, old, new, hunks)
+
+
+def check_citations(spec: Spec, numbering: Numbering, state: Overlay) -> tuple[Diagnostic, ...]:
+    """Return a diagnostic for each file of which cited lines are not what they were."""
+    found: list[Diagnostic] = []
+    for ref in spec.files:
+        if ref.ranges and ref.action is not FileAction.CREATE and state.kind(ref.path) == "file":
+            found += _check_ref(spec, ref, numbering, state)
+    return tuple(found)
+
+
+def _check_ref(
+    spec: Spec, ref: FileRef, numbering: Numbering, state: Overlay
+) -> Iterator[Diagnostic]:
+    """E215 for the first range that cannot be cited; N216 where it is only to be read."""
+    if not state.is_known(ref.path) and state.base.kind(ref.path) == "file":
+        return  # a model changes it first: nobody can tell which lines
+    for cited in ref.ranges:
+        try:
+            numbering(ref.path, cited)
+        except EditError as error:
+            reads = ref.action is FileAction.READ
+            hint = error.hint if not reads else "the task is shown the lines as they are by then"
+            yield diagnose(
+                spec.path,
+                ref.line or spec.line_of("files"),
+                code="N216" if reads else "E215",
+                message=error.message,
+                hint=hint,
+            )
+            return
+
+
+def _lines(text: str) -> Sequence[str]:
+    lines = [f"{line}\n" for line in text.split("\n")]
+    return lines[:-1] if text.endswith("\n") or not text else lines
+
+
+def _id(spec: Spec) -> str:
+    return task_name(spec, siblings=spec.siblings).partition("/")[2]

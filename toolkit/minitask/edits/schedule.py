@@ -1,0 +1,101 @@
+"""Which specs come before which: those that a task waits for, and those that a run does before it anyway."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from minitask.errors import UsageError
+from minitask.spec.chains import predecessors
+from minitask.spec.graph import Graph
+from minitask.spec.implied import implied
+from minitask.spec.project import files_by_path
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from minitask.spec.model import FileRef, Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Specs by place, in the order of a run: `ranks` gives each one's turn, `before` all that it waits for."""
+
+    graph: Graph
+    ranks: tuple[int, ...]
+    before: tuple[frozenset[int], ...]
+    touched: tuple[dict[str, tuple[FileRef, ...]], ...]
+
+    def needed(self, place: int) -> tuple[int, ...]:
+        """Return the specs that the one at a place waits for and whose files matter to it, in the order of a run."""
+        return self._relevant(place, self.before[place])
+
+    def earlier(self, place: int) -> tuple[int, ...]:
+        """Return all specs that come before it in a run and whose files matter to it, in that order."""
+        rank = self.ranks[place]
+        return self._relevant(
+            place, frozenset(at for at, own in enumerate(self.ranks) if own < rank)
+        )
+
+    def _relevant(self, place: int, among: frozenset[int]) -> tuple[int, ...]:
+        files = set(self.touched[place])
+        found = []
+        for other in sorted(among, key=self.ranks.__getitem__, reverse=True):
+            touched = self.touched[other]
+            if any(_writes(refs) for path, refs in touched.items() if path in files):
+                found.append(other)
+                files |= set(touched)
+        return tuple(reversed(found))
+
+
+def order_of(specs: Sequence[Spec], *, is_there: Callable[[str], bool]) -> Order:
+    """Return the order of some specs; in a circle of dependencies nobody waits for anybody."""
+    graph = Graph(tuple(specs))
+    touched = tuple(files_by_path(spec) for spec in specs)
+    try:
+        links = implied(specs, is_there=is_there, graph=graph).links
+        direct = predecessors(graph, links)
+    except UsageError:  # the circle has a rule of its own
+        direct = [set() for _ in specs]
+    return Order(graph, _ranks(specs, direct), _closed(direct), touched)
+
+
+def _ranks(specs: Sequence[Spec], direct: Sequence[set[int]]) -> tuple[int, ...]:
+    """Return each spec's turn: after all that it waits for, else by path and place in the file."""
+    left = [len(needs) for needs in direct]
+    keys = [(spec.path, spec.index, place) for place, spec in enumerate(specs)]
+    ready = [keys[place] for place, count in enumerate(left) if not count]
+    heapify(ready)
+    ranks = [len(specs)] * len(specs)
+    turn = 0
+    while ready:
+        place = heappop(ready)[2]
+        ranks[place] = turn
+        turn += 1
+        for user, needs in enumerate(direct):
+            if place in needs:
+                left[user] -= 1
+                if not left[user]:
+                    heappush(ready, keys[user])
+    return tuple(ranks)
+
+
+def _closed(direct: Sequence[set[int]]) -> tuple[frozenset[int], ...]:
+    found: list[frozenset[int]] = []
+    for place in range(len(direct)):
+        seen: set[int] = set()
+        waiting = list(direct[place])
+        while waiting:
+            other = waiting.pop()
+            if other not in seen:
+                seen.add(other)
+                waiting += direct[other]
+        found.append(frozenset(seen))
+    return tuple(found)
+
+
+def _writes(refs: tuple[FileRef, ...]) -> bool:
+    from minitask.spec.model import FileAction
+
+    return any(ref.action is not FileAction.READ for ref in refs)
