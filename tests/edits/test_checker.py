@@ -9,7 +9,7 @@ import pytest
 
 from minitask.edits.carry import carry
 from minitask.edits.checker import check_one, check_specs
-from minitask.edits.citations import versions_of
+from minitask.edits.citations import Earlier, versions_of
 from minitask.spec.model import LineRange, Spec
 from minitask.spec.parse import parse_file
 from minitask.spec.tree import Kind
@@ -41,9 +41,13 @@ class Ground:
 
     files: Listing
     before: Listing | None = field(default=None)
+    version: Earlier | None = field(default=None)
 
     def anchor_of(self, spec: Spec) -> Listing | None:
         return self.before
+
+    def earlier(self, spec: Spec) -> Earlier | None:
+        return self.version
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
         old = self.before.text(path) if self.before else None
@@ -320,3 +324,21 @@ def test_lines_that_changed_since_are_refused_with_their_new_numbers() -> None:
     [verdict] = check_specs([spec], ground=changed)
     assert [item.code for item in verdict.errors] == ["E215"]
     assert "lines 9-11 now" in verdict.errors[0].hint
+
+
+@pytest.mark.parametrize(
+    ("cited", "version_cited", "codes"),
+    [("2-3", "2-3", "W217"), ("2-3", "4-5", ""), ("2-3", "9-10", "")],
+)
+def test_a_typo_fix_does_not_move_the_anchor_in_silence(
+    cited: str, version_cited: str, codes: str
+) -> None:
+    def spec(lines: str) -> Spec:
+        return _spec("01-x", *REST, script=_edits(f"move a.txt:{lines} -> c.txt"))
+
+    then = Listing({"a.txt": TEN})
+    earlier = Earlier(spec(version_cited), "4f2c9e1a" * 5, then)
+    now = Ground(Listing({"a.txt": "new\n" + TEN}), version=earlier)
+    [verdict] = check_specs([spec(cited)], ground=now)
+    assert [item.code for item in verdict.diagnostics] == codes.split()
+    assert all("`anchor: 4f2c9e1a4f2c`" in item.hint for item in verdict.diagnostics)

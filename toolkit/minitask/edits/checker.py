@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from minitask.edits.citations import CitationError, Numbering, check_citations
+from minitask.edits.citations import CitationError, Numbering, check_citations, check_renumbered
 from minitask.edits.grammar import covers, parse_script
 from minitask.edits.lint import check_script
 from minitask.edits.model import EditScript
@@ -70,7 +70,14 @@ def check_specs(
     for spec in chosen:
         own = [item for item in between if _is_of(item, spec, chosen)]
         found = checker.judge(spec) if id(spec) not in done else Verdict(())
-        said = (*own, *found.diagnostics, *check_script(spec), *check_quality(spec, protected))
+        moved = check_renumbered(spec, ground) if id(spec) not in done else ()
+        said = (
+            *own,
+            *found.diagnostics,
+            *moved,
+            *check_script(spec),
+            *check_quality(spec, protected),
+        )
         verdicts.append(Verdict(_once_each(said), found.waits_for))
     return verdicts
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from minitask.edits.carry import Hunk, Versions, carry
+from minitask.edits.grammar import parse_script
+from minitask.edits.model import Operation
 from minitask.errors import EditError
 from minitask.spec.model import FileAction, LineRange
 from minitask.spec.names import task_name
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from minitask.edits.overlay import Overlay
     from minitask.spec.model import Diagnostic, FileRef, Spec
-    from minitask.spec.tree import Files, Tree
+    from minitask.spec.tree import Files
 
 
 class Ground(Protocol):
@@ -27,13 +29,26 @@ class Ground(Protocol):
         """The base."""
         ...
 
-    def anchor_of(self, spec: Spec) -> Tree | None:
+    def anchor_of(self, spec: Spec) -> Files | None:
         """The tree that a spec's line numbers are those of; None where it is the base."""
+        ...
+
+    def earlier(self, spec: Spec) -> Earlier | None:
+        """The version of a spec before this one; None where it is the first, or names its anchor."""
         ...
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
         """Where lines that a spec cites are in the base; `EditError` where they changed or are gone."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The version of a spec before the present one, with the commit that its line numbers are those of."""
+
+    spec: Spec
+    commit: str
+    files: Files
 
 
 class CitationError(EditError):
@@ -109,6 +124,46 @@ def _check_ref(
                 hint=hint,
             )
             return
+
+
+def check_renumbered(spec: Spec, ground: Ground) -> Iterator[Diagnostic]:
+    """W217 where the spec was changed and cites lines as before that are other text by now."""
+    cited = list(_cited(spec))
+    earlier = ground.earlier(spec) if cited else None
+    if earlier is None:
+        return
+    before = {(path, lines) for path, lines, _ in _cited(earlier.spec)}
+    now = ground.anchor_of(spec) or ground.files
+    for path, lines, place in cited:
+        if (path, lines) in before and _at(earlier.files, path, lines) != _at(now, path, lines):
+            yield diagnose(
+                spec.path,
+                place or spec.line_of("files"),
+                code="W217",
+                message=f"lines {lines} of {path} were other text when the version before of this spec was committed "
+                f"({earlier.commit[:12]})",
+                hint=f"where the numbers are still that version's, say `anchor: {earlier.commit[:12]}`",
+            )
+            return
+
+
+def _cited(spec: Spec) -> Iterator[tuple[str, LineRange, int]]:
+    """The ranges that a spec cites, in its lists and its edit script, with their lines."""
+    for ref in spec.files:
+        if ref.action is not FileAction.CREATE:
+            yield from ((ref.path, lines, ref.line) for lines in ref.ranges)
+    try:
+        edits = parse_script(spec.snippets, source=spec.path).edits
+    except EditError:
+        return
+    for edit in edits:
+        for source in edit.sources if isinstance(edit, Operation) else ():
+            if source.range is not None:
+                yield source.path, source.range, edit.line
+
+
+def _at(files: Files, path: str, lines: LineRange) -> Sequence[str]:
+    return _lines(files.text(path) or "")[lines.start - 1 : lines.end]
 
 
 def _lines(text: str) -> Sequence[str]:

@@ -7,9 +7,11 @@ from dataclasses import field
 from minitask.edits.carry import Hunk, Versions, carry, spread
 from minitask.errors import EditError, RefusedError
 from minitask.repo.git import Git
-from minitask.repo.history import hunks, introduced_by
+from minitask.repo.history import hunks
 from minitask.repo.objects import Objects
-from minitask.run.tasks import Task
+from minitask.repo.versions import Versions as SpecVersions
+from minitask.repo.versions import is_squash, load_versions, shallow_commits
+from minitask.run.tasks import PROJECTS, Task
 from minitask.spec.model import LineRange
 from minitask.values import dataclass
 
@@ -22,6 +24,8 @@ class Anchor:
     objects: Objects
     task: Task
     _commit: str | None = None
+    _history: SpecVersions | None = None
+    _edge: frozenset[str] | None = None
     _versions: dict[str, Versions | None] = field(default_factory=dict)
 
     def commit(self) -> str:
@@ -32,6 +36,7 @@ class Anchor:
 
     def locate(self, path: str, cited: LineRange) -> LineRange:
         """Where cited lines are in the base; `EditError` where one changed or is gone."""
+        self._check_known(path, cited)
         versions = self._versions_of(path)
         return cited if versions is None else carry(cited, versions)
 
@@ -71,7 +76,54 @@ class Anchor:
             return commit
         if self.task.uncommitted:
             return self.task.base
-        return introduced_by(self.git, self.task.base, self.task.path) or self.task.base
+        return self._first() or self.task.base
+
+    def _first(self) -> str | None:
+        """The commit that first brought in the spec as it is, even if it was removed and added again since."""
+        path, base = self.task.path, self.task.base
+        entry = self.objects.entry(base, path)
+        if entry is None:
+            return None
+        return self.history().first(path, entry.oid)
+
+    def history(self) -> SpecVersions:
+        """The versions of the spec's file, and of those beside it."""
+        if self._history is None:
+            path = self.task.path
+            folder = PROJECTS if path.startswith(f"{PROJECTS}/") else path
+            self._history = load_versions(self.git, self.task.base, [folder])
+        return self._history
+
+    def _check_known(self, path: str, cited: LineRange) -> None:
+        """Refuse lines whose version is not known: of history that is not here, or that one commit stands for."""
+        commit = self.commit()
+        if self.task.spec.options.anchor or self.task.uncommitted:
+            return
+        if self._edge is None:
+            self._edge = shallow_commits(self.git)
+        if commit in self._edge:
+            raise EditError(
+                f"lines {cited} of {path} cannot be told: this clone's history ends at {commit[:12]}, and the spec is"
+                " older",
+                hint="fetch the rest (git fetch --unshallow), or name in `anchor:` the commit they were taken from",
+            )
+        if self._changed_with_spec(path, cited) and is_squash(self.git, commit):
+            raise EditError(
+                f"lines {cited} of {path} cannot be told: {commit[:12]} brought the spec in together with changes of"
+                " that file, as several commits in one",
+                hint=f"say which they are, and commit the spec: `anchor: {commit[:12]}` for the file as it was then,"
+                f" `anchor: {(self.objects.commit(f'{commit}^1') or '')[:12]}` for the one before",
+            )
+
+    def _changed_with_spec(self, path: str, cited: LineRange) -> bool:
+        """Whether the commit that brought the spec in changed what stands at the cited lines."""
+        parent = self.objects.commit(f"{self.commit()}^1")
+        old = self.objects.entry(parent, path) if parent else None
+        new = self.objects.entry(self.commit(), path)
+        if old is None or new is None or old.oid == new.oid:
+            return False
+        span = slice(cited.start - 1, cited.end)
+        return self._lines(old.oid)[span] != self._lines(new.oid)[span]
 
     def _load(self, path: str) -> Versions | None:
         """Both versions of a file; None where nothing changed, so that every line is where it was."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 
 from minitask.edits.checker import Verdict, check_one, check_specs
 from minitask.edits.universe import Universe
@@ -187,9 +187,8 @@ def _anchor_errors(engine: Engine, task: Task) -> tuple[Diagnostic, ...]:
 
 def _ground(engine: Engine, base: str, tasks: Sequence[Task]) -> CommitGround:
     git, objects = engine.repository.git, engine.objects
-    paths = tuple({task.path for task in tasks if not task.uncommitted})
-    introduced = partial(history.introduced_by_all, git, base, paths)
-    return CommitGround(git, objects, base, introduced, CommitTree(objects, base))
+    uncommitted = frozenset(task.path for task in tasks if task.uncommitted)
+    return CommitGround(git, objects, base, CommitTree(objects, base), uncommitted)
 
 
 def _project(task: Task) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 from minitask.errors import RefusedError, UsageError
 from minitask.repo.objects import FILE_MODES, TREE
@@ -82,18 +83,13 @@ def is_spec_name(name: str) -> bool:
 
 
 def _named(engine: Engine, word: str, place: Place) -> tuple[list[Task], dict[str, Loaded]]:
-    path, _, number = word.partition("#")
-    inside = _inside(engine, path, place)
-    paths = spec_paths(engine, place.base, inside) if inside is not None else []
-    if inside and not paths and checkout_bytes(engine, inside) is not None:
-        check_committed(engine, inside, place)
-        paths = [inside]
-    by_path = bool(paths)
+    """The tasks that a word names, and the files that were looked into: a path that exists is a path."""
+    paths, number = _paths(engine, word, place)
     if len(paths) == 1:
         engine.look_back(place.base, paths[0])
     files = {name: load_file(engine, name, place) for name in paths or _likely(engine, word, place)}
     tasks = [task for file in files.values() for task in file.tasks]
-    if by_path:
+    if paths:
         chosen = [task for task in tasks if not number or task.spec.number == number]
     else:
         chosen = [task for task in tasks if _is_called(task, word)]
@@ -102,10 +98,49 @@ def _named(engine: Engine, word: str, place: Place) -> tuple[list[Task], dict[st
     return chosen, files
 
 
+def _paths(engine: Engine, word: str, place: Place) -> tuple[list[str], str]:
+    """The spec files at a path, or of the project whose folder has that name, and the number behind a `#`."""
+    before, sign, number = word.rpartition("#")
+    for path, own_number in ((word, ""), *([(before, number)] if sign else [])):
+        inside = _inside(engine, path, place)
+        paths = spec_paths(engine, place.base, inside) if inside is not None else []
+        if inside and not paths and checkout_bytes(engine, inside) is not None:
+            check_committed(engine, inside, place)
+            paths = [inside]
+        if paths:
+            return paths, own_number
+    if "/" not in word:
+        for name in _spellings(engine, word, place):
+            paths = spec_paths(engine, place.base, f"{PROJECTS}/{name}")
+            if paths:
+                return paths, ""
+    return [], ""
+
+
+def _spellings(engine: Engine, word: str, place: Place) -> list[str]:
+    """The names in the projects' folder that are a word as some keyboard or file system composes it."""
+    folder = engine.objects.entry(place.base, PROJECTS)
+    if folder is None or folder.mode != TREE:
+        return []
+    wanted = normalize("NFC", word)
+    names = (
+        name for name, entry in engine.objects.entries(folder.oid).items() if entry.mode == TREE
+    )
+    return [name for name in names if normalize("NFC", name) == wanted]
+
+
 def _likely(engine: Engine, word: str, place: Place) -> list[str]:
     """The files in which a task or project of that name would be."""
-    project = word.split("/", maxsplit=1)[0].split("#", maxsplit=1)[0]
-    for candidate in (f"{PROJECTS}/{project}", f"{PROJECTS}/{project}.md", f"{word}.md", PROJECTS):
+    first = word.partition("/")[0]
+    project = first.partition("#")[0]
+    folders = [f"{PROJECTS}/{name}" for name in _spellings(engine, first, place)]
+    for candidate in (
+        *folders,
+        f"{PROJECTS}/{project}",
+        f"{PROJECTS}/{project}.md",
+        f"{word}.md",
+        PROJECTS,
+    ):
         paths = spec_paths(engine, place.base, candidate)
         if paths:
             return paths
@@ -113,11 +148,16 @@ def _likely(engine: Engine, word: str, place: Place) -> list[str]:
 
 
 def _is_called(task: Task, word: str) -> bool:
-    project, _, number = word.partition("#")
-    own_project = task.name.partition("/")[0]
-    if number:
-        return own_project == project and task.spec.number == number
-    return word in (task.name, own_project)
+    """Return True for a task's name, its project's, `PROJECT#N`, or `FOLDER/ID` as the folder is written."""
+    project, _, own = task.name.partition("/")
+    if word in (task.name, project):
+        return True
+    if "/" in word:
+        folder, _, name = word.partition("/")
+        written = normalize("NFC", f"{PROJECTS}/{folder}/")
+        return name == own and normalize("NFC", task.path).startswith(written)
+    before, sign, number = word.rpartition("#")
+    return bool(sign) and before == project and task.spec.number == number
 
 
 def _stop_on_nothing(word: str, files: dict[str, Loaded]) -> None:

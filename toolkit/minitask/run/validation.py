@@ -79,15 +79,12 @@ class Surroundings:
             return set()
         return {path for path, text in texts.items() if _is_committed(tree, path, text)}
 
-    def ground(self, specs: Sequence[Spec]) -> CommitGround | None:
+    def ground(self) -> CommitGround | None:
         """HEAD, with the anchors of the specs that are committed there."""
         tree = self.tip()
         if self.repository is None or self.objects is None or self.head is None or tree is None:
             return None
-        paths = tuple({spec.path for spec in specs})
-        git = self.repository.git
-        introduced = partial(history.introduced_by_all, git, self.head, paths)
-        return CommitGround(git, self.objects, self.head, introduced, tree)
+        return CommitGround(self.repository.git, self.objects, self.head, tree)
 
     def anchor_tree(self, spec: Spec) -> CommitTree | None:
         """The tree of the commit that brought a spec in."""
@@ -161,8 +158,8 @@ def _check_project(
     old = [spec for spec in judged if spec.path in committed and tip is not None]
     new = [spec for spec in judged if spec.path not in committed or tip is None]
     for group, ground in (
-        (old, around.ground(everyone)),
-        (new, WorkGround(worktree, around.objects)),
+        (old, around.ground()),
+        (new, WorkGround(worktree, around.ground())),
     ):
         if group and ground is not None:
             verdicts = check_specs(everyone, ground=ground, judged=group, landed=landed)

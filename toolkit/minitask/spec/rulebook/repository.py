@@ -126,4 +126,20 @@ REPOSITORY = (
         bad="01-base.md edits `app.py` (lines 10-20)\n02-tools.md reads `app.py` (lines 15-30)",
         good="01-base.md edits `app.py` (lines 10-20)\n02-tools.md reads `app.py`",
     ),
+    Rule(
+        code="W217",
+        title="a new version of the spec moved its anchor",
+        severity=Severity.WARNING,
+        summary=(
+            "The spec was changed, and cites the same line numbers as its version before, at which other text "
+            "stands by now."
+        ),
+        why=(
+            "Line numbers are those of the commit that brought the present version in. A corrected typo makes "
+            "a new version, so numbers that nobody looked up again now mean other lines."
+        ),
+        mend="Look the lines up again, or name in `anchor:` the commit that they were taken from.",
+        bad="- `src/app.py` (lines 40-90)   <- taken before lines were added above them",
+        good="---\nanchor: 4f2c9e1\n---\n\n- `src/app.py` (lines 40-90)",
+    ),
 )
