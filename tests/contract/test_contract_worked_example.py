@@ -9,27 +9,29 @@ from world import World, model_settings
 
 EXAMPLE = Path(__file__).parents[1] / "spec" / "cases" / "positive" / "original_example.md"
 TARGET = "core/agents/todoist/base.py"
-REPLY = f"""I copied the lines that the task names.
-
-```edits
-copy core/agents/todoist.py:1-15,18-25,27-73 -> {TARGET}
-```
-"""
+LINES = 390
+"""How long the new file is; the example's own words ask for about 400 lines."""
 
 
 def module() -> str:
-    """A module of 150 lines with the example's class in it."""
+    """A module of 500 lines with the example's class in it."""
     lines = [f"import_{number} = {number}" for number in range(1, 16)]
     lines += ["", "", "class TodoistAgent:", *[f"    attribute_{n} = {n}" for n in range(7)]]
-    lines += ["", *[f"    value_{n} = {n}" for n in range(150 - len(lines) - 1)]]
+    lines += ["", *[f"    value_{n} = {n}" for n in range(500 - len(lines) - 1)]]
     return "\n".join(lines) + "\n"
+
+
+def reply() -> str:
+    """The new file as a whole, as long as the example asks for."""
+    kept = module().splitlines()[:LINES]
+    return "I copied what the task names.\n\n```python path=" + "\n".join([TARGET, *kept, "```\n"])
 
 
 def test_it_runs_as_it_was_written(world: World) -> None:
     world.commit({"core/agents/todoist.py": module()})
     path = "mini-projects/todoist/02-extract-base.md"
     world.commit({path: EXAMPLE.read_bytes()})
-    with scripted_server([REPLY]) as server:
+    with scripted_server([reply()]) as server:
         world.configure(**model_settings(server.base_url))
         outcome = world.exec(path)
         prompt = server.requests[0].prompt
@@ -40,7 +42,7 @@ def test_it_runs_as_it_was_written(world: World) -> None:
     commands = outcome.json["attempts"][0]["commands"]
     assert [command["passed"] for command in commands] == [True, True, True]
     report = world.minitask("show", "todoist/02-extract-base").stdout
-    assert f"create {TARGET} (+70 -0)" in report
+    assert f"create {TARGET} (+{LINES} -0)" in report
 
 
 def test_it_fails_where_the_model_leaves_the_class_out(world: World) -> None:
