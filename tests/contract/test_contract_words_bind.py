@@ -53,7 +53,7 @@ def reply(text: str) -> str:
 
 
 def test_one_line_where_400_are_wanted_fails_and_is_told_why(world: World) -> None:
-    with scripted_server([reply("class TodoistAgent: ...\n"), reply(LONG)]) as server:
+    with scripted_server([reply("class TodoistAgent: pages = 1\n"), reply(LONG)]) as server:
         world.configure(**model_settings(server.base_url), checks=["test -e README.md"])
         path = "mini-projects/todoist/02-base.md"
         world.commit({"core/agents/todoist.py": SOURCE, path: EXAMPLE, "README.md": "x\n"})

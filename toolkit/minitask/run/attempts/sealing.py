@@ -134,12 +134,22 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
+def cost_notes(estimated: Decimal | None, actual: Decimal | None) -> list[str]:
+    """Return how an attempt's cost compares with the spec's **Estimated Cost**, where both are known."""
+    if not estimated or actual is None:
+        return []
+    return [
+        f"cost ${actual:f} of ${estimated:f} that the spec estimates ({actual / estimated:.0%})"
+    ]
+
+
 def _record(draft: Draft, attempt: Attempt, *, candidate: str | None, merge: str | None) -> Record:
     notes = []
     if draft.task.uncommitted:
         notes.append("the spec was run as it stood in the checkout, not committed")
     if draft.task.spec.options.proof == "none":
         notes.append("proof waived: the validation was not run on the base")
+    notes += cost_notes(draft.task.spec.estimate.cost_usd, attempt.cost_usd)
     starting = [file.path for file in draft.files if starts_programs(file.path)]
     if starting:
         notes.append(f"it changes files that make programs run: {', '.join(starting)}")
