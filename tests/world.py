@@ -11,6 +11,7 @@ A task is a committed spec below `mini-projects/`. Nothing here looks inside the
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shlex
@@ -133,6 +134,12 @@ class World:
     """A repository, its user, and the toolkit as that user runs it."""
 
     root: Path
+
+    @property
+    def slot(self) -> Path:
+        """The first workspace for validations: in the cache of whoever runs this, wherever it lies."""
+        name = hashlib.sha256(os.fsencode((self.root / ".git").resolve())).hexdigest()[:16]
+        return Path.home() / ".cache/minitask" / name / "slots/0"
 
     def init(self, *options: str) -> None:
         """Make the repository."""

@@ -54,7 +54,7 @@ DOORS = {
     "genai_prices": {"policy/prices.py"},
     "distributed": {"run/projects/cluster.py"},
 }
-PROGRAMS = {"repo/landlock.py"}
+PROGRAMS = {"repo/landlock.py", "repo/overlay.py"}
 """Started as a program of its own, with nothing but its arguments and its environment."""
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50

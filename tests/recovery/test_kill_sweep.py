@@ -166,7 +166,7 @@ def test_a_validation_that_outlives_the_kill_cannot_spoil_the_next(
     world.configure(sandbox=sandbox)
     aftermath = Aftermath.before(world, MAIN)
     scratch = tmp_path / "scratch"
-    reached = world.root / ".git/minitask/slots/0/tree/reached"
+    reached = world.slot / "tree/reached"
     killer = Killer(world, tmp_path / "killer", {"TMPDIR": str(scratch)})
     assert killer.run_until(reached.exists, *MAIN.arguments).killed
     mended.touch()

@@ -38,49 +38,49 @@ def used(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world
 
 
-def break_a_slot_head(git_dir: Path) -> None:
-    (git_dir / "minitask/slots/0/git/HEAD").unlink()
+def break_a_slot_head(world: World) -> None:
+    (world.slot / "git/HEAD").unlink()
 
 
-def break_a_slot_index(git_dir: Path) -> None:
-    index = git_dir / "minitask/slots/0/git/index"
+def break_a_slot_index(world: World) -> None:
+    index = world.slot / "git/index"
     index.write_bytes(index.read_bytes()[:20])
 
 
-def break_a_slot_in_half(git_dir: Path) -> None:
-    shutil.rmtree(git_dir / "minitask/slots/0/git/refs")
+def break_a_slot_in_half(world: World) -> None:
+    shutil.rmtree(world.slot / "git/refs")
 
 
-def leave_a_slot_locked(git_dir: Path) -> None:
+def leave_a_slot_locked(world: World) -> None:
     for name in ("index.lock", "HEAD.lock", "config.lock"):
-        (git_dir / "minitask/slots/0/git" / name).touch()
+        (world.slot / "git" / name).touch()
 
 
-def leave_files_in_a_slot(git_dir: Path) -> None:
-    tree = git_dir / "minitask/slots/0/tree"
+def leave_files_in_a_slot(world: World) -> None:
+    tree = world.slot / "tree"
     (tree / ".git").unlink()
     (tree / "src/app.py").write_text("LEVEL = 7\n")
     (tree / "src/left.py").write_text("LEVEL = 1\n")
 
 
-def leave_refs_locked(git_dir: Path) -> None:
-    (git_dir / "refs/minitask/ledger.lock").touch()
-    (git_dir / "refs/heads/minitask/p/01-both.lock").touch()
+def leave_refs_locked(world: World) -> None:
+    (world.root / ".git" / "refs/minitask/ledger.lock").touch()
+    (world.root / ".git" / "refs/heads/minitask/p/01-both.lock").touch()
 
 
-def forget_the_attempt(git_dir: Path) -> None:
+def forget_the_attempt(world: World) -> None:
     """Of the refs that a killed update was to write, only that of the merge is there."""
-    landing = git_dir / "refs/minitask/landing/p/01-both"
+    landing = world.root / ".git" / "refs/minitask/landing/p/01-both"
     (landing / "1").write_text((landing / "draft").read_text())
-    shutil.rmtree(git_dir / "refs/minitask/attempts")
-    shutil.rmtree(git_dir / "refs/heads/minitask")
-    (git_dir / "refs/minitask/ledger").unlink()
+    shutil.rmtree(world.root / ".git" / "refs/minitask/attempts")
+    shutil.rmtree(world.root / ".git" / "refs/heads/minitask")
+    (world.root / ".git" / "refs/minitask/ledger").unlink()
 
 
-def leave_drafts(git_dir: Path) -> None:
-    (git_dir / "minitask/advance.new").write_text("{")
-    (git_dir / "minitask/advance.json").write_text("{")
-    (git_dir / "minitask/lock").write_text("1 killed\n")
+def leave_drafts(world: World) -> None:
+    (world.root / ".git" / "minitask/advance.new").write_text("{")
+    (world.root / ".git" / "minitask/advance.json").write_text("{")
+    (world.root / ".git" / "minitask/lock").write_text("1 killed\n")
 
 
 @pytest.mark.parametrize(
@@ -97,14 +97,16 @@ def leave_drafts(git_dir: Path) -> None:
     ],
 )
 def test_what_a_killed_command_left_is_no_obstacle(
-    used: World, tmp_path: Path, leave: Callable[[Path], None]
+    used: World, tmp_path: Path, leave: Callable[[World], None]
 ) -> None:
     world = copy(used, tmp_path / "repository")
     world.configure(sandbox="none")
-    borrowed = world.root / ".git/minitask/slots/0/git/objects/info/alternates"
+    listed = (world.root / ".git/minitask/workspaces").read_text().strip("\0")
+    shutil.copytree(Path(listed, "slots"), world.slot.parent, symlinks=True)
+    borrowed = world.slot / "git/objects/info/alternates"
     borrowed.write_text(f"{world.root}/.git/objects\n")
     aftermath = Aftermath.before(world, MAIN)
-    leave(world.root / ".git")
+    leave(world)
     aftermath.check_completion(tmp_path / "clones", "--again")
 
 

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -39,6 +40,7 @@ COMMANDS = {
     "demo": "watch a real plan of nine specs run, in a throw-away repository",
 }
 """Every command and its one line of help; a command's module has its name, with `_` for `-`."""
+UNICODE = ("utf-8", "utf8")
 RARELY = (100_000, 20, 100)
 """When garbage is looked for: a command makes many small values, few of them in circles, and lives a short time."""
 
@@ -86,6 +88,15 @@ def main() -> None:
     from minitask.cli.edge import run_command
 
     gc.set_threshold(*RARELY)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in UNICODE:
+            from minitask.cli.streams import write_what_it_lacks_in_ascii
+
+            write_what_it_lacks_in_ascii(stream)
+        elif isinstance(stream, TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # half characters, of names that are no UTF-8
     code = run_command(group)
     try:
         sys.stdout.flush()

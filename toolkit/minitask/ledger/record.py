@@ -53,7 +53,8 @@ class Verdict(StrEnum):
 class CommandRecord:
     """How one validation command went; `line` is its line in the spec, 0 for the config's own checks.
 
-    `tests` is what a test runner's summary says, where the command starts one.
+    `tests` is what a test runner's summary says, where the command starts one. `changed` are the
+    tracked files that it left changed, and that were put back for what followed.
     """
 
     line: int
@@ -64,6 +65,7 @@ class CommandRecord:
     output_tail: str
     reason: str = ""
     tests: SuiteCounts | None = None
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +239,17 @@ def command_document(command: CommandRecord) -> dict[str, Any]:
         "output_tail": command.output_tail,
         "reason": command.reason,
         **({"tests": counts_document(command.tests)} if command.tests else {}),
+        **({"changed": list(command.changed)} if command.changed else {}),
     }
 
 
 def parse_command(document: Mapping[str, Any]) -> CommandRecord:
     """Return the command that `command_document` wrote."""
-    return CommandRecord(**{**document, "tests": parse_counts(document.get("tests"))})
+    read = {
+        "tests": parse_counts(document.get("tests")),
+        "changed": tuple(document.get("changed", ())),
+    }
+    return CommandRecord(**{**document, **read})
 
 
 def attempt_document(attempt: Attempt) -> dict[str, Any]:

@@ -7,7 +7,7 @@ look at. When its first process is killed the kernel ends all others with it, da
 """
 
 # Strings for a command line; `/tmp` is the sandbox's own.
-# ruff: noqa: PTH112, PTH114, PTH115, S108
+# ruff: noqa: PTH112, PTH114, PTH115, PTH208, S108
 
 from __future__ import annotations
 
@@ -42,7 +42,15 @@ class Variant(StrEnum):
     PLAIN = "plain"
 
 
-def command(program: str, room: Room, *, variant: Variant, tools: Toolchain) -> tuple[str, ...]:
+def command(
+    program: str,
+    room: Room,
+    *,
+    variant: Variant,
+    tools: Toolchain,
+    checkout: Path | None = None,
+    shares: bool = False,
+) -> tuple[str, ...]:
     """The command line up to and without the command itself, which comes after a `--`.
 
     Raises `MachineError` where the workspace's `.git` is a link, which could be mounted over
@@ -54,6 +62,7 @@ def command(program: str, room: Room, *, variant: Variant, tools: Toolchain) -> 
         *_own_folders(variant),
         *_network(room),
         *_granted(room, tools),
+        *_standing_for(checkout, room, tools, shares=shares),
         *("--remount-ro", "/", "--chdir", spellings(room.workspace)[0], "--"),
     )
 
@@ -119,6 +128,32 @@ def _granted(room: Room, tools: Toolchain) -> Iterator[str]:
     yield from _binds("--ro-bind", [folder + "/.git" for folder in workspace if _has_git(folder)])
     yield from _binds("--ro-bind-try", inside)
     yield from _binds("--bind", [path for given in room.writable for path in spellings(given)])
+
+
+def _standing_for(
+    checkout: Path | None, room: Room, tools: Toolchain, *, shares: bool
+) -> Iterator[str]:
+    """Links at the checkout's place into the workspace, for programs there that name files of the repository.
+
+    A virtual environment in the checkout names the folder of what is installed in place. What is granted stays itself.
+    """
+    top = str(checkout or "")
+    given = [*tools.roots, *(path for each in room.readonly for path in spellings(each))]
+    workspace = spellings(room.workspace)
+    if not top or lies_in(top, workspace) or not (shares or _any_in(tools.roots, top)):
+        return
+    for name in sorted(os.listdir(workspace[0])):
+        place = f"{top}/{name}"
+        if (
+            name != ".git"
+            and not _any_in((*given, *workspace), place)
+            and not lies_in(place, given)
+        ):
+            yield from ("--symlink", f"{workspace[0]}/{name}", place)
+
+
+def _any_in(paths: Sequence[str], folder: str) -> bool:
+    return any(lies_in(path, [folder]) for path in paths)
 
 
 def _binds(option: str, paths: Sequence[str]) -> Iterator[str]:

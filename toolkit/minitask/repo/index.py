@@ -53,6 +53,12 @@ class Index:
         """Whether there is an entry for a path."""
         return path in self._entries
 
+    def has_below(self, folder: bytes) -> bool:
+        """Whether there are entries below a folder; an empty path is the root."""
+        above = folder + b"/" if folder else b""
+        place = bisect_left(self._names, above)
+        return place < len(self._names) and self._names[place].startswith(above)
+
     def entry(self, path: bytes) -> bytes:
         """The entry of a path, as it stands in the file."""
         return self._entries[path]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 
 from minitask.repo.index import STAT, WORD, Index
@@ -23,22 +23,21 @@ SECOND = 10**9
 class Expected:
     """What may be in a folder besides the files of its index.
 
-    `folders` are those that the index implies; `links` are symbolic links with what they lead to, `others` paths that
-    are not looked at. The pointer `.git` may be in the root.
+    `folders` are those that the index implies, and those that something is mounted on; `others` are paths that are not
+    looked at. The pointer `.git` may be in the root.
     """
 
     folders: frozenset[bytes]
-    links: Mapping[bytes, bytes]
     others: frozenset[bytes]
 
 
 def expect(
-    index: Index, *, links: Mapping[bytes, bytes], others: Collection[bytes] = ()
+    index: Index, *, folders: Collection[bytes] = (), others: Collection[bytes] = ()
 ) -> Expected:
     """What is to be expected where an index and what is brought besides say all."""
-    found: set[bytes] = set(index.gitlinks)
+    found: set[bytes] = {*index.gitlinks, *folders}
     last = b""
-    for name in [*index.names, *links, *others]:
+    for name in [*index.names, *folders, *others]:
         above = name.rpartition(b"/")[0]
         if above == last:
             continue
@@ -46,7 +45,7 @@ def expect(
         while above and above not in found:
             found.add(above)
             above = above.rpartition(b"/")[0]
-    return Expected(frozenset(found), links, frozenset(others))
+    return Expected(frozenset(found), frozenset(others))
 
 
 def find_deviation(
@@ -68,13 +67,15 @@ def find_deviation(
         with os.scandir(top + b"/" + above) as entries:
             for entry in entries:
                 path = above + entry.name
+                if path in expected.others:
+                    continue
                 if entry.is_dir(follow_symlinks=False):
                     found = entry.stat(follow_symlinks=False)
                     if path not in expected.folders or _rights(found) != rights:
                         return path
                     waiting.append(path + b"/")
                 elif not has(path):
-                    if not _may_be_there(entry, path, expected):
+                    if path != POINTER or not entry.is_file(follow_symlinks=False):
                         return path
                 elif entry.is_symlink() is not special.get(path, False) or (
                     thorough and not is_unchanged(entry.stat(follow_symlinks=False), index, path)
@@ -108,12 +109,3 @@ def _is_at(found_ns: int, seconds: int, nanoseconds: int) -> bool:
 
 def _rights(found: os.stat_result) -> tuple[int, int, int]:
     return found.st_mode, found.st_uid, found.st_gid
-
-
-def _may_be_there(entry: os.DirEntry[bytes], path: bytes, expected: Expected) -> bool:
-    if path in expected.others:
-        return True
-    if path == POINTER:
-        return entry.is_file(follow_symlinks=False)
-    is_link = entry.is_symlink() and path in expected.links
-    return is_link and os.readlink(entry.path) == expected.links[path]  # noqa: PTH115 - paths are bytes

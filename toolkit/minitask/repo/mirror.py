@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
 from minitask.repo.index import Index, parse_index
 from minitask.repo.inspection import Expected, expect, find_deviation, is_unchanged
 from minitask.repo.notices import CLOSE_WRITE, Watch, open_watch
-from minitask.repo.objects import FILE_MODES, SYMLINK, Entry, Objects
+from minitask.repo.objects import FILE_MODES, SYMLINK, Objects
 from minitask.repo.room import Strength
+from minitask.repo.tracked import Tracked, create_file
 from minitask.repo.trees import Difference, differences
 from minitask.repo.workspace import Slot
 from minitask.spec.paths import check_path
+
+if TYPE_CHECKING:
+    from minitask.repo.sandbox import Sandbox
 
 NONE = Strength.NONE
 WATCHES_MAX = 20_000
@@ -51,6 +56,8 @@ class Mirror:
         self._watch: Watch | None = None
         self._index: Index | None = None
         self._is_plain = False
+        self._tracked: Tracked | None = None
+        self._is_touched = self._is_blind = False
         self._watches_files = True
         self._written: set[bytes] = set()
         self._seen: tuple[object, ...] = ()
@@ -71,6 +78,10 @@ class Mirror:
         """Where the files are and commands run."""
         return self._slot.tree
 
+    def within(self, sandbox: Sandbox) -> Sandbox:
+        """The sandbox with what it has to know of the slot."""
+        return self._slot.within(sandbox)
+
     def readonly(self) -> tuple[Path, ...]:
         """What a command in it must be able to read outside `tree`."""
         return self._slot.readonly()
@@ -81,7 +92,9 @@ class Mirror:
 
     def checkout(self, commit: str) -> Path:
         """Make `tree` hold exactly the commit's files, and give it."""
-        if not (self._is_intact() and self._go(commit)):
+        if self._is_intact() and not self._slot.is_layer_written() and self._go(commit):
+            self._slot.bring_tags()
+        else:
             self._forget()
             if self._is_converted_otherwise(commit):
                 self._slot.rebuild()
@@ -92,9 +105,47 @@ class Mirror:
                 self._learn(commit)
         return self.tree
 
+    def put_back(self, *, absent: Collection[str] = ()) -> tuple[str, ...]:
+        """Put tracked files back that were changed since the last call, and give their paths.
+
+        Paths that are `absent` from the commit are removed where something was made there. What is untracked stays.
+        """
+        if self._tracked is None:
+            return ()
+        suspects = self._suspects(self._tracked.index)
+        if suspects is None:
+            return ()
+        brought = [
+            _raw(name.strip("/")) for name in (*self._slot.bring.share, *self._slot.bring.copy)
+        ]
+        missing = [
+            path for path in map(_raw, absent) if not any(_overlap(path, b) for b in brought)
+        ]
+        changed = self._tracked.changed(suspects, absent=missing)
+        if changed:
+            self._is_blind = True  # what else happened while files were put back is not told apart
+            self._tracked.put_back(changed)
+        return tuple(path.decode("utf-8", "surrogateescape") for path in changed)
+
+    def _suspects(self, index: Index) -> list[bytes] | None:
+        """The tracked files that may have been changed since the last call; None where nothing was touched at all."""
+        if self._watch is None or self._is_blind:
+            return list(index.names)
+        touched = [each for each in self._watch.touched() if not self._is_own(*each)]
+        if not touched:
+            return None
+        self._is_touched = True
+        paths = {path.removeprefix(self._top) for path, _ in touched}
+        if any(index.has_below(path) for path in paths):
+            self._is_blind = True  # a folder was touched: what is in it may not be watched any more
+            return list(index.names)
+        return [path for path in paths if index.has(path)]
+
     def is_changed(self) -> bool:
         """Whether anything in `tree` may differ from its commit, be it a file that git ignores."""
-        if self._watch is not None or self._slot.bring.copy:
+        if self._slot.is_layer_written():
+            return True
+        if self._watch is not None or self._brings_copies():
             return not self._is_intact()
         try:
             index = self._read_index()
@@ -106,7 +157,7 @@ class Mirror:
         """Whether it surely holds what it held; once it may not, that is not known any more."""
         if self._at is None or self._watch is None:
             return False
-        if self._look() != self._seen or not all(
+        if (self._is_touched or self._look() != self._seen) or not all(
             self._is_own(path, event) for path, event in self._watch.touched()
         ):
             self._forget()
@@ -134,6 +185,7 @@ class Mirror:
         if self._watch is not None:
             self._watch.close()
         self._at = self._watch = self._index = None
+        self._is_touched = self._is_blind = False
 
     def _is_converted_otherwise(self, commit: str) -> bool:
         """Whether attributes differ from those of what it held last.
@@ -157,6 +209,7 @@ class Mirror:
         except ValueError:  # somebody changed the form of the index
             return False
         expected = self._expected(index)
+        self._track(commit, index)
         watch = self._open_watch(index, expected)
         try:
             is_right = not self._deviates(index, expected)
@@ -170,7 +223,14 @@ class Mirror:
 
     def _expected(self, index: Index) -> Expected:
         copies = [_raw(name.strip("/")) for name in self._slot.bring.copy]
-        return expect(index, links=self._slot.links(), others=copies)
+        copies += [os.fsencode(each.target)[len(self._top) :] for each in self._slot.copied()]
+        copies += map(_raw, self._slot.filled())
+        layers = [os.fsencode(each.target)[len(self._top) :] for each in self._slot.layers()]
+        return expect(index, folders=layers, others=copies)
+
+    def _brings_copies(self) -> bool:
+        """Whether there are files in the tree that change elsewhere, too."""
+        return bool(self._slot.bring.copy or self._slot.copied() or self._slot.filled())
 
     def _deviates(self, index: Index, expected: Expected) -> bool:
         """Whether the files are not those of the index. Of many files, only their names are looked at."""
@@ -181,7 +241,7 @@ class Mirror:
     def _open_watch(self, index: Index, expected: Expected) -> Watch | None:
         """A watch on all that is there, which works; None for files that change elsewhere, or where there is none."""
         strength, is_large = self._strength(), len(index.names) > WATCHES_MAX
-        if self._slot.bring.copy or (is_large and strength is Strength.PARTIAL):
+        if self._brings_copies() or (is_large and strength is Strength.PARTIAL):
             return None
         self._watches_files = not is_large and strength is not Strength.STRONG
         names = index.names if self._watches_files else []
@@ -252,7 +312,7 @@ class Mirror:
                 raise MachineError(f"object {entry.oid[:12]} is missing")
             self._make_folders(each.path.rpartition("/")[0])
             place = self._below(each.path)
-            found_now = _create(place, entry, content)
+            found_now = create_file(place, entry, content)
             self._written.add(_raw(each.path))
             if self._watches_files:
                 self._watch_too(place)
@@ -275,6 +335,10 @@ class Mirror:
         for path, content in zip(self._kept, (index.render(), f"{commit}\n".encode()), strict=True):
             _replace(path, content)
         self._index, self._at, self._seen = index, commit, self._look()
+        self._track(commit, index)
+
+    def _track(self, commit: str, index: Index) -> None:
+        self._tracked = Tracked(self._slot, self._objects, commit, index, self._is_plain)
 
     def _look(self) -> tuple[object, ...]:
         """What tells that nobody else has written what the slot's git knows of the files."""
@@ -312,19 +376,6 @@ def _works(watch: Watch, top: bytes) -> bool:
     """Whether the watch sees what is done to the tree: not every file system tells."""
     os.utime(top + b"/.git")
     return watch.is_touched()
-
-
-def _create(place: bytes, entry: Entry, content: bytes) -> os.stat_result:
-    """A new file or link with the rights that git gives it."""
-    if entry.mode == SYMLINK:
-        os.symlink(content, place)  # noqa: PTH211
-        return os.lstat(place)
-    rights = 0o777 if entry.mode == FILE_MODES[1] else 0o666
-    fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
-    with os.fdopen(fd, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        return os.fstat(fd)
 
 
 def _replace(path: str, content: bytes) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError, UsageError
-from minitask.repo import bubblewrap, process, survivors
+from minitask.repo import bubblewrap, installed, process, survivors
+from minitask.repo.layering import overlaid
 from minitask.repo.removal import discard
 from minitask.repo.room import (
     DEFAULT_PATH,
@@ -30,6 +31,7 @@ from minitask.repo.room import (
     spellings,
     tasks_of_user,
 )
+from minitask.repo.shared import Layer
 from minitask.repo.toolchain import Toolchain, find_toolchain
 from minitask.values import dataclass
 
@@ -49,6 +51,8 @@ SWITCHES = (
 """Settings of the kernel that turn bubblewrap on and off while the machine runs."""
 
 PRIVATE = ("home", "tmp")
+PASSING = ("scratch", "layers", "checkout")
+"""What of a sandbox is no outcome of a probe."""
 PSEUDO = ("/proc", "/sys", "/dev")
 DEVICES = (
     "/dev/null",
@@ -100,7 +104,8 @@ class Sandbox:
 
     `program` and `variant` are bubblewrap's, `landlock` is the kernel's version of it (0: none);
     `tried` says in a line each what was found on the way. Private directories are made in
-    `scratch`.
+    `scratch`. `layers` are mounted by the strong one; `checkout` is what the workspace stands for,
+    so that paths into it lead into the workspace.
     """
 
     strength: Strength
@@ -109,6 +114,8 @@ class Sandbox:
     landlock: int = 0
     tried: tuple[str, ...] = ()
     scratch: Path = Path("/tmp")  # noqa: S108 - where none is given
+    layers: tuple[Layer, ...] = ()
+    checkout: Path | None = None
 
     def describe(self) -> str:
         """One line: what holds a command back, and what does not."""
@@ -159,6 +166,7 @@ class Sandbox:
         env = room.environment(
             home=str(private / "home"), temporary=str(private / "tmp"), tools=tools.env
         )
+        env |= installed.variables(room.path, checkout=self.checkout, workspace=room.workspace)
         inner = limited(argv, room.limits, running=tasks_of_user())
         if self.strength is Strength.PARTIAL:
             inner = (*_launch(*_rules(room, tools, private=private)), *inner)
@@ -166,12 +174,20 @@ class Sandbox:
 
     def _in_bubblewrap(self, argv: Sequence[str], room: Room, *, tools: Toolchain) -> Wrapped:
         variant = bubblewrap.Variant(self.variant)
-        before = bubblewrap.command(self.program, room, variant=variant, tools=tools)
+        before = bubblewrap.command(
+            self.program,
+            room,
+            variant=variant,
+            tools=tools,
+            checkout=self.checkout,
+            shares=bool(self.layers),
+        )
         running = 0 if bubblewrap.counts_processes_apart() else tasks_of_user()
         env = room.environment(
             home=bubblewrap.HOME, temporary=bubblewrap.TEMPORARY, tools=tools.env
         )
-        return Wrapped((*before, *limited(argv, room.limits, running=running)), env)
+        inside = (*before, *limited(argv, room.limits, running=running))
+        return Wrapped((*overlaid(self.layers), *inside), env)
 
 
 def choose(
@@ -371,7 +387,7 @@ def _recall(cache: Path | None, key: list[str], *, scratch: Path) -> Sandbox | N
 
 def _remember(cache: Path, key: list[str], found: Sandbox) -> None:
     """Keep the outcome for next time; where it cannot be written, it is found again."""
-    kept = {name: value for name, value in asdict(found).items() if name != "scratch"}
+    kept = {name: value for name, value in asdict(found).items() if name not in PASSING}
     draft = cache.with_name(f"{cache.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ class CommandResult:
     none.
 
     `output_tail` is the end of what it printed on both streams, `output_bytes` the size of all of
-    it.
+    it; `changed` are the tracked files that it left changed.
     """
 
     line: int
@@ -51,6 +51,7 @@ class CommandResult:
     output_tail: str = ""
     output_bytes: int = 0
     reason: str = ""
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,16 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     stop_at_first_failure: bool = False,
     on_event: Callable[[CommandResult], None] | None = None,
     on_output: Callable[[int, bytes], None] | None = None,
+    put_back: Callable[[], tuple[str, ...]] | None = None,
 ) -> SessionResult:
     """Run the commands in order in one shell; each result goes to `on_event` as it is known.
 
-    `on_output` gets all that each command printed, with its place among the commands.
-
+    `on_output` gets all that each command printed, with its place among the commands. `put_back` is called between
+    commands: it makes the tracked files the commit's again, and gives those that were not.
     `env` is the caller's environment, of which the sandbox hands on only what is harmless;
     `extra_env` is handed on as it is. Raises `MachineError` where the shell could not be started.
     """
-    record = _Record(tuple(commands), on_event or _ignore, on_output)
+    record = _Record(tuple(commands), on_event or _ignore, on_output, put_back or _nothing)
     if not commands:
         return SessionResult((), sandbox=sandbox.strength.value)
     wrapped = sandbox.wrap(
@@ -127,7 +129,8 @@ class _Record:
 
     commands: tuple[Command, ...]
     tell: Callable[[CommandResult], None]
-    show: Callable[[int, bytes], None] | None = None
+    show: Callable[[int, bytes], None] | None
+    put_back: Callable[[], tuple[str, ...]]
     results: list[CommandResult] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
 
@@ -140,7 +143,8 @@ class _Record:
         """The command that ran ended with this."""
         command = self.commands[len(self.results)]
         status = read_status(command.text, code=code, pipeline=pipeline)
-        return self._add(output, status=status, reason=find_fault(command, status, output))
+        reason = find_fault(command, status, output)
+        return self._add(output, status=status, reason=reason, changed=self.put_back())
 
     def fail(self, output: bytes, *, reason: str) -> None:
         """The command that ran was cut off."""
@@ -153,7 +157,13 @@ class _Record:
             self._add(b"", status=None, reason=f"not run: {reason}", seconds=0.0)
 
     def _add(
-        self, output: bytes, *, status: Status | None, reason: str, seconds: float | None = None
+        self,
+        output: bytes,
+        *,
+        status: Status | None,
+        reason: str,
+        seconds: float | None = None,
+        changed: tuple[str, ...] = (),
     ) -> CommandResult:
         command = self.commands[len(self.results)]
         now = time.monotonic()
@@ -166,6 +176,7 @@ class _Record:
             output_tail=tail(output),
             output_bytes=len(output),
             reason=reason,
+            changed=changed,
         )
         self.since = now
         if self.show is not None:
@@ -179,11 +190,17 @@ class _Watching:
     """Reads the session's stream mark by mark, and ends it when it must end."""
 
     def __init__(
-        self, record: _Record, limits: Limits, *, stop_at_first_failure: bool, namespaced: bool
+        self,
+        record: _Record,
+        limits: Limits,
+        *,
+        stop_at_first_failure: bool,
+        namespaced: bool,
     ) -> None:
         self.record = record
         self.limits = limits
         self.stop = stop_at_first_failure
+        self.gated = stop_at_first_failure or record.put_back is not _nothing
         self.namespaced = namespaced
         self.descendants: list[int] = []
         self.killed_reason = ""
@@ -201,9 +218,9 @@ class _Watching:
         """Feed the shell and read from it until it exits or must be ended, which leaving `spawn`
         does.
         """
-        text = program(self.record.commands, secret=self._secret, gated=self.stop)
+        text = program(self.record.commands, secret=self._secret, gated=self.gated)
         deadline = time.monotonic() + self.limits.seconds
-        pump = process.Pump(child, deadline=deadline, input=text, keep_input=self.stop)
+        pump = process.Pump(child, deadline=deadline, input=text, keep_input=self.gated)
         try:
             for _, data in pump.chunks():
                 self._pending += data
@@ -282,7 +299,7 @@ class _Watching:
             code, *pipeline = map(int, words[1:])
             passed = self.record.judge(output, code=code, pipeline=pipeline).passed
             self._stopped = self.stop and not passed
-            if self.stop and passed and child.stdin is not None:
+            if self.gated and not self._stopped and child.stdin is not None:
                 with contextlib.suppress(OSError):
                     os.write(child.stdin.fileno(), b"\n")
 
@@ -302,6 +319,11 @@ def _first_line(text: str) -> str:
 
 def _megabytes(count: int) -> str:
     return f"{count / 1024**2:g} MiB"
+
+
+def _nothing() -> tuple[str, ...]:
+    """Nobody keeps the files."""
+    return ()
 
 
 def _ignore(_result: CommandResult) -> None:

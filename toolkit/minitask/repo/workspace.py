@@ -9,15 +9,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minitask.errors import MachineError
 from minitask.patterns import lazy_pattern
 from minitask.repo import survivors
 from minitask.repo.git import Git
+from minitask.repo.promised import fetch_missing
 from minitask.repo.removal import discard
 from minitask.repo.repository import Repository
+from minitask.repo.shared import Copied, Layer
 from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.repo.sandbox import Sandbox
 
 _GLOB = lazy_pattern(r"[*?\[\]\\ ]")
 """What has a meaning in a pattern of git's, or is dropped at its end."""
@@ -26,10 +33,14 @@ STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
 
 @dataclass(frozen=True, slots=True)
 class Bring:
-    """What git ignores and a validation needs: paths shared read-only or copied from the user's checkout."""
+    """What git ignores and a validation needs: paths shared with or copied from the user's checkout.
+
+    What is shared is never written to: a folder gets a private layer where it is `layered`, else a copy is kept.
+    """
 
     share: tuple[str, ...] = ()
     copy: tuple[str, ...] = ()
+    layered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +68,74 @@ class Slot:
 
     def readonly(self) -> tuple[Path, ...]:
         """What a command in the slot must be able to read outside `tree`."""
-        shared = (
-            [self.repository.top / name for name in self.bring.share] if self.repository.top else []
+        return (self.git_dir, self.repository.objects_dir)
+
+    def within(self, sandbox: Sandbox) -> Sandbox:
+        """The sandbox with what it has to know of the slot: layers, and the checkout that the workspace stands for."""
+        return replace(sandbox, layers=self.layers(), checkout=self.repository.top)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The folders that are shared by a private layer."""
+        return tuple(
+            Layer(Path(os.path.realpath(source)), self.tree / name, place / "upper", place / "work")
+            for number, (name, source) in enumerate(self._shared())
+            if self.bring.layered and source.is_dir()
+            for place in (self.folder / "layers" / str(number),)
         )
-        return (
-            self.git_dir,
-            self.repository.objects_dir,
-            *(path for path in shared if path.exists()),
+
+    def copied(self) -> tuple[Copied, ...]:
+        """What is shared by a copy that is kept."""
+        top = self.repository.top
+        if top is None:
+            return ()
+        return tuple(
+            Copied(source, self.tree / name, self.folder / "copies" / str(number), top, self.tree)
+            for number, (name, source) in enumerate(self._shared())
+            if not (self.bring.layered and source.is_dir())
         )
+
+    def is_layer_written(self) -> bool:
+        """Whether a command wrote to what is shared."""
+        return any(layer.is_written() for layer in self.layers())
+
+    def filled(self) -> tuple[str, ...]:
+        """The submodules that hold the files of the checkout's, as they were filled last."""
+        try:
+            return tuple((self.folder / "submodules/list").read_text("utf-8").split("\0")[:-1])
+        except (OSError, ValueError):
+            return ()
+
+    def _fill_submodules(self, top: Path) -> list[Copied]:
+        """Copies of the submodules that the checkout has, each at the commit that is recorded."""
+        home = self.folder / "submodules"
+        if not (self.tree / ".gitmodules").exists():
+            discard(home)
+            return []
+        from minitask.repo.submodules import at_commit, gitlinks
+
+        found = []
+        for path, oid in gitlinks(self.git):
+            place = home / path.replace("/", "%")
+            if any(path == name.strip("/") for name in self.bring.share):
+                continue
+            inner = at_commit(
+                top / path, oid, place, environ=self.repository.git.environ, make=Slot
+            )
+            if inner is None:
+                discard(self.tree / path)
+                (self.tree / path).mkdir(parents=True)
+            else:
+                copy = Copied(inner, self.tree / path, place / "note", top, self.tree)
+                found.append((path, copy))
+        home.mkdir(exist_ok=True)
+        (home / "list").write_text("".join(f"{path}\0" for path, _ in found), "utf-8")
+        return [copy for _, copy in found]
+
+    def _shared(self) -> list[tuple[str, Path]]:
+        """What is shared and there, by its name; what the commit itself has is left out."""
+        top = self.repository.top
+        names = [name.strip("/") for name in self.bring.share] if top else []
+        return [(name, top / name) for name in names if top and (top / name).exists()]
 
     def checkout(self, commit: str) -> Path:
         """Make `tree` hold exactly the commit's files, and give it; a broken slot is built anew, once."""
@@ -73,17 +144,10 @@ class Slot:
         try:
             self._bring_to(commit)
         except (MachineError, OSError):
+            fetch_missing(self.repository, commit)
             self.rebuild()
             self._bring_to(commit)
         return self.tree
-
-    def links(self) -> dict[bytes, bytes]:
-        """The links that bring shared files and folders, by their path below `tree`, with what they lead to."""
-        top = self.repository.top
-        if top is None:
-            return {}
-        there = (name for name in self.bring.share if (top / name).exists())
-        return {os.fsencode(name.strip("/")): os.fsencode(top / name) for name in there}
 
     def excludes(self) -> bytes:
         """The content of `info/exclude`: what was brought is no change, whatever the patterns of the repository say.
@@ -91,9 +155,8 @@ class Slot:
         A pattern for a folder, such as `node_modules/`, does not match the link to a shared one.
         """
         names = (*self.bring.share, *self.bring.copy)
-        return "".join(f"/{_GLOB.sub(_escaped, name.strip('/'))}\n" for name in names).encode(
-            "utf-8", "surrogateescape"
-        )
+        lines = "".join(f"{_pattern(name.strip('/'))}\n" for name in names)
+        return lines.encode("utf-8", "surrogateescape")
 
     def _git_in(self, work_tree: Path | None) -> Git:
         """Git on the slot; it holds the repository's lock, for the next command must not use a slot that it writes."""
@@ -139,10 +202,35 @@ class Slot:
         exclude.parent.mkdir()
         exclude.write_bytes(self.excludes())
         shutil.copyfile(self._kept_config, self.git_dir / "config")
+        self._bring_refs()
         # Cleaned first: attributes that somebody left would have a say in what is written.
-        self.git.output("clean", "-ffdxq")
+        kept = [
+            f"--exclude={_pattern(copy.target.relative_to(self.tree))}" for copy in self.copied()
+        ]
+        self.git.output("clean", "-ffdxq", *kept)
         self.git.output("checkout", "-q", "-f", "--detach", commit)
         self._bring_ignored()
+
+    def bring_tags(self) -> None:
+        """Have the tags that the repository has; nothing where they are as they were."""
+        state = repr(_tags_state(self.repository.common_dir))
+        note = self.folder / "tags"
+        if not note.exists() or note.read_text("ascii") != state:
+            self._write_tags()
+            note.write_text(state, "ascii")
+
+    def _bring_refs(self) -> None:
+        """Remove the refs that a command made, and have the repository's tags."""
+        if any((self.git_dir / "refs" / name).exists() for name in ("heads", "tags", "stash")):
+            discard(self.git_dir / "refs")
+            (self.git_dir / "refs").mkdir()
+            (self.folder / "tags").unlink(missing_ok=True)
+        self.bring_tags()
+
+    def _write_tags(self) -> None:
+        form = "--format=%(objectname) %(refname)"
+        found = self.repository.git.output("for-each-ref", form, "refs/tags")
+        (self.git_dir / "packed-refs").write_bytes(found)
 
     def _point(self) -> None:
         pointer = self.tree / ".git"
@@ -156,11 +244,12 @@ class Slot:
         top = self.repository.top
         if top is None:
             return
-        for name in self.bring.share:
-            target = self.tree / name
-            if (top / name).exists() and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.symlink_to(top / name)
+        for copy in self._fill_submodules(top):
+            copy.ensure()
+        for layer in self.layers():
+            layer.reset()
+        for shared in self.copied():
+            shared.ensure()
         for name in self.bring.copy:
             _copy(top / name, self.tree / name)
 
@@ -176,6 +265,23 @@ def end_survivors(scratch: Path) -> None:
     survivors.end_marked(os.fsencode(f"HOME={scratch}/"))
     for private in scratch.iterdir():
         discard(private)
+
+
+def _tags_state(common_dir: Path) -> tuple[tuple[int, int, int] | None, ...]:
+    """What changes with the tags of a repository."""
+    found: list[tuple[int, int, int] | None] = []
+    for name in ("packed-refs", "refs/tags", "reftable/tables.list"):
+        try:
+            told = (common_dir / name).stat()
+            found.append((told.st_ino, told.st_size, told.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return tuple(found)
+
+
+def _pattern(path: str | Path) -> str:
+    """The pattern of git's that matches one path."""
+    return f"/{_GLOB.sub(_escaped, str(path))}"
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from minitask.repo import history, refs
+from minitask.repo import history, places, refs
 from minitask.repo.advance import checkout_of
 from minitask.repo.removal import discard
 from minitask.run.engine import Engine
 from minitask.run.reverts import as_it_stands
 from minitask.run.tasks import Place
-from minitask.run.workplace import agents_folder
 from minitask.values import dataclass
 
 
@@ -31,8 +30,12 @@ def clean(engine: Engine, place: Place, *, branches: bool, dry_run: bool) -> Cle
     home = engine.repository.home
     folders = tuple(
         path
-        for path in (home / "slots", home / "scratch", home / "cache", agents_folder(engine))
-        if path.exists()
+        for path in (
+            *(home / name for name in ("slots", "scratch", "cache")),
+            *places.work_folders(engine.repository),
+            *places.orphans(engine.environ),
+        )
+        if path.exists() and path != home
     )
     names = tuple(sorted(refs.snapshot(engine.repository.git, refs.LANDING)))
     if branches:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import field
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from minitask.errors import MinitaskError, UsageError
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
-from minitask.repo import advance, history, locks, refs, sandbox, workspace
+from minitask.repo import advance, history, locks, places, refs, sandbox, workspace
 from minitask.repo.cache import Cache
 from minitask.repo.database import Database, open_database
 from minitask.repo.history import Landing
@@ -22,7 +23,9 @@ from minitask.repo.identity import Signature
 from minitask.repo.mirror import Mirror
 from minitask.repo.objects import Objects
 from minitask.repo.repository import Repository, committer, head_branch
-from minitask.repo.sandbox import Limits, Sandbox
+from minitask.repo.room import Strength
+from minitask.repo.sandbox import Limits, Sandbox, Wrapped
+from minitask.repo.shared import Layer
 from minitask.repo.workspace import Bring, Slot
 from minitask.run.aside import Aside
 from minitask.run.slots import SlotPool
@@ -82,7 +85,7 @@ class Engine:
         with self._making:
             if self._slots is None:
                 bring = self.bring()
-                home = self.repository.home / "slots"
+                home = places.work_folder(self.repository) / "slots"
 
                 def make(number: int) -> Mirror:
                     slot = Slot(home / str(number), self.repository, bring)
@@ -144,7 +147,26 @@ class Engine:
                     f"workspace: {name!r} is not a path inside the checkout: {reason or 'it leads outside'}",
                     hint="name files and folders of the repository's own",
                 )
-        return Bring(self.settings.share, self.settings.copy)
+        return Bring(self.settings.share, self.settings.copy, layered=self._can_overlay())
+
+    def _can_overlay(self) -> bool:
+        """Whether what is shared gets a private layer; found out by trying, and kept."""
+        if not self.settings.share or self.sandbox.strength is not Strength.STRONG:
+            return False
+        from minitask.repo.layering import can_overlay
+
+        def wrap(command: Sequence[str], layer: Layer) -> Wrapped:
+            return replace(self.sandbox, layers=(layer,)).wrap(
+                command,
+                workspace=layer.target.parent,
+                limits=Limits(),
+                network=False,
+                environ=self.environ,
+            )
+
+        folder = places.work_folder(self.repository)
+        key = f"overlay\0{folder}\0{self.sandbox.program}\0{platform.release()}"
+        return bool(self.cache.document(key, lambda: can_overlay(folder, wrap)))
 
     @property
     def signature(self) -> Signature:
@@ -228,6 +250,7 @@ def open_engine(
             held = stack.enter_context(locks.hold(home / "lock", on_wait=waiting))
             locked = repository.locked(held.fd)
             recover(locked, abandoned=held.abandoned)
+            places.claim(locked)
             held.claim(purpose)
         except OSError as error:
             raise unwritable(home, error) from None
@@ -239,7 +262,7 @@ def open_engine(
 
 def scratch_folder(repository: Repository) -> Path:
     """Where sessions without bubblewrap have their homes."""
-    return repository.home / "scratch"
+    return places.work_folder(repository) / "scratch"
 
 
 def recover(repository: Repository, *, abandoned: bool = True) -> None:
@@ -248,7 +271,8 @@ def recover(repository: Repository, *, abandoned: bool = True) -> None:
     `abandoned` says that the last command surely was killed; else git alone may have been.
     """
     if abandoned:
-        workspace.end_survivors(scratch_folder(repository))
+        for folder in (repository.home, *places.work_folders(repository)):
+            workspace.end_survivors(folder / "scratch")
     refs.remove_stale_locks(repository.common_dir)
     if (repository.home / advance.JOURNAL).exists():
         advance.heal(repository)

@@ -1,18 +1,18 @@
 """Where agent programs work: workspaces apart from the one that validations run in, each used by one at a time.
 
-They lie in the user's cache folder: some agents refuse to write anywhere below a `.git`.
+They lie outside the repository, as all do: some agents refuse to write anywhere below a `.git`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from minitask.repo import places
 from minitask.repo.workspace import Slot
 from minitask.run.engine import Engine, scratch_folder
 from minitask.values import dataclass
@@ -57,7 +57,7 @@ def _free_slot(engine: Engine) -> Iterator[Slot]:
             number += 1
         _taken.add(place)
     try:
-        yield Slot(place, engine.repository, engine.bring())
+        yield Slot(place, engine.repository, replace(engine.bring(), layered=False))
     finally:
         with _lock:
             _taken.discard(place)
@@ -65,11 +65,4 @@ def _free_slot(engine: Engine) -> Iterator[Slot]:
 
 def agents_folder(engine: Engine) -> Path:
     """Where the workspaces for agents of this repository are."""
-    name = hashlib.sha256(os.fsencode(engine.repository.common_dir)).hexdigest()[:16]
-    return cache_folder(engine.environ) / name
-
-
-def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where the user's files are that can be made anew."""
-    base = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/tmp')}/.cache"  # noqa: S108
-    return Path(base, "minitask")
+    return places.work_folder(engine.repository)

@@ -19,7 +19,7 @@ from minitask.run.attempts.reviewing import corrected, describe_review, reviewer
 from minitask.run.attempts.steps import Facts, Step, next_steps
 from minitask.run.attempts.undertaking import Rounds, TaskState
 from minitask.run.engine import Engine, Progress
-from minitask.run.routes.ability import is_capability
+from minitask.run.routes.ability import SAME_WAY, is_capability
 from minitask.run.routes.experience import experience_of
 from minitask.run.routes.models import resolve_model
 from minitask.spec.model import Tier
@@ -79,7 +79,7 @@ def facts_of(engine: Engine, state: TaskState) -> Facts:
         corrections=rounds.corrections,
         applies=rounds.applies,
         escalations=rounds.escalations,
-        most_repairs=engine.settings.repairs,
+        most_repairs=0 if SAME_WAY in draft.ruling.reason else engine.settings.repairs,
         most_review_rounds=routing.review_rounds,
         most_escalations=routing.max_escalations,
     )

@@ -20,10 +20,13 @@ from minitask.ledger.evidence import NOTHING_PLANTED
 from minitask.ledger.record import FileRecord, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.run.attempts.draft import Draft
+from minitask.run.attempts.unchanged import fails_without_change
 from minitask.run.engine import Engine, Progress
 from minitask.run.landings import building
+from minitask.run.landings.commands import Proof, one_line
 from minitask.run.landings.landing import Lander
-from minitask.run.landings.proof import Proof, prove, prove_only
+from minitask.run.landings.proof import prove, prove_only
+from minitask.run.routes.ability import SAME_WAY
 from minitask.run.routes.costs import baseline_cost, estimate_usage
 from minitask.run.tasks import Task
 from minitask.settings import OFF, stricter_grade
@@ -127,7 +130,7 @@ def _through_gates(
             lander.expect(task, draft.commit)
         rulings[name] = GATES[name](engine, case)
         if not rulings[name].passed:
-            return _ruled(draft, rulings[name])
+            return _ruled(draft, _blamed(draft, rulings[name]))
     ruling = rulings[VALIDATE]
     proven = replace(draft, ruling=ruling, verdict=Verdict.READY, doubts=(), grade=None)
     watched = _watch_tests(engine, proven, case)
@@ -135,6 +138,17 @@ def _through_gates(
     if not watched.verdict.is_good or asked == OFF or not task.spec.commands:
         return watched
     return _graded(engine, watched, case, may_share=lander is None)
+
+
+def _blamed(draft: Draft, ruling: Ruling) -> Ruling:
+    """The ruling, which says so where the validation fails the same way without the change."""
+    if ruling.gate != VALIDATE:
+        return ruling
+    written = [ref.path for ref in draft.task.spec.writes()]
+    found = fails_without_change(draft.before, ruling.commands, written=written)
+    if found is None:
+        return ruling
+    return replace(ruling, reason=f"`{one_line(found.command)}` {SAME_WAY}: {found.reason}")
 
 
 def _graded(engine: Engine, draft: Draft, case: Case, *, may_share: bool) -> Draft:

@@ -23,7 +23,7 @@ from minitask.run.attempts.people import last_word
 from minitask.run.attempts.undertaking import Prepared, TaskState, Wishes
 from minitask.run.checking import check_alone
 from minitask.run.engine import Engine, Progress
-from minitask.run.landings.proof import check_fails_before
+from minitask.run.landings.before import check_fails_before
 from minitask.run.numbers import next_number, task_refs
 from minitask.run.records import records_of
 from minitask.run.routes.costs import meet_unpriced, tariff

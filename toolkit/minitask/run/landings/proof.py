@@ -1,42 +1,27 @@
-"""Proof: a commit, checked out fresh, on which commands are run and judged; before the work, and after it."""
+"""Proof: a commit, checked out fresh, on which commands are run and judged."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from minitask.errors import MachineError, RefusedError
 from minitask.ledger.record import CommandRecord, parse_command
-from minitask.patterns import lazy_pattern
-from minitask.repo import session
 from minitask.repo.mirror import Mirror
 from minitask.run.engine import Engine
-from minitask.run.landings.counting import TestReader
+from minitask.run.landings.commands import Proof, run_on, run_session, set_up
 from minitask.run.tasks import Task
 from minitask.run.turnstile import Cores
-from minitask.spec.model import Command, ExpectationKind
-from minitask.values import dataclass
+from minitask.spec.model import Command
 
-NOT_FOUND = lazy_pattern(r"(?:^|: )([A-Za-z0-9_.+-]+): command not found", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """How the commands went on a commit's tree, and in what kind of sandbox."""
-
-    passed: bool
-    commands: tuple[CommandRecord, ...]
-    sandbox: str
-
-    @property
-    def reason(self) -> str:
-        """Which command failed first, and how."""
-        failed = next((command for command in self.commands if not command.passed), None)
-        if failed is None:
-            return ""
-        how = failed.reason or f"exit code {failed.exit_code}"
-        return f"`{_one_line(failed.command)}` failed: {how}"
+__all__ = [
+    "Proof",
+    "is_proven",
+    "prove",
+    "prove_checks",
+    "prove_only",
+    "prove_together",
+    "run_without_keeping",
+]
 
 
 def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Proof:
@@ -48,7 +33,7 @@ def prove(engine: Engine, task: Task, commit: str, *, anew: bool = False) -> Pro
         return kept
     with engine.slots.take(commit) as slot:
         set_up(engine, slot)
-        proof = _session(engine, task, slot, task.spec.commands)
+        proof = run_session(engine, task, slot, task.spec.commands)
         if proof.passed and checks:
             told = _in_clean(engine, task, slot, commit, checks)
             proof = Proof(told.passed, (*proof.commands, *told.commands), told.sandbox)
@@ -63,7 +48,7 @@ def prove_only(engine: Engine, task: Task, commit: str, commands: Sequence[Comma
     kept = _recall(engine, key)
     if kept is not None:
         return kept
-    proof = _run(engine, task, commit, commands)
+    proof = run_on(engine, task, commit, commands)
     if proof.passed and not (engine.settings.copy or engine.settings.share):
         engine.cache.keep(key, [asdict(record) for record in proof.commands])
     return proof
@@ -78,7 +63,7 @@ def run_without_keeping(
     only_first: bool = False,
 ) -> Proof:
     """Run some commands on a commit, which proves nothing of the task; with `only_first`, until one fails."""
-    return _run(engine, task, commit, commands, only_first=only_first)
+    return run_on(engine, task, commit, commands, only_first=only_first)
 
 
 def is_proven(engine: Engine, task: Task, tree: str) -> bool:
@@ -152,7 +137,7 @@ def _in_clean(
     if slot.is_changed():
         slot.checkout(commit)
         set_up(engine, slot)
-    return _session(engine, task, slot, commands)
+    return run_session(engine, task, slot, commands)
 
 
 def _keep(engine: Engine, task: Task, commit: str, records: Sequence[CommandRecord]) -> None:
@@ -167,106 +152,11 @@ def _keep(engine: Engine, task: Task, commit: str, records: Sequence[CommandReco
 def prove_checks(engine: Engine, task: Task, commit: str) -> Proof | None:
     """Run the config's checks alone on a commit; None where there are none."""
     checks = _checks(engine)
-    return _run(engine, task, commit, checks) if checks else None
-
-
-def check_fails_before(engine: Engine, task: Task) -> tuple[CommandRecord, ...]:
-    """Run the validation on the base; refused where it is green already, for then it proves nothing."""
-    if task.spec.options.proof == "none":
-        return ()
-    named = [command for command in task.spec.commands if _must_fail_before(command)]
-    proof = _run(engine, task, task.base, task.spec.commands, only_first=not named)
-    _refuse_broken_environment(task, proof)
-    if proof.passed:
-        raise RefusedError(
-            f"task {task.name}: its validation passes before any work, so it can prove nothing",
-            where=f"{task.path}:{task.spec.line_of('validation')}",
-            hint="add a command that fails now and passes when the task is done",
-        )
-    passed = {(item.line, item.command) for item in proof.commands if item.passed}
-    for command in named:
-        if (command.line, command.text) in passed:
-            raise RefusedError(
-                f"task {task.name}: `{_one_line(command.text)}` should fail before the work, and passes",
-                where=f"{task.path}:{command.line}",
-                hint="mend the command, or take its `# expect: fails before` out",
-            )
-    return proof.commands
+    return run_on(engine, task, commit, checks) if checks else None
 
 
 def _checks(engine: Engine) -> tuple[Command, ...]:
     return tuple(Command(text) for text in engine.settings.checks)
-
-
-def _run(
-    engine: Engine,
-    task: Task,
-    commit: str,
-    commands: Sequence[Command],
-    *,
-    only_first: bool = False,
-) -> Proof:
-    with engine.slots.take(commit) as slot:
-        set_up(engine, slot)
-        return _session(engine, task, slot, commands, only_first=only_first)
-
-
-def set_up(engine: Engine, slot: Mirror) -> None:
-    """Run `workspace.setup`, without network; `MachineError` where it fails."""
-    if not engine.settings.setup:
-        return
-    done = session.run_commands(
-        [Command(engine.settings.setup)],
-        sandbox=engine.sandbox,
-        workspace=slot.tree,
-        limits=engine.limits(None),
-        network=False,
-        readonly=slot.readonly(),
-        env=engine.environ,
-    )
-    if not done.passed:
-        raise MachineError(
-            f"workspace.setup failed: {done.results[0].output_tail.strip()[-400:]}",
-            hint="mend `workspace.setup` in minitask.yaml; it runs in the sandbox, without network",
-        )
-
-
-def _session(
-    engine: Engine,
-    task: Task,
-    slot: Mirror,
-    commands: Sequence[Command],
-    *,
-    only_first: bool = False,
-) -> Proof:
-    """Run commands in one shell, in a workspace as it is."""
-    options = task.spec.options
-    counts = TestReader(commands)
-    done = session.run_commands(
-        list(commands),
-        sandbox=engine.sandbox,
-        workspace=slot.tree,
-        limits=engine.limits(options.timeout_seconds),
-        network=options.network and engine.settings.network,
-        readonly=slot.readonly(),
-        env=engine.environ,
-        stop_at_first_failure=only_first,
-        on_output=counts.read,
-    )
-    records = tuple(
-        CommandRecord(
-            line=item.line,
-            command=item.command,
-            exit_code=item.exit_code,
-            passed=item.passed,
-            seconds=item.seconds,
-            output_tail=item.output_tail,
-            reason=item.reason,
-            tests=counts.found.get(place),
-        )
-        for place, item in enumerate(done.results)
-    )
-    return Proof(done.passed, records, engine.sandbox.strength.value)
 
 
 def _key(engine: Engine, task: Task, tree: str, commands: Sequence[Command]) -> str:
@@ -275,25 +165,3 @@ def _key(engine: Engine, task: Task, tree: str, commands: Sequence[Command]) -> 
     network = task.spec.options.network and settings.network
     where = (engine.sandbox.strength.value, engine.environ.get("PATH", ""), network, settings.setup)
     return f"proof\0{tree}\0{commands!r}\0{where!r}\0{settings.limits!r}"
-
-
-def _must_fail_before(command: Command) -> bool:
-    return any(item.kind is ExpectationKind.FAILS_BEFORE for item in command.expectations)
-
-
-def _refuse_broken_environment(task: Task, proof: Proof) -> None:
-    """A program that is not there will not be there after the work either: stop before anything is spent."""
-    for command in proof.commands:
-        if command.exit_code == 127 and not command.passed:
-            missing = NOT_FOUND.search(command.output_tail)
-            if missing:
-                raise RefusedError(
-                    f"task {task.name}: its validation needs `{missing[1]}`, which is not there",
-                    where=f"{task.path}:{command.line}",
-                    hint="install it, or put its folder on PATH; the sandbox sees what PATH names",
-                )
-
-
-def _one_line(text: str) -> str:
-    first, _, rest = text.partition("\n")
-    return f"{first} …" if rest else first

@@ -13,7 +13,7 @@ from minitask.repo.process import Finished
 from minitask.repo.repository import Repository
 from minitask.repo.room import SHELL
 from minitask.run.engine import Engine
-from minitask.run.landings.proof import set_up
+from minitask.run.landings.commands import set_up
 from minitask.spec.findings import Report, parse_report
 from minitask.spec.foreign_json import decode_json
 from minitask.values import dataclass

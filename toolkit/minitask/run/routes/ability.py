@@ -7,6 +7,8 @@ from minitask.policy.route import SCRIPT, Route
 
 CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
 """The gates whose no tells something of who made the change."""
+SAME_WAY = "fails the same way without the change"
+"""What the reason says where nothing that is red became so, or stayed so, by the change."""
 UNABLE = ("malformed", "stuck", "refused", "out of scope")
 """How the reason begins of a failure to make any change that is the model's own."""
 
@@ -17,6 +19,6 @@ def is_capability(route: Route, verdict: Verdict, gate: str, reason: str) -> boo
         return False
     if verdict.is_good:
         return True
-    if verdict not in (Verdict.FAILED, Verdict.REFUSED):
+    if verdict not in (Verdict.FAILED, Verdict.REFUSED) or SAME_WAY in reason:
         return False
     return gate in CAPABILITY or (gate == "implement" and reason.startswith(UNABLE))

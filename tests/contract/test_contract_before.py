@@ -1,0 +1,68 @@
+"""The whole validation is run on the base, and what no change can mend ends the task before anything is spent."""
+
+from __future__ import annotations
+
+import pytest
+
+from world import World
+
+MISSING = {
+    "module": ("python3 -c 'import nowhere_to_be_found'", "nowhere_to_be_found"),
+    "program": ("nowhere-to-be-found --version", "nowhere-to-be-found"),
+    "ignored file": ("cat local/.env.test", "workspace: {share: [local]}"),
+    "revision": ("git diff --stat origin/main", "origin/main"),
+}
+
+
+@pytest.mark.parametrize("case", MISSING.values(), ids=MISSING)
+def test_what_is_missing_refuses_the_task(world: World, case: tuple[str, str]) -> None:
+    command, said = case
+    world.commit({".gitignore": "local/\n"})
+    world.write({"local/.env.test": "n\n"})
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=f"test -f b.txt\n{command}")
+    outcome = world.exec("p/01-b")
+    assert outcome.json["verdict"] == "refused"
+    assert outcome.json["attempts"] == []
+    assert said in outcome.text
+
+
+def test_a_module_that_the_task_creates_is_rightly_missing(world: World) -> None:
+    world.task(
+        "p/01-b",
+        whole={"src/shop_pay/__init__.py": "RATE = 1\n"},
+        validation="test -d src/shop_pay\nPYTHONPATH=src python3 -c 'import shop_pay'",
+    )
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
+def test_a_submodule_is_filled_from_the_checkout_at_the_recorded_commit(world: World) -> None:
+    inner = World(world.root.parent / "inner")
+    inner.init()
+    inner.commit({"lib.txt": "recorded\n"})
+    allow = ("-c", "protocol.file.allow=always")
+    world.git(*allow, "submodule", "--quiet", "add", str(inner.root), "ext/lib")
+    world.git("commit", "--quiet", "--message", "submodule")
+    (world.root / "ext/lib/lib.txt").write_text("edited by the user\n")
+    world.task(
+        "p/01-b",
+        whole={"b.txt": "b\n"},
+        validation="test -f b.txt\ngrep -qx recorded ext/lib/lib.txt\necho n > ext/lib/lib.txt",
+    )
+    world.task(
+        "p/02-c",
+        whole={"c.txt": "c\n"},
+        validation="test -f c.txt\ngrep -qx recorded ext/lib/lib.txt",
+    )
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+    assert world.exec("p/02-c").json["verdict"] == "merged"
+
+
+def test_tags_of_the_repository_are_in_the_workspace(world: World) -> None:
+    world.git("tag", "v1.0")
+    for name in ("b.txt", "c.txt"):
+        validation = (
+            f"test -f {name}\ntest $(git describe --tags --abbrev=0) = v1.{name == 'c.txt':d}"
+        )
+        world.task(f"p/{name[0]}", whole={name: "n\n"}, validation=validation)
+        assert world.exec(f"p/{name[0]}").json["verdict"] == "merged"
+        world.git("tag", "--force", "v1.1")

@@ -1,0 +1,75 @@
+"""A commit is judged, not what a validation made of the folder; and no file around the workspace has a say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from world import World
+
+RED = {
+    "edited and looked at": "sed -i s/bad/good/ b.txt\ngrep -q good b.txt",
+    "edited and looked at in one command": "sed -i s/bad/good/ b.txt && grep -q good b.txt",
+    "another file": "test -f b.txt\nsed -i s/one/two/ a.txt\ngrep -q two a.txt",
+    "another file in one command": "test -f b.txt && sed -i s/one/two/ a.txt && grep -q two a.txt",
+    "by a program that runs on": "test -f b.txt\n(sleep 0.2; echo good > b.txt) &\nwait\ngrep -q good b.txt",
+}
+GREEN = {
+    "build outputs": "grep -q bad b.txt\necho n > out.log\ntest -f out.log",
+    "rights": "chmod +x b.txt\ntest -x b.txt",
+    "the same content": "cp b.txt t && mv t b.txt && grep -q bad b.txt",
+    "a lock file": "test -f b.txt && echo n >> package-lock.json",
+    "a file that is changed without the change, too": "grep -q bad b.txt\necho n >> a.txt",
+    "a file that is no text": "test -f b.txt && echo n >> db.sqlite",
+}
+
+
+def verdict(world: World, validation: str, **settings: Any) -> Any:
+    world.configure(**settings)
+    world.commit({"package-lock.json": "{}\n", "db.sqlite": b"SQLite\0"})
+    snippets = "```text path=b.txt\nbad\n```\n"
+    world.task("p/01-b", snippets=snippets, writes=("b.txt",), validation=validation)
+    return world.exec("p/01-b", "--no-merge").json
+
+
+@pytest.mark.parametrize("validation", RED.values(), ids=RED)
+def test_nothing_is_green_that_the_commit_is_not(world: World, validation: str) -> None:
+    assert verdict(world, validation)["verdict"] in {"failed", "refused"}
+
+
+def test_what_a_command_changed_is_said(world: World) -> None:
+    found = verdict(world, RED["another file"], sandbox="none")
+    assert "an earlier command changed a.txt" in found["reason"]
+    commands = found["attempts"][0]["commands"]
+    assert [command.get("changed") for command in commands] == [None, ["a.txt"], None]
+
+
+@pytest.mark.parametrize("validation", GREEN.values(), ids=GREEN)
+def test_what_a_validation_may_do_it_may_do_still(world: World, validation: str) -> None:
+    assert verdict(world, validation)["verdict"] == "ready"
+
+
+def test_no_file_around_the_workspace_has_a_say(world: World) -> None:
+    """An untracked `pytest.ini` in the checkout would decide which tests are run, were the workspace below it."""
+    world.write({"pytest.ini": "[pytest]\npython_files = nothing.py\n"})
+    top = '"$(git rev-parse --show-toplevel)"'
+    walk = "while [ $d != / ]; do d=$(dirname $d); test ! -e $d/pytest.ini || exit 1; done"
+    validation = f"test -f b.txt\nd={top}\n{walk}"
+    assert verdict(world, validation, sandbox="none")["verdict"] == "ready"
+
+
+def test_workspaces_of_earlier_versions_are_removed(world: World) -> None:
+    world.write({".git/minitask/slots/0/tree/a.txt": "old\n"})
+    assert verdict(world, "grep -q bad b.txt")["verdict"] == "ready"
+    assert not (world.root / ".git/minitask/slots").exists()
+    assert (world.slot / "tree").is_dir()
+
+
+def test_clean_removes_workspaces_wherever_they_were(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert verdict(world, "grep -q bad b.txt")["verdict"] == "ready"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(world.root.parent / "elsewhere"))
+    assert world.minitask("clean").code == 0
+    assert not world.slot.exists()

@@ -1,0 +1,71 @@
+"""What the checkout shares with a workspace stays the user's; what leads from it into the checkout tests the commit."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from world import World
+
+SANDBOXES = pytest.mark.parametrize("sandbox", ["auto", "none"])
+SHARE = {"share": ["packages.d"]}
+
+
+def checkout(world: World, sandbox: str) -> None:
+    """A checkout that shares a folder of packages, one of which is a link to the repository's own."""
+    world.configure(sandbox=sandbox, workspace=SHARE)
+    world.commit({".gitignore": "packages.d/\n", "core/rate": "1\n"})
+    world.write({"packages.d/tool": "tool\n"})
+    (world.root / "packages.d/core").symlink_to("../core")
+
+
+@SANDBOXES
+def test_a_linked_package_is_the_commits(world: World, sandbox: str) -> None:
+    checkout(world, sandbox)
+    world.task("p/01-b", whole={"core/rate": "2\n"}, validation="grep -qx 2 packages.d/core/rate")
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
+@SANDBOXES
+def test_what_one_task_writes_there_nobody_else_sees(world: World, sandbox: str) -> None:
+    checkout(world, sandbox)
+    validation = (
+        "test -f {0}\n"
+        "test ! -e packages.d/cache\n"
+        "grep -qx tool packages.d/tool\n"
+        "mkdir packages.d/cache && echo n > packages.d/tool\n"
+        "test -d packages.d/cache"
+    )
+    for name in ("b.txt", "c.txt"):
+        world.task(f"p/{name[0]}", whole={name: "n\n"}, validation=validation.format(name))
+    assert world.minitask("run", "p", "--json").code == 0
+    assert (world.root / "packages.d/tool").read_text() == "tool\n"
+    assert not (world.root / "packages.d/cache").exists()
+
+
+@SANDBOXES
+def test_a_package_installed_in_place_is_the_commits(world: World, sandbox: str) -> None:
+    """An activated virtual environment in the checkout, with the project installed by `pip install -e .`."""
+    world.configure(sandbox=sandbox)
+    world.commit({".gitignore": ".venv/\n", "src/shop.py": "RATE = 1\n"})
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = f".venv/lib/{version}/site-packages"
+    world.write(
+        {
+            f"{packages}/shop.pth": f"{world.root}/src\n",
+            ".venv/pyvenv.cfg": f"home = {Path(sys.executable).resolve().parent}\n",
+        }
+    )
+    (world.root / ".venv/bin").mkdir()
+    (world.root / ".venv/bin/python").symlink_to(os.path.realpath(sys.executable))
+    world.task(
+        "p/01-b",
+        whole={"src/shop.py": "RATE = 2\n"},
+        validation="python -c 'import shop; assert shop.RATE == 2'",
+    )
+    path = f"{world.root}/.venv/bin{os.pathsep}{os.environ['PATH']}"
+    outcome = world.exec("p/01-b", env={"PATH": path})
+    assert outcome.json["verdict"] == "merged", outcome.text

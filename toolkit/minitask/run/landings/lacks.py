@@ -1,0 +1,218 @@
+"""What a command that is red on the base says of the machine: something is missing that no change will bring.
+
+Each rule asks for a sure sign. A command that may be red for the task's own sake, since the task creates what it needs,
+is left alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+
+from minitask.patterns import lazy_pattern
+from minitask.values import dataclass
+
+CANNOT_RUN, NOT_FOUND = 126, 127
+PROGRAM = lazy_pattern(r"(?:^|: )([A-Za-z0-9_.+-]+): (?:command )?not found", re.MULTILINE)
+NO_NETWORK = lazy_pattern(
+    r"Could not resolve (?:host|proxy)|Temporary failure in name resolution|Name or service not known"
+    r"|EAI_AGAIN|ENOTFOUND|Network is unreachable|no such host|nodename nor servname|ENETUNREACH"
+)
+REVISION = lazy_pattern(
+    r"bad revision '([^']+)'|ambiguous argument '([^']+)': unknown revision|unknown revision:? '?([\w./@{}^~-]+)"
+)
+PYTHON_MODULE = lazy_pattern(r"No module named '?([\w.-]+)")
+NODE_MODULE = lazy_pattern(r"Cannot find (?:module|package) '([^']+)'")
+DENIED = lazy_pattern(r"(?:^|: )(?:\./)?([^\s:]+): Permission denied", re.MULTILINE)
+MISSING_FILE = lazy_pattern(
+    r"[Nn]o such file|not found|cannot (?:open|access|find)|can't open|Cannot find|does not exist|ENOENT"
+)
+TOKEN = lazy_pattern(r"[\w.@+/-]+")
+CHECK = lazy_pattern(r"\s*(?:!\s*)?(?:test|\[\[?|grep|egrep|rg|ls|wc|cat|diff|head|tail|true)\b")
+INSTALL = lazy_pattern(
+    r"\b(?:npm (?:i|install|ci)|yarn(?: install)?|pnpm (?:i|install)|bun (?:i|install)|pip3? install|uv (?:sync|pip)"
+    r"|poetry install|bundle install|composer install|go mod|cargo (?:install|fetch))\b"
+)
+MANIFEST = lazy_pattern(
+    r"(?:^|/)(?:package\.json|pyproject\.toml|setup\.(?:py|cfg)|Pipfile|requirements[^/]*\.txt|tsconfig[^/]*\.json"
+    r"|conftest\.py|pytest\.ini|tox\.ini|go\.mod|Cargo\.toml|Gemfile|composer\.json|Makefile|[^/]*\.config\.\w+)$"
+)
+"""Files that say what is installed, or where modules are looked for."""
+PATH_LIKE = lazy_pattern(r"\.[A-Za-z]\w*$")
+ITS_OWN_REVISION = lazy_pattern(r"^(?:HEAD|@)")
+
+
+@dataclass(frozen=True, slots=True)
+class Red:
+    """A command that failed on the base: its text, exit code and output, and the texts of those before it.
+
+    `after_checks` says that all before it passed, or only looked at files.
+    """
+
+    command: str
+    exit_code: int | None
+    output: str
+    earlier: tuple[str, ...] = ()
+    after_checks: bool = True
+
+    @property
+    def installs(self) -> bool:
+        """Whether it or a command before it installs something."""
+        return any(INSTALL.search(text) for text in (*self.earlier, self.command))
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What else is to be known: the paths that the task writes, whether names resolve, and what is where.
+
+    `names` gives the names of all files and folders of the base; `left_out` those of some paths that are in the
+    checkout, not in the base, each with whether git ignores it; `tools` the folders of packages in the checkout that
+    the workspace does not have. `empty` gives the submodules that hold nothing.
+    """
+
+    written: tuple[str, ...]
+    network: bool
+    names: Callable[[], Collection[str]]
+    left_out: Callable[[Iterable[str]], dict[str, bool]]
+    tools: tuple[str, ...] = ()
+    empty: Callable[[], Collection[str]] = tuple
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What is missing, and what brings it."""
+
+    what: str
+    hint: str
+
+
+def find_lack(red: Red, scene: Scene) -> Lack | None:
+    """What the command surely lacks, whatever the change; None where it may be red for the task's own sake."""
+    rules = (_network, _revision, _denied, _submodule, _left_out, _program, _module)
+    return next(filter(None, (rule(red, scene) for rule in rules)), None)
+
+
+def _network(red: Red, scene: Scene) -> Lack | None:
+    if scene.network or not NO_NETWORK.search(red.output):
+        return None
+    return Lack(
+        "needs the network, which the sandbox keeps from it",
+        "let it do without; or set `network: true` in the spec's front matter, and `network: true` in your settings",
+    )
+
+
+def _revision(red: Red, scene: Scene) -> Lack | None:
+    found = REVISION.search(red.output)
+    name = next(filter(None, found.groups()), "") if found else ""
+    if not name or ITS_OWN_REVISION.search(name) or _is_written(name, scene.written):
+        return None
+    if name in scene.names() or PATH_LIKE.search(name):
+        return None  # a path, which git takes for a revision for want of a file
+    return Lack(
+        f"names the revision {name}, which a workspace does not have: it has the base's commits and tags alone",
+        "compare with HEAD, or with a tag of the base's history",
+    )
+
+
+def _denied(red: Red, scene: Scene) -> Lack | None:
+    found = DENIED.search(red.output) if red.exit_code == CANNOT_RUN else None
+    if found is None or found[1].rpartition("/")[2] not in scene.names():
+        return None
+    path = found[1].removeprefix("./")
+    return Lack(
+        f"runs {path}, which is not executable in the base, and an edit cannot make it so",
+        f"commit its mode (git update-index --chmod=+x {path}), or start it by its interpreter",
+    )
+
+
+def _submodule(red: Red, scene: Scene) -> Lack | None:
+    said = f"{red.command}\n{red.output}"
+    path = next((each for each in scene.empty() if each in said), None)
+    if path is None:
+        return None
+    return Lack(
+        f"needs the submodule {path}, whose recorded commit is not in the checkout",
+        f"check it out: git submodule update --init {path}",
+    )
+
+
+def _left_out(red: Red, scene: Scene) -> Lack | None:
+    """A path that the checkout has, and the commit has not."""
+    is_check = CHECK.match(red.command) is not None
+    only_looks = is_check and all(CHECK.match(text) for text in red.earlier)
+    says_so = MISSING_FILE.search(red.output) or red.exit_code in (CANNOT_RUN, NOT_FOUND)
+    if not red.after_checks or not (says_so or only_looks) or red.installs:
+        return None
+    tokens = {token.removeprefix("./").rstrip("/") for token in TOKEN.findall(red.command)}
+    paths = sorted(t for t in tokens if t and not t.startswith(("/", "-")) and ".." not in t)
+    found = scene.left_out(path for path in paths if not _is_written(path, scene.written))
+    for path, is_ignored in found.items():
+        if is_ignored:
+            return Lack(f"needs {path}, which git ignores, so that no commit has it", _bring(path))
+        return Lack(f"needs {path}, which is not committed", f"commit it: git add {path}")
+    return None
+
+
+def _program(red: Red, scene: Scene) -> Lack | None:
+    found = PROGRAM.search(red.output) if red.exit_code == NOT_FOUND else None
+    if found is None or not red.after_checks or red.installs or _may_come(found[1], scene):
+        return None
+    hint = "install it, or put its folder on PATH; the sandbox sees what PATH names"
+    return Lack(f"needs `{found[1]}`, which is not there", _with_tools(hint, scene))
+
+
+def _module(red: Red, scene: Scene) -> Lack | None:
+    for pattern in (PYTHON_MODULE, NODE_MODULE):
+        found = pattern.search(red.output)
+        if found is None or found[1].startswith((".", "/", "node:")):
+            continue
+        if not red.after_checks or red.installs or _may_come(_package(found[1]), scene):
+            return None
+        hint = "install it where the programs on PATH find it"
+        return Lack(f"needs the module {found[1]}, which is not there", _with_tools(hint, scene))
+    return None
+
+
+def _package(module: str) -> str:
+    """The package that a module belongs to: of `@scope/name/part` the name, of `a.b.c` the first."""
+    parts = module.split("/")
+    if module.startswith("@") and len(parts) > 1:
+        return parts[1]
+    return parts[0].split(".")[0]
+
+
+def _may_come(name: str, scene: Scene) -> bool:
+    """Whether the repository has something of that name, or the change may bring it."""
+    plain = _plain(name)
+    if any(MANIFEST.search(path) or plain in _plain(path) for path in scene.written):
+        return True
+    return any(_stem(each) == plain for each in scene.names())
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _stem(name: str) -> str:
+    return _plain(name.partition(".")[0])
+
+
+def _is_written(path: str, written: Collection[str]) -> bool:
+    return any(
+        path == each or each.startswith(f"{path}/") or path.startswith(f"{each}/")
+        for each in written
+    )
+
+
+def _bring(path: str) -> str:
+    is_file = "." in path.rpartition("/")[2].lstrip(".") or path.rpartition("/")[2].startswith(
+        ".env"
+    )
+    key = "copy" if is_file else "share"
+    return f"bring it into the workspace: `workspace: {{{key}: [{path}]}}` in minitask.yaml"
+
+
+def _with_tools(hint: str, scene: Scene) -> str:
+    if not scene.tools:
+        return hint
+    return f"{hint}; or bring {', '.join(scene.tools)}: `workspace: {{share: [{scene.tools[0]}]}}` in minitask.yaml"
