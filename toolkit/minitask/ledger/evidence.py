@@ -84,3 +84,19 @@ def counts_document(counts: SuiteCounts) -> dict[str, int]:
 def parse_counts(document: Mapping[str, int] | None) -> SuiteCounts | None:
     """Return the counts that `counts_document` wrote."""
     return SuiteCounts(**document) if document else None
+
+
+def extras_document(tests: SuiteCounts | None, changed: tuple[str, ...]) -> dict[str, Any]:
+    """What a command's JSON holds only where there is something to say."""
+    return {
+        **({"tests": counts_document(tests)} if tests else {}),
+        **({"changed": list(changed)} if changed else {}),
+    }
+
+
+def parse_extras(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that `extras_document` wrote."""
+    return {
+        "tests": parse_counts(document.get("tests")),
+        "changed": tuple(document.get("changed", ())),
+    }

@@ -15,9 +15,9 @@ from minitask.ledger.decision import Decision, decision_document, parse_decision
 from minitask.ledger.evidence import (
     Grade,
     SuiteCounts,
-    counts_document,
+    extras_document,
     grade_document,
-    parse_counts,
+    parse_extras,
     parse_grade,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, classes
@@ -51,11 +51,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
-    """How one validation command went; `line` is its line in the spec, 0 for the config's own checks.
-
-    `tests` is what a test runner's summary says, where the command starts one. `changed` are the
-    tracked files that it left changed, and that were put back for what followed.
-    """
+    """How one command went, of line `line` of the spec (0: of the config), and the tracked files that it `changed`."""
 
     line: int
     command: str
@@ -238,18 +234,13 @@ def command_document(command: CommandRecord) -> dict[str, Any]:
         "seconds": round(command.seconds, 4),
         "output_tail": command.output_tail,
         "reason": command.reason,
-        **({"tests": counts_document(command.tests)} if command.tests else {}),
-        **({"changed": list(command.changed)} if command.changed else {}),
+        **extras_document(command.tests, command.changed),
     }
 
 
 def parse_command(document: Mapping[str, Any]) -> CommandRecord:
     """Return the command that `command_document` wrote."""
-    read = {
-        "tests": parse_counts(document.get("tests")),
-        "changed": tuple(document.get("changed", ())),
-    }
-    return CommandRecord(**{**document, **read})
+    return CommandRecord(**{**document, **parse_extras(document)})
 
 
 def attempt_document(attempt: Attempt) -> dict[str, Any]:
