@@ -33,7 +33,32 @@ def describe_nearest(lines: Sequence[str], wanted: Sequence[str]) -> str:
     shown = range(low, min(end, low + _SHOWN_LINES))
     region = "\n".join(f"  {i + 1:>5} | {lines[i][:_SHOWN_WIDTH]}" for i in shown)
     span = f"line {start + 1}" if end == start + 1 else f"lines {start + 1}-{end}"
-    return f"{span} (first difference in line {min(start + first, end - 1) + 1}):\n{region}"
+    told = _character(lines[start:end], wanted, first)
+    return f"{span} (first difference in line {min(start + first, end - 1) + 1}{told}):\n{region}"
+
+
+def _character(window: Sequence[str], wanted: Sequence[str], first: int) -> str:
+    """Name the characters that differ, where they may look alike; empty where plain text differs."""
+    if first >= min(len(window), len(wanted)):
+        return ""
+    have, want = window[first], wanted[first]
+    at = next(
+        (i for i, pair in enumerate(zip(have, want, strict=False)) if pair[0] != pair[1]), None
+    )
+    if at is None or (_is_plain(have[at]) and _is_plain(want[at])):
+        return ""
+    return f": the file has {_named(have[at])} where the search text has {_named(want[at])}"
+
+
+def _is_plain(char: str) -> bool:
+    return char.isascii() and char.isprintable()
+
+
+def _named(char: str) -> str:
+    from unicodedata import name
+
+    known = {"\t": "a tab", " ": "a space"}
+    return known.get(char) or f"U+{ord(char):04X} {name(char, '')}".rstrip()
 
 
 def nearest_start(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
