@@ -40,6 +40,7 @@ from minitask.executors.model import (
 )
 from minitask.executors.prompt import agent_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 from minitask.settings import ExecutorSetting
 from minitask.spec.model import FileAction
 from minitask.words import one_line
@@ -53,7 +54,6 @@ SHOWN = 300
 """Characters of what a program said that a message may hold."""
 LIKELY_INPUT_TOKENS = 40_000
 """What an agent's own instructions and tools make of one task, by measurement; it looks around besides."""
-LIKELY_OUTPUT_TOKENS = 8_192
 
 
 class JobMaker(Protocol):
@@ -156,7 +156,7 @@ class AgentExecutor:
         """What the program reports of a job; it is paid for, whatever came of it."""
         settle = meter.reserve(
             input_tokens=LIKELY_INPUT_TOKENS,
-            output_tokens=LIKELY_OUTPUT_TOKENS,
+            output_tokens=DEFAULT_OUTPUT_TOKENS,
             capped=self._program.caps_cost and not self._setting.base_url,
         )
         try:

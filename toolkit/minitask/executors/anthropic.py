@@ -25,11 +25,10 @@ from minitask.executors.wire import (
     text_of,
 )
 from minitask.ledger.usage import Usage
+from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 
 BASE_URL = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"
-DEFAULT_LIMIT = 8_192
-"""The most tokens of an answer where the order names no limit: the API requires one."""
 _CACHED = {"type": "ephemeral"}
 _ENDED = frozenset({"end_turn", "stop_sequence", "tool_use"})
 _CUT_OFF = frozenset({"max_tokens", "model_context_window_exceeded"})
@@ -51,7 +50,7 @@ class AnthropicDialect:
         system = {"type": "text", "text": call.system, "cache_control": _CACHED}
         return {
             "model": call.model,
-            "max_tokens": call.max_output_tokens or DEFAULT_LIMIT,
+            "max_tokens": call.max_output_tokens or DEFAULT_OUTPUT_TOKENS,
             "cache_control": _CACHED,
             "system": [system],
             "messages": [

@@ -18,7 +18,7 @@ from minitask.executors.asked import request_of
 from minitask.executors.model import ExecutorFailure, FailureKind, Meter, Order, Settle, Work
 from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
-from minitask.policy.tokens import estimate_tokens
+from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 from minitask.values import dataclass
 from minitask.words import whole_characters
 
@@ -49,8 +49,6 @@ class ChatReply:
 
 _MORE_ROOM = 4
 """How many times the limit a reply gets that was cut off at it."""
-DEFAULT_OUTPUT_TOKENS = 8_192
-"""What an answer is taken to hold at most where the order names no limit."""
 Messages = tuple[Message, ...]
 Ask = Callable[[Messages, int | None], ChatReply]
 """Sends messages, with the most tokens that the reply may have; raises `ExecutorFailure`."""

@@ -26,10 +26,10 @@ from minitask.executors.wire import (
     text_of,
 )
 from minitask.ledger.usage import Usage
+from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 
 BASE_URL = "http://127.0.0.1:11434"
 SMALLEST_CONTEXT = 4_096
-DEFAULT_LIMIT = 8_192
 LEAST_ANSWER = 64
 """Room for an answer that a prompt must leave."""
 LIST_SECONDS = 5.0
@@ -115,7 +115,7 @@ def read_usage(parsed: Mapping[str, object]) -> Usage:
 def _sizes(call: Call) -> tuple[int, int]:
     """The context to ask for, a power of two within what the model takes, and how long the answer may be in it."""
     prompt = int(call.prompt_tokens * _SLACK)
-    limit = call.max_output_tokens or DEFAULT_LIMIT
+    limit = call.max_output_tokens or DEFAULT_OUTPUT_TOKENS
     most = call.context_tokens
     if most is not None and prompt + LEAST_ANSWER > most:
         raise ExecutorFailure(

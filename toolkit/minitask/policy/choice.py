@@ -22,7 +22,6 @@ from minitask.policy.route import (
     find_script_route,
 )
 from minitask.policy.rules import Said, consult
-from minitask.policy.tokens import token_scale
 from minitask.policy.traits import Traits, traits_of
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
@@ -222,7 +221,7 @@ class _Choice:
             review_reason=review_reason,
             task_class=self._traits.task_class,
             ladder=ladder or (Step(tier, use=True, reason=reason),),
-            estimate=self._estimate(entry),
+            estimate=self._estimate(tier, entry),
         )
 
     def _start(self, asked: str | None) -> tuple[str, str]:
@@ -298,7 +297,7 @@ class _Choice:
     def _too_small(self, tier: str) -> str:
         entry = self._settings.tiers[tier]
         held = self._settings.models.get(entry.model)
-        estimate = self._estimate(entry)
+        estimate = self._estimate(tier, entry)
         needed = estimate.input_tokens + estimate.output_tokens
         if held is None or held.context_tokens is None or needed <= held.context_tokens:
             return ""
@@ -309,14 +308,13 @@ class _Choice:
         first, after = self._known.odds(tier, False), self._known.odds(tier, True)
         return Rung(
             tier,
-            self._estimate(self._settings.tiers[tier]).cost_usd,
+            self._estimate(tier, self._settings.tiers[tier]).cost_usd,
             Odds(prior, *first),
             Odds(prior * AFTER_FAILURE, *after),
         )
 
-    def _estimate(self, entry: TierSetting) -> Estimate:
-        scale = token_scale(entry.model)
-        input_tokens = round(self._known.prompt_tokens * scale)
+    def _estimate(self, tier: str, entry: TierSetting) -> Estimate:
+        input_tokens = self._known.prompt_tokens(tier, entry)
         output_tokens = self._traits.output_tokens
         cost = self._known.price(entry, input_tokens, output_tokens)
         return Estimate(input_tokens, output_tokens, cost)

@@ -77,7 +77,7 @@ def cost(
     """
     if overrides and model in overrides:
         rates = parse_rates(model, overrides[model], batch=batch)
-        return Priced(_amount(rates, usage), FROM_CONFIG, rates)
+        return Priced(amount(rates, usage), FROM_CONFIG, rates)
     return _list_price(_Asked(model, base_url, at, batch=batch), usage)
 
 
@@ -123,7 +123,8 @@ def _rate(model: str, name: str, value: object) -> Decimal:
     return rate
 
 
-def _amount(rates: Rates, usage: Usage) -> Decimal | None:
+def amount(rates: Rates, usage: Usage) -> Decimal | None:
+    """Return what usage costs at these rates, None where it is unknown: the one place that multiplies."""
     if rates.input == rates.cached == rates.output == 0:
         return Decimal(0)
     if usage.input_tokens is None or usage.output_tokens is None:

@@ -61,13 +61,14 @@ class Route:
 class Experience:
     """What is known of a task besides its spec: how it fared before, and what the ledger knows of tasks of its class.
 
-    `odds` gives passes and samples at a tier, as the first one tried or after a failure. `prompt_tokens` are estimated
-    by the common vocabulary; `price` gives what a call of so many tokens costs. `explores`: it is its turn to.
+    `odds` gives passes and samples at a tier, as the first one tried or after a failure. `prompt_tokens` gives what the
+    prompt takes at a tier, as its model counts; `price` what a call of so many tokens costs. `explores`: it is its turn
+    to.
     """
 
     failures: int = 0
     failed_tiers: frozenset[str] = frozenset()
-    prompt_tokens: int = 0
+    prompt_tokens: Callable[[str, TierSetting], int] = field(default=lambda _tier, _entry: 0)
     odds: Callable[[str, bool], tuple[int, int]] = field(default=lambda _tier, _after: (0, 0))
     price: Callable[[TierSetting, int, int], Decimal | None] = field(
         default=lambda _entry, _input, _output: None

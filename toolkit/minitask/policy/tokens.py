@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from functools import lru_cache
 
 from minitask.patterns import lazy_pattern
 
@@ -48,6 +49,8 @@ _WEIGHTS = {
 """Tokens per piece of each kind; the last three add to the piece that holds them."""
 
 
+DEFAULT_OUTPUT_TOKENS = 8_192
+"""How long an answer may be at first where nothing is known of it."""
 SCALES = (("claude", 1.45), ("deepseek", 1.05))
 """Tokens that a vocabulary has for one of `o200k_base`, by a part of the model's name."""
 
@@ -60,8 +63,13 @@ def token_scale(model: str) -> float:
 
 def estimate_tokens(text: str, *, scale: float = 1.0) -> int:
     """The likely number of tokens in `text`: 0 only for an empty text."""
-    kinds = count_pieces(text)
-    return math.ceil(scale * sum(_WEIGHTS[kind] * number for kind, number in kinds.items()))
+    return math.ceil(scale * _weight(text))
+
+
+@lru_cache(maxsize=8)
+def _weight(text: str) -> float:
+    """The tokens of the common vocabulary; kept, for a prompt is weighed for each tier that may get it."""
+    return sum(_WEIGHTS[kind] * number for kind, number in count_pieces(text).items())
 
 
 def count_pieces(text: str) -> Counter[str]:

@@ -12,7 +12,6 @@ from minitask.policy.choice import filled
 from minitask.policy.route import SCRIPT, Route
 from minitask.run import preflight
 from minitask.run.anchors import Anchor
-from minitask.run.attempts.orders import make_order
 from minitask.run.attempts.outcome import landed_result
 from minitask.run.attempts.undertaking import Wishes
 from minitask.run.checking import check_alone
@@ -20,6 +19,7 @@ from minitask.run.engine import Engine
 from minitask.run.numbers import task_refs
 from minitask.run.routes.exposure import find_exposure
 from minitask.run.routes.models import resolve_model
+from minitask.run.routes.orders import make_order
 from minitask.run.routes.routing import route_of
 from minitask.run.tasks import Task
 from minitask.spec.model import Tier

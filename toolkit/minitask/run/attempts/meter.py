@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
-from minitask.executors.model import Settle
+from minitask.executors.model import Order, Settle
 from minitask.ledger.record import Pricing
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.purse import NOTHING, Purse
 from minitask.policy.tariff import Tariff
+from minitask.run.routes.orders import prompt_tokens
 from minitask.values import dataclass
 
 
@@ -126,3 +128,13 @@ class TaskMeter:
             before = self._reading
             spent = None if before.spent_usd is None or cost is None else before.spent_usd + cost
             self._reading = Reading(plus(before.usage, usage), spent)
+
+
+def metered(order: Order, meter: TaskMeter) -> Order:
+    """The order with its meter, its answer no longer than what is left can pay for."""
+    if order.max_output_tokens is None:
+        return replace(order, meter=meter)
+    fitting = meter.fitting(
+        input_tokens=prompt_tokens(order), output_tokens=order.max_output_tokens
+    )
+    return replace(order, meter=meter, max_output_tokens=fitting)

@@ -16,8 +16,7 @@ from minitask.run.attempts import paid
 from minitask.run.attempts.calls import WorkCall
 from minitask.run.attempts.draft import Draft
 from minitask.run.attempts.lost import starts_from
-from minitask.run.attempts.meter import BATCH_SECONDS, TaskMeter, unnoted
-from minitask.run.attempts.orders import likely_output_tokens, make_order, metered
+from minitask.run.attempts.meter import BATCH_SECONDS, TaskMeter, metered, unnoted
 from minitask.run.attempts.paid import Errand
 from minitask.run.attempts.people import last_word
 from minitask.run.attempts.undertaking import Prepared, TaskState, Wishes
@@ -28,6 +27,7 @@ from minitask.run.numbers import next_number, task_refs
 from minitask.run.records import records_of
 from minitask.run.routes.costs import meet_unpriced, tariff
 from minitask.run.routes.models import resolve_model
+from minitask.run.routes.orders import likely_output_tokens, make_order
 from minitask.run.routes.routing import route_of
 from minitask.run.tasks import Task
 from minitask.run.workplace import SlotWorkplace

@@ -27,9 +27,9 @@ from minitask.run.attempts.consulting import (
     book,
     make_consult,
 )
-from minitask.run.attempts.orders import shared_context
 from minitask.run.attempts.paid import Answered
 from minitask.run.engine import Engine
+from minitask.run.routes.orders import shared_context
 from minitask.run.sources import Sources
 from minitask.run.tasks import PROJECTS, Place
 from minitask.run.validation import check_sources

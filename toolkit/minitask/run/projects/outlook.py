@@ -10,13 +10,12 @@ from minitask.errors import MinitaskError
 from minitask.executors.model import ExecutorFailure
 from minitask.policy.route import SCRIPT, Route
 from minitask.run.anchors import Anchor
-from minitask.run.attempts.orders import make_order, prompt_tokens
 from minitask.run.attempts.outcome import landed_result
 from minitask.run.checking import check_tasks, refusals
 from minitask.run.engine import Engine
 from minitask.run.projects.ordering import check_order, implications, ordered
-from minitask.run.routes.costs import tariff
 from minitask.run.routes.models import resolve_model
+from minitask.run.routes.orders import make_order
 from minitask.run.routes.routing import route_of
 from minitask.run.tasks import Place, Task
 from minitask.spec.chains import wave_numbers
@@ -77,16 +76,12 @@ def _prospect(engine: Engine, task: Task, wave: int, *, again: bool, problem: st
             ExecutorFailure
         ):  # a server that does not answer is for the real run to report
             route = resolve_model(engine, route)
-        order = make_order(
-            engine, task, Anchor(engine.repository.git, engine.objects, task), route=route
-        )
+        make_order(engine, task, Anchor(engine.repository.git, engine.objects, task), route=route)
     except MinitaskError as error:
         return Prospect(task, wave, problem=str(error))
-    input_tokens = prompt_tokens(order)
-    output_tokens = task.spec.estimate.output_tokens
-    cost = None
-    if output_tokens is not None:
-        cost = tariff(engine, route).estimate(
-            input_tokens=input_tokens, output_tokens=output_tokens
-        )
-    return Prospect(task, wave, route, input_tokens, output_tokens, cost)
+    estimate = route.estimate
+    if estimate is None:
+        return Prospect(task, wave, route)
+    return Prospect(
+        task, wave, route, estimate.input_tokens, estimate.output_tokens, estimate.cost_usd
+    )

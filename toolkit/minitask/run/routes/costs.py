@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from importlib.machinery import PathFinder
@@ -13,16 +14,19 @@ from minitask.edits.model import Change
 from minitask.errors import BudgetError
 from minitask.executors.model import Order
 from minitask.ledger.usage import Usage
+from minitask.policy import prices
 from minitask.policy.route import Route
 from minitask.policy.tariff import Tariff
-from minitask.policy.tokens import estimate_tokens
+from minitask.policy.tokens import estimate_tokens, token_scale
 from minitask.run.engine import Engine, Progress
+from minitask.run.routes.orders import prompt_tokens
 from minitask.spec.model import Tier
 
 LOCAL_TYPES = frozenset({"ollama", "scripted"})
 OLLAMA_URL = "http://127.0.0.1:11434"
-INSTRUCTION_TOKENS = 150
-MILLION = Decimal(1_000_000)
+_FIRST_TIER = 50_000
+"""Prompts up to this size cost what a list price says first; some models cost more beyond."""
+_RATES = ("input", "cached", "output", "cache_write", "cache_write_1h")
 
 
 def tariff(engine: Engine, route: Route, *, batch: bool = False) -> Tariff:
@@ -56,38 +60,48 @@ def _is_here(base_url: str, model: str) -> bool:
 
 
 def estimate_usage(order: Order, changes: Sequence[Change]) -> Usage:
-    """An estimate of one call of a chat model that answers with the same change.
+    """An estimate of one call of a chat model that answers with the same change, in tokens of the common vocabulary.
 
-    Input: the spec, the listed lines and 150 tokens of instructions. Output: the lines taken out and put in, as a
-    search-and-replace answer repeats them.
+    Input: the prompt of the order. Output: the lines taken out and put in, as a search-and-replace answer repeats them.
     """
-    listed = "\n".join(excerpt.text for excerpt in order.excerpts)
-    input_tokens = INSTRUCTION_TOKENS + estimate_tokens(
-        order.spec.task + order.spec.context + listed
-    )
+    input_tokens = prompt_tokens(replace(order, token_scale=1.0))
     output_tokens = sum(estimate_tokens(_differing(change, order)) for change in changes)
     return Usage(1, input_tokens, 0, output_tokens)
 
 
 def baseline_cost(engine: Engine, usage: Usage, *, kind: str) -> Decimal | None:
-    """What that much of the `cheap` or the `frontier` baseline model costs; None where it has no price."""
-    rates = _rates(engine, engine.settings.baseline[kind])
-    if rates is None or usage.input_tokens is None or usage.output_tokens is None:
+    """What that much of the `cheap` or `frontier` baseline model costs, as it counts; None where it has no price."""
+    if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    return (usage.input_tokens * rates[0] + usage.output_tokens * rates[1]) / MILLION
+    model = engine.settings.baseline[kind]
+    scale = token_scale(model)
+    return _likely_cost(
+        engine,
+        Tariff(model, prices=engine.settings.prices),
+        input_tokens=round(scale * usage.input_tokens),
+        output_tokens=round(scale * usage.output_tokens),
+    )
 
 
 def price_of(
     engine: Engine, *, executor: str, model: str, input_tokens: int, output_tokens: int
 ) -> Decimal | None:
-    """What one call of this size costs by the usual rates, nothing cached; None where the model has no price."""
+    """What one call of this size costs, nothing cached; None where the model has no price."""
     whose = tariff(engine, Route(Tier.CHEAP, executor, model, ""))
-    if whose.is_local and model not in engine.settings.prices:
-        return Decimal(0)
-    rates = _rates(engine, model)
+    return _likely_cost(engine, whose, input_tokens=input_tokens, output_tokens=output_tokens)
+
+
+def _likely_cost(
+    engine: Engine, whose: Tariff, *, input_tokens: int, output_tokens: int
+) -> Decimal | None:
+    """What one call costs: by rates that are kept, for reading the price list takes longer than all else here."""
+    listed = not whose.is_local and whose.model not in engine.settings.prices
+    if not listed or input_tokens > _FIRST_TIER:
+        return whose.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
+    rates = _kept_rates(engine, whose)
     if rates is None:
         return None
-    return (input_tokens * rates[0] + output_tokens * rates[1]) / MILLION
+    return prices.amount(rates, Usage(1, input_tokens, 0, output_tokens, 0, 0))
 
 
 def _differing(change: Change, order: Order) -> str:
@@ -96,20 +110,18 @@ def _differing(change: Change, order: Order) -> str:
     return "\n".join([*(old - new).elements(), *(new - old).elements()])
 
 
-def _rates(engine: Engine, model: str) -> tuple[Decimal, Decimal] | None:
-    """Input and output rates of a model, remembered for as long as the price list is the same file."""
-    configured = engine.settings.prices.get(model)
-    if configured:
-        return configured["input"], configured["output"]
-    found = engine.cache.document(f"rates\0{model}\0{_price_list_stamp()}", lambda: _listed(model))
-    return (Decimal(found[0]), Decimal(found[1])) if found else None
+def _kept_rates(engine: Engine, whose: Tariff) -> prices.Rates | None:
+    """A model's list rates, remembered for as long as the price list is the same file."""
+    key = f"rates\0{whose.model}\0{whose.base_url}\0{_price_list_stamp()}"
+    found = engine.cache.document(key, lambda: _listed(whose))
+    return prices.Rates(*map(Decimal, found)) if found else None
 
 
-def _listed(model: str) -> list[str] | None:
-    from minitask.policy.prices import estimate_cost
-
-    rates = estimate_cost(model, input_tokens=1000, output_tokens=1000).rates
-    return [str(rates.input), str(rates.output)] if rates else None
+def _listed(whose: Tariff) -> list[str] | None:
+    found = prices.estimate_cost(
+        whose.model, input_tokens=1000, output_tokens=1000, base_url=whose.base_url
+    ).rates
+    return [str(getattr(found, name)) for name in _RATES] if found else None
 
 
 @cache

@@ -9,16 +9,16 @@ from functools import partial
 
 from minitask.ledger.record import ATTEMPT, Attempt, Record
 from minitask.policy.ladder import EXPLORED_IN
-from minitask.policy.route import Experience
-from minitask.policy.tokens import estimate_tokens
+from minitask.policy.route import Experience, Route
 from minitask.policy.traits import traits_of
 from minitask.run.engine import Engine
 from minitask.run.records import records_of
-from minitask.run.routes.costs import INSTRUCTION_TOKENS, price_of
+from minitask.run.routes.costs import price_of
 from minitask.run.routes.learning import odds
+from minitask.run.routes.orders import likely_order, prompt_tokens
 from minitask.run.tasks import Task
 from minitask.settings import TierSetting
-from minitask.spec.model import FileAction, FileRef, Spec
+from minitask.spec.model import Spec, Tier
 
 
 def experience_of(
@@ -30,7 +30,7 @@ def experience_of(
     return Experience(
         failures=len(failed),
         failed_tiers=frozenset(failed),
-        prompt_tokens=prompt_tokens(engine, task),
+        prompt_tokens=partial(_prompt_tokens, engine, task),
         odds=partial(odds, engine, traits_of(spec).task_class),
         price=partial(_price, engine),
         explores=explores(task),
@@ -68,36 +68,10 @@ def explores(task: Task) -> bool:
     return digest[0] * 256 + digest[1] < 65_536 // EXPLORED_IN
 
 
-def prompt_tokens(engine: Engine, task: Task) -> int:
-    """An estimate of what a prompt for the task takes, in tokens of the common vocabulary."""
-    spec = task.spec
-    told = "\n".join(
-        (
-            spec.title,
-            spec.context,
-            spec.task,
-            spec.snippets_text,
-            *(command.text for command in spec.commands),
-        )
-    )
-    listed = (_listed(engine, task, ref) for ref in _shown(spec))
-    return INSTRUCTION_TOKENS + estimate_tokens("\n".join((told, *listed)))
-
-
-def _shown(spec: Spec) -> list[FileRef]:
-    read = {ref.path for ref in spec.reads()}
-    edited = [
-        ref for ref in spec.writes() if ref.path not in read and ref.action is not FileAction.CREATE
-    ]
-    return [*spec.reads(), *edited]
-
-
-def _listed(engine: Engine, task: Task, ref: FileRef) -> str:
-    text = engine.objects.file(task.base, ref.path) or ""
-    if not ref.ranges:
-        return text
-    lines = text.split("\n")
-    return "\n".join(line for span in ref.ranges for line in lines[span.start - 1 : span.end])
+def _prompt_tokens(engine: Engine, task: Task, tier: str, entry: TierSetting) -> int:
+    """An estimate of what the prompt takes that a tier's model would be sent, as that model counts."""
+    route = Route(Tier(tier), entry.executor, entry.model, "")
+    return prompt_tokens(likely_order(engine, task, route))
 
 
 def _price(

@@ -9,9 +9,8 @@ from minitask.errors import EditError, RefusedError
 from minitask.executors.model import Excerpt, Order
 from minitask.policy.reply_format import ReplyFormat, choose_format
 from minitask.policy.route import SCRIPT, Route
-from minitask.policy.tokens import estimate_tokens, token_scale
+from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens, token_scale
 from minitask.run.anchors import Anchor
-from minitask.run.attempts.meter import TaskMeter
 from minitask.run.engine import Engine
 from minitask.run.routes.learning import evidence
 from minitask.run.tasks import Task
@@ -19,8 +18,6 @@ from minitask.spec.model import FileAction, FileRef, LineRange, Spec
 from minitask.spec.paths import check_path
 
 EXECUTOR_SECONDS = 600.0
-DEFAULT_OUTPUT_TOKENS = 8_192
-"""How long an answer may be at first where nothing is known of it."""
 LEAST_OUTPUT_TOKENS = 2_048
 OUTPUT_MARGIN = 3
 """How many times a spec's own estimate of its output an answer may be at first."""
@@ -45,14 +42,24 @@ def make_order(engine: Engine, task: Task, anchor: Anchor, *, route: Route) -> O
     return order if route.executor == SCRIPT else _for_model(engine, task, order, route)
 
 
-def metered(order: Order, meter: TaskMeter) -> Order:
-    """The order with its meter, its answer no longer than what is left can pay for."""
-    if order.max_output_tokens is None:
-        return replace(order, meter=meter)
-    fitting = meter.fitting(
-        input_tokens=prompt_tokens(order), output_tokens=order.max_output_tokens
-    )
-    return replace(order, meter=meter, max_output_tokens=fitting)
+def likely_order(engine: Engine, task: Task, route: Route) -> Order:
+    """The order for an estimate: where cited lines cannot be carried to the base, they are taken as they are cited."""
+    try:
+        return make_order(
+            engine, task, Anchor(engine.repository.git, engine.objects, task), route=route
+        )
+    except (EditError, RefusedError):
+        return make_order(
+            engine, task, _AsCited(engine.repository.git, engine.objects, task), route=route
+        )
+
+
+class _AsCited(Anchor):
+    """An anchor by which every line is where the spec cites it."""
+
+    def locate(self, path: str, cited: LineRange) -> LineRange:  # noqa: ARG002
+        """The lines as they are cited."""
+        return cited
 
 
 def prompt_tokens(order: Order) -> int:
