@@ -197,3 +197,13 @@ def test_without_a_baseline_what_was_saved_is_unknown() -> None:
     savings = summary(record(baseline=None)).savings
     assert (savings.baseline_cost_usd, savings.saved_usd) == (None, None)
     assert (savings.saved_percent, savings.left_out) == (None, 1)
+
+
+def test_an_outage_is_no_try_and_no_failure_and_is_counted_apart() -> None:
+    down = {"verdict": Verdict.ERROR, "gate": "implement", "reason": "transport: s: HTTP 503"}
+    found = summary(record(n=1, **down), record(n=2), record("p/02-b", 1, **down))
+    assert found.outages == 2
+    assert (found.first_tries.tasks, found.first_tries.proven) == (1, 1)
+    assert (found.repairs, dict(found.failures_by_gate)) == (0, {})
+    malformed = record(verdict=Verdict.FAILED, gate="implement", reason="malformed: …")
+    assert (summary(malformed).outages, summary(malformed).first_tries.proven) == (0, 0)

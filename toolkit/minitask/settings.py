@@ -52,6 +52,7 @@ DEFAULTS: Mapping[str, Any] = {
     "baseline": {"cheap": "claude-haiku-4-5", "frontier": "claude-opus-5-5"},
     "target": None,
     "review": "none",
+    "review_aims": [],
     "lint": [],
     "checks": [],
     "grade": "note",
@@ -166,6 +167,7 @@ class Settings:
     baseline: Mapping[str, str]
     target: str | None
     review: str
+    review_aims: tuple[str, ...]
     lint: tuple[str, ...]
     checks: tuple[str, ...]
     grade: str | int
@@ -284,6 +286,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         baseline=values["baseline"],
         target=values["target"],
         review=values["review"],
+        review_aims=tuple(values["review_aims"]),
         lint=tuple(values["lint"]),
         checks=tuple(values["checks"]),
         grade=_grade(values["grade"]),

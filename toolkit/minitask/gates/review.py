@@ -117,18 +117,36 @@ class Review:
         )
 
 
-def criteria_of(spec: Spec) -> tuple[str, ...]:
-    """What a change is judged by."""
-    return tuple(each.text for each in spec.criteria) or NO_CRITERIA
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the config tells a reviewer besides the spec: the `context` that every prompt begins with, and its aims."""
+
+    context: str = ""
+    aims: tuple[str, ...] = ()
+
+
+NOT_TOLD = Told()
+
+
+def criteria_of(spec: Spec, aims: Sequence[str] = ()) -> tuple[str, ...]:
+    """What a change is judged by: the spec's criteria, then the aims that the config names."""
+    criteria = tuple(each.text for each in spec.criteria) or NO_CRITERIA
+    return (*criteria, *(f"{aim}: the change brings no fault of this kind" for aim in aims))
 
 
 def review_prompt(
-    spec: Spec, diff: str, *, passed: Sequence[str], grade: Grade | None = None
+    spec: Spec,
+    diff: str,
+    *,
+    passed: Sequence[str],
+    grade: Grade | None = None,
+    told: Told = NOT_TOLD,
 ) -> str:
     """The task, its criteria, the commands that passed, and the diff in a fence that nothing in it can close."""
-    listed = "\n".join(f"{n}. {text}" for n, text in enumerate(criteria_of(spec), 1))
+    listed = "\n".join(f"{n}. {text}" for n, text in enumerate(criteria_of(spec, told.aims), 1))
     ticks = fence_of(diff)
-    parts = [f"# {spec.title}", spec.task.strip(), f"## Criteria\n{listed}"]
+    known = [told.context] if told.context else []
+    parts = [*known, f"# {spec.title}", spec.task.strip(), f"## Criteria\n{listed}"]
     if passed:
         shown = "\n".join(f"- `{one_line(command, longest=120)}`" for command in passed[:12])
         noticed = f"\n\nFor the whole change: {grade}." if grade and grade.planted else ""

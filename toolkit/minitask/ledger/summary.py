@@ -10,7 +10,7 @@ from itertools import pairwise
 from minitask.ledger.accuracy import EstimateError, estimate_error
 from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.evidence import Grade, grade_total
-from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record
+from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record, Verdict
 from minitask.ledger.tally import EXACT, Line, Tally, line_of, tally, total
 from minitask.spec.model import Tier
 from minitask.values import dataclass
@@ -78,7 +78,8 @@ class Summary:
     A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed while a call was under way) or
     `land` (a merge that was refused: nothing spent). `escalations` are attempts at one spec blob on a higher tier than
     the one before, `repairs` those on the same tier after one that was not proven. `failures_by_gate` counts what was
-    not proven, lost calls as `lost`. `grade` sums the faults that were planted in changes, and those noticed.
+    not proven, lost calls as `lost`. `outages` are attempts that a provider, a program or the machine failed: they are
+    neither tries nor failures. `grade` sums the faults that were planted in changes, and those noticed.
     """
 
     totals: Tally
@@ -92,6 +93,7 @@ class Summary:
     escalations: int
     repairs: int
     grade: Grade
+    outages: int
     estimates: EstimateError
     first_at: str | None
     last_at: str | None
@@ -101,7 +103,8 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
     """The summary of records in any order; `baseline_model` is the model that their baseline costs are of."""
     ordered = sorted(records, key=_place)
     lines = [line_of(record) for record in ordered]
-    attempts = [record for record in ordered if record.kind == ATTEMPT]
+    made = [record for record in ordered if record.kind == ATTEMPT]
+    attempts = [record for record in made if not is_outage(record)]
     pairs = [pair for unit in _units(attempts).values() for pair in _pairs(unit)]
     times = [record.started_at for record in ordered]
     return Summary(
@@ -116,10 +119,18 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         escalations=sum(_is_higher(before, after) for before, after in pairs),
         repairs=sum(_is_repair(before, after) for before, after in pairs),
         grade=grade_total(record.attempt.grade for record in attempts),
+        outages=len(made) - len(attempts),
         estimates=estimate_error(attempts),
         first_at=min(times, default=None),
         last_at=max(times, default=None),
     )
+
+
+def is_outage(record: Record) -> bool:
+    """Return True for an attempt in which no model is at fault: its provider or its program failed."""
+    attempt = record.attempt
+    made = record.kind == ATTEMPT and attempt.gate == IMPLEMENT
+    return made and attempt.verdict is Verdict.ERROR
 
 
 def model_of(record: Record) -> str:
@@ -187,7 +198,7 @@ def _failures(records: Iterable[Record]) -> Mapping[str, int]:
         attempt = record.attempt
         if record.kind == LOST:
             found[LOST] += 1
-        elif not attempt.verdict.is_good and not record.is_call:
+        elif not attempt.verdict.is_good and not record.is_call and not is_outage(record):
             found[LAND if record.kind == LANDING else attempt.gate or attempt.verdict.value] += 1
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 

@@ -57,6 +57,7 @@ def report_document(report: Report) -> dict[str, Any]:
         "grade": {"planted": found.grade.planted, "noticed": found.grade.noticed},
         "failures_by_gate": dict(found.failures_by_gate),
         "escalations": found.escalations,
+        "outages": found.outages,
         "repairs": found.repairs,
         "estimate_error": {
             "tasks": found.estimates.tasks,
@@ -134,6 +135,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("saved", saved(found.savings)),
         ("first try", first),
         ("later tries", f"{repairs}, {counted(found.escalations, 'escalation')}"),
+        ("outages", f"{found.outages:,} (a provider or program failed: no tries)"),
         *((("checks", graded(found.grade)),) if found.grade.planted else ()),
         *((("estimates", estimates(found.estimates)),) if found.estimates.tasks else ()),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from minitask.ledger.record import Record, record_document
 from minitask.ledger.usage import Usage
+from minitask.reports.next_steps import find_outage_step
 from minitask.reports.results import dollars, render_attempt, tokens_text
 from minitask.run.state import Standing, State
 
@@ -77,6 +78,9 @@ def next_step(record: Record, state: State | None) -> str:
         return f"minitask merge {name}"
     if state in (State.CHANGED, State.UNDONE):
         return f"minitask exec {name}"
+    step = find_outage_step(record.attempt, name)
+    if step:
+        return step
     if record.candidate:
         return f"git diff {record.base[:12]} {record.candidate[:12]}; mend the spec, commit it, minitask exec {name}"
     return f"mend the spec, commit it, minitask exec {name}"

@@ -29,6 +29,7 @@ from minitask.run.attempts.consulting import (
 from minitask.run.attempts.paid import Answered
 from minitask.run.attempts.undertaking import TaskState
 from minitask.run.engine import Engine, Progress
+from minitask.run.routes.orders import shared_context
 
 WAITS = "the change is proven and on record; the next run begins with its review"
 
@@ -49,7 +50,7 @@ def review_change(engine: Engine, state: TaskState, call: Call) -> TaskState:
         reviewer = route_to(engine, route.review, route.review_reason)
     except (UsageError, ExecutorFailure) as error:
         return _failed(state, Verdict.ERROR, f"nobody can review it: {error}")
-    matter = _matter(state, diff)
+    matter = _matter(engine, state, diff)
     asked, what, outcome = ask_for_task(engine, state, matter, reviewer, call=call)
     if isinstance(outcome, Answered):
         return _reviewed(engine, asked, what, outcome)
@@ -86,20 +87,25 @@ def _diff(engine: Engine, state: TaskState) -> str:
     return patch(engine.repository.git, state.task.base, state.draft.commit)
 
 
-def _matter(state: TaskState, diff: str) -> Matter:
-    criteria = len(review.criteria_of(state.task.spec))
+def _matter(engine: Engine, state: TaskState, diff: str) -> Matter:
+    aims = engine.settings.review_aims
+    told = review.Told(shared_context(engine, state.task.base), aims)
+    criteria = len(review.criteria_of(state.task.spec, aims))
     passed = [command.command for command in state.draft.ruling.commands if command.passed]
     return Matter(
         REVIEW,
         review.SYSTEM,
-        review.review_prompt(state.task.spec, diff, passed=passed, grade=state.draft.grade),
+        review.review_prompt(
+            state.task.spec, diff, passed=passed, grade=state.draft.grade, told=told
+        ),
         lambda text: _check(text, criteria),
     )
 
 
 def _reviewed(engine: Engine, state: TaskState, what: Consult, outcome: Answered) -> TaskState:
     """Put the review on record; what fails is in the draft."""
-    found = review.parse_review(outcome.work.reply, len(review.criteria_of(state.task.spec)))
+    criteria = len(review.criteria_of(state.task.spec, engine.settings.review_aims))
+    found = review.parse_review(outcome.work.reply, criteria)
     verdict = Verdict.READY if found.passed else Verdict.FAILED
     notes = tuple(map(str, found.findings))
     made = book(engine, what, outcome, verdict=verdict, reason=found.reason, notes=notes)
