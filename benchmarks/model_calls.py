@@ -108,15 +108,15 @@ def _client(options: argparse.Namespace) -> int:
     before = time.perf_counter()
     from concurrent.futures import ThreadPoolExecutor
 
-    from minitask.executors.model import Order
     from minitask.executors.openai import OpenAiExecutor
+    from minitask.executors.request import ExecutorRequest
     from minitask.spec.parse import parse_file
 
     executor = OpenAiExecutor(options.client)
 
     def work(number: int) -> int:
         [spec] = parse_file(SPEC.format(number=number), path=f"mini-projects/p/{number}.md").specs
-        order = Order(spec, (), lambda _path: None, None, "some-model", 60.0)
+        order = ExecutorRequest(spec, (), lambda _path: None, None, "some-model", 60.0)
         return len(executor.work(order).changes)
 
     with ThreadPoolExecutor(options.width) as pool:

@@ -32,19 +32,12 @@ from timing import (
     timed,
 )
 
-from minitask.ledger.record import (
-    Attempt,
-    CommandRecord,
-    FileRecord,
-    Pricing,
-    Record,
-    Verdict,
-)
+from minitask.git import refs
+from minitask.git.command import Git
+from minitask.git.objects import open_objects
+from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Record, Verdict
 from minitask.ledger.store import read_ledger, record_file
 from minitask.ledger.usage import Usage
-from minitask.repo import refs
-from minitask.repo.git import Git
-from minitask.repo.objects import open_objects
 
 TASKS = 200
 READ_LIMIT, START_LIMIT_SECONDS = 2.0, 0.5

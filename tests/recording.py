@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minitask.repo import commits
-from minitask.repo.commits import NewCommit
-from minitask.repo.database import open_database
-from minitask.repo.git import Git
-from minitask.repo.repository import discover
+from minitask.git import commits
+from minitask.git.command import Git
+from minitask.git.commits import NewCommit
+from minitask.git.database import open_database
+from minitask.git.repository import discover
 
 
 def write_commits(git: Git, new: Sequence[NewCommit], *, force: bool = False) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from minitask.edits.carry import carry
 from minitask.edits.checker import check_one, check_specs
 from minitask.edits.citations import Earlier, versions_of
+from minitask.edits.line_mapping import map_lines
+from minitask.spec.file_tree import Kind
 from minitask.spec.model import LineRange, Spec
 from minitask.spec.parse import parse_file
-from minitask.spec.tree import Kind
 
 TEN = "".join(f"line {number}\n" for number in range(1, 11))
 
@@ -53,7 +53,7 @@ class Ground:
         old = self.before.text(path) if self.before else None
         new = self.files.text(path)
         return (
-            carry(cited, versions_of(path, old, new))
+            map_lines(cited, versions_of(path, old, new))
             if old is not None and new is not None
             else cited
         )

@@ -9,7 +9,7 @@ import pytest
 
 from minitask.edits.apply import apply_script
 from minitask.edits.grammar import parse_script
-from minitask.edits.model import Change, EditScript, SearchReplace, UnifiedDiff
+from minitask.edits.script_model import Change, EditScript, SearchReplace, UnifiedDiff
 from minitask.errors import EditError
 from minitask.spec.model import Fence, LineRange
 

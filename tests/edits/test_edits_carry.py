@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitask.edits.carry import Hunk, Versions, carry
+from minitask.edits.line_mapping import LineHunk, Versions, map_lines
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
 
@@ -16,7 +16,7 @@ from minitask.spec.model import LineRange
 def versions(old: list[str], new: list[str]) -> Versions:
     """Two versions with the hunks that `difflib` sees between them."""
     codes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    hunks = [Hunk(a, b, c, d) for tag, a, b, c, d in codes if tag != "equal"]
+    hunks = [LineHunk(a, b, c, d) for tag, a, b, c, d in codes if tag != "equal"]
     return Versions("f.py", old, new, hunks)
 
 
@@ -24,15 +24,17 @@ OLD = [f"line {number}\n" for number in range(1, 11)]
 
 
 def test_lines_below_a_removed_block_move_up() -> None:
-    assert carry(LineRange(7, 9), versions(OLD, OLD[3:])) == LineRange(4, 6)
+    assert map_lines(LineRange(7, 9), versions(OLD, OLD[3:])) == LineRange(4, 6)
 
 
 def test_lines_above_a_change_stay() -> None:
-    assert carry(LineRange(1, 3), versions(OLD, [*OLD[:5], "new\n", *OLD[6:]])) == LineRange(1, 3)
+    assert map_lines(LineRange(1, 3), versions(OLD, [*OLD[:5], "new\n", *OLD[6:]])) == LineRange(
+        1, 3
+    )
 
 
 def test_lines_below_an_insertion_move_down() -> None:
-    assert carry(LineRange(2, 2), versions(OLD, ["a\n", "b\n", *OLD])) == LineRange(4, 4)
+    assert map_lines(LineRange(2, 2), versions(OLD, ["a\n", "b\n", *OLD])) == LineRange(4, 4)
 
 
 @pytest.mark.parametrize(
@@ -46,44 +48,44 @@ def test_lines_below_an_insertion_move_down() -> None:
 )
 def test_a_change_inside_the_range_is_refused(new: list[str]) -> None:
     with pytest.raises(EditError, match=r"lines 3-7 of f\.py"):
-        carry(LineRange(3, 7), versions(OLD, new))
+        map_lines(LineRange(3, 7), versions(OLD, new))
 
 
 def test_the_message_quotes_the_line_that_changed() -> None:
     with pytest.raises(EditError, match=r"line 5 \(`line 5`\)"):
-        carry(LineRange(5, 5), versions(OLD, [*OLD[:4], "changed\n", *OLD[5:]]))
+        map_lines(LineRange(5, 5), versions(OLD, [*OLD[:4], "changed\n", *OLD[5:]]))
 
 
 def test_a_range_beyond_the_old_file_is_refused() -> None:
     with pytest.raises(EditError, match="it had 10 lines then"):
-        carry(LineRange(9, 11), versions(OLD, OLD))
+        map_lines(LineRange(9, 11), versions(OLD, OLD))
 
 
 def test_a_removal_that_could_begin_a_line_later_keeps_its_neighbours() -> None:
     old = ["@tool\n", "a\n", "\n", "@tool\n", "b\n", "\n", "@tool\n", "c\n"]
-    later = Versions("f.py", old, old[:3] + old[6:], [Hunk(4, 7, 4, 4)])
-    assert carry(LineRange(7, 8), later) == LineRange(4, 5)
+    later = Versions("f.py", old, old[:3] + old[6:], [LineHunk(4, 7, 4, 4)])
+    assert map_lines(LineRange(7, 8), later) == LineRange(4, 5)
 
 
 def test_an_insertion_that_could_begin_a_line_later_is_outside_the_range() -> None:
     old = ["a\n", "\n", "b\n"]
     new = ["a\n", "\n", "x\n", "\n", "b\n"]
-    read_early = Versions("f.py", old, new, [Hunk(1, 1, 1, 3)])
-    assert carry(LineRange(1, 2), read_early) == LineRange(1, 2)
+    read_early = Versions("f.py", old, new, [LineHunk(1, 1, 1, 3)])
+    assert map_lines(LineRange(1, 2), read_early) == LineRange(1, 2)
 
 
 def test_a_block_that_was_moved_whole_is_found() -> None:
     new = [*OLD[5:], *OLD[:5]]
-    assert carry(LineRange(6, 9), versions(OLD, new)) == LineRange(1, 4)
-    assert carry(LineRange(1, 4), versions(OLD, new)) == LineRange(6, 9)
+    assert map_lines(LineRange(6, 9), versions(OLD, new)) == LineRange(1, 4)
+    assert map_lines(LineRange(1, 4), versions(OLD, new)) == LineRange(6, 9)
 
 
 def test_a_block_that_stands_twice_is_not_guessed_at() -> None:
     old = ["head\n", "a\n", "b\n", "c\n"]
     new = ["a\n", "x\n", "b\n", "c\n", "a\n", "b\n", "c\n", "y\n", "a\n", "b\n", "c\n"]
-    hunks = [Hunk(0, 4, 0, 11)]
+    hunks = [LineHunk(0, 4, 0, 11)]
     with pytest.raises(EditError):
-        carry(LineRange(2, 4), Versions("f.py", old, new, hunks))
+        map_lines(LineRange(2, 4), Versions("f.py", old, new, hunks))
 
 
 @given(
@@ -98,7 +100,7 @@ def test_what_is_carried_is_word_for_word_what_was_cited(
     start = data.draw(st.integers(1, len(old)))
     end = data.draw(st.integers(start, len(old)))
     try:
-        found = carry(LineRange(start, end), versions(old, new))
+        found = map_lines(LineRange(start, end), versions(old, new))
     except EditError:
         return
     assert new[found.start - 1 : found.end] == old[start - 1 : end]
@@ -113,5 +115,5 @@ def test_lines_outside_what_was_removed_are_never_refused(
     new = unique[:start] + unique[end:]
     for number in range(1, len(unique) + 1):
         if not start < number <= end:
-            found = carry(LineRange(number, number), versions(unique, new))
+            found = map_lines(LineRange(number, number), versions(unique, new))
             assert new[found.start - 1] == unique[number - 1]

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from minitask.edits.apply import apply_script
 from minitask.edits.grammar import parse_script, render_script
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.errors import EditError
 from minitask.spec.model import Fence
 

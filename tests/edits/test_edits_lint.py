@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.lint import check_script
+from minitask.edits.check_script import check_script
 from minitask.spec.model import Fence, FileAction, FileRef, Severity, Spec
 
 READ, CREATE, EDIT = FileAction.READ, FileAction.CREATE, FileAction.EDIT

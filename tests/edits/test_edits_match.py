@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.lines import reindented
-from minitask.edits.match import Block, find_block
+from minitask.edits.match import MatchedBlock, find_block
 from minitask.edits.nearest import nearest_start
 from minitask.errors import EditError
 
 
 def test_line_ends_take_no_part() -> None:
-    assert find_block(["a\r\n", "b\r\n", "c"], ["b\n", "c\n"]) == Block(1, 3)
+    assert find_block(["a\r\n", "b\r\n", "c"], ["b\n", "c\n"]) == MatchedBlock(1, 3)
 
 
 def test_overlapping_places_are_two_places() -> None:
@@ -26,7 +26,7 @@ def test_two_places_but_for_trailing_space_are_not_settled_by_indentation() -> N
 
 def test_a_shift_is_taken_over_by_the_replacement() -> None:
     block = find_block(["if a:\n", "\tb\n", "\t\tc\n"], ["b\n", "\tc\n"])
-    assert block == Block(1, 3, added="\t")
+    assert block == MatchedBlock(1, 3, added="\t")
     assert block.shift(["b\n", "\n", "\td\n"]) == ("\tb\n", "\n", "\t\td\n")
 
 

@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 
 from minitask.edits.apply import apply_script
 from minitask.edits.grammar import parse_script, paths_read, paths_written, render_script
-from minitask.edits.model import (
+from minitask.edits.script_model import (
     Edit,
     EditScript,
     Locate,

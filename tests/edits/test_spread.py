@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.carry import carry, spread
 from minitask.edits.citations import versions_of
+from minitask.edits.line_mapping import map_lines, spread
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
 
@@ -44,5 +44,5 @@ def test_what_came_of_cited_lines_is_found(
 def test_a_refusal_for_changed_lines_prints_the_new_numbers() -> None:
     new = _with(above="new\n", l4="four\n")
     with pytest.raises(EditError) as caught:
-        carry(LineRange(3, 5), versions_of("a.txt", OLD, new))
+        map_lines(LineRange(3, 5), versions_of("a.txt", OLD, new))
     assert "lines 4-6 now" in caught.value.hint

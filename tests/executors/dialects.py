@@ -23,10 +23,10 @@ from orders import order
 
 from minitask.executors.anthropic import AnthropicExecutor
 from minitask.executors.endpoint import ChatExecutor
-from minitask.executors.model import ExecutorFailure, FailureKind, Work
 from minitask.executors.ollama import OllamaExecutor
 from minitask.executors.openai import OpenAiExecutor
-from minitask.executors.retry import Patience
+from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
+from minitask.executors.retry import RetryPolicy
 
 GOOD = "```python path=src/b.py\nx = 1\n```\n"
 NOW = 1_800_000_000.0
@@ -59,9 +59,9 @@ class Run:
 
     def __init__(self, tongue: Tongue, *replies: ScriptedReply, **fields: Any) -> None:
         self.waits: list[float] = []
-        self.work: Work | None = None
+        self.work: ExecutorResult | None = None
         self.failure: ExecutorFailure | None = None
-        patience = Patience(sleep=self.waits.append, now=lambda: NOW, jitter=lambda: 0.0)
+        patience = RetryPolicy(sleep=self.waits.append, now=lambda: NOW, jitter=lambda: 0.0)
         with scripted_server(replies, speak=tongue.speak) as server:
             try:
                 self.work = tongue.connect(server, patience=patience).work(order(**fields))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from minitask.executors.model import Excerpt, Order
+from minitask.executors.request import Excerpt, ExecutorRequest
 from minitask.spec.model import Command, Criterion, FileAction, FileRef, LineRange, Spec
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ EXCERPTS = (
 )
 
 
-def order(*, files: Mapping[str, str] = FILES, spec: Spec = LENIENT, **fields: Any) -> Order:
+def order(
+    *, files: Mapping[str, str] = FILES, spec: Spec = LENIENT, **fields: Any
+) -> ExecutorRequest:
     """An order for `spec` on a base that holds `files`."""
     given: dict[str, Any] = {
         "excerpts": EXCERPTS,
@@ -51,4 +53,4 @@ def order(*, files: Mapping[str, str] = FILES, spec: Spec = LENIENT, **fields: A
         "timeout_seconds": 10.0,
         **fields,
     }
-    return Order(spec=spec, read=files.get, **given)
+    return ExecutorRequest(spec=spec, read=files.get, **given)

@@ -10,7 +10,7 @@ from model_server import claude_error, claude_message, raw, scripted_server
 from orders import order
 
 from minitask.executors.anthropic import AnthropicExecutor
-from minitask.executors.model import ExecutorFailure, FailureKind
+from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.ledger.usage import TokenClasses, Usage, classes
 
 EPHEMERAL = {"type": "ephemeral"}

@@ -13,7 +13,7 @@ from model_server import Received, cut, drip, raw, redirect, reset, scripted_ser
 from orders import order
 
 from minitask.executors import http
-from minitask.executors.model import ExecutorFailure, FailureKind, Work
+from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
 from minitask.ledger.usage import Usage
 
 NOTHING = Usage(1, 0, 0, 0, 0, 0, 0)
@@ -251,7 +251,7 @@ class Hanging:
     """An order in a thread of its own whose server does not answer until it is let go."""
 
     def __init__(self, tongue: Tongue) -> None:
-        self.outcome: Work | ExecutorFailure | None = None
+        self.outcome: ExecutorResult | ExecutorFailure | None = None
         self.asked, self._go = threading.Event(), threading.Event()
         self.tongue = tongue
 

@@ -10,8 +10,8 @@ from dialects import GOOD, OLLAMA, Run
 from model_server import ollama_chat, ollama_error, raw, scripted_server
 from orders import order
 
-from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.ollama import OllamaExecutor
+from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.ledger.usage import TokenClasses, Usage, classes
 
 ENOUGH = {"prompt_eval_count": 10_000, "eval_count": 20}

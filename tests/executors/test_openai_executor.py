@@ -8,11 +8,11 @@ import pytest
 from model_server import ScriptedReply, completion, error, raw, scripted_server
 from orders import FILES, order
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.errors import UsageError
-from minitask.executors.model import ExecutorFailure, FailureKind, Work
 from minitask.executors.openai import OpenAiExecutor
-from minitask.executors.retry import Patience
+from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
+from minitask.executors.retry import RetryPolicy
 from minitask.ledger.usage import Usage
 
 WHOLE = "Here it is.\n\n```python path=src/b.py\ndef one():\n    return 1\n```\n"
@@ -29,7 +29,7 @@ MOVE = "```edits\nmove src/a.py:4-5 -> src/b.py\n```\n"
 WRONG = SEARCH.replace("return 2", "return 9")
 
 
-def work(*replies: ScriptedReply, **arguments: object) -> Work:
+def work(*replies: ScriptedReply, **arguments: object) -> ExecutorResult:
     with scripted_server(replies) as server:
         return OpenAiExecutor(server.base_url, **arguments).work(order())  # type: ignore[arg-type]
 
@@ -190,7 +190,7 @@ def test_a_refusal_is_shown_in_the_models_words():
 @pytest.mark.parametrize("reason", [None, 7, "who knows"])
 def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
     replies = [completion(WHOLE, finish_reason=reason)] * 3
-    caught = failure(*replies, patience=Patience(sleep=lambda _seconds: None))
+    caught = failure(*replies, patience=RetryPolicy(sleep=lambda _seconds: None))
     assert caught.kind is FailureKind.TRANSPORT, "no model is blamed for what its server leaves out"
     assert caught.usage.requests == 3
 
@@ -250,7 +250,7 @@ def test_text_that_is_no_unicode_is_still_sent():
 
 
 def test_a_body_that_is_json_but_no_object_is_a_transport_failure():
-    caught = failure(raw(json.dumps(["no"])), patience=Patience(requests=1))
+    caught = failure(raw(json.dumps(["no"])), patience=RetryPolicy(requests=1))
     assert caught.kind is FailureKind.TRANSPORT
 
 

@@ -19,10 +19,10 @@ from model_server import (
 )
 from orders import order
 
-from minitask.executors.http import Answer, Http, HttpFault, Request
-from minitask.executors.model import ExecutorFailure, FailureKind, Work
+from minitask.executors.http import Http, HttpFault, HttpResponse, Request
 from minitask.executors.openai import OpenAiExecutor
-from minitask.executors.retry import Patience
+from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
+from minitask.executors.retry import RetryPolicy
 from minitask.ledger.usage import Usage
 
 GOOD = "```python path=src/b.py\nx = 1\n```\n"
@@ -35,9 +35,9 @@ class Run:
 
     def __init__(self, *replies: ScriptedReply, timeout_seconds: float = 10.0) -> None:
         self.waits: list[float] = []
-        self.work: Work | None = None
+        self.work: ExecutorResult | None = None
         self.failure: ExecutorFailure | None = None
-        patience = Patience(sleep=self.waits.append, now=lambda: NOW, jitter=lambda: 0.0)
+        patience = RetryPolicy(sleep=self.waits.append, now=lambda: NOW, jitter=lambda: 0.0)
         with scripted_server(replies) as server:
             executor = OpenAiExecutor(
                 server.base_url, key=KEY, key_variable="KEY", patience=patience
@@ -201,7 +201,7 @@ def test_a_connection_that_is_reset_is_tried_again():
 def test_a_server_that_is_not_there_is_a_transport_failure():
     with scripted_server([]) as server:
         gone = server.base_url
-    patience = Patience(requests=1)
+    patience = RetryPolicy(requests=1)
     with pytest.raises(ExecutorFailure) as caught:
         OpenAiExecutor(gone, patience=patience).work(order())
     assert caught.value.kind is FailureKind.TRANSPORT
@@ -239,7 +239,7 @@ def test_a_body_that_echoes_the_key_never_shows_it(status):
     assert "Bearer ***!" in str(run.failure)
 
 
-def ask(reply: ScriptedReply, **limits: int) -> Answer:
+def ask(reply: ScriptedReply, **limits: int) -> HttpResponse:
     with scripted_server([reply]) as server:
         request = Request(server.base_url, b"{}")
         return Http(**limits).send(request, timeout_seconds=5)

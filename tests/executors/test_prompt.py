@@ -8,8 +8,8 @@ import pytest
 from orders import FILES, SPEC, order
 
 from minitask.errors import EditError
-from minitask.executors.model import Excerpt
 from minitask.executors.prompt import agent_prompt, repair_prompt, system_prompt, user_prompt
+from minitask.executors.request import Excerpt
 from minitask.policy.tokens import estimate_tokens
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import (

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 from orders import FILES, SPEC, order
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.errors import EditError
-from minitask.executors.model import Description
-from minitask.executors.script import ScriptExecutor, has_script
+from minitask.executors.edit_script import ScriptExecutor, has_script
+from minitask.executors.request import Description
 from minitask.ledger.usage import NO_USAGE
 from minitask.spec.model import Fence, FileAction, FileRef, LineRange, Spec
 

@@ -10,11 +10,11 @@ import pytest
 from minitask.executors.anthropic import AnthropicDialect
 from minitask.executors.chat import ChatReply, Message
 from minitask.executors.endpoint import Call
-from minitask.executors.http import Answer
+from minitask.executors.http import HttpResponse
 from minitask.executors.ollama import OllamaDialect
 from minitask.executors.openai import OpenAiDialect
+from minitask.executors.response import Wire, text_of
 from minitask.executors.tool_calls import text_of_calls
-from minitask.executors.wire import Wire, text_of
 
 CALL = Call("m", (Message("system", "s"), Message("user", "u")), 100, prompt_tokens=10)
 WIRE = Wire("s", "host", "sk-0123456789", 1_800_000_000.0)
@@ -24,7 +24,7 @@ PATCH = "*** Begin Patch\n*** Add File: a.txt\n+A\n*** End Patch\n"
 
 
 def read(dialect: Any, body: object) -> ChatReply:
-    reply: ChatReply = dialect.read(Answer(200, {}, json.dumps(body).encode()), CALL, WIRE)
+    reply: ChatReply = dialect.read(HttpResponse(200, {}, json.dumps(body).encode()), CALL, WIRE)
     return reply
 
 

@@ -11,12 +11,12 @@ from minitask.executors.amend import amended
 from minitask.executors.anthropic import AnthropicDialect
 from minitask.executors.chat import ChatReply, Message
 from minitask.executors.endpoint import Call
-from minitask.executors.http import Answer
+from minitask.executors.http import HttpResponse
 from minitask.executors.limits import is_spent, wait_seconds
-from minitask.executors.model import ExecutorFailure, FailureKind
 from minitask.executors.ollama import OllamaDialect
 from minitask.executors.openai import OpenAiDialect, read_usage
-from minitask.executors.wire import Wire
+from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.executors.response import Wire
 
 TRANSPORT, AUTH, QUOTA = FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA
 REFUSED, CUT_OFF, BAD = FailureKind.REFUSED, FailureKind.CUT_OFF, FailureKind.BAD_REQUEST
@@ -27,7 +27,7 @@ USED = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 
 def read(dialect: Any, body: object, status: int = 200) -> ChatReply:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    reply: ChatReply = dialect.read(Answer(status, {}, raw), CALL, WIRE)
+    reply: ChatReply = dialect.read(HttpResponse(status, {}, raw), CALL, WIRE)
     return reply
 
 

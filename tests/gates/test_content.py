@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from minitask.edits.model import Change
-from minitask.gates.candidate import Kind
+from minitask.edits.script_model import Change
+from minitask.gates.candidate import EntryKind
 from minitask.gates.completeness import check_complete
 from minitask.gates.lint import check_lint
 from minitask.gates.new_paths import find_bad_name, find_clash
@@ -26,11 +26,13 @@ class Files:
     def __init__(self, *paths: str) -> None:
         self.paths = paths
 
-    def names(self, folder: str) -> Mapping[str, Kind]:
+    def names(self, folder: str) -> Mapping[str, EntryKind]:
         """The names below a folder."""
         start = f"{folder}/" if folder else ""
         rest = [path.removeprefix(start) for path in self.paths if path.startswith(start)]
-        return {path.split("/")[0]: Kind.FOLDER if "/" in path else Kind.FILE for path in rest}
+        return {
+            path.split("/")[0]: EntryKind.FOLDER if "/" in path else EntryKind.FILE for path in rest
+        }
 
     def read(self, path: str) -> str | None:
         """Empty text for each file."""

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.gates.grammars import GRAMMARS
 from minitask.gates.lint import check_lint
 from minitask.spec.model import Spec

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitask
-from minitask.edits.model import Change
-from minitask.gates.candidate import CommitTree, Kind, find_kind
-from minitask.gates.fault import Proposal
+from minitask.edits.script_model import Change
+from minitask.gates.candidate import CommitFiles, EntryKind, find_kind
 from minitask.gates.imports import find_unresolved_imports
 from minitask.gates.lint import check_lint
-from minitask.repo.objects import open_objects
-from minitask.repo.repository import discover
+from minitask.gates.lint_error import FileChange
+from minitask.git.objects import open_objects
+from minitask.git.repository import discover
 from minitask.spec.model import FileAction, FileRef, Spec
 from world import World
 
@@ -81,14 +81,14 @@ class Files:
     def __init__(self, files: Mapping[str, str]) -> None:
         self.files = files
 
-    def names(self, folder: str) -> dict[str, Kind]:
+    def names(self, folder: str) -> dict[str, EntryKind]:
         """What a folder holds."""
         start = f"{folder}/" if folder else ""
-        found: dict[str, Kind] = {}
+        found: dict[str, EntryKind] = {}
         for path in self.files:
             if path.startswith(start):
                 name, *below = path[len(start) :].split("/")
-                found[name] = Kind.FOLDER if below else Kind.FILE
+                found[name] = EntryKind.FOLDER if below else EntryKind.FILE
         return found
 
     def read(self, path: str) -> str | None:
@@ -380,16 +380,16 @@ def test_links_and_submodules_may_hold_anything(world: World) -> None:
     change = Change("app/new.py", text)
     repository = discover(world.root, os.environ)
     with open_objects(repository.git) as objects:
-        candidate = CommitTree(objects, world.tip())
+        candidate = CommitFiles(objects, world.tip())
         found = find_unresolved_imports(
-            Proposal(change.path, change.content or ""),
+            FileChange(change.path, change.content or ""),
             changes=[change],
             read={}.get,
             spec=SPEC,
             candidate=candidate,
         )
         assert [fault.line for fault in found] == [4]
-        assert find_kind(candidate, "app/linked/b") is Kind.UNKNOWN
+        assert find_kind(candidate, "app/linked/b") is EntryKind.UNKNOWN
         assert find_kind(candidate, "app/core.py/b") is None
 
 
@@ -458,16 +458,16 @@ class Disk:
 
     def __init__(self, package: Path) -> None:
         self.root = package.parent
-        self.held: dict[str, dict[str, Kind]] = {"": {package.name: Kind.FOLDER}}
+        self.held: dict[str, dict[str, EntryKind]] = {"": {package.name: EntryKind.FOLDER}}
 
-    def names(self, folder: str) -> dict[str, Kind]:
+    def names(self, folder: str) -> dict[str, EntryKind]:
         """What a folder holds."""
         if folder not in self.held:
             place = self.root / folder
             found = os.scandir(place) if place.is_dir() else ()
             kinds = {item.name: item.is_dir() for item in found}
             self.held[folder] = {
-                name: Kind.FOLDER if below else Kind.FILE for name, below in kinds.items()
+                name: EntryKind.FOLDER if below else EntryKind.FILE for name, below in kinds.items()
             }
         return self.held[folder]
 
@@ -491,7 +491,7 @@ def test_every_import_of_a_package_that_works_resolves(package: object) -> None:
         str(fault)
         for change in changes
         for fault in find_unresolved_imports(
-            Proposal(change.path, change.content or ""),
+            FileChange(change.path, change.content or ""),
             changes=[],
             read={}.get,
             spec=SPEC,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.gates.lint import check_lint
 from minitask.spec.model import Criterion, FileAction, FileRef, LineRange, Spec
 

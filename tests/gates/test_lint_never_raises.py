@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.gates.lint import check_lint
-from minitask.gates.ruling import Ruling
+from minitask.gates.result import GateResult
 from minitask.spec.model import Spec
 
 SPEC = Spec(path="mini-projects/p/01.md", number="1", title="Add a flag")
@@ -47,7 +47,7 @@ TEXT = st.one_of(
 )
 
 
-def lint(path: str, content: str, base: str | None = None) -> Ruling:
+def lint(path: str, content: str, base: str | None = None) -> GateResult:
     """The ruling on one file, whose reason is text that any encoding takes."""
     ruling = check_lint([Change(path, content)], read={path: base}.get, spec=SPEC)
     ruling.reason.encode("utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.gates.elisions import is_elision, is_note
 from minitask.gates.lint import check_lint
 from minitask.spec.model import FileAction, FileRef, Spec

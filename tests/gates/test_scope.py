@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.gates.scope import check_paths, check_scope, starts_programs
-from minitask.repo.merging import TreeChange
+from minitask.git.merge_tree import TreeChange
 from minitask.spec.model import FileAction, FileRef, Spec
 
 OID = "1" * 40

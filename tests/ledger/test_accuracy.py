@@ -16,7 +16,7 @@ from minitask.ledger.accuracy import (
     estimate_error,
     is_close,
 )
-from minitask.ledger.decision import Decision
+from minitask.ledger.decision import RecordedDecision
 from minitask.ledger.record import REVIEW, Attempt, Record, TaskResult, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 
@@ -29,7 +29,7 @@ def attempt(
     """An attempt of a cheap model that took 100 tokens in and 20 out, but for what is said."""
     decision = None
     if expected is not None:
-        decision = Decision("asked", input_tokens=expected[0], output_tokens=expected[1])
+        decision = RecordedDecision("asked", input_tokens=expected[0], output_tokens=expected[1])
     plain = Attempt(
         1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 100, 0, 20, 0, 0, 0),
         Decimal("0.01"), 1.5, "strong", decision=decision,

@@ -13,21 +13,21 @@ WRITER = """
 import os, sys
 from dataclasses import replace
 from pathlib import Path
-from minitask.repo.repository import discover
-from minitask.run.configure import load_settings
-from minitask.run.engine import open_engine
-from minitask.run.records import latest_record
-from minitask.run.attempts.sealing import append
+from minitask.git.repository import discover
+from minitask.engine.load_settings import load_settings
+from minitask.engine.context import open_context
+from minitask.engine.task_records import latest_record
+from minitask.task.record_attempt import append_record
 
 top, writer, count = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 environ = dict(os.environ)
 repository = discover(top, environ)
 settings = load_settings(repository, environ)
 for number in range(1, count + 1):
-    with open_engine(repository, settings, environ=environ, purpose="test") as engine:
+    with open_context(repository, settings, environ=environ, purpose="test") as engine:
         record = latest_record(engine, "p/01-b")
         attempt = replace(record.attempt, n=number)
-        append(engine, replace(record, task=f"w/{writer}", attempt=attempt))
+        append_record(engine, replace(record, task=f"w/{writer}", attempt=attempt))
 """
 
 

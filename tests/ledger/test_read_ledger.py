@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
+from minitask.git import refs
+from minitask.git.command import Git
+from minitask.git.commits import FileWrite, NewCommit
+from minitask.git.identity import Signature
+from minitask.git.objects import CHUNK_BYTES, Objects, open_objects
 from minitask.ledger.record import Attempt, Record, Verdict, record_document
 from minitask.ledger.store import Ledger, read_documents, read_ledger, read_records, record_file
 from minitask.ledger.usage import Usage
-from minitask.repo import refs
-from minitask.repo.commits import FileWrite, NewCommit
-from minitask.repo.git import Git
-from minitask.repo.identity import Signature
-from minitask.repo.objects import CHUNK_BYTES, Objects, open_objects
 from recording import write_commits
 from world import World
 

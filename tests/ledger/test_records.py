@@ -13,6 +13,11 @@ from jsonschema import Draft202012Validator
 
 from minitask import resources
 from minitask.errors import MachineError
+from minitask.git import refs
+from minitask.git.command import Git
+from minitask.git.commits import FileWrite
+from minitask.git.identity import Signature
+from minitask.git.objects import open_objects
 from minitask.ledger.record import (
     Attempt,
     CommandRecord,
@@ -25,11 +30,6 @@ from minitask.ledger.record import (
 )
 from minitask.ledger.store import append_commit, read_records, record_file
 from minitask.ledger.usage import Usage
-from minitask.repo import refs
-from minitask.repo.commits import FileWrite
-from minitask.repo.git import Git
-from minitask.repo.identity import Signature
-from minitask.repo.objects import open_objects
 from recording import write_commits
 from world import World
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.ledger.transcripts import (
-    Answer,
     Transcript,
+    TranscriptAnswer,
     join,
     parse_moment,
     parse_transcript,
@@ -213,7 +213,7 @@ written = st.lists(
 )
 
 
-def ids(answers: tuple[Answer, ...]) -> list[tuple[str, str]]:
+def ids(answers: tuple[TranscriptAnswer, ...]) -> list[tuple[str, str]]:
     return [(each.message, each.request) for each in answers]
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from minitask.edits.apply import apply_script
-from minitask.edits.carry import Hunk, Versions, carry
 from minitask.edits.grammar import parse_script
+from minitask.edits.line_mapping import LineHunk, Versions, map_lines
 from minitask.spec.model import Command, Expectation, ExpectationKind, LineRange, Spec
 from minitask.spec.parse import parse_file
 
@@ -61,12 +61,12 @@ class Carried:
         if path not in self.versions:
             old, new = self.original[path].splitlines(), self.present[path].splitlines()
             self.versions[path] = Versions(path, old, new, hunks(old, new))
-        return carry(cited, self.versions[path])
+        return map_lines(cited, self.versions[path])
 
 
-def hunks(old: list[str], new: list[str]) -> list[Hunk]:
+def hunks(old: list[str], new: list[str]) -> list[LineHunk]:
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    return [Hunk(*places) for tag, *places in matcher.get_opcodes() if tag != "equal"]
+    return [LineHunk(*places) for tag, *places in matcher.get_opcodes() if tag != "equal"]
 
 
 def apply_spec(spec: Spec, *, original: Contents, present: Contents) -> Contents:

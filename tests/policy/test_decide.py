@@ -13,10 +13,10 @@ from minitask.policy.decide import (
     LARGE,
     REPETITIVE,
     WELL_DEFINED,
-    Answer,
-    Decision,
+    DelegationAnswer,
+    DelegationDecision,
+    DelegationVerdict,
     Question,
-    Verdict,
     answer_atomic,
     decide,
     most_alike,
@@ -28,9 +28,9 @@ from minitask.spec.model import Command, Diagnostic, FileAction, FileRef, Severi
 QUESTIONS = (WELL_DEFINED, EXPLORATION, JUDGEMENT, REPETITIVE, LARGE, ATOMIC)
 
 
-def answers(**said: bool) -> dict[Question, Answer]:
+def answers(**said: bool) -> dict[Question, DelegationAnswer]:
     """Answers by the name of their question in small letters."""
-    return {globals()[name.upper()]: Answer(yes, "test") for name, yes in said.items()}
+    return {globals()[name.upper()]: DelegationAnswer(yes, "test") for name, yes in said.items()}
 
 
 def spec(number: int, *, title: str = "", task: str = "", path: str = "", line: int = 1) -> Spec:
@@ -53,19 +53,24 @@ def finding(place: Spec, code: str, severity: Severity = Severity.WARNING) -> Di
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [
-        ({"well_defined": False, "exploration": True}, Verdict.BIG),
-        ({"well_defined": False, "exploration": False}, Verdict.ASK),
-        ({"well_defined": True, "judgement": True}, Verdict.BIG),
-        ({"well_defined": True, "judgement": False, "repetitive": True}, Verdict.DELEGATE),
+        ({"well_defined": False, "exploration": True}, DelegationVerdict.BIG),
+        ({"well_defined": False, "exploration": False}, DelegationVerdict.ASK),
+        ({"well_defined": True, "judgement": True}, DelegationVerdict.BIG),
+        (
+            {"well_defined": True, "judgement": False, "repetitive": True},
+            DelegationVerdict.DELEGATE,
+        ),
         (
             {"well_defined": True, "judgement": False, "repetitive": False, "large": False},
-            Verdict.CURRENT,
+            DelegationVerdict.CURRENT,
         ),
     ],
 )
-def test_each_way_through_the_tree_has_its_verdict(said: dict[str, bool], verdict: Verdict) -> None:
+def test_each_way_through_the_tree_has_its_verdict(
+    said: dict[str, bool], verdict: DelegationVerdict
+) -> None:
     found = decide(answers(**said))
-    assert isinstance(found, Decision)
+    assert isinstance(found, DelegationDecision)
     assert found.verdict is verdict
     assert found.reason
     assert [question for question, _ in found.path] == list(answers(**said))
@@ -77,7 +82,7 @@ def test_each_way_through_the_tree_has_its_verdict(said: dict[str, bool], verdic
 def test_a_large_project_is_delegated_where_it_comes_apart(count: int, verdict: str) -> None:
     said = answers(well_defined=True, judgement=False, repetitive=False, large=True)
     found = decide({**said, ATOMIC: answer_atomic(count, "test")})
-    assert isinstance(found, Decision)
+    assert isinstance(found, DelegationDecision)
     assert found.verdict == verdict
 
 
@@ -91,18 +96,20 @@ def test_the_first_question_without_an_answer_is_asked() -> None:
 
 def test_all_answers_together_always_end_in_a_verdict() -> None:
     for values in product((True, False), repeat=len(QUESTIONS)):
-        said = {item: Answer(yes, "") for item, yes in zip(QUESTIONS, values, strict=True)}
+        said = {
+            item: DelegationAnswer(yes, "") for item, yes in zip(QUESTIONS, values, strict=True)
+        }
         found = decide(said)
-        assert isinstance(found, Decision)
+        assert isinstance(found, DelegationDecision)
         assert all(said[question] == answer for question, answer in found.path)
 
 
 def test_ten_specs_of_one_pattern_are_delegated() -> None:
     specs = [spec(number) for number in range(10)]
     assert most_alike(specs) == 10
-    found = decide({JUDGEMENT: Answer(False, ""), **survey_answers(survey(specs, ()))})
-    assert isinstance(found, Decision)
-    assert found.verdict is Verdict.DELEGATE
+    found = decide({JUDGEMENT: DelegationAnswer(False, ""), **survey_answers(survey(specs, ()))})
+    assert isinstance(found, DelegationDecision)
+    assert found.verdict is DelegationVerdict.DELEGATE
     assert found.path[-1][0] is REPETITIVE
     assert most_alike(specs[:9]) == 9
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitask.policy.ladder import ENOUGH_SAMPLES, Odds, Rung, climb, posterior
+from minitask.policy.ladder import ENOUGH_SAMPLES, Odds, Rung, choose_rung, posterior
 
 TIERS = ("free", "cheap", "balanced", "frontier")
 
@@ -24,7 +24,7 @@ def rung(tier: str, cost: str, q: float, after: float | None = None) -> Rung:
 
 
 def used(*rungs: Rung, loss: str = "1") -> list[str]:
-    return [step.tier for step in climb(rungs, loss_usd=Decimal(loss)) if step.use]
+    return [step.tier for step in choose_rung(rungs, loss_usd=Decimal(loss)) if step.use]
 
 
 def expected(rungs: tuple[Rung, ...], loss: float) -> float:
@@ -45,7 +45,7 @@ def test_no_other_ladder_is_cheaper(figures: list[tuple[int, float]], loss: int)
     rungs = tuple(rung(TIERS[n], str(cost), q) for n, (cost, q) in enumerate(ordered))
     chosen = tuple(
         each
-        for each, step in zip(rungs, climb(rungs, loss_usd=Decimal(loss)), strict=True)
+        for each, step in zip(rungs, choose_rung(rungs, loss_usd=Decimal(loss)), strict=True)
         if step.use
     )
     every = [c for size in range(1, len(rungs) + 1) for c in combinations(rungs, size)]
@@ -69,7 +69,7 @@ def test_what_is_left_out_is_said() -> None:
         rung("balanced", "0.027", 0.41),
         rung("frontier", "0.054", 1.0),
     )
-    assert climb(rungs, loss_usd=Decimal(1))[1].reason == "skipped balanced: q .41 < .50"
+    assert choose_rung(rungs, loss_usd=Decimal(1))[1].reason == "skipped balanced: q .41 < .50"
 
 
 def test_the_first_rung_goes_by_first_tries_and_the_others_by_those_after_a_failure() -> None:
@@ -80,14 +80,14 @@ def test_the_first_rung_goes_by_first_tries_and_the_others_by_those_after_a_fail
 
 def test_below_enough_samples_the_whole_ladder_is_climbed() -> None:
     bad = Odds(0.5, passed=0, samples=ENOUGH_SAMPLES - 1)
-    steps = climb([Rung(tier, Decimal(1), bad, bad) for tier in TIERS], loss_usd=Decimal(1))
+    steps = choose_rung([Rung(tier, Decimal(1), bad, bad) for tier in TIERS], loss_usd=Decimal(1))
     assert all(step.use for step in steps)
     assert "19 of 20 samples" in steps[0].reason
 
 
 def test_at_least_one_rung_is_climbed_and_the_likeliest() -> None:
     assert used(rung("cheap", "5", 0.1), rung("frontier", "9", 0.3), loss="1") == ["frontier"]
-    assert climb([], loss_usd=Decimal(1)) == ()
+    assert choose_rung([], loss_usd=Decimal(1)) == ()
 
 
 def test_exploring_climbs_what_does_not_pay() -> None:
@@ -96,14 +96,14 @@ def test_exploring_climbs_what_does_not_pay() -> None:
         rung("balanced", "0.027", 0.41),
         rung("frontier", "0.054", 1.0),
     )
-    steps = climb(rungs, loss_usd=Decimal(1), explores=True)
+    steps = choose_rung(rungs, loss_usd=Decimal(1), explores=True)
     assert all(step.use for step in steps)
     assert "explored" in steps[1].reason
 
 
 def test_an_unpriced_rung_is_kept() -> None:
     unpriced = Rung("cheap", None, sure(0.01), sure(0.01))
-    assert climb([unpriced, rung("frontier", "1", 0.9)], loss_usd=Decimal(2))[0].use
+    assert choose_rung([unpriced, rung("frontier", "1", 0.9)], loss_usd=Decimal(2))[0].use
 
 
 def test_the_prior_weighs_four_samples() -> None:

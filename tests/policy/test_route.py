@@ -8,7 +8,7 @@ import pytest
 
 from minitask.errors import UsageError
 from minitask.policy.choice import choose
-from minitask.policy.route import Demand
+from minitask.policy.route import RouteOverrides
 from minitask.settings import Layer, resolve
 from minitask.spec.model import Options, Spec, Tier
 
@@ -27,7 +27,7 @@ EMPTY = resolve([], trusted=True)
 
 def route(spec: Spec = SPEC, *, scripted: bool = False, **demand: str) -> tuple[str, str, str]:
     """Tier, executor and model."""
-    found = choose(spec, SETTINGS, demand=Demand(**demand), scripted=scripted)
+    found = choose(spec, SETTINGS, demand=RouteOverrides(**demand), scripted=scripted)
     assert found.reason
     return found.tier.value, found.executor, found.model
 
@@ -98,7 +98,7 @@ def test_what_is_not_there_is_a_usage_error(demand: dict[str, str]) -> None:
 
 def test_no_configuration_at_all_says_how_to_add_one() -> None:
     with pytest.raises(UsageError, match="no tier has an executor") as caught:
-        choose(SPEC, EMPTY, demand=Demand(), scripted=False)
+        choose(SPEC, EMPTY, demand=RouteOverrides(), scripted=False)
     assert "minitask.yaml" in caught.value.hint
 
 

@@ -9,7 +9,7 @@ import pytest
 from minitask.errors import UsageError
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE
-from minitask.policy.figures import Figures, figures_of, parse_table
+from minitask.policy.model_stats import ModelStats, parse_table, stats_of
 from minitask.policy.simulate import ladder, parse_policy, replay, usual_outcomes
 
 TABLE = """\
@@ -21,7 +21,7 @@ models:
 """
 
 
-def table(text: str = TABLE) -> Figures:
+def table(text: str = TABLE) -> ModelStats:
     return parse_table(text, name="t", where="t.yaml")
 
 
@@ -212,7 +212,7 @@ def test_free_models_save_nothing_that_could_be_a_percentage() -> None:
 
 
 def test_consecutive_attempts_of_a_tier_are_one_sample() -> None:
-    figures = figures_of(
+    figures = stats_of(
         [
             record("p/a", 2, "cheap", "merged", "0.1"),
             record("p/a", 1, "cheap", "failed", "0.1"),
@@ -233,7 +233,7 @@ def test_consecutive_attempts_of_a_tier_are_one_sample() -> None:
 def test_errors_edit_scripts_and_landings_teach_nothing() -> None:
     from dataclasses import replace
 
-    figures = figures_of(
+    figures = stats_of(
         [
             record("p/a", 1, "cheap", "error", "9"),
             record("p/a", 2, "cheap", "failed", "1"),
@@ -250,7 +250,7 @@ def test_errors_edit_scripts_and_landings_teach_nothing() -> None:
 
 
 def test_unknown_costs_are_never_nothing() -> None:
-    figures = figures_of(
+    figures = stats_of(
         [
             record("p/a", 1, "cheap", "merged", "1"),
             record("p/b", 1, "cheap", "merged", None),
@@ -264,7 +264,7 @@ def test_unknown_costs_are_never_nothing() -> None:
 
 
 def test_without_records_there_is_nothing_to_replay() -> None:
-    figures = figures_of([], name="ledger")
+    figures = stats_of([], name="ledger")
     assert usual_outcomes(figures) == ()
     with pytest.raises(UsageError, match="no figures"):
         parse_policy("cheap", figures.models)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from minitask.policy.rules import consult, fits
-from minitask.policy.traits import Traits, estimated_lines, traits_of
+from minitask.policy.rules import fits, match_rules
+from minitask.policy.task_features import TaskFeatures, estimated_lines, features_of
 from minitask.settings import Rule
 from minitask.spec.model import Criterion, Estimate, FileAction, FileRef, LineRange, Options, Spec
 
@@ -37,17 +37,17 @@ def test_the_lines_are_estimated_by_what_the_spec_says(
 
 
 def test_a_class_is_what_is_done_and_how_hard_it_is() -> None:
-    assert traits_of(SPEC).task_class == "edit/unrated"
+    assert features_of(SPEC).task_class == "edit/unrated"
     made = replace(
         SPEC,
         files=(FileRef("b.py", FileAction.CREATE),),
         options=replace(Options(), complexity="low", tags=("api", "Security")),
     )
-    assert traits_of(made).task_class == "create/low"
-    assert traits_of(made).tags == {"API", "SECURITY"}
+    assert features_of(made).task_class == "create/low"
+    assert features_of(made).tags == {"API", "SECURITY"}
 
 
-def traits(**changes: Any) -> Traits:
+def traits(**changes: Any) -> TaskFeatures:
     given = {
         "tags": frozenset(),
         "complexity": None,
@@ -55,7 +55,7 @@ def traits(**changes: Any) -> Traits:
         "output_tokens": 1,
         "kind": "edit",
     }
-    return Traits(**{**given, **changes})
+    return TaskFeatures(**{**given, **changes})
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,6 @@ def test_the_first_rule_that_says_it_wins_for_tier_and_review_apart() -> None:
         Rule(tier="free", why="house rule"),
         Rule(tier="cheap", review="none"),
     )
-    said = consult(rules, traits(), failures=0)
+    said = match_rules(rules, traits(), failures=0)
     assert (said.tier, said.review) == ("free", "cheap")
     assert said.tier_reason == "house rule"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from minitask.errors import MachineError
-from minitask.repo import advance
-from minitask.repo.advance import Step, checkout_of
-from minitask.repo.repository import Repository, discover
+from minitask.git import update_target
+from minitask.git.repository import Repository, discover
+from minitask.git.update_target import TargetMove, checkout_of
 from world import World
 
 OLD = "".join(f"old {number}\n" for number in range(50))
@@ -26,17 +26,17 @@ class Broken:
 
     world: World
     repository: Repository
-    step: Step
+    step: TargetMove
 
     def begin(self) -> None:
         """The journal is written, as before every advance."""
         place = checkout_of(self.repository, self.step.target)
-        advance.write_journal(self.repository, self.step, place)
+        update_target.write_journal(self.repository, self.step, place)
 
     def heal(self) -> None:
         """What the next command does first."""
-        advance.heal(self.repository)
-        assert not (self.repository.home / advance.JOURNAL).exists()
+        update_target.recover(self.repository)
+        assert not (self.repository.home / update_target.JOURNAL).exists()
 
     def content(self, name: str) -> str | None:
         """A file of the checkout, every byte; None where it is not there."""
@@ -45,7 +45,7 @@ class Broken:
 
     def forward(self) -> None:
         """The advance itself, which must succeed on what was mended."""
-        assert advance.advance(self.repository, self.step).done
+        assert update_target.update_target(self.repository, self.step).done
         assert self.world.tip() == self.step.new
         assert self.world.git("status", "--porcelain") == ""
 
@@ -68,7 +68,7 @@ def make(world: World, *settings: str) -> Broken:
     world.commit(FORWARD)
     world.git("checkout", "-q", "main")
     repository = discover(world.root, dict(os.environ))
-    return Broken(world, repository, Step("refs/heads/main", world.tip(), world.tip("new")))
+    return Broken(world, repository, TargetMove("refs/heads/main", world.tip(), world.tip("new")))
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_folder_that_the_user_replaced_by_a_file_stays_a_file(broken: Broken) 
     world.commit({"made/new.txt": NEW})
     world.git("checkout", "-q", "main")
     further = Broken(
-        world, broken.repository, Step("refs/heads/main", world.tip(), world.tip("newer"))
+        world, broken.repository, TargetMove("refs/heads/main", world.tip(), world.tip("newer"))
     )
     further.begin()
     (world.root / "made/new.txt").unlink()
@@ -255,7 +255,7 @@ def test_a_file_that_became_a_folder_becomes_a_file_again(tmp_path: Path) -> Non
     world.commit({"thing/inside": MADE})
     world.git("checkout", "-q", "main")
     repository = discover(world.root, dict(os.environ))
-    broken = Broken(world, repository, Step("refs/heads/main", world.tip(), world.tip("new")))
+    broken = Broken(world, repository, TargetMove("refs/heads/main", world.tip(), world.tip("new")))
     broken.begin()
     (world.root / "thing").unlink()
     world.write({"thing/inside": MADE[:20]})
@@ -267,14 +267,14 @@ def test_a_file_that_became_a_folder_becomes_a_file_again(tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"target": 1}', '{"target": "x", "old": "y"}'])
 def test_a_journal_that_makes_no_sense_is_dropped(broken: Broken, text: str) -> None:
     broken.begin()
-    (broken.repository.home / advance.JOURNAL).write_text(text)
+    (broken.repository.home / update_target.JOURNAL).write_text(text)
     broken.heal()
     broken.forward()
 
 
 def test_a_journal_of_commits_that_are_gone_is_dropped(broken: Broken) -> None:
     gone = Broken(
-        broken.world, broken.repository, Step("refs/heads/main", broken.step.old, "1" * 40)
+        broken.world, broken.repository, TargetMove("refs/heads/main", broken.step.old, "1" * 40)
     )
     gone.begin()
     (broken.world.root / ".git/index.lock").touch()
@@ -298,12 +298,12 @@ def test_when_git_alone_is_killed_the_checkout_is_mended_at_once(broken: Broken,
     flag = world.root.parent / "flag"
     kill_git_at(world, name, command=f"[ -e {flag} ] || {{ touch {flag}; kill -9 $PPID; }}")
     with pytest.raises(MachineError, match="merge"):
-        advance.advance(broken.repository, broken.step)
+        update_target.update_target(broken.repository, broken.step)
     assert flag.exists()
     assert world.git("status", "--porcelain") == before
     assert broken.content("edited.txt") == broken.content("second.txt") == OLD
     assert not list((world.root / ".git").rglob("*.lock"))
-    assert not (broken.repository.home / advance.JOURNAL).exists()
+    assert not (broken.repository.home / update_target.JOURNAL).exists()
     broken.forward()
 
 
@@ -316,7 +316,7 @@ def test_an_interrupt_in_the_middle_of_the_checkout_is_mended_at_once(broken: Br
         command=f"[ -e {flag} ] || {{ touch {flag}; kill -INT {os.getpid()}; sleep 20; }}",
     )
     with pytest.raises(KeyboardInterrupt):
-        advance.advance(broken.repository, broken.step)
+        update_target.update_target(broken.repository, broken.step)
     assert world.git("status", "--porcelain") == ""
     assert broken.content("edited.txt") == OLD
     assert not list((world.root / ".git").rglob("*.lock"))
@@ -331,7 +331,7 @@ def test_a_refusal_of_git_changes_nothing(broken: Broken, content: str) -> None:
     world.write({"second.txt": content, "made/new.txt": ""})
     (world.root / "deleted.txt").unlink()
     before = world.git("status", "--porcelain")
-    moved = advance.advance(broken.repository, broken.step)
+    moved = update_target.update_target(broken.repository, broken.step)
     assert not moved.done
     assert "would be overwritten" in moved.reason
     assert world.git("status", "--porcelain") == before

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from crashes import MAIN, Aftermath, build, copy
 
-from minitask.repo import locks
+from minitask.system import locks
 from world import World
 
 HOLDER = """\
 import os, subprocess, sys, time
 from pathlib import Path
-from minitask.repo import locks
+from minitask.system import locks
 with locks.hold(Path(sys.argv[1]), on_wait=print) as held:
     held.claim("a test")
     if "child" in sys.argv:

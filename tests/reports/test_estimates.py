@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from minitask.ledger.accuracy import BatchTokens
-from minitask.ledger.decision import Decision
+from minitask.ledger.decision import RecordedDecision
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.summary import summarize
 from minitask.ledger.usage import NO_USAGE, Usage
@@ -19,7 +19,7 @@ from minitask.reports.results import RunSummary, render_batch, render_run, run_d
 OID = "a" * 40
 ATTEMPT = Attempt(
     1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 1030, 0, 176, 0, 0, 0),
-    Decimal("0.01"), 1.5, "strong", decision=Decision("asked", input_tokens=1000, output_tokens=200),
+    Decimal("0.01"), 1.5, "strong", decision=RecordedDecision("asked", input_tokens=1000, output_tokens=200),
 )  # fmt: skip
 
 

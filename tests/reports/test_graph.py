@@ -10,6 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minitask.engine.task_status import State, TaskStatus
+from minitask.engine.tasks import Task
+from minitask.project.conflicts import Collision, Collisions
+from minitask.project.task_graph import Edge, Node, TaskGraph
 from minitask.reports.graph import (
     FORMATS,
     graph_document,
@@ -19,11 +23,7 @@ from minitask.reports.graph import (
     render_text,
 )
 from minitask.reports.graph_svg import render_svg
-from minitask.reports.tones import tone_of
-from minitask.run.projects.collisions import Collision, Collisions
-from minitask.run.projects.picture import Node, Picture, Tie
-from minitask.run.state import Standing, State
-from minitask.run.tasks import Task
+from minitask.reports.state_colors import tone_of
 from minitask.spec.model import Spec
 
 NASTY = 'a "quoted" \\N & <b>]]> --> | #35; `x` ${y} {z} %% \x1b[31m\x07\ud800 数据 1. _é_'
@@ -41,19 +41,19 @@ def node(
     title: str = "A task",
     state: State = State.NEW,
     needs: tuple[str, ...] = (),
-    after: tuple[Tie, ...] = (),
-    clashes: tuple[Tie, ...] = (),
+    after: tuple[Edge, ...] = (),
+    clashes: tuple[Edge, ...] = (),
 ) -> Node:
     spec = Spec(path=f"mini-projects/{name}.md", number="1", title=title)
     task = Task(name, spec, spec.path, "b", "c", "refs/heads/main")
-    return Node(Standing(task, state), wave, "cheap", needs, after, clashes, 1)
+    return Node(TaskStatus(task, state), wave, "cheap", needs, after, clashes, 1)
 
 
-def picture(*nodes: Node, path: tuple[str, ...] = ()) -> Picture:
-    return Picture("p", nodes, path, ())
+def picture(*nodes: Node, path: tuple[str, ...] = ()) -> TaskGraph:
+    return TaskGraph("p", nodes, path, ())
 
 
-def large(*, title: str = "Do it", tasks: int = 60) -> Picture:
+def large(*, title: str = "Do it", tasks: int = 60) -> TaskGraph:
     """Tasks in random waves, each tied to some of earlier ones."""
     chance = random.Random(7)
     nodes: list[Node] = []
@@ -61,7 +61,7 @@ def large(*, title: str = "Do it", tasks: int = 60) -> Picture:
         wave = 1 + number // 9
         earlier = [each.name for each in nodes if each.wave < wave]
         needs = tuple(chance.sample(earlier, min(2, len(earlier))))
-        ties = tuple(Tie(name, f"src/{title}.py", "create-then-read") for name in earlier[-1:])
+        ties = tuple(Edge(name, f"src/{title}.py", "create-then-read") for name in earlier[-1:])
         state = chance.choice(list(State))
         nodes.append(
             node(f"p/{number:02}-x", wave=wave, title=title, state=state, needs=needs, after=ties)
@@ -98,7 +98,7 @@ def test_every_task_of_a_large_project_is_in_every_format(title: str) -> None:
 def test_any_title_and_path_leave_every_format_valid(title: str, path: str) -> None:
     shown = picture(
         node("p/a", title=title, state=State.FAILED),
-        node("p/b", wave=2, title=title, after=(Tie("p/a", path, "create-then-read"),)),
+        node("p/b", wave=2, title=title, after=(Edge("p/a", path, "create-then-read"),)),
     )
     parsed(render_svg(shown))
     assert_dot(render_dot(shown), edges=1)
@@ -137,7 +137,7 @@ def test_mermaid_draws_what_is_declared_solid_and_what_is_implied_dotted() -> No
     shown = picture(
         node("p/a"),
         node("p/b", wave=2, needs=("p/a", "q/elsewhere")),
-        node("p/c", wave=2, state=State.MERGED, after=(Tie("p/a", "src/x_y.py", "k"),)),
+        node("p/c", wave=2, state=State.MERGED, after=(Edge("p/a", "src/x_y.py", "k"),)),
     )
     lines = render_mermaid(shown).splitlines()
     assert "  t0 --> t1" in lines
@@ -148,9 +148,9 @@ def test_mermaid_draws_what_is_declared_solid_and_what_is_implied_dotted() -> No
 
 def test_text_says_what_a_task_waits_for_and_what_it_may_not_run_beside() -> None:
     shown = picture(
-        node("p/a", clashes=(Tie("p/b", "app.py"),)),
-        node("p/b", clashes=(Tie("p/a", "app.py"),), state=State.READY),
-        node("p/c", wave=2, needs=("p/a", "q/z"), after=(Tie("p/a", "x.py", "create-then-read"),)),
+        node("p/a", clashes=(Edge("p/b", "app.py"),)),
+        node("p/b", clashes=(Edge("p/a", "app.py"),), state=State.READY),
+        node("p/c", wave=2, needs=("p/a", "q/z"), after=(Edge("p/a", "x.py", "create-then-read"),)),
         path=("p/a", "p/c"),
     )
     assert render_text(shown).splitlines() == [
@@ -170,15 +170,15 @@ def test_text_says_what_a_task_waits_for_and_what_it_may_not_run_beside() -> Non
 
 
 def test_many_names_are_cut_short_in_text_and_whole_in_json() -> None:
-    ties = tuple(Tie(f"p/{number}", "app.py") for number in range(30))
+    ties = tuple(Edge(f"p/{number}", "app.py") for number in range(30))
     shown = picture(node("p/a", clashes=ties))
     assert "p/7 and 22 more (app.py)" in render_text(shown)
     assert len(graph_document(shown, None)["tasks"][0]["clashes"]) == 30
 
 
 def test_an_order_that_gave_way_is_said() -> None:
-    tie = Tie("p/b", "x.py", "create-then-read")
-    shown = Picture("p", (node("p/a"), node("p/b", wave=2)), (), (("p/a", tie),))
+    tie = Edge("p/b", "x.py", "create-then-read")
+    shown = TaskGraph("p", (node("p/a"), node("p/b", wave=2)), (), (("p/a", tie),))
     assert "p/a after p/b for x.py" in render_text(shown)
 
 

@@ -7,15 +7,7 @@ from itertools import pairwise
 import pytest
 
 from minitask.spec.batches import check_batches, home_of
-from minitask.spec.model import (
-    Diagnostic,
-    Estimate,
-    FileAction,
-    FileRef,
-    Options,
-    Severity,
-    Spec,
-)
+from minitask.spec.model import Diagnostic, Estimate, FileAction, FileRef, Options, Severity, Spec
 from minitask.spec.project import check_project
 
 READ, CREATE, EDIT = FileAction.READ, FileAction.CREATE, FileAction.EDIT

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.edits.lint import check_script
+from minitask.edits.check_script import check_script
 from minitask.spec.checks import check_all
 from minitask.spec.parse import parse_file
 
 if TYPE_CHECKING:
-    from minitask.spec.tree import Kind
+    from minitask.spec.file_tree import Kind
 
 PATH = "mini-projects/split/02-base.md"
 

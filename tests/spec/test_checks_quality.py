@@ -21,7 +21,7 @@ from minitask.spec.model import (
     Spec,
 )
 from minitask.spec.quality import check_quality
-from minitask.spec.weakness import Strength, strength
+from minitask.spec.vacuous_commands import CommandStrength, strength
 
 READ, EDIT = FileAction.READ, FileAction.EDIT
 
@@ -153,7 +153,12 @@ def test_a_void_command_is_named_with_its_line() -> None:
     assert (found.line, found.message) == (32, "the command cannot fail: pytest || true")
 
 
-CHECK, SETUP, SHOW, VOID = Strength.CHECK, Strength.SETUP, Strength.SHOW, Strength.VOID
+CHECK, SETUP, SHOW, VOID = (
+    CommandStrength.CHECK,
+    CommandStrength.SETUP,
+    CommandStrength.SHOW,
+    CommandStrength.VOID,
+)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +224,7 @@ CHECK, SETUP, SHOW, VOID = Strength.CHECK, Strength.SETUP, Strength.SHOW, Streng
         ("grep -rn TODO src | wc -l", CHECK),
     ],
 )
-def test_what_a_command_is_worth(text: str, expected: Strength) -> None:
+def test_what_a_command_is_worth(text: str, expected: CommandStrength) -> None:
     assert strength(Command(text)) is expected
 
 
@@ -235,6 +240,6 @@ def test_what_a_command_is_worth(text: str, expected: Strength) -> None:
     ],
 )
 def test_an_expectation_makes_a_check_of_a_show(
-    expectation: Expectation, expected: Strength
+    expectation: Expectation, expected: CommandStrength
 ) -> None:
     assert strength(Command("wc -l base.py", (expectation,))) is expected

@@ -11,7 +11,7 @@ from minitask.spec.checks import check_against_tree, check_all, check_anchor
 from minitask.spec.model import Command, Criterion, FileAction, FileRef, LineRange, Options, Spec
 
 if TYPE_CHECKING:
-    from minitask.spec.tree import Kind
+    from minitask.spec.file_tree import Kind
 
 READ, CREATE, EDIT = FileAction.READ, FileAction.CREATE, FileAction.EDIT
 WRITE, DELETE = FileAction.WRITE, FileAction.DELETE

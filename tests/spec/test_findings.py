@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from minitask.errors import UsageError
 from minitask.spec.finding import relative_path
 from minitask.spec.finding_list import cited_lines, render_findings
-from minitask.spec.findings import Finding, Form, Report, parse_report
-from minitask.spec.foreign_json import decode_json
+from minitask.spec.findings import Finding, FindingReport, Form, parse_report
+from minitask.spec.json_reader import decode_json
 from minitask.spec.paths import check_path
 from minitask.spec.recheck import RUFF, Recheck, check_template, ruff_words
 
@@ -52,7 +52,7 @@ def sarif(*results: dict[str, Any], rules: list[Any] | None = None, **run: Any) 
     return {"version": "2.1.0", "runs": [one]}
 
 
-def read(document: Any) -> Report:
+def read(document: Any) -> FindingReport:
     return parse_report(json.dumps(document), roots=(ROOT,))
 
 

@@ -9,9 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
-from minitask.spec.chains import critical_path, urgency, wave_numbers
+from minitask.spec.critical_path import critical_path, urgency, wave_numbers
+from minitask.spec.file_dependencies import (
+    ImpliedOrder,
+    Link,
+    LinkKind,
+    WriteClash,
+    WriterOrder,
+    implied,
+)
 from minitask.spec.graph import Graph, find_cycle
-from minitask.spec.implied import Clash, Implied, Link, LinkKind, Order, implied
 from minitask.spec.model import FileAction, FileRef, LineRange, Options, Spec
 
 NAMES = "abcdefghijkl"
@@ -33,12 +40,12 @@ def ref(action: str, path: str = "x", *, optional: bool = False, lines: str = ""
     return FileRef(path, FileAction(action), ranges, optional=optional)
 
 
-def orders(found: Implied) -> list[str]:
+def orders(found: ImpliedOrder) -> list[str]:
     """`ab`: the first spec comes before the second one."""
     return sorted({NAMES[link.before] + NAMES[link.after] for link in found.links})
 
 
-def clashes(found: Implied) -> list[str]:
+def clashes(found: ImpliedOrder) -> list[str]:
     return sorted({NAMES[clash.one] + NAMES[clash.other] for clash in found.clashes})
 
 
@@ -52,20 +59,22 @@ def test_who_creates_a_file_comes_before_all_that_read_or_edit_it() -> None:
         Link(2, 0, LinkKind.CREATE_READ, "x"),
         Link(2, 1, LinkKind.CREATE_EDIT, "x"),
     )
-    assert found.clashes == (Clash(0, 1, "x"),)
+    assert found.clashes == (WriteClash(0, 1, "x"),)
 
 
 def test_two_writers_of_a_file_that_is_there_clash_and_have_no_order() -> None:
     found = implied([spec("a", ref("edit")), spec("b", ref("write"))])
-    assert found == Implied((), (Clash(0, 1, "x"),), ())
+    assert found == ImpliedOrder((), (WriteClash(0, 1, "x"),), ())
 
 
 def test_a_reader_and_a_writer_of_a_file_that_is_there_clash() -> None:
-    assert implied([spec("a", ref("read")), spec("b", ref("edit"))]).clashes == (Clash(0, 1, "x"),)
+    assert implied([spec("a", ref("read")), spec("b", ref("edit"))]).clashes == (
+        WriteClash(0, 1, "x"),
+    )
 
 
 def test_two_readers_have_nothing_to_do_with_each_other() -> None:
-    assert implied([spec("a", ref("read")), spec("b", ref("read"))]) == Implied()
+    assert implied([spec("a", ref("read")), spec("b", ref("read"))]) == ImpliedOrder()
 
 
 def test_lines_apart_in_one_file_clash_all_the_same() -> None:
@@ -84,7 +93,7 @@ def test_tasks_in_order_do_not_clash() -> None:
         spec("b", ref("edit", "y"), needs="a"),
         spec("c", ref("edit"), needs="b"),
     ]
-    assert implied(specs) == Implied()
+    assert implied(specs) == ImpliedOrder()
 
 
 def test_create_or_edit_creates_what_is_not_there_yet() -> None:
@@ -134,13 +143,13 @@ def test_next_task_is_an_order_where_told_so_only() -> None:
         spec("b", following="Mini-Task 1: the last"),
         spec("c", following="Mini-Task 9"),
     ]
-    assert implied(specs) == Implied()
+    assert implied(specs) == ImpliedOrder()
     assert implied(specs, next_task=True).links == (Link(1, 0, LinkKind.NEXT_TASK),)
 
 
 def test_depends_on_wins_over_the_files() -> None:
     found = implied([spec("a", ref("create"), needs="b"), spec("b", ref("read"))])
-    assert found == Implied((), (), (Link(0, 1, LinkKind.CREATE_READ, "x"),))
+    assert found == ImpliedOrder((), (), (Link(0, 1, LinkKind.CREATE_READ, "x"),))
 
 
 def test_depends_on_wins_by_way_of_others() -> None:
@@ -181,7 +190,7 @@ def test_the_most_urgent_task_has_the_longest_chain_behind_it() -> None:
 
 def test_nothing_has_no_chains() -> None:
     assert (urgency([], ()), wave_numbers([], ()), critical_path([], ())) == ((), (), ())
-    assert implied([]) == Implied()
+    assert implied([]) == ImpliedOrder()
 
 
 ACTIONS = st.sampled_from(["read", "create", "edit", "write", "delete"])
@@ -212,7 +221,7 @@ def projects(draw: st.DrawFn) -> list[Spec]:
 def test_what_is_implied_runs_in_no_circle_with_depends_on(
     specs: list[Spec], present: set[str], next_task: bool
 ) -> None:
-    def found() -> Implied:
+    def found() -> ImpliedOrder:
         return implied(specs, next_task=next_task, is_there=present.__contains__)
 
     said = found()
@@ -243,7 +252,7 @@ def test_two_of_which_one_writes_what_the_other_uses_clash_or_are_in_order(
     specs: list[Spec], present: set[str]
 ) -> None:
     said = implied(specs, is_there=present.__contains__)
-    order = Order(len(specs))
+    order = WriterOrder(len(specs))
     for place, needs in enumerate(Graph(tuple(specs)).needs):
         assert all(order.add(need, place) for need in needs)
     assert all(order.add(link.before, link.after) for link in said.links)
@@ -257,7 +266,7 @@ def test_two_of_which_one_writes_what_the_other_uses_clash_or_are_in_order(
             assert ((other, one) in pairs) == (bool(shared) and not order.holds(one, other))
 
 
-def _needs(specs: list[Spec], said: Implied) -> list[set[str]]:
+def _needs(specs: list[Spec], said: ImpliedOrder) -> list[set[str]]:
     needs = [set(one.options.depends_on) for one in specs]
     for link in said.links:
         needs[link.after].add(specs[link.before].title)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitask.spec.checks import check_against_tree
+from minitask.spec.file_tree import Tree
 from minitask.spec.model import FileAction, LineRange, Spec
 from minitask.spec.parse import parse_file
 from minitask.spec.quality import check_quality
-from minitask.spec.tree import Tree
 
 FIELDS = {
     "Files to Read": FileAction.READ,

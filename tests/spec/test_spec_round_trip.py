@@ -9,7 +9,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from minitask.spec.document import spec_document
 from minitask.spec.model import (
     Criterion,
     Estimate,
@@ -25,6 +24,7 @@ from minitask.spec.parse import parse_file
 from minitask.spec.render import render_fence, render_spec
 from minitask.spec.schema import check_document
 from minitask.spec.shell import split_commands
+from minitask.spec.to_json import spec_document
 
 PATH = "mini-projects/x/01-y.md"
 SETTINGS = settings(

@@ -14,11 +14,11 @@ from jsonschema import Draft202012Validator
 
 from minitask import resources
 from minitask.errors import UsageError
-from minitask.spec.document import spec_document
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Options, Spec
 from minitask.spec.parse import parse_file
 from minitask.spec.schema import check_document
+from minitask.spec.to_json import spec_document
 
 SCHEMA = resources.schema("spec")
 EXAMPLE = Path(__file__).parent / "cases" / "positive" / "original_example.md"

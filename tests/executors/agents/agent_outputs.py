@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from minitask.executors.agents.model import Job, Output
+from minitask.executors.agents.adapter import Job, Output
 
 CAPTURED = Path(__file__).parent / "captured"
 KEY = "sk-test-0123456789abcdef"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from minitask.errors import UsageError
 from minitask.executors.agents.command import CommandProgram
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 
 POINTERS = {"input_tokens": "/usage/in", "output_tokens": "/usage/out", "requests": "/calls"}

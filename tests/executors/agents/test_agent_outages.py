@@ -7,10 +7,10 @@ import json
 import pytest
 from agent_outputs import printed
 
+from minitask.executors.agents.adapter import Output, Report
 from minitask.executors.agents.faults import OutageWatch, believed, read_limits
-from minitask.executors.agents.model import Output, Report
 from minitask.executors.agents.programs import PROGRAMS
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 
 QUOTA, TRANSPORT = FailureKind.QUOTA, FailureKind.TRANSPORT

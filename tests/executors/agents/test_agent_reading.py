@@ -24,7 +24,7 @@ from minitask.executors.agents.reading import (
     total,
     trailing_object,
 )
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 
 CASES = sorted(path.name.removesuffix(".rc") for path in CAPTURED.glob("*.rc"))

@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 from agent_outputs import CAPTURED, captured
 
-from minitask.executors.agents.model import Report
+from minitask.executors.agents.adapter import Report
 from minitask.executors.agents.programs import PROGRAMS
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage, classes
 
 CASES = sorted(path.name.removesuffix(".rc") for path in CAPTURED.glob("*.rc"))

@@ -15,7 +15,7 @@ from agent_outputs import printed
 from minitask.executors.agents.aider import AiderProgram
 from minitask.executors.agents.cursor import CursorProgram
 from minitask.executors.agents.goose import GooseProgram
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 
 AIDER = AiderProgram()

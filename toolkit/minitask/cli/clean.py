@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from minitask.cli.session import json_option, print_json, start
-from minitask.run.clean import clean
+from minitask.engine.clean_up import clean
 
 
 @click.command("clean")

@@ -10,7 +10,12 @@ from typing import Any
 import click
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
+from minitask.engine.parse_cache import parse_once
+from minitask.engine.sources import read_sources
+from minitask.engine.tasks import PROJECTS
+from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
+from minitask.git.repository import Repository, discover
 from minitask.policy.decide import (
     ATOMIC,
     EXPLORATION,
@@ -18,19 +23,14 @@ from minitask.policy.decide import (
     LARGE,
     REPETITIVE,
     WELL_DEFINED,
-    Answer,
-    Decision,
+    DelegationAnswer,
+    DelegationDecision,
     Question,
     answer_atomic,
     decide,
     survey,
     survey_answers,
 )
-from minitask.repo.repository import Repository, discover
-from minitask.run.parsing import parse_once
-from minitask.run.sources import read_sources
-from minitask.run.tasks import PROJECTS
-from minitask.run.validation import check_sources
 
 
 @click.command("decide")
@@ -96,17 +96,19 @@ def command(
 
 def _answers_of_options(
     said: Mapping[Question, bool | None], atomic_tasks: int | None
-) -> dict[Question, Answer]:
+) -> dict[Question, DelegationAnswer]:
     answers = {}
     for question, yes in said.items():
         if yes is not None:
-            answers[question] = Answer(yes, question.yes_option if yes else question.no_option)
+            answers[question] = DelegationAnswer(
+                yes, question.yes_option if yes else question.no_option
+            )
     if atomic_tasks is not None:
         answers[ATOMIC] = answer_atomic(atomic_tasks, f"--atomic-tasks {atomic_tasks}")
     return answers
 
 
-def _answers_of_specs(folder: Path, words: tuple[str, ...]) -> dict[Question, Answer]:
+def _answers_of_specs(folder: Path, words: tuple[str, ...]) -> dict[Question, DelegationAnswer]:
     """What the specs say; `UsageError` where there are none."""
     repository = _repository(folder)
     around = repository if repository and repository.top else None
@@ -138,16 +140,18 @@ def _repository(folder: Path) -> Repository | None:
         raise
 
 
-def _ask(question: Question) -> Answer:
+def _ask(question: Question) -> DelegationAnswer:
     """The answer that a person gives; what is asked goes to stderr."""
     if question is ATOMIC:
         text = "into how many atomic tasks can it be broken?"
         count = click.prompt(text, type=click.IntRange(min=0), err=True)
         return answer_atomic(count, f"you said {count}")
-    return Answer(click.confirm(question.text, default=question.assumed, err=True), "you said so")
+    return DelegationAnswer(
+        click.confirm(question.text, default=question.assumed, err=True), "you said so"
+    )
 
 
-def _assume(question: Question) -> Answer:
+def _assume(question: Question) -> DelegationAnswer:
     """The answer that holds where nobody can be asked; `UsageError` where none does."""
     if question.assumed is None:
         either = " or ".join(dict.fromkeys((question.yes_option, question.no_option)))
@@ -156,10 +160,10 @@ def _assume(question: Question) -> Answer:
             f"nobody said: {question.text}", hint=f"add {way}, or run it on a terminal"
         )
     other = question.no_option if question.assumed else question.yes_option
-    return Answer(question.assumed, f"assumed; {other} says otherwise")
+    return DelegationAnswer(question.assumed, f"assumed; {other} says otherwise")
 
 
-def _document(found: Decision) -> dict[str, Any]:
+def _document(found: DelegationDecision) -> dict[str, Any]:
     return {
         "verdict": found.verdict.value,
         "reason": found.reason,
@@ -170,7 +174,7 @@ def _document(found: Decision) -> dict[str, Any]:
     }
 
 
-def _render(found: Decision) -> str:
+def _render(found: DelegationDecision) -> str:
     width = max(len(question.text) for question, _ in found.path)
     lines = [
         f"  {question.text:{width}}  {_word(answer):3}  ({answer.source})"
@@ -179,5 +183,5 @@ def _render(found: Decision) -> str:
     return "\n".join([f"{found.verdict.value}: {found.reason}", *lines])
 
 
-def _word(answer: Answer) -> str:
+def _word(answer: DelegationAnswer) -> str:
     return "yes" if answer.yes else "no"

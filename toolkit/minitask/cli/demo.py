@@ -9,11 +9,11 @@ import click
 
 from minitask.cli.edge import say
 from minitask.cli.session import environment
+from minitask.engine.context import Progress
 from minitask.errors import UsageError
 from minitask.ledger.record import Verdict
+from minitask.project.demo import PROJECT, run_demo
 from minitask.reports.demo import render_demo
-from minitask.run.engine import Progress
-from minitask.run.projects.demo import PROJECT, run_demo
 
 
 @click.command("demo")

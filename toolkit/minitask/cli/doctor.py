@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
+from minitask.engine.detect_executors import agents_installed, ollama_servers
+from minitask.engine.health_checks import try_sandbox
+from minitask.engine.load_settings import load_settings
 from minitask.errors import MinitaskError
+from minitask.git.repository import OLDEST_GIT, Repository, committer, discover, git_version
 from minitask.presets import AUTO
-from minitask.repo import sandbox
-from minitask.repo.repository import OLDEST_GIT, Repository, committer, discover, git_version
 from minitask.reports.doctor import Finding, Health, health_document, render_health
-from minitask.run.configure import load_settings
-from minitask.run.examine import try_sandbox
-from minitask.run.inventory import agents_installed, ollama_servers
+from minitask.sandbox import sandbox
 from minitask.settings import ExecutorSetting, Settings
 
 
@@ -83,7 +83,7 @@ def _repository(
 
 def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
-        found = sandbox.choose(settings.sandbox if settings else "auto", environ=environ)
+        found = sandbox.choose_sandbox(settings.sandbox if settings else "auto", environ=environ)
     except MinitaskError as error:
         yield Finding("sandbox", "bad", error.message, error.hint)
         return

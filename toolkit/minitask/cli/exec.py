@@ -12,11 +12,11 @@ from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.errors import MachineError, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from minitask.engine.context import Context
+    from minitask.engine.find_tasks import FoundTasks
+    from minitask.engine.tasks import Base, Task
     from minitask.ledger.record import TaskResult
-    from minitask.run.attempts.undertaking import Wishes
-    from minitask.run.engine import Engine
-    from minitask.run.finding import Found
-    from minitask.run.tasks import Place, Task
+    from minitask.task.state import RunOptions
 
 
 @click.command("exec")
@@ -43,9 +43,9 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     Example:
       minitask exec mini-projects/api/02-routes.md --into main
     """
-    from minitask.run.attempts.life import run_task
-    from minitask.run.finding import find_tasks
-    from minitask.run.refusals import remember
+    from minitask.engine.find_tasks import find_tasks
+    from minitask.engine.refusals import remember
+    from minitask.task.life import run_task
 
     session = start(ctx)
     as_json = bool(options["as_json"])
@@ -71,26 +71,26 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     return exit_code([result])
 
 
-def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> Wishes:
-    from minitask.policy.purse import Purse
-    from minitask.policy.route import Demand
-    from minitask.run.attempts.undertaking import Wishes
+def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> RunOptions:
+    from minitask.policy.budget import Budget
+    from minitask.policy.route import RouteOverrides
+    from minitask.task.state import RunOptions
 
     tier, executor, model = (options[name] for name in ("tier", "executor", "model"))
-    demand = Demand(
+    demand = RouteOverrides(
         tier=str(tier) if tier else None,
         executor=str(executor) if executor else None,
         model=str(model) if model else None,
     )
-    return Wishes(
+    return RunOptions(
         demand,
         merge=not options["no_merge"],
         again=bool(options["again"]),
-        purse=Purse(limit_usd),
+        purse=Budget(limit_usd),
     )
 
 
-def _only(found: Found, spec: str) -> Task:
+def _only(found: FoundTasks, spec: str) -> Task:
     """The one task that is meant; raises the refusal where its spec is not committed as it stands."""
     tasks = found.tasks
     if len(tasks) > 1:
@@ -105,13 +105,13 @@ def _only(found: Found, spec: str) -> Task:
 
 
 def _held_back(
-    engine: Engine, task: Task, place: Place, options: dict[str, object]
+    engine: Context, task: Task, place: Base, options: dict[str, object]
 ) -> TaskResult | None:
     """Why the task is not begun, if it is not; bad specs are raised, and remembered for `status`."""
     if options["no_deps"]:
         return None
-    from minitask.run.projects.readiness import hindrance
-    from minitask.run.refusals import remember_error
+    from minitask.engine.refusals import remember_error
+    from minitask.project.readiness import hindrance
 
     try:
         return hindrance(engine, task, place, again=bool(options["again"]))
@@ -131,7 +131,7 @@ def _refused(spec: str, error: RefusedError) -> TaskResult:
 
 
 def _stopped(task: Task, error: RefusedError) -> TaskResult:
-    from minitask.run.attempts.outcome import stopped
+    from minitask.task.results import stopped
 
     return stopped(task, error)
 
@@ -148,16 +148,16 @@ def _print(result: TaskResult, *, as_json: bool) -> None:
 
 
 def _dry_run(
-    engine: Engine, task: Task, wishes: Wishes, waits: TaskResult | None, *, as_json: bool
+    engine: Context, task: Task, wishes: RunOptions, waits: TaskResult | None, *, as_json: bool
 ) -> int:
     from minitask.reports.dry_run import dry_run_document, render_dry_run
-    from minitask.run.attempts.forecast import forecast
+    from minitask.task.task_preview import preview_task
 
     if waits is not None and waits.verdict == "refused":
         _print(waits, as_json=as_json)
         return exit_code([waits])
     try:
-        said = forecast(engine, task, wishes)
+        said = preview_task(engine, task, wishes)
     except (RefusedError, MachineError) as error:
         result = waits or _refused(task.name, RefusedError(str(error)))
         _print(result, as_json=as_json)

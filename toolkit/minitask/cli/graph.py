@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import json_option, start
+from minitask.engine.find_tasks import list_tasks
 from minitask.errors import UsageError
+from minitask.project.conflicts import Collisions, find_collisions
+from minitask.project.task_graph import TaskGraph, task_graph
 from minitask.reports.graph import FORMATS, graph_document, render_forecast
-from minitask.run.finding import list_tasks
-from minitask.run.projects.collisions import Collisions, find_collisions
-from minitask.run.projects.picture import Picture, take_picture
 
 
 @click.command("graph")
@@ -49,7 +49,7 @@ def command(
     with session.engine("graph", quiet=True, looks_only=True) as engine:
         place = session.place(engine)
         tasks = list_tasks(engine, specs, place)
-        picture = take_picture(engine, tasks, place, project=", ".join(specs))
+        picture = task_graph(engine, tasks, place, project=", ".join(specs))
         standings = [node.standing for node in picture.nodes]
         found = find_collisions(engine, standings, place) if forecast else None
     target = place.target.removeprefix("refs/heads/")
@@ -64,5 +64,5 @@ def command(
     return 0
 
 
-def _json(picture: Picture, forecast: Collisions | None) -> str:
+def _json(picture: TaskGraph, forecast: Collisions | None) -> str:
     return json.dumps(graph_document(picture, forecast), indent=2, ensure_ascii=False)

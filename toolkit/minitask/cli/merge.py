@@ -7,7 +7,7 @@ import click
 from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.ledger.record import result_document
 from minitask.reports.results import render_result
-from minitask.run.attempts.merge import merge_task
+from minitask.task.merge_later import merge_task
 
 
 @click.command("merge")

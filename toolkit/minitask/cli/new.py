@@ -6,8 +6,8 @@ import click
 
 from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
-from minitask.repo.repository import discover
-from minitask.run.plans.scaffold import new_spec
+from minitask.git.repository import discover
+from minitask.planning.scaffold import new_spec
 
 
 @click.command("new")

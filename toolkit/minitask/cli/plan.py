@@ -8,22 +8,22 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import Session, budget_of, json_option, print_json, start
+from minitask.engine.context import Context
+from minitask.engine.tasks import Base
 from minitask.errors import UsageError
-from minitask.policy.purse import Purse
-from minitask.policy.route import MODEL_TIERS, Route
-from minitask.reports.planning import planned_document, render_planned
-from minitask.run.attempts.consulting import route_to
-from minitask.run.engine import Engine
-from minitask.run.plans.planning import (
+from minitask.planning.plan import (
     READ_TOKENS,
     Goal,
     Planned,
     plan,
     planning_matter,
     project_name,
-    take_answer,
+    write_planned,
 )
-from minitask.run.tasks import Place
+from minitask.policy.budget import Budget
+from minitask.policy.route import MODEL_TIERS, Route
+from minitask.reports.planning import planned_document, render_planned
+from minitask.task.questions import route_to
 
 
 @click.command("plan")
@@ -74,10 +74,10 @@ def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
     with session.engine(purpose, quiet=as_json, looks_only=source is not None) as engine:
         place = session.place(engine)
         if source is not None:
-            planned = take_answer(engine, name, _text(session.folder, str(source)))
+            planned = write_planned(engine, name, _text(session.folder, str(source)))
         else:
             route = _route(engine, options)
-            purse = Purse(budget_of(options["max_cost"], session.settings))
+            purse = Budget(budget_of(options["max_cost"], session.settings))
             planned = plan(engine, place, _goal(goal or "", name, options), route, purse=purse)
     return _print(planned, as_json=as_json)
 
@@ -89,7 +89,7 @@ def _goal(text: str, project: str, options: dict[str, object]) -> Goal:
     return Goal(text, project, reads, most)
 
 
-def _route(engine: Engine, options: dict[str, object]) -> Route:
+def _route(engine: Context, options: dict[str, object]) -> Route:
     entry = engine.settings.routing.entry["plan"]
     tier = str(options["tier"] or (entry if entry in MODEL_TIERS else MODEL_TIERS[-1]))
     why = f"tier {tier} was asked for" if options["tier"] else f"planning starts at tier {tier}"
@@ -99,7 +99,7 @@ def _route(engine: Engine, options: dict[str, object]) -> Route:
 
 def _print_prompt(session: Session, goal: Goal) -> int:
     with session.engine("plan", quiet=True, looks_only=True) as engine:
-        place: Place = session.place(engine)
+        place: Base = session.place(engine)
         matter = planning_matter(engine, place, goal)
     click.echo(f"{matter.system}\n\n{matter.prompt}".encode("utf-8", "replace"))
     return 0

@@ -16,7 +16,7 @@ import click
 from minitask.cli.edge import say
 
 if TYPE_CHECKING:
-    from minitask.run.engine import Progress
+    from minitask.engine.context import Progress
 
 Emit = Callable[["Progress"], None]
 

@@ -11,24 +11,24 @@ import click
 
 from minitask.cli.edge import say
 from minitask.cli.session import json_option, print_json, start
+from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money, usage_document
 from minitask.ledger.transcripts import MOST_TOKENS, parse_moment
 from minitask.ledger.usage import Usage
-from minitask.policy.route import MODEL_TIERS
-from minitask.reports.results import dollars
-from minitask.run.plans.booking import (
+from minitask.planning.record_usage import (
     ANSWERS,
     ELSEWHERE,
-    Booked,
-    Terms,
-    book_answers,
-    book_figures,
+    RecordedUsage,
+    UsageTerms,
     is_known,
     load_transcripts,
     narrow,
+    record_answers,
+    record_figures,
 )
-from minitask.run.tasks import PROJECTS
+from minitask.policy.route import MODEL_TIERS
+from minitask.reports.results import dollars
 from minitask.words import counted, one_line
 
 COUNTS = {
@@ -117,10 +117,10 @@ def command(ctx: click.Context, /, project: str, **options: Any) -> int:
     with session.engine(f"record-usage {terms.project}", quiet=as_json, looks_only=dry) as engine:
         known = is_known(engine, terms.project)
         if usage is None:
-            booked = book_answers(engine, terms, chosen)
+            booked = record_answers(engine, terms, chosen)
         else:
             model = one_line(options["model"])
-            booked = book_figures(engine, terms, model=model, usage=usage, billed_usd=billed)
+            booked = record_figures(engine, terms, model=model, usage=usage, billed_usd=billed)
     if as_json:
         print_json(_document(booked))
     else:
@@ -137,8 +137,8 @@ def _expanded(path: str) -> Path:
         raise UsageError(f"{path} names no user's home", hint="write the path in full") from None
 
 
-def _terms(project: str, options: dict[str, Any]) -> Terms:
-    from minitask.run.plans.planning import PROJECT_NAME
+def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
+    from minitask.planning.plan import PROJECT_NAME
 
     name = project.strip("/").removeprefix(f"{PROJECTS}/")
     if not PROJECT_NAME.fullmatch(name):
@@ -152,7 +152,7 @@ def _terms(project: str, options: dict[str, Any]) -> Terms:
             f"--executor {executor or 'is empty'}: that is no executor of models",
             hint=f"name the chat or the agent, or leave it out for `{ELSEWHERE}`",
         )
-    return Terms(
+    return UsageTerms(
         project=name,
         phase=options["phase"],
         executor=executor,
@@ -252,7 +252,7 @@ def _moment(flag: str, text: str | None) -> datetime | None:
         ) from None
 
 
-def _document(booked: Booked) -> dict[str, Any]:
+def _document(booked: RecordedUsage) -> dict[str, Any]:
     return {
         "project": booked.project,
         "records": [
@@ -276,7 +276,7 @@ def _note(record: Record) -> str:
     return "; ".join(note for note in record.notes if not note.startswith(ANSWERS))
 
 
-def _lines(booked: Booked, *, dry: bool) -> list[str]:
+def _lines(booked: RecordedUsage, *, dry: bool) -> list[str]:
     lines = [_line(record) for record in booked.records]
     if not lines:
         have = counted(booked.skipped, "answer")
@@ -299,7 +299,7 @@ def _line(record: Record) -> str:
     return f"{said}  ({note})" if note else said
 
 
-def _notes(booked: Booked, *, damaged: int, is_known: bool) -> list[str]:
+def _notes(booked: RecordedUsage, *, damaged: int, is_known: bool) -> list[str]:
     """What was noticed on the way."""
     notes = []
     if not is_known:

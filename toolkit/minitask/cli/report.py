@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import start
+from minitask.engine.task_records import ledger_of
 from minitask.errors import UsageError
 from minitask.ledger.summary import summarize
 from minitask.reports.ledger_report import (
@@ -19,7 +20,6 @@ from minitask.reports.ledger_report import (
     report_document,
 )
 from minitask.reports.ledger_report_html import render_report_html
-from minitask.run.records import ledger_of
 
 
 def _json(report: Report) -> str:

@@ -6,20 +6,17 @@ import sys
 
 import click
 
-from minitask.cli.session import (
-    Session,
-    budget_of,
-    exit_code,
-    json_option,
-    print_json,
-    start,
-)
+from minitask.cli.session import Session, budget_of, exit_code, json_option, print_json, start
+from minitask.engine.context import Context
+from minitask.engine.find_tasks import list_tasks
+from minitask.engine.task_records import all_records_of, latest_record, task_at
 from minitask.errors import UsageError
+from minitask.git import refs
+from minitask.git.merge_tree import patch
 from minitask.ledger.record import result_document
-from minitask.policy.purse import Purse
+from minitask.planning.verify_project import verify_project
+from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS
-from minitask.repo import refs
-from minitask.repo.merging import patch
 from minitask.reports.results import render_result
 from minitask.reports.reviews import (
     Reviewed,
@@ -28,13 +25,9 @@ from minitask.reports.reviews import (
     reviewed_document,
     verified_document,
 )
-from minitask.run.attempts import people
-from minitask.run.attempts.consulting import route_to
-from minitask.run.attempts.merge import merge_task
-from minitask.run.engine import Engine
-from minitask.run.finding import list_tasks
-from minitask.run.plans.verification import verify_project
-from minitask.run.records import all_records_of, latest_record, task_at
+from minitask.task import human_review
+from minitask.task.merge_later import merge_task
+from minitask.task.questions import route_to
 
 APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
 
@@ -106,7 +99,7 @@ def _ask(session: Session, name: str, options: dict[str, object]) -> None:
         _reject(session, (name,), click.prompt("what is wrong"), options, as_json=False)
 
 
-def _reviewed(session: Session, engine: Engine, name: str) -> Reviewed:
+def _reviewed(session: Session, engine: Context, name: str) -> Reviewed:
     record = latest_record(engine, name)
     place = session.place(engine)
     branch = refs.branch(name)
@@ -119,7 +112,9 @@ def _reviewed(session: Session, engine: Engine, name: str) -> Reviewed:
         if each.is_call and each.spec_blob == record.spec_blob
     )
     short = branch.removeprefix("refs/heads/")
-    return Reviewed(record, calls, task.spec, diff, short, people.landed(engine, name, place) or "")
+    return Reviewed(
+        record, calls, task.spec, diff, short, human_review.landed(engine, name, place) or ""
+    )
 
 
 def _approve(
@@ -129,7 +124,7 @@ def _approve(
     into = options["into"]
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
         for name in names:  # nothing is done where one of them cannot be
-            people.check_approvable(engine, name)
+            human_review.check_approvable(engine, name)
         for name in names:
             place = session.place(engine, str(into) if into else None)
             results.append(merge_task(engine, name, place, approves=True))
@@ -154,8 +149,8 @@ def _reject(
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
         place = session.place(engine, str(into) if into else None)
         for name in names:  # nothing is said where one of them has landed
-            people.check_rejectable(engine, name, place)
-        said = [people.reject(engine, name, reason) for name in names]
+            human_review.check_rejectable(engine, name, place)
+        said = [human_review.reject(engine, name, reason) for name in names]
     if as_json:
         print_json({"tasks": [{"task": each.task, "reason": each.attempt.reason} for each in said]})
         return 0
@@ -174,7 +169,7 @@ def _verify(session: Session, name: str, options: dict[str, object], *, as_json:
         model = options["model"]
         why = f"verifying at tier {tier}"
         route = route_to(engine, tier, why, model=str(model) if model else None)
-        purse = Purse(budget_of(options["max_cost"], session.settings))
+        purse = Budget(budget_of(options["max_cost"], session.settings))
         found = verify_project(engine, place, tasks, route, purse=purse)
     if as_json:
         print_json(verified_document(found))

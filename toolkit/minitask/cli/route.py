@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from minitask.cli.session import json_option, print_json, start
-from minitask.policy.route import Demand
+from minitask.engine.find_tasks import list_tasks
+from minitask.policy.route import RouteOverrides
 from minitask.reports.routes import render_routes, routes_document
-from minitask.run.finding import list_tasks
-from minitask.run.routes.routing import route_of
+from minitask.routing.route_task import route_of
 
 
 @click.command("route")
@@ -44,7 +44,7 @@ def command(
     with session.engine("route", quiet=True, looks_only=True) as engine:
         place = session.place(engine, into)
         tasks = list_tasks(engine, specs, place)
-        demand = Demand(tier=tier, executor=executor, model=model)
+        demand = RouteOverrides(tier=tier, executor=executor, model=model)
         routed = [(task.name, route_of(engine, task, demand)) for task in tasks]
     if as_json:
         print_json(routes_document(routed))

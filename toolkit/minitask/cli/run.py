@@ -10,23 +10,23 @@ import click
 
 from minitask.cli.progress import manner
 from minitask.cli.session import budget_of, exit_code, json_option, print_json, start
+from minitask.engine.context import Context
+from minitask.engine.find_tasks import FoundTasks, find_tasks
+from minitask.engine.refusals import remember
+from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.executors import http
 from minitask.executors.registry import MAKERS
 from minitask.ledger.record import TaskResult
-from minitask.policy.purse import Purse
-from minitask.policy.route import Demand
-from minitask.run.attempts.undertaking import Wishes
-from minitask.run.engine import Engine
-from minitask.run.finding import Found, find_tasks
-from minitask.run.projects.askers import Askers, Pool
-from minitask.run.projects.budgets import token_budgets
-from minitask.run.projects.cluster import SCHEME, Cluster
-from minitask.run.projects.outlook import Prospect, look_ahead
-from minitask.run.projects.project import run_project
-from minitask.run.projects.selection import Choice, select
-from minitask.run.refusals import remember
-from minitask.run.tasks import Place
+from minitask.policy.budget import Budget
+from minitask.policy.route import RouteOverrides
+from minitask.project.call_pool import CallPool, ThreadCallPool
+from minitask.project.cluster import SCHEME, Cluster
+from minitask.project.load_project import run_project
+from minitask.project.preview import RunPreview, preview_run
+from minitask.project.selection import Selection, select
+from minitask.project.wave_tokens import token_budgets
+from minitask.task.state import RunOptions
 
 LOCAL = "local"
 
@@ -91,7 +91,7 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
             engine.begin(place.base)
         found = select(engine, find_tasks(engine, specs, place), place, _choice(options))
         if options["dry_run"]:
-            prospects = look_ahead(engine, found.tasks, place, again=bool(options["again"]))
+            prospects = preview_run(engine, found.tasks, place, again=bool(options["again"]))
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
         results = _run(engine, found, place, options, limit=limit)
         remember(engine, results)
@@ -109,21 +109,21 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
 
 
 def _run(
-    engine: Engine,
-    found: Found,
-    place: Place,
+    engine: Context,
+    found: FoundTasks,
+    place: Base,
     options: dict[str, object],
     *,
     limit: Decimal | None,
 ) -> tuple[TaskResult, ...]:
     settings = engine.settings
-    wishes = Wishes(
-        Demand(),
+    wishes = RunOptions(
+        RouteOverrides(),
         merge=not options["no_merge"],
         again=bool(options["again"]),
         batch=bool(options["batch"]),
         fail_fast=bool(options["fail_fast"]),
-        purse=Purse(limit),
+        purse=Budget(limit),
     )
     with _cluster(engine, str(options["where"])) as cluster:
         return run_project(
@@ -137,8 +137,8 @@ def _run(
         )
 
 
-def _choice(options: dict[str, object]) -> Choice:
-    return Choice(
+def _choice(options: dict[str, object]) -> Selection:
+    return Selection(
         only=_names(options["only"]),
         since=str(options["since"] or ""),
         retry_failed=bool(options["retry_failed"]),
@@ -146,7 +146,7 @@ def _choice(options: dict[str, object]) -> Choice:
 
 
 @contextmanager
-def _cluster(engine: Engine, where: str) -> Iterator[Cluster | None]:
+def _cluster(engine: Context, where: str) -> Iterator[Cluster | None]:
     if where == LOCAL:
         yield None
         return
@@ -165,7 +165,7 @@ def _names(given: object) -> tuple[str, ...]:
     return tuple(map(str, given)) if isinstance(given, tuple) else ()
 
 
-def _dry_run(prospects: Sequence[Prospect], project: str, *, as_json: bool) -> int:
+def _dry_run(prospects: Sequence[RunPreview], project: str, *, as_json: bool) -> int:
     from minitask.reports.outlook import outlook_document, render_outlook
 
     if as_json:
@@ -175,9 +175,9 @@ def _dry_run(prospects: Sequence[Prospect], project: str, *, as_json: bool) -> i
     return 0
 
 
-def _askers(engine: Engine, requests: int, *, batch: bool) -> Askers:
+def _askers(engine: Context, requests: int, *, batch: bool) -> CallPool:
     if not batch:
-        return Pool(engine, width=requests)
-    from minitask.run.projects.batching import Gathering
+        return ThreadCallPool(engine, width=requests)
+    from minitask.project.batch_calls import BatchCalls
 
-    return Gathering(engine)
+    return BatchCalls(engine)

@@ -9,14 +9,14 @@ import click
 
 from minitask.cli.edge import say
 from minitask.cli.session import Session, json_option, print_json, start
+from minitask.engine.context import Context
+from minitask.engine.tasks import Base
 from minitask.errors import UsageError
-from minitask.repo.repository import head_branch
+from minitask.git.repository import head_branch
+from minitask.planning.linter import DEFAULT, Linted, read_report, run_linter
+from minitask.planning.scan import Scan, ScanOptions, narrow, scan
 from minitask.reports.scan import render_scan, scan_document
-from minitask.run.engine import Engine
-from minitask.run.plans.linter import DEFAULT, Linted, read_report, run_linter
-from minitask.run.plans.scan import Scan, Wishes, narrow, scan
-from minitask.run.tasks import Place
-from minitask.spec.findings import Report
+from minitask.spec.findings import FindingReport
 from minitask.spec.recheck import Recheck, check_template, ruff_words
 
 COUNT = click.IntRange(min=1)
@@ -89,7 +89,7 @@ def command(
         inside = narrow(engine, place, paths)
         linted = _linted(session, engine, place, linter=linter, report=report)
         again = ruff_words(linter or DEFAULT)
-        wishes = Wishes(
+        wishes = ScanOptions(
             project,
             fix_from=fix_from,
             rewrite_from=rewrite_from,
@@ -104,7 +104,7 @@ def command(
     return 2 if done.has_errors else 0
 
 
-def _show(done: Scan, wishes: Wishes, linted: Linted, *, fixer: str, as_json: bool) -> None:
+def _show(done: Scan, wishes: ScanOptions, linted: Linted, *, fixer: str, as_json: bool) -> None:
     if linted.note:
         say(f"note: {linted.note}")
     if as_json:
@@ -114,15 +114,15 @@ def _show(done: Scan, wishes: Wishes, linted: Linted, *, fixer: str, as_json: bo
         click.echo(text.encode("utf-8", "replace"))
 
 
-def _place(session: Session, engine: Engine) -> Place:
+def _place(session: Session, engine: Context) -> Base:
     """The branch that tasks land on; where HEAD is detached, HEAD."""
     if engine.settings.target or head_branch(session.repository):
         return session.place(engine)
-    return Place(engine.tip("HEAD"), "HEAD", session.folder)
+    return Base(engine.tip("HEAD"), "HEAD", session.folder)
 
 
 def _linted(
-    session: Session, engine: Engine, place: Place, *, linter: str | None, report: str | None
+    session: Session, engine: Context, place: Base, *, linter: str | None, report: str | None
 ) -> Linted:
     if report is None:
         return run_linter(engine, place.base, linter if linter is not None else DEFAULT)
@@ -139,6 +139,6 @@ def _linted(
     return read_report(session.repository, content, name="stdin" if report == "-" else report)
 
 
-def _recheck(report: Report, template: str, ruff: tuple[str, ...]) -> Recheck:
+def _recheck(report: FindingReport, template: str, ruff: tuple[str, ...]) -> Recheck:
     """What validates the specs: the user's command, else ruff where the findings are its own."""
     return Recheck(template, () if template or not report.is_ruffs else ruff)

@@ -18,10 +18,10 @@ from minitask.errors import UsageError
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
+    from minitask.engine.context import Context
+    from minitask.engine.tasks import Base
+    from minitask.git.repository import Repository
     from minitask.ledger.record import TaskResult
-    from minitask.repo.repository import Repository
-    from minitask.run.engine import Engine
-    from minitask.run.tasks import Place
     from minitask.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -55,14 +55,14 @@ class Session:
         looks_only: bool = False,
         how: Manner | None = None,
         budget_usd: Decimal | None = None,
-    ) -> Iterator[Engine]:
+    ) -> Iterator[Context]:
         """An engine under the repository's lock, or one that only looks; progress goes to stderr."""
-        from minitask.run.engine import open_engine
+        from minitask.engine.context import open_context
 
         chosen = how or (Manner.SILENT if quiet else Manner.PLAIN)
         with (
             watching(chosen, budget_usd=budget_usd) as emit,
-            open_engine(
+            open_context(
                 self.repository,
                 self.settings,
                 environ=self.environ,
@@ -76,19 +76,19 @@ class Session:
             yield engine
 
     def place(
-        self, engine: Engine, into: str | None = None, *, worktree_spec: bool = False
-    ) -> Place:
+        self, engine: Context, into: str | None = None, *, worktree_spec: bool = False
+    ) -> Base:
         """Where specs are looked for: the tip of the branch that they land on."""
-        from minitask.run.tasks import Place
+        from minitask.engine.tasks import Base
 
         target = engine.target(into)
-        return Place(engine.tip(target), target, self.folder, worktree_spec)
+        return Base(engine.tip(target), target, self.folder, worktree_spec)
 
 
 def start(ctx: click.Context) -> Session:
     """Find the repository and settle the settings, or say in one line why not."""
-    from minitask.repo.repository import discover
-    from minitask.run.configure import load_settings
+    from minitask.engine.load_settings import load_settings
+    from minitask.git.repository import discover
 
     folder = start_folder(ctx)
     environ = environment()
@@ -145,13 +145,13 @@ def budget_of(most: object, settings: Settings) -> Decimal | None:
     return amount
 
 
-def _say_lost(engine: Engine) -> None:
+def _say_lost(engine: Context) -> None:
     """Put attempts on record that were killed while a call was under way, and say so."""
     if not (engine.repository.home / "paid").is_dir():
         return
-    from minitask.run.attempts.lost import book_lost
+    from minitask.task.interrupted import record_interrupted
 
-    for task in book_lost(engine):
+    for task in record_interrupted(engine):
         say(
             f"note: a call for {task} was under way when the last command ended; its cost is on record, estimated"
         )

@@ -7,11 +7,8 @@ import sys
 import click
 
 from minitask.cli.session import json_option, print_json, start
-from minitask.errors import UsageError
-from minitask.ledger.record import Record, record_document
-from minitask.ledger.said import Said
-from minitask.reports.task_report import render_call, render_report, report_document
-from minitask.run.records import (
+from minitask.engine.refusals import Refusal, find_refusal
+from minitask.engine.task_records import (
     all_records_of,
     attempt_record,
     exchange_of,
@@ -19,8 +16,11 @@ from minitask.run.records import (
     task_at,
     with_merges,
 )
-from minitask.run.refusals import Refusal, find_refusal
-from minitask.run.state import standings
+from minitask.engine.task_status import task_statuses
+from minitask.errors import UsageError
+from minitask.ledger.record import Record, record_document
+from minitask.ledger.said import Said
+from minitask.reports.task_report import render_call, render_report, report_document
 from minitask.words import plain
 
 
@@ -78,7 +78,7 @@ def command(
         calls = tuple(each for each in made if each.is_call)
         source = f"{record.spec_path}@{_blob_now(engine.objects.entry(place.base, record.spec_path), record)}"
         try:
-            standing = standings(engine, [task_at(engine, task, source, place)], place)[0]
+            standing = task_statuses(engine, [task_at(engine, task, source, place)], place)[0]
         except UsageError:
             standing = None
     if as_json:

@@ -9,12 +9,12 @@ import click
 
 from minitask import resources
 from minitask.cli.session import json_option, print_json, start, start_folder
+from minitask.engine.load_settings import read_text
+from minitask.engine.task_records import ledger_of
 from minitask.errors import UsageError
-from minitask.policy.figures import Figures, figures_of, nearest, parse_table
+from minitask.policy.model_stats import ModelStats, nearest, parse_table, stats_of
 from minitask.policy.simulate import parse_policy, replay, usual_outcomes
 from minitask.reports.simulate import render_simulation, simulation_document
-from minitask.run.configure import read_text
-from minitask.run.records import ledger_of
 
 TABLES = "simulate"
 SUFFIX = ".yaml"
@@ -68,13 +68,13 @@ def command(
     return 0
 
 
-def _ledger_figures(ctx: click.Context) -> Figures:
+def _ledger_figures(ctx: click.Context) -> ModelStats:
     session = start(ctx)
     with session.engine("simulate", quiet=True, looks_only=True) as engine:
-        return figures_of(ledger_of(engine).records, name="ledger")
+        return stats_of(ledger_of(engine).records, name="ledger")
 
 
-def _table_figures(folder: Path, word: str) -> Figures:
+def _table_figures(folder: Path, word: str) -> ModelStats:
     """The table in a file, or else the one of that name that ships."""
     file = folder / word
     if file.is_file():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from minitask.cli.session import json_option, print_json, start
+from minitask.engine.find_tasks import list_tasks
+from minitask.engine.task_status import task_statuses
+from minitask.engine.tasks import PROJECTS
 from minitask.reports.status import render_status, status_document
-from minitask.run.finding import list_tasks
-from minitask.run.state import standings
-from minitask.run.tasks import PROJECTS
 
 
 @click.command("status")
@@ -27,7 +27,7 @@ def command(ctx: click.Context, projects: tuple[str, ...], *, as_json: bool) -> 
         place = session.place(engine)
         has_any = engine.objects.entry(place.base, PROJECTS) is not None
         words = projects or ((_all(session.repository.top),) if has_any else ())
-        found = standings(engine, list_tasks(engine, words, place), place)
+        found = task_statuses(engine, list_tasks(engine, words, place), place)
     if as_json:
         print_json(status_document(found))
     else:

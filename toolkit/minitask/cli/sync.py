@@ -20,9 +20,9 @@ def command(ctx: click.Context, remote: str | None, *, as_json: bool) -> int:
     Example:
       minitask sync origin
     """
-    from minitask.repo.remotes import choose_remote
+    from minitask.git.remotes import choose_remote
+    from minitask.project.sync import sync
     from minitask.reports.sync import render_sync, sync_document
-    from minitask.run.projects.sync import sync
 
     session = start(ctx)
     with session.engine("sync", quiet=as_json) as engine:

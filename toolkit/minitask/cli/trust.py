@@ -6,8 +6,8 @@ import click
 
 from minitask import config, settings
 from minitask.cli.session import start
+from minitask.engine.load_settings import config_text
 from minitask.errors import UsageError
-from minitask.run.configure import config_text
 
 
 @click.command("trust")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from minitask.cli.session import EXIT, json_option, print_json, start
+from minitask.landing.undo import Undone, undo_task
 from minitask.ledger.record import Verdict
-from minitask.run.landings.undo import Undone, undo_task
 
 
 @click.command("undo")

@@ -7,11 +7,11 @@ import gc
 import click
 
 from minitask.cli.session import environment, start_folder
+from minitask.engine.sources import read_sources
+from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
-from minitask.repo.repository import Repository, discover
+from minitask.git.repository import Repository, discover
 from minitask.reports.diagnostics import FORMATS, render_diagnostics
-from minitask.run.sources import read_sources
-from minitask.run.validation import check_sources
 from minitask.spec.model import Diagnostic
 
 
@@ -75,9 +75,9 @@ def command(
 def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:
     """A note on each spec with an edit script: how well its validation notices planted faults."""
     from minitask.cli.session import start
-    from minitask.run.finding import list_tasks
-    from minitask.run.plans.spec_grades import grade_specs
-    from minitask.run.tasks import PROJECTS
+    from minitask.engine.find_tasks import list_tasks
+    from minitask.engine.tasks import PROJECTS
+    from minitask.planning.spec_grades import grade_specs
 
     session = start(ctx)
     with session.engine("validate --grade", quiet=True) as engine:

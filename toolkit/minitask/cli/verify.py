@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from minitask.cli.session import json_option, print_json, start
+from minitask.engine.tasks import Base
+from minitask.landing.verify import verify
 from minitask.ledger.record import command_document
 from minitask.reports.results import render_command
-from minitask.run.landings.verify import verify
-from minitask.run.tasks import Place
 
 
 @click.command("verify")
@@ -27,7 +27,7 @@ def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
     session = start(ctx)
     with session.engine(f"verify {ref}", quiet=as_json) as engine:
         commit = engine.objects.commit("HEAD") or ""
-        done = verify(engine, ref, Place(commit, "", session.folder))
+        done = verify(engine, ref, Base(commit, "", session.folder))
     if as_json:
         print_json(
             {

@@ -11,8 +11,8 @@ from minitask.cli.session import environment
 
 def go(document: Mapping[str, Any]) -> dict[str, Any]:
     """Do an errand in this worker's own folder, one at a time by its repository's lock."""
-    from minitask.repo.places import cache_folder
-    from minitask.run.projects.away import go as do
+    from minitask.project.dask_worker import run_worker_job as do
+    from minitask.workspace.places import cache_folder
 
     environ = environment()
     home = cache_folder(environ) / f"worker-{os.getpid()}"

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from minitask.edits.build import build
-from minitask.edits.layout import layout_of
-from minitask.edits.model import Change, EditScript, Locate, Reader, SearchReplace, UnifiedDiff
-from minitask.edits.place import placed
-from minitask.edits.tree import Base, Tree
+from minitask.edits.edit_plan import edit_plan
+from minitask.edits.error_location import placed
+from minitask.edits.file_set import BaseFiles, EditedFiles
+from minitask.edits.script_model import (
+    Change,
+    EditScript,
+    Locate,
+    Reader,
+    SearchReplace,
+    UnifiedDiff,
+)
 
 
 def apply_script(
@@ -18,7 +25,7 @@ def apply_script(
     lines to where they are in it; `source` names the script's Markdown in errors. Raises
     `EditError` if anything does not fit exactly.
     """
-    tree = build(layout_of(script, Base(read, locate), source=source))
+    tree = build(edit_plan(script, BaseFiles(read, locate), source=source))
     for edit in script.edits:
         if isinstance(edit, SearchReplace | UnifiedDiff):
             with placed(edit.line, source=source):
@@ -26,7 +33,7 @@ def apply_script(
     return tree.changes()
 
 
-def apply_edit(tree: Tree, edit: SearchReplace | UnifiedDiff) -> None:
+def apply_edit(tree: EditedFiles, edit: SearchReplace | UnifiedDiff) -> None:
     """Apply one search or diff to what a script has built; `EditError` where it does not fit."""
     if isinstance(edit, UnifiedDiff):
         from minitask.edits.patch import apply_diff

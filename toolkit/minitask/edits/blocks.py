@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from minitask.edits.error_location import place_of
 from minitask.edits.lines import is_blank, split_lines
-from minitask.edits.model import SearchReplace
-from minitask.edits.place import place_of
+from minitask.edits.script_model import SearchReplace
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from minitask.edits.file_set import EditedFiles
 from minitask.edits.lines import CRLF, LF, Text, adopt, ended, parse_text, text_of
-from minitask.edits.model import Verb
-from minitask.edits.tree import Tree
+from minitask.edits.script_model import Verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from minitask.edits.layout import Layout, Piece
+    from minitask.edits.edit_plan import EditPlan, PlacedLines
 
 
-def build(layout: Layout) -> Tree:
+def build(layout: EditPlan) -> EditedFiles:
     """The tree that searches and diffs then apply to."""
-    tree = Tree(layout.base)
+    tree = EditedFiles(layout.base)
     texts = {path: _assembled(layout, path) for path in _written(layout)}
     for path in (*layout.gone, *layout.renames.values()):
         tree.drop(path)
@@ -25,14 +25,14 @@ def build(layout: Layout) -> Tree:
     return tree
 
 
-def _written(layout: Layout) -> set[str]:
+def _written(layout: EditPlan) -> set[str]:
     """The paths that have content of the script's making."""
     moved = {old: new for new, old in layout.renames.items()}
     thinned = {moved.get(path, path) for path in layout.removed if path not in layout.gone}
     return {*layout.wholes, *layout.renames, *layout.pieces, *thinned}
 
 
-def _assembled(layout: Layout, path: str) -> Text:
+def _assembled(layout: EditPlan, path: str) -> Text:
     origin = layout.origin(path)
     known = layout.base.text(origin)
     pieces = layout.pieces.get(path, [])
@@ -51,7 +51,7 @@ def _assembled(layout: Layout, path: str) -> Text:
     return text_of(_joined([body, *_appended(pieces, eol)], eol), eol=eol, bom=bom or first_of_new)
 
 
-def _eol(known: Text | None, whole: Text | None, pieces: Sequence[Piece]) -> str:
+def _eol(known: Text | None, whole: Text | None, pieces: Sequence[PlacedLines]) -> str:
     """The line end of the file to be built.
 
     A whole file in LF takes over that of the file it replaces, or of the lines that are moved into
@@ -63,7 +63,9 @@ def _eol(known: Text | None, whole: Text | None, pieces: Sequence[Piece]) -> str
     return next((eol for eol in known_eols if eol), LF)
 
 
-def _edited(layout: Layout, origin: str, pieces: Sequence[Piece], eol: str) -> tuple[str, ...]:
+def _edited(
+    layout: EditPlan, origin: str, pieces: Sequence[PlacedLines], eol: str
+) -> tuple[str, ...]:
     """The base's lines without the removed ones and with the inserted ones."""
     text = layout.base.require(origin)
     cuts = layout.removed.get(origin, ())
@@ -78,16 +80,16 @@ def _edited(layout: Layout, origin: str, pieces: Sequence[Piece], eol: str) -> t
     return _joined(chunks, eol)
 
 
-def _around(lines: Sequence[str], pieces: Sequence[Piece], eol: str) -> tuple[str, ...]:
+def _around(lines: Sequence[str], pieces: Sequence[PlacedLines], eol: str) -> tuple[str, ...]:
     return _joined([_inserted(pieces, 0, eol), lines], eol)
 
 
-def _inserted(pieces: Iterable[Piece], after: int, eol: str) -> tuple[str, ...]:
+def _inserted(pieces: Iterable[PlacedLines], after: int, eol: str) -> tuple[str, ...]:
     chosen = (piece for piece in pieces if piece.after == after)
     return _joined((adopt(piece.lines, had=piece.eol, eol=eol) for piece in chosen), eol)
 
 
-def _appended(pieces: Iterable[Piece], eol: str) -> Iterator[tuple[str, ...]]:
+def _appended(pieces: Iterable[PlacedLines], eol: str) -> Iterator[tuple[str, ...]]:
     chosen = (piece for piece in pieces if piece.after is None)
     return (adopt(piece.lines, had=piece.eol, eol=eol) for piece in chosen)
 
@@ -97,7 +99,7 @@ def _joined(chunks: Iterable[Sequence[str]], eol: str) -> tuple[str, ...]:
     return ended([line for chunk in chunks for line in chunk], eol)
 
 
-def _mode_from(layout: Layout, path: str) -> str | None:
+def _mode_from(layout: EditPlan, path: str) -> str | None:
     """The path whose mode the file takes over: the one that as a whole became it."""
     if path in layout.renames:
         return layout.renames[path]

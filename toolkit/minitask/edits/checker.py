@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
+from minitask.edits.check_script import check_script
 from minitask.edits.citations import CitationError, Numbering, check_citations, check_renumbered
 from minitask.edits.grammar import covers, parse_script
-from minitask.edits.lint import check_script
-from minitask.edits.model import EditScript
 from minitask.edits.overlay import Overlay
 from minitask.edits.schedule import Order, order_of
+from minitask.edits.script_model import EditScript
 from minitask.edits.trial import Trial, try_script
 from minitask.errors import EditError
 from minitask.spec.checks import check_against_tree

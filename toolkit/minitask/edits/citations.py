@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from minitask.edits.carry import Hunk, Versions, carry
 from minitask.edits.grammar import parse_script
-from minitask.edits.model import Operation
+from minitask.edits.line_mapping import LineHunk, Versions, map_lines
+from minitask.edits.script_model import Operation
 from minitask.errors import EditError
 from minitask.spec.model import FileAction, LineRange
 from minitask.spec.names import task_name
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from minitask.edits.overlay import Overlay
+    from minitask.spec.file_tree import Files
     from minitask.spec.model import Diagnostic, FileRef, Spec
-    from minitask.spec.tree import Files
 
 
 class Ground(Protocol):
@@ -82,7 +82,7 @@ class Numbering:
         after = self.state.text(path)
         if before is None or after is None or before == after:
             return here
-        return carry(here, versions_of(path, before, after))
+        return map_lines(here, versions_of(path, before, after))
 
 
 def versions_of(path: str, before: str, after: str) -> Versions:
@@ -91,7 +91,7 @@ def versions_of(path: str, before: str, after: str) -> Versions:
 
     old, new = _lines(before), _lines(after)
     codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    hunks = tuple(Hunk(*span) for tag, *span in codes if tag != "equal")
+    hunks = tuple(LineHunk(*span) for tag, *span in codes if tag != "equal")
     return Versions(path, old, new, hunks)
 
 

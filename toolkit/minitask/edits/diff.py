@@ -37,7 +37,7 @@ class DiffLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Hunk:
+class DiffHunk:
     """Lines to change; `start` is the first old one (1-based), or the one an insertion follows."""
 
     start: int
@@ -55,7 +55,7 @@ class FileDiff:
 
     old: str | None
     new: str | None
-    hunks: tuple[Hunk, ...] = ()
+    hunks: tuple[DiffHunk, ...] = ()
     copies: bool = False
 
 
@@ -219,7 +219,7 @@ def _escaped(code: str) -> bytes:
     )
 
 
-def _parse_hunk(cursor: _Cursor) -> Hunk:
+def _parse_hunk(cursor: _Cursor) -> DiffHunk:
     header = _HUNK.fullmatch(cursor.peek())
     if not header:
         message = f"malformed hunk header `{cursor.peek()[:60]}`"
@@ -230,7 +230,7 @@ def _parse_hunk(cursor: _Cursor) -> Hunk:
     lines: list[DiffLine] = []
     while any(left.values()):
         lines.append(_hunk_line(cursor, left, first))
-    return Hunk(int(header[1]), tuple(lines), first)
+    return DiffHunk(int(header[1]), tuple(lines), first)
 
 
 def _hunk_line(cursor: _Cursor, left: dict[str, int], first: int) -> DiffLine:

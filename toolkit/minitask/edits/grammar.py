@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from minitask.edits.blocks import has_markers, parse_blocks, render_block
+from minitask.edits.error_location import placed
 from minitask.edits.fences import (
     content_lines,
     is_literal,
@@ -15,7 +16,8 @@ from minitask.edits.fences import (
     render_fence,
 )
 from minitask.edits.lines import is_blank
-from minitask.edits.model import (
+from minitask.edits.operations import parse_operation, render_operation
+from minitask.edits.script_model import (
     Edit,
     EditScript,
     Operation,
@@ -24,8 +26,6 @@ from minitask.edits.model import (
     Verb,
     WholeFile,
 )
-from minitask.edits.operations import parse_operation, render_operation
-from minitask.edits.place import placed
 from minitask.errors import EditError
 
 if TYPE_CHECKING:

@@ -23,14 +23,14 @@ from minitask.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minitask.edits.model import SearchReplace
+    from minitask.edits.script_model import SearchReplace
 
 _TRAILING = " \t\r\x0b\x0c"
 _LISTED_PLACES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MatchedBlock:
     """Lines `start` to `end` (from 0, `end` not included) that a search text stands for.
 
     `added` is the indentation that the file has beyond the search text's, `removed` what it lacks.
@@ -54,7 +54,9 @@ class Block:
         return self.added + line[len(self.removed) :]
 
 
-def find_block(lines: Sequence[str], wanted: Sequence[str], *, path: str = "the file") -> Block:
+def find_block(
+    lines: Sequence[str], wanted: Sequence[str], *, path: str = "the file"
+) -> MatchedBlock:
     """Where `wanted` stands in `lines`: exactly, else but for trailing space, else indentation.
 
     Line ends are no part of the comparison.
@@ -102,26 +104,26 @@ def occurrences(have: Sequence[str], want: Sequence[str]) -> list[int]:
     return [i for i in places if have[i] == want[0] and have[i : i + size] == want]
 
 
-def _exact(have: Sequence[str], want: Sequence[str]) -> list[Block]:
-    return [Block(i, i + len(want)) for i in occurrences(have, want)]
+def _exact(have: Sequence[str], want: Sequence[str]) -> list[MatchedBlock]:
+    return [MatchedBlock(i, i + len(want)) for i in occurrences(have, want)]
 
 
-def _but_for_trailing(have: Sequence[str], want: Sequence[str]) -> list[Block]:
+def _but_for_trailing(have: Sequence[str], want: Sequence[str]) -> list[MatchedBlock]:
     return _exact(*([line.rstrip(_TRAILING) for line in side] for side in (have, want)))
 
 
-def _but_for_indentation(have: Sequence[str], want: Sequence[str]) -> list[Block]:
+def _but_for_indentation(have: Sequence[str], want: Sequence[str]) -> list[MatchedBlock]:
     places = occurrences(*([line.strip(_TRAILING) for line in side] for side in (have, want)))
     blocks = [_uniform(have[i : i + len(want)], want, start=i) for i in places]
     return [block for block in blocks if block]
 
 
-def _uniform(have: Sequence[str], want: Sequence[str], *, start: int) -> Block | None:
+def _uniform(have: Sequence[str], want: Sequence[str], *, start: int) -> MatchedBlock | None:
     """The block, if one and the same shift of indentation explains all its lines."""
     pairs = zip(have, want, strict=True)
     shifts = {_shift(indent_of(h), indent_of(w)) for h, w in pairs if not is_blank(w)}
     shift = shifts.pop() if len(shifts) == 1 else None
-    return Block(start, start + len(want), *shift) if shift else None
+    return MatchedBlock(start, start + len(want), *shift) if shift else None
 
 
 def _shift(have: str, want: str) -> tuple[str, str] | None:

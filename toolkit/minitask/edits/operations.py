@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from minitask.edits.model import Operation, Source, Verb
 from minitask.edits.quoting import QUOTED, quote, unquote
+from minitask.edits.script_model import Operation, Source, Verb
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import LineRange

@@ -9,9 +9,9 @@ from minitask.spec.model import FileAction
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from minitask.edits.model import Change
+    from minitask.edits.script_model import Change
+    from minitask.spec.file_tree import Files, Kind
     from minitask.spec.model import Spec
-    from minitask.spec.tree import Files, Kind
 
 
 class Overlay:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.edits.diff import DiffLine, FileDiff, Hunk, parse_diff
+from minitask.edits.diff import DiffHunk, DiffLine, FileDiff, parse_diff
 from minitask.edits.lines import LF, Text, bodies, text_of
 from minitask.edits.match import occurrences
 from minitask.edits.nearest import describe_nearest
@@ -13,16 +13,16 @@ from minitask.errors import EditError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minitask.edits.tree import Tree
+    from minitask.edits.file_set import EditedFiles
 
 
-def apply_diff(tree: Tree, text: str) -> None:
+def apply_diff(tree: EditedFiles, text: str) -> None:
     """Apply all files of a diff in order; raises `EditError` for the first that does not fit."""
     for diff in parse_diff(text):
         _apply_file(tree, diff)
 
 
-def _apply_file(tree: Tree, diff: FileDiff) -> None:
+def _apply_file(tree: EditedFiles, diff: FileDiff) -> None:
     if diff.new is not None and diff.new != diff.old and tree.text(diff.new) is not None:
         raise EditError(
             f"the diff creates {diff.new}, which exists", hint="write it as a change of the file"
@@ -40,7 +40,7 @@ def _apply_file(tree: Tree, diff: FileDiff) -> None:
         tree.put(diff.new, result)
 
 
-def _old_text(tree: Tree, diff: FileDiff) -> Text:
+def _old_text(tree: EditedFiles, diff: FileDiff) -> Text:
     if diff.old is None:
         return Text()
     text = tree.text(diff.old)
@@ -76,7 +76,7 @@ def patched(text: Text, diff: FileDiff) -> Text:
     return text_of((*out, *text.lines[done:]), eol=eol, bom=text.bom)
 
 
-def _changed(lines: Sequence[str], hunk: Hunk, *, eol: str) -> list[str]:
+def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
     """What the hunk makes of the lines that start with its first."""
     rest, out = iter(lines), []
     for line in hunk.lines:
@@ -89,7 +89,7 @@ def _changed(lines: Sequence[str], hunk: Hunk, *, eol: str) -> list[str]:
     return out
 
 
-def _place(have: Sequence[str], hunk: Hunk, *, text: Text, path: str) -> int:
+def _place(have: Sequence[str], hunk: DiffHunk, *, text: Text, path: str) -> int:
     """The index at which the hunk's old lines stand."""
     old = hunk.old()
     if not old:
@@ -117,7 +117,7 @@ def _place(have: Sequence[str], hunk: Hunk, *, text: Text, path: str) -> int:
     )
 
 
-def _insertion(have: Sequence[str], hunk: Hunk, path: str) -> int:
+def _insertion(have: Sequence[str], hunk: DiffHunk, path: str) -> int:
     if hunk.start > len(have):
         message = (
             f"the hunk of line {hunk.line} of the diff inserts after line {hunk.start} of {path}"

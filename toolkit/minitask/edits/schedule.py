@@ -6,9 +6,9 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
-from minitask.spec.chains import predecessors
+from minitask.spec.critical_path import predecessors
+from minitask.spec.file_dependencies import implied
 from minitask.spec.graph import Graph
-from minitask.spec.implied import implied
 from minitask.spec.project import files_by_path
 from minitask.values import dataclass
 

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.apply import apply_edit
 from minitask.edits.build import build
+from minitask.edits.edit_plan import edit_plan
+from minitask.edits.error_location import placed
+from minitask.edits.file_set import BaseFiles
 from minitask.edits.grammar import paths_written
-from minitask.edits.layout import layout_of
-from minitask.edits.model import (
+from minitask.edits.script_model import (
     Change,
     EditScript,
     Locate,
@@ -18,15 +20,13 @@ from minitask.edits.model import (
     UnifiedDiff,
     WholeFile,
 )
-from minitask.edits.place import placed
-from minitask.edits.tree import Base
 from minitask.errors import EditError
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from minitask.edits.model import Edit
+    from minitask.edits.script_model import Edit
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def try_script(
     tried = EditScript(tuple(edit for edit in script.edits if edit not in left_out))
     unknown = paths_written(EditScript(tuple(left_out)))
     try:
-        tree = build(layout_of(tried, Base(read, locate), source=source))
+        tree = build(edit_plan(tried, BaseFiles(read, locate), source=source))
     except EditError as error:
         return Trial(problems=(error,))
     problems = []

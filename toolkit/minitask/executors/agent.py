@@ -13,32 +13,32 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.errors import EditError, MachineError, UsageError
-from minitask.executors.advice import UNREADABLE, Advice, Check, Question, as_edit_error
 from minitask.executors.agent_files import agent_changes
+from minitask.executors.agents.adapter import VERSION_SECONDS, AgentProgram, Job, Output, Report
 from minitask.executors.agents.faults import OutageWatch, believed, read_limits
 from minitask.executors.agents.login import lend_login, read_output, take_login_back
-from minitask.executors.agents.model import (
-    VERSION_SECONDS,
-    AgentProgram,
-    Job,
-    Output,
-    Report,
-)
 from minitask.executors.agents.reading import version
+from minitask.executors.completion import (
+    UNREADABLE,
+    Check,
+    Completion,
+    CompletionRequest,
+    as_edit_error,
+)
 from minitask.executors.http import find_absence
-from minitask.executors.model import (
+from minitask.executors.prompt import agent_prompt
+from minitask.executors.request import (
+    AgentFolders,
     Description,
     ExecutorFailure,
+    ExecutorRequest,
+    ExecutorResult,
     FailureKind,
     Meter,
-    Order,
-    Work,
-    Workplace,
     is_outage,
 )
-from minitask.executors.prompt import agent_prompt
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 from minitask.settings import ExecutorSetting
@@ -46,8 +46,8 @@ from minitask.spec.model import FileAction
 from minitask.words import one_line
 
 if TYPE_CHECKING:
-    from minitask.repo.desk import Desk
-    from minitask.repo.process import Finished
+    from minitask.system.process import Finished
+    from minitask.workspace.agent_workspace import AgentWorkspace
 
 _UNUSABLE = "An earlier answer could not be used:\n{problem}\nAnswer again, corrected and complete."
 SHOWN = 300
@@ -79,7 +79,7 @@ class AgentExecutor:
         self._setting = setting
         self._environ = environ
 
-    def work(self, order: Order) -> Work:
+    def work(self, order: ExecutorRequest) -> ExecutorResult:
         """Have the program do the task; raises `ExecutorFailure`."""
         self._check()
         with _opened(order.workplace, self.name) as desk:
@@ -94,7 +94,7 @@ class AgentExecutor:
             raise self._failure(
                 FailureKind.MALFORMED, "it changed nothing", report, hint=report.message
             )
-        return Work(
+        return ExecutorResult(
             changes,
             report.usage,
             order.model,
@@ -104,7 +104,7 @@ class AgentExecutor:
             outage=self._outage(report),
         )
 
-    def advise(self, question: Question, check: Check) -> Advice:
+    def advise(self, question: CompletionRequest, check: Check) -> Completion:
         """Have the program answer, in a workspace that it may look around in; what it changes there is dropped.
 
         Raises `ExecutorFailure`.
@@ -129,7 +129,7 @@ class AgentExecutor:
                 again = f"{question.prompt}\n\n{_UNUSABLE.format(problem=said)}"
                 asked = replace(question, prompt=again)
             else:
-                return Advice(report.said.strip(), spent, version=version, malformed=malformed)
+                return Completion(report.said.strip(), spent, version=version, malformed=malformed)
 
     def _unanswered(
         self, kind: FailureKind, said: str, report: Report, spent: Usage, malformed: int
@@ -139,7 +139,7 @@ class AgentExecutor:
         failure.usage, failure.malformed = spent, malformed
         return failure
 
-    def describe(self, order: Order) -> Description:
+    def describe(self, order: ExecutorRequest) -> Description:
         """The command line, and the prompt."""
         job = self._job(order, workspace=Path("WORKSPACE"), home=Path("HOME"))
         return Description(
@@ -152,7 +152,7 @@ class AgentExecutor:
             command=self._program.invocation(job).argv,
         )
 
-    def _reported(self, desk: Desk, meter: Meter, job: JobMaker) -> Report:
+    def _reported(self, desk: AgentWorkspace, meter: Meter, job: JobMaker) -> Report:
         """What the program reports of a job; it is paid for, whatever came of it."""
         settle = meter.reserve(
             input_tokens=LIKELY_INPUT_TOKENS,
@@ -197,7 +197,9 @@ class AgentExecutor:
                 FailureKind.AUTH, f"{self.name}: {variable} is not set", hint=f"export {variable}=…"
             )
 
-    def _job(self, order: Order, *, workspace: Path, home: Path, sandboxed: bool = False) -> Job:
+    def _job(
+        self, order: ExecutorRequest, *, workspace: Path, home: Path, sandboxed: bool = False
+    ) -> Job:
         spec = order.spec
         return Job(
             prompt=agent_prompt(order),
@@ -215,7 +217,7 @@ class AgentExecutor:
         )
 
     def _inquiry(
-        self, question: Question, *, workspace: Path, home: Path, sandboxed: bool = False
+        self, question: CompletionRequest, *, workspace: Path, home: Path, sandboxed: bool = False
     ) -> Job:
         """The job of answering a question: no file may be changed."""
         return Job(
@@ -233,7 +235,7 @@ class AgentExecutor:
             sandboxed=sandboxed,
         )
 
-    def _run(self, desk: Desk, make_job: JobMaker, place: str) -> Output:
+    def _run(self, desk: AgentWorkspace, make_job: JobMaker, place: str) -> Output:
         strong = self._setting.sandbox and desk.is_strong
         job = make_job(workspace=desk.folder, home=desk.home, sandboxed=strong)
         start = self._program.invocation(job)
@@ -260,7 +262,9 @@ class AgentExecutor:
         names = (*self._program.variables, *self._setting.env)
         return {name: self._environ[name] for name in names if name in self._environ}
 
-    def _changes(self, desk: Desk, order: Order, report: Report) -> tuple[Change, ...]:
+    def _changes(
+        self, desk: AgentWorkspace, order: ExecutorRequest, report: Report
+    ) -> tuple[Change, ...]:
         """What differs from the base; an edit that leaves a file's content as it was is none."""
         wanted = [ref.path for ref in order.spec.writes()]
         try:
@@ -286,7 +290,7 @@ class AgentExecutor:
             return ""
         return f"{report.problem}: {self._failure(report.problem, report.message, report).message}"
 
-    def _version(self, desk: Desk) -> str:
+    def _version(self, desk: AgentWorkspace) -> str:
         """What the program says of its version, asked once a process."""
         if not self._program.version_argv:
             return ""
@@ -296,7 +300,7 @@ class AgentExecutor:
             return ""
 
 
-def _opened(workplace: Workplace | None, name: str) -> AbstractContextManager[Desk]:
+def _opened(workplace: AgentFolders | None, name: str) -> AbstractContextManager[AgentWorkspace]:
     if workplace is None:
         raise UsageError(f"{name} needs a workspace to work in")
     return workplace.open()
@@ -311,7 +315,7 @@ _VERSIONS: dict[str, str] = {}
 """What each program said of its version, by its place: asked once a process."""
 
 
-def _version_of(argv: tuple[str, ...], place: str, desk: Desk) -> str:
+def _version_of(argv: tuple[str, ...], place: str, desk: AgentWorkspace) -> str:
     if place not in _VERSIONS:
         done = desk.run(
             (place, *argv[1:]),
@@ -334,6 +338,6 @@ def _output(done: Finished, files: Mapping[str, str | None]) -> Output:
     )
 
 
-def _text(desk: Desk, name: str) -> str | None:
+def _text(desk: AgentWorkspace, name: str) -> str | None:
     content = read_output(desk, name)
     return None if content is None else content.decode("utf-8", "replace")

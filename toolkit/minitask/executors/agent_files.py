@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from posixpath import basename
 
-from minitask.edits.model import Change, Reader
+from minitask.edits.script_model import Change, Reader
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor
-from minitask.executors.http import Answer
-from minitask.executors.tool_calls import ENDED, joined
-from minitask.executors.wire import (
+from minitask.executors.http import HttpResponse
+from minitask.executors.response import (
     Ending,
     Wire,
     believable,
@@ -24,6 +23,7 @@ from minitask.executors.wire import (
     served_model,
     text_of,
 )
+from minitask.executors.tool_calls import ENDED, joined
 from minitask.ledger.usage import Usage
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 
@@ -60,7 +60,7 @@ class AnthropicDialect:
             ],
         }
 
-    def read(self, answer: Answer, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
+    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
         """The reply in an answer, or the failure that it is."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed.get("usage"))

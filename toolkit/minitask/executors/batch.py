@@ -1,7 +1,7 @@
 """Batches at half price: many chat requests sent as one, answered within a day, fetched by the batch's id.
 
-What a provider says of each request becomes the `Answer` that a single call would have got, so that the same code reads
-it. Keys go to the executor's own host alone: addresses in answers are not followed.
+What a provider says of each request becomes the `HttpResponse` that a single call would have got, so that the same
+code reads it. Keys go to the executor's own host alone: addresses in answers are not followed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Protocol
 
 from minitask.executors.complaint import STATUS_OF, Object
 from minitask.executors.endpoint import ChatExecutor
-from minitask.executors.http import Answer, Request
-from minitask.executors.model import ExecutorFailure, FailureKind
-from minitask.executors.wire import count, mapping, parse_answer
+from minitask.executors.http import HttpResponse, Request
+from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.executors.response import count, mapping, parse_answer
 from minitask.values import dataclass
 
 CALL_SECONDS = 120.0
@@ -51,7 +51,7 @@ class BatchApi(Protocol):
         """The id of a batch that was created after a Unix time, and whose id was never learned."""
         ...
 
-    def answers(self, batch_id: str) -> dict[str, Answer]:
+    def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """What each request got, by custom id; one that was not come to has status 504."""
         ...
 
@@ -62,7 +62,7 @@ class _Calls:
     def __init__(self, executor: ChatExecutor) -> None:
         self._executor = executor
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> HttpResponse:
         """A GET, whatever its status."""
         return self._send(Request(self._url(path), headers=self._executor.headers(), method="GET"))
 
@@ -92,7 +92,7 @@ class _Calls:
             except (ValueError, RecursionError):
                 continue
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request) -> HttpResponse:
         return self._executor.send(request, timeout_seconds=CALL_SECONDS)
 
     def _url(self, path: str) -> str:
@@ -125,7 +125,7 @@ class AnthropicBatches:
         ]
         return _id(fitting[0]) if len(fitting) == 1 else None
 
-    def answers(self, batch_id: str) -> dict[str, Answer]:
+    def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """What each request got."""
         found = {}
         for line in self._calls.lines(f"/messages/batches/{batch_id}/results"):
@@ -176,7 +176,7 @@ class OpenAiBatches:
         named = [row for row in rows if mapping(row.get("metadata")).get("minitask") == name]
         return _id(named[0]) if named else None
 
-    def answers(self, batch_id: str) -> dict[str, Answer]:
+    def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """What each request got, from the file of answers and the file of errors."""
         parsed = self._calls.get_json(f"/batches/{batch_id}")
         found = {}
@@ -197,15 +197,15 @@ class OpenAiBatches:
         return BatchState(_id(parsed), ended, size, failure)
 
 
-def unanswered(why: str) -> Answer:
+def unanswered(why: str) -> HttpResponse:
     """The answer of a request that the provider did not come to."""
     return _error(UNANSWERED, {"message": why})
 
 
-def _anthropic_answer(result: Object) -> Answer:
+def _anthropic_answer(result: Object) -> HttpResponse:
     kind = result.get("type")
     if kind == "succeeded":
-        return Answer(200, {}, json.dumps(result.get("message")).encode())
+        return HttpResponse(200, {}, json.dumps(result.get("message")).encode())
     if kind == "errored":
         error = mapping(result.get("error"))
         inner = mapping(error.get("error")) or error
@@ -213,19 +213,19 @@ def _anthropic_answer(result: Object) -> Answer:
     return unanswered(f"the batch's request {kind if kind == 'expired' else 'was cancelled'}")
 
 
-def _openai_answer(line: Object) -> Answer:
+def _openai_answer(line: Object) -> HttpResponse:
     response = mapping(line.get("response"))
     status = count(response.get("status_code"))
     if status is not None:
-        return Answer(status, {}, json.dumps(response.get("body")).encode())
+        return HttpResponse(status, {}, json.dumps(response.get("body")).encode())
     error = mapping(line.get("error"))
     if error.get("code") in {"batch_expired", "batch_cancelled"}:
         return unanswered(str(error.get("message") or error.get("code")))
     return _error(500, error)
 
 
-def _error(status: int, fields: Object) -> Answer:
-    return Answer(status, {}, json.dumps({"error": dict(fields)}).encode())
+def _error(status: int, fields: Object) -> HttpResponse:
+    return HttpResponse(status, {}, json.dumps({"error": dict(fields)}).encode())
 
 
 def _first_error(parsed: Object) -> str:

@@ -9,21 +9,34 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from minitask.edits.reply.landing import check_characters
+from minitask.edits.reply.check_changes import check_characters
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.thoughts import answer_of
 from minitask.errors import BudgetError, EditError, MachineError, UnlistedError
-from minitask.executors.advice import UNREADABLE, Advice, Check, Question, as_edit_error
-from minitask.executors.asked import request_of
-from minitask.executors.model import ExecutorFailure, FailureKind, Meter, Order, Settle, Work
+from minitask.executors.completion import (
+    UNREADABLE,
+    Check,
+    Completion,
+    CompletionRequest,
+    as_edit_error,
+)
 from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
+from minitask.executors.reply_request import request_of
+from minitask.executors.request import (
+    ExecutorFailure,
+    ExecutorRequest,
+    ExecutorResult,
+    FailureKind,
+    Meter,
+    Settle,
+)
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 from minitask.values import dataclass
 from minitask.words import whole_characters
 
 if TYPE_CHECKING:
-    from minitask.edits.model import Change
+    from minitask.edits.script_model import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +67,7 @@ Ask = Callable[[Messages, int | None], ChatReply]
 """Sends messages, with the most tokens that the reply may have; raises `ExecutorFailure`."""
 
 
-def opening(order: Order) -> Messages:
+def opening(order: ExecutorRequest) -> Messages:
     """The first messages, the part that never changes first, so that prompt caches hit."""
     messages = [
         Message("system", system_prompt(order.reply_format, shared=order.shared)),
@@ -89,7 +102,7 @@ class Subject(Protocol):
         ...
 
 
-def converse(order: Order, ask: Ask, *, repairs: int) -> Work:
+def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> ExecutorResult:
     """The change that the model replies with.
 
     A reply that cannot be applied goes back `repairs` times, one that was cut off gets more room
@@ -104,7 +117,7 @@ def converse(order: Order, ask: Ask, *, repairs: int) -> Work:
 
     talk = _Talk(order, ask, opening(order), order.max_output_tokens)
     reply = talk.usable_reply(check, repairs=repairs)
-    return Work(
+    return ExecutorResult(
         changes,
         talk.spent,
         order.model,
@@ -116,7 +129,9 @@ def converse(order: Order, ask: Ask, *, repairs: int) -> Work:
     )
 
 
-def confer(question: Question, ask: Ask, *, repairs: int, check: Check) -> Advice:
+def request_completion(
+    question: CompletionRequest, ask: Ask, *, repairs: int, check: Check
+) -> Completion:
     """The answer to a question, once `check` has no objection; one that it has goes back `repairs` times.
 
     Raises `ExecutorFailure`, whose usage covers every round.
@@ -124,7 +139,7 @@ def confer(question: Question, ask: Ask, *, repairs: int, check: Check) -> Advic
     messages = (Message("system", question.system), Message("user", question.prompt))
     talk = _Talk(question, ask, messages, question.max_output_tokens)
     reply = talk.usable_reply(lambda text: check(answer_of(text)), repairs=repairs)
-    return Advice(
+    return Completion(
         answer_of(reply.text).strip(),
         talk.spent,
         served=reply.served,

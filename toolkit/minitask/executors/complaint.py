@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import islice
 
 from minitask.executors.limits import is_spent, wait_seconds
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 

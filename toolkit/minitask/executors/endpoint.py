@@ -13,13 +13,26 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from minitask.errors import UsageError
-from minitask.executors.advice import Advice, Check, Question
 from minitask.executors.amend import amended, limit_name, renamed
-from minitask.executors.chat import ChatReply, Messages, Subject, confer, converse, opening
-from minitask.executors.http import Answer, HttpFault, Post, Request, post
-from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
-from minitask.executors.retry import Patience, persist
-from minitask.executors.wire import Wire, read_fault
+from minitask.executors.chat import (
+    ChatReply,
+    Messages,
+    Subject,
+    opening,
+    request_change,
+    request_completion,
+)
+from minitask.executors.completion import Check, Completion, CompletionRequest
+from minitask.executors.http import HttpFault, HttpResponse, Post, Request, post
+from minitask.executors.request import (
+    Description,
+    ExecutorFailure,
+    ExecutorRequest,
+    ExecutorResult,
+    FailureKind,
+)
+from minitask.executors.response import Wire, read_fault
+from minitask.executors.retry import RetryPolicy, call_with_retries
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.tokens import estimate_tokens
 from minitask.values import dataclass
@@ -70,7 +83,7 @@ class Dialect(Protocol):
         """The request's JSON; raises `ExecutorFailure` where the call cannot be made."""
         ...
 
-    def read(self, answer: Answer, call: Call, wire: Wire) -> ChatReply:
+    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
         """The reply in an answer; raises the `ExecutorFailure` that it is."""
         ...
 
@@ -95,7 +108,7 @@ class ChatExecutor:
         name: str = "",
         repairs: int = 1,
         http: Post = post,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
     ) -> None:
         self.name = name or type(self).__name__.removesuffix("Executor").lower()
         self.base_url = _checked(base_url)
@@ -104,23 +117,23 @@ class ChatExecutor:
         self._key_variable = key_variable
         self._repairs = repairs
         self._post = http
-        self._patience = patience or Patience()
+        self._patience = patience or RetryPolicy()
 
-    def work(self, order: Order) -> Work:
+    def work(self, order: ExecutorRequest) -> ExecutorResult:
         """Ask the model for the change; raises `ExecutorFailure`."""
         self.check_key()
         deadline = self._patience.clock() + order.timeout_seconds
-        return converse(order, partial(self._ask, order, deadline), repairs=self._repairs)
+        return request_change(order, partial(self._ask, order, deadline), repairs=self._repairs)
 
-    def advise(self, question: Question, check: Check) -> Advice:
+    def advise(self, question: CompletionRequest, check: Check) -> Completion:
         """Ask the model a question; raises `ExecutorFailure`."""
         self.check_key()
         deadline = self._patience.clock() + question.timeout_seconds
         ask = partial(self._ask, question, deadline)
         repairs = question.repairs_or(self._repairs)
-        return confer(question, ask, repairs=repairs, check=check)
+        return request_completion(question, ask, repairs=repairs, check=check)
 
-    def describe(self, order: Order) -> Description:
+    def describe(self, order: ExecutorRequest) -> Description:
         """Say what the first request would hold."""
         return Description(
             executor=self.name,
@@ -171,7 +184,7 @@ class ChatExecutor:
         now = self._patience.now()
         return Wire(self.name, self.host, self._key, now, base_hint=self.dialect.base_hint)
 
-    def send(self, request: Request, *, timeout_seconds: float) -> Answer:
+    def send(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
         """An answer to any request to this server; raises `ExecutorFailure` where none came."""
         try:
             return self._post(request, timeout_seconds=timeout_seconds)
@@ -209,7 +222,7 @@ class ChatExecutor:
         """Send one request, again where that may help."""
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
         request = Request(self.url, body, self.headers())
-        return persist(
+        return call_with_retries(
             partial(self._call, request, call), deadline=deadline, patience=self._patience
         )
 

@@ -45,7 +45,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What came back, whatever its status; header names are in lower case."""
 
     status: int
@@ -78,7 +78,7 @@ class HttpFault(Exception):  # noqa: N818 - a fault is what a call met, to be ju
 class Post(Protocol):
     """Sends one request; what an executor takes, so that a recorder can stand in between."""
 
-    def __call__(self, request: Request, *, timeout_seconds: float) -> Answer:
+    def __call__(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
         """The answer, or `HttpFault`."""
         ...
 
@@ -93,7 +93,7 @@ class Http:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
-    def send(self, request: Request, *, timeout_seconds: float) -> Answer:
+    def send(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
         """The answer to `request`, whole, decoded, within the size; raises `HttpFault`."""
         deadline = time.monotonic() + timeout_seconds
         if self._stopped.is_set():
@@ -230,7 +230,7 @@ def _prepare() -> None:
     _client("http://127.0.0.1").close()
 
 
-def post(request: Request, *, timeout_seconds: float) -> Answer:
+def post(request: Request, *, timeout_seconds: float) -> HttpResponse:
     """The answer to `request`, over the process's own connections; raises `HttpFault`."""
     return SHARED.send(request, timeout_seconds=timeout_seconds)
 
@@ -240,7 +240,7 @@ def pause(seconds: float) -> None:
     SHARED.pause(seconds)
 
 
-def _exchange(request: Request, line: _Line, *, deadline: float, max_bytes: int) -> Answer:
+def _exchange(request: Request, line: _Line, *, deadline: float, max_bytes: int) -> HttpResponse:
     import httpx
 
     left = max(0.001, deadline - time.monotonic())
@@ -320,7 +320,7 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _read(response: httpx.Response, *, max_bytes: int) -> Answer:
+def _read(response: httpx.Response, *, max_bytes: int) -> HttpResponse:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     decode = _decoder(encoding, max_bytes)
     body = bytearray()
@@ -329,7 +329,7 @@ def _read(response: httpx.Response, *, max_bytes: int) -> Answer:
         if len(body) > max_bytes:
             raise HttpFault(Stage.BODY, f"the answer is larger than {max_bytes} bytes")
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status_code, headers, bytes(body))
+    return HttpResponse(response.status_code, headers, bytes(body))
 
 
 def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
-from minitask.executors.http import Answer, Request
-from minitask.executors.model import ExecutorFailure, FailureKind
-from minitask.executors.tool_calls import joined
-from minitask.executors.wire import (
+from minitask.executors.http import HttpResponse, Request
+from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.executors.response import (
     Ending,
     Wire,
     believable,
@@ -25,6 +24,7 @@ from minitask.executors.wire import (
     served_model,
     text_of,
 )
+from minitask.executors.tool_calls import joined
 from minitask.ledger.usage import Usage
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 
@@ -67,7 +67,7 @@ class OllamaDialect:
             "options": {"num_ctx": size, "num_predict": limit, "temperature": 0},
         }
 
-    def read(self, answer: Answer, call: Call, wire: Wire) -> ChatReply:
+    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
         """The reply in an answer, or the failure that it is."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed)

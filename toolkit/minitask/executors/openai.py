@@ -10,9 +10,8 @@ from collections.abc import Mapping
 
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
-from minitask.executors.http import Answer
-from minitask.executors.tool_calls import ENDED, joined
-from minitask.executors.wire import (
+from minitask.executors.http import HttpResponse
+from minitask.executors.response import (
     Ending,
     Wire,
     believable,
@@ -26,6 +25,7 @@ from minitask.executors.wire import (
     served_model,
     text_of,
 )
+from minitask.executors.tool_calls import ENDED, joined
 from minitask.ledger.usage import Usage
 
 _MOST_OF_A_REQUEST = 20_000_000
@@ -64,7 +64,7 @@ class OpenAiDialect:
             payload[_limit_field(call.host)] = call.max_output_tokens
         return payload
 
-    def read(self, answer: Answer, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
+    def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
         """The reply in an answer, or the failure that it is."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed.get("usage"))

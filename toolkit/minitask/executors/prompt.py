@@ -21,8 +21,8 @@ from minitask.words import fence_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from minitask.edits.model import Locate
-    from minitask.executors.model import Excerpt, Order
+    from minitask.edits.script_model import Locate
+    from minitask.executors.request import Excerpt, ExecutorRequest
     from minitask.spec.model import Command, Fence, FileRef, LineRange, Spec
 
 _ALL_NUMBERED = 80
@@ -57,7 +57,7 @@ def system_prompt(reply_format: ReplyFormat = ReplyFormat.EDITS, *, shared: str 
     return f"{text}\n\n{_sendable(shared).strip()}" if shared.strip() else text
 
 
-def user_prompt(order: Order) -> str:
+def user_prompt(order: ExecutorRequest) -> str:
     """The spec, its lines, and the feedback on an earlier attempt."""
     parts = chain(
         _spec_parts(order),
@@ -68,7 +68,7 @@ def user_prompt(order: Order) -> str:
     return _sendable("\n\n".join(part for part in parts if part))
 
 
-def agent_prompt(order: Order) -> str:
+def agent_prompt(order: ExecutorRequest) -> str:
     """What a program is told that works on the files itself: the spec, and how to end.
 
     The lines are not shown: it reads them where they are.
@@ -91,7 +91,7 @@ def repair_prompt(problem: str) -> str:
     )
 
 
-def _spec_parts(order: Order) -> list[str]:
+def _spec_parts(order: ExecutorRequest) -> list[str]:
     """The spec's substance, and all that the result is judged by: its boilerplate is for people and for the toolkit."""
     spec, locate = order.spec, order.locate
     told = [
@@ -157,7 +157,7 @@ def _command(command: Command) -> str:
     return f"{comment}\n{command.text}" if "\n" in command.text else f"{command.text}  {comment}"
 
 
-def _shown(excerpt: Excerpt, order: Order) -> str:
+def _shown(excerpt: Excerpt, order: ExecutorRequest) -> str:
     """The lines under their place; numbered where the task may move or change them."""
     lines = bodies(split_lines(excerpt.text)) or ("",)
     last = excerpt.first_line + len(lines) - 1
@@ -179,7 +179,7 @@ def _ends(place: str, lines: Sequence[str], first_line: int) -> str:
     return "\n".join((f"{place} (to be moved: its ends)\n{ticks}", *head, "…", *tail, ticks))
 
 
-def is_numbered(excerpt: Excerpt, order: Order) -> bool:
+def is_numbered(excerpt: Excerpt, order: ExecutorRequest) -> bool:
     """Return whether numbers stand before the lines of an excerpt."""
     return order.reply_format is ReplyFormat.EDITS and _is_movable(excerpt, order.spec)
 

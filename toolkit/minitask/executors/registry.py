@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
-from minitask.executors.advice import Advisor
-from minitask.executors.model import Executor
-from minitask.executors.script import ScriptExecutor
+from minitask.executors.completion import CompletionExecutor
+from minitask.executors.edit_script import ScriptExecutor
+from minitask.executors.request import Executor
 from minitask.policy.route import SCRIPT
 from minitask.settings import ExecutorSetting, Settings
 from minitask.values import dataclass
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class ExecutorContext:
     """What executors are made with: the settings, the caller's environment, and what sends their requests."""
 
     settings: Settings
@@ -33,7 +33,7 @@ class Means:
         return self.environ.get(setting.api_key_env) if setting.api_key_env else None
 
 
-Maker = Callable[[ExecutorSetting, Means], Executor]
+Maker = Callable[[ExecutorSetting, ExecutorContext], Executor]
 
 
 def make_executor(
@@ -45,21 +45,21 @@ def make_executor(
     setting = settings.executors.get(name)
     if setting is None:
         raise UsageError(f"no executor is called {name}", hint="see `minitask config show`")
-    return MAKERS.get(setting.type, _agent)(setting, Means(settings, environ, http))
+    return MAKERS.get(setting.type, _agent)(setting, ExecutorContext(settings, environ, http))
 
 
 def make_advisor(
     name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
-) -> Advisor:
+) -> CompletionExecutor:
     """The same, to be asked questions; `UsageError` for one that answers none."""
     found = make_executor(name, settings, environ, http=http)
-    if not isinstance(found, Advisor):
+    if not isinstance(found, CompletionExecutor):
         raise UsageError(f"executor {name} answers no questions", hint="name a model's executor")
     return found
 
 
 def _chat(
-    kind: type[ChatExecutor], base_url: str, setting: ExecutorSetting, means: Means
+    kind: type[ChatExecutor], base_url: str, setting: ExecutorSetting, means: ExecutorContext
 ) -> Executor:
     from minitask.executors.http import post
 
@@ -73,32 +73,32 @@ def _chat(
     )
 
 
-def _openai(setting: ExecutorSetting, means: Means) -> Executor:
+def _openai(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
     from minitask.executors.openai import OpenAiExecutor
 
     return _chat(OpenAiExecutor, "", setting, means)
 
 
-def _anthropic(setting: ExecutorSetting, means: Means) -> Executor:
+def _anthropic(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
     from minitask.executors.anthropic import BASE_URL, AnthropicExecutor
 
     return _chat(AnthropicExecutor, BASE_URL, setting, means)
 
 
-def _ollama(setting: ExecutorSetting, means: Means) -> Executor:
+def _ollama(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
     from minitask.executors.ollama import BASE_URL, OllamaExecutor
 
     return _chat(OllamaExecutor, BASE_URL, setting, means)
 
 
-def _scripted(setting: ExecutorSetting, means: Means) -> Executor:
+def _scripted(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
     from minitask.executors.scripted import ScriptedExecutor
 
     folder = Path(setting.folder)
     return ScriptedExecutor(folder, name=setting.name, repairs=means.settings.repairs)
 
 
-def _agent(setting: ExecutorSetting, means: Means) -> Executor:
+def _agent(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
     from minitask.executors.agent import AgentExecutor
     from minitask.executors.agents.programs import make_program
 

@@ -16,7 +16,7 @@ from minitask.spec.model import LineRange
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minitask.edits.model import Locate
+    from minitask.edits.script_model import Locate
     from minitask.spec.model import FileRef
 
 _RANGE = r"(?P<start>\d{1,6})(?:(?P<dash>\s?(?:[-–—]|\bto\b)\s?L?)(?P<end>\d{1,6}))?"

@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from minitask.executors.http import pause
-from minitask.executors.model import Clock, ExecutorFailure
+from minitask.executors.request import Clock, ExecutorFailure
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
@@ -40,7 +40,7 @@ def _dice() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often and how long to try; the clock, the sleep and the dice are the caller's.
 
     `clock` only ever rises, `now` is Unix time (for dates in headers), `jitter` is in [0, 1).
@@ -65,8 +65,8 @@ class Patience:
         return wait if wait < left else None
 
 
-def persist(
-    call: Callable[[float], ChatReply], *, deadline: float, patience: Patience
+def call_with_retries(
+    call: Callable[[float], ChatReply], *, deadline: float, patience: RetryPolicy
 ) -> ChatReply:
     """The reply of the first call that succeeds; `call` is given the seconds that are left.
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minitask.executors.advice import Advice, Check, Question
-from minitask.executors.chat import ChatReply, Messages, confer, converse, opening
-from minitask.executors.model import Description, ExecutorFailure, FailureKind, Order, Work
-from minitask.executors.wire import NO_TOKENS
+from minitask.executors.chat import ChatReply, Messages, opening, request_change, request_completion
+from minitask.executors.completion import Check, Completion, CompletionRequest
+from minitask.executors.request import (
+    Description,
+    ExecutorFailure,
+    ExecutorRequest,
+    ExecutorResult,
+    FailureKind,
+)
+from minitask.executors.response import NO_TOKENS
 from minitask.spec.names import task_names
 
 
@@ -24,16 +30,16 @@ class ScriptedExecutor:
         self._folder = folder
         self._repairs = repairs
 
-    def work(self, order: Order) -> Work:
+    def work(self, order: ExecutorRequest) -> ExecutorResult:
         """The change that the canned replies make; raises `ExecutorFailure`."""
 
         def ask(messages: Messages, _limit: int | None) -> ChatReply:
             name = task_names([order.spec])[0]
             return ChatReply(self._reply(name, "default", messages), NO_TOKENS, self.name)
 
-        return converse(order, ask, repairs=self._repairs)
+        return request_change(order, ask, repairs=self._repairs)
 
-    def advise(self, question: Question, check: Check) -> Advice:
+    def advise(self, question: CompletionRequest, check: Check) -> Completion:
         """The canned answer to a question; raises `ExecutorFailure`."""
 
         def ask(messages: Messages, _limit: int | None) -> ChatReply:
@@ -41,9 +47,9 @@ class ScriptedExecutor:
             return ChatReply(self._reply(question.name, fallback, messages), NO_TOKENS, self.name)
 
         repairs = question.repairs_or(self._repairs)
-        return confer(question, ask, repairs=repairs, check=check)
+        return request_completion(question, ask, repairs=repairs, check=check)
 
-    def describe(self, order: Order) -> Description:
+    def describe(self, order: ExecutorRequest) -> Description:
         """What a model would have been told."""
         prompt = "\n\n".join(message.text for message in opening(order))
         return Description(executor=self.name, model=order.model, prompt=prompt)

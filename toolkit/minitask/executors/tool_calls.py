@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.blocks import render_block
 from minitask.edits.fences import path_info, render_fence
-from minitask.edits.model import SearchReplace
-from minitask.executors.wire import mapping
+from minitask.edits.script_model import SearchReplace
+from minitask.executors.response import mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,11 +8,11 @@ from enum import Enum
 from posixpath import dirname
 from typing import Protocol
 
-from minitask.repo.objects import FILE_MODES, TREE, Entry, Objects
+from minitask.git.objects import FILE_MODES, TREE, Entry, Objects
 from minitask.values import dataclass
 
 
-class Kind(Enum):
+class EntryKind(Enum):
     """What stands at a path; `UNKNOWN` is a link, a submodule, or whatever lies beyond one."""
 
     FILE = "file"
@@ -23,7 +23,7 @@ class Kind(Enum):
 class Candidate(Protocol):
     """The base with all of a change applied, what it deletes being gone. Safe to share between threads."""
 
-    def names(self, folder: str) -> Mapping[str, Kind]:
+    def names(self, folder: str) -> Mapping[str, EntryKind]:
         """What a folder holds; "" is the root, and a folder that is not there holds nothing."""
         ...
 
@@ -33,15 +33,15 @@ class Candidate(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class CommitTree:
+class CommitFiles:
     """The candidate that was written as a commit; what was read of it is kept."""
 
     objects: Objects
     commit: str
-    _names: dict[str, Mapping[str, Kind]] = field(default_factory=dict, compare=False)
+    _names: dict[str, Mapping[str, EntryKind]] = field(default_factory=dict, compare=False)
     _texts: dict[str, str | None] = field(default_factory=dict, compare=False)
 
-    def names(self, folder: str) -> Mapping[str, Kind]:
+    def names(self, folder: str) -> Mapping[str, EntryKind]:
         """What a folder of the commit holds."""
         if folder not in self._names:
             root = Entry(TREE, self.objects.tree_of(self.commit))
@@ -57,15 +57,15 @@ class CommitTree:
         return self._texts[path]
 
 
-def find_kind(candidate: Candidate, path: str) -> Kind | None:
+def find_kind(candidate: Candidate, path: str) -> EntryKind | None:
     """What stands at a path, "" being the root; None where nothing does."""
     folder = ""
-    kind = Kind.FOLDER
+    kind = EntryKind.FOLDER
     for part in path.split("/") if path else ():
-        if kind is not Kind.FOLDER:
+        if kind is not EntryKind.FOLDER:
             return None
         found = candidate.names(folder).get(part)
-        if found is None or found is Kind.UNKNOWN:
+        if found is None or found is EntryKind.UNKNOWN:
             return found
         kind = found
         folder = join(folder, part)
@@ -74,7 +74,7 @@ def find_kind(candidate: Candidate, path: str) -> Kind | None:
 
 def holds(candidate: Candidate, path: str) -> bool:
     """Whether there is a plain file at a path."""
-    return find_kind(candidate, path) is Kind.FILE
+    return find_kind(candidate, path) is EntryKind.FILE
 
 
 def join(folder: str, name: str) -> str:
@@ -89,7 +89,7 @@ def above(path: str) -> Iterator[str]:
         yield path
 
 
-def _kind(entry: Entry) -> Kind:
+def _kind(entry: Entry) -> EntryKind:
     if entry.mode == TREE:
-        return Kind.FOLDER
-    return Kind.FILE if entry.mode in FILE_MODES else Kind.UNKNOWN
+        return EntryKind.FOLDER
+    return EntryKind.FILE if entry.mode in FILE_MODES else EntryKind.UNKNOWN

@@ -23,7 +23,7 @@ ESTIMATED_LINES = "Estimated Lines"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TaskKind:
     """What a task was found to be; `lines` None: nobody can say."""
 
     complexity: str
@@ -47,7 +47,7 @@ def classify_prompt(spec: Spec) -> str:
     return f"# {spec.title}\n\n{files}\n\n{spec.context.strip()}\n\n{spec.task.strip()[:6_000]}"
 
 
-def parse_kind(text: str, *, tags: Iterable[str]) -> Kind:
+def parse_kind(text: str, *, tags: Iterable[str]) -> TaskKind:
     """The kind in an answer; `EditError` where it names no complexity. Tags that no rule knows are dropped."""
     lines = (_FIELD.match(line) for line in text.split("\n")[:LONGEST])
     found = {match[1].lower(): match[2].strip(" *_`.") for match in lines if match}
@@ -58,10 +58,10 @@ def parse_kind(text: str, *, tags: Iterable[str]) -> Kind:
     named = {word.upper() for word in re.findall(r"[\w-]+", found.get("tags", ""))}
     number = re.search(r"\d[\d,]{0,8}", found.get("lines", ""))
     count = int(number[0].replace(",", "")) if number else None
-    return Kind(level, tuple(sorted(named & known)), count)
+    return TaskKind(level, tuple(sorted(named & known)), count)
 
 
-def classified(spec: Spec, kind: Kind) -> Spec:
+def classified(spec: Spec, kind: TaskKind) -> Spec:
     """The spec with what it does not say itself, for routing alone."""
     options = spec.options
     said = replace(

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.executors.agent_files import may_be_empty
 from minitask.gates.candidate import Candidate, holds
-from minitask.gates.ruling import Ruling
+from minitask.gates.result import GateResult
 from minitask.spec.model import FileAction, FileRef, Spec
 
 
 def check_complete(
     spec: Spec, changes: Sequence[Change], *, candidate: Candidate, scripted: bool = False
-) -> Ruling:
+) -> GateResult:
     """Judge what the candidate holds by what the spec lists; a `scripted` change may create empty files."""
     for ref in spec.writes():
         reason = _reason(ref, candidate)
         if not reason and not scripted and _is_left_empty(ref, spec, changes):
             reason = f"{ref.path}, a file to create, is empty"
         if reason:
-            return Ruling("scope", passed=False, reason=reason)
-    return Ruling("scope", passed=True)
+            return GateResult("scope", passed=False, reason=reason)
+    return GateResult("scope", passed=True)
 
 
 def _reason(ref: FileRef, candidate: Candidate) -> str:

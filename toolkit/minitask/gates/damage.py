@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator
 from posixpath import splitext
 
-from minitask.gates.fault import Fault, Proposal
+from minitask.gates.lint_error import FileChange, LintError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -80,23 +80,25 @@ _BINARY = frozenset(
 _REMEDY = "reply with the file's own text"
 
 
-def find_damage(proposal: Proposal, spec: Spec) -> Iterator[Fault]:
+def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield what no editor would have left in a file, and its base does not have."""
     yield from _markers(proposal, spec)
     base = _bytes(proposal.base or "")
     content = _bytes(proposal.content)
     if base.startswith(_UTF16):
         if _strays(content) > _strays(base):
-            yield Fault(proposal.path, 1, "its UTF-16 characters are cut in the middle", _REMEDY)
+            yield LintError(
+                proposal.path, 1, "its UTF-16 characters are cut in the middle", _REMEDY
+            )
     elif b"\0" in content and not content.startswith(_UTF16) and b"\0" not in base:
         if splitext(proposal.path)[1].lower() not in _BINARY:
             line = content[: content.index(b"\0")].count(b"\n") + 1
-            yield Fault(proposal.path, line, "it holds a NUL byte", _REMEDY)
+            yield LintError(proposal.path, line, "it holds a NUL byte", _REMEDY)
     elif content.startswith(_UTF16) and _strays(content):
-        yield Fault(proposal.path, 1, "its UTF-16 characters are cut in the middle", _REMEDY)
+        yield LintError(proposal.path, 1, "its UTF-16 characters are cut in the middle", _REMEDY)
 
 
-def _markers(proposal: Proposal, spec: Spec) -> Iterator[Fault]:
+def _markers(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     found = list(_MARKER.finditer(proposal.content))
     if not found:
         return
@@ -105,7 +107,9 @@ def _markers(proposal: Proposal, spec: Spec) -> Iterator[Fault]:
     for match in found:
         if match[0] not in had and match[1] not in wanted:
             line = proposal.content.count("\n", 0, match.start()) + 1
-            yield Fault(proposal.path, line, "it holds a conflict marker", "resolve the conflict")
+            yield LintError(
+                proposal.path, line, "it holds a conflict marker", "resolve the conflict"
+            )
             return
 
 

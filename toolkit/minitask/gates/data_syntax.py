@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minitask.gates.fault import Flaw, printable
+from minitask.gates.lint_error import SyntaxFlaw, printable
 from minitask.patterns import lazy_pattern
 
 _BOM = "\ufeff"
@@ -10,7 +10,7 @@ _BOM = "\ufeff"
 _TOML_PLACE = lazy_pattern(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 
-def find_json_flaw(text: str) -> Flaw | None:
+def find_json_flaw(text: str) -> SyntaxFlaw | None:
     """The first place that is not JSON; a file of JSON lines is taken too."""
     from json import JSONDecodeError
 
@@ -19,13 +19,13 @@ def find_json_flaw(text: str) -> Flaw | None:
     except JSONDecodeError as error:
         if error.msg == "Extra data" and _is_json_lines(text):
             return None
-        return Flaw(error.lineno, printable(error.msg))
+        return SyntaxFlaw(error.lineno, printable(error.msg))
     except RecursionError:
         return None
     return None
 
 
-def find_toml_flaw(text: str) -> Flaw | None:
+def find_toml_flaw(text: str) -> SyntaxFlaw | None:
     """The first place that is not TOML 1.0."""
     import tomllib
 
@@ -38,7 +38,7 @@ def find_toml_flaw(text: str) -> Flaw | None:
     return None
 
 
-def find_yaml_flaw(text: str) -> Flaw | None:
+def find_yaml_flaw(text: str) -> SyntaxFlaw | None:
     """The first place that is not YAML; only its form is read, so tags may be anything."""
     import yaml
 
@@ -51,9 +51,9 @@ def find_yaml_flaw(text: str) -> Flaw | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         said = error.problem or error.context or "it cannot be read"
-        return Flaw(mark.line + 1 if mark else 1, printable(said))
+        return SyntaxFlaw(mark.line + 1 if mark else 1, printable(said))
     except yaml.YAMLError:
-        return Flaw(1, "it holds characters that YAML does not allow")
+        return SyntaxFlaw(1, "it holds characters that YAML does not allow")
     except (RecursionError, MemoryError, ValueError):
         return None
     return None
@@ -75,11 +75,11 @@ def _is_json_lines(text: str) -> bool:
     return True
 
 
-def _toml_flaw(said: str, text: str) -> Flaw:
+def _toml_flaw(said: str, text: str) -> SyntaxFlaw:
     found = _TOML_PLACE.search(said)
     last = text.rstrip("\n").count("\n") + 1
     line = int(found[1]) if found and found[1] else last
-    return Flaw(line, printable(_TOML_PLACE.sub("", said)))
+    return SyntaxFlaw(line, printable(_TOML_PLACE.sub("", said)))
 
 
 def _is_encodable(text: str) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from minitask.gates.fault import Flaw, quoted
+from minitask.gates.lint_error import SyntaxFlaw, quoted
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
@@ -87,7 +87,7 @@ _OPENING = {"(": ")", "[": "]", "{": "}", "${": "}"}
 _CLOSING = frozenset(_OPENING.values())
 
 
-def find_grammar_flaw(text: str, grammar: Grammar) -> Flaw | None:
+def find_grammar_flaw(text: str, grammar: Grammar) -> SyntaxFlaw | None:
     """The first place where the text is not of the language; None where it is, or where there is no telling."""
     root = parsed(text, grammar)
     if root is None or not root.has_error or (grammar.foreign and grammar.foreign.search(text)):
@@ -99,7 +99,7 @@ def find_grammar_flaw(text: str, grammar: Grammar) -> Flaw | None:
     if _ends_a_fragment(first, text):
         return None
     said = bracket.message if bracket else _said(first)
-    return Flaw(first.start_point.row + 1, said)
+    return SyntaxFlaw(first.start_point.row + 1, said)
 
 
 def parsed(text: str, grammar: Grammar) -> Node | None:
@@ -167,7 +167,7 @@ def _said(node: Node) -> str:
     return f"cannot read {quoted(text.strip().split(chr(10))[0])}"
 
 
-def _odd_bracket(root: Node) -> Flaw | None:
+def _odd_bracket(root: Node) -> SyntaxFlaw | None:
     """The first bracket that closes nothing, or else the last that nothing closes."""
     opened: list[tuple[str, int]] = []
     for node in _leaves(root):
@@ -176,12 +176,14 @@ def _odd_bracket(root: Node) -> Flaw | None:
             opened.append((kind, line))
         elif kind in _CLOSING:
             if not opened or _OPENING[opened[-1][0]] != kind:
-                return Flaw(line, f'the "{kind}" in line {line} does not close what was opened')
+                return SyntaxFlaw(
+                    line, f'the "{kind}" in line {line} does not close what was opened'
+                )
             opened.pop()
     if not opened:
         return None
     kind, line = opened[-1]
-    return Flaw(line, f'the "{kind}" in line {line} is never closed')
+    return SyntaxFlaw(line, f'the "{kind}" in line {line} is never closed')
 
 
 def _leaves(root: Node) -> Iterator[Node]:

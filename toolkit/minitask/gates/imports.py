@@ -11,19 +11,19 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from posixpath import splitext
 
-from minitask.edits.model import Change, Reader
+from minitask.edits.script_model import Change, Reader
 from minitask.gates.candidate import Candidate
-from minitask.gates.doubts import is_sample
-from minitask.gates.fault import Fault, Proposal, printable
+from minitask.gates.exemptions import is_sample
 from minitask.gates.grammars import GRAMMARS
 from minitask.gates.javascript_imports import find_missing_javascript, javascript_wants
-from minitask.gates.missing import Missing, Wanted
+from minitask.gates.lint_error import FileChange, LintError, printable
 from minitask.gates.python_imports import find_missing_python, python_wants
+from minitask.gates.unresolved import RequestedModule, UnresolvedImport
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
-Find = Callable[[str, str, Candidate], Iterator[Missing]]
-Want = Callable[[str, str], Wanted]
+Find = Callable[[str, str, Candidate], Iterator[UnresolvedImport]]
+Want = Callable[[str, str], RequestedModule]
 
 _REMEDY = "import what is there, or create it in this change"
 # Comments that say that a tool does not find an import either.
@@ -33,13 +33,13 @@ _KNOWN = lazy_pattern(
 
 
 def find_unresolved_imports(
-    proposal: Proposal,
+    proposal: FileChange,
     *,
     changes: Sequence[Change],
     read: Reader,
     spec: Spec,
     candidate: Candidate,
-) -> Iterator[Fault]:
+) -> Iterator[LintError]:
     """The imports of a proposal that are new and certainly find nothing in the candidate.
 
     `changes` are all that the candidate is made of, `read` gives the base's files.
@@ -48,7 +48,7 @@ def find_unresolved_imports(
     if language is None or is_sample(proposal.path):
         return
     find, want = language
-    excused: list[Wanted] = []
+    excused: list[RequestedModule] = []
     lines = proposal.content.split("\n")
     for missing in find(proposal.path, proposal.content, candidate):
         if _is_known(lines, missing.line) or _is_named(missing, spec):
@@ -60,7 +60,7 @@ def find_unresolved_imports(
         if before.has(missing) or (around.has(missing) and not _is_touched(missing, changes)):
             continue
         message = printable(f'"{missing.written}" finds nothing: {missing.message}')
-        yield Fault(proposal.path, missing.line, message, _REMEDY)
+        yield LintError(proposal.path, missing.line, message, _REMEDY)
 
 
 def _language(path: str) -> tuple[Find, Want] | None:
@@ -78,14 +78,18 @@ def _is_known(lines: Sequence[str], line: int) -> bool:
     return any(_KNOWN.search(text) for text in lines[max(line - 2, 0) : line])
 
 
-def _before(proposal: Proposal, changes: Sequence[Change], *, read: Reader, want: Want) -> Wanted:
+def _before(
+    proposal: FileChange, changes: Sequence[Change], *, read: Reader, want: Want
+) -> RequestedModule:
     """What the file itself imported in the base, from where it was then."""
     moved = {change.path: change.mode_from for change in changes}
     path = moved.get(proposal.path) if read(proposal.path) is None else None
     return want(path or proposal.path, proposal.base or "")
 
 
-def _around(proposal: Proposal, changes: Sequence[Change], *, read: Reader, spec: Spec) -> Wanted:
+def _around(
+    proposal: FileChange, changes: Sequence[Change], *, read: Reader, spec: Spec
+) -> RequestedModule:
     """What the other files of the change and of the spec import in the base."""
     paths = {*(change.path for change in changes), *(ref.path for ref in spec.files)}
     found = []
@@ -94,13 +98,13 @@ def _around(proposal: Proposal, changes: Sequence[Change], *, read: Reader, spec
         text = read(path) if language is not None else None
         if language is not None and text is not None:
             found.append(language[1](path, text))
-    return Wanted(
+    return RequestedModule(
         frozenset().union(*(wanted.modules for wanted in found)),
         frozenset().union(*(wanted.names for wanted in found)),
     )
 
 
-def _is_touched(missing: Missing, changes: Sequence[Change]) -> bool:
+def _is_touched(missing: UnresolvedImport, changes: Sequence[Change]) -> bool:
     """Whether the change itself edits, creates or deletes what the import looks for."""
     starts = (missing.target + ".", missing.target + "/")
     return any(
@@ -108,7 +112,7 @@ def _is_touched(missing: Missing, changes: Sequence[Change]) -> bool:
     )
 
 
-def _is_named(missing: Missing, spec: Spec) -> bool:
+def _is_named(missing: UnresolvedImport, spec: Spec) -> bool:
     """Whether the spec has the import, or names the file that is missing as another task's."""
     text = _text(spec)
     if missing.name:

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname, normpath, splitext
 from typing import TYPE_CHECKING
 
-from minitask.gates.candidate import Candidate, Kind, find_kind, join
-from minitask.gates.doubts import may_be_made
+from minitask.gates.candidate import Candidate, EntryKind, find_kind, join
+from minitask.gates.exemptions import may_be_made
 from minitask.gates.grammars import GRAMMARS, parsed
-from minitask.gates.missing import Missing, Wanted, did_you_mean
 from minitask.gates.syntax import LARGEST
+from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you_mean
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
@@ -40,7 +40,9 @@ class Specifier:
     guarded: bool
 
 
-def find_missing_javascript(path: str, text: str, candidate: Candidate) -> Iterator[Missing]:
+def find_missing_javascript(
+    path: str, text: str, candidate: Candidate
+) -> Iterator[UnresolvedImport]:
     """The relative imports of a file that certainly find nothing."""
     for found in _specifiers(path, text):
         target = _target(path, found.text)
@@ -55,13 +57,13 @@ def find_missing_javascript(path: str, text: str, candidate: Candidate) -> Itera
             continue
         near = _near(path, target, candidate)
         message = f"there is no {target}" + (f'; did you mean "{near}"?' if near else "")
-        yield Missing(found.line, f"import '{found.text}'", message, _stem(target))
+        yield UnresolvedImport(found.line, f"import '{found.text}'", message, _stem(target))
 
 
-def javascript_wants(path: str, text: str) -> Wanted:
+def javascript_wants(path: str, text: str) -> RequestedModule:
     """All that a file imports by a relative path."""
     targets = (_target(path, found.text) for found in _specifiers(path, text))
-    return Wanted(frozenset(_stem(target) for target in targets if target is not None))
+    return RequestedModule(frozenset(_stem(target) for target in targets if target is not None))
 
 
 def _specifiers(path: str, text: str) -> Iterator[Specifier]:
@@ -135,7 +137,7 @@ def _stem(target: str) -> str:
 def _resolves(target: str, candidate: Candidate) -> bool:
     """Whether a bundler could find something at the path, or there is no telling."""
     kind = find_kind(candidate, target)
-    if kind is Kind.FOLDER:
+    if kind is EntryKind.FOLDER:
         names = candidate.names(target)
         return (
             not names
@@ -147,7 +149,7 @@ def _resolves(target: str, candidate: Candidate) -> bool:
 
 def _has_file(target: str, candidate: Candidate) -> bool:
     folder = dirname(target)
-    if find_kind(candidate, folder) is Kind.UNKNOWN:
+    if find_kind(candidate, folder) is EntryKind.UNKNOWN:
         return True
     stem, ending = splitext(basename(target))
     starts = [basename(target) + "."]
@@ -172,12 +174,12 @@ def _near(path: str, target: str, candidate: Candidate) -> str:
     return _written(here, join(folder, near) + ending) if near else ""
 
 
-def _modules(names: Mapping[str, Kind]) -> set[str]:
+def _modules(names: Mapping[str, EntryKind]) -> set[str]:
     """What may be imported from a folder, as it is written."""
-    scripts = {name: splitext(name) for name, kind in names.items() if kind is Kind.FILE}
+    scripts = {name: splitext(name) for name, kind in names.items() if kind is EntryKind.FILE}
     files = {stem if ending in _SCRIPTS else name for name, (stem, ending) in scripts.items()}
     kept = {name for name in files if not _BESIDE.match(name.rsplit(".", 1)[-1])}
-    return kept | {name for name, kind in names.items() if kind is Kind.FOLDER}
+    return kept | {name for name, kind in names.items() if kind is EntryKind.FOLDER}
 
 
 def _written(folder: str, target: str) -> str:

@@ -10,17 +10,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from minitask.edits.model import Change, Reader
-from minitask.gates.fault import Fault, Proposal
-from minitask.gates.hints import JUDGED, may_be_damaged, may_be_unfinished, may_elide, may_import
-from minitask.gates.ruling import Ruling
+from minitask.edits.script_model import Change, Reader
+from minitask.gates.lint_error import FileChange, LintError
+from minitask.gates.prefilter import (
+    JUDGED,
+    may_be_damaged,
+    may_be_unfinished,
+    may_elide,
+    may_import,
+)
+from minitask.gates.result import GateResult
 from minitask.spec.model import Spec
 
 if TYPE_CHECKING:
     from minitask.gates.candidate import Candidate
 
 Known = Callable[[], frozenset[str]]
-Unresolved = Callable[[Proposal], Iterable[Fault]]
+Unresolved = Callable[[FileChange], Iterable[LintError]]
 GATE = "lint"
 _SHOWN = 5
 """Faults that a reason names; the rest are counted."""
@@ -33,7 +39,7 @@ def check_lint(
     spec: Spec,
     candidate: Candidate | None = None,
     scripted: bool = False,
-) -> Ruling:
+) -> GateResult:
     """Judge a proposed change by the text of its files; `read` gives the base's, or None.
 
     Imports are judged where the `candidate` is there to look for them. A `scripted` change, the spec's own edit script,
@@ -50,22 +56,22 @@ def check_lint(
     if not scripted:
         faults += _only_from_others(proposals, faults, spec=spec, known=known)
     if not faults:
-        return Ruling(GATE, passed=True)
-    return Ruling(GATE, passed=False, reason=_reason(faults))
+        return GateResult(GATE, passed=True)
+    return GateResult(GATE, passed=False, reason=_reason(faults))
 
 
-def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[Proposal]:
+def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[FileChange]:
     for change in changes:
         if change.content is not None:
             base = read(change.path)
             if base is None and change.mode_from is not None:
                 base = read(change.mode_from)
-            yield Proposal(change.path, change.content, base)
+            yield FileChange(change.path, change.content, base)
 
 
 def _faults(
-    proposal: Proposal, spec: Spec, *, known: Known, unresolved: Unresolved
-) -> Iterator[Fault]:
+    proposal: FileChange, spec: Spec, *, known: Known, unresolved: Unresolved
+) -> Iterator[LintError]:
     """What is wrong with a file, one fault a line at most: a placeholder says more than the syntax error it causes."""
     if proposal.content == proposal.base:
         yield from unresolved(proposal)
@@ -84,8 +90,8 @@ def _faults(
 
 
 def _only_from_others(
-    proposals: Sequence[Proposal], faults: Sequence[Fault], *, spec: Spec, known: Known
-) -> Iterator[Fault]:
+    proposals: Sequence[FileChange], faults: Sequence[LintError], *, spec: Spec, known: Known
+) -> Iterator[LintError]:
     """What only a model or an agent is told: text that it lost, and work that it left to others."""
     told = {(fault.path, fault.line) for fault in faults}
     for proposal in proposals:
@@ -97,7 +103,7 @@ def _only_from_others(
             yield shrunk
 
 
-def _unfinished(proposal: Proposal, spec: Spec, known: Known) -> Iterable[Fault]:
+def _unfinished(proposal: FileChange, spec: Spec, known: Known) -> Iterable[LintError]:
     if proposal.content == proposal.base or not may_be_unfinished(proposal.content):
         return ()
     from minitask.gates.unfinished import find_unfinished
@@ -105,7 +111,7 @@ def _unfinished(proposal: Proposal, spec: Spec, known: Known) -> Iterable[Fault]
     return find_unfinished(proposal, spec=spec, known=known)
 
 
-def _damage(proposal: Proposal, spec: Spec) -> Iterable[Fault]:
+def _damage(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
     if proposal.content == proposal.base:
         return ()
     if not may_be_damaged(proposal.content) and "\0" not in (proposal.base or ""):
@@ -115,7 +121,7 @@ def _damage(proposal: Proposal, spec: Spec) -> Iterable[Fault]:
     return find_damage(proposal, spec)
 
 
-def _placeholders(proposal: Proposal, known: Known) -> list[Fault]:
+def _placeholders(proposal: FileChange, known: Known) -> list[LintError]:
     if not may_elide(proposal.content):
         return []
     from minitask.gates.placeholders import find_placeholders
@@ -123,7 +129,7 @@ def _placeholders(proposal: Proposal, known: Known) -> list[Fault]:
     return list(find_placeholders(proposal, known=known))
 
 
-def _syntax_fault(proposal: Proposal) -> Fault | None:
+def _syntax_fault(proposal: FileChange) -> LintError | None:
     if PurePosixPath(proposal.path).suffix.lower() not in JUDGED:
         return None
     from minitask.gates.syntax import find_syntax_fault
@@ -134,7 +140,7 @@ def _syntax_fault(proposal: Proposal) -> Fault | None:
 def _unresolved_imports(
     changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: Candidate | None
 ) -> Unresolved:
-    def unresolved(proposal: Proposal) -> Iterable[Fault]:
+    def unresolved(proposal: FileChange) -> Iterable[LintError]:
         if candidate is None or not may_import(proposal.path, proposal.content):
             return ()
         from minitask.gates.imports import find_unresolved_imports
@@ -146,7 +152,9 @@ def _unresolved_imports(
     return unresolved
 
 
-def _shrinkage(proposal: Proposal, proposals: Sequence[Proposal], spec: Spec) -> Fault | None:
+def _shrinkage(
+    proposal: FileChange, proposals: Sequence[FileChange], spec: Spec
+) -> LintError | None:
     if not proposal.base or proposal.content == proposal.base:
         return None
     from minitask.gates.shrinkage import find_shrinkage
@@ -171,7 +179,7 @@ def _known_lines(changes: Sequence[Change], read: Reader, spec: Spec) -> Known:
     return known
 
 
-def _reason(faults: Sequence[Fault]) -> str:
+def _reason(faults: Sequence[LintError]) -> str:
     shown = [str(fault) for fault in faults[:_SHOWN]]
     more = len(faults) - len(shown)
     return "\n".join([*shown, f"and {more} more"] if more else shown)

@@ -133,7 +133,7 @@ def _mutant(path: str, text: str, splice: Splice) -> Mutant | None:
 
 
 def _still_parses(path: str, text: str, before: str) -> bool:
-    from minitask.gates.fault import Proposal
+    from minitask.gates.lint_error import FileChange
     from minitask.gates.syntax import find_syntax_fault
 
     suffix = PurePosixPath(path).suffix.lower()
@@ -141,4 +141,4 @@ def _still_parses(path: str, text: str, before: str) -> bool:
         from minitask.gates.grammar_mutants import parses
 
         return parses(text, suffix) or not parses(before, suffix)
-    return find_syntax_fault(Proposal(path, text, None)) is None
+    return find_syntax_fault(FileChange(path, text, None)) is None

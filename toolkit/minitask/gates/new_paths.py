@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.gates.candidate import Candidate, find_kind, join
-from minitask.gates.fault import printable
+from minitask.gates.lint_error import printable
 from minitask.spec.paths import fold
 
 _JOINERS = "\u200c\u200d"

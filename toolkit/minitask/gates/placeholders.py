@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from minitask.gates.elisions import is_elision, is_note
-from minitask.gates.fault import Fault, Proposal, quoted
 from minitask.gates.grammars import GRAMMARS, parsed
+from minitask.gates.lint_error import FileChange, LintError, quoted
 from minitask.gates.syntax import LARGEST
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _LITERAL = ("string", "template", "text_block")
 _REMEDY = "write out the code that it stands for, or reply with edits of the lines that change"
 
 
-def find_placeholders(proposal: Proposal, *, known: Known) -> Iterator[Fault]:
+def find_placeholders(proposal: FileChange, *, known: Known) -> Iterator[LintError]:
     """The lines that stand for code, that the base does not have, and that are no part of a string."""
     lines = proposal.content.split("\n")
     found = [(number, line) for number, line in _candidates(proposal.path, lines)]
@@ -39,7 +39,7 @@ def find_placeholders(proposal: Proposal, *, known: Known) -> Iterator[Fault]:
         if line.strip() in had or _is_in_string(proposal, number, line):
             continue
         message = f"{quoted(line)} stands for code that is left out"
-        yield Fault(proposal.path, number, message, _REMEDY)
+        yield LintError(proposal.path, number, message, _REMEDY)
 
 
 def _candidates(path: str, lines: list[str]) -> Iterator[tuple[int, str]]:
@@ -59,7 +59,7 @@ def _ends(lines: list[str]) -> tuple[int, ...]:
     return tuple(dict.fromkeys((full[0], full[-1]))) if full else ()
 
 
-def _is_in_string(proposal: Proposal, number: int, line: str) -> bool:
+def _is_in_string(proposal: FileChange, number: int, line: str) -> bool:
     suffix = PurePosixPath(proposal.path).suffix.lower()
     if len(proposal.content) > LARGEST:
         return False

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from posixpath import dirname
 
-from minitask.gates.candidate import Candidate, Kind, above, find_kind, holds, join
-from minitask.gates.doubts import may_be_made
-from minitask.gates.missing import Missing, Wanted, did_you_mean
+from minitask.gates.candidate import Candidate, EntryKind, above, find_kind, holds, join
+from minitask.gates.exemptions import may_be_made
 from minitask.gates.python_bindings import (
     MODULE_TRICKS,
     Imported,
@@ -23,6 +22,7 @@ from minitask.gates.python_bindings import (
     imports,
     parsed_python,
 )
+from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you_mean
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 
@@ -66,7 +66,7 @@ class Search:
     part: str = ""
 
 
-def find_missing_python(path: str, text: str, candidate: Candidate) -> Iterator[Missing]:
+def find_missing_python(path: str, text: str, candidate: Candidate) -> Iterator[UnresolvedImport]:
     """The imports of a file that certainly find nothing."""
     tree = parsed_python(text)
     if tree is None or "sys.modules" in text:
@@ -82,7 +82,7 @@ def find_missing_python(path: str, text: str, candidate: Candidate) -> Iterator[
             yield missing
 
 
-def python_wants(path: str, text: str) -> Wanted:
+def python_wants(path: str, text: str) -> RequestedModule:
     """All that a file imports, guarded or not."""
     modules: set[str] = set()
     names: set[tuple[str, str]] = set()
@@ -94,7 +94,7 @@ def python_wants(path: str, text: str) -> Wanted:
             if found.name is not None:
                 modules.add(join(module, found.name))
                 names.add((module, found.name))
-    return Wanted(frozenset(modules), frozenset(names))
+    return RequestedModule(frozenset(modules), frozenset(names))
 
 
 def _folders(path: str, found: Imported) -> Sequence[str]:
@@ -105,7 +105,7 @@ def _folders(path: str, found: Imported) -> Sequence[str]:
     return tuple(join(folder, root) for folder in folders for root in _ROOTS)
 
 
-def _relative(path: str, found: Imported, candidate: Candidate) -> Missing | None:
+def _relative(path: str, found: Imported, candidate: Candidate) -> UnresolvedImport | None:
     for folder in _folders(path, found):
         search = _search(folder, found.module, candidate)
         if search.find is Find.MISSING:
@@ -115,7 +115,7 @@ def _relative(path: str, found: Imported, candidate: Candidate) -> Missing | Non
     return None
 
 
-def _absolute(path: str, found: Imported, candidate: Candidate) -> Missing | None:
+def _absolute(path: str, found: Imported, candidate: Candidate) -> UnresolvedImport | None:
     """What is missing, where no folder that the import may start from has it and each that could is clear."""
     top = found.module.split(".")[0]
     if top in sys.stdlib_module_names:
@@ -142,14 +142,14 @@ def _search(folder: str, module: str, candidate: Candidate) -> Search:
     at = folder
     kind = find_kind(candidate, at)
     for part in module.split(".") if module else ():
-        if kind is Kind.FILE:
+        if kind is EntryKind.FILE:
             find = Find.UNKNOWN if _has_tricks(at + ".py", candidate) else Find.MISSING
             return Search(find, folder, at, part)
         names = candidate.names(at)
         forms = _forms(names, part)
         if (
             not names
-            or names.get(part) is Kind.UNKNOWN
+            or names.get(part) is EntryKind.UNKNOWN
             or (forms and forms.isdisjoint({part, f"{part}.py"}))
         ):
             return Search(Find.UNKNOWN, folder, at)
@@ -157,18 +157,18 @@ def _search(folder: str, module: str, candidate: Candidate) -> Search:
             find = Find.UNKNOWN if _has_tricks(join(at, "__init__.py"), candidate) else Find.MISSING
             return Search(find, folder, at, part)
         at = join(at, part)
-        kind = Kind.FOLDER if part in forms else Kind.FILE
-    return Search(Find.UNKNOWN if kind in {None, Kind.UNKNOWN} else Find.FOUND, folder, at)
+        kind = EntryKind.FOLDER if part in forms else EntryKind.FILE
+    return Search(Find.UNKNOWN if kind in {None, EntryKind.UNKNOWN} else Find.FOUND, folder, at)
 
 
-def _forms(names: Mapping[str, Kind], part: str) -> frozenset[str]:
+def _forms(names: Mapping[str, EntryKind], part: str) -> frozenset[str]:
     """The names in a folder that can be the module: its folder, its source, its compiled form, what it is made of."""
-    if part in names and names[part] is not Kind.FILE:
+    if part in names and names[part] is not EntryKind.FILE:
         return frozenset({part, *_files(names, part)})
     return frozenset(_files(names, part))
 
 
-def _files(names: Mapping[str, Kind], part: str) -> Iterator[str]:
+def _files(names: Mapping[str, EntryKind], part: str) -> Iterator[str]:
     start = part + "."
     return (name for name in names if name.startswith(start) and not _DATA.search(name))
 
@@ -188,13 +188,13 @@ def _lacks(module: str, name: str | None, candidate: Candidate) -> bool:
     ):
         return False
     text = _text_of(module, candidate)
-    inner = candidate.names(module) if find_kind(candidate, module) is Kind.FOLDER else {}
+    inner = candidate.names(module) if find_kind(candidate, module) is EntryKind.FOLDER else {}
     return text is not None and not _forms(inner, name) and not binds(text, name)
 
 
 def _text_of(module: str, candidate: Candidate) -> str | None:
     """What defines a module's names; None where its text alone does not."""
-    folder = candidate.names(module) if find_kind(candidate, module) is Kind.FOLDER else {}
+    folder = candidate.names(module) if find_kind(candidate, module) is EntryKind.FOLDER else {}
     beside = frozenset(_files(candidate.names(dirname(module)), module.rsplit("/", 1)[-1]))
     own = frozenset(_files(folder, "__init__"))
     if own:
@@ -252,25 +252,29 @@ def _dependencies(path: str, candidate: Candidate) -> Iterator[tuple[str, str]]:
     for folder in above(path):
         for place in (folder, join(folder, "requirements")):
             for file, kind in candidate.names(place).items():
-                if kind is Kind.FILE and (_DEPENDENCIES.fullmatch(file) or place != folder):
+                if kind is EntryKind.FILE and (_DEPENDENCIES.fullmatch(file) or place != folder):
                     yield file, candidate.read(join(place, file)) or ""
 
 
-def _no_module(path: str, found: Imported, search: Search, candidate: Candidate) -> Missing | None:
+def _no_module(
+    path: str, found: Imported, search: Search, candidate: Candidate
+) -> UnresolvedImport | None:
     target = join(search.at, search.part)
     if _is_filled(search.at, candidate) or may_be_made(target, candidate):
         return None
-    if find_kind(candidate, search.at) is not Kind.FOLDER:
+    if find_kind(candidate, search.at) is not EntryKind.FOLDER:
         message = f"{search.at}.py is a module, which holds no module {search.part}"
-        return Missing(found.line, str(found), message, target)
+        return UnresolvedImport(found.line, str(found), message, target)
     message = f"there is no {target}.py"
     near = _elsewhere(path, found, candidate) or _near_module(found, search, candidate)
-    return Missing(found.line, str(found), message + _asked(near), target)
+    return UnresolvedImport(found.line, str(found), message + _asked(near), target)
 
 
-def _no_name(path: str, found: Imported, search: Search, candidate: Candidate) -> Missing | None:
+def _no_name(
+    path: str, found: Imported, search: Search, candidate: Candidate
+) -> UnresolvedImport | None:
     name = found.name or ""
-    folder = find_kind(candidate, search.at) is Kind.FOLDER
+    folder = find_kind(candidate, search.at) is EntryKind.FOLDER
     if folder and (
         _is_filled(search.at, candidate) or may_be_made(join(search.at, name), candidate)
     ):
@@ -282,7 +286,7 @@ def _no_name(path: str, found: Imported, search: Search, candidate: Candidate) -
     near = "" if found.module else _elsewhere(path, found, candidate)
     where = (search.at or "the root") if folder else search.at + ".py"
     message = f"{where} has no {name}" + _asked(near or did_you_mean(name, known))
-    return Missing(found.line, str(found), message, search.at, name)
+    return UnresolvedImport(found.line, str(found), message, search.at, name)
 
 
 def _is_filled(folder: str, candidate: Candidate) -> bool:
@@ -318,10 +322,12 @@ def _elsewhere(path: str, found: Imported, candidate: Candidate) -> str:
     return ""
 
 
-def _modules(names: Mapping[str, Kind]) -> set[str]:
+def _modules(names: Mapping[str, EntryKind]) -> set[str]:
     """The modules that a folder holds."""
     files = {name.removesuffix(".py") for name in names if name.endswith(".py")}
-    folders = {name for name, kind in names.items() if kind is Kind.FOLDER and name.isidentifier()}
+    folders = {
+        name for name, kind in names.items() if kind is EntryKind.FOLDER and name.isidentifier()
+    }
     return files - {"__init__", "__main__"} | folders
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from threading import Lock
 
-from minitask.gates.fault import Flaw, printable
+from minitask.gates.lint_error import SyntaxFlaw, printable
 from minitask.patterns import lazy_pattern
 
 _WARNINGS = Lock()
@@ -29,14 +29,14 @@ _LATER = (
 )
 
 
-def find_python_flaw(text: str) -> Flaw | None:
+def find_python_flaw(text: str) -> SyntaxFlaw | None:
     """The first thing that Python does not take; None where it takes all, or cannot tell."""
     try:
         source = text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         return None
     if b"\0" in source:
-        return Flaw(source[: source.index(b"\0")].count(b"\n") + 1, "it holds a NUL byte")
+        return SyntaxFlaw(source[: source.index(b"\0")].count(b"\n") + 1, "it holds a NUL byte")
     try:
         _compile(source)
     except SyntaxError as error:
@@ -54,12 +54,12 @@ def _compile(source: bytes) -> None:
         compile(source, "proposal", "exec", dont_inherit=True)
 
 
-def _flaw(error: SyntaxError, text: str) -> Flaw | None:
+def _flaw(error: SyntaxError, text: str) -> SyntaxFlaw | None:
     lines = text.split("\n")
     line = min(max(error.lineno or 1, 1), len(lines))
     if _is_later(error, lines[line - 1][:_WIDEST]):
         return None
-    return Flaw(line, f"{printable(error.msg or 'invalid syntax')} (as Python {_VERSION})")
+    return SyntaxFlaw(line, f"{printable(error.msg or 'invalid syntax')} (as Python {_VERSION})")
 
 
 def _is_later(error: SyntaxError, line: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
 from minitask.edits.grammar import parse_script
-from minitask.edits.model import EditScript, SearchReplace
+from minitask.edits.script_model import EditScript, SearchReplace
 from minitask.errors import EditError
 from minitask.ledger.evidence import Grade
 from minitask.patterns import lazy_pattern
@@ -53,7 +53,7 @@ _PLACE = lazy_pattern(r"^`?([^\s`:]+:\d+(?:-\d+)?)`?[\s:,.\u2013\u2014-]*(.*)$")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ReviewFinding:
     """One criterion's verdict: its number from 1, where in the new files it shows (may be empty), and why.
 
     The verdict is `pass`, `fail`, or `mend`: it fails, and the reviewer's edits mend it.
@@ -79,7 +79,7 @@ class Finding:
 class Review:
     """What a reviewer said: a verdict for each criterion in order, and the edits, if any, as fences."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[ReviewFinding, ...]
     fences: tuple[Fence, ...] = ()
 
     @property
@@ -160,7 +160,7 @@ def parse_review(text: str, criteria: int) -> Review:
     fences = find_fences(text)
     told = [fence for fence in fences if fence.info.strip().lower() == FENCE]
     lines = (line for fence in told for line in fence.content.splitlines())
-    found: dict[int, Finding] = {}
+    found: dict[int, ReviewFinding] = {}
     for finding in _findings(lines if told else iter(text.splitlines())):
         earlier = found.setdefault(finding.number, finding)
         if earlier.verdict != finding.verdict:
@@ -207,7 +207,7 @@ def _is_like(line: str, others: Sequence[str]) -> bool:
     return any(SequenceMatcher(None, line, other).ratio() >= ALIKE for other in others)
 
 
-def _findings(lines: Iterator[str]) -> Iterator[Finding]:
+def _findings(lines: Iterator[str]) -> Iterator[ReviewFinding]:
     for line in lines:
         match = _LINE.match(line[:LONGEST_LINE])
         if match is None:
@@ -215,7 +215,7 @@ def _findings(lines: Iterator[str]) -> Iterator[Finding]:
         rest = match[3].strip()
         place = _PLACE.match(rest)
         why = (place[2] if place else rest.removeprefix("-")).strip()
-        yield Finding(
+        yield ReviewFinding(
             int(match[1]),
             match[2].lower(),
             place[1] if place else "",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-from minitask.edits.model import Change
+from minitask.edits.script_model import Change
 from minitask.gates.candidate import Candidate
 from minitask.gates.new_paths import find_bad_name, find_clash
-from minitask.gates.ruling import Ruling
-from minitask.repo.merging import TreeChange
-from minitask.repo.objects import FILE_MODES
+from minitask.gates.result import GateResult
+from minitask.git.merge_tree import TreeChange
+from minitask.git.objects import FILE_MODES
 from minitask.spec.model import FileAction, Spec
 from minitask.spec.paths import fold, is_protected
 
@@ -58,12 +58,12 @@ def starts_programs(path: str) -> bool:
 
 def check_scope(
     spec: Spec, changes: Iterable[TreeChange], *, protected: Sequence[str] = ()
-) -> Ruling:
+) -> GateResult:
     """Judge the difference between the base and the candidate, path by path."""
     listed = {ref.path: ref.action for ref in spec.writes()}
     found = tuple(changes)
     if not found:
-        return Ruling(
+        return GateResult(
             "scope", passed=False, reason="the change is empty: nothing differs from the base"
         )
     moved_executable = any(item.status == "D" and item.old_mode == "100755" for item in found)
@@ -71,30 +71,34 @@ def check_scope(
         reason = _reason(change, listed, spec=spec, protected=protected)
         reason = reason or _mode_reason(change, executable=moved_executable)
         if reason:
-            return Ruling("scope", passed=False, reason=reason, refused=True)
-    return Ruling("scope", passed=True)
+            return GateResult("scope", passed=False, reason=reason, refused=True)
+    return GateResult("scope", passed=True)
 
 
-def check_paths(spec: Spec, changes: Iterable[Change], *, protected: Sequence[str] = ()) -> Ruling:
+def check_paths(
+    spec: Spec, changes: Iterable[Change], *, protected: Sequence[str] = ()
+) -> GateResult:
     """Judge a proposed change by its paths alone, before anything of it is written."""
     listed = {ref.path for ref in spec.writes()}
     proposed = tuple(changes)
     for change in proposed:
         if change.path not in listed:
             reason = f"it changes {change.path}, which the spec does not list"
-            return Ruling("scope", passed=False, reason=reason, refused=True)
+            return GateResult("scope", passed=False, reason=reason, refused=True)
         if change.path == spec.path or is_protected(change.path, protected):
             reason = f"it changes {change.path}, which is protected"
-            return Ruling("scope", passed=False, reason=reason, refused=True)
+            return GateResult("scope", passed=False, reason=reason, refused=True)
     clash = find_clash(proposed)
-    return Ruling("scope", passed=not clash, reason=clash, refused=bool(clash))
+    return GateResult("scope", passed=not clash, reason=clash, refused=bool(clash))
 
 
-def check_names(changes: Iterable[TreeChange], *, base: Candidate, candidate: Candidate) -> Ruling:
+def check_names(
+    changes: Iterable[TreeChange], *, base: Candidate, candidate: Candidate
+) -> GateResult:
     """Judge the names of the created files."""
     created = [change.path for change in changes if change.status == "A"]
     reason = find_bad_name(created, base=base, candidate=candidate) if created else ""
-    return Ruling("scope", passed=not reason, reason=reason, refused=bool(reason))
+    return GateResult("scope", passed=not reason, reason=reason, refused=bool(reason))
 
 
 def _reason(

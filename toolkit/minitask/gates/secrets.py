@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from minitask.edits.model import Change, Reader
-from minitask.gates.ruling import Ruling
+from minitask.edits.script_model import Change, Reader
+from minitask.gates.result import GateResult
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -19,13 +19,13 @@ _PRIVATE_KEY = lazy_pattern(
 
 def find_secret(
     changes: Sequence[Change], *, read: Reader, spec: Spec, secrets: Mapping[str, str]
-) -> Ruling:
+) -> GateResult:
     """Refuse a change that writes the value of one of `secrets`, or a private key; the reason never holds it."""
     for change in changes:
         reason = _reason(change, read(change.path) or "", spec=spec, secrets=secrets)
         if reason:
-            return Ruling("scope", passed=False, reason=reason, refused=True)
-    return Ruling("scope", passed=True)
+            return GateResult("scope", passed=False, reason=reason, refused=True)
+    return GateResult("scope", passed=True)
 
 
 def redacted(text: str, secrets: Mapping[str, str]) -> str:

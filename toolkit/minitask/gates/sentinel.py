@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 
 from minitask.edits.grammar import parse_script
-from minitask.edits.model import Edit, Operation, SearchReplace, UnifiedDiff, Verb
+from minitask.edits.script_model import Edit, Operation, SearchReplace, UnifiedDiff, Verb
 from minitask.errors import EditError
 from minitask.gates.test_files import KnownTest, find_tests, is_test_path, may_hold_tests
 from minitask.gates.test_runners import Runner, find_suites, is_plain, may_mask

@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from minitask.gates.asked import asks_for_less, cited_lines, is_named, takes_away
 from minitask.gates.elisions import comment_text
-from minitask.gates.fault import Fault, Proposal, printable, quoted
+from minitask.gates.lint_error import FileChange, LintError, printable, quoted
 from minitask.gates.part import Part, Parts
 from minitask.gates.parts import is_code, parts_of_both
+from minitask.gates.requested_removals import asks_for_less, cited_lines, is_named, takes_away
 from minitask.spec.model import Spec
 
 SMALLEST = 40
@@ -33,8 +33,8 @@ _REMEDY = "reply with the whole file, or with edits of the lines that change"
 
 
 def find_shrinkage(
-    proposal: Proposal, *, spec: Spec, others: Sequence[Proposal] = ()
-) -> Fault | None:
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
+) -> LintError | None:
     """Return the loss of a file's text that the spec does not ask for; `others` are the other files of the change."""
     if (
         proposal.base is None
@@ -71,7 +71,7 @@ def _lines(text: str) -> Counter[str]:
     return Counter(line for line in map(str.strip, text.split("\n")) if line)
 
 
-def _is_elsewhere(lost: Counter[str], others: Sequence[Proposal]) -> bool:
+def _is_elsewhere(lost: Counter[str], others: Sequence[FileChange]) -> bool:
     """Return True if at least half of the lines stand in other files now, which did not have them before."""
     gained: Counter[str] = Counter()
     for other in others:
@@ -79,7 +79,7 @@ def _is_elsewhere(lost: Counter[str], others: Sequence[Proposal]) -> bool:
     return (lost & gained).total() * 2 >= lost.total()
 
 
-def _lost_lines(proposal: Proposal) -> Fault | None:
+def _lost_lines(proposal: FileChange) -> LintError | None:
     before, after = _size(proposal.base or ""), _size(proposal.content)
     least = SMALLEST if is_code(proposal.path) else SMALLEST_TEXT
     if after and (before < least or after * 2 >= before):
@@ -87,7 +87,7 @@ def _lost_lines(proposal: Proposal) -> Fault | None:
     if not after and before < 2:
         return None
     message = f"it loses {before - after} of its {before} lines, which the spec does not ask for"
-    return Fault(proposal.path, _last_line(proposal.content), message, _REMEDY)
+    return LintError(proposal.path, _last_line(proposal.content), message, _REMEDY)
 
 
 def _last_line(text: str) -> int:
@@ -95,8 +95,8 @@ def _last_line(text: str) -> int:
 
 
 def _lost_parts(
-    proposal: Proposal, lines: Counter[str], *, spec: Spec, others: Sequence[Proposal]
-) -> Fault | None:
+    proposal: FileChange, lines: Counter[str], *, spec: Spec, others: Sequence[FileChange]
+) -> LintError | None:
     base = proposal.base or ""
     before, after = parts_of_both(proposal.path, base, proposal.content)
     if (
@@ -158,7 +158,7 @@ def _retitled(before: Parts, after: Parts) -> set[Part]:
     }
 
 
-def _gained(other: Proposal) -> list[Part]:
+def _gained(other: FileChange) -> list[Part]:
     before, after = parts_of_both(other.path, other.base or "", other.content)
     return _gone(after, before)
 
@@ -188,11 +188,11 @@ def _are_many(lost: Sequence[Part], before: Parts) -> bool:
     return gone >= _LEAST_VALUES and gone * 3 > sum(part.kind == "value" for part in before)
 
 
-def _fault(proposal: Proposal, lost: Sequence[Part]) -> Fault:
+def _fault(proposal: FileChange, lost: Sequence[Part]) -> LintError:
     names = list(dict.fromkeys(_told(part) for part in lost))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     message = f"it loses {', '.join(names[:_SHOWN])}{more}, which the spec does not ask for"
-    return Fault(proposal.path, _last_line(proposal.content), message, _REMEDY)
+    return LintError(proposal.path, _last_line(proposal.content), message, _REMEDY)
 
 
 def _told(part: Part) -> str:
@@ -202,7 +202,7 @@ def _told(part: Part) -> str:
     return f'"{name}"' if " " in name else name
 
 
-def _elided(proposal: Proposal) -> Fault | None:
+def _elided(proposal: FileChange) -> LintError | None:
     """Return the comment that stands where lines were lost, in whatever language it is."""
     old, new = (_numbered(text) for text in (proposal.base or "", proposal.content))
     if max(len(old), len(new)) > _MOST_LINES:
@@ -229,7 +229,7 @@ def _elided(proposal: Proposal) -> Fault | None:
         if not behind and len(lost) - len(gained) >= _LEAST_ELIDED:
             number, line = new[at]
             message = f"{quoted(line)} stands where {len(lost) - len(gained)} lines were lost"
-            return Fault(proposal.path, number, message, _REMEDY)
+            return LintError(proposal.path, number, message, _REMEDY)
     return None
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from minitask.gates.data_syntax import find_json_flaw, find_toml_flaw, find_yaml_flaw
-from minitask.gates.fault import Fault, Flaw, Proposal
 from minitask.gates.grammars import GRAMMARS, find_grammar_flaw
+from minitask.gates.lint_error import FileChange, LintError, SyntaxFlaw
 from minitask.gates.python_syntax import find_python_flaw
 from minitask.patterns import lazy_pattern
 
-Check = Callable[[str], Flaw | None]
+Check = Callable[[str], SyntaxFlaw | None]
 
 LARGEST = 1_000_000
 """Characters above which a file is not parsed: nobody wrote it by hand, and parsers take long."""
@@ -47,7 +47,7 @@ _LENIENT_JSON = lazy_pattern(
 )
 
 
-def find_syntax_fault(proposal: Proposal) -> Fault | None:
+def find_syntax_fault(proposal: FileChange) -> LintError | None:
     """The first place where the proposal is not of its language; None where it is, or where there is no telling."""
     named = _check_of(proposal.path)
     if named is None:
@@ -59,7 +59,7 @@ def find_syntax_fault(proposal: Proposal) -> Fault | None:
     if proposal.base is not None and _found(check, proposal.base):
         return None
     message = f"not valid {language}: {flaw.message}"
-    return Fault(proposal.path, flaw.line, message, _REMEDY)
+    return LintError(proposal.path, flaw.line, message, _REMEDY)
 
 
 def _check_of(path: str) -> tuple[str, Check] | None:
@@ -72,11 +72,11 @@ def _check_of(path: str) -> tuple[str, Check] | None:
     return _CHECKS.get(suffix)
 
 
-def _found(check: Check, text: str) -> Flaw | None:
+def _found(check: Check, text: str) -> SyntaxFlaw | None:
     return check(text) if len(text) <= LARGEST else None
 
 
-def _is_template(proposal: Proposal) -> bool:
+def _is_template(proposal: FileChange) -> bool:
     """Whether an engine makes the real file of this one, which alone need not be of the language."""
     if "{{" in proposal.path or _TEMPLATE.search(proposal.content):
         return True

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from posixpath import basename
 
-from minitask.gates.hints import may_run_tests
+from minitask.gates.prefilter import may_run_tests
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
 

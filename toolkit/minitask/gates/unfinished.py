@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from posixpath import basename, splitext
 
 from minitask.gates.elisions import comment_text
-from minitask.gates.fault import Fault, Proposal, quoted
 from minitask.gates.grammars import GRAMMARS, parsed
+from minitask.gates.lint_error import FileChange, LintError, quoted
 from minitask.gates.syntax import LARGEST
 from minitask.gates.unfinished_python import find_unfinished_python, python_comments
 from minitask.patterns import lazy_pattern
@@ -84,7 +84,7 @@ class Unfinished:
     name: str
 
 
-def find_unfinished(proposal: Proposal, *, spec: Spec, known: Known) -> Iterator[Fault]:
+def find_unfinished(proposal: FileChange, *, spec: Spec, known: Known) -> Iterator[LintError]:
     """Yield the places where a proposal leaves work to others, and the base does not."""
     if _may_be_unfinished(spec):
         return
@@ -95,7 +95,7 @@ def find_unfinished(proposal: Proposal, *, spec: Spec, known: Known) -> Iterator
     shown = {line.strip() for fence in spec.snippets for line in fence.content.split("\n")}
     for place in found:
         if place.name not in had and place.name not in shown:
-            yield Fault(proposal.path, place.line, place.message, _REMEDY)
+            yield LintError(proposal.path, place.line, place.message, _REMEDY)
 
 
 def _may_be_unfinished(spec: Spec) -> bool:

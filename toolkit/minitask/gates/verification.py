@@ -32,7 +32,7 @@ _WORDS = lazy_pattern(r"(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)", re.IGNO
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class VerifierWord:
     """What is said of one task."""
 
     task: str
@@ -51,17 +51,17 @@ def verification_prompt(specs: Mapping[str, Spec], diff: str) -> str:
     return f"# The tasks\n{tasks}\n\n# The diff of them all\n{ticks}diff\n{diff.rstrip()}\n{ticks}"
 
 
-def parse_words(text: str, tasks: Sequence[str]) -> tuple[Word, ...]:
+def parse_words(text: str, tasks: Sequence[str]) -> tuple[VerifierWord, ...]:
     """What is said of each task, in order; `EditError`, fit to be sent back, where of one nothing is."""
     told = [each for each in find_fences(text) if each.info.strip().lower() == FENCE]
     lines = [line for fence in told for line in fence.content.splitlines()]
-    found: dict[str, Word] = {}
+    found: dict[str, VerifierWord] = {}
     for line in lines:
         name, _, rest = line[:LONGEST_LINE].strip(" \t-*`").partition(" ")
         task, said = _named(name.strip("`*:,"), tasks), _WORDS.match(rest.strip(" \t-:*`"))
         if task and said:
             why = one_line(said[2], longest=300)
-            found.setdefault(task, Word(task, said[1].lower() != "fix", why))
+            found.setdefault(task, VerifierWord(task, said[1].lower() != "fix", why))
     missing = [name for name in tasks if name not in found]
     if missing:
         raise EditError(

@@ -14,7 +14,7 @@ change on record that had no review yet."""
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
+class WeighedFact:
     """One tier of the ladder: whether it was to be climbed, and why."""
 
     tier: str
@@ -23,7 +23,7 @@ class Weighed:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class RecordedDecision:
     """The route of an attempt; `step` is what it follows from.
 
     `task_class` is the class of tasks that the ledger learns of as one. Tokens and cost (US dollars, None: unpriced)
@@ -35,7 +35,7 @@ class Decision:
     task_class: str = ""
     review: str = ""
     review_reason: str = ""
-    ladder: tuple[Weighed, ...] = ()
+    ladder: tuple[WeighedFact, ...] = ()
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: Decimal | None = None
@@ -44,7 +44,7 @@ class Decision:
     step: str = FIRST
 
 
-def decision_document(decision: Decision | None) -> dict[str, Any] | None:
+def decision_document(decision: RecordedDecision | None) -> dict[str, Any] | None:
     """A decision as JSON."""
     if decision is None:
         return None
@@ -67,19 +67,19 @@ def decision_document(decision: Decision | None) -> dict[str, Any] | None:
     }
 
 
-def parse_decision(document: dict[str, Any] | None) -> Decision | None:
+def parse_decision(document: dict[str, Any] | None) -> RecordedDecision | None:
     """The decision that `decision_document` wrote; None for the records of before there were any."""
     if document is None:
         return None
     estimate = document["estimate"]
     cost = estimate["cost_usd"]
-    return Decision(
+    return RecordedDecision(
         reason=document["reason"],
         task_class=document["class"] or "",
         review=document["review"] or "",
         review_reason=document["review_reason"] or "",
         ladder=tuple(
-            Weighed(each["tier"], each["use"], each["reason"]) for each in document["ladder"]
+            WeighedFact(each["tier"], each["use"], each["reason"]) for each in document["ladder"]
         ),
         input_tokens=estimate["input_tokens"],
         output_tokens=estimate["output_tokens"],

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from minitask.ledger.decision import Decision, decision_document, parse_decision
+from minitask.ledger.decision import RecordedDecision, decision_document, parse_decision
 from minitask.ledger.evidence import (
     Grade,
     SuiteCounts,
@@ -110,7 +110,7 @@ class Attempt:
     malformed: int = 0
     reply_format: str = ""
     pricing: Pricing | None = None
-    decision: Decision | None = None
+    decision: RecordedDecision | None = None
     doubts: tuple[str, ...] = ()
     grade: Grade | None = None
 

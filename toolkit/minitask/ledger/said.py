@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from minitask.git.commits import FileWrite
+from minitask.git.objects import TREE, Objects
 from minitask.ledger.record import Record
-from minitask.repo.commits import FileWrite
-from minitask.repo.objects import TREE, Objects
 from minitask.values import dataclass
 
 ENDING = ".said"

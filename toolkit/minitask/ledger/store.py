@@ -16,6 +16,10 @@ from enum import Enum, auto
 from functools import cache
 from typing import Any
 
+from minitask.git import refs
+from minitask.git.commits import FileWrite, NewCommit
+from minitask.git.identity import Signature
+from minitask.git.objects import TREE, Objects
 from minitask.ledger.record import (
     FORMAT,
     Attempt,
@@ -28,10 +32,6 @@ from minitask.ledger.record import (
 )
 from minitask.ledger.said import ENDING
 from minitask.ledger.usage import Usage
-from minitask.repo import refs
-from minitask.repo.commits import FileWrite, NewCommit
-from minitask.repo.identity import Signature
-from minitask.repo.objects import TREE, Objects
 from minitask.values import dataclass, hasten
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -52,7 +52,7 @@ class Ledger:
     future: int = 0
 
 
-class Flaw(Enum):
+class DamagedRecord(Enum):
     """Why a file of the ledger gives no record."""
 
     DAMAGED = auto()
@@ -96,10 +96,12 @@ def read_ledger(
     """
     with _uncollected():
         found = list(_parsed(objects.read_many(_blobs(objects, head, below)), evidence=evidence))
-    flaws = Counter(item for item in found if isinstance(item, Flaw))
+    flaws = Counter(item for item in found if isinstance(item, DamagedRecord))
     records = [item for item in found if isinstance(item, Record)]
     records.sort(key=lambda item: (item.task, item.attempt.n, item.started_at))
-    return Ledger(tuple(records), damaged=flaws[Flaw.DAMAGED], future=flaws[Flaw.FUTURE])
+    return Ledger(
+        tuple(records), damaged=flaws[DamagedRecord.DAMAGED], future=flaws[DamagedRecord.FUTURE]
+    )
 
 
 def read_records(objects: Objects, head: str | None, *, below: str = "") -> Iterator[Record]:
@@ -160,7 +162,9 @@ def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
         level = deeper
 
 
-def _parsed(contents: Iterable[bytes | None], *, evidence: bool) -> Iterator[Record | Flaw]:
+def _parsed(
+    contents: Iterable[bytes | None], *, evidence: bool
+) -> Iterator[Record | DamagedRecord]:
     """What is in each file."""
     for number, content in enumerate(contents):
         if number == MANY:
@@ -168,21 +172,21 @@ def _parsed(contents: Iterable[bytes | None], *, evidence: bool) -> Iterator[Rec
         yield _parse(content, evidence=evidence)
 
 
-def _parse(content: bytes | None, *, evidence: bool) -> Record | Flaw:
+def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
     """The record in a file; a file that is not there is damaged too."""
     try:
         document = json.loads(content or b"")
         written = document["format"]
         if type(written) is int and written > FORMAT:
-            return Flaw.FUTURE
+            return DamagedRecord.FUTURE
         if not evidence:
             document["attempt"].update(NO_EVIDENCE)
             if document["attempt"].get("route"):
                 document["attempt"]["route"]["ladder"] = ()
         record = parse_record(document)
     except UNREADABLE:
-        return Flaw.DAMAGED
-    return record if _is_sound(record) else Flaw.DAMAGED
+        return DamagedRecord.DAMAGED
+    return record if _is_sound(record) else DamagedRecord.DAMAGED
 
 
 @cache

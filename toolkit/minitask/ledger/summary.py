@@ -11,7 +11,7 @@ from minitask.ledger.accuracy import EstimateError, estimate_error
 from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.evidence import Grade, grade_total
 from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record, Verdict
-from minitask.ledger.tally import EXACT, Line, Tally, line_of, tally, total
+from minitask.ledger.tally import EXACT, Tally, TallyLine, line_of, tally, total
 from minitask.spec.model import Tier
 from minitask.values import dataclass
 
@@ -152,10 +152,10 @@ def _place(record: Record) -> tuple[object, ...]:
 
 
 def _groups(
-    lines: Sequence[Line], key: Callable[[Record], str], *, first: Sequence[str] = ()
+    lines: Sequence[TallyLine], key: Callable[[Record], str], *, first: Sequence[str] = ()
 ) -> Groups:
     """A tally for each key: those of `first` in that order, then by cost, then by name."""
-    found: defaultdict[str, list[Line]] = defaultdict(list)
+    found: defaultdict[str, list[TallyLine]] = defaultdict(list)
     for line in lines:
         found[key(line.record)].append(line)
     tallies = {name: tally(group) for name, group in found.items()}

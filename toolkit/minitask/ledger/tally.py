@@ -25,7 +25,7 @@ EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class TallyLine:
     """A record, and its counts in the order of `USAGE` and `CLASSES`."""
 
     record: Record
@@ -52,14 +52,14 @@ class Tally:
     seconds: float
 
 
-def line_of(record: Record) -> Line:
+def line_of(record: Record) -> TallyLine:
     """A record with its counts worked out."""
     usage = record.attempt.usage
     given = (usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
-    return Line(record, given + _split_input(usage) + _split_output(usage))
+    return TallyLine(record, given + _split_input(usage) + _split_output(usage))
 
 
-def tally(lines: Sequence[Line]) -> Tally:
+def tally(lines: Sequence[TallyLine]) -> Tally:
     """The sums of some records; the order plays no part."""
     records = [line.record for line in lines]
     tries = [record for record in records if record.kind in (ATTEMPT, LOST)]

@@ -26,7 +26,7 @@ DIGEST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TranscriptAnswer:
     """One answer of a model: its ids, when it began (UTC), and what it took.
 
     `is_sidechain`: a sub-agent's. Its usage counts reads from the cache and writes to it as parts of the input, which
@@ -52,7 +52,7 @@ class Answer:
 class Transcript:
     """Answers, each once, oldest first; and how many lines could not be read."""
 
-    answers: tuple[Answer, ...]
+    answers: tuple[TranscriptAnswer, ...]
     damaged: int = 0
 
 
@@ -61,7 +61,7 @@ def parse_transcript(text: str, *, session: str = "") -> Transcript:
 
     `session` is that of the lines that name none.
     """
-    found: dict[tuple[str, str], Answer] = {}
+    found: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
     for line in text.split("\n"):
         if not line.strip():
@@ -79,7 +79,7 @@ def parse_transcript(text: str, *, session: str = "") -> Transcript:
 
 def join(transcripts: Iterable[Transcript]) -> Transcript:
     """The answers of several files as one, in whatever order the files come."""
-    found: dict[tuple[str, str], Answer] = {}
+    found: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
     for transcript in transcripts:
         damaged += transcript.damaged
@@ -90,19 +90,19 @@ def join(transcripts: Iterable[Transcript]) -> Transcript:
     return Transcript(_told_apart(found), damaged)
 
 
-def _same(answer: Answer, other: Answer) -> Answer:
+def _same(answer: TranscriptAnswer, other: TranscriptAnswer) -> TranscriptAnswer:
     """An answer that was met before: as it is told now, from when and where it was told first."""
     first = min(answer, other, key=lambda each: (each.at, each.session, each.is_sidechain))
     return replace(answer, at=first.at, session=first.session, is_sidechain=first.is_sidechain)
 
 
-def _fullness(answer: Answer) -> tuple[object, ...]:
+def _fullness(answer: TranscriptAnswer) -> tuple[object, ...]:
     usage = answer.usage
     counts = (usage.output_tokens, usage.input_tokens, usage.cached_input_tokens)
     return (*counts, usage.cache_write_tokens, usage.cache_write_1h_tokens, answer.model)
 
 
-def _told_apart(found: dict[tuple[str, str], Answer]) -> tuple[Answer, ...]:
+def _told_apart(found: dict[tuple[str, str], TranscriptAnswer]) -> tuple[TranscriptAnswer, ...]:
     """Oldest first, without lines that leave out the request of an answer whose other lines name it."""
     named = {message for message, request in found if request}
     answers = [
@@ -111,7 +111,7 @@ def _told_apart(found: dict[tuple[str, str], Answer]) -> tuple[Answer, ...]:
     return tuple(sorted(answers, key=lambda each: (each.at, each.message, each.request)))
 
 
-def _answer(line: str, session: str) -> Answer | None:
+def _answer(line: str, session: str) -> TranscriptAnswer | None:
     """The answer that a line is about, None where it is about none; `ValueError` where it is damaged."""
     entry = json.loads(line)
     message = entry.get("message") if _is_answer(entry) else None
@@ -125,7 +125,7 @@ def _answer(line: str, session: str) -> Answer | None:
     own, request = _text(message, "id"), _text(entry, "requestId")
     if not own and not request:
         own = hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest()
-    return Answer(
+    return TranscriptAnswer(
         message=own,
         request=request,
         session=one_line(_text(entry, "sessionId") or session, longest=LONGEST),

@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from minitask.errors import RefusedError, UsageError
-from minitask.policy.ladder import Odds, Rung, Step, climb
+from minitask.policy.ladder import Odds, Rung, Step, choose_rung
 from minitask.policy.route import (
     MODEL_TIERS,
     NOTHING_KNOWN,
     TIERS,
-    Demand,
     Estimate,
-    Experience,
     Route,
+    RouteOverrides,
+    RoutingContext,
     find_script_route,
 )
-from minitask.policy.rules import Said, consult
-from minitask.policy.traits import Traits, traits_of
+from minitask.policy.rules import RuleMatch, match_rules
+from minitask.policy.task_features import TaskFeatures, features_of
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
 from minitask.values import dataclass
@@ -37,9 +37,9 @@ def choose(
     spec: Spec,
     settings: Settings,
     *,
-    demand: Demand,
+    demand: RouteOverrides,
     scripted: bool,
-    known: Experience = NOTHING_KNOWN,
+    known: RoutingContext = NOTHING_KNOWN,
 ) -> Route:
     """The cheapest way that fits; `scripted`: the spec's edits cover it.
 
@@ -55,7 +55,7 @@ def choose(
     wanted = demand.tier or tier
     executor = demand.executor or options.executor
     model = demand.model or options.model or named.model
-    choice = _Choice(spec, settings, traits_of(spec), known)
+    choice = _Choice(spec, settings, features_of(spec), known)
     if executor:
         found = choice.named(executor, model, wanted)
     elif demand.tier or model:
@@ -87,14 +87,14 @@ def header_wish(spec: Spec, settings: Settings) -> Wish:
 
 
 def next_rung(
-    route: Route, settings: Settings, *, known: Experience, spec: Spec, why: str = "failed"
+    route: Route, settings: Settings, *, known: RoutingContext, spec: Spec, why: str = "failed"
 ) -> Route | None:
     """The next rung above a route's that is climbed; None where there is none, or the task was sent where it is."""
     place = TIERS.index(route.tier.value)
     above = [step for step in route.ladder if step.use and TIERS.index(step.tier) > place]
     if not above:
         return None
-    choice = _Choice(spec, settings, traits_of(spec), known)
+    choice = _Choice(spec, settings, features_of(spec), known)
     said = choice.said
     wanted = said.tier if said.tier and known.failures else None
     higher = [step for step in above if wanted and TIERS.index(step.tier) >= TIERS.index(wanted)]
@@ -115,10 +115,10 @@ def _is_between(each: Step, route: Route, step: Step) -> bool:
 
 def reviewer_of(spec: Spec, settings: Settings) -> tuple[str, str]:
     """The tier that reviews what comes of a spec, empty for none, and why."""
-    return review_tier(settings, consult(settings.routing.rules, traits_of(spec), failures=0))
+    return review_tier(settings, match_rules(settings.routing.rules, features_of(spec), failures=0))
 
 
-def review_tier(settings: Settings, said: Said) -> tuple[str, str]:
+def review_tier(settings: Settings, said: RuleMatch) -> tuple[str, str]:
     """The tier that reviews a change, empty for none, and why."""
     if said.review:
         tier = "" if said.review == Tier.NONE.value else said.review
@@ -139,12 +139,14 @@ def filled(settings: Settings, tier: str) -> str | None:
 class _Choice:
     """A route being chosen."""
 
-    def __init__(self, spec: Spec, settings: Settings, traits: Traits, known: Experience) -> None:
+    def __init__(
+        self, spec: Spec, settings: Settings, traits: TaskFeatures, known: RoutingContext
+    ) -> None:
         self._spec = spec
         self._settings = settings
         self._traits = traits
         self._known = known
-        self.said = consult(settings.routing.rules, traits, failures=known.failures)
+        self.said = match_rules(settings.routing.rules, traits, failures=known.failures)
 
     def named(self, executor: str, model: str | None, wanted: str | None) -> Route:
         """The route to an executor that was asked for."""
@@ -271,7 +273,7 @@ class _Choice:
         rungs = [self._rung(tier) for tier in tiers]
         dearest = max((rung.cost_usd or Decimal(0) for rung in rungs), default=Decimal(0))
         loss = 2 * dearest if routing.giving_up_usd is None else routing.giving_up_usd
-        return climb(
+        return choose_rung(
             rungs,
             loss_usd=loss + routing.validation_usd,
             validation_usd=routing.validation_usd,
@@ -326,7 +328,7 @@ class _Choice:
         return entry
 
 
-def _check_cap(spec: Spec, settings: Settings, demand: Demand, route: Route) -> None:
+def _check_cap(spec: Spec, settings: Settings, demand: RouteOverrides, route: Route) -> None:
     """Refuse a spec that asks for more than the config's cap; the user himself may."""
     cap = settings.routing.cap
     if cap == MODEL_TIERS[-1]:
@@ -341,7 +343,7 @@ def _check_cap(spec: Spec, settings: Settings, demand: Demand, route: Route) -> 
 
 
 def _beyond(
-    spec: Spec, settings: Settings, demand: Demand, route: Route, allowed: Sequence[str]
+    spec: Spec, settings: Settings, demand: RouteOverrides, route: Route, allowed: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
     """What of a spec's own wishes no tier up to the cap has: the field, what it asks for, the flag that may."""
     options = spec.options

@@ -27,7 +27,7 @@ _BESIDE = lazy_pattern(r"^ {0,3}(`{3,}|~{3,}).*?^ {0,3}\1|`[^`\n]*`", re.MULTILI
 _WORD = lazy_pattern(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
-class Verdict(StrEnum):
+class DelegationVerdict(StrEnum):
     """Who should do the work."""
 
     DELEGATE = "delegate"
@@ -47,7 +47,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DelegationAnswer:
     """A yes or a no, and where it came from."""
 
     yes: bool
@@ -58,7 +58,7 @@ class Answer:
 class Leaf:
     """An end of the tree."""
 
-    verdict: Verdict
+    verdict: DelegationVerdict
     reason: str
 
 
@@ -75,12 +75,12 @@ Node: TypeAlias = Fork | Leaf
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class DelegationDecision:
     """The verdict, why, and each question on the way with its answer."""
 
-    verdict: Verdict
+    verdict: DelegationVerdict
     reason: str
-    path: tuple[tuple[Question, Answer], ...]
+    path: tuple[tuple[Question, DelegationAnswer], ...]
 
 
 WELL_DEFINED = Question(
@@ -109,52 +109,69 @@ ATOMIC = Question(
 
 _UNDEFINED = Fork(
     EXPLORATION,
-    yes=Leaf(Verdict.BIG, "exploring needs a model that can reason about code it has not seen"),
+    yes=Leaf(
+        DelegationVerdict.BIG, "exploring needs a model that can reason about code it has not seen"
+    ),
     no=Leaf(
-        Verdict.ASK, "it is not settled what to change: let the user settle it, then decide again"
+        DelegationVerdict.ASK,
+        "it is not settled what to change: let the user settle it, then decide again",
     ),
 )
 _LARGE = Fork(
     ATOMIC,
-    yes=Leaf(Verdict.DELEGATE, "enough small tasks to repay the planning: plan once, run cheaply"),
-    no=Leaf(Verdict.BIG, "it is large and does not come apart: too much for a cheap model"),
+    yes=Leaf(
+        DelegationVerdict.DELEGATE,
+        "enough small tasks to repay the planning: plan once, run cheaply",
+    ),
+    no=Leaf(
+        DelegationVerdict.BIG, "it is large and does not come apart: too much for a cheap model"
+    ),
 )
 _DEFINED = Fork(
     REPETITIVE,
-    yes=Leaf(Verdict.DELEGATE, "one pattern serves all the edits, and a cheap model can follow it"),
+    yes=Leaf(
+        DelegationVerdict.DELEGATE,
+        "one pattern serves all the edits, and a cheap model can follow it",
+    ),
     no=Fork(
         LARGE,
         yes=_LARGE,
-        no=Leaf(Verdict.CURRENT, "a quick change: writing specs would take longer than making it"),
+        no=Leaf(
+            DelegationVerdict.CURRENT,
+            "a quick change: writing specs would take longer than making it",
+        ),
     ),
 )
 TREE = Fork(
     WELL_DEFINED,
     yes=Fork(
         JUDGEMENT,
-        yes=Leaf(Verdict.BIG, "a cheap model has neither the context nor the say to decide this"),
+        yes=Leaf(
+            DelegationVerdict.BIG,
+            "a cheap model has neither the context nor the say to decide this",
+        ),
         no=_DEFINED,
     ),
     no=_UNDEFINED,
 )
 
 
-def decide(answers: Mapping[Question, Answer]) -> Decision | Question:
+def decide(answers: Mapping[Question, DelegationAnswer]) -> DelegationDecision | Question:
     """What the answers come to, or the first question on the way that has none."""
     node: Node = TREE
-    path: list[tuple[Question, Answer]] = []
+    path: list[tuple[Question, DelegationAnswer]] = []
     while isinstance(node, Fork):
         answer = answers.get(node.question)
         if answer is None:
             return node.question
         path.append((node.question, answer))
         node = node.yes if answer.yes else node.no
-    return Decision(node.verdict, node.reason, tuple(path))
+    return DelegationDecision(node.verdict, node.reason, tuple(path))
 
 
-def answer_atomic(count: int, source: str) -> Answer:
+def answer_atomic(count: int, source: str) -> DelegationAnswer:
     """The answer to `ATOMIC` for a number of tasks."""
-    return Answer(count >= MANY_TASKS, source)
+    return DelegationAnswer(count >= MANY_TASKS, source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,25 +217,25 @@ def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
     )
 
 
-def survey_answers(found: Survey) -> dict[Question, Answer]:
+def survey_answers(found: Survey) -> dict[Question, DelegationAnswer]:
     """The answers that the specs give; whether somebody's judgement is needed they cannot say."""
     count = found.tasks
     sound = f"{found.sound} of {count} pass `minitask validate`"
     stray = f", {found.strays} more errors in files without a task" if found.strays else ""
     open_ = f"{found.vague} vague, {found.wide} reading many files"
     return {
-        WELL_DEFINED: Answer(
+        WELL_DEFINED: DelegationAnswer(
             found.sound == count and not found.strays,
             f"specs: {sound}, {found.validated} have a validation{stray}",
         ),
-        EXPLORATION: Answer(bool(found.vague or found.wide), f"specs: {open_}"),
-        REPETITIVE: Answer(
+        EXPLORATION: DelegationAnswer(bool(found.vague or found.wide), f"specs: {open_}"),
+        REPETITIVE: DelegationAnswer(
             found.alike >= MANY_EDITS,
             f"specs: {found.alike} of {count} are similar"
             if found.alike > 1
             else "specs: none alike",
         ),
-        LARGE: Answer(found.written > 1, f"specs: files written: {found.written}"),
+        LARGE: DelegationAnswer(found.written > 1, f"specs: files written: {found.written}"),
         ATOMIC: answer_atomic(
             found.atomic, f"specs: {found.atomic} of {count} are atomic, {open_}"
         ),

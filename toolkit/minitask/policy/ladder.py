@@ -67,7 +67,7 @@ def posterior(prior: float, *, passed: int, samples: int) -> float:
     return (prior * PRIOR_MASS + passed) / (PRIOR_MASS + samples)
 
 
-def climb(
+def choose_rung(
     rungs: Sequence[Rung],
     *,
     loss_usd: Decimal,

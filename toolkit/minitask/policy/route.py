@@ -21,7 +21,7 @@ MODEL_TIERS = TIERS[1:]
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class RouteOverrides:
     """What the user asked for on the command line; None leaves it to the rules."""
 
     tier: str | None = None
@@ -58,7 +58,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
-class Experience:
+class RoutingContext:
     """What is known of a task besides its spec: how it fared before, and what the ledger knows of tasks of its class.
 
     `odds` gives passes and samples at a tier, as the first one tried or after a failure. `prompt_tokens` gives what the
@@ -76,10 +76,10 @@ class Experience:
     explores: bool = False
 
 
-NOTHING_KNOWN = Experience()
+NOTHING_KNOWN = RoutingContext()
 
 
-def find_script_route(spec: Spec, demand: Demand, *, scripted: bool) -> Route | None:
+def find_script_route(spec: Spec, demand: RouteOverrides, *, scripted: bool) -> Route | None:
     """The way that needs no model, where it was asked for or nothing else was; `scripted`: the spec's edits cover it.
 
     Raises `UsageError` where it was asked for and they do not.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from minitask.policy.traits import Traits
+from minitask.policy.task_features import TaskFeatures
 from minitask.settings import Rule
 from minitask.values import dataclass
 from minitask.words import counted
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class RuleMatch:
     """What the rules say: a tier and a reviewer's tier, None where no rule says it, each with the reason."""
 
     tier: str | None = None
@@ -20,12 +20,12 @@ class Said:
     review_reason: str = ""
 
 
-def consult(rules: Sequence[Rule], traits: Traits, *, failures: int) -> Said:
+def match_rules(rules: Sequence[Rule], traits: TaskFeatures, *, failures: int) -> RuleMatch:
     """What the rules say of a task that failed so often before."""
     fitting = [rule for rule in rules if fits(rule, traits, failures=failures)]
     tier = next((rule for rule in fitting if rule.tier), None)
     review = next((rule for rule in fitting if rule.review), None)
-    return Said(
+    return RuleMatch(
         tier=tier.tier if tier else None,
         tier_reason=reason_of(tier, traits, failures=failures) if tier else "",
         review=review.review if review else None,
@@ -33,7 +33,7 @@ def consult(rules: Sequence[Rule], traits: Traits, *, failures: int) -> Said:
     )
 
 
-def fits(rule: Rule, traits: Traits, *, failures: int) -> bool:
+def fits(rule: Rule, traits: TaskFeatures, *, failures: int) -> bool:
     """Whether all that a rule names fits; lines that nobody can estimate fit no bound."""
     if rule.tags and not traits.tags & {tag.upper() for tag in rule.tags}:
         return False
@@ -44,12 +44,12 @@ def fits(rule: Rule, traits: Traits, *, failures: int) -> bool:
     return _is_within(rule, traits.lines)
 
 
-def reason_of(rule: Rule, traits: Traits, *, failures: int) -> str:
+def reason_of(rule: Rule, traits: TaskFeatures, *, failures: int) -> str:
     """Why a rule fits, in a few words: its own, else what of it fits."""
     return rule.why or ", ".join(_reasons(rule, traits, failures)) or "the rule for all tasks"
 
 
-def _reasons(rule: Rule, traits: Traits, failures: int) -> Iterator[str]:
+def _reasons(rule: Rule, traits: TaskFeatures, failures: int) -> Iterator[str]:
     if rule.tags:
         shared = sorted(traits.tags & {tag.upper() for tag in rule.tags})
         yield f"tag {shared[0]}"

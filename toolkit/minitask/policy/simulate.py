@@ -14,8 +14,8 @@ from decimal import Decimal
 
 from minitask.errors import UsageError
 from minitask.ledger.tally import EXACT
-from minitask.policy.figures import Figures, Model, nearest
-from minitask.policy.ladder import Odds, Rung, climb
+from minitask.policy.ladder import Odds, Rung, choose_rung
+from minitask.policy.model_stats import ModelRow, ModelStats, nearest
 from minitask.values import dataclass
 from minitask.words import one_line
 
@@ -26,13 +26,13 @@ TRIES_LOST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SimulatedStep:
     """One model of a policy: its bill if it were asked for all tasks, and the share that reaches it.
 
     `reached` takes failures to be independent; `reached_at_most` is the share if they all fall on the same tasks.
     """
 
-    model: Model
+    model: ModelRow
     cost_usd: Decimal
     reached: Decimal
     reached_at_most: Decimal
@@ -42,7 +42,7 @@ class Step:
 class Outcome:
     """What a policy comes to for all tasks, beside the baseline alone."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[SimulatedStep, ...]
     baseline_cost_usd: Decimal
     is_ladder: bool = False
 
@@ -85,32 +85,32 @@ class Outcome:
         return float(1 - last.reached * (1 - last.model.q))
 
 
-def replay(policy: Sequence[Model], figures: Figures, *, is_ladder: bool = False) -> Outcome:
+def replay(policy: Sequence[ModelRow], figures: ModelStats, *, is_ladder: bool = False) -> Outcome:
     """What a policy comes to; the figures have a baseline."""
     steps = []
     reached = at_most = ONE
     for model in policy:
         bill = _rounded(model.price * figures.tasks)
-        steps.append(Step(model, bill, reached, at_most))
+        steps.append(SimulatedStep(model, bill, reached, at_most))
         reached *= 1 - model.q
         at_most = min(at_most, 1 - model.q)
     alone = figures.baseline.price * figures.tasks if figures.baseline else Decimal(0)
     return Outcome(tuple(steps), _rounded(alone), is_ladder)
 
 
-def usual_outcomes(figures: Figures, *, loss_usd: Decimal | None = None) -> tuple[Outcome, ...]:
-    """Each model alone, each cheaper one before the baseline, and last the ladder that `climb` picks."""
+def usual_outcomes(figures: ModelStats, *, loss_usd: Decimal | None = None) -> tuple[Outcome, ...]:
+    """Each model alone, each cheaper one before the baseline, and last the ladder that `choose_rung` picks."""
     if figures.baseline is None:
         return ()
     best = figures.baseline
     ranked = sorted(figures.models, key=lambda model: (model.price, model.name))
     pairs = [(model, best) for model in ranked if model.price < best.price]
-    policies: list[tuple[Model, ...]] = [*((model,) for model in ranked), *pairs]
+    policies: list[tuple[ModelRow, ...]] = [*((model,) for model in ranked), *pairs]
     outcomes = [replay(policy, figures) for policy in policies]
     return (*outcomes, replay(ladder(figures, loss_usd=loss_usd), figures, is_ladder=True))
 
 
-def ladder(figures: Figures, *, loss_usd: Decimal | None = None) -> tuple[Model, ...]:
+def ladder(figures: ModelStats, *, loss_usd: Decimal | None = None) -> tuple[ModelRow, ...]:
     """The models worth climbing, of the baseline and those that cost less; nothing dearer can be worth it."""
     best = figures.baseline
     if best is None:
@@ -122,16 +122,16 @@ def ladder(figures: Figures, *, loss_usd: Decimal | None = None) -> tuple[Model,
         Rung(model.name, model.price, first=_odds(model), after=_odds(model))
         for model in candidates
     ]
-    steps = climb(rungs, loss_usd=loss)
+    steps = choose_rung(rungs, loss_usd=loss)
     return tuple(model for model, step in zip(candidates, steps, strict=True) if step.use)
 
 
-def _odds(model: Model) -> Odds:
+def _odds(model: ModelRow) -> Odds:
     passed = round(model.q * model.tasks)
     return Odds(prior=float(model.q), passed=passed, samples=model.tasks)
 
 
-def parse_policy(text: str, models: Sequence[Model]) -> tuple[Model, ...]:
+def parse_policy(text: str, models: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
     """The models that names, unique parts of names or tiers stand for, in order; `UsageError` where one does not."""
     if not models:
         raise UsageError(
@@ -153,7 +153,7 @@ def parse_policy(text: str, models: Sequence[Model]) -> tuple[Model, ...]:
     return policy
 
 
-def _find_model(name: str, models: Sequence[Model]) -> Model:
+def _find_model(name: str, models: Sequence[ModelRow]) -> ModelRow:
     """By the whole name, else by tier, else by a part of the name that only one has."""
     wanted = name.casefold()
     ways = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from minitask.ledger.record import Verdict
+from minitask.project.demo import PROJECT, DemoResult
 from minitask.reports.results import RunSummary, dollars, render_run
-from minitask.run.projects.demo import PROJECT, Shown
 
 
-def render_demo(shown: Shown) -> str:
+def render_demo(shown: DemoResult) -> str:
     """The tasks, what became of the module, the branches and merges, the costs, and where to look."""
     failed = next((item for item in shown.results if item.verdict is Verdict.FAILED), None)
     lines = [

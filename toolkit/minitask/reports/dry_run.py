@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from minitask.run.attempts.forecast import Forecast
+from minitask.task.task_preview import TaskPreview
 
 
-def dry_run_document(said: Forecast) -> dict[str, Any]:
+def dry_run_document(said: TaskPreview) -> dict[str, Any]:
     """A dry run as JSON."""
     description = said.description
     return {
@@ -36,7 +36,7 @@ def dry_run_document(said: Forecast) -> dict[str, Any]:
     }
 
 
-def render_dry_run(said: Forecast) -> str:
+def render_dry_run(said: TaskPreview) -> str:
     """A dry run as text."""
     description = said.description
     lines = [

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 from minitask.patterns import lazy_pattern
+from minitask.project.conflicts import MOST_PAIRS, Collision, Collisions
+from minitask.project.task_graph import Edge, Node, TaskGraph
 from minitask.reports.graph_svg import render_svg
-from minitask.reports.tones import TONES, tone_of
-from minitask.run.projects.collisions import MOST_PAIRS, Collision, Collisions
-from minitask.run.projects.picture import Node, Picture, Tie
+from minitask.reports.state_colors import TONES, tone_of
 from minitask.words import counted, one_line
 
 MOST_NAMES = 8
@@ -18,7 +18,7 @@ _SYNTAX = lazy_pattern(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
 """Whatever Mermaid, or the Markdown in it, might take for syntax is in the group."""
 
 
-def graph_document(picture: Picture, forecast: Collisions | None) -> dict[str, Any]:
+def graph_document(picture: TaskGraph, forecast: Collisions | None) -> dict[str, Any]:
     """The picture as JSON; with a forecast, where there is one."""
     document: dict[str, Any] = {
         "project": picture.project,
@@ -53,7 +53,7 @@ def _task_document(node: Node) -> dict[str, Any]:
     }
 
 
-def render_text(picture: Picture) -> str:
+def render_text(picture: TaskGraph) -> str:
     """The waves, a line a task, and below it what it waits for and what it may not run beside."""
     waves = picture.nodes[-1].wave if picture.nodes else 0
     lines = [f"{counted(len(picture.nodes), 'task')} in {counted(waves, 'wave')}"]
@@ -97,7 +97,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 1 else "")
 
 
-def _gave_way(picture: Picture) -> Iterator[str]:
+def _gave_way(picture: TaskGraph) -> Iterator[str]:
     if picture.dropped:
         yield ""
     for name, tie in picture.dropped:
@@ -121,7 +121,7 @@ def _collision(each: Collision) -> str:
     return f"  {each.task} conflicts with {each.other}: {', '.join(map(one_line, each.paths))}"
 
 
-def render_mermaid(picture: Picture) -> str:
+def render_mermaid(picture: TaskGraph) -> str:
     """A flowchart for GitHub and GitLab: what is declared as solid arrows, what files imply as dotted ones."""
     ids = {node.name: f"t{place}" for place, node in enumerate(picture.nodes)}
     lines = ["flowchart LR"]
@@ -146,7 +146,7 @@ def _entities(text: str) -> str:
     return _SYNTAX.sub(lambda found: f"#{ord(found[0])};" if found[1] else found[0], text)
 
 
-def render_dot(picture: Picture) -> str:
+def render_dot(picture: TaskGraph) -> str:
     """A directed graph for Graphviz: what is declared as solid arrows, what files imply as dotted ones."""
     names = {node.name for node in picture.nodes}
     lines = ["digraph minitask {", "  rankdir=LR;"]
@@ -176,7 +176,7 @@ def _label(text: str) -> str:
     return text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _labels(ties: Sequence[Tie]) -> list[tuple[str, str]]:
+def _labels(ties: Sequence[Edge]) -> list[tuple[str, str]]:
     """Each earlier task once, with the paths that tie it."""
     found: dict[str, list[str]] = {}
     for tie in ties:
@@ -184,6 +184,6 @@ def _labels(ties: Sequence[Tie]) -> list[tuple[str, str]]:
     return [(name, ", ".join(dict.fromkeys(paths))) for name, paths in found.items()]
 
 
-FORMATS: Mapping[str, Callable[[Picture], str]] = MappingProxyType(
+FORMATS: Mapping[str, Callable[[TaskGraph], str]] = MappingProxyType(
     {"text": render_text, "mermaid": render_mermaid, "dot": render_dot, "svg": render_svg}
 )

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
-from minitask.reports.tones import TONES, tone_of
-from minitask.run.projects.picture import Node, Picture
+from minitask.project.task_graph import Node, TaskGraph
+from minitask.reports.state_colors import TONES, tone_of
 from minitask.values import dataclass
 from minitask.words import one_line
 
@@ -40,7 +40,7 @@ Spots = Mapping[str, tuple[int, int]]
 """Column and row of every task, from 0."""
 
 
-def render_svg(picture: Picture) -> str:
+def render_svg(picture: TaskGraph) -> str:
     """The picture as one SVG document."""
     arrows = _arrows(picture)
     spots = _spots(picture, arrows)
@@ -66,7 +66,7 @@ def render_svg(picture: Picture) -> str:
     )
 
 
-def _arrows(picture: Picture) -> list[Arrow]:
+def _arrows(picture: TaskGraph) -> list[Arrow]:
     """One arrow between two tasks: the declared one, where there is one."""
     names = {node.name for node in picture.nodes}
     found: dict[tuple[str, str], Arrow] = {}
@@ -80,7 +80,7 @@ def _arrows(picture: Picture) -> list[Arrow]:
     return list(found.values())
 
 
-def _spots(picture: Picture, arrows: Iterable[Arrow]) -> Spots:
+def _spots(picture: TaskGraph, arrows: Iterable[Arrow]) -> Spots:
     """A column a wave; in it, each task near the middle of those that it follows."""
     before: dict[str, list[str]] = {}
     for arrow in arrows:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from minitask.engine.context import Progress
 from minitask.ledger.record import TaskResult, Verdict, money
 from minitask.reports.results import MARKS, dollars
-from minitask.run.engine import Progress
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.record import Attempt, Verdict
 
 RERUN = "minitask exec {name}"

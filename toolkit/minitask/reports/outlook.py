@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from minitask.ledger.record import money
+from minitask.project.preview import RunPreview
 from minitask.reports.results import dollars
-from minitask.run.projects.outlook import Prospect
 
 
-def outlook_document(project: str, prospects: Sequence[Prospect]) -> dict[str, Any]:
+def outlook_document(project: str, prospects: Sequence[RunPreview]) -> dict[str, Any]:
     """An outlook as JSON."""
     last = max((each.wave for each in prospects), default=0)
     return {
@@ -26,7 +26,7 @@ def outlook_document(project: str, prospects: Sequence[Prospect]) -> dict[str, A
     }
 
 
-def render_outlook(prospects: Sequence[Prospect]) -> str:
+def render_outlook(prospects: Sequence[RunPreview]) -> str:
     """An outlook as text: a line a task, and the sum."""
     width = max((len(each.task.name) for each in prospects), default=0)
     lines = ["nothing is run, nothing is spent"]
@@ -43,7 +43,7 @@ def render_outlook(prospects: Sequence[Prospect]) -> str:
     return "\n".join(lines)
 
 
-def _said(each: Prospect) -> str:
+def _said(each: RunPreview) -> str:
     if each.merge:
         return f"merged already, as {each.merge[:12]}"
     if each.route is None:
@@ -54,7 +54,7 @@ def _said(each: Prospect) -> str:
     return f"{each.route.tier.value:8} {who}{tokens}, {cost}"
 
 
-def _task(each: Prospect) -> dict[str, Any]:
+def _task(each: RunPreview) -> dict[str, Any]:
     route = each.route
     return {
         "task": each.task.name,
@@ -71,6 +71,6 @@ def _task(each: Prospect) -> dict[str, Any]:
     }
 
 
-def _total(prospects: Sequence[Prospect]) -> Decimal | None:
+def _total(prospects: Sequence[RunPreview]) -> Decimal | None:
     known = [each.cost_usd for each in prospects if each.cost_usd is not None]
     return sum(known, Decimal(0)) if len(known) == len(prospects) else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from minitask.ledger.record import Attempt, attempt_document, money
+from minitask.planning.plan import Planned
 from minitask.reports.diagnostics import render_diagnostics
 from minitask.reports.results import dollars, tokens_text
-from minitask.run.plans.planning import Planned
 from minitask.spec.model import Diagnostic
 from minitask.words import counted
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from minitask.ledger.record import Record, attempt_document, money, record_document, whole
+from minitask.planning.verify_project import ProjectVerification
 from minitask.reports.planning import planned_document, render_planned
 from minitask.reports.results import dollars, render_attempt
-from minitask.run.plans.verification import Verified
 from minitask.spec.model import Spec
 from minitask.values import dataclass
 from minitask.words import plain
@@ -78,7 +78,7 @@ def render_reviewed(item: Reviewed) -> str:
     return "\n".join(lines)
 
 
-def verified_document(found: Verified) -> dict[str, Any]:
+def verified_document(found: ProjectVerification) -> dict[str, Any]:
     """A verification as JSON."""
     return {
         "project": found.project,
@@ -101,7 +101,7 @@ def verified_document(found: Verified) -> dict[str, Any]:
     }
 
 
-def render_verified(found: Verified) -> str:
+def render_verified(found: ProjectVerification) -> str:
     """A verification as text."""
     lines = [f"{found.project}: {found.base[:12]}..{found.tip[:12]}"]
     lines += [f"  {'✓' if word.approved else '✗'} {word.task}  {word.why}" for word in found.words]

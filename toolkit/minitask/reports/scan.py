@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from minitask.engine.tasks import PROJECTS
+from minitask.planning.scan import Scan, ScannedFile, ScanOptions
 from minitask.reports.diagnostics import render_json, render_text
-from minitask.run.plans.scan import Scan, ScannedFile, Wishes
-from minitask.run.tasks import PROJECTS
 from minitask.words import counted, one_line
 
 
@@ -33,7 +33,7 @@ def scan_document(scan: Scan) -> dict[str, Any]:
     }
 
 
-def render_scan(scan: Scan, wishes: Wishes, *, fixer: str) -> str:
+def render_scan(scan: Scan, wishes: ScanOptions, *, fixer: str) -> str:
     """The whole of it as text; `fixer` is the command by which the linter mends what it can."""
     parts = (
         _specs(scan),
@@ -59,7 +59,7 @@ def _diagnostics(scan: Scan) -> Iterator[str]:
         yield render_text(scan.diagnostics, len(scan.specs)).rstrip("\n")
 
 
-def _counts(scan: Scan, wishes: Wishes) -> Iterator[str]:
+def _counts(scan: Scan, wishes: ScanOptions) -> Iterator[str]:
     if not scan.findings:
         yield f"no findings in {scan.place}"
     else:
@@ -78,7 +78,7 @@ def _counts(scan: Scan, wishes: Wishes) -> Iterator[str]:
         yield f"left out: {counted(scan.left_out, 'finding')} in no committed file of this repository"
 
 
-def _free(scan: Scan, wishes: Wishes, fixer: str) -> Iterator[str]:
+def _free(scan: Scan, wishes: ScanOptions, fixer: str) -> Iterator[str]:
     if scan.fixable:
         rest = "specs are written for all" if wishes.free_too else "specs are written for the rest"
         yield (
@@ -86,7 +86,7 @@ def _free(scan: Scan, wishes: Wishes, fixer: str) -> Iterator[str]:
         )
 
 
-def _next(scan: Scan, wishes: Wishes) -> Iterator[str]:
+def _next(scan: Scan, wishes: ScanOptions) -> Iterator[str]:
     if not scan.specs:
         return
     folder = f"{PROJECTS}/{wishes.project}"

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from minitask.ledger.record import money
-from minitask.policy.figures import Figures
-from minitask.policy.simulate import Outcome, Step
+from minitask.policy.model_stats import ModelStats
+from minitask.policy.simulate import Outcome, SimulatedStep
 from minitask.reports.results import dollars
 from minitask.words import counted
 
@@ -30,7 +30,7 @@ WHY_LADDER = (
 LATE_TIERS = "a tier that is only asked when another failed saw the harder tasks: its share is low"
 
 
-def simulation_document(figures: Figures, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def simulation_document(figures: ModelStats, outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """A simulation as JSON; costs are of all tasks, the shares from 0 to 1."""
     return {
         "source": figures.name,
@@ -54,7 +54,7 @@ def simulation_document(figures: Figures, outcomes: Sequence[Outcome]) -> dict[s
     }
 
 
-def _step_document(step: Step) -> dict[str, Any]:
+def _step_document(step: SimulatedStep) -> dict[str, Any]:
     return {
         "name": step.model.name,
         "q": round(float(step.model.q), 4),
@@ -63,7 +63,7 @@ def _step_document(step: Step) -> dict[str, Any]:
     }
 
 
-def render_simulation(figures: Figures, outcomes: Sequence[Outcome], *, in_detail: bool) -> str:
+def render_simulation(figures: ModelStats, outcomes: Sequence[Outcome], *, in_detail: bool) -> str:
     """The policies for a terminal: a line each and the ladder step by step, or all of them `in_detail`."""
     if figures.baseline is None:
         return "\n".join([NOTHING, *_notes(figures, outcomes)])
@@ -131,7 +131,7 @@ def _share(value: float) -> str:
     return f"{percent if value == 1 else min(percent, 99.9):.1f}"
 
 
-def _notes(figures: Figures, outcomes: Sequence[Outcome]) -> Iterator[str]:
+def _notes(figures: ModelStats, outcomes: Sequence[Outcome]) -> Iterator[str]:
     """How to read the figures, and what they leave out."""
     if any(len(outcome.steps) > 1 for outcome in outcomes):
         yield f"note: {WHY_RANGE}"

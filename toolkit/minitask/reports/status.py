@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from minitask.engine.task_status import TaskStatus
 from minitask.ledger.record import money
 from minitask.reports.results import dollars
-from minitask.run.state import Standing
 
 
-def status_document(standings: Sequence[Standing]) -> dict[str, Any]:
+def status_document(standings: Sequence[TaskStatus]) -> dict[str, Any]:
     """The tasks' states as JSON."""
     return {
         "tasks": [
@@ -30,7 +30,7 @@ def status_document(standings: Sequence[Standing]) -> dict[str, Any]:
     }
 
 
-def render_status(standings: Sequence[Standing]) -> str:
+def render_status(standings: Sequence[TaskStatus]) -> str:
     """A line a task, then how many are in which state."""
     if not standings:
         return "no specs are committed here; `minitask new` writes one"
@@ -45,7 +45,7 @@ def render_status(standings: Sequence[Standing]) -> str:
     return "\n".join(lines)
 
 
-def _details(item: Standing) -> str:
+def _details(item: TaskStatus) -> str:
     if item.merge:
         return f"merged as {item.merge[:12]}"
     reason = item.reason.splitlines()[0] if item.reason else ""

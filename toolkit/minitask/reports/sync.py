@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitask.run.projects.sync import Synced
+from minitask.project.sync import Synced
 
 
 def sync_document(done: Synced) -> dict[str, Any]:

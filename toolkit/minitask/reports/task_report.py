@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from minitask.engine.task_status import State, TaskStatus
 from minitask.ledger.record import Record, record_document
 from minitask.ledger.usage import Usage
 from minitask.reports.next_steps import find_outage_step
 from minitask.reports.results import dollars, render_attempt, tokens_text
-from minitask.run.state import Standing, State
 
 
 def report_document(
-    records: tuple[Record, ...], standing: Standing | None, calls: tuple[Record, ...] = ()
+    records: tuple[Record, ...], standing: TaskStatus | None, calls: tuple[Record, ...] = ()
 ) -> dict[str, Any]:
     """All the records of a task, the calls beside its attempts, and where it stands, as JSON."""
     return {
@@ -25,7 +25,7 @@ def report_document(
 
 
 def render_report(
-    records: tuple[Record, ...], standing: Standing | None, calls: tuple[Record, ...] = ()
+    records: tuple[Record, ...], standing: TaskStatus | None, calls: tuple[Record, ...] = ()
 ) -> str:
     """The latest attempt in full, the earlier ones and the calls beside them in a line each, and what is next."""
     record = records[-1]

@@ -14,9 +14,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from minitask.errors import UsageError
-from minitask.spec.chains import chain_lengths, predecessors
+from minitask.spec.critical_path import chain_lengths, predecessors
+from minitask.spec.file_dependencies import implied
 from minitask.spec.graph import Graph
-from minitask.spec.implied import implied
 from minitask.spec.paths import SPECS_FOLDER
 from minitask.spec.project import files_by_path, shared_files
 from minitask.spec.rules import diagnose

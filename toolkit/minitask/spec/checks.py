@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from minitask.spec.file_tree import Tree
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
 from minitask.spec.paths import check_path
 from minitask.spec.placeholders import PLACEHOLDER_PATH
@@ -16,7 +17,6 @@ from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
 from minitask.spec.rules import diagnose
 from minitask.spec.suggest import find_unread_lists
-from minitask.spec.tree import Tree
 from minitask.values import dataclass
 from minitask.words import counted
 

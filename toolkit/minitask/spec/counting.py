@@ -8,7 +8,7 @@ from enum import StrEnum
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, Expectation, ExpectationKind
 from minitask.spec.remarks import Remark, with_default_tolerance
-from minitask.spec.weakness import plain_words, read_pipelines, read_words
+from minitask.spec.vacuous_commands import plain_words, read_pipelines, read_words
 
 _SILENT = frozenset(
     {"test", "[", "[[", "cd", "pushd", "popd", "true", ":", "mkdir", "touch", "cp", "mv", "rm"}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import find_prefix, looks_like_path
 from minitask.spec.inline import strip_marks
-from minitask.spec.markdown import Block, Document, Item, items
+from minitask.spec.markdown import Document, Item, MarkdownBlock, items
 from minitask.spec.notes import DETAILS
 
 _BARE_VERB = lazy_pattern(
@@ -21,7 +21,7 @@ _DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}
 
 
-def bullets(document: Document, block: Block) -> Iterator[tuple[str, int]]:
+def bullets(document: Document, block: MarkdownBlock) -> Iterator[tuple[str, int]]:
     """Return the files of a list, each with its line: the item's own text, then the details nested below it.
 
     Items below a label such as `**Modify:**` are files, with its verb before them.

@@ -9,12 +9,12 @@ from typing import Any
 
 from minitask.errors import UsageError
 from minitask.spec.finding import Finding, relative_path
-from minitask.spec.foreign_json import count, load_json, rows, table, words
+from minitask.spec.json_reader import count, load_json, rows, table, words
 from minitask.spec.sarif import UNNAMED, sarif_findings, sarif_tools
 from minitask.values import dataclass
 from minitask.words import one_line
 
-__all__ = ["Finding", "Form", "Report", "parse_report"]
+__all__ = ["Finding", "FindingReport", "Form", "parse_report"]
 
 SYNTAX = "invalid-syntax"
 """What ruff calls a file that it cannot parse; it is no rule that could be selected."""
@@ -28,7 +28,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class FindingReport:
     """What a linter found. `left_out` counts what is in no file that a task could name.
 
     `tool` is the linter's name, empty where the report does not say.
@@ -45,7 +45,7 @@ class Report:
         return self.form is Form.RUFF or self.tool.lower() == "ruff"
 
 
-def parse_report(text: str, *, roots: Sequence[str] = ()) -> Report:
+def parse_report(text: str, *, roots: Sequence[str] = ()) -> FindingReport:
     """The findings, each once, by file and line; `UsageError` for what is neither form, or is damaged.
 
     Paths become canonical ones of the repository: relative ones are taken to be, absolute ones below one of `roots`,
@@ -61,7 +61,9 @@ def parse_report(text: str, *, roots: Sequence[str] = ()) -> Report:
     placed = [_placed(finding, roots) for finding in found]
     kept = {finding for finding in placed if finding is not None}
     ordered = sorted(kept, key=attrgetter("path", "line", "column", "rule", "message"))
-    return Report(form, one_line(tool, longest=80), tuple(ordered), left_out=placed.count(None))
+    return FindingReport(
+        form, one_line(tool, longest=80), tuple(ordered), left_out=placed.count(None)
+    )
 
 
 def _form(document: Any) -> Form:

@@ -22,7 +22,7 @@ _MAX_NESTING = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MarkdownBlock:
     """A top-level block: its kind, its lines, its tokens; of a heading also level and text, of a paragraph its text."""
 
     kind: str
@@ -86,7 +86,7 @@ def parse_document(text: str) -> Document:
     return Document(tuple(text.split("\n")), tokens)
 
 
-def blocks(document: Document) -> list[Block]:
+def blocks(document: Document) -> list[MarkdownBlock]:
     """The top-level blocks in order."""
     found = []
     tokens = document.tokens
@@ -99,22 +99,24 @@ def blocks(document: Document) -> list[Block]:
         elif token.nesting == -1:
             found.append(_container(tokens, opened, last=index + 1))
         elif token.map:
-            found.append(Block(token.type, token.map[0], token.map[1], index, index + 1))
+            found.append(MarkdownBlock(token.type, token.map[0], token.map[1], index, index + 1))
     return found
 
 
-def _container(tokens: Sequence[Token], first: int, *, last: int) -> Block:
+def _container(tokens: Sequence[Token], first: int, *, last: int) -> MarkdownBlock:
     token = tokens[first]
     start, end = token.map or (0, 0)
     kind = token.type.removesuffix("_open")
     if kind == "heading":
         level = int(token.tag[1:])
-        return Block(kind, start, end, first, last, level, one_line(tokens[first + 1].content))
+        return MarkdownBlock(
+            kind, start, end, first, last, level, one_line(tokens[first + 1].content)
+        )
     text = tokens[first + 1].content if kind == "paragraph" else ""
-    return Block(kind, start, end, first, last, 0, text)
+    return MarkdownBlock(kind, start, end, first, last, 0, text)
 
 
-def items(document: Document, block: Block) -> list[Item]:
+def items(document: Document, block: MarkdownBlock) -> list[Item]:
     """The items of a list, nested ones after the item that holds them."""
     texts: list[list[str]] = []
     places: list[tuple[int, int]] = []

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.agreement import check_agreement, check_numbers
 from minitask.spec.commands import inline_fences, read_commands
 from minitask.spec.frontmatter import FrontMatter, parse_front_matter
 from minitask.spec.header import Header, merge_headers, parse_header
+from minitask.spec.header_conflicts import check_agreement, check_numbers
 from minitask.spec.headings import (
     CONTEXT,
     CRITERIA,

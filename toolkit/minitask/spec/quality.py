@@ -10,7 +10,7 @@ from minitask.spec.paths import check_path, fold, is_protected, is_spec_path
 from minitask.spec.placeholders import find_loose_paths, find_placeholders
 from minitask.spec.rules import diagnose
 from minitask.spec.suggest import find_unread_commands, find_unread_lists
-from minitask.spec.weakness import Strength, strength
+from minitask.spec.vacuous_commands import CommandStrength, strength
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,8 +66,10 @@ def _check_validation(spec: Spec) -> Iterator[Diagnostic]:
             )
         return
     worth = [(command, strength(command)) for command in spec.commands]
-    if any(value is Strength.CHECK for _, value in worth):
-        yield from (_void(spec, command) for command, value in worth if value is Strength.VOID)
+    if any(value is CommandStrength.CHECK for _, value in worth):
+        yield from (
+            _void(spec, command) for command, value in worth if value is CommandStrength.VOID
+        )
     elif spec.options.proof != "none":
         yield diagnose(
             spec.path,

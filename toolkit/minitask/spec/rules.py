@@ -12,20 +12,20 @@ from minitask.spec.rulebook.form import FORM
 from minitask.spec.rulebook.project import PROJECT
 from minitask.spec.rulebook.quality import QUALITY
 from minitask.spec.rulebook.repository import REPOSITORY
-from minitask.spec.rulebook.rule import Rule
+from minitask.spec.rulebook.rule import RuleText
 from minitask.spec.rulebook.script import SCRIPT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["RULES", "Rule", "diagnose", "explain", "render_index", "render_page"]
+__all__ = ["RULES", "RuleText", "diagnose", "explain", "render_index", "render_page"]
 
 _ALL = sorted(
     (*FORM, *REPOSITORY, *PROJECT, *SCRIPT, *QUALITY, *BATCHES), key=lambda rule: rule.code[1:]
 )
 LETTERS = {Severity.ERROR: "E", Severity.WARNING: "W", Severity.NOTE: "N"}
 """The letter that a rule's code begins with says how much it matters."""
-RULES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in _ALL})
+RULES: Mapping[str, RuleText] = MappingProxyType({rule.code: rule for rule in _ALL})
 
 
 def diagnose(path: str, line: int, *, code: str, message: str, hint: str = "") -> Diagnostic:
@@ -33,7 +33,7 @@ def diagnose(path: str, line: int, *, code: str, message: str, hint: str = "") -
     return Diagnostic(path, line, code, RULES[code].severity, message, hint)
 
 
-def find_rule(code: str) -> Rule | None:
+def find_rule(code: str) -> RuleText | None:
     """Return the rule of a code; a code of an older version, with another letter, finds it by its number."""
     wanted = code.strip().upper()
     if wanted in RULES or wanted[:1] not in LETTERS.values():
@@ -58,7 +58,7 @@ def explain(code: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def render_page(rule: Rule) -> str:
+def render_page(rule: RuleText) -> str:
     """The rule's page, in Markdown."""
     return "\n\n".join(
         (

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.finding import Finding, path_below
-from minitask.spec.foreign_json import count, rows, table, words
+from minitask.spec.json_reader import count, rows, table, words
 from minitask.values import dataclass
 
 UNNAMED = "unnamed"

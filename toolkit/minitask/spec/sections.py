@@ -28,7 +28,7 @@ from minitask.spec.headings import (
     key_of,
 )
 from minitask.spec.inline import find_label, split_labels
-from minitask.spec.markdown import Block, Document, blocks
+from minitask.spec.markdown import Document, MarkdownBlock, blocks
 from minitask.spec.model import FileAction
 from minitask.values import dataclass
 
@@ -47,7 +47,7 @@ class Piece:
     end: int
     first_token: int
     last_token: int
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[MarkdownBlock] = field(default_factory=list)
     labelled: bool = False
 
     def text(self, document: Document) -> str:
@@ -110,7 +110,7 @@ def read_tasks(document: Document) -> list[RawTask]:
     return reader.tasks
 
 
-def _lone_task(found: list[Block], headings: list[Block]) -> Block | None:
+def _lone_task(found: list[MarkdownBlock], headings: list[MarkdownBlock]) -> MarkdownBlock | None:
     """The heading of a file that holds one task and does not call it a mini-task."""
     top = next((b for b in headings if b.level == 1 or find_container_title(b.text)), None)
     if any(is_canonical(block.text) for block in headings):
@@ -119,7 +119,7 @@ def _lone_task(found: list[Block], headings: list[Block]) -> Block | None:
     return top if len(labels) > 1 else None
 
 
-def _labels(block: Block) -> Iterator[str]:
+def _labels(block: MarkdownBlock) -> Iterator[str]:
     """The bold labels that begin a paragraph's lines."""
     if block.kind == "paragraph" and "**" in block.text:
         for line in block.text.split("\n"):
@@ -133,7 +133,7 @@ class _Reader:
     """Walks over the blocks; `holder` is what the next block belongs to."""
 
     document: Document
-    lone: Block | None
+    lone: MarkdownBlock | None
     tasks: list[RawTask] = field(default_factory=list)
     container: RawTask | None = None
     holder: RawTask | None = None
@@ -144,7 +144,7 @@ class _Reader:
     takes_list: bool = False
     list_end: int = -1
 
-    def read(self, block: Block, *, following: Block | None) -> None:
+    def read(self, block: MarkdownBlock, *, following: MarkdownBlock | None) -> None:
         """Take in the next top-level block; `following` is the one after it."""
         if block.kind == "heading":
             self._heading(block, following)
@@ -161,7 +161,7 @@ class _Reader:
         else:
             self._content(block)
 
-    def _heading(self, block: Block, following: Block | None) -> None:
+    def _heading(self, block: MarkdownBlock, following: MarkdownBlock | None) -> None:
         self.takes_list = False
         if block is self.lone:
             title = find_container_title(block.text)
@@ -176,7 +176,7 @@ class _Reader:
         elif self.holder is not None:
             self._heading_in_task(block, self.holder, following)
 
-    def _open_task(self, heading: TaskHeading, block: Block) -> None:
+    def _open_task(self, heading: TaskHeading, block: MarkdownBlock) -> None:
         task = RawTask(heading, block.start + 1, block.level, container=self.container)
         self.tasks.append(task)
         self._hold(task)
@@ -184,7 +184,9 @@ class _Reader:
     def _hold(self, holder: RawTask | None) -> None:
         self.holder, self.section, self.piece = holder, "", None
 
-    def _heading_in_task(self, block: Block, holder: RawTask, following: Block | None) -> None:
+    def _heading_in_task(
+        self, block: MarkdownBlock, holder: RawTask, following: MarkdownBlock | None
+    ) -> None:
         if holder is self.container:
             self._hold(None)
             return
@@ -205,7 +207,7 @@ class _Reader:
         else:
             self._other_heading(block)
 
-    def _begins_with_paths(self, following: Block | None) -> bool:
+    def _begins_with_paths(self, following: MarkdownBlock | None) -> bool:
         """Whether a list or a table follows whose first item names a file, beyond doubt."""
         if following is None:
             return False
@@ -217,13 +219,13 @@ class _Reader:
             )
         return following.kind == "paragraph" and is_table(following.text)
 
-    def _other_heading(self, block: Block) -> None:
+    def _other_heading(self, block: MarkdownBlock) -> None:
         if self.section in {"", _FIELD} or block.level <= self.level:
             self.section, self.level, self.piece = TASK, block.level, None
         self._content(block)
 
     def _open_section(
-        self, name: str, rest: str, *, block: Block, level: int, row: int = -1
+        self, name: str, rest: str, *, block: MarkdownBlock, level: int, row: int = -1
     ) -> None:
         """Begin a section at a heading, or at line `row` of a paragraph; `rest` is behind its name."""
         holder = self._held()
@@ -242,7 +244,7 @@ class _Reader:
             raise AssertionError("a block outside every task")
         return self.holder
 
-    def _content(self, block: Block) -> None:
+    def _content(self, block: MarkdownBlock) -> None:
         """The block belongs to the open section; before the first one, to the context."""
         if self.section == _FIELD:
             return
@@ -251,7 +253,7 @@ class _Reader:
         self.takes_list = False
         self._extend(block, start=block.start, end=block.end)
 
-    def _extend(self, block: Block, *, start: int, end: int) -> None:
+    def _extend(self, block: MarkdownBlock, *, start: int, end: int) -> None:
         name = self.section or CONTEXT
         holder = self._held()
         if self.piece is None or self.piece_section != name:
@@ -264,7 +266,7 @@ class _Reader:
         self.piece.end, self.piece.last_token = end, block.last
         self.piece.blocks.append(block)
 
-    def _paragraph(self, block: Block, *, following: str) -> None:
+    def _paragraph(self, block: MarkdownBlock, *, following: str) -> None:
         if self.section == _FIELD or (self.takes_list and is_table(block.text)):
             for row, line in enumerate(block.text.split("\n"), start=block.start):
                 self._field_line(line.strip(), row + 1)
@@ -304,7 +306,7 @@ class _Reader:
             self._add_bullets(((line, number),))
 
     def _label(
-        self, line: str, *, block: Block, row: int, before_fence: bool, plain_from: int
+        self, line: str, *, block: MarkdownBlock, row: int, before_fence: bool, plain_from: int
     ) -> str:
         """Act on a line that begins with a label: `section`, `field`, or nothing for plain text."""
         parts = split_labels(line)
@@ -356,11 +358,11 @@ class _Reader:
         fields = self._held().fields
         fields[-1] = replace(fields[-1], bullets=(*fields[-1].bullets, *bullets))
 
-    def _goes_on(self, block: Block) -> bool:
+    def _goes_on(self, block: MarkdownBlock) -> bool:
         """Whether a list with other marks follows a field's list, without a blank line between them."""
         return block.start == self.list_end and bool(self.document.lines[block.start - 1].strip())
 
-    def _field_list(self, block: Block) -> None:
+    def _field_list(self, block: MarkdownBlock) -> None:
         """A list below a field; one with other marks goes on with it where it follows at once."""
         fields = self._held().fields
         self.list_end = block.end

@@ -11,7 +11,7 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.filelists import bullets, is_table
 from minitask.spec.filerefs import looks_like_path, parse_refs
 from minitask.spec.inline import CODE, find_label
-from minitask.spec.markdown import Block, Document, blocks, normalise, parse_document
+from minitask.spec.markdown import Document, MarkdownBlock, blocks, normalise, parse_document
 from minitask.spec.model import FileAction
 from minitask.spec.programs import looks_like_command
 from minitask.values import dataclass
@@ -69,7 +69,7 @@ def _named_lists(text: str) -> Iterator[tuple[str, int]]:
             yield name, block.end - 1
 
 
-def _name(block: Block) -> str:
+def _name(block: MarkdownBlock) -> str:
     """What a heading, or a paragraph that leads to a list, calls it."""
     last = block.text.rsplit("\n", 1)[-1].strip()
     if block.kind == "heading":
@@ -84,7 +84,7 @@ def _name(block: Block) -> str:
 _MOST_WORDS = 5
 
 
-def _is_path_list(document: Document, block: Block) -> bool:
+def _is_path_list(document: Document, block: MarkdownBlock) -> bool:
     if block.kind == "paragraph":
         return is_table(block.text) and "`" in block.text
     if not block.kind.endswith("_list"):
@@ -124,7 +124,7 @@ def _named_checks(text: str) -> Iterator[tuple[str, int]]:
             name = ""
 
 
-def _is_script(document: Document, block: Block) -> bool:
+def _is_script(document: Document, block: MarkdownBlock) -> bool:
     """Whether a block is a fence that is marked as the shell's."""
     info = document.tokens[block.first].info.split() if block.kind == "fence" else []
     return bool(info) and info[0].casefold() in {"bash", "sh", "shell", "console", "zsh"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.edits.diff import FileDiff, Hunk, parse_diff
-from minitask.edits.model import Edit, SearchReplace, UnifiedDiff
+from minitask.edits.diff import DiffHunk, FileDiff, parse_diff
 from minitask.edits.reply.names import required, resolve
+from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 
@@ -122,7 +122,7 @@ def _render(diff: FileDiff) -> str:
     return f"{head}--- {old}\n+++ {new}\n{hunks}" if hunks else head
 
 
-def _render_hunk(hunk: Hunk) -> str:
+def _render_hunk(hunk: DiffHunk) -> str:
     olds = sum(line.mark != "+" for line in hunk.lines)
     news = sum(line.mark != "-" for line in hunk.lines)
     body = "".join(

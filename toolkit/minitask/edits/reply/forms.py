@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from minitask.edits.error_location import placed
 from minitask.edits.fences import content_lines
 from minitask.edits.lines import is_blank, split_lines
-from minitask.edits.model import Edit, Operation, Source, Verb, WholeFile
 from minitask.edits.operations import parse_operation
-from minitask.edits.place import placed
 from minitask.edits.reply.bars import bar_of, is_balanced
+from minitask.edits.reply.check_changes import check_whole
 from minitask.edits.reply.diffs import is_diff, is_headless, read_diff
-from minitask.edits.reply.landing import check_whole
 from minitask.edits.reply.markers import find_markers, has_block_form, read_blocks
 from minitask.edits.reply.names import Name, forbidden, name_of, required, resolve
 from minitask.edits.reply.numbers import blocks_without_numbers, without_numbers
 from minitask.edits.reply.patches import patch_of, read_patch
 from minitask.edits.reply.request import SOURCE, Request
 from minitask.edits.reply.samples import fits, is_command, is_sample, removals
+from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile
 from minitask.errors import EditError
 from minitask.values import dataclass
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.blocks import has_markers, parse_blocks
 from minitask.edits.lines import body, is_blank, split_lines
-from minitask.edits.model import SearchReplace
 from minitask.edits.reply.request import SOURCE
+from minitask.edits.script_model import SearchReplace
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 

@@ -18,7 +18,7 @@ from minitask.values import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from minitask.edits.model import SearchReplace
+    from minitask.edits.script_model import SearchReplace
 
 _FORMS = tuple(
     lazy_pattern(rf"[ \t]*L?(?P<number>\d{{1,6}})(?:{mark}|[ \t|│→:]*$)")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.lines import bodies, body, split_lines
 from minitask.edits.match import occurrences
-from minitask.edits.model import Edit, Operation, SearchReplace, Source, Verb, WholeFile
 from minitask.edits.reply.names import required
+from minitask.edits.script_model import Edit, Operation, SearchReplace, Source, Verb, WholeFile
 from minitask.errors import EditError
 from minitask.values import dataclass
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from minitask.edits.model import Edit, Operation, Source
+from minitask.edits.script_model import Edit, Operation, Source
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minitask.edits.apply import apply_script
+from minitask.edits.error_location import placed
 from minitask.edits.grammar import paths_written
-from minitask.edits.model import Change, Edit, EditScript
-from minitask.edits.place import placed
-from minitask.edits.reply.fences import fences_of
-from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
-from minitask.edits.reply.landing import (
+from minitask.edits.reply.check_changes import (
     check_characters,
     check_complete,
     check_result,
     without_repeats,
 )
+from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
 from minitask.edits.reply.names import forbidden, name_of
 from minitask.edits.reply.patches import patch_of, read_patch
 from minitask.edits.reply.ranges import with_base_ranges
+from minitask.edits.reply.reply_fences import fences_of
 from minitask.edits.reply.request import SOURCE, Request
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.reply.thoughts import answer_of
+from minitask.edits.script_model import Change, Edit, EditScript
 from minitask.errors import EditError, UnlistedError
 from minitask.spec.markdown import normalise
 from minitask.values import dataclass

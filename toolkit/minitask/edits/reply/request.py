@@ -9,7 +9,7 @@ from minitask.spec.model import FileAction, LineRange
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
-    from minitask.edits.model import Reader
+    from minitask.edits.script_model import Reader
 
 SOURCE = "reply"
 """What errors call the Markdown that they are about."""

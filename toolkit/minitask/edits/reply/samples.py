@@ -6,10 +6,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from minitask.edits.grammar import paths_written
-from minitask.edits.model import WholeFile
 from minitask.edits.reply.bars import bar_of
 from minitask.edits.reply.names import mentions, resolve
 from minitask.edits.reply.request import SOURCE, Request
+from minitask.edits.script_model import WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction
@@ -17,7 +17,7 @@ from minitask.spec.model import FileAction
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from minitask.edits.model import EditScript
+    from minitask.edits.script_model import EditScript
     from minitask.spec.model import Fence
 
 _SHELLS = frozenset(

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from minitask.executors.agents.faults import Problem, exit_problem, provider_problem
+from minitask.executors.agents.adapter import LITELLM_KEYS, Invocation, Job, Output, Report
+from minitask.executors.agents.faults import AgentProblem, exit_problem, provider_problem
 from minitask.executors.agents.launch import (
     PROMPT_FILE,
     litellm_model,
@@ -16,7 +17,6 @@ from minitask.executors.agents.launch import (
     plain,
     prompt_path,
 )
-from minitask.executors.agents.model import LITELLM_KEYS, Invocation, Job, Output, Report
 from minitask.executors.agents.reading import amount, count, summed
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
@@ -108,7 +108,7 @@ def _number(digits: str, unit: str) -> int | None:
     return count(int(Decimal(digits) * _UNITS[unit]))
 
 
-def _problem(output: Output, *, answered: int) -> Problem:
+def _problem(output: Output, *, answered: int) -> AgentProblem:
     """The last error that no answer followed: those before it were overcome by another try."""
     faults = _FAULT.findall(output.stdout, answered)
     return provider_problem(output, faults[-1]) if faults else exit_problem(output)

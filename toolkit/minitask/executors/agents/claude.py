@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.faults import Problem, clean, failed_report, provider_problem
+from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.faults import AgentProblem, clean, failed_report, provider_problem
 from minitask.executors.agents.launch import endpoint_variables, prompt_bytes, unless_given
-from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -146,15 +146,15 @@ def _usage(
     )
 
 
-def _problem(output: Output, result: Object) -> Problem:
+def _problem(output: Output, result: Object) -> AgentProblem:
     """A limit that was reached or a write that was denied is the task's affair, an API's error is not."""
     denied = [mapping(item) for item in items(result.get("permission_denials"))]
     if result.get("is_error") is not True:
-        return Problem(message=_denials(denied))
+        return AgentProblem(message=_denials(denied))
     errors = " ".join(string(item) for item in items(result.get("errors")))
     for field in ("subtype", "terminal_reason"):
         if limit := _LIMITS.get(string(result.get(field))):
-            return Problem(message=clean(f"{limit}: {errors}" if errors else limit))
+            return AgentProblem(message=clean(f"{limit}: {errors}" if errors else limit))
     said = string(result.get("result")) or errors
     return provider_problem(output, said, status=count(result.get("api_error_status")))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.faults import Problem, exit_problem, provider_problem
+from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.faults import AgentProblem, exit_problem, provider_problem
 from minitask.executors.agents.launch import prompt_bytes
-from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import count, mapping, records, string, summed
 from minitask.ledger.usage import Usage
 
@@ -92,7 +92,7 @@ def _usage(event: Object) -> Usage:
 
 def _problem(
     output: Output, failed: list[Object], events: tuple[Object, ...], *, done: bool
-) -> Problem:
+) -> AgentProblem:
     errors = [string(mapping(event.get("error")).get("message")) for event in failed]
     if not errors and not done:
         errors = [string(event.get("message")) for event in events if event.get("type") == "error"]

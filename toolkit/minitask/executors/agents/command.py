@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 
 from minitask.errors import UsageError
+from minitask.executors.agents.adapter import Invocation, Job, Output, Report
 from minitask.executors.agents.faults import exit_problem
 from minitask.executors.agents.launch import (
     PROMPT_FILE,
@@ -14,7 +15,6 @@ from minitask.executors.agents.launch import (
     prompt_bytes,
     prompt_path,
 )
-from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import amount, count, last_value
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern

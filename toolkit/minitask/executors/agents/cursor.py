@@ -7,9 +7,14 @@ Written to its documentation, not measured.
 from __future__ import annotations
 
 from minitask.errors import UsageError
-from minitask.executors.agents.faults import Problem, exit_problem, failed_report, provider_problem
+from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.faults import (
+    AgentProblem,
+    exit_problem,
+    failed_report,
+    provider_problem,
+)
 from minitask.executors.agents.launch import prompt_bytes
-from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import records, string
 from minitask.ledger.usage import Usage
 
@@ -59,7 +64,7 @@ class CursorProgram:
         if not results:
             return failed_report(output)
         said = string(results[-1].get("result"))
-        problem: Problem = exit_problem(output)
+        problem: AgentProblem = exit_problem(output)
         if results[-1].get("is_error") is True:
             problem = provider_problem(output, said)
         return Report(Usage(), said=said, problem=problem.kind, message=problem.message)

@@ -11,9 +11,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 
-from minitask.executors.agents.model import Output, Report
+from minitask.executors.agents.adapter import Output, Report
 from minitask.executors.limits import is_notice, is_spent
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
 from minitask.values import dataclass
@@ -62,7 +62,7 @@ _LIMIT_WORDS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class AgentProblem:
     """What went wrong, for a report: no kind where neither the provider nor the program is at fault."""
 
     kind: FailureKind | None = None
@@ -98,15 +98,15 @@ def find_kind(text: str) -> FailureKind | None:
     )
 
 
-def provider_problem(output: Output, error: str, *, status: int | None = None) -> Problem:
+def provider_problem(output: Output, error: str, *, status: int | None = None) -> AgentProblem:
     """The problem that a program's own error message is; what it does not explain may pass by itself."""
     if output.timed_out:
         return _stuck(output, error)
     kind = _spent_kind(error) or kind_of_status(status) or find_kind(error)
-    return Problem(kind or FailureKind.TRANSPORT, clean(error))
+    return AgentProblem(kind or FailureKind.TRANSPORT, clean(error))
 
 
-def exit_problem(output: Output) -> Problem:
+def exit_problem(output: Output) -> AgentProblem:
     """The problem that the way a program ended is, where its output names none.
 
     One that was killed may do better later; one that gave up without a known reason will give up again.
@@ -114,12 +114,12 @@ def exit_problem(output: Output) -> Problem:
     if output.timed_out:
         return _stuck(output)
     if output.exit_code == 0:
-        return Problem()
+        return AgentProblem()
     lines = (output.stderr.strip() or output.stdout.strip()).split("\n")[-_TAIL_LINES:]
     killed = output.exit_code is None or not 0 < output.exit_code < 128
     unknown = FailureKind.TRANSPORT if killed else FailureKind.BAD_REQUEST
     kind = find_kind("\n".join(lines)) or unknown
-    return Problem(kind, clean(f"exit code {output.exit_code}: {' '.join(lines[-3:])}"))
+    return AgentProblem(kind, clean(f"exit code {output.exit_code}: {' '.join(lines[-3:])}"))
 
 
 def failed_report(output: Output) -> Report:
@@ -178,13 +178,13 @@ class OutageWatch:
         return max(0.0, self._patience - (now - self._since))
 
 
-def _stuck(output: Output, error: str = "") -> Problem:
+def _stuck(output: Output, error: str = "") -> AgentProblem:
     """Return the problem of a program that was killed at its time: its provider's, where its last words name one."""
     shown = error or _last_lines(output.stderr) or _last_lines(output.stdout)
     kind = find_kind(error or _last_lines(output.stderr) or _retries(output.stdout))
     blamed = kind if kind in _OUTAGES else None
     why = "it was ended, for its provider does not answer" if blamed else _TIME_UP
-    return Problem(blamed or FailureKind.STUCK, clean(f"{why}: {shown}" if shown else why))
+    return AgentProblem(blamed or FailureKind.STUCK, clean(f"{why}: {shown}" if shown else why))
 
 
 _TIME_UP = "it was killed when its time was up"

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from minitask.executors.agents.adapter import Invocation, Job, Output, Report
 from minitask.executors.agents.faults import (
-    Problem,
+    AgentProblem,
     clean,
     exit_problem,
     kind_of_status,
     provider_problem,
 )
 from minitask.executors.agents.launch import endpoint_variables, prompt_bytes
-from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import count, mapping, string, summed, total, trailing_object
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 
 if TYPE_CHECKING:
@@ -97,14 +97,14 @@ def _usage(model: Object) -> Usage:
     )
 
 
-def _problem(output: Output, error: Object) -> Problem:
+def _problem(output: Output, error: Object) -> AgentProblem:
     """Its error's code is an HTTP status or one of its own exit codes."""
     if not error:
         return exit_problem(output)
     said, code = string(error.get("message")), count(error.get("code"))
     if code == _TURN_LIMIT:
-        return Problem(message=clean(said))
+        return AgentProblem(message=clean(said))
     if code in _OWN_CODES and not output.timed_out:
-        return Problem(_OWN_CODES[code], clean(said))
+        return AgentProblem(_OWN_CODES[code], clean(said))
     status = code if kind_of_status(code) else None
     return provider_problem(output, said, status=status)

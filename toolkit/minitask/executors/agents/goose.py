@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from minitask.executors.agents.faults import Problem, clean, exit_problem, provider_problem
+from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.faults import AgentProblem, clean, exit_problem, provider_problem
 from minitask.executors.agents.launch import (
     NO_KEY,
     PROMPT_FILE,
@@ -13,7 +14,6 @@ from minitask.executors.agents.launch import (
     prompt_path,
     unless_given,
 )
-from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -123,11 +123,13 @@ def _last_message(found: Object) -> str:
     return "".join(string(mapping(part).get("text")) for part in parts)
 
 
-def _problem(output: Output, metadata: Object) -> Problem:
+def _problem(output: Output, metadata: Object) -> AgentProblem:
     """Failed runs exit with 0 in older versions, which say so in their status alone."""
     problem = exit_problem(output)
     status, error = string(metadata.get("status")), string(metadata.get("error"))
     if problem.kind or status.lower() in _FINE:
         return problem
     said = error or output.stderr.strip()
-    return provider_problem(output, said) if said else Problem(message=clean(f"status {status}"))
+    return (
+        provider_problem(output, said) if said else AgentProblem(message=clean(f"status {status}"))
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from minitask.executors.agents.model import Job
+from minitask.executors.agents.adapter import Job
 
 PROMPT_FILE = "prompt.md"
 """Where the prompt is below the home, for the agents that read it from a file."""

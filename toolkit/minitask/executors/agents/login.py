@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from minitask.errors import EditError
 
 if TYPE_CHECKING:
-    from minitask.repo.desk import Desk
+    from minitask.workspace.agent_workspace import AgentWorkspace
 
 OUTPUT_BYTES = 8 << 20
 """Of each file that a program leaves in its home."""
@@ -21,7 +21,7 @@ _LOGIN = threading.Lock()
 """Held by whoever reads or renews a login of the user's."""
 
 
-def lend_login(own_home: Path, desk: Desk, names: Iterable[str]) -> dict[str, bytes]:
+def lend_login(own_home: Path, desk: AgentWorkspace, names: Iterable[str]) -> dict[str, bytes]:
     """Copy the files of the user's login into the program's own home; return what was lent, by name."""
     lent = {}
     for name in names:
@@ -36,7 +36,7 @@ def lend_login(own_home: Path, desk: Desk, names: Iterable[str]) -> dict[str, by
     return lent
 
 
-def take_login_back(own_home: Path, desk: Desk, lent: Mapping[str, bytes]) -> None:
+def take_login_back(own_home: Path, desk: AgentWorkspace, lent: Mapping[str, bytes]) -> None:
     """Keep a login that the program renewed: the old one may not be good any more.
 
     One that somebody else renewed in the meantime stays, and so does one that the program left half-written.
@@ -48,12 +48,12 @@ def take_login_back(own_home: Path, desk: Desk, lent: Mapping[str, bytes]) -> No
                 _renew(own_home / name, before, renewed)
 
 
-def read_output(desk: Desk, name: str) -> bytes | None:
+def read_output(desk: AgentWorkspace, name: str) -> bytes | None:
     """Return what a file in the program's home holds; None for none, or one that is not to be trusted."""
-    from minitask.repo.foreign import read_regular
+    from minitask.system.safe_read import read_regular_file
 
     try:
-        return read_regular(desk.home, name, limit=OUTPUT_BYTES)
+        return read_regular_file(desk.home, name, limit=OUTPUT_BYTES)
     except EditError:
         return None
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from minitask.executors.agents.adapter import LITELLM_KEYS, Invocation, Job, Output, Report
 from minitask.executors.agents.faults import (
-    Problem,
+    AgentProblem,
     clean,
     exit_problem,
     failed_report,
     provider_problem,
 )
 from minitask.executors.agents.launch import litellm_model, litellm_variables
-from minitask.executors.agents.model import LITELLM_KEYS, Invocation, Job, Output, Report
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -106,7 +106,7 @@ def _reply_usage(used: Object) -> Usage:
     )
 
 
-def _problem(output: Output, status: str, messages: list[Object]) -> Problem:
+def _problem(output: Output, status: str, messages: list[Object]) -> AgentProblem:
     """An exception ends a trajectory under its own name; a limit is the task's affair."""
     if output.timed_out or not status:
         return exit_problem(output)
@@ -114,4 +114,4 @@ def _problem(output: Output, status: str, messages: list[Object]) -> Problem:
     error = string(mapping(last.get("extra")).get("exception_str"))
     if error:
         return provider_problem(output, f"{status}: {error}")
-    return Problem() if status == "Submitted" else Problem(message=clean(status))
+    return AgentProblem() if status == "Submitted" else AgentProblem(message=clean(status))

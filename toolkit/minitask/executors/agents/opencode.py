@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.faults import Problem, clean, exit_problem, provider_problem
+from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.faults import AgentProblem, clean, exit_problem, provider_problem
 from minitask.executors.agents.launch import prompt_bytes
-from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -143,11 +143,11 @@ def _cost(steps: list[Object]) -> Decimal | None:
     return sum(costs[1:], costs[0]) if costs and len(costs) == len(steps) else None
 
 
-def _problem(output: Output, events: tuple[Object, ...]) -> Problem:
+def _problem(output: Output, events: tuple[Object, ...]) -> AgentProblem:
     errors = [mapping(event.get("error")) for event in _of(events, "error")]
     if not errors:
         problem = exit_problem(output)
-        return problem if problem.kind else Problem(message=_denials(events))
+        return problem if problem.kind else AgentProblem(message=_denials(events))
     data = mapping(errors[-1].get("data"))
     said = string(data.get("message")) or string(errors[-1].get("name"))
     return provider_problem(output, said, status=count(data.get("statusCode")))

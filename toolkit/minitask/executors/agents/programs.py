@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from minitask.executors.agents.adapter import AgentProgram
 from minitask.executors.agents.aider import AiderProgram
 from minitask.executors.agents.claude import ClaudeProgram
 from minitask.executors.agents.codex import CodexProgram
@@ -12,7 +13,6 @@ from minitask.executors.agents.cursor import CursorProgram
 from minitask.executors.agents.gemini import GeminiProgram
 from minitask.executors.agents.goose import GooseProgram
 from minitask.executors.agents.mini import MiniProgram
-from minitask.executors.agents.model import AgentProgram
 from minitask.executors.agents.opencode import OpencodeProgram
 from minitask.executors.agents.qwen import QwenProgram
 from minitask.settings import ExecutorSetting

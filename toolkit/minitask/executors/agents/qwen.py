@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from minitask.executors.agents.adapter import Invocation, Job, Output, Report
 from minitask.executors.agents.faults import (
-    Problem,
+    AgentProblem,
     clean,
     exit_problem,
     find_kind,
     provider_problem,
 )
 from minitask.executors.agents.launch import endpoint_variables, prompt_bytes, unless_given
-from minitask.executors.agents.model import Invocation, Job, Output, Report
 from minitask.executors.agents.reading import (
     count,
     mapping,
@@ -21,7 +21,7 @@ from minitask.executors.agents.reading import (
     total,
     trailing_object,
 )
-from minitask.executors.model import FailureKind
+from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _over(models: list[Object], group: str, name: str) -> int | None:
     return total(found) if found else None
 
 
-def _problem(output: Output, result: Object) -> Problem:
+def _problem(output: Output, result: Object) -> AgentProblem:
     """A limit or a loop is the task's affair, an API's error or the end of its time is not."""
     if output.timed_out:
         return exit_problem(output)
@@ -102,8 +102,8 @@ def _problem(output: Output, result: Object) -> Problem:
         error = string(mapping(trailing_object(output.stderr).get("error")).get("message"))
         if output.exit_code in _LIMIT_EXITS:
             stuck = FailureKind.STUCK if "wall" in error.lower() else None
-            return Problem(stuck, clean(error or f"exit code {output.exit_code}: a limit"))
+            return AgentProblem(stuck, clean(error or f"exit code {output.exit_code}: a limit"))
     if error:
         api = "API Error" in error or find_kind(error)
-        return provider_problem(output, error) if api else Problem(message=clean(error))
+        return provider_problem(output, error) if api else AgentProblem(message=clean(error))
     return exit_problem(output)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from functools import reduce
 
-from minitask.executors.wire import count, mapping
+from minitask.executors.response import count, mapping
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.words import one_line
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from minitask.spec.model import Severity
-from minitask.spec.rulebook.rule import Rule
+from minitask.spec.rulebook.rule import RuleText
 
 _NOTE = Severity.NOTE
 
 BATCHES = (
-    Rule(
+    RuleText(
         code="N411",
         title="three or more sequential batches",
         severity=_NOTE,
@@ -38,7 +38,7 @@ BATCHES = (
             "03-routes: `depends_on: [01-models]`\n04-docs: `depends_on: [01-models]`"
         ),
     ),
-    Rule(
+    RuleText(
         code="N412",
         title="fewer than 70 % of the tasks run in parallel",
         severity=_NOTE,
@@ -60,7 +60,7 @@ BATCHES = (
             "03-api: `depends_on: [01-base]`\n04-docs: `depends_on: [01-base]`"
         ),
     ),
-    Rule(
+    RuleText(
         code="N413",
         title="tasks without an estimate of their tokens",
         severity=_NOTE,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from minitask.spec.model import Severity
-from minitask.spec.rulebook.rule import Rule
+from minitask.spec.rulebook.rule import RuleText
 
 _ERROR = Severity.ERROR
 
 FORM = (
-    Rule(
+    RuleText(
         code="E101",
         title="no mini-task in the file",
         severity=_ERROR,
@@ -18,7 +18,7 @@ FORM = (
         bad="# Notes on the split\n\nMove the helpers first.",
         good="# Mini-Task 1: Move the helpers\n\n## Task\n\n1. Move lines 10-40 of `app.py`.",
     ),
-    Rule(
+    RuleText(
         code="E102",
         title="front matter is not a YAML mapping",
         severity=_ERROR,
@@ -28,7 +28,7 @@ FORM = (
         bad="---\ndepends_on: [01-base\n---",
         good="---\ndepends_on: [01-base]\n---",
     ),
-    Rule(
+    RuleText(
         code="E103",
         title="unknown front matter key",
         severity=_ERROR,
@@ -38,7 +38,7 @@ FORM = (
         bad="---\ndepend_on: [01-base]\n---",
         good="---\ndepends_on: [01-base]\n---",
     ),
-    Rule(
+    RuleText(
         code="E104",
         title="value of the wrong type",
         severity=_ERROR,
@@ -48,7 +48,7 @@ FORM = (
         bad="---\ntimeout_seconds: two minutes\n---",
         good="---\ntimeout_seconds: 120\n---",
     ),
-    Rule(
+    RuleText(
         code="E105",
         title="header and front matter disagree",
         severity=_ERROR,
@@ -58,7 +58,7 @@ FORM = (
         bad="---\nmodel: claude-haiku-4-5\n---\n\n# Mini-Task 1: Title\n\n**Model**: gpt-4o-mini",
         good="# Mini-Task 1: Title\n\n**Model**: gpt-4o-mini",
     ),
-    Rule(
+    RuleText(
         code="E106",
         title="validation cannot be split into commands",
         severity=_ERROR,
@@ -68,7 +68,7 @@ FORM = (
         bad='```bash\ngrep -q "def load app.py\n```',
         good='```bash\ngrep -q "def load" app.py\n```',
     ),
-    Rule(
+    RuleText(
         code="E107",
         title="unknown expectation",
         severity=_ERROR,
@@ -80,7 +80,7 @@ FORM = (
         bad="```bash\nwc -l < app.py  # expect: about 600\n```",
         good="```bash\nwc -l < app.py  # expect: output ~600 ±50\n```",
     ),
-    Rule(
+    RuleText(
         code="E108",
         title="unclosed fence",
         severity=_ERROR,
@@ -90,7 +90,7 @@ FORM = (
         bad="## Validation\n\n```bash\npytest -q\n\n## On Failure",
         good="## Validation\n\n```bash\npytest -q\n```\n\n## On Failure",
     ),
-    Rule(
+    RuleText(
         code="E109",
         title="two tasks with one number in a file",
         severity=_ERROR,
@@ -100,7 +100,7 @@ FORM = (
         bad="# Mini-Task 2: Move the helpers\n\n# Mini-Task 2: Move the tests",
         good="# Mini-Task 2A: Move the helpers\n\n# Mini-Task 2B: Move the tests",
     ),
-    Rule(
+    RuleText(
         code="E110",
         title="bad line range",
         severity=_ERROR,
@@ -110,7 +110,7 @@ FORM = (
         bad="- `app.py` (lines 90-40)",
         good="- `app.py` (lines 40-90)",
     ),
-    Rule(
+    RuleText(
         code="E111",
         title="file that is no spec",
         severity=_ERROR,
@@ -120,7 +120,7 @@ FORM = (
         bad="(what `>` writes in an older PowerShell: UTF-16)",
         good="# Mini-Task 1: Title",
     ),
-    Rule(
+    RuleText(
         code="E112",
         title="front matter inside the file",
         severity=_ERROR,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from minitask.spec.model import Severity
-from minitask.spec.rulebook.rule import Rule
+from minitask.spec.rulebook.rule import RuleText
 
 _ERROR = Severity.ERROR
 
 PROJECT = (
-    Rule(
+    RuleText(
         code="N207",
         title="two specs write one file",
         severity=Severity.NOTE,
@@ -21,7 +21,7 @@ PROJECT = (
         bad="01-models.md edits `api.py`\n02-routes.md edits `api.py`",
         good="01-models.md edits `api.py`\n02-routes.md edits `api.py`, `depends_on: [01-models]`",
     ),
-    Rule(
+    RuleText(
         code="E208",
         title="dependency cycle",
         severity=_ERROR,
@@ -31,7 +31,7 @@ PROJECT = (
         bad="01-base: `depends_on: [02-tools]`\n02-tools: `depends_on: [01-base]`",
         good="01-base: no dependency\n02-tools: `depends_on: [01-base]`",
     ),
-    Rule(
+    RuleText(
         code="E209",
         title="dependency does not name one task",
         severity=_ERROR,
@@ -41,7 +41,7 @@ PROJECT = (
         bad="---\ndepends_on: [01-bse]\n---",
         good="---\ndepends_on: [01-base]\n---",
     ),
-    Rule(
+    RuleText(
         code="W210",
         title="next task does not exist",
         severity=Severity.WARNING,
@@ -51,7 +51,7 @@ PROJECT = (
         bad="## Next Task\n\nMini-Task 12: Update the imports   <- there are 9",
         good="## Next Task\n\nNone: report completion.",
     ),
-    Rule(
+    RuleText(
         code="E211",
         title="two specs with one id",
         severity=_ERROR,
@@ -61,7 +61,7 @@ PROJECT = (
         bad="a.md: `id: base`\nb.md: `id: base`",
         good="a.md: `id: base`\nb.md: `id: base-tests`",
     ),
-    Rule(
+    RuleText(
         code="W214",
         title="uses a file before it is created",
         severity=Severity.WARNING,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from minitask.spec.model import Severity
-from minitask.spec.rulebook.rule import Rule
+from minitask.spec.rulebook.rule import RuleText
 
 _WARNING = Severity.WARNING
 
 QUALITY = (
-    Rule(
+    RuleText(
         code="E401",
         title="no validation",
         severity=Severity.ERROR,
@@ -18,7 +18,7 @@ QUALITY = (
         bad="## Acceptance Criteria\n\n- [ ] It works",
         good='## Validation\n\n```bash\npython -c "import app.base"\n```',
     ),
-    Rule(
+    RuleText(
         code="W402",
         title="validation that cannot fail",
         severity=_WARNING,
@@ -33,7 +33,7 @@ QUALITY = (
         bad="```bash\npytest -q || true\nwc -l base.py\n```",
         good="```bash\npytest -q\nwc -l < base.py  # expect: output ~400 ±50\n```",
     ),
-    Rule(
+    RuleText(
         code="W403",
         title="vague step",
         severity=_WARNING,
@@ -43,7 +43,7 @@ QUALITY = (
         bad="2. Add appropriate error handling, etc.",
         good="2. Raise `ValueError` when `limit` is below 1.",
     ),
-    Rule(
+    RuleText(
         code="W404",
         title="context over 100 words",
         severity=_WARNING,
@@ -53,7 +53,7 @@ QUALITY = (
         bad="## Context\n\n(three paragraphs of history)",
         good="## Context\n\nWe are splitting `app.py`; this task takes out the base class.",
     ),
-    Rule(
+    RuleText(
         code="W405",
         title="more than two files to read",
         severity=_WARNING,
@@ -63,7 +63,7 @@ QUALITY = (
         bad="**Files to Read**:\n- `a.py`\n- `b.py`\n- `c.py`",
         good="**Files to Read**:\n- `a.py` (lines 10-40)",
     ),
-    Rule(
+    RuleText(
         code="W406",
         title="estimate beyond 5,000 tokens",
         severity=_WARNING,
@@ -73,7 +73,7 @@ QUALITY = (
         bad="**Estimated Tokens**: 9,000 input + 3,000 output",
         good="**Estimated Tokens**: 3,000 input + 800 output",
     ),
-    Rule(
+    RuleText(
         code="E407",
         title="template placeholder left in",
         severity=Severity.ERROR,
@@ -83,7 +83,7 @@ QUALITY = (
         bad="# Mini-Task [N]: [Clear, Concise Title]\n\n- `path/to/file.py` (lines X-Y)",
         good="# Mini-Task 3: Move the task tools\n\n- `src/app.py` (lines 40-90)",
     ),
-    Rule(
+    RuleText(
         code="W408",
         title="no acceptance criteria",
         severity=_WARNING,
@@ -93,7 +93,7 @@ QUALITY = (
         bad="## Acceptance Criteria\n",
         good="## Acceptance Criteria\n\n- [ ] `base.py` holds `Base` and nothing else",
     ),
-    Rule(
+    RuleText(
         code="W409",
         title="no steps",
         severity=_WARNING,
@@ -103,7 +103,7 @@ QUALITY = (
         bad="## Task\n\nSplit the file.",
         good="## Task\n\n1. Create `base.py`.\n2. Copy lines 18-73 of `app.py` into it.",
     ),
-    Rule(
+    RuleText(
         code="E410",
         title="protected file listed",
         severity=Severity.ERROR,
@@ -116,7 +116,7 @@ QUALITY = (
         bad="**Files to Edit**:\n- `.github/workflows/ci.yml`",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
-    Rule(
+    RuleText(
         code="W414",
         title="number that nothing checks",
         severity=_WARNING,
@@ -132,7 +132,7 @@ QUALITY = (
         bad="```bash\nls -l src/a.py src/b.py  # Should be ~600 lines each\n```",
         good="```bash\nwc -l src/a.py  # Should be ~600 lines\nwc -l src/b.py  # expect: output ~600 ±60\n```",
     ),
-    Rule(
+    RuleText(
         code="W415",
         title="command that is not run",
         severity=_WARNING,
@@ -145,7 +145,7 @@ QUALITY = (
         bad="## Validation\n\n```bash\n$ cd app\npytest -q\n```",
         good="## Validation\n\n```bash\ncd app\npytest -q\n```",
     ),
-    Rule(
+    RuleText(
         code="N416",
         title="fence that is not run",
         severity=Severity.NOTE,
@@ -155,7 +155,7 @@ QUALITY = (
         bad="## Validation\n\n```python\nimport app\n```",
         good='## Validation\n\n```bash\npython3 -c "import app"\n```',
     ),
-    Rule(
+    RuleText(
         code="W417",
         title="list of paths that is not read",
         severity=_WARNING,
@@ -165,7 +165,7 @@ QUALITY = (
         bad="**Scope (allowed files)**:\n- `src/app.py`",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
-    Rule(
+    RuleText(
         code="W418",
         title="path of the template in the text",
         severity=_WARNING,
@@ -175,7 +175,7 @@ QUALITY = (
         bad="1. Add the import to `path/to/file.py`.",
         good="1. Add the import to `src/app.py`.",
     ),
-    Rule(
+    RuleText(
         code="N430",
         title="how well the validation notices faults",
         severity=Severity.NOTE,

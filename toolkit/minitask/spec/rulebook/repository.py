@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from minitask.spec.model import Severity
-from minitask.spec.rulebook.rule import Rule
+from minitask.spec.rulebook.rule import RuleText
 
 _ERROR = Severity.ERROR
 
 REPOSITORY = (
-    Rule(
+    RuleText(
         code="E201",
         title="file to read does not exist",
         severity=_ERROR,
@@ -21,7 +21,7 @@ REPOSITORY = (
         bad="**Files to Read**:\n- `src/ap.py`",
         good="**Files to Read**:\n- `src/app.py`",
     ),
-    Rule(
+    RuleText(
         code="E202",
         title="cited lines lie outside the file",
         severity=_ERROR,
@@ -31,7 +31,7 @@ REPOSITORY = (
         bad="- `src/app.py` (lines 380-460)   <- the file has 402 lines",
         good="- `src/app.py` (lines 380-402)",
     ),
-    Rule(
+    RuleText(
         code="E203",
         title="file to edit does not exist",
         severity=_ERROR,
@@ -41,7 +41,7 @@ REPOSITORY = (
         bad="**Files to Edit**:\n- `src/ap.py`",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
-    Rule(
+    RuleText(
         code="E204",
         title="file to create exists already",
         severity=_ERROR,
@@ -51,7 +51,7 @@ REPOSITORY = (
         bad="**Files to Create**:\n- `src/app.py`   <- exists",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
-    Rule(
+    RuleText(
         code="E205",
         title="path is not a canonical repository path",
         severity=_ERROR,
@@ -67,7 +67,7 @@ REPOSITORY = (
         bad="- `/home/ana/shop/src/app.py`\n- `src/../.GIT/config`",
         good="- `src/app.py`",
     ),
-    Rule(
+    RuleText(
         code="E206",
         title="symbolic link or submodule in the path",
         severity=_ERROR,
@@ -77,7 +77,7 @@ REPOSITORY = (
         bad="- `current/app.py`   <- `current` links to `releases/7`",
         good="- `releases/7/app.py`",
     ),
-    Rule(
+    RuleText(
         code="E212",
         title="nothing to write",
         severity=_ERROR,
@@ -87,7 +87,7 @@ REPOSITORY = (
         bad="**Files to Read**:\n- `src/app.py`",
         good="**Files to Read**:\n- `src/app.py`\n\n**Files to Create**:\n- `src/base.py`",
     ),
-    Rule(
+    RuleText(
         code="E213",
         title="anchor commit not found",
         severity=_ERROR,
@@ -97,7 +97,7 @@ REPOSITORY = (
         bad="---\nanchor: 0000000\n---",
         good="---\nanchor: 4f2c9e1\n---",
     ),
-    Rule(
+    RuleText(
         code="E215",
         title="cited lines are not what they were",
         severity=_ERROR,
@@ -113,7 +113,7 @@ REPOSITORY = (
         bad="01-base.md creates `base.py`\n02-tools.md edits `base.py` (lines 10-20)",
         good="01-base.md creates `base.py`\n02-tools.md edits `base.py`, with a SEARCH/REPLACE block",
     ),
-    Rule(
+    RuleText(
         code="N216",
         title="lines to read change before the task runs",
         severity=Severity.NOTE,
@@ -126,7 +126,7 @@ REPOSITORY = (
         bad="01-base.md edits `app.py` (lines 10-20)\n02-tools.md reads `app.py` (lines 15-30)",
         good="01-base.md edits `app.py` (lines 10-20)\n02-tools.md reads `app.py`",
     ),
-    Rule(
+    RuleText(
         code="W217",
         title="a new version of the spec moved its anchor",
         severity=Severity.WARNING,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RuleText:
     """A rule: `summary` says what it finds, `why` what goes wrong otherwise, `mend` the way out.
 
     `bad` and `good` are fragments of a spec, in Markdown.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from minitask.spec.model import Severity
-from minitask.spec.rulebook.rule import Rule
+from minitask.spec.rulebook.rule import RuleText
 
 _ERROR = Severity.ERROR
 
 SCRIPT = (
-    Rule(
+    RuleText(
         code="E301",
         title="edit script is malformed",
         severity=_ERROR,
@@ -18,7 +18,7 @@ SCRIPT = (
         bad="```edits\ncopy app.py:10-40 base.py\n```",
         good="```edits\ncopy app.py:10-40 -> base.py\n```",
     ),
-    Rule(
+    RuleText(
         code="E302",
         title="edit script writes a file that is not listed",
         severity=_ERROR,
@@ -31,7 +31,7 @@ SCRIPT = (
             "```edits\nmove app.py:10-40 -> base.py\n```"
         ),
     ),
-    Rule(
+    RuleText(
         code="N303",
         title="edit script does not cover all files",
         severity=Severity.NOTE,
@@ -41,7 +41,7 @@ SCRIPT = (
         bad="**Files to Create**:\n- `a.py`\n- `b.py`\n\n```python path=a.py\nX = 1\n```",
         good="**Files to Create**:\n- `a.py`\n\n```python path=a.py\nX = 1\n```",
     ),
-    Rule(
+    RuleText(
         code="E304",
         title="edit script does not apply",
         severity=_ERROR,
@@ -64,7 +64,7 @@ SCRIPT = (
             ">>>>>>> REPLACE\n```"
         ),
     ),
-    Rule(
+    RuleText(
         code="E305",
         title="tier none without an edit script for all files",
         severity=_ERROR,
@@ -74,7 +74,7 @@ SCRIPT = (
         bad="---\ntier: none\n---\n\n(no edit script)",
         good="---\ntier: none\n---\n\n```python path=a.py\nX = 1\n```",
     ),
-    Rule(
+    RuleText(
         code="W306",
         title="edit that a model is shown does not apply",
         severity=Severity.WARNING,
@@ -84,7 +84,7 @@ SCRIPT = (
         bad="```python path=app.py\n<<<<<<< SEARCH\ndef lod(path):\n=======\n>>>>>>> REPLACE\n```",
         good="```python\ndef load(path, mode):\n```",
     ),
-    Rule(
+    RuleText(
         code="W307",
         title="fits only once another task has landed",
         severity=Severity.WARNING,
@@ -94,7 +94,7 @@ SCRIPT = (
         bad="01-names.md renames `lod` to `load`\n02-mode.md searches for `def load(path):`",
         good="01-names.md renames `lod` to `load`\n02-mode.md searches for it, `depends_on: [01-names]`",
     ),
-    Rule(
+    RuleText(
         code="W308",
         title="no longer fits once another task has landed",
         severity=Severity.WARNING,

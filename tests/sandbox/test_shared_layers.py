@@ -1,0 +1,82 @@
+"""What is shared is never written to, and what in it names the checkout names the workspace."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from minitask.sandbox.installed_in_place import in_place
+from minitask.sandbox.shared_layers import Copied
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Copied:
+    top, tree = tmp_path / "top", tmp_path / "tree"
+    packages = top / ".venv/lib/python3.11/site-packages"
+    packages.mkdir(parents=True)
+    (packages / "shop.pth").write_text(f"{top}/src\n{top}2/src\n")
+    (packages / "data.txt").write_text(f"{top}/src\n")
+    (top / ".venv/bin").mkdir()
+    (top / ".venv/bin/tool").write_text(f"#!{top}/.venv/bin/python\n")
+    (top / ".venv/bin/tool").chmod(0o755)
+    (top / ".venv/near").symlink_to("../src/near")
+    (top / ".venv/far").symlink_to(top / "src/far")
+    (top / ".venv/system").symlink_to("/usr/bin/env")
+    return Copied(top / ".venv", tree / ".venv", tmp_path / "note", top, tree)
+
+
+def test_a_copy_leads_into_the_workspace(copied: Copied) -> None:
+    copied.ensure()
+    tree, top = copied.tree, copied.top
+    packages = copied.target / "lib/python3.11/site-packages"
+    assert (packages / "shop.pth").read_text() == f"{tree}/src\n{top}2/src\n"
+    assert (packages / "data.txt").read_text() == f"{top}/src\n"
+    assert (copied.target / "bin/tool").read_text() == f"#!{tree}/.venv/bin/python\n"
+    assert os.access(copied.target / "bin/tool", os.X_OK)
+    links = {name: str((copied.target / name).readlink()) for name in ("near", "far", "system")}
+    assert links == {"near": "../src/near", "far": f"{tree}/src/far", "system": "/usr/bin/env"}
+    assert (copied.source / "bin/tool").read_text() == f"#!{top}/.venv/bin/python\n"
+
+
+def write_into(folder: Path) -> None:
+    (folder / "bin/tool").write_text("other\n")
+
+
+def add_to(folder: Path) -> None:
+    (folder / ".vite-temp").mkdir()
+
+
+def remove_from(folder: Path) -> None:
+    (folder / "near").unlink()
+
+
+@pytest.mark.parametrize("change", [write_into, add_to, remove_from])
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_a_copy_is_made_anew_where_it_or_its_source_changed(
+    copied: Copied, change: Callable[[Path], None], side: str
+) -> None:
+    copied.ensure()
+    before = copied.target.stat().st_ino
+    copied.ensure()
+    assert copied.target.stat().st_ino == before
+    assert copied.is_intact()
+    change(getattr(copied, side))
+    assert not copied.is_intact()
+    copied.ensure()
+    names = {path.relative_to(copied.target) for path in copied.target.rglob("*")}
+    assert names == {path.relative_to(copied.source) for path in copied.source.rglob("*")}
+
+
+def test_what_is_installed_in_place_is_found(copied: Copied) -> None:
+    top = copied.top
+    package = top / "lib/pay"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    finder = copied.source / "lib/python3.11/site-packages/__editable___pay_finder.py"
+    finder.write_text(f"MAPPING = {{'pay': '{package}'}}\n")
+    path = os.pathsep.join(["/usr/bin", str(copied.source / "bin"), "relative/bin"])
+    assert set(in_place(path, str(top))) == {"src", "lib"}
+    assert in_place("/usr/bin", str(top)) == ()

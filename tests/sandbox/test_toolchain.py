@@ -1,0 +1,142 @@
+"""Which folders a `PATH` needs, and which it must never bring along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from minitask.sandbox.toolchain import Toolchain, find_toolchain
+
+
+def program(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    return path
+
+
+def found(home: Path, *entries: Path | str) -> Toolchain:
+    return find_toolchain(":".join(map(str, entries)), home=str(home))
+
+
+def roots(home: Path, *entries: Path | str) -> list[str]:
+    return found(home, *entries).roots
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home" / "user"
+    folder.mkdir(parents=True)
+    return folder.resolve()
+
+
+def test_the_systems_own_folders_need_nothing(home: Path) -> None:
+    assert "/usr/bin" not in roots(home, "/usr/bin", "/bin", "/sbin")
+    assert not [root for root in roots(home, "/usr/bin", "/bin") if root.startswith("/usr")]
+
+
+def test_entries_that_are_relative_or_missing_are_passed_over(home: Path) -> None:
+    assert roots(home, "", ".", "bin", home / "nowhere") == []
+
+
+def test_an_installation_comes_whole(home: Path) -> None:
+    program(home / "node-22" / "bin" / "node")
+    (home / "node-22" / "lib").mkdir()
+    assert roots(home, home / "node-22" / "bin") == [f"{home}/node-22"]
+
+
+def test_a_folder_of_programs_without_an_installation_comes_alone(home: Path) -> None:
+    program(home / ".docker" / "bin" / "docker")
+    (home / ".docker" / "config.json").write_text("secret")
+    assert roots(home, home / ".docker" / "bin") == [f"{home}/.docker/bin"]
+
+
+@pytest.mark.parametrize("entry", ["bin", ".local/bin"])
+def test_the_home_and_its_private_folders_never_come_whole(entry: str, home: Path) -> None:
+    program(home / entry / "tool")
+    (home / entry).parent.joinpath("lib").mkdir()
+    assert roots(home, home / entry) == [f"{home}/{entry}"]
+
+
+def test_nothing_above_the_home_comes_whole(home: Path) -> None:
+    program(home.parent / "bin" / "tool")
+    (home.parent / "lib").mkdir()
+    assert roots(home, home.parent / "bin") == [f"{home.parent}/bin"]
+
+
+def test_a_checkout_never_comes_whole(home: Path) -> None:
+    program(home / "project" / "bin" / "tool")
+    (home / "project" / "lib").mkdir()
+    (home / "project" / ".git").mkdir()
+    assert roots(home, home / "project" / "bin") == [f"{home}/project/bin"]
+
+
+def test_a_virtual_environment_brings_the_python_it_was_made_from(home: Path) -> None:
+    base = home / "pythons" / "3.12"
+    program(base / "bin" / "python3.12")
+    (base / "lib").mkdir()
+    venv = home / "project" / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "pyvenv.cfg").write_text("version = 3.12\n")
+    (venv / "bin" / "python").symlink_to(base / "bin" / "python3.12")
+    assert sorted(roots(home, venv / "bin")) == sorted([str(venv), str(base)])
+
+
+def test_a_virtual_environment_of_copies_names_its_python_in_its_config(home: Path) -> None:
+    base = home / "pythons" / "3.12"
+    program(base / "bin" / "python3.12")
+    (base / "lib").mkdir()
+    venv = home / "project" / ".venv"
+    program(venv / "bin" / "python")
+    (venv / "pyvenv.cfg").write_text(f"home = {base}/bin\n")
+    assert sorted(roots(home, venv / "bin")) == sorted([str(venv), str(base)])
+
+
+def test_a_version_keeper_comes_whole_although_it_is_a_checkout(home: Path) -> None:
+    program(home / ".pyenv" / "shims" / "python")
+    (home / ".pyenv" / ".git").mkdir()
+    assert roots(home, home / ".pyenv" / "shims") == [f"{home}/.pyenv"]
+
+
+def test_links_bring_what_they_lead_to(home: Path) -> None:
+    tool = home / ".local" / "share" / "venvs" / "tool"
+    program(tool / "bin" / "tool")
+    (tool / "pyvenv.cfg").write_text("")
+    single = program(home / ".local" / "share" / "single" / "1.0")
+    links = home / ".local" / "bin"
+    links.mkdir()
+    (links / "tool").symlink_to("../share/venvs/tool/bin/tool")
+    (links / "single").symlink_to(single)
+    (links / "broken").symlink_to(home / "gone")
+    assert sorted(roots(home, links)) == sorted([str(links), str(tool), str(single)])
+
+
+def test_a_chain_of_links_is_followed_hop_by_hop(home: Path) -> None:
+    real = home / "store" / "python-3.12.4"
+    program(real / "bin" / "python3")
+    (real / "lib").mkdir()
+    (home / "store" / "python-3.12").symlink_to(real)
+    links = home / "links"
+    links.mkdir()
+    (links / "python").symlink_to(home / "store" / "python-3.12" / "bin" / "python3")
+    assert sorted(roots(home, links)) == sorted(
+        [str(links), str(home / "store" / "python-3.12"), str(real)]
+    )
+
+
+def test_rust_brings_its_toolchains_but_not_its_credentials(home: Path) -> None:
+    program(home / ".cargo" / "bin" / "cargo")
+    (home / ".cargo" / "credentials.toml").write_text("secret")
+    (home / ".rustup").mkdir()
+    tools = found(home, home / ".cargo" / "bin")
+    assert sorted(tools.roots) == sorted([f"{home}/.cargo/bin", f"{home}/.rustup"])
+    assert tools.env == {"RUSTUP_HOME": f"{home}/.rustup"}
+
+
+def test_a_folder_of_node_programs_brings_its_packages(home: Path) -> None:
+    program(home / "project" / "node_modules" / ".bin" / "eslint")
+    (home / "project" / ".git").mkdir()
+    assert roots(home, home / "project" / "node_modules" / ".bin") == [
+        f"{home}/project/node_modules"
+    ]

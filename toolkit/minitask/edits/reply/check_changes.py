@@ -1,0 +1,183 @@
+"""What a reply may land: text that is the file's own, and all that the task asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitask.edits.lines import split_lines
+from minitask.edits.reply.diffs import find_diff_line, holds_diffs
+from minitask.edits.reply.markers import find_markers
+from minitask.edits.reply.numbers import find_copied
+from minitask.edits.reply.request import ListedFile, Request
+from minitask.edits.script_model import Change, Edit, Operation, WholeFile
+from minitask.errors import EditError
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import FileAction
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+_REPLACEMENT = "\ufffd"
+_NEED_NOT = lazy_pattern(
+    r"\b(?:no|not|nothing|none|already|unchanged|without|unnecessary|stays?|remains?|as (?:it )?is)\b|n['’]t\b"
+)
+
+
+def is_utf8(content: str) -> bool:
+    """Return whether a file's content is text in UTF-8, rather than bytes of something else."""
+    return "\0" not in content and not any("\udc80" <= char <= "\udcff" for char in content)
+
+
+def check_characters(answer: str) -> None:
+    """Raise where the answer holds half of a character, which is no text."""
+    broken = next((at for at, char in enumerate(answer) if "\ud800" <= char <= "\udfff"), None)
+    if broken is not None:
+        line = answer.count("\n", 0, broken) + 1
+        raise EditError(
+            f"line {line} of the reply holds half of a character (a lone surrogate)",
+            hint="send it again, as whole characters",
+        )
+
+
+def check_whole(edit: WholeFile, request: Request) -> None:
+    """Raise where a whole file is no answer: its text was not shown whole, or is no UTF-8."""
+    base = request.read(edit.path)
+    listed = request.find(edit.path)
+    if base is None or listed is None:
+        return
+    if listed.action is FileAction.DELETE:
+        raise EditError(f"{edit.path} is to be deleted", hint=_deletion(edit.path))
+    if base.strip() and not edit.content.strip():
+        raise EditError(
+            f"{edit.path} would be empty", hint="send all of its lines, or only the edits of it"
+        )
+    if not is_utf8(base):
+        raise EditError(
+            f"{edit.path} is not in UTF-8, so it cannot be written as a whole",
+            hint="reply with operations, or with SEARCH/REPLACE blocks of its plain ASCII lines",
+        )
+    if not listed.whole and (edit.path, edit.content) not in request.given:
+        shown = ", ".join(map(str, listed.shown))
+        how = f"was shown in part (lines {shown})" if shown else "was not shown"
+        raise EditError(
+            f"{edit.path} {how}, so a whole file would lose the rest of it",
+            hint="reply with SEARCH/REPLACE blocks or operations for it",
+        )
+
+
+def check_result(changes: Iterable[Change], request: Request, *, literal: Collection[str]) -> None:
+    """Raise where text lands that is no file's: markers, copied numbers, characters that stand for unknown ones.
+
+    `literal` are the paths whose content the reply said to be the file's own.
+    """
+    for change in changes:
+        base = request.read(change.path if change.mode_from is None else change.mode_from)
+        if change.content is not None and change.content != base:
+            _check_text(
+                change.path, change.content, base or "", request, literal=change.path in literal
+            )
+
+
+def _check_text(path: str, content: str, base: str, request: Request, *, literal: bool) -> None:
+    had = set(split_lines(base))
+    fresh = [(n, line) for n, line in enumerate(split_lines(content), 1) if line not in had]
+    for number, line in fresh:
+        if _REPLACEMENT in line and line.strip() not in request.told:
+            raise EditError(
+                f"line {number} of {path} would hold U+FFFD, which stands for a character that was lost",
+                hint="leave lines with such characters alone: use operations, or search for others",
+            )
+    if not is_utf8(base):
+        _check_bytes(path, base, fresh)
+    known = (*had, *request.told.split("\n"))
+    marker = None if literal else find_markers("".join(line for _, line in fresh), known=known)
+    if marker is not None:
+        raise EditError(
+            f"{path} would hold the marker `{marker[1][:60]}`",
+            hint="write blocks as `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`, and none inside another",
+        )
+    unknown = (line for _, line in fresh if line.strip() not in request.told)
+    diff = None if literal or holds_diffs(path) else find_diff_line(unknown, request)
+    if diff is not None:
+        raise EditError(
+            f"{path} would hold `{diff[:60]}`, a line of a diff",
+            hint="put a diff into a fence ```diff with `---` and `+++` lines, or write the file's own text",
+        )
+    copied = find_copied(content, base, told=request.told) if base else None
+    if copied is not None:
+        raise EditError(
+            f"line {copied} of {path} would begin with its line number",
+            hint="leave out the numbers that the prompt shows before the lines",
+        )
+
+
+def _check_bytes(path: str, base: str, fresh: Iterable[tuple[int, str]]) -> None:
+    """Raise where a file in another encoding would get text in UTF-8, or be cut inside of its characters."""
+    if "\0" in base:
+        raise EditError(
+            f"{path} is not in UTF-8, and its lines cannot be told apart",
+            hint="rename or delete it as a whole, or leave it alone",
+        )
+    for number, line in fresh:
+        if any(char > "\x7f" and not "\udc80" <= char <= "\udcff" for char in line):
+            raise EditError(
+                f"line {number} of {path} would be in UTF-8, and the file is not",
+                hint="write its new lines in ASCII",
+            )
+
+
+def check_complete(changes: Sequence[Change], request: Request, *, prose: str) -> None:
+    """Raise where a file is not created, changed or deleted that the task says is, and the reply does not say why."""
+    after = {change.path: change.content for change in changes}
+    for file in request.written():
+        if not file.optional:
+            _check_done(file, after, request, prose)
+
+
+def _check_done(
+    file: ListedFile, after: dict[str, str | None], request: Request, prose: str
+) -> None:
+    path, base = file.path, request.read(file.path)
+    there = after.get(path, base)
+    if file.action is FileAction.DELETE:
+        if there is not None:
+            raise EditError(
+                f"{path} is to be deleted, and the reply leaves it", hint=_deletion(path)
+            )
+        return
+    if there is None:
+        raise EditError(
+            f"{path} is to be {_DONE[file.action]}, and the reply does not do it",
+            hint=f"add a fence with path={path}, and reply with all files again",
+        )
+    if path not in after and file.action is FileAction.EDIT and not _is_excused(path, prose):
+        raise EditError(
+            f"{path} is to be edited, and the reply does not change it",
+            hint=f"add its edits and reply with all files again, or say in a line why {path} needs no change",
+        )
+
+
+_DONE = {
+    FileAction.CREATE: "created",
+    FileAction.EDIT: "edited",
+    FileAction.WRITE: "written",
+}
+
+
+def _is_excused(path: str, prose: str) -> bool:
+    """Whether a line of the reply says that the file need not change."""
+    name = path.rsplit("/", 1)[-1]
+    return any(name in line and _NEED_NOT.search(line.lower()) for line in prose.split("\n"))
+
+
+def _deletion(path: str) -> str:
+    return f"write a fence ```edits with the line `delete {path}`"
+
+
+def without_repeats(edits: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Return the edits, each once: what stands there twice is said twice, not to be done twice."""
+    kept: list[Edit] = []
+    for edit in edits:
+        if isinstance(edit, Operation) or edit not in kept:
+            kept.append(edit)
+    return tuple(kept)

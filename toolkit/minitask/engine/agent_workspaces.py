@@ -1,0 +1,68 @@
+"""Where agent programs work: workspaces apart from the one that validations run in, each used by one at a time.
+
+They lie outside the repository, as all do: some agents refuse to write anywhere below a `.git`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minitask.engine.context import Context, scratch_folder
+from minitask.values import dataclass
+from minitask.workspace import places
+from minitask.workspace.checkout import Workspace
+
+if TYPE_CHECKING:
+    from minitask.workspace.agent_workspace import AgentWorkspace
+
+_taken: set[Path] = set()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWorkspaces:
+    """A desk at a commit, in the first workspace for agents that is free. Safe to share between threads."""
+
+    engine: Context
+    commit: str
+
+    @contextmanager
+    def open(self) -> Iterator[AgentWorkspace]:
+        """The desk, for as long as the block lasts."""
+        from minitask.workspace.agent_workspace import open_agent_workspace
+
+        with _free_slot(self.engine) as slot:
+            repository = self.engine.repository
+            with open_agent_workspace(
+                slot,
+                self.commit,
+                sandbox=self.engine.sandbox,
+                scratch=scratch_folder(repository),
+                environ=self.engine.environ,
+            ) as desk:
+                yield desk
+
+
+@contextmanager
+def _free_slot(engine: Context) -> Iterator[Workspace]:
+    above = agents_folder(engine)
+    with _lock:
+        number = 0
+        while (place := above / f"agent-{number}") in _taken:
+            number += 1
+        _taken.add(place)
+    try:
+        yield Workspace(place, engine.repository, replace(engine.bring(), layered=False))
+    finally:
+        with _lock:
+            _taken.discard(place)
+
+
+def agents_folder(engine: Context) -> Path:
+    """Where the workspaces for agents of this repository are."""
+    return places.work_folder(engine.repository)

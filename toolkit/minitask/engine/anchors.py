@@ -1,0 +1,156 @@
+"""Where the lines that a spec cites are in the base: carried from the spec's anchor commit, by diff."""
+
+from __future__ import annotations
+
+from dataclasses import field
+
+from minitask.edits.line_mapping import LineHunk, Versions, map_lines, spread
+from minitask.engine.tasks import PROJECTS, Task
+from minitask.errors import EditError, RefusedError
+from minitask.git.command import Git
+from minitask.git.history import hunks
+from minitask.git.objects import Objects
+from minitask.git.versions import Versions as SpecVersions
+from minitask.git.versions import is_squash, load_versions, shallow_commits
+from minitask.spec.model import LineRange
+from minitask.values import dataclass
+
+
+@dataclass(slots=True)
+class Anchor:
+    """A task's anchor, and the carrying of lines from there; the commit is looked up when it is first needed."""
+
+    git: Git
+    objects: Objects
+    task: Task
+    _commit: str | None = None
+    _history: SpecVersions | None = None
+    _edge: frozenset[str] | None = None
+    _versions: dict[str, Versions | None] = field(default_factory=dict)
+
+    def commit(self) -> str:
+        """The commit whose line numbers the spec cites."""
+        if self._commit is None:
+            self._commit = self._find()
+        return self._commit
+
+    def locate(self, path: str, cited: LineRange) -> LineRange:
+        """Where cited lines are in the base; `EditError` where one changed or is gone."""
+        self._check_known(path, cited)
+        versions = self._versions_of(path)
+        return cited if versions is None else map_lines(cited, versions)
+
+    def nearest(self, path: str, cited: LineRange, count: int) -> LineRange | None:
+        """The lines that came of cited ones, changed or not; None where nothing is left of them.
+
+        A file that is not at the anchor has the numbers that the spec gives it, up to the `count` lines it has.
+        """
+        try:
+            versions = self._versions_of(path)
+        except EditError:
+            versions = None
+        if versions is not None:
+            return spread(cited, versions)
+        return LineRange(cited.start, min(cited.end, count)) if cited.start <= count else None
+
+    @property
+    def known(self) -> str | None:
+        """The anchor's commit if it was needed."""
+        return self._commit
+
+    def _versions_of(self, path: str) -> Versions | None:
+        if path not in self._versions:
+            self._versions[path] = self._load(path)
+        return self._versions[path]
+
+    def _find(self) -> str:
+        named = self.task.spec.options.anchor
+        if named:
+            commit = self.objects.commit(named)
+            if commit is None:
+                raise RefusedError(
+                    f"the anchor {named} is no commit of this repository",
+                    where=f"{self.task.path}:{self.task.spec.line_of('anchor')}",
+                    hint="name a commit that exists, or leave `anchor:` out",
+                )
+            return commit
+        if self.task.uncommitted:
+            return self.task.base
+        return self._first() or self.task.base
+
+    def _first(self) -> str | None:
+        """The commit that first brought in the spec as it is, even if it was removed and added again since."""
+        path, base = self.task.path, self.task.base
+        entry = self.objects.entry(base, path)
+        if entry is None:
+            return None
+        return self.history().first(path, entry.oid)
+
+    def history(self) -> SpecVersions:
+        """The versions of the spec's file, and of those beside it."""
+        if self._history is None:
+            path = self.task.path
+            folder = PROJECTS if path.startswith(f"{PROJECTS}/") else path
+            self._history = load_versions(self.git, self.task.base, [folder])
+        return self._history
+
+    def _check_known(self, path: str, cited: LineRange) -> None:
+        """Refuse lines whose version is not known: of history that is not here, or that one commit stands for."""
+        commit = self.commit()
+        if self.task.spec.options.anchor or self.task.uncommitted:
+            return
+        if self._edge is None:
+            self._edge = shallow_commits(self.git)
+        if commit in self._edge:
+            raise EditError(
+                f"lines {cited} of {path} cannot be told: this clone's history ends at {commit[:12]}, and the spec is"
+                " older",
+                hint="fetch the rest (git fetch --unshallow), or name in `anchor:` the commit they were taken from",
+            )
+        if self._changed_with_spec(path, cited) and is_squash(self.git, commit):
+            raise EditError(
+                f"lines {cited} of {path} cannot be told: {commit[:12]} brought the spec in together with changes of"
+                " that file, as several commits in one",
+                hint=f"say which they are, and commit the spec: `anchor: {commit[:12]}` for the file as it was then,"
+                f" `anchor: {(self.objects.commit(f'{commit}^1') or '')[:12]}` for the one before",
+            )
+
+    def _changed_with_spec(self, path: str, cited: LineRange) -> bool:
+        """Whether the commit that brought the spec in changed what stands at the cited lines."""
+        parent = self.objects.commit(f"{self.commit()}^1")
+        old = self.objects.entry(parent, path) if parent else None
+        new = self.objects.entry(self.commit(), path)
+        if old is None or new is None or old.oid == new.oid:
+            return False
+        span = slice(cited.start - 1, cited.end)
+        return self._lines(old.oid)[span] != self._lines(new.oid)[span]
+
+    def _load(self, path: str) -> Versions | None:
+        """Both versions of a file; None where nothing changed, so that every line is where it was."""
+        anchor, base = self.commit(), self.task.base
+        old = self.objects.entry(anchor, path)
+        new = self.objects.entry(base, path)
+        if old is None:
+            raise EditError(
+                f"{path} does not exist at the spec's anchor {anchor[:12]}, so no line of it can be cited",
+                hint="commit the spec again, now that the file exists",
+            )
+        if new is None:
+            raise EditError(f"{path} is gone since the spec was written (at {anchor[:12]})")
+        if old.oid == new.oid:
+            return None
+        found = tuple(_hunk(raw) for raw in hunks(self.git, old.oid, new.oid))
+        return Versions(path, self._lines(old.oid), self._lines(new.oid), found)
+
+    def _lines(self, oid: str) -> list[str]:
+        text = self.objects.blob(oid).decode("utf-8", "surrogateescape")
+        lines = [f"{line}\n" for line in text.split("\n")]
+        return lines[:-1] if text.endswith("\n") or not text else lines
+
+
+def _hunk(raw: tuple[int, int, int, int]) -> LineHunk:
+    """`@@ -a,b +c,d @@` as half-open, 0-based; git names the line before where a side is empty."""
+    old, old_count, new, new_count = raw
+    old_start = old - 1 if old_count else old
+    new_start = new - 1 if new_count else new
+    return LineHunk(old_start, old_start + old_count, new_start, new_start + new_count)

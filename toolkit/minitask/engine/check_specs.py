@@ -1,0 +1,203 @@
+"""Checking tasks before they run, by the same rules as `validate`: what it calls an error is refused here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from minitask.edits.checker import Verdict, check_one, check_specs
+from minitask.edits.universe import Universe
+from minitask.engine.context import Context
+from minitask.engine.find_tasks import spec_paths
+from minitask.engine.grounds import CommitGround
+from minitask.engine.spec_trees import CommittedFiles
+from minitask.engine.tasks import PROJECTS, Base, Task, load_file
+from minitask.errors import MinitaskError, RefusedError, UsageError
+from minitask.git import history
+from minitask.spec.checks import check_anchor
+from minitask.spec.model import Diagnostic, Spec
+from minitask.values import dataclass
+
+UNUSABLE = frozenset({"E212", "E401"})
+"""Rules about what every spec must have: one that lacks it stops the command, as one that cannot be read does."""
+REFUSED = frozenset({"E213", "E215"})
+"""Rules about what changed since the spec was written: the task is refused, where other errors are bad usage."""
+
+
+def check_tasks(
+    engine: Context, tasks: Sequence[Task], place: Base, *, again: bool = False
+) -> Mapping[str, Verdict]:
+    """Return the verdict of each task at a commit, by its name, given all that is committed beside it."""
+    return Check(engine, tuple(tasks), place, again=again).verdicts()
+
+
+def tasks_beside(engine: Context, tasks: Sequence[Task], place: Base) -> list[Task]:
+    """Return the other tasks of their projects, and those of further projects that they build on."""
+    found: dict[str, Task] = {}
+    own = {task.path for task in tasks}
+    for other in Check(engine, tuple(tasks), place).others():
+        if other.path not in own:
+            found[f"{other.path}#{other.spec.index}"] = other
+    return list(found.values())
+
+
+def waits_for(
+    tasks: Sequence[Task], verdicts: Mapping[str, Verdict]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the tasks, among those given, whose work each needs though it does not say so."""
+    names = {id(task.spec): task.name for task in tasks}
+    return {
+        name: tuple(names[id(spec)] for spec in verdict.waits_for if id(spec) in names)
+        for name, verdict in verdicts.items()
+    }
+
+
+def refusals(tasks: Sequence[Task], verdicts: Mapping[str, Verdict]) -> Mapping[str, MinitaskError]:
+    """Return why tasks of a run are refused, by name; raises for a spec that is no use to anybody."""
+    found: dict[str, MinitaskError] = {}
+    for task in tasks:
+        errors = verdicts[task.name].errors
+        if errors:
+            found[task.name] = refusal(task, errors)
+            if any(item.code in UNUSABLE for item in errors):
+                raise refusal(task, [item for item in errors if item.code in UNUSABLE])
+    return found
+
+
+def refusal(task: Task, diagnostics: Sequence[Diagnostic]) -> MinitaskError:
+    """Return the error that stops a task for what is wrong with its spec."""
+    first, others = diagnostics[0], len(diagnostics) - 1
+    more = f" (and {others} more: run `minitask validate {task.path}`)" if others else ""
+    make = RefusedError if first.code in REFUSED else UsageError
+    where = f"{first.path}:{first.line}"
+    return make(f"{first.code} {first.message}{more}", where=where, hint=first.hint)
+
+
+def check_alone(engine: Context, task: Task) -> None:
+    """Refuse a task that cannot start from its base as it is, whatever other tasks are to do."""
+    ground = _ground(engine, task.base, [task])
+    verdict = check_one(task.spec, ground=ground, protected=engine.settings.protected)
+    errors = (*_anchor_errors(engine, task), *verdict.errors)
+    if errors:
+        error = refusal(task, errors)
+        raise RefusedError(error.message, where=error.where, hint=error.hint)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Tasks to be checked at a place."""
+
+    engine: Context
+    tasks: tuple[Task, ...]
+    place: Base
+    again: bool = False
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict of each task, by its name."""
+        found: dict[str, Verdict] = {}
+        for mine in self._projects():
+            found |= self._of_project(mine)
+        return found
+
+    def others(self) -> Iterator[Task]:
+        """The tasks beside those that are checked, once for each project."""
+        for mine in self._projects():
+            yield from self._everyone(mine)[len(mine) :]
+
+    def _projects(self) -> list[list[Task]]:
+        groups: dict[str, list[Task]] = {}
+        for task in self.tasks:
+            groups.setdefault(_project(task), []).append(task)
+        return list(groups.values())
+
+    def _everyone(self, tasks: Sequence[Task]) -> list[Task]:
+        """The tasks of one project, then all others that matter to them."""
+        own = {task.path for task in tasks}
+        near = self._load(set(self._near(tasks)) - own)
+        found = [*tasks, *near]
+        specs = [task.spec for task in tasks]
+        universe = Universe(specs, [task.spec for task in near], self._is_there)
+        if not universe.is_complete:
+            far = self._load(self._all_paths - {task.path for task in found})
+            wanted = set(map(id, universe.with_others([task.spec for task in far]).far))
+            found += [task for task in far if id(task.spec) in wanted]
+        return found
+
+    def _of_project(self, tasks: Sequence[Task]) -> dict[str, Verdict]:
+        everyone = self._everyone(tasks)
+        specs = [task.spec for task in tasks]
+        verdicts = check_specs(
+            [task.spec for task in everyone],
+            ground=_ground(self.engine, self.place.base, everyone),
+            judged=specs,
+            landed=self._landed(tasks, everyone),
+            protected=self.engine.settings.protected,
+        )
+        return {
+            task.name: _with(_anchor_errors(self.engine, task), verdict)
+            for task, verdict in zip(tasks, verdicts, strict=True)
+        }
+
+    def _near(self, tasks: Sequence[Task]) -> Iterable[str]:
+        """The spec files of the tasks' projects, by folder and by name."""
+        for folder in {_home(task) for task in tasks}:
+            yield from spec_paths(self.engine, self.place.base, folder)
+        for project in {_project(task) for task in tasks}:
+            for home in (f"{PROJECTS}/{project}", f"{PROJECTS}/{project}.md"):
+                yield from spec_paths(self.engine, self.place.base, home)
+
+    @cached_property
+    def _all_paths(self) -> set[str]:
+        return set(spec_paths(self.engine, self.place.base, PROJECTS))
+
+    def _load(self, paths: Iterable[str]) -> list[Task]:
+        return [
+            task
+            for path in sorted(paths)
+            for task in load_file(self.engine, path, self.place).tasks
+        ]
+
+    def _is_there(self, path: str) -> bool:
+        return self.engine.objects.entry(self.place.base, path) is not None
+
+    def _landed(self, tasks: Sequence[Task], everyone: Sequence[Task]) -> list[Spec]:
+        """The specs that have landed as they are committed; not those that are to run again."""
+        if len(everyone) == 1 and self.again:
+            return []
+        landings = history.landings(self.engine.repository.git, self.place.base)
+        mine = {id(task.spec) for task in tasks}
+        return [
+            task.spec
+            for task in everyone
+            if not (self.again and id(task.spec) in mine)
+            and (landing := landings.get(task.name)) is not None
+            and not landing.undone
+            and landing.spec == f"{task.path}@{task.blob}"
+        ]
+
+
+def _with(errors: tuple[Diagnostic, ...], verdict: Verdict) -> Verdict:
+    return Verdict((*errors, *verdict.diagnostics), verdict.waits_for)
+
+
+def _anchor_errors(engine: Context, task: Task) -> tuple[Diagnostic, ...]:
+    named = task.spec.options.anchor
+    return check_anchor(task.spec, commit=engine.objects.commit(named) if named else None)
+
+
+def _ground(engine: Context, base: str, tasks: Sequence[Task]) -> CommitGround:
+    git, objects = engine.repository.git, engine.objects
+    uncommitted = frozenset(task.path for task in tasks if task.uncommitted)
+    return CommitGround(git, objects, base, CommittedFiles(objects, base), uncommitted)
+
+
+def _project(task: Task) -> str:
+    return task.name.partition("/")[0]
+
+
+def _home(task: Task) -> str:
+    """The folder that holds a task's project: one below `mini-projects/`, or its file's own."""
+    parts = task.path.split("/")
+    if parts[0] == PROJECTS and len(parts) > 2:
+        return f"{PROJECTS}/{parts[1]}"
+    return task.path if parts[0] == PROJECTS else task.path.rpartition("/")[0] or task.path

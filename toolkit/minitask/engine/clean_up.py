@@ -1,0 +1,68 @@
+"""Tidying up what is the toolkit's own, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from minitask.engine.context import Context
+from minitask.engine.reverts import as_it_stands
+from minitask.engine.tasks import Base
+from minitask.git import history, refs
+from minitask.git.update_target import checkout_of
+from minitask.system.force_remove import force_remove
+from minitask.values import dataclass
+from minitask.workspace import places
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What was removed, or would be: folders, then refs."""
+
+    folders: tuple[Path, ...]
+    refs: tuple[str, ...]
+
+
+def clean(engine: Context, place: Base, *, branches: bool, dry_run: bool) -> Cleaned:
+    """Remove workspaces, caches and journal refs; with `branches` also the branches of tasks that landed.
+
+    Attempts and the ledger always stay: they are the evidence.
+    """
+    home = engine.repository.home
+    folders = tuple(
+        path
+        for path in (
+            *(home / name for name in ("slots", "scratch", "cache")),
+            *places.work_folders(engine.repository),
+            *places.orphans(engine.environ),
+        )
+        if path.exists() and path != home
+    )
+    names = tuple(sorted(refs.snapshot(engine.repository.git, refs.LANDING)))
+    if branches:
+        names += _landed_branches(engine, place)
+    if not dry_run:
+        for folder in folders:
+            for child in folder.iterdir() if folder.name != "cache" else ():
+                force_remove(child)
+            shutil.rmtree(folder, ignore_errors=True)
+        if names:
+            refs.delete(engine.repository.git, names)
+    return Cleaned(folders, names)
+
+
+def _landed_branches(engine: Context, place: Base) -> tuple[str, ...]:
+    """The task branches whose tip is part of the target, but for one that is checked out."""
+    git = engine.repository.git
+    landed = history.landings(git, place.base)
+    heads = refs.snapshot(git, refs.BRANCHES)
+    names = []
+    for task, found in landed.items():
+        landing = as_it_stands(engine, found, tip=place.base) or found
+        name = refs.branch(task)
+        held = heads.get(name)
+        if landing.undone or held is None or held != engine.objects.commit(f"{landing.commit}^2"):
+            continue
+        if checkout_of(engine.repository, name) is None:
+            names.append(name)
+    return tuple(names)

@@ -1,0 +1,293 @@
+"""What a task runs with: the repository, its workspace and sandbox, the settings, and a clock."""
+
+from __future__ import annotations
+
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from minitask.background import BackgroundCall
+from minitask.engine.workspace_pool import WorkspacePool
+from minitask.errors import MinitaskError, UsageError
+from minitask.git import history, refs, update_target
+from minitask.git.database import Database, open_database
+from minitask.git.history import Landing
+from minitask.git.identity import Signature
+from minitask.git.objects import Objects
+from minitask.git.repository import Repository, committer, head_branch
+from minitask.ledger.record import TaskResult
+from minitask.patterns import lazy_pattern
+from minitask.sandbox import sandbox
+from minitask.sandbox.policy import Strength
+from minitask.sandbox.sandbox import Limits, Sandbox, Wrapped
+from minitask.sandbox.shared_layers import Layer
+from minitask.settings import Settings
+from minitask.spec.paths import check_path
+from minitask.system import locks
+from minitask.system.cache import Cache
+from minitask.values import dataclass
+from minitask.workspace import checkout, places
+from minitask.workspace.checkout import SharedPaths, Workspace
+from minitask.workspace.incremental import IncrementalCheckout
+
+BAD_REF = lazy_pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/.]$")
+"""What git-check-ref-format(1) forbids in a ref's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What happened to a task, for whoever watches: its stage, a few words, and its result once it is done."""
+
+    task: str
+    stage: str
+    text: str = ""
+    result: TaskResult | None = None
+
+
+@dataclass(slots=True)
+class Context:
+    """Everything that an attempt needs; made by `open_context`, under the repository's lock.
+
+    Safe to share between threads; whoever appends to the ledger holds `writing`, whoever moves a target `landing`.
+    `lessons` is what another ledger has learned, where this one is not the one to go by. `built_on` has the tip that
+    each merge was made on that is written here.
+    """
+
+    repository: Repository
+    database: Database
+    settings: Settings
+    cache: Cache
+    environ: Mapping[str, str]
+    emit: Callable[[Progress], None]
+    clock: Callable[[], float] = time.time
+    writing: threading.RLock = field(default_factory=threading.RLock)
+    landing: threading.RLock = field(default_factory=threading.RLock)
+    lessons: Mapping[str, Any] | None = field(default=None)
+    built_on: dict[str, str] = field(default_factory=dict)
+    _signature: Signature | None = field(default=None)
+    _sandbox: Sandbox | None = field(default=None)
+    _slots: WorkspacePool | None = field(default=None)
+    _asked: BackgroundCall[Signature] | None = field(default=None)
+    _past: tuple[str, str, BackgroundCall[dict[str, Landing]]] | None = field(default=None)
+    _making: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def objects(self) -> Objects:
+        """The repository's objects."""
+        return self.database.objects
+
+    @property
+    def slots(self) -> WorkspacePool:
+        """The workspaces for validations."""
+        with self._making:
+            if self._slots is None:
+                bring = self.bring()
+                home = places.work_folder(self.repository) / "slots"
+
+                def make(number: int) -> IncrementalCheckout:
+                    slot = Workspace(home / str(number), self.repository, bring)
+                    return IncrementalCheckout(
+                        slot, self.objects, strength=lambda: self.sandbox.strength
+                    )
+
+                self._slots = WorkspacePool(make)
+            return self._slots
+
+    @property
+    def sandbox(self) -> Sandbox:
+        """What validation commands run in; `MachineError` where the config requires more than there is."""
+        if self._sandbox is None:
+            self._sandbox = sandbox.choose_sandbox(
+                self.settings.sandbox,
+                cache=self.repository.home / "cache" / "sandbox.json",
+                environ=self.environ,
+                scratch=scratch_folder(self.repository),
+            )
+        return self._sandbox
+
+    def set_signature(self, signature: Signature) -> None:
+        """Commit as somebody in particular, whatever git's own settings say here."""
+        self._signature = signature
+
+    def begin(self, commit: str) -> None:
+        """Begin what every task needs, beside whatever comes first: who commits, and a workspace at a commit."""
+        self._asked = BackgroundCall(partial(committer, self.repository))
+        self.slots.begin(commit)
+
+    def look_back(self, commit: str, path: str) -> None:
+        """Begin to find out what has landed since the file at a path came in; nothing where no task is to run."""
+        if self._asked is None:
+            return
+        git = self.repository.git
+        self._past = commit, path, BackgroundCall(partial(history.landed_since, git, commit, path))
+
+    def landed_since(self, commit: str, path: str) -> dict[str, Landing]:
+        """Task → its newest landing or undo, since the file at a path of a commit came in."""
+        if self._past is not None and self._past[:2] == (commit, path):
+            return self._past[2].result()
+        return history.landed_since(self.repository.git, commit, path)
+
+    def end(self) -> None:
+        """Wait for what was begun and never asked for."""
+        for begun in (self._asked, self._past and self._past[2]):
+            if begun is not None:
+                begun.wait()
+        if self._slots is not None:
+            self._slots.end()
+
+    def bring(self) -> SharedPaths:
+        """What the workspace gets from the checkout; `UsageError` for a path that leads out of it, or into `.git`."""
+        top = self.repository.top
+        for name in (*self.settings.share, *self.settings.copy):
+            reason = check_path(name)
+            inside = top is None or (top / name).resolve().is_relative_to(top.resolve())
+            if reason or not inside:
+                raise UsageError(
+                    f"workspace: {name!r} is not a path inside the checkout: {reason or 'it leads outside'}",
+                    hint="name files and folders of the repository's own",
+                )
+        return SharedPaths(self.settings.share, self.settings.copy, layered=self._can_overlay())
+
+    def _can_overlay(self) -> bool:
+        """Whether what is shared gets a private layer; found out by trying, and kept."""
+        if not self.settings.share or self.sandbox.strength is not Strength.STRONG:
+            return False
+        from minitask.sandbox.overlay import can_overlay
+
+        def wrap(command: Sequence[str], layer: Layer) -> Wrapped:
+            return replace(self.sandbox, layers=(layer,)).wrap(
+                command,
+                workspace=layer.target.parent,
+                limits=Limits(),
+                network=False,
+                environ=self.environ,
+            )
+
+        folder = places.work_folder(self.repository)
+        key = f"overlay\0{folder}\0{self.sandbox.program}\0{platform.release()}"
+        return bool(self.cache.document(key, lambda: can_overlay(folder, wrap)))
+
+    @property
+    def signature(self) -> Signature:
+        """The committer, as git has it at the first use."""
+        if self._signature is None:
+            self._signature = self._asked.result() if self._asked else committer(self.repository)
+        return self._signature
+
+    def limits(self, seconds: int | None) -> Limits:
+        """What a validation may use; a spec's own time can only be shorter."""
+        held = self.settings.limits
+        allowed = float(held["seconds"])
+        return Limits(
+            seconds=min(allowed, float(seconds)) if seconds else allowed,
+            memory_bytes=held["memory_mb"] << 20,
+            processes=held["processes"],
+            output_bytes=held["output_mb"] << 20,
+        )
+
+    def target(self, into: str | None) -> str:
+        """The full ref of the branch that tasks land on."""
+        name = into or self.settings.target
+        ref = (
+            f"refs/heads/{name.removeprefix('refs/heads/')}"
+            if name
+            else head_branch(self.repository)
+        )
+        if ref is None:
+            raise UsageError(
+                "HEAD is detached, so there is no branch to land on",
+                hint="name one with --into BRANCH",
+            )
+        if BAD_REF.search(ref):
+            raise UsageError(
+                f"{name} is not the name of a branch", hint="name one that `git branch` lists"
+            )
+        return ref
+
+    def tip(self, target: str) -> str:
+        """The commit at the tip of a branch; `UsageError` where there is none."""
+        tip = self.objects.commit(target)
+        if tip is not None:
+            return tip
+        if self.objects.commit("HEAD") is None:
+            raise UsageError("the repository has no commits yet", hint="commit something first")
+        raise UsageError(
+            f"there is no branch {target.removeprefix('refs/heads/')}",
+            hint="create it with `git branch`",
+        )
+
+
+@contextmanager
+def open_context(
+    repository: Repository,
+    settings: Settings,
+    *,
+    environ: Mapping[str, str],
+    purpose: str,
+    emit: Callable[[Progress], None] = lambda _progress: None,
+    looks_only: bool = False,
+) -> Iterator[Context]:
+    """An engine that holds the repository's lock, once what a killed one left behind has been mended.
+
+    One that `looks_only` neither waits for the lock nor mends anything.
+    """
+    home = repository.home
+    with ExitStack() as stack:
+        if looks_only:
+            database = stack.enter_context(open_database(repository))
+            yield Context(repository, database, settings, Cache(home / "cache"), environ, emit)
+            return
+
+        def waiting(holder: str) -> None:
+            emit(
+                Progress(
+                    "", "waiting", f"another minitask works in this repository (process {holder})"
+                )
+            )
+
+        try:
+            held = stack.enter_context(locks.hold(home / "lock", on_wait=waiting))
+            locked = repository.locked(held.fd)
+            recover(locked, abandoned=held.abandoned)
+            places.claim(locked)
+            held.claim(purpose)
+        except OSError as error:
+            raise unwritable(home, error) from None
+        database = stack.enter_context(open_database(locked))
+        engine = Context(locked, database, settings, Cache(home / "cache"), environ, emit)
+        stack.callback(engine.end)
+        yield engine
+
+
+def scratch_folder(repository: Repository) -> Path:
+    """Where sessions without bubblewrap have their homes."""
+    return places.work_folder(repository) / "scratch"
+
+
+def recover(repository: Repository, *, abandoned: bool = True) -> None:
+    """Mend what a killed command left: validations, stale locks of the toolkit's refs, a half-written checkout.
+
+    `abandoned` says that the last command surely was killed; else git alone may have been.
+    """
+    if abandoned:
+        for folder in (repository.home, *places.work_folders(repository)):
+            checkout.end_orphans(folder / "scratch")
+    refs.remove_stale_locks(repository.common_dir)
+    if (repository.home / update_target.JOURNAL).exists():
+        update_target.recover(repository)
+
+
+def unwritable(path: Path, error: OSError) -> MinitaskError:
+    """The error for a repository that cannot be written to."""
+    from minitask.errors import MachineError
+
+    return MachineError(
+        f"cannot write to {path}: {error.strerror or error}",
+        hint="check the disk's space and the folder's permissions",
+    )

@@ -1,0 +1,191 @@
+"""From what the user names to tasks: paths, `FILE#N`, `PROJECT/ID`, projects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from unicodedata import normalize
+
+from minitask.engine.committed import check_committed
+from minitask.engine.context import Context
+from minitask.engine.tasks import PROJECTS, Base, LoadedFile, Task, checkout_bytes, load_file
+from minitask.errors import RefusedError, UsageError
+from minitask.git.objects import FILE_MODES, TREE
+from minitask.spec.model import Severity, SpecFile
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTasks:
+    """Tasks that are to run, and for those whose file was edited since it was committed why they may not."""
+
+    tasks: tuple[Task, ...]
+    refused: Mapping[str, RefusedError]
+
+
+def find_tasks(engine: Context, words: Sequence[str], place: Base) -> FoundTasks:
+    """The tasks that are meant; `UsageError` where a word names nothing, or a spec of theirs has errors."""
+    tasks: dict[str, Task] = {}
+    refused: dict[str, RefusedError] = {}
+    for word in words:
+        chosen, files = _named(engine, word, place)
+        for task in chosen:
+            _stop_on_errors(files[task.path].parsed)
+            _add(tasks, task)
+            try:
+                check_committed(engine, task.path, place)
+            except RefusedError as error:
+                refused[task.name] = error
+    return FoundTasks(tuple(tasks.values()), refused)
+
+
+def _add(tasks: dict[str, Task], task: Task) -> None:
+    other = tasks.setdefault(task.name, task)
+    if other.path != task.path:
+        raise UsageError(
+            f"E211 two specs are called {task.name}: {other.path} and {task.path}",
+            where=task.path,
+            hint="give one of them another `id`",
+        )
+
+
+def list_tasks(engine: Context, words: Sequence[str], place: Base) -> tuple[Task, ...]:
+    """The tasks that are committed, to be looked at: errors and edits in the checkout are no matter."""
+    return tuple(
+        {task.name: task for word in words for task in _named(engine, word, place)[0]}.values()
+    )
+
+
+def spec_paths(engine: Context, base: str, folder: str) -> list[str]:
+    """The spec files at or below a path of a commit: `*.md`, but no README, and nothing in a folder `base`."""
+    entry = engine.objects.entry(base, folder) if folder else None
+    if entry is not None and entry.mode in FILE_MODES:
+        return [folder]
+    tree = engine.objects.tree_of(base) if not folder else (entry.oid if entry else None)
+    if tree is None or (entry is not None and entry.mode != TREE):
+        return []
+    return sorted(_markdown(engine, tree, PurePosixPath(folder)))
+
+
+def _markdown(engine: Context, tree: str, folder: PurePosixPath) -> list[str]:
+    found: list[str] = []
+    for name, entry in engine.objects.entries(tree).items():
+        if entry.mode == TREE:
+            found += _markdown(engine, entry.oid, folder / name) if name != "base" else []
+        elif is_spec_name(name) and entry.mode in FILE_MODES:
+            found.append(str(folder / name))
+    return found
+
+
+def is_spec_name(name: str) -> bool:
+    """Whether a file of a project is taken for a spec."""
+    return name.endswith(".md") and not name.upper().startswith("README")
+
+
+def _named(engine: Context, word: str, place: Base) -> tuple[list[Task], dict[str, LoadedFile]]:
+    """The tasks that a word names, and the files that were looked into: a path that exists is a path."""
+    paths, number = _paths(engine, word, place)
+    if len(paths) == 1:
+        engine.look_back(place.base, paths[0])
+    files = {name: load_file(engine, name, place) for name in paths or _likely(engine, word, place)}
+    tasks = [task for file in files.values() for task in file.tasks]
+    if paths:
+        chosen = [task for task in tasks if not number or task.spec.number == number]
+    else:
+        chosen = [task for task in tasks if _is_called(task, word)]
+    if not chosen:
+        _stop_on_nothing(word, files)
+    return chosen, files
+
+
+def _paths(engine: Context, word: str, place: Base) -> tuple[list[str], str]:
+    """The spec files at a path, or of the project whose folder has that name, and the number behind a `#`."""
+    before, sign, number = word.rpartition("#")
+    for path, own_number in ((word, ""), *([(before, number)] if sign else [])):
+        inside = _inside(engine, path, place)
+        paths = spec_paths(engine, place.base, inside) if inside is not None else []
+        if inside and not paths and checkout_bytes(engine, inside) is not None:
+            check_committed(engine, inside, place)
+            paths = [inside]
+        if paths:
+            return paths, own_number
+    if "/" not in word:
+        for name in _spellings(engine, word, place):
+            paths = spec_paths(engine, place.base, f"{PROJECTS}/{name}")
+            if paths:
+                return paths, ""
+    return [], ""
+
+
+def _spellings(engine: Context, word: str, place: Base) -> list[str]:
+    """The names in the projects' folder that are a word as some keyboard or file system composes it."""
+    folder = engine.objects.entry(place.base, PROJECTS)
+    if folder is None or folder.mode != TREE:
+        return []
+    wanted = normalize("NFC", word)
+    names = (
+        name for name, entry in engine.objects.entries(folder.oid).items() if entry.mode == TREE
+    )
+    return [name for name in names if normalize("NFC", name) == wanted]
+
+
+def _likely(engine: Context, word: str, place: Base) -> list[str]:
+    """The files in which a task or project of that name would be."""
+    first = word.partition("/")[0]
+    project = first.partition("#")[0]
+    folders = [f"{PROJECTS}/{name}" for name in _spellings(engine, first, place)]
+    for candidate in (
+        *folders,
+        f"{PROJECTS}/{project}",
+        f"{PROJECTS}/{project}.md",
+        f"{word}.md",
+        PROJECTS,
+    ):
+        paths = spec_paths(engine, place.base, candidate)
+        if paths:
+            return paths
+    return []
+
+
+def _is_called(task: Task, word: str) -> bool:
+    """Return True for a task's name, its project's, `PROJECT#N`, or `FOLDER/ID` as the folder is written."""
+    project, _, own = task.name.partition("/")
+    if word in (task.name, project):
+        return True
+    if "/" in word:
+        folder, _, name = word.partition("/")
+        written = normalize("NFC", f"{PROJECTS}/{folder}/")
+        return name == own and normalize("NFC", task.path).startswith(written)
+    before, sign, number = word.rpartition("#")
+    return bool(sign) and before == project and task.spec.number == number
+
+
+def _stop_on_nothing(word: str, files: dict[str, LoadedFile]) -> None:
+    for file in files.values():
+        _stop_on_errors(file.parsed)
+    raise UsageError(
+        f"nothing is called {word}", hint="name a spec's path, FILE#N, PROJECT/ID or a project"
+    )
+
+
+def _stop_on_errors(parsed: SpecFile) -> None:
+    errors = [item for item in parsed.diagnostics if item.severity is Severity.ERROR]
+    if not errors:
+        return
+    first, others = errors[0], len(errors) - 1
+    more = f" (and {others} more: run `minitask validate {parsed.path}`)" if others else ""
+    where = f"{first.path}:{first.line}"
+    raise UsageError(f"{first.code} {first.message}{more}", where=where, hint=first.hint)
+
+
+def _inside(engine: Context, path: str, place: Base) -> str | None:
+    """A path as the user typed it, relative to the repository's root; None where it is not below it."""
+    top = engine.repository.top
+    if top is None:
+        return path
+    joined = Path(place.folder, path)
+    try:
+        inside = str(PurePosixPath(joined.resolve().relative_to(top.resolve())))
+    except (ValueError, OSError):
+        return None
+    return "" if inside == "." else inside

@@ -1,0 +1,54 @@
+"""What must hold of a task's branch before anything is run or spent; `checking` looks at the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from minitask.engine.tasks import Task
+from minitask.errors import RefusedError
+from minitask.git import refs
+from minitask.git.filters import filtered_paths
+from minitask.git.objects import Objects
+from minitask.git.repository import Repository
+from minitask.spec.model import FileAction, FileRef
+
+
+def check_filters(task: Task, repository: Repository, objects: Objects) -> None:
+    """Refuse a task that would write a file which the user's git sends through a filter."""
+    writes = [ref for ref in task.spec.writes() if ref.action is not FileAction.DELETE]
+    found = filtered_paths(repository, objects, task.base, [ref.path for ref in writes])
+    for ref in writes:
+        if ref.path in found:
+            message = (
+                f"{ref.path} goes through the git filter {found[ref.path]}, which no task runs"
+            )
+            raise _refusal(task, ref, message, "change it by hand, in a commit of your own")
+
+
+def check_branch(task: Task, objects: Objects, heads: Mapping[str, str]) -> None:
+    """Refuse a task whose branch cannot be made or moved. `heads` are the refs of the task.
+
+    Another branch may have a part of its name, or a person may have added commits to it.
+    """
+    own = refs.branch(task.name)
+    parts = own.split("/")
+    above = ["/".join(parts[:count]) for count in range(3, len(parts))]
+    below = [name for name in heads if name.startswith(f"{own}/")]
+    taken = next((name for name in (*above, *below) if objects.commit(name) is not None), None)
+    if taken is not None:
+        name = taken.removeprefix("refs/heads/")
+        raise RefusedError(
+            f"the branch {name} is in the way of {own.removeprefix('refs/heads/')}",
+            hint=f"rename it: git branch -m {name} OTHER",
+        )
+    attempts = {oid for name, oid in heads.items() if name.startswith(refs.ATTEMPTS)}
+    if own in heads and heads[own] not in attempts:
+        name = own.removeprefix("refs/heads/")
+        raise RefusedError(
+            f"{name} holds commits that no attempt made, which a new attempt would leave behind",
+            hint=f"land them: minitask merge {task.name}; or put them aside: git branch -m {name} OTHER",
+        )
+
+
+def _refusal(task: Task, ref: FileRef, message: str, hint: str) -> RefusedError:
+    return RefusedError(message, where=f"{task.path}:{ref.line}", hint=hint)

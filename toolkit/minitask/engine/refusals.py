@@ -1,0 +1,73 @@
+"""Tasks that were not begun, and why: kept beside the ledger, which has attempts alone, until they are.
+
+`status` and `show` tell it for as long as the spec is the one that was refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from minitask.engine.context import Context
+from minitask.engine.tasks import Task
+from minitask.errors import MinitaskError
+from minitask.ledger.record import TaskResult, Verdict
+from minitask.values import dataclass
+
+FOLDER = "refusals"
+NOT_BEGUN = frozenset({Verdict.REFUSED, Verdict.SKIPPED, Verdict.ERROR})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a task was not begun: its spec's blob then, the verdict, the reason, and when, in seconds since 1970."""
+
+    spec_blob: str
+    verdict: Verdict
+    reason: str
+    time: float
+
+
+def remember(engine: Context, results: Sequence[TaskResult]) -> None:
+    """Keep why tasks were not begun, and forget it of those that were."""
+    for result in results:
+        if result.verdict in NOT_BEGUN and not result.attempts:
+            _keep(engine, result.task, result.spec_blob or "", result.verdict, result.reason)
+        else:
+            _path(engine, result.task).unlink(missing_ok=True)
+
+
+def remember_error(engine: Context, task: Task, error: MinitaskError) -> None:
+    """Keep what is wrong with a task's spec."""
+    _keep(engine, task.name, task.blob, Verdict.REFUSED, str(error))
+
+
+def find_refusal(engine: Context, name: str) -> Refusal | None:
+    """Return why a task was not begun the last time; None where it was, or nobody tried."""
+    try:
+        raw = json.loads(_path(engine, name).read_bytes())
+        return Refusal(raw["spec_blob"], Verdict(raw["verdict"]), raw["reason"], raw["time"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep(engine: Context, name: str, blob: str, verdict: Verdict, reason: str) -> None:
+    path = _path(engine, name)
+    document = {
+        "spec_blob": blob,
+        "verdict": verdict.value,
+        "reason": reason,
+        "time": engine.clock(),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(document), "utf-8", "surrogateescape")
+        draft.replace(path)
+    except OSError:
+        return  # a full disk must not hide the refusal itself
+
+
+def _path(engine: Context, name: str) -> Path:
+    return engine.repository.home / FOLDER / f"{name}.json"

@@ -1,0 +1,128 @@
+"""From a record back to the task that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from minitask.engine.context import Context
+from minitask.engine.tasks import Base, Task, parse
+from minitask.errors import UsageError
+from minitask.git import refs
+from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
+from minitask.ledger.said import Said, read_said
+from minitask.ledger.store import Ledger, read_ledger, read_records
+from minitask.spec.names import task_names
+
+
+def records_of(engine: Context, name: str) -> tuple[Record, ...]:
+    """The records of a task's attempts (`PROJECT/ID`) and of what people said of them, oldest first."""
+    return tuple(
+        record
+        for record in all_records_of(engine, name)
+        if not record.is_call and not record.is_merged
+    )
+
+
+def all_records_of(engine: Context, name: str) -> tuple[Record, ...]:
+    """The same, with the calls beside the attempts and the merges that they landed by."""
+    head = engine.objects.commit(refs.LEDGER)
+    return tuple(read_records(engine.objects, head, below=name))
+
+
+def ledger_of(engine: Context, project: str = "") -> Ledger:
+    """What the ledger holds of all work, or of a project's; without commands, files, rates and merges."""
+    ledger = read_ledger(engine.objects, engine.objects.commit(refs.LEDGER), below=project)
+    return replace(ledger, records=tuple(each for each in ledger.records if not each.is_merged))
+
+
+def with_merges(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the records, each attempt with the merge that it landed by; a further landing is a record of its own."""
+    merges: dict[int, Record] = {}
+    for record in records:
+        if record.is_merged:
+            merges.setdefault(record.attempt.n, record)
+    told = []
+    for record in records:
+        landed = merges.get(record.attempt.n)
+        if landed is not None and record.kind == ATTEMPT:
+            told.append(replace(record, merge=landed.merge, tree=landed.tree))
+        elif record is not landed:
+            told.append(record)
+    return tuple(told)
+
+
+def latest_record(engine: Context, name: str) -> Record:
+    """A task's latest record; `UsageError` where the ledger has none."""
+    found = records_of(engine, name) if "/" in name else ()
+    if not found:
+        raise UsageError(
+            f"the ledger knows no attempt of {name}", hint="`minitask status` lists the tasks"
+        )
+    return found[-1]
+
+
+def attempt_record(engine: Context, name: str, number: int | None) -> Record:
+    """A task's record of an attempt, the latest for None; `UsageError` where the ledger has none."""
+    if number is None:
+        return latest_record(engine, name)
+    latest_record(engine, name)  # says so where there is none at all
+    found = [record for record in records_of(engine, name) if record.attempt.n == number]
+    if found:
+        return found[-1]
+    numbers = sorted({record.attempt.n for record in records_of(engine, name)})
+    listed = ", ".join(map(str, numbers))
+    raise UsageError(f"{name} has no attempt {number} on record", hint=f"there are: {listed}")
+
+
+def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record, Said]:
+    """What was said in an attempt, the latest that a model made for None, and its record.
+
+    `UsageError` where nothing was kept: by an edit script, by a person, or by an earlier version.
+    """
+    head = engine.objects.commit(refs.LEDGER)
+    chosen = attempt_record(engine, name, number) if "/" in name else latest_record(engine, name)
+    made = all_records_of(engine, name)
+    wanted = [each for each in made if number is None or each.attempt.n == chosen.attempt.n]
+    attempts = [each for each in wanted if not each.is_call]
+    for record in reversed(attempts or wanted):
+        said = read_said(engine.objects, head, record)
+        if said is not None:
+            return record, said
+    which = f"attempt {number}" if number is not None else "any attempt"
+    raise UsageError(
+        f"nothing that was said in {which} of {name} is on record",
+        hint="an edit script has no prompt and no reply; earlier versions kept none",
+    )
+
+
+def task_at(engine: Context, name: str, source: str, place: Base) -> Task:
+    """The task that a `PATH@BLOB` names; `UsageError` where that file holds no such task."""
+    path, _, blob = source.rpartition("@")
+    content = engine.objects.blob(blob).decode("utf-8", "surrogateescape")
+    specs = parse(engine, content, path).specs
+    for found, spec in zip(task_names(specs), specs, strict=True):
+        if found == name:
+            return Task(name, spec, path, blob, place.base, place.target)
+    raise UsageError(f"{path} at {blob[:12]} holds no task {name}")
+
+
+def result_of(
+    record: Record, verdict: Verdict, *, reason: str, merge: str | None = None
+) -> TaskResult:
+    """A result that says what became of a recorded attempt."""
+    return TaskResult(
+        task=record.task,
+        spec_path=record.spec_path,
+        spec_blob=record.spec_blob,
+        verdict=verdict,
+        reason=reason,
+        branch=refs.branch(record.task).removeprefix("refs/heads/"),
+        base=record.base,
+        commit=record.candidate,
+        merge=merge,
+        cost_usd=record.attempt.cost_usd,
+        baseline_cost_usd=record.baseline_cost_usd,
+        usage=record.attempt.usage,
+        attempts=(replace(record.attempt, verdict=verdict),),
+    )

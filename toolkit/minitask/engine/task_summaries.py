@@ -1,0 +1,128 @@
+"""What the ledger says of each task, in short: kept beside it, so that only tasks with new records are read again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from minitask.engine.context import Context
+from minitask.git import refs
+from minitask.git.objects import TREE
+from minitask.ledger.record import CALLS, LANDING, PERSON, REVIEW, Verdict, parse_money, whole
+from minitask.ledger.store import UNREADABLE, is_sum, read_documents
+from minitask.values import dataclass
+
+KEY = "digests of tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """A task's records in short: how many, their cost (None: one is unknown), and how the latest ended."""
+
+    attempts: int
+    cost_usd: Decimal | None
+    spec_blob: str
+    verdict: Verdict
+    reason: str
+
+
+def task_summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummary]:
+    """The digest of each task that the ledger has records of."""
+    head = engine.objects.commit(refs.LEDGER)
+    if head is None:
+        return {}
+    trees = {}
+    for task in tasks:
+        entry = engine.objects.entry(head, task)
+        if entry is not None and entry.mode == TREE:
+            trees[task] = entry.oid
+    kept = _kept(engine)
+    stale = [task for task, tree in trees.items() if kept.get(task, (None,))[0] != tree]
+    for task in stale:
+        found = _digest(read_documents(engine.objects, head, below=task))
+        kept[task] = [trees[task], _document(found) if found else None]
+    if stale:
+        engine.cache.keep(KEY, kept)
+    return {task: _parse(kept[task][1]) for task in trees if kept[task][1]}
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSummary:
+    """The few fields of a record that a digest is made of."""
+
+    n: int
+    started_at: str
+    kind: str
+    blob: str
+    verdict: Verdict
+    reason: str
+    cost_usd: Decimal | None
+    by_person: bool
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is of a call beside the attempts."""
+        return self.kind in CALLS and not self.by_person
+
+    @property
+    def is_merged(self) -> bool:
+        """Return True if it names the merge by which an attempt landed."""
+        return self.kind == LANDING and self.verdict is Verdict.MERGED
+
+
+def _digest(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
+    """The digest of a task's records; None where none of them is of an attempt."""
+    records = sorted(
+        filter(None, map(_brief, documents)), key=lambda item: (item.n, item.started_at)
+    )
+    made = [record for record in records if not record.is_call and not record.is_merged]
+    if not made:
+        return None
+    latest = made[-1]
+    return TaskSummary(
+        attempts=sum(record.kind != REVIEW for record in made),
+        cost_usd=whole(record.cost_usd for record in records),
+        spec_blob=latest.blob,
+        verdict=latest.verdict,
+        reason=latest.reason,
+    )
+
+
+def _brief(document: dict[str, Any]) -> AttemptSummary | None:
+    """What a record says; None where it is damaged."""
+    try:
+        attempt = document["attempt"]
+        cost = parse_money(attempt["cost_usd"])
+        if cost is not None and not is_sum(cost):
+            return None
+        return AttemptSummary(
+            int(attempt["n"]),
+            str(document["started_at"]),
+            str(document["kind"]),
+            str(document["spec"]["blob"] or ""),
+            Verdict(attempt["verdict"]),
+            str(attempt["reason"]),
+            cost,
+            attempt["executor"] == PERSON,
+        )
+    except UNREADABLE:
+        return None
+
+
+def _kept(engine: Context) -> dict[str, Any]:
+    """Task → the tree that its records were in, and their digest."""
+    kept = engine.cache.peek(KEY)
+    return kept if isinstance(kept, dict) else {}
+
+
+def _document(digest: TaskSummary) -> list[Any]:
+    cost = None if digest.cost_usd is None else str(digest.cost_usd)
+    return [digest.attempts, cost, digest.spec_blob, digest.verdict.value, digest.reason]
+
+
+def _parse(held: list[Any]) -> TaskSummary:
+    attempts, cost, blob, verdict, reason = held
+    return TaskSummary(
+        attempts, None if cost is None else Decimal(cost), blob, Verdict(verdict), reason
+    )

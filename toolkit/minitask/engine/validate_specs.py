@@ -1,0 +1,256 @@
+"""Checking specs as they stand in the checkout: form, repository, project, quality."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from minitask.edits.check_script import is_free
+from minitask.edits.checker import check_specs
+from minitask.edits.universe import Universe
+from minitask.engine.grounds import CommitGround, WorkGround
+from minitask.engine.parse_cache import parse_once
+from minitask.engine.sources import Sources, spec_files
+from minitask.engine.spec_trees import CheckoutFiles, CommittedFiles
+from minitask.engine.tasks import PROJECTS
+from minitask.git import history
+from minitask.git.objects import Objects, blob_id, open_objects
+from minitask.git.repository import Repository
+from minitask.spec.batches import check_batches, home_of
+from minitask.spec.checks import check_against_tree, check_anchor
+from minitask.spec.file_tree import Tree
+from minitask.spec.model import Diagnostic, Severity, Spec
+from minitask.spec.names import task_names
+from minitask.system.cache import Cache
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found, and in how many specs."""
+
+    diagnostics: tuple[Diagnostic, ...]
+    spec_count: int
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a task could not run."""
+        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+
+
+def check_sources(sources: Sources, repository: Repository | None) -> Checked:
+    """Everything that can be said of the specs without running them."""
+    if repository is None:
+        return _check(sources, Surroundings(sources, None, None))[0]
+    cache = Cache(repository.home / "cache")
+    with open_objects(repository.git) as objects:
+        head = objects.commit("HEAD")
+        key = _key(sources, head)
+        kept = cache.peek(key)
+        if kept is not None and CheckoutFiles(sources.top).holds(kept["seen"]):
+            return Checked(tuple(_diagnostic(item) for item in kept["diagnostics"]), kept["count"])
+        checked, seen = _check(sources, Surroundings(sources, repository, objects, head))
+    rows = [_row(item) for item in checked.diagnostics]
+    cache.keep(key, {"seen": seen, "diagnostics": rows, "count": checked.spec_count})
+    return checked
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What specs are checked against; without a repository, the files as they are."""
+
+    sources: Sources
+    repository: Repository | None
+    objects: Objects | None
+    head: str | None = None
+
+    def tip(self) -> CommittedFiles | None:
+        """HEAD's files."""
+        return CommittedFiles(self.objects, self.head) if self.objects and self.head else None
+
+    def committed(self, texts: Mapping[str, str]) -> set[str]:
+        """The spec files that are at HEAD just as they are in the checkout."""
+        tree = self.tip()
+        if tree is None:
+            return set()
+        return {path for path, text in texts.items() if _is_committed(tree, path, text)}
+
+    def ground(self) -> CommitGround | None:
+        """HEAD, with the anchors of the specs that are committed there."""
+        tree = self.tip()
+        if self.repository is None or self.objects is None or self.head is None or tree is None:
+            return None
+        return CommitGround(self.repository.git, self.objects, self.head, tree)
+
+    def anchor_tree(self, spec: Spec) -> CommittedFiles | None:
+        """The tree of the commit that brought a spec in."""
+        if self.repository is None or self.objects is None or self.head is None:
+            return None
+        commit = history.introduced_by(self.repository.git, self.head, spec.path)
+        return CommittedFiles(self.objects, commit) if commit else None
+
+    def landed(self, specs: Sequence[Spec]) -> list[Spec]:
+        """The specs that have landed as they are at HEAD."""
+        if self.repository is None or self.objects is None or self.head is None:
+            return []
+        landings = history.landings(self.repository.git, self.head)
+        done = []
+        for name, spec in zip(task_names(specs), specs, strict=True) if landings else ():
+            landing = landings.get(name)
+            entry = self.objects.entry(self.head, spec.path)
+            source = f"{spec.path}@{entry.oid}" if entry else ""
+            if landing and not landing.undone and landing.spec == source:
+                done.append(spec)
+        return done
+
+
+def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
+    cache = Cache(around.repository.home / "cache") if around.repository else None
+    files = [parse_once(text, path=path, cache=cache) for path, text in sources.texts.items()]
+    found = [item for file in files for item in file.diagnostics]
+    specs = [spec for file in files for spec in file.specs]
+    worktree = CheckoutFiles(sources.top)
+    committed = around.committed(sources.texts)
+    beside = Beside(sources, around, cache)
+    for group in by_project(specs):
+        found += _check_project(group, beside, worktree, committed)
+    for spec in specs:
+        named = spec.options.anchor
+        commit = around.objects.commit(named) if around.objects and named else named
+        found += check_anchor(spec, commit=commit)
+    for project in _whole_projects(specs, sources):
+        is_new = not committed.issuperset(spec.path for spec in project)
+        here = worktree if is_new else around.tip() or worktree
+        found += check_batches(
+            project, is_there=partial(_is_file, here), is_free=is_free, found=found
+        )
+    ordered = sorted(set(found), key=lambda item: (item.path, item.line, item.code, item.message))
+    return Checked(tuple(ordered), len(specs)), [*worktree.seen(), *beside.seen()]
+
+
+def by_project(specs: Sequence[Spec]) -> list[list[Spec]]:
+    """Return the specs in groups of one project's each."""
+    groups: dict[str, list[Spec]] = {}
+    for name, spec in zip(task_names(specs), specs, strict=True):
+        groups.setdefault(name.partition("/")[0], []).append(spec)
+    return list(groups.values())
+
+
+def _check_project(
+    judged: Sequence[Spec], beside: Beside, worktree: CheckoutFiles, committed: set[str]
+) -> Iterator[Diagnostic]:
+    """What is wrong with specs of one project: those that are committed at HEAD, the others in the checkout."""
+    around = beside.around
+    tip = around.tip()
+    is_there = partial(_stands, tip if tip and committed else worktree)
+    near = beside.near(judged)
+    universe = Universe(judged, near, is_there)
+    if not universe.is_complete:
+        universe = universe.with_others(beside.far((*judged, *near)))
+    everyone = universe.specs
+    same = committed | around.committed(beside.texts)
+    landed = around.landed([spec for spec in everyone if spec.path in same])
+    done = set(map(id, landed))
+    old = [spec for spec in judged if spec.path in committed and tip is not None]
+    new = [spec for spec in judged if spec.path not in committed or tip is None]
+    for group, ground in (
+        (old, around.ground()),
+        (new, WorkGround(worktree, around.ground())),
+    ):
+        if group and ground is not None:
+            verdicts = check_specs(everyone, ground=ground, judged=group, landed=landed)
+            yield from (item for verdict in verdicts for item in verdict.diagnostics)
+    for spec in (spec for spec in old if id(spec) in done):
+        anchor = around.anchor_tree(spec)
+        yield from check_against_tree(spec, anchor) if anchor else ()
+
+
+@dataclass(slots=True)
+class Beside:
+    """The spec files beside those that are checked, as they stand in the checkout; parsed when they are needed."""
+
+    sources: Sources
+    around: Surroundings
+    cache: Cache | None
+    texts: dict[str, str] = field(default_factory=dict)
+    _read: dict[str, list[Spec]] = field(default_factory=dict)
+    _seen: CheckoutFiles | None = None
+
+    def near(self, judged: Sequence[Spec]) -> list[Spec]:
+        """The other specs of the project that some specs are of."""
+        top = self.sources.top
+        projects = {name.partition("/")[0] for name in task_names(judged)}
+        homes = {home_of(spec) for spec in judged}
+        homes |= {f"{PROJECTS}/{project}{end}" for project in projects for end in ("", ".md")}
+        paths = {path for home in homes if home != "." for path in spec_files(top / home)}
+        return self._specs(paths, but=judged)
+
+    def far(self, known: Sequence[Spec]) -> list[Spec]:
+        """The specs of all other projects."""
+        return self._specs(spec_files(self.sources.top / PROJECTS), but=known)
+
+    def seen(self) -> list[Any]:
+        """What was read, so that a later look can tell a change."""
+        return self._tree().seen()
+
+    def _tree(self) -> CheckoutFiles:
+        if self._seen is None:
+            self._seen = CheckoutFiles(self.sources.top)
+        return self._seen
+
+    def _specs(self, paths: Iterable[Path], *, but: Sequence[Spec]) -> list[Spec]:
+        known = {spec.path for spec in but}
+        names = {path.relative_to(self.sources.top).as_posix() for path in paths}
+        return [spec for name in sorted(names - known) for spec in self._file(name)]
+
+    def _file(self, name: str) -> list[Spec]:
+        if name not in self._read:
+            text = self.sources.texts.get(name) or self._tree().text(name) or ""
+            self.texts[name] = text
+            self._read[name] = list(parse_once(text, path=name, cache=self.cache).specs)
+        return self._read[name]
+
+
+def _whole_projects(specs: Sequence[Spec], sources: Sources) -> list[list[Spec]]:
+    """The specs by project, of those projects that are here as a whole."""
+    homes: dict[str, list[Spec]] = {}
+    for spec in specs:
+        homes.setdefault(home_of(spec), []).append(spec)
+    return [group for home, group in homes.items() if sources.has_whole(home)]
+
+
+def _stands(tree: Tree, path: str) -> bool:
+    return tree.kind(path) is not None
+
+
+def _is_file(tree: Tree, path: str) -> bool:
+    return tree.kind(path) == "file"
+
+
+def _is_committed(tree: CommittedFiles, path: str, text: str) -> bool:
+    entry = tree.entry(path)
+    if entry is None:
+        return False
+    content = text.encode("utf-8", "surrogateescape")
+    return blob_id(content, like=entry.oid) == entry.oid
+
+
+def _key(sources: Sources, head: str | None) -> str:
+    digest = hashlib.sha256()
+    for path, text in sources.texts.items():
+        digest.update(f"{path}\0{len(text)}\0{text}".encode("utf-8", "surrogateescape"))
+    digest.update("\0".join(sorted(sources.whole)).encode("utf-8", "surrogateescape"))
+    return f"validate\0{head}\0{digest.hexdigest()}"
+
+
+def _row(item: Diagnostic) -> list[Any]:
+    return [item.path, item.line, item.code, item.severity.value, item.message, item.hint]
+
+
+def _diagnostic(row: list[Any]) -> Diagnostic:
+    path, line, code, severity, message, hint = row
+    return Diagnostic(path, line, code, Severity(severity), message, hint)

@@ -1,0 +1,73 @@
+"""The workspaces that validations run in: as many as validations at once, each kept for the next one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from minitask.background import BackgroundCall
+from minitask.workspace.incremental import IncrementalCheckout
+
+
+class WorkspacePool:
+    """Workspaces by number. Safe to share between threads."""
+
+    def __init__(self, make: Callable[[int], IncrementalCheckout]) -> None:
+        self._make = make
+        self._mirrors: list[IncrementalCheckout] = []
+        self._free: list[int] = []
+        self._ahead: tuple[str, BackgroundCall[Path]] | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, commit: str) -> None:
+        """Begin to bring the first workspace to a commit, beside whatever comes first.
+
+        One that is not there yet is left for when it is needed: making it may take long.
+        """
+        first = self._make(0)
+        self._mirrors, self._free = [first], [0]
+        if first.is_ready():
+            self._ahead = (commit, BackgroundCall(partial(first.checkout, commit)))
+
+    @contextmanager
+    def take(self, commit: str) -> Iterator[IncrementalCheckout]:
+        """A workspace of one's own that holds exactly a commit's files."""
+        number = self._number(commit)
+        try:
+            mirror = self._mirrors[number]
+            if not (number == 0 and self._was_begun(commit)):
+                mirror.checkout(commit)
+            yield mirror
+        finally:
+            with self._lock:
+                self._free.append(number)
+                self._free.sort()
+
+    def end(self) -> None:
+        """Wait for what was begun and never asked for, and let go of the workspaces."""
+        if self._ahead is not None:
+            self._ahead[1].wait()
+        for mirror in self._mirrors:
+            mirror.close()
+
+    def _number(self, commit: str) -> int:
+        """A free workspace: one that is at the commit already, else the first."""
+        with self._lock:
+            if not self._free:
+                self._mirrors.append(self._make(len(self._mirrors)))
+                return len(self._mirrors) - 1
+            there = (number for number in self._free if self._mirrors[number].at == commit)
+            number = next(there, self._free[0])
+            self._free.remove(number)
+            return number
+
+    def _was_begun(self, commit: str) -> bool:
+        """Whether the first workspace is at the commit already."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return False
+        ahead[1].wait()
+        return ahead[0] == commit and ahead[1].succeeded

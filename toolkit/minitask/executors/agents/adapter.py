@@ -1,0 +1,117 @@
+"""What every agent program is told, how it is started, and what is read from what it printed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from decimal import Decimal
+from pathlib import Path
+from typing import Protocol
+
+from minitask.executors.request import FailureKind
+from minitask.ledger.usage import Usage
+from minitask.values import dataclass
+
+LITELLM_KEYS = (
+    "OPENAI_API_KEY",
+    "OPENAI_API_BASE",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "OPENROUTER_API_KEY",
+)
+"""What programs that reach every provider by way of LiteLLM look for."""
+VERSION_SECONDS = 20.0
+"""How long a program may take to say its version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One task for an agent program.
+
+    `prompt` is all that it is told. `workspace` holds the base's files. `writes` are the paths (relative,
+    `/`-separated) that it may create, edit or delete, `reads` those that it should look at. `home` is an empty home of
+    its own, and `seconds` is when it is killed. `base_url` and `key` are the endpoint and its secret where the config
+    names them. `extra_args` are the user's own additions to the command line.
+    `sandboxed`: it runs in a strong sandbox already, in which none of its own can start.
+    """
+
+    prompt: str
+    model: str
+    workspace: Path
+    home: Path
+    seconds: float
+    writes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    max_cost_usd: Decimal | None = None
+    base_url: str = ""
+    key: str = field(default="", repr=False)
+    extra_args: tuple[str, ...] = ()
+    sandboxed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How to start the program: arguments, its standard input, and variables on top of the harmless ones.
+
+    `files` are written below `home` first (relative path to text). `outputs` names files below `home` that the program
+    writes and `report` wants to read.
+    """
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the program left behind; `files` holds those of `Invocation.outputs` that exist."""
+
+    exit_code: int | None
+    stdout: str
+    stderr: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the output says: tokens, the program's own cost (None: it names none), its last words.
+
+    `problem` is set where the provider or the program failed, so that no change can be expected; `message` says how.
+    An agent that merely could not do the task has no problem here: its diff, or the lack of one, says so.
+    """
+
+    usage: Usage
+    cost_usd: Decimal | None = None
+    said: str = ""
+    problem: FailureKind | None = None
+    message: str = ""
+
+
+class AgentProgram(Protocol):
+    """One agent program.
+
+    `name` is its type in the config, `program` what is started, `version_argv` the command line that prints its version
+    (empty where there is none). `litter` are glob patterns of what it leaves in the workspace for itself. `credentials`
+    are files below the user's home that hold its login, and `variables` the names of environment variables that it may
+    be given. `caps_cost`: it keeps within `max_cost_usd` by itself.
+    """
+
+    name: str
+    program: str
+    version_argv: tuple[str, ...]
+    litter: tuple[str, ...]
+    credentials: tuple[str, ...]
+    variables: tuple[str, ...]
+    caps_cost: bool
+
+    def invocation(self, job: Job) -> Invocation:
+        """How to start it for a job."""
+        ...
+
+    def report(self, output: Output) -> Report:
+        """What its output says; never raises, whatever was printed."""
+        ...

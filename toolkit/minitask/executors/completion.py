@@ -1,0 +1,82 @@
+"""Questions to a model that are no order for a change: a plan, a review, a commit message. The answer is text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import field
+from decimal import Decimal
+from typing import Protocol, runtime_checkable
+
+from minitask.errors import EditError
+from minitask.executors.request import AgentFolders, Meter, Unmetered
+from minitask.ledger.usage import Usage
+from minitask.values import dataclass
+from minitask.words import one_line
+
+UNREADABLE = (ValueError, RecursionError)
+"""What reading an answer raises that nobody foresaw: it was paid for, and counts as one that cannot be used."""
+Check = Callable[[str], None]
+"""Raises `EditError`, fit to be sent back, where an answer cannot be used."""
+
+
+def as_edit_error(error: Exception) -> EditError:
+    """Why an answer cannot be used, fit to be sent back."""
+    if isinstance(error, EditError):
+        return error
+    return EditError(f"the answer cannot be read: {one_line(str(error), longest=200)}")
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """What a model is asked. `system` never changes for a phase, so that prompt caches hit.
+
+    `name` tells questions apart, as in `api/01-routes.review`. `timeout_seconds` bounds all rounds together.
+    `workplace` is where a program can look around that is no chat model. `repairs` is how often an answer that cannot
+    be used goes back; None: as often as the config says.
+    """
+
+    name: str
+    phase: str
+    system: str
+    prompt: str
+    model: str
+    timeout_seconds: float
+    max_output_tokens: int | None = None
+    context_tokens: int | None = None
+    token_scale: float = 1.0
+    meter: Meter = field(default_factory=Unmetered)
+    workplace: AgentFolders | None = None
+    repairs: int | None = None
+
+    def repairs_or(self, usual: int) -> int:
+        """How often an answer goes back."""
+        return usual if self.repairs is None else self.repairs
+
+    @property
+    def text(self) -> str:
+        """All of it, for a program that takes one prompt."""
+        return f"{self.system}\n\n{self.prompt}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer, and what it took; `cost_usd` is what the executor itself knows, None leaves it to the price list."""
+
+    text: str
+    usage: Usage
+    cost_usd: Decimal | None = None
+    served: str = ""
+    version: str = ""
+    malformed: int = 0
+    throttled: int = 0
+
+
+@runtime_checkable
+class CompletionExecutor(Protocol):
+    """Who can be asked; `name` is the one in the config. Safe to share between threads."""
+
+    name: str
+
+    def advise(self, question: CompletionRequest, check: Check) -> Completion:
+        """An answer that passes the check, or raise `ExecutorFailure`."""
+        ...

@@ -1,0 +1,94 @@
+"""What a reply to an order is read against: the listed files, what the prompt shows, the spec's own words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minitask.edits.grammar import parse_script
+from minitask.edits.lines import split_lines
+from minitask.edits.reply.request import Citation, ListedFile, Request
+from minitask.edits.script_model import Operation, WholeFile
+from minitask.errors import EditError
+from minitask.executors.prompt import is_numbered
+from minitask.spec.model import LineRange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from minitask.edits.script_model import Edit
+    from minitask.executors.request import Excerpt, ExecutorRequest
+    from minitask.spec.model import FileRef, Spec
+
+
+def request_of(order: ExecutorRequest) -> Request:
+    """Return what a reply to an order answers."""
+    script = _script(order.spec)
+    files = tuple(_listed(ref, order, script) for ref in order.spec.files)
+    given = frozenset((edit.path, edit.content) for edit in script if isinstance(edit, WholeFile))
+    return Request(files, order.read, order.root, _told(order.spec), given)
+
+
+def _listed(ref: FileRef, order: ExecutorRequest, script: Sequence[Edit]) -> ListedFile:
+    excerpts = [each for each in order.excerpts if each.path == ref.path]
+    shown = tuple(_range(each) for each in excerpts if not each.ends_only)
+    return ListedFile(
+        ref.path,
+        ref.action,
+        optional=ref.optional,
+        shown=shown,
+        whole=_is_whole(ref.path, excerpts, shown, order),
+        numbered=any(is_numbered(each, order) for each in excerpts),
+        cited=tuple(_citations(ref.path, order, script)),
+    )
+
+
+def _range(excerpt: Excerpt) -> LineRange:
+    size = max(len(split_lines(excerpt.text)), 1)
+    return LineRange(excerpt.first_line, excerpt.first_line + size - 1)
+
+
+def _is_whole(
+    path: str, excerpts: Sequence[Excerpt], shown: Sequence[LineRange], order: ExecutorRequest
+) -> bool:
+    """Whether the excerpts together show every line of a file."""
+    if any(each.whole and not each.ends_only for each in excerpts):
+        return True
+    base = order.read(path)
+    if base is None or not shown:
+        return False
+    lines = {number for part in shown for number in range(part.start, part.end + 1)}
+    return lines.issuperset(range(1, len(split_lines(base)) + 1))
+
+
+def _citations(path: str, order: ExecutorRequest, script: Sequence[Edit]) -> Iterator[Citation]:
+    """The ranges of a file that the spec cites and that have moved since, in its list and in its edit script."""
+    cited = [each for ref in order.spec.files if ref.path == path for each in ref.ranges]
+    operations = (edit for edit in script if isinstance(edit, Operation))
+    cited += [
+        source.range
+        for edit in operations
+        for source in edit.sources
+        if source.path == path and source.range is not None
+    ]
+    for written in dict.fromkeys(cited):
+        try:
+            now = order.locate(path, written) if order.locate else written
+        except EditError:
+            continue
+        if now != written:
+            yield Citation(written, now)
+
+
+def _script(spec: Spec) -> tuple[Edit, ...]:
+    """The spec's own edits; one that cannot be read says nothing."""
+    try:
+        return parse_script(spec.snippets, source=spec.path).edits
+    except EditError:
+        return ()
+
+
+def _told(spec: Spec) -> str:
+    """The text of the spec that says what files are to hold."""
+    fences = (fence.content for fence in spec.snippets)
+    criteria = (each.text for each in spec.criteria)
+    return "\n".join((spec.title, spec.context, spec.task, spec.snippets_text, *fences, *criteria))

@@ -1,0 +1,269 @@
+"""The values that go into an executor and come out of it, and how it may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from minitask.errors import MinitaskError
+from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.policy.reply_format import ReplyFormat
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from minitask.edits.script_model import Change, Locate, Reader
+    from minitask.spec.model import Spec
+    from minitask.workspace.agent_workspace import AgentWorkspace
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Lines of a file that the spec lists; `first_line` is 1-based, in the base's numbering.
+
+    `whole` says that `text` is the entire file, `ends_only` that the lines are only to be moved, so
+    that their first and last are enough.
+    """
+
+    path: str
+    first_line: int
+    text: str
+    whole: bool = False
+    ends_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PastRound:
+    """An earlier reply to the same order, what was wrong with what came of it, and the change itself."""
+
+    reply: str
+    problem: str
+    changes: tuple[Change, ...] = ()
+
+
+class Settle(Protocol):
+    """Says what a call that was reserved for really took."""
+
+    def __call__(self, usage: Usage, *, cost_usd: Decimal | None = None) -> None:
+        """Take `usage`, at the price list's rates unless its cost in US dollars is known."""
+        ...
+
+
+class Meter(Protocol):
+    """What calls may cost. Safe to share between threads."""
+
+    @property
+    def left_usd(self) -> Decimal | None:
+        """What may still be spent, in US dollars; None where there is no limit."""
+        ...
+
+    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
+        """Set aside what a call of at most this size costs; raises `BudgetError` where too little is left.
+
+        `capped`: whoever is called keeps within `left_usd` by itself, so that its price need not be known.
+        """
+        ...
+
+
+def _ignore(usage: Usage, *, cost_usd: Decimal | None = None) -> None:
+    """Nobody counts."""
+
+
+class Unmetered:
+    """A meter without a limit."""
+
+    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:  # noqa: ARG002
+        """Nothing is set aside."""
+        return _ignore
+
+    @property
+    def left_usd(self) -> Decimal | None:
+        """There is no limit."""
+        return None
+
+
+class AgentFolders(Protocol):
+    """Where a program that edits files itself can work. Safe to share between threads."""
+
+    def open(self) -> AbstractContextManager[AgentWorkspace]:
+        """A desk with the base's files, for as long as the block lasts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorRequest:
+    """One task for an executor.
+
+    `read` gives a file of the base, or `None` where there is none. `locate` carries lines cited in the spec's own edit
+    script to the base. `timeout_seconds` bounds the work as a whole, retries and repairs included. `feedback` is what
+    came of an earlier attempt of somebody else's; `history` holds earlier replies to this very order, with what was
+    wrong with them. `plan` is what somebody else thought out for it. `shared` is what all tasks of the project are
+    told, `checks` the commands of the config that judge the result too, `context_tokens` how many the model takes, and
+    `token_scale` how many it counts for one of ours. `root` is the repository's folder, below which absolute paths are
+    its files.
+    """
+
+    spec: Spec
+    excerpts: tuple[Excerpt, ...]
+    read: Reader
+    locate: Locate | None
+    model: str
+    timeout_seconds: float
+    max_output_tokens: int | None = None
+    feedback: str = ""
+    plan: str = ""
+    history: tuple[PastRound, ...] = ()
+    shared: str = ""
+    checks: tuple[str, ...] = ()
+    reply_format: ReplyFormat = ReplyFormat.EDITS
+    context_tokens: int | None = None
+    token_scale: float = 1.0
+    meter: Meter = field(default_factory=Unmetered)
+    workplace: AgentFolders | None = None
+    root: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorResult:
+    """The change that an executor proposes, and what it took.
+
+    `model` is the name that was asked for, `served` the one that the provider says answered.
+    `cost_usd` is what the executor itself knows: 0 for a script; `None` leaves it to the price
+    list. `version` is the agent program's. `malformed` counts the replies on the way that could
+    not be applied, `throttled` the requests that met a rate limit. `outage` says what its provider broke it off with,
+    empty where it did not: the kind of failure, a colon, and the words.
+    """
+
+    changes: tuple[Change, ...]
+    usage: Usage
+    model: str
+    reply: str
+    cost_usd: Decimal | None
+    served: str = ""
+    version: str = ""
+    malformed: int = 0
+    throttled: int = 0
+    outage: str = ""
+
+    @property
+    def stops_run(self) -> bool:
+        """Whether its provider takes no further order."""
+        return self.outage.startswith(tuple(f"{kind}:" for kind in _STOPPING))
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What would be sent to whom; the key itself is never part of it."""
+
+    executor: str
+    url: str = ""
+    model: str = ""
+    prompt: str = ""
+    key_variable: str = ""
+    key_set: bool = False
+    max_output_tokens: int | None = None
+    command: tuple[str, ...] = ()
+
+
+class FailureKind(StrEnum):
+    """Why there is no change; what to do next depends on it.
+
+    `PROMPT_CUT`: the server dropped a part of the prompt, so the model cannot be blamed. `STUCK`: an
+    agent program ran out of its time. `MISSING`: the program is not installed. `BUDGET`: what is
+    left does not pay for the next round. `OUT_OF_SCOPE`: what stands in the workspace is no change that
+    a task may make. `UNLISTED`: a reply names a file that the task does not list, though it was told the list.
+    """
+
+    TRANSPORT = "transport"
+    AUTH = "auth"
+    QUOTA = "quota"
+    CUT_OFF = "cut off"
+    MALFORMED = "malformed"
+    REFUSED = "refused"
+    BAD_REQUEST = "bad request"
+    PROMPT_CUT = "prompt cut"
+    STUCK = "stuck"
+    MISSING = "missing"
+    BUDGET = "budget"
+    OUT_OF_SCOPE = "out of scope"
+    UNLISTED = "unlisted"
+
+
+_PROVIDER_FAILED = frozenset(
+    {
+        FailureKind.TRANSPORT,
+        FailureKind.AUTH,
+        FailureKind.QUOTA,
+        FailureKind.BAD_REQUEST,
+        FailureKind.PROMPT_CUT,
+        FailureKind.MISSING,
+    }
+)
+_STOPPING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
+
+
+def is_outage(kind: FailureKind) -> bool:
+    """Return True where the provider, the program or the machine failed, and no model can be blamed."""
+    return kind in _PROVIDER_FAILED
+
+
+class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome of an attempt
+    """No change came of the order.
+
+    `usage` counts all that was billed on the way, `reply` is the model's last text, if any.
+    `retryable` says that the very same order may well succeed later; `retry_after_seconds` is the
+    provider's own advice. `stops_run` is true where every further order would fail alike.
+    `malformed` counts the replies that could not be applied, `throttled` the requests that met a
+    rate limit.
+    """
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        message: str,
+        *,
+        hint: str = "",
+        usage: Usage = NO_USAGE,
+        reply: str = "",
+        retryable: bool | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        """Set the exit code to 3 where the provider failed, and to 1 where the model did."""
+        super().__init__(message, hint=hint)
+        self.kind = kind
+        self.usage = usage
+        self.reply = reply
+        self.retryable = kind is FailureKind.TRANSPORT if retryable is None else retryable
+        self.retry_after_seconds = retry_after_seconds
+        self.malformed = 0
+        self.throttled = 0
+        self.exit_code = 3 if kind in _PROVIDER_FAILED else 4 if kind is FailureKind.BUDGET else 1
+
+    @property
+    def stops_run(self) -> bool:
+        """Whether the key or the account is at fault, rather than this order."""
+        return self.kind in _STOPPING
+
+
+class Executor(Protocol):
+    """Who can work; `name` is the one in the config.
+
+    Safe to share between threads.
+    """
+
+    name: str
+
+    def work(self, order: ExecutorRequest) -> ExecutorResult:
+        """Propose the whole change, or raise `ExecutorFailure`."""
+        ...
+
+    def describe(self, order: ExecutorRequest) -> Description:
+        """Say what `work` would send, without sending it."""
+        ...
+
+
+Clock = Callable[[], float]

@@ -1,0 +1,264 @@
+"""What answers of model servers have in common: who was asked, counts, and the failures that a run can act on.
+
+Pure: an answer goes in, a value or an `ExecutorFailure` comes out. Whatever a server may say, the
+key never gets into a message, and a count that makes no sense is unknown rather than believed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+
+from minitask.executors.complaint import Complaint, Object, parse_body, read_complaint, says_error
+from minitask.executors.http import HttpFault, HttpResponse, Stage
+from minitask.executors.limits import reset_words
+from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.executors.retry import advised_seconds, should_retry
+from minitask.ledger.usage import NO_USAGE, Usage
+from minitask.patterns import lazy_pattern
+from minitask.values import dataclass
+from minitask.words import one_line, whole_characters
+
+_MOST_TOKENS = 1_000_000_000
+_SHOWN = 300
+_MODEL_NAME = lazy_pattern(r"[\w.:/@+-]{1,200}")
+_BUSY = frozenset({429, 529})
+"""The statuses by which a server asks for fewer requests."""
+NO_TOKENS = Usage(1, 0, 0, 0, 0, 0, 0)
+UNKNOWN_TOKENS = Usage(1)
+_TEXT_PARTS = frozenset({"text", "output_text", "input_text"})
+"""The types of the parts of a message that are its text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """Who was asked, the key to keep out of messages, the Unix time of the answer, and how base URLs look."""
+
+    name: str
+    host: str
+    key: str = field(repr=False)
+    now: float
+    base_hint: str = ""
+
+    def clean(self, text: str) -> str:
+        """`text` without the key and with nothing that could steer a terminal."""
+        bare = text.replace(self.key, "***") if self.key else text
+        return one_line(bare, longest=_SHOWN)
+
+    def redact(self, text: str) -> str:
+        """`text` as it is, but for the key; a key too short to be a secret is left alone."""
+        return text.replace(self.key, "***") if len(self.key) >= 8 else text
+
+    def failure(
+        self,
+        kind: FailureKind,
+        said: str,
+        *,
+        hint: str = "",
+        usage: Usage = NO_TOKENS,
+        reply: str = "",
+        retryable: bool | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> ExecutorFailure:
+        """A failure whose message names the executor and the host."""
+        return ExecutorFailure(
+            kind,
+            f"{self.name} ({self.host}): {self.clean(said)}",
+            hint=hint,
+            usage=usage,
+            reply=whole_characters(self.redact(reply)),
+            retryable=retryable,
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
+def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
+    """A call without an answer; one that was cut short may have been billed, others were not."""
+    lost = fault.stage in {Stage.TIMEOUT, Stage.BODY, Stage.CANCELLED}
+    unsent = fault.stage is Stage.CONNECT
+    stopped = fault.stage is Stage.STOPPED
+    return wire.failure(
+        FailureKind.TRANSPORT,
+        f"cannot be reached ({fault})" if unsent else str(fault),
+        hint="check base_url, and that the server runs" if unsent else "",
+        usage=NO_USAGE if stopped else UNKNOWN_TOKENS if lost else NO_TOKENS,
+        retryable=not stopped and fault.stage is not Stage.CANCELLED,
+    )
+
+
+def parse_answer(answer: HttpResponse, wire: Wire) -> Object:
+    """The JSON object of a good answer; raises the failure that any other is."""
+    parsed = parse_body(answer.body)
+    if not 200 <= answer.status < 300:
+        raise _refusal(answer, parsed, wire)
+    if parsed is None:
+        raise _not_json(answer, wire)
+    return parsed
+
+
+def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFailure:
+    """Return the failure that a gateway wrapped in status 200; its own code says which."""
+    said = read_complaint(parsed)
+    status = said.status(502)
+    kind = said.kind(status)
+    return wire.failure(
+        kind,
+        f"answered with an error: {said.message or 'it does not say which'}",
+        hint=_reset_hint(said) if kind is FailureKind.QUOTA else "",
+        usage=usage,
+        retryable=kind is FailureKind.TRANSPORT and should_retry(status, {}),
+        retry_after_seconds=said.wait_seconds,
+    )
+
+
+def error_in_choice(choice: object, wire: Wire, *, usage: Usage) -> ExecutorFailure | None:
+    """Return the failure that stands in a choice or its message in place of a reply, or None."""
+    fields = mapping(choice)
+    for part in (fields, mapping(fields.get("message"))):
+        if part.get("error"):
+            return error_in_success(part, wire, usage=usage)
+    return None
+
+
+def no_content(parsed: Object, wire: Wire, what: str, *, usage: Usage) -> ExecutorFailure:
+    """Return the failure of an answer that lacks what every answer has; asking again may help."""
+    if says_error(parsed):
+        return error_in_success(parsed, wire, usage=usage)
+    return wire.failure(
+        FailureKind.TRANSPORT, f"the answer holds no {what}", usage=usage, retryable=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a reply ended: the server's word for it, and which words mean what."""
+
+    reason: object
+    ended: frozenset[str]
+    cut_off: frozenset[str]
+    refused: frozenset[str]
+    field: str
+
+    @property
+    def word(self) -> str:
+        """The reason in lower case; empty where it is no text."""
+        return self.reason.lower() if isinstance(self.reason, str) else ""
+
+
+def check_ending(ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal: str = "") -> None:
+    """Let a reply through only where it is known to be complete."""
+    if ending.word in ending.refused or (refusal and not text):
+        kind, said, hint = FailureKind.REFUSED, refusal or "the reply was filtered", ""
+    elif ending.word in ending.cut_off:
+        kind, said = FailureKind.CUT_OFF, "the reply was cut off at its token limit"
+        hint = "allow more output tokens, or split the task"
+    elif ending.word in ending.ended:
+        if text.strip() or usage.output_tokens:
+            return
+        kind, said, hint = FailureKind.TRANSPORT, "the reply is empty", ""
+    else:  # the server failed to say how the reply ended: no model can be blamed for that
+        kind, hint = (
+            FailureKind.TRANSPORT,
+            "the server, or a gateway before it, broke the reply off",
+        )
+        said = f"the reply may be incomplete: its {ending.field} is {ending.reason!r}"
+    raise wire.failure(kind, said, hint=hint, usage=usage, reply=text)
+
+
+def count(value: object, *, most: int = _MOST_TOKENS) -> int | None:
+    """A count of tokens; what is missing, negative or absurd is unknown."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= most else None  # type: ignore[operator,return-value]
+
+
+def believable(usage: Usage, *, text: str) -> Usage:
+    """Return usage in which a 0 for a prompt that was sent, or for text that came, is unknown."""
+    unsaid = usage.input_tokens == 0
+    return replace(
+        usage,
+        input_tokens=usage.input_tokens or None,
+        cached_input_tokens=None if unsaid else usage.cached_input_tokens,
+        output_tokens=usage.output_tokens if not text or usage.output_tokens else None,
+    )
+
+
+def mapping(value: object) -> Object:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def text_of(content: object) -> str:
+    """A message's text, whether it comes as one string or in parts; parts that hold thoughts are none of it."""
+    if isinstance(content, list):
+        return "".join(text_of(_text_of_part(part)) for part in content)
+    return content if isinstance(content, str) else ""
+
+
+def _text_of_part(part: object) -> object:
+    """The text of one part; its own `text` may be an object with a `value`."""
+    if isinstance(part, str):
+        return part
+    fields = mapping(part)
+    if fields.get("type", "text") not in _TEXT_PARTS or fields.get("thought"):
+        return ""
+    return mapping(fields.get("text")).get("value", fields.get("text"))
+
+
+def served_model(model: object) -> str:
+    """The name of the model that answered, if it looks like one."""
+    return model if isinstance(model, str) and _MODEL_NAME.fullmatch(model) else ""
+
+
+def _not_json(answer: HttpResponse, wire: Wire) -> ExecutorFailure:
+    start = answer.body[:200].lstrip()
+    if start.startswith(b"<"):
+        return wire.failure(
+            FailureKind.TRANSPORT,
+            "answered with a web page, not JSON",
+            hint=f"check base_url: {wire.base_hint}",
+            retryable=False,
+        )
+    if start.startswith((b"data:", b"event:", b": ")):
+        said = "answered with a stream, though none was asked for"
+    else:
+        said = "answered with damaged JSON" if start else "answered with nothing"
+    return wire.failure(FailureKind.TRANSPORT, said, usage=UNKNOWN_TOKENS)
+
+
+def _refusal(answer: HttpResponse, parsed: Object | None, wire: Wire) -> ExecutorFailure:
+    said = read_complaint(parsed or {})
+    kind = said.kind(answer.status)
+    final = kind in {FailureKind.AUTH, FailureKind.QUOTA}
+    advised = advised_seconds(answer.headers, now=wire.now)
+    failure = wire.failure(
+        kind,
+        f"HTTP {answer.status}" + (f": {said.message}" if said.message else ""),
+        hint=_hint(answer, kind, said, wire),
+        retryable=not final and should_retry(answer.status, answer.headers),
+        retry_after_seconds=said.wait_seconds if advised is None else advised,
+    )
+    failure.throttled = int(answer.status in _BUSY and not final)
+    return failure
+
+
+def _hint(answer: HttpResponse, kind: FailureKind, said: Complaint, wire: Wire) -> str:
+    if 300 <= answer.status < 400:
+        target = wire.clean(answer.headers.get("location", "elsewhere"))
+        return f"it redirects to {target}; a key is never sent on: set base_url to the right place"
+    if kind is FailureKind.AUTH:
+        return "check the key, and what it may use"
+    if kind is FailureKind.QUOTA:
+        return _reset_hint(said)
+    if answer.status == 404:
+        return f"check that the model's name is right and pulled, and base_url: {wire.base_hint}"
+    if answer.status == 413:
+        return "the prompt is too large for this server: list fewer lines"
+    return "the server refuses the request itself" if kind is FailureKind.BAD_REQUEST else ""
+
+
+def _reset_hint(said: Complaint) -> str:
+    when = reset_words(said.message)
+    if when:
+        return (
+            f"run the same command again when the limit is over ({when}), or use another executor"
+        )
+    return "the account has no credit left: add some, or use another executor"

@@ -1,0 +1,171 @@
+"""What a spec asks to be taken away from a file: by its words, by the lines that it cites, by its own edit script.
+
+A sentence with a word of removal, and without names of what is to go, asks for anything. One with names asks for those.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from posixpath import basename
+
+from minitask.edits.grammar import parse_script, paths_written
+from minitask.edits.script_model import Edit, EditScript, Operation, SearchReplace, Verb
+from minitask.errors import EditError
+from minitask.gates.part import Part
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+
+# Words that ask for less, or for another form of the same; the second group only where no article makes a noun of them.
+_LESS = lazy_pattern(
+    r"\b(?:remov(?:e[sd]?|ing|al)|delet(?:e[sd]?|ing|ion)|dropp(?:ed|ing)|mov(?:ed|ing)|extract\w*|splitting|shr[iua]nk\w*"
+    r"|simplif\w+|re-?writ\w+|rewrote|emptie[sd]|emptying|de-?dup\w*|refactor\w*|restructur\w*|reorgani[sz]\w*|rework\w*"
+    r"|redesign\w*|migrat\w+|consolidat\w+|inlin(?:e[sd]?|ing)|unif(?:y|ie[sd])|collaps\w+|overhaul\w*|from scratch"
+    r"|get rid|cut down|instead|in place of|no longer|not needed|unused|obsolete|superseded|redundant|eliminat\w+"
+    r"|factor(?:ed|ing)? out|pull(?:ed|ing)? out|clear(?:s|ed|ing)? out|start(?:ing)? over|condens\w+|prun\w+)\b",
+    re.IGNORECASE,
+)
+_AMBIGUOUS = lazy_pattern(
+    r"(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\bfor )(?<!\bof )(?<!\bwith )(?<!\bnew )"
+    r"\b(?:drops?|moves?|splits?|empty|merge[sd]?|merging|combin(?:e[sd]?|ing)"
+    r"|clean(?:s|ed|ing)?(?: ?up)?|port(?:ed|ing)?"
+    r"|convert(?:s|ed|ing)?|strip(?:s|ped|ping)?(?= (?:it|them|the file|everything|down|all)\b)"
+    r"|trim(?:s|med|ming)?(?= (?:it|them|the|down|all|old|unused)\b)"
+    r"|reduc\w+(?= (?:it|the file|duplicat|boilerplate|code|size)))\b",
+    re.IGNORECASE,
+)
+_REPLACED = lazy_pattern(
+    r"\b(?:replac(?:e[sd]?|ing)|chang(?:e[sd]?|ing)|turn(?:s|ed|ing)?|swap(?:s|ped|ping)?|overwrit\w+)\s+"
+    r"(?:(?:all|of|the|this|that|its|these|those|whole|entire|existing|old|current|present)\s+)*"
+    r"(?:it|them|files?|everything|contents?|text|implementations?|modules?|body|bodies|pages?|style ?sheets?|scripts?"
+    r"|documents?|class(?:es)?|code|sections?|functions?|methods?|rules|keys|lines|rows|entries|tables?|lists?|blocks?"
+    r"|if|chain|prints?|loops?)\b",
+    re.IGNORECASE,
+)
+# A sentence with one of these asks for more than it names.
+_VAGUE = lazy_pattern(
+    r"\b(?:helpers?|unused|dead|everything|all|any|every|its|their|related|obsolete|duplicat\w*|rest|others?|entire|whole|old"
+    r"|legacy|these|those|deprecated|code|functions|methods|classes|rules|sections|keys|lines|entries|rows|tests|parts"
+    r"|implementations?|boilerplate|below|above|following|it|them|file)\b",
+    re.IGNORECASE,
+)
+# A sentence that only adds to a name, or uses it, does not ask for its loss.
+_ADDS = lazy_pattern(
+    r"\b(?:add(?:s|ed|ing)?|append\w*|insert\w*|includ\w+|extend\w*|keep\w*|call(?:s|ed|ing)?|us(?:e[sd]?|ing)"
+    r"|document\w*|test(?:s|ed|ing)?|like|leave|left|as in|after|before|below|above|next to|stays?"
+    r"|unchanged|untouched|preserv\w+)\b",
+    re.IGNORECASE,
+)
+# Code within prose, whose own words (`text.strip()`) ask for nothing.
+_FENCED = lazy_pattern(r"(`{3,}|~{3,}).*?\1", re.DOTALL)
+_SPAN = lazy_pattern(r"`([^`\n]*)`|\"([^\"\n]{1,60})\"|“([^”\n]{1,60})”")
+_END = lazy_pattern(r"(?<=[\w`\"'”)\]])[.;!?](?=\s|$)|\n")
+_PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
+
+
+def asks_for_less(spec: Spec, path: str) -> bool:
+    """Return True if the spec asks for any part of a file to go, without a word on which."""
+    return any(_asks_for_anything(sentence, path) for sentence in _sentences(_told(spec, path)))
+
+
+def is_named(spec: Spec, path: str, part: Part) -> bool:
+    """Return True if the spec names a part as one that is to be changed or to go."""
+    for text in _told(spec, path):
+        if any(
+            _names(sentence, part) and _may_lose(sentence, part) for sentence in _sentences((text,))
+        ):
+            return True
+        if any(_has_word(found[0], part.leaf) for found in _FENCED.finditer(text)):
+            return True
+    context = _sentences((spec.context,))
+    return any(_names(sentence, part) and _removes(sentence) for sentence in context)
+
+
+def _names(sentence: str, part: Part) -> bool:
+    """Return True if a sentence has a part's name: as code, or as plain text where it could be no other word."""
+    leaf = part.leaf.removesuffix("[]")
+    spans = [next(filter(None, found.groups()), "") for found in _SPAN.finditer(sentence)]
+    if any(_has_word(span, leaf) for span in spans):
+        return True
+    if _PLAIN_WORD.fullmatch(leaf.lower()) and not re.search(
+        rf"(?<!\w){re.escape(leaf)}[(:]", sentence
+    ):
+        return len(leaf) > 2 and _removes(sentence) and _has_word(sentence.lower(), leaf.lower())
+    return _has_word(sentence.lower(), leaf.lower())
+
+
+def _has_word(text: str, word: str) -> bool:
+    return bool(word) and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
+
+
+def _may_lose(sentence: str, part: Part) -> bool:
+    if _removes(sentence):
+        return True
+    return not _ADDS.search(_SPAN.sub(" ", sentence)) and part.kind != "items"
+
+
+def _removes(sentence: str) -> bool:
+    plain = _SPAN.sub(" ", sentence)
+    return any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED, _CHANGED))
+
+
+_CHANGED = lazy_pattern(
+    r"\b(?:renam\w+|replac\w+|swap\w*|becomes?|into|set|sets|exactly|only|must not|should not|without|goes|gone)\b",
+    re.IGNORECASE,
+)
+
+
+def _asks_for_anything(sentence: str, path: str) -> bool:
+    plain = _SPAN.sub(" ", sentence)
+    if not any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED)):
+        return False
+    spans = (next(filter(None, found.groups()), "") for found in _SPAN.finditer(sentence))
+    names = [span for span in spans if span not in {path, basename(path)}]
+    return not names or _VAGUE.search(plain) is not None
+
+
+@lru_cache(maxsize=64)
+def _sentences(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(
+        sentence
+        for text in texts
+        for sentence in _END.split(_FENCED.sub("\n", text))
+        if sentence.strip()
+    )
+
+
+def _told(spec: Spec, path: str) -> tuple[str, ...]:
+    """Return what the spec says of the task and of the file."""
+    criteria = (criterion.text for criterion in spec.criteria)
+    notes = (ref.note for ref in spec.files if ref.path == path)
+    return (spec.title, spec.task, spec.snippets_text, *criteria, *notes)
+
+
+def cited_lines(spec: Spec, path: str) -> int:
+    """Return how many lines of a file the spec cites as those to be changed."""
+    cited = (line for ref in spec.writes() if ref.path == path for line in ref.ranges)
+    return sum(each.end - each.start + 1 for each in cited)
+
+
+def takes_away(spec: Spec, path: str) -> bool:
+    """Return True if the spec's own edit script takes lines from a file, or says all that is to stand in it."""
+    return any(_takes_away(edit, path) for edit in _edits(spec))
+
+
+def _edits(spec: Spec) -> Iterator[Edit]:
+    """Yield the spec's own edits; a script that cannot be read has none."""
+    try:
+        yield from parse_script(spec.snippets, source=spec.path).edits
+    except EditError:
+        return
+
+
+def _takes_away(edit: Edit, path: str) -> bool:
+    if isinstance(edit, Operation):
+        cited = any(source.path == path for source in edit.sources)
+        renamed = edit.verb is Verb.RENAME and edit.target == path
+        return renamed or (cited and edit.verb is not Verb.COPY)
+    if isinstance(edit, SearchReplace):
+        return edit.path == path and edit.search.count("\n") > edit.replace.count("\n")
+    return path in paths_written(EditScript((edit,)))

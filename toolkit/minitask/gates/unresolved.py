@@ -1,0 +1,45 @@
+"""An import that finds nothing: what it wants, and what is near to that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class UnresolvedImport:
+    """What an import wants that the repository does not hold.
+
+    `written` is the import as the file has it, `target` the path of the module without its ending, `name` what of it is
+    imported where the module itself is there.
+    """
+
+    line: int
+    written: str
+    message: str
+    target: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedModule:
+    """What a file imports: paths of modules without their endings, and pairs of such a path and a name."""
+
+    modules: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, str]] = frozenset()
+
+    def has(self, missing: UnresolvedImport) -> bool:
+        """Whether the file has an import of the same."""
+        if missing.name:
+            return (missing.target, missing.name) in self.names
+        below = missing.target + "/"
+        return any(path == missing.target or path.startswith(below) for path in self.modules)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The known name that is nearest to one, or nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+    return near[0] if near else ""

@@ -1,0 +1,47 @@
+"""A repository as people look at it: its branches and merges, read through GitPython where speed does not matter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from git import Repo
+
+
+@dataclass(frozen=True, slots=True)
+class BranchView:
+    """A branch tip or a merge: abbreviated commit, the branch's name or the merge's subject, its author."""
+
+    commit: str
+    text: str
+    author: str
+
+
+def task_branches(top: Path) -> tuple[BranchView, ...]:
+    """The task branches with the commits that they are at, by name."""
+    heads = [head for head in _open(top).heads if head.name.startswith("minitask/")]
+    return tuple(
+        BranchView(head.commit.hexsha[:9], head.name, str(head.commit.author.name))
+        for head in sorted(heads, key=lambda head: head.name)
+    )
+
+
+def merges(top: Path, branch: str) -> tuple[BranchView, ...]:
+    """The merges on a branch's first-parent line, oldest first."""
+    commits = _open(top).iter_commits(branch, first_parent=True, merges=True)
+    found = [
+        BranchView(commit.hexsha[:9], str(commit.summary), str(commit.author.name))
+        for commit in commits
+    ]
+    return tuple(reversed(found))
+
+
+def _open(top: Path) -> Repo:
+    from git import Repo
+
+    repo = Repo(top)
+    repo.git.update_environment(GIT_DIR=str(repo.git_dir), GIT_WORK_TREE=str(top))
+    return repo

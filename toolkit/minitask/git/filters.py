@@ -1,0 +1,105 @@
+"""Paths that the user's git sends through a filter, as git-lfs and git-crypt do.
+
+What the toolkit writes passes no filter, so such a file is left to the user. Git is asked only where some file of
+attributes mentions a filter, which few do.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from minitask.git.objects import FILE_MODES, Objects
+from minitask.git.repository import Repository
+
+ATTRIBUTES = ".gitattributes"
+STORES = frozenset(
+    {
+        "lfs",
+        "crypt",
+        "git-crypt",
+        "gitcrypt",
+        "transcrypt",
+        "git-annex",
+        "annex",
+        "agebox",
+        "git-agecrypt",
+    }
+)
+"""Filters whose files never stand in the repository as they are, be the filter set up in this clone or not."""
+UNSET = frozenset({"unspecified", "unset", "set", ""})
+
+
+def filtered_paths(
+    repository: Repository, objects: Objects, commit: str, paths: Sequence[str]
+) -> Mapping[str, str]:
+    """Return each path whose content a filter would change, with the filter's name, by a commit's attributes."""
+    held = dict(_attributes(objects, commit, paths))
+    if not any(b"filter" in content for content in held.values()) and not _may_be_set(repository):
+        return {}
+    with tempfile.TemporaryDirectory(prefix="minitask-attributes-") as folder:
+        for name, content in held.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        names = _filters(repository, Path(folder), paths)
+    return {path: name for path, name in names.items() if _is_at_work(repository, name)}
+
+
+def _attributes(objects: Objects, commit: str, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """The files of attributes that a commit holds for some paths."""
+    folders = {""}
+    for path in paths:
+        parts = path.split("/")[:-1]
+        folders.update("/".join(parts[:count]) + "/" for count in range(1, len(parts) + 1))
+    for folder in sorted(folders):
+        entry = objects.entry(commit, folder + ATTRIBUTES)
+        if entry is not None and entry.mode in FILE_MODES:
+            yield folder + ATTRIBUTES, objects.blob(entry.oid)
+
+
+def _may_be_set(repository: Repository) -> bool:
+    """Return True if attributes outside the repository's files may name a filter."""
+    environ = repository.git.environ
+    home = Path(environ.get("HOME") or "/")
+    folder = Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "git")
+    own = environ.get("GIT_CONFIG_GLOBAL")
+    configs = [Path(own)] if own else [home / ".gitconfig", folder / "config"]
+    texts = [_text(path).lower() for path in (*configs, repository.common_dir / "config")]
+    if any(b"attributesfile" in text or b"[include" in text for text in texts):
+        return True
+    files = (
+        repository.common_dir / "info/attributes",
+        folder / "attributes",
+        Path("/etc/gitattributes"),
+    )
+    return any(b"filter" in _text(path) for path in files)
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _filters(repository: Repository, folder: Path, paths: Sequence[str]) -> dict[str, str]:
+    """The filter that git's own rules name for each path."""
+    git = repository.git.with_user_config(folder)
+    stdin = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
+    fields = git.fields("check-attr", "-z", "--stdin", "filter", stdin=stdin)
+    pairs = zip(fields[::3], fields[2::3], strict=True)
+    return {os.fspath(path): value for path, value in pairs if value not in UNSET}
+
+
+def _is_at_work(repository: Repository, name: str) -> bool:
+    """Return True if a filter is set up here, or keeps its files in another form wherever it is."""
+    if name in STORES or name.startswith("git-crypt"):
+        return True
+    git = repository.git.with_user_config(repository.top)
+    keys = [f"filter.{name}.{key}" for key in ("clean", "process", "required")]
+    return any(
+        git.run("config", "--get", key).stdout.strip() not in (b"", b"false") for key in keys
+    )

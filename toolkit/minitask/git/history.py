@@ -1,0 +1,163 @@
+"""Questions about history: which commit brought a file in, what landed, how two versions of a file differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from minitask.git.command import Git
+from minitask.values import dataclass
+
+REVERTED = re.compile(r"^This reverts commit ([0-9a-f]{40,64})", re.MULTILINE)
+HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """A commit on the target that landed a task, or took it back (`undone`)."""
+
+    commit: str
+    spec: str
+    undone: bool
+
+
+def introduced_by(git: Git, commit: str, path: str) -> str | None:
+    """The last commit, at or before `commit`, that changed a path: it brought in the present version."""
+    found = git.line("log", "-1", "--format=%H", commit, "--", f":(literal,top){path}")
+    return found or None
+
+
+def introduced_by_all(git: Git, commit: str, paths: Sequence[str]) -> dict[str, str]:
+    """The same for many paths, in one walk."""
+    wanted = set(paths)
+    found: dict[str, str] = {}
+    specs = [f":(literal,top){path}" for path in paths]
+    args = (
+        "log",
+        "--format=%x00%H",
+        "--name-only",
+        "-z",
+        "--no-renames",
+        "-m",
+        commit,
+        "--",
+        *specs,
+    )
+    current = ""
+    for field in git.output(*args).decode("utf-8", "surrogateescape").split("\0"):
+        name = field.removeprefix("\n")
+        if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", name):
+            current = name
+        elif name in wanted:
+            found.setdefault(name, current)
+    return found
+
+
+def latest_landing(git: Git, target: str, *, task: str) -> Landing | None:
+    """The newest commit on the target's first-parent line that landed a task or undid it."""
+    pattern = rf"^Minitask\(-Undo\)\?: {re.escape(task)}$"
+    form = "--format=%H%x00%(trailers:key=Minitask-Spec,valueonly)%x00%(trailers:key=Minitask-Undo,valueonly)"
+    text = git.line(
+        "log", "-1", "--first-parent", "--basic-regexp", f"--grep={pattern}", form, target
+    )
+    if not text:
+        return None
+    commit, spec, undo = text.split("\0")
+    return Landing(commit, spec.strip(), undone=bool(undo.strip()))
+
+
+def landed_since(git: Git, target: str, path: str) -> dict[str, Landing]:
+    """Task → its newest landing or undo, since the present version of a file came in."""
+    return landings(git, target, since=introduced_by(git, target, path))
+
+
+def landings(git: Git, target: str, *, since: str | None = None) -> dict[str, Landing]:
+    """Task → its newest landing or undo, over the target's first-parent line, or what of it came after a commit."""
+    keys = ("Minitask", "Minitask-Spec", "Minitask-Undo")
+    form = "--format=%H" + "".join(f"%x00%(trailers:key={key},valueonly)" for key in keys) + "%x01"
+    args = (
+        "log",
+        "--first-parent",
+        "--basic-regexp",
+        r"--grep=^Minitask\(-Undo\)\?: ",
+        form,
+        target,
+        *([f"^{since}"] if since else []),
+    )
+    found: dict[str, Landing] = {}
+    for item in git.output(*args).decode("utf-8", "surrogateescape").split("\1"):
+        commit, _, rest = item.strip("\n").partition("\0")
+        if not commit:
+            continue
+        task, spec, undo = (part.strip() for part in rest.split("\0"))
+        found.setdefault(task or undo, Landing(commit, spec, undone=bool(undo)))
+    return found
+
+
+def was_changed_by_task(git: Git, since: str, target: str, paths: Sequence[str]) -> bool:
+    """Return True if the last change of some paths after `since`, on the target's line, came by a task or its undo."""
+    keys = ("Minitask", "Minitask-Undo")
+    form = "--format=" + "".join(f"%(trailers:key={key},valueonly)" for key in keys)
+    names = [f":(literal,top){path}" for path in paths]
+    args = ("log", "-1", "--first-parent", form, f"{since}..{target}", "--", *names)
+    return bool(git.line(*args).strip())
+
+
+def reverted_since(git: Git, since: str, target: str) -> frozenset[str]:
+    """Return the commits that `git revert` took back after `since`, but for reverts that were reverted themselves."""
+    args = ("log", "--grep=^This reverts commit ", "--format=%x01%H%n%B", f"{since}..{target}")
+    text = git.output(*args).decode("utf-8", "surrogateescape")
+    reverted: set[str] = set()
+    for item in text.split("\1")[
+        1:
+    ]:  # the newest first: a revert that is reverted counts for nothing
+        commit, _, message = item.partition("\n")
+        if commit not in reverted:
+            reverted.update(REVERTED.findall(message))
+    return frozenset(reverted)
+
+
+def latest_with_spec(git: Git, commit: str) -> str | None:
+    """The newest commit, on the first-parent line from here, that carries a `Minitask-Spec` trailer."""
+    return (
+        git.line(
+            "log",
+            "-1",
+            "--first-parent",
+            "--format=%H",
+            "--basic-regexp",
+            "--grep=^Minitask-Spec: ",
+            commit,
+        )
+        or None
+    )
+
+
+def parent_of_task(git: Git, tip: str, task: str, *, since: str) -> str | None:
+    """Return the parent of the oldest commit of a task on the first-parent line from a tip, as far as it is new."""
+    form = "--format=%P%x00%(trailers:key=Minitask,valueonly)%x01"
+    found = None
+    for item in git.line("log", "--first-parent", form, tip, f"^{since}").split("\1"):
+        parents, _, name = item.strip("\n").partition("\0")
+        if name.strip() == task:
+            found = parents.partition(" ")[0]
+    return found
+
+
+def trailer(git: Git, commit: str, key: str) -> str:
+    """A trailer's value in a commit's message; empty where it has none."""
+    return git.line("log", "-1", f"--format=%(trailers:key={key},valueonly)", commit).strip()
+
+
+def hunks(git: Git, old_blob: str, new_blob: str) -> tuple[tuple[int, int, int, int], ...]:
+    """Where two blobs differ: `(old_start, old_count, new_start, new_count)` of each `@@` line of `diff -U0`."""
+    args = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--text", "--minimal", "-U0")
+    found = []
+    for line in git.output(*args, old_blob, new_blob).split(b"\n"):
+        match = HUNK.match(line)
+        if match:
+            old, old_count, new, new_count = (
+                int(group) if group is not None else 1 for group in match.groups()
+            )
+            found.append((old, old_count, new, new_count))
+    return tuple(found)

@@ -1,0 +1,307 @@
+"""The objects of a repository: read through one `git cat-file --batch`, written as loose files, a fraction of a
+millisecond each.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import field
+from typing import IO, cast
+
+from minitask.errors import MachineError
+from minitask.git.command import Git
+from minitask.git.loose import LooseStore, object_id
+from minitask.system import process
+from minitask.values import dataclass
+
+FILE_MODES = ("100644", "100755")
+SYMLINK, SUBMODULE, TREE = "120000", "160000", "40000"
+CHUNK_BYTES = 2048
+"""Names sent at once. Two chunks may wait unread, and the smallest pipe (one page) holds both: no write ever waits."""
+
+KEPT_ENTRIES = 500_000
+"""How many names in trees are kept; each takes some 200 bytes."""
+
+BUFFER_BYTES = 1 << 16
+"""What is read from git at once, where it has that much to say."""
+
+
+def blob_id(content: bytes, *, like: str) -> str:
+    """The id of a blob with this content, by the hash that the id `like` is made with."""
+    return object_id("blob", content, "sha1" if len(like) == 40 else "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One name in a tree: its git mode (`100644`, `100755`, `120000`, `160000`, `40000`) and object id."""
+
+    mode: str
+    oid: str
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """One `read_many` under way: how many answers git still owes, and those taken in to make way for other requests."""
+
+    owed: int = 0
+    landed: deque[bytes | None] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class Objects:
+    """Open pipes to `git cat-file --batch`, and where to write; trees that were read are kept.
+
+    Safe to share between threads.
+    """
+
+    _stdin: IO[bytes]
+    _stdout: IO[bytes]
+    _start: Callable[[], tuple[IO[bytes], IO[bytes]]]
+    _store: LooseStore | None = None
+    _trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    _roots: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _flight: Pipeline = field(default_factory=Pipeline)
+    _kept: int = 0
+
+    def read(self, name: str) -> tuple[str, str, bytes] | None:
+        """The id, type and content of the object that `name` (no newline in it) resolves to, if any."""
+        with self._exchange():
+            self._land()
+            self._send(_line(name))
+            found = self._answer()
+        return (found[0].decode(), found[1].decode(), found[2]) if found else None
+
+    def read_many(self, names: Iterable[str]) -> Iterator[bytes | None]:
+        """The content of each object (None: there is none), in the order of the names; git works ahead.
+
+        Any other read may come between two answers, and the rest may be left unread.
+        """
+        flight = Pipeline()
+        ahead = 0
+        for lines in _chunks(names):
+            with self._exchange():
+                if self._flight is not flight or len(lines) == 1:
+                    self._land()
+                    self._flight = flight
+                self._send(b"".join(lines))
+                flight.owed += len(lines)
+            yield from self._answers(flight, ahead)
+            ahead = len(lines)
+        yield from self._answers(flight, ahead)
+
+    @contextmanager
+    def _exchange(self) -> Iterator[None]:
+        """One exchange at a time; where one is cut off, by an interrupt say, another process takes the next."""
+        with self._lock:
+            try:
+                yield
+            except MachineError:
+                raise
+            except BaseException:
+                self._flight.owed = 0
+                self._stdin, self._stdout = self._start()
+                raise
+
+    def _answers(self, flight: Pipeline, count: int) -> list[bytes | None]:
+        """The next answers of a flight."""
+        with self._exchange():
+            here = min(count, len(flight.landed))
+            taken = [flight.landed.popleft() for _ in range(here)]
+            return taken + [self._owed(flight) for _ in range(count - here)]
+
+    def _land(self) -> None:
+        """Take in all that git owes, so that the next answer is to the next request."""
+        flight = self._flight
+        while flight.owed:
+            flight.landed.append(self._owed(flight))
+
+    def _owed(self, flight: Pipeline) -> bytes | None:
+        if not flight.owed:
+            raise _ended()
+        flight.owed -= 1
+        found = self._answer()
+        return found[2] if found else None
+
+    def _send(self, lines: bytes) -> None:
+        try:
+            self._stdin.write(lines)
+            self._stdin.flush()
+        except BrokenPipeError:
+            raise _ended() from None
+
+    def _answer(self) -> tuple[bytes, bytes, bytes] | None:
+        header = self._stdout.readline()
+        if not header:
+            raise _ended()
+        words = header.split()
+        if len(words) != 3 or not words[2].isdigit():
+            return None
+        size = int(words[2])
+        content = self._stdout.read(size + 1)
+        if len(content) <= size:
+            raise _ended()
+        return words[0], words[1], content[:-1]
+
+    def commit(self, revision: str) -> str | None:
+        """The id of the commit that a revision names, if it names one."""
+        found = self.read(f"{revision}^{{commit}}") if "\n" not in revision else None
+        return found[0] if found else None
+
+    def tree_of(self, commit: str) -> str:
+        """The id of a commit's root tree; `commit` is an id, which never comes to mean another."""
+        if commit not in self._roots:
+            found = self.read(f"{commit}^{{tree}}")
+            if found is None:
+                raise MachineError(f"{commit[:12]} is not a commit of this repository")
+            self._roots[commit] = found[0]
+        return self._roots[commit]
+
+    def entries(self, tree: str) -> dict[str, Entry]:
+        """The names in a tree."""
+        known = self._trees.get(tree)
+        if known is not None:
+            return known
+        found = self.read(tree)
+        if found is None:
+            raise _missing(tree)
+        return self._keep(tree, _parse_tree(found[2], len(tree) // 2))
+
+    def entries_of(self, trees: Sequence[str]) -> list[dict[str, Entry]]:
+        """The names in each of many trees, asked for at once."""
+        found = {tree: self._trees.get(tree) for tree in trees}
+        unread = [tree for tree, known in found.items() if known is None]
+        for tree, content in zip(unread, self.read_many(unread), strict=True):
+            if content is None:
+                raise _missing(tree)
+            found[tree] = self._keep(tree, _parse_tree(content, len(tree) // 2))
+        return [found[tree] or {} for tree in trees]
+
+    def entry(self, commit: str, path: str) -> Entry | None:
+        """What stands at a path of a commit, if anything."""
+        return self.entry_below(self.tree_of(commit), path)
+
+    def entry_below(self, tree: str, path: str) -> Entry | None:
+        """What stands at a path below a tree, if anything."""
+        entry = Entry(TREE, tree)
+        for part in path.split("/"):
+            if entry.mode != TREE:
+                return None
+            below = self.entries(entry.oid).get(part)
+            if below is None:
+                return None
+            entry = below
+        return entry
+
+    def blob(self, oid: str) -> bytes:
+        """A blob's content; `MachineError` where the object is missing (a partial clone, say)."""
+        found = self.read(oid)
+        if found is None:
+            raise _missing(oid)
+        return found[2]
+
+    def file(self, commit: str, path: str) -> str | None:
+        """A regular file's content at a commit, every byte kept; None where there is no such file."""
+        entry = self.entry(commit, path)
+        if entry is None or entry.mode not in FILE_MODES:
+            return None
+        return self.blob(entry.oid).decode("utf-8", "surrogateescape")
+
+    def write_blob(self, content: bytes) -> str:
+        """Have a blob in the store; its id."""
+        return self._writable().write("blob", content)
+
+    def write_tree(self, entries: dict[str, Entry]) -> str:
+        """Have a tree with these names in the store; its id."""
+        tree = self._writable().write("tree", _render_tree(entries))
+        self._keep(tree, entries)
+        return tree
+
+    def write_commit(self, content: bytes, *, tree: str) -> str:
+        """Have a commit in the store, of which `tree` is the root; its id."""
+        commit = self._writable().write("commit", content)
+        self._roots[commit] = tree
+        return commit
+
+    def _writable(self) -> LooseStore:
+        assert self._store is not None  # noqa: S101 - opened to be read alone
+        return self._store
+
+    def _keep(self, tree: str, entries: dict[str, Entry]) -> dict[str, Entry]:
+        """Keep a tree's names for the next who asks; all that is kept goes when it is too much."""
+        self._kept += len(entries)
+        if self._kept > KEPT_ENTRIES:
+            self._trees.clear()
+            self._kept = len(entries)
+        self._trees[tree] = entries
+        return entries
+
+
+@contextmanager
+def open_objects(git: Git, *, store: LooseStore | None = None) -> Iterator[Objects]:
+    """A reader that ends with the `with` block, and writes to a store where it has one."""
+    argv = git.argv("cat-file", "--batch")
+    with ExitStack() as stack:
+
+        def start() -> tuple[IO[bytes], IO[bytes]]:
+            child = stack.enter_context(process.spawn(argv, cwd=git.git_dir, env=git.env()))
+            stdin, stdout = cast("IO[bytes]", child.stdin), cast("IO[bytes]", child.stdout)
+            return stdin, open(stdout.fileno(), "rb", BUFFER_BYTES, closefd=False)
+
+        yield Objects(*start(), start, store)
+
+
+def _line(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _chunks(names: Iterable[str]) -> Iterator[list[bytes]]:
+    """The names as lines, in lists that are no longer than a chunk; a name that is comes alone."""
+    chunk: list[bytes] = []
+    size = 0
+    for line in map(_line, names):
+        if chunk and size + len(line) > CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += len(line)
+    if chunk:
+        yield chunk
+
+
+def _ended() -> MachineError:
+    return MachineError("git cat-file ended early", hint="run `minitask doctor`")
+
+
+def _missing(oid: str) -> MachineError:
+    return MachineError(
+        f"object {oid[:12]} is missing", hint="fetch it, or use a full clone of the repository"
+    )
+
+
+def _parse_tree(content: bytes, id_bytes: int) -> dict[str, Entry]:
+    names: dict[str, Entry] = {}
+    at = 0
+    while at < len(content):
+        space = content.index(b" ", at)
+        end = content.index(b"\0", space)
+        oid = content[end + 1 : end + 1 + id_bytes].hex()
+        name = content[space + 1 : end].decode("utf-8", "surrogateescape")
+        mode = content[at:space].decode().lstrip("0")  # some old writers filled a folder's up
+        names[name] = Entry(mode, oid)
+        at = end + 1 + id_bytes
+    return names
+
+
+def _render_tree(entries: dict[str, Entry]) -> bytes:
+    """A tree's content: git sorts a folder as if its name ended in a slash."""
+    rows = []
+    for name, entry in entries.items():
+        raw = name.encode("utf-8", "surrogateescape")
+        key = raw + b"/" if entry.mode == TREE else raw
+        rows.append((key, b"%s %s\0%s" % (entry.mode.encode(), raw, bytes.fromhex(entry.oid))))
+    rows.sort()
+    return b"".join([row for _, row in rows])

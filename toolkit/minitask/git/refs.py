@@ -1,0 +1,123 @@
+"""The toolkit's refs: what they are called, reading many at once, and moving them by compare-and-swap."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from minitask.errors import MachineError
+from minitask.git.command import Git, failure
+from minitask.git.coprocess import GitProcess
+from minitask.values import dataclass
+
+LEDGER = "refs/minitask/ledger"
+ATTEMPTS = "refs/minitask/attempts"
+LANDING = "refs/minitask/landing"
+BRANCHES = "refs/heads/minitask"
+ELSEWHERE = (b"but expected", b"reference already exists", b"unable to resolve reference")
+"""What git says when a ref holds something else, or nothing."""
+UPDATE = ("update-ref", "--stdin", "-z")
+
+
+def branch(task: str) -> str:
+    """The task's branch, which people review."""
+    return f"{BRANCHES}/{task}"
+
+
+def attempt(task: str, number: int) -> str:
+    """The ref of an attempt's candidate, never moved."""
+    return f"{ATTEMPTS}/{task}/{number}"
+
+
+def landing(task: str, number: int) -> str:
+    """The journal ref of the merge that an attempt is to land by."""
+    return f"{LANDING}/{task}/{number}"
+
+
+def snapshot(git: Git, *patterns: str) -> dict[str, str]:
+    """Ref name → object id, for every ref at or below the patterns."""
+    form = "--format=%(objectname) %(refname)"
+    lines = git.output("for-each-ref", form, *patterns).decode("utf-8", "surrogateescape")
+    pairs = (line.split(" ", 1) for line in lines.splitlines())
+    return {name: oid for oid, name in pairs}
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Set `ref` to `new`; `old` is what it must hold now (zeros: must not exist; None: anything)."""
+
+    ref: str
+    new: str
+    old: str | None = None
+
+
+def move(git: Git, moves: Sequence[Move]) -> bool:
+    """Move all the refs or none; False where one did not hold what it should."""
+    done = git.run(*UPDATE, stdin=_lines(moves))
+    if done.exit_code == 0:
+        return True
+    if any(words in done.stderr for words in ELSEWHERE):
+        return False
+    raise failure(UPDATE, done)
+
+
+class RefUpdates:
+    """Moves refs through one process that stays open. Safe to share between threads."""
+
+    def __init__(self, git: Git, common_dir: Path) -> None:
+        self._git = git
+        self._common_dir = common_dir
+        self._dialogue = GitProcess(git, *UPDATE)
+        self._lock = threading.Lock()
+
+    def move(self, moves: Sequence[Move]) -> bool:
+        """Move all the refs or none; False where one did not hold what it should.
+
+        The process ends where a move fails, without a word that is heard: one of its own says why. Where it was killed,
+        its locks are nobody's; where it was killed once all was done, the refs tell. Call it under the lock.
+        """
+        request = b"start\0" + _lines(moves) + b"commit\0"
+        with self._lock:  # until it is clear what came of it, for no other move's locks are stale
+            if self._dialogue.ask(request, end=b"commit: ok\n") is not None:
+                return True
+            remove_stale_locks(self._common_dir)
+            try:
+                return move(self._git, moves) or self._has_moved(moves)
+            except MachineError:
+                if self._has_moved(moves):
+                    return True
+                raise
+
+    def close(self) -> None:
+        """End the process."""
+        self._dialogue.close()
+
+    def _has_moved(self, moves: Sequence[Move]) -> bool:
+        held = snapshot(self._git, *(item.ref for item in moves))
+        return all(held.get(item.ref) == item.new for item in moves)
+
+
+def _lines(moves: Sequence[Move]) -> bytes:
+    lines = [f"update {item.ref}\0{item.new}\0{item.old or ''}\0" for item in moves]
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def delete(git: Git, names: Sequence[str]) -> None:
+    """Delete refs; never done while a task runs, since a kill here leaves `packed-refs.lock` behind."""
+    text = "".join(f"delete {name}\0\0" for name in names)
+    git.output("update-ref", "--stdin", "-z", stdin=text.encode("utf-8", "surrogateescape"))
+
+
+def remove_stale_locks(common_dir: Path) -> None:
+    """Remove what a killed process left in the toolkit's own ref folders; call it under the lock."""
+    for folder in ("refs/minitask", "refs/heads/minitask"):
+        for lock in (common_dir / folder).rglob("*.lock"):
+            lock.unlink(missing_ok=True)
+
+
+def zeros(object_format: str) -> str:
+    """The id that stands for "no object"."""
+    if object_format not in ("sha1", "sha256"):
+        raise MachineError(f"unknown object format {object_format}")
+    return "0" * (40 if object_format == "sha1" else 64)

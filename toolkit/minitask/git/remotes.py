@@ -1,0 +1,93 @@
+"""Remotes: what they hold of the toolkit's refs, fetched aside, and pushed without ever overwriting anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from minitask.errors import MachineError, UsageError
+from minitask.git import refs
+from minitask.git.command import Git, failure
+from minitask.git.repository import Repository
+
+SHARED = (refs.LEDGER, refs.ATTEMPTS, refs.BRANCHES)
+TRACKED = "refs/minitask/remotes"
+
+
+def choose_remote(repository: Repository, name: str | None) -> str:
+    """The remote that is meant: the one named, `origin`, or the only one there is."""
+    known = repository.git.with_user_config().output("remote").decode().split()
+    if name is not None:
+        if name in known or "/" in name or ":" in name:
+            return name
+        raise UsageError(f"there is no remote {name}", hint=f"known: {', '.join(known) or 'none'}")
+    if "origin" in known:
+        return "origin"
+    if len(known) == 1:
+        return known[0]
+    hint = f"name one: {', '.join(known)}" if known else "add one: git remote add origin URL"
+    raise UsageError("which remote is meant is not clear", hint=hint)
+
+
+def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
+    """Fetch the remote's refs of the toolkit's; by their own names, with what they hold."""
+    git = _network(repository)
+    tracked = f"{TRACKED}/{label}"
+    specs = [
+        f"+{refs.LEDGER}:{tracked}/ledger",
+        f"+{refs.ATTEMPTS}/*:{tracked}/attempts/*",
+        f"+{refs.BRANCHES}/*:{tracked}/heads/*",
+    ]
+    listed = git.output("ls-remote", remote, *(SHARED[0], f"{SHARED[1]}/*", f"{SHARED[2]}/*"))
+    rows = (line.split("\t") for line in listed.decode("utf-8", "surrogateescape").splitlines())
+    there = {name: oid for oid, name in rows}
+    wanted = specs if refs.LEDGER in there else specs[1:]
+    if there:
+        args = (
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--prune",
+            remote,
+            *wanted,
+        )
+        done = git.run(*args)
+        if done.exit_code != 0:
+            raise failure(args, done)
+    return there
+
+
+def push(repository: Repository, remote: str, moves: Mapping[str, str]) -> tuple[str, ...]:
+    """Push objects to refs (ref to object id), none by force; the refs that the remote would not take."""
+    rejected: list[str] = []
+    names = list(moves)
+    for at in range(0, len(names), 500):
+        rejected += _push(repository, remote, {name: moves[name] for name in names[at : at + 500]})
+    return tuple(rejected)
+
+
+def _push(repository: Repository, remote: str, moves: Mapping[str, str]) -> Sequence[str]:
+    args = ("push", "--porcelain", "--no-verify", remote)
+    done = _network(repository).run(*args, *(f"{oid}:{name}" for name, oid in moves.items()))
+    said = done.stdout.decode("utf-8", "surrogateescape").splitlines()
+    rows = [line.split("\t") for line in said if line[:1] in "!+-*= " and "\t" in line]
+    if done.exit_code != 0 and not rows:
+        raise failure(args, done)
+    return [row[1].partition(":")[2] for row in rows if row[0].startswith("!")]
+
+
+def merge_ledgers(git: Git, ours: str, theirs: str) -> str:
+    """The tree that holds the records of both; a record's name is that of its content, so they never differ."""
+    args = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", "--no-messages")
+    done = git.run(*args, ours, theirs)
+    if done.exit_code != 0:
+        raise MachineError(
+            "the two ledgers hold different files of one name, so one of them was edited by hand",
+            hint=f"look at both: git diff --stat {ours[:12]} {theirs[:12]}",
+        )
+    return done.stdout.decode().rstrip("\0").split("\0")[0]
+
+
+def _network(repository: Repository) -> Git:
+    """Git with the user's own settings, which know how to reach a remote."""
+    return repository.git.with_user_config(repository.top)

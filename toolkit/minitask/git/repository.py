@@ -1,0 +1,123 @@
+"""Finding the user's repository, and refusing in one line what cannot be worked on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from minitask.errors import MachineError, UsageError
+from minitask.git.command import Git, clean_environment
+from minitask.git.identity import Signature, signature
+from minitask.system import process
+from minitask.values import dataclass
+
+OLDEST_GIT = (2, 38)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A git repository: where it is and what kind it is. `top` is the checkout, None in a bare repository."""
+
+    git: Git
+    git_dir: Path
+    common_dir: Path
+    top: Path | None
+    shallow: bool
+    object_format: str
+
+    @property
+    def home(self) -> Path:
+        """The folder where the toolkit keeps its own things: slots, locks, caches, journals."""
+        return self.common_dir / "minitask"
+
+    @property
+    def objects_dir(self) -> Path:
+        """The repository's object store."""
+        return self.common_dir / "objects"
+
+    def locked(self, fd: int) -> Repository:
+        """The same repository, whose git children keep the lock `fd` while they live."""
+        return replace(self, git=replace(self.git, lock_fds=(fd,)))
+
+
+def discover(start: Path, environ: Mapping[str, str]) -> Repository:
+    """The repository that holds `start`; `UsageError` where there is none."""
+    questions = ("bare-repository", "inside-work-tree", "shallow-repository")
+    argv = ("git", "rev-parse", *(f"--is-{name}" for name in questions))
+    argv = (*argv, "--show-object-format", "--show-cdup", "--absolute-git-dir")
+    done = process.run(argv, cwd=start, env=clean_environment(environ), timeout_seconds=60)
+    if done.exit_code != 0:
+        raise _not_found(start, done.stderr.decode("utf-8", "replace"))
+    text = done.stdout.decode("utf-8", "surrogateescape")
+    bare, inside, shallow, object_format, rest = text.split("\n", 4)
+    # A bare repository has no checkout, and no line that leads up to one.
+    up, _, git_dir = ("", "", rest) if bare == "true" else rest.partition("\n")
+    if bare != "true" and inside != "true":
+        raise UsageError(
+            f"{start} is inside a .git folder",
+            hint="run the command in the checkout, or with -C DIR",
+        )
+    folder = Path(git_dir.removesuffix("\n"))
+    top = None if bare == "true" else (start / up).resolve()
+    git = Git(folder, environ)
+    return Repository(git, folder, _common_dir(folder), top, shallow == "true", object_format)
+
+
+def committer(repository: Repository) -> Signature:
+    """Who commits, by the user's own configuration; `UsageError` where git does not know."""
+    git = repository.git.with_user_config()
+    done = git.run("var", "GIT_COMMITTER_IDENT")
+    if done.exit_code != 0:
+        raise UsageError(
+            "git does not know who you are",
+            hint='run `git config user.name "Your Name"` and `git config user.email you@example.com`',
+        )
+    return signature(done.stdout.decode("utf-8", "surrogateescape").rstrip("\n"))
+
+
+def git_version(environ: Mapping[str, str], cwd: Path) -> tuple[int, ...]:
+    """Git's version as numbers; `MachineError` where there is no git."""
+    done = process.run(
+        ("git", "version"), cwd=cwd, env=clean_environment(environ), timeout_seconds=60
+    )
+    words = done.stdout.decode().split()
+    numbers = words[2].split(".")[:3] if len(words) > 2 else []
+    return tuple(int(number) for number in numbers if number.isdigit())
+
+
+def head_branch(repository: Repository) -> str | None:
+    """The full ref of the branch that is checked out; None on a detached HEAD."""
+    try:
+        text = (repository.git_dir / "HEAD").read_text("utf-8", "surrogateescape").rstrip("\n")
+    except OSError:
+        text = ""
+    if text.startswith("ref: refs/heads/") and not text.endswith("/.invalid"):
+        return text.removeprefix("ref: ")  # the file says it: no need to start git
+    done = repository.git.run("symbolic-ref", "-q", "HEAD")
+    return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n") or None
+
+
+def _common_dir(git_dir: Path) -> Path:
+    pointer = git_dir / "commondir"
+    if not pointer.exists():
+        return git_dir
+    text = pointer.read_text("utf-8", "surrogateescape").rstrip("\n")
+    if not text:
+        raise MachineError(
+            f"{pointer} is empty", hint="a git command was killed here; run `git worktree repair`"
+        )
+    return (git_dir / text).resolve()
+
+
+def _not_found(start: Path, said: str) -> UsageError:
+    if "dubious ownership" in said:
+        return UsageError(
+            f"git refuses {start}: another user owns it",
+            hint=f"if you trust it, run `git config --global --add safe.directory {start}`",
+        )
+    if "not a git repository" in said:
+        return UsageError(
+            f"{start} is not in a git repository", hint="run `git init`, or name one with -C DIR"
+        )
+    return UsageError(f"git cannot open the repository at {start}: {said.strip()}")

@@ -1,0 +1,102 @@
+"""Versions of spec files: which commit first brought a blob in, on whichever branch, and what was there before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from minitask.git.command import Git
+from minitask.values import dataclass
+
+COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
+SQUASHED = re.compile(
+    r"\A[^\n]*\(#\d+\)\s*$|^Squashed commit of the following:|\A[^\n]*\bsquash", re.MULTILINE
+)
+"""What GitHub, GitLab and git itself write into a commit that stands for several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A blob at a path, as a commit brought it in."""
+
+    commit: str
+    path: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """All versions of some files, oldest first, in a commit's history and that of all branches."""
+
+    found: tuple[Version, ...]
+
+    def first(self, path: str, blob: str) -> str | None:
+        """The oldest commit that brought in a blob: at a path, else wherever it was before it was moved."""
+        commits = [item.commit for item in self.found if item.blob == blob and item.path == path]
+        moved = (item.commit for item in self.found if item.blob == blob)
+        return commits[0] if commits else next(moved, None)
+
+    def before(self, path: str, blob: str) -> Version | None:
+        """The version of a file before it had this blob; None where it was new with it."""
+        latest: Version | None = None
+        for item in self.found:
+            if item.path == path:
+                if item.blob == blob:
+                    return latest
+                latest = item
+        return None
+
+
+def load_versions(git: Git, commit: str, folders: Sequence[str]) -> Versions:
+    """The versions of all files below some folders, or of some files; those that attempts made do not count."""
+    text = git.output(
+        "log",
+        "--reverse",
+        "--date-order",
+        "--raw",
+        "--no-abbrev",
+        "-m",
+        "--no-renames",
+        "-z",
+        "--format=%x00%H",
+        "--exclude=minitask/*",
+        "--branches",
+        commit,
+        "--",
+        *(f":(literal,top){folder}" for folder in folders),
+    ).decode("utf-8", "surrogateescape")
+    return Versions(tuple(_parsed(text.split("\0"))))
+
+
+def _parsed(fields: Sequence[str]) -> list[Version]:
+    found = []
+    current = blob = ""
+    for raw in fields:
+        field = raw.strip("\n")
+        if COMMIT.fullmatch(field):
+            current = field
+        elif field.startswith(":"):
+            blob = field.split(" ")[3]
+        elif field and blob:
+            if blob.strip("0"):
+                found.append(Version(current, field, blob))
+            blob = ""
+    return found
+
+
+def shallow_commits(git: Git) -> frozenset[str]:
+    """The commits at which a shallow clone's history ends; none in a whole one."""
+    if git.line("rev-parse", "--is-shallow-repository") != "true":
+        return frozenset()
+    path = git.line("rev-parse", "--path-format=absolute", "--git-path", "shallow")
+    try:
+        return frozenset(Path(path).read_text("ascii").split())
+    except OSError:
+        return frozenset()
+
+
+def is_squash(git: Git, commit: str) -> bool:
+    """Return True if a commit's message says that it stands for several."""
+    message = git.output("log", "-1", "--format=%B", commit).decode("utf-8", "replace")
+    return SQUASHED.search(message) is not None

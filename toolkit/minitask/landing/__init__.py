@@ -1,0 +1,1 @@
+"""From a change to the target: commits, their proof, the merge queue, undo."""

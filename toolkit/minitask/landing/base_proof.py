@@ -1,0 +1,135 @@
+"""The whole validation on the base, before anything is spent: it must fail there, and for the task's own sake."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from functools import partial
+
+from minitask.engine.context import Context
+from minitask.engine.tasks import Task
+from minitask.errors import RefusedError
+from minitask.git.objects import SUBMODULE
+from minitask.landing.commands import Proof, one_line, run_on
+from minitask.landing.missing_on_base import CHECK, Red, Scene, find_lack
+from minitask.ledger.record import CommandRecord
+from minitask.sandbox.policy import lies_in
+from minitask.spec.model import Command, ExpectationKind
+from minitask.spec.paths import check_path
+
+PACKAGES = ("node_modules", ".venv", "venv", "vendor")
+"""Where package managers put packages in a checkout."""
+
+
+def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]:
+    """Run the validation on the base; refused where it is green already, for then it proves nothing."""
+    if task.spec.options.proof == "none":
+        return ()
+    named = [command for command in task.spec.commands if _must_fail_before(command)]
+    proof = run_on(engine, task, task.base, task.spec.commands, on_base=True)
+    _refuse_broken_environment(engine, task, proof)
+    if proof.passed:
+        raise RefusedError(
+            f"task {task.name}: its validation passes before any work, so it can prove nothing",
+            where=f"{task.path}:{task.spec.line_of('validation')}",
+            hint="add a command that fails now and passes when the task is done",
+        )
+    passed = {(item.line, item.command) for item in proof.commands if item.passed}
+    for command in named:
+        if (command.line, command.text) in passed:
+            raise RefusedError(
+                f"task {task.name}: `{one_line(command.text)}` should fail before the work, and passes",
+                where=f"{task.path}:{command.line}",
+                hint="mend the command, or take its `# expect: fails before` out",
+            )
+    return proof.commands
+
+
+def _must_fail_before(command: Command) -> bool:
+    return any(item.kind is ExpectationKind.FAILS_BEFORE for item in command.expectations)
+
+
+def _refuse_broken_environment(engine: Context, task: Task, proof: Proof) -> None:
+    """Refuse a task whose validation lacks something that no change brings, before anything is spent."""
+    if all(command.passed for command in proof.commands):
+        return
+    scene = _scene(engine, task)
+    earlier: list[str] = []
+    after_checks = True
+    for command in proof.commands:
+        if command.exit_code is not None and not command.passed:
+            red = Red(
+                command.command,
+                command.exit_code,
+                command.output_tail,
+                earlier=tuple(earlier),
+                after_checks=after_checks,
+            )
+            lack = find_lack(red, scene)
+            if lack is not None:
+                raise RefusedError(
+                    f"task {task.name}: `{one_line(command.command)}` {lack.what}",
+                    where=f"{task.path}:{command.line}",
+                    hint=lack.hint,
+                )
+            after_checks = after_checks and CHECK.match(command.command) is not None
+        earlier.append(command.command)
+
+
+def _scene(engine: Context, task: Task) -> Scene:
+    return Scene(
+        written=tuple(ref.path for ref in task.spec.writes()),
+        network=task.spec.options.network and engine.settings.network,
+        names=lambda: _names(engine, task),
+        left_out=partial(_left_out, engine, task),
+        tools=_tools(engine, task),
+        empty=partial(_empty_submodules, engine, task),
+    )
+
+
+def _empty_submodules(engine: Context, task: Task) -> Collection[str]:
+    """The submodules of the base that the checkout cannot fill."""
+    top = engine.repository.top
+    if engine.objects.entry(task.base, ".gitmodules") is None:
+        return ()
+    listed = engine.repository.git.fields("ls-tree", "-r", "-z", task.base)
+    paths = [line.partition("\t")[2] for line in listed if line.startswith(SUBMODULE)]
+    return [path for path in paths if top is None or not (top / path / ".git").exists()]
+
+
+def _names(engine: Context, task: Task) -> Collection[str]:
+    """The names of all files and folders of the base, and the paths of the files."""
+    paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", task.base)
+    return {part for path in paths for part in (*path.split("/"), path)}
+
+
+def _left_out(engine: Context, task: Task, paths: Iterable[str]) -> dict[str, bool]:
+    """Those of the paths that are in the checkout, not in the base or the workspace, with whether git ignores them."""
+    top = engine.repository.top
+    if top is None:
+        return {}
+    brought = (*engine.settings.share, *engine.settings.copy)
+    found: dict[str, bool] = {}
+    for path in paths:
+        if check_path(path) or not os.path.lexists(top / path) or lies_in(path, brought):
+            continue
+        if engine.objects.entry(task.base, path) is None:
+            whole = _ignored_part(engine, path)
+            found[whole or path] = bool(whole)
+    return found
+
+
+def _ignored_part(engine: Context, path: str) -> str:
+    """The first of the folders above a path, or the path itself, that git ignores in the checkout."""
+    git = engine.repository.git.with_user_config(engine.repository.top)
+    parts = path.split("/")
+    heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return next((head for head in heads if git.succeeds("check-ignore", "-q", "--", head)), "")
+
+
+def _tools(engine: Context, task: Task) -> tuple[str, ...]:
+    """The folders of packages in the checkout that the workspace does not have."""
+    top = engine.repository.top
+    there = (name for name in PACKAGES if top is not None and (top / name).is_dir())
+    unshared = (name for name in there if name not in engine.settings.share)
+    return tuple(name for name in unshared if engine.objects.entry(task.base, name) is None)

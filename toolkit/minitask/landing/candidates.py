@@ -1,0 +1,32 @@
+"""What is to land, and what came of it."""
+
+from __future__ import annotations
+
+from minitask.landing.proof import Proof
+from minitask.ledger.record import Attempt, Verdict
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A proven candidate: its commit and tree, the attempt that made it, and the merge if one is written.
+
+    `base` is the commit that its change starts from; None for the candidate's first parent.
+    """
+
+    commit: str
+    tree: str
+    attempt: Attempt
+    merge: str | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What came of the landing. `proof` is that of the merge, where it had to be run."""
+
+    verdict: Verdict
+    merge: str | None = None
+    reason: str = ""
+    proof: Proof | None = None
+    next_step: str = ""

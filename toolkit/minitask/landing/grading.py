@@ -1,0 +1,177 @@
+"""The grade of a proof: faults planted in the lines that a change added, and how many its own validation notices.
+
+It comes after the proof, takes at most as long as the validation did (three times that where a percentage is asked
+for), and can fail nothing: whatever goes wrong with it is a note.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from minitask.background import BackgroundCall
+from minitask.engine.context import Context
+from minitask.engine.tasks import Task
+from minitask.errors import MinitaskError
+from minitask.gates.mutants import Mutant, find_mutants, is_graded
+from minitask.git.commits import FileWrite, write_commit
+from minitask.git.objects import FILE_MODES
+from minitask.landing.candidate_commits import write_draft_commit
+from minitask.landing.proof import run_without_keeping
+from minitask.ledger.evidence import NOTHING_PLANTED, Grade, Missed
+from minitask.ledger.record import CommandRecord, FileRecord
+from minitask.settings import OFF, stricter_grade
+from minitask.values import dataclass
+from minitask.words import counted
+
+LEAST_SECONDS, MOST_SECONDS = 0.4, 10.0
+"""What planting takes at least, since a command of some milliseconds cannot be repeated in less, and at most."""
+TIMES, STRICT_LEAST_SECONDS = 3, 5.0
+"""For a percentage: how many times the validation's own time, and seconds at the least."""
+LOOP_SECONDS = 2.0
+"""A mutant that runs so long, and three times as long as the proof did, runs for ever: that is noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A proven candidate, how its validation went, and the files that it changes.
+
+    `may_share` says that a second core is likely to be free.
+    """
+
+    task: Task
+    commit: str
+    commands: tuple[CommandRecord, ...]
+    files: tuple[FileRecord, ...]
+    may_share: bool = True
+
+    @property
+    def seconds(self) -> float:
+        """How long the validation took."""
+        return sum(command.seconds for command in self.commands)
+
+
+def wanted(engine: Context, task: Task) -> str | int:
+    """Return the grade that a task asks for: the settings', or the spec's where that is stricter."""
+    return stricter_grade(engine.settings.grade, task.spec.options.grade)
+
+
+def grade(engine: Context, graded: Graded, *, asked: str | int | None = None) -> Grade | None:
+    """Return how many planted faults the validation notices; None where that is not asked for.
+
+    `asked` stands in for what the settings and the spec ask for.
+    """
+    asked = asked or wanted(engine, graded.task)
+    if asked == OFF or not graded.task.spec.commands or not graded.files:
+        return None
+    try:
+        mutants = plant(engine, graded)
+        if not mutants:
+            return NOTHING_PLANTED
+        return _Trial(engine, graded, budget=_budget(graded, asked)).run(mutants)
+    except (MinitaskError, OSError, RuntimeError) as error:
+        return Grade(0, 0, note=f"planting faults failed: {error}")
+
+
+def shortfall(engine: Context, task: Task, found: Grade | None) -> str:
+    """Return why a grade keeps a task from landing; empty where it does not."""
+    asked = wanted(engine, task)
+    if not isinstance(asked, int) or found is None or not found.planted or found.percent >= asked:
+        return ""
+    where = ", ".join(f"{each.path}:{each.line} ({each.mutant})" for each in found.missed[:4])
+    return f"{found}, and {asked} % is asked for; missed: {where}"
+
+
+def plant(engine: Context, graded: Graded) -> tuple[Mutant, ...]:
+    """Return the faults to plant in the new lines of a candidate."""
+    objects = engine.objects
+    paths = [file.path for file in graded.files if file.status != "D" and is_graded(file.path)]
+    if not paths:
+        return ()
+    texts = {path: objects.file(graded.commit, path) for path in paths}
+    known = base_lines(engine, graded.task, graded.files)
+    return find_mutants({path: text for path, text in texts.items() if text is not None}, known)
+
+
+def base_lines(engine: Context, task: Task, files: Iterable[FileRecord]) -> frozenset[str]:
+    """Return the lines, stripped, of the base's files that a change touches or its spec lists."""
+    paths = [*(file.path for file in files), *(ref.path for ref in task.spec.files)]
+    texts = (engine.objects.file(task.base, path) or "" for path in dict.fromkeys(paths))
+    return frozenset(line.strip() for text in texts for line in text.split("\n"))
+
+
+def _budget(graded: Graded, asked: str | int) -> float:
+    if isinstance(asked, int):
+        return max(STRICT_LEAST_SECONDS, TIMES * graded.seconds)
+    return min(max(LEAST_SECONDS, graded.seconds), MOST_SECONDS)
+
+
+class _Trial:
+    """Runs the validation on one mutant after another, on two cores where there are two, until time is up."""
+
+    def __init__(self, engine: Context, graded: Graded, *, budget: float) -> None:
+        self._engine = engine
+        self._graded = graded
+        self._end = time.monotonic() + budget
+        self._noticed: list[Mutant] = []
+        self._missed: list[Mutant] = []
+        self._lock = threading.Lock()
+
+    def run(self, mutants: Sequence[Mutant]) -> Grade:
+        """Return what came of the mutants that there was time for."""
+        left = iter(mutants)
+
+        def work() -> None:
+            while time.monotonic() < self._end:
+                with self._lock:
+                    mutant = next(left, None)
+                if mutant is None:
+                    return
+                self._try(mutant)
+
+        shared = self._graded.may_share and (os.cpu_count() or 1) > 1 and len(mutants) > 1
+        beside = [BackgroundCall(work)] if shared else []
+        try:
+            work()
+        finally:
+            for helper in beside:
+                helper.wait()
+        for helper in beside:
+            helper.result()
+        tried = len(self._noticed) + len(self._missed)
+        note = f"there was time for {tried} of {counted(len(mutants), 'fault')}"
+        missed = sorted(self._missed, key=lambda each: (each.path, each.line))
+        return Grade(
+            tried,
+            len(self._noticed),
+            tuple(Missed(each.path, each.line, each.fault) for each in missed),
+            note if tried < len(mutants) else "",
+        )
+
+    def _try(self, mutant: Mutant) -> None:
+        engine, graded = self._engine, self._graded
+        loops = max(LOOP_SECONDS, 3 * graded.seconds)
+        seconds = min(max(self._end - time.monotonic(), 0.05), loops)
+        options = replace(graded.task.spec.options, timeout_seconds=math.ceil(seconds))
+        task = replace(graded.task, spec=replace(graded.task.spec, options=options))
+        commit = _commit(engine, graded, mutant)
+        started = time.monotonic()
+        proof = run_without_keeping(engine, task, commit, task.spec.commands, only_first=True)
+        cut_off = any("timed out" in command.reason for command in proof.commands)
+        if cut_off and time.monotonic() - started < loops:
+            return  # the budget ended it, which tells nothing
+        with self._lock:
+            (self._missed if proof.passed else self._noticed).append(mutant)
+
+
+def _commit(engine: Context, graded: Graded, mutant: Mutant) -> str:
+    """A commit with one fault, to which nothing refers."""
+    entry = engine.objects.entry(graded.commit, mutant.path)
+    content = mutant.text.encode("utf-8", "surrogateescape")
+    write = FileWrite(mutant.path, content, entry.mode if entry else FILE_MODES[0])
+    made = write_draft_commit(engine, graded.task, parents=(graded.commit,), writes=(write,))
+    return write_commit(engine.objects, made)

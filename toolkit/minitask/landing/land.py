@@ -1,0 +1,131 @@
+"""Landing: the target moves to a merge whose exact tree was validated, or it does not move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from minitask.engine.context import Context, Progress
+from minitask.engine.tasks import Task
+from minitask.errors import RefusedError
+from minitask.git.commits import write_commits
+from minitask.landing.candidate_commits import merge_commit, write_draft_commit
+from minitask.landing.candidates import Candidate, Landed
+from minitask.landing.join import Joint, join
+from minitask.landing.move_target import move_target
+from minitask.landing.proof import Proof, prove
+from minitask.ledger.record import Verdict
+
+ROUNDS = 8
+
+
+class Landings(Protocol):
+    """Lands candidates for many tasks at once."""
+
+    def land(self, task: Task, candidate: Candidate) -> Landed:
+        """What became of a proven candidate."""
+
+    def expect(self, task: Task, commit: str) -> None:
+        """A candidate is about to be proven, and will land if it is."""
+
+    def forget(self, name: str) -> None:
+        """A task's candidate will not land after all."""
+
+
+Check = Callable[[str, str], Proof | None]
+"""How a merge into a tip breaks what landed before it; None where it does not."""
+
+
+def land_alone(
+    engine: Context, task: Task, candidate: Candidate, *, check: Check = lambda _tip, _merge: None
+) -> Landed:
+    """Merge one candidate into the target, prove the merge, move the target; again while the target moves.
+
+    Only the merge that was written with the candidate, onto the very base that it was proven on, needs no further
+    proof. For any other, a result that is kept for the same tree and commands will do.
+    """
+    proof = None
+    for round_ in range(ROUNDS):
+        tip = engine.tip(task.target)
+        merge = candidate.merge
+        if merge is None or engine.objects.commit(f"{merge}^1") != tip:
+            made = _proven_merge(engine, task, candidate, tip=tip, round_=round_ + 1)
+            if isinstance(made, Landed):
+                return made
+            merge, proof = made
+        red = check(tip, merge)
+        if red is not None:
+            return together_red(red)
+        try:
+            moved = move_target(engine, task.target, tip=tip, merges=[(task, merge)])
+        except RefusedError as error:
+            return out_of_scope(task, str(error))
+        if moved.done:
+            return Landed(Verdict.MERGED, merge=merge, proof=proof)
+        if not moved.moved_meanwhile:
+            return in_the_way(task, moved.reason)
+    return Landed(
+        Verdict.READY, reason="the target keeps moving", next_step=f"minitask merge {task.name}"
+    )
+
+
+def _proven_merge(
+    engine: Context, task: Task, candidate: Candidate, *, tip: str, round_: int
+) -> Landed | tuple[str, Proof]:
+    """The merge of the candidate into a tip, with its proof; or why it cannot land."""
+    engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
+    found = join(engine, task, candidate, tip=tip)
+    if found.tree is None:
+        return not_joined(task, found)
+    merge_draft = write_draft_commit(engine, task, parents=(tip, found.commit), tree=found.tree)
+    proof = prove(engine, task, write_commits(engine.database, [merge_draft], force=True)[0])
+    if not proof.passed:
+        return together_red(proof)
+    commit = merge_commit(
+        engine,
+        task,
+        candidate.attempt,
+        tip=tip,
+        candidate=found.commit,
+        tree=found.tree,
+        round_=round_,
+    )
+    merge = write_commits(engine.database, [commit], force=True)[0]
+    engine.built_on[merge] = tip
+    return merge, proof
+
+
+def together_red(proof: Proof) -> Landed:
+    """Return the outcome of a candidate whose merge is red."""
+    reason = f"proven alone, but not together with what landed since: {proof.reason}"
+    return Landed(Verdict.FAILED, reason=reason, proof=proof)
+
+
+def not_joined(task: Task, joint: Joint) -> Landed:
+    """Return the outcome of a candidate that cannot be merged: a conflict, or a refusal."""
+    branch = task.target.removeprefix("refs/heads/")
+    if joint.refusal:
+        return Landed(Verdict.REFUSED, reason=joint.refusal, next_step=joint.next_step)
+    return Landed(
+        Verdict.CONFLICT,
+        reason=f"it conflicts with {branch} in {', '.join(joint.conflicts)}",
+        next_step=f"minitask exec {task.name} --again",
+    )
+
+
+def out_of_scope(task: Task, reason: str) -> Landed:
+    """Return the outcome of a candidate whose merge would change what its spec does not list."""
+    return Landed(
+        Verdict.REFUSED,
+        reason=f"the merge is out of scope: {reason}",
+        next_step=f"minitask exec {task.name} --again",
+    )
+
+
+def in_the_way(task: Task, reason: str) -> Landed:
+    """What becomes of a candidate whose checkout refuses it."""
+    return Landed(
+        Verdict.READY,
+        reason=f"proven, but the checkout is in the way: {reason}",
+        next_step=f"minitask merge {task.name}",
+    )

@@ -1,0 +1,205 @@
+"""The sentinel: whether the test run behind a green validation can be believed.
+
+Beside the validation it runs the same commands where they must fail: with every test made to fail, and with the
+candidate's tests on the base's sources. A test run that passes there is rigged, or tests nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from minitask.engine.context import Context
+from minitask.engine.tasks import Task
+from minitask.gates.mutants import is_code, new_lines
+from minitask.gates.sentinel import (
+    Findings,
+    allows_losses,
+    compare_runs,
+    find_lost_tests,
+    find_targets,
+    may_judge,
+    still_passing,
+)
+from minitask.gates.test_files import is_prose, is_test_path, may_hold_tests, with_failing_tests
+from minitask.git.commits import FileWrite, NewCommit, write_commit
+from minitask.git.objects import FILE_MODES, TREE
+from minitask.landing.candidate_commits import write_draft_commit
+from minitask.landing.grading import base_lines
+from minitask.landing.proof import Proof, run_without_keeping
+from minitask.ledger.record import CommandRecord, FileRecord
+from minitask.spec.model import Command
+from minitask.values import dataclass
+from minitask.words import counted
+
+MOST_ENTRIES, MOST_FILES = 20_000, 300
+"""Names of a tree that are looked at for tests, and files in which tests are made to fail."""
+_FOREIGN = frozenset({"node_modules", "vendor", "third_party", "target", "dist", ".venv", "venv"})
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A candidate whose validation passed: what ran before and after, and the files that it changes."""
+
+    task: Task
+    commit: str
+    before: tuple[CommandRecord, ...]
+    after: tuple[CommandRecord, ...]
+    files: tuple[FileRecord, ...]
+
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """The spec's commands up to the last that starts a test runner."""
+        commands = self.task.spec.commands
+        last = max((n for n, each in enumerate(commands) if may_judge(each)), default=-1)
+        return commands[: last + 1]
+
+
+def watch(engine: Context, watched: Watched) -> Findings:
+    """Return what speaks against the test run; nothing where no test runner is known in the commands."""
+    if not watched.commands:
+        return Findings()
+    base, candidate = (
+        _texts(engine, watched, watched.task.base),
+        _texts(engine, watched, watched.commit),
+    )
+    spec = watched.task.spec
+    lost = find_lost_tests(base, candidate, spec=spec)
+    may_lose = lost.losses > 0 or allows_losses(spec)
+    found = lost.plus(
+        compare_runs(watched.before, watched.after, commands=watched.commands, may_lose=may_lose)
+    )
+    for check in (_with_failing_tests, _with_base_sources, _with_base_tests):
+        if not found.certain:
+            found = found.plus(check(engine, watched))
+    return found
+
+
+def _texts(engine: Context, watched: Watched, commit: str) -> dict[str, str | None]:
+    paths = [file.path for file in watched.files if may_hold_tests(file.path)]
+    return {path: engine.objects.file(commit, path) for path in paths}
+
+
+def _with_failing_tests(engine: Context, watched: Watched) -> Findings:
+    """Run the candidate with every test made to fail: no test runner may pass."""
+    if all(is_prose(file.path) for file in watched.files):
+        return Findings()
+    paths = list(islice(_paths(engine, watched.commit), MOST_FILES + 1))
+    targets = find_targets(watched.commands, paths)
+    writes, planted = [], set()
+    for path in list(dict.fromkeys(path for each in targets for path in each.files))[:MOST_FILES]:
+        text = engine.objects.file(watched.commit, path)
+        failing = with_failing_tests(path, text) if text is not None else None
+        if failing is not None:
+            writes.append(_write(engine, watched.commit, path, failing))
+            planted.add(path)
+    if not planted:
+        return Findings()
+    proof = _run(engine, watched, base=watched.commit, writes=writes)
+    return still_passing(
+        targets,
+        planted=planted,
+        is_complete=len(paths) <= MOST_FILES,
+        passed=watched.after,
+        failing=proof.commands,
+    )
+
+
+def _with_base_sources(engine: Context, watched: Watched) -> Findings:
+    """Run the candidate's tests on the base's sources: they must fail, or they do not test the change."""
+    tests, sources = _sides(watched.files)
+    sources = _with_new_code(engine, watched, sources)
+    if not tests or not sources or watched.task.spec.options.proof == "none":
+        return Findings()
+    writes = [_write_of(engine, watched.commit, file.path) for file in tests]
+    if not _run(engine, watched, base=watched.task.base, writes=writes, only_first=True).passed:
+        return Findings()
+    names = ", ".join(file.path for file in sources[:3])
+    more = f" and {counted(len(sources) - 3, 'more file')}" if sources[3:] else ""
+    said = f"its tests pass without its change of {names}{more}: they do not test it"
+    return Findings(doubts=(said,))
+
+
+def _with_base_tests(engine: Context, watched: Watched) -> Findings:
+    """Run the base's tests on the candidate: those that failed on the base must not all fail still."""
+    tests, sources = _sides(watched.files)
+    changed = [file for file in tests if file.status == "M"]
+    had = _failed(watched.before)
+    if not changed or not sources or not had:
+        return Findings()
+    writes = [_write_of(engine, watched.task.base, file.path) for file in changed]
+    left = _failed(_run(engine, watched, base=watched.commit, writes=writes).commands)
+    if left < had:
+        return Findings()
+    names = ", ".join(file.path for file in changed[:3])
+    said = f"it passes only by its own change of {names}: as it was, {counted(left, 'test')} still fail"
+    return Findings(doubts=(said,))
+
+
+def _failed(records: Iterable[CommandRecord]) -> int:
+    return sum(record.tests.failed for record in records if record.tests)
+
+
+def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileRecord]]:
+    """The changed files that belong to the tests, where any holds some, and the sources."""
+    told = [file for file in files if not is_prose(file.path)]
+    tests = [file for file in told if is_test_path(file.path)]
+    if not any(may_hold_tests(file.path) for file in tests):
+        tests = []
+    return tests, [file for file in told if not is_test_path(file.path)]
+
+
+def _with_new_code(
+    engine: Context, watched: Watched, files: Sequence[FileRecord]
+) -> list[FileRecord]:
+    """The files with code that the base's files do not have: what only moved, and settings, no test need tell."""
+    code = [file for file in files if is_code(file.path)]
+    known = base_lines(engine, watched.task, watched.files)
+    return [
+        file
+        for file in code
+        if new_lines(engine.objects.file(watched.commit, file.path) or "", known)
+    ]
+
+
+def _paths(engine: Context, commit: str) -> Iterator[str]:
+    """The files of a commit that may hold tests, those of others' code left out."""
+    pending = [("", engine.objects.tree_of(commit))]
+    left = MOST_ENTRIES
+    while pending and left > 0:
+        above, tree = pending.pop(0)
+        entries = engine.objects.entries(tree)
+        left -= len(entries)
+        for name, entry in entries.items():
+            if entry.mode == TREE and name not in _FOREIGN:
+                pending.append((f"{above}{name}/", entry.oid))
+            elif entry.mode in FILE_MODES and may_hold_tests(f"{above}{name}"):
+                yield f"{above}{name}"
+
+
+def _write(engine: Context, commit: str, path: str, text: str) -> FileWrite:
+    entry = engine.objects.entry(commit, path)
+    mode = entry.mode if entry else FILE_MODES[0]
+    return FileWrite(path, text.encode("utf-8", "surrogateescape"), mode)
+
+
+def _write_of(engine: Context, commit: str, path: str) -> FileWrite:
+    """What makes a path as it is in a commit."""
+    entry = engine.objects.entry(commit, path)
+    if entry is None:
+        return FileWrite(path, None)
+    return FileWrite(path, engine.objects.blob(entry.oid), entry.mode)
+
+
+def _run(
+    engine: Context,
+    watched: Watched,
+    *,
+    base: str,
+    writes: Sequence[FileWrite],
+    only_first: bool = False,
+) -> Proof:
+    """Run the commands on a commit with some files changed, to which nothing refers."""
+    commit: NewCommit = write_draft_commit(engine, watched.task, parents=(base,), writes=writes)
+    oid = write_commit(engine.objects, commit)
+    return run_without_keeping(engine, watched.task, oid, watched.commands, only_first=only_first)

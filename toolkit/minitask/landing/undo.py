@@ -1,0 +1,72 @@
+"""Taking back a landed task, by a commit that reverts its merge; its branch and its records stay."""
+
+from __future__ import annotations
+
+from minitask.engine.context import Context
+from minitask.engine.reverts import latest_landing
+from minitask.engine.task_records import task_at
+from minitask.engine.tasks import Base
+from minitask.errors import MachineError, UsageError
+from minitask.git import refs
+from minitask.git.commits import NewCommit, write_commits
+from minitask.git.merge_tree import merge_tree
+from minitask.git.update_target import TargetMove, update_target
+from minitask.landing.proof import prove_checks
+from minitask.ledger.record import Verdict
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What came of it.
+
+    `merged`: the revert is on the target; `ready`: a checkout is in the way; else `failed` or `conflict`. `undone` is
+    the merge that the revert took back.
+    """
+
+    task: str
+    verdict: Verdict
+    commit: str | None = None
+    reason: str = ""
+    undone: str = ""
+
+
+def undo_task(engine: Context, name: str, place: Base) -> Undone:
+    """Revert the merge that landed a task; `UsageError` where it has not landed."""
+    tip = engine.tip(place.target)
+    landing = latest_landing(engine, tip, name)
+    if landing is None or landing.undone:
+        target = place.target.removeprefix("refs/heads/")
+        raise UsageError(
+            f"{name} has not landed on {target}", hint="`minitask status` lists what has"
+        )
+    merged = merge_tree(
+        engine.repository.git, ours=tip, theirs=_reverse(engine, name, landing.commit)
+    )
+    if merged.tree is None:
+        reason = f"later changes build on it, in {', '.join(merged.conflicts)}"
+        return Undone(name, Verdict.CONFLICT, reason=reason)
+    text = f"Undo {name}\n\nThis takes back the merge {landing.commit}.\n\nMinitask-Undo: {name}\n"
+    commit = _commit(engine, f"{name}/undo", text, parent=tip, tree=merged.tree)
+    proof = prove_checks(engine, task_at(engine, name, landing.spec, place), commit)
+    if proof is not None and not proof.passed:
+        return Undone(name, Verdict.FAILED, reason=f"without it, {proof.reason}")
+    moved = update_target(engine.repository, TargetMove(place.target, tip, commit))
+    if moved.done:
+        return Undone(name, Verdict.MERGED, commit, undone=landing.commit)
+    return Undone(name, Verdict.READY, reason=moved.reason or "the target moved meanwhile")
+
+
+def _reverse(engine: Context, name: str, landing: str) -> str:
+    """A commit on top of the landing with the tree from before it: merging it in is reverting the landing."""
+    before = engine.objects.commit(f"{landing}^1")
+    if before is None:
+        raise MachineError(f"the parent of {landing[:12]} is missing", hint="use a full clone")
+    tree = engine.objects.tree_of(before)
+    return _commit(engine, f"{name}/draft", f"before {name}\n", parent=landing, tree=tree)
+
+
+def _commit(engine: Context, ref: str, text: str, *, parent: str, tree: str) -> str:
+    who = engine.signature
+    commit = NewCommit(f"{refs.LANDING}/{ref}", text, who, who, (parent,), tree=tree)
+    return write_commits(engine.database, [commit], force=True)[0]

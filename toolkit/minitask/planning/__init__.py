@@ -1,0 +1,1 @@
+"""Specs from goals, linters and templates; verification of a whole project; planning done elsewhere."""

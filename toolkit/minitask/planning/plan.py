@@ -1,0 +1,364 @@
+"""Planning: a goal becomes specs, written by an expensive model, checked as any spec is, and left to be committed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+from minitask import resources
+from minitask.engine.context import Context
+from minitask.engine.sources import Sources
+from minitask.engine.tasks import PROJECTS, Base
+from minitask.engine.validate_specs import check_sources
+from minitask.errors import EditError, MinitaskError, UsageError
+from minitask.executors.prompt import numbered_lines
+from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.git.repository import Repository
+from minitask.ledger.record import PLAN, Attempt, Verdict, whole
+from minitask.patterns import lazy_pattern
+from minitask.policy.budget import Budget
+from minitask.policy.route import Route
+from minitask.policy.tokens import estimate_tokens
+from minitask.routing.requests import shared_context
+from minitask.spec.model import Diagnostic, Options, Severity, Tier
+from minitask.spec.names import slug
+from minitask.spec.parse import parse_file
+from minitask.spec.specs_in_reply import DraftedSpec, specs_of
+from minitask.task.call_journal import Answered
+from minitask.task.calls import Outcome
+from minitask.task.questions import (
+    QuestionCall,
+    QuestionPrompt,
+    QuestionSubject,
+    ask_until,
+    make_question_call,
+    record_question,
+)
+from minitask.values import dataclass
+from minitask.words import fence_of
+
+PROJECT_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME_WORDS = 5
+MOST_PATHS = 600
+"""Paths of the tree that a planner is told; of the rest it is told how many there are."""
+READ_TOKENS = 40_000
+REPAIRS = 2
+MOST_TASKS = 30
+SHOWN_DIAGNOSTICS = 12
+ANSWER_TOKENS = 16_000
+SYSTEM = """\
+You plan a change to a repository so that cheap models, or no model at all, can carry it out. Cut it into mini-tasks: \
+one objective each, at most two files to read with exact lines, numbered steps that leave nothing to decide, a \
+validation of shell commands that fail now and pass when the task is done. Name every file that a task creates, edits \
+or deletes; it may change no other. Where two tasks touch one file, or one needs what another makes, say so with \
+`depends_on`; else let them be independent. Line numbers are those of the files as they are now, in every task.
+Where you know a change to the letter, write it into Code Snippets as an edit script, which costs nothing to apply: a \
+fence with `path=FILE` in its info string holds a whole file, or <<<<<<< SEARCH / ======= / >>>>>>> REPLACE blocks; a \
+fence `edits` holds one operation a line, such as `move a.py:40-90 -> b.py`, `copy`, `delete a.py:10-12`, \
+`rename a.py -> b.py`.
+Reply with the specs alone, each in a fence of four backticks whose info string is `markdown path=NN-short-name.md`, \
+in this form:
+
+{template}"""
+FORBIDDEN: Mapping[str, Callable[[Options], object]] = {
+    "executor": lambda options: options.executor,
+    "model": lambda options: options.model,
+    "network": lambda options: options.network,
+    "anchor": lambda options: options.anchor,
+    "proof": lambda options: options.proof,
+}
+"""What a planner may not set: it is for the user to say who works, and with what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is to be planned: the user's words, the project's name, the files to show, and how many tokens of them."""
+
+    text: str
+    project: str
+    reads: tuple[str, ...] = ()
+    read_tokens: int = READ_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What came of planning: the specs that were written, what is wrong with them, and the calls that it took.
+
+    `problem` is why there is nothing better; `kept` the file that holds an answer of which no spec could be made.
+    """
+
+    project: str
+    specs: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    calls: tuple[Attempt, ...] = ()
+    problem: str = ""
+    kept: str = ""
+    exit_code: int = 0
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a spec cannot run as it is."""
+        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What the calls took in all; None where one is unknown."""
+        return whole(call.cost_usd for call in self.calls)
+
+
+def project_name(goal: str, given: str | None) -> str:
+    """The project's name: the one given, or the goal's first words; `UsageError` where it is none."""
+    name = given or "-".join(slug(goal).split("-")[:NAME_WORDS])
+    if not PROJECT_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} is no name for a project" if name else "the goal gives the project no name",
+            hint="name it with --project; letters, digits, dots, dashes and underscores",
+        )
+    return name
+
+
+def planning_matter(engine: Context, place: Base, goal: Goal) -> QuestionPrompt:
+    """What a planner is asked; `UsageError` where a file to show is not committed, or all are too long."""
+    template = resources.path("templates", "planned-task.md").read_text("utf-8").strip()
+    return QuestionPrompt(
+        PLAN,
+        SYSTEM.format(template=template),
+        _prompt(engine, place, goal),
+        lambda text: check_answer(engine, goal.project, text),
+        max_output_tokens=ANSWER_TOKENS,
+        repairs=REPAIRS,
+    )
+
+
+def plan(engine: Context, place: Base, goal: Goal, route: Route, *, purse: Budget) -> Planned:
+    """Have the goal planned, and write the specs; the planning is on record, whatever came of it."""
+    _folder(engine, goal.project)
+    matter = planning_matter(engine, place, goal)
+    topic = QuestionSubject(f"{goal.project}/@plan", place.base, place.target)
+    first = make_question_call(engine, topic, matter, route, purse=purse)
+    what, outcome, failed = ask_until(engine, first, purse=purse)
+    return _take(engine, goal, what, outcome, failed)
+
+
+def write_planned(engine: Context, project: str, text: str) -> Planned:
+    """Write the specs of an answer that somebody else gave; `UsageError` where it holds none."""
+    _folder(engine, project)
+    try:
+        drafts = drafts_of(engine, project, text)
+    except EditError as error:
+        raise UsageError(error.message, hint=error.hint) from None
+    return _written(engine, project, drafts)
+
+
+def check_answer(engine: Context, project: str, text: str) -> None:
+    """Raise `EditError`, fit to be sent back, unless an answer is specs that could run."""
+    drafts = drafts_of(engine, project, text)
+    found = _check(engine, project, drafts)
+    errors = [item for item in found if item.severity is Severity.ERROR]
+    if errors:
+        shown = [_line(item) for item in errors[:SHOWN_DIAGNOSTICS]]
+        more = len(errors) - len(shown)
+        raise EditError(
+            "the specs have errors:\n"
+            + "\n".join([*shown, *([f"and {more} more"] if more else [])])
+        )
+
+
+def drafts_of(engine: Context, project: str, text: str) -> tuple[DraftedSpec, ...]:
+    """The specs of an answer; `EditError` where there are none, or they would do what no planner may."""
+    drafts = specs_of(text, first=1 + _last_number(_top(engine.repository), project))
+    if len(drafts) > MOST_TASKS:
+        raise EditError(f"the answer holds {len(drafts)} tasks, and {MOST_TASKS} are the most")
+    for draft in drafts:
+        _check_draft(engine, project, draft)
+    return drafts
+
+
+def _take(
+    engine: Context,
+    goal: Goal,
+    what: QuestionCall,
+    outcome: Outcome,
+    failed: tuple[Attempt, ...],
+) -> Planned:
+    if isinstance(outcome, Answered):
+        drafts = drafts_of(engine, goal.project, outcome.work.reply)
+        notes = (f"goal: {goal.text}", *_paths(goal.project, drafts))
+        kept = _keep(engine, goal.project, outcome.work.reply)
+        call = record_question(
+            engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason, notes=notes
+        )
+        found = _written(engine, goal.project, drafts)
+        Path(kept).unlink(missing_ok=True)
+        return replace(found, calls=(*failed, call))
+    if not isinstance(outcome, ExecutorFailure):
+        if isinstance(outcome, MinitaskError):
+            raise outcome
+        raise UsageError(str(outcome))
+    found = _salvaged(engine, goal, outcome)
+    call = record_question(engine, what, outcome, verdict=Verdict.FAILED, reason=str(outcome))
+    return replace(found, calls=(*failed, call))
+
+
+def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
+    """What can be had of an answer that was paid for: its specs with their errors, or at least its text."""
+    said = failure.message
+    if failure.reply and failure.kind is FailureKind.MALFORMED:
+        try:
+            drafts = drafts_of(engine, goal.project, failure.reply)
+            found = _written(engine, goal.project, drafts)
+        except (EditError, UsageError):
+            kept = _keep(engine, goal.project, failure.reply)
+            return Planned(goal.project, (), (), problem=said, kept=kept, exit_code=1)
+        return Planned(goal.project, found.specs, found.diagnostics, problem=said, exit_code=1)
+    return Planned(goal.project, (), (), problem=str(failure), exit_code=failure.exit_code)
+
+
+def _written(engine: Context, project: str, drafts: Sequence[DraftedSpec]) -> Planned:
+    """Write the specs, none over a file that is there, and say what is wrong with them."""
+    diagnostics = _check(engine, project, drafts)
+    folder = _folder(engine, project)
+    folder.mkdir(parents=True, exist_ok=True)
+    for draft in drafts:
+        with (folder / draft.name).open("x", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(draft.text)
+    return Planned(project, _paths(project, drafts), diagnostics)
+
+
+def _paths(project: str, drafts: Sequence[DraftedSpec]) -> tuple[str, ...]:
+    return tuple(f"{PROJECTS}/{project}/{draft.name}" for draft in drafts)
+
+
+def _folder(engine: Context, project: str) -> Path:
+    """Where a project's specs are; `UsageError` where that is no folder of the repository."""
+    top = _top(engine.repository)
+    folder = top / PROJECTS / project
+    inside = folder.resolve().is_relative_to(top.resolve())
+    if not inside or (folder.exists() and not folder.is_dir()) or (top / PROJECTS).is_file():
+        raise UsageError(
+            f"{PROJECTS}/{project} is no folder of this repository",
+            hint="name another project with --project",
+        )
+    return folder
+
+
+def _check(engine: Context, project: str, drafts: Sequence[DraftedSpec]) -> tuple[Diagnostic, ...]:
+    texts = {f"{PROJECTS}/{project}/{draft.name}": draft.text for draft in drafts}
+    return check_sources(Sources(_top(engine.repository), texts), engine.repository).diagnostics
+
+
+def _check_draft(engine: Context, project: str, draft: DraftedSpec) -> None:
+    path = _top(engine.repository) / PROJECTS / project / draft.name
+    if path.exists() or path.is_symlink():
+        raise EditError(
+            f"{PROJECTS}/{project}/{draft.name} is there already", hint="give it another number"
+        )
+    for spec in parse_file(draft.text, path=draft.name).specs:
+        for key, value in FORBIDDEN.items():
+            if value(spec.options):
+                raise EditError(
+                    f"{draft.name} sets `{key}`, which is not for a plan to say",
+                    hint=f"leave `{key}` out of the front matter",
+                )
+        if spec.options.tier is Tier.NONE:
+            raise EditError(f"{draft.name} sets tier none", hint="leave `tier` out")
+
+
+def _line(item: Diagnostic) -> str:
+    hint = f" ({item.hint})" if item.hint else ""
+    return f"{item.path.rpartition('/')[2]}:{item.line}: {item.code} {item.message}{hint}"
+
+
+def _prompt(engine: Context, place: Base, goal: Goal) -> str:
+    shared = shared_context(engine, place.base)
+    parts = [
+        f"# The goal\n{goal.text.strip()}",
+        f"The specs are for {PROJECTS}/{goal.project}/.{_taken(engine, goal.project)}",
+        f"# The repository's rules\n{shared}" if shared else "",
+        f"# The repository's files\n{_tree(engine, place)}",
+        _files(engine, place, goal),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _taken(engine: Context, project: str) -> str:
+    """The specs that the project holds already, so that numbers go on."""
+    folder = _top(engine.repository) / PROJECTS / project
+    names = sorted(path.name for path in folder.glob("*.md")) if folder.is_dir() else []
+    return f" It holds {', '.join(names)}; go on with the next number." if names else ""
+
+
+def _tree(engine: Context, place: Base) -> str:
+    paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", place.base)
+    shown = [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
+    listed = "\n".join(shown[:MOST_PATHS])
+    rest = len(shown) - MOST_PATHS
+    return f"{listed}\n… and {rest} more" if rest > 0 else listed
+
+
+def _files(engine: Context, place: Base, goal: Goal) -> str:
+    """The files that the user named, and those that the goal names, every line with its number."""
+    texts = {path: _content(engine, place, path) for path in goal.reads}
+    for path in _mentioned(engine, place, goal.text):
+        if path not in texts:
+            texts[path] = engine.objects.file(place.base, path) or ""
+    sizes = {path: estimate_tokens(text) for path, text in texts.items()}
+    if sum(sizes.values()) > goal.read_tokens:
+        largest = ", ".join(
+            f"{path} {sizes[path]:,}" for path in sorted(sizes, key=lambda p: -sizes[p])[:4]
+        )
+        raise UsageError(
+            f"the files to show take about {sum(sizes.values()):,} tokens, and {goal.read_tokens:,} are allowed"
+            f" ({largest})",
+            hint="show fewer, or raise --read-tokens",
+        )
+    return "\n\n".join(_shown(path, text) for path, text in texts.items())
+
+
+def _content(engine: Context, place: Base, path: str) -> str:
+    text = engine.objects.file(place.base, path)
+    if text is None:
+        raise UsageError(
+            f"{path} is no file of {place.base[:12]}", hint="name files that are committed"
+        )
+    return text
+
+
+def _mentioned(engine: Context, place: Base, text: str) -> list[str]:
+    """The files that a goal names by their path."""
+    words = (word.rstrip(".,:;") for word in re.findall(r"[\w./-]+", text))
+    likely = dict.fromkeys(word for word in words if "." in word and not word.startswith("/"))
+    return [word for word in likely if ".." not in word and engine.objects.file(place.base, word)]
+
+
+def _shown(path: str, text: str) -> str:
+    lines = text.removesuffix("\n").split("\n")
+    ticks = fence_of(text)
+    body = "\n".join(numbered_lines(lines, 1))
+    return f"{path} ({len(lines)} lines)\n{ticks}\n{body}\n{ticks}"
+
+
+def _keep(engine: Context, project: str, text: str) -> str:
+    """Keep an answer that was paid for, and give its place."""
+    folder = engine.repository.home / "answers"
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1 + sum(1 for _ in folder.glob(f"{project}-*.md"))
+    path = folder / f"{project}-{number}.md"
+    path.write_text(text, "utf-8", "surrogateescape")
+    return str(path)
+
+
+def _last_number(top: Path, project: str) -> int:
+    folder = top / PROJECTS / project
+    names = (path.name for path in folder.glob("*.md")) if folder.is_dir() else ()
+    numbers = [int(found[0]) for name in names if (found := re.match(r"\d+", name))]
+    return max(numbers, default=0)
+
+
+def _top(repository: Repository) -> Path:
+    if repository.top is None:
+        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
+    return repository.top

@@ -1,0 +1,358 @@
+"""Booking what models did elsewhere, in a chat or in an agent, so that what planning cost is in the ledger too.
+
+The record of a transcript depends on what was read and on nothing else: no clock, no tip, no number that others may
+have taken. So two clones that book the same make the same file, and a union of their ledgers holds it once. A record's
+notes tell what it has booked, answer by answer: a session that went on, or was copied, is booked only where it is new.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from minitask.engine.attempt_numbers import next_number
+from minitask.engine.context import Context
+from minitask.engine.task_records import ledger_of
+from minitask.engine.tasks import PROJECTS
+from minitask.errors import UsageError
+from minitask.git import refs
+from minitask.git.commits import write_commits
+from minitask.git.repository import head_branch
+from minitask.ledger.decision import RecordedDecision
+from minitask.ledger.record import (
+    CLASSIFY,
+    MESSAGE,
+    PLAN,
+    REVIEW,
+    Attempt,
+    Pricing,
+    Record,
+    Verdict,
+)
+from minitask.ledger.store import append_commit
+from minitask.ledger.tally import total
+from minitask.ledger.transcripts import Transcript, TranscriptAnswer, join, parse_transcript
+from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.patterns import lazy_pattern
+from minitask.policy.model_pricing import pricing_of
+from minitask.task.record_attempt import moment
+from minitask.values import dataclass
+from minitask.words import counted
+
+ELSEWHERE = "elsewhere"
+DONE: Mapping[str, str] = {
+    PLAN: "planned",
+    REVIEW: "reviewed",
+    CLASSIFY: "classified",
+    MESSAGE: "written",
+}
+ANSWERS = "answers: "
+"""How the note begins that lists what was booked."""
+FREE = (Decimal(0), Pricing("subscription", {}))
+SUBSCRIBED = "a flat subscription, so it cost nothing more"
+DATED = lazy_pattern(r"-\d{8}$")
+
+Price = tuple[Decimal | None, Pricing]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageTerms:
+    """As what to book: the project and the phase, who did it, and whether a subscription paid.
+
+    `tier` None: that of the config whose model it is, else frontier. With `dry` nothing is written.
+    """
+
+    project: str
+    phase: str = PLAN
+    executor: str = ELSEWHERE
+    tier: str | None = None
+    note: str = ""
+    subscription: bool = False
+    dry: bool = False
+
+    @property
+    def task(self) -> str:
+        """The name that the records go by."""
+        return f"{self.project}/@{self.phase}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedUsage:
+    """What was booked, and of how many answers; `skipped` were on record, `doubled` are there more than once."""
+
+    project: str
+    records: tuple[Record, ...]
+    new: int
+    skipped: int = 0
+    doubled: int = 0
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        """What is known of the cost; None where nothing is."""
+        return total(record.attempt.cost_usd for record in self.records)
+
+
+def is_known(engine: Context, project: str) -> bool:
+    """Whether a project has specs, committed or not, or records."""
+    top = engine.repository.top
+    if top is not None and (top / PROJECTS / project).is_dir():
+        return True
+    places = (("HEAD", f"{PROJECTS}/{project}"), (refs.LEDGER, project))
+    commits = [(engine.objects.commit(name), path) for name, path in places]
+    return any(commit and engine.objects.entry(commit, path) for commit, path in commits)
+
+
+def record_figures(
+    engine: Context, terms: UsageTerms, *, model: str, usage: Usage, billed_usd: Decimal | None
+) -> RecordedUsage:
+    """Book what somebody counted; without a bill it is priced now, as requests of one size."""
+    now = engine.clock()
+    price = _bill(billed_usd) if billed_usd is not None else None
+    if price is None:
+        at = datetime.fromtimestamp(now, UTC)
+        price = FREE if terms.subscription else _price(engine, model, usage, at)
+    attached = engine.settings.target or head_branch(engine.repository)
+    target = engine.target(None) if attached else ""
+    record = _record(
+        terms,
+        _attempt(engine, terms, model, usage, price, reason="booked by hand"),
+        base=engine.tip(target or "HEAD"),
+        target=target,
+        started_at=moment(now),
+        notes=[],
+    )
+    record = replace(record, attempt=replace(record.attempt, n=next_number(engine, terms.task)))
+    _append(engine, terms, [record])
+    return RecordedUsage(terms.project, (record,), new=1)
+
+
+def load_transcripts(path: Path) -> Transcript:
+    """The answers in a transcript, or in all those below a folder; `UsageError` where there are none."""
+    files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(
+            f"--claude-code: no transcript (*.jsonl) is in {path}",
+            hint="name a session's file or a folder such as ~/.claude/projects/-my-project",
+        )
+    found = join(parse_transcript(_text(file), session=file.stem) for file in files)
+    if not found.answers:
+        raise UsageError(
+            f"--claude-code: no answer of a model is in {path}"
+            + (f" ({found.damaged} lines cannot be read)" if found.damaged else ""),
+            hint="name a transcript of Claude Code: one JSON object a line",
+        )
+    return found
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise UsageError(
+            f"--claude-code: {file} cannot be read: {error.strerror or error}",
+            hint="name a file or a folder that is there",
+        ) from None
+
+
+def narrow(
+    answers: Sequence[TranscriptAnswer],
+    *,
+    session: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> tuple[TranscriptAnswer, ...]:
+    """The answers of a session and a time, both ends included; `UsageError` for a session that is not there."""
+    known = sorted({answer.session for answer in answers})
+    if session is not None and session not in known:
+        raise UsageError(
+            f"--session {session}: no answer of that session is in the transcripts",
+            hint=f"they hold {', '.join(known[:3])}" + (" and others" if known[3:] else ""),
+        )
+    return tuple(
+        answer
+        for answer in answers
+        if (session is None or answer.session == session)
+        and (since is None or answer.at >= since)
+        and (until is None or answer.at <= until)
+    )
+
+
+def record_answers(
+    engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]
+) -> RecordedUsage:
+    """Book those answers that no record of any project holds: a record for each session and model."""
+    known = _known(engine)
+    new = [answer for answer in answers if answer.digest not in known]
+    groups: defaultdict[tuple[str, str], list[TranscriptAnswer]] = defaultdict(list)
+    for answer in new:
+        groups[answer.session, answer.model].append(answer)
+    records = [_of_session(engine, terms, group) for _, group in sorted(groups.items())]
+    _append(engine, terms, records)
+    doubled = sum(known[answer.digest] > 1 for answer in answers)
+    return RecordedUsage(terms.project, tuple(records), len(new), len(answers) - len(new), doubled)
+
+
+def _known(engine: Context) -> Counter[str]:
+    """How many records hold each answer that was ever booked."""
+    notes = (note for record in ledger_of(engine).records for note in record.notes)
+    return Counter(
+        digest
+        for note in notes
+        if isinstance(note, str) and note.startswith(ANSWERS)
+        for digest in set(note.removeprefix(ANSWERS).split())
+    )
+
+
+def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Record:
+    """The record of some answers of one session and model, oldest first."""
+    first, last = answers[0], answers[-1]
+    usage = NO_USAGE_COUNTED
+    for answer in answers:
+        usage = plus(usage, answer.usage)
+    attempt = _attempt(
+        engine,
+        terms,
+        first.model,
+        usage,
+        _price_all(engine, terms, answers),
+        reason="booked from a transcript",
+    )
+    aside = sum(answer.is_sidechain for answer in answers)
+    count = counted(len(answers), "answer")
+    said = f"claude-code session {first.session}: {count} up to {_stamp(last.at)}"
+    return _record(
+        terms,
+        replace(attempt, seconds=(last.at - first.at).total_seconds()),
+        base=refs.zeros(engine.repository.object_format),
+        target="",
+        started_at=_stamp(first.at),
+        notes=[
+            said + (f", {aside} by sub-agents" if aside else ""),
+            ANSWERS + " ".join(sorted(answer.digest for answer in answers)),
+        ],
+    )
+
+
+NO_USAGE_COUNTED = replace(NO_USAGE, reasoning_tokens=None)
+"""Nothing yet, of what a transcript tells: it never says how much was reasoning."""
+
+
+def _stamp(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
+
+
+def _record(
+    terms: UsageTerms,
+    attempt: Attempt,
+    *,
+    base: str,
+    target: str,
+    started_at: str,
+    notes: Iterable[str],
+) -> Record:
+    said = [*notes, *([SUBSCRIBED] if terms.subscription else []), terms.note]
+    return Record(
+        task=terms.task,
+        spec_path="",
+        spec_blob="",
+        target=target,
+        base=base,
+        anchor=None,
+        candidate=None,
+        merge=None,
+        tree=None,
+        started_at=started_at,
+        baseline_cost_usd=None,
+        attempt=attempt,
+        notes=tuple(filter(None, said)),
+        kind=terms.phase,
+    )
+
+
+def _attempt(
+    engine: Context, terms: UsageTerms, model: str, usage: Usage, price: Price, *, reason: str
+) -> Attempt:
+    """What was done elsewhere, as a call; its number is 1 whatever else is on record, so that two clones agree."""
+    tiers = {entry.model: name for name, entry in reversed(list(engine.settings.tiers.items()))}
+    why = f"{reason}: {DONE[terms.phase]} elsewhere"
+    return Attempt(
+        n=1,
+        tier=terms.tier or tiers.get(_listed(model, tiers), "frontier"),
+        executor=terms.executor,
+        model=model,
+        verdict=Verdict.READY,
+        gate="",
+        reason=why,
+        usage=usage,
+        cost_usd=price[0],
+        seconds=0.0,
+        sandbox="none",
+        pricing=price[1],
+        decision=RecordedDecision(reason=why),
+    )
+
+
+def _listed(model: str, names: Iterable[str]) -> str:
+    """The name that the config has for a model: transcripts tell the day of its release, configs seldom do."""
+    short = DATED.sub("", model)
+    known = set(names)
+    return short if model not in known and short in known else model
+
+
+def _bill(amount: Decimal) -> Price:
+    return amount, Pricing("billed", {})
+
+
+def _price_all(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Price:
+    """What answers of one model cost, each by itself: some prices depend on a prompt's size, and all on the day."""
+    if terms.subscription:
+        return FREE
+    prices = [_price(engine, answer.model, answer.usage, answer.at) for answer in answers]
+    costs = [cost for cost, _ in prices]
+    return (None if None in costs else total(costs)), prices[-1][1]
+
+
+def _price(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
+    """What usage of a model cost by the config's prices, else by the list's; None where neither knows it."""
+    from minitask.policy.prices import cost
+
+    configured = engine.settings.prices
+    name = _listed(model, configured)
+    requests = usage.requests or 1
+    each, rest = _shares(usage, requests)
+    last = cost(name, rest, configured, at=at)
+    priced = cost(name, each, configured, at=at) if requests > 1 else last
+    pricing = pricing_of(last)
+    if priced.cost_usd is None or last.cost_usd is None:
+        return None, pricing
+    return priced.cost_usd * (requests - 1) + last.cost_usd, pricing
+
+
+def _shares(usage: Usage, requests: int) -> tuple[Usage, Usage]:
+    """The usage of each of so many requests of one size, and of the last, which has what is left over."""
+    kept = (
+        usage.cached_input_tokens or 0,
+        usage.cache_write_tokens or 0,
+        usage.cache_write_1h_tokens or 0,
+    )
+    parts = ((usage.input_tokens or 0) - sum(kept), *kept, usage.output_tokens or 0)
+    each = [part // requests for part in parts]
+    rest = [part - (requests - 1) * share for part, share in zip(parts, each, strict=True)]
+    one, last = (
+        Usage(1, sum(share[:4]), share[1], share[4], share[2], share[3]) for share in (each, rest)
+    )
+    return one, last
+
+
+def _append(engine: Context, terms: UsageTerms, records: Sequence[Record]) -> None:
+    """Put records into the ledger, all or none."""
+    if terms.dry or not records:
+        return
+    with engine.writing:
+        head = engine.objects.commit(refs.LEDGER)
+        commit = append_commit(records, head=head, signature=engine.signature)
+        write_commits(engine.database, [commit])

@@ -1,0 +1,263 @@
+"""Scanning: a linter's findings become specs, one a file, worst files first; nothing is committed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+
+from minitask.engine.context import Context
+from minitask.engine.parse_cache import parse_once
+from minitask.engine.sources import Sources, read_sources
+from minitask.engine.spec_trees import CommittedFiles
+from minitask.engine.tasks import PROJECTS, Base
+from minitask.engine.validate_specs import check_sources
+from minitask.errors import UsageError
+from minitask.git import history
+from minitask.planning.scaffold import NextSpec, next_spec
+from minitask.spec.finding import Finding
+from minitask.spec.finding_list import cited_lines, render_findings
+from minitask.spec.findings import FindingReport
+from minitask.spec.inline import escape_marks
+from minitask.spec.model import Diagnostic, FileAction, Severity
+from minitask.spec.names import task_names
+from minitask.spec.parse import parse_file
+from minitask.spec.paths import is_protected
+from minitask.spec.recheck import Recheck
+from minitask.values import dataclass
+from minitask.words import counted
+
+
+class ScanKind(StrEnum):
+    """What a spec asks for."""
+
+    FIX = "fix"
+    REWRITE = "rewrite"
+
+
+TEMPLATES = {ScanKind.FIX: "fix-findings", ScanKind.REWRITE: "rewrite-file"}
+TITLES = {ScanKind.FIX: "Fix {path}", ScanKind.REWRITE: "Fix {path} by a rewrite"}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanOptions:
+    """What the user asked for: from how many findings on a file gets which spec, how many specs, and where.
+
+    `recheck` gives their validations. `paths` are the repository's, `""` is all of it. `free_too`: specs also for what
+    the linter mends itself. `writes`: not only looks.
+    """
+
+    project: str
+    fix_from: int
+    rewrite_from: int
+    limit: int
+    recheck: Recheck
+    paths: tuple[str, ...] = ("",)
+    free_too: bool = False
+    writes: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedFile:
+    """A file with findings: how many count, what they ask for (None: too few), its spec, or why it has none."""
+
+    path: str
+    findings: tuple[Finding, ...]
+    kind: ScanKind | None
+    spec: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What came of it. Of the `findings` the linter itself mends `fixable`; `left_out` are in no committed file.
+
+    `drafts` are those specs that have no validation yet.
+    """
+
+    place: Base
+    findings: int
+    fixable: int
+    left_out: int
+    files: tuple[ScannedFile, ...]
+    specs: tuple[str, ...]
+    drafts: tuple[str, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether a spec cannot run as it is."""
+        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+
+
+def scan(engine: Context, place: Base, report: FindingReport, wishes: ScanOptions) -> Scan:
+    """Write the specs, unless the wishes say not to, and judge them as `validate` does."""
+    top = engine.repository.top
+    if top is None:
+        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
+    tree = CommittedFiles(engine.objects, place.base)
+    asked = [item for item in report.findings if _is_below(item.path, wishes.paths)]
+    found = [item for item in asked if tree.kind(item.path) == "file"]
+    free = _free(found)
+    kept = found if wishes.free_too else [item for item in found if item not in free]
+    writer = _Writer(engine, place, top, report, wishes)
+    files = tuple(writer.file(path, items) for path, items in _by_file(kept))
+    texts = {name: draft.text for name, draft in writer.drafts.items()}
+    checked = check_sources(Sources(top, texts), engine.repository) if texts else None
+    for draft in writer.drafts.values() if wishes.writes else ():
+        draft.write()
+    return Scan(
+        place,
+        findings=len(found),
+        fixable=len(free),
+        left_out=report.left_out + len(asked) - len(found),
+        files=files,
+        specs=tuple(texts),
+        drafts=tuple(writer.unproven),
+        diagnostics=checked.diagnostics if checked else (),
+    )
+
+
+def narrow(engine: Context, place: Base, words: Sequence[str]) -> tuple[str, ...]:
+    """The repository's paths that the user named, `""` for all of it; `UsageError` for one that is not committed."""
+    top = engine.repository.top
+    if not words or top is None:
+        return ("",)
+    tree = CommittedFiles(engine.objects, place.base)
+    found = []
+    for word in words:
+        real = Path(place.folder, word).resolve()
+        if not real.is_relative_to(top.resolve()):
+            raise UsageError(f"{word} is outside {top}", hint="name files or folders inside it")
+        path = real.relative_to(top.resolve()).as_posix()
+        path = "" if path == "." else path
+        if path and tree.kind(path) is None:
+            raise UsageError(
+                f"{word} is not in {place}", hint="correct the path, or commit the file first"
+            )
+        found.append(path)
+    return tuple(found)
+
+
+class _Writer:
+    """Drafts the specs of one scan, file by file."""
+
+    def __init__(
+        self, engine: Context, place: Base, top: Path, report: FindingReport, wishes: ScanOptions
+    ) -> None:
+        self.engine = engine
+        self.place = place
+        self.top = top
+        self.tool = report.tool
+        self.wishes = wishes
+        self.open = open_specs(engine, place, top, wishes.project)
+        self.drafts: dict[str, NextSpec] = {}
+        self.unproven: list[str] = []
+
+    def file(self, path: str, findings: tuple[Finding, ...]) -> ScannedFile:
+        """The file, with its spec drafted where it gets one."""
+        kind = self._kind(len(findings))
+        scanned = ScannedFile(path, findings, kind)
+        if kind is None:
+            return replace(scanned, reason=f"fewer than {counted(self.wishes.fix_from, 'finding')}")
+        reason = self._hindrance(path)
+        if reason:
+            return replace(scanned, reason=reason)
+        draft, proven = self._draft(path, kind, findings)
+        name = draft.path.relative_to(self.top).as_posix()
+        specs = parse_file(draft.text, path=name).specs
+        if [ref.path for spec in specs for ref in spec.writes()] != [path]:
+            return replace(
+                scanned, reason="the template's spec does not list it alone to be edited"
+            )
+        self.drafts[name] = draft
+        if not proven:
+            self.unproven.append(name)
+        return replace(scanned, spec=name)
+
+    def _kind(self, count: int) -> ScanKind | None:
+        if count >= self.wishes.rewrite_from:
+            return ScanKind.REWRITE
+        return ScanKind.FIX if count >= self.wishes.fix_from else None
+
+    def _hindrance(self, path: str) -> str:
+        """Why a file gets no spec though it has findings enough; empty where it gets one."""
+        if path in self.open:
+            return f"{self.open[path]} is open"
+        if is_protected(path, self.engine.settings.protected):
+            return "it is protected: mend it by hand"
+        if len(self.drafts) >= self.wishes.limit:
+            return f"over the limit of {counted(self.wishes.limit, 'spec')}"
+        return ""
+
+    def _draft(
+        self, path: str, kind: ScanKind, findings: tuple[Finding, ...]
+    ) -> tuple[NextSpec, bool]:
+        """The spec, and whether it has a validation."""
+        text = self.engine.objects.file(self.place.base, path) or ""
+        check = self.wishes.recheck.command(path, rules=(f.rule for f in findings), text=text)
+        lines = cited_lines(findings, line_count=text.count("\n")) if kind is ScanKind.FIX else ()
+        draft = next_spec(
+            self.top,
+            project=self.wishes.project,
+            title=escape_marks(TITLES[kind].format(path=path)),
+            template=TEMPLATES[kind],
+            values={
+                "path": path,
+                "note": f"edit lines {', '.join(map(str, lines))}" if lines else "edit",
+                "tool": escape_marks(self.tool) or "The linter",
+                "count": counted(len(findings), "finding"),
+                "commit": self.place.base[:12],
+                "findings": render_findings(findings, text),
+                "check": check,
+            },
+            ahead=len(self.drafts),
+        )
+        return draft, bool(check)
+
+
+def open_specs(engine: Context, place: Base, top: Path, project: str) -> dict[str, str]:
+    """The files that a project's specs edit, each with its spec, but for those that have landed."""
+    folder = top / PROJECTS / project
+    if not folder.is_dir():
+        return {}
+    texts = read_sources(top, top, [f"{PROJECTS}/{project}"]).texts
+    files = [parse_once(text, path=path, cache=engine.cache) for path, text in texts.items()]
+    specs = [spec for file in files for spec in file.specs]
+    landed = history.landings(engine.repository.git, place.base)
+    found: dict[str, str] = {}
+    for name, spec in zip(task_names(specs), specs, strict=True):
+        entry = engine.objects.entry(place.base, spec.path)
+        landing = landed.get(name)
+        done = landing is not None and not landing.undone and entry is not None
+        if done and landing and entry and landing.spec == f"{spec.path}@{entry.oid}":
+            continue
+        for ref in spec.writes():
+            if ref.action in {FileAction.EDIT, FileAction.WRITE}:
+                found.setdefault(ref.path, spec.path)
+    return found
+
+
+def _free(findings: Sequence[Finding]) -> set[Finding]:
+    """What the linter mends by itself: findings of rules of which it can mend all in that file.
+
+    A rule of which some are left would fail the validation as long as any is.
+    """
+    stuck = {(item.path, item.rule) for item in findings if not item.fixable}
+    return {item for item in findings if (item.path, item.rule) not in stuck}
+
+
+def _by_file(findings: Sequence[Finding]) -> list[tuple[str, tuple[Finding, ...]]]:
+    """The files with their findings, those with most first."""
+    counts = Counter(item.path for item in findings)
+    order = sorted(counts, key=lambda path: (-counts[path], path))
+    found: dict[str, list[Finding]] = {path: [] for path in order}
+    for item in findings:
+        found[item.path].append(item)
+    return [(path, tuple(items)) for path, items in found.items()]
+
+
+def _is_below(path: str, folders: Sequence[str]) -> bool:
+    return any(not folder or path == folder or path.startswith(f"{folder}/") for folder in folders)

@@ -1,0 +1,82 @@
+"""Grades for specs that bring their own edit script, before anything lands: how well their validations would judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from minitask.edits.apply import apply_script
+from minitask.edits.grammar import parse_script
+from minitask.engine.anchors import Anchor
+from minitask.engine.context import Context
+from minitask.engine.tasks import Task
+from minitask.errors import MinitaskError
+from minitask.executors.edit_script import has_script
+from minitask.landing import candidate_commits
+from minitask.landing.grading import Graded, grade
+from minitask.landing.proof import prove
+from minitask.ledger.evidence import Grade
+from minitask.spec.model import Diagnostic
+from minitask.spec.rules import RULES
+from minitask.task.results import landed_result
+
+CODE = "N430"
+_THOROUGH = 100
+"""As a percentage: what is graded on purpose gets the time that a percentage would."""
+
+
+def grade_specs(engine: Context, tasks: Sequence[Task]) -> Iterator[Diagnostic]:
+    """Grade the specs one after another, each on what those before it make of the base; nothing lands."""
+    tip = ""
+    for task in tasks:
+        if not has_script(task.spec) or landed_result(engine, task) is not None:
+            continue
+        try:
+            found, tip = _graded(engine, replace(task, base=tip or task.base), tip)
+        except MinitaskError as error:
+            found = f"it cannot be graded: {error.message}"
+        yield Diagnostic(
+            task.path,
+            task.spec.line_of("validation"),
+            CODE,
+            RULES[CODE].severity,
+            *((found, "") if isinstance(found, str) else _said(found)),
+        )
+
+
+def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
+    """The grade, and the commit that the next spec is tried on."""
+    anchor = Anchor(engine.repository.git, engine.objects, task)
+    changes = apply_script(
+        parse_script(task.spec.snippets, source=task.path),
+        read=lambda path: engine.objects.file(task.base, path),
+        locate=anchor.locate,
+        source=task.path,
+    )
+    writes = candidate_commits.file_writes(changes, engine.objects, task.base)
+    commit = candidate_commits.write_draft(engine, task, writes)
+    trees = engine.objects.tree_of
+    files = candidate_commits.file_records(
+        engine.database.diffs.changes(trees(task.base), trees(commit))
+    )
+    proof = prove(engine, task, commit)
+    if not proof.passed:
+        return f"it cannot be graded: {proof.reason}", tip
+    commands = tuple(command for command in proof.commands if command.line)
+    found = grade(engine, Graded(task, commit, commands, files), asked=_THOROUGH)
+    return found or "it cannot be graded: it has no commands", commit
+
+
+def _said(found: Grade) -> tuple[str, str]:
+    """The message and the hint."""
+    more = f" ({found.note})" if found.planted and found.note else ""
+    if not found.missed:
+        return f"{found}{more}", ""
+    places: dict[str, list[str]] = {}
+    for each in found.missed:
+        places.setdefault(f"{each.path}:{each.line}", []).append(each.mutant)
+    unseen = "; ".join(f"{place} ({faults[0]})" for place, faults in list(places.items())[:6])
+    return (
+        f"{found}{more}; no command looks at {unseen}",
+        "add a command that fails without these lines",
+    )

@@ -1,0 +1,135 @@
+"""Verifying a project: its combined diff is read once, and what comes of it is approvals, or new specs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from minitask import resources
+from minitask.engine.context import Context
+from minitask.engine.tasks import Base, Task
+from minitask.errors import EditError, MinitaskError, UsageError
+from minitask.executors.request import ExecutorFailure
+from minitask.gates import verification
+from minitask.gates.review import LONGEST_DIFF
+from minitask.gates.verification import VerifierWord
+from minitask.git import history
+from minitask.git.merge_tree import patch
+from minitask.ledger.record import REVIEW, Attempt, Verdict
+from minitask.planning.plan import ANSWER_TOKENS, REPAIRS, Planned, check_answer, write_planned
+from minitask.policy.budget import Budget
+from minitask.policy.route import Route
+from minitask.task.call_journal import Answered
+from minitask.task.questions import (
+    QuestionPrompt,
+    QuestionSubject,
+    ask_until,
+    make_question_call,
+    record_question,
+)
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectVerification:
+    """What a verification said of each task, the specs that it wrote, and the calls that it took.
+
+    `base` and `tip` are the commits between which everything landed. `problem` is why nothing was said.
+    """
+
+    project: str
+    base: str
+    tip: str
+    words: tuple[VerifierWord, ...]
+    fixes: Planned | None
+    calls: tuple[Attempt, ...]
+    problem: str = ""
+    exit_code: int = 0
+
+
+def verify_project(
+    engine: Context, place: Base, tasks: Sequence[Task], route: Route, *, purse: Budget
+) -> ProjectVerification:
+    """Have everything that has landed of a project verified; `UsageError` where nothing has."""
+    landed = history.landings(engine.repository.git, place.base)
+    done = [task for task in tasks if task.name in landed and not landed[task.name].undone]
+    if not done:
+        raise UsageError("none of its tasks has landed", hint="run it first: minitask run PROJECT")
+    project = done[0].name.partition("/")[0]
+    base = _before(engine, place, {landed[task.name].commit for task in done})
+    names = tuple(task.name for task in done)
+    matter = _matter(engine, place, done, base)
+    topic = QuestionSubject(f"{project}/@review", place.base, place.target)
+    first = make_question_call(engine, topic, matter, route, purse=purse)
+    what, outcome, failed = ask_until(engine, first, purse=purse)
+    if isinstance(outcome, ExecutorFailure):
+        call = record_question(engine, what, outcome, verdict=Verdict.ERROR, reason=str(outcome))
+        code = outcome.exit_code
+        return ProjectVerification(
+            project, base, place.base, (), None, (*failed, call), str(outcome), exit_code=code
+        )
+    if not isinstance(outcome, Answered):
+        raise outcome if isinstance(outcome, MinitaskError) else UsageError(str(outcome))
+    words = verification.parse_words(outcome.work.reply, names)
+    approved = all(word.approved for word in words)
+    fixes = None if approved else write_planned(engine, project, outcome.work.reply)
+    call = record_question(
+        engine,
+        what,
+        outcome,
+        verdict=Verdict.READY if approved else Verdict.FAILED,
+        reason=_reason(words),
+        notes=(*map(str, words), *(fixes.specs if fixes else ())),
+    )
+    return ProjectVerification(
+        project, base, place.base, words, fixes, (*failed, call), exit_code=0 if approved else 1
+    )
+
+
+def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> QuestionPrompt:
+    paths = tuple(dict.fromkeys(ref.path for task in tasks for ref in task.spec.writes()))
+    diff = patch(engine.repository.git, base, place.base, paths=paths)
+    if len(diff) > LONGEST_DIFF:
+        raise UsageError(
+            f"the diff has {len(diff):,} characters, and a verification takes {LONGEST_DIFF:,}",
+            hint="verify fewer tasks at once, by naming them",
+        )
+    template = resources.path("templates", "planned-task.md").read_text("utf-8").strip()
+    project = tasks[0].name.partition("/")[0]
+    names = tuple(task.name for task in tasks)
+
+    def check(text: str) -> None:
+        if not all(word.approved for word in verification.parse_words(text, names)):
+            check_fixes(engine, project, text)
+
+    return QuestionPrompt(
+        REVIEW,
+        verification.SYSTEM.format(template=template),
+        verification.verification_prompt({task.name: task.spec for task in tasks}, diff),
+        check,
+        max_output_tokens=ANSWER_TOKENS,
+        repairs=REPAIRS,
+    )
+
+
+def check_fixes(engine: Context, project: str, text: str) -> None:
+    """Raise `EditError` unless an answer that wants something mended holds specs for it that could run."""
+    try:
+        check_answer(engine, project, text)
+    except EditError as error:
+        raise EditError(f"a task is to be fixed, but {error.message}", hint=error.hint) from None
+
+
+def _before(engine: Context, place: Base, commits: set[str]) -> str:
+    """The commit before the first of the landings."""
+    walked = engine.repository.git.output("rev-list", "--first-parent", "--reverse", place.base)
+    first = next(line for line in walked.decode().split() if line in commits)
+    parent = engine.objects.commit(f"{first}^1")
+    assert parent is not None  # noqa: S101 - a landing is a merge
+    return parent
+
+
+def _reason(words: Sequence[VerifierWord]) -> str:
+    wrong = [word.task for word in words if not word.approved]
+    if not wrong:
+        return f"all {len(words)} tasks are approved" if len(words) > 1 else "the task is approved"
+    return f"to be fixed: {', '.join(wrong)}"

@@ -1,0 +1,69 @@
+"""What may be spent: reserved before a call is made, settled after it, so that calls at once cannot overshoot."""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal
+
+from minitask.errors import BudgetError
+
+NOTHING = Decimal(0)
+
+
+class Budget:
+    """US dollars with a limit, or without one (`limit_usd` None). Safe to share between threads.
+
+    What is taken from a purse is taken from its `parent` too.
+    """
+
+    def __init__(
+        self,
+        limit_usd: Decimal | None = None,
+        *,
+        parent: Budget | None = None,
+        name: str = "budget",
+    ) -> None:
+        self._limit = limit_usd
+        self._parent = parent
+        self._name = name
+        self._gone = NOTHING
+        self._lock = threading.Lock()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether anything can run out."""
+        return self._limit is not None or (self._parent is not None and self._parent.is_limited)
+
+    @property
+    def left_usd(self) -> Decimal | None:
+        """What is neither spent nor reserved; None where there is no limit."""
+        above = self._parent.left_usd if self._parent else None
+        own = None if self._limit is None else max(NOTHING, self._limit - self._gone)
+        known = [amount for amount in (own, above) if amount is not None]
+        return min(known) if known else None
+
+    def reserve(self, amount_usd: Decimal) -> None:
+        """Set an amount aside; `BudgetError` where that much is not left, and nothing is set aside."""
+        with self._lock:
+            left = None if self._limit is None else self._limit - self._gone
+            if left is not None and amount_usd > max(left, NOTHING):
+                raise BudgetError(
+                    f"the {self._name} is spent: the call could cost ${amount_usd:.6f}, "
+                    f"and ${max(left, NOTHING):.6f} is left",
+                    hint="raise the limit (--max-cost, budget.max_cost_usd or the spec's max_cost_usd)",
+                )
+            self._gone += amount_usd
+        if self._parent is not None:
+            try:
+                self._parent.reserve(amount_usd)
+            except BudgetError:
+                with self._lock:
+                    self._gone -= amount_usd
+                raise
+
+    def settle(self, reserved_usd: Decimal, spent_usd: Decimal) -> None:
+        """Put what was reserved back, and take what was spent."""
+        with self._lock:
+            self._gone += spent_usd - reserved_usd
+        if self._parent is not None:
+            self._parent.settle(reserved_usd, spent_usd)

@@ -1,0 +1,258 @@
+"""What models did and cost at tasks that are done already: from a table in a file, or from the ledger's records."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from itertools import groupby
+from typing import Any, NoReturn
+
+from minitask.errors import UsageError
+from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.spec.model import Tier
+from minitask.values import dataclass
+from minitask.words import one_line
+
+MAX_CHARACTERS = 200_000
+MAX_TASKS = 10**9
+MAX_USD = Decimal("1e12")
+TABLE_KEYS = ("source", "date", "models")
+MODEL_KEYS = ("name", "tasks", "passed", "pass_rate", "cost_usd", "tier")
+EXAMPLE = "templates/simulate/aider-polyglot.yaml of the toolkit is an example"
+TRIED, FAILED = "attempt", (Verdict.FAILED, Verdict.REFUSED)
+RANKS = {tier.value: rank for rank, tier in enumerate(Tier)}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """What a model, or all of a tier, did: the share `q` of `tasks` that passed, and the bill for all of them."""
+
+    name: str
+    tasks: int
+    q: Decimal
+    cost_usd: Decimal
+    tier: str = ""
+
+    @property
+    def price(self) -> Decimal:
+        """US dollars a task."""
+        return self.cost_usd / self.tasks
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStats:
+    """The models to choose from and the baseline, alone the measure of the others; None where there are no models.
+
+    `left_out` are attempts that ended in an error or a conflict, `unpriced` samples and `priceless` tiers those whose
+    cost nobody knows.
+    """
+
+    name: str
+    tasks: int
+    models: tuple[ModelRow, ...]
+    baseline: ModelRow | None
+    origin: str = ""
+    by_tier: bool = False
+    left_out: int = 0
+    unpriced: int = 0
+    priceless: tuple[str, ...] = ()
+
+
+def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
+    """What the tiers did, by the ledger: consecutive attempts of a tier at one spec are one sample.
+
+    Tries of edit scripts are left out, which no model replaces. A sample passes where its last attempt did. The
+    baseline is the highest tier, since it is asked when the others have failed.
+    """
+    samples: defaultdict[str, list[Sequence[Attempt]]] = defaultdict(list)
+    units: set[tuple[str, str]] = set()
+    left_out = 0
+    for unit, attempts in _units(records).items():
+        judged = [item for item in attempts if item.verdict.is_good or item.verdict in FAILED]
+        left_out += len(attempts) - len(judged)
+        for tier, tries in groupby(judged, key=lambda item: item.tier):
+            samples[tier].append(tuple(tries))
+            units.add(unit)
+    models = {tier: _tier_model(tier, found) for tier, found in samples.items()}
+    priced = sorted(filter(None, models.values()), key=_rank)
+    return ModelStats(
+        name=name,
+        tasks=len(units),
+        models=tuple(priced),
+        baseline=priced[-1] if priced else None,
+        by_tier=True,
+        left_out=left_out,
+        unpriced=sum(_cost(tries) is None for found in samples.values() for tries in found),
+        priceless=tuple(tier for tier, model in models.items() if model is None),
+    )
+
+
+def _units(records: Iterable[Record]) -> Mapping[tuple[str, str], list[Attempt]]:
+    """The attempts of models at each statement of a task, oldest first."""
+    found: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
+    for record in sorted(records, key=lambda each: (each.task, each.attempt.n, each.started_at)):
+        if record.kind == TRIED and record.attempt.tier != Tier.NONE:
+            found[record.task, record.spec_blob].append(record.attempt)
+    return found
+
+
+def _tier_model(tier: str, samples: Sequence[Sequence[Attempt]]) -> ModelRow | None:
+    """A tier's figures; None where no sample has a price. Unpriced samples are taken to cost what the others do."""
+    costs = [cost for cost in map(_cost, samples) if cost is not None]
+    if not costs:
+        return None
+    count = len(samples)
+    passed = sum(tries[-1].verdict.is_good for tries in samples)
+    mean = sum(costs, Decimal(0)) / len(costs)
+    return ModelRow(tier, count, Decimal(passed) / count, mean * count, tier)
+
+
+def _cost(tries: Sequence[Attempt]) -> Decimal | None:
+    known = [item.cost_usd for item in tries if item.cost_usd is not None]
+    return sum(known, Decimal(0)) if len(known) == len(tries) else None
+
+
+def _rank(model: ModelRow) -> tuple[int, str]:
+    return RANKS.get(model.name, -1), model.name
+
+
+def parse_table(text: str, *, name: str, where: str) -> ModelStats:
+    """The models of a YAML table; `UsageError` at `where` for what is no such table.
+
+    The baseline is the model that passes most; of several, the dearest.
+    """
+    document = _load(text, where)
+    _check_keys(document, TABLE_KEYS, where=where, place="the table")
+    rows = document.get("models")
+    if not isinstance(rows, list) or not rows:
+        _refuse(where, "the table has no list of `models`", EXAMPLE)
+    models = tuple(
+        _parse_model(row, where=where, place=f"model {number}")
+        for number, row in enumerate(rows, 1)
+    )
+    for model, count in Counter(model.name for model in models).items():
+        if count > 1:
+            _refuse(where, f"{count} models are named {model}", "give each a name of its own")
+    said = (document.get(key) for key in ("source", "date"))
+    origin = ", ".join(one_line(str(item)) for item in said if isinstance(item, str | date))
+    best = max(models, key=lambda model: (model.q, model.price))
+    return ModelStats(name, max(model.tasks for model in models), models, best, origin)
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """A hint that names what is most like `name`, with or without what stands in brackets; else all there is."""
+    from difflib import get_close_matches
+
+    folded = {each.partition(" (")[0].casefold(): each for each in known}
+    folded |= {each.casefold(): each for each in known}
+    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
+    return f"did you mean {folded[near[0]]}?" if near else f"known: {', '.join(known)}"
+
+
+def _load(text: str, where: str) -> Mapping[str, Any]:
+    """The mapping that the text holds."""
+    import yaml
+
+    if len(text) > MAX_CHARACTERS:
+        _refuse(where, f"the table is longer than {MAX_CHARACTERS:,} characters", "shorten it")
+    try:
+        document = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{where}:{mark.line + 1}" if mark else where
+        why = one_line(error.problem or error.context or "")
+        _refuse(place, f"the table is not YAML: {why}", EXAMPLE)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        why = one_line(str(error), longest=100)
+        _refuse(where, f"the table is not YAML: {why}", EXAMPLE)
+    if not isinstance(document, dict):
+        _refuse(where, "the table is not a mapping with a list of `models`", EXAMPLE)
+    return document
+
+
+def _parse_model(row: object, *, where: str, place: str) -> ModelRow:
+    """One row of a table."""
+    if not isinstance(row, dict):
+        _refuse(where, f"{place} is not a mapping", EXAMPLE)
+    name, tier = row.get("name"), row.get("tier", "")
+    if not isinstance(name, str) or not name.strip() or "," in name:
+        _refuse(where, f"{place} has no usable name", "give it a text without commas as its `name`")
+    name = one_line(name)
+    place = f"{place} ({name})"
+    _check_keys(row, MODEL_KEYS, where=where, place=place)
+    if not isinstance(tier, str) or "," in tier:
+        _refuse(where, f"{place}: the tier is no text without commas", "name one, or leave it out")
+    tasks = _count(row, "tasks", where=where, place=place)
+    if not tasks:
+        _refuse(where, f"{place}: tasks is 0", "leave the model out: nothing is known of it")
+    q = _rate(row, tasks, where=where, place=place)
+    cost = _number(row, "cost_usd", where=where, place=place)
+    if cost > MAX_USD:
+        _refuse(
+            where, f"{place}: cost_usd is {_shown(cost)}", "give US dollars for all tasks together"
+        )
+    return ModelRow(name, tasks, q, cost, one_line(tier))
+
+
+def _rate(row: Mapping[str, Any], tasks: int, *, where: str, place: str) -> Decimal:
+    """The share of tasks that passed, by their number or as it is given."""
+    if ("passed" in row) == ("pass_rate" in row):
+        _refuse(where, f"{place} needs one of `passed` and `pass_rate`", "give the number if known")
+    if "passed" in row:
+        passed = _count(row, "passed", where=where, place=place)
+        if passed > tasks:
+            why = f"{place}: {passed} passed, but it has only {tasks} tasks"
+            _refuse(where, why, "`passed` counts tasks, not tries")
+        return Decimal(passed) / tasks
+    rate = _number(row, "pass_rate", where=where, place=place)
+    if rate > 1:
+        _refuse(
+            where,
+            f"{place}: pass_rate is {_shown(rate)}",
+            "it is a share from 0 to 1, such as 0.88",
+        )
+    return rate
+
+
+def _count(row: Mapping[str, Any], key: str, *, where: str, place: str) -> int:
+    found = _number(row, key, where=where, place=place)
+    if found != found.to_integral_value() or found > MAX_TASKS:
+        _refuse(
+            where,
+            f"{place}: {key} is {_shown(found)}",
+            f"give a whole number, at most {MAX_TASKS:,}",
+        )
+    return int(found)
+
+
+def _number(row: Mapping[str, Any], key: str, *, where: str, place: str) -> Decimal:
+    """A number from 0 on."""
+    value = row.get(key)
+    if value is None:
+        _refuse(where, f"{place} has no `{key}`", EXAMPLE)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        _refuse(where, f"{place}: {key} is no number", "write it plainly, such as 29.08")
+    found = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+    if not found.is_finite() or found < 0:
+        _refuse(where, f"{place}: {key} is {_shown(found)}", "it is 0 or more")
+    return found
+
+
+def _shown(number: Decimal) -> str:
+    """A number as it was written, unless that would fill the screen."""
+    return f"{number:.1e}" if abs(number.adjusted()) > 20 else str(number)
+
+
+def _check_keys(
+    mapping: Mapping[Any, Any], known: Sequence[str], *, where: str, place: str
+) -> None:
+    for key in mapping:
+        if key not in known:
+            said = one_line(str(key), longest=40)
+            _refuse(where, f"{place} has an unknown key `{said}`", nearest(said, known))
+
+
+def _refuse(where: str, message: str, hint: str) -> NoReturn:
+    raise UsageError(message, hint=hint, where=where)

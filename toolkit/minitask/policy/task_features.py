@@ -1,0 +1,95 @@
+"""What a spec says of its task that decides where it goes: its tags, its complexity, how long the change is."""
+
+from __future__ import annotations
+
+import re
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import ExpectationKind, FileAction, Spec
+from minitask.values import dataclass
+
+TOKENS_PER_LINE = 10
+"""Of code: 600 lines are about 6,000 tokens."""
+LIKELY_OUTPUT_TOKENS = 1_500
+"""How long an answer is taken to be where the spec gives no hint; with 6,000 tokens of input, a typical task."""
+UNRATED = "unrated"
+_LINES_FIELD = lazy_pattern(r"estimated lines", re.IGNORECASE)
+_ABOUT_LINES = lazy_pattern(
+    r"~\s*(\d[\d,]{0,8})\s+lines\b|\babout\s+(\d[\d,]{0,8})\s+lines\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFeatures:
+    """Tags in capitals, the complexity if it is given, and estimates of the change's lines and the answer's tokens."""
+
+    tags: frozenset[str]
+    complexity: str | None
+    lines: int | None
+    output_tokens: int
+    kind: str
+
+    @property
+    def task_class(self) -> str:
+        """The class of tasks that the ledger learns of as one, such as `edit/low`."""
+        return f"{self.kind}/{self.complexity or UNRATED}"
+
+
+def features_of(spec: Spec) -> TaskFeatures:
+    """The traits of a spec, by what it says itself."""
+    lines = estimated_lines(spec)
+    stated = spec.estimate.output_tokens
+    guessed = LIKELY_OUTPUT_TOKENS if lines is None else max(1, lines * TOKENS_PER_LINE)
+    return TaskFeatures(
+        tags=frozenset(tag.upper() for tag in spec.options.tags),
+        complexity=spec.options.complexity,
+        lines=lines,
+        output_tokens=guessed if stated is None else stated,
+        kind=_kind(spec),
+    )
+
+
+def estimated_lines(spec: Spec) -> int | None:
+    """How many lines the change has: as stated, else by the stated output, else by the lines that it cites."""
+    return _stated(spec) or _by_tokens(spec) or _expected(spec) or _cited(spec)
+
+
+def _stated(spec: Spec) -> int | None:
+    value = next((value for key, value in spec.extra if _LINES_FIELD.fullmatch(key.strip())), "")
+    digits = re.search(r"\d[\d,]{0,8}", value)
+    return int(digits[0].replace(",", "")) if digits else None
+
+
+def _by_tokens(spec: Spec) -> int | None:
+    tokens = spec.estimate.output_tokens
+    return None if tokens is None else max(1, round(tokens / TOKENS_PER_LINE))
+
+
+def _expected(spec: Spec) -> int | None:
+    """The length that the validation or a criterion expects, of all files together."""
+    counted = [
+        item.number
+        for command in spec.commands
+        for item in command.expectations
+        if item.kind is ExpectationKind.NUMBER and command.text.lstrip().startswith("wc -l")
+    ]
+    if counted:
+        return sum(counted)
+    found = [match for each in spec.criteria for match in _ABOUT_LINES.finditer(each.text)]
+    return sum(int((match[1] or match[2]).replace(",", "")) for match in found) or None
+
+
+def _cited(spec: Spec) -> int | None:
+    """The lines that are cited for editing, else those cited for reading where files are only created."""
+    edited = [span for ref in spec.writes() for span in ref.ranges]
+    spans = edited or [span for ref in spec.reads() for span in ref.ranges]
+    return sum(span.end - span.start + 1 for span in spans) or None
+
+
+def _kind(spec: Spec) -> str:
+    actions = {ref.action for ref in spec.writes()}
+    if actions == {FileAction.CREATE}:
+        return "create"
+    if actions == {FileAction.DELETE}:
+        return "delete"
+    return "edit"

@@ -1,0 +1,1 @@
+"""Many tasks at once: order, schedule, provider batches, a cluster, the graph, sharing."""

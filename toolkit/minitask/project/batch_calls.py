@@ -1,0 +1,315 @@
+"""Executors asked in batches: every task's conversation goes on in a thread of its own, and where all of them wait for
+a model, what they wait for is sent as one batch.
+
+A request is known by its content, so a run that was killed while it waited finds its batch again, by its journal, and
+pays for nothing twice. What a model's reply lacks (a repair, a second round) simply becomes part of the next batch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from dataclasses import replace
+from functools import partial
+
+from minitask.engine.context import Context, Progress
+from minitask.engine.tasks import Task
+from minitask.errors import MachineError, StoppedError
+from minitask.executors.batch import BatchApi, BatchState, batches_of, unanswered
+from minitask.executors.http import HttpResponse, Request
+from minitask.executors.registry import make_executor
+from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.project import batch_journal
+from minitask.project.batch_journal import Journal, JournalEntry
+from minitask.system import process
+from minitask.task.calls import ModelCall, Outcome
+from minitask.values import dataclass
+
+MOST_REQUESTS = 500
+"""Requests of one batch: their answers come in one file, of which a bounded size is read."""
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 60.0
+KEPT_SECONDS = 29 * 86_400
+"""For how long a provider surely keeps the answers of a batch: Anthropic's, from its creation."""
+INTERRUPTED = "interrupted; what was sent is answered all the same, and the next run takes it"
+MAX_TROUBLES = 30
+"""How often in a row a provider may fail to say where a batch stands before the run gives up; the batch is kept."""
+
+
+class _PendingRequest:
+    """A request that waits for its batch."""
+
+    def __init__(self, call: ModelCall, request: Request) -> None:
+        key = b"\0".join((request.url.encode(), call.errand.task.encode(), request.body))
+        self.own_id = hashlib.sha256(key).hexdigest()[:40]
+        self.errand = call.errand
+        self.body = json.loads(request.body)
+        self.answer: HttpResponse | None = None
+        self.fault: BaseException | None = None
+        self.is_settled = False
+
+    def settle(self, answer: HttpResponse | None, fault: BaseException | None = None) -> None:
+        """Let its thread go on, as soon as that looks."""
+        self.answer, self.fault, self.is_settled = answer, fault, True
+
+
+@dataclass(slots=True)
+class _SentBatch:
+    """A batch on its way, and the requests of it that wait."""
+
+    api: BatchApi
+    journal: Journal
+    waiting: dict[str, _PendingRequest]
+
+
+class BatchCalls:
+    """Askers that send what tasks wait for in batches; `width` is how many tasks may wait at once."""
+
+    width = MOST_REQUESTS
+
+    def __init__(self, engine: Context) -> None:
+        self._engine = engine
+        self._home = engine.repository.home
+        self._stopped = threading.Event()
+        self._known = list(batch_journal.journals(self._home))
+        self._news = threading.Condition()
+        self._talking = 0
+        self._parked: list[_PendingRequest] = []
+        self._served: list[tuple[str, set[str]]] = []
+        self._serving = False
+        self._stopped_by = ""
+
+    def base_of(self, task: Task) -> str | None:
+        """The base that a task's request of a batch under way was written for."""
+        for journal in self._known:
+            for entry in journal.entries.values():
+                if (entry.task, entry.blob) == (task.name, task.blob):
+                    return entry.base if self._engine.objects.commit(entry.base) else None
+        return None
+
+    def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:  # noqa: ARG002
+        """Ask; a request of a provider with batches waits for its batch."""
+        if self._stopped_by:
+            return StoppedError(f"the run was stopped: {self._stopped_by}")
+        http = partial(self._park, call) if call.batched else None
+        outcome = call.perform(self._engine, http=http)
+        self._take(call.errand.task)
+        return outcome
+
+    def enter(self) -> None:
+        """As long as anybody is here who does not wait, no batch is sent."""
+        with self._news:
+            self._talking += 1
+
+    def leave(self) -> None:
+        """One fewer to wait for."""
+        with self._news:
+            self._talking -= 1
+            self._news.notify_all()
+
+    def stop(self, why: str) -> None:
+        """Ask nobody from here on."""
+        self._stopped_by = self._stopped_by or why
+
+    def cancel(self) -> None:
+        """Let everybody go; batches go on, and the next run takes their answers."""
+        process.end_optional()
+        self._stopped.set()
+        with self._news:
+            for each in self._parked:
+                each.settle(None, MachineError(INTERRUPTED))
+            self._parked = []
+            self._news.notify_all()
+
+    def _park(self, call: ModelCall, request: Request, *, timeout_seconds: float) -> HttpResponse:  # noqa: ARG002
+        """Wait for the batch that answers a request; whoever comes last sends it, and waits for all."""
+        mine = _PendingRequest(call, request)
+        with self._news:
+            if self._stopped.is_set():
+                raise MachineError(INTERRUPTED)
+            self._parked.append(mine)
+            self._news.notify_all()
+            while not mine.is_settled and not self._may_serve():
+                self._news.wait()
+            parked = []
+            if not mine.is_settled:
+                parked, self._parked, self._serving = self._parked, [], True
+        if parked:
+            fault: BaseException = MachineError("the batch could not be served")
+            try:
+                self._serve(parked)
+            except OSError as error:
+                fault = MachineError(f"the batch could not be served: {error}")
+            finally:
+                with self._news:
+                    for each in parked:
+                        if not each.is_settled:
+                            each.settle(None, fault)
+                    self._serving = False
+                    self._news.notify_all()
+        if mine.fault is not None:
+            raise mine.fault
+        return mine.answer or unanswered("the batch holds no answer")
+
+    def _may_serve(self) -> bool:
+        """Whether all wait, and nobody serves them yet."""
+        return not self._serving and len(self._parked) >= self._talking
+
+    def _serve(self, parked: list[_PendingRequest]) -> None:
+        """Send what is not on its way yet, and wait until the first batch has ended."""
+        by_executor: dict[str, list[_PendingRequest]] = {}
+        for each in parked:
+            by_executor.setdefault(each.errand.executor, []).append(each)
+        sent: list[_SentBatch] = []
+        for executor, group in by_executor.items():
+            try:
+                sent += self._sent(executor, group)
+            except (ExecutorFailure, MachineError) as error:
+                for each in group:
+                    each.settle(None, error)
+        for batch in sent:
+            self._await(batch)
+
+    def _sent(self, executor: str, group: list[_PendingRequest]) -> list[_SentBatch]:
+        """The batches that the requests are in: those under way, and new ones for the rest."""
+        engine = self._engine
+        api = batches_of(make_executor(executor, engine.settings, engine.environ))
+        if api is None:
+            raise MachineError(f"{executor} takes no batches", hint="run it without --batch")
+        waiting = {each.own_id: each for each in group}
+        found: list[_SentBatch] = []
+        for journal in [each for each in self._known if each.executor == executor]:
+            mine = {own: waiting.pop(own) for own in journal.entries if own in waiting}
+            learned = self._learned(api, journal) if mine else None
+            if learned is not None:
+                found.append(_SentBatch(api, learned, mine))
+            else:
+                waiting |= mine
+        rest = list(waiting.values())
+        chunks = [rest[at : at + MOST_REQUESTS] for at in range(0, len(rest), MOST_REQUESTS)]
+        return found + [self._create(api, executor, chunk) for chunk in chunks]
+
+    def _learned(self, api: BatchApi, journal: Journal) -> Journal | None:
+        """The journal with its batch's id; None, and forgotten, where the batch was never sent or is no longer kept."""
+        if journal.id is not None:
+            if self._is_gone(api, journal, journal.id):
+                self._forget(journal)
+                return None
+            return journal
+        found = api.find(name=journal.name, size=len(journal.entries), since=journal.created - 60)
+        if found is None:
+            self._forget(journal)
+            return None
+        learned = replace(journal, id=found)
+        self._remember(learned)
+        return learned
+
+    def _is_gone(self, api: BatchApi, journal: Journal, batch_id: str) -> bool:
+        """Whether a batch is so old that its answers may have been removed, and the provider does not know it."""
+        if self._engine.clock() - journal.created <= KEPT_SECONDS:
+            return False
+        try:
+            api.state(batch_id)
+        except ExecutorFailure as failure:
+            return not (failure.retryable or failure.stops_run)
+        return False
+
+    def _create(self, api: BatchApi, executor: str, chunk: list[_PendingRequest]) -> _SentBatch:
+        entries = {
+            each.own_id: JournalEntry(each.errand.task, each.errand.spec_blob, each.errand.base)
+            for each in chunk
+        }
+        journal = Journal(os.urandom(8).hex(), executor, self._engine.clock(), entries)
+        self._remember(journal)
+        try:
+            state = api.create({each.own_id: each.body for each in chunk}, name=journal.name)
+        except ExecutorFailure as failure:
+            if not failure.retryable:  # it was refused; any other may have been made all the same
+                self._forget(journal)
+            raise
+        journal = replace(journal, id=state.id)
+        self._remember(journal)
+        self._say(f"batch {state.id}: {len(chunk)} requests sent, answered within a day")
+        return _SentBatch(api, journal, {each.own_id: each for each in chunk})
+
+    def _await(self, batch: _SentBatch) -> None:
+        """Wait until a batch has ended, and hand its answers out."""
+        try:
+            state = self._ended(batch)
+            answers = {} if state.failure else batch.api.answers(state.id)
+        except (ExecutorFailure, MachineError) as failure:
+            for each in batch.waiting.values():
+                each.settle(None, failure)
+            return
+        with self._news:
+            tasks = {each.errand.task for each in batch.waiting.values()}
+            self._served.append((batch.journal.name, tasks))
+            # What is sent again has the same content; it must not find the answer that it got already.
+            self._know(
+                _without(
+                    batch.journal, set(batch.journal.entries if state.failure else batch.waiting)
+                )
+            )
+        refused = ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
+        lacking = unanswered("the batch holds no answer for it")
+        for own, each in batch.waiting.items():
+            each.settle(answers.get(own, lacking), refused if state.failure else None)
+
+    def _take(self, task: str) -> None:
+        """A task's outcome is kept from here on; of its batch is left what nobody has asked for yet."""
+        with self._news:
+            for _, tasks in self._served:
+                tasks.discard(task)
+            taken = {name for name, tasks in self._served if not tasks}
+            self._served = [(name, tasks) for name, tasks in self._served if tasks]
+            for name in taken - {name for name, _ in self._served}:
+                left = [each for each in self._known if each.name == name]
+                for journal in left:
+                    batch_journal.keep(self._home, journal)
+                if not left:
+                    batch_journal.forget(self._home, name)
+
+    def _ended(self, batch: _SentBatch) -> BatchState:
+        """The state of a batch that has ended; raises where the provider keeps failing."""
+        assert batch.journal.id is not None  # noqa: S101
+        pause, troubles = FIRST_POLL_SECONDS, 0
+        while True:
+            try:
+                state = batch.api.state(batch.journal.id)
+                troubles = 0
+            except ExecutorFailure as failure:
+                troubles += 1
+                if failure.stops_run or not failure.retryable or troubles >= MAX_TROUBLES:
+                    raise
+                state = BatchState(batch.journal.id, ended=False)
+            if state.ended:
+                return state
+            self._say(f"batch {state.id}: not ended; asked again in {pause:.0f} s (^C keeps it)")
+            if self._stopped.wait(pause):
+                raise MachineError(INTERRUPTED)
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
+
+    def _remember(self, journal: Journal) -> None:
+        with self._news:
+            self._know(journal)
+            batch_journal.keep(self._home, journal)
+
+    def _know(self, journal: Journal) -> None:
+        """Take requests for those of the journal, as long as it has any."""
+        others = [each for each in self._known if each.name != journal.name]
+        self._known = [*others, journal] if journal.entries else others
+
+    def _forget(self, journal: Journal) -> None:
+        with self._news:
+            self._known = [each for each in self._known if each.name != journal.name]
+            batch_journal.forget(self._home, journal.name)
+
+    def _say(self, text: str) -> None:
+        self._engine.emit(Progress("", "batch", text))
+
+
+def _without(journal: Journal, answered: set[str]) -> Journal:
+    """The journal of the requests that nobody has asked for yet."""
+    entries = {own: entry for own, entry in journal.entries.items() if own not in answered}
+    return replace(journal, entries=entries)

@@ -1,0 +1,58 @@
+"""Batches that are under way, on disk: who was asked what, so that a run that is killed while it waits finds them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from minitask.system.atomic_write import write_json
+from minitask.values import dataclass
+
+FOLDER = "batches"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One request: the task that it is for, at which version of its spec, on which base."""
+
+    task: str
+    blob: str
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """One batch. `id` is None from before it was sent until its id was learned; `created` is Unix time."""
+
+    name: str
+    executor: str
+    created: float
+    entries: dict[str, JournalEntry]
+    id: str | None = None
+
+
+def keep(home: Path, journal: Journal) -> None:
+    """Write a journal down."""
+    write_json(_path(home, journal.name), asdict(journal))
+
+
+def forget(home: Path, name: str) -> None:
+    """Remove a journal: every answer of its batch has been taken."""
+    _path(home, name).unlink(missing_ok=True)
+
+
+def journals(home: Path) -> Iterator[Journal]:
+    """The batches that are under way, or whose answers were not all taken; a damaged file is passed over."""
+    for path in sorted((home / FOLDER).glob("*.json")):
+        try:
+            held = json.loads(path.read_text("utf-8"))
+            entries = {own: JournalEntry(**entry) for own, entry in held.pop("entries").items()}
+            yield Journal(**held, entries=entries)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+
+
+def _path(home: Path, name: str) -> Path:
+    return home / FOLDER / f"{name}.json"

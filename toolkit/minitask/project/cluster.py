@@ -1,0 +1,264 @@
+"""The one door to Dask: attempts on the workers of a `distributed` cluster, landed and recorded here.
+
+A worker that is lost has its errand done again elsewhere, by Dask; what lands is decided here alone, by the one answer
+that comes, so nothing lands twice. Workers need the toolkit, git, the remote, and the keys that the settings name.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import reduce
+from typing import Any
+
+from minitask.engine.attempt_numbers import next_number, task_refs
+from minitask.engine.context import Context, Progress
+from minitask.engine.task_records import result_of
+from minitask.engine.tasks import Task
+from minitask.errors import BudgetError, MachineError, UsageError
+from minitask.git import refs
+from minitask.git.commits import write_commits
+from minitask.landing.candidates import Candidate
+from minitask.landing.land import Landings
+from minitask.ledger.record import Record, TaskResult, Verdict, whole
+from minitask.ledger.store import append_commit
+from minitask.ledger.usage import NO_USAGE, plus
+from minitask.policy.budget import Budget
+from minitask.project.dask_worker import (
+    INBOX,
+    WorkerJob,
+    WorkerResult,
+    base_ref,
+    inbox_ref,
+    parse_return,
+    plain_settings,
+)
+from minitask.task.human_review import needs_approval
+from minitask.task.prepare import lessons_for
+from minitask.task.record_attempt import move_branch, record_landing
+from minitask.task.results import in_doubt, stopped
+from minitask.task.state import RunOptions
+
+SCHEME = "dask://"
+RETRIES = 3
+"""How many workers may be lost under one errand."""
+CONNECT_SECONDS = 20
+Go = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class Cluster:
+    """Does tasks on a cluster. Safe to share between threads."""
+
+    def __init__(self, engine: Context, address: str, *, go: Go) -> None:
+        """Connect to the scheduler at `dask://HOST:PORT`; `go` is what a worker runs."""
+        try:
+            from distributed import Client
+        except ImportError:
+            raise UsageError(
+                "the engine dask needs the package `distributed`",
+                hint="pip install 'minitask[dask]'",
+            ) from None
+        self._engine = engine
+        self._go = go
+        self._remote = _remote(engine)
+        self._run = os.urandom(8).hex()
+        self._pushed: set[str] = set()
+        self._lock = threading.Lock()
+        url = f"tcp://{address.removeprefix(SCHEME)}"
+        try:
+            connect: Any = Client
+            self._client: Any = connect(url, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise MachineError(
+                f"no Dask scheduler answers at {address}: {error}",
+                hint="start one: dask scheduler",
+            ) from None
+
+    @property
+    def width(self) -> int:
+        """How many attempts the workers do at once."""
+        threads: Mapping[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    def do(self, task: Task, wishes: RunOptions) -> TaskResult:
+        """Have a worker do a task, take its records and candidates in, and land what is proven."""
+        purse = Budget(task.spec.options.max_cost_usd, parent=wishes.purse)
+        limit = self._share(task, purse)
+        reserved = limit or Decimal(0)
+        try:
+            purse.reserve(reserved)
+            came = self._send(task, limit=limit)
+        except BudgetError as error:
+            return stopped(task, error)
+        except MachineError as error:
+            purse.settle(reserved, Decimal(0))
+            return stopped(task, error)
+        costs = [each.attempt.cost_usd or Decimal(0) for each in came.records]
+        purse.settle(reserved, sum(costs, Decimal(0)))
+        return self._take_in(task, came, wishes)
+
+    def _share(self, task: Task, purse: Budget) -> Decimal | None:
+        """What a worker may spend on a task: the spec's own limit, else what is left by the number of workers."""
+        left = purse.left_usd
+        own = task.spec.options.max_cost_usd
+        if left is None or own is not None:
+            return left
+        return left / self.width
+
+    def close(self) -> None:
+        """Leave the cluster, and take away what was pushed for it alone."""
+        self._client.close()
+        git = self._engine.repository.git.with_user_config()
+        listed = git.run("ls-remote", self._remote, f"{INBOX}/{self._run}/*")
+        names = [line.split("\t")[1] for line in listed.stdout.decode().splitlines()]
+        names += [base_ref(commit) for commit in self._pushed]
+        if names:
+            git.run("push", "--quiet", "--no-verify", self._remote, *(f":{name}" for name in names))
+
+    def _send(self, task: Task, *, limit: Decimal | None) -> WorkerResult:
+        engine = self._engine
+        self._push_base(task.base)
+        errand = WorkerJob(
+            remote=self._remote,
+            run=self._run,
+            task=task.name,
+            source=f"{task.path}@{task.blob}",
+            base=task.base,
+            target=task.target,
+            number=next_number(engine, task.name),
+            settings=plain_settings(engine.settings),
+            signature=engine.signature,
+            limit_usd="" if limit is None else str(limit),
+            lessons=lessons_for(engine, task),
+        )
+        engine.emit(Progress(task.name, "away", "sent to a worker"))
+        future = self._client.submit(
+            self._go,
+            errand.document(),
+            pure=False,
+            retries=RETRIES,
+            key=f"minitask-{self._run}-{task.name}-{errand.number}",
+            resources=_resources(task),
+        )
+        try:
+            return parse_return(future.result())
+        except Exception as error:
+            raise MachineError(
+                f"the worker failed: {type(error).__name__}: {error}",
+                hint="see the worker's own log; it needs git, the remote and the keys",
+            ) from error
+
+    def _push_base(self, commit: str) -> None:
+        with self._lock:
+            if commit in self._pushed:
+                return
+            self._engine.repository.git.with_user_config(self._engine.repository.top).output(
+                "push", "--quiet", "--no-verify", self._remote, f"{commit}:{base_ref(commit)}"
+            )
+            self._pushed.add(commit)
+
+    def _take_in(self, task: Task, came: WorkerResult, wishes: RunOptions) -> TaskResult:
+        """Records and candidates of a worker, as if they had been made here."""
+        engine = self._engine
+        note = ""
+        if came.records:
+            self._fetch([each.candidate for each in came.records if each.candidate])
+            with engine.writing:
+                note = _adopt(engine, task, came.records)
+        result = _result(task, came)
+        made = [each for each in came.records if not each.is_call]
+        if not made or result.verdict is not Verdict.READY:
+            return replace(result, next_step=f"minitask show {task.name}" if made else "")
+        if made[-1].attempt.doubts:
+            return in_doubt(result, made[-1].attempt.doubts)
+        if not wishes.merge or needs_approval(engine, task) or wishes.lander is None:
+            step = "review" if needs_approval(engine, task) else "merge"
+            return replace(
+                result, reason="proven, not merged", next_step=f"minitask {step} {task.name}"
+            )
+        final = self._land(task, made[-1], result, wishes.lander)
+        return replace(final, reason=final.reason or note)
+
+    def _land(self, task: Task, record: Record, result: TaskResult, lander: Landings) -> TaskResult:
+        assert record.candidate is not None  # noqa: S101 - it is proven
+        assert record.tree is not None  # noqa: S101
+        landed = lander.land(task, Candidate(record.candidate, record.tree, record.attempt))
+        with self._engine.writing:
+            record_landing(self._engine, record, landed)
+        return replace(
+            result,
+            verdict=landed.verdict,
+            reason=landed.reason,
+            merge=landed.merge,
+            next_step=landed.next_step,
+        )
+
+    def _fetch(self, candidates: list[str]) -> None:
+        if not candidates:
+            return
+        names = [inbox_ref(self._run, oid) for oid in candidates]
+        with self._lock:
+            self._engine.repository.git.with_user_config(self._engine.repository.top).output(
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-write-fetch-head",
+                self._remote,
+                *(f"+{name}:{name}" for name in names),
+            )
+
+
+def _result(task: Task, came: WorkerResult) -> TaskResult:
+    """What a worker's records say of a task, nothing having landed yet."""
+    made = [each for each in came.records if not each.is_call]
+    last = made[-1] if made else None
+    found = (
+        result_of(last, last.attempt.verdict, reason=last.attempt.reason)
+        if last
+        else replace(stopped(task, MachineError(came.reason)), verdict=came.verdict)
+    )
+    return replace(
+        found,
+        attempts=tuple(each.attempt for each in made),
+        calls=tuple((each.kind, each.attempt) for each in came.records if each.is_call),
+        usage=reduce(plus, (each.attempt.usage for each in came.records), NO_USAGE),
+        cost_usd=whole(each.attempt.cost_usd for each in came.records),
+        over_budget=came.over_budget,
+        stops_run=came.stops_run,
+    )
+
+
+def _adopt(engine: Context, task: Task, records: tuple[Record, ...]) -> str:
+    """Put records and candidates where an attempt made here would have put them; a note where the branch stayed."""
+    absent = refs.zeros(engine.repository.object_format)
+    moves = [
+        refs.Move(refs.attempt(task.name, each.attempt.n), each.candidate, absent)
+        for each in records
+        if each.candidate is not None
+    ]
+    old = task_refs(engine, task.name).get(refs.branch(task.name))
+    if moves:
+        engine.database.refs.move(moves)
+    head = engine.objects.commit(refs.LEDGER)
+    write_commits(engine.database, [append_commit(records, head=head, signature=engine.signature)])
+    made = [each.candidate for each in records if not each.is_call]
+    return move_branch(engine, task, made[-1] if made else None, old=old)
+
+
+def _remote(engine: Context) -> str:
+    remote = engine.settings.workers_remote
+    if not remote:
+        raise UsageError(
+            "the engine dask needs a git remote that the workers reach, too",
+            hint="set `workers: {remote: URL}` in minitask.yaml",
+        )
+    return remote
+
+
+def _resources(task: Task) -> dict[str, int]:
+    """What a worker must offer: a tag `needs-NAME` asks for one of the resource NAME."""
+    tags = (tag.lower() for tag in task.spec.options.tags)
+    return {tag.removeprefix("needs-"): 1 for tag in tags if tag.startswith("needs-")}

@@ -1,0 +1,180 @@
+"""An attempt away from home: on a worker that has nothing but a git remote, the task's name, and the settings.
+
+The worker keeps a bare repository for each remote, fetches the base there, works as `exec --no-merge` would, pushes its
+candidates under refs of their own, and gives its records back. Landing and the ledger stay with who sent it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from minitask import settings as config
+from minitask.engine.context import Context, Progress, open_context
+from minitask.engine.task_records import all_records_of, task_at
+from minitask.engine.tasks import Base, Task
+from minitask.errors import MachineError
+from minitask.git import refs
+from minitask.git.command import clean_environment
+from minitask.git.identity import Signature
+from minitask.git.repository import Repository, discover
+from minitask.ledger.record import Record, Verdict, parse_record, record_document
+from minitask.policy.budget import Budget
+from minitask.policy.route import RouteOverrides
+from minitask.settings import Layer, Settings
+from minitask.system import process
+from minitask.task.life import run_task
+from minitask.task.state import RunOptions
+from minitask.values import dataclass
+
+INBOX = "refs/minitask/inbox"
+BASES = "refs/minitask/bases"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerJob:
+    """What a worker is sent. `number` is the attempt's first, `limit_usd` what it may spend (empty: no limit).
+
+    `lessons` are what the ledger of who sends it has learned: routes are the same wherever a task is done.
+    """
+
+    remote: str
+    run: str
+    task: str
+    source: str
+    base: str
+    target: str
+    number: int
+    settings: Mapping[str, Any]
+    signature: Signature
+    limit_usd: str = ""
+    lessons: Mapping[str, Any] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """The errand as plain values, to be sent anywhere."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerResult:
+    """What a worker brings back: its records, and how the task ended there."""
+
+    records: tuple[Record, ...]
+    verdict: Verdict
+    reason: str
+    over_budget: bool = False
+    stops_run: bool = False
+
+
+def parse_return(document: Mapping[str, Any]) -> WorkerResult:
+    """What came back, from plain values."""
+    return WorkerResult(
+        tuple(parse_record(each) for each in document["records"]),
+        Verdict(document["verdict"]),
+        document["reason"],
+        document["over_budget"],
+        document["stops_run"],
+    )
+
+
+def base_ref(commit: str) -> str:
+    """Where the base of attempts is pushed to, for workers to fetch."""
+    return f"{BASES}/{commit}"
+
+
+def inbox_ref(run: str, candidate: str) -> str:
+    """Where a candidate is pushed to."""
+    return f"{INBOX}/{run}/{candidate}"
+
+
+def run_worker_job(
+    document: Mapping[str, Any], *, home: Path, environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Do an errand, and give what came of it as plain values; `home` is where this worker keeps its repositories."""
+    errand = WorkerJob(**{**document, "signature": Signature(**document["signature"])})
+    repository = _repository(errand, home, environ)
+    settings = config.resolve([Layer("scheduler", errand.settings)], trusted=True)
+    with open_context(
+        repository, settings, environ=environ, purpose=errand.task, emit=_ignore
+    ) as engine:
+        return _work(engine, errand)
+
+
+def plain_settings(settings: Settings) -> dict[str, Any]:
+    """The settings that a worker needs, as plain values; keys stay where they are: only their names are sent."""
+    return {key: value for key, value in settings.values.items() if key != "preset"}
+
+
+def _work(engine: Context, errand: WorkerJob) -> dict[str, Any]:
+    engine.set_signature(errand.signature)
+    engine.lessons = {"models": {}, "cells": {}, **errand.lessons}
+    place = Base(errand.base, errand.target, engine.repository.git_dir)
+    task = replace(task_at(engine, errand.task, errand.source, place), base=errand.base)
+    _set_number(engine, task, errand.number)
+    purse = Budget(Decimal(errand.limit_usd) if errand.limit_usd else None)
+    result = run_task(
+        engine, task, RunOptions(RouteOverrides(), merge=False, again=True, purse=purse)
+    )
+    made = all_records_of(engine, errand.task)
+    records = [each for each in made if each.attempt.n >= errand.number]
+    _push(engine, errand, records)
+    return {
+        "records": [record_document(each) for each in records],
+        "verdict": result.verdict.value,
+        "reason": result.reason,
+        "over_budget": result.over_budget,
+        "stops_run": result.stops_run,
+    }
+
+
+def _set_number(engine: Context, task: Task, number: int) -> None:
+    """Have the attempts counted from `number` on, and forget what an earlier errand left of them."""
+    git = engine.repository.git
+    names = refs.snapshot(git, refs.branch(task.name), f"{refs.ATTEMPTS}/{task.name}", refs.LEDGER)
+    if names:
+        refs.delete(git, tuple(names))
+    if number > 1:
+        absent = refs.zeros(engine.repository.object_format)
+        refs.move(git, [refs.Move(refs.attempt(task.name, number - 1), task.base, absent)])
+
+
+def _push(engine: Context, errand: WorkerJob, records: list[Record]) -> None:
+    candidates = [each.candidate for each in records if each.candidate is not None]
+    if not candidates:
+        return
+    specs = [f"{oid}:{inbox_ref(errand.run, oid)}" for oid in candidates]
+    engine.repository.git.with_user_config().output(
+        "push", "--quiet", "--no-verify", errand.remote, *specs
+    )
+
+
+def _repository(errand: WorkerJob, home: Path, environ: Mapping[str, str]) -> Repository:
+    """This worker's own repository for the remote, holding the base."""
+    place = home / hashlib.sha256(errand.remote.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    if not (place / "HEAD").exists():
+        place.mkdir(parents=True, exist_ok=True)
+        _git(place, environ, "init", "-q", "--bare", "--initial-branch=main", "--template=", ".")
+    repository = discover(place, environ)
+    git = repository.git.with_user_config()
+    if git.run("cat-file", "-e", f"{errand.base}^{{commit}}").exit_code != 0:
+        ref = base_ref(errand.base)
+        git.output("fetch", "--quiet", "--no-tags", errand.remote, f"+{ref}:{ref}")
+    return repository
+
+
+def _git(place: Path, environ: Mapping[str, str], *args: str) -> None:
+    done = process.run(
+        ("git", *args), cwd=place, env=clean_environment(environ), timeout_seconds=120
+    )
+    if done.exit_code != 0:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise MachineError(f"git {args[0]} failed in {os.fsdecode(place)}: {said}")
+
+
+def _ignore(_event: Progress) -> None:
+    """Nobody watches a worker."""

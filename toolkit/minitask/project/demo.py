@@ -1,0 +1,113 @@
+"""The demo: a real plan of nine specs, run in a throw-away repository, and what it would have cost elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from minitask import resources
+from minitask.engine.context import Context, Progress, open_context
+from minitask.engine.find_tasks import find_tasks
+from minitask.engine.load_settings import load_settings
+from minitask.engine.tasks import PROJECTS, Base
+from minitask.errors import MachineError
+from minitask.git.branches import BranchView, merges, task_branches
+from minitask.git.init_repository import create_repository
+from minitask.git.repository import discover
+from minitask.ledger.record import TaskResult
+from minitask.policy.route import RouteOverrides
+from minitask.project.call_pool import ThreadCallPool
+from minitask.project.load_project import run_project
+from minitask.routing.costs import baseline_cost
+from minitask.task.state import RunOptions
+from minitask.values import dataclass
+
+PROJECT = "split-todoist"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the demo did: the results, what it left to look at, and two estimates in US dollars."""
+
+    folder: Path
+    results: tuple[TaskResult, ...]
+    branches: tuple[BranchView, ...]
+    merges: tuple[BranchView, ...]
+    lines_before: Mapping[str, int]
+    lines_after: Mapping[str, int]
+    models: Mapping[str, str]
+    estimates_usd: Mapping[str, Decimal | None]
+    seconds: float
+
+
+def run_demo(
+    folder: Path, environ: Mapping[str, str], emit: Callable[[Progress], None]
+) -> DemoResult:
+    """Make the repository in an empty folder, and run its project."""
+    create_repository(
+        folder, demo_files(), message="A module, and the plan that splits it", environ=environ
+    )
+    repository = discover(folder, environ)
+    settings = load_settings(repository, environ)
+    with open_context(repository, settings, environ=environ, purpose="demo", emit=emit) as engine:
+        started = engine.clock()
+        target = engine.target(None)
+        place = Base(engine.tip(target), target, folder)
+        before = _python_lines(engine, place.base)
+        found = find_tasks(engine, [f"{PROJECTS}/{PROJECT}"], place)
+        wishes = RunOptions(RouteOverrides())
+        results = run_project(
+            engine, found, place=place, wishes=wishes, askers=ThreadCallPool(engine, width=1)
+        )
+        return DemoResult(
+            folder=folder,
+            results=results,
+            branches=task_branches(folder),
+            merges=merges(folder, "main"),
+            lines_before=before,
+            lines_after=_python_lines(engine, engine.tip(target)),
+            models=settings.baseline,
+            estimates_usd={kind: _estimate(engine, results, kind) for kind in settings.baseline},
+            seconds=engine.clock() - started,
+        )
+
+
+def demo_files() -> dict[str, str]:
+    """The generated tree and the nine specs."""
+    folder = resources.path("mini-projects", PROJECT)
+    generator = spec_from_file_location("split_todoist_generate", folder / "generate.py")
+    if generator is None or generator.loader is None:
+        raise MachineError(f"{folder} has no generator", hint="install minitask again")
+    module = module_from_spec(generator)
+    sys.modules[generator.name] = module  # dataclasses look their module up
+    generator.loader.exec_module(module)
+    files: dict[str, str] = dict(module.tree())
+    for path in sorted(folder.glob("*.md")):
+        files[f"{PROJECTS}/{PROJECT}/{path.name}"] = path.read_text("utf-8")
+    return files
+
+
+def _python_lines(engine: Context, commit: str) -> dict[str, int]:
+    """Lines of each Python file below `core/agents`."""
+    counts = {}
+    entry = engine.objects.entry(commit, "core/agents")
+    stack = [("core/agents", entry.oid)] if entry else []
+    while stack:
+        folder, tree = stack.pop()
+        for name, item in engine.objects.entries(tree).items():
+            if item.mode == "40000":
+                stack.append((f"{folder}/{name}", item.oid))
+            elif name.endswith(".py"):
+                counts[f"{folder}/{name}"] = engine.objects.blob(item.oid).count(b"\n")
+    return dict(sorted(counts.items()))
+
+
+def _estimate(engine: Context, results: Sequence[TaskResult], kind: str) -> Decimal | None:
+    costs = [
+        baseline_cost(engine, result.estimate, kind=kind) for result in results if result.estimate
+    ]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, Decimal(0)) if costs and len(known) == len(costs) else None

@@ -1,0 +1,89 @@
+"""What a run would do: its waves, and for each task who would be asked, at what likely cost. Nothing is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from decimal import Decimal
+
+from minitask.engine.anchors import Anchor
+from minitask.engine.check_specs import check_tasks, refusals
+from minitask.engine.context import Context
+from minitask.engine.tasks import Base, Task
+from minitask.errors import MinitaskError
+from minitask.executors.request import ExecutorFailure
+from minitask.policy.route import SCRIPT, Route
+from minitask.project.order import check_order, implications, ordered
+from minitask.routing.auto_model import resolve_model
+from minitask.routing.requests import make_order
+from minitask.routing.route_task import route_of
+from minitask.spec.critical_path import wave_numbers
+from minitask.task.results import landed_result
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunPreview:
+    """One task's outlook; tokens and cost are estimates, None where nobody can say.
+
+    `problem` is why it would not run; `merge` is the commit by which it has landed already, which costs nothing.
+    """
+
+    task: Task
+    wave: int
+    route: Route | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    problem: str = ""
+    merge: str = ""
+
+
+def preview_run(
+    engine: Context, tasks: Sequence[Task], place: Base, *, again: bool
+) -> tuple[RunPreview, ...]:
+    """The outlook of each task, wave by wave; `again` is whether those that have landed would run anew.
+
+    A task is in a later wave than all that it depends on, and all that it comes after by the files of both. What a run
+    would refuse as a whole is a `UsageError`.
+    """
+    check_order(engine, tasks, place)
+    verdicts = check_tasks(engine, tasks, place, again=again)
+    wrong = {name: str(error) for name, error in refusals(tasks, verdicts).items()}
+    tasks = ordered(tasks)
+    links = implications(engine, tasks, place).links
+    numbers = wave_numbers([task.spec for task in tasks], links)
+    found = sorted(zip(numbers, range(len(tasks)), strict=True))
+    return tuple(
+        _prospect(engine, tasks[at], wave, again=again, problem=wrong.get(tasks[at].name, ""))
+        for wave, at in found
+    )
+
+
+def _prospect(
+    engine: Context, task: Task, wave: int, *, again: bool, problem: str = ""
+) -> RunPreview:
+    if problem:
+        return RunPreview(task, wave, problem=problem)
+    try:
+        done = None if again else landed_result(engine, task)
+        if done is not None:
+            return RunPreview(
+                task, wave, None, 0, 0, Decimal(0), problem=done.reason, merge=done.merge or ""
+            )
+        route = route_of(engine, task)
+        if route.executor == SCRIPT:
+            return RunPreview(task, wave, route, 0, 0, Decimal(0))
+        with suppress(
+            ExecutorFailure
+        ):  # a server that does not answer is for the real run to report
+            route = resolve_model(engine, route)
+        make_order(engine, task, Anchor(engine.repository.git, engine.objects, task), route=route)
+    except MinitaskError as error:
+        return RunPreview(task, wave, problem=str(error))
+    estimate = route.estimate
+    if estimate is None:
+        return RunPreview(task, wave, route)
+    return RunPreview(
+        task, wave, route, estimate.input_tokens, estimate.output_tokens, estimate.cost_usd
+    )

@@ -1,0 +1,307 @@
+"""Which task is begun when: as soon as what it waits for has landed, each on the target as it is by then.
+
+Every task under way has a thread of its own. Validations, and all else that takes a core, run as many at once as there
+are jobs; executors are asked as many at once as the config allows. What is proven lands through one queue.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+
+from minitask.concurrency import CpuPool
+from minitask.engine.context import Context, Progress
+from minitask.engine.reverts import latest_landing
+from minitask.engine.task_refs import snapshot_refs
+from minitask.engine.tasks import Base, Task, load_file
+from minitask.errors import MinitaskError
+from minitask.executors import http
+from minitask.landing.guards import Guards
+from minitask.landing.merge_queue import MergeQueue
+from minitask.ledger.record import TaskResult, Verdict
+from minitask.project.call_pool import CallPool
+from minitask.project.cluster import Cluster
+from minitask.system import process
+from minitask.task.life import run_task
+from minitask.task.results import landed_result
+from minitask.task.resume import latest_made
+from minitask.task.state import RunOptions, UnservedError
+from minitask.values import dataclass
+
+FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
+NAMED = 5
+"""How many tasks a message names."""
+AHEAD = 2
+"""How many times as many tasks as can be asked about at once are begun: no executor waits for a validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Tasks in the order to report them, and by name what each waits for.
+
+    `needs` are those that it depends on, in the run or not; `after` those of the run whose files it takes up; `clashes`
+    those that it may not run beside. The higher its `urgency`, the sooner it starts. `refused` may not run at all.
+    """
+
+    tasks: tuple[Task, ...]
+    needs: Mapping[str, tuple[str, ...]]
+    after: Mapping[str, tuple[str, ...]]
+    clashes: Mapping[str, tuple[str, ...]]
+    urgency: Mapping[str, int]
+    refused: Mapping[str, MinitaskError]
+
+    def follows(self, name: str, other: str) -> bool:
+        """Return True if a task takes up another's work, be it through others, or uses the same files."""
+        left, seen = [name], {name}
+        while left:
+            at = left.pop()
+            before = (*self.needs.get(at, ()), *self.after.get(at, ()))
+            left += [each for each in before if each not in seen]
+            seen.update(before)
+        return other in seen or other in self.clashes.get(name, ())
+
+
+class Schedule:
+    """A run under way: at most `jobs` validations at once."""
+
+    def __init__(
+        self,
+        engine: Context,
+        plan: Plan,
+        place: Base,
+        *,
+        wishes: RunOptions,
+        askers: CallPool,
+        jobs: int,
+        cluster: Cluster | None = None,
+    ) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._place = place
+        known = snapshot_refs(engine, engine.tip(place.target), [task.name for task in plan.tasks])
+        self._askers = askers
+        self._cores = CpuPool(jobs)
+        self._guards = Guards(engine, follows=plan.follows, repeats=jobs == 1)
+        self._queue = MergeQueue(engine, cores=self._cores, guards=self._guards)
+        self._wishes = replace(wishes, lander=self._queue, known=known)
+        self._cluster = cluster
+        self._width = AHEAD * (cluster.width if cluster else askers.width) + jobs
+        self._tasks = {task.name: task for task in plan.tasks}
+        self._waiting = sorted(plan.tasks, key=lambda task: -plan.urgency[task.name])
+        self._under_way: dict[str, Task] = {}
+        self._results: dict[str, TaskResult] = {}
+        self._ended: queue.SimpleQueue[tuple[Task, TaskResult | BaseException]] = (
+            queue.SimpleQueue()
+        )
+        self._stopped_by = ""
+        self._broken: BaseException | None = None
+
+    def run(self) -> tuple[TaskResult, ...]:
+        """Every task's result, in the plan's order.
+
+        An interrupt stops new tasks and cuts off calls; what is answered by then is judged and landed. Another one
+        ends the run at once.
+        """
+        try:
+            return self._run()
+        finally:
+            if self._under_way:
+                process.end_all()
+            self._queue.close()
+
+    def _run(self) -> tuple[TaskResult, ...]:
+        interrupted: KeyboardInterrupt | None = None
+        self._engine.emit(Progress("", "tasks", str(len(self._plan.tasks))))
+        while self._waiting or self._under_way:
+            try:
+                self._start()
+                if self._under_way:
+                    self._take(*self._ended.get())
+            except KeyboardInterrupt as error:
+                if interrupted is not None:
+                    raise
+                interrupted = error
+                self._stop("it was interrupted")
+        http.SHARED.resume()
+        self._say_left_out()
+        if self._broken is not None:
+            raise self._broken
+        if interrupted is not None:
+            raise interrupted
+        return tuple(self._results[task.name] for task in self._plan.tasks)
+
+    def _say_left_out(self) -> None:
+        """Name the tasks whose commands were not run again on what landed after them."""
+        names = self._guards.left_out
+        if names:
+            some = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
+            text = f"not validated again on what landed later: {some}"
+            self._engine.emit(Progress("", "merge", text))
+
+    def _stop(self, why: str) -> None:
+        self._stopped_by = self._stopped_by or why
+        self._askers.stop(why)
+        self._askers.cancel()
+        self._queue.stop()
+
+    def _start(self) -> None:
+        """Begin every task that may be begun; until then, nobody is kept waiting for a batch to be sent."""
+        self._askers.enter()
+        try:
+            while self._start_next():
+                pass
+        finally:
+            self._askers.leave()
+
+    def _start_next(self) -> bool:
+        """Begin the most urgent task that may be begun; whether there was one."""
+        if len(self._under_way) >= self._width:
+            return False
+        for task in self._waiting:
+            if self._is_blocked(task):
+                continue
+            self._waiting.remove(task)
+            result = self._forbidden(task)
+            if result is not None:
+                self._done(result)
+            else:
+                self._under_way[task.name] = task
+                self._askers.enter()
+                threading.Thread(target=partial(self._live, task), daemon=True).start()
+            return True
+        return False
+
+    def _is_blocked(self, task: Task) -> bool:
+        """Whether a task must wait: for one that comes before it, or for one that it may not run beside."""
+        plan = self._plan
+        before = (*plan.needs[task.name], *plan.after[task.name])
+        if any(name in self._tasks and name not in self._results for name in before):
+            return True
+        return any(name in self._under_way for name in plan.clashes[task.name])
+
+    def _forbidden(self, task: Task) -> TaskResult | None:
+        """The result of a task that may not begin."""
+        refusal = self._plan.refused.get(task.name)
+        if refusal is not None:
+            return replace(_skipped(task, str(refusal)), verdict=Verdict.REFUSED)
+        missing = self._missing(task)
+        if missing:
+            return _skipped(task, f"it depends on {missing}, which did not land")
+        missing = self._missing_files(task)
+        if missing:
+            return _skipped(task, f"it needs {missing}, which did not land")
+        if self._stopped_by:
+            return _skipped(task, f"the run was stopped: {self._stopped_by}")
+        return None
+
+    def _live(self, task: Task) -> None:
+        """A task's whole life, in a thread of its own."""
+        try:
+            result: TaskResult | BaseException = self._result(task)
+        except BaseException as error:  # noqa: BLE001 - the worker's edge: raised again in `run`
+            result = error
+        self._queue.forget(task.name)
+        self._askers.leave()
+        self._ended.put((task, result))
+
+    def _result(self, task: Task) -> TaskResult:
+        if self._cluster is not None and not self._is_made(task):
+            return self._away(self._cluster, task)
+        urgency = self._plan.urgency[task.name]
+        call = partial(self._askers.ask, urgency=urgency)
+        core = self._cores.place(urgency)
+        try:
+            return run_task(self._engine, self._on_tip(task), self._wishes, call=call, core=core)
+        except UnservedError as error:
+            return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
+
+    def _is_made(self, task: Task) -> bool:
+        """Whether a change for the task is on record that needs no more than a review, or to land: no worker does."""
+        known = self._wishes.known
+        if not self._wishes.takes_what_is_there or not (known and known.refs_of(task.name)):
+            return False
+        found = latest_made(self._engine, task)
+        return found is not None and found.is_proven and not found.is_rejected
+
+    def _away(self, cluster: Cluster, task: Task) -> TaskResult:
+        """The result of a task that a worker of a cluster does, unless it has landed already."""
+        on_tip = self._on_tip(task)
+        known = self._wishes.known
+        if not self._wishes.again and known and task.name in known.landed:
+            done = landed_result(self._engine, on_tip)
+            if done is not None:
+                return done
+        return cluster.do(on_tip, self._wishes)
+
+    def _take(self, task: Task, ended: TaskResult | BaseException) -> None:
+        del self._under_way[task.name]
+        if isinstance(ended, BaseException):  # the run ends by it, as soon as the others have
+            self._broken = self._broken or ended
+            self._waiting.clear()
+            self._stop(str(ended))
+        else:
+            self._done(ended)
+
+    def _done(self, result: TaskResult) -> None:
+        self._results[result.task] = result
+        why = result.reason.partition("\n")[0]
+        if result.stops_run:
+            self._stopped_by = self._stopped_by or why
+        elif self._wishes.fail_fast and result.verdict in FAILURES:
+            self._stopped_by = self._stopped_by or f"{result.task} {result.verdict.value}: {why}"
+            self._askers.stop(self._stopped_by)
+        self._engine.emit(Progress(result.task, "done", result.verdict.value, result))
+
+    def _missing(self, task: Task) -> str:
+        """The first dependency that is not on the target."""
+        for name in self._plan.needs[task.name]:
+            result = self._results.get(name)
+            if result is not None and result.verdict is not Verdict.MERGED:
+                return f"{name} ({result.verdict.value})"
+            if result is None and not self._has_landed(name):
+                return name
+        return ""
+
+    def _missing_files(self, task: Task) -> str:
+        """The first task that this one comes after, by their files, and that is not on the target."""
+        for name in self._plan.after[task.name]:
+            verdict = self._results[name].verdict
+            if verdict is not Verdict.MERGED:
+                paths = ", ".join(_common_files(task, self._tasks[name]))
+                return f"{paths or 'the work'} of {name} ({verdict.value})"
+        return ""
+
+    def _has_landed(self, name: str) -> bool:
+        tip = self._engine.tip(self._place.target)
+        landing = latest_landing(self._engine, tip, name)
+        return landing is not None and not landing.undone
+
+    def _on_tip(self, task: Task) -> Task:
+        """The task as the target's tip has it: the blob that is committed there, on that base."""
+        engine = self._engine
+        tip = self._askers.base_of(task) or engine.tip(self._place.target)
+        entry = engine.objects.entry(tip, task.path)
+        if task.uncommitted or entry is None or entry.oid == task.blob:
+            return replace(task, base=tip)
+        fresh = load_file(engine, task.path, replace(self._place, base=tip)).tasks
+        return next((item for item in fresh if item.name == task.name), replace(task, base=tip))
+
+
+def _common_files(one: Task, other: Task) -> list[str]:
+    return sorted({ref.path for ref in one.spec.files} & {ref.path for ref in other.spec.files})
+
+
+def _skipped(task: Task, reason: str) -> TaskResult:
+    return TaskResult(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        verdict=Verdict.SKIPPED,
+        reason=reason,
+        base=task.base,
+        cost_usd=Decimal(0),
+    )

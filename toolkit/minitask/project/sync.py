@@ -1,0 +1,111 @@
+"""Sharing: task branches, attempts and the ledger, pushed to a remote and fetched from it, nothing lost on either side.
+
+The ledgers of two clones merge as a union. An attempt's number may be taken by another clone's; then it is pushed under
+its number and its commit. A task's branch that differs stays as it is on both sides, for its candidates are attempts
+anyway.
+"""
+
+from __future__ import annotations
+
+from minitask.engine.context import Context, Progress
+from minitask.errors import MachineError
+from minitask.git import refs
+from minitask.git.commits import NewCommit, write_commits
+from minitask.git.merge_tree import is_ancestor
+from minitask.git.remotes import TRACKED, fetch, merge_ledgers, push
+from minitask.values import dataclass
+
+ROUNDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What came and went: refs by name; `kept` are those that differ on both sides and stayed."""
+
+    remote: str
+    fetched: tuple[str, ...]
+    pushed: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def sync(engine: Context, remote: str) -> Synced:
+    """Exchange with a remote until it holds all that is here; `MachineError` where it keeps changing."""
+    label = "".join(char if char.isalnum() or char in "-_" else "-" for char in remote)
+    fetched: list[str] = []
+    for _ in range(ROUNDS):
+        engine.emit(Progress("", "sync", f"fetch from {remote}"))
+        there = fetch(engine.repository, remote, label=label)
+        fetched += _take(engine, there, label)
+        moves, kept = _moves(engine, there)
+        engine.emit(Progress("", "sync", f"push {len(moves)} refs to {remote}"))
+        rejected = push(engine.repository, remote, moves) if moves else ()
+        if not rejected:
+            return Synced(remote, tuple(dict.fromkeys(fetched)), tuple(moves), kept)
+    raise MachineError(
+        f"{remote} keeps refusing {', '.join(rejected[:3])}", hint="run `minitask sync` again later"
+    )
+
+
+def _take(engine: Context, there: dict[str, str], label: str) -> list[str]:
+    """Merge the remote's ledger, and take what is not here yet."""
+    git, objects = engine.repository.git, engine.objects
+    taken = []
+    theirs = there.get(refs.LEDGER)
+    if theirs is not None and _merge_ledger(engine, theirs):
+        taken.append(refs.LEDGER)
+    absent = refs.zeros(engine.repository.object_format)
+    own = refs.snapshot(git, refs.ATTEMPTS, refs.BRANCHES)
+    folders = {refs.ATTEMPTS: "attempts", refs.BRANCHES: "heads"}
+    for folder, name in folders.items():
+        tracked = refs.snapshot(git, f"{TRACKED}/{label}/{name}")
+        for ref, oid in tracked.items():
+            mine = f"{folder}/{ref.removeprefix(f'{TRACKED}/{label}/{name}/')}"
+            if mine not in own and objects.commit(oid) is not None:
+                taken += [mine] if refs.move(git, [refs.Move(mine, oid, absent)]) else []
+    return taken
+
+
+def _merge_ledger(engine: Context, theirs: str) -> bool:
+    """Bring the records of another ledger into ours; whether there were any."""
+    git = engine.repository.git
+    with engine.writing:
+        ours = engine.objects.commit(refs.LEDGER)
+        if ours is None:
+            absent = refs.zeros(engine.repository.object_format)
+            return refs.move(git, [refs.Move(refs.LEDGER, theirs, absent)])
+        if is_ancestor(git, ancestor=theirs, of=ours):
+            return False
+        if is_ancestor(git, ancestor=ours, of=theirs):
+            return refs.move(git, [refs.Move(refs.LEDGER, theirs, ours)])
+        both = NewCommit(
+            ref=refs.LEDGER,
+            message="ledger: records of two clones\n",
+            author=engine.signature,
+            committer=engine.signature,
+            parents=(ours, theirs),
+            tree=merge_ledgers(git, ours, theirs),
+        )
+        write_commits(engine.database, [both])
+    return True
+
+
+def _moves(engine: Context, there: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What to push, by the ref to push it to; and the branches that differ on both sides."""
+    git = engine.repository.git
+    moves: dict[str, str] = {}
+    kept = []
+    known = set(there.values())
+    for ref, oid in refs.snapshot(git, refs.LEDGER, refs.ATTEMPTS, refs.BRANCHES).items():
+        held = there.get(ref)
+        if held == oid:
+            continue
+        if held is None or ref == refs.LEDGER:
+            moves[ref] = oid
+        elif ref.startswith(f"{refs.ATTEMPTS}/"):
+            if oid not in known:
+                moves[f"{ref}.{oid[:12]}"] = oid
+        elif engine.objects.commit(held) and is_ancestor(git, ancestor=held, of=oid):
+            moves[ref] = oid
+        else:
+            kept.append(ref)
+    return moves, tuple(kept)

@@ -1,0 +1,40 @@
+"""The model behind the name `auto`: one that the executor serves, one made for code where there is one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from minitask.engine.context import Context
+from minitask.errors import UsageError
+from minitask.executors.registry import make_executor
+from minitask.policy.route import Route
+from minitask.presets import AUTO
+
+FOR_CODE = ("coder", "code", "devstral", "codestral")
+
+
+def resolve_model(engine: Context, route: Route) -> Route:
+    """The route with a real model's name; raises `ExecutorFailure` where the server cannot be asked."""
+    if route.model != AUTO:
+        return route
+    from minitask.executors.ollama import OllamaExecutor
+
+    executor = make_executor(route.executor, engine.settings, engine.environ)
+    if not isinstance(executor, OllamaExecutor):
+        raise UsageError(
+            f"executor {route.executor} does not list its models, so `auto` names none",
+            hint="name the model in `tiers`",
+        )
+    model = pick(executor.models())
+    if model is None:
+        raise UsageError(
+            f"{executor.name} ({executor.host}) serves no model yet",
+            hint="pull one, such as: ollama pull qwen2.5-coder",
+        )
+    return replace(route, model=model, reason=f"{route.reason}; {model} is what it serves")
+
+
+def pick(models: tuple[str, ...]) -> str | None:
+    """The first model made for code, else the first; None where there is none."""
+    made = (model for model in models if any(part in model.lower() for part in FOR_CODE))
+    return next(made, models[0] if models else None)

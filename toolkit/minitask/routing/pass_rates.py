@@ -1,0 +1,94 @@
+"""What the ledger has learned, kept beside it and brought up to date by what was added since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from minitask.engine.context import Context
+from minitask.git import refs
+from minitask.ledger.record import ATTEMPT, Verdict
+from minitask.ledger.store import UNREADABLE, read_documents
+from minitask.policy.reply_format import Evidence, ReplyFormat
+
+KEY = "what the ledger has learned"
+Counts = dict[str, list[int]]
+"""By name: something that happened so often, of something that was tried so often."""
+
+
+def evidence(engine: Context, model: str) -> Evidence:
+    """How a model's replies in the form of edits have fared."""
+    malformed, replies = _learned(engine)["models"].get(model, (0, 0))
+    return Evidence(replies, malformed)
+
+
+def odds(engine: Context, task_class: str, tier: str, after: bool) -> tuple[int, int]:
+    """How many tasks of a class passed at a tier, and how many were tried: first, or `after` another tier failed."""
+    passed, tried = _learned(engine)["cells"].get(_cell(task_class, tier, after), (0, 0))
+    return passed, tried
+
+
+def lessons(engine: Context) -> Mapping[str, Any]:
+    """All that the ledger has learned, as plain values, for somebody who has not got it."""
+    return _learned(engine)
+
+
+def _learned(engine: Context) -> Mapping[str, Any]:
+    if engine.lessons is not None:
+        return engine.lessons
+    head = engine.objects.commit(refs.LEDGER)
+    if head is None:
+        return {"models": {}, "cells": {}}
+    kept = engine.cache.peek(KEY)
+    known = kept if isinstance(kept, dict) else {"head": None, "models": {}, "cells": {}}
+    if known["head"] != head:
+        known = _brought_up(engine, known, head)
+        engine.cache.keep(KEY, known)
+    return known
+
+
+def _brought_up(engine: Context, known: dict[str, Any], head: str) -> dict[str, Any]:
+    """The counts with what the ledger has gained; from the start where the old head is gone."""
+    old = known["head"] if known["head"] and engine.objects.commit(known["head"]) else None
+    models, cells = (
+        {name: list(counts) for name, counts in known[table].items()} if old else {}
+        for table in ("models", "cells")
+    )
+    for document in read_documents(engine.objects, head, since=old):
+        try:
+            _learn(document, models, cells)
+        except UNREADABLE:
+            continue
+    return {"head": head, "models": models, "cells": cells}
+
+
+def _learn(document: dict[str, Any], models: Counts, cells: Counts) -> None:
+    """Count what a record tells of its model, and of tasks of its class."""
+    attempt = document["attempt"]
+    if document["kind"] != ATTEMPT:
+        return
+    _count(models, attempt["model"], *_replies(attempt))
+    route = attempt.get("route")
+    if route and route["settles"]:
+        cell = _cell(route["class"] or "", attempt["tier"], bool(route["after_failure"]))
+        _count(cells, cell, int(Verdict(attempt["verdict"]).is_good), 1)
+
+
+def _count(table: Counts, name: str, happened: int, tried: int) -> None:
+    if tried:
+        counts = table.setdefault(name, [0, 0])
+        counts[0] += happened
+        counts[1] += tried
+
+
+def _cell(task_class: str, tier: str, after: bool) -> str:
+    return f"{task_class}|{tier}|{'after' if after else 'first'}"
+
+
+def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
+    """Replies in the form of edits that could not be applied, and all of them."""
+    if attempt.get("reply_format") != ReplyFormat.EDITS.value:
+        return 0, 0
+    malformed = int(attempt.get("malformed") or 0)
+    applied = 0 if attempt["gate"] == "implement" else 1
+    return malformed, malformed + applied

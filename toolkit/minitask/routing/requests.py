@@ -1,0 +1,185 @@
+"""What an executor is given: the spec, exactly the lines that it lists, and a way to read the base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from minitask.engine.anchors import Anchor
+from minitask.engine.context import Context
+from minitask.engine.tasks import Task
+from minitask.errors import EditError, RefusedError
+from minitask.executors.request import Excerpt, ExecutorRequest
+from minitask.policy.reply_format import ReplyFormat, choose_format
+from minitask.policy.route import SCRIPT, Route
+from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens, token_scale
+from minitask.routing.pass_rates import evidence
+from minitask.spec.model import FileAction, FileRef, LineRange, Spec
+from minitask.spec.paths import check_path
+
+EXECUTOR_SECONDS = 600.0
+LEAST_OUTPUT_TOKENS = 2_048
+OUTPUT_MARGIN = 3
+"""How many times a spec's own estimate of its output an answer may be at first."""
+
+
+def make_order(engine: Context, task: Task, anchor: Anchor, *, route: Route) -> ExecutorRequest:
+    """The order for one task on its base; cited lines are carried there, or the task is refused."""
+    seconds = task.spec.options.timeout_seconds
+
+    def read(path: str) -> str | None:
+        return engine.objects.file(task.base, path)
+
+    order = ExecutorRequest(
+        spec=task.spec,
+        excerpts=tuple(_excerpts(task, anchor, engine)),
+        read=read,
+        locate=anchor.locate,
+        model=route.model,
+        timeout_seconds=min(EXECUTOR_SECONDS, float(seconds)) if seconds else EXECUTOR_SECONDS,
+        root=str(engine.repository.top or ""),
+    )
+    return order if route.executor == SCRIPT else _for_model(engine, task, order, route)
+
+
+def likely_order(engine: Context, task: Task, route: Route) -> ExecutorRequest:
+    """The order for an estimate: where cited lines cannot be carried to the base, they are taken as they are cited."""
+    try:
+        return make_order(
+            engine, task, Anchor(engine.repository.git, engine.objects, task), route=route
+        )
+    except (EditError, RefusedError):
+        return make_order(
+            engine, task, _AsCited(engine.repository.git, engine.objects, task), route=route
+        )
+
+
+class _AsCited(Anchor):
+    """An anchor by which every line is where the spec cites it."""
+
+    def locate(self, path: str, cited: LineRange) -> LineRange:  # noqa: ARG002
+        """The lines as they are cited."""
+        return cited
+
+
+def prompt_tokens(order: ExecutorRequest) -> int:
+    """An estimate of what the first prompt takes, as the model counts."""
+    from minitask.executors.prompt import system_prompt, user_prompt
+
+    text = f"{system_prompt(order.reply_format, shared=order.shared)}\n{user_prompt(order)}"
+    return estimate_tokens(text, scale=order.token_scale)
+
+
+def likely_output_tokens(spec: Spec) -> int | None:
+    """How long the answer is by the spec's own estimate; None where it makes none."""
+    return spec.estimate.output_tokens
+
+
+def _for_model(
+    engine: Context, task: Task, order: ExecutorRequest, route: Route
+) -> ExecutorRequest:
+    """The order with what depends on the model: the form of its replies, and its sizes."""
+    known = engine.settings.models.get(route.model)
+    form = choose_format(
+        known.reply if known else None,
+        tier=route.tier,
+        evidence=evidence(engine, route.model),
+        shown_whole=_shows_files_whole(task.spec, order.excerpts),
+    )
+    moved = order.excerpts if form is ReplyFormat.EDITS else _in_full(order.excerpts)
+    scale = token_scale(route.model)
+    most = known.max_output_tokens if known else None
+    return replace(
+        order,
+        excerpts=moved,
+        reply_format=form,
+        shared=shared_context(engine, task.base),
+        checks=engine.settings.checks,
+        max_output_tokens=most or _answer_limit(task.spec, moved, form=form, scale=scale),
+        context_tokens=known.context_tokens if known else None,
+        token_scale=scale,
+    )
+
+
+def shared_context(engine: Context, base: str) -> str:
+    """The files that the config puts before every prompt, as they are at the base."""
+    parts = []
+    for path in engine.settings.context:
+        reason = check_path(path)
+        text = None if reason else engine.objects.file(base, path)
+        if text is None:
+            raise RefusedError(
+                f"context: {path!r} {reason or 'is no file of the base'}",
+                hint="name files that are committed, under `context` in minitask.yaml",
+            )
+        parts.append(f"{path}:\n{text.strip()}")
+    return "\n\n".join(parts)
+
+
+def _answer_limit(
+    spec: Spec, excerpts: Sequence[Excerpt], *, form: ReplyFormat, scale: float
+) -> int:
+    """How long an answer may be at first: by the spec's estimate, and long enough for the files that it repeats."""
+    stated = likely_output_tokens(spec)
+    limit = max(stated * OUTPUT_MARGIN, LEAST_OUTPUT_TOKENS) if stated else DEFAULT_OUTPUT_TOKENS
+    if form is ReplyFormat.WHOLE:
+        written = {ref.path for ref in spec.writes()}
+        text = "".join(excerpt.text for excerpt in excerpts if excerpt.path in written)
+        limit = max(limit, 2 * estimate_tokens(text, scale=scale))
+    return limit
+
+
+def _shows_files_whole(spec: Spec, excerpts: Sequence[Excerpt]) -> int | None:
+    """How many lines the files to edit have in all; None where one is shown in part, and cannot be repeated."""
+    edited = {ref.path for ref in spec.writes()}
+    shown = [excerpt for excerpt in excerpts if excerpt.path in edited]
+    if not all(excerpt.whole for excerpt in shown):
+        return None
+    return sum(excerpt.text.count("\n") for excerpt in shown)
+
+
+def _in_full(excerpts: Sequence[Excerpt]) -> tuple[Excerpt, ...]:
+    return tuple(replace(excerpt, ends_only=False) for excerpt in excerpts)
+
+
+def _excerpts(task: Task, anchor: Anchor, engine: Context) -> list[Excerpt]:
+    """The listed lines of the files to read, then those of the files to edit that are not listed to be read."""
+    found: list[Excerpt] = []
+    read = {ref.path for ref in task.spec.reads()}
+    edited = [
+        ref
+        for ref in task.spec.writes()
+        if ref.path not in read and ref.action is not FileAction.CREATE
+    ]
+    for ref in (*task.spec.reads(), *edited):
+        text = engine.objects.file(task.base, ref.path)
+        if text is not None:
+            found += _of_file(task.spec, ref, text, anchor)
+    return found
+
+
+def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerpt]:
+    if not ref.ranges:
+        return [Excerpt(ref.path, 1, text, whole=True)]
+    from minitask.executors.excerpts import is_only_moved
+
+    lines = text.split("\n")
+    found = []
+    for cited in ref.ranges:
+        here = _shown(anchor, ref, cited, len(lines))
+        if here is None:
+            continue
+        shown = "\n".join(lines[here.start - 1 : here.end]) + "\n"
+        moved = is_only_moved(spec, ref, cited)
+        found.append(Excerpt(ref.path, here.start, shown, ends_only=moved))
+    return found or [Excerpt(ref.path, 1, text, whole=True)]
+
+
+def _shown(anchor: Anchor, ref: FileRef, cited: LineRange, count: int) -> LineRange | None:
+    """The lines to show for a cited range: reading claims nothing, so what changed is shown as it is now."""
+    try:
+        return anchor.locate(ref.path, cited)
+    except EditError:
+        if ref.action is not FileAction.READ:
+            raise
+    return anchor.nearest(ref.path, cited, count)

@@ -1,0 +1,1 @@
+"""Shell sessions for commands that are not trusted, in bubblewrap or Landlock."""

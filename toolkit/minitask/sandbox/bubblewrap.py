@@ -1,0 +1,171 @@
+"""The strong sandbox: bubblewrap, with namespaces of its own for files, processes, network and
+users.
+
+Inside there are the system's programs, the toolchains, the borrowed objects and the workspace; no
+home, no `/run`, no `/tmp` of the machine, no network but an empty loopback, and no other process to
+look at. When its first process is killed the kernel ends all others with it, daemons included.
+"""
+
+# Strings for a command line; `/tmp` is the sandbox's own.
+# ruff: noqa: PTH112, PTH114, PTH115, PTH208, S108
+
+from __future__ import annotations
+
+import os
+import platform
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minitask.errors import MachineError
+from minitask.sandbox.policy import SYSTEM, SandboxPolicy, lies_in, spellings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from minitask.sandbox.toolchain import Toolchain
+
+HOME = "/tmp/home"
+TEMPORARY = "/tmp"
+TEMPORARY_BYTES = 512 * 1024**2
+SHARED_MEMORY_BYTES = 64 * 1024**2
+CREDENTIALS = ("shadow", "shadow-", "gshadow", "gshadow-", "krb5.keytab", "sudoers")
+"""Files of `/etc` that only root can read, and that root's commands are not to."""
+
+
+class Variant(StrEnum):
+    """What this bubblewrap can do: `FULL` from 0.8 on; `PLAIN` neither caps `/tmp` nor forbids
+    user namespaces.
+    """
+
+    FULL = "full"
+    PLAIN = "plain"
+
+
+def command(
+    program: str,
+    room: SandboxPolicy,
+    *,
+    variant: Variant,
+    tools: Toolchain,
+    checkout: Path | None = None,
+    shares: bool = False,
+) -> tuple[str, ...]:
+    """The command line up to and without the command itself, which comes after a `--`.
+
+    Raises `MachineError` where the workspace's `.git` is a link, which could be mounted over
+    anything.
+    """
+    return (
+        *(program, *_isolation(room, variant)),
+        *_system(),
+        *_own_folders(variant),
+        *_network(room),
+        *_granted(room, tools),
+        *_standing_for(checkout, room, tools, shares=shares),
+        *("--remount-ro", "/", "--chdir", spellings(room.workspace)[0], "--"),
+    )
+
+
+def counts_processes_apart() -> bool:
+    """Whether the kernel counts a user namespace's processes by themselves (Linux 5.14)."""
+    numbers = platform.release().split(".")[:2]
+    try:
+        return tuple(int(number) for number in numbers) >= (5, 14)
+    except ValueError:
+        return False
+
+
+def _isolation(room: SandboxPolicy, variant: Variant) -> Iterator[str]:
+    yield from ("--unshare-user", "--unshare-all", "--die-with-parent", "--new-session")
+    yield from ("--cap-drop", "ALL", "--hostname", "minitask")
+    if variant is Variant.FULL:
+        yield "--disable-userns"
+    if room.network:
+        yield "--share-net"
+
+
+def _system() -> Iterator[str]:
+    """Programs and libraries; a folder that is a mere link, as `/bin` often is, stays one."""
+    for folder in SYSTEM:
+        if os.path.islink(folder):
+            yield from ("--symlink", os.readlink(folder), folder)
+        elif os.path.isdir(folder):
+            yield from ("--ro-bind", folder, folder)
+    for name in CREDENTIALS:
+        if os.access(f"/etc/{name}", os.R_OK):
+            yield from ("--ro-bind", "/dev/null", f"/etc/{name}")
+
+
+def _own_folders(variant: Variant) -> Iterator[str]:
+    """Private `/dev`, `/proc`, `/tmp` and home; whatever is bound below them must come later."""
+    yield from ("--dev", "/dev", "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys")
+    for folder, size in ((TEMPORARY, TEMPORARY_BYTES), ("/dev/shm", SHARED_MEMORY_BYTES)):
+        yield from ("--perms", "1777")
+        if variant is Variant.FULL:
+            yield from ("--size", str(size))
+        yield from ("--tmpfs", folder)
+    yield from ("--dir", "/run", "--dir", "/var", "--symlink", TEMPORARY, "/var/tmp", "--dir", HOME)
+
+
+def _network(room: SandboxPolicy) -> Iterator[str]:
+    """Names resolve only where the file that says how can be read; it often lies in `/run`."""
+    resolver = os.path.realpath("/etc/resolv.conf")
+    if room.network and not lies_in(resolver, SYSTEM):
+        yield from ("--ro-bind-try", resolver, resolver)
+
+
+def _granted(room: SandboxPolicy, tools: Toolchain) -> Iterator[str]:
+    """Toolchains and borrowed paths, then the workspace over them, then what is read-only within
+    it.
+    """
+    workspace = spellings(room.workspace)
+    readonly = [path for given in room.readonly for path in spellings(given)]
+    inside = [path for path in readonly if lies_in(path, workspace)]
+    yield from _binds("--ro-bind-try", tools.roots)
+    yield from _binds("--ro-bind-try", [path for path in readonly if path not in inside])
+    yield from _binds("--bind", workspace)
+    yield from _binds("--ro-bind", [folder + "/.git" for folder in workspace if _has_git(folder)])
+    yield from _binds("--ro-bind-try", inside)
+    yield from _binds("--bind", [path for given in room.writable for path in spellings(given)])
+
+
+def _standing_for(
+    checkout: Path | None, room: SandboxPolicy, tools: Toolchain, *, shares: bool
+) -> Iterator[str]:
+    """Links at the checkout's place into the workspace, for programs there that name files of the repository.
+
+    A virtual environment in the checkout names the folder of what is installed in place. What is granted stays itself.
+    """
+    top = str(checkout or "")
+    given = [*tools.roots, *(path for each in room.readonly for path in spellings(each))]
+    workspace = spellings(room.workspace)
+    if not top or lies_in(top, workspace) or not (shares or _any_in(tools.roots, top)):
+        return
+    for name in sorted(os.listdir(workspace[0])):
+        place = f"{top}/{name}"
+        if (
+            name != ".git"
+            and not _any_in((*given, *workspace), place)
+            and not lies_in(place, given)
+        ):
+            yield from ("--symlink", f"{workspace[0]}/{name}", place)
+
+
+def _any_in(paths: Sequence[str], folder: str) -> bool:
+    return any(lies_in(path, [folder]) for path in paths)
+
+
+def _binds(option: str, paths: Sequence[str]) -> Iterator[str]:
+    for path in paths:
+        yield from (option, path, path)
+
+
+def _has_git(folder: str) -> bool:
+    git = Path(folder, ".git")
+    if git.is_symlink():
+        raise MachineError(
+            f"the workspace's {git} is a symbolic link",
+            hint="remove it: it must be a folder or a file",
+        )
+    return git.exists()

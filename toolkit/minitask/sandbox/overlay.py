@@ -1,0 +1,68 @@
+"""Layers over shared folders in the strong sandbox: the launcher that mounts them, and whether it works here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from minitask.errors import MachineError
+from minitask.sandbox.shared_layers import Layer
+from minitask.system import process
+from minitask.system.force_remove import force_remove
+
+LAUNCHER = Path(__file__).with_name("overlay_launcher.py")
+PROBE_SECONDS = 20
+
+
+def overlaid(layers: Sequence[Layer]) -> tuple[str, ...]:
+    """What mounts the layers, up to where the command goes."""
+    if not layers:
+        return ()
+    places = [(each.source, each.upper, each.work, each.target) for each in layers]
+    words = (str(path) for four in places for path in four)
+    return (sys.executable, "-I", "-S", str(LAUNCHER), *words, "--")
+
+
+class Ready(Protocol):
+    """A command that can be started."""
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Its words."""
+        ...
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Its whole environment."""
+        ...
+
+
+Wrap = Callable[[Sequence[str], Layer], AbstractContextManager[Ready]]
+"""A command in the sandbox, with a layer, standing in the folder that the layer's target is in."""
+
+
+def can_overlay(folder: Path, wrap: Wrap) -> bool:
+    """Whether the sandbox can have layers whose files lie in a folder."""
+    place = folder / f"probe-{os.urandom(8).hex()}"
+    names = ("source", "target", "upper", "work")
+    layer = Layer(*(place / name for name in names))
+    try:
+        for name in names:
+            (place / name).mkdir(parents=True)
+        (layer.source / "told").touch()
+        command = ("bash", "-c", "test -e target/told && echo n > target/new")
+        with wrap(command, layer) as wrapped:
+            done = process.run(
+                wrapped.argv, cwd=place, env=wrapped.env, timeout_seconds=PROBE_SECONDS
+            )
+        return done.ok and (layer.upper / "new").exists()
+    except (OSError, MachineError):
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            force_remove(place)

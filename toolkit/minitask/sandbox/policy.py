@@ -1,0 +1,177 @@
+"""What a sandboxed command gets: its files, its limits, and an environment with nothing of the
+user's in it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import field
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+GIB = 1024**3
+OPEN_FILES = 1024
+SHELL = ("bash", "--noprofile", "--norc", "-c")
+COUNTED_SECONDS = 1.0
+DEFAULT_PATH = "/usr/local/bin:/usr/bin:/bin"
+SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc",
+    "/opt",
+    "/nix",
+    "/gnu",
+)
+"""What every machine shares with every user: programs, libraries and their settings."""
+
+FIXED = {
+    "TERM": "dumb",
+    "CI": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+"""Python writes no byte code: it would dirty the workspace, and a stale one hides an edit of the
+same second.
+"""
+
+
+class Strength(StrEnum):
+    """How much a sandbox holds back; `PARTIAL` and `NONE` say in `Sandbox.describe` what they
+    let through.
+    """
+
+    STRONG = "strong"
+    PARTIAL = "partial"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a session of commands may use: seconds and printed bytes in all, bytes of memory and of
+    a file each.
+
+    Memory is counted for each process, and only what it can write to (RLIMIT_DATA): address space
+    that a run-time merely reserves, as that of node and Go does, is free. The kernel holds no root
+    process to `processes`.
+    """
+
+    seconds: float = 300
+    memory_bytes: int = 4 * GIB
+    processes: int = 400
+    file_bytes: int = GIB
+    output_bytes: int = 16 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxPolicy:
+    """Everything about one session that decides what its commands see and may touch.
+
+    `environ` is the caller's environment, of which only the harmless part is handed on; `extra_env`
+    is handed on as it is. Of `workspace`, a `.git` in it can only be read. `writable` paths are so
+    wherever they lie.
+    """
+
+    workspace: Path
+    environ: Mapping[str, str]
+    limits: Limits = field(default_factory=Limits)
+    network: bool = False
+    readonly: tuple[Path, ...] = ()
+    writable: tuple[Path, ...] = ()
+    extra_env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """The caller's `PATH` without entries that depend on where one stands."""
+        entries = self.environ.get("PATH", "").split(os.pathsep)
+        return os.pathsep.join(entry for entry in entries if entry.startswith("/")) or DEFAULT_PATH
+
+    @property
+    def home(self) -> str:
+        """The caller's home directory, which commands are kept out of; empty where it is
+        unknown.
+        """
+        return self.environ.get("HOME", "").rstrip("/")
+
+    def environment(self, *, home: str, temporary: str, tools: Mapping[str, str]) -> dict[str, str]:
+        """The variables that the commands see: fixed ones, the language, the path, and those
+        given on purpose.
+        """
+        language = {k: v for k, v in self.environ.items() if k == "LANG" or k.startswith("LC_")}
+        places = {"PATH": self.path, "HOME": home, "TMPDIR": temporary}
+        return {"LANG": "C.UTF-8", **language, **FIXED, **tools, **places, **self.extra_env}
+
+
+def spellings(path: Path) -> tuple[str, ...]:
+    """A path as it is written and, where links make that another, as it really is."""
+    written, real = os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100 - links kept
+    return (written,) if written == real else (written, real)
+
+
+def lies_in(path: str, folders: Sequence[str]) -> bool:
+    """Whether the path is one of the folders or below one."""
+    return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
+
+
+def limited(argv: Sequence[str], limits: Limits, *, running: int | None) -> tuple[str, ...]:
+    """The command with its limits set by bash first; one that the machine holds lower already stays
+    as it is.
+
+    `running` is how many tasks count against `processes` from the start; `None` leaves their number
+    alone.
+    """
+    kib = 1024
+    wanted = {
+        "c": 0,
+        "d": limits.memory_bytes // kib,
+        "f": limits.file_bytes // kib,
+        "n": OPEN_FILES,
+    }
+    if running is not None:
+        wanted["u"] = running + limits.processes
+    each = "".join(f"ulimit -{option} {value};" for option, value in wanted.items())
+    set_all = f"{{ {each} }} 2>/dev/null;"
+    if argv[:-1] == SHELL:  # it can do so itself
+        return (*SHELL, f"{set_all} {argv[-1]}")
+    return (*SHELL, f'{set_all} exec "$@"', "minitask", *argv)
+
+
+def tasks_of_user() -> int | None:
+    """How many processes and threads the user has, give or take what changed in the last moments; `None` where `/proc`
+    does not tell.
+    """
+    return _tasks_counted(int(time.monotonic() / COUNTED_SECONDS))
+
+
+@lru_cache(maxsize=1)
+def _tasks_counted(_at: int) -> int | None:
+    user = os.getuid()
+    count = 0
+    try:
+        with os.scandir("/proc") as entries:
+            for entry in entries:
+                if entry.name.isdecimal():
+                    count += _threads(entry.name, user)
+    except OSError:
+        return None
+    return count
+
+
+def _threads(pid: str, user: int) -> int:
+    try:
+        status = os.stat(f"/proc/{pid}/task")  # noqa: PTH116 - hundreds of them
+    except OSError:
+        return 0
+    return status.st_nlink - 2 if status.st_uid == user else 0

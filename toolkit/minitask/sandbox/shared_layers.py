@@ -1,0 +1,130 @@
+"""What the checkout shares with a workspace, by a private writable layer: nothing reaches the user's files.
+
+A folder is an overlay in the strong sandbox, where the kernel lets users mount one. Elsewhere it is a copy, made once
+and used as long as neither it nor its source has changed. In a copy, links and paths that lead into the checkout lead
+into the workspace: else a package linked there would be tested as the user has it, not as the commit does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from minitask.system.force_remove import force_remove
+from minitask.values import dataclass
+
+TEXTS = ("*.pth", "*.egg-link", "__editable__*.py", "direct_url.json", "pyvenv.cfg")
+"""Files of installed packages that name the folder of what is installed in place."""
+PROGRAM_FOLDERS = ("bin", ".bin", "Scripts")
+TEXT_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A folder of the checkout, where it stands in the workspace, and where what is written to it goes."""
+
+    source: Path
+    target: Path
+    upper: Path
+    work: Path
+
+    def is_written(self) -> bool:
+        """Whether anything was written to it."""
+        try:
+            return any(os.scandir(self.upper))
+        except OSError:
+            return False
+
+    def reset(self) -> None:
+        """Forget what was written, and have the folders that a mount needs."""
+        for folder in (self.upper, self.work):
+            force_remove(folder)
+            folder.mkdir(parents=True)
+        self.target.mkdir(parents=True, exist_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A file or folder of the checkout `top`, copied into the workspace `tree`; `note` is what is known of both."""
+
+    source: Path
+    target: Path
+    note: Path
+    top: Path
+    tree: Path
+
+    def ensure(self) -> None:
+        """Have the copy, as it was made from what the source holds now."""
+        if self.is_intact():
+            return
+        force_remove(self.target)
+        self.note.unlink(missing_ok=True)
+        self.target.parent.mkdir(parents=True, exist_ok=True)
+        held = _state(self.source)
+        if self.source.is_dir():
+            shutil.copytree(self.source, self.target, symlinks=True)
+        else:
+            shutil.copy2(self.source, self.target)
+        for path in _paths(self.target):
+            self._lead_into_workspace(path)
+        self.note.parent.mkdir(parents=True, exist_ok=True)
+        self.note.write_text(json.dumps([held, _state(self.target)]), "utf-8")
+
+    def is_intact(self) -> bool:
+        """Whether the copy is there, and neither it nor its source was changed since it was made."""
+        try:
+            known = json.loads(self.note.read_bytes())
+        except (OSError, ValueError):
+            return False
+        return bool(known == [_state(self.source), _state(self.target)])
+
+    def _lead_into_workspace(self, path: str) -> None:
+        """Make a link or a file that names the checkout name the workspace."""
+        top, tree = os.fsencode(self.top), os.fsencode(self.tree)
+        pattern = re.compile(re.escape(top) + rb"(?=[/\s\"':;,)]|$)")
+        kind = os.lstat(path)
+        if stat.S_ISLNK(kind.st_mode):
+            leads = os.readlink(os.fsencode(path))  # noqa: PTH115
+            if pattern.match(leads):
+                os.unlink(path)  # noqa: PTH108
+                os.symlink(pattern.sub(lambda _: tree, leads, count=1), os.fsencode(path))  # noqa: PTH211
+        elif stat.S_ISREG(kind.st_mode) and _may_name_folders(path) and kind.st_size < TEXT_BYTES:
+            content = Path(path).read_bytes()
+            if pattern.search(content):
+                os.chmod(path, kind.st_mode | stat.S_IWUSR)  # noqa: PTH101
+                Path(path).write_bytes(pattern.sub(lambda _: tree, content))
+
+
+def _may_name_folders(path: str) -> bool:
+    above, name = os.path.split(path)
+    return os.path.basename(above) in PROGRAM_FOLDERS or any(fnmatch(name, each) for each in TEXTS)  # noqa: PTH119
+
+
+def _paths(top: Path) -> Iterator[str]:
+    """A path and all below it; links lead nowhere."""
+    waiting = [str(top)]
+    while waiting:
+        path = waiting.pop()
+        yield path
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+            waiting += sorted(entry.path for entry in os.scandir(path))
+
+
+def _state(top: Path) -> str:
+    """What tells that nothing at or below a path was changed: each file by its inode, size and times."""
+    import hashlib
+
+    found = hashlib.sha256()
+    for path in _paths(top):
+        each = os.lstat(path)
+        told = (path, each.st_ino, each.st_mode, each.st_size, each.st_mtime_ns, each.st_ctime_ns)
+        if stat.S_ISDIR(each.st_mode):
+            told = (path, each.st_ino, each.st_mode, 0, 0, 0)
+        found.update(repr(told).encode("utf-8", "surrogateescape"))
+    return found.hexdigest()

@@ -1,0 +1,330 @@
+"""Runs shell commands in one sandboxed bash, one after another, and judges each by itself.
+
+The shell prints a mark after each command on the stream that it shares with them; only marks that
+hold the session's secret count, so what a command prints can only ever be output. A command that
+ends the shell ends the session. When it is over nothing of it runs any more: under bubblewrap the
+kernel sees to that; else its process group is killed, and what left the group is found by the name
+of the session's private directory in its environment, which a process can hide only on purpose.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import field
+from typing import TYPE_CHECKING
+
+from minitask.errors import MachineError
+from minitask.sandbox.exit_status import Status, find_fault, read_status
+from minitask.sandbox.policy import SHELL, Strength
+from minitask.sandbox.shell_wrapper import DRIVER, wrapper_program
+from minitask.system import process
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from minitask.sandbox.sandbox import Limits, Sandbox
+    from minitask.spec.model import Command
+
+TAIL_BYTES = 4000
+LAST_WORDS_SECONDS = 2.0
+NAMESPACE_END_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class CommandResult:
+    """How one command fared; `reason` says why it failed, `exit_code` is `None` where there came
+    none.
+
+    `output_tail` is the end of what it printed on both streams, `output_bytes` the size of all of
+    it; `changed` are the tracked files that it left changed.
+    """
+
+    line: int
+    command: str
+    exit_code: int | None
+    passed: bool
+    seconds: float
+    output_tail: str = ""
+    output_bytes: int = 0
+    reason: str = ""
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SessionResult:
+    """A result for every command, those not run included; `sandbox` is the strength of the one
+    they ran in.
+    """
+
+    results: tuple[CommandResult, ...]
+    timed_out: bool = False
+    killed_reason: str = ""
+    sandbox: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether every command did."""
+        return all(result.passed for result in self.results)
+
+
+def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
+    commands: Sequence[Command],
+    *,
+    sandbox: Sandbox,
+    workspace: Path,
+    limits: Limits,
+    network: bool,
+    readonly: Sequence[Path],
+    env: Mapping[str, str],
+    extra_env: Mapping[str, str] | None = None,
+    stop_at_first_failure: bool = False,
+    on_event: Callable[[CommandResult], None] | None = None,
+    on_output: Callable[[int, bytes], None] | None = None,
+    put_back: Callable[[], tuple[str, ...]] | None = None,
+) -> SessionResult:
+    """Run the commands in order in one shell; each result goes to `on_event` as it is known.
+
+    `on_output` gets all that each command printed, with its place among the commands. `put_back` is called between
+    commands: it makes the tracked files the commit's again, and gives those that were not.
+    `env` is the caller's environment, of which the sandbox hands on only what is harmless;
+    `extra_env` is handed on as it is. Raises `MachineError` where the shell could not be started.
+    """
+    record = _Record(tuple(commands), on_event or _ignore, on_output, put_back or _nothing)
+    if not commands:
+        return SessionResult((), sandbox=sandbox.strength.value)
+    wrapped = sandbox.wrap(
+        (*SHELL, DRIVER),
+        workspace=workspace,
+        limits=limits,
+        network=network,
+        environ=env,
+        readonly=readonly,
+        extra_env=extra_env,
+    )
+    watching = _Watching(
+        record,
+        limits,
+        stop_at_first_failure=stop_at_first_failure,
+        namespaced=sandbox.strength is Strength.STRONG,
+    )
+    with wrapped, contextlib.ExitStack() as ends:
+        with process.spawn(
+            wrapped.argv, cwd=workspace, env=wrapped.env, merge_errors=True
+        ) as child:
+            watching.follow(child, ends)
+        process.wait_until_gone(watching.descendants, timeout_seconds=NAMESPACE_END_SECONDS)
+    watching.conclude(child.returncode)
+    return SessionResult(
+        tuple(record.results), watching.timed_out, watching.killed_reason, sandbox.strength.value
+    )
+
+
+@dataclass(slots=True)
+class _Record:
+    """The results so far."""
+
+    commands: tuple[Command, ...]
+    tell: Callable[[CommandResult], None]
+    show: Callable[[int, bytes], None] | None
+    put_back: Callable[[], tuple[str, ...]]
+    results: list[CommandResult] = field(default_factory=list)
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every command has its result."""
+        return len(self.results) == len(self.commands)
+
+    def judge(self, output: bytes, *, code: int, pipeline: Sequence[int] = ()) -> CommandResult:
+        """The command that ran ended with this."""
+        command = self.commands[len(self.results)]
+        status = read_status(command.text, code=code, pipeline=pipeline)
+        reason = find_fault(command, status, output)
+        return self._add(output, status=status, reason=reason, changed=self.put_back())
+
+    def fail(self, output: bytes, *, reason: str) -> None:
+        """The command that ran was cut off."""
+        self._add(output, status=None, reason=reason)
+
+    def skip_rest(self, reason: str) -> None:
+        """The commands that are left were not run."""
+        self.since = time.monotonic()
+        while not self.complete:
+            self._add(b"", status=None, reason=f"not run: {reason}", seconds=0.0)
+
+    def _add(
+        self,
+        output: bytes,
+        *,
+        status: Status | None,
+        reason: str,
+        seconds: float | None = None,
+        changed: tuple[str, ...] = (),
+    ) -> CommandResult:
+        command = self.commands[len(self.results)]
+        now = time.monotonic()
+        result = CommandResult(
+            line=command.line,
+            command=command.text,
+            exit_code=status.exit_code if status else None,
+            passed=not reason,
+            seconds=now - self.since if seconds is None else seconds,
+            output_tail=tail(output),
+            output_bytes=len(output),
+            reason=reason,
+            changed=changed,
+        )
+        self.since = now
+        if self.show is not None:
+            self.show(len(self.results), output)
+        self.results.append(result)
+        self.tell(result)
+        return result
+
+
+class _Watching:
+    """Reads the session's stream mark by mark, and ends it when it must end."""
+
+    def __init__(
+        self,
+        record: _Record,
+        limits: Limits,
+        *,
+        stop_at_first_failure: bool,
+        namespaced: bool,
+    ) -> None:
+        self.record = record
+        self.limits = limits
+        self.stop = stop_at_first_failure
+        self.gated = stop_at_first_failure or record.put_back is not _nothing
+        self.namespaced = namespaced
+        self.descendants: list[int] = []
+        self.killed_reason = ""
+        self.timed_out = False
+        self._ready = False
+        self._stopped = False
+        self._pending = bytearray()
+        self._scanned = 0
+        self._printed = 0
+        self._counted = 0
+        self._secret = os.urandom(16).hex()
+        self._mark = b"\0" + self._secret.encode() + b":"
+
+    def follow(self, child: process.Child, ends: contextlib.ExitStack) -> None:
+        """Feed the shell and read from it until it exits or must be ended, which leaving `spawn`
+        does.
+        """
+        text = wrapper_program(self.record.commands, secret=self._secret, gated=self.gated)
+        deadline = time.monotonic() + self.limits.seconds
+        pump = process.Pump(child, deadline=deadline, input=text, keep_input=self.gated)
+        try:
+            for _, data in pump.chunks():
+                self._pending += data
+                self._printed += len(data)
+                self._read_marks(child, ends)
+                if self._must_end():
+                    return
+                if self.record.complete:
+                    pump.deadline = min(pump.deadline, time.monotonic() + LAST_WORDS_SECONDS)
+        except TimeoutError:
+            if not self.record.complete:
+                self.timed_out = True
+                self.killed_reason = f"timed out after {self.limits.seconds:g} s"
+
+    def conclude(self, exit_code: int) -> None:
+        """Give the commands that have no result theirs, now that the shell is gone."""
+        if self.record.complete:
+            return
+        output = bytes(self._pending)
+        if self.killed_reason:
+            self.record.fail(output, reason=self.killed_reason)
+            self.record.skip_rest(self.killed_reason)
+        elif self._stopped:
+            self.record.skip_rest(f"`{_first_line(self.record.results[-1].command)}` failed")
+        elif not self._ready:
+            said = tail(output).strip() or f"exit code {exit_code}"
+            raise MachineError(
+                f"the sandbox's shell did not start: {said}",
+                hint="run `minitask doctor` to see what this machine's sandbox lacks",
+            )
+        else:
+            last = self.record.judge(output, code=exit_code if exit_code >= 0 else 128 - exit_code)
+            self.record.skip_rest(f"`{_first_line(last.command)}` ended the shell")
+
+    def _must_end(self) -> bool:
+        if self._printed > self.limits.output_bytes and not self.record.complete:
+            self.killed_reason = f"printed more than {_megabytes(self.limits.output_bytes)}"
+        return self._stopped or bool(self.killed_reason)
+
+    def _read_marks(self, child: process.Child, ends: contextlib.ExitStack) -> None:
+        """Take every complete mark from the stream, and what was printed before it."""
+        while not self._stopped:
+            start = self._pending.find(self._mark, self._scanned)
+            end = self._pending.find(b"\0", start + len(self._mark)) if start >= 0 else -1
+            if end < 0:
+                self._scanned = (
+                    start if start >= 0 else max(0, len(self._pending) - len(self._mark))
+                )
+                return
+            if self._counted + start > self.limits.output_bytes:
+                del self._pending[start:]  # too much, however soon the command ended behind it
+                return
+            self._counted += start
+            output = bytes(self._pending[:start])
+            words = bytes(self._pending[start + len(self._mark) : end]).split()
+            del self._pending[: end + 1]
+            self._scanned = 0
+            self._take(words, output, child=child, ends=ends)
+
+    def _take(
+        self,
+        words: Sequence[bytes],
+        output: bytes,
+        *,
+        child: process.Child,
+        ends: contextlib.ExitStack,
+    ) -> None:
+        """One mark: the shell is ready, or a command is done."""
+        if words[0] == b"ready":
+            self._ready = True
+            self.record.since = time.monotonic()
+            for pid in process.children_of(child.pid) if self.namespaced else ():
+                watch = ends.enter_context(process.exit_watch(pid))
+                self.descendants += [] if watch is None else [watch]
+        elif not self.record.complete:
+            code, *pipeline = map(int, words[1:])
+            passed = self.record.judge(output, code=code, pipeline=pipeline).passed
+            self._stopped = self.stop and not passed
+            if self.gated and not self._stopped and child.stdin is not None:
+                with contextlib.suppress(OSError):
+                    os.write(child.stdin.fileno(), b"\n")
+
+
+def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:
+    """The last `limit` bytes as text, from the start of a line where there is one."""
+    kept = output[-limit:]
+    if len(kept) < len(output):
+        newline = output.find(b"\n", len(output) - limit - 1, len(output) - 1)
+        kept = output[newline + 1 :] if newline >= 0 else kept.lstrip(bytes(range(0x80, 0xC0)))
+    return kept.decode("utf-8", "replace")
+
+
+def _first_line(text: str) -> str:
+    return text.strip().split("\n", 1)[0]
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1024**2:g} MiB"
+
+
+def _nothing() -> tuple[str, ...]:
+    """Nobody keeps the files."""
+    return ()
+
+
+def _ignore(_result: CommandResult) -> None:
+    """Nobody watches."""

@@ -1,0 +1,155 @@
+"""Where the programs on `PATH` really live: the smallest folders that must be readable for them to
+run.
+
+A compiler or an interpreter under the user's home is useless without its libraries, and its
+neighbour in the same home is a key. So a folder of programs brings along the installation around it
+only where it looks like one, and never the home, anything above it, or a checkout.
+"""
+
+# This runs before a command's first session, and strings are several times faster.
+# ruff: noqa: PTH112, PTH113, PTH115, PTH118, PTH119, PTH120
+
+from __future__ import annotations
+
+import os
+from dataclasses import field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minitask.sandbox.policy import SYSTEM, lies_in
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROGRAM_FOLDERS = ("bin", "sbin", "shims", "Scripts")
+INSTALLATION_MARKS = ("pyvenv.cfg", "lib", "lib64", "libexec", "conda-meta")
+VERSION_KEEPERS = (".pyenv", ".rbenv", ".nodenv", ".asdf", ".volta", ".bun", ".deno", ".sdkman")
+"""Folders in a home that hold nothing but programs, so that all of one may be read."""
+
+SHARED_FOLDERS = ("/", "/home", "/root", "/tmp", "/var", "/run", "/mnt", "/srv")  # noqa: S108 - never granted
+PRIVATE_IN_HOME = ("", "/.local", "/.config", "/.cache")
+LINKS_SCANNED = "/usr/local/bin"
+
+
+@dataclass(slots=True)
+class Toolchain:
+    """Folders and files to read, outside the system's own, and variables that some programs find
+    theirs by.
+    """
+
+    home: str
+    roots: list[str] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+
+    def add_folder(self, folder: str) -> None:
+        """Take in a folder of programs, its installation, and what its links lead to."""
+        waiting = [folder.rstrip("/")]
+        while waiting:
+            here = waiting.pop()
+            if here in self._seen or not here.startswith("/") or not os.path.isdir(here):
+                continue
+            self._seen.add(here)
+            if not lies_in(here, SYSTEM):
+                self._cover(self._root(here))
+            if not lies_in(here, SYSTEM) or here == LINKS_SCANNED:
+                waiting += self._follow_links(here)
+            self._add_known(here)
+
+    def _follow_links(self, folder: str) -> list[str]:
+        """Cover what the folder's links lead to; give the program folders among that, which lead
+        on.
+        """
+        found = list(_based_on(os.path.dirname(folder)))
+        for target in _link_targets(folder):
+            if self._covered(target):
+                continue
+            parent = os.path.dirname(target)
+            if self._root(parent) != parent:
+                found.append(parent)
+            elif os.path.isfile(target):
+                self._cover(target)
+        return found
+
+    def _root(self, folder: str) -> str:
+        """The installation that a program folder belongs to, or that folder alone."""
+        parts = folder.split("/")
+        for index, part in enumerate(parts):
+            if part in VERSION_KEEPERS:
+                return "/".join(parts[: index + 1])
+        parent, name = os.path.split(folder)
+        if os.path.basename(parent) == "node_modules":
+            return parent
+        if name in PROGRAM_FOLDERS and self._may_grant(parent) and _looks_installed(parent):
+            return parent
+        return folder
+
+    def _may_grant(self, folder: str) -> bool:
+        """Whether a folder can be read as a whole: not the home, nothing above it, no checkout."""
+        if folder in SHARED_FOLDERS or os.path.lexists(folder + "/.git"):
+            return False
+        home = self.home
+        return not home or not (
+            lies_in(home, [folder]) or folder in {home + name for name in PRIVATE_IN_HOME}
+        )
+
+    def _cover(self, path: str) -> None:
+        if not self._covered(path):
+            self.roots.append(path)
+
+    def _covered(self, path: str) -> bool:
+        return lies_in(path, SYSTEM) or lies_in(path, self.roots)
+
+    def _add_known(self, folder: str) -> None:
+        """Rust's programs are links to rustup, which looks for its toolchains in the home."""
+        rustup = self.home + "/.rustup"
+        if folder == self.home + "/.cargo/bin" and os.path.isdir(rustup):
+            self._cover(rustup)
+            self.env["RUSTUP_HOME"] = rustup
+
+
+@lru_cache(maxsize=4)
+def find_toolchain(path: str, *, home: str) -> Toolchain:
+    """What the programs on a `PATH` need, for a user with this home directory; looked for once, not to be changed."""
+    found = Toolchain(home)
+    for entry in path.split(os.pathsep):
+        found.add_folder(entry)
+    return found
+
+
+def _looks_installed(folder: str) -> bool:
+    return any(os.path.lexists(f"{folder}/{mark}") for mark in INSTALLATION_MARKS)
+
+
+def _link_targets(folder: str) -> Iterator[str]:
+    """Where each symbolic link in a folder points: its first hop, and its end where that is
+    elsewhere.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            links = [entry.path for entry in entries if entry.is_symlink()]
+    except OSError:
+        return
+    for link in links:
+        try:
+            hop = os.path.normpath(os.path.join(folder, os.readlink(link)))
+        except OSError:
+            continue
+        yield hop
+        end = os.path.realpath(link)
+        if end != hop:
+            yield end
+
+
+def _based_on(environment: str) -> Iterator[str]:
+    """The program folder of the Python that a virtual environment was made from."""
+    try:
+        text = Path(environment, "pyvenv.cfg").read_text("utf-8", "replace")
+    except OSError:
+        return
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() == "home":
+            yield value.strip()

@@ -1,0 +1,212 @@
+"""What the declared files say of the order of tasks, beside what `depends_on` says.
+
+Order, by paths that are compared as any file system would compare them:
+
+- A task that creates a file comes before all that read, edit or delete it. Where no task says that it creates a file
+  and there is none yet, those that "create or edit" it are its makers.
+- A task that deletes a file comes after all that read or edit it. Where two delete it, this says nothing.
+- A file that is there already, and that one task creates and another deletes, gives no order: either may be meant.
+- A reference marked optional gives no order. What an edit script renames counts as what the spec says of both paths.
+- The Next Task section gives an order only where the caller wants it to.
+
+`depends_on` wins: an implied order that contradicts it, directly or by way of others, is dropped. So is one that
+contradicts an implied order before it: creations come first, then deletions, then Next Task, each by place.
+
+Two tasks of which one writes a file that the other reads or writes, and that are in no order, clash: they may never
+run at once, and either may be first. Cited lines make no difference to that.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from minitask.spec.graph import Graph, check_acyclic
+from minitask.spec.model import FileAction, FileRef, Spec
+from minitask.spec.project import TASK_NUMBER, files_by_path, shared_files
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+    Touched = Sequence[Mapping[str, tuple[FileRef, ...]]]
+
+
+class LinkKind(StrEnum):
+    """Why one task comes before another, strongest first."""
+
+    CREATE_READ = "create-then-read"
+    CREATE_EDIT = "create-then-edit"
+    USE_DELETE = "use-then-delete"
+    NEXT_TASK = "next-task"
+
+
+RANKS = {
+    LinkKind.CREATE_READ: 0,
+    LinkKind.CREATE_EDIT: 0,
+    LinkKind.USE_DELETE: 1,
+    LinkKind.NEXT_TASK: 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The spec at place `before` comes before the one at `after`; `path` is empty for a Next Task."""
+
+    before: int
+    after: int
+    kind: LinkKind
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteClash:
+    """The specs at `one` and `other`, lower place first, may not run at once: both use `path`, and one writes it."""
+
+    one: int
+    other: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImpliedOrder:
+    """What the files say: links that hold, clashes between tasks in no order, and links that were dropped."""
+
+    links: tuple[Link, ...] = ()
+    clashes: tuple[WriteClash, ...] = ()
+    dropped: tuple[Link, ...] = ()
+
+
+def implied(
+    specs: Sequence[Spec],
+    *,
+    next_task: bool = False,
+    is_there: Callable[[str], bool] = lambda _path: True,
+    graph: Graph | None = None,
+) -> ImpliedOrder:
+    """What the specs imply of each other by their places in `specs`; `is_there` knows the files before any of them.
+
+    The links hold together with `depends_on`; a cycle of `depends_on` itself is a `UsageError`. `graph` is that of the
+    specs, where the caller has it.
+    """
+    graph = graph or Graph(tuple(specs))
+    check_acyclic(graph)
+    touched = [files_by_path(spec) for spec in specs]
+    wanted = set(_by_files(touched, is_there))
+    if next_task:
+        wanted.update(_by_next_task(graph))
+    order = WriterOrder(len(specs))
+    for place, needs in enumerate(graph.needs):
+        for need in needs:
+            order.add(need, place)
+    links: list[Link] = []
+    dropped: list[Link] = []
+    for link in sorted(wanted, key=_rank):
+        (links if order.add(link.before, link.after) else dropped).append(link)
+    return ImpliedOrder(tuple(links), tuple(_clashes(touched, order)), tuple(dropped))
+
+
+class WriterOrder:
+    """An order of places that grows, and stays one: for each place, the set of those before and behind it as bits."""
+
+    def __init__(self, size: int) -> None:
+        self._before = [0] * size
+        self._behind = [0] * size
+
+    def add(self, first: int, then: int) -> bool:
+        """Put one place before another; False, and nothing changes, where that would close a circle."""
+        if first == then or self._before[first] >> then & 1:
+            return False
+        if self._before[then] >> first & 1:
+            return True
+        before = self._before[first] | 1 << first
+        behind = self._behind[then] | 1 << then
+        for place in _places(behind):
+            self._before[place] |= before
+        for place in _places(before):
+            self._behind[place] |= behind
+        return True
+
+    def holds(self, one: int, other: int) -> bool:
+        """Whether one of the two comes before the other."""
+        return bool((self._before[one] | self._behind[one]) >> other & 1)
+
+
+def _places(bits: int) -> Iterator[int]:
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest
+
+
+def _rank(link: Link) -> tuple[int, int, int, str, str]:
+    return (RANKS[link.kind], link.before, link.after, link.path, link.kind.value)
+
+
+def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Link]:
+    for path, uses in _written_files(touched):
+        there = is_there(path)
+        makers = _makers(uses, there=there)
+        removers = [place for place, actions in uses.items() if FileAction.DELETE in actions]
+        if makers and removers and there:
+            continue
+        yield from _creations(path, uses, makers)
+        if len(removers) == 1:
+            yield from _deletions(path, uses, makers, remover=removers[0])
+
+
+def _written_files(touched: Touched) -> Iterator[tuple[str, dict[int, set[FileAction]]]]:
+    """The files that a spec writes and others name too, with what each surely does with them."""
+    users: dict[str, dict[int, tuple[FileRef, ...]]] = {}
+    for place, files in enumerate(touched):
+        for key, refs in files.items():
+            users.setdefault(key, {})[place] = refs
+    for found in users.values():
+        path = next(iter(found.values()))[0].path
+        actions = {
+            place: {ref.action for ref in refs if not ref.optional} for place, refs in found.items()
+        }
+        uses = {place: said for place, said in actions.items() if said}
+        if len(uses) > 1 and any(said != {FileAction.READ} for said in uses.values()):
+            yield path, uses
+
+
+def _makers(uses: Mapping[int, set[FileAction]], *, there: bool) -> list[int]:
+    """The specs that bring a file in: those that say so, else those that may where there is none yet."""
+    said = [place for place, actions in uses.items() if FileAction.CREATE in actions]
+    if said or there:
+        return said
+    return [place for place, actions in uses.items() if FileAction.WRITE in actions]
+
+
+def _creations(
+    path: str, uses: Mapping[int, set[FileAction]], makers: Sequence[int]
+) -> Iterator[Link]:
+    for user, actions in uses.items():
+        reads = actions == {FileAction.READ}
+        kind = LinkKind.CREATE_READ if reads else LinkKind.CREATE_EDIT
+        if user not in makers:
+            yield from (Link(maker, user, kind, path) for maker in makers)
+
+
+def _deletions(
+    path: str, uses: Collection[int], makers: Collection[int], *, remover: int
+) -> Iterator[Link]:
+    for user in uses:
+        if user != remover and user not in makers:
+            yield Link(user, remover, LinkKind.USE_DELETE, path)
+
+
+def _by_next_task(graph: Graph) -> Iterator[Link]:
+    for place, spec in enumerate(graph.specs):
+        for number in dict.fromkeys(TASK_NUMBER.findall(spec.next_task)):
+            found = graph.find(number, asker=place)
+            if not graph.is_ambiguous(found):
+                yield from (Link(place, then, LinkKind.NEXT_TASK) for then in found)
+
+
+def _clashes(touched: Touched, order: WriterOrder) -> Iterator[WriteClash]:
+    for (one, other), keys in sorted(shared_files(touched).items()):
+        if not order.holds(one, other):
+            paths = sorted(touched[one][key][0].path for key in keys)
+            yield from (WriteClash(one, other, path) for path in paths)

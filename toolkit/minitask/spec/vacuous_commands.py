@@ -1,0 +1,197 @@
+"""Whether a validation command can say no, as far as its text tells.
+
+A command is read as a list of pipelines joined by `&&`, `||` and `;`. What cannot be read so (`if`,
+loops, here-documents, functions) is taken to be able to fail: only what certainly proves nothing is
+called weak.
+"""
+
+from __future__ import annotations
+
+import shlex
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Command, ExpectationKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+Pipeline = tuple[list[list[str]], str]
+
+
+class CommandStrength(StrEnum):
+    """What a command is worth as proof, from most to least."""
+
+    CHECK = "check"  # it can fail
+    SETUP = "setup"  # it prepares what follows and is not meant to judge
+    SHOW = "show"  # it only shows something
+    VOID = "void"  # it cannot fail
+
+
+_CAN_FAIL = frozenset({True, False})
+_SUCCEEDS = frozenset({True})
+_OPERATORS = frozenset({"&&", "||", ";", "&", "|", "|&"})
+_COMPOUND = frozenset({"if", "for", "while", "until", "case", "select", "function", "{"})
+_VOID = frozenset({"true", ":", "echo", "printf"})
+_SHOW = frozenset({"date", "pwd", "whoami", "sleep", "env", "wc"})
+_SESSION = frozenset({"cd", "pushd", "popd", "export", "declare", "readonly", "set", "shopt"})
+_FILES = frozenset({"mkdir", "touch", "rm", "cp", "mv"})
+_SETUP = _SESSION | _FILES | {"source", ".", "unset", "alias", "trap", "umask", "kill", "wait"}
+_FILTERS = frozenset(
+    {"cat", "head", "less", "nl", "sort", "tac", "tail", "tee", "tr", "uniq", "wc"}
+)
+_GIT_SHOW = frozenset({"status", "log", "branch"})
+_ASSIGNMENT = lazy_pattern(r"[A-Za-z_]\w*\+?=")
+_REDIRECTION = lazy_pattern(r"\d*(?:>>?|<)")
+_JOINED = lazy_pattern(r"\d*[<>]&[\d-]+")
+
+
+def strength(command: Command) -> CommandStrength:
+    """The worth of one command; every part of a pipe counts, as it does when the command is run."""
+    if any(_can_deny(item.kind, item.number) for item in command.expectations):
+        return CommandStrength.CHECK
+    words = read_words(command.text)
+    if not words:
+        return CommandStrength.CHECK
+    if _OPERATORS.isdisjoint(words):
+        return _simple_strength(words)
+    pipelines = read_pipelines(words)
+    if words[-1] == "&" or _only_prepares(pipelines):
+        return CommandStrength.SETUP
+    outcomes = _outcomes(pipelines)
+    return CommandStrength.CHECK if False in outcomes else CommandStrength.VOID
+
+
+def _can_deny(kind: ExpectationKind, number: int) -> bool:
+    if kind is ExpectationKind.EXIT:
+        return number != 0
+    return kind is not ExpectationKind.FAILS_BEFORE
+
+
+def read_words(text: str) -> list[str]:
+    """The words and operators of a command; none where it is not a plain list of commands."""
+    flat = _JOINED.sub("", text.replace("\\\n", " ")).replace("&>", ">").strip()
+    if "\n" in flat or "<<" in flat:
+        return []
+    lexer = shlex.shlex(flat, posix=True, punctuation_chars="();|&")
+    lexer.whitespace_split = True
+    try:
+        words = list(lexer)
+    except ValueError:
+        return []
+    starts = [
+        word for place, word in enumerate(words) if not place or words[place - 1] in _OPERATORS
+    ]
+    return [] if "(" in words or _COMPOUND.intersection(starts) else words
+
+
+def _simple_strength(words: list[str]) -> CommandStrength:
+    plain, redirected = plain_words(words)
+    if not plain:
+        return CommandStrength.SETUP
+    name, arguments = plain[0], [word for word in plain[1:] if not word.startswith("-")]
+    if name in _VOID or plain == ["exit", "0"]:
+        return CommandStrength.SETUP if redirected else CommandStrength.VOID
+    if name in _SETUP:
+        return CommandStrength.SETUP
+    if name in _SHOW or (name == "ls" and not arguments):
+        return CommandStrength.SHOW
+    return (
+        CommandStrength.SHOW
+        if name == "git" and _git_shows(plain, arguments)
+        else CommandStrength.CHECK
+    )
+
+
+def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:
+    """Whether the list prepares things, and else only says so: `rm -f a || true`."""
+    names = {
+        plain[0] for parts, _ in pipelines for part in parts if (plain := plain_words(part)[0])
+    }
+    return bool(names & _SETUP) and names <= _SETUP | _VOID
+
+
+def _git_shows(words: list[str], arguments: list[str]) -> bool:
+    """Whether a git command only shows; `git diff` judges where it is told to."""
+    if not arguments:
+        return False
+    if arguments[0] == "diff":
+        return not {"--exit-code", "--quiet", "--check"}.intersection(words)
+    return arguments[0] in _GIT_SHOW
+
+
+def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
+    """How a list can end, read from left to right as bash does."""
+    outcome: frozenset[bool] = frozenset()
+    joint = ";"
+    for pipeline, following in pipelines:
+        own = _pipeline_outcomes(pipeline)
+        if joint == "&&":
+            outcome = (outcome - {True}) | (own if True in outcome else frozenset())
+        elif joint == "||":
+            outcome = (outcome - {False}) | (own if False in outcome else frozenset())
+        else:
+            outcome = own
+        if following == "&":
+            outcome = _SUCCEEDS
+        joint = following
+    return outcome
+
+
+def read_pipelines(words: list[str]) -> list[Pipeline]:
+    """The pipelines of a list, each with the operator that follows it."""
+    found: list[Pipeline] = []
+    parts: list[list[str]] = [[]]
+    for word in (*words, ";"):
+        if word in {"|", "|&"}:
+            parts.append([])
+        elif word in _OPERATORS:
+            if parts[0]:
+                found.append((parts, word))
+            parts = [[]]
+        else:
+            parts[-1].append(word)
+    return found
+
+
+def _pipeline_outcomes(parts: list[list[str]]) -> frozenset[bool]:
+    negated = parts[0][0] == "!"
+    parts = [parts[0][1:] if negated else parts[0], *parts[1:]]
+    piped = len(parts) > 1
+    outcome = _SUCCEEDS
+    for part in parts:
+        last = piped and part is parts[-1]
+        if part and not (last and _is_filter(part)) and _single_can_fail(part):
+            outcome = _CAN_FAIL
+    return frozenset(not ok for ok in outcome) if negated else outcome
+
+
+def _is_filter(part: list[str]) -> bool:
+    """Whether the end of a pipe only passes on what it is given."""
+    plain, _ = plain_words(part)
+    return bool(plain) and plain[0] in _FILTERS
+
+
+def _single_can_fail(part: list[str]) -> bool:
+    plain, _ = plain_words(part)
+    if plain[:1] in (["exit"], ["return"]):
+        return plain[1:] != ["0"]
+    return bool(plain) and plain[0] not in _VOID
+
+
+def plain_words(words: list[str]) -> tuple[list[str], bool]:
+    """The words without leading assignments and redirections, and whether output is redirected."""
+    kept: list[str] = []
+    redirected = skipping = False
+    for word in words:
+        match = _REDIRECTION.match(word)
+        if skipping:
+            skipping = False
+        elif match:
+            redirected = redirected or ">" in match.group()
+            skipping = match.end() == len(word)
+        elif kept or not _ASSIGNMENT.match(word):
+            kept.append(word)
+    return kept, redirected

@@ -1,0 +1,1 @@
+"""The machine beneath git and the sandbox: processes, locks, files that survive a crash."""

@@ -1,0 +1,106 @@
+"""Processes that outlived their call: found by what `/proc` shows of them, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from minitask.system.process import exit_watch
+from minitask.values import dataclass
+
+FEW = 100
+"""As many ids are looked at one by one, sooner than at the processes that there are."""
+COUNTING_SECONDS = 1.0
+"""How long ids surely count upwards: nobody starts so many programs in that time that they begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time, of `time.monotonic`, and the process id that was given last by then."""
+
+    last_pid: int
+    at: float
+
+    def newer(self) -> range | None:
+        """The ids of all processes that were started since; None where they may have begun anew."""
+        last = _last_pid()
+        if last < self.last_pid or time.monotonic() - self.at > COUNTING_SECONDS:
+            return None
+        return range(self.last_pid + 1, last + 1)
+
+
+def now() -> Moment | None:
+    """This moment; None where there is no `/proc` to tell."""
+    last = _last_pid()
+    return Moment(last, time.monotonic()) if last else None
+
+
+def end_marked(mark: bytes, *, since: Moment | None = None, passes: int = 20) -> None:
+    """Kill every process of ours whose environment at its start held `mark`, those that left the
+    group included. None of them was started before `since`.
+
+    Only where `/proc` shows environments (Linux). Repeats until a pass finds none, for what forks
+    meanwhile.
+    """
+    for _ in range(passes):
+        newer = since.newer() if since else None
+        found = newer if newer is not None and len(newer) < FEW else _process_ids()
+        if not [pid for pid in found if _kill_if_marked(pid, mark)]:
+            return
+        time.sleep(0.001)
+
+
+def works_in(program: str, folder: Path) -> bool:
+    """Whether a process of that name stands in a folder or below it; False where there is no `/proc` to tell."""
+    return any(_works_in(pid, program, folder.resolve()) for pid in _process_ids())
+
+
+def _works_in(pid: int, program: str, folder: Path) -> bool:
+    proc = Path(f"/proc/{pid}")
+    try:
+        named = (proc / "comm").read_text().rstrip("\n") == program
+        return named and (proc / "cwd").readlink().is_relative_to(folder)
+    except (OSError, ValueError):
+        return False
+
+
+def _last_pid() -> int:
+    """The id that was given last to a process or a thread; 0 where the kernel does not tell."""
+    try:
+        with open("/proc/loadavg", "rb", buffering=0) as file:  # noqa: PTH123 - before and after every session
+            return int((file.read() or b"").split()[-1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _process_ids() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def _kill_if_marked(pid: int, mark: bytes) -> bool:
+    """Kill the process if its environment holds the mark.
+
+    It is looked at again once there is a handle on it, for by then its id may be another's.
+    """
+    if pid == os.getpid() or not _is_marked(pid, mark):
+        return False
+    with exit_watch(pid) as watch:
+        if watch is None or not _is_marked(pid, mark):
+            return False
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(watch, signal.SIGKILL)
+    return True
+
+
+def _is_marked(pid: int, mark: bytes) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123 - hundreds of them
+            return mark in (file.read() or b"")
+    except OSError:
+        return False

@@ -1,0 +1,380 @@
+"""The one door to other programs: argument tuples, a time limit, capped output, and no survivors.
+
+Every program runs in a session of its own. When the call ends, for whatever reason, its whole
+process group is killed while the leader's process id is still held, so that no stranger's group can
+be hit. Programs are looked for on the `PATH` of the environment that they are given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from minitask.errors import MachineError
+from minitask.system.signals import deferred_signals
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+MIB = 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+TICK_SECONDS = 0.02
+PIPE_BYTES_MAX = MIB
+
+Child = subprocess.Popen[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of a program; `exit_code` is negative where a signal ended it (`-9` is SIGKILL).
+
+    `truncated` says that a stream printed more than was kept: its end is missing.
+    """
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+    timed_out: bool = False
+    truncated: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether the program ended by itself with exit code 0, all of its output kept."""
+        return self.exit_code == 0 and not self.timed_out and not self.truncated
+
+
+class Pump:
+    """Moves bytes to and from one program without blocking, until the program itself has exited.
+
+    A background process that keeps the pipes open does not hold it up.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        *,
+        deadline: float,
+        input: bytes = b"",  # noqa: A002 - as everywhere
+        keep_input: bool = False,
+    ) -> None:
+        """`input` is written as the program reads it; then its input is closed, or kept open.
+
+        `deadline`, of `time.monotonic`, may be moved while the chunks come.
+        """
+        self.deadline = deadline
+        self._child = child
+        self._pending = memoryview(input)
+        self._keep_input = keep_input
+        self._poller = select.poll()
+        self._readers = {s.fileno() for s in (child.stdout, child.stderr) if s is not None}
+        for reader in self._readers:
+            self._poller.register(reader, select.POLLIN)
+        if child.stdin is not None:
+            self._open_input(child.stdin)
+
+    def chunks(self) -> Iterator[tuple[int, bytes]]:
+        """`(file descriptor, bytes)` as they come; `TimeoutError` at the deadline."""
+        with exit_watch(self._child.pid) as watch:
+            if watch is not None:
+                self._poller.register(watch, select.POLLIN)
+            gone = False
+            while not gone:
+                ready = {
+                    fd
+                    for fd, _ in self._poller.poll(_patience(self.deadline, ticking=watch is None))
+                }
+                gone = watch in ready if watch is not None else self._child.poll() is not None
+                if not gone and time.monotonic() >= self.deadline:
+                    raise TimeoutError
+                if gone:
+                    end_group(self._child)
+                yield from self._exchange(ready)
+            yield from self._leftovers()
+
+    def _open_input(self, stdin: IO[bytes]) -> None:
+        if self._pending:
+            os.set_blocking(stdin.fileno(), False)
+            self._poller.register(stdin.fileno(), select.POLLOUT)
+        elif not self._keep_input:
+            stdin.close()
+
+    def _exchange(self, ready: set[int]) -> Iterator[tuple[int, bytes]]:
+        """One round: feed the input if it is wanted, and read what is there."""
+        for fd in ready & self._readers:
+            if data := os.read(fd, CHUNK_BYTES):
+                yield fd, data
+            else:
+                self._poller.unregister(fd)
+                self._readers.discard(fd)
+        stdin = self._child.stdin
+        if self._pending and stdin is not None and stdin.fileno() in ready:
+            self._feed(stdin)
+
+    def _feed(self, stdin: IO[bytes]) -> None:
+        """Write what the pipe takes; a program that stopped reading is no error of the caller's."""
+        try:
+            self._pending = self._pending[os.write(stdin.fileno(), self._pending[:MIB]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._pending = memoryview(b"")
+        if not self._pending:
+            self._poller.unregister(stdin.fileno())
+            if not self._keep_input:
+                stdin.close()
+
+    def _leftovers(self) -> Iterator[tuple[int, bytes]]:
+        """What the pipes still held when the program exited: never more than a pipe can hold."""
+        for fd in self._readers:
+            os.set_blocking(fd, False)
+            left = PIPE_BYTES_MAX
+            with contextlib.suppress(BlockingIOError):
+                while left > 0 and (data := os.read(fd, CHUNK_BYTES)):
+                    left -= len(data)
+                    yield fd, data
+
+
+def run(  # noqa: PLR0913 - what can be said of a program
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    input: bytes = b"",  # noqa: A002 - as everywhere
+    timeout_seconds: float = 120,
+    max_output_bytes: int = 64 * MIB,
+    pass_fds: Sequence[int] = (),
+    keep_end: bool = False,
+    optional: bool = False,
+    patience: Callable[[bytes], float] | None = None,
+) -> Finished:
+    """Run a program to its end; of each stream the first `max_output_bytes` are kept (or the last,
+    with `keep_end`), the rest is read and dropped. One that is `optional` ends when `end_optional` is called.
+    `patience` gives how many seconds it may still run, by what it prints.
+
+    Raises `MachineError` where it cannot be started. Its exit code is the caller's to judge.
+    """
+    started = time.monotonic()
+    timed_out = False
+    with spawn(argv, cwd=cwd, env=env, capture_errors=True, pass_fds=pass_fds) as child:
+        if optional:
+            _optional.add(child.pid)
+        keeper = _KeptEnd if keep_end else _Kept
+        kept = [keeper(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
+        by_fd = {stream.fd: stream for stream in kept}
+        try:
+            latest = started + timeout_seconds
+            pump = Pump(child, deadline=latest, input=input)
+            for fd, data in pump.chunks():
+                by_fd[fd].add(data)
+                if patience is not None:
+                    pump.deadline = min(latest, time.monotonic() + patience(data))
+        except TimeoutError:
+            timed_out = True
+    return Finished(
+        argv=tuple(argv),
+        exit_code=child.returncode,
+        stdout=b"".join(kept[0].chunks),
+        stderr=b"".join(kept[1].chunks),
+        seconds=time.monotonic() - started,
+        timed_out=timed_out,
+        truncated=any(stream.cut for stream in kept),
+    )
+
+
+@contextlib.contextmanager
+def spawn(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    merge_errors: bool = False,
+    capture_errors: bool = False,
+    pass_fds: Sequence[int] = (),
+) -> Iterator[Child]:
+    """A running program with pipes for its input and output; leaving kills its group and reaps it.
+
+    Its standard error is dropped, unless merged into its output or captured in a pipe of its own.
+    """
+    stderr = subprocess.STDOUT if merge_errors else subprocess.PIPE if capture_errors else None
+    child: Child | None = None
+    try:
+        with deferred_signals():
+            child = subprocess.Popen(
+                tuple(argv),
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL if stderr is None else stderr,
+                start_new_session=True,
+                pass_fds=pass_fds,
+            )
+            _running[child.pid] = child
+            _starters[child.pid] = threading.get_ident()
+        yield child
+    except (OSError, ValueError) as error:
+        if child is not None:
+            raise
+        raise _cannot_start(argv, cwd, error) from error
+    finally:
+        if child is not None:
+            del _running[child.pid], _starters[child.pid]
+            _optional.discard(child.pid)
+            _end(child)
+
+
+_running: dict[int, Child] = {}
+"""The programs that run now, whichever thread waits for them."""
+_starters: dict[int, int] = {}
+"""The thread that started each of them."""
+_optional: set[int] = set()
+"""Those whose work may be given up."""
+
+
+def end_optional() -> None:
+    """Kill the programs whose work may be given up."""
+    for pid, child in list(_running.items()):
+        if pid in _optional:
+            end_group(child)
+
+
+def end_started_by(thread: int) -> None:
+    """Kill the programs that a thread (by its `get_ident`) has started."""
+    for pid, child in list(_running.items()):
+        if _starters.get(pid) == thread:
+            end_group(child)
+
+
+def end_all() -> None:
+    """Kill every program, whichever thread waits for it: this process is about to end."""
+    for child in list(_running.values()):
+        end_group(child)
+
+
+def end_group(child: Child) -> None:
+    """Kill whatever is left of the program's process group; nothing where it was reaped already."""
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def exit_watch(pid: int) -> Iterator[int | None]:
+    """A file descriptor that becomes readable when the process has exited; `None` where there is
+    no such thing.
+    """
+    try:
+        watch = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield None
+        return
+    try:
+        yield watch
+    finally:
+        os.close(watch)
+
+
+def children_of(pid: int) -> tuple[int, ...]:
+    """The process ids of a process's direct children; empty where the kernel does not tell."""
+    try:
+        return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()))
+    except OSError:
+        return ()
+
+
+def wait_until_gone(watches: Sequence[int], *, timeout_seconds: float) -> bool:
+    """Wait until the processes behind these `exit_watch` descriptors have exited; whether all
+    have.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    for watch in watches:
+        poller = select.poll()
+        poller.register(watch, select.POLLIN)
+        if not poller.poll(_patience(deadline, ticking=False)):
+            return False
+    return True
+
+
+class _Kept:
+    """The beginning of one stream."""
+
+    __slots__ = ("chunks", "cut", "fd", "left")
+
+    def __init__(self, fd: int, limit: int) -> None:
+        self.fd = fd
+        self.left = limit
+        self.chunks: list[bytes] = []
+        self.cut = False
+
+    def add(self, data: bytes) -> None:
+        """Keep what still fits."""
+        if len(data) > self.left:
+            self.cut = True
+            data = data[: self.left]
+        if data:
+            self.left -= len(data)
+            self.chunks.append(data)
+
+
+class _KeptEnd(_Kept):
+    """The end of one stream, to the chunk: up to a chunk more than the limit is kept."""
+
+    __slots__ = ()
+
+    def add(self, data: bytes) -> None:
+        """Keep it, and let go of what came first."""
+        self.chunks.append(data)
+        self.left -= len(data)
+        while self.left + len(self.chunks[0]) <= 0:
+            self.left += len(self.chunks.pop(0))
+            self.cut = True
+
+
+def _end(child: Child) -> None:
+    """Kill, reap, and close the pipes; what was still buffered for a dead program is dropped."""
+    end_group(child)
+    child.wait()
+    for stream in (child.stdin, child.stdout, child.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
+
+
+def _patience(deadline: float, *, ticking: bool) -> float:
+    """How long a poll may wait, in milliseconds."""
+    left = max(0.0, deadline - time.monotonic())
+    return 1000 * (min(left, TICK_SECONDS) if ticking else left)
+
+
+def _cannot_start(argv: Sequence[str], cwd: Path, error: OSError | ValueError) -> MachineError:
+    """Say which of program, directory and arguments is at fault."""
+    program = argv[0] if argv else ""
+    number = getattr(error, "errno", None)
+    if not cwd.is_dir():
+        return MachineError(
+            f"cannot run {program}: {cwd} is not a directory",
+            hint="it was removed meanwhile; run the same command again",
+        )
+    if number == errno.ENOENT:
+        return MachineError(
+            f"cannot run {program}: no such program",
+            hint=f"install {program}, or put its directory on PATH",
+        )
+    if number == errno.E2BIG:
+        return MachineError(
+            f"cannot run {program}: its arguments are too long", hint="pass fewer paths at once"
+        )
+    return MachineError(
+        f"cannot run {program}: {error}", hint="check that it is an executable program"
+    )

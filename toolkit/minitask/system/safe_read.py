@@ -1,0 +1,74 @@
+"""Files that a program owned while it ran, read without following a link, waiting at a pipe, or taking too much."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from minitask.errors import EditError
+
+
+def read_regular_file(folder: Path, name: str, *, limit: int) -> bytes | None:
+    """The content of the regular file `name` below `folder`, of at most `limit` bytes; None where there is none.
+
+    `folder` is trusted, what is below it is not. `EditError` for a link anywhere on the way, for what is no regular
+    file, and for a larger one.
+    """
+    parts = name.split("/")
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for depth, part in enumerate(parts[:-1], 1):
+            deeper = _enter(held, part, "/".join(parts[:depth]))
+            if deeper is None:
+                return None
+            os.close(held)
+            held = deeper
+        return _content(held, parts[-1], name, limit=limit)
+    finally:
+        os.close(held)
+
+
+def _enter(folder: int, part: str, name: str) -> int | None:
+    """A folder in an open one; None where no folder has that name."""
+    try:
+        return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if _is_link(folder, part):
+            raise _changed(name, "a link") from error
+        if isinstance(error, NotADirectoryError):
+            return None
+        raise EditError(f"{name} cannot be read ({error.strerror})") from error
+
+
+def _content(folder: int, part: str, name: str, *, limit: int) -> bytes | None:
+    try:
+        found = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if _is_link(folder, part):
+            raise _changed(name, "a link") from error
+        raise EditError(f"{name} cannot be read ({error.strerror})") from error
+    status = os.fstat(found)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(found)
+        raise _changed(name, "no regular file")
+    with os.fdopen(found, "rb") as stream:
+        content = stream.read(limit + 1) if status.st_size <= limit else b""
+    if max(status.st_size, len(content)) > limit:
+        raise EditError(f"{name} has {status.st_size} bytes, more than a change may hold")
+    return content
+
+
+def _is_link(folder: int, part: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _changed(name: str, kind: str) -> EditError:
+    return EditError(f"{name} is {kind} now", hint="change regular files alone")

@@ -1,0 +1,91 @@
+"""What a task asks of models and agents: the work itself, and questions beside it, all by one blocking function.
+
+A task's life is given a `Call`. `exec` passes one that asks at once, a run one that waits for its turn, a run with
+`--batch` one that waits for the provider's batch. Each returns what came of the call, or why there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from minitask.engine.context import Context, Progress
+from minitask.errors import BudgetError, EditError, MachineError, RefusedError, StoppedError
+from minitask.executors.registry import make_executor
+from minitask.executors.request import ExecutorFailure, ExecutorRequest
+from minitask.policy.route import SCRIPT, Route
+from minitask.task import call_journal
+from minitask.task.call_journal import Answered, CallKey
+from minitask.task.meter import TaskMeter
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.executors.http import Post
+
+Unasked = RefusedError | StoppedError | MachineError | EditError | BudgetError | OSError
+"""Why nobody was asked: the budget is spent, the run was stopped, the machine failed."""
+Outcome = Answered | ExecutorFailure | Unasked
+"""What came of a call."""
+
+
+class ModelCall(Protocol):
+    """A call that is ready to be made; safe to perform in any thread."""
+
+    @property
+    def errand(self) -> CallKey:
+        """Who is asked what, for which version of which spec."""
+        ...
+
+    @property
+    def batched(self) -> bool:
+        """Whether it may go into a provider's batch."""
+        ...
+
+    def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
+        """Make the call; `http` sends its requests, if any."""
+        ...
+
+
+Call = Callable[[ModelCall], Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkCall:
+    """The call of the executor that does the task."""
+
+    route: Route
+    order: ExecutorRequest
+    meter: TaskMeter
+    errand: CallKey
+    batched: bool = False
+
+    def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
+        """Return the executor's change and its cost, or why there is none."""
+        engine.emit(Progress(self.errand.task, "implement", self.route.model or "edit script"))
+        if self.route.executor != SCRIPT:
+            from minitask.routing.exposure import warn_exposure
+
+            warn_exposure(engine, self.errand.task, self.route.executor)
+        executor = make_executor(self.route.executor, engine.settings, engine.environ, http=http)
+
+        def work() -> Answered:
+            done = executor.work(self.order)
+            cost = self.meter.spent_usd if done.cost_usd is None else done.cost_usd
+            return Answered(done, cost, self.meter.pricing)
+
+        return answer_once(engine, self.errand, work)
+
+
+def answer_once(engine: Context, errand: CallKey, ask: Callable[[], Answered]) -> Outcome:
+    """Return an answer that was paid for and never recorded, else what `ask` gives, or its error."""
+    try:
+        return call_journal.answer(engine.repository.home, errand, ask)
+    except (RefusedError, StoppedError, MachineError, EditError, BudgetError) as error:
+        return error
+    except (ExecutorFailure, OSError) as error:
+        return error
+
+
+def call_at_once(engine: Context) -> Call:
+    """Return the call of a single task: made in the caller's thread, without waiting."""
+    return lambda call: call.perform(engine)

@@ -1,0 +1,194 @@
+"""What people say of a task: whether one must approve it, and what was said of a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+
+from minitask.engine.context import Context
+from minitask.engine.reverts import latest_landing
+from minitask.engine.task_records import latest_record, records_of
+from minitask.engine.tasks import Base, Task
+from minitask.errors import UsageError
+from minitask.git import history, refs
+from minitask.git.merge_tree import is_ancestor
+from minitask.landing.join import CARRIED
+from minitask.ledger.record import ATTEMPT, PERSON, REVIEW, Record, Verdict
+from minitask.ledger.usage import NO_USAGE
+from minitask.task.record_attempt import append_record, moment
+from minitask.values import dataclass
+
+REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewState:
+    """The attempt that made a candidate, and the latest word of a person on that candidate."""
+
+    made: Record
+    said: Record | None = None
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether a person approved it."""
+        return self.said is not None and self.said.attempt.verdict.is_good
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether a person rejected it."""
+        return self.said is not None and not self.said.attempt.verdict.is_good
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether its validation passed; a review by a model, or the lack of one, does not undo that."""
+        attempt = self.made.attempt
+        return attempt.verdict.is_good or attempt.gate == REVIEW
+
+    @property
+    def may_land(self) -> bool:
+        """Whether it is proven and nobody objects, or a person approved what a model did not."""
+        if self.is_rejected:
+            return False
+        return self.made.attempt.verdict.is_good or (self.is_proven and self.is_approved)
+
+    @property
+    def objection(self) -> str:
+        """Why it may not land."""
+        if self.said is not None and self.is_rejected:
+            return self.said.attempt.reason
+        return f"not proven: {self.made.attempt.reason}"
+
+
+def review_state(records: Sequence[Record], candidate: str | None) -> ReviewState | None:
+    """What is on record of a candidate; None where the toolkit did not make it."""
+    own = [record for record in records if candidate is not None and record.candidate == candidate]
+    made = next((record for record in reversed(own) if record.kind == ATTEMPT), None)
+    if made is None:
+        return None
+    said = next((record for record in reversed(own) if record.kind == REVIEW), None)
+    return ReviewState(made, said)
+
+
+def approval_of(records: Sequence[Record], candidate: str) -> Record | None:
+    """The approval of a commit by a person, if that is what was said of it last."""
+    said = [each for each in records if each.kind == REVIEW and each.candidate == candidate]
+    return said[-1] if said and said[-1].attempt.verdict.is_good else None
+
+
+def last_word(records: Sequence[Record]) -> Record | None:
+    """The latest word of a person that no change has come after; None where there is none."""
+    for record in reversed(records):
+        if record.kind == REVIEW:
+            return record
+        if record.kind == ATTEMPT and record.candidate is not None:
+            return None
+    return None
+
+
+def needs_approval(engine: Context, task: Task) -> bool:
+    """Whether a person must approve the task before it lands, by its spec or by the config."""
+    return REQUIRED in (task.spec.options.review, engine.settings.review)
+
+
+def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str | None:
+    """The merge that brought this very tip in, or its change; None where none did, or it was taken back."""
+    if landing is None or landing.undone:
+        return None
+    merged = engine.objects.commit(f"{landing.commit}^2")
+    if merged is not None and merged != tip:
+        merged = history.trailer(engine.repository.git, merged, CARRIED)
+    return landing.commit if merged == tip else None
+
+
+def is_undone(engine: Context, landing: history.Landing | None, base: str) -> bool:
+    """Return True if a task was taken back, and a change that starts from the base was made before that."""
+    if landing is None or not landing.undone:
+        return False
+    return not is_ancestor(engine.repository.git, ancestor=landing.commit, of=base)
+
+
+def landed(engine: Context, name: str, place: Base) -> str | None:
+    """The merge by which what a person would judge is on the target already."""
+    tip = tip_of(engine, name, records_of(engine, name))
+    return landed_as(engine, latest_landing(engine, place.base, name), tip) if tip else None
+
+
+def check_approvable(engine: Context, name: str) -> None:
+    """Refuse what a person cannot approve: a task whose candidate is not proven."""
+    record = latest_record(engine, name)
+    tip = engine.objects.commit(refs.branch(name)) or record.candidate
+    found = review_state(records_of(engine, name), tip)
+    if tip is None or (found is not None and not found.is_proven):
+        attempt = found.made.attempt if found else record.attempt
+        said = attempt.reason.partition("\n")[0]
+        raise UsageError(
+            f"{name} is not proven ({attempt.verdict.value}: {said}), so there is nothing to approve",
+            hint=f"run `minitask exec {name} --again`, or correct its branch and `minitask merge {name}`",
+        )
+
+
+def approve(engine: Context, record: Record, tip: str) -> None:
+    """Put it on record that a person approved a tip of the task's branch, unless that is what was said last."""
+    if approval_of(records_of(engine, record.task), tip) is None:
+        _say(engine, replace(record, candidate=tip), Verdict.READY, "approved by a person")
+
+
+def check_rejectable(engine: Context, name: str, place: Base) -> None:
+    """Refuse what a rejection comes too late for: a task whose candidate is on the target."""
+    merge = landed(engine, name, place)
+    if merge is not None:
+        raise UsageError(
+            f"{name} landed already, as {merge[:12]}, so a rejection comes too late",
+            hint=f"`minitask undo {name}` takes it back; then reject it, and the next attempt is told",
+        )
+
+
+def reject(engine: Context, name: str, reason: str) -> Record:
+    """Put it on record that a person rejected the latest attempt; the next one is told why."""
+    found = _current(engine, name)
+    record = found.made if found else latest_record(engine, name)
+    return _say(engine, record, Verdict.FAILED, f"rejected by a person: {reason.strip()}")
+
+
+def _current(engine: Context, name: str) -> ReviewState | None:
+    """What is on record of the candidate that the task's branch is at."""
+    records = records_of(engine, name)
+    return review_state(records, tip_of(engine, name, records))
+
+
+def tip_of(engine: Context, name: str, records: Sequence[Record]) -> str | None:
+    """What a person judges: the tip of the task's branch, else the latest candidate."""
+    made = [record.candidate for record in records if record.candidate is not None]
+    return engine.objects.commit(refs.branch(name)) or (made[-1] if made else None)
+
+
+def _say(engine: Context, record: Record, verdict: Verdict, reason: str) -> Record:
+    attempt = replace(
+        record.attempt,
+        tier="none",
+        executor=PERSON,
+        model="",
+        verdict=verdict,
+        gate="" if verdict.is_good else REVIEW,
+        reason=reason,
+        usage=NO_USAGE,
+        cost_usd=Decimal(0),
+        seconds=0.0,
+        malformed=0,
+        pricing=None,
+        decision=None,
+        commands=(),
+        before=(),
+    )
+    said = replace(
+        record,
+        kind=REVIEW,
+        attempt=attempt,
+        started_at=moment(engine.clock()),
+        baseline_cost_usd=None,
+        notes=(),
+    )
+    with engine.writing:
+        append_record(engine, said)
+    return said

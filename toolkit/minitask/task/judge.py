@@ -1,0 +1,238 @@
+"""A change before the gates: its paths, its tree and scope, its form, its validation."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from minitask.edits.script_model import Change, Reader
+from minitask.engine.context import Context, Progress
+from minitask.engine.tasks import Task
+from minitask.errors import EditError, MachineError
+from minitask.executors.request import ExecutorRequest
+from minitask.gates.candidate import CommitFiles
+from minitask.gates.completeness import check_complete
+from minitask.gates.lint import check_lint
+from minitask.gates.prefilter import may_be_graded, may_run_tests
+from minitask.gates.result import GateResult
+from minitask.gates.scope import check_names, check_paths, check_scope
+from minitask.gates.secrets import find_secret
+from minitask.landing import candidate_commits
+from minitask.landing.commands import Proof, one_line
+from minitask.landing.land import Landings
+from minitask.landing.proof import prove, prove_only
+from minitask.ledger.evidence import NOTHING_PLANTED
+from minitask.ledger.record import FileRecord, Verdict
+from minitask.policy.route import SCRIPT
+from minitask.routing.costs import baseline_cost, estimate_usage
+from minitask.routing.model_failures import SAME_WAY
+from minitask.settings import OFF, stricter_grade
+from minitask.spec.model import Command
+from minitask.task.attempt_state import AttemptState
+from minitask.task.unchanged import fails_without_change
+from minitask.values import dataclass
+from minitask.words import counted
+
+
+@dataclass(frozen=True, slots=True)
+class GateInput:
+    """A candidate before a gate: the task, the change as proposed, how to read the base, its commit, and its files.
+
+    `scripted`: the change is the spec's own edit script.
+    """
+
+    task: Task
+    changes: tuple[Change, ...]
+    read: Reader
+    commit: str
+    files: tuple[FileRecord, ...]
+    scripted: bool = False
+
+
+def judge(
+    engine: Context,
+    draft: AttemptState,
+    order: ExecutorRequest,
+    changes: tuple[Change, ...],
+    *,
+    lander: Landings | None = None,
+) -> AttemptState:
+    """Judge the change; whatever breaks on the way is in the result, so that what was spent is recorded.
+
+    `lander` is told of a change that it is to land if that is proven.
+    """
+    judged = draft
+    try:
+        judged = _candidate(engine, draft, order, changes)
+        if judged.ruling.passed:
+            judged = _through_gates(engine, judged, order, changes, lander=lander)
+    except EditError as error:
+        judged = judged.failed(Verdict.REFUSED, "scope", str(error))
+    except (MachineError, OSError) as error:
+        judged = judged.failed(Verdict.ERROR, VALIDATE, str(error))
+    finally:
+        if lander is not None and (judged.doubts or not judged.verdict.is_good):
+            lander.forget(draft.task.name)
+    return judged
+
+
+def protected(engine: Context, task: Task) -> tuple[str, ...]:
+    """The patterns of paths that the task may not change."""
+    return (*engine.settings.protected, *task.spec.options.protected)
+
+
+def _candidate(
+    engine: Context, draft: AttemptState, order: ExecutorRequest, changes: tuple[Change, ...]
+) -> AttemptState:
+    """Return the attempt with its candidate's tree, or with what its paths or its scope are refused for."""
+    task = draft.task
+    paths = check_paths(task.spec, changes, protected=protected(engine, task))
+    if not paths.passed:
+        return _ruled(draft, paths)
+    secrets = engine.settings.secrets(engine.environ)
+    secret = find_secret(changes, read=order.read, spec=task.spec, secrets=secrets)
+    if not secret.passed:
+        return _ruled(draft, secret)
+    estimate = estimate_usage(order, changes)
+    baseline = baseline_cost(engine, estimate, kind="frontier")
+    built = replace(draft, estimate=estimate, baseline_usd=baseline)
+    writes = candidate_commits.file_writes(changes, engine.objects, task.base)
+    commit = candidate_commits.write_draft(engine, task, writes)
+    tree = engine.objects.tree_of(commit)
+    found = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)
+    scope = check_scope(task.spec, found, protected=protected(engine, task))
+    base, candidate = (CommitFiles(engine.objects, each) for each in (task.base, commit))
+    if scope.passed:
+        scope = check_names(found, base=base, candidate=candidate)
+    if not scope.passed:
+        return _ruled(built, scope)
+    files = candidate_commits.file_records(found)
+    scripted = draft.route.executor == SCRIPT
+    complete = check_complete(task.spec, changes, candidate=candidate, scripted=scripted)
+    return _ruled(replace(built, commit=commit, tree=tree, files=files), complete)
+
+
+def _through_gates(
+    engine: Context,
+    draft: AttemptState,
+    order: ExecutorRequest,
+    changes: tuple[Change, ...],
+    *,
+    lander: Landings | None,
+) -> AttemptState:
+    """Put the candidate before the gates, one after another until one says no."""
+    assert draft.commit is not None  # noqa: S101 - it was built
+    task = draft.task
+    scripted = draft.route.executor == SCRIPT
+    case = GateInput(task, changes, order.read, draft.commit, draft.files, scripted=scripted)
+    rulings = {}
+    for name in (gate for gate in engine.settings.gates if gate in GATES):
+        if name == VALIDATE and lander is not None:
+            lander.expect(task, draft.commit)
+        rulings[name] = GATES[name](engine, case)
+        if not rulings[name].passed:
+            return _ruled(draft, _blamed(draft, rulings[name]))
+    ruling = rulings[VALIDATE]
+    proven = replace(draft, ruling=ruling, verdict=Verdict.READY, doubts=(), grade=None)
+    watched = _watch_tests(engine, proven, case)
+    asked = stricter_grade(engine.settings.grade, task.spec.options.grade)
+    if not watched.verdict.is_good or asked == OFF or not task.spec.commands:
+        return watched
+    return _graded(engine, watched, case, may_share=lander is None)
+
+
+def _blamed(draft: AttemptState, ruling: GateResult) -> GateResult:
+    """The ruling, which says so where the validation fails the same way without the change."""
+    if ruling.gate != VALIDATE:
+        return ruling
+    written = [ref.path for ref in draft.task.spec.writes()]
+    found = fails_without_change(draft.before, ruling.commands, written=written)
+    if found is None:
+        return ruling
+    return replace(ruling, reason=f"`{one_line(found.command)}` {SAME_WAY}: {found.reason}")
+
+
+def _graded(
+    engine: Context, draft: AttemptState, case: GateInput, *, may_share: bool
+) -> AttemptState:
+    """Note how many faults planted in the change its validation notices; too few are a doubt."""
+    if not any(may_be_graded(file.path) for file in case.files):
+        return replace(draft, grade=NOTHING_PLANTED)
+    from minitask.landing.grading import Graded, grade, shortfall
+
+    commands = tuple(command for command in draft.ruling.commands if command.line)
+    found = grade(engine, Graded(case.task, case.commit, commands, case.files, may_share))
+    short = shortfall(engine, case.task, found)
+    return replace(draft, grade=found, doubts=(*draft.doubts, *([short] if short else ())))
+
+
+def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> AttemptState:
+    """Fail an attempt whose test run is rigged for certain; note why a person is to look at one that may be."""
+    if not any(may_run_tests(command.text) for command in case.task.spec.commands):
+        return draft
+    from minitask.landing.rerun_tests import Watched, watch
+
+    engine.emit(Progress(draft.task.name, VALIDATE, "its tests are run where they must fail"))
+    after = draft.ruling.commands
+    found = watch(engine, Watched(case.task, case.commit, draft.before, after, case.files))
+    watched = replace(draft, doubts=found.doubts)
+    if found.certain:
+        return watched.failed(Verdict.FAILED, VALIDATE, f"the test run is rigged: {found.certain}")
+    return watched
+
+
+def _lint(engine: Context, case: GateInput) -> GateResult:
+    """The text of the files first, then the config's own commands."""
+    candidate = CommitFiles(engine.objects, case.commit)
+    found = check_lint(
+        case.changes,
+        read=case.read,
+        spec=case.task.spec,
+        candidate=candidate,
+        scripted=case.scripted,
+    )
+    commands = lint_commands(engine.settings.lint, case.files) if found.passed else ()
+    if not commands:
+        return found
+    engine.emit(Progress(case.task.name, "lint", counted(len(commands), "command")))
+    proof = prove_only(engine, case.task, case.commit, commands)
+    return _ruling("lint", proof)
+
+
+def _validate(engine: Context, case: GateInput) -> GateResult:
+    """The spec's own commands, and the config's checks."""
+    engine.emit(
+        Progress(case.task.name, "validate", counted(len(case.task.spec.commands), "command"))
+    )
+    return _ruling("validate", prove(engine, case.task, case.commit))
+
+
+VALIDATE = "validate"
+GATES: Mapping[str, Callable[[Context, GateInput], GateResult]] = {
+    "lint": _lint,
+    VALIDATE: _validate,
+}
+"""The gates that judge a candidate, besides its scope, which is judged first whatever the config says."""
+
+
+def lint_commands(texts: Sequence[str], files: Sequence[FileRecord]) -> tuple[Command, ...]:
+    """The config's commands with the changed files in place of `{files}`; one that has none to look at is left out."""
+    paths = " ".join(shlex.quote(file.path) for file in files if file.status != "D")
+    needed = [text for text in texts if paths or "{files}" not in text]
+    return tuple(Command(text.replace("{files}", paths)) for text in needed)
+
+
+def _ruling(gate: str, proof: Proof) -> GateResult:
+    return GateResult(
+        gate, proof.passed, proof.reason, commands=proof.commands, sandbox=proof.sandbox
+    )
+
+
+def _ruled(draft: AttemptState, ruling: GateResult) -> AttemptState:
+    """Return the attempt with what a gate says of it."""
+    if ruling.passed:
+        return replace(draft, ruling=ruling)
+    return replace(
+        draft, ruling=ruling, verdict=Verdict.REFUSED if ruling.refused else Verdict.FAILED
+    )

@@ -1,0 +1,185 @@
+"""One task's life, from top to bottom: landed or proven already? routed, proven red, implemented, judged, landed.
+
+Models and agents are called by a blocking function that is passed in, and what is proven is landed by the `lander` of
+the wishes. Each step is a function of its own file that takes the task's frozen state and returns the next.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from minitask.engine.context import Context
+from minitask.engine.tasks import Task
+from minitask.errors import BudgetError, EditError, MachineError, RefusedError, UsageError
+from minitask.executors.request import ExecutorFailure
+from minitask.landing.land import Landings
+from minitask.ledger.record import MESSAGE, Record, TaskResult, Verdict
+from minitask.policy.route import SCRIPT
+from minitask.task.calls import Call, call_at_once
+from minitask.task.finish import finish, record_or_discard
+from minitask.task.human_review import needs_approval
+from minitask.task.implement import blame_outage, implement
+from minitask.task.judge import judge
+from minitask.task.prepare import prepare
+from minitask.task.results import landed_result, make_result, stopped, stopped_later
+from minitask.task.resume import latest_made, take_proven
+from minitask.task.state import NotAskedError, RunOptions, TaskState, UnservedError
+
+if TYPE_CHECKING:
+    from minitask.task.next_attempt import NextStep
+
+Core = AbstractContextManager[object]
+"""Held for as long as a task works on the machine, and not while it waits for a model or lands."""
+
+# Steps that ask models questions are imported where one is asked: most tasks need none of them.
+
+
+def run_task(
+    engine: Context,
+    task: Task,
+    wishes: RunOptions,
+    *,
+    call: Call | None = None,
+    core: Core | None = None,
+) -> TaskResult:
+    """Run one task to its verdict; only bad usage, spec or config is raised."""
+    started = engine.clock()
+    core = core or nullcontext()
+    try:
+        result = _landed_already(engine, task, wishes) or _proven_already(engine, task, wishes)
+        if result is None:
+            with core:
+                state = _begin(engine, task, wishes, started)
+            result = _live(engine, state, call or call_at_once(engine), core)
+    except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
+        result = stopped(task, error)
+    except ExecutorFailure as error:
+        result = replace(stopped(task, error), verdict=Verdict.ERROR, stops_run=error.stops_run)
+    return replace(result, seconds=engine.clock() - started)
+
+
+def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResult:
+    """Make attempts until one is good, or nothing more may follow."""
+    try:
+        state = _classify_and_outline(engine, state, call)
+        while True:
+            state = implement(engine, state, call)
+            with core:
+                state = _pass_gates(engine, state)
+            state = _review(engine, state, call)
+            state = _write_message(engine, state, call)
+            step = _choose_step(engine, state)
+            record, note = record_or_discard(
+                engine, state, goes_on=step is not None and step.goes_on
+            )
+            if step is None:
+                return _with_failure(state, finish(engine, state, record, note))
+            state = _begin_step(engine, state, step, record)
+    except NotAskedError as stop:
+        return stopped_later(stop.state, stop.error)
+    except (MachineError, OSError) as error:
+        failed = replace(state, draft=state.draft.failed(Verdict.ERROR, "record", str(error)))
+        return make_result(failed, failed.draft.attempt(engine), None)
+
+
+def _landed_already(engine: Context, task: Task, wishes: RunOptions) -> TaskResult | None:
+    """Return the result of a task that has landed, unless it is to run again."""
+    if wishes.again or (wishes.known and task.name not in wishes.known.landed):
+        return None
+    return landed_result(engine, task)
+
+
+def _proven_already(engine: Context, task: Task, wishes: RunOptions) -> TaskResult | None:
+    """Return the result of a task whose latest attempt was proven in an earlier run; it lands where it may."""
+    if not _may_be_on_record(task, wishes):
+        return None
+    return take_proven(engine, task, lands=wishes.merge, lander=wishes.lander)
+
+
+def _may_be_on_record(task: Task, wishes: RunOptions) -> bool:
+    """Return True if an earlier run may have left a change that will do; a run has looked for all of its tasks."""
+    known = wishes.known
+    return wishes.takes_what_is_there and (known is None or bool(known.refs_of(task.name)))
+
+
+def _begin(engine: Context, task: Task, wishes: RunOptions, started: float) -> TaskState:
+    """Return the task with a change of an earlier run that still lacks its review, else ready for its executor."""
+    if _may_be_on_record(task, wishes) and latest_made(engine, task) is not None:
+        from minitask.task.pending_review import find_unreviewed
+
+        state = find_unreviewed(engine, task, wishes, started=started)
+        if state is not None:
+            return state
+    try:
+        return prepare(engine, task, wishes, started=started)
+    except UsageError as error:
+        raise UnservedError(error.message, hint=error.hint, where=error.where) from error
+
+
+def _classify_and_outline(engine: Context, state: TaskState, call: Call) -> TaskState:
+    is_made = state.draft.work is not None
+    if is_made or state.draft.route.executor == SCRIPT or not engine.settings.gates:
+        return state
+    from minitask.task.classify_and_outline import classify_and_outline
+
+    return classify_and_outline(engine, state, call)
+
+
+def _pass_gates(engine: Context, state: TaskState) -> TaskState:
+    """Judge the change, unless there is none, or it was proven by an earlier run."""
+    draft = state.draft
+    if draft.work is None or draft.verdict.is_good:
+        return state
+    lander = _lander(engine, state)
+    judged = judge(engine, draft, state.order, draft.work.changes, lander=lander)
+    return replace(state, draft=blame_outage(judged))
+
+
+def _lander(engine: Context, state: TaskState) -> Landings | None:
+    """Return whoever lands the change once it is proven; None where somebody has a say before, or it is not to land."""
+    if not state.wishes.merge or state.draft.route.review or MESSAGE in engine.settings.gates:
+        return None
+    return None if needs_approval(engine, state.task) else state.wishes.lander
+
+
+def _review(engine: Context, state: TaskState, call: Call) -> TaskState:
+    if not state.draft.verdict.is_good or not state.draft.route.review:
+        return state
+    from minitask.task.model_review import review_change
+
+    return review_change(engine, state, call)
+
+
+def _write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
+    if not state.draft.verdict.is_good or MESSAGE not in engine.settings.gates:
+        return state
+    from minitask.task.commit_message import write_message
+
+    return write_message(engine, state, call)
+
+
+def _choose_step(engine: Context, state: TaskState) -> NextStep | None:
+    """Return what follows the judged attempt; None where the task ends by it."""
+    draft = state.draft
+    if draft.verdict.is_good or (draft.route.executor == SCRIPT and not draft.needs_no_review):
+        return None
+    from minitask.task.next_attempt import choose_step
+
+    return choose_step(engine, state)
+
+
+def _begin_step(engine: Context, state: TaskState, step: NextStep, record: Record) -> TaskState:
+    from minitask.task.next_attempt import begin_step
+
+    return begin_step(engine, state, step, record)
+
+
+def _with_failure(state: TaskState, result: TaskResult) -> TaskResult:
+    """Return the result with what the latest call's failure means for the rest of a run."""
+    failure, work = state.failure, state.draft.work
+    if failure is None:
+        stops = work is not None and work.stops_run
+        return replace(result, stops_run=stops, over_budget=state.over_budget)
+    return replace(result, stops_run=failure.stops_run, over_budget=failure.exit_code == 4)

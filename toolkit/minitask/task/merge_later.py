@@ -1,0 +1,121 @@
+"""Landing later what is proven: the latest candidate of a task, or what a person made of its branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from minitask.engine.context import Context
+from minitask.engine.reverts import latest_landing
+from minitask.engine.task_records import latest_record, records_of, result_of, task_at
+from minitask.engine.tasks import Base, Task
+from minitask.errors import UsageError
+from minitask.git import history
+from minitask.git.merge_tree import is_ancestor, merge_base
+from minitask.landing.candidates import Candidate
+from minitask.landing.land import land_alone
+from minitask.landing.proof import prove
+from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
+from minitask.task.human_review import (
+    ReviewState,
+    approval_of,
+    approve,
+    is_undone,
+    landed_as,
+    needs_approval,
+    review_state,
+    tip_of,
+)
+from minitask.task.record_attempt import record_landing
+
+
+def merge_task(engine: Context, name: str, place: Base, *, approves: bool = False) -> TaskResult:
+    """Land the tip of a task's branch; a tip that the toolkit did not prove itself is proven first.
+
+    With `approves`, a person approves the tip by this very command. That goes on record once it has landed.
+    """
+    record = latest_record(engine, name)
+    records = records_of(engine, name)
+    tip = tip_of(engine, name, records)
+    if tip is None:
+        raise UsageError(
+            f"{name} has no candidate: {record.attempt.reason}",
+            hint=f"run `minitask exec {name} --again`",
+        )
+    landing = latest_landing(engine, place.base, name)
+    found = review_state(records, tip)
+    record = found.made if found else _latest_attempt(records)
+    merge = landed_as(engine, landing, tip)
+    if merge is not None:
+        if approves:
+            approve(engine, record, tip)
+        return result_of(
+            record, Verdict.MERGED, reason=f"landed already, as {merge[:12]}", merge=merge
+        )
+    source = f"{record.spec_path}@{record.spec_blob}"
+    task = task_at(engine, name, source, replace(place, base=record.base))
+    if found is not None and not found.may_land and not (approves and found.is_proven):
+        return _objected(found, name)
+    base = _base_of(engine, record, tip, onto=place.base)
+    waits = needs_approval(engine, task)
+    if waits and not approves and found is not None:
+        was_undone = is_undone(engine, landing, base or record.base)
+        if was_undone or approval_of(records, tip) is None:
+            ready = result_of(record, Verdict.READY, reason="a person must review it first")
+            return replace(ready, next_step=f"minitask review {name}")
+    result = _land(engine, task, record, tip, base=base)
+    if result.verdict is Verdict.MERGED and (approves or waits):
+        approve(engine, record, tip)  # what a person committed on the branch is approved by that
+    elif result.verdict is Verdict.READY and approves:
+        return replace(result, next_step=f"minitask review {name} --approve")
+    return result
+
+
+def _objected(found: ReviewState, name: str) -> TaskResult:
+    """The result of a task that may not land: it is not proven, or somebody said no."""
+    record = found.made
+    verdict = Verdict.FAILED if found.is_rejected else record.attempt.verdict
+    step = f"minitask review {name}" if found.is_proven else f"minitask exec {name} --again"
+    return replace(result_of(record, verdict, reason=found.objection), next_step=step)
+
+
+def _base_of(engine: Context, record: Record, tip: str, *, onto: str) -> str | None:
+    """The commit that the change of a task's branch starts from, if that is not the tip's first parent.
+
+    A person may have added commits to the branch, or rebased it.
+    """
+    git = engine.repository.git
+    if record.candidate is None or tip == record.candidate:
+        return None
+    if is_ancestor(git, ancestor=record.candidate, of=tip):
+        return record.base
+    return history.parent_of_task(git, tip, record.task, since=onto) or merge_base(git, onto, tip)
+
+
+def _latest_attempt(records: Sequence[Record]) -> Record:
+    """The attempt that a person's own work on the branch goes back to."""
+    return next((each for each in reversed(records) if each.kind == ATTEMPT), records[-1])
+
+
+def _land(engine: Context, task: Task, record: Record, tip: str, *, base: str | None) -> TaskResult:
+    attempt = replace(record.attempt, verdict=Verdict.READY)
+    if tip != record.candidate:
+        proof = prove(engine, task, tip)
+        if not proof.passed:
+            return result_of(
+                record, Verdict.FAILED, reason=f"the branch as it is now: {proof.reason}"
+            )
+        attempt = replace(attempt, commands=proof.commands)
+    tree = engine.objects.tree_of(tip)
+    merge = record.merge if tip == record.candidate else None
+    landed = land_alone(engine, task, Candidate(tip, tree, attempt, merge, base))
+    record_landing(engine, record, landed)
+    if landed.proof is not None:
+        attempt = replace(attempt, commands=landed.proof.commands)
+    result = result_of(
+        replace(record, candidate=tip, attempt=attempt),
+        landed.verdict,
+        reason=landed.reason,
+        merge=landed.merge,
+    )
+    return replace(result, next_step=landed.next_step)

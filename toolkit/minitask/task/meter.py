@@ -1,0 +1,140 @@
+"""The meter of one attempt: every call is reserved for, priced by itself, and noted on disk while it is under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from minitask.executors.request import ExecutorRequest, Settle
+from minitask.ledger.record import Pricing
+from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.policy.budget import NOTHING, Budget
+from minitask.policy.model_pricing import ModelPricing
+from minitask.routing.requests import prompt_tokens
+from minitask.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MeterReading:
+    """What was spent so far (cost None: unknown), and the estimated size of the call that is under way."""
+
+    usage: Usage = NO_USAGE
+    spent_usd: Decimal | None = NOTHING
+    under_way: Usage = NO_USAGE
+
+
+LEAST_USD = Decimal("0.000001")
+"""What a call costs at the very least, so that none is made with nothing left."""
+BATCH_SECONDS = 26 * 3600.0
+"""A batch is answered within a day."""
+
+
+def unnoted(reading: MeterReading) -> None:
+    """Nothing is noted: a batch is, in its journal, as soon as it is sent."""
+
+
+class TaskMeter:
+    """Reserves from a purse for one tariff; `note` is told of every reading before a call is made.
+
+    `likely_output_tokens` is how long an answer probably is; its limit is what is reserved for. `unpriced` is called
+    where a limit cannot count a call, and raises `BudgetError` where it may not be made.
+    """
+
+    def __init__(
+        self,
+        tariff: ModelPricing,
+        purse: Budget,
+        *,
+        likely_output_tokens: int | None = None,
+        note: Callable[[MeterReading], None] = lambda _reading: None,
+        unpriced: Callable[[], None],
+    ) -> None:
+        self._tariff = tariff
+        self._purse = purse
+        self._likely = likely_output_tokens
+        self._note = note
+        self._unpriced = unpriced
+        self._lock = threading.Lock()
+        self._reading = MeterReading()
+        self.pricing: Pricing | None = None
+
+    @property
+    def spent_usd(self) -> Decimal | None:
+        """The cost of all calls so far; None where one is unknown."""
+        return self._reading.spent_usd
+
+    @property
+    def left_usd(self) -> Decimal | None:
+        """What may still be spent; None where there is no limit."""
+        return self._purse.left_usd
+
+    def renewed(self, *, note: Callable[[MeterReading], None]) -> TaskMeter:
+        """A meter for another attempt at the same task, on the same purse."""
+        return TaskMeter(
+            self._tariff,
+            self._purse,
+            likely_output_tokens=self._likely,
+            note=note,
+            unpriced=self._unpriced,
+        )
+
+    def fitting(self, *, input_tokens: int, output_tokens: int) -> int:
+        """How long an answer may be, of at most `output_tokens`, for the call to fit what is left."""
+        left = self._purse.left_usd
+        if left is None:
+            return output_tokens
+        prompt = self._tariff.estimate(input_tokens=input_tokens, output_tokens=0)
+        whole = self._tariff.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
+        if prompt is None or whole is None or whole <= left or whole == prompt:
+            return output_tokens
+        share = (left - prompt) / (whole - prompt)
+        return max(int(output_tokens * share), min(self._likely or 1, output_tokens), 1)
+
+    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
+        """Set aside what the call costs with the longest answer; `BudgetError` where too little is left.
+
+        For one that is `capped` by whoever is called, and has no price, all that is left is set aside.
+        """
+        most = None
+        if self._purse.is_limited:
+            most = self._tariff.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
+            if most is None and capped:
+                most = max(self._purse.left_usd or NOTHING, LEAST_USD)
+            elif most is None:
+                self._unpriced()
+        self._purse.reserve(most or NOTHING)
+        likely = min(self._likely or output_tokens, output_tokens)
+        with self._lock:
+            now = self._reading
+            under_way = Usage(1, input_tokens, 0, likely, 0, 0)
+            self._reading = MeterReading(now.usage, now.spent_usd, under_way)
+        self._note(self._reading)
+
+        def settle(usage: Usage, *, cost_usd: Decimal | None = None) -> None:
+            self._settle(usage, cost_usd, reserved=most or NOTHING)
+
+        return settle
+
+    def _settle(self, usage: Usage, cost_usd: Decimal | None, *, reserved: Decimal) -> None:
+        listed, pricing = self._tariff.cost(usage)
+        cost = listed if cost_usd is None else cost_usd
+        if usage.input_tokens == 0 and usage.output_tokens == 0 and cost_usd is None:
+            cost = NOTHING  # nothing was billed, whatever it would have cost
+        self._purse.settle(reserved, reserved if cost is None else cost)
+        with self._lock:
+            self.pricing = Pricing("executor", {}) if cost_usd is not None else pricing
+            before = self._reading
+            spent = None if before.spent_usd is None or cost is None else before.spent_usd + cost
+            self._reading = MeterReading(plus(before.usage, usage), spent)
+
+
+def metered(order: ExecutorRequest, meter: TaskMeter) -> ExecutorRequest:
+    """The order with its meter, its answer no longer than what is left can pay for."""
+    if order.max_output_tokens is None:
+        return replace(order, meter=meter)
+    fitting = meter.fitting(
+        input_tokens=prompt_tokens(order), output_tokens=order.max_output_tokens
+    )
+    return replace(order, meter=meter, max_output_tokens=fitting)

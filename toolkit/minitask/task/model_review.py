@@ -1,0 +1,184 @@
+"""The review of a task's change by a model, and what comes of it: it passes, is corrected, or goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from minitask.edits.apply import apply_script
+from minitask.edits.script_model import Change, Reader
+from minitask.engine.context import Context, Progress
+from minitask.errors import BudgetError, EditError, StoppedError, UsageError
+from minitask.executors.request import ExecutorFailure, ExecutorResult
+from minitask.gates import review
+from minitask.gates.review import Review
+from minitask.git.merge_tree import patch
+from minitask.ledger.decision import APPLY
+from minitask.ledger.record import REVIEW, Verdict
+from minitask.ledger.usage import NO_USAGE
+from minitask.policy.route import Route
+from minitask.routing.requests import shared_context
+from minitask.task import call_journal
+from minitask.task.call_journal import Answered
+from minitask.task.calls import Call, Unasked
+from minitask.task.questions import (
+    QuestionCall,
+    QuestionPrompt,
+    ask_for_task,
+    record_question,
+    route_to,
+    with_call,
+)
+from minitask.task.state import TaskState
+
+WAITS = "the change is proven and on record; the next run begins with its review"
+
+
+def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
+    """Have the change reviewed where its route asks for that; a review that fails it, or is not to be had, is in the
+    draft.
+    """
+    if not _wants_review(engine, state):
+        return state
+    diff = _diff(engine, state)
+    if len(diff) > review.LONGEST_DIFF:
+        said = f"the diff has {len(diff):,} characters, and a review takes {review.LONGEST_DIFF:,}"
+        judge = f"judge it yourself: minitask review {state.task.name}"
+        return _failed(state, Verdict.ERROR, f"{said}; {judge}")
+    route = state.draft.route
+    try:
+        reviewer = route_to(engine, route.review, route.review_reason)
+    except (UsageError, ExecutorFailure) as error:
+        return _failed(state, Verdict.ERROR, f"nobody can review it: {error}")
+    matter = _matter(engine, state, diff)
+    asked, what, outcome = ask_for_task(engine, state, matter, reviewer, call=call)
+    if isinstance(outcome, Answered):
+        return _reviewed(engine, asked, what, outcome)
+    return _without_review(engine, asked, what, outcome)
+
+
+def _wants_review(engine: Context, state: TaskState) -> bool:
+    """Whether the change, proven so far, is to be reviewed before it goes on."""
+    draft = state.draft
+    if not draft.verdict.is_good or draft.work is None:
+        return False
+    if draft.needs_no_review or not draft.route.review:
+        return False
+    last = state.rounds.reviews >= engine.settings.routing.review_rounds
+    return not (last and draft.step == APPLY and _is_as_told(state, draft.work))
+
+
+def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
+    """Whether whoever applied a reviewer's edits did that and nothing else, and they mend all that failed."""
+    found, past = state.review, state.order.history[-1:]
+    if found is None or not found.mends_all or not past:
+        return False
+    before = overlaid(state.order.read, past[0].changes)
+    after = overlaid(state.order.read, work.changes)
+    paths = {change.path for change in (*past[0].changes, *work.changes)}
+    return all(
+        review.follows_edits(before(path) or "", after(path) or "", found.fences, path=path)
+        for path in paths
+    )
+
+
+def _diff(engine: Context, state: TaskState) -> str:
+    assert state.draft.commit is not None  # noqa: S101 - it was judged
+    return patch(engine.repository.git, state.task.base, state.draft.commit)
+
+
+def _matter(engine: Context, state: TaskState, diff: str) -> QuestionPrompt:
+    aims = engine.settings.review_aims
+    told = review.Told(shared_context(engine, state.task.base), aims)
+    criteria = len(review.criteria_of(state.task.spec, aims))
+    passed = [command.command for command in state.draft.ruling.commands if command.passed]
+    return QuestionPrompt(
+        REVIEW,
+        review.SYSTEM,
+        review.review_prompt(
+            state.task.spec, diff, passed=passed, grade=state.draft.grade, told=told
+        ),
+        lambda text: _check(text, criteria),
+    )
+
+
+def _reviewed(
+    engine: Context, state: TaskState, what: QuestionCall, outcome: Answered
+) -> TaskState:
+    """Put the review on record; what fails is in the draft."""
+    criteria = len(review.criteria_of(state.task.spec, engine.settings.review_aims))
+    found = review.parse_review(outcome.work.reply, criteria)
+    verdict = Verdict.READY if found.passed else Verdict.FAILED
+    notes = tuple(map(str, found.findings))
+    made = record_question(engine, what, outcome, verdict=verdict, reason=found.reason, notes=notes)
+    engine.emit(Progress(state.task.name, REVIEW, found.reason))
+    reviewed = replace(
+        with_call(state, REVIEW, made),
+        draft=replace(state.draft, needs_no_review=True),
+        review=found,
+        rounds=replace(state.rounds, reviews=state.rounds.reviews + 1),
+    )
+    return reviewed if found.passed else _failed(reviewed, Verdict.FAILED, found.reason)
+
+
+def _without_review(
+    engine: Context, state: TaskState, what: QuestionCall, error: ExecutorFailure | Unasked
+) -> TaskState:
+    """Stop a change whose review nobody gives; it is proven, and the next run takes it up from its record."""
+    if isinstance(error, ExecutorFailure):
+        made = record_question(
+            engine, what, error, verdict=Verdict.ERROR, reason=f"no review: {error}"
+        )
+        state = with_call(state, REVIEW, made)
+    else:
+        call_journal.settle(engine.repository.home, what.errand)
+    skipped = isinstance(error, BudgetError | StoppedError)
+    failed = _failed(state, Verdict.SKIPPED if skipped else Verdict.ERROR, f"{error}\n{WAITS}")
+    return replace(failed, over_budget=isinstance(error, BudgetError))
+
+
+def _failed(state: TaskState, verdict: Verdict, reason: str) -> TaskState:
+    return replace(state, draft=state.draft.failed(verdict, REVIEW, reason))
+
+
+def corrected(state: TaskState, found: Review | None) -> tuple[Change, ...] | None:
+    """The whole change with the reviewer's edits in it; None where there are none, or they do not apply."""
+    work = state.draft.work
+    if work is None or found is None or found.passed:
+        return None
+    read = overlaid(state.order.read, work.changes)
+    try:
+        edits = apply_script(found.script, read=read, locate=None, source="review")
+    except EditError:
+        return None
+    changed = {change.path: change for change in work.changes}
+    for edit in edits:
+        earlier = changed.get(edit.path)
+        source = earlier.mode_from if earlier and edit.mode_from is None else edit.mode_from
+        changed[edit.path] = replace(edit, mode_from=source)
+    return tuple(changed.values()) if edits else None
+
+
+def overlaid(read: Reader, changes: Sequence[Change]) -> Reader:
+    """Reads a file as a change leaves it."""
+    made = {change.path: change.content for change in changes}
+    return lambda path: made[path] if path in made else read(path)
+
+
+def reviewers_work(state: TaskState, changes: tuple[Change, ...], route: Route) -> ExecutorResult:
+    """The reviewer's correction as the work of an attempt; what it cost is on the review's own record."""
+    reply = state.draft.work.reply if state.draft.work else ""
+    return ExecutorResult(changes, NO_USAGE, route.model, reply, None)
+
+
+def describe_review(found: Review) -> str:
+    """What a change is sent back with: what fails, and the edits that could not be applied as they stand."""
+    lines = ["A review found:", *(str(each) for each in found.findings if not each.passed)]
+    if found.has_edits:
+        lines.append("It asks for these edits, which do not apply as they stand; make them:")
+        lines += [f"````{fence.info}\n{fence.content}````" for fence in found.fences]
+    return "\n".join(lines)
+
+
+def _check(text: str, criteria: int) -> None:
+    review.parse_review(text, criteria)

@@ -1,0 +1,166 @@
+"""Everything up to the call of an executor: what can refuse a task, its route, and the order for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from minitask.engine import preflight
+from minitask.engine.agent_workspaces import AgentWorkspaces
+from minitask.engine.anchors import Anchor
+from minitask.engine.attempt_numbers import next_number, task_refs
+from minitask.engine.check_specs import check_alone
+from minitask.engine.context import Context, Progress
+from minitask.engine.task_records import records_of
+from minitask.engine.tasks import Task
+from minitask.executors.registry import WITH_BATCHES
+from minitask.executors.request import PastRound
+from minitask.landing.base_proof import check_fails_before
+from minitask.policy.budget import Budget
+from minitask.policy.route import SCRIPT, Route
+from minitask.routing.auto_model import resolve_model
+from minitask.routing.costs import meet_unpriced, tariff
+from minitask.routing.requests import likely_output_tokens, make_order
+from minitask.routing.route_task import route_of
+from minitask.task import call_journal
+from minitask.task.attempt_state import AttemptState
+from minitask.task.call_journal import CallKey
+from minitask.task.calls import WorkCall
+from minitask.task.human_review import last_word
+from minitask.task.interrupted import starts_from
+from minitask.task.meter import BATCH_SECONDS, TaskMeter, metered, unnoted
+from minitask.task.state import PromptInputs, RunOptions, TaskState
+
+
+def prepare(engine: Context, task: Task, wishes: RunOptions, *, started: float) -> TaskState:
+    """Return the task, ready to be done; raise whatever refuses it before anything is spent."""
+    task = where_it_was_paid(engine, task)
+    heads = _check(engine, task, wishes)
+    route = resolve_model(engine, route_of(engine, task, wishes.demand))
+    engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
+    anchor = Anchor(engine.repository.git, engine.objects, task)
+    number = next_number(engine, task.name, heads)
+    engine.emit(Progress(task.name, "before", "the validation must fail on the base"))
+    draft = AttemptState(
+        task, route, number, started, heads, anchor, before=check_fails_before(engine, task)
+    )
+    purse = Budget(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
+    feedback = "" if route.executor == SCRIPT else feedback_before(engine, task)
+    return make_state(engine, draft, wishes, purse, PromptInputs(task.spec, feedback=feedback))
+
+
+def make_state(
+    engine: Context, draft: AttemptState, wishes: RunOptions, purse: Budget, prepared: PromptInputs
+) -> TaskState:
+    """Return the state of a task whose first attempt is this draft."""
+    call = make_work_call(engine, draft, wishes, purse=purse, prepared=prepared)
+    named = replace(draft, reply_format=reply_format_of(call))
+    return TaskState(draft.task, wishes, named, call, purse, prepared)
+
+
+def make_work_call(
+    engine: Context,
+    draft: AttemptState,
+    wishes: RunOptions,
+    *,
+    purse: Budget,
+    prepared: PromptInputs,
+    history: tuple[PastRound, ...] = (),
+    number: int = 0,
+) -> WorkCall:
+    """Return the call for an attempt on the draft's route.
+
+    `history` holds earlier replies, and `number` tells calls on one base apart: how many attempts came before.
+    """
+    task, route = draft.task, draft.route
+    order = make_order(engine, task, draft.anchor, route=route)
+    errand = replace(call_key_of(engine, task, route), history=number)
+    batched = wishes.batch and has_batches(engine, route)
+    meter = TaskMeter(
+        tariff(engine, route, batch=batched),
+        purse,
+        likely_output_tokens=likely_output_tokens(task.spec),
+        note=unnoted if batched else partial(call_journal.note, engine.repository.home, errand),
+        unpriced=partial(meet_unpriced, engine, task.name, route.model),
+    )
+    if route.executor != SCRIPT:
+        order = replace(order, plan=prepared.plan, feedback=prepared.feedback, history=history)
+        order = metered(order, meter)
+    order = replace(order, workplace=AgentWorkspaces(engine, task.base))
+    if batched:
+        order = replace(order, timeout_seconds=BATCH_SECONDS)
+    return WorkCall(route, order, meter, errand, batched)
+
+
+def renewed_call(engine: Context, call: WorkCall, *, history: tuple[PastRound, ...]) -> WorkCall:
+    """Return the call for another round with the same executor, which is told of all rounds before."""
+    errand = replace(call.errand, history=len(history))
+    note = partial(call_journal.note, engine.repository.home, errand)
+    meter = call.meter.renewed(note=unnoted if call.batched else note)
+    order = metered(replace(call.order, history=history), meter)
+    return replace(call, order=order, meter=meter, errand=errand)
+
+
+def reply_format_of(call: WorkCall) -> str:
+    """Return the form that the reply is asked for in; empty where no model is asked."""
+    return "" if call.route.executor == SCRIPT else call.order.reply_format.value
+
+
+def where_it_was_paid(engine: Context, task: Task) -> Task:
+    """The task on the base that a kept answer to it is for, if there is one: what was paid for is used, and merged."""
+    base = call_journal.base_of(engine.repository.home, task.name, task.blob)
+    if base is None or not starts_from(engine, base, task.base):
+        return task
+    return replace(task, base=base)
+
+
+def feedback_before(engine: Context, task: Task) -> str:
+    """What a person said who rejected the latest attempt at this very spec; empty where nobody did."""
+    if engine.lessons is not None:
+        return str(engine.lessons.get("feedback", ""))
+    records = [each for each in records_of(engine, task.name) if each.spec_blob == task.blob]
+    said = last_word(records)
+    return "" if said is None or said.attempt.verdict.is_good else said.attempt.reason
+
+
+def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
+    """What the ledger here has learned and knows of a task, for a worker that has another one."""
+    from minitask.routing.history import failures_before
+    from minitask.routing.pass_rates import lessons
+
+    failed = [attempt.tier for attempt in failures_before(engine, task)]
+    return {**lessons(engine), "failed": failed, "feedback": feedback_before(engine, task)}
+
+
+def call_key_of(engine: Context, task: Task, route: Route) -> CallKey:
+    """The errand of an order on a route."""
+    setting = engine.settings.executors.get(route.executor)
+    return CallKey(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        target=task.target,
+        base=task.base,
+        tier=route.tier.value,
+        executor=route.executor,
+        model=route.model,
+        base_url=setting.base_url if setting else "",
+    )
+
+
+def has_batches(engine: Context, route: Route) -> bool:
+    """Whether the provider of a route takes batches."""
+    setting = engine.settings.executors.get(route.executor)
+    return setting is not None and setting.type in WITH_BATCHES
+
+
+def _check(engine: Context, task: Task, wishes: RunOptions) -> dict[str, str]:
+    """Everything that can refuse the task before a command is run or a cent spent; gives the task's refs."""
+    check_alone(engine, task)
+    preflight.check_filters(task, engine.repository, engine.objects)
+    known = wishes.known
+    heads = known.refs_of(task.name) if known else task_refs(engine, task.name)
+    preflight.check_branch(task, engine.objects, heads)
+    engine.signature  # noqa: B018 - who commits must be known before anything is spent
+    return heads

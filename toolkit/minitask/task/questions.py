@@ -1,0 +1,338 @@
+"""Questions to a model beside the attempts: asked, paid for and put on record in the same way whatever they are about.
+
+An answer is data. It never names a program, a path outside the spec's files or a gate: whoever asks takes out of it
+what the phase is for, and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from minitask.engine.agent_workspaces import AgentWorkspaces
+from minitask.engine.attempt_numbers import next_number
+from minitask.engine.context import Context, Progress
+from minitask.errors import UsageError
+from minitask.executors.completion import Check, CompletionRequest
+from minitask.executors.registry import WITH_BATCHES, make_advisor
+from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
+from minitask.ledger.decision import RecordedDecision
+from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict
+from minitask.ledger.said import Said
+from minitask.ledger.usage import NO_USAGE
+from minitask.policy.budget import Budget
+from minitask.policy.choice import filled, how_to_add
+from minitask.policy.route import MODEL_TIERS, Route
+from minitask.policy.tokens import token_scale
+from minitask.routing.auto_model import resolve_model
+from minitask.routing.costs import meet_unpriced, tariff
+from minitask.routing.exposure import warn_exposure
+from minitask.spec.model import Tier
+from minitask.task import call_journal
+from minitask.task.call_journal import Answered, CallKey
+from minitask.task.calls import Call, Outcome, answer_once, call_at_once
+from minitask.task.meter import BATCH_SECONDS, TaskMeter, unnoted
+from minitask.task.record_attempt import append_record, moment
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.executors.http import Post
+    from minitask.task.state import TaskState
+
+SECONDS = 600.0
+FALLS_BACK = frozenset(
+    {
+        FailureKind.MALFORMED,
+        FailureKind.CUT_OFF,
+        FailureKind.REFUSED,
+        FailureKind.STUCK,
+        FailureKind.PROMPT_CUT,
+    }
+)
+"""What a model could not do, and a better one may."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionSubject:
+    """What a question is about: a task at a version of its spec, or a project (`PROJECT/@plan`, with no spec).
+
+    `n` is the attempt that it belongs to; None: the next number that is free.
+    """
+
+    task: str
+    base: str
+    target: str
+    spec_path: str = ""
+    spec_blob: str = ""
+    n: int | None = None
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionPrompt:
+    """What is to be asked: the phase, the stable instructions, the prompt, and what an answer must be."""
+
+    phase: str
+    system: str
+    prompt: str
+    check: Check
+    max_output_tokens: int = 4_096
+    repairs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionCall:
+    """A question on its way to a model."""
+
+    topic: QuestionSubject
+    matter: QuestionPrompt
+    route: Route
+    question: CompletionRequest
+    errand: CallKey
+    meter: TaskMeter
+    started: float
+    batched: bool = False
+
+    def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
+        """Return the answer and its cost, or why there is none."""
+        engine.emit(Progress(self.topic.task, self.matter.phase, self.route.model))
+        warn_exposure(engine, self.topic.task, self.route.executor)
+        advisor = make_advisor(self.route.executor, engine.settings, engine.environ, http=http)
+
+        def work() -> Answered:
+            advice = advisor.advise(self.question, self.matter.check)
+            cost = self.meter.spent_usd if advice.cost_usd is None else advice.cost_usd
+            done = ExecutorResult(
+                (),
+                advice.usage,
+                self.route.model,
+                advice.text,
+                advice.cost_usd,
+                served=advice.served,
+                version=advice.version,
+                malformed=advice.malformed,
+                throttled=advice.throttled,
+            )
+            return Answered(done, cost, self.meter.pricing)
+
+        return answer_once(engine, self.errand, work)
+
+
+def route_to(engine: Context, tier: str, reason: str, *, model: str | None = None) -> Route:
+    """The route of a question: the tier, or the nearest that has an executor; `UsageError` where none has."""
+    near = filled(engine.settings, tier)
+    if near is None:
+        raise UsageError("no tier has an executor to ask", hint=how_to_add(engine.settings))
+    entry = engine.settings.tiers[near]
+    if near != tier:
+        reason += f"; {tier} has no executor, {near} is the nearest that has one"
+    return resolve_model(engine, Route(Tier(near), entry.executor, model or entry.model, reason))
+
+
+def next_tier(engine: Context, route: Route) -> Route | None:
+    """The route to the next tier up that has an executor, within the cap; None at the top."""
+    settings = engine.settings
+    place = MODEL_TIERS.index(route.tier.value)
+    cap = MODEL_TIERS.index(settings.routing.cap)
+    found = next(
+        (tier for tier in MODEL_TIERS[place + 1 : cap + 1] if tier in settings.tiers), None
+    )
+    if found is None:
+        return None
+    with suppress(ExecutorFailure, UsageError):  # a server that is not there serves nobody
+        return route_to(engine, found, f"{route.tier.value} could not")
+    return None
+
+
+def make_question_call(
+    engine: Context,
+    topic: QuestionSubject,
+    matter: QuestionPrompt,
+    route: Route,
+    *,
+    purse: Budget,
+    batch: bool = False,
+) -> QuestionCall:
+    """A question ready to be asked."""
+    setting = engine.settings.executors.get(route.executor)
+    known = engine.settings.models.get(route.model)
+    batched = batch and setting is not None and setting.type in WITH_BATCHES
+    subject = hashlib.sha256(
+        f"{matter.system}\0{matter.prompt}".encode("utf-8", "surrogateescape")
+    ).hexdigest()[:24]
+    errand = CallKey(
+        task=topic.task,
+        spec_path=topic.spec_path,
+        spec_blob=topic.spec_blob,
+        target=topic.target,
+        base=topic.base,
+        tier=route.tier.value,
+        executor=route.executor,
+        model=route.model,
+        base_url=setting.base_url if setting else "",
+        history=topic.round,
+        phase=matter.phase,
+        subject=subject,
+    )
+    note = unnoted if batched else partial(call_journal.note, engine.repository.home, errand)
+    unpriced = partial(meet_unpriced, engine, topic.task, route.model)
+    meter = TaskMeter(tariff(engine, route, batch=batched), purse, note=note, unpriced=unpriced)
+    question = CompletionRequest(
+        name=f"{topic.task.replace('@', '')}" + ("" if "@" in topic.task else f".{matter.phase}"),
+        phase=matter.phase,
+        system=matter.system,
+        prompt=matter.prompt,
+        model=route.model,
+        timeout_seconds=BATCH_SECONDS if batched else SECONDS,
+        max_output_tokens=_room(matter, known.max_output_tokens if known else None),
+        context_tokens=known.context_tokens if known else None,
+        token_scale=token_scale(route.model),
+        meter=meter,
+        workplace=AgentWorkspaces(engine, topic.base),
+        repairs=matter.repairs,
+    )
+    return QuestionCall(topic, matter, route, question, errand, meter, engine.clock(), batched)
+
+
+def _room(matter: QuestionPrompt, most: int | None) -> int:
+    return matter.max_output_tokens if most is None else min(most, matter.max_output_tokens)
+
+
+def record_question(
+    engine: Context,
+    what: QuestionCall,
+    outcome: Answered | ExecutorFailure,
+    *,
+    verdict: Verdict,
+    reason: str,
+    notes: tuple[str, ...] = (),
+) -> Attempt:
+    """Put a question on record with what it took, and forget that it was under way."""
+    call = _call(engine, what, outcome, verdict, reason)
+    topic = what.topic
+    record = Record(
+        task=topic.task,
+        spec_path=topic.spec_path,
+        spec_blob=topic.spec_blob,
+        target=topic.target,
+        base=topic.base,
+        anchor=None,
+        candidate=None,
+        merge=None,
+        tree=None,
+        started_at=moment(what.started),
+        baseline_cost_usd=None,
+        attempt=call,
+        notes=notes,
+        kind=what.matter.phase,
+    )
+    with engine.writing:
+        reply = outcome.work.reply if isinstance(outcome, Answered) else outcome.reply
+        said = Said(f"{what.matter.system}\n\n{what.matter.prompt}", reply)
+        announce = partial(call_journal.announce, engine.repository.home, what.errand)
+        append_record(engine, record, said=said, announce=announce)
+        call_journal.settle(engine.repository.home, what.errand)
+    return call
+
+
+def _call(
+    engine: Context,
+    what: QuestionCall,
+    outcome: Answered | ExecutorFailure,
+    verdict: Verdict,
+    reason: str,
+) -> Attempt:
+    work = outcome.work if isinstance(outcome, Answered) else None
+    usage = work.usage if work else getattr(outcome, "usage", NO_USAGE)
+    cost = outcome.cost_usd if isinstance(outcome, Answered) else what.meter.spent_usd
+    pricing = outcome.pricing if isinstance(outcome, Answered) else what.meter.pricing
+    return Attempt(
+        n=what.topic.n or next_number(engine, what.topic.task),
+        tier=what.route.tier.value,
+        executor=what.route.executor,
+        model=what.route.model,
+        verdict=verdict,
+        gate="" if verdict.is_good else what.matter.phase,
+        reason=reason,
+        usage=usage,
+        cost_usd=cost,
+        seconds=engine.clock() - what.started,
+        sandbox=engine.sandbox.strength.value,
+        served=work.served if work else "",
+        version=work.version if work else "",
+        malformed=work.malformed if work else getattr(outcome, "malformed", 0),
+        pricing=pricing,
+        decision=RecordedDecision(reason=what.route.reason),
+    )
+
+
+def ask_until(
+    engine: Context,
+    first: QuestionCall,
+    *,
+    purse: Budget,
+    call: Call | None = None,
+    falls_back: bool = True,
+) -> tuple[QuestionCall, Outcome, tuple[Attempt, ...]]:
+    """Ask, and the next tier up where a model could not: who was asked last, what came, and the calls that failed."""
+    call = call or call_at_once(engine)
+    what = first
+    failed: list[Attempt] = []
+    while True:
+        outcome = call(what)
+        if not falls_back or not may_fall_back(outcome, what.route):
+            return what, outcome, tuple(failed)
+        higher = next_tier(engine, what.route)
+        if higher is None:
+            return what, outcome, tuple(failed)
+        assert isinstance(outcome, ExecutorFailure)  # noqa: S101 - only those fall back
+        reason = f"{outcome.kind}: {outcome}"
+        failed.append(record_question(engine, what, outcome, verdict=Verdict.FAILED, reason=reason))
+        engine.emit(Progress(what.topic.task, what.matter.phase, f"falls back: {higher.reason}"))
+        what = make_question_call(
+            engine, what.topic, what.matter, higher, purse=purse, batch=what.batched
+        )
+
+
+def ask_for_task(
+    engine: Context, state: TaskState, matter: QuestionPrompt, route: Route, *, call: Call
+) -> tuple[TaskState, QuestionCall, Outcome]:
+    """Ask a question about a task's present attempt, and the next tier up where a model could not.
+
+    Return the state with the calls that failed on the way.
+    """
+    task, draft = state.task, state.draft
+    topic = QuestionSubject(
+        task.name,
+        task.base,
+        task.target,
+        task.path,
+        task.blob,
+        n=draft.n,
+        round=state.repairs,
+    )
+    first = make_question_call(
+        engine, topic, matter, route, purse=state.purse, batch=state.wishes.batch
+    )
+    last, outcome, failed = ask_until(
+        engine, first, purse=state.purse, call=call, falls_back=matter.phase != MESSAGE
+    )
+    calls = (*state.calls, *((matter.phase, each) for each in failed))
+    failure = outcome if isinstance(outcome, ExecutorFailure) else None
+    return replace(state, calls=calls, failure=failure), last, outcome
+
+
+def with_call(state: TaskState, phase: str, made: Attempt) -> TaskState:
+    """Return the state with one more call on it."""
+    return replace(state, calls=(*state.calls, (phase, made)))
+
+
+def may_fall_back(outcome: Outcome, route: Route) -> bool:
+    """Whether a better model may do what this one could not; a free one that is not there costs nobody anything."""
+    if not isinstance(outcome, ExecutorFailure):
+        return False
+    absent = outcome.kind in (FailureKind.TRANSPORT, FailureKind.MISSING, FailureKind.BAD_REQUEST)
+    return outcome.kind in FALLS_BACK or (absent and route.tier is Tier.FREE)

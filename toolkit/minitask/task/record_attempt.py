@@ -1,0 +1,172 @@
+"""Putting an attempt on record: its candidate, its record and its merge at once, then its branch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from minitask.engine.context import Context
+from minitask.engine.tasks import Task
+from minitask.gates.scope import starts_programs
+from minitask.gates.secrets import redacted
+from minitask.git import refs
+from minitask.git.commits import NewCommit, write_commits
+from minitask.git.update_target import checkout_of
+from minitask.landing import candidate_commits
+from minitask.landing.candidates import Landed
+from minitask.ledger.record import LANDING, Attempt, Record, Verdict
+from minitask.ledger.said import Said, said_file
+from minitask.ledger.store import append_commit, record_file
+from minitask.ledger.usage import NO_USAGE
+from minitask.task.attempt_state import AttemptState
+
+
+def record_attempt(
+    engine: Context,
+    draft: AttemptState,
+    attempt: Attempt,
+    *,
+    lands: bool,
+    said: Said | None = None,
+    announce: Callable[[str], None] = lambda _name: None,
+) -> Record:
+    """Write the record with, where there is one, the candidate and the merge that it is to land by.
+
+    All their refs move or none, and the ledger's only from where it was: a compare-and-swap. The ids are worked out
+    from the commits' content beforehand, so that the record can name them. `said` is kept beside the record. `announce`
+    is told the name of the record's file before it is written.
+    """
+    commits: list[NewCommit] = []
+    candidate = merge = None
+    if draft.tree is not None:
+        commit = candidate_commits.candidate_commit(
+            engine, draft.task, attempt, draft.tree, said=draft.message
+        )
+        candidate = candidate_commits.commit_id(commit, engine.repository.object_format)
+        commits.append(commit)
+        if lands:
+            base = draft.task.base
+            onto = candidate_commits.merge_commit(
+                engine, draft.task, attempt, tip=base, candidate=candidate, tree=draft.tree
+            )
+            merge = candidate_commits.commit_id(onto, engine.repository.object_format)
+            commits.append(onto)
+            engine.built_on[merge] = base
+    record = _record(draft, attempt, candidate=candidate, merge=merge)
+    commits.append(_append(engine, record, announce, said=said))
+    write_commits(engine.database, commits)
+    return record
+
+
+def record_landing(engine: Context, record: Record, landed: Landed) -> None:
+    """Put on record what the attempt's own record does not say: by which merge it landed, or why that was forbidden.
+
+    Whether a task has landed is read from the target's ancestry all the same.
+    """
+    merge = landed.merge
+    if landed.verdict in (Verdict.READY, Verdict.ERROR) or (merge and merge == record.merge):
+        return
+    told = landed.proof.commands if landed.proof else ()
+    is_merged = landed.verdict is Verdict.MERGED
+    attempt = replace(
+        record.attempt,
+        verdict=landed.verdict,
+        gate="" if is_merged else "land",
+        reason=landed.reason,
+        usage=NO_USAGE,
+        cost_usd=Decimal(0),
+        commands=told,
+    )
+    if merge is not None:
+        candidate = engine.objects.commit(f"{merge}^2") or record.candidate
+        tree = engine.objects.tree_of(merge)
+        record = replace(record, candidate=candidate, merge=merge, tree=tree)
+    elif record.merge is not None:
+        record = replace(record, merge=None)
+    append_record(
+        engine, replace(record, kind=LANDING, attempt=attempt, started_at=moment(engine.clock()))
+    )
+
+
+def append_record(
+    engine: Context,
+    record: Record,
+    *,
+    said: Said | None = None,
+    announce: Callable[[str], None] = lambda _name: None,
+) -> None:
+    """Put one record into the ledger; `announce` is told the name of its file beforehand."""
+    write_commits(engine.database, [_append(engine, record, announce, said=said)])
+
+
+def _append(
+    engine: Context, record: Record, announce: Callable[[str], None], *, said: Said | None = None
+) -> NewCommit:
+    """The commit that appends a record to the ledger as it stands now, with what was said."""
+    file = record_file(record)
+    announce(file.path)
+    files = [file]
+    if said is not None and (said.prompt or said.reply):
+        secrets = engine.settings.secrets(engine.environ)
+        prompt, reply = (redacted(text, secrets) for text in (said.prompt, said.reply))
+        files.append(said_file(Said(prompt, reply, record.started_at), file.path))
+    head = engine.objects.commit(refs.LEDGER)
+    return append_commit([record], head=head, signature=engine.signature, files=files)
+
+
+def move_branch(engine: Context, task: Task, candidate: str | None, *, old: str | None) -> str:
+    """Move the task's branch, unless somebody has it checked out; gives a note where it stayed."""
+    name = refs.branch(task.name)
+    if candidate is None:
+        return ""
+    if old is not None and checkout_of(engine.repository, name) is not None:
+        return f"{name.removeprefix('refs/heads/')} is checked out, so it stays where it was"
+    absent = refs.zeros(engine.repository.object_format)
+    if engine.database.refs.move([refs.Move(name, candidate, old or absent)]):
+        return ""
+    return f"{name.removeprefix('refs/heads/')} was moved by somebody else, so it stays where it is"
+
+
+def moment(seconds: float) -> str:
+    """A time as records hold it: UTC, ISO 8601, milliseconds."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def cost_notes(estimated: Decimal | None, actual: Decimal | None) -> list[str]:
+    """Return how an attempt's cost compares with the spec's **Estimated Cost**, where both are known."""
+    if not estimated or actual is None:
+        return []
+    return [
+        f"cost ${actual:f} of ${estimated:f} that the spec estimates ({actual / estimated:.0%})"
+    ]
+
+
+def _record(
+    draft: AttemptState, attempt: Attempt, *, candidate: str | None, merge: str | None
+) -> Record:
+    notes = []
+    if draft.task.uncommitted:
+        notes.append("the spec was run as it stood in the checkout, not committed")
+    if draft.task.spec.options.proof == "none":
+        notes.append("proof waived: the validation was not run on the base")
+    notes += cost_notes(draft.task.spec.estimate.cost_usd, attempt.cost_usd)
+    starting = [file.path for file in draft.files if starts_programs(file.path)]
+    if starting:
+        notes.append(f"it changes files that make programs run: {', '.join(starting)}")
+    return Record(
+        task=draft.task.name,
+        spec_path=draft.task.path,
+        spec_blob=draft.task.blob,
+        target=draft.task.target,
+        base=draft.task.base,
+        anchor=draft.anchor.known,
+        candidate=candidate,
+        merge=merge,
+        tree=draft.tree,
+        started_at=moment(draft.started),
+        baseline_cost_usd=draft.baseline_usd,
+        attempt=attempt,
+        notes=tuple(notes),
+    )

@@ -1,0 +1,180 @@
+"""A workspace for a program that edits files itself: its own home and git repository, and a way to see what it did.
+
+What the program does to its `.git` stays there: the toolkit compares the files with its own index, which lies outside
+the program's reach, and reads nothing of what the program committed, stashed or configured.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from minitask.edits.script_model import Change
+from minitask.errors import EditError, MachineError
+from minitask.sandbox.sandbox import Limits, Sandbox, Strength
+from minitask.system import orphans, process, safe_read
+from minitask.system.force_remove import force_remove
+from minitask.system.process import Finished
+from minitask.values import dataclass
+from minitask.workspace import conversion
+from minitask.workspace.checkout import Workspace
+
+FILE_BYTES = 8 << 20
+OUTPUT_BYTES = 16 << 20
+MEMORY_BYTES = 16 << 30
+PROCESSES = 2_000
+IDENTITY = "[user]\n\tname = agent\n\temail = agent@minitask.invalid\n"
+"""Who commits in the program's own repository: some ask, and some refuse to work without."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWorkspace:
+    """A program's place: the base's files in `folder`, a private `home`, and the sandbox that it runs in."""
+
+    slot: Workspace
+    home: Path
+    sandbox: Sandbox
+    environ: Mapping[str, str] = field(repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """The files."""
+        return self.slot.tree
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether the sandbox is a strong one."""
+        return self.sandbox.strength is Strength.STRONG
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes,
+        env: Mapping[str, str],
+        seconds: float,
+        sandboxed: bool = True,
+        readable: Sequence[Path] = (),
+        patience: Callable[[bytes], float] | None = None,
+    ) -> Finished:
+        """Run a program on the files, with the network; it and all that it started are gone afterwards.
+
+        Of what it prints the end is kept. `env` comes on top of the harmless variables, `readable` on top of what every
+        sandbox shows. `patience` gives the seconds that it may still run, by what it prints.
+        """
+        sandbox = self.sandbox if sandboxed else Sandbox(Strength.NONE, scratch=self.home.parent)
+        wrapped = sandbox.wrap(
+            tuple(argv),
+            workspace=self.folder,
+            limits=Limits(seconds, MEMORY_BYTES, PROCESSES, output_bytes=OUTPUT_BYTES),
+            network=True,
+            environ=self.environ,
+            readonly=(self.slot.repository.objects_dir, *readable),
+            extra_writable=(self.home, self.folder / ".git"),
+            extra_env={**env, "HOME": str(self.home)},
+        )
+        try:
+            with wrapped:
+                return process.run(
+                    wrapped.argv,
+                    cwd=self.folder,
+                    env=wrapped.env,
+                    input=stdin,
+                    timeout_seconds=seconds,
+                    max_output_bytes=OUTPUT_BYTES,
+                    keep_end=True,
+                    optional=True,
+                    patience=patience,
+                )
+        finally:
+            orphans.end_marked(os.fsencode(f"HOME={self.home}"))
+
+    def put(self, changes: Sequence[Change]) -> None:
+        """Write a change into the files."""
+        for change in changes:
+            path = self.folder / change.path
+            if not path.parent.resolve().is_relative_to(self.folder.resolve()):
+                raise MachineError(f"{change.path} lies behind a link")
+            path.unlink(missing_ok=True)
+            if change.content is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(change.content.encode("utf-8", "surrogateescape"))
+
+    def changes(self, *, litter: Sequence[str], wanted: Sequence[str] = ()) -> tuple[Change, ...]:
+        """What differs from the base in the files, but for what git ignores and what matches `litter`.
+
+        The `wanted` files count whatever git ignores. The contents are those that git would have in a commit: line
+        ends, `ident` and encodings are converted as the attributes say. `EditError` for a path that is no regular file
+        any more, or too large to be a source file.
+        """
+        git = self.slot.git
+        changed = git.fields(
+            "ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard"
+        )
+        names = {
+            name for name in changed if not any(_is_litter(name, pattern) for pattern in litter)
+        }
+        if wanted:
+            pathspecs = [f":(literal,top){name}" for name in wanted]
+            names.update(git.fields("ls-files", "-z", "--others", "--", *pathspecs))
+        contents = {name: self._content(name) for name in sorted(names)}
+        converted = conversion.as_committed(self.slot, contents)
+        return tuple(Change(name, converted.get(name, text)) for name, text in contents.items())
+
+    def _content(self, name: str) -> str | None:
+        """A file's content; None where it is gone."""
+        if name.endswith("/"):  # git lists a repository in the files like this
+            raise EditError(f"{name} is no regular file now", hint="change regular files alone")
+        content = safe_read.read_regular_file(self.folder, name, limit=FILE_BYTES)
+        return None if content is None else content.decode("utf-8", "surrogateescape")
+
+
+@contextmanager
+def open_agent_workspace(
+    slot: Workspace, commit: str, *, sandbox: Sandbox, scratch: Path, environ: Mapping[str, str]
+) -> Iterator[AgentWorkspace]:
+    """A desk with a commit's files; its home is removed in the end, the files stay for the next one."""
+    discard_git(slot)
+    slot.checkout(commit)
+    private = Path(os.path.realpath(scratch)) / f"agent-{os.urandom(8).hex()}"
+    home = private / "home"
+    try:
+        home.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise MachineError(f"cannot make {home}: {error}", hint="free some disk space") from error
+    try:
+        _give_git(slot, commit)
+        yield AgentWorkspace(slot, home, sandbox, environ)
+    finally:
+        force_remove(private)
+        discard_git(slot)
+
+
+def discard_git(slot: Workspace) -> None:
+    """Remove the program's own repository from the files."""
+    force_remove(slot.tree / ".git")
+
+
+def _give_git(slot: Workspace, commit: str) -> None:
+    """A repository in the files that knows the commit, borrows its objects, and has nothing to lose."""
+    discard_git(slot)
+    own = slot.tree / ".git"
+    for name in ("objects/info", "refs/heads", "info"):
+        (own / name).mkdir(parents=True)
+    (own / "HEAD").write_text(f"{commit}\n", "ascii")
+    shutil.copy2(slot.git_dir / "index", own / "index")
+    (own / "config").write_text((slot.git_dir / "config").read_text("utf-8") + IDENTITY, "utf-8")
+    shutil.copy2(slot.git_dir / "objects/info/alternates", own / "objects/info/alternates")
+    (own / "info/exclude").write_bytes(slot.excludes())
+
+
+def _is_litter(name: str, pattern: str) -> bool:
+    """Whether a path, or a folder above it, matches a pattern."""
+    parts = name.split("/")
+    heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return any(fnmatch(head, pattern) for head in heads)

@@ -1,0 +1,309 @@
+"""Workspaces: private repositories that borrow the user's objects, pooled, each brought from commit to commit.
+
+A slot is two folders: `tree`, where commands run, and `git`, its repository, which lies outside `tree` so that nothing
+that runs there can change how the toolkit's own git behaves. `tree/.git` only points to it, for tools that look.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minitask.errors import MachineError
+from minitask.git.command import Git
+from minitask.git.promised_objects import fetch_missing
+from minitask.git.repository import Repository
+from minitask.patterns import lazy_pattern
+from minitask.sandbox.shared_layers import Copied, Layer
+from minitask.system import orphans
+from minitask.system.force_remove import force_remove
+from minitask.values import dataclass
+
+if TYPE_CHECKING:
+    from minitask.sandbox.sandbox import Sandbox
+
+_GLOB = lazy_pattern(r"[*?\[\]\\ ]")
+"""What has a meaning in a pattern of git's, or is dropped at its end."""
+STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPaths:
+    """What git ignores and a validation needs: paths shared with or copied from the user's checkout.
+
+    What is shared is never written to: a folder gets a private layer where it is `layered`, else a copy is kept.
+    """
+
+    share: tuple[str, ...] = ()
+    copy: tuple[str, ...] = ()
+    layered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """One workspace; hold the repository's lock while you use it."""
+
+    folder: Path
+    repository: Repository
+    bring: SharedPaths = SharedPaths()
+
+    @property
+    def tree(self) -> Path:
+        """Where the files are and commands run."""
+        return self.folder / "tree"
+
+    @property
+    def git_dir(self) -> Path:
+        """The slot's own repository."""
+        return self.folder / "git"
+
+    @property
+    def git(self) -> Git:
+        """Git on the slot."""
+        return self._git_in(self.tree)
+
+    def readonly(self) -> tuple[Path, ...]:
+        """What a command in the slot must be able to read outside `tree`."""
+        return (self.git_dir, self.repository.objects_dir)
+
+    def within(self, sandbox: Sandbox) -> Sandbox:
+        """The sandbox with what it has to know of the slot: layers, and the checkout that the workspace stands for."""
+        return replace(sandbox, layers=self.layers(), checkout=self.repository.top)
+
+    def layers(self) -> tuple[Layer, ...]:
+        """The folders that are shared by a private layer."""
+        return tuple(
+            Layer(Path(os.path.realpath(source)), self.tree / name, place / "upper", place / "work")
+            for number, (name, source) in enumerate(self._shared())
+            if self.bring.layered and source.is_dir()
+            for place in (self.folder / "layers" / str(number),)
+        )
+
+    def copied(self) -> tuple[Copied, ...]:
+        """What is shared by a copy that is kept."""
+        top = self.repository.top
+        if top is None:
+            return ()
+        return tuple(
+            Copied(source, self.tree / name, self.folder / "copies" / str(number), top, self.tree)
+            for number, (name, source) in enumerate(self._shared())
+            if not (self.bring.layered and source.is_dir())
+        )
+
+    def is_layer_written(self) -> bool:
+        """Whether a command wrote to what is shared."""
+        return any(layer.is_written() for layer in self.layers())
+
+    def filled(self) -> tuple[str, ...]:
+        """The submodules that hold the files of the checkout's, as they were filled last."""
+        try:
+            return tuple((self.folder / "submodules/list").read_text("utf-8").split("\0")[:-1])
+        except (OSError, ValueError):
+            return ()
+
+    def _fill_submodules(self, top: Path) -> list[Copied]:
+        """Copies of the submodules that the checkout has, each at the commit that is recorded."""
+        home = self.folder / "submodules"
+        if not (self.tree / ".gitmodules").exists():
+            force_remove(home)
+            return []
+        from minitask.workspace.submodules import at_commit, gitlinks
+
+        found = []
+        for path, oid in gitlinks(self.git):
+            place = home / path.replace("/", "%")
+            if any(path == name.strip("/") for name in self.bring.share):
+                continue
+            inner = at_commit(
+                top / path, oid, place, environ=self.repository.git.environ, make=Workspace
+            )
+            if inner is None:
+                force_remove(self.tree / path)
+                (self.tree / path).mkdir(parents=True)
+            else:
+                copy = Copied(inner, self.tree / path, place / "note", top, self.tree)
+                found.append((path, copy))
+        home.mkdir(exist_ok=True)
+        (home / "list").write_text("".join(f"{path}\0" for path, _ in found), "utf-8")
+        return [copy for _, copy in found]
+
+    def _shared(self) -> list[tuple[str, Path]]:
+        """What is shared and there, by its name; what the commit itself has is left out."""
+        top = self.repository.top
+        names = [name.strip("/") for name in self.bring.share] if top else []
+        return [(name, top / name) for name in names if top and (top / name).exists()]
+
+    def checkout(self, commit: str) -> Path:
+        """Make `tree` hold exactly the commit's files, and give it; a broken slot is built anew, once."""
+        if not self.is_ready():
+            self.rebuild()
+        try:
+            self._bring_to(commit)
+        except (MachineError, OSError):
+            fetch_missing(self.repository, commit)
+            self.rebuild()
+            self._bring_to(commit)
+        return self.tree
+
+    def excludes(self) -> bytes:
+        """The content of `info/exclude`: what was brought is no change, whatever the patterns of the repository say.
+
+        A pattern for a folder, such as `node_modules/`, does not match the link to a shared one.
+        """
+        names = (*self.bring.share, *self.bring.copy)
+        lines = "".join(f"{_pattern(name.strip('/'))}\n" for name in names)
+        return lines.encode("utf-8", "surrogateescape")
+
+    def _git_in(self, work_tree: Path | None) -> Git:
+        """Git on the slot; it holds the repository's lock, for the next command must not use a slot that it writes."""
+        user = self.repository.git
+        return Git(self.git_dir, user.environ, work_tree=work_tree, lock_fds=user.lock_fds)
+
+    def is_ready(self) -> bool:
+        """Whether the slot is there, and borrows from this repository."""
+        alternates = self.git_dir / "objects" / "info" / "alternates"
+        try:
+            borrows = alternates.read_bytes() == alternates_to(self.repository.objects_dir)
+            return borrows and self._kept_config.exists()
+        except OSError:
+            return False
+
+    @property
+    def _kept_config(self) -> Path:
+        """The slot's git configuration as it was made."""
+        return self.folder / "config"
+
+    def rebuild(self) -> None:
+        """Make the slot anew, with nothing of what it held."""
+        force_remove(self.folder)
+        self.tree.mkdir(parents=True)
+        git = self._git_in(None)
+        self.git_dir.mkdir()
+        form = f"--object-format={self.repository.object_format}"
+        git.output("init", "-q", "--template=", "--initial-branch=workspace", form)
+        git.output("config", "core.bare", "false")
+        info = self.git_dir / "objects" / "info"
+        info.mkdir(parents=True, exist_ok=True)
+        (info / "alternates").write_bytes(alternates_to(self.repository.objects_dir))
+        shutil.copyfile(self.git_dir / "config", self._kept_config)
+
+    def _bring_to(self, commit: str) -> None:
+        for name in STALE_LOCKS:
+            (self.git_dir / name).unlink(missing_ok=True)
+        if self.repository.shallow:
+            shutil.copyfile(self.repository.common_dir / "shallow", self.git_dir / "shallow")
+        self._point()
+        exclude = self.git_dir / "info" / "exclude"
+        force_remove(
+            exclude.parent
+        )  # without a sandbox, a command could have left attributes there
+        exclude.parent.mkdir()
+        exclude.write_bytes(self.excludes())
+        shutil.copyfile(self._kept_config, self.git_dir / "config")
+        self._bring_refs()
+        # Cleaned first: attributes that somebody left would have a say in what is written.
+        kept = [
+            f"--exclude={_pattern(copy.target.relative_to(self.tree))}" for copy in self.copied()
+        ]
+        self.git.output("clean", "-ffdxq", *kept)
+        self.git.output("checkout", "-q", "-f", "--detach", commit)
+        self._bring_ignored()
+
+    def bring_tags(self) -> None:
+        """Have the tags that the repository has; nothing where they are as they were."""
+        state = repr(_tags_state(self.repository.common_dir))
+        note = self.folder / "tags"
+        if not note.exists() or note.read_text("ascii") != state:
+            self._write_tags()
+            note.write_text(state, "ascii")
+
+    def _bring_refs(self) -> None:
+        """Remove the refs that a command made, and have the repository's tags."""
+        if any((self.git_dir / "refs" / name).exists() for name in ("heads", "tags", "stash")):
+            force_remove(self.git_dir / "refs")
+            (self.git_dir / "refs").mkdir()
+            (self.folder / "tags").unlink(missing_ok=True)
+        self.bring_tags()
+
+    def _write_tags(self) -> None:
+        form = "--format=%(objectname) %(refname)"
+        found = self.repository.git.output("for-each-ref", form, "refs/tags")
+        (self.git_dir / "packed-refs").write_bytes(found)
+
+    def _point(self) -> None:
+        pointer = self.tree / ".git"
+        if pointer.is_dir() and not pointer.is_symlink():
+            shutil.rmtree(pointer)
+        pointer.unlink(missing_ok=True)
+        text = f"gitdir: {self.git_dir}\n"
+        pointer.write_text(text, "utf-8", "surrogateescape")
+
+    def _bring_ignored(self) -> None:
+        top = self.repository.top
+        if top is None:
+            return
+        for copy in self._fill_submodules(top):
+            copy.ensure()
+        for layer in self.layers():
+            layer.reset()
+        for shared in self.copied():
+            shared.ensure()
+        for name in self.bring.copy:
+            _copy(top / name, self.tree / name)
+
+
+def end_orphans(scratch: Path) -> None:
+    """End what a killed command left running, and remove its private folders; call it under the lock.
+
+    Only a session without bubblewrap can outlive the toolkit. Its processes are known by their home, which lies in the
+    toolkit's own `scratch` folder; nothing that they say is taken for a path.
+    """
+    if not scratch.is_dir():
+        return
+    orphans.end_marked(os.fsencode(f"HOME={scratch}/"))
+    for private in scratch.iterdir():
+        force_remove(private)
+
+
+def _tags_state(common_dir: Path) -> tuple[tuple[int, int, int] | None, ...]:
+    """What changes with the tags of a repository."""
+    found: list[tuple[int, int, int] | None] = []
+    for name in ("packed-refs", "refs/tags", "reftable/tables.list"):
+        try:
+            told = (common_dir / name).stat()
+            found.append((told.st_ino, told.st_size, told.st_mtime_ns))
+        except OSError:
+            found.append(None)
+    return tuple(found)
+
+
+def _pattern(path: str | Path) -> str:
+    """The pattern of git's that matches one path."""
+    return f"/{_GLOB.sub(_escaped, str(path))}"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\{found[0]}"
+
+
+def _copy(source: Path, target: Path) -> None:
+    if target.exists() or not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target)
+
+
+def alternates_to(objects_dir: Path) -> bytes:
+    """The content of `info/alternates` for an object store that borrows from another."""
+    path = str(objects_dir)
+    if "\n" not in path and not path.startswith(('"', "#")):
+        return path.encode("utf-8", "surrogateescape") + b"\n"
+    quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{quoted}"\n'.encode("utf-8", "surrogateescape")

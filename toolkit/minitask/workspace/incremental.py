@@ -1,0 +1,394 @@
+"""A workspace that knows what it holds: where nothing was touched, only what differs between two commits is written.
+
+Git's own checkout looks at every file of a workspace, and cleaning it does so again. Here the kernel tells whether
+anything was touched since the files were those of a known commit. Where something was, or the kernel does not tell, or
+there is more to a file than its content (attributes that convert it, submodules), git does it all, as ever; and then
+each path is looked at once more, for git does not see all that a command can leave behind.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Collection
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from minitask.errors import MachineError
+from minitask.git.index import Index, parse_index
+from minitask.git.objects import FILE_MODES, SYMLINK, Objects
+from minitask.git.trees import Difference, differences
+from minitask.sandbox.policy import Strength
+from minitask.spec.paths import check_path
+from minitask.system.inotify import CLOSE_WRITE, Watch, open_watch
+from minitask.workspace.checkout import Workspace
+from minitask.workspace.tracked_files import Tracked, create_file
+from minitask.workspace.verify_checkout import (
+    ExpectedFiles,
+    expected_files,
+    find_deviation,
+    is_unchanged,
+)
+
+if TYPE_CHECKING:
+    from minitask.sandbox.sandbox import Sandbox
+
+NONE = Strength.NONE
+WATCHES_MAX = 20_000
+"""More files are not watched one by one: others of the user's programs want watches, too."""
+MOST = 2_000
+"""More differences than that are git's to write."""
+WRITABLE = (*FILE_MODES, SYMLINK)
+ATTRIBUTES = b".gitattributes"
+
+
+class IncrementalCheckout:
+    """A slot, brought from commit to commit; used by one thread at a time.
+
+    `strength` tells what sandbox commands run in. Where they can reach a file of the slot by a link from elsewhere,
+    each file is watched and not its folder alone. Too many for that are not watched under Landlock; without a sandbox
+    their folders are, for nothing is held back there anyway.
+    """
+
+    def __init__(
+        self, slot: Workspace, objects: Objects, *, strength: Callable[[], Strength] = lambda: NONE
+    ) -> None:
+        self._slot = slot
+        self._objects = objects
+        self._strength = strength
+        self._at: str | None = None
+        self._watch: Watch | None = None
+        self._index: Index | None = None
+        self._is_plain = False
+        self._tracked: Tracked | None = None
+        self._is_touched = self._is_blind = False
+        self._watches_files = True
+        self._written: set[bytes] = set()
+        self._seen: tuple[object, ...] = ()
+        self._top = os.fsencode(slot.tree) + b"/"
+        self._shared = tuple(_raw(name.strip("/")) for name in slot.bring.share)
+        self._looked_at = tuple(
+            f"{slot.git_dir}/{name}" for name in ("index", "HEAD", "config", "info")
+        )
+        self._kept = tuple(f"{slot.git_dir}/{name}" for name in ("index", "HEAD"))
+
+    @property
+    def at(self) -> str | None:
+        """The commit that it held when it was last looked at, if that is known."""
+        return self._at
+
+    @property
+    def tree(self) -> Path:
+        """Where the files are and commands run."""
+        return self._slot.tree
+
+    def within(self, sandbox: Sandbox) -> Sandbox:
+        """The sandbox with what it has to know of the slot."""
+        return self._slot.within(sandbox)
+
+    def readonly(self) -> tuple[Path, ...]:
+        """What a command in it must be able to read outside `tree`."""
+        return self._slot.readonly()
+
+    def is_ready(self) -> bool:
+        """Whether it is there, and need not be made first."""
+        return self._slot.is_ready()
+
+    def checkout(self, commit: str) -> Path:
+        """Make `tree` hold exactly the commit's files, and give it."""
+        if self._is_intact() and not self._slot.is_layer_written() and self._go(commit):
+            self._slot.bring_tags()
+        else:
+            self._forget()
+            if self._is_converted_otherwise(commit):
+                self._slot.rebuild()
+            self._slot.checkout(commit)
+            if not self._learn(commit):
+                self._slot.rebuild()
+                self._slot.checkout(commit)
+                self._learn(commit)
+        return self.tree
+
+    def put_back(self, *, absent: Collection[str] = ()) -> tuple[str, ...]:
+        """Put tracked files back that were changed since the last call, and give their paths.
+
+        Paths that are `absent` from the commit are removed where something was made there. What is untracked stays.
+        """
+        if self._tracked is None:
+            return ()
+        suspects = self._suspects(self._tracked.index)
+        if suspects is None:
+            return ()
+        brought = [
+            _raw(name.strip("/")) for name in (*self._slot.bring.share, *self._slot.bring.copy)
+        ]
+        missing = [
+            path for path in map(_raw, absent) if not any(_overlap(path, b) for b in brought)
+        ]
+        changed = self._tracked.changed(suspects, absent=missing)
+        if changed:
+            self._is_blind = True  # what else happened while files were put back is not told apart
+            self._tracked.put_back(changed)
+        return tuple(path.decode("utf-8", "surrogateescape") for path in changed)
+
+    def _suspects(self, index: Index) -> list[bytes] | None:
+        """The tracked files that may have been changed since the last call; None where nothing was touched at all."""
+        if self._watch is None or self._is_blind:
+            return list(index.names)
+        touched = [each for each in self._watch.touched() if not self._is_own(*each)]
+        if not touched:
+            return None
+        self._is_touched = True
+        paths = {path.removeprefix(self._top) for path, _ in touched}
+        if any(index.has_below(path) for path in paths):
+            self._is_blind = True  # a folder was touched: what is in it may not be watched any more
+            return list(index.names)
+        return [path for path in paths if index.has(path)]
+
+    def is_changed(self) -> bool:
+        """Whether anything in `tree` may differ from its commit, be it a file that git ignores."""
+        if self._slot.is_layer_written():
+            return True
+        if self._watch is not None or self._brings_copies():
+            return not self._is_intact()
+        try:
+            index = self._read_index()
+            return self._deviates(index, self._expected(index))
+        except (OSError, ValueError):
+            return True
+
+    def _is_intact(self) -> bool:
+        """Whether it surely holds what it held; once it may not, that is not known any more."""
+        if self._at is None or self._watch is None:
+            return False
+        if (self._is_touched or self._look() != self._seen) or not all(
+            self._is_own(path, event) for path, event in self._watch.touched()
+        ):
+            self._forget()
+            return False
+        return True
+
+    def _is_own(self, path: bytes, event: int) -> bool:
+        """Whether an event is that of a file's end that the toolkit wrote itself, and nobody after it.
+
+        A process that another thread starts meanwhile holds the file open for a moment: the event comes late.
+        """
+        name = path.removeprefix(self._top)
+        if event != CLOSE_WRITE or self._index is None or name not in self._written:
+            return False
+        try:
+            return is_unchanged(os.lstat(path), self._index, name)
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        """Watch nothing any more; the files stay."""
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+        self._at = self._watch = self._index = None
+        self._is_touched = self._is_blind = False
+
+    def _is_converted_otherwise(self, commit: str) -> bool:
+        """Whether attributes differ from those of what it held last.
+
+        Git then leaves a file as it is whose object stays the same.
+        """
+        try:
+            held = self._objects.commit(Path(self._kept[1]).read_text("utf-8", "replace").strip())
+        except OSError:
+            return False
+        if held is None:
+            return True
+        old, new = self._objects.tree_of(held), self._objects.tree_of(commit)
+        found = differences(self._objects, old, new)
+        return any(_raw(each.path).endswith(ATTRIBUTES) for each in found)
+
+    def _learn(self, commit: str) -> bool:
+        """Whether the files are those that git wrote for a commit; from now on, know what happens to them."""
+        try:
+            index = self._read_index()
+        except ValueError:  # somebody changed the form of the index
+            return False
+        expected = self._expected(index)
+        self._track(commit, index)
+        watch = self._open_watch(index, expected)
+        try:
+            is_right = not self._deviates(index, expected)
+            if is_right and watch is not None and not watch.is_touched():
+                self._at, self._watch, self._index = commit, watch, index
+                self._seen, watch = self._look(), None
+        finally:
+            if watch is not None:
+                watch.close()
+        return is_right
+
+    def _expected(self, index: Index) -> ExpectedFiles:
+        copies = [_raw(name.strip("/")) for name in self._slot.bring.copy]
+        copies += [os.fsencode(each.target)[len(self._top) :] for each in self._slot.copied()]
+        copies += map(_raw, self._slot.filled())
+        layers = [os.fsencode(each.target)[len(self._top) :] for each in self._slot.layers()]
+        return expected_files(index, folders=layers, others=copies)
+
+    def _brings_copies(self) -> bool:
+        """Whether there are files in the tree that change elsewhere, too."""
+        return bool(self._slot.bring.copy or self._slot.copied() or self._slot.filled())
+
+    def _deviates(self, index: Index, expected: ExpectedFiles) -> bool:
+        """Whether the files are not those of the index. Of many files, only their names are looked at."""
+        thorough = len(index.names) <= WATCHES_MAX or self._strength() is Strength.PARTIAL
+        like = self._slot.folder
+        return find_deviation(self._top, index, expected, like=like, thorough=thorough) is not None
+
+    def _open_watch(self, index: Index, expected: ExpectedFiles) -> Watch | None:
+        """A watch on all that is there, which works; None for files that change elsewhere, or where there is none."""
+        strength, is_large = self._strength(), len(index.names) > WATCHES_MAX
+        if self._brings_copies() or (is_large and strength is Strength.PARTIAL):
+            return None
+        self._watches_files = not is_large and strength is not Strength.STRONG
+        names = index.names if self._watches_files else []
+        paths = [self._top, *(self._top + path for path in (*expected.folders, *names))]
+        watch = open_watch()
+        if watch is not None and not (watch.add(paths) and _works(watch, self._top)):
+            watch.close()
+            return None
+        return watch
+
+    def _go(self, commit: str) -> bool:
+        """Write what differs; False where that is git's to do, and nothing of the files counts as known."""
+        if commit == self._at:
+            return True
+        try:
+            found = self._differences(commit)
+            index = self._index or self._read_index()
+            if found is None or not self._is_plain or not all(map(_is_plain, found)):
+                return False
+            if any(_overlap(_raw(each.path), name) for each in found for name in self._shared):
+                return False
+            self._remove(found, index)
+            self._write([each for each in found if each.new], index)
+            self._settle(commit, index)
+        except (OSError, ValueError, MachineError):
+            return False
+        return not found or (self._watch is not None and self._watch.is_touched())
+
+    def _differences(self, commit: str) -> list[Difference] | None:
+        """What differs between the commit that it is at and another; None where that is much."""
+        assert self._at is not None  # noqa: S101 - it is intact
+        old, new = self._objects.tree_of(self._at), self._objects.tree_of(commit)
+        found = list(islice(differences(self._objects, old, new), MOST + 1))
+        return found if len(found) <= MOST else None
+
+    def _read_index(self) -> Index:
+        content = Path(self._kept[0]).read_bytes()
+        index = parse_index(content, self._slot.repository.object_format)
+        self._is_plain = not any(name.endswith(ATTRIBUTES) for name in index.names)
+        return index
+
+    def _remove(self, found: list[Difference], index: Index) -> None:
+        """Remove what is to go or to make way, and the folders that are empty by it."""
+        emptied = set()
+        for each in found:
+            if each.old is not None:
+                os.unlink(self._below(each.path))  # noqa: PTH108 - paths are bytes
+                index.drop(_raw(each.path))
+                emptied.add(each.path.rpartition("/")[0])
+        for folder in sorted(emptied, reverse=True):
+            self._prune(folder)
+
+    def _prune(self, folder: str) -> None:
+        """Remove a folder and those above it, as far as they are empty."""
+        while folder:
+            try:
+                os.rmdir(self._below(folder))  # noqa: PTH106
+            except OSError:
+                return
+            folder = folder.rpartition("/")[0]
+
+    def _write(self, found: list[Difference], index: Index) -> None:
+        self._written = set()
+        entries = [each.new for each in found if each.new is not None]
+        contents = self._objects.read_many([entry.oid for entry in entries])
+        for each, entry, content in zip(found, entries, contents, strict=True):
+            if content is None:
+                raise MachineError(f"object {entry.oid[:12]} is missing")
+            self._make_folders(each.path.rpartition("/")[0])
+            place = self._below(each.path)
+            found_now = create_file(place, entry, content)
+            self._written.add(_raw(each.path))
+            if self._watches_files:
+                self._watch_too(place)
+            index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=found_now)
+
+    def _make_folders(self, folder: str) -> None:
+        """Make a folder and those above it that are missing, and watch them."""
+        if not folder or _is_folder(self._below(folder)):
+            return
+        self._make_folders(folder.rpartition("/")[0])
+        os.mkdir(self._below(folder))  # noqa: PTH102
+        self._watch_too(self._below(folder))
+
+    def _watch_too(self, place: bytes) -> None:
+        if self._watch is None or not self._watch.add([place]):
+            raise MachineError("the kernel has no room for another watch")
+
+    def _settle(self, commit: str, index: Index) -> None:
+        """Tell the slot's git what it holds now."""
+        for path, content in zip(self._kept, (index.render(), f"{commit}\n".encode()), strict=True):
+            _replace(path, content)
+        self._index, self._at, self._seen = index, commit, self._look()
+        self._track(commit, index)
+
+    def _track(self, commit: str, index: Index) -> None:
+        self._tracked = Tracked(self._slot, self._objects, commit, index, self._is_plain)
+
+    def _look(self) -> tuple[object, ...]:
+        """What tells that nobody else has written what the slot's git knows of the files."""
+        try:
+            found = [os.stat(path) for path in self._looked_at]  # noqa: PTH116 - several times a task
+        except OSError:
+            return ()
+        return tuple((each.st_ino, each.st_size, each.st_ctime_ns) for each in found)
+
+    def _below(self, path: str) -> bytes:
+        return self._top + _raw(path)
+
+
+def _is_plain(found: Difference) -> bool:
+    """Whether a file is no more than what its object holds, at a path that git would write."""
+    if any(entry and entry.mode not in WRITABLE for entry in (found.old, found.new)):
+        return False
+    return not check_path(found.path) and not _raw(found.path).endswith(ATTRIBUTES)
+
+
+def _overlap(one: bytes, other: bytes) -> bool:
+    """Whether two paths are the same, or one lies below the other."""
+    return (one + b"/").startswith(other + b"/") or other.startswith(one + b"/")
+
+
+def _is_folder(place: bytes) -> bool:
+    """Whether a folder stands there; a link to one is none."""
+    try:
+        return stat.S_ISDIR(os.lstat(place).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _works(watch: Watch, top: bytes) -> bool:
+    """Whether the watch sees what is done to the tree: not every file system tells."""
+    os.utime(top + b"/.git")
+    return watch.is_touched()
+
+
+def _replace(path: str, content: bytes) -> None:
+    draft = f"{path}.minitask"
+    with open(draft, "wb") as stream:  # noqa: PTH123 - several times a task
+        stream.write(content)
+    os.replace(draft, path)  # noqa: PTH105
+
+
+def _raw(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,119 @@
+"""Where workspaces lie: outside the checkout, so that no file of the user's above them has a say in what runs there.
+
+Each repository has a folder of its own in the user's cache. The folder names its repository, and the repository keeps
+a list of its folders, so that tidying up and recovery find them after the variables that lead there have changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from minitask.git.repository import Repository
+from minitask.system.force_remove import force_remove
+
+OWNER = "repository"
+"""The file in a folder that names the repository whose workspaces these are."""
+LIST = "workspaces"
+"""The file in a repository that lists its folders."""
+FALLBACKS = ("/var/tmp", "/tmp")  # noqa: S108 - only a folder of the user's own there is used
+WRITABLE_BY_OTHERS = 0o022
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where the user's files are that can be made anew."""
+    base = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/tmp')}/.cache"  # noqa: S108
+    return Path(base, "minitask")
+
+
+def work_folder(repository: Repository) -> Path:
+    """The folder of a repository's workspaces; within the repository only where nothing else can be written to."""
+    name = hashlib.sha256(os.fsencode(repository.common_dir)).hexdigest()[:16]
+    for base in _bases(repository.git.environ):
+        folder = base / name
+        if not _is_inside(folder, repository) and _may_write(folder):
+            return folder
+    return repository.home
+
+
+def claim(repository: Repository) -> None:
+    """Make the folder of a repository's workspaces, and note whose it is; what earlier versions left is removed."""
+    folder = work_folder(repository)
+    if folder == repository.home:
+        return
+    if not (folder / OWNER).exists():
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        _note(repository, folder)
+        (folder / OWNER).write_bytes(os.fsencode(repository.common_dir))
+    for name in ("slots", "scratch"):
+        force_remove(repository.home / name)
+
+
+def work_folders(repository: Repository) -> tuple[Path, ...]:
+    """All folders that hold workspaces of this repository, the one in use first."""
+    listed = (Path(os.fsdecode(line)) for line in _listed(repository))
+    mine = os.fsencode(repository.common_dir)
+    owned = [folder for folder in listed if _owner(folder) == mine]
+    return tuple(dict.fromkeys((work_folder(repository), *owned)))
+
+
+def orphans(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """The folders of workspaces whose repository is gone."""
+    base = cache_folder(environ)
+    found = sorted(base.iterdir()) if base.is_dir() else []
+    return tuple(folder for folder in found if _is_orphan(folder))
+
+
+def _bases(environ: Mapping[str, str]) -> Iterator[Path]:
+    yield cache_folder(environ)
+    yield from (Path(folder, f"minitask-{os.getuid()}") for folder in FALLBACKS)
+
+
+def _is_inside(folder: Path, repository: Repository) -> bool:
+    real = Path(os.path.realpath(folder))
+    around = (repository.top, repository.common_dir)
+    return any(each is not None and real.is_relative_to(each) for each in around)
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether a folder is there or can be made, and nobody else put it there."""
+    place = folder
+    while not os.path.lexists(place):
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        return False
+    if place not in (folder, folder.parent):
+        return True
+    found = place.lstat()
+    return found.st_uid == os.getuid() and not found.st_mode & WRITABLE_BY_OTHERS
+
+
+def _note(repository: Repository, folder: Path) -> None:
+    lines = [*_listed(repository), os.fsencode(folder)]
+    repository.home.mkdir(parents=True, exist_ok=True)
+    draft = repository.home / f"{LIST}.new"
+    draft.write_bytes(b"".join(line + b"\0" for line in dict.fromkeys(lines)))
+    draft.replace(repository.home / LIST)
+
+
+def _listed(repository: Repository) -> list[bytes]:
+    try:
+        content = (repository.home / LIST).read_bytes()
+    except OSError:
+        return []
+    return [line for line in content.split(b"\0") if line.startswith(b"/")]
+
+
+def _owner(folder: Path) -> bytes:
+    try:
+        return (folder / OWNER).read_bytes()
+    except OSError:
+        return b""
+
+
+def _is_orphan(folder: Path) -> bool:
+    owner = _owner(folder)
+    return bool(owner) and not os.path.lexists(owner)

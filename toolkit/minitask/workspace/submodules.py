@@ -1,0 +1,69 @@
+"""The files of submodules: taken from the user's checkout of each, at the commit that the base records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from minitask.errors import MachineError, UsageError
+from minitask.git.command import Git
+from minitask.git.repository import Repository, discover
+from minitask.system.force_remove import force_remove
+
+GITLINK = "160000"
+
+
+def gitlinks(git: Git) -> Iterator[tuple[str, str]]:
+    """The submodules of the index: their paths and commits."""
+    for line in git.fields("ls-files", "--stage", "-z"):
+        told, _, path = line.partition("\t")
+        mode, oid, _ = told.split(" ")
+        if mode == GITLINK:
+            yield path, oid
+
+
+class Workspace(Protocol):
+    """What can hold a commit's files."""
+
+    def checkout(self, commit: str) -> Path:
+        """Hold them, and give the folder."""
+        ...
+
+
+def at_commit(
+    checkout: Path,
+    oid: str,
+    place: Path,
+    *,
+    environ: Mapping[str, str],
+    make: Callable[[Path, Repository], Workspace],
+) -> Path | None:
+    """A folder below `place` with the files of a submodule's commit; None where the checkout does not have it.
+
+    No command runs there, so that what was written once is right for as long as the commit is the same.
+    """
+    note = place / "commit"
+    slot_folder = place / "slot"
+    try:
+        if note.read_text("ascii") == oid:
+            return slot_folder / "tree"
+    except OSError:
+        pass
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        repository = discover(checkout, environ)
+        if repository.top != checkout.resolve() or not _has(repository.git, oid):
+            return None
+        place.mkdir(parents=True, exist_ok=True)
+        tree = make(slot_folder, repository).checkout(oid)
+    except (MachineError, UsageError):
+        return None
+    force_remove(tree / ".git")
+    note.write_text(oid, "ascii")
+    return tree
+
+
+def _has(git: Git, oid: str) -> bool:
+    return git.succeeds("cat-file", "-e", f"{oid}^{{commit}}")

@@ -1,0 +1,163 @@
+"""The tracked files of a workspace: which of them a command changed, and how they are put back.
+
+A commit is judged, not what a command made of the folder. Only content and kind count: a file whose times or rights
+alone were changed is the commit's, and `chmod +x` in one command may serve the next.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from minitask.errors import MachineError
+from minitask.git.index import STAT, Index
+from minitask.git.objects import SYMLINK, Entry, Objects, blob_id
+from minitask.system.force_remove import force_remove
+from minitask.values import dataclass
+from minitask.workspace.checkout import Workspace
+from minitask.workspace.verify_checkout import is_unchanged
+
+MODE_AT = 6
+"""Which of an index entry's first numbers is the mode."""
+PATHS_AT_ONCE = 500
+LENIENT = ("-c", "core.fileMode=false", "--literal-pathspecs")
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """The files of an index, in a workspace that was at `commit`.
+
+    `is_plain` says that no attribute converts a file, so that a file is what its object holds.
+    """
+
+    slot: Workspace
+    objects: Objects
+    commit: str
+    index: Index
+    is_plain: bool
+
+    def changed(self, paths: Iterable[bytes], *, absent: Collection[bytes] = ()) -> list[bytes]:
+        """Those of the index's paths that hold something else now, and those of `absent` that hold anything."""
+        made = [path for path in absent if not self.index.has(path) and self._stat(path)]
+        known: dict[bytes, bool] = {b"": False}
+        differing = [
+            path for path in paths if self._is_behind_link(path, known) or self._differs(path)
+        ]
+        return sorted({*made, *(differing if self.is_plain else self._differ_for_git(differing))})
+
+    def put_back(self, paths: Collection[bytes]) -> None:
+        """Make paths hold what the commit has there, or nothing."""
+        for path in paths:
+            self._clear(path)
+        kept = [path for path in paths if self.index.has(path)]
+        if self.is_plain:
+            self._write(kept)
+        else:
+            for few in _chunks(kept):
+                self.slot.git.output(*LENIENT, "checkout", "-q", "-f", self.commit, "--", *few)
+        for path in kept:
+            self._note(path)
+        failed = self.changed(kept, absent=paths)
+        if failed:
+            raise MachineError(f"cannot put {_text(failed[0])} back after a command changed it")
+
+    def _differs(self, path: bytes) -> bool:
+        """Whether a path holds another kind of file than the index says, or other bytes than its object."""
+        found = self._stat(path)
+        if found is not None and is_unchanged(found, self.index, path):
+            return False
+        mode, oid = self._entry(path)
+        if stat.S_ISLNK(mode):
+            is_same = found is not None and stat.S_ISLNK(found.st_mode)
+            content = os.readlink(self._place(path)) if is_same else b""  # noqa: PTH115
+        elif stat.S_ISREG(mode):
+            is_same = found is not None and stat.S_ISREG(found.st_mode)
+            content = Path(os.fsdecode(self._place(path))).read_bytes() if is_same else b""
+        else:
+            return False  # a submodule
+        if not is_same or blob_id(content, like=oid) != oid:
+            return True
+        self._note(path)
+        return False
+
+    def _differ_for_git(self, paths: list[bytes]) -> list[bytes]:
+        """Those of the paths that differ once git has converted them as their attributes say."""
+        flags = ("--no-ext-diff", "--no-renames", "--ignore-submodules=all", "--name-only", "-z")
+        found: list[bytes] = []
+        for few in _chunks(paths):
+            said = self.slot.git.output(*LENIENT, "diff", *flags, self.commit, "--", *few)
+            found += [name for name in said.split(b"\0") if name]
+        return found
+
+    def _write(self, paths: list[bytes]) -> None:
+        entries = [self._entry(path) for path in paths]
+        contents = self.objects.read_many([oid for _, oid in entries])
+        for path, (mode, oid), content in zip(paths, entries, contents, strict=True):
+            if content is None:
+                raise MachineError(f"object {oid[:12]} is missing")
+            place = self._place(path)
+            os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
+            create_file(place, Entry(f"{mode:o}", oid), content)
+
+    def _clear(self, path: bytes) -> None:
+        """Remove what stands at a path, and whatever stands where a folder above it should be."""
+        parts = path.split(b"/")
+        for count in range(1, len(parts)):
+            place = self._place(b"/".join(parts[:count]))
+            if os.path.lexists(place) and not stat.S_ISDIR(os.lstat(place).st_mode):
+                os.unlink(place)  # noqa: PTH108
+        if os.path.lexists(self._place(path)):
+            force_remove(Path(os.fsdecode(self._place(path))))
+
+    def _is_behind_link(self, path: bytes, known: dict[bytes, bool]) -> bool:
+        """Whether a folder above a path is a link; what is found of each is kept in `known`."""
+        above = path.rpartition(b"/")[0]
+        if above not in known:
+            is_link = os.path.islink(self._place(above))  # noqa: PTH114
+            known[above] = is_link or self._is_behind_link(above, known)
+        return known[above]
+
+    def _note(self, path: bytes) -> None:
+        """Have the index know the file by what the file system says of it now."""
+        found = self._stat(path)
+        if found is not None:
+            mode, oid = self._entry(path)
+            self.index.put(path, mode=f"{mode:o}", oid=oid, found=found)
+
+    def _entry(self, path: bytes) -> tuple[int, str]:
+        entry = self.index.entry(path)
+        size = 20 if self.index.object_format == "sha1" else 32
+        return STAT.unpack_from(entry)[MODE_AT], entry[STAT.size : STAT.size + size].hex()
+
+    def _stat(self, path: bytes) -> os.stat_result | None:
+        try:
+            return os.lstat(self._place(path))
+        except OSError:
+            return None
+
+    def _place(self, path: bytes) -> bytes:
+        return os.fsencode(self.slot.tree) + b"/" + path
+
+
+def create_file(place: bytes, entry: Entry, content: bytes) -> os.stat_result:
+    """Make a file or link with the rights that git gives it, where nothing stands; what the file system says of it."""
+    if entry.mode == SYMLINK:
+        os.symlink(content, place)  # noqa: PTH211
+        return os.lstat(place)
+    rights = 0o777 if entry.mode == "100755" else 0o666
+    fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
+    with os.fdopen(fd, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        return os.fstat(fd)
+
+
+def _chunks(paths: list[bytes]) -> Iterable[list[str]]:
+    names = [_text(path) for path in paths]
+    return (names[at : at + PATHS_AT_ONCE] for at in range(0, len(names), PATHS_AT_ONCE))
+
+
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
