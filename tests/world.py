@@ -28,6 +28,7 @@ import yaml
 
 MINITASK = (sys.executable, "-m", "minitask")
 TIMEOUT_SECONDS = 60.0
+LEDGER = "refs/minitask/ledger"
 Environment = Mapping[str, str | None]
 """Variables to add; None takes one away."""
 
@@ -183,6 +184,15 @@ class World:
         """The task's records, oldest first."""
         found: list[dict[str, Any]] = self.minitask("show", task, "--json").json["records"]
         return found
+
+    def ledger_files(self, *, ending: str = ".json") -> list[str]:
+        """The ledger's files: records, or with `.said` what models were told and said."""
+        names = self.git("ls-tree", "-r", "-z", "--name-only", LEDGER).split("\0")
+        return [name for name in names if name.endswith(ending)]
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Every record of the ledger."""
+        return [json.loads(self.show(name, at=LEDGER)) for name in self.ledger_files()]
 
     def configure(self, **settings: Any) -> None:
         """Write the user's own configuration, which needs no trust."""

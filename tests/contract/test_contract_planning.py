@@ -23,12 +23,6 @@ def plan(world: World, *options: str) -> Any:
     return world.minitask("plan", "Write a part", "--project", "p", "--json", *options)
 
 
-def ledger(world: World) -> list[dict[str, Any]]:
-    """Every record of the ledger."""
-    names = world.git("ls-tree", "-r", "--name-only", "refs/minitask/ledger").splitlines()
-    return [json.loads(world.show(name, at="refs/minitask/ledger")) for name in names]
-
-
 def test_a_plan_is_written_and_not_committed_and_its_cost_is_on_record(world: World) -> None:
     before = world.tip()
     with scripted_server(lambda _request: completion(GOOD, usage=usage(1_000, 100))) as server:
@@ -39,7 +33,7 @@ def test_a_plan_is_written_and_not_committed_and_its_cost_is_on_record(world: Wo
     assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0045")
     assert world.tip() == before
     assert world.git("status", "--porcelain") == "?? mini-projects/"
-    [record] = ledger(world)
+    [record] = world.ledger()
     assert (record["kind"], record["task"]) == ("plan", "p/@plan")
     assert record["spec"]["blob"] is None
     assert "goal: Write a part" in record["notes"]
@@ -196,7 +190,7 @@ def test_a_verification_writes_what_it_finds_as_specs(world: World) -> None:
     ]
     assert outcome.json["fixes"]["specs"] == ["mini-projects/p/02-part.md"]
     assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0045")
-    record = next(each for each in ledger(world) if each["task"] == "p/@review")
+    record = next(each for each in world.ledger() if each["task"] == "p/@review")
     assert record["attempt"]["verdict"] == "failed"
 
 
@@ -219,6 +213,5 @@ def test_an_agent_can_plan_and_is_told_what_was_wrong(world: World, tmp_path: Pa
     assert outcome.code == 0, outcome.text
     assert outcome.json["specs"] == ["mini-projects/p/01-part.md"]
     assert not (world.root / "scribble.txt").exists(), "it works in a workspace of its own"
-    assert "Write a part" in world.show(
-        world.git("ls-tree", "-r", "--name-only", "refs/minitask/ledger"), at="refs/minitask/ledger"
-    )
+    [record] = world.ledger()
+    assert "goal: Write a part" in record["notes"]

@@ -23,10 +23,6 @@ ATTEMPTS = "refs/minitask/attempts/p/01-b"
 VALIDATION = "grep -qx b b.txt"
 
 
-def ledger_files(world: World) -> list[str]:
-    return world.git("ls-tree", "-r", "--name-only", "refs/minitask/ledger").splitlines()
-
-
 @pytest.fixture
 def modelled(world: World) -> World:
     """A repository with a task that a model did and that landed."""
@@ -97,10 +93,10 @@ def test_the_ledger_holds_a_record_an_attempt_and_only_ever_grows(world: World) 
     path = world.task("p/01-b", whole={"b.txt": "wrong\n"}, validation=VALIDATION)
     first = world.exec("p/01-b").json["commit"]
     ledger = world.tip("refs/minitask/ledger")
-    assert len(ledger_files(world)) == 1
+    assert len(world.ledger_files()) == 1
     world.commit({path: spec_text(whole={"b.txt": "b\n"}, validation=VALIDATION)})
     second = world.exec("p/01-b").json["commit"]
-    assert len(ledger_files(world)) == 2
+    assert len(world.ledger_files()) == 2
     assert world.git("merge-base", "--is-ancestor", ledger, "refs/minitask/ledger") == ""
     assert world.refs(ATTEMPTS) == {f"{ATTEMPTS}/1": first, f"{ATTEMPTS}/2": second}
     assert world.refs()[BRANCH] == second
@@ -112,7 +108,7 @@ def test_the_ledger_holds_a_record_an_attempt_and_only_ever_grows(world: World) 
 def test_a_ledger_file_is_the_record_as_json(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation=VALIDATION)
     world.exec("p/01-b")
-    (name,) = ledger_files(world)
+    (name,) = world.ledger_files()
     stored = json.loads(world.show(name, at="refs/minitask/ledger"))
     assert [stored] == world.records("p/01-b")
 
@@ -156,10 +152,7 @@ def test_the_ledger_names_the_merges_that_are_on_the_target_and_no_others(
     assert world.minitask("undo", names[0]).code == 0
     assert world.minitask("merge", names[0]).code == 0
     merges = set(world.git("rev-list", "--merges", f"{base}..main").splitlines())
-    stored = [
-        json.loads(world.show(name, at="refs/minitask/ledger")) for name in ledger_files(world)
-    ]
-    named = {record["merge"]: record for record in stored if record["merge"]}
+    named = {record["merge"]: record for record in world.ledger() if record["merge"]}
     assert set(named) == merges
     for merge, record in named.items():
         assert record["tree"] == world.git("rev-parse", f"{merge}^{{tree}}")
