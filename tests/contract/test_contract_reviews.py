@@ -299,6 +299,55 @@ def test_a_correction_is_reviewed_again_where_the_config_says_so(world: World) -
     assert world.show("b.txt") == "b\nc\n"
 
 
+LONG = "".join(f"line {n}\n" for n in range(1, 31))
+SECOND = LONG.replace("line 2\n", "line two\n")
+WHOLE = "```text path=long.txt\nline two\nline 3\n```\n"
+OTHER = "```text path=other.txt\nx\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("edits", "reviews"),
+    [
+        ("- Line 3: Change `line 3` to `line three`", 1),
+        (WHOLE, 2),
+        (OTHER, 2),
+    ],
+)
+def test_a_reviewer_who_saw_a_diff_edits_what_it_shows(
+    world: World, edits: str, reviews: int
+) -> None:
+    given = iter([f"{MEND}\n{edits}", f"{MEND}\n- Line 3: Change `line 3` to `line three`"])
+    block = "<<<<<<< SEARCH\nline 2\n=======\nline two\n>>>>>>> REPLACE\n"
+    asked, answer = answering(
+        implement=f"```text path=long.txt\n{block}```\n", review=lambda _request: next(given)
+    )
+    world.commit({"long.txt": LONG})
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url, repairs=1), gates=GATES)
+        world.task("p/01-b", writes=["long.txt"], validation="grep -q two long.txt")
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "merged"
+    assert [phase for phase, _ in asked] == ["implement", *["review"] * reviews]
+    assert world.show("long.txt") == SECOND.replace("line 3\n", "line three\n")
+    assert not world.has("other.txt")
+
+
+@pytest.mark.parametrize("edits", [WHOLE, OTHER])
+def test_edits_that_a_reviewer_insists_on_do_not_land(world: World, edits: str) -> None:
+    block = "<<<<<<< SEARCH\nline 2\n=======\nline two\n>>>>>>> REPLACE\n"
+    _asked, answer = answering(
+        implement=f"```text path=long.txt\n{block}```\n", review=f"{MEND}\n{edits}"
+    )
+    world.commit({"long.txt": LONG})
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url, repairs=1, max_escalations=0), gates=GATES)
+        world.task("p/01-b", writes=["long.txt"], validation="grep -q two long.txt")
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "failed"
+    assert {each["gate"] for each in found["attempts"]} == {"review"}
+    assert world.show("long.txt") == LONG
+
+
 def test_a_correction_is_no_escalation_and_teaches_nothing(world: World) -> None:
     _asked, answer = answering(implement=B, review=EDIT)
     with scripted_server(answer) as server:

@@ -1,8 +1,8 @@
 """The review gate: a model reads the diff and answers with a verdict for each criterion and, at most, an edit script.
 
-It only ever subtracts: what it passes was proven before it was asked, and its edits are linted and validated like any
-change. So whatever a diff says to the reviewer, the worst that comes of it is a change that would have passed without
-one.
+It only ever subtracts: what it passes was proven before it was asked. Its edits are read as a reply to the diff, which
+is all that it saw, and the change with them goes before every gate. So whatever a diff says to the reviewer, the worst
+that comes of it is a change that would have passed without one.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 
-from minitask.edits.grammar import parse_script
-from minitask.edits.script_model import EditScript, SearchReplace
+from minitask.edits.reply.line_changes import line_changes
+from minitask.edits.reply.read import Parsed, make_changes, parse_reply, without_fences
+from minitask.edits.reply.request import Request
+from minitask.edits.reply.samples import check_unplaced
+from minitask.edits.script_model import Change, EditScript, SearchReplace
 from minitask.errors import EditError
 from minitask.ledger.evidence import Grade
 from minitask.patterns import lazy_pattern
@@ -24,7 +28,7 @@ from minitask.words import counted, fence_of, one_line
 
 GATE = "review"
 FENCE = "verdict"
-PASS, FAIL = "pass", "fail"
+PASS, FAIL, MEND = "pass", "fail", "mend"
 LONGEST_LINE = 2_000
 ALIKE = 0.6
 """From this ratio on, a line is taken for another that a reviewer quoted wrongly."""
@@ -42,7 +46,7 @@ lines of the new file exactly as they are, unique
 =======
 new lines
 >>>>>>> REPLACE
-- a whole file: the same info string, then its content
+- all of a file that the diff creates: the same info string, then its content
 Change no other files than the diff does. Do not rewrite what is right, and add nothing that no criterion asks for."""
 NO_CRITERIA = ("the task is done as it says, and nothing else is changed",)
 _LINE = lazy_pattern(
@@ -77,10 +81,15 @@ class ReviewFinding:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a reviewer said: a verdict for each criterion in order, and the edits, if any, as fences."""
+    """What a reviewer said: a verdict for each criterion in order, and the edits, if any.
+
+    `fences` are the edits as they were written. `problem` says why they cannot be read, fit to be sent back.
+    """
 
     findings: tuple[ReviewFinding, ...]
     fences: tuple[Fence, ...] = ()
+    edits: Parsed | None = None
+    problem: str = ""
 
     @property
     def passed(self) -> bool:
@@ -94,16 +103,19 @@ class Review:
 
     @property
     def script(self) -> EditScript:
-        """The edits; `EditError` where they are none."""
-        return parse_script(self.fences, lead_paths=True, source="review")
+        """The edits that can be read."""
+        return self.edits.script if self.edits else EditScript(())
 
     @property
     def has_edits(self) -> bool:
-        """Whether it asks for edits, be they such that can be applied or not."""
-        try:
-            return bool(self.script.edits)
-        except EditError:
-            return True
+        """Whether it asks for edits that can be read, be they such that apply or not."""
+        return bool(self.script.edits)
+
+    def changes(self, request: Request) -> tuple[Change, ...]:
+        """Return what the edits change; raise `EditError` where there are none or they do not apply."""
+        if self.edits is None:
+            raise EditError(self.problem or "the review holds no edits")
+        return make_changes(self.edits, request)
 
     @property
     def reason(self) -> str:
@@ -155,13 +167,30 @@ def review_prompt(
     return "\n\n".join(parts)
 
 
-def parse_review(text: str, criteria: int) -> Review:
-    """The review in an answer; `EditError`, fit to be sent back, where a criterion has no verdict or has two."""
+def parse_review(text: str, criteria: int, request: Request) -> Review:
+    """Return the review in an answer, its edits read against what the reviewer saw.
+
+    Raise `EditError`, fit to be sent back, where a criterion has no verdict or has two.
+    """
     fences = find_fences(text)
     told = [fence for fence in fences if fence.info.strip().lower() == FENCE]
     lines = (line for fence in told for line in fence.content.splitlines())
+    found = _verdicts(lines if told else iter(text.splitlines()), criteria)
+    edits = tuple(fence for fence in fences if fence not in told)
+    review = Review(found, edits)
+    if review.passed:
+        return review
+    rest = without_fences(text, told)
+    try:
+        parsed = _edits(rest, request, promised=any(each.verdict == MEND for each in found))
+    except EditError as error:
+        return replace(review, problem=str(error))
+    return replace(review, edits=parsed)
+
+
+def _verdicts(lines: Iterator[str], criteria: int) -> tuple[ReviewFinding, ...]:
     found: dict[int, ReviewFinding] = {}
-    for finding in _findings(lines if told else iter(text.splitlines())):
+    for finding in _findings(lines):
         earlier = found.setdefault(finding.number, finding)
         if earlier.verdict != finding.verdict:
             raise EditError(
@@ -173,20 +202,32 @@ def parse_review(text: str, criteria: int) -> Review:
             f"criterion {missing[0]} has no verdict",
             hint=f"write a line `{missing[0]} pass PATH:LINE why` or `{missing[0]} fail PATH:LINE why`",
         )
-    edits = tuple(fence for fence in fences if fence not in told)
-    return Review(tuple(found[number] for number in range(1, criteria + 1)), edits)
+    return tuple(found[number] for number in range(1, criteria + 1))
 
 
-def follows_edits(before: str, after: str, fences: Sequence[Fence], *, path: str) -> bool:
+def _edits(text: str, request: Request, *, promised: bool) -> Parsed | None:
+    """The edits of an answer, None where there are none; `promised` says that a verdict speaks of some."""
+    parsed = parse_reply(text, request)
+    if parsed.script.edits:
+        check_unplaced(parsed.unplaced, parsed.script, request)
+        return parsed
+    listed = line_changes(text, request)
+    if listed:
+        return replace(parsed, script=EditScript(listed), unplaced=())
+    if promised:
+        raise EditError(
+            "a verdict says `mend`, and there are no edits below",
+            hint="add them, each in a fence with `path=…` in its info string, or say `fail`",
+        )
+    return None
+
+
+def follows_edits(before: str, after: str, script: EditScript, *, path: str) -> bool:
     """Whether a file became what a reviewer's edits say, though they did not fit it to the letter.
 
     All that was put in stands in the edits, and all of theirs is there; all that was taken out is much like what they
     take out.
     """
-    try:
-        script = parse_script(fences, lead_paths=True, source="review")
-    except EditError:
-        return False
     edits = [edit for edit in script.edits if isinstance(edit, SearchReplace) and edit.path == path]
     wanted = [line for edit in edits for line in _words(edit.replace)]
     gone = [line for edit in edits for line in _words(edit.search)]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from minitask.edits.apply import apply_script
+from minitask.edits.grammar import render_script
+from minitask.edits.reply.request import ListedFile, Request
 from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, EditError, StoppedError, UsageError
-from minitask.executors.request import ExecutorFailure, ExecutorResult
+from minitask.executors.reply_request import request_of
+from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult
 from minitask.gates import review
 from minitask.gates.review import Review
 from minitask.git.merge_tree import patch
@@ -18,6 +20,7 @@ from minitask.ledger.record import REVIEW, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.route import Route
 from minitask.routing.requests import shared_context
+from minitask.spec.model import FileAction
 from minitask.task import call_journal
 from minitask.task.call_journal import Answered
 from minitask.task.calls import Call, Unasked
@@ -77,7 +80,7 @@ def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
     after = overlaid(state.order.read, work.changes)
     paths = {change.path for change in (*past[0].changes, *work.changes)}
     return all(
-        review.follows_edits(before(path) or "", after(path) or "", found.fences, path=path)
+        review.follows_edits(before(path) or "", after(path) or "", found.script, path=path)
         for path in paths
     )
 
@@ -92,14 +95,21 @@ def _matter(engine: Context, state: TaskState, diff: str) -> QuestionPrompt:
     told = review.Told(shared_context(engine, state.task.base), aims)
     criteria = len(review.criteria_of(state.task.spec, aims))
     passed = [command.command for command in state.draft.ruling.commands if command.passed]
+    shown = _shown(state)
     return QuestionPrompt(
         REVIEW,
         review.SYSTEM,
         review.review_prompt(
             state.task.spec, diff, passed=passed, grade=state.draft.grade, told=told
         ),
-        lambda text: _check(text, criteria),
+        _Check(criteria, shown, may_ask_again=engine.settings.repairs > 0),
+        repairs=engine.settings.repairs,
     )
+
+
+def _shown(state: TaskState) -> Request:
+    assert state.draft.work is not None  # noqa: S101 - it was judged
+    return shown_to_reviewer(state.order, state.draft.work.changes)
 
 
 def _reviewed(
@@ -107,7 +117,7 @@ def _reviewed(
 ) -> TaskState:
     """Put the review on record; what fails is in the draft."""
     criteria = len(review.criteria_of(state.task.spec, engine.settings.review_aims))
-    found = review.parse_review(outcome.work.reply, criteria)
+    found = review.parse_review(outcome.work.reply, criteria, _shown(state))
     verdict = Verdict.READY if found.passed else Verdict.FAILED
     notes = tuple(map(str, found.findings))
     made = record_question(engine, what, outcome, verdict=verdict, reason=found.reason, notes=notes)
@@ -146,9 +156,8 @@ def corrected(state: TaskState, found: Review | None) -> tuple[Change, ...] | No
     work = state.draft.work
     if work is None or found is None or found.passed:
         return None
-    read = overlaid(state.order.read, work.changes)
     try:
-        edits = apply_script(found.script, read=read, locate=None, source="review")
+        edits = found.changes(shown_to_reviewer(state.order, work.changes))
     except EditError:
         return None
     changed = {change.path: change for change in work.changes}
@@ -157,6 +166,25 @@ def corrected(state: TaskState, found: Review | None) -> tuple[Change, ...] | No
         source = earlier.mode_from if earlier and edit.mode_from is None else edit.mode_from
         changed[edit.path] = replace(edit, mode_from=source)
     return tuple(changed.values()) if edits else None
+
+
+def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> Request:
+    """Return what a reviewer's edits are read against: the diff, which shows no file whole but those that it creates.
+
+    A diff that also deletes may show a new file as a renamed one, in part.
+    """
+    deletes = any(change.content is None for change in changes)
+    files = tuple(
+        ListedFile(
+            change.path,
+            FileAction.WRITE,
+            optional=True,
+            whole=not deletes and order.read(change.path) is None,
+        )
+        for change in changes
+    )
+    asked = request_of(order)
+    return Request(files, overlaid(order.read, changes), order.root, asked.told)
 
 
 def overlaid(read: Reader, changes: Sequence[Change]) -> Reader:
@@ -176,9 +204,20 @@ def describe_review(found: Review) -> str:
     lines = ["A review found:", *(str(each) for each in found.findings if not each.passed)]
     if found.has_edits:
         lines.append("It asks for these edits, which do not apply as they stand; make them:")
-        lines += [f"````{fence.info}\n{fence.content}````" for fence in found.fences]
+        fences = [f"````{fence.info}\n{fence.content}````" for fence in found.fences]
+        lines += fences or [render_script(found.script)]
     return "\n".join(lines)
 
 
-def _check(text: str, criteria: int) -> None:
-    review.parse_review(text, criteria)
+class _Check:
+    """What an answer to a review must be; edits that cannot be read go back once, and the verdicts stand after that."""
+
+    def __init__(self, criteria: int, request: Request, *, may_ask_again: bool) -> None:
+        self._criteria, self._request = criteria, request
+        self._may_ask_again = may_ask_again
+
+    def __call__(self, text: str) -> None:
+        found = review.parse_review(text, self._criteria, self._request)
+        if found.problem and self._may_ask_again:
+            self._may_ask_again = False
+            raise EditError(found.problem)

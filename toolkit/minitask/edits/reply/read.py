@@ -44,7 +44,11 @@ class Parsed:
 
 def changes_of(reply: str, request: Request) -> tuple[Change, ...]:
     """Return the change that a reply makes; raise `EditError`, fit to be sent back, where it is not whole and right."""
-    parsed = parse_reply(reply, request)
+    return make_changes(parse_reply(reply, request), request)
+
+
+def make_changes(parsed: Parsed, request: Request) -> tuple[Change, ...]:
+    """Return the change of a reply that was parsed; raise `EditError` as `changes_of` does."""
     if not parsed.script.edits:
         raise _no_edits(parsed.unplaced)
     check_unplaced(parsed.unplaced, parsed.script, request)
@@ -82,7 +86,7 @@ def parse_reply(reply: str, request: Request) -> Parsed:
         unplaced = []
     script = EditScript(tuple(with_base_ranges(edit, request) for edit in without_repeats(edits)))
     _check_listed(script, request)
-    return Parsed(script, frozenset(literal), tuple(unplaced), _prose(answer, fences))
+    return Parsed(script, frozenset(literal), tuple(unplaced), without_fences(answer, fences))
 
 
 def _is_named(fence: Fence, request: Request) -> bool:
@@ -124,8 +128,8 @@ def _no_edits(unplaced: Sequence[Fence]) -> EditError:
     )
 
 
-def _prose(answer: str, fences: Sequence[Fence]) -> str:
-    """The answer's lines that stand outside of its fences."""
+def without_fences(answer: str, fences: Sequence[Fence]) -> str:
+    """Return an answer with empty lines in place of some of its fences."""
     lines = answer.split("\n")
     for fence in fences:
         size = fence.content.count("\n") + 2
