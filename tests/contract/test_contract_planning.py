@@ -168,8 +168,11 @@ def test_a_verification_writes_what_it_finds_as_specs(world: World) -> None:
     fix = planned(2, path="part2.txt")
     words = "```verdict\np/01-part fix the second part is missing\n```\n\n" + fix
 
+    asked: list[str] = []
+
     def answer(request: Received) -> Any:
         if request.json["messages"][0]["content"].startswith("You verify"):
+            asked.append(request.json["messages"][1]["content"])
             return completion(words, usage=usage(1_000, 100))
         return completion(whole("part1.txt", "part 1\n"))
 
@@ -177,6 +180,7 @@ def test_a_verification_writes_what_it_finds_as_specs(world: World) -> None:
         world.configure(**settings_of(server.base_url))
         (world.root / "answer.md").write_text(GOOD)
         world.minitask("plan", "--from", "answer.md", "--project", "p")
+        (world.root / "mini-projects/p/README.md").write_text("Two parts that make a whole.\n")
         world.git("add", "mini-projects")
         world.git("commit", "--quiet", "--message", "specs")
         early = world.minitask("review", "p", "--tier", "frontier")
@@ -190,6 +194,8 @@ def test_a_verification_writes_what_it_finds_as_specs(world: World) -> None:
     ]
     assert outcome.json["fixes"]["specs"] == ["mini-projects/p/02-part.md"]
     assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0045")
+    assert asked[0].startswith("# The goal\nTwo parts that make a whole.\n\n# The tasks\n## p/01")
+    assert "Its checks printed:\n```text\n$ " in asked[0]
     record = next(each for each in world.ledger() if each["task"] == "p/@review")
     assert record["attempt"]["verdict"] == "failed"
 

@@ -1,4 +1,4 @@
-"""`minitask record-usage` puts on record what was planned elsewhere, once, and the savings go down by it."""
+"""`minitask record-usage` puts on record what was planned elsewhere, once, and counts on both sides of the savings."""
 
 from __future__ import annotations
 
@@ -170,15 +170,26 @@ def test_many_requests_are_not_priced_as_one_of_their_size(world: World) -> None
     assert one == 5 * many, "a prompt of more than 100,000 tokens costs five times as much"
 
 
-def test_savings_go_down_by_what_planning_cost(priced: World) -> None:
+def test_what_planning_cost_counts_on_both_sides_and_lessens_the_share_that_is_saved(
+    priced: World,
+) -> None:
     priced.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
     assert priced.exec("p/01-b").json["verdict"] == "merged"
     before = priced.minitask("report", "--json").json
     cost = Decimal(book(priced, *FIGURES)["cost_usd"])
     after = priced.minitask("report", "--json", "--project", "p").json
-    saved = [Decimal(each["savings"]["saved_usd"]) for each in (before, after)]
-    assert saved[1] == saved[0] - cost
+    sides = ("cost_usd", "baseline_cost_usd")
+    grown = [Decimal(after["savings"][x]) - Decimal(before["savings"][x]) for x in sides]
+    assert grown == [cost, cost]
     assert cost > 0
+    assert after["savings"]["saved_percent"] < before["savings"]["saved_percent"]
+    assert (after["savings"]["shared_phases"], after["savings"]["shared_usd"]) == (
+        ["plan"],
+        format(cost, "f"),
+    )
+    text = priced.minitask("report", "--project", "p").stdout
+    assert "planning as spent" in text
+    assert "which both sides hold" in text
     assert after["savings"]["tasks"] == before["savings"]["tasks"] == 1
     assert after["totals"]["attempts"] == before["totals"]["attempts"]
     assert Decimal(after["by_phase"]["plan"]["cost_usd"]) == cost

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minitask.ledger.decision import RecordedDecision
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.summary import Groups, Summary, summarize
 from minitask.ledger.tally import CLASSES, NAMES
@@ -174,6 +175,43 @@ def test_the_baseline_counts_once_for_a_proven_task_and_costs_count_always() -> 
     assert (savings.baseline_model, savings.tasks) == (MODEL, 1)
     assert (savings.baseline_cost_usd, savings.cost_usd) == (Decimal("0.5"), Decimal("0.04"))
     assert (savings.saved_usd, savings.saved_percent) == (Decimal("0.46"), 92.0)
+
+
+def call(kind: str, task: str = "p/01-a", n: int = 1, **fields: Any) -> Record:
+    """A record of a call beside the attempts; of a project where the task says so."""
+    blob = "" if "@" in task else OID
+    return record(task, n, kind=kind, blob=blob, baseline=None, **fields)
+
+
+def test_the_baseline_holds_the_kinds_of_calls_that_the_spending_holds() -> None:
+    cent = Decimal("0.01")
+    given = [
+        call("plan", "p/@plan", cost_usd=Decimal(1)),
+        call("classify"),
+        failed("p/01-a"),
+        call("review", n=1, at="2026-01-01T00:00:01.500+00:00"),
+        record("p/01-a", 2),
+        call("review", n=2, at="2026-01-01T00:00:02.500+00:00"),
+        failed("p/02-b"),
+        call("review", "p/02-b"),
+    ]
+    savings = summary(*given).savings
+    assert savings.shared_usd == 1 + 2 * cent, "planning, one classification and one review"
+    assert savings.shared_phases == ("plan", "classify", "review")
+    assert savings.baseline_cost_usd == Decimal("0.5") + savings.shared_usd
+    assert savings.cost_usd == 1 + 7 * cent
+    assert savings.saved_usd == Decimal("0.5") - 5 * cent, "failures count on one side alone"
+
+
+def test_the_cost_that_a_spec_states_is_compared_with_all_that_it_took() -> None:
+    states = {"decision": RecordedDecision("asked", stated_cost_usd=Decimal("0.025"))}
+    given = [failed(**states), record(n=2, **states), call("review", n=2)]
+    cheap = record("p/02-b", **states)
+    found = summary(*given, cheap, failed("p/03-c", **states), record("p/04-d")).costs
+    assert (found.tasks, found.over) == (2, 1)
+    assert (found.stated_usd, found.actual_usd) == (Decimal("0.05"), Decimal("0.04"))
+    assert found.percent == -20.0
+    assert summary(record("p/05-e", cost_usd=None, **states)).costs.tasks == 0
 
 
 def test_a_spec_that_was_mended_and_proven_again_counts_again() -> None:

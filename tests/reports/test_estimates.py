@@ -12,7 +12,12 @@ from minitask.ledger.decision import RecordedDecision
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.summary import summarize
 from minitask.ledger.usage import NO_USAGE, Usage
-from minitask.reports.ledger_report import Report, render_report_markdown, render_report_text
+from minitask.reports.ledger_report import (
+    Report,
+    render_report_markdown,
+    render_report_text,
+    report_document,
+)
 from minitask.reports.ledger_report_html import render_report_html
 from minitask.reports.results import RunSummary, render_batch, render_run, run_document
 
@@ -75,6 +80,22 @@ def test_every_form_of_the_report_says_how_close_estimates_came() -> None:
     assert f"  estimates    {said}\n" in render_report_text(found)
     assert f"- **estimates**: {said}\n" in render_report_markdown(found)
     assert said in render_report_html(found)
+
+
+def test_every_form_of_the_report_says_what_specs_cost_beside_their_own_estimate() -> None:
+    states = RecordedDecision("asked", stated_cost_usd=Decimal("0.02"))
+    found = report(replace(ATTEMPT, decision=states))
+    said = "$0.0100 spent of $0.0200 stated (-50 %) by 1 proven spec, 0 of them above"
+    assert f"  estimated cost  {said}\n" in render_report_text(found)
+    assert f"- **estimated cost**: {said}\n" in render_report_markdown(found)
+    assert said in render_report_html(found)
+    assert report_document(found)["estimated_cost"] == {
+        "tasks": 1,
+        "estimated_usd": "0.02",
+        "actual_usd": "0.01",
+        "percent": -50.0,
+        "over": 0,
+    }
 
 
 def test_a_report_without_anything_to_compare_says_nothing_of_estimates() -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 
-from minitask.ledger.record import Record, TaskResult
+from minitask.ledger.record import ATTEMPT, Record, TaskResult
 from minitask.spec.model import Tier
 from minitask.values import dataclass
 
@@ -24,6 +25,27 @@ class EstimateError:
     input_percent: float | None
     output_percent: float | None
     close: int
+
+
+@dataclass(frozen=True, slots=True)
+class CostError:
+    """What proven specs cost beside their own **Estimated Cost**, of those that state one and whose cost is known.
+
+    A spec's cost is all that was spent on that version of it, failures and calls beside its attempts included. `over`
+    is how many cost more than they state.
+    """
+
+    tasks: int
+    stated_usd: Decimal
+    actual_usd: Decimal
+    over: int
+
+    @property
+    def percent(self) -> float | None:
+        """+10 where a tenth more was spent than stated; None where nothing was stated."""
+        if not self.stated_usd:
+            return None
+        return round(float(100 * (self.actual_usd - self.stated_usd) / self.stated_usd), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +113,35 @@ def estimate_error(attempts: Iterable[Record]) -> EstimateError:
     )
 
 
+def cost_error(units: Iterable[Sequence[Record]]) -> CostError:
+    """Return the error of the costs that specs state; each unit is all records of one version of a spec."""
+    pairs = [pair for pair in map(_costs, units) if pair is not None]
+    return CostError(
+        tasks=len(pairs),
+        stated_usd=sum((stated for stated, _ in pairs), Decimal(0)),
+        actual_usd=sum((actual for _, actual in pairs), Decimal(0)),
+        over=sum(actual > stated for stated, actual in pairs),
+    )
+
+
 def is_close(actual: int, expected: int) -> bool:
     """Whether a count is within 20 % of what was expected."""
     return abs(actual - expected) <= CLOSE * expected
+
+
+def _costs(unit: Sequence[Record]) -> tuple[Decimal, Decimal] | None:
+    """What a proven spec states last, and what it cost; None where either is not known."""
+    stated = [
+        record.attempt.decision.stated_cost_usd
+        for record in unit
+        if record.attempt.decision and record.attempt.decision.stated_cost_usd is not None
+    ]
+    spent = [record.attempt.cost_usd for record in unit]
+    known = [cost for cost in spent if cost is not None]
+    is_proven = any(each.kind == ATTEMPT and each.attempt.verdict.is_good for each in unit)
+    if not stated or not is_proven or len(known) < len(spent):
+        return None
+    return stated[-1], sum(known, Decimal(0))
 
 
 def _called_a_model(result: TaskResult) -> bool:

@@ -27,8 +27,9 @@ class RecordedDecision:
     """The route of an attempt; `step` is what it follows from.
 
     `task_class` is the class of tasks that the ledger learns of as one. Tokens and cost (US dollars, None: unpriced)
-    are the estimate of one call. `after_failure`: another tier had failed at the same spec. `settles`: it tells what
-    the tier can do; a change that goes back to be repaired does not yet, and neither does a provider's failure.
+    are the estimate of one call; `stated_cost_usd` is the spec's own **Estimated Cost**. `after_failure`: another tier
+    had failed at the same spec. `settles`: it tells what the tier can do; a change that goes back to be repaired does
+    not yet, and neither does a provider's failure.
     """
 
     reason: str
@@ -42,12 +43,14 @@ class RecordedDecision:
     after_failure: bool = False
     settles: bool = False
     step: str = FIRST
+    stated_cost_usd: Decimal | None = None
 
 
 def decision_document(decision: RecordedDecision | None) -> dict[str, Any] | None:
     """A decision as JSON."""
     if decision is None:
         return None
+    stated = decision.stated_cost_usd
     return {
         "reason": decision.reason,
         "class": decision.task_class or None,
@@ -60,6 +63,7 @@ def decision_document(decision: RecordedDecision | None) -> dict[str, Any] | Non
             "input_tokens": decision.input_tokens,
             "output_tokens": decision.output_tokens,
             "cost_usd": None if decision.cost_usd is None else format(decision.cost_usd, "f"),
+            **({} if stated is None else {"stated_cost_usd": format(stated, "f")}),
         },
         "after_failure": decision.after_failure,
         "settles": decision.settles,
@@ -72,7 +76,7 @@ def parse_decision(document: dict[str, Any] | None) -> RecordedDecision | None:
     if document is None:
         return None
     estimate = document["estimate"]
-    cost = estimate["cost_usd"]
+    cost, stated = estimate["cost_usd"], estimate.get("stated_cost_usd")
     return RecordedDecision(
         reason=document["reason"],
         task_class=document["class"] or "",
@@ -87,4 +91,5 @@ def parse_decision(document: dict[str, Any] | None) -> RecordedDecision | None:
         after_failure=bool(document["after_failure"]),
         settles=bool(document["settles"]),
         step=document.get("step") or FIRST,
+        stated_cost_usd=None if stated is None else Decimal(stated),
     )

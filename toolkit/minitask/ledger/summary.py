@@ -7,51 +7,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
-from minitask.ledger.accuracy import EstimateError, estimate_error
+from minitask.ledger.accuracy import CostError, EstimateError, cost_error, estimate_error
 from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.evidence import Grade, grade_total
 from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record, Verdict
-from minitask.ledger.tally import EXACT, Tally, TallyLine, line_of, tally, total
+from minitask.ledger.savings import Savings, savings_of
+from minitask.ledger.tally import Tally, TallyLine, line_of, tally
+from minitask.ledger.units import units_of
 from minitask.spec.model import Tier
 from minitask.values import dataclass
 
 IMPLEMENT, LAND = "implement", "land"
-HUNDRED = Decimal(100)
 RANKS: Mapping[str, int] = {tier.value: rank for rank, tier in enumerate(Tier)}
 
 Groups = Mapping[str, Tally]
-Unit = tuple[str, str]
-"""A task and the blob of its spec: one statement of what is to be done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Savings:
-    """Against the frontier model, asked once for each task that is proven: an estimate.
-
-    `tasks` are those (a task and its spec blob) that the baseline holds, each once however many attempts it took.
-    `left_out` are proven too, but one of their attempts has no known price, or the baseline has none: they count for
-    nothing on the baseline's side. `cost_usd` is all that is known to have been spent, failures included.
-    """
-
-    baseline_model: str
-    baseline_cost_usd: Decimal | None
-    cost_usd: Decimal | None
-    tasks: int
-    left_out: int
-
-    @property
-    def saved_usd(self) -> Decimal | None:
-        """The difference; negative where it cost more."""
-        if self.baseline_cost_usd is None or self.cost_usd is None:
-            return None
-        return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
-
-    @property
-    def saved_percent(self) -> float | None:
-        """The difference in percent of the baseline, to a tenth."""
-        if self.saved_usd is None or not self.baseline_cost_usd:
-            return None
-        return round(float(self.saved_usd / self.baseline_cost_usd * HUNDRED), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +64,7 @@ class Summary:
     grade: Grade
     outages: int
     estimates: EstimateError
+    costs: CostError
     first_at: str | None
     last_at: str | None
 
@@ -105,7 +75,7 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
     lines = [line_of(record) for record in ordered]
     made = [record for record in ordered if record.kind == ATTEMPT]
     attempts = [record for record in made if not is_outage(record)]
-    pairs = [pair for unit in _units(attempts).values() for pair in _pairs(unit)]
+    pairs = [pair for unit in units_of(attempts).values() for pair in _pairs(unit)]
     times = [record.started_at for record in ordered]
     return Summary(
         totals=tally(lines),
@@ -113,7 +83,7 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         by_model=_groups(lines, model_of),
         by_phase=_groups(lines, phase_of, first=(IMPLEMENT,)),
         by_project=_groups(lines, lambda record: record.task.partition("/")[0]),
-        savings=_savings(ordered, baseline_model),
+        savings=savings_of(ordered, baseline_model),
         first_tries=_first_tries(attempts),
         failures_by_gate=_failures(ordered),
         escalations=sum(_is_higher(before, after) for before, after in pairs),
@@ -121,6 +91,7 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         grade=grade_total(record.attempt.grade for record in attempts),
         outages=len(made) - len(attempts),
         estimates=estimate_error(attempts),
+        costs=cost_error(units_of(ordered).values()),
         first_at=min(times, default=None),
         last_at=max(times, default=None),
     )
@@ -167,13 +138,6 @@ def _groups(
     return {name: tallies[name] for name in sorted(tallies, key=order)}
 
 
-def _units(records: Iterable[Record]) -> Mapping[Unit, list[Record]]:
-    found: defaultdict[Unit, list[Record]] = defaultdict(list)
-    for record in records:
-        found[record.task, record.spec_blob].append(record)
-    return found
-
-
 def _pairs(unit: Sequence[Record]) -> Iterable[tuple[Attempt, Attempt]]:
     """Each attempt with the one before it."""
     attempts = [record.attempt for record in unit]
@@ -208,25 +172,3 @@ def _first_tries(attempts: Iterable[Record]) -> FirstTries:
     for record in attempts:
         first.setdefault(record.task, record.attempt)
     return FirstTries(len(first), sum(attempt.verdict.is_good for attempt in first.values()))
-
-
-def _savings(records: Sequence[Record], model: str) -> Savings:
-    baselines = []
-    left_out = 0
-    for unit in _units(records).values():
-        proven = [each for each in unit if each.kind == ATTEMPT and each.attempt.verdict.is_good]
-        if not proven:
-            continue
-        known = [each.baseline_cost_usd for each in proven if each.baseline_cost_usd is not None]
-        if known and all(each.attempt.cost_usd is not None for each in unit):
-            baselines.append(known[0])
-        else:
-            left_out += 1
-    unknown = left_out and not baselines
-    return Savings(
-        baseline_model=model,
-        baseline_cost_usd=None if unknown else total(baselines),
-        cost_usd=total([record.attempt.cost_usd for record in records]),
-        tasks=len(baselines),
-        left_out=left_out,
-    )

@@ -48,6 +48,8 @@ READ_TOKENS = 40_000
 REPAIRS = 2
 MOST_TASKS = 30
 SHOWN_DIAGNOSTICS = 12
+GOAL = "goal: "
+"""How the note of a plan's record begins that holds its goal."""
 ANSWER_TOKENS = 16_000
 SYSTEM = """\
 You plan a change to a repository so that cheap models, or no model at all, can carry it out. Cut it into mini-tasks: \
@@ -186,7 +188,7 @@ def _take(
 ) -> Planned:
     if isinstance(outcome, Answered):
         drafts = drafts_of(engine, goal.project, outcome.work.reply)
-        notes = (f"goal: {goal.text}", *_paths(goal.project, drafts))
+        notes = (f"{GOAL}{goal.text}", *_paths(goal.project, drafts))
         kept = _keep(engine, goal.project, outcome.work.reply)
         call = record_question(
             engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason, notes=notes

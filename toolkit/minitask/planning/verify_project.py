@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from minitask import resources
 from minitask.engine.context import Context
-from minitask.engine.tasks import Base, Task
+from minitask.engine.task_records import all_records_of, records_of
+from minitask.engine.tasks import PROJECTS, Base, Task
 from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.request import ExecutorFailure
 from minitask.gates import verification
@@ -15,7 +16,14 @@ from minitask.gates.verification import VerifierWord
 from minitask.git import history
 from minitask.git.merge_tree import patch
 from minitask.ledger.record import REVIEW, Attempt, Verdict
-from minitask.planning.plan import ANSWER_TOKENS, REPAIRS, Planned, check_answer, write_planned
+from minitask.planning.plan import (
+    ANSWER_TOKENS,
+    GOAL,
+    REPAIRS,
+    Planned,
+    check_answer,
+    write_planned,
+)
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.task.call_journal import Answered
@@ -27,6 +35,8 @@ from minitask.task.questions import (
     record_question,
 )
 from minitask.values import dataclass
+
+READMES = ("README.md", "README", "GOAL.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +114,34 @@ def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> Q
     return QuestionPrompt(
         REVIEW,
         verification.SYSTEM.format(template=template),
-        verification.verification_prompt({task.name: task.spec for task in tasks}, diff),
+        verification.verification_prompt(
+            {task.name: task.spec for task in tasks},
+            diff,
+            goal=_goal(engine, place, project),
+            printed={task.name: _printed(engine, task.name) for task in tasks},
+        ),
         check,
         max_output_tokens=ANSWER_TOKENS,
         repairs=REPAIRS,
     )
+
+
+def _goal(engine: Context, place: Base, project: str) -> str:
+    """What the project is for: the goal that it was planned by, else what its README says; may be empty."""
+    for record in reversed(all_records_of(engine, f"{project}/@plan")):
+        for note in record.notes:
+            if note.startswith(GOAL):
+                return note.removeprefix(GOAL)
+    folder = f"{PROJECTS}/{project}"
+    readmes = (engine.objects.file(place.base, f"{folder}/{name}") for name in READMES)
+    return next((text for text in readmes if text is not None), "")
+
+
+def _printed(engine: Context, name: str) -> str:
+    """What the commands printed that a task was last proven by."""
+    proven = (each for each in reversed(records_of(engine, name)) if each.attempt.verdict.is_good)
+    commands = next((each.attempt.commands for each in proven if each.attempt.commands), ())
+    return verification.what_printed(commands)
 
 
 def check_fixes(engine: Context, project: str, text: str) -> None:

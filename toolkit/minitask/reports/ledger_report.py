@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 from unicodedata import east_asian_width
 
-from minitask.ledger.accuracy import CLOSE, EstimateError
+from minitask.ledger.accuracy import CLOSE, CostError, EstimateError
 from minitask.ledger.evidence import Grade
-from minitask.ledger.record import money
-from minitask.ledger.summary import Groups, Savings, Summary
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, money
+from minitask.ledger.savings import Savings
+from minitask.ledger.summary import Groups, Summary
 from minitask.ledger.tally import CLASSES, USAGE, Tally
 from minitask.reports.results import dollars, percent
 from minitask.values import dataclass
@@ -18,6 +19,7 @@ from minitask.words import counted, one_line
 
 HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")
 NOTHING = "no attempts are on record here; `minitask exec` and `minitask run` make some"
+PHASES = {PLAN: "planning", CLASSIFY: "classification", REVIEW: "reviews", MESSAGE: "messages"}
 MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
 
 
@@ -64,6 +66,13 @@ def report_document(report: Report) -> dict[str, Any]:
             "input_percent": found.estimates.input_percent,
             "output_percent": found.estimates.output_percent,
             "within_20_percent": found.estimates.close,
+        },
+        "estimated_cost": {
+            "tasks": found.costs.tasks,
+            "estimated_usd": money(found.costs.stated_usd),
+            "actual_usd": money(found.costs.actual_usd),
+            "percent": found.costs.percent,
+            "over": found.costs.over,
         },
         "damaged": report.damaged,
         "future": report.future,
@@ -138,6 +147,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("outages", f"{found.outages:,} (a provider or program failed: no tries)"),
         *((("checks", graded(found.grade)),) if found.grade.planted else ()),
         *((("estimates", estimates(found.estimates)),) if found.estimates.tasks else ()),
+        *((("estimated cost", stated_costs(found.costs)),) if found.costs.tasks else ()),
     )
 
 
@@ -203,7 +213,21 @@ def baseline(savings: Savings) -> str:
     if savings.baseline_cost_usd is None:
         return f"unknown: {model} has no known price"
     once = f"{model} once for each of {counted(savings.tasks, 'proven task')}"
-    return f"about {dollars(savings.baseline_cost_usd)}, estimated: {once}"
+    besides = f", {shared(savings)}" if savings.shared_phases else ""
+    return f"about {dollars(savings.baseline_cost_usd)}, estimated: {once}{besides}"
+
+
+def shared(savings: Savings) -> str:
+    """What counts the same on both sides: in what was spent, and in the baseline."""
+    phases = ", ".join(PHASES[phase] for phase in savings.shared_phases)
+    return f"{phases} as spent ({dollars(savings.shared_usd)}), which both sides hold"
+
+
+def stated_costs(found: CostError) -> str:
+    """What specs cost beside the **Estimated Cost** that they state."""
+    share = f" ({percent(found.percent)})" if found.percent is not None else ""
+    sums = f"{dollars(found.actual_usd)} spent of {dollars(found.stated_usd)} stated{share}"
+    return f"{sums} by {counted(found.tasks, 'proven spec')}, {found.over:,} of them above"
 
 
 def saved(savings: Savings) -> str:
@@ -254,6 +278,8 @@ def _savings_document(savings: Savings) -> dict[str, Any]:
         "saved_percent": savings.saved_percent,
         "tasks": savings.tasks,
         "left_out": savings.left_out,
+        "shared_usd": money(savings.shared_usd),
+        "shared_phases": list(savings.shared_phases),
         "is_estimate": True,
     }
 

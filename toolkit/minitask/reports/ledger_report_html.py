@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from html import escape
 
-from minitask.ledger.summary import Groups, Savings, Summary
+from minitask.ledger.savings import Savings
+from minitask.ledger.summary import Groups, Summary
 from minitask.ledger.tally import CLASSES, Tally
 from minitask.reports.ledger_report import (
     HEADINGS,
@@ -20,6 +21,7 @@ from minitask.reports.ledger_report import (
     saved,
     signed,
     span_of,
+    stated_costs,
 )
 from minitask.reports.results import dollars
 from minitask.words import counted, one_line
@@ -106,6 +108,10 @@ def _cards(summary: Summary) -> Iterator[str]:
     found = summary.estimates
     if found.tasks:
         yield _card("Estimates", f"{100 * found.close / found.tasks:.0f} %", estimates(found))
+    costs = summary.costs
+    if costs.tasks:
+        figure = "–" if costs.percent is None else f"{signed(Decimal(str(costs.percent)))} %"
+        yield _card("Cost against the specs' estimates", figure, stated_costs(costs))
 
 
 def _card(name: str, figure: str, below: str, *, tone: str = "") -> str:

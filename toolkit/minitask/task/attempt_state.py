@@ -112,4 +112,5 @@ class AttemptState:
             after_failure=self.after,
             settles=self.settles,
             step=self.step,
+            stated_cost_usd=self.task.spec.estimate.cost_usd,
         )
