@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import Received, completion, scripted_server
+from executors.model_server import Received, completion, error, scripted_server
 from world import World, spec_text
 
 TIERS = ("free", "cheap", "balanced", "frontier")
@@ -59,6 +59,32 @@ def test_a_failure_goes_to_the_next_tier_with_what_was_wrong(world: World) -> No
     assert [each["attempt"]["route"]["settles"] for each in records] == [True, True]
     assert "cheap failed" in records[1]["attempt"]["route"]["reason"]
     assert world.minitask("report", "--format", "json").json["escalations"] == 1
+
+
+def test_a_filtered_reply_goes_to_the_next_tier_and_teaches_nothing(world: World) -> None:
+    def answer(request: Received) -> Any:
+        filtered = request.json["model"] == "cheap-model"
+        return completion("", finish_reason="content_filter") if filtered else writes("b")
+
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url))
+        task_b(world)
+        found = world.exec("p/01-b").json
+    assert found["verdict"] == "merged"
+    assert [each["tier"] for each in found["attempts"]] == ["cheap", "balanced"]
+    records = world.records("p/01-b")
+    assert [each["attempt"]["route"]["settles"] for each in records] == [False, True]
+
+
+def test_what_is_next_after_a_rejected_key_is_the_key(world: World) -> None:
+    with scripted_server(lambda _request: error(401, "no such key")) as server:
+        world.configure(**settings_for(server.base_url))
+        task_b(world)
+        told = world.minitask("run", "p")
+    assert told.code == 3
+    assert "next: check the key" in told.stdout
+    assert "minitask show" not in told.text
+    assert "mend the spec" not in told.text
 
 
 def test_escalations_are_bounded(world: World) -> None:

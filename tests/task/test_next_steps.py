@@ -9,7 +9,7 @@ import pytest
 from minitask.ledger.record import Verdict
 from minitask.task.steps import Facts, Step, next_steps
 
-RED = Facts(Verdict.FAILED, "validate", counts_against_model=True, most_escalations=2)
+RED = Facts(Verdict.FAILED, "validate", is_for_another=True, most_escalations=2)
 REVIEWED = replace(RED, gate="review", was_reviewed=True)
 EDITS = replace(REVIEWED, has_edits=True)
 
@@ -25,7 +25,7 @@ TABLE = {
         (Step.ESCALATE,),
     ),
     "a refusal that is no fault of the model ends the task": (
-        replace(RED, verdict=Verdict.REFUSED, gate="scope", counts_against_model=False),
+        replace(RED, verdict=Verdict.REFUSED, gate="scope", is_for_another=False),
         (),
     ),
     "no change came, so nothing goes back": (
@@ -38,7 +38,7 @@ TABLE = {
             verdict=Verdict.ERROR,
             gate="implement",
             has_change=False,
-            counts_against_model=False,
+            is_for_another=False,
         ),
         (),
     ),
@@ -48,7 +48,7 @@ TABLE = {
             verdict=Verdict.ERROR,
             gate="implement",
             has_change=False,
-            counts_against_model=False,
+            is_for_another=False,
             unreachable=True,
             most_escalations=0,
         ),
@@ -68,7 +68,7 @@ TABLE = {
         (Step.APPLY, Step.ESCALATE),
     ),
     "a review that nobody gave corrects nothing": (
-        replace(EDITS, was_reviewed=False, verdict=Verdict.SKIPPED, counts_against_model=False),
+        replace(EDITS, was_reviewed=False, verdict=Verdict.SKIPPED, is_for_another=False),
         (),
     ),
 }

@@ -44,6 +44,54 @@ def test_what_may_be_the_tasks_own_is_not(said: tuple[str, str]) -> None:
     assert not fails_without_change((MENDED[0], before), (MENDED[1], after), written=("new.txt",))
 
 
+PYTHON = "E   ModuleNotFoundError: No module named 'numpy'\n1 error in 0.{}s\n"
+NODE = "Error: Cannot find module 'left-pad'\nRequire stack:\n- /w/{}/new.js\n"
+
+
+@pytest.mark.parametrize("output", [PYTHON, NODE])
+@pytest.mark.parametrize("mended", [True, False])
+def test_a_module_that_is_missing_before_and_after_is_nobodys_fault(
+    output: str, mended: bool
+) -> None:
+    pair = (ran("pytest -q", 2, output.format(1)), ran("pytest -q", 2, output.format(22)))
+    before, after = zip(*((MENDED, pair) if mended else (pair,)), strict=True)
+    found = fails_without_change(before, after, written=("new.js", "src/new.py"))
+    assert found is not None
+    assert "is not there" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "written", "told"),
+    [
+        (PYTHON, PYTHON, ("numpy/new.py",), ""),
+        (PYTHON, PYTHON, ("src/new.py", "pyproject.toml"), ""),
+        (PYTHON, PYTHON, ("src/new.py",), "Do without numpy."),
+        (PYTHON, PYTHON.replace("numpy", "scipy"), ("src/new.py",), ""),
+        ("E   AssertionError", PYTHON, ("src/new.py",), ""),
+        (PYTHON, "E   AssertionError", ("src/new.py",), ""),
+        (PYTHON, PYTHON + PYTHON.replace("numpy", "made_up"), ("src/new.py",), ""),
+        (
+            PYTHON.replace("numpy", "pkg.new"),
+            PYTHON.replace("numpy", "pkg.new"),
+            ("pkg/new.py",),
+            "",
+        ),
+        (NODE.replace("left-pad", "./lib"), NODE.replace("left-pad", "./lib"), ("new.js",), ""),
+    ],
+)
+def test_a_module_that_the_change_may_bring_or_take_out_is_its_own(
+    before: str, after: str, written: tuple[str, ...], told: str
+) -> None:
+    old, new = ran("pytest -q", 2, before), ran("pytest -q", 2, after)
+    assert not fails_without_change((old,), (new,), written=written, told=told)
+
+
+def test_a_command_that_fails_by_the_change_is_its_fault_beside_a_missing_module() -> None:
+    lack, other = ran("pytest -q", 2, PYTHON), ran("make", 2, "broken by it")
+    was = (lack, ran("make", 0))
+    assert not fails_without_change(was, (lack, other), written=("src/new.py",))
+
+
 def test_a_change_that_mended_nothing_is_to_blame() -> None:
     red = ran("make", 2, "broken")
     assert not fails_without_change((red,), (red,), written=("new.txt",))

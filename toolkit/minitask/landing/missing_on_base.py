@@ -173,6 +173,23 @@ def _module(red: Red, scene: Scene) -> Lack | None:
     return None
 
 
+def missing_modules(output: str) -> frozenset[str]:
+    """Return the modules that an output says are not there, but for those that it names by a path."""
+    found = (
+        match[1] for pattern in (PYTHON_MODULE, NODE_MODULE) for match in pattern.finditer(output)
+    )
+    return frozenset(name for name in found if not name.startswith((".", "/", "node:")))
+
+
+def may_be_brought(module: str, written: Collection[str]) -> bool:
+    """Return whether a change of some paths may bring a module: one has its name, or says what is installed."""
+    parts = {_plain(part) for part in (_package(module), *module.replace("/", ".").split("."))}
+    return any(
+        MANIFEST.search(path) or any(part and part in _plain(path) for part in parts)
+        for path in written
+    )
+
+
 def _package(module: str) -> str:
     """The package that a module belongs to: of `@scope/name/part` the name, of `a.b.c` the first."""
     parts = module.split("/")

@@ -7,8 +7,8 @@ from typing import Any
 from minitask.engine.task_status import State, TaskStatus
 from minitask.ledger.record import Record, record_document
 from minitask.ledger.usage import Usage
-from minitask.reports.next_steps import find_outage_step
 from minitask.reports.results import dollars, render_attempt, tokens_text
+from minitask.task.advice import find_outage_step
 
 
 def report_document(

@@ -9,8 +9,10 @@ CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
 """The gates whose no tells something of who made the change."""
 SAME_WAY = "fails the same way without the change"
 """What the reason says where nothing that is red became so, or stayed so, by the change."""
-UNABLE = ("malformed", "stuck", "refused", "out of scope")
+UNABLE = ("malformed", "stuck", "out of scope")
 """How the reason begins of a failure to make any change that is the model's own."""
+UNWILLING = "refused"
+"""How the reason begins where the model declined, or its provider filtered the reply: another may do it."""
 
 
 def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
@@ -22,3 +24,11 @@ def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str)
     if verdict not in (Verdict.FAILED, Verdict.REFUSED) or SAME_WAY in reason:
         return False
     return gate in CAPABILITY or (gate == "implement" and reason.startswith(UNABLE))
+
+
+def may_be_for_another(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
+    """Whether another model may do what this one could not, or would not; a refusal teaches nothing."""
+    if counts_against_model(route, verdict, gate, reason):
+        return True
+    declined = gate == "implement" and reason.startswith(f"{UNWILLING}:")
+    return declined and verdict is Verdict.FAILED and route.executor != SCRIPT

@@ -146,8 +146,10 @@ def _blamed(draft: AttemptState, ruling: GateResult) -> GateResult:
     """The ruling, which says so where the validation fails the same way without the change."""
     if ruling.gate != VALIDATE:
         return ruling
-    written = [ref.path for ref in draft.task.spec.writes()]
-    found = fails_without_change(draft.before, ruling.commands, written=written)
+    spec = draft.task.spec
+    written = [ref.path for ref in spec.writes()]
+    told = "\n".join((spec.title, spec.task, *(each.text for each in spec.criteria)))
+    found = fails_without_change(draft.before, ruling.commands, written=written, told=told)
     if found is None:
         return ruling
     return replace(ruling, reason=f"`{one_line(found.command)}` {SAME_WAY}: {found.reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from minitask.edits.script_model import Change
@@ -10,12 +11,12 @@ from minitask.errors import UsageError
 from minitask.executors.registry import MAKERS
 from minitask.executors.request import ExecutorFailure, PastRound
 from minitask.git import refs
-from minitask.ledger.record import REVIEW, Record
+from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.policy.choice import filled, next_rung
 from minitask.policy.route import SCRIPT, Route
 from minitask.routing.auto_model import resolve_model
 from minitask.routing.history import routing_context
-from minitask.routing.model_failures import SAME_WAY, counts_against_model
+from minitask.routing.model_failures import SAME_WAY, counts_against_model, may_be_for_another
 from minitask.spec.model import Tier
 from minitask.task.attempt_state import AttemptState
 from minitask.task.feedback import as_reply, describe_failure
@@ -73,7 +74,7 @@ def facts_of(engine: Context, state: TaskState) -> Facts:
         is_correction=draft.corrects,
         was_reviewed=draft.needs_no_review and state.review is not None,
         has_edits=state.review is not None and state.review.has_edits,
-        counts_against_model=_counts_against_model(draft),
+        is_for_another=_judged_by(may_be_for_another, draft),
         unreachable=draft.transport and draft.route.tier is Tier.FREE,
         repairs=state.repairs,
         corrections=rounds.corrections,
@@ -85,9 +86,8 @@ def facts_of(engine: Context, state: TaskState) -> Facts:
     )
 
 
-def _counts_against_model(draft: AttemptState) -> bool:
-    ruling = draft.ruling
-    return counts_against_model(draft.route, draft.verdict, ruling.gate, ruling.reason)
+def _judged_by(rule: Callable[[Route, Verdict, str, str], bool], draft: AttemptState) -> bool:
+    return rule(draft.route, draft.verdict, draft.ruling.gate, draft.ruling.reason)
 
 
 def _possible(engine: Context, state: TaskState, step: Step) -> NextStep | None:
@@ -232,7 +232,7 @@ def _next_draft(
 def _next_route(engine: Context, state: TaskState) -> Route | None:
     """Return the route to the next tier; None at the top, or where nobody serves it."""
     draft, spec = state.draft, state.prepared.spec
-    attempt = replace(draft, settles=_counts_against_model(draft)).attempt(engine)
+    attempt = replace(draft, settles=_judged_by(counts_against_model, draft)).attempt(engine)
     known = routing_context(engine, state.task, spec, (attempt,))
     why = "could not be reached" if draft.transport else "failed"
     maker = state.maker or draft.route

@@ -12,6 +12,7 @@ from minitask.errors import BudgetError, EditError, RefusedError, StoppedError
 from minitask.git import refs
 from minitask.ledger.record import Attempt, TaskResult, Verdict, whole
 from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.task.advice import find_outage_step
 from minitask.task.state import TaskState
 
 
@@ -54,8 +55,12 @@ def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> Ta
         usage=_usage((*attempts, *_made(state))),
         attempts=attempts,
         calls=state.calls,
-        next_step="" if draft.verdict.is_good else f"minitask show {task.name}",
+        next_step="" if draft.verdict.is_good else _next_step(attempt, task.name),
     )
+
+
+def _next_step(attempt: Attempt, name: str) -> str:
+    return find_outage_step(attempt, name) or f"minitask show {name}"
 
 
 def in_doubt(result: TaskResult, doubts: Sequence[str]) -> TaskResult:

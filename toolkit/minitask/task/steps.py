@@ -30,7 +30,7 @@ class Step(StrEnum):
 class Facts:
     """What is known of an attempt that is over, and how often what followed one has been tried.
 
-    `counts_against_model`: it shows that the model could not do the task. `unreachable`: nobody answered on the free
+    `is_for_another`: the model could not do the task, or would not. `unreachable`: nobody answered on the free
     tier. `was_reviewed` and `has_edits` are of the present change's review; `is_correction` says that the attempt was
     the reviewer's own edits. The limits are those of the settings.
     """
@@ -42,7 +42,7 @@ class Facts:
     is_correction: bool = False
     was_reviewed: bool = False
     has_edits: bool = False
-    counts_against_model: bool = False
+    is_for_another: bool = False
     unreachable: bool = False
     repairs: int = 0
     corrections: int = 0
@@ -93,4 +93,4 @@ def _may_apply(facts: Facts) -> bool:
 def _may_escalate(facts: Facts) -> bool:
     if facts.unreachable:
         return True
-    return facts.counts_against_model and facts.escalations < facts.most_escalations
+    return facts.is_for_another and facts.escalations < facts.most_escalations

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
+from minitask.landing.missing_on_base import may_be_brought, missing_modules
 from minitask.ledger.record import CommandRecord
 from minitask.patterns import lazy_pattern
 
@@ -17,22 +19,49 @@ SHORT = 3
 
 
 def fails_without_change(
-    before: Sequence[CommandRecord], after: Sequence[CommandRecord], *, written: Collection[str]
+    before: Sequence[CommandRecord],
+    after: Sequence[CommandRecord],
+    *,
+    written: Collection[str],
+    told: str = "",
 ) -> CommandRecord | None:
-    """The first command that is red, where all that are red were so on the base, by the same words.
+    """Return the first command that is red, where all that are red were so on the base, for the same reason.
 
-    Something else must have become green by the change, and nothing that the task writes may be named by what is red:
-    else it may be the task itself that is not done.
+    The reason is a module that is missing before and after, or the same words. With the same words alone, something
+    else must have become green by the change, and nothing that the task writes may be named by what is red: else it may
+    be the task itself that is not done. A module is the task's own where a path that it writes may bring it, or where
+    `told`, the text of the task, names it.
     """
     known = {(each.line, each.command): each for each in before}
     pairs = [(each, known.get((each.line, each.command))) for each in after]
     mended = any(new.passed and old is not None and not old.passed for new, old in pairs)
     red = [(new, old) for new, old in pairs if not new.passed]
-    if not mended or not red or not all(old and _is_same(new, old) for new, old in red):
+    lacks = [_lack(new, old, written, told) for new, old in red]
+    others = [pair for pair, lack in zip(red, lacks, strict=True) if not lack]
+    if not all(old and _is_same(new, old) for new, old in others):
         return None
-    if any(_names(new, written) for new, _ in red):
+    if any(_names(new, written) for new, _ in others):
         return None
-    return red[0][0]
+    if red and lacks[0]:
+        return replace(red[0][0], reason=f"the module {lacks[0]} is not there")
+    return red[0][0] if red and (mended or any(lacks)) else None
+
+
+def _lack(
+    new: CommandRecord, old: CommandRecord | None, written: Collection[str], told: str
+) -> str:
+    """The module that a command lacks before and after, and that is not the task's own to bring; else empty."""
+    if old is None or old.passed or new.exit_code is None:
+        return ""
+    lacking = missing_modules(new.output_tail)
+    if not lacking or not lacking <= missing_modules(old.output_tail):
+        return ""
+    own = any(may_be_brought(name, written) or _is_told(name, told) for name in lacking)
+    return "" if own else min(lacking)
+
+
+def _is_told(module: str, told: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(module)}(?![\w-])", told) is not None
 
 
 def _is_same(new: CommandRecord, old: CommandRecord) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from minitask.executors.request import FailureKind
 from minitask.ledger.record import Attempt, Verdict
+from minitask.routing.model_failures import SAME_WAY
 
 RERUN = "minitask exec {name}"
 _BY_KIND = {
-    FailureKind.AUTH: f"check the key and its variable (minitask doctor), then {RERUN}",
+    FailureKind.AUTH: f"check the key: set its variable (minitask doctor names it), then {RERUN}",
     FailureKind.QUOTA: f"when the limit is over or credit is added: {RERUN}; or name another --executor",
     FailureKind.TRANSPORT: f"when the server answers again: {RERUN}",
     FailureKind.BAD_REQUEST: f"check the executor's model and settings (minitask doctor), then {RERUN}",
@@ -16,6 +17,7 @@ _BY_KIND = {
     FailureKind.BUDGET: f"raise the limit, then {RERUN}",
     FailureKind.STUCK: f"raise timeout_seconds or split the task, then {RERUN}",
     FailureKind.CUT_OFF: f"allow more output tokens or split the task, then {RERUN}",
+    FailureKind.REFUSED: f"ask another model: {RERUN} --tier …",
 }
 
 
@@ -25,6 +27,8 @@ def find_outage_step(attempt: Attempt, name: str) -> str:
         for kind, text in _BY_KIND.items():
             if attempt.reason.startswith(f"{kind}:"):
                 return text.format(name=name)
+    if SAME_WAY in attempt.reason:
+        return f"mend what fails without the change, too, then {RERUN.format(name=name)}"
     if attempt.verdict is Verdict.SKIPPED:
         return RERUN.format(name=name)
     if attempt.verdict is Verdict.ERROR:

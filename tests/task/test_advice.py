@@ -6,7 +6,8 @@ import pytest
 
 from minitask.ledger.record import Attempt, Verdict
 from minitask.ledger.usage import NO_USAGE
-from minitask.reports.next_steps import find_outage_step
+from minitask.routing.model_failures import SAME_WAY
+from minitask.task.advice import find_outage_step
 
 
 def attempt(gate: str, reason: str, verdict: Verdict = Verdict.ERROR) -> Attempt:
@@ -16,11 +17,13 @@ def attempt(gate: str, reason: str, verdict: Verdict = Verdict.ERROR) -> Attempt
 @pytest.mark.parametrize(
     ("gate", "reason", "words"),
     [
-        ("implement", "auth: s: HTTP 401", "check the key"),
+        ("implement", "auth: s: HTTP 401", "set its variable"),
         ("implement", "quota: s: usage limit reached", "when the limit is over"),
         ("implement", "transport: s: cannot be reached", "when the server answers"),
         ("implement", "missing: codex is not on PATH", "install the program"),
         ("implement", "bad request: s: HTTP 404", "model and settings"),
+        ("implement", "refused: s: the reply was filtered", "ask another model"),
+        ("validate", f"`make` {SAME_WAY}: exit code 2", "fails without the change, too"),
         ("validate", "no space left on device", "doctor"),
     ],
 )
