@@ -171,6 +171,7 @@ WIDE = bytes_as_text("one\ntwo\nthree\n".encode("utf-16"))
 DAMAGED = {
     "ours": ("a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> main\n", None),
     "a marker's end": ("a\n>>>>>>> 1234abc\n", "a\n"),
+    "a document with a conflict": ("```\na\n```\n<<<<<<< HEAD\nb\n", None),
     "the base of three": ("a\n||||||| merged\nb\n", "a\n"),
     "bare": ("<<<<<<<\na\n", None),
     "NUL": ("a\0b\n", None),
@@ -189,6 +190,7 @@ def test_damaged_text_does_not_land(case: str) -> None:
 
 
 SOUND = {
+    "a document on conflicts": ("Text\n\n```\n<<<<<<< HEAD\na\n>>>>>>> b\n```\n", None, "a.md"),
     "a rule of Markdown": ("Title\n=======\n", None, "a.md"),
     "an indented marker": ("  <<<<<<< HEAD\n", None, "a.txt"),
     "an eighth character": ("<<<<<<<< a\n", None, "a.txt"),

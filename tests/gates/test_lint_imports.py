@@ -395,7 +395,7 @@ def test_links_and_submodules_may_hold_anything(world: World) -> None:
 
 def test_the_check_is_imported_only_for_a_file_that_imports_something() -> None:
     code = (
-        "import sys; from minitask.gates.lint import check_lint; from minitask.edits.model import Change;"
+        "import sys; from minitask.gates.lint import check_lint; from minitask.edits.script_model import Change;"
         "from minitask.spec.model import Spec; spec = Spec('s.md', '1', 't');"
         "loaded = lambda: 'minitask.gates.imports' in sys.modules;"
         "lint = lambda path, text: check_lint([Change(path, text)], read={}.get, spec=spec, candidate=object());"

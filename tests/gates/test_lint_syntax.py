@@ -132,6 +132,43 @@ def test_warnings_that_are_errors_are_no_syntax_errors() -> None:
         assert not lint("a.py", "x = '\\d'\nx is 1\n")
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("n.ipynb", '{"cells": [\n  "x"\n  "y"\n]}\n'),
+        ("map.geojson", '{"type": \n}\n'),
+        ("app.webmanifest", '{"name": "x",\n}\n'),
+        ("composer.lock", '{"a": 1\n'),
+        ("sub/Cargo.lock", "[[package]\nname = 1\n"),
+        ("Makefile", "all: a\n    echo a\n"),
+        ("GNUmakefile", "CC = gcc\nall:\n\techo a\n  echo b\n"),
+        ("rules.mk", "%.o: %.c\n        $(CC) -c $<\n"),
+    ],
+)
+def test_data_and_makefiles_that_their_programs_refuse_are_told(path: str, text: str) -> None:
+    assert lint(path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "all: a\n\techo a\n\n# none\n  # note\nb:\n\techo b\n",
+        "SRC = a.c \\\n    b.c\nall: $(SRC)\n\tcc $^ \\\n    -o x\n",
+        "ifeq (a,b)\n  X = 1\nelse\n  X := 2\nendif\n",
+        "all: a\nifdef D\n    X += 1\nendif\n\techo a\n",
+        "define T\nall:\n    text\nendef\n",
+        ".RECIPEPREFIX = >\nall:\n    echo a\n",
+        "all: a\n  include other.mk\n  $(info hello)\n",
+        "help: FLAGS = -x\n    Y = 2\n",
+        "all: b \\\n    c\n\techo a\n",
+        "a: b\n $(TOP)/x/y: $(TOP)/z\n\ttouch $@\n",
+        ".PHONY: all\n  all: a\n\techo a\n",
+    ],
+)
+def test_what_make_reads_passes(text: str) -> None:
+    assert not lint("Makefile", text)
+
+
 def test_at_most_five_faults_are_named() -> None:
     changes = [Change(f"{n}.py", "def f(:\n") for n in range(7)]
     reason = check_lint(changes, read={}.get, spec=SPEC).reason.split("\n")
@@ -151,7 +188,7 @@ def test_a_renamed_file_that_was_wrong_is_not_judged() -> None:
 
 def test_a_parser_is_imported_only_for_a_file_of_its_language() -> None:
     code = (
-        "import sys; from minitask.gates.lint import check_lint; from minitask.edits.model import Change;"
+        "import sys; from minitask.gates.lint import check_lint; from minitask.edits.script_model import Change;"
         "from minitask.spec.model import Spec; spec = Spec('s.md', '1', 't');"
         "names = lambda: {n for n in sys.modules if n.startswith(('tree_sitter', 'tomllib'))};"
         "assert not names(), names();"

@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Iterator
 from posixpath import splitext
 
+from minitask.edits.reply.bars import without_fences
 from minitask.gates.lint_error import FileChange, LintError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -100,7 +101,7 @@ def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
 
 def _markers(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     found = list(_MARKER.finditer(proposal.content))
-    if not found:
+    if not found or _only_shown(proposal):
         return
     had = frozenset((proposal.base or "").split("\n"))
     wanted = "\n".join((spec.task, spec.snippets_text, *(each.content for each in spec.snippets)))
@@ -111,6 +112,13 @@ def _markers(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
                 proposal.path, line, "it holds a conflict marker", "resolve the conflict"
             )
             return
+
+
+def _only_shown(proposal: FileChange) -> bool:
+    """Return whether a document holds markers in its fences alone, where it shows what a conflict looks like."""
+    if not proposal.path.lower().endswith((".md", ".markdown", ".mdx")):
+        return False
+    return _MARKER.search(without_fences(proposal.content)) is None
 
 
 def _bytes(text: str) -> bytes:

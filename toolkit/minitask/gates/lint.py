@@ -7,7 +7,6 @@ that lost what nobody asked to lose. Its reason is written to be sent back to wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from minitask.edits.script_model import Change, Reader
@@ -18,6 +17,7 @@ from minitask.gates.prefilter import (
     may_be_unfinished,
     may_elide,
     may_import,
+    suffix_of,
 )
 from minitask.gates.result import GateResult
 from minitask.spec.model import Spec
@@ -130,7 +130,7 @@ def _placeholders(proposal: FileChange, known: Known) -> list[LintError]:
 
 
 def _syntax_fault(proposal: FileChange) -> LintError | None:
-    if PurePosixPath(proposal.path).suffix.lower() not in JUDGED:
+    if suffix_of(proposal.path) not in JUDGED:
         return None
     from minitask.gates.syntax import find_syntax_fault
 

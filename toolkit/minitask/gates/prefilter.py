@@ -9,11 +9,18 @@ from minitask.patterns import lazy_pattern
 
 JUDGED = frozenset(
     {
-        *(".json", ".py", ".pyi", ".toml", ".yaml", ".yml", ".go", ".rs", ".java"),
+        *(".json", ".ipynb", ".geojson", ".webmanifest", ".mk"),
+        *(".py", ".pyi", ".toml", ".yaml", ".yml", ".go", ".rs", ".java"),
         *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
     }
 )
 """The endings of files whose syntax can be told."""
+SUFFIXES_BY_NAME = {
+    **dict.fromkeys(("makefile", "gnumakefile"), ".mk"),
+    **dict.fromkeys(("composer.lock", "pipfile.lock"), ".json"),
+    **dict.fromkeys(("cargo.lock", "poetry.lock", "uv.lock", "pdm.lock", "pipfile"), ".toml"),
+}
+"""The endings that files have whose names alone say their language."""
 # A word or mark that every phrase has which stands for code that is left out.
 _ELISION = lazy_pattern(
     r"\.\.\.|…|\. \. \.|rest\b|remain|\bother|existing|previous|original|current|same|unchanged|untouched|unmodified|"
@@ -26,6 +33,12 @@ _IMPORTS = {
     ".py": _PYTHON_IMPORT,
     **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"), _RELATIVE_PATH),
 }
+
+
+def suffix_of(path: str) -> str:
+    """Return the ending that says the language of a file."""
+    name = PurePosixPath(path).name.lower()
+    return SUFFIXES_BY_NAME.get(name) or PurePosixPath(name).suffix
 
 
 def may_elide(text: str) -> bool:

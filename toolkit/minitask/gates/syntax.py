@@ -14,6 +14,8 @@ from pathlib import PurePosixPath
 from minitask.gates.data_syntax import find_json_flaw, find_toml_flaw, find_yaml_flaw
 from minitask.gates.grammars import GRAMMARS, find_grammar_flaw
 from minitask.gates.lint_error import FileChange, LintError, SyntaxFlaw
+from minitask.gates.make_syntax import find_make_flaw
+from minitask.gates.prefilter import suffix_of
 from minitask.gates.python_syntax import find_python_flaw
 from minitask.patterns import lazy_pattern
 
@@ -22,10 +24,14 @@ Check = Callable[[str], SyntaxFlaw | None]
 LARGEST = 1_000_000
 """Characters above which a file is not parsed: nobody wrote it by hand, and parsers take long."""
 _CHECKS: dict[str, tuple[str, Check]] = {
+    ".geojson": ("JSON", find_json_flaw),
+    ".ipynb": ("JSON", find_json_flaw),
     ".json": ("JSON", find_json_flaw),
+    ".mk": ("make", find_make_flaw),
     ".py": ("Python", find_python_flaw),
     ".pyi": ("Python", find_python_flaw),
     ".toml": ("TOML", find_toml_flaw),
+    ".webmanifest": ("JSON", find_json_flaw),
     ".yaml": ("YAML", find_yaml_flaw),
     ".yml": ("YAML", find_yaml_flaw),
 }
@@ -63,7 +69,7 @@ def find_syntax_fault(proposal: FileChange) -> LintError | None:
 
 
 def _check_of(path: str) -> tuple[str, Check] | None:
-    suffix = PurePosixPath(path).suffix.lower()
+    suffix = suffix_of(path)
     if suffix == ".json" and _LENIENT_JSON.search(path):
         return None
     grammar = GRAMMARS.get(suffix)

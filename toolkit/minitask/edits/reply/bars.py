@@ -42,6 +42,24 @@ def is_balanced(lines: Iterable[str]) -> bool:
     return bar is None
 
 
+def without_fences(text: str) -> str:
+    """Return the text without its fences; one that is never closed is left in."""
+    kept: list[str] = []
+    fence: list[str] = []
+    bar: Bar | None = None
+    for line in text.split("\n"):
+        found = bar_of(line)
+        if bar is None and found is None:
+            kept.append(line)
+            continue
+        fence.append(line)
+        if bar is None:
+            bar = found
+        elif bar.is_closed_by(found):
+            bar, fence = None, []
+    return "\n".join(kept + fence)
+
+
 def bar_of(line: str) -> Bar | None:
     """Return the bar in a line, or None where there is none."""
     found = _BAR.fullmatch(line.rstrip("\n"))

@@ -9,7 +9,7 @@ from minitask.edits.reply.diffs import find_diff_line, holds_diffs
 from minitask.edits.reply.markers import find_markers
 from minitask.edits.reply.numbers import find_copied
 from minitask.edits.reply.request import ListedFile, Request
-from minitask.edits.script_model import Change, Edit, Operation, WholeFile
+from minitask.edits.script_model import Change, WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction
@@ -172,12 +172,3 @@ def _is_excused(path: str, prose: str) -> bool:
 
 def _deletion(path: str) -> str:
     return f"write a fence ```edits with the line `delete {path}`"
-
-
-def without_repeats(edits: Sequence[Edit]) -> tuple[Edit, ...]:
-    """Return the edits, each once: what stands there twice is said twice, not to be done twice."""
-    kept: list[Edit] = []
-    for edit in edits:
-        if isinstance(edit, Operation) or edit not in kept:
-            kept.append(edit)
-    return tuple(kept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minitask.edits.diff import DiffHunk, FileDiff, parse_diff
+from minitask.edits.reply.diff_counts import recount
 from minitask.edits.reply.names import required, resolve
 from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff
 from minitask.errors import EditError
@@ -68,12 +69,27 @@ def read_diff(content: str, request: Request, *, path: str | None, line: int) ->
     text = _with_one_name(content if path is None else _headed(content, path), request)
     if _is_unnumbered(text):
         return _unnumbered(text, request, path=path, line=line)
-    files = [_meant(diff, request) for diff in parse_diff(text)]
+    files = [_meant(diff, request) for diff in _parsed(text)]
     for diff in files:
         if path is not None and path not in (diff.old, diff.new):
             message = f"a diff of {diff.new or diff.old} stands in the fence of {path}"
             raise EditError(message, hint=f"write path={diff.new or diff.old}")
     return [UnifiedDiff("".join(map(_render, files)), line)]
+
+
+def _parsed(text: str) -> tuple[FileDiff, ...]:
+    """The files of a diff; the counts of its hunks are corrected where they are wrong, as models' often are."""
+    try:
+        return parse_diff(text)
+    except EditError:
+        recounted = recount(text)
+        if recounted is None or recounted == text:
+            raise
+        try:
+            return parse_diff(recounted)
+        except EditError:
+            pass
+        raise
 
 
 def _with_one_name(text: str, request: Request) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from minitask.edits.blocks import has_markers
 from minitask.edits.error_location import placed
 from minitask.edits.fences import content_lines
 from minitask.edits.lines import is_blank, split_lines
 from minitask.edits.operations import parse_operation
-from minitask.edits.reply.bars import bar_of, is_balanced
+from minitask.edits.reply.bars import bar_of, is_balanced, without_fences
 from minitask.edits.reply.check_changes import check_whole
 from minitask.edits.reply.diffs import is_diff, is_headless, read_diff
 from minitask.edits.reply.markers import find_markers, has_block_form, read_blocks
@@ -154,7 +155,8 @@ def _named(fence: Fence, name: Name, request: Request) -> Found:
     if listed is None or not listed.is_written:
         raise forbidden(path, request)
     base = request.read(path)
-    if not name.literal:
+    literal = name.literal or _shows_conflicts(content, path, base)
+    if not literal:
         if has_block_form(content) or _is_unknown_block(content, base, request):
             blocks = read_blocks(content, path=path, line=fence.line + 1)
             return Found(blocks_without_numbers(blocks, base, told=request.told))
@@ -174,13 +176,21 @@ def _named(fence: Fence, name: Name, request: Request) -> Found:
     check_whole(whole, request)
     if name.weak:
         _check_likeness(whole, base)
-    return Found((whole,), frozenset({path} if name.literal else ()))
+    return Found((whole,), frozenset({path} if literal else ()))
 
 
 def _is_unknown_block(content: str, base: str | None, request: Request) -> bool:
     """Whether the content has markers of blocks that neither the file nor the task has."""
     known = (*split_lines(base or ""), *request.told.split("\n"))
     return find_markers(content, known=known) is not None
+
+
+def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
+    """Whether a new document shows git's conflict markers in fences of its own: nothing is there to be searched."""
+    if base is not None or not path.endswith(_MARKDOWN) or has_markers(content):
+        return False
+    outside = without_fences(content)
+    return outside != content and bool(outside.strip()) and find_markers(outside) is None
 
 
 def _content(content: str, name: Name, base: str | None, request: Request) -> str:

@@ -86,8 +86,16 @@ def _added(path: str, lines: Sequence[str], request: Request, *, line: int) -> W
         )
     if request.read(path) is not None:
         raise EditError(f"the patch adds {path}, which exists", hint=f"write `{_UPDATE} {path}`")
-    kept = [text[1:] for text in lines if text]
+    kept = [text[1:] for text in _without_trailing_blanks(lines)]
     return WholeFile(path, "".join(f"{text}\n" for text in kept), line)
+
+
+def _without_trailing_blanks(lines: Sequence[str]) -> Sequence[str]:
+    """The lines without the empty ones at the end, which separate parts of a patch."""
+    size = len(lines)
+    while size and not lines[size - 1]:
+        size -= 1
+    return lines[:size]
 
 
 def _updated(path: str, lines: Sequence[str], request: Request, *, line: int) -> list[Edit]:
@@ -133,10 +141,7 @@ def _hunks(lines: Sequence[str], *, line: int) -> list[_Hunk]:
 
 def _block(hunk: _Hunk, have: Sequence[str], path: str) -> SearchReplace:
     """The hunk as a block; where its lines stand more than once, from the line on that says where."""
-    lines = hunk.lines
-    while lines and not lines[-1]:
-        lines = lines[:-1]
-    hunk = _Hunk(hunk.places, lines, hunk.line)
+    hunk = _Hunk(hunk.places, tuple(_without_trailing_blanks(hunk.lines)), hunk.line)
     old, new = hunk.side("-"), hunk.side("+")
     if old == new:
         raise EditError(f"an update of {path} changes nothing", hint="mark lines with `-` and `+`")

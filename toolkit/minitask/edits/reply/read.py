@@ -11,12 +11,12 @@ from minitask.edits.reply.check_changes import (
     check_characters,
     check_complete,
     check_result,
-    without_repeats,
 )
 from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
 from minitask.edits.reply.names import forbidden, name_of
 from minitask.edits.reply.patches import patch_of, read_patch
 from minitask.edits.reply.ranges import with_base_ranges
+from minitask.edits.reply.repeats import check_exchanged, without_repeats
 from minitask.edits.reply.reply_fences import fences_of
 from minitask.edits.reply.request import SOURCE, Request
 from minitask.edits.reply.samples import check_unplaced
@@ -59,6 +59,7 @@ def make_changes(parsed: Parsed, request: Request) -> tuple[Change, ...]:
             hint="reply with what is still to be done",
         )
     check_result(changes, request, literal=parsed.literal)
+    check_exchanged(changes, request)
     check_complete(changes, request, prose=parsed.prose)
     return changes
 
@@ -84,7 +85,9 @@ def parse_reply(reply: str, request: Request) -> Parsed:
     if elected is not None:
         edits += elected
         unplaced = []
-    script = EditScript(tuple(with_base_ranges(edit, request) for edit in without_repeats(edits)))
+    script = EditScript(
+        tuple(with_base_ranges(edit, request) for edit in without_repeats(edits, request))
+    )
     _check_listed(script, request)
     return Parsed(script, frozenset(literal), tuple(unplaced), without_fences(answer, fences))
 

@@ -1,0 +1,110 @@
+"""Replies that are nearly right: read rightly where there is one right reading, else sent back."""
+
+from __future__ import annotations
+
+import pytest
+
+from minitask.edits.reply.read import changes_of
+from minitask.edits.reply.request import ListedFile, Request
+from minitask.errors import EditError
+from minitask.spec.model import FileAction
+
+F = "```"
+CSS = "body {\n  color: red;\n}\n\nh1 {\n  margin: 0;\n}\n"
+BLUE = CSS.replace("red", "blue")
+HUNK = "@@ -1,3 +1,3 @@\n body {\n-  color: red;\n+  color: blue;\n }\n"
+
+
+def edited(path: str) -> ListedFile:
+    """A file to edit that the prompt shows whole."""
+    return ListedFile(path, FileAction.EDIT, whole=True, numbered=True)
+
+
+def created(path: str) -> ListedFile:
+    """A file to create."""
+    return ListedFile(path, FileAction.CREATE)
+
+
+def asked(*files: ListedFile, base: dict[str, str] | None = None) -> Request:
+    """A request for these files on a base."""
+    return Request(files, (base or {}).get)
+
+
+def read(reply: str, request: Request) -> dict[str, str | None]:
+    """The files that a reply makes, by path."""
+    return {change.path: change.content for change in changes_of(reply, request)}
+
+
+def error_of(reply: str, request: Request) -> str:
+    """What a reply goes back with."""
+    with pytest.raises(EditError) as caught:
+        changes_of(reply, request)
+    return str(caught.value)
+
+
+def whole(path: str, content: str, *, bar: str = F) -> str:
+    """A whole file in a fence."""
+    return f"{bar}text path={path}\n{content}{bar}\n"
+
+
+CSS_TASK = asked(edited("a.css"), base={"a.css": CSS})
+NEW_TASK = asked(created("src/new.txt"))
+
+
+def test_an_empty_line_of_a_new_file_in_a_patch_stays() -> None:
+    patch = "*** Begin Patch\n*** Add File: src/new.txt\n+one\n\n+two\n\n*** End Patch\n"
+
+    assert read(patch, NEW_TASK) == {"src/new.txt": "one\n\ntwo\n"}
+
+
+@pytest.mark.parametrize(
+    "counts",
+    ["-1,9 +1,9", "-1,2 +1,2", "-1 +1", "-1,0 +1,4", "-7,3 +7,3"],
+)
+def test_wrong_counts_of_a_diff_are_corrected(counts: str) -> None:
+    hunk = HUNK.replace("-1,3 +1,3", counts)
+
+    assert read(f"{F}diff\n--- a/a.css\n+++ b/a.css\n{hunk}{F}\n", CSS_TASK) == {"a.css": BLUE}
+
+
+def test_wrong_counts_in_a_diff_of_two_files_are_corrected() -> None:
+    task = asked(edited("a.css"), created("b.css"), base={"a.css": CSS})
+    diff = f"--- a/a.css\n+++ b/a.css\n{HUNK.replace('3', '5')}"
+    diff += "--- /dev/null\n+++ b/b.css\n@@ -0,0 +1,1 @@\n+i {\n+}\n"
+
+    assert read(f"{F}diff\n{diff}{F}\n", task) == {"a.css": BLUE, "b.css": "i {\n}\n"}
+
+
+def test_a_line_without_its_mark_in_a_diff_goes_back() -> None:
+    diff = "--- a/a.css\n+++ b/a.css\n@@ -1,3 +1,5 @@\n body {\n-  color: red;\n+  color: blue;\nnew: line;\n }\n"
+
+    assert "does not fit the counts" in error_of(f"{F}diff\n{diff}{F}\n", CSS_TASK)
+
+
+def test_blocks_and_the_file_that_they_make_are_one_edit() -> None:
+    block = "<<<<<<< SEARCH\n  color: red;\n=======\n  color: blue;\n>>>>>>> REPLACE\n"
+
+    assert read(whole("a.css", block) + whole("a.css", BLUE), CSS_TASK) == {"a.css": BLUE}
+
+
+def test_files_whose_texts_are_exchanged_go_back() -> None:
+    base = {"a.css": CSS, "b.css": "i {\n  top: 1;\n}\n"}
+    task = asked(edited("a.css"), edited("b.css"), base=base)
+    reply = whole("a.css", base["b.css"].replace("1", "2")) + whole("b.css", BLUE)
+
+    assert "would hold the text of b.css" in error_of(reply, task)
+
+
+def test_a_move_of_a_files_text_into_another_is_no_exchange() -> None:
+    base = {"a.css": CSS, "b.css": "i {\n  top: 1;\n}\n"}
+    task = asked(edited("a.css"), edited("b.css"), base=base)
+    reply = whole("a.css", '@import "b.css";\n') + whole("b.css", BLUE)
+
+    assert read(reply, task) == {"a.css": '@import "b.css";\n', "b.css": BLUE}
+
+
+def test_a_new_document_may_show_what_a_conflict_looks_like() -> None:
+    task = asked(created("docs/merge.md"))
+    doc = f"# Conflicts\n\n{F}\n<<<<<<< HEAD\na\n=======\nb\n>>>>>>> topic\n{F}\n"
+
+    assert read(whole("docs/merge.md", doc, bar="````"), task) == {"docs/merge.md": doc}
