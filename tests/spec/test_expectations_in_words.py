@@ -27,6 +27,9 @@ ENFORCED = [
     ("wc -l a.py  # should be 300+ lines", "9000 a.py", "299 a.py"),
     ("wc -l a.py  # must be under 500 lines", "499 a.py", "500 a.py"),
     ("wc -l a.py  # no more than 500 lines", "500 a.py", "501 a.py"),
+    ("wc -l a.py  # no more than 650, no less than 550", "550 a.py", "549 a.py"),
+    ("wc -l a.py  # fewer than 700 and more than 500", "699 a.py", "500 a.py"),
+    ("wc -l a.py  # Should be at least 5 lines and at most 9 lines", "5 a.py", "4 a.py"),
     ("wc -l a.py  # should be ~2,088", "2100 a.py", "88 a.py"),
     ("wc -l a.py  # Expected: ~600", "600 a.py", "1 a.py"),
     ("wc -l a.py  # Expected line count: 600", "600 a.py", "1 a.py"),
@@ -53,6 +56,8 @@ ENFORCED = [
     ("./quiet.sh\n# Expected: No output (all is well)", "", "warning"),
 ]
 REPORTED = [
+    "wc -l a.py  # returns 600",
+    "./count.sh  # prints ~40 rows",
     "ls -la a.py  # Should be ~10 KB",
     "wc -l a.py b.py  # Should be ~600 lines each",
     "wc -l src/*.py  # Should be ~600 lines",
@@ -227,3 +232,11 @@ def test_what_the_prompt_says_of_an_expectation_is_its_own_form(expectation: Exp
 
 def test_a_command_without_remarks_is_as_before() -> None:
     assert split_commands(Fence("bash", "wc -l a.py\n"))[0] == (Command("wc -l a.py"),)
+
+
+def test_a_search_in_a_pipeline_may_find_nothing_where_zero_is_expected() -> None:
+    (command,), _ = split_commands(Fence("bash", "grep old a.py | wc -l  # Should be 0\n"))
+
+    assert find_fault(command, Status(1), b"0\n") == ""
+    assert find_fault(command, Status(0), b"2\n")
+    assert find_fault(command, Status(2), b"0\n")

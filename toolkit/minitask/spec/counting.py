@@ -159,9 +159,10 @@ def _exits(command: Command, expectation: Expectation) -> tuple[Expectation, ...
     """Return the exit codes that go with an expected zero: a search that finds nothing ends with 1."""
     words = read_words(command.text)
     pipelines = read_pipelines(words) if words else []
-    last = plain_words(pipelines[-1][0][-1])[0] if pipelines else []
+    stages = [plain_words(part)[0] for part in pipelines[-1][0]] if pipelines else []
+    searches = any(stage and stage[0] in _GREPS | {"pgrep"} for stage in stages)
     may_be_zero = expectation.number - expectation.tolerance <= 0
-    if may_be_zero and last and last[0] in _GREPS | {"pgrep"}:
+    if may_be_zero and searches:
         return tuple(Expectation(ExpectationKind.EXIT, code) for code in (0, 1))
     return ()
 

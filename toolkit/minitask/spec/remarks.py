@@ -68,6 +68,7 @@ _QUANTITY = lazy_pattern(
     r"(?P<rest>.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_JOINT = lazy_pattern(r"\s*[,;]?\s*(?:and|but)?\s*", re.IGNORECASE)
 _QUOTED = lazy_pattern(
     r"(?:`(?P<code>[^`]+)`|\"(?P<double>[^\"]+)\"|'(?P<single>[^']+)'|“(?P<curly>[^”]+)”)"
 )
@@ -83,6 +84,10 @@ _EXIT = lazy_pattern(
     re.IGNORECASE | re.DOTALL,
 )
 _ANY_NUMBER = lazy_pattern(r"(?<![\w.-])[0-9]")
+_PRINTS = lazy_pattern(
+    r"(?:prints|returns|gives|outputs|shows|yields|reports)\s+[~≈]?\s*(?:[2-9]|[0-9]{2})",
+    re.IGNORECASE,
+)
 _MODAL = lazy_pattern(r"\b(?:should|must|shall|expect(?:ed|s)?)\b|^\s*(?:~|≈|=+>|→)", re.IGNORECASE)
 _NO_NUMBER_VERB = lazy_pattern(
     r"\b(?:should|must|shall)\s+(?:exist|pass|succeed|fail|work|compile|import)\b", re.IGNORECASE
@@ -168,7 +173,7 @@ def _bare_number(said: str) -> Remark | None:
 
 def _unread(said: str) -> Remark | None:
     """A remark that cannot be enforced, where it has a number and the words of an expectation."""
-    stated = _MODAL.search(said) and _ANY_NUMBER.search(said)
+    stated = (_MODAL.search(said) and _ANY_NUMBER.search(said)) or _PRINTS.match(said)
     return Remark(None) if stated else None
 
 
@@ -220,11 +225,24 @@ def parse_quantity(text: str) -> Quantity | None:
         return None
     bound = _bound(match, low)
     if bound is not None:
-        return Quantity(bound, unit, match["rest"])
+        return _between(bound, unit, match["rest"]) or Quantity(bound, unit, match["rest"])
     tolerance = _tolerance(match, low=low, high=high)
     expectation = Expectation(ExpectationKind.NUMBER, (low + high + 1) // 2, tolerance)
     stated = ("tolerance", "tolerance2", "exact", "about", "about2", "high", "between")
     return Quantity(expectation, unit, match["rest"], plain=not any(match[key] for key in stated))
+
+
+def _between(bound: Expectation, unit: str, rest: str) -> Quantity | None:
+    """Return the quantity between two bounds, as in `at least 550, at most 650`, where a second one follows."""
+    joint = _JOINT.match(rest)
+    second = parse_quantity(rest[joint.end() :]) if joint else None
+    kinds = {ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST}
+    if second is None or {bound.kind, second.expectation.kind} != kinds:
+        return None
+    low, high = sorted((bound.number, second.expectation.number))
+    expectation = Expectation(ExpectationKind.NUMBER, (low + high) // 2, (high - low + 1) // 2)
+    own = "" if unit in {"and", "but"} else unit
+    return Quantity(expectation, second.unit or own, second.rest)
 
 
 def with_default_tolerance(expectation: Expectation) -> Expectation:
