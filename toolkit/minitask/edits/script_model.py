@@ -91,11 +91,13 @@ class Change:
     """What becomes of one path: its new content, or `None` where it is deleted.
 
     `mode_from` names the path whose file mode it takes over (a rename); `None` keeps its own, or is a plain file.
+    `explicit`: only edits that name the lines they replace made it, no whole file.
     """
 
     path: str
     content: str | None
     mode_from: str | None = None
+    explicit: bool = field(default=False, compare=False)
 
 
 class Locate(Protocol):

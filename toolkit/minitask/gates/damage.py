@@ -84,6 +84,7 @@ _REMEDY = "reply with the file's own text"
 def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield what no editor would have left in a file, and its base does not have."""
     yield from _markers(proposal, spec)
+    yield from _hidden(proposal, spec)
     base = _bytes(proposal.base or "")
     content = _bytes(proposal.content)
     if base.startswith(_UTF16):
@@ -119,6 +120,31 @@ def _only_shown(proposal: FileChange) -> bool:
     if not proposal.path.lower().endswith((".md", ".markdown", ".mdx")):
         return False
     return _MARKER.search(without_fences(proposal.content)) is None
+
+
+# Marks that turn the direction of text around, a lost character, and characters without width inside of a word.
+_HIDDEN = lazy_pattern(
+    r"[\u202a-\u202e\u2066-\u2069\ufffd\ufff9-\ufffb\u{tags}]|(?<=[\x21-\x7e])[\u200b\u200c\u200d\u2060\ufeff\u00ad\u180e]"
+    r"(?=[\x21-\x7e])|[\u200b\u2060\ufeff](?=\w)(?<!^.)".replace(
+        r"\u{tags}", "\U000e0001-\U000e007f"
+    )
+)
+_RIGHT_TO_LEFT = lazy_pattern(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
+
+
+def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
+    """Yield the first new line with a character that nobody sees and that changes what the line is."""
+    had = frozenset((proposal.base or "").split("\n"))
+    wanted = "\n".join((spec.task, spec.snippets_text, *(each.content for each in spec.snippets)))
+    for number, line in enumerate(proposal.content.removeprefix("\ufeff").split("\n"), 1):
+        found = _HIDDEN.search(line)
+        if found is None or line in had or found[0] in wanted:
+            continue
+        if "\u202a" <= found[0] <= "\u2069" and _RIGHT_TO_LEFT.search(line):
+            continue
+        message = f"it holds the hidden character U+{ord(found[0]):04X}"
+        yield LintError(proposal.path, number, message, _REMEDY)
+        return
 
 
 def _bytes(text: str) -> bytes:

@@ -66,7 +66,7 @@ def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[FileChange]:
             base = read(change.path)
             if base is None and change.mode_from is not None:
                 base = read(change.mode_from)
-            yield FileChange(change.path, change.content, base)
+            yield FileChange(change.path, change.content, base, explicit=change.explicit)
 
 
 def _faults(
@@ -101,6 +101,17 @@ def _only_from_others(
         shrunk = _shrinkage(proposal, proposals, spec)
         if shrunk is not None:
             yield shrunk
+        elif proposal.content != proposal.base:
+            yield from _rewritten(proposal, proposals, spec)
+
+
+def _rewritten(
+    proposal: FileChange, proposals: Sequence[FileChange], spec: Spec
+) -> Iterable[LintError]:
+    from minitask.gates.rewrites import find_rewrite_faults
+
+    others = tuple(other for other in proposals if other is not proposal)
+    return find_rewrite_faults(proposal, spec=spec, others=others)
 
 
 def _unfinished(proposal: FileChange, spec: Spec, known: Known) -> Iterable[LintError]:

@@ -10,11 +10,15 @@ _LONGEST = 100
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A file's proposed content, and the base's; `base` is None where the base has no such file."""
+    """A file's proposed content, and the base's; `base` is None where the base has no such file.
+
+    `explicit`: its edits name the lines that they replace.
+    """
 
     path: str
     content: str
     base: str | None = None
+    explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,29 @@ def read_data(text: str, form: str) -> Parts | None:
         return None
 
 
+def read_values(text: str, form: str) -> dict[str, str]:
+    """Return the plain values of JSON, TOML or YAML by their keys, joined with dots; empty where it cannot be read."""
+    if len(text) > LARGEST:
+        return {}
+    try:
+        documents = _documents(text.removeprefix("\ufeff"), form)
+        pairs = (pair for document in documents for pair in _values(document, "", 0))
+        return dict(islice(pairs, _MOST))
+    except (ValueError, RecursionError, MemoryError):
+        return {}
+
+
+def _values(value: Any, above: str, depth: int) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value and depth <= _DEEPEST:
+        for key, inner in value.items():
+            yield from _values(inner, f"{above}.{key}" if above else str(key), depth + 1)
+    elif isinstance(value, list) and value and depth <= _DEEPEST:
+        for at, item in enumerate(value):
+            yield from _values(item, f"{above}[{at}]", depth + 1)
+    else:
+        yield above, "" if value in ({}, [], None) else str(value).strip()
+
+
 def _documents(text: str, form: str) -> list[Any]:
     if form == "json":
         return [json.loads(text)] if text.strip() else []

@@ -74,7 +74,13 @@ def may_run_tests(command: str) -> bool:
 
 def may_be_damaged(text: str) -> bool:
     """Whether a text has a mark or a byte that text seldom has."""
-    return any(mark in text for mark in ("\0", "<<<<<<<", ">>>>>>>", "|||||||"))
+    marks = any(mark in text for mark in ("\0", "<<<<<<<", ">>>>>>>", "|||||||"))
+    return marks or (not text.isascii() and _HIDDEN.search(text) is not None)
+
+
+_HIDDEN = lazy_pattern(
+    "[\u00ad\u180e\u200b-\u200d\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffd\U000e0001-\U000e007f]"
+)
 
 
 _UNFINISHED = lazy_pattern(

@@ -43,6 +43,24 @@ _REPLACED = lazy_pattern(
     r"|if|chain|prints?|loops?)\b",
     re.IGNORECASE,
 )
+# Words that ask for a shorter text, or for the same in another language, by what they are about.
+_TEXT = (
+    r"(?:(?:it|them|down|all|of|the|this|its|these|every|each|whole|entire|existing|long|verbose|module|class|function"
+    r"|inline|`[^`]*`|\S+\.(?:md|txt|rst))\s+)*"
+    r"(?:it|them|docs?|docstrings?|documentation|documents?|comments?|text|texts|prose|wording|read-?me|files?|pages?"
+    r"|sections?|paragraphs?|introductions?|intro|descriptions?|sentences?|guides?|notes?|changelog|lists?|strings?"
+    r"|labels?|messages?|\S+\.(?:md|txt|rst)|`[^`]*`)"
+)
+_SHORTER = lazy_pattern(
+    rf"\b(?:shorten\w*|compress\w*|tighten\w*|abridg\w*|summari[sz]\w*|trim\w*|cut(?:ting)?|boil\w*|slim\w*|distil\w*"
+    rf"|translat\w*|paraphras\w*|re-?phras\w*|re-?word\w*|streamlin\w*|edit down|polish\w*|modernis\w*|modernize\w*"
+    rf"|reduc\w+|clean(?:s|ed|ing)?(?: ?up)?)\s+{_TEXT}(?!\w)"
+    r"|\b(?:shorter|(?:more )?(?:concise|terse|succinct|compact)|one-?liners?|fewer (?:lines|words)"
+    r"|half (?:as long|the length)|keep only|only keep|keep just|nothing but|one (?:sentence|line|paragraph) (?:each|per))\b"
+    r"|\b(?:at most|no more than|under|below|fewer than|less than)\s+\d+\s+(?:lines|words|sentences|paragraphs)\b"
+    r"|\btranslat\w+\b[^.\n]{0,60}\b(?:in)?to\s+[A-Z][a-z]+",
+    re.IGNORECASE,
+)
 # A sentence with one of these asks for more than it names.
 _VAGUE = lazy_pattern(
     r"\b(?:helpers?|unused|dead|everything|all|any|every|its|their|related|obsolete|duplicat\w*|rest|others?|entire|whole|old"
@@ -67,6 +85,34 @@ _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
 def asks_for_less(spec: Spec, path: str) -> bool:
     """Return True if the spec asks for any part of a file to go, without a word on which."""
     return any(_asks_for_anything(sentence, path) for sentence in _sentences(_told(spec, path)))
+
+
+def told_texts(spec: Spec, path: str) -> tuple[str, ...]:
+    """Return what the spec says of the task and of a file: title, steps, criteria, notes."""
+    return _told(spec, path)
+
+
+def task_sentences(spec: Spec, path: str) -> tuple[str, ...]:
+    """Return the sentences of what the spec says of the task and of a file, without fenced code."""
+    return _sentences(_told(spec, path))
+
+
+def code_spans(sentence: str) -> tuple[str, ...]:
+    """Return what a sentence has in backticks or quotation marks."""
+    return tuple(next(filter(None, found.groups()), "") for found in _SPAN.finditer(sentence))
+
+
+def has_loss_word(sentence: str) -> bool:
+    """Return True if a sentence asks for something to go, to be replaced or to be empty."""
+    plain = _SPAN.sub(" ", sentence)
+    return any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED, _EMPTIED))
+
+
+_EMPTIED = lazy_pattern(
+    r"\b(?:renam\w+|replac(?:e[sd]?|ing)|gone|without|empt\w+|blank|unset|reset|clear(?:s|ed|ing)?|null|stub\w*"
+    r"|no-?ops?|do(?:es)? nothing|disabl\w+|trim\w*|cut|shorten\w*|out-?dated|stale|wip(?:e[sd]?|ing)|tick\w* off)\b",
+    re.IGNORECASE,
+)
 
 
 def is_named(spec: Spec, path: str, part: Part) -> bool:
@@ -118,6 +164,8 @@ _CHANGED = lazy_pattern(
 
 def _asks_for_anything(sentence: str, path: str) -> bool:
     plain = _SPAN.sub(" ", sentence)
+    if _SHORTER.search(sentence):
+        return True
     if not any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED)):
         return False
     spans = (next(filter(None, found.groups()), "") for found in _SPAN.finditer(sentence))

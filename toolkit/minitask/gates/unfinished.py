@@ -37,7 +37,11 @@ _PHRASE = lazy_pattern(
     re.IGNORECASE,
 )
 _PROSE_MARK = lazy_pattern(
-    r"^[\s>*#-]*(?:TODO|FIXME|TBD|XXX)\s*(?::|$)|[\[<(]\s*(?:TODO|FIXME|TBD|PLACEHOLDER)\b[^\])>]*[\])>]|<!--\s*(?:TODO|FIXME|PLACEHOLDER)"
+    r"^[\s>*#-]*(?:TODO|FIXME|TBD|XXX)\s*(?::|$)|^[\s>*-]*(?:TODO|FIXME|XXX)[ ,-]+[a-z]\w* |[\[<(]\s*(?:TODO|FIXME|TBD|PLACEHOLDER)\b[^\])>]*[\])>]|<!--\s*(?:TODO|FIXME|PLACEHOLDER)"
+)
+_DATA = frozenset({".json", ".jsonc", ".csv", ".tsv"})
+_DATA_MARK = lazy_pattern(
+    r"[\"'](?:TODO|FIXME|XXX|TBD)\b|(?://|#)\s*(?:TODO|FIXME|XXX)\b|(?:^|,)\s*(?:TODO|FIXME|XXX)\b"
 )
 _TRAILING = lazy_pattern(r"(?:^|\s)(?:#|//|/\*|--|<!--|;|%)\s?(.*)$")
 _STATEMENTS = {
@@ -114,6 +118,9 @@ def _places(path: str, text: str) -> list[Unfinished]:
     if not text or len(text) > LARGEST:
         return []
     lines = text.split("\n")
+    if ending in _DATA:
+        rows = ((n, line) for n, line in enumerate(lines, 1) if _DATA_MARK.search(line))
+        return [_told(number, line) for number, line in rows]
     if ending in _PROSE:
         return [
             _told(number, line) for number, line in enumerate(lines, 1) if _PROSE_MARK.search(line)

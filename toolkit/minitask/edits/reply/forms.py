@@ -216,13 +216,18 @@ def _without_inner_fence(content: str, path: str, base: str | None) -> str:
         return content
     closed = opening.is_closed_by(bar_of(lines[-1]))
     inside = any(opening.is_closed_by(bar_of(line)) for line in lines[1:-1])
-    if (
-        not closed
-        or inside
-        or (path.endswith(_MARKDOWN) and opening.info not in {"markdown", "md"})
-    ):
+    own = path.endswith(_MARKDOWN) and opening.info not in {"markdown", "md"}
+    if not closed or inside or (own and not _is_wrapped(lines[1:-1], base)):
         return content
     return "".join(f"{line}\n" for line in lines[1:-1])
+
+
+def _is_wrapped(inner: Sequence[str], base: str | None) -> bool:
+    """Whether the lines between two bars are the file as it was, which has no bars at its ends."""
+    old = [line.rstrip() for line in (base or "").split("\n") if line.strip()]
+    new = [line.rstrip() for line in inner if line.strip()]
+    ends = bool(old and new) and (old[0] == new[0] or old[-1] == new[-1])
+    return ends and bar_of(old[0]) is None and bar_of(old[-1]) is None
 
 
 def _check_likeness(whole: WholeFile, base: str | None) -> None:

@@ -108,7 +108,10 @@ def _marked(lines: Sequence[str], known: dict[str, list[int]], told: str) -> lis
 
 
 def _is_told(text: str, told: str) -> bool:
-    return bool(text.strip()) and text.strip() in told
+    plain = text.strip()
+    if plain.isdigit():
+        return any(plain == line.strip() for line in told.split("\n"))
+    return bool(plain) and plain in told
 
 
 def _hits(marked: Iterable[_Marked], known: dict[str, list[int]]) -> list[_Marked]:

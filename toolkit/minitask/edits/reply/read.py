@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from minitask.edits.apply import apply_script
@@ -21,7 +22,7 @@ from minitask.edits.reply.reply_fences import fences_of
 from minitask.edits.reply.request import SOURCE, Request
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.reply.thoughts import answer_of
-from minitask.edits.script_model import Change, Edit, EditScript
+from minitask.edits.script_model import Change, Edit, EditScript, WholeFile
 from minitask.errors import EditError, UnlistedError
 from minitask.spec.markdown import normalise
 from minitask.values import dataclass
@@ -61,7 +62,13 @@ def make_changes(parsed: Parsed, request: Request) -> tuple[Change, ...]:
     check_result(changes, request, literal=parsed.literal)
     check_exchanged(changes, request)
     check_complete(changes, request, prose=parsed.prose)
-    return changes
+    return tuple(_with_origin(change, parsed.script) for change in changes)
+
+
+def _with_origin(change: Change, script: EditScript) -> Change:
+    """The change, marked as explicit where no whole file made it."""
+    whole = any(isinstance(edit, WholeFile) and edit.path == change.path for edit in script.edits)
+    return change if whole else replace(change, explicit=True)
 
 
 def parse_reply(reply: str, request: Request) -> Parsed:

@@ -1,0 +1,200 @@
+"""Paragraphs, items and lines that a rewritten prose file lost: each needs a similar line, or the spec's words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from posixpath import basename, splitext
+
+from minitask.gates.lint_error import FileChange, LintError, quoted
+from minitask.gates.parts import is_code
+from minitask.gates.requested_removals import cited_lines
+from minitask.gates.spec_words import may_go, telling_words, told, words_of
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+from minitask.values import dataclass
+
+_NO_PROSE = frozenset(
+    {
+        *(".json", ".toml", ".yaml", ".yml", ".cfg", ".conf", ".env", ".ini", ".properties"),
+        *(".editorconfig", ".css", ".scss", ".less", ".pcss", ".postcss", ".html", ".htm"),
+        *(".xhtml", ".vue", ".svelte", ".astro", ".xml", ".svg", ".xaml", ".po", ".srt"),
+    }
+)
+_MOST_LINES, _MOST_PAIRS = 5_000, 40_000
+_SIMILAR, _KEPT = 0.5, 0.6
+"""The share of words that make two lines one, and the share of the lost words that others must stand for."""
+_HEADING = lazy_pattern(r"(?:#{1,6}|={1,6}|\*{1,8})\s+\S")
+_FORMATS = lazy_pattern(
+    r"\b(?:convert\w*|turn\w*|wrap\w*|quot\w+|bullets?|number(?:ed|ing|s)?|prefix\w*|suffix\w*|format\w*|table|html|csv|json|xml"
+    r"|markdown|each|every|all|comment(?:ed|s|ing)? out|list|indent\w*|escape\w*)\b",
+    2,
+)
+_REMEDY = "reply with the whole file, or with edits of the lines that change"
+
+
+def is_prose(path: str) -> bool:
+    """Return True if a file's lines are sentences or items, without a syntax that could be judged."""
+    ending = "" if basename(path).startswith(".") else splitext(path)[1].lower()
+    return not is_code(path) and ending not in _NO_PROSE
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    text: str
+
+
+def find_prose_loss(
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
+) -> LintError | None:
+    """Return the lines of prose that are gone, and that neither similar lines nor the spec's words account for."""
+    old, new = _lines(proposal.base or ""), _lines(proposal.content)
+    if not old or not new or max(len(old), len(new)) > _MOST_LINES:
+        return None
+    return (
+        _wrapped(proposal, old, new, spec)
+        or _cut(proposal, old, new, spec)
+        or _lost(proposal, old, new, spec=spec, others=others)
+    )
+
+
+def _lines(text: str) -> list[_Line]:
+    rows = ((number, row.strip()) for number, row in enumerate(text.split("\n"), 1))
+    return [_Line(number, row) for number, row in rows if row]
+
+
+def _wrapped(
+    proposal: FileChange, old: Sequence[_Line], new: Sequence[_Line], spec: Spec
+) -> LintError | None:
+    """Return the first line of a file that holds its old lines inside of tags, quotes or another document."""
+    known, now = {line.text for line in old}, {line.text for line in new}
+    fresh = [line for line in new if line.text not in known]
+    gone = [line.text for line in old if line.text not in now and len(line.text) > 3]
+    held = [text for text in gone if any(text in line.text for line in fresh)]
+    if len(held) < 3 or len(held) * 2 < len(old) or _FORMATS.search(told(spec, proposal.path)):
+        return None
+    message = f"{quoted(fresh[0].text)} and others hold its lines inside of something else"
+    return LintError(proposal.path, fresh[0].number, message, _REMEDY)
+
+
+def _cut(
+    proposal: FileChange, old: Sequence[_Line], new: Sequence[_Line], spec: Spec
+) -> LintError | None:
+    """Return the last line where it breaks off in the middle of one that the base has."""
+    last = new[-1]
+    whole = next(
+        (line.text for line in old if line.text.startswith(last.text) and line.text != last.text),
+        "",
+    )
+    rest = whole.removeprefix(last.text)
+    known = any(line.text == last.text for line in old)
+    if not any(map(str.isalnum, rest)) or known or last.text in told(spec, proposal.path):
+        return None
+    if rest[0].isspace() and may_go(spec, proposal.path, [rest.strip()]):
+        return None
+    message = f"it breaks off in {quoted(last.text)}"
+    return LintError(proposal.path, last.number, message, _REMEDY)
+
+
+def _lost(
+    proposal: FileChange,
+    old: Sequence[_Line],
+    new: Sequence[_Line],
+    *,
+    spec: Spec,
+    others: Sequence[FileChange],
+) -> LintError | None:
+    moved = Counter(line.text for line in new) - Counter(line.text for line in old)
+    for other in others:
+        before = Counter(line.text for line in _lines(other.base or ""))
+        moved += Counter(line.text for line in _lines(other.content)) - before
+    gone: list[_Line] = []
+    for removed, added, at in _hunks(old, new):
+        left = _without_moved(removed, moved)
+        if not _is_lost(left, added) or _is_asked(left, added, _heading(old, at), proposal, spec):
+            continue
+        gone += left
+    cited = cited_lines(spec, proposal.path)
+    if not gone or (cited and len(gone) <= cited):
+        return None
+    shown = ", ".join(quoted(line.text) for line in gone[:3])
+    more = f" and {len(gone) - 3} more lines" if len(gone) > 3 else ""
+    message = f"it loses {shown}{more}, which the spec does not ask for"
+    return LintError(proposal.path, max(new[-1].number, 1), message, _REMEDY)
+
+
+def _hunks(
+    old: Sequence[_Line], new: Sequence[_Line]
+) -> Iterator[tuple[Sequence[_Line], Sequence[_Line], int]]:
+    """Yield the lines that go, those that stand in their place, and where the first are in the base."""
+    texts = [line.text for line in old], [line.text for line in new]
+    for tag, i1, i2, j1, j2 in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        if tag in {"delete", "replace"}:
+            yield old[i1:i2], new[j1:j2], i1
+
+
+def _without_moved(removed: Sequence[_Line], moved: Counter[str]) -> list[_Line]:
+    left = []
+    for line in removed:
+        if moved[line.text] > 0:
+            moved[line.text] -= 1
+        else:
+            left.append(line)
+    return left
+
+
+def _is_lost(removed: Sequence[_Line], added: Sequence[_Line]) -> bool:
+    """Return True if fewer words stand in the place of lines than they had, and no similar ones."""
+    gone, fresh = [line.text for line in removed], [line.text for line in added]
+    if len(gone) * len(fresh) <= _MOST_PAIRS:
+        gone, fresh = _unmatched(gone, fresh)
+    lost = words_of("\n".join(gone))
+    if not lost:
+        return False
+    own = Counter(words_of("\n".join(line.text for line in added)))
+    kept = (Counter(words_of("\n".join(line.text for line in removed))) & own).total()
+    all_lost = len(words_of("\n".join(line.text for line in removed)))
+    if kept >= all_lost * 0.8:
+        return False
+    return len(words_of("\n".join(fresh))) < len(lost) * _KEPT
+
+
+def _unmatched(gone: Sequence[str], fresh: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the lines of both that have no similar one among the other's."""
+    left = list(fresh)
+    alone = []
+    for line in gone:
+        best = max(left, key=lambda other: _likeness(line, other), default="")
+        if best and _likeness(line, best) >= _SIMILAR:
+            left.remove(best)
+        else:
+            alone.append(line)
+    return alone, left
+
+
+def _likeness(one: str, other: str) -> float:
+    """Return the share of the words that two lines have in common; of their characters for short ones."""
+    first, second = Counter(words_of(one)), Counter(words_of(other))
+    most = max(first.total(), second.total())
+    if most < 3:
+        return SequenceMatcher(None, one, other).ratio()
+    return (first & second).total() / most
+
+
+def _heading(old: Sequence[_Line], at: int) -> str:
+    return next((line.text for line in reversed(old[:at]) if _HEADING.match(line.text)), "")
+
+
+def _is_asked(
+    removed: Sequence[_Line],
+    added: Sequence[_Line],
+    heading: str,
+    proposal: FileChange,
+    spec: Spec,
+) -> bool:
+    said = told(spec, proposal.path)
+    if added and all(line.text in said and telling_words(line.text) for line in added):
+        return True
+    return may_go(spec, proposal.path, [line.text for line in removed], heading=heading)
