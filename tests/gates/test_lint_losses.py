@@ -78,6 +78,7 @@ LOSSES = {
     "ini": ("a.ini", INI, INI.replace("key_two = 2\n", ""), "first.key_two"),
     "env": (".env.example", "FIRST=1\nSECOND=2\nTHIRD=3\n", "FIRST=2\nSECOND=2\n", "THIRD"),
     "text": ("a.txt", TEXT, cut(TEXT, 4, "\n"), "8 of its 12"),
+    "text, a few lines": ("a.txt", TEXT, cut(TEXT, 7, "\n"), "line 7 of the text"),
     "csv": ("a.csv", TEXT, cut(TEXT, 4, "\n"), "8 of its 12"),
     "no ending": ("LICENSE", TEXT, cut(TEXT, 4, "\n"), "8 of its 12"),
     "go": ("a.go", GO, cut(GO, 3), "Step2, Step3, Step4"),
@@ -211,7 +212,6 @@ RIGHT = {
     "a key more": ("a.yaml", YAML, YAML + "more: 1\n"),
     "other values of a list": ("a.json", JSON, JSON.replace('"b"', '"d"')),
     "another form": ("a.yaml", "a: {b: 1, c: 2}\n", "a:\n  b: 1\n  c: 2\n"),
-    "a few lines of text": ("a.txt", TEXT, cut(TEXT, 7, "\n")),
     "a short text": ("VERSION", "1.0\n", "2.0\n"),
     "a shorter body": (
         "a.py",

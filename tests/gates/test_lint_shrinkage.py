@@ -33,10 +33,12 @@ def test_a_file_that_lost_half_of_its_lines_fails() -> None:
     assert "loses 60 of its 60" in lint("", a_spec())
 
 
-def test_half_of_the_lines_of_a_text_is_enough_to_pass() -> None:
+def test_half_of_the_lines_of_a_text_passes_only_where_the_edits_name_the_rest() -> None:
     spec = a_spec(files=(FileRef("a.txt", FileAction.EDIT),))
-    change = Change("a.txt", LESS + "row = 0\n")
-    assert check_lint([change], read={"a.txt": BASE}.get, spec=spec).passed
+    whole = Change("a.txt", LESS + "row = 0\n")
+    assert "it loses" in check_lint([whole], read={"a.txt": BASE}.get, spec=spec).reason
+    edits = Change("a.txt", LESS + "row = 0\n", explicit=True)
+    assert check_lint([edits], read={"a.txt": BASE}.get, spec=spec).passed
 
 
 def test_half_of_the_definitions_is_not_enough() -> None:

@@ -26,7 +26,8 @@ _OPENS = lazy_pattern(
     rf"|(?:ok(?:ay)?|great|done)[!,.:].*|(?:here(?:['’]s| is| are)|below is|this is|these are) {_THING}.*"
     rf"|(?:the )?(?:updated|complete|full|modified|corrected|revised|new|final) {_THING}[^.!?]*:"
     rf"|i(?:['’]ve| have|['’]ll| will)? (?:now |just |also )?{_DID}.*|as (?:you )?(?:asked|requested|instructed)\b.*"
-    r"|(?:voici|hier ist|hier sind|aquí (?:está|tienes)|aqui está|ecco|oto|вот) .*|(?:以下|这是|更新后|以下は|다음은).*",
+    r"|(?:voici|hier ist|hier sind|aquí (?:está|tienes)|aqui está|ecco|oto|вот) .*"
+    r"|(?:以下|这是|更新后|以下は|다음은).*",
     2,
 )
 _CLOSES = lazy_pattern(
@@ -83,12 +84,22 @@ def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) ->
         if proposal.base is None:
             return not at_end and _OPENS.fullmatch(plain) is not None and plain.endswith(":")
         adds = asks_to_add(spec, proposal.path)
-        return (
-            form.fullmatch(plain) is not None and not (adds and at_end and _is_plain(plain))
-        ) or (not adds and ending not in _MARKUP and _SENTENCE.fullmatch(plain) is not None)
+        if form.fullmatch(plain) is not None and not (adds and at_end and _is_plain(plain)):
+            return True
+        sentence = not adds and ending not in _MARKUP and _SENTENCE.fullmatch(plain) is not None
+        return sentence and _is_beside(proposal, at_end=at_end)
     if comment_text(line) is not None or ending in _PARSED:
         return False
     return form.fullmatch(plain) is not None or _SENTENCE.fullmatch(plain) is not None
+
+
+def _is_beside(proposal: FileChange, *, at_end: bool) -> bool:
+    """Return True if the base's outermost line is still there, so that the sentence came on top of it."""
+    old, new = (
+        [row.strip() for row in text.split("\n") if row.strip()]
+        for text in (proposal.base or "", proposal.content)
+    )
+    return bool(old) and old[-1 if at_end else 0] in new
 
 
 def _is_plain(line: str) -> bool:

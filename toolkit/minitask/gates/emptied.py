@@ -53,11 +53,7 @@ def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
             continue
         if _is_emptied(had, has) and not _may_be_empty(part, spec, proposal.path):
             return _fault(proposal, part.shown, now[part.name].start)
-        if (
-            strict
-            and _only_lost(had, has, gained)
-            and not _may_lose(part, had, spec, proposal.path)
-        ):
+        if strict and _only_lost(had, has, gained) and not _may_lose(part, spec, proposal.path):
             return _fault(proposal, part.shown, now[part.name].start, verb="loses lines of")
     return None
 
@@ -102,7 +98,7 @@ def _may_be_empty(part: Part, spec: Spec, path: str) -> bool:
     )
 
 
-def _may_lose(part: Part, had: Sequence[str], spec: Spec, path: str) -> bool:
+def _may_lose(part: Part, spec: Spec, path: str) -> bool:
     """Return True if the spec speaks of a definition, or asks for a fault to be mended."""
     if asks_to_mend(spec, path) or asks_for_less(spec, path):
         return True

@@ -23,8 +23,8 @@ _NO_PROSE = frozenset(
     }
 )
 _MOST_LINES, _MOST_PAIRS = 5_000, 40_000
-_SIMILAR, _KEPT = 0.5, 0.6
-"""The share of words that make two lines one, and the share of the lost words that others must stand for."""
+_SIMILAR, _KEPT, _RESTATED, _NEARLY_ALL = 0.5, 0.6, 0.4, 0.8
+"""The share of words that make two lines one; and how many words, new ones or the same, must stand for lost ones."""
 _HEADING = lazy_pattern(r"(?:#{1,6}|={1,6}|\*{1,8})\s+\S")
 _FORMATS = lazy_pattern(
     r"\b(?:convert\w*|turn\w*|wrap\w*|quot\w+|bullets?|number(?:ed|ing|s)?|prefix\w*|suffix\w*|format\w*|table|html|csv|json|xml"
@@ -106,13 +106,13 @@ def _lost(
     spec: Spec,
     others: Sequence[FileChange],
 ) -> LintError | None:
-    moved = Counter(line.text for line in new) - Counter(line.text for line in old)
+    lost = Counter(line.text for line in old) - Counter(line.text for line in new)
     for other in others:
         before = Counter(line.text for line in _lines(other.base or ""))
-        moved += Counter(line.text for line in _lines(other.content)) - before
+        lost -= Counter(line.text for line in _lines(other.content)) - before
     gone: list[_Line] = []
     for removed, added, at in _hunks(old, new):
-        left = _without_moved(removed, moved)
+        left = _really_lost(removed, lost)
         if not _is_lost(left, added) or _is_asked(left, added, _heading(old, at), proposal, spec):
             continue
         gone += left
@@ -135,12 +135,12 @@ def _hunks(
             yield old[i1:i2], new[j1:j2], i1
 
 
-def _without_moved(removed: Sequence[_Line], moved: Counter[str]) -> list[_Line]:
+def _really_lost(removed: Sequence[_Line], lost: Counter[str]) -> list[_Line]:
+    """Return the lines that are nowhere else now; each is told once."""
     left = []
     for line in removed:
-        if moved[line.text] > 0:
-            moved[line.text] -= 1
-        else:
+        if lost[line.text] > 0:
+            lost[line.text] -= 1
             left.append(line)
     return left
 
@@ -148,17 +148,22 @@ def _without_moved(removed: Sequence[_Line], moved: Counter[str]) -> list[_Line]
 def _is_lost(removed: Sequence[_Line], added: Sequence[_Line]) -> bool:
     """Return True if fewer words stand in the place of lines than they had, and no similar ones."""
     gone, fresh = [line.text for line in removed], [line.text for line in added]
+    if _is_restated(gone, fresh):
+        return False
     if len(gone) * len(fresh) <= _MOST_PAIRS:
         gone, fresh = _unmatched(gone, fresh)
-    lost = words_of("\n".join(gone))
-    if not lost:
-        return False
-    own = Counter(words_of("\n".join(line.text for line in added)))
-    kept = (Counter(words_of("\n".join(line.text for line in removed))) & own).total()
-    all_lost = len(words_of("\n".join(line.text for line in removed)))
-    if kept >= all_lost * 0.8:
-        return False
-    return len(words_of("\n".join(fresh))) < len(lost) * _KEPT
+    lost, instead = (len(words_of("\n".join(rows))) for rows in (gone, fresh))
+    return bool(lost) and instead < lost * _KEPT
+
+
+def _is_restated(gone: Sequence[str], fresh: Sequence[str]) -> bool:
+    """Return True if nearly all words are still there, or one line says in fewer what several said."""
+    before, after = (words_of("\n".join(rows)) for rows in (gone, fresh))
+    kept = (Counter(before) & Counter(after)).total()
+    if before and kept >= len(before) * _NEARLY_ALL:
+        return True
+    shorter = len(fresh) == 1 and kept >= len(after) * _KEPT
+    return shorter and len(after) >= len(before) * _RESTATED
 
 
 def _unmatched(gone: Sequence[str], fresh: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -56,7 +56,8 @@ _SHORTER = lazy_pattern(
     rf"|translat\w*|paraphras\w*|re-?phras\w*|re-?word\w*|streamlin\w*|edit down|polish\w*|modernis\w*|modernize\w*"
     rf"|reduc\w+|clean(?:s|ed|ing)?(?: ?up)?)\s+{_TEXT}(?!\w)"
     r"|\b(?:shorter|(?:more )?(?:concise|terse|succinct|compact)|one-?liners?|fewer (?:lines|words)"
-    r"|half (?:as long|the length)|keep only|only keep|keep just|nothing but|one (?:sentence|line|paragraph) (?:each|per))\b"
+    r"|half (?:as long|the length)|keep only|only keep|keep just|nothing but"
+    r"|one (?:sentence|line|paragraph) (?:each|per))\b"
     r"|\b(?:at most|no more than|under|below|fewer than|less than)\s+\d+\s+(?:lines|words|sentences|paragraphs)\b"
     r"|\btranslat\w+\b[^.\n]{0,60}\b(?:in)?to\s+[A-Z][a-z]+",
     re.IGNORECASE,

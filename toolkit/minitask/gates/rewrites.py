@@ -51,7 +51,8 @@ def _may_lose_anything(proposal: FileChange, spec: Spec) -> bool:
 
 def _unclosed(proposal: FileChange) -> LintError | None:
     """Return a brace that nothing closes, in a file whose braces were all closed."""
-    if splitext(proposal.path)[1].lower() not in _BRACED or not _is_closed(proposal.base or ""):
+    ending = splitext(proposal.path)[1].lower()
+    if ending not in _BRACED or not proposal.base or not _is_closed(proposal.base):
         return None
     if _is_closed(proposal.content):
         return None

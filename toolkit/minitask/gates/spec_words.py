@@ -11,66 +11,13 @@ from minitask.spec.model import Spec
 
 _WORD = lazy_pattern(r"[^\W_]+(?:['’][^\W_]+)?")
 _STOP = frozenset(
-    [
-        "about",
-        "after",
-        "all",
-        "also",
-        "and",
-        "any",
-        "are",
-        "before",
-        "but",
-        "change",
-        "each",
-        "every",
-        "file",
-        "files",
-        "first",
-        "following",
-        "for",
-        "from",
-        "have",
-        "here",
-        "into",
-        "its",
-        "last",
-        "line",
-        "lines",
-        "make",
-        "must",
-        "new",
-        "none",
-        "not",
-        "now",
-        "only",
-        "other",
-        "same",
-        "section",
-        "should",
-        "text",
-        "than",
-        "that",
-        "the",
-        "their",
-        "them",
-        "then",
-        "there",
-        "these",
-        "they",
-        "this",
-        "those",
-        "update",
-        "value",
-        "what",
-        "when",
-        "where",
-        "which",
-        "with",
-        "word",
-        "words",
-        "your",
-    ]
+    re.split(
+        r"\s+",
+        "about after all also and any are before but change each every file files first following for from "
+        "have here into its last line lines make must new none not now only other same section should text "
+        "than that the their them then there these they this those update value what when where which with "
+        "word words your",
+    )
 )
 _ENGLISH = lazy_pattern(r"\b(?:the|to|of|in|an?|and|from|with|for|it|is|are)\b", re.IGNORECASE)
 _ADDS = lazy_pattern(

@@ -37,7 +37,8 @@ _PHRASE = lazy_pattern(
     re.IGNORECASE,
 )
 _PROSE_MARK = lazy_pattern(
-    r"^[\s>*#-]*(?:TODO|FIXME|TBD|XXX)\s*(?::|$)|^[\s>*-]*(?:TODO|FIXME|XXX)[ ,-]+[a-z]\w* |[\[<(]\s*(?:TODO|FIXME|TBD|PLACEHOLDER)\b[^\])>]*[\])>]|<!--\s*(?:TODO|FIXME|PLACEHOLDER)"
+    r"^[\s>*#-]*(?:TODO|FIXME|TBD|XXX)\s*(?::|$)|^[\s>*-]*(?:TODO|FIXME|XXX)[ ,-]+[a-z]\w* "
+    r"|[\[<(]\s*(?:TODO|FIXME|TBD|PLACEHOLDER)\b[^\])>]*[\])>]|<!--\s*(?:TODO|FIXME|PLACEHOLDER)"
 )
 _DATA = frozenset({".json", ".jsonc", ".csv", ".tsv"})
 _DATA_MARK = lazy_pattern(

@@ -1,0 +1,361 @@
+"""Files written anew for a small task: what they may not lose or gain, and right rewrites that all must pass."""
+
+from __future__ import annotations
+
+# ruff: noqa: E501
+import pytest
+
+from minitask.edits.script_model import Change
+from minitask.gates.lint import check_lint
+from minitask.spec.model import Criterion, Fence, FileAction, FileRef, Spec
+
+README = """\
+# Shop
+
+A small shop for the command line.
+
+## Install
+
+Run `pip install shop` in a fresh environment.
+
+It needs Python 3.11 or newer.
+
+## Usage
+
+Call `shop list` to see what is there.
+
+Call `shop buy ITEM` to buy something.
+
+## TODO
+
+- Write the docs
+- Add a licence
+
+## Contributing
+
+Open an issue before you send a patch.
+
+Run the tests with `pytest`.
+"""
+NOTES = """\
+The meeting was on Monday.
+Everybody was there but Kim.
+
+We talked about the budget of next year.
+It will be lower than this year's.
+
+The next meeting is in June.
+Bring your own lunch.
+"""
+LIST = "apples\nbread\ncheese\ndates\neggs\nflour\n"
+JS = """\
+export function total(rows) {
+  let sum = 0;
+  for (const row of rows) sum += row.price;
+  return sum;
+}
+
+export function names(rows) {
+  const found = rows.map((row) => row.name);
+  return found.sort();
+}
+"""
+TS = "export interface Row {\n  id: number;\n  name: string;\n}\n\n" + JS.replace(
+    "(rows)", "(rows: Row[])"
+)
+CSS = """\
+.header {
+  color: red;
+  margin: 0;
+}
+
+.card {
+  padding: 4px;
+  width: 90px;
+}
+"""
+SHELL = """\
+#!/usr/bin/env bash
+
+build() {
+  make clean
+  make all
+}
+
+release() {
+  git tag "$1"
+  git push --tags
+}
+"""
+PYTHON = '''\
+"""Prices."""
+
+
+def total(rows):
+    """Return the sum of all prices of the rows that are given, whatever they are."""
+    result = 0
+    for row in rows:
+        result += row.price
+    return result
+
+
+def names(rows):
+    found = [row.name for row in rows]
+    found.sort()
+    return found
+'''
+YAML = "service:\n  image: shop\n  port: 80\nlimits:\n  memory: 512\n"
+JSON = '{\n  "name": "shop",\n  "version": "1",\n  "license": "MIT"\n}\n'
+GO = "package shop\n\nfunc Total(a int) int {\n\tb := a * 2\n\treturn b\n}\n"
+
+
+def ruling(
+    path: str, base: str | None, content: str, *, explicit: bool = False, **parts: object
+) -> str:
+    """Return the reason against a file; empty where it passes."""
+    action = FileAction.EDIT if base is not None else FileAction.CREATE
+    told = {"title": "Change one value", "task": "1. Set the price of tea to 9.", **parts}
+    spec = Spec(path="mini-projects/p/01.md", number="1", files=(FileRef(path, action),), **told)  # type: ignore[arg-type]
+    change = Change(path, content, explicit=explicit)
+    return check_lint([change], read={path: base}.get, spec=spec).reason
+
+
+def without(text: str, *parts: str) -> str:
+    """Return a text without some of its parts."""
+    for part in parts:
+        assert part in text
+        text = text.replace(part, "", 1)
+    return text
+
+
+WRONG = {
+    "a paragraph": (
+        "README.md",
+        README,
+        without(README, "It needs Python 3.11 or newer.\n\n"),
+        "It needs",
+    ),
+    "a section's text": (
+        "a.md",
+        README,
+        without(README, "Run the tests with `pytest`.\n"),
+        "Run the tests",
+    ),
+    "an item": ("a.md", README, without(README, "- Add a licence\n"), "Add a licence"),
+    "a paragraph of text": (
+        "a.txt",
+        NOTES,
+        without(NOTES, "It will be lower than this year's.\n"),
+        "lower",
+    ),
+    "an entry of a list": ("a.txt", LIST, without(LIST, "cheese\n"), "cheese"),
+    "an entry without ending": ("CODEOWNERS", LIST, without(LIST, "cheese\n"), "cheese"),
+    "the end": ("a.txt", NOTES, without(NOTES, "Bring your own lunch.\n"), "Bring"),
+    "cut in a word": ("a.txt", NOTES, without(NOTES, "unch.\n"), "breaks off"),
+    "a remark": (
+        "a.txt",
+        NOTES,
+        NOTES.replace(
+            "We talked about the budget of next year.\nIt will be lower than this year's.",
+            "budget: (kept)",
+        ),
+        "it loses",
+    ),
+    "tags around lines": (
+        "a.txt",
+        NOTES,
+        "".join(f"<li>{row}</li>\n" for row in NOTES.splitlines()),
+        "inside of",
+    ),
+    "quoted lines": (
+        "a.md",
+        NOTES,
+        "".join(f"> {row}\n" for row in NOTES.splitlines()),
+        "inside of",
+    ),
+    "js": (
+        "a.js",
+        JS,
+        without(JS, "  const found = rows.map((row) => row.name);\n  return found.sort();\n"),
+        "empties names",
+    ),
+    "js, a constant": (
+        "a.js",
+        JS,
+        JS.replace(
+            "  const found = rows.map((row) => row.name);\n  return found.sort();\n",
+            "  return null;\n",
+        ),
+        "empties names",
+    ),
+    "js, a line": (
+        "a.js",
+        JS,
+        without(JS, "  const found = rows.map((row) => row.name);\n"),
+        "loses lines of names",
+    ),
+    "ts": (
+        "a.ts",
+        TS,
+        without(TS, "  const found = rows.map((row) => row.name);\n  return found.sort();\n"),
+        "empties names",
+    ),
+    "go": ("a.go", GO, without(GO, "\tb := a * 2\n\treturn b\n"), "empties Total"),
+    "css": ("a.css", CSS, without(CSS, "  padding: 4px;\n  width: 90px;\n"), "empties .card"),
+    "css, a declaration": ("a.css", CSS, without(CSS, "  padding: 4px;\n"), "loses lines of .card"),
+    "css, cut": ("a.css", CSS, without(CSS, "  width: 90px;\n}\n"), "braces"),
+    "sh": (
+        "a.sh",
+        SHELL,
+        SHELL.replace('  git tag "$1"\n  git push --tags\n', "  :\n"),
+        "empties release",
+    ),
+    "python, a line": (
+        "a.py",
+        PYTHON,
+        without(PYTHON, "    found.sort()\n"),
+        "loses lines of names",
+    ),
+    "yaml": ("a.yaml", YAML, YAML.replace("image: shop", "image:"), "empties service.image"),
+    "json": ("a.json", JSON, JSON.replace('"MIT"', '""'), "empties license"),
+    "answer before css": (
+        "a.css",
+        CSS,
+        "Here is the updated file:\n\n" + CSS,
+        "part of the answer",
+    ),
+    "answer before md": (
+        "a.md",
+        README,
+        "Sure! I changed the price.\n\n" + README,
+        "part of the answer",
+    ),
+    "answer behind ts": (
+        "a.ts",
+        TS,
+        TS + "\nI changed the value as you asked.\n",
+        "part of the answer",
+    ),
+    "answer behind sh": (
+        "a.sh",
+        SHELL,
+        SHELL + "\nThe rest of the script stays as it is.\n",
+        "part of the answer",
+    ),
+    "answer behind txt": (
+        "a.txt",
+        NOTES,
+        NOTES + "\nLet me know if you need more.\n",
+        "part of the answer",
+    ),
+    "answer in French": (
+        "a.txt",
+        NOTES,
+        "Voici le fichier mis à jour :\n\n" + NOTES,
+        "part of the answer",
+    ),
+    "answer in Chinese": ("a.css", CSS, "以下是更新后的文件：\n\n" + CSS, "part of the answer"),
+    "answer before a new file": (
+        "a.ts",
+        None,
+        "Here is the new file:\n\n" + TS,
+        "part of the answer",
+    ),
+    "a sentence more": (
+        "a.txt",
+        NOTES,
+        NOTES + "\nTea is now dearer than it was before.\n",
+        "part of the answer",
+    ),
+    "turned text": ("a.ts", TS, TS.replace("names", "na\u202emes"), "U+202E"),
+    "zero width": ("a.sh", SHELL, SHELL.replace("release", "rel\u200bease"), "U+200B"),
+    "lost character": ("a.sh", SHELL, SHELL.replace("release", "rel\ufffdase"), "U+FFFD"),
+    "todo in text": ("a.txt", NOTES, NOTES + "TODO your text goes here\n", "left out"),
+    "todo in json": (
+        "a.json",
+        JSON,
+        JSON.replace('"name"', '"TODO: implement": 1,\n  "name"'),
+        "left out",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_file_written_anew_keeps_what_the_task_does_not_speak_of(case: str) -> None:
+    path, base, content, told = WRONG[case]
+    assert told in ruling(path, base, content)
+
+
+def test_edits_that_name_the_lines_they_replace_may_take_them_away() -> None:
+    for case in ("a paragraph", "an entry of a list", "js, a line", "css, a declaration"):
+        path, base, content, _ = WRONG[case]
+        assert not ruling(path, base, content, explicit=True)
+
+
+INSTALL = "## Install\n\nRun `pip install shop` in a fresh environment.\n\nIt needs Python 3.11 or newer.\n\n"
+TODO = "## TODO\n\n- Write the docs\n- Add a licence\n\n"
+SHORT = "# Shop\n\nA shop for the command line: `pip install shop`, then `shop list` and `shop buy ITEM`.\n"
+GERMAN = NOTES.replace("The meeting was on Monday.", "Das Treffen war am Montag.").replace(
+    "Bring your own lunch.", "Bringt euer Essen mit."
+)
+RIGHT: dict[str, tuple[str, str | None, str, dict[str, object]]] = {
+    "rewrite this section": ("a.md", README, README.replace(INSTALL, "## Install\n\nSee the website.\n\n"), {"task": "1. Rewrite the Install section: it only points to the website."}),
+    "shorten the readme": ("README.md", README, SHORT, {"task": "1. Shorten the README to one paragraph."}),
+    "remove the todo list": ("a.md", README, without(README, TODO), {"title": "Remove the TODO list"}),
+    "remove a finished item": ("a.md", README, without(README, "- Add a licence\n"), {"task": "1. Remove the item on the licence from the TODO list, it is done."}),
+    "drop a paragraph": ("a.md", README, without(README, "It needs Python 3.11 or newer.\n\n"), {"task": "1. Drop the sentence on the Python version."}),
+    "delete a quoted line": ("a.txt", NOTES, without(NOTES, "Bring your own lunch.\n"), {"task": '1. Delete "Bring your own lunch." from the notes.'}),
+    "in German": ("a.md", README, without(README, TODO), {"task": "1. Entferne den Abschnitt `TODO`."}),
+    "in French": ("a.md", README, without(README, TODO), {"title": "Nettoyage", "task": "1. Supprime la liste `TODO`."}),
+    "merge two sections": ("a.md", README, README.replace("## Usage\n\n", ""), {"task": "1. Merge the Usage section into Install."}),
+    "consolidate": ("a.md", README, SHORT, {"title": "Consolidate the documents", "task": "1. Consolidate the README with the guide."}),
+    "translate": ("a.txt", NOTES, GERMAN, {"title": "Translate the notes to German"}),
+    "translate freely": ("a.txt", NOTES, "Treffen am Montag, ohne Kim.\n\nBudget sinkt.\n", {"task": "1. Translate the text into German."}),
+    "summarise": ("a.txt", NOTES, "Budget goes down; next meeting in June.\n", {"task": "1. Summarise the notes in one sentence."}),
+    "more concise": ("a.txt", NOTES, "Met on Monday without Kim.\n\nThe budget falls.\n\nNext: June, with lunch.\n", {"task": "1. Make the notes more concise."}),
+    "a limit": ("a.md", README, SHORT, {"criteria": (Criterion("README has at most 10 lines"),)}),
+    "reword": ("a.txt", NOTES, NOTES.replace("We talked about the budget of next year.", "Next year's budget was our topic."), {"task": "1. Make the second paragraph friendlier."}),
+    "fix typos": ("a.txt", NOTES.replace("Everybody", "Evrybody"), NOTES, {"task": "1. Fix the typo in line 2."}),
+    "sort": ("a.txt", LIST, "".join(sorted(LIST.splitlines(keepends=True), reverse=True)), {"task": "1. Sort the list from z to a."}),
+    "deduplicate": ("a.txt", LIST + "bread\n", LIST, {"task": "1. Remove duplicate entries."}),
+    "replace an entry": ("a.txt", LIST, LIST.replace("cheese", "tofu"), {"task": "1. Write tofu in place of the third entry."}),
+    "add an entry": ("a.txt", LIST, LIST + "honey\n", {"task": "1. Add honey at the end."}),
+    "add a section": ("a.md", README, README + "\n## License\n\nThis project is under the MIT license.\n", {"task": "1. Add a section License (MIT)."}),
+    "add an introduction": ("a.txt", NOTES, "These are the notes of the last meeting.\n\n" + NOTES, {"task": "1. Add an introduction above the notes."}),
+    "append a sentence": ("a.txt", NOTES, NOTES + "\nThe room has changed since then.\n", {"task": "1. Append a sentence about the room."}),
+    "items become a table": ("a.txt", LIST, "".join(f"| {row} |\n" for row in LIST.splitlines()), {"task": "1. Turn the list into a table."}),
+    "quote everything": ("a.txt", NOTES, "".join(f"> {row}\n" for row in NOTES.splitlines()), {"task": "1. Quote every line."}),
+    "update to match": ("a.md", README, README.replace("Call `shop list` to see what is there.", "Call `shop ls` to see it."), {"task": "1. Update the usage to the new command `shop ls`."}),
+    "the snippet says it": ("a.md", README, README.replace(INSTALL, "## Install\n\nUse the package of your system.\n\n"), {"task": "1. The section is to read as shown.", "snippets": (Fence("markdown", "## Install\n\nUse the package of your system.\n"),)}),
+    "reflow": ("a.txt", NOTES, NOTES.replace("Monday.\nEverybody", "Monday. Everybody"), {"task": "1. Put each paragraph on one line."}),
+    "compress docstrings": ("a.py", PYTHON, PYTHON.replace("Return the sum of all prices of the rows that are given, whatever they are.", "Sum of prices."), {"task": "1. Compress the docstrings."}),
+    "smaller functions": ("a.py", PYTHON, PYTHON.replace("    result = 0\n    for row in rows:\n        result += row.price\n    return result\n", "    return sum(_prices(rows))\n\n\ndef _prices(rows):\n    return [row.price for row in rows]\n"), {"task": "1. Refactor `total` into smaller functions."}),
+    "one expression": ("a.py", PYTHON, PYTHON.replace("    found = [row.name for row in rows]\n    found.sort()\n    return found\n", "    return sorted(row.name for row in rows)\n"), {"task": "1. Make `names` one expression."}),
+    "a named bug": ("a.py", PYTHON, without(PYTHON, "    found.sort()\n"), {"task": "1. `names` must keep the order of the rows."}),
+    "a bug without a name": ("a.js", JS, without(JS, "  const found = rows.map((row) => row.name);\n").replace("found.sort()", "rows"), {"task": "1. Fix the failing test."}),
+    "debug prints": ("a.py", PYTHON.replace("    result = 0\n", "    print(rows)\n    result = 0\n"), PYTHON, {"task": "1. Remove the debug print."}),
+    "a stub": ("a.js", JS, JS.replace("  const found = rows.map((row) => row.name);\n  return found.sort();\n", "  return null;\n"), {"task": "1. Replace `names` by a stub that returns null."}),
+    "empty a function": ("a.js", JS, without(JS, "  const found = rows.map((row) => row.name);\n  return found.sort();\n"), {"task": "1. `names` becomes a no-op: empty its body."}),
+    "a style named in words": ("a.css", CSS, without(CSS, "  margin: 0;\n"), {"task": "1. The header needs no margin."}),
+    "a style removed": ("a.css", CSS, without(CSS, "  padding: 4px;\n"), {"task": "1. Remove the padding of `.card`."}),
+    "another layout": ("a.css", CSS, CSS.replace("  padding: 4px;\n  width: 90px;\n", "  display: grid;\n"), {"task": "1. Lay the cards out in a grid."}),
+    "split a class": ("a.py", PYTHON, PYTHON.replace("def names", "def all_names"), {"task": "1. Rename `names` to `all_names`."}),
+    "clear a key": ("a.yaml", YAML, YAML.replace("image: shop", "image:"), {"task": "1. Leave the image empty."}),
+    "a value changed": ("a.json", JSON, JSON.replace('"1"', '"2"'), {"task": "1. Bump the version to 2."}),
+    "a comment above": ("a.css", CSS, "/* Styles of the shop. */\n" + CSS, {"task": "1. Say what the file is for."}),
+    "a comment of lines": ("a.css", CSS, "/*\n  Styles of the shop.\n  They are small on purpose.\n*/\n" + CSS, {"task": "1. Say what the file is for."}),
+    "a command more": ("a.sh", SHELL, SHELL + '\nbuild && release "$1"\n', {"task": "1. Call both at the end."}),
+    "echo at the end": ("a.sh", SHELL, SHELL + '\necho "All is built now."\n', {"task": "1. Say so at the end."}),
+    "a directive": ("a.ts", TS, '"use client";\n\n' + TS, {"task": "1. Make it a client component."}),
+    "Hebrew": ("a.txt", NOTES, NOTES + "\u202bשלום\u202c\n", {"task": "1. Add a greeting in Hebrew."}),
+    "an emoji": ("a.md", README, README.replace("A small shop", "A small shop \U0001f468\u200d\U0001f469\u200d\U0001f467"), {"task": "1. Add a family emoji."}),
+    "a todo that is wanted": ("a.md", README, README.replace("- Add", "- TODO: test\n- Add"), {"task": "1. Add a TODO on tests to the list."}),
+    "a new document": ("docs/a.md", None, SHORT, {"task": "1. Write a guide."}),
+    "a new text": ("a.txt", None, "This is the list of things that we sell.\n\ntea\n", {"task": "1. Write what we sell."}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_a_right_rewrite_passes(case: str) -> None:
+    path, base, content, parts = RIGHT[case]
+    assert not ruling(path, base, content, **parts)
