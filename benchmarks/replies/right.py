@@ -215,6 +215,36 @@ def files_created_by_a_patch(case: Case, _rng: random.Random) -> str:
     return f"```\n*** Begin Patch\n{added}*** End Patch\n```\n"
 
 
+def spaces_behind_the_bars(case: Case, _rng: random.Random) -> str:
+    """A whole file between prose, with spaces behind the bars."""
+    return f"I did it.\n\n```{case.language.fence} path={case.path}  \n{case.after}```  \n\nThat is all.\n"
+
+
+def two_blocks_of_context(case: Case, _rng: random.Random) -> str:
+    """A block whose search text is the whole block of the file."""
+    if case.language.suffix == "json":
+        return blocks_plain(case, _rng)
+    old, new = case.blocks[case.changed].rstrip("\n"), case.blocks_after[case.changed].rstrip("\n")
+    block = f"{_BARS[0]}{old}\n{_BARS[1]}{new}\n{_BARS[2]}"
+    return f"```{case.language.fence} path={case.path}\n{block}```\n"
+
+
+def summary_outside(case: Case, _rng: random.Random) -> str:
+    """A whole file, and a summary with bullets behind it."""
+    whole = _whole(case, f"{case.language.fence} path={case.path}")
+    return f"## Changes\n\n{whole}\n### Summary\n\n- The value is {case.marker} now.\n- All else is as it was.\n"
+
+
+def block_twice(case: Case, _rng: random.Random) -> str:
+    """A block given twice, word for word."""
+    return 2 * f"```{case.language.fence} path={case.path}\n{_block(case)}```\n\n"
+
+
+def fence_with_a_note(case: Case, _rng: random.Random) -> str:
+    """A path above the fence, with a note in brackets."""
+    return f"**`{case.path}`** (updated)\n\n" + _whole(case, case.language.fence)
+
+
 KINDS = {
     block_for_an_excerpt: Kind.EXCERPT,
     diff_for_an_excerpt: Kind.EXCERPT,
@@ -250,4 +280,9 @@ RIGHT: tuple[Form, ...] = (
     chatty,
     windows_line_ends,
     inside_a_list,
+    spaces_behind_the_bars,
+    two_blocks_of_context,
+    summary_outside,
+    block_twice,
+    fence_with_a_note,
 )

@@ -298,6 +298,85 @@ def answer_around_the_file(case: Case, rng: random.Random) -> str:
     return _fence(case, before + case.after + behind)
 
 
+def answer_and_a_rule(case: Case, _rng: random.Random) -> str:
+    """The file with the answer's remark in a block of its own before it, set off by a rule."""
+    return _fence(case, f"Sure, here is {case.path} with the new value:\n---\n{case.after}")
+
+
+def summary_behind(case: Case, rng: random.Random) -> str:
+    """The file, and a summary of what was done behind it."""
+    said = rng.choice(
+        (
+            "Summary: only one value is different now.",
+            "This change sets the value that you asked for.",
+            "Everything else is exactly as it was before.",
+            "I hope this helps!",
+        )
+    )
+    return _fence(case, f"{case.after}\n{said}\n")
+
+
+def block_twice_for_another(case: Case, rng: random.Random) -> str:
+    """Another block's lines are lost, and the one before it stands there twice."""
+    at = rng.choice(
+        [n for n in range(1, len(case.blocks)) if case.changed not in (n, n - 1)] or [0]
+    )
+    if at == 0:
+        return changed_block_alone(case, rng)
+    blocks = list(case.blocks_after)
+    blocks[at] = blocks[at - 1]
+    return _fence(case, case.assembled(tuple(blocks)))
+
+
+def first_block_lost(case: Case, _rng: random.Random) -> str:
+    """The file from its second block on."""
+    if case.changed == 0:
+        return changed_block_alone(case, _rng)
+    return _fence(case, case.assembled(case.blocks_after[1:]))
+
+
+def every_other_block(case: Case, _rng: random.Random) -> str:
+    """Only each second block, and the changed one."""
+    kept = tuple(b for n, b in enumerate(case.blocks_after) if n % 2 or n == case.changed)
+    return _fence(case, case.assembled(kept))
+
+
+def half_of_a_block(case: Case, rng: random.Random) -> str:
+    """Another block loses its last telling line."""
+    other = rng.choice([n for n in range(len(case.blocks)) if n != case.changed])
+    lines = case.blocks[other].splitlines(keepends=True)
+    at = max(n for n, line in enumerate(lines) if any(map(str.isalnum, line)))
+    lost = "".join(lines[:at] + lines[at + 1 :])
+    if case.language.suffix == "json":
+        lost = lost.replace(f'"name": "block {other}",', f'"name": "block {other}"')
+    blocks = tuple(lost if n == other else b for n, b in enumerate(case.blocks_after))
+    return _fence(case, case.assembled(blocks))
+
+
+def hidden_space(case: Case, rng: random.Random) -> str:
+    """A character without width in a word of another block."""
+    broken = rng.choice(("\u200b", "\u2060", "\u00ad", "\u2066"))
+    return _fence(case, case.after.replace("lock", f"l{broken}ock", 1))
+
+
+def quoted_lines(case: Case, rng: random.Random) -> str:
+    """Every line behind the mark of a quotation or of a diff."""
+    mark = rng.choice(("> ", "| ", "+ "))
+    return _fence(case, "".join(f"{mark}{line}" for line in case.after.splitlines(keepends=True)))
+
+
+def yaml_envelope(case: Case, _rng: random.Random) -> str:
+    """The file as a block of text in YAML."""
+    inner = "".join(f"  {line}" for line in case.after.splitlines(keepends=True))
+    return _fence(case, f"path: {case.path}\ncontent: |\n{inner}")
+
+
+def xml_envelope(case: Case, _rng: random.Random) -> str:
+    """The file inside the tags of a tool call."""
+    call = f"<write_file>\n<path>{case.path}</path>\n<content>\n{case.after}</content>\n</write_file>\n"
+    return _fence(case, call)
+
+
 KINDS = {
     whole_file_of_an_excerpt: Kind.EXCERPT,
     half_of_the_files: Kind.CREATE,
@@ -339,4 +418,14 @@ WRONG: tuple[Form, ...] = (
     json_envelope,
     fence_in_the_file,
     answer_around_the_file,
+    answer_and_a_rule,
+    summary_behind,
+    block_twice_for_another,
+    first_block_lost,
+    every_other_block,
+    half_of_a_block,
+    hidden_space,
+    quoted_lines,
+    yaml_envelope,
+    xml_envelope,
 )

@@ -270,6 +270,33 @@ WRONG = {
     "turned text": ("a.ts", TS, TS.replace("names", "na\u202emes"), "U+202E"),
     "zero width": ("a.sh", SHELL, SHELL.replace("release", "rel\u200bease"), "U+200B"),
     "lost character": ("a.sh", SHELL, SHELL.replace("release", "rel\ufffdase"), "U+FFFD"),
+    "an envelope of tags": (
+        "a.sh",
+        SHELL,
+        f"<file>\n<path>a.sh</path>\n{SHELL}</file>\n",
+        "part of the answer",
+    ),
+    "an envelope of keys": (
+        "a.txt",
+        NOTES,
+        "path: a.txt\ncontent: |\n" + NOTES,
+        "part of the answer",
+    ),
+    "marks before lines": (
+        "a.ts",
+        TS,
+        "".join(f"> {row}\n" for row in TS.splitlines()),
+        "begin with a mark",
+    ),
+    "a paragraph said twice": (
+        "a.txt",
+        NOTES,
+        NOTES.replace(
+            "The next meeting is in June.\nBring your own lunch.",
+            "We talked about the budget of next year.\nIt will be lower than this year's.",
+        ),
+        "it loses",
+    ),
     "todo in text": ("a.txt", NOTES, NOTES + "TODO your text goes here\n", "left out"),
     "todo in json": (
         "a.json",

@@ -76,10 +76,20 @@ def _until_known(rows: Sequence[tuple[int, str]], had: frozenset[str]) -> Sequen
     return fresh if len(fresh) < len(rows) else []
 
 
+# The tags and keys that replies put around a file's content.
+_ENVELOPE = lazy_pattern(
+    r"</?[\w:-]*(?:file|content|path|tool|function|parameter|invoke|answer|output|response|result|artifact|argument)[\w:-]*"
+    r"(?:\s[^<>]*)?>.*|(?:path|file|file_?name|file_?path)\s*[:=]\s*\S+|(?:content|code|text|body)\s*:\s*[|>][-+]?",
+    2,
+)
+
+
 def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) -> bool:
     ending = splitext(proposal.path)[1].lower()
     plain = line.strip("*_> ")
     form = _CLOSES if at_end else _OPENS
+    if proposal.base and ending not in _MARKUP and _ENVELOPE.fullmatch(line):
+        return not asks_to_add(spec, proposal.path)
     if is_prose(proposal.path) or ending in _MARKUP:
         if proposal.base is None:
             return not at_end and _OPENS.fullmatch(plain) is not None and plain.endswith(":")

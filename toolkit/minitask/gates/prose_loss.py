@@ -31,6 +31,7 @@ _FORMATS = lazy_pattern(
     r"|markdown|each|every|all|comment(?:ed|s|ing)? out|list|indent\w*|escape\w*)\b",
     2,
 )
+_MARKS = (">", "|", "+")
 _REMEDY = "reply with the whole file, or with edits of the lines that change"
 
 
@@ -111,8 +112,8 @@ def _lost(
         before = Counter(line.text for line in _lines(other.base or ""))
         lost -= Counter(line.text for line in _lines(other.content)) - before
     gone: list[_Line] = []
-    for removed, added, at in _hunks(old, new):
-        left = _really_lost(removed, lost)
+    for removed, fresh, at in _hunks(old, new):
+        left, added = _really_lost(removed, lost), _instead(removed, fresh, old)
         if not _is_lost(left, added) or _is_asked(left, added, _heading(old, at), proposal, spec):
             continue
         gone += left
@@ -143,6 +144,29 @@ def _really_lost(removed: Sequence[_Line], lost: Counter[str]) -> list[_Line]:
             lost[line.text] -= 1
             left.append(line)
     return left
+
+
+def _instead(
+    removed: Sequence[_Line], added: Sequence[_Line], old: Sequence[_Line]
+) -> Sequence[_Line]:
+    """Return the lines that can stand for lost ones: not several that the base has elsewhere, said once more."""
+    had = {line.text for line in old}
+    repeats = len(removed) > 1 and len(added) > 1 and all(line.text in had for line in added)
+    return () if repeats else added
+
+
+def find_marked_lines(proposal: FileChange) -> LintError | None:
+    """Return the first of a file's old lines where most stand behind the mark of a quotation or of a diff."""
+    old = {line.text for line in _lines(proposal.base or "") if len(line.text) > 3}
+    marked = [
+        line
+        for line in _lines(proposal.content)
+        if line.text not in old and line.text[:1] in _MARKS and line.text[1:].strip() in old
+    ]
+    if len(marked) < 3 or len(marked) * 2 < len(old):
+        return None
+    message = f"{quoted(marked[0].text)} and others begin with a mark that is not the file's"
+    return LintError(proposal.path, marked[0].number, message, _REMEDY)
 
 
 def _is_lost(removed: Sequence[_Line], added: Sequence[_Line]) -> bool:

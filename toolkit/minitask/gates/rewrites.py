@@ -11,7 +11,7 @@ from posixpath import splitext
 from minitask.gates.answer_text import find_answer_text
 from minitask.gates.emptied import find_emptied
 from minitask.gates.lint_error import FileChange, LintError
-from minitask.gates.prose_loss import find_prose_loss, is_prose
+from minitask.gates.prose_loss import find_marked_lines, find_prose_loss, is_prose
 from minitask.gates.requested_removals import asks_for_less, takes_away
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -40,7 +40,7 @@ def find_rewrite_faults(
     if is_prose(proposal.path):
         found = find_prose_loss(proposal, spec=spec, others=others)
     else:
-        found = find_emptied(proposal, spec=spec, strict=True)
+        found = find_marked_lines(proposal) or find_emptied(proposal, spec=spec, strict=True)
     if found is not None:
         yield found
 

@@ -38,7 +38,7 @@ _PHRASE = lazy_pattern(
 )
 _PROSE_MARK = lazy_pattern(
     r"^[\s>*#-]*(?:TODO|FIXME|TBD|XXX)\s*(?::|$)|^[\s>*-]*(?:TODO|FIXME|XXX)[ ,-]+[a-z]\w* "
-    r"|[\[<(]\s*(?:TODO|FIXME|TBD|PLACEHOLDER)\b[^\])>]*[\])>]|<!--\s*(?:TODO|FIXME|PLACEHOLDER)"
+    r"|[\[<(]\s*(?:TODO|FIXME|TBD|PLACEHOLDER)\b[^\])>]*[\])>]|<!--\s*(?:TODO|FIXME|XXX|TBD|PLACEHOLDER)"
 )
 _DATA = frozenset({".json", ".jsonc", ".csv", ".tsv"})
 _DATA_MARK = lazy_pattern(
