@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from minitask.gates.sentinel import compare_runs
 from minitask.gates.test_reports import read_counts
 from minitask.gates.test_runners import Runner, Suite, find_suites, is_plain
 from minitask.ledger.evidence import SuiteCounts
+from minitask.ledger.record import CommandRecord
+from minitask.spec.model import Command
 
 STARTED = {
     "pytest -q": Runner.PYTEST,
@@ -143,3 +146,29 @@ def test_a_summary_says_how_many_tests_ran(
 ) -> None:
     expected = SuiteCounts(*counts) if counts else None
     assert read_counts([Suite(runner)], output.encode()) == expected
+
+
+def a_run(counts: tuple[int, int, int, int]) -> CommandRecord:
+    """A run of pytest with these counts."""
+    tests = SuiteCounts(*counts)
+    return CommandRecord(
+        1, "pytest", int(tests.failed > 0), tests.failed == 0, 0.1, "", tests=tests
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_doubted"),
+    [
+        ((2, 1, 1, 0), (2, 2, 0, 0), False),
+        ((2, 1, 1, 0), (2, 1, 0, 1), True),  # the one that failed is skipped
+        ((2, 2, 0, 0), (2, 1, 0, 1), True),
+        ((2, 1, 1, 0), (3, 2, 0, 1), False),  # a new one is skipped
+        ((2, 1, 1, 0), (1, 1, 0, 0), True),
+    ],
+)
+def test_fewer_tests_than_on_the_base_are_a_doubt(
+    before: tuple[int, int, int, int], after: tuple[int, int, int, int], is_doubted: bool
+) -> None:
+    commands = (Command("pytest", line=1),)
+    found = compare_runs([a_run(before)], [a_run(after)], commands=commands, may_lose=False)
+    assert bool(found.doubts) is is_doubted

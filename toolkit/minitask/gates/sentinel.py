@@ -111,7 +111,7 @@ def _ran_nothing(name: str, had: SuiteCounts | None, new: CommandRecord) -> Find
 def _fewer(name: str, had: SuiteCounts, now: SuiteCounts) -> Iterator[str]:
     if now.collected < had.collected:
         yield f"{name} ran {counted(now.collected, 'test')}, {had.collected - now.collected} fewer than on the base"
-    elif now.skipped > had.skipped and now.passed < had.passed:
+    elif now.skipped > had.skipped and now.passed + now.failed < had.passed + had.failed:
         yield f"{name} skipped {now.skipped - had.skipped} more of its tests than on the base"
 
 

@@ -117,6 +117,11 @@ def reverted_since(git: Git, since: str, target: str) -> frozenset[str]:
     return frozenset(reverted)
 
 
+def is_same_change(git: Git, commit: str, other: str) -> bool:
+    """Return True if a commit is another one, or makes the same change as that does, as a cherry-pick would."""
+    return commit == other or git.line("cherry", commit, other, f"{other}^").startswith("- ")
+
+
 def latest_with_spec(git: Git, commit: str) -> str | None:
     """The newest commit, on the first-parent line from here, that carries a `Minitask-Spec` trailer."""
     return (

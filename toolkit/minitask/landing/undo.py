@@ -46,6 +46,8 @@ def undo_task(engine: Context, name: str, place: Base) -> Undone:
     if merged.tree is None:
         reason = f"later changes build on it, in {', '.join(merged.conflicts)}"
         return Undone(name, Verdict.CONFLICT, reason=reason)
+    if merged.tree == engine.objects.tree_of(tip):
+        return Undone(name, Verdict.FAILED, reason=_nothing_left(landing.commit))
     text = f"Undo {name}\n\nThis takes back the merge {landing.commit}.\n\nMinitask-Undo: {name}\n"
     commit = _commit(engine, f"{name}/undo", text, parent=tip, tree=merged.tree)
     proof = prove_checks(engine, task_at(engine, name, landing.spec, place), commit)
@@ -55,6 +57,13 @@ def undo_task(engine: Context, name: str, place: Base) -> Undone:
     if moved.done:
         return Undone(name, Verdict.MERGED, commit, undone=landing.commit)
     return Undone(name, Verdict.READY, reason=moved.reason or "the target moved meanwhile")
+
+
+def _nothing_left(landing: str) -> str:
+    return (
+        f"nothing of its merge {landing[:12]} is left to take back: its change came another way, or is gone; "
+        "`git revert` takes back the commit that brought it"
+    )
 
 
 def _reverse(engine: Context, name: str, landing: str) -> str:

@@ -95,9 +95,12 @@ def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str
     """The merge that brought this very tip in, or its change; None where none did, or it was taken back."""
     if landing is None or landing.undone:
         return None
+    git = engine.repository.git
     merged = engine.objects.commit(f"{landing.commit}^2")
-    if merged is not None and merged != tip:
-        merged = history.trailer(engine.repository.git, merged, CARRIED)
+    if merged is None:  # a fast-forward, a cherry-pick or a rebase brought the candidate itself
+        return landing.commit if history.is_same_change(git, landing.commit, tip) else None
+    if merged != tip:
+        merged = history.trailer(git, merged, CARRIED)
     return landing.commit if merged == tip else None
 
 

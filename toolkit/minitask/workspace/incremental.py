@@ -141,17 +141,11 @@ class IncrementalCheckout:
             return None
         self._is_touched = True
         paths = {path.removeprefix(self._top) for path, _ in touched}
-        if any(self._may_hide(path, index) for path in paths):
-            self._is_blind = True
+        is_new = not self._watches_files and not all(map(index.has, paths))  # maybe a hard link
+        if is_new or any(map(index.has_below, paths)):
+            self._is_blind = True  # a folder was touched: what is in it may not be watched any more
             return list(index.names)
         return [path for path in paths if index.has(path)]
-
-    def _may_hide(self, path: bytes, index: Index) -> bool:
-        """Whether a touched path lets tracked files change unseen: a folder, or a new name where files are not watched.
-
-        A new name may be a hard link to a tracked file, or a folder for one, in which nothing is watched.
-        """
-        return index.has_below(path) or not (self._watches_files or index.has(path))
 
     def is_changed(self) -> bool:
         """Whether anything in `tree` may differ from its commit, be it a file that git ignores."""

@@ -1,0 +1,42 @@
+"""A candidate that a person brought to the target with git is known there; nothing is landed or taken back twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from world import World
+
+BRANCH = "minitask/p/01-b"
+
+
+def ready(world: World) -> None:
+    """A task that is proven, and not landed."""
+    world.task("p/01-b", whole={"b.txt": "good\n"}, validation="grep -qx good b.txt")
+    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+
+
+@pytest.mark.parametrize("command", [("cherry-pick", BRANCH), ("merge", "-q", "--ff-only", BRANCH)])
+def test_a_candidate_that_git_brought_is_not_landed_again(
+    world: World, command: tuple[str, ...]
+) -> None:
+    ready(world)
+    if command[0] == "cherry-pick":
+        world.commit({"c.txt": "c\n"})
+    world.git(*command)
+    there = world.tip()
+    assert world.minitask("merge", "p/01-b", "--json").json["tasks"][0]["merge"] == there
+    assert world.tip() == there
+    assert world.minitask("undo", "p/01-b").code == 0
+    assert not world.has("b.txt")
+
+
+def test_undo_says_when_nothing_is_left_to_take_back(world: World) -> None:
+    ready(world)
+    world.git("merge", "-q", "--squash", BRANCH)
+    world.git("commit", "-q", "-m", "by hand")
+    assert world.minitask("merge", "p/01-b").code == 0
+    there = world.tip()
+    undone = world.minitask("undo", "p/01-b")
+    assert (undone.code, world.tip()) == (1, there), undone.text
+    assert "nothing of its merge" in undone.text
+    assert world.has("b.txt")
