@@ -107,7 +107,7 @@ def spec_text(
 ) -> str:
     """A spec. `whole` is its edit script, file by file; `writes` are those files where not given.
 
-    Paths of `reads` may be followed by the lines to read: `a.txt (lines 5-7)`.
+    Paths may be followed by a note: `a.txt (lines 5-7)`, `a.txt (edit)`.
     """
     whole = whole or {}
     fences = "".join(f'```text path="{path}"\n{text}```\n\n' for path, text in whole.items())
@@ -115,7 +115,7 @@ def spec_text(
     lines += [f"# Mini-Task {number}: {title}", ""]
     lines += ["**Files to Read**:", *map(cited, reads), ""] if reads else []
     named = list(whole) if writes is None else writes
-    lines += ["**Files to Create/Edit**:", *(f"- `{path}`" for path in named), ""]
+    lines += ["**Files to Create/Edit**:", *map(cited, named), ""]
     lines += ["## Context", "", "A test.", "", "## Task", "", f"1. {title}.", ""]
     lines += ["## Code Snippets", "", fences + snippets, ""] if fences or snippets else []
     lines += ["## Acceptance Criteria", "", "- [ ] The validation passes", ""]

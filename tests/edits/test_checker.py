@@ -31,6 +31,11 @@ class Listing:
     def line_count(self, path: str) -> int | None:
         return self.texts[path].count("\n") if path in self.texts else None
 
+    def names(self, folder: str) -> set[str]:
+        start = f"{folder}/" if folder else ""
+        known = (path for path in self.texts if path.startswith(start))
+        return {path[len(start) :].partition("/")[0] for path in known}
+
     def text(self, path: str) -> str | None:
         return self.texts.get(path)
 
@@ -45,6 +50,9 @@ class Ground:
 
     def anchor_of(self, spec: Spec) -> Listing | None:
         return self.before
+
+    def new_name(self, spec: Spec, path: str) -> str | None:
+        return None
 
     def earlier(self, spec: Spec) -> Earlier | None:
         return self.version

@@ -34,6 +34,11 @@ class Listing:
     def line_count(self, path: str) -> int | None:
         return self.files.get(path)
 
+    def names(self, folder: str) -> set[str]:
+        start = f"{folder}/" if folder else ""
+        known = (path for path in (*self.files, *self.kinds) if path.startswith(start))
+        return {path[len(start) :].partition("/")[0] for path in known}
+
 
 TREE = Listing(
     {"src/app.py": 402, "src/lib/util.py": 10, "logo.png": None, "one.txt": 1},

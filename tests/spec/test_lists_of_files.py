@@ -96,6 +96,10 @@ class Nothing(Tree):
     def line_count(self, path: str) -> None:
         """Nothing has lines."""
 
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Nothing is anywhere."""
+        return ()
+
 
 def spec_with(body: str) -> Spec:
     return parse_file(f"# Mini-Task 1: X\n\n{body}\n", path="x.md").specs[0]

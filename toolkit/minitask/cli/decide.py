@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
+from minitask.engine.load_settings import load_settings
 from minitask.engine.parse_cache import parse_once
 from minitask.engine.sources import read_sources
 from minitask.engine.tasks import PROJECTS
@@ -121,7 +122,8 @@ def _answers_of_specs(folder: Path, words: tuple[str, ...]) -> dict[Question, De
             f"no mini-task is in {', '.join(words)}",
             hint="name spec files or folders that hold them; `minitask new` writes a spec",
         )
-    return survey_answers(survey(specs, check_sources(sources, around).diagnostics))
+    settings = load_settings(around, environment())
+    return survey_answers(survey(specs, check_sources(sources, around, settings).diagnostics))
 
 
 def _place(top: Path, folder: Path, word: str) -> str:

@@ -114,7 +114,8 @@ def _held_back(
     from minitask.project.readiness import hindrance
 
     try:
-        return hindrance(engine, task, place, again=bool(options["again"]))
+        routed = any(options[name] for name in ("tier", "executor", "model"))
+        return hindrance(engine, task, place, again=bool(options["again"]), is_routed=routed)
     except UsageError as error:
         remember_error(engine, task, error)
         raise

@@ -7,6 +7,7 @@ import gc
 import click
 
 from minitask.cli.session import environment, start_folder
+from minitask.engine.load_settings import load_settings
 from minitask.engine.sources import read_sources
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
@@ -61,7 +62,8 @@ def command(
     repository = _repository(folder)
     top = repository.top if repository and repository.top else folder
     sources = read_sources(top, folder, paths)
-    checked = check_sources(sources, repository if repository and repository.top else None)
+    around = repository if repository and repository.top else None
+    checked = check_sources(sources, around, load_settings(repository, environment()))
     found = checked.diagnostics
     if grades and not checked.has_errors:
         found += _grades(ctx, paths)

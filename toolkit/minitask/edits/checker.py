@@ -7,6 +7,7 @@ before. Their edit scripts are applied; of what a model writes only the paths ar
 from __future__ import annotations
 
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from minitask.edits.check_script import check_script
@@ -138,7 +139,12 @@ class Checker:
 
     def _judge_on(self, spec: Spec, before: tuple[int, ...]) -> Verdict:
         state = self._state(before)
-        files = check_against_tree(spec, state, anchor=self.ground.anchor_of(spec))
+        files = check_against_tree(
+            spec,
+            state,
+            anchor=self.ground.anchor_of(spec),
+            new_name=partial(self.ground.new_name, spec),
+        )
         numbering = Numbering(spec, self.ground, state)
         if any(item.severity is Severity.ERROR for item in files):
             return Verdict(files)

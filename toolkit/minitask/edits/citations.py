@@ -33,6 +33,10 @@ class Ground(Protocol):
         """The tree that a spec's line numbers are those of; None where it is the base."""
         ...
 
+    def new_name(self, spec: Spec, path: str) -> str | None:
+        """What a file that is gone was renamed to since the spec was written; None where that is not known."""
+        ...
+
     def earlier(self, spec: Spec) -> Earlier | None:
         """The version of a spec before this one; None where it is the first, or names its anchor."""
         ...
@@ -74,12 +78,19 @@ class Numbering:
         before = self.ground.files.text(path)
         author = self.state.author(path)
         if before is None and author is not None:
+            renamed = self.state.old_name(path)
+            if renamed is not None:
+                return self._from(renamed, path, cited)
             raise EditError(
                 f"lines {cited} of {path} cannot be cited: {_id(author)} creates that file first",
                 hint="search for the text in place of its lines, or name the whole file",
             )
+        return self._from(path, path, cited)
+
+    def _from(self, path: str, new: str, cited: LineRange) -> LineRange:
+        """Carry lines of a file of the base to what is made of it, there or under another name."""
         here = self.ground.locate(self.spec, path, cited)
-        after = self.state.text(path)
+        before, after = self.ground.files.text(path), self.state.text(new)
         if before is None or after is None or before == after:
             return here
         return map_lines(here, versions_of(path, before, after))

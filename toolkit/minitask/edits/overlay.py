@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from minitask.spec.model import Spec
 
 
+RENAMED = 0.5
+"""How much of a file must be left for git, too, to call it renamed."""
+
+
 class Overlay:
     """The files of a base with the changes of some specs; a file that a model writes is there, its text unknown."""
 
@@ -55,6 +59,16 @@ class Overlay:
         """Return the last spec that changed a path, if any did."""
         return self._authors.get(path)
 
+    def old_name(self, path: str) -> str | None:
+        """Return what a file that is not in the base is called there: one that is gone and was much like it."""
+        text = self._texts.get(path)
+        if text is None or self._base.text(path) is not None:
+            return None
+        gone = [name for name, left in self._texts.items() if left is None]
+        alike = {name: _likeness(self._base.text(name) or "", text) for name in gone}
+        best = max(alike, key=alike.__getitem__, default=None)
+        return best if best is not None and alike[best] >= RENAMED else None
+
     def is_known(self, path: str) -> bool:
         """Return False where only a model knows what the file will hold."""
         return path not in self._unknown
@@ -78,6 +92,15 @@ class Overlay:
             return self._base.line_count(path)
         return None if text is None else text.count("\n") + bool(text and not text.endswith("\n"))
 
+    def names(self, folder: str) -> Iterable[str]:
+        """What a folder holds."""
+        start = f"{folder}/" if folder else ""
+        made = [path for path, text in self._texts.items() if text is not None]
+        inside = (path for path in (*made, *self._unknown) if path.startswith(start))
+        new = {path[len(start) :].partition("/")[0] for path in inside}
+        gone = {path for path, text in self._texts.items() if text is None}
+        return new | {name for name in self._base.names(folder) if start + name not in gone}
+
     def text(self, path: str) -> str | None:
         """A file's content; None where there is none."""
         return self._texts[path] if path in self._texts else self._base.text(path)
@@ -90,3 +113,12 @@ class Overlay:
     def base(self) -> Files:
         """The files before any of the specs."""
         return self._base
+
+
+def _likeness(old: str, new: str) -> float:
+    """The share of lines that two texts have in common."""
+    if old == new:
+        return 1.0
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(None, old.split("\n"), new.split("\n"), autojunk=False).ratio()

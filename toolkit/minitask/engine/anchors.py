@@ -10,6 +10,7 @@ from minitask.errors import EditError, RefusedError
 from minitask.git.command import Git
 from minitask.git.history import hunks
 from minitask.git.objects import Objects
+from minitask.git.renames import Renames
 from minitask.git.versions import Versions as SpecVersions
 from minitask.git.versions import is_squash, load_versions, shallow_commits
 from minitask.spec.model import LineRange
@@ -27,6 +28,7 @@ class Anchor:
     _history: SpecVersions | None = None
     _edge: frozenset[str] | None = None
     _versions: dict[str, Versions | None] = field(default_factory=dict)
+    _renames: Renames | None = None
 
     def commit(self) -> str:
         """The commit whose line numbers the spec cites."""
@@ -52,6 +54,20 @@ class Anchor:
         if versions is not None:
             return spread(cited, versions)
         return LineRange(cited.start, min(cited.end, count)) if cited.start <= count else None
+
+    @property
+    def renames(self) -> Renames:
+        """What files were called at the anchor."""
+        if self._renames is None:
+            self._renames = Renames(self.git, self.commit(), self.task.base)
+        return self._renames
+
+    def new_name(self, path: str) -> str | None:
+        """Return what a file of the anchor is called in the base; None where it is not called otherwise."""
+        if self.objects.entry(self.commit(), path) is None:
+            return None
+        now = self.renames.after(path)
+        return now if now != path and self.objects.entry(self.task.base, now) is not None else None
 
     @property
     def known(self) -> str | None:
@@ -130,17 +146,29 @@ class Anchor:
         anchor, base = self.commit(), self.task.base
         old = self.objects.entry(anchor, path)
         new = self.objects.entry(base, path)
+        if old is None and new is not None:
+            old = self.objects.entry(anchor, self.renames.before(path))
         if old is None:
             raise EditError(
                 f"{path} does not exist at the spec's anchor {anchor[:12]}, so no line of it can be cited",
                 hint="commit the spec again, now that the file exists",
             )
         if new is None:
-            raise EditError(f"{path} is gone since the spec was written (at {anchor[:12]})")
+            raise self._gone(path, anchor)
         if old.oid == new.oid:
             return None
         found = tuple(_hunk(raw) for raw in hunks(self.git, old.oid, new.oid))
         return Versions(path, self._lines(old.oid), self._lines(new.oid), found)
+
+    def _gone(self, path: str, anchor: str) -> EditError:
+        """The refusal of a file that is not there any more, with its new name if it has one."""
+        now = self.new_name(path)
+        if now is None:
+            return EditError(f"{path} is gone since the spec was written (at {anchor[:12]})")
+        return EditError(
+            f"{path} is called {now} since the spec was written (at {anchor[:12]})",
+            hint=f"list {now} in its place; the lines of {path} are carried to it",
+        )
 
     def _lines(self, oid: str) -> list[str]:
         text = self.objects.blob(oid).decode("utf-8", "surrogateescape")

@@ -7,7 +7,8 @@ from functools import cached_property
 
 from minitask.edits.checker import Verdict, check_one, check_specs
 from minitask.edits.universe import Universe
-from minitask.engine.context import Context
+from minitask.engine.check_settings import check_filters, check_route
+from minitask.engine.context import Context, Progress
 from minitask.engine.find_tasks import spec_paths
 from minitask.engine.grounds import CommitGround
 from minitask.engine.spec_trees import CommittedFiles
@@ -20,15 +21,28 @@ from minitask.values import dataclass
 
 UNUSABLE = frozenset({"E212", "E401"})
 """Rules about what every spec must have: one that lacks it stops the command, as one that cannot be read does."""
-REFUSED = frozenset({"E213", "E215"})
-"""Rules about what changed since the spec was written: the task is refused, where other errors are bad usage."""
+REFUSED = frozenset({"E213", "E215", "E219", "E220"})
+"""Rules about what changed since the spec was written, or is forbidden here: the task is refused, where other errors
+are bad usage.
+"""
+
+TOLD = frozenset({"W217"})
+"""Warnings that are told when a task begins, for who did not ask `validate`."""
 
 
 def check_tasks(
-    engine: Context, tasks: Sequence[Task], place: Base, *, again: bool = False
+    engine: Context,
+    tasks: Sequence[Task],
+    place: Base,
+    *,
+    again: bool = False,
+    is_routed: bool = False,
 ) -> Mapping[str, Verdict]:
-    """Return the verdict of each task at a commit, by its name, given all that is committed beside it."""
-    return Check(engine, tuple(tasks), place, again=again).verdicts()
+    """Return the verdict of each task at a commit, by its name, given all that is committed beside it.
+
+    `is_routed` says that the user chose who does them, whatever the specs ask for.
+    """
+    return Check(engine, tuple(tasks), place, again=again, is_routed=is_routed).verdicts()
 
 
 def tasks_beside(engine: Context, tasks: Sequence[Task], place: Base) -> list[Task]:
@@ -39,6 +53,15 @@ def tasks_beside(engine: Context, tasks: Sequence[Task], place: Base) -> list[Ta
         if other.path not in own:
             found[f"{other.path}#{other.spec.index}"] = other
     return list(found.values())
+
+
+def warn(engine: Context, verdicts: Mapping[str, Verdict]) -> None:
+    """Tell whoever watches of tasks whose lines may not be those that their specs mean."""
+    for name, verdict in verdicts.items():
+        for item in verdict.diagnostics:
+            if item.code in TOLD:
+                text = f"{item.code} {item.path}:{item.line}: {item.message}; {item.hint}"
+                engine.emit(Progress(name, "warning", text))
 
 
 def waits_for(
@@ -77,7 +100,7 @@ def check_alone(engine: Context, task: Task) -> None:
     """Refuse a task that cannot start from its base as it is, whatever other tasks are to do."""
     ground = _ground(engine, task.base, [task])
     verdict = check_one(task.spec, ground=ground, protected=engine.settings.protected)
-    errors = (*_anchor_errors(engine, task), *verdict.errors)
+    errors = (*_own_errors(engine, task), *verdict.errors)
     if errors:
         error = refusal(task, errors)
         raise RefusedError(error.message, where=error.where, hint=error.hint)
@@ -91,6 +114,7 @@ class Check:
     tasks: tuple[Task, ...]
     place: Base
     again: bool = False
+    is_routed: bool = False
 
     def verdicts(self) -> dict[str, Verdict]:
         """The verdict of each task, by its name."""
@@ -126,17 +150,24 @@ class Check:
     def _of_project(self, tasks: Sequence[Task]) -> dict[str, Verdict]:
         everyone = self._everyone(tasks)
         specs = [task.spec for task in tasks]
+        landed = self._landed(tasks, everyone)
         verdicts = check_specs(
             [task.spec for task in everyone],
             ground=_ground(self.engine, self.place.base, everyone),
             judged=specs,
-            landed=self._landed(tasks, everyone),
+            landed=landed,
             protected=self.engine.settings.protected,
         )
+        done = set(map(id, landed))
         return {
-            task.name: _with(_anchor_errors(self.engine, task), verdict)
+            task.name: _with(() if id(task.spec) in done else self._own(task), verdict)
             for task, verdict in zip(tasks, verdicts, strict=True)
         }
+
+    def _own(self, task: Task) -> tuple[Diagnostic, ...]:
+        """What is wrong with a task's anchor and files, and with whom it asks for."""
+        asked = () if self.is_routed else check_route(task.spec, self.engine.settings)
+        return (*_own_errors(self.engine, task), *asked)
 
     def _near(self, tasks: Sequence[Task]) -> Iterable[str]:
         """The spec files of the tasks' projects, by folder and by name."""
@@ -180,9 +211,11 @@ def _with(errors: tuple[Diagnostic, ...], verdict: Verdict) -> Verdict:
     return Verdict((*errors, *verdict.diagnostics), verdict.waits_for)
 
 
-def _anchor_errors(engine: Context, task: Task) -> tuple[Diagnostic, ...]:
-    named = task.spec.options.anchor
-    return check_anchor(task.spec, commit=engine.objects.commit(named) if named else None)
+def _own_errors(engine: Context, task: Task) -> tuple[Diagnostic, ...]:
+    """What is wrong with a task's anchor, and with files that go through a filter."""
+    spec, named = task.spec, task.spec.options.anchor
+    anchor = check_anchor(spec, commit=engine.objects.commit(named) if named else None)
+    return (*anchor, *check_filters([spec], engine.repository, engine.objects, task.base))
 
 
 def _ground(engine: Context, base: str, tasks: Sequence[Task]) -> CommitGround:

@@ -39,6 +39,11 @@ class CommitGround:
         anchor = self._anchor(spec)
         return anchor.locate(path, cited) if anchor else cited
 
+    def new_name(self, spec: Spec, path: str) -> str | None:
+        """What a file that is not in the base was renamed to since the spec was written."""
+        anchor = self._anchor(spec)
+        return anchor.new_name(path) if anchor else None
+
     def earlier(self, spec: Spec) -> Earlier | None:
         """The version of a committed spec before this one, with its anchor."""
         anchor = self._anchor(spec)
@@ -98,6 +103,10 @@ class WorkGround:
     def objects(self) -> Objects | None:
         """The repository's objects, where there is one."""
         return self.committed.objects if self.committed else None
+
+    def new_name(self, spec: Spec, path: str) -> str | None:  # noqa: ARG002 - it is new
+        """A spec that is not committed names files as they are called."""
+        return None
 
     def earlier(self, spec: Spec) -> Earlier | None:
         """The committed version of an edited spec, with its anchor."""

@@ -7,22 +7,7 @@ from collections.abc import Mapping
 from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
 from minitask.git import refs
-from minitask.git.filters import filtered_paths
 from minitask.git.objects import Objects
-from minitask.git.repository import Repository
-from minitask.spec.model import FileAction, FileRef
-
-
-def check_filters(task: Task, repository: Repository, objects: Objects) -> None:
-    """Refuse a task that would write a file which the user's git sends through a filter."""
-    writes = [ref for ref in task.spec.writes() if ref.action is not FileAction.DELETE]
-    found = filtered_paths(repository, objects, task.base, [ref.path for ref in writes])
-    for ref in writes:
-        if ref.path in found:
-            message = (
-                f"{ref.path} goes through the git filter {found[ref.path]}, which no task runs"
-            )
-            raise _refusal(task, ref, message, "change it by hand, in a commit of your own")
 
 
 def check_branch(task: Task, objects: Objects, heads: Mapping[str, str]) -> None:
@@ -48,7 +33,3 @@ def check_branch(task: Task, objects: Objects, heads: Mapping[str, str]) -> None
             f"{name} holds commits that no attempt made, which a new attempt would leave behind",
             hint=f"land them: minitask merge {task.name}; or put them aside: git branch -m {name} OTHER",
         )
-
-
-def _refusal(task: Task, ref: FileRef, message: str, hint: str) -> RefusedError:
-    return RefusedError(message, where=f"{task.path}:{ref.line}", hint=hint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,10 @@ class CommittedFiles:
             return None
         return self.objects.blob(entry.oid).decode("utf-8", "surrogateescape")
 
+    def names(self, folder: str) -> Iterable[str]:
+        """What a folder holds."""
+        return self._names(folder)
+
     def _names(self, folder: str) -> dict[str, Entry]:
         """The names in a folder; none where it is no folder."""
         if not folder:
@@ -95,8 +100,14 @@ class CheckoutFiles:
         except OSError:
             return None
 
+    def names(self, folder: str) -> Iterable[str]:
+        """What a folder holds."""
+        if self._look(f"{folder}/")[0] != "names":
+            return ()
+        return [path.name for path in (self.top / folder).iterdir() if path.name != ".git"]
+
     def seen(self) -> list[Any]:
-        """Every path that was asked about: `[path, kind, size, mtime_ns]`."""
+        """Every path that was asked about: `[path, kind, size, mtime_ns]`; of a folder's names, with a `/`."""
         return [[path, *facts] for path, facts in self._seen.items()]
 
     def holds(self, seen: list[Any]) -> bool:
@@ -110,11 +121,14 @@ class CheckoutFiles:
 
     def _stat(self, path: str) -> list[Any]:
         try:
-            found = (self.top / path).lstat()
+            found = (self.top / path.rstrip("/")).lstat()
         except (OSError, ValueError):
             return [None, 0, 0]
         if stat.S_ISLNK(found.st_mode):
             return ["symlink", 0, 0]
+        if path.endswith("/"):
+            is_folder = stat.S_ISDIR(found.st_mode)
+            return ["names", 0, found.st_mtime_ns] if is_folder else [None, 0, 0]
         if stat.S_ISDIR(found.st_mode):
             inside = (self.top / path / ".git").exists()
             return ["submodule" if inside and path else "dir", 0, 0]

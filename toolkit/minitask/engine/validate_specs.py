@@ -12,14 +12,17 @@ from typing import Any
 from minitask.edits.check_script import is_free
 from minitask.edits.checker import check_specs
 from minitask.edits.universe import Universe
+from minitask.engine.check_settings import check_filters, check_route
 from minitask.engine.grounds import CommitGround, WorkGround
 from minitask.engine.parse_cache import parse_once
 from minitask.engine.sources import Sources, spec_files
 from minitask.engine.spec_trees import CheckoutFiles, CommittedFiles
 from minitask.engine.tasks import PROJECTS
 from minitask.git import history
+from minitask.git.filters import attribute_sources
 from minitask.git.objects import Objects, blob_id, open_objects
 from minitask.git.repository import Repository
+from minitask.settings import Settings
 from minitask.spec.batches import check_batches, home_of
 from minitask.spec.checks import check_against_tree, check_anchor
 from minitask.spec.file_tree import Tree
@@ -42,18 +45,18 @@ class Checked:
         return any(item.severity is Severity.ERROR for item in self.diagnostics)
 
 
-def check_sources(sources: Sources, repository: Repository | None) -> Checked:
+def check_sources(sources: Sources, repository: Repository | None, settings: Settings) -> Checked:
     """Everything that can be said of the specs without running them."""
     if repository is None:
-        return _check(sources, Surroundings(sources, None, None))[0]
+        return _check(sources, Surroundings(sources, settings, None, None))[0]
     cache = Cache(repository.home / "cache")
     with open_objects(repository.git) as objects:
         head = objects.commit("HEAD")
-        key = _key(sources, head)
+        key = _key(sources, head, settings, attribute_sources(repository))
         kept = cache.peek(key)
         if kept is not None and CheckoutFiles(sources.top).holds(kept["seen"]):
             return Checked(tuple(_diagnostic(item) for item in kept["diagnostics"]), kept["count"])
-        checked, seen = _check(sources, Surroundings(sources, repository, objects, head))
+        checked, seen = _check(sources, Surroundings(sources, settings, repository, objects, head))
     rows = [_row(item) for item in checked.diagnostics]
     cache.keep(key, {"seen": seen, "diagnostics": rows, "count": checked.spec_count})
     return checked
@@ -64,9 +67,11 @@ class Surroundings:
     """What specs are checked against; without a repository, the files as they are."""
 
     sources: Sources
+    settings: Settings
     repository: Repository | None
     objects: Objects | None
     head: str | None = None
+    _landings: Mapping[str, history.Landing] | None = None
 
     def tip(self) -> CommittedFiles | None:
         """HEAD's files."""
@@ -93,12 +98,18 @@ class Surroundings:
         commit = history.introduced_by(self.repository.git, self.head, spec.path)
         return CommittedFiles(self.objects, commit) if commit else None
 
+    def filters(self, specs: Sequence[Spec]) -> Iterator[Diagnostic]:
+        """What is wrong with files that go through a filter of git's."""
+        if self.repository is not None and self.objects is not None and self.head is not None:
+            yield from check_filters(specs, self.repository, self.objects, self.head)
+
     def landed(self, specs: Sequence[Spec]) -> list[Spec]:
         """The specs that have landed as they are at HEAD."""
         if self.repository is None or self.objects is None or self.head is None:
             return []
-        landings = history.landings(self.repository.git, self.head)
-        done = []
+        if self._landings is None:
+            self._landings = history.landings(self.repository.git, self.head)
+        landings, done = self._landings, []
         for name, spec in zip(task_names(specs), specs, strict=True) if landings else ():
             landing = landings.get(name)
             entry = self.objects.entry(self.head, spec.path)
@@ -118,6 +129,8 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
     beside = Beside(sources, around, cache)
     for group in by_project(specs):
         found += _check_project(group, beside, worktree, committed)
+    done = set(map(id, around.landed(specs)))
+    found += around.filters([spec for spec in specs if id(spec) not in done])
     for spec in specs:
         named = spec.options.anchor
         commit = around.objects.commit(named) if around.objects and named else named
@@ -162,8 +175,16 @@ def _check_project(
         (new, WorkGround(worktree, around.ground())),
     ):
         if group and ground is not None:
-            verdicts = check_specs(everyone, ground=ground, judged=group, landed=landed)
+            verdicts = check_specs(
+                everyone,
+                ground=ground,
+                judged=group,
+                landed=landed,
+                protected=around.settings.protected,
+            )
             yield from (item for verdict in verdicts for item in verdict.diagnostics)
+    for spec in (spec for spec in judged if id(spec) not in done):
+        yield from check_route(spec, around.settings)
     for spec in (spec for spec in old if id(spec) in done):
         anchor = around.anchor_tree(spec)
         yield from check_against_tree(spec, anchor) if anchor else ()
@@ -239,8 +260,10 @@ def _is_committed(tree: CommittedFiles, path: str, text: str) -> bool:
     return blob_id(content, like=entry.oid) == entry.oid
 
 
-def _key(sources: Sources, head: str | None) -> str:
-    digest = hashlib.sha256()
+def _key(sources: Sources, head: str | None, settings: Settings, attributes: bytes) -> str:
+    digest = hashlib.sha256(attributes)
+    asked = (settings.protected, settings.executors, settings.tiers, settings.models)
+    digest.update(repr((asked, settings.routing, settings.notes)).encode("utf-8", "replace"))
     for path, text in sources.texts.items():
         digest.update(f"{path}\0{len(text)}\0{text}".encode("utf-8", "surrogateescape"))
     digest.update("\0".join(sorted(sources.whole)).encode("utf-8", "surrogateescape"))

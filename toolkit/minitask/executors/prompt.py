@@ -12,10 +12,11 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from minitask.edits.lines import bodies, split_lines
+from minitask.errors import EditError
 from minitask.executors.renumber import renumbered
 from minitask.policy.reply_format import ReplyFormat
 from minitask.spec.expectations import render_expectation
-from minitask.spec.model import ExpectationKind
+from minitask.spec.model import ExpectationKind, FileAction
 from minitask.words import fence_of
 
 if TYPE_CHECKING:
@@ -117,11 +118,22 @@ def _file_line(ref: FileRef, locate: Locate | None) -> str:
     place = ref.path
     if ref.ranges and not ref.note:
         place += f":{_listed(ref.ranges)}"
-    now = tuple(locate(ref.path, each) for each in ref.ranges) if locate else ref.ranges
-    moved = f"its lines are now {_listed(now)}" if now != ref.ranges else ""
-    notes = "; ".join(note for note in (ref.note, moved) if note)
+    now = _carried(ref, locate)
+    moved = f"its lines are now {_listed(now)}" if now and now != ref.ranges else ""
+    changed = "" if now is not None else "these lines have changed since"
+    notes = "; ".join(note for note in (ref.note, moved or changed) if note)
     counts = "; the new numbers count" if moved else ""
     return f"{ref.action}: {place}" + (f" ({notes}){counts}" if notes else "")
+
+
+def _carried(ref: FileRef, locate: Locate | None) -> tuple[LineRange, ...] | None:
+    """The cited lines as they are numbered now; None where some that are only to be read are not what they were."""
+    try:
+        return tuple(locate(ref.path, each) for each in ref.ranges) if locate else ref.ranges
+    except EditError:
+        if ref.action is not FileAction.READ:
+            raise
+        return None
 
 
 def _listed(ranges: Iterable[LineRange]) -> str:

@@ -62,20 +62,34 @@ def _attributes(objects: Objects, commit: str, paths: Sequence[str]) -> Iterator
 
 def _may_be_set(repository: Repository) -> bool:
     """Return True if attributes outside the repository's files may name a filter."""
+    configs, attributes = _sources(repository)
+    texts = [_text(path).lower() for path in configs]
+    if any(b"attributesfile" in text or b"[include" in text for text in texts):
+        return True
+    return any(b"filter" in _text(path) for path in attributes)
+
+
+def attribute_sources(repository: Repository) -> bytes:
+    """Return a text that changes with the attributes and filters outside of commits, or always, if that is unknown."""
+    configs, attributes = _sources(repository)
+    texts = [_text(path) for path in (*configs, *attributes)]
+    includes = any(b"attributesfile" in text.lower() or b"[include" in text for text in texts)
+    return b"\0".join(texts) + (os.urandom(16) if includes else b"")
+
+
+def _sources(repository: Repository) -> tuple[list[Path], list[Path]]:
+    """The files of settings, and those of attributes, beside a commit's own."""
     environ = repository.git.environ
     home = Path(environ.get("HOME") or "/")
     folder = Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "git")
     own = environ.get("GIT_CONFIG_GLOBAL")
     configs = [Path(own)] if own else [home / ".gitconfig", folder / "config"]
-    texts = [_text(path).lower() for path in (*configs, repository.common_dir / "config")]
-    if any(b"attributesfile" in text or b"[include" in text for text in texts):
-        return True
-    files = (
+    attributes = [
         repository.common_dir / "info/attributes",
         folder / "attributes",
         Path("/etc/gitattributes"),
-    )
-    return any(b"filter" in _text(path) for path in files)
+    ]
+    return [*configs, repository.common_dir / "config"], attributes
 
 
 def _text(path: Path) -> bytes:

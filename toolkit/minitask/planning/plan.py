@@ -249,7 +249,9 @@ def _folder(engine: Context, project: str) -> Path:
 
 def _check(engine: Context, project: str, drafts: Sequence[DraftedSpec]) -> tuple[Diagnostic, ...]:
     texts = {f"{PROJECTS}/{project}/{draft.name}": draft.text for draft in drafts}
-    return check_sources(Sources(_top(engine.repository), texts), engine.repository).diagnostics
+    return check_sources(
+        Sources(_top(engine.repository), texts), engine.repository, engine.settings
+    ).diagnostics
 
 
 def _check_draft(engine: Context, project: str, draft: DraftedSpec) -> None:

@@ -105,7 +105,8 @@ def scan(engine: Context, place: Base, report: FindingReport, wishes: ScanOption
     writer = _Writer(engine, place, top, report, wishes)
     files = tuple(writer.file(path, items) for path, items in _by_file(kept))
     texts = {name: draft.text for name, draft in writer.drafts.items()}
-    checked = check_sources(Sources(top, texts), engine.repository) if texts else None
+    sources = Sources(top, texts)
+    checked = check_sources(sources, engine.repository, engine.settings) if texts else None
     for draft in writer.drafts.values() if wishes.writes else ():
         draft.write()
     return Scan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from minitask.engine.check_specs import check_tasks, refusals, waits_for
+from minitask.engine.check_specs import check_tasks, refusals, waits_for, warn
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks
 from minitask.engine.tasks import Base
@@ -41,6 +41,7 @@ def make_plan(engine: Context, found: FoundTasks, place: Base, *, again: bool = 
     """The tasks in order, and what each waits for; `UsageError` where the specs leave that open."""
     check_order(engine, found.tasks, place)
     verdicts = check_tasks(engine, found.tasks, place, again=again)
+    warn(engine, verdicts)
     wrong = refusals(found.tasks, verdicts)
     tasks = ordered(found.tasks)
     names = tuple(task.name for task in tasks)

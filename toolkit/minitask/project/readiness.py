@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from minitask.edits.checker import Verdict as Check
-from minitask.engine.check_specs import check_tasks, refusal, tasks_beside
+from minitask.engine.check_specs import check_tasks, refusal, tasks_beside, warn
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
@@ -21,15 +21,18 @@ MAKING = frozenset({LinkKind.CREATE_READ, LinkKind.CREATE_EDIT})
 
 
 def hindrance(
-    engine: Context, task: Task, place: Base, *, again: bool = False
+    engine: Context, task: Task, place: Base, *, again: bool = False, is_routed: bool = False
 ) -> TaskResult | None:
     """Return the result of a task that must wait for others, None where it may begin or has landed.
 
+    `is_routed` says that the user chose who does it, whatever the spec asks for.
     Raises the refusal of a task whose spec `validate` finds an error in.
     """
     if not again and landed_result(engine, task) is not None:
         return None
-    verdict = check_tasks(engine, [task], place, again=again)[task.name]
+    verdicts = check_tasks(engine, [task], place, again=again, is_routed=is_routed)
+    warn(engine, verdicts)
+    verdict = verdicts[task.name]
     if verdict.errors:
         raise refusal(task, verdict.errors)
     reason = _missing(engine, task, place, verdict)

@@ -39,11 +39,12 @@ class RunView:
             self._at_work.pop(event.task, None)
             self._results.append(event.result)
             return _done(event.result)
-        elif event.task:
+        elif event.task and event.stage != "warning":
             since = self._at_work.get(event.task, ("", "", self._clock()))[2]
             self._at_work[event.task] = (event.stage, event.text, since)
         else:
-            return f"{event.stage}: {event.text}"
+            task = f"{event.task}: " if event.task else ""
+            return f"{task}{event.stage}: {event.text}"
         return ""
 
     def __rich__(self) -> RenderableType:

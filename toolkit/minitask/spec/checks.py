@@ -6,11 +6,13 @@ missing file is said to be missing once, however often the spec names it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from minitask.spec.file_tree import Tree
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
+from minitask.spec.new_names import find_hidden, find_twin
 from minitask.spec.paths import check_path
 from minitask.spec.placeholders import PLACEHOLDER_PATH
 from minitask.spec.project import check_project
@@ -21,9 +23,12 @@ from minitask.values import dataclass
 from minitask.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["Tree", "check_against_tree", "check_all", "check_anchor", "check_project"]
+
+NEW = frozenset({FileAction.CREATE, FileAction.WRITE})
+"""What makes a file where there is none."""
 
 
 def check_all(
@@ -47,22 +52,31 @@ def check_all(
 
 
 def check_against_tree(
-    spec: Spec, tree: Tree, *, others: Sequence[Spec] = (), anchor: Tree | None = None
+    spec: Spec,
+    tree: Tree,
+    *,
+    others: Sequence[Spec] = (),
+    anchor: Tree | None = None,
+    new_name: Callable[[str], str | None] = lambda _path: None,
 ) -> tuple[Diagnostic, ...]:
     """The spec's files against the tree that its task starts from.
+
+    `new_name` gives what a file was renamed to since the spec was written.
 
     Files that one of `others` creates may be missing still, and those that one deletes may be there
     still. Cited lines are judged by `anchor`'s tree, or by `tree` where there is none.
     """
-    return _check_files(spec, tree, others=Beside.of(others), anchor=anchor)
+    beside = replace(Beside.of(others), new_name=new_name)
+    return _check_files(spec, tree, others=beside, anchor=anchor)
 
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Which specs make a path, and which delete it."""
+    """Which specs make a path, and which delete it; and what a file was renamed to."""
 
     makers: Mapping[str, Sequence[Spec]]
     removers: Mapping[str, Sequence[Spec]]
+    new_name: Callable[[str], str | None] = lambda _path: None
 
     @classmethod
     def of(cls, specs: Sequence[Spec]) -> Beside:
@@ -170,20 +184,25 @@ def _check_links(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
 
 def _check_presence(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> Diagnostic | None:
     kind = tree.kind(ref.path)
-    if ref.action is FileAction.CREATE:
-        return _check_free(spec, ref, tree=tree, others=others)
+    if ref.action in NEW and (ref.action is FileAction.CREATE or kind != "file"):
+        taken = _check_free(spec, ref, tree=tree, others=others)
+        return taken or (_check_name(spec, ref, tree=tree) if kind is None else None)
     if ref.action is FileAction.WRITE:
-        return _check_free(spec, ref, tree=tree, others=others) if kind == "dir" else None
+        return None
     if kind == "file" or ref.optional or (kind is None and others.makes(ref.path, beside=spec)):
         return None
+    now = others.new_name(ref.path) if kind is None else None
     verb = {FileAction.READ: "read", FileAction.DELETE: "delete"}.get(ref.action, "edit")
     return _at(
         spec,
         ref,
         code="E201" if ref.action is FileAction.READ else "E203",
         message=f"{ref.path}, a file to {verb}, "
-        + ("is a folder" if kind == "dir" else "does not exist"),
-        hint=_missing_hint(ref),
+        + ("is a folder" if kind == "dir" else "does not exist")
+        + (f": it is called {now} since the spec was written" if now else ""),
+        hint=f"list {now} in its place; cited lines are carried to it"
+        if now
+        else _missing_hint(ref),
     )
 
 
@@ -206,6 +225,41 @@ def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> Diag
             hint="say `(edit)` where it is to change, or choose another path",
         )
     return None
+
+
+def _check_name(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
+    """E204 or E205 for a new file whose name is also a folder's, or another's to some file system or reader."""
+    hidden = find_hidden(ref.path)
+    if hidden:
+        return _at(
+            spec,
+            ref,
+            code="E205",
+            message=f"the path {ref.path!r} has an invisible character ({hidden})",
+            hint="type the path anew",
+        )
+    made = {each.path for each in spec.files if each.action in NEW}
+    gone = {each.path for each in spec.files if each.action is FileAction.DELETE}
+
+    def names(folder: str) -> set[str]:
+        start = f"{folder}/" if folder else ""
+        own = {path[len(start) :].partition("/")[0] for path in made if path.startswith(start)}
+        return own | {name for name in tree.names(folder) if start + name not in gone}
+
+    inside = next((path for path in sorted(made) if path.startswith(f"{ref.path}/")), "")
+    twins = find_twin(ref.path, names=names, is_there=lambda path: tree.kind(path) is not None)
+    if not inside and twins is None:
+        return None
+    why = f"{inside} needs a folder of that name"
+    if twins:
+        why = f"some file systems take {twins[0]} and {twins[1]} for one"
+    return _at(
+        spec,
+        ref,
+        code="E204",
+        message=f"{ref.path}, a file to create, cannot be created: {why}",
+        hint="choose another path",
+    )
 
 
 def _check_lines(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:

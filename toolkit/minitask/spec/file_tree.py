@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, Protocol
 
 Kind = Literal["file", "symlink", "dir", "submodule"]
@@ -16,6 +17,10 @@ class Tree(Protocol):
 
     def line_count(self, path: str) -> int | None:
         """How many lines a file has; `None` where that cannot be said, as for a binary file."""
+        ...
+
+    def names(self, folder: str) -> Iterable[str]:
+        """What a folder holds, "" being the root; nothing where it is not there."""
         ...
 
 

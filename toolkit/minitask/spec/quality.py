@@ -36,6 +36,7 @@ _QUOTED = lazy_pattern(
 )
 _FENCE = lazy_pattern(r"^ {0,3}(?:[-*+]|\d+[.)])?\s*(`{3,}|~{3,})")
 _STEP = lazy_pattern(r"^\s*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})", re.MULTILINE)
+_ISSUE = lazy_pattern(r"\s*#{1,6}\s+(?P<name>Issue\s+#?\d+)\b", re.IGNORECASE)
 _WORD = lazy_pattern(r"\w[\w'’.-]*")
 
 
@@ -50,6 +51,7 @@ def check_quality(spec: Spec, protected: Sequence[str] = ()) -> tuple[Diagnostic
         *_check_protected(spec, protected),
         *_check_lists(spec),
         *_check_commands(spec),
+        *_check_issues(spec),
     )
 
 
@@ -229,6 +231,22 @@ def _check_commands(spec: Spec) -> Iterator[Diagnostic]:
             code="W415",
             message=f"the commands below `{unread.name}` are not run",
             hint="call it `## Validation` if they are to judge the result",
+        )
+
+
+def _check_issues(spec: Spec) -> Iterator[Diagnostic]:
+    """W419 where headings of several issues stand in one task."""
+    rows = enumerate(_blank_code(spec.task).split("\n"))
+    found = [(row, match["name"]) for row, line in rows if (match := _ISSUE.match(line))]
+    names = list(dict.fromkeys(name for _, name in found))
+    if len(names) > 1:
+        second = next(row for row, name in found if name != names[0])
+        yield diagnose(
+            spec.path,
+            spec.line_in("task", second),
+            code="W419",
+            message=f"{', '.join(names)} are done as one task",
+            hint="give each a heading `# Mini-Task N: Title` to make it a task of its own",
         )
 
 

@@ -158,7 +158,6 @@ def has_batches(engine: Context, route: Route) -> bool:
 def _check(engine: Context, task: Task, wishes: RunOptions) -> dict[str, str]:
     """Everything that can refuse the task before a command is run or a cent spent; gives the task's refs."""
     check_alone(engine, task)
-    preflight.check_filters(task, engine.repository, engine.objects)
     known = wishes.known
     heads = known.refs_of(task.name) if known else task_refs(engine, task.name)
     preflight.check_branch(task, engine.objects, heads)

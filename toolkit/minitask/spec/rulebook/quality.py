@@ -176,6 +176,16 @@ QUALITY = (
         good="1. Add the import to `src/app.py`.",
     ),
     RuleText(
+        code="W419",
+        title="several issues in one task",
+        severity=_WARNING,
+        summary="Headings such as `Issue #1` and `Issue #2` stand in one task.",
+        why="They are given to one executor, land together or not at all, and share one validation.",
+        mend="Give each a heading `# Mini-Task N: Title`, or a file of its own.",
+        bad="# Mini-Task 1: Fix the parser\n\n## Issue #1\n\n## Issue #2",
+        good="# Mini-Task 1: Issue 1\n\n# Mini-Task 2: Issue 2",
+    ),
+    RuleText(
         code="N430",
         title="how well the validation notices faults",
         severity=Severity.NOTE,

@@ -45,7 +45,10 @@ REPOSITORY = (
         code="E204",
         title="file to create exists already",
         severity=_ERROR,
-        summary="A path to be created is taken, by a file or by a folder.",
+        summary=(
+            "A path to be created is taken, by a file or by a folder, or by a name that some file system takes for "
+            "the same, as one that differs in case alone."
+        ),
         why="Creating it would replace work that the planner did not know of.",
         mend="Say `(edit)` where the file is to change, or choose another path.",
         bad="**Files to Create**:\n- `src/app.py`   <- exists",
@@ -57,7 +60,8 @@ REPOSITORY = (
         severity=_ERROR,
         summary=(
             "A path is absolute, empty, climbs with `..`, has `//`, `./`, a backslash or a control "
-            "character, ends a part in a dot or a space, or spells `.git` on some file system."
+            "character, ends a part in a dot or a space, or spells `.git` on some file system. A new file's name "
+            "may not hold invisible characters either."
         ),
         why=(
             "One file must have one name: scope is checked by comparing paths, and a second "
@@ -141,5 +145,38 @@ REPOSITORY = (
         mend="Look the lines up again, or name in `anchor:` the commit that they were taken from.",
         bad="- `src/app.py` (lines 40-90)   <- taken before lines were added above them",
         good="---\nanchor: 4f2c9e1\n---\n\n- `src/app.py` (lines 40-90)",
+    ),
+    RuleText(
+        code="E218",
+        title="nobody in the settings is who the spec asks for",
+        severity=_ERROR,
+        summary="The front matter names an executor that the settings do not have, or a tier that has none.",
+        why="The task could not be given to anybody.",
+        mend="Name one of the settings' own, add it to the settings, or leave the choice to the rules.",
+        bad="---\nexecutor: locl\n---   <- the settings have `local`",
+        good="---\nexecutor: local\n---",
+    ),
+    RuleText(
+        code="E219",
+        title="file goes through a git filter",
+        severity=_ERROR,
+        summary="A file to write has a `filter` attribute, as git-lfs and git-crypt set it.",
+        why=(
+            "What the toolkit writes passes no filter: a text that git would have encrypted or stored elsewhere "
+            "would land in plain."
+        ),
+        mend="Change the file by hand, in a commit of your own, and take it off the list.",
+        bad="**Files to Edit**:\n- `secrets/prod.env`   <- `secrets/* filter=git-crypt`",
+        good="**Files to Edit**:\n- `config/example.env`",
+    ),
+    RuleText(
+        code="E220",
+        title="spec asks for more than the cap",
+        severity=_ERROR,
+        summary="The front matter or the header asks for a tier, an executor or a model beyond `routing.cap`.",
+        why="A spec may narrow what the settings allow, never widen it; whoever runs it may, by an option.",
+        mend="Take the wish out, raise `routing.cap`, or run it with `--tier`, `--executor` or `--model`.",
+        bad="---\ntier: frontier\n---   <- `routing: {cap: balanced}`",
+        good="---\ntier: balanced\n---",
     ),
 )

@@ -103,7 +103,10 @@ SCRIPT = (
             "depend on that task. The message says what would not fit."
         ),
         why="Whichever of the two lands first, the other is refused.",
-        mend="Depend on the other task and write the spec for what comes of it, or drop one of the two.",
+        mend=(
+            "Depend on the other task and write the spec for what comes of it, or drop one of the two. "
+            "`exec` of it alone runs as long as the other has not landed."
+        ),
         bad="01-a.md moves `app.py:10-40` to `a.py`\n02-b.md moves `app.py:30-60` to `b.py`",
         good="01-a.md moves `app.py:10-40` to `a.py`\n02-b.md moves `app.py:41-60` to `b.py`",
     ),
