@@ -558,3 +558,9 @@ def test_operations_take_loose_paths_and_a_bare_fence() -> None:
 
 def test_a_reply_with_crlf_is_read() -> None:
     assert read(whole("a.css", BLUE).replace("\n", "\r\n"), CSS_TASK) == {"a.css": BLUE}
+
+
+@pytest.mark.parametrize("task", [CSS_TASK, NEW_TASK], ids=["edit", "create"])
+def test_line_ends_written_out_go_back(task: Request) -> None:
+    text = BLUE.replace("\n", "\\n") + "\n"
+    assert "line ends" in error_of(whole(task.files[0].path, text), task)

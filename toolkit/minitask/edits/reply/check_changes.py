@@ -17,6 +17,7 @@ from minitask.spec.model import FileAction
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+_FEW_LINES, _MANY_ESCAPES = 2, 3
 _REPLACEMENT = "\ufffd"
 _NEED_NOT = lazy_pattern(
     r"\b(?:no|not|nothing|none|already|unchanged|without|unnecessary|stays?|remains?|as (?:it )?is)\b|n['’]t\b"
@@ -89,6 +90,11 @@ def _check_text(path: str, content: str, base: str, request: Request, *, literal
             )
     if not is_utf8(base):
         _check_bytes(path, base, fresh)
+    if not literal and _has_escaped_line_ends(content, base):
+        raise EditError(
+            f"{path} would hold `\\n` in place of its line ends",
+            hint="write real line ends, not those of a string",
+        )
     known = (*had, *request.told.split("\n"))
     marker = None if literal else find_markers("".join(line for _, line in fresh), known=known)
     if marker is not None:
@@ -109,6 +115,13 @@ def _check_text(path: str, content: str, base: str, request: Request, *, literal
             f"line {copied} of {path} would begin with its line number",
             hint="leave out the numbers that the prompt shows before the lines",
         )
+
+
+def _has_escaped_line_ends(content: str, base: str) -> bool:
+    r"""Return True if text on one line or two has many a `\n` written out, and more of them than the base."""
+    written_out = content.count("\\n")
+    few_lines = len(split_lines(content)) <= _FEW_LINES
+    return few_lines and _MANY_ESCAPES <= written_out > base.count("\\n")
 
 
 def _check_bytes(path: str, base: str, fresh: Iterable[tuple[int, str]]) -> None:
