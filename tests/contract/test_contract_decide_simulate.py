@@ -217,7 +217,7 @@ def test_by_default_models_pairs_and_the_ladder_are_shown(world: World) -> None:
         assert Decimal(each["cost_usd"]) <= Decimal(each["cost_usd_at_most"])
         assert 0 <= each["solved_min"] <= each["solved_max"] <= 1
     text = world.minitask(*SHIPPED).stdout
-    assert "the ladder worth climbing: " in text
+    assert "the best ladder: " in text
     assert "aider's polyglot leaderboard" in text
 
 

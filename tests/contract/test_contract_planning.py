@@ -143,7 +143,7 @@ def test_files_that_are_there_are_never_overwritten(world: World) -> None:
     (world.root / "answer.md").write_text(GOOD)
     outcome = world.minitask("plan", "--from", "answer.md", "--project", "p")
     assert outcome.code == 2
-    assert "01-part.md is there already" in outcome.stderr
+    assert "01-part.md already exists" in outcome.stderr
     assert (world.root / "mini-projects/p/01-part.md").read_text() == "mine\n"
 
 

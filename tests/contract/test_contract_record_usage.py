@@ -114,7 +114,7 @@ def test_figures_are_priced_and_on_record_as_a_plan(priced: World) -> None:
     }
     assert (attempt["verdict"], attempt["tier"]) == ("ready", "frontier")
     assert (attempt["executor"], attempt["sandbox"]) == ("elsewhere", "none")
-    assert attempt["route"]["reason"] == "booked by hand: planned elsewhere"
+    assert attempt["route"]["reason"] == "recorded by hand: planned elsewhere"
     assert attempt["pricing"]["source"] == "config"
 
 
@@ -130,7 +130,7 @@ def test_a_review_is_booked_as_one_with_who_and_on_which_tier(priced: World) -> 
     record = only(priced)
     assert (record["kind"], record["task"]) == ("review", "p/@review")
     assert (record["attempt"]["executor"], record["attempt"]["tier"]) == ("chat", "cheap")
-    assert record["attempt"]["route"]["reason"] == "booked by hand: reviewed elsewhere"
+    assert record["attempt"]["route"]["reason"] == "recorded by hand: reviewed elsewhere"
     assert list(priced.minitask("report", "--json").json["by_phase"]) == ["review"]
 
 
@@ -291,7 +291,7 @@ def test_a_transcript_is_a_record_for_each_session_and_model(priced: World, tmp_
     first = min(records, key=lambda each: each["started_at"])
     assert first["started_at"] == "2026-01-31T10:01:00.000+00:00"
     assert first["attempt"]["seconds"] == 120
-    assert first["attempt"]["route"]["reason"] == "booked from a transcript: planned elsewhere"
+    assert first["attempt"]["route"]["reason"] == "recorded from a transcript: planned elsewhere"
 
 
 def test_a_transcript_that_was_booked_gives_nothing_new(priced: World, tmp_path: Path) -> None:
@@ -339,7 +339,7 @@ def test_a_time_or_a_session_narrow_it_down_and_the_rest_can_follow(
     assert book(priced, *source, "--until", "2026-01-31")["new"] == 2, "to the end of the day"
     assert book(priced, *source)["new"] == 1
     outcome = priced.minitask("record-usage", "p", *map(str, source), "--since", "2030-01-01")
-    assert (outcome.code, "no answer is of that time" in outcome.stdout) == (0, True)
+    assert (outcome.code, "no answer is from that time" in outcome.stdout) == (0, True)
     outcome = priced.minitask("record-usage", "p", *map(str, source), "--session", "s-3")
     assert (outcome.code, "s-1, s-2" in outcome.stderr) == (2, True)
 

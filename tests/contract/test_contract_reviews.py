@@ -271,7 +271,7 @@ def test_a_rejection_of_what_has_landed_is_refused_until_it_is_taken_back(world:
     assert f"landed as {merge[:12]}" in shown.stdout
     assert "--approve" not in shown.stdout
     assert late.code == 2
-    assert f"landed already, as {merge[:12]}" in late.text
+    assert f"already merged ({merge[:12]})" in late.text
     assert "minitask undo p/01-b" in late.text
     assert said == 1, "nothing was put on record"
     assert (undone.code, rejected.code) == (0, 0), rejected.text

@@ -148,7 +148,7 @@ def test_tests_that_pass_without_the_change_keep_the_task_at_ready(world: World)
     change = {"calc.py": WRONG + "DONE = True\n", "tests/test_new.py": NEW}
     result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new")
     assert result["verdict"] == "ready", result["reason"]
-    assert "its tests pass without its change of calc.py" in result["reason"]
+    assert "its tests pass without its change to calc.py" in result["reason"]
 
 
 def test_new_tests_beside_settings_and_moved_code_land(world: World) -> None:

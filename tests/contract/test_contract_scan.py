@@ -329,7 +329,7 @@ def test_a_linter_that_never_ends_is_stopped(world: World) -> None:
     world.configure(limits={"seconds": 1})
     outcome = scan(world, "--linter", "sleep 30")
     assert outcome.code == 3
-    assert "did not end within 1 s" in outcome.stderr
+    assert "did not finish within 1 s" in outcome.stderr
 
 
 @pytest.mark.skipif(not shutil.which("bwrap"), reason="bubblewrap is not installed")

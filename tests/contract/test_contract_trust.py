@@ -175,6 +175,6 @@ def test_settings_by_another_name_are_an_error_and_not_passed_over(world: World,
     (world.root / name).write_text("review: required\n", "utf-8")
     outcome = world.minitask("config", "show")
     assert outcome.code == 2
-    assert f"{name} is not read: settings are in minitask.yaml" in outcome.text
+    assert f"{name} is ignored: settings belong in minitask.yaml" in outcome.text
     (world.root / "minitask.yaml").write_text("review: none\n", "utf-8")
     assert world.minitask("config", "show").code == 0

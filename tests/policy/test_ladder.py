@@ -82,7 +82,7 @@ def test_below_enough_samples_the_whole_ladder_is_climbed() -> None:
     bad = Odds(0.5, passed=0, samples=ENOUGH_SAMPLES - 1)
     steps = choose_rung([Rung(tier, Decimal(1), bad, bad) for tier in TIERS], loss_usd=Decimal(1))
     assert all(step.use for step in steps)
-    assert "19 of 20 samples" in steps[0].reason
+    assert "too little history (19 of 20)" in steps[0].reason
 
 
 def test_at_least_one_rung_is_climbed_and_the_likeliest() -> None:

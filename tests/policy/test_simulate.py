@@ -128,13 +128,13 @@ def test_names_are_found_whole_by_tier_and_by_a_part() -> None:
 @pytest.mark.parametrize(
     ("policy", "said", "hint"),
     [
-        ("grant", "no model is called grant", "did you mean grand?"),
-        ("midle", "no model is called midle", r"did you mean middle \(high\)?"),
-        ("zzz", "no model is called zzz", "known: mini, middle"),
-        ("i", "could be several models: mini, middle", "more of the name"),
+        ("grant", "no model named grant", "did you mean grand?"),
+        ("midle", "no model named midle", r"did you mean middle \(high\)?"),
+        ("zzz", "no model named zzz", "known: mini, middle"),
+        ("i", "matches several models: mini, middle", "part of the name"),
         ("mini,", "lacks a name", "CHEAP,DEAR"),
         ("", "lacks a name", "CHEAP,DEAR"),
-        ("mini,cheap", "asks mini twice", "once"),
+        ("mini,cheap", "names mini twice", "once"),
     ],
 )
 def test_a_policy_that_cannot_be_read_says_the_way_out(policy: str, said: str, hint: str) -> None:
@@ -152,8 +152,8 @@ def test_a_policy_that_cannot_be_read_says_the_way_out(policy: str, said: str, h
         ("{name: a, tasks: 10, passed: 1, cost_usd: .nan}", "cost_usd is NaN"),
         ("{name: a, tasks: 10, passed: 1, cost_usd: .inf}", "cost_usd is Infinity"),
         ("{name: a, tasks: 10, passed: 1, cost_usd: 1.0e+300}", "cost_usd is 1.0e+300"),
-        ("{name: a, tasks: 10, passed: 1, cost_usd: cheap}", "cost_usd is no number"),
-        ("{name: a, tasks: 10, passed: true, cost_usd: 1}", "passed is no number"),
+        ("{name: a, tasks: 10, passed: 1, cost_usd: cheap}", "cost_usd is not a number"),
+        ("{name: a, tasks: 10, passed: true, cost_usd: 1}", "passed is not a number"),
         ("{name: a, tasks: 0, passed: 0, cost_usd: 1}", "tasks is 0"),
         ("{name: a, tasks: 1.5, passed: 0, cost_usd: 1}", "tasks is 1.5"),
         ("{name: a, tasks: 10, cost_usd: 1}", "needs one of `passed` and `pass_rate`"),
@@ -164,7 +164,7 @@ def test_a_policy_that_cannot_be_read_says_the_way_out(policy: str, said: str, h
         ("{name: a, tasks: 10, passed: 1, cost_usd: 1, tear: x}", "unknown key `tear`"),
         ('{name: "a,b", tasks: 10, passed: 1, cost_usd: 1}', "no usable name"),
         ("{tasks: 10, passed: 1, cost_usd: 1}", "no usable name"),
-        ("{name: a, tasks: 10, passed: 1, cost_usd: 1, tier: [x]}", "the tier is no text"),
+        ("{name: a, tasks: 10, passed: 1, cost_usd: 1, tier: [x]}", "the tier must be text"),
         ("just text", "model 1 is not a mapping"),
     ],
 )

@@ -219,11 +219,11 @@ def test_every_state_has_a_colour_and_an_empty_project_a_picture() -> None:
 def test_a_forecast_has_a_line_a_conflict_and_says_what_it_left_out() -> None:
     found = Collisions((Collision("p/a", "main", ("x.py", "y\x1b.py")),), 30, 200, 235)
     assert render_forecast(found, "main").splitlines() == [
-        "forecast: 30 candidates against main, 200 pairs against each other",
+        "forecast: 30 candidates against main, 200 pairs that conflict",
         "  p/a conflicts with main: x.py, y .py",
         "  235 more pairs left out: at most 200 are tried",
     ]
     document = graph_document(picture(), found)["forecast"]
     assert document["conflicts"] == [{"task": "p/a", "with": "main", "paths": ["x.py", "y\x1b.py"]}]
     assert document["pairs_left_out"] == 235
-    assert "no conflicts in sight" in render_forecast(Collisions((), 1, 0, 0), "main")
+    assert "no conflicts expected" in render_forecast(Collisions((), 1, 0, 0), "main")

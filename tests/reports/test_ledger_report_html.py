@@ -126,7 +126,7 @@ def test_a_browser_draws_the_page_and_runs_nothing(tmp_path: Path) -> None:
     colours = pixels(shot)
     assert len(colours) > 20, "it is not blank"
     dom = run(browser, tmp_path, "--dump-dom", page)
-    assert f"<title>minitask report of {HOSTILE.replace('<', '&lt;').replace('>', '&gt;')}" in dom
+    assert f"<title>minitask report for {HOSTILE.replace('<', '&lt;').replace('>', '&gt;')}" in dom
     assert "<script" not in dom
 
 

@@ -113,7 +113,7 @@ def test_dying_of_sigpipe_is_forgiven_to_a_lone_pipeline_only(
 
 def test_a_sigpipe_that_is_not_forgiven_is_explained() -> None:
     status = read_status("yes | head -1 && check", code=141, pipeline=(141, 0))
-    assert "put the pipeline in a command of its own" in find_fault(Command("x"), status, b"")
+    assert "put the pipeline in a separate command" in find_fault(Command("x"), status, b"")
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_chain_is_told_where_it_gets_too_long_and_what_to_untie() -> None:
     (found,) = check_batches(_project("a b<a c<b d<c"))
     assert (found.path, found.line) == ("mini-projects/p/c.md", 2)
     assert found.message == (
-        "4 sequential batches, where fewer than 3 is the aim: a, b, c and d run beside no other task; "
+        "4 sequential batches; aim for at most 2: a, b, c and d run alone; "
         "0 of 4 tasks (0 %) run in parallel"
     )
     assert "untie b from a, c from b and d from c" in found.hint
@@ -96,7 +96,7 @@ def test_files_order_tasks_as_depends_on_does() -> None:
     ]
     (found,) = check_batches(chain)
     assert (found.code, found.path) == ("N411", "mini-projects/p/c.md")
-    assert "files tie a, b, c and d" in found.hint
+    assert "a, b, c and d share files" in found.hint
 
 
 def test_a_file_that_may_be_created_orders_tasks_only_where_there_is_none() -> None:
@@ -132,7 +132,7 @@ def test_many_tasks_are_named_by_the_first_few() -> None:
     names = "abcdefghijkl"
     shape = " ".join(["a", *(f"{then}<{first}" for first, then in pairwise(names))])
     (found,) = check_batches(_project(shape))
-    assert "a, b, c, d and 8 more run beside no other" in found.message
+    assert "a, b, c, d and 8 more run alone" in found.message
     assert "e from d" in found.hint
     assert "f from e" not in found.hint
 

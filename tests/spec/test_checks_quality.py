@@ -136,9 +136,7 @@ def test_a_vague_step_is_named_with_its_line_and_words() -> None:
     spec = replace(SOUND, task="1. Create it.\n2. Improve some names.\n3. Stop.")
     (found,) = check_quality(spec)
     assert found.line == 15
-    assert found.message == (
-        'a step leaves the decision open with "improve", "some": 2. Improve some names.'
-    )
+    assert found.message == ('a step is vague: "improve", "some": 2. Improve some names.')
     (exact,) = check_quality(replace(spec, rows=(("task", (17, 18, 20)),)))
     assert exact.line == 18
 

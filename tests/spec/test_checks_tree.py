@@ -108,7 +108,7 @@ def test_one_mistake_about_files_gives_one_diagnostic(files: list[FileRef], code
 def test_lines_out_of_range_are_named_with_the_length_of_the_file() -> None:
     spec = _spec(_ref("src/app.py", READ, (1, 40), (380, 460)), OUT)
     (found,) = check_against_tree(spec, TREE)
-    assert found.message == "lines 380-460 lie outside src/app.py, which has 402 lines"
+    assert found.message == "lines 380-460 are outside src/app.py, which has 402 lines"
 
 
 def test_cited_lines_are_those_of_the_anchor() -> None:

@@ -368,7 +368,7 @@ def test_a_file_is_watched_by_whatever_name_it_is_reached(world: World) -> None:
 
 
 def test_what_was_left_by_an_earlier_process_is_found(world: World) -> None:
-    """A link from outside that is there already, and the rights of a folder."""
+    """A link from outside that already exists, and the rights of a folder."""
     world.commit({"sub/b.txt": "b\n"})
     for touch in (put_a_folder_aside, make_a_repository, make_a_pipe, close_a_file, see_little):
         for number in range(2):

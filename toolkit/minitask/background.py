@@ -27,18 +27,18 @@ class BackgroundCall(Generic[Result]):
         return self._done[0]
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Wait until the call is over, whatever came of it, or so long at most; whether it is over."""
+        """Wait until the call is over, whatever resulted, or so long at most; whether it is over."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     @property
     def thread(self) -> int:
-        """The thread that the call is made in, as `threading.get_ident` gives it."""
+        """Return the thread that the call is made in, as `threading.get_ident` gives it."""
         return self._thread.ident or 0
 
     @property
     def succeeded(self) -> bool:
-        """Whether the call is over and gave a result."""
+        """Return True if the call is over and gave a result."""
         return bool(self._done)
 
     def _run(self) -> None:

@@ -22,11 +22,11 @@ class PrioritySemaphore:
 
     @property
     def allowed(self) -> int:
-        """How many may be inside now."""
+        """Return how many may be inside now."""
         return self._width
 
     def place(self, urgency: int = 0) -> Permit:
-        """A place for a `with` block, or several: waited for, and kept for as long as the block lasts."""
+        """Return a place for a `with` block, or several: waited for, and kept for as long as the block lasts."""
         return Permit(self, urgency)
 
     def enter(self, urgency: int) -> None:
@@ -85,7 +85,7 @@ class CpuPool(PrioritySemaphore):
 
 
 class Permit:
-    """A place for one task, taken anew in every `with` block."""
+    """A place for one task, taken again in every `with` block."""
 
     def __init__(self, turnstile: PrioritySemaphore, urgency: int) -> None:
         self._turnstile = turnstile

@@ -29,7 +29,7 @@ Memo = Callable[[str, Callable[[], Any]], Any]
 
 
 def user_file(environ: Mapping[str, str]) -> Path:
-    """Where the user's own configuration is."""
+    """Return where the user's own configuration is."""
     base = environ.get("XDG_CONFIG_HOME") or str(
         Path(environ.get("HOME", "~")).expanduser() / ".config"
     )
@@ -37,17 +37,17 @@ def user_file(environ: Mapping[str, str]) -> Path:
 
 
 def trust_file(environ: Mapping[str, str]) -> Path:
-    """Where the contents that the user trusts are pinned, by repository."""
+    """Return where the contents that the user trusts are pinned, by repository."""
     return user_file(environ).with_name("trusted.json")
 
 
 def fingerprint(text: str) -> str:
-    """What pins a repository's configuration: the SHA-256 of its text."""
+    """Return what pins a repository's configuration: the SHA-256 of its text."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def is_trusted(environ: Mapping[str, str], *, repository: Path, text: str) -> bool:
-    """Whether the user has trusted this very content for this repository."""
+    """Return True if the user has trusted this very content for this repository."""
     return _trusted(environ).get(str(repository)) == fingerprint(text)
 
 
@@ -73,7 +73,7 @@ def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> Layer:
 
 
 def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> Layer:
-    """Settings from `MINITASK_…` variables; `UsageError` for one with an unusable value."""
+    """Settings from `MINITASK_…` variables; raise `UsageError` for one with an unusable value."""
     values: dict[str, Any] = {}
     for variable, key in ENVIRONMENT.items():
         if environ.get(variable):
@@ -98,12 +98,12 @@ def _checked(text: str, name: str) -> Any:
         where = f"{name}:{mark.line + 1}" if mark else name
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise UsageError(
-            f"not valid YAML: {problem}", where=where, hint="mend the line that it names"
+            f"not valid YAML: {problem}", where=where, hint="fix the line that it names"
         ) from None
     if values is None:
         return {}
     if _is_circular(values):
-        raise UsageError("a value holds itself", where=name, hint="take the YAML alias out")
+        raise UsageError("a value contains itself", where=name, hint="remove the YAML alias")
     if not isinstance(values, dict):
         raise UsageError(
             "the configuration must be a mapping of keys", where=name, hint="see `minitask init`"
@@ -122,19 +122,19 @@ def _check_gates(gates: list[str] | None, name: str) -> None:
         raise UsageError(
             f"gates: {missing[0]} is missing",
             where=name,
-            hint="scope and validate are always among the gates",
+            hint="scope and validate are required gates",
         )
     order = [gate for gate in GATE_ORDER if gate in gates]
     if _phased(gates) != _phased(order):
         raise UsageError(
-            f"gates: {', '.join(gates)} is no order in which they can be passed",
+            f"gates: {', '.join(gates)} is not a valid order",
             where=name,
             hint=f"the order is {', '.join(order)}; only lint and validate may change places",
         )
 
 
 def _phased(gates: list[str]) -> list[str]:
-    """The gates with lint and validate as one, since either may come first."""
+    """Return the gates with lint and validate as one, since either may come first."""
     return ["lint and validate" if gate in ("lint", "validate") else gate for gate in gates]
 
 
@@ -151,7 +151,7 @@ LAST_RUNG, MOST_ESCALATIONS = "escalationModel", "maxEscalationsPerTicket"
 
 
 def _without_aliases(values: dict[str, Any]) -> dict[str, Any]:
-    """The values with every other name for `routing` put in its place; `UsageError` where both are given."""
+    """Return the values with every other name for `routing` put in its place; raise `UsageError` if both are given."""
     values = dict(values)
     elsewhere = values.pop("llmOps", {}).get("routing", {})
     routing = dict(values.get("routing", {}))
@@ -184,13 +184,15 @@ def _give(routing: dict[str, Any], key: str, meant: Any, *, alias: str) -> None:
         both = [key] if held is not None else []
         routing[key] = meant
     if both:
-        raise UsageError(f"{alias} and routing.{key} say the same thing", hint=f"leave {alias} out")
+        raise UsageError(f"{alias} and routing.{key} set the same key", hint=f"leave {alias} out")
 
 
 def _check_schema(values: Mapping[str, Any], name: str) -> None:
     endless = _not_finite(values)
     if endless:
-        raise UsageError(f"{endless} is no finite number", where=name, hint="write a plain number")
+        raise UsageError(
+            f"{endless} is not a finite number", where=name, hint="write a plain number"
+        )
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
@@ -209,7 +211,7 @@ def _check_schema(values: Mapping[str, Any], name: str) -> None:
 
 
 def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
-    """Whether an alias leads to what it stands in."""
+    """Return True if an alias leads to what it stands in."""
     if not isinstance(values, dict | list):
         return False
     if id(values) in above:
@@ -219,7 +221,7 @@ def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
 
 
 def _not_finite(values: Any, prefix: str = "") -> str:
-    """The dotted key of the first number that is none, or infinite; empty where all are fine."""
+    """Return the dotted key of the first number that is none, or infinite; empty if all are fine."""
     if isinstance(values, Mapping):
         found = (
             _not_finite(value, f"{prefix}.{key}" if prefix else str(key))
@@ -249,7 +251,7 @@ def _assign(values: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _number(text: str) -> Any:
-    """A plain number; the text as it is where it is none, for the schema to refuse."""
+    """Return a plain number; the text as it is where it is none, for the schema to refuse."""
     try:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What can go wrong, said so that a person can act on it.
+"""Errors, worded so that a person can act on them.
 
 Every error that a user can meet is a `MinitaskError`: a lower-case message that names the thing and the place, and a
 hint that names the way out. Its class decides the exit code. A gate that says no is a result and never one of these.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class MinitaskError(Exception):
-    """Something is wrong that the user can mend; `hint` says how, `where` is `PATH[:LINE]`."""
+    """Something is wrong that the user can fix; `hint` says how, `where` is `PATH[:LINE]`."""
 
     exit_code = 1
 

@@ -24,5 +24,5 @@ class Lazy:
 
 
 def lazy_pattern(text: str, flags: int | re.RegexFlag = 0) -> re.Pattern[str]:
-    """What `re.compile` gives, sooner."""
+    """Return what `re.compile` gives, sooner."""
     return cast("re.Pattern[str]", Lazy(text, flags))

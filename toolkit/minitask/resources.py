@@ -22,9 +22,9 @@ _IN_CHECKOUT = {
 
 
 def path(kind: str, name: str = "") -> Path:
-    """The file or folder `name` of a kind; without a name, the kind's folder.
+    """Return the file or folder `name` of a kind; without a name, the kind's folder.
 
-    Raises `UsageError` for a name that leaves the folder or is not there, `MachineError` where
+    Raises `UsageError` for a name that leaves the folder or is not there, raise `MachineError` if
     the installation is broken.
     """
     folder = _folder(kind)
@@ -39,7 +39,7 @@ def path(kind: str, name: str = "") -> Path:
 
 @cache
 def schema(name: str) -> dict[str, Any]:
-    """The JSON schema called `name` (`spec`, `config`, `record`): one shared value, kept as it is."""
+    """Return the JSON schema called `name` (`spec`, `config`, `record`): one shared value, kept as it is."""
     text = path("schemas", f"{name}.schema.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded

@@ -14,7 +14,7 @@ ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "title", "descri
 
 
 def surely_fits(value: object, schema: Mapping[str, Any]) -> bool:
-    """Whether the value is certain to fit; False also where the schema says what this cannot read."""
+    """Return True if the value is certain to fit; False also where the schema says what this cannot read."""
     for keyword, said in schema.items():
         if keyword in ANNOTATIONS:
             continue

@@ -101,7 +101,7 @@ class ExecutorSetting:
 
 @dataclass(frozen=True, slots=True)
 class ModelSetting:
-    """What is known of a model: the form of its replies, and its sizes in tokens; None is unknown."""
+    """Facts about a model: the form of its replies, and its sizes in tokens; None is unknown."""
 
     reply: str | None = None
     context_tokens: int | None = None
@@ -110,7 +110,7 @@ class ModelSetting:
 
 @dataclass(frozen=True, slots=True)
 class TierSetting:
-    """What a rung of the ladder means: an executor's name and a model."""
+    """A tier: an executor's name and a model."""
 
     executor: str
     model: str
@@ -118,7 +118,7 @@ class TierSetting:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Where tasks of a kind go: all that a rule names must fit, and it says a tier, a reviewer's tier, or both.
+    """A routing rule: all that a rule names must fit, and it says a tier, a reviewer's tier, or both.
 
     `tags` fit where the task has one of them; `lines_from` and `lines_below` bound the estimated lines, `failures_from`
     how many attempts at the very spec have failed. A `review` of `none` takes the review of such tasks away.
@@ -136,10 +136,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """Who does what: the tier that each phase starts at, the rules before that, and what happens after a failure.
+    """Routing settings: the tier that each phase starts at, the rules before that, and what happens after a failure.
 
     No spec gets a tier above `cap`. Amounts are US dollars: what one validation is worth, and what it costs to give a
-    task up (None: twice what a try on the dearest rung does).
+    task up (None: twice what a try on the dearest tier does).
     """
 
     entry: Mapping[str, str]
@@ -227,7 +227,7 @@ def resolve(layers: Sequence[Layer], *, trusted: bool) -> Settings:
 def _named(
     layers: Sequence[Layer], key: str, table: Mapping[str, Mapping[str, Any]], trusted: bool
 ) -> tuple[Layer, ...]:
-    """What the last source names in a table of whole settings, as a layer beneath them all."""
+    """Return what the last source names in a table of whole settings, as a layer beneath them all."""
     counts = trusted or key not in GUARDED
     found = [
         layer.values[key]
@@ -238,7 +238,7 @@ def _named(
 
 
 def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
-    """A value of an untrusted repository's, as far as it narrows what is in force; anything else as it is."""
+    """Return a value of an untrusted repository's, as far as it narrows what is in force; anything else as it is."""
     now = values.get(key)
     if key == "review":
         return now if now == "required" else held
@@ -264,7 +264,7 @@ def _is_narrower(value: Any, now: Any) -> bool:
 
 
 def _grade(value: str | int | None) -> str | int:
-    """A grade as it is written in YAML, where `off` is false."""
+    """Return a grade as it is written in YAML, where `off` is false."""
     return NOTE if value is True else value or OFF
 
 

@@ -1,7 +1,7 @@
 """`dataclass` as the library has it, but much faster to define: a command defines a hundred of them when it starts.
 
-The library compiles every method of every class anew. Here nothing is compiled: making, comparing, hashing, showing and
-guarding a value are closures over the names of its fields, and behave the same.
+The library compiles every method of every class again. Here nothing is compiled: making, comparing, hashing, showing
+and guarding a value are closures over the names of its fields, and behave the same.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _attach(cls: type, name: str, method: Callable[..., object] | None) -> None:
 def _initialiser(
     cls: type, fields: tuple[dataclasses.Field[Any], ...], *, slots: bool
 ) -> Callable[..., None]:
-    """What sets every field, from arguments by position or name, then from its default or factory."""
+    """Return what sets every field, from arguments by position or name, then from its default or factory."""
     names = tuple(item.name for item in fields)
     setters = tuple((name, _writer(cls, name, slots=slots)) for name in names)
     makers = {item.name: _maker(item) for item in fields if _has_default(item)}
@@ -110,7 +110,7 @@ def _has_default(item: dataclasses.Field[Any]) -> bool:
 
 
 def _maker(item: dataclasses.Field[Any]) -> Callable[[], Any]:
-    """What gives a field's default."""
+    """Return what gives a field's default."""
     if item.default_factory is not MISSING:
         return item.default_factory
     default = item.default
@@ -118,7 +118,7 @@ def _maker(item: dataclasses.Field[Any]) -> Callable[[], Any]:
 
 
 def _writer(cls: type, name: str, *, slots: bool) -> Writer:
-    """What sets one field, whether the class is frozen or not."""
+    """Return what sets one field, whether the class is frozen or not."""
     if slots:
         write: Writer = vars(cls)[name].__set__
         return write
@@ -126,7 +126,7 @@ def _writer(cls: type, name: str, *, slots: bool) -> Writer:
 
 
 def _freeze(cls: type, names: tuple[str, ...], *, slots: bool) -> None:
-    """Refuse any change of a value; with slots, let it be pickled and copied all the same."""
+    """Refuse any change of a value; with slots, let it be pickled and copied anyway."""
 
     def refuse_set(self: Any, name: str, value: object) -> None:  # noqa: ARG001
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
@@ -151,7 +151,7 @@ def _restorer(writers: tuple[Writer, ...]) -> Callable[[Any, list[Any]], None]:
 
 
 def _reader(names: list[str]) -> Reader:
-    """What gives the values of some fields, always as a tuple."""
+    """Return what gives the values of some fields, always as a tuple."""
     if len(names) > 1:
         return attrgetter(*names)
     return lambda value: tuple(getattr(value, name) for name in names)

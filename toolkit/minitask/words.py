@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def one_line(text: str, *, longest: int | None = None) -> str:
-    """The text on one line of at most `longest` characters, without what could steer a terminal."""
+    """Return the text on one line of at most `longest` characters, without what could steer a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
 
 
@@ -14,7 +14,7 @@ def counted(number: int, noun: str, plural: str = "") -> str:
 
 
 def fence_of(text: str) -> str:
-    """A fence of backticks that nothing in a text can close."""
+    """Return a fence of backticks that nothing in a text can close."""
     longest = run = 2
     for char in text:
         run = run + 1 if char == "`" else 0
@@ -28,7 +28,7 @@ def whole_characters(text: str) -> str:
 
 
 def plain(line: str) -> str:
-    """A line for a terminal: all but plain characters and tabs is escaped, so that nothing can be hidden."""
+    """Return a line for a terminal: all but plain characters and tabs is escaped, so that nothing can be hidden."""
     return "".join(
         char
         if char.isprintable() or char == "\t"

@@ -65,7 +65,7 @@ def test_extra_arguments_come_last_and_a_key_in_a_variable():
 
 @pytest.mark.parametrize("template", [(), ("",)])
 def test_a_command_without_a_program_is_refused(template):
-    with pytest.raises(UsageError, match="names no program"):
+    with pytest.raises(UsageError, match="has no program"):
         CommandProgram(template=template)
 
 

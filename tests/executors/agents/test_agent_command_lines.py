@@ -242,7 +242,7 @@ def test_cursor_refuses_a_prompt_that_does_not_fit():
 
 
 def test_cursor_refuses_an_endpoint_that_it_would_not_use():
-    with pytest.raises(UsageError, match="speaks to Cursor alone"):
+    with pytest.raises(UsageError, match="only works with Cursor"):
         PROGRAMS["cursor-agent"].invocation(own_endpoint())
 
 

@@ -90,7 +90,7 @@ def test_an_answer_about_limits_is_no_limit():
 
 
 KILLED: list[tuple[str, str, FailureKind, str]] = [
-    ("", "", FailureKind.STUCK, "its time was up"),
+    ("", "", FailureKind.STUCK, "time limit reached"),
     ("", "thinking about the tests\n", FailureKind.STUCK, "thinking about the tests"),
     ("", "Error: connect ECONNREFUSED 127.0.0.1:9\n", TRANSPORT, "ECONNREFUSED"),
     ("", "429 Too Many Requests, retrying in 30 s\n", TRANSPORT, "429"),

@@ -1,4 +1,4 @@
-"""The command line: one file a command; each translates its options, calls the engine and renders what came of it."""
+"""The command line: one file a command; each translates its options, calls the engine and renders its result."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ import click
 from minitask import __version__
 
 COMMANDS = {
-    "init": "set a repository up: minitask.yaml, mini-projects/, a first spec",
-    "decide": "whether a change is worth delegating, and who does it if not",
+    "init": "set up a repository: minitask.yaml, mini-projects/, a first spec",
+    "decide": "advise whether to delegate a change, and who should do it if not",
     "new": "write a spec from a template",
-    "plan": "turn a goal into specs, by an expensive model",
-    "scan": "write specs for files in which a linter finds much",
-    "validate": "check specs and say what is wrong with them",
-    "route": "who would do a task, why, and at what cost",
-    "exec": "run one task: branch, change, proof, merge",
-    "run": "run all the tasks of a project, in dependency order",
-    "status": "where the tasks stand",
-    "graph": "draw a project: waves, what waits for what and why",
-    "show": "the report of a task's latest attempt",
-    "review": "judge a task, or have a whole project verified",
-    "merge": "land tasks that are proven",
-    "undo": "take landed tasks back",
-    "report": "tokens, costs, savings and failures, over all attempts",
-    "simulate": "replay routing policies over past figures; nothing is spent",
-    "record-usage": "book planning that was done elsewhere: in a chat, in an agent",
-    "verify": "prove a branch or commit again",
+    "plan": "have an expensive model write specs for a goal",
+    "scan": "write specs for files with many linter findings",
+    "validate": "check specs and report what is wrong",
+    "route": "show who would do each task, why, and at what cost",
+    "exec": "run one task: branch, change, validation, merge",
+    "run": "run all tasks of a project in dependency order",
+    "status": "list tasks and their states",
+    "graph": "draw a project's waves and dependencies",
+    "show": "show the report of a task's latest attempt",
+    "review": "approve or reject a task, or have a model verify a project",
+    "merge": "merge tasks that passed",
+    "undo": "revert merged tasks",
+    "report": "show tokens, costs, savings and failures of all attempts",
+    "simulate": "compare routing policies on past figures; spends nothing",
+    "record-usage": "record planning done elsewhere, in a chat or an agent",
+    "verify": "validate a branch or commit again",
     "sync": "share task branches and the ledger with a remote",
     "clean": "remove workspaces, caches and finished branches",
-    "trust": "let this repository's minitask.yaml name executors and the sandbox",
-    "config": "the settings in force, and where each comes from",
+    "trust": "let this repository's minitask.yaml set executors and the sandbox",
+    "config": "show the effective settings and where each comes from",
     "doctor": "check git, the sandbox, the settings and the executors",
-    "demo": "watch a real plan of nine specs run, in a throw-away repository",
+    "demo": "run a real plan of nine specs in a temporary repository",
 }
 """Every command and its one line of help; a command's module has its name, with `_` for `-`."""
 UNICODE = ("utf-8", "utf8")
@@ -49,11 +49,11 @@ class LazyGroup(click.Group):
     """A group that imports a command's module only when that command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The names, in the order of a task's life."""
+        """Return the names, in the order of a task's life."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """The command, imported now."""
+        """Return the command, imported now."""
         if cmd_name not in COMMANDS:
             return None
         command = import_module(f"minitask.cli.{cmd_name.replace('-', '_')}").command
@@ -71,7 +71,7 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, message="minitask %(version)s")
-@click.option("-C", "folder", metavar="DIR", default=".", help="Run as if started in DIR.")
+@click.option("-C", "folder", metavar="DIR", default=".", help="Run in DIR.")
 @click.pass_context
 def group(ctx: click.Context, folder: str) -> None:
     """Delegate small code changes: committed Markdown specs become proven, merged git branches.

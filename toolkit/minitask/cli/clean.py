@@ -9,8 +9,8 @@ from minitask.engine.clean_up import clean
 
 
 @click.command("clean")
-@click.option("--branches", is_flag=True, help="Remove the branches of landed tasks, too.")
-@click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
+@click.option("--branches", is_flag=True, help="Also remove the branches of merged tasks.")
+@click.option("--dry-run", is_flag=True, help="Print what would be removed; remove nothing.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, *, branches: bool, dry_run: bool, as_json: bool) -> int:

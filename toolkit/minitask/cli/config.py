@@ -20,7 +20,7 @@ def command() -> None:
 
 
 @command.command("show")
-@click.option("--sources", is_flag=True, help="Say where each value was set.")
+@click.option("--sources", is_flag=True, help="Show where each value was set.")
 @json_option
 @click.pass_context
 def show(ctx: click.Context, *, sources: bool, as_json: bool) -> int:
@@ -41,7 +41,7 @@ def show(ctx: click.Context, *, sources: bool, as_json: bool) -> int:
 
 
 def _value(values: object, dotted: str) -> object:
-    """The value under a dotted key; names with dots in them are matched greedily."""
+    """Return the value under a dotted key; names with dots in them are matched greedily."""
     if not isinstance(values, dict) or not dotted:
         return values
     for key in sorted(values, key=len, reverse=True):

@@ -51,7 +51,7 @@ from minitask.policy.decide import (
     "--atomic-tasks",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Into how many atomic tasks it can be broken.",
+    help="Number of atomic tasks it can be split into.",
 )
 @json_option
 @click.pass_context
@@ -110,7 +110,7 @@ def _answers_of_options(
 
 
 def _answers_of_specs(folder: Path, words: tuple[str, ...]) -> dict[Question, DelegationAnswer]:
-    """What the specs say; `UsageError` where there are none."""
+    """Return what the specs say; raise `UsageError` if there are none."""
     repository = _repository(folder)
     around = repository if repository and repository.top else None
     top = around.top if around and around.top else folder
@@ -119,21 +119,21 @@ def _answers_of_specs(folder: Path, words: tuple[str, ...]) -> dict[Question, De
     specs = [spec for file in files for spec in file.specs]
     if not specs:
         raise UsageError(
-            f"no mini-task is in {', '.join(words)}",
-            hint="name spec files or folders that hold them; `minitask new` writes a spec",
+            f"no mini-tasks in {', '.join(words)}",
+            hint="name spec files or their folders; `minitask new` writes a spec",
         )
     settings = load_settings(around, environment())
     return survey_answers(survey(specs, check_sources(sources, around, settings).diagnostics))
 
 
 def _place(top: Path, folder: Path, word: str) -> str:
-    """The path that a word names; where there is none, the project of that name."""
+    """Return the path that a word names; where there is none, the project of that name."""
     project = top / PROJECTS / word
     return str(project) if not (folder / word).exists() and project.is_dir() else word
 
 
 def _repository(folder: Path) -> Repository | None:
-    """The repository around; None outside of one, where the specs are judged by themselves."""
+    """Return the repository around; None outside of one, where the specs are judged by themselves."""
     try:
         return discover(folder, environment())
     except UsageError as error:
@@ -143,9 +143,9 @@ def _repository(folder: Path) -> Repository | None:
 
 
 def _ask(question: Question) -> DelegationAnswer:
-    """The answer that a person gives; what is asked goes to stderr."""
+    """Return the answer that a person gives; what is asked goes to stderr."""
     if question is ATOMIC:
-        text = "into how many atomic tasks can it be broken?"
+        text = "how many atomic tasks can it be split into?"
         count = click.prompt(text, type=click.IntRange(min=0), err=True)
         return answer_atomic(count, f"you said {count}")
     return DelegationAnswer(
@@ -154,12 +154,12 @@ def _ask(question: Question) -> DelegationAnswer:
 
 
 def _assume(question: Question) -> DelegationAnswer:
-    """The answer that holds where nobody can be asked; `UsageError` where none does."""
+    """Return the answer that holds where nobody can be asked; raise `UsageError` if none does."""
     if question.assumed is None:
         either = " or ".join(dict.fromkeys((question.yes_option, question.no_option)))
         way = question.yes_option if question is ATOMIC else either
         raise UsageError(
-            f"nobody said: {question.text}", hint=f"add {way}, or run it on a terminal"
+            f"unanswered: {question.text}", hint=f"pass {way}, or run it on a terminal"
         )
     other = question.no_option if question.assumed else question.yes_option
     return DelegationAnswer(question.assumed, f"assumed; {other} says otherwise")

@@ -99,7 +99,7 @@ def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
         control = (
             "works without a sandbox"
             if trial.works_outside
-            else "no proof: it fails without one, too"
+            else "inconclusive: it also fails without a sandbox"
         )
         yield Finding("", "ok" if trial.stopped else "note", f"{trial.what}: {said} ({control})")
 
@@ -114,9 +114,9 @@ def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterato
     for tier, rung in settings.tiers.items():
         if rung.executor not in settings.executors:
             hint = "name one of `executors`"
-            yield Finding("tier", "bad", f"{tier}: no executor is called {rung.executor}", hint)
+            yield Finding("tier", "bad", f"{tier}: no executor named {rung.executor}", hint)
     if not settings.executors:
-        hint = "fine for specs with an edit script; `executors` in minitask.yaml adds a model"
+        hint = "fine for specs with an edit script; set `executors` in minitask.yaml to add a model"
         yield Finding("executor", "note", "none configured", hint)
 
 
@@ -130,7 +130,7 @@ def _executor(entry: ExecutorSetting, environ: Mapping[str, str]) -> Finding:
 
 
 def _servers(settings: Settings | None) -> Iterator[Finding]:
-    """The local model servers, and the models that tiers name and no server has."""
+    """Yield the local model servers, and the models that tiers name and no server has."""
     for served in ollama_servers(settings):
         if served.models is None:
             yield Finding("ollama", "note", served.problem, "start it: ollama serve")

@@ -21,7 +21,7 @@ def run_command(command: click.Command) -> int:
         say(f"error: {error}")
         return error.exit_code
     except click.Abort:
-        say("interrupted: what was proven and landed stays; run the same command again to go on")
+        say("interrupted: merged tasks stay merged; run the same command again to continue")
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

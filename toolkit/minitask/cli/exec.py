@@ -24,16 +24,20 @@ if TYPE_CHECKING:
 @click.option("--tier", help="The tier to use: none, free, cheap, balanced or frontier.")
 @click.option("--executor", help="The executor to use, by its name in the config.")
 @click.option("--model", help="The model to use.")
-@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
-@click.option("--no-merge", is_flag=True, help="Prove the task, and leave the landing to you.")
 @click.option(
-    "--dry-run", is_flag=True, help="Say what would be sent to whom and run where; spend nothing."
+    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
 )
-@click.option("--again", is_flag=True, help="Run it though it has landed.")
+@click.option("--no-merge", is_flag=True, help="Validate the task, but do not merge it.")
 @click.option(
-    "--no-deps", is_flag=True, help="Run it though a task that it depends on has not landed."
+    "--dry-run",
+    is_flag=True,
+    help="Print what would be sent where and what would run; spend nothing.",
 )
-@click.option("--worktree-spec", is_flag=True, help="Run the spec as it stands in the checkout.")
+@click.option("--again", is_flag=True, help="Run it even if it has merged.")
+@click.option("--no-deps", is_flag=True, help="Run it even if a dependency has not merged.")
+@click.option(
+    "--worktree-spec", is_flag=True, help="Run the spec as it is in the checkout, uncommitted."
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, spec: str, **options: object) -> int:
@@ -91,13 +95,13 @@ def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> RunOptions
 
 
 def _only(found: FoundTasks, spec: str) -> Task:
-    """The one task that is meant; raises the refusal where its spec is not committed as it stands."""
+    """Return the one task that is meant; raises the refusal where its spec is not committed as it stands."""
     tasks = found.tasks
     if len(tasks) > 1:
         names = ", ".join(task.name for task in tasks[:4])
         raise UsageError(
             f"{spec} holds {len(tasks)} tasks ({names} …)",
-            hint="name one, or run them all with `minitask run`",
+            hint="name one, or run all with `minitask run`",
         )
     if tasks[0].name in found.refused:
         raise found.refused[tasks[0].name]
@@ -107,7 +111,7 @@ def _only(found: FoundTasks, spec: str) -> Task:
 def _held_back(
     engine: Context, task: Task, place: Base, options: dict[str, object]
 ) -> TaskResult | None:
-    """Why the task is not begun, if it is not; bad specs are raised, and remembered for `status`."""
+    """Return why the task is not begun, if it is not; bad specs are raised, and remembered for `status`."""
     if options["no_deps"]:
         return None
     from minitask.engine.refusals import remember_error

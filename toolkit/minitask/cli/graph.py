@@ -18,12 +18,12 @@ from minitask.reports.graph import FORMATS, graph_document, render_forecast
 @click.command("graph")
 @click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
 @click.option(
-    "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="How to draw it."
+    "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="Output format."
 )
 @click.option(
     "--forecast",
     is_flag=True,
-    help="Merge the candidates that have not landed, in memory, and list what would conflict.",
+    help="Merge the unmerged candidates in memory, and list the conflicts.",
 )
 @click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
 @json_option
@@ -44,7 +44,7 @@ def command(
       minitask graph api --format svg --output api.svg
     """
     if forecast and form != "text" and not as_json:
-        raise UsageError(f"--forecast has no place in {form}", hint="use text, or --json")
+        raise UsageError(f"--forecast does not work with {form}", hint="use text, or --json")
     session = start(ctx)
     with session.engine("graph", quiet=True, looks_only=True) as engine:
         place = session.place(engine)

@@ -16,7 +16,7 @@ from minitask.planning.scaffold import AGENT_FILES, init_repository
     "agents",
     multiple=True,
     metavar="NAME",
-    help=f"Teach a coding agent to write specs: {', '.join(AGENT_FILES)}. May be given again.",
+    help=f"Teach a coding agent to write specs: {', '.join(AGENT_FILES)}. Repeatable.",
 )
 @click.pass_context
 def command(ctx: click.Context, agents: tuple[str, ...]) -> int:

@@ -12,7 +12,9 @@ from minitask.task.merge_later import merge_task
 
 @click.command("merge")
 @click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
-@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
+@click.option(
+    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:

@@ -19,7 +19,7 @@ from minitask.planning.scaffold import new_spec
     "pairs",
     multiple=True,
     metavar="K=V",
-    help="A template's variable. May be given again.",
+    help="A template's variable. Repeatable.",
 )
 @click.pass_context
 def command(
@@ -47,8 +47,6 @@ def _values(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.isidentifier():
-            raise UsageError(
-                f"--set {pair} is not of the form K=V", hint="write it like --set source=a.py"
-            )
+            raise UsageError(f"--set {pair} is not K=V", hint="write it like --set source=a.py")
         values[key] = value
     return values

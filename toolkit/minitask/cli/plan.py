@@ -32,27 +32,29 @@ from minitask.task.questions import route_to
     "--project", metavar="NAME", help="The project's name (default: the goal's first words)."
 )
 @click.option(
-    "--read", "reads", multiple=True, metavar="PATH", help="A file to show; may be given again."
+    "--read", "reads", multiple=True, metavar="PATH", help="A file to show the model. Repeatable."
 )
 @click.option(
     "--read-tokens",
     type=click.IntRange(min=1),
     default=READ_TOKENS,
     show_default=True,
-    help="How many tokens of files may be shown.",
+    help="Maximum tokens of files shown.",
 )
 @click.option(
-    "--tier", type=click.Choice(MODEL_TIERS), help="Who plans (default: routing.entry.plan)."
+    "--tier",
+    type=click.Choice(MODEL_TIERS),
+    help="The tier that plans (default: routing.entry.plan).",
 )
 @click.option("--model", help="The model that plans.")
 @click.option("--max-cost", metavar="USD", help="Stop before a call that could cost more.")
 @click.option(
     "--prompt-only",
     is_flag=True,
-    help="Print the prompt, for a chat or agent of yours; ask nobody.",
+    help="Print the prompt for your own chat or agent; call no model.",
 )
 @click.option(
-    "--from", "source", metavar="FILE", help="Take this answer instead (`-`: standard input)."
+    "--from", "source", metavar="FILE", help="Read the plan from this file instead (`-`: stdin)."
 )
 @json_option
 @click.pass_context
@@ -67,7 +69,7 @@ def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
     source, as_json = options["source"], bool(options["as_json"])
     name = project_name(goal or "", str(options["project"]) if options["project"] else None)
     if source is None and not (goal or "").strip():
-        raise UsageError("there is no goal", hint='say it: minitask plan "Split app.py"')
+        raise UsageError("the goal is empty", hint='describe it: minitask plan "Split app.py"')
     if options["prompt_only"]:
         return _print_prompt(session, _goal(goal or "", name, options))
     purpose = f"plan {name}"
@@ -112,7 +114,7 @@ def _text(folder: Path, source: str) -> str:
         return Path(folder, source).read_text("utf-8", "surrogateescape")
     except OSError as error:
         raise UsageError(
-            f"{source} cannot be read: {error.strerror or error}", hint="name a file that is there"
+            f"{source} cannot be read: {error.strerror or error}", hint="name an existing file"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""How a command says what it is doing, on standard error: plain lines, a live view, JSON lines, or nothing."""
+"""Show a command's progress on standard error: plain lines, a live view, JSON lines, or nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Emit = Callable[["Progress"], None]
 
 
 class Manner(StrEnum):
-    """How progress is shown."""
+    """The form of progress output."""
 
     SILENT = "silent"
     PLAIN = "plain"
@@ -31,7 +31,7 @@ class Manner(StrEnum):
 
 
 def manner(*, as_json: bool, events: bool, live: bool = False) -> Manner:
-    """The manner that fits: events where they are asked for, a live view on a terminal."""
+    """Return the manner that fits: events where they are asked for, a live view on a terminal."""
     if events:
         return Manner.EVENTS
     if as_json:
@@ -41,7 +41,7 @@ def manner(*, as_json: bool, events: bool, live: bool = False) -> Manner:
 
 @contextmanager
 def watching(how: Manner, *, budget_usd: Decimal | None = None) -> Iterator[Emit]:
-    """What to tell of progress, for as long as the block lasts."""
+    """Provide the function that reports progress, while the block lasts."""
     if how is Manner.LIVE:
         with _live(budget_usd) as emit:
             yield emit

@@ -49,38 +49,44 @@ DAY = len("2026-01-31")
 @click.command("record-usage")
 @click.argument("project")
 @click.option("--model", help="The model that did it.")
-@click.option("--input", type=int, metavar="N", help="All input tokens, those of caches included.")
+@click.option("--input", type=int, metavar="N", help="All input tokens, cached ones included.")
 @click.option("--output", type=int, metavar="N", help="All output tokens, reasoning included.")
-@click.option("--cached", type=int, metavar="N", help="Of the input: read from a cache.")
+@click.option("--cached", type=int, metavar="N", help="Input tokens read from a cache.")
 @click.option(
-    "--cache-write", type=int, metavar="N", help="Of the input: written to one for 5 minutes."
+    "--cache-write", type=int, metavar="N", help="Input tokens written to a 5-minute cache."
 )
 @click.option(
     "--cache-write-1h",
     "cache_write_1h",
     type=int,
     metavar="N",
-    help="Of the input: written to one for an hour.",
+    help="Input tokens written to a 1-hour cache.",
 )
-@click.option("--reasoning", type=int, metavar="N", help="Of the output: reasoning.")
-@click.option("--requests", type=int, metavar="N", help="In how many requests.")
+@click.option("--reasoning", type=int, metavar="N", help="Output tokens spent on reasoning.")
+@click.option("--requests", type=int, metavar="N", help="Number of requests.")
 @click.option(
     "--cost",
     metavar="USD",
-    help="What was billed (default: by the config's prices, or the list's).",
+    help="The cost billed, in US dollars (default: by the config's prices, else list prices).",
 )
 @click.option(
     "--claude-code",
     "path",
     metavar="PATH",
-    help="Take it from a transcript of Claude Code, or a folder of them.",
+    help="A Claude Code transcript, or a folder of them, to read the usage from.",
 )
-@click.option("--since", metavar="ISO", help="Only answers begun then or later.")
-@click.option("--until", metavar="ISO", help="Only answers begun by then.")
+@click.option("--since", metavar="ISO", help="Only answers started at this time or later.")
+@click.option("--until", metavar="ISO", help="Only answers started by this time.")
 @click.option("--session", metavar="ID", help="Only answers of one session.")
-@click.option("--subscription", is_flag=True, help="A flat subscription paid: it cost 0.")
 @click.option(
-    "--phase", type=click.Choice(CALLS), default=PLAN, show_default=True, help="What it was for."
+    "--subscription", is_flag=True, help="Paid by a flat subscription: record a cost of 0."
+)
+@click.option(
+    "--phase",
+    type=click.Choice(CALLS),
+    default=PLAN,
+    show_default=True,
+    help="The phase it was for.",
 )
 @click.option(
     "--tier",
@@ -88,10 +94,14 @@ DAY = len("2026-01-31")
     help="The model's tier (default: the config's, else frontier).",
 )
 @click.option(
-    "--executor", metavar="NAME", default=ELSEWHERE, show_default=True, help="Who was asked."
+    "--executor",
+    metavar="NAME",
+    default=ELSEWHERE,
+    show_default=True,
+    help="The chat or agent used.",
 )
-@click.option("--note", metavar="TEXT", default="", help="What a reader should know.")
-@click.option("--dry-run", is_flag=True, help="Say what would be booked; book nothing.")
+@click.option("--note", metavar="TEXT", default="", help="A note for the record.")
+@click.option("--dry-run", is_flag=True, help="Print what would be recorded; record nothing.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, project: str, **options: Any) -> int:
@@ -134,7 +144,9 @@ def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
-        raise UsageError(f"{path} names no user's home", hint="write the path in full") from None
+        raise UsageError(
+            f"{path} does not name a user's home", hint="write the path in full"
+        ) from None
 
 
 def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
@@ -143,13 +155,13 @@ def _terms(project: str, options: dict[str, Any]) -> UsageTerms:
     name = project.strip("/").removeprefix(f"{PROJECTS}/")
     if not PROJECT_NAME.fullmatch(name):
         raise UsageError(
-            f"{project!r} is no name for a project",
+            f"{project!r} is not a valid project name",
             hint="letters, digits, dots, dashes and underscores",
         )
     executor = one_line(options["executor"])
     if executor in ("", PERSON):
         raise UsageError(
-            f"--executor {executor or 'is empty'}: that is no executor of models",
+            f"--executor {executor or 'is empty'}: not an executor of models",
             hint=f"name the chat or the agent, or leave it out for `{ELSEWHERE}`",
         )
     return UsageTerms(
@@ -169,11 +181,11 @@ def _check_source(options: dict[str, Any]) -> None:
     narrowing = [flag for name, flag in NARROWING.items() if options[name] is not None]
     if options["path"] is not None and figures:
         raise UsageError(
-            f"--claude-code and {figures[0]} exclude each other", hint="book them one by one"
+            f"--claude-code and {figures[0]} exclude each other", hint="record them separately"
         )
     if options["path"] is None and narrowing:
         raise UsageError(
-            f"{narrowing[0]} narrows a transcript, and there is none",
+            f"{narrowing[0]} needs a transcript",
             hint="name it with --claude-code PATH",
         )
     if options["subscription"] and options["cost"] is not None:
@@ -183,26 +195,28 @@ def _check_source(options: dict[str, Any]) -> None:
 
 
 def _usage(options: dict[str, Any]) -> Usage:
-    """The usage that was told; `UsageError` for one that cannot be."""
+    """Return the usage that was told; raise `UsageError` for one that cannot be."""
     if not one_line(options["model"] or ""):
         raise UsageError(
-            "--model is missing: whose tokens were they?",
+            "--model is missing",
             hint="add --model NAME, or name a transcript with --claude-code PATH",
         )
     for name, flag in COUNTS.items():
         count = options[name]
         if count is not None and not 0 <= count <= MOST_TOKENS:
-            raise UsageError(f"{flag} {count} is no count", hint="write 0 or more")
+            raise UsageError(f"{flag} {count} is not a count", hint="give 0 or more")
     for name in ("input", "output"):
         if options[name] is None:
             raise UsageError(
-                f"{COUNTS[name]} is missing: a cost needs both counts of tokens",
+                f"{COUNTS[name]} is missing: a cost needs both token counts",
                 hint=f"add {COUNTS[name]} N, 0 for none",
             )
     if not options["input"] and not options["output"]:
-        raise UsageError("--input and --output are 0: no tokens", hint="write what was counted")
+        raise UsageError("--input and --output are 0: no tokens", hint="give the counted tokens")
     if options["requests"] == 0:
-        raise UsageError("--requests 0 takes no tokens", hint="write 1 or more, or leave it out")
+        raise UsageError(
+            "--requests 0 contradicts the token counts", hint="write 1 or more, or leave it out"
+        )
     _check_parts(options, "input", ("cached", "cache_write", "cache_write_1h"))
     _check_parts(options, "output", ("reasoning",))
     return Usage(
@@ -222,7 +236,7 @@ def _check_parts(options: dict[str, Any], whole: str, parts: tuple[str, ...]) ->
         told = " + ".join(f"{COUNTS[name]} {options[name]}" for name in given)
         raise UsageError(
             f"{told} is more than {COUNTS[whole]} {options[whole]}, which it is a part of",
-            hint=f"write all tokens as {COUNTS[whole]}, and its parts besides",
+            hint=f"{COUNTS[whole]} must include its parts",
         )
 
 
@@ -234,12 +248,12 @@ def _amount(text: str | None) -> Decimal | None:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or not (amount == 0 or FINEST <= amount <= MOST_USD):
-        raise UsageError(f"--cost {text} is no amount of US dollars", hint="write it like 2.50")
+        raise UsageError(f"--cost {text} is not an amount in US dollars", hint="write it like 2.50")
     return amount
 
 
 def _moment(flag: str, text: str | None) -> datetime | None:
-    """A date or time; as an end, a date is the end of that day."""
+    """Return a date or time; as an end, a date is the end of that day."""
     if text is None:
         return None
     try:
@@ -248,7 +262,7 @@ def _moment(flag: str, text: str | None) -> datetime | None:
         return found + timedelta(days=1, milliseconds=-1) if whole_day else found
     except (ValueError, OverflowError):
         raise UsageError(
-            f"{flag} {text} is no date", hint="write it as YYYY-MM-DD, with a time if need be"
+            f"{flag} {text} is not a date", hint="write it as YYYY-MM-DD, optionally with a time"
         ) from None
 
 
@@ -272,7 +286,7 @@ def _document(booked: RecordedUsage) -> dict[str, Any]:
 
 
 def _note(record: Record) -> str:
-    """What a reader is told; the list of answers is for the next booking."""
+    """Return what a reader is told; the list of answers is for the next recording."""
     return "; ".join(note for note in record.notes if not note.startswith(ANSWERS))
 
 
@@ -280,12 +294,12 @@ def _lines(booked: RecordedUsage, *, dry: bool) -> list[str]:
     lines = [_line(record) for record in booked.records]
     if not lines:
         have = counted(booked.skipped, "answer")
-        why = f"{have} on record already" if booked.skipped else "no answer is of that time"
-        lines.append(f"nothing new: {why}")
+        why = f"{have}already recorded" if booked.skipped else "no answer is from that time"
+        lines.append(f"nothing new to record: {why}")
     else:
         have = counted(booked.skipped, "answer")
-        before = f" ({have} on record already)" if booked.skipped else ""
-        word = "would book" if dry else "booked"
+        before = f" ({have} already recorded)" if booked.skipped else ""
+        word = "would record" if dry else "recorded"
         lines.append(f"{word} {counted(len(lines), 'record')}: {dollars(booked.cost_usd)}{before}")
     return [*lines, f"next: minitask report --project {booked.project}"]
 
@@ -300,23 +314,23 @@ def _line(record: Record) -> str:
 
 
 def _notes(booked: RecordedUsage, *, damaged: int, is_known: bool) -> list[str]:
-    """What was noticed on the way."""
+    """Return what was noticed on the way."""
     notes = []
     if not is_known:
-        notes.append(f"there is no project {booked.project} yet: neither specs nor records")
+        notes.append(f"project {booked.project} has no specs and no records yet")
     if damaged:
         lines = counted(damaged, "line")
-        notes.append(f"{lines} of the transcripts cannot be read, and count for nothing")
+        notes.append(f"{lines} of the transcripts cannot be read; ignored")
     unpriced = {each.attempt.model for each in booked.records if each.attempt.cost_usd is None}
     notes += [
-        f"{model} has no price, so its cost is unknown, which is not 0;"
-        " set one in `prices` of the config before you book (--dry-run looks), or give figures with --cost"
+        f"{model} has no price, so its cost is unknown (not 0);"
+        " set one under `prices` first (check with --dry-run), or pass --cost"
         for model in sorted(unpriced)
     ]
     if booked.doubled:
         are = "answer is" if booked.doubled == 1 else "answers are"
         notes.append(
-            f"{booked.doubled:,} {are} on record more than once, since two clones booked them in different"
-            " ways; `minitask sync` before booking avoids it"
+            f"{booked.doubled:,} {are} recorded more than once, because two clones recorded them"
+            " differently; run `minitask sync` first to avoid this"
         )
     return notes

@@ -36,10 +36,10 @@ FORMATS: dict[str, Callable[[Report], str]] = {
 
 @click.command("report")
 @click.option(
-    "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="How to print it."
+    "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="Output format."
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
-@click.option("--since", metavar="DATE", help="Only attempts begun then or later: 2026-01-31.")
+@click.option("--since", metavar="DATE", help="Only attempts started then or later: 2026-01-31.")
 @click.option("--project", metavar="PROJECT", default="", help="Only the attempts of a project.")
 @click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
 @click.pass_context
@@ -77,12 +77,12 @@ def command(
 
 
 def _moment(text: str) -> str:
-    """A date or time as records hold it; where it names no zone it is UTC."""
+    """Return a date or time as records hold it; where it names no zone it is UTC."""
     try:
         found = datetime.fromisoformat(text)
         zoned = found if found.tzinfo else found.replace(tzinfo=UTC)
         return zoned.astimezone(UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError):
         raise UsageError(
-            f"--since {text} is no date", hint="write it as YYYY-MM-DD, with a time if need be"
+            f"--since {text} is not a date", hint="write it as YYYY-MM-DD, optionally with a time"
         ) from None

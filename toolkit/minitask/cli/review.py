@@ -34,16 +34,18 @@ APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
 
 @click.command("review")
 @click.argument("names", nargs=-1, required=True, metavar="TASK...|PROJECT")
-@click.option("--approve", "approves", is_flag=True, help="Approve, and land.")
+@click.option("--approve", "approves", is_flag=True, help="Approve and merge.")
 @click.option("--reject", "reason", metavar="REASON", help="Reject; the next attempt is told why.")
 @click.option(
     "--tier",
     type=click.Choice(MODEL_TIERS),
-    help="Who verifies a whole PROJECT (default: frontier).",
+    help="The tier that verifies a whole PROJECT (default: frontier).",
 )
 @click.option("--model", help="The model that verifies a whole PROJECT.")
 @click.option("--max-cost", metavar="USD", help="Stop before a call that could cost more.")
-@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
+@click.option(
+    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) -> int:
@@ -65,7 +67,8 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) ->
     if projects:
         if len(names) > 1 or approves or reason is not None:
             raise UsageError(
-                "a whole project is verified by itself", hint="name one project, and no decision"
+                "a project is verified on its own",
+                hint="name one project, without --approve or --reject",
             )
         return _verify(session, names[0], options, as_json=as_json)
     if approves:
@@ -144,7 +147,7 @@ def _reject(
     as_json: bool,
 ) -> int:
     if not reason.strip():
-        raise UsageError("a rejection needs a reason", hint='say what is wrong: --reject "…"')
+        raise UsageError("a rejection needs a reason", hint='state what is wrong: --reject "…"')
     into = options["into"]
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
         place = session.place(engine, str(into) if into else None)
@@ -156,7 +159,7 @@ def _reject(
         return 0
     for each in said:
         click.echo(f"✗ {each.task}: {each.attempt.reason}")
-        click.echo(f"  next   minitask exec {each.task}  (it is told)")
+        click.echo(f"  next   minitask exec {each.task}  (it will see your reason)")
     return 0
 
 

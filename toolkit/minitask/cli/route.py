@@ -13,11 +13,13 @@ from minitask.routing.route_task import route_of
 
 @click.command("route")
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@click.option("--explain", is_flag=True, help="Every tier of the ladder, and who reviews.")
-@click.option("--tier", help="As `exec --tier` would have it.")
-@click.option("--executor", help="As `exec --executor` would have it.")
-@click.option("--model", help="As `exec --model` would have it.")
-@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
+@click.option("--explain", is_flag=True, help="Show every tier, and who reviews.")
+@click.option("--tier", help="Route as with `exec --tier`.")
+@click.option("--executor", help="Route as with `exec --executor`.")
+@click.option("--model", help="Route as with `exec --model`.")
+@click.option(
+    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
+)
 @json_option
 @click.pass_context
 def command(

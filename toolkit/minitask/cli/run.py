@@ -34,38 +34,42 @@ LOCAL = "local"
 @click.command("run")
 @click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), help="Validations at once (default: concurrency.jobs)."
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Maximum parallel validations (default: concurrency.jobs).",
 )
 @click.option(
     "--engine",
     "where",
     default=LOCAL,
     metavar="local|dask://HOST:PORT",
-    help="Where attempts are made: here, or on the workers of a Dask cluster.",
+    help="Where attempts run: here, or on a Dask cluster.",
 )
+@click.option("--max-cost", metavar="USD", help="Stop before a call that could exceed this total.")
 @click.option(
-    "--max-cost", metavar="USD", help="Stop before the next call once this much is spent."
+    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
 )
-@click.option("--into", metavar="BRANCH", help="The branch to land on (default: the current one).")
-@click.option("--no-merge", is_flag=True, help="Prove the tasks, and leave the landing to you.")
+@click.option("--no-merge", is_flag=True, help="Validate the tasks, but do not merge them.")
 @click.option(
     "--batch",
     is_flag=True,
-    help="Send model calls as batches, at half price; they may take hours, and survive a kill.",
+    help="Send model calls as provider batches, at half price; may take hours, survives a kill.",
 )
-@click.option("--only", multiple=True, metavar="TASK", help="This task alone; may be given again.")
-@click.option("--from", "since", metavar="TASK", help="This task, and all that come after it.")
-@click.option("--retry-failed", is_flag=True, help="Those tasks alone whose last attempt failed.")
+@click.option("--only", multiple=True, metavar="TASK", help="Only this task. Repeatable.")
+@click.option("--from", "since", metavar="TASK", help="Only this task and all later ones.")
+@click.option("--retry-failed", is_flag=True, help="Only tasks whose last attempt failed.")
 @click.option(
     "--fail-fast/--keep-going",
     default=False,
-    help="Begin nothing more after a failure, or go on with what does not depend on it (default).",
+    help="After a failure, start nothing more, or go on with independent tasks (default).",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Say what would be asked of whom, at what cost; spend nothing."
+    "--dry-run",
+    is_flag=True,
+    help="Print which models would be called, at what cost; spend nothing.",
 )
-@click.option("--events", is_flag=True, help="Progress as JSON lines on standard error.")
-@click.option("--again", is_flag=True, help="Run tasks though they have landed.")
+@click.option("--events", is_flag=True, help="Write progress as JSON lines to stderr.")
+@click.option("--again", is_flag=True, help="Run tasks even if they have merged.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) -> int:
@@ -151,7 +155,7 @@ def _cluster(engine: Context, where: str) -> Iterator[Cluster | None]:
         yield None
         return
     if not where.startswith(SCHEME):
-        raise UsageError(f"--engine {where} is none", hint="write local, or dask://HOST:PORT")
+        raise UsageError(f"unknown engine {where}", hint="write local, or dask://HOST:PORT")
     from minitask.cli.worker import go
 
     cluster = Cluster(engine, where, go=go)

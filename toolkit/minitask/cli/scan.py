@@ -27,30 +27,42 @@ COUNT = click.IntRange(min=1)
 @click.option(
     "--linter",
     metavar="COMMAND",
-    help=f"What to run; it prints ruff's JSON or SARIF. Default: {DEFAULT}",
+    help=f"The linter to run; it must print ruff's JSON or SARIF. Default: {DEFAULT}",
 )
-@click.option("--report", metavar="FILE", help="A report that is there already; - is stdin.")
-@click.option("--check", metavar="COMMAND", help="The specs' validation, with {path} for the file.")
+@click.option("--report", metavar="FILE", help="An existing report to read; - is stdin.")
 @click.option(
-    "--fix-from", type=COUNT, default=3, metavar="N", help="Findings for a spec (default: 3)."
+    "--check",
+    metavar="COMMAND",
+    help="The validation command of the specs, with {path} for the file.",
+)
+@click.option(
+    "--fix-from",
+    type=COUNT,
+    default=3,
+    metavar="N",
+    help="Minimum findings for a spec (default: 3).",
 )
 @click.option(
     "--rewrite-from",
     type=COUNT,
     default=10,
     metavar="N",
-    help="Findings from which on a file is rewritten (default: 10).",
+    help="Minimum findings for a rewrite (default: 10).",
 )
-@click.option("--project", default="lint-fixes", help="Whose specs they are (default: lint-fixes).")
+@click.option(
+    "--project", default="lint-fixes", help="The project of the specs (default: lint-fixes)."
+)
 @click.option(
     "--limit",
     type=COUNT,
     default=20,
     metavar="N",
-    help="Specs at most, worst files first (default: 20).",
+    help="Maximum specs, worst files first (default: 20).",
 )
-@click.option("--all", "free_too", is_flag=True, help="Also for what the linter mends itself.")
-@click.option("--dry-run", is_flag=True, help="Write nothing; say what would be written.")
+@click.option(
+    "--all", "free_too", is_flag=True, help="Include findings that the linter can fix itself."
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
 @json_option
 @click.pass_context
 def command(
@@ -78,9 +90,7 @@ def command(
       minitask scan --linter 'eslint -f sarif .' --check 'eslint {path}'
     """
     if linter is not None and report is not None:
-        raise UsageError(
-            "--linter and --report exclude each other", hint="run the linter, or read its report"
-        )
+        raise UsageError("--linter and --report exclude each other", hint="pass one of them")
     template = check_template(check) if check is not None else ""
     session = start(ctx)
     purpose = "scan" if report is None else "scan --report"
@@ -115,7 +125,7 @@ def _show(done: Scan, wishes: ScanOptions, linted: Linted, *, fixer: str, as_jso
 
 
 def _place(session: Session, engine: Context) -> Base:
-    """The branch that tasks land on; where HEAD is detached, HEAD."""
+    """Return the branch that tasks land on; where HEAD is detached, HEAD."""
     if engine.settings.target or head_branch(session.repository):
         return session.place(engine)
     return Base(engine.tip("HEAD"), "HEAD", session.folder)
@@ -140,5 +150,5 @@ def _linted(
 
 
 def _recheck(report: FindingReport, template: str, ruff: tuple[str, ...]) -> Recheck:
-    """What validates the specs: the user's command, else ruff where the findings are its own."""
+    """Return what validates the specs: the user's command, else ruff where the findings are its own."""
     return Recheck(template, () if template or not report.is_ruffs else ruff)

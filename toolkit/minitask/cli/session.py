@@ -1,4 +1,4 @@
-"""What the commands share: the repository, its settings, an engine, and how results leave the process."""
+"""Shared parts of the commands: the repository, its settings, an engine, and how results leave the process."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EXIT = {
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Where the user stands, in which repository, under which settings."""
+    """The user's folder, repository and settings."""
 
     folder: Path
     environ: Mapping[str, str]
@@ -78,7 +78,7 @@ class Session:
     def place(
         self, engine: Context, into: str | None = None, *, worktree_spec: bool = False
     ) -> Base:
-        """Where specs are looked for: the tip of the branch that they land on."""
+        """Return where specs are looked for: the tip of the branch that they land on."""
         from minitask.engine.tasks import Base
 
         target = engine.target(into)
@@ -100,12 +100,12 @@ def start(ctx: click.Context) -> Session:
 
 
 def environment() -> dict[str, str]:
-    """The process's environment: the one place that reads it."""
+    """Return the process's environment: the one place that reads it."""
     return dict(os.environ)
 
 
 def start_folder(ctx: click.Context) -> Path:
-    """The folder that -C names."""
+    """Return the folder that -C names."""
     folder = Path(ctx.obj or ".").absolute()
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="name one that exists with -C DIR")
@@ -113,7 +113,7 @@ def start_folder(ctx: click.Context) -> Path:
 
 
 def json_option(function: Function) -> Function:
-    """The `--json` switch."""
+    """Return the `--json` switch."""
     return click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")(
         function
     )
@@ -126,14 +126,16 @@ def print_json(document: object) -> None:
 
 
 def exit_code(results: Sequence[TaskResult]) -> int:
-    """The worst of the verdicts; 4 where the budget was spent."""
+    """Return the worst of the verdicts; 4 where the budget was spent."""
     if any(result.over_budget for result in results):
         return 4
     return max((EXIT[result.verdict] for result in results), default=0)
 
 
 def budget_of(most: object, settings: Settings) -> Decimal | None:
-    """What may be spent, in US dollars: what was asked for with --max-cost, else the config's limit; None for none."""
+    """Return what may be spent, in US dollars: what was asked for with --max-cost, else the config's limit; None
+    for none.
+    """
     if not most:
         return settings.max_cost_usd
     try:
@@ -141,7 +143,9 @@ def budget_of(most: object, settings: Settings) -> Decimal | None:
     except InvalidOperation:
         amount = Decimal("NaN")
     if not amount.is_finite() or amount < 0:
-        raise UsageError(f"--max-cost {most} is no amount of US dollars", hint="write it like 2.50")
+        raise UsageError(
+            f"--max-cost {most} is not an amount in US dollars", hint="write it like 2.50"
+        )
     return amount
 
 
@@ -153,5 +157,5 @@ def _say_lost(engine: Context) -> None:
 
     for task in record_interrupted(engine):
         say(
-            f"note: a call for {task} was under way when the last command ended; its cost is on record, estimated"
+            f"note: a call for {task} was in progress when the last command ended; recorded with its estimated cost"
         )

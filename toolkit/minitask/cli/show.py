@@ -30,9 +30,9 @@ from minitask.words import plain
     "--reply",
     "wants_reply",
     is_flag=True,
-    help="Print what the model answered, or an agent's last output.",
+    help="Print the model's reply, or an agent's last output.",
 )
-@click.option("--prompt", "wants_prompt", is_flag=True, help="Print what the model was told.")
+@click.option("--prompt", "wants_prompt", is_flag=True, help="Print the prompt.")
 @click.option(
     "--attempt", "number", type=int, metavar="N", help="Show this attempt instead of the latest."
 )
@@ -104,17 +104,17 @@ def _show_exchange(record: Record, said: Said, wanted: list[str], *, as_json: bo
 
 
 def _show_refusal(task: str, refusal: Refusal, *, as_json: bool) -> int:
-    """Why a task without any attempt was not begun."""
+    """Return why a task without any attempt was not begun."""
     if as_json:
         verdict = refusal.verdict.value
         print_json({"task": task, "state": verdict, "reason": refusal.reason, "records": []})
     else:
-        click.echo(f"{task}: {refusal.verdict.value}, not begun\n  {refusal.reason}")
+        click.echo(f"{task}: {refusal.verdict.value}, not started\n  {refusal.reason}")
     return 0
 
 
 def _show_calls(calls: tuple[Record, ...], *, as_json: bool) -> int:
-    """What is on record of something that is no task: a project's planning, or its verification."""
+    """Return what is on record of something that is no task: a project's planning, or its verification."""
     if as_json:
         print_json({"task": calls[0].task, "calls": [record_document(call) for call in calls]})
     else:

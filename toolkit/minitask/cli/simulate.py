@@ -24,19 +24,19 @@ SUFFIX = ".yaml"
 @click.option(
     "--table",
     metavar="FILE|NAME",
-    help="Models and what they did: a YAML file, or a table that ships (aider-polyglot).",
+    help="Results by model: a YAML file, or the built-in table aider-polyglot.",
 )
 @click.option(
     "--policy",
     "policies",
     multiple=True,
     metavar="A,B",
-    help="Models or tiers to ask in turn, by name or a part of it. May be given again.",
+    help="Models or tiers to try in turn, by full or partial name. Repeatable.",
 )
 @click.option(
     "--loss",
     metavar="USD",
-    help="What giving a task up costs, for the ladder (default: ten tries of the baseline).",
+    help="The cost of giving up a task (default: ten tries of the baseline).",
 )
 @json_option
 @click.pass_context
@@ -75,7 +75,7 @@ def _ledger_figures(ctx: click.Context) -> ModelStats:
 
 
 def _table_figures(folder: Path, word: str) -> ModelStats:
-    """The table in a file, or else the one of that name that ships."""
+    """Return the table in a file, or else the one of that name that ships."""
     file = folder / word
     if file.is_file():
         return parse_table(read_text(file) or "", name=word, where=word)
@@ -85,7 +85,7 @@ def _table_figures(folder: Path, word: str) -> ModelStats:
         text = (shipped / f"{word}{SUFFIX}").read_text("utf-8")
         return parse_table(text, name=word, where=word)
     raise UsageError(
-        f"--table {word}: there is no such file, and no table of that name ships",
+        f"--table {word}: no such file, and no built-in table of that name",
         hint=nearest(word, known),
     )
 
@@ -96,5 +96,5 @@ def _dollars(text: str) -> Decimal:
     except InvalidOperation:
         found = Decimal("NaN")
     if not found.is_finite() or not 0 < found < Decimal("1e12"):
-        raise UsageError(f"--loss {text} is no amount of US dollars", hint="write it like 2.50")
+        raise UsageError(f"--loss {text} is not an amount in US dollars", hint="write it like 2.50")
     return found

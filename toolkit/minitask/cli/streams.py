@@ -36,7 +36,7 @@ def write_what_it_lacks_in_ascii(stream: TextIOWrapper) -> None:
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """What stands for characters that could not be encoded; JSON's escape where nothing is like them."""
+    """Return what stands for characters that could not be encoded; JSON's escape where nothing is like them."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]

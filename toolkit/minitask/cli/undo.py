@@ -12,7 +12,7 @@ from minitask.ledger.record import Verdict
 @click.command("undo")
 @click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
 @click.option(
-    "--into", metavar="BRANCH", help="The branch to take them from (default: the current one)."
+    "--into", metavar="BRANCH", help="The branch to revert them on (default: the current one)."
 )
 @json_option
 @click.pass_context
@@ -38,7 +38,7 @@ def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_
 
 def _render(undone: Undone) -> str:
     if undone.verdict is Verdict.MERGED:
-        return f"✓ {undone.task}: taken back by {str(undone.commit)[:12]}\n  next   minitask exec {undone.task}"
+        return f"✓ {undone.task}: reverted by {str(undone.commit)[:12]}\n  next   minitask exec {undone.task}"
     again = f"\n  next   minitask undo {undone.task}" if undone.verdict is Verdict.READY else ""
     return f"✗ {undone.task}: {undone.verdict.value}: {undone.reason}{again}"
 

@@ -19,19 +19,19 @@ from minitask.spec.model import Diagnostic
 @click.command("validate")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option(
-    "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="How to print them."
+    "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="Output format."
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option(
     "--explain",
     metavar="CODE",
-    help="Explain a rule: why it exists, and how to mend what it finds.",
+    help="Explain a rule: why it exists and how to fix what it finds.",
 )
 @click.option(
     "--grade",
     "grades",
     is_flag=True,
-    help="Plant faults in what edit scripts add, and say how many the validations notice.",
+    help="Plant faults in the lines that edit scripts add, and report how many the validations catch.",
 )
 @click.pass_context
 def command(
@@ -75,7 +75,7 @@ def command(
 
 
 def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:
-    """A note on each spec with an edit script: how well its validation notices planted faults."""
+    """Return a note on each spec with an edit script: how well its validation notices planted faults."""
     from minitask.cli.session import start
     from minitask.engine.find_tasks import list_tasks
     from minitask.engine.tasks import PROJECTS
@@ -88,7 +88,7 @@ def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...
 
 
 def _repository(folder: object) -> Repository | None:
-    """The repository around; None outside of one, where only the files themselves are checked."""
+    """Return the repository around; None outside of one, where only the files themselves are checked."""
     from pathlib import Path
 
     try:

@@ -18,7 +18,7 @@ from minitask.reports.results import render_command
 def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
     """Run the validation of the task that REF carries, on a fresh checkout of REF.
 
-    REF is a branch, a commit or PROJECT/ID. Exits with 0 where every command passes.
+    REF is a branch, a commit or PROJECT/ID. Exits with 0 if every command passes.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""What runs on a worker of a cluster: no command of a person's, but a process's edge all the same."""
+"""The entry point of a cluster worker: not a user's command, but the edge of a process."""
 
 from __future__ import annotations
 

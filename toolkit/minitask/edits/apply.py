@@ -19,7 +19,7 @@ from minitask.edits.script_model import (
 def apply_script(
     script: EditScript, *, read: Reader, locate: Locate | None = None, source: str = ""
 ) -> tuple[Change, ...]:
-    """What differs from the base once the script is applied, sorted by path.
+    """Return what differs from the base once the script is applied, sorted by path.
 
     `read` gives a path's content, or `None` where there is no such file; `locate` carries cited
     lines to where they are in it; `source` names the script's Markdown in errors. Raises
@@ -34,7 +34,7 @@ def apply_script(
 
 
 def apply_edit(tree: EditedFiles, edit: SearchReplace | UnifiedDiff) -> None:
-    """Apply one search or diff to what a script has built; `EditError` where it does not fit."""
+    """Apply one search or diff to what a script has built; raise `EditError` if it does not fit."""
     if isinstance(edit, UnifiedDiff):
         from minitask.edits.patch import apply_diff
 

@@ -26,7 +26,7 @@ _WHOLE_HINT = (
 
 
 def has_markers(content: str) -> bool:
-    """Whether a line is a SEARCH or REPLACE marker."""
+    """Return True if a line is a SEARCH or REPLACE marker."""
     return any(
         _OPENING.fullmatch(line) or _CLOSING.fullmatch(line) for line in split_lines(content)
     )
@@ -54,7 +54,7 @@ def parse_blocks(content: str, *, path: str, line: int, source: str) -> tuple[Se
 
 
 def render_block(edit: SearchReplace) -> str:
-    """The block, with markers that none of its lines could be taken for."""
+    """Return the block, with markers that none of its lines could be taken for."""
     taken = {line.rstrip() for line in split_lines(edit.search + edit.replace)}
     size = _SHORTEST
     while taken & set(_markers(size)):
@@ -68,7 +68,7 @@ def _markers(size: int) -> tuple[str, str, str]:
 
 
 def _marks(lines: Sequence[str], at: int, size: int, where: str | None) -> tuple[int, int]:
-    """Where the block that opens at `at` is divided and closed."""
+    """Return where the block that opens at `at` is divided and closed."""
     opening, divider, closing = _markers(size)
     dividers = []
     for i in range(at + 1, len(lines)):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def build(layout: EditPlan) -> EditedFiles:
-    """The tree that searches and diffs then apply to."""
+    """Return the tree that searches and diffs then apply to."""
     tree = EditedFiles(layout.base)
     texts = {path: _assembled(layout, path) for path in _written(layout)}
     for path in (*layout.gone, *layout.renames.values()):
@@ -26,7 +26,7 @@ def build(layout: EditPlan) -> EditedFiles:
 
 
 def _written(layout: EditPlan) -> set[str]:
-    """The paths that have content of the script's making."""
+    """Return the paths that have content of the script's making."""
     moved = {old: new for new, old in layout.renames.items()}
     thinned = {moved.get(path, path) for path in layout.removed if path not in layout.gone}
     return {*layout.wholes, *layout.renames, *layout.pieces, *thinned}
@@ -52,7 +52,7 @@ def _assembled(layout: EditPlan, path: str) -> Text:
 
 
 def _eol(known: Text | None, whole: Text | None, pieces: Sequence[PlacedLines]) -> str:
-    """The line end of the file to be built.
+    """Return the line end of the file to be built.
 
     A whole file in LF takes over that of the file it replaces, or of the lines that are moved into
     it: Markdown cannot carry CRLF, so that LF there says nothing of what its author wants.
@@ -66,7 +66,7 @@ def _eol(known: Text | None, whole: Text | None, pieces: Sequence[PlacedLines]) 
 def _edited(
     layout: EditPlan, origin: str, pieces: Sequence[PlacedLines], eol: str
 ) -> tuple[str, ...]:
-    """The base's lines without the removed ones and with the inserted ones."""
+    """Return the base's lines without the removed ones and with the inserted ones."""
     text = layout.base.require(origin)
     cuts = layout.removed.get(origin, ())
     removed = {number for cut in cuts for number in range(cut.start, cut.end + 1)}
@@ -100,7 +100,7 @@ def _joined(chunks: Iterable[Sequence[str]], eol: str) -> tuple[str, ...]:
 
 
 def _mode_from(layout: EditPlan, path: str) -> str | None:
-    """The path whose mode the file takes over: the one that as a whole became it."""
+    """Return the path whose mode the file takes over: the one that as a whole became it."""
     if path in layout.renames:
         return layout.renames[path]
     if path in layout.wholes or layout.base.text(path) is not None:

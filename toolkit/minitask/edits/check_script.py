@@ -1,4 +1,4 @@
-"""What can be said of an edit script before it runs: its form, scope, what it leaves to a model."""
+"""Checks of an edit script before it runs: its form, scope, what it leaves to a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
-    """The edit script against the files that the spec lists; nothing where there is no script."""
+    """Return the edit script against the files that the spec lists; nothing if there is no script."""
     try:
         script = parse_script(spec.snippets, source=spec.path)
     except EditError as error:
@@ -28,7 +28,9 @@ def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
 
 
 def is_free(spec: Spec) -> bool:
-    """Whether the spec needs no model: its edit script writes all that it lists, or its tier allows for none."""
+    """Return True if the spec needs no model: its edit script writes all that it lists, or its tier allows for
+    none.
+    """
     if spec.options.tier is Tier.NONE:
         return True
     try:
@@ -61,7 +63,7 @@ def _check_scope(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
                 edit.line or spec.line_of("snippets"),
                 code="E302",
                 message=f"the edit script writes {path}, which the spec {listed}",
-                hint="add it to `**Files to Create/Edit**:`, or take the edit out",
+                hint="add it to `**Files to Create/Edit**:`, or remove the edit",
             )
 
 

@@ -37,14 +37,14 @@ PRESENCE = frozenset({"E201", "E203", "E204"})
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is wrong with a spec, and the specs whose work it needs though it does not say so."""
+    """The diagnostics of a spec, and the specs whose work it needs though it does not say so."""
 
     diagnostics: tuple[Diagnostic, ...]
     waits_for: tuple[Spec, ...] = ()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
-        """What stops the task."""
+        """Return what stops the task."""
         return tuple(item for item in self.diagnostics if item.severity is Severity.ERROR)
 
 
@@ -176,7 +176,7 @@ class Checker:
             spec.path,
             first.line,
             code="W307",
-            message=f"this fits only once {', '.join(names)} has landed: {first.message}",
+            message=f"this applies only after {', '.join(names)} has merged: {first.message}",
             hint=f"add `depends_on: [{', '.join(names)}]`",
         )
         return Verdict((*later.diagnostics, warning), tuple(makers))
@@ -193,8 +193,8 @@ class Checker:
             first.path,
             first.line,
             code="W308",
-            message=f"this no longer fits once {names} has landed, which a run does first: {first.message}",
-            hint=f"depend on {names} and write the spec for what comes of that, or take one of them out",
+            message=f"this no longer applies after {names}, which a run merges first: {first.message}",
+            hint=f"depend on {names} and write the spec for its result, or remove one of them",
         )
 
 
@@ -248,7 +248,7 @@ def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[D
             spec.line_of("options.tier"),
             code="E305",
             message="tier none needs an edit script that covers every file of the spec",
-            hint="add the missing edits to Code Snippets, or take `tier: none` out",
+            hint="add the missing edits to Code Snippets, or remove `tier: none`",
         )
         return
     for problem in _try(spec, script, numbering, state).problems:

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class Ground(Protocol):
-    """What specs are checked against: the base's files, and what their line numbers are those of."""
+    """The files that specs are checked against: the base's files, and what their line numbers are those of."""
 
     @property
     def files(self) -> Files:
-        """The base."""
+        """Return the base."""
         ...
 
     def anchor_of(self, spec: Spec) -> Files | None:
-        """The tree that a spec's line numbers are those of; None where it is the base."""
+        """Return the tree that a spec's line numbers are those of; None if it is the base."""
         ...
 
     def new_name(self, spec: Spec, path: str) -> str | None:
@@ -38,11 +38,11 @@ class Ground(Protocol):
         ...
 
     def earlier(self, spec: Spec) -> Earlier | None:
-        """The version of a spec before this one; None where it is the first, or names its anchor."""
+        """Return the version of a spec before this one; None if it is the first, or names its anchor."""
         ...
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
-        """Where lines that a spec cites are in the base; `EditError` where they changed or are gone."""
+        """Return where lines that a spec cites are in the base; raise `EditError` if they changed or are gone."""
         ...
 
 
@@ -68,7 +68,7 @@ class Numbering:
     state: Overlay
 
     def __call__(self, path: str, cited: LineRange) -> LineRange:
-        """Where the cited lines are; `CitationError` where they changed or are gone."""
+        """Return where the cited lines are; raise `CitationError` if they changed or are gone."""
         try:
             return self._carried(path, cited)
         except EditError as error:
@@ -83,7 +83,7 @@ class Numbering:
                 return self._from(renamed, path, cited)
             raise EditError(
                 f"lines {cited} of {path} cannot be cited: {_id(author)} creates that file first",
-                hint="search for the text in place of its lines, or name the whole file",
+                hint="search for the text instead of citing lines, or name the whole file",
             )
         return self._from(path, path, cited)
 
@@ -126,7 +126,11 @@ def _check_ref(
             numbering(ref.path, cited)
         except EditError as error:
             reads = ref.action is FileAction.READ
-            hint = error.hint if not reads else "the task is shown the lines as they are by then"
+            hint = (
+                error.hint
+                if not reads
+                else "the task will see the lines as they are when it starts"
+            )
             yield diagnose(
                 spec.path,
                 ref.line or spec.line_of("files"),
@@ -159,7 +163,7 @@ def check_renumbered(spec: Spec, ground: Ground) -> Iterator[Diagnostic]:
 
 
 def _cited(spec: Spec) -> Iterator[tuple[str, LineRange, int]]:
-    """The ranges that a spec cites, in its lists and its edit script, with their lines."""
+    """Yield the ranges that a spec cites, in its lists and its edit script, with their lines."""
     for ref in spec.files:
         if ref.action is not FileAction.CREATE:
             yield from ((ref.path, lines, ref.line) for lines in ref.ranges)

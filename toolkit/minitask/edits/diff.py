@@ -45,13 +45,13 @@ class DiffHunk:
     line: int = field(default=0, compare=False)
 
     def old(self) -> tuple[DiffLine, ...]:
-        """The lines that the file must have."""
+        """Return the lines that the file must have."""
         return tuple(line for line in self.lines if line.mark != "+")
 
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """What a diff does to one file; `old` is `None` where it creates, `new` where it deletes it."""
+    """The part of a diff for one file; `old` is `None` where it creates, `new` where it deletes it."""
 
     old: str | None
     new: str | None
@@ -87,7 +87,7 @@ class _Cursor:
 
 
 def parse_diff(text: str) -> tuple[FileDiff, ...]:
-    """The files of a diff in order; raises `EditError` for what could be read in two ways."""
+    """Return the files of a diff in order; raises `EditError` for what could be read in two ways."""
     cursor, files = _Cursor(text), []
     while cursor.more and not cursor.starts_file():
         if cursor.peek().startswith("@@"):
@@ -155,7 +155,7 @@ def _refuse_mode(cursor: _Cursor, key: str, value: str) -> None:
 def _names(
     cursor: _Cursor, git: str | None, extended: Mapping[str, str]
 ) -> tuple[str | None, str | None]:
-    """The old and the new path, from whichever header lines there are."""
+    """Return the old and the new path, from whichever header lines there are."""
     pair = (
         _marked_names(cursor) if cursor.starts_file() and cursor.peek().startswith("--- ") else None
     )
@@ -184,7 +184,7 @@ def _marked_names(cursor: _Cursor) -> tuple[str | None, str | None]:
 
 
 def _git_name(header: str) -> str | None:
-    """The path of a `diff --git` line whose two names agree."""
+    """Return the path of a `diff --git` line whose two names agree."""
     names = header.removeprefix("diff --git ")
     quoted = re.fullmatch(rf"({QUOTED}) ({QUOTED})", names)
     half = len(names) // 2
@@ -197,7 +197,7 @@ def _git_name(header: str) -> str | None:
 
 
 def _plain(name: str) -> str:
-    """The path without the time stamp behind a tab and without git's quoting."""
+    """Return the path without the time stamp behind a tab and without git's quoting."""
     name = name.split("\t", 1)[0]
     if not re.fullmatch(QUOTED, name):
         return name

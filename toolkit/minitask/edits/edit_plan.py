@@ -1,4 +1,4 @@
-"""What a script's whole files and operations say together, resolved against the base and checked.
+"""A script's whole files and operations together, resolved against the base and checked.
 
 Every line number is the base's, so the order of operations matters only where two put lines in one
 place.
@@ -62,11 +62,11 @@ class EditPlan:
     pieces: dict[str, list[PlacedLines]] = field(default_factory=dict)
 
     def origin(self, path: str) -> str:
-        """The base path of what will be at `path`."""
+        """Return the base path of what will be at `path`."""
         return self.renames.get(path, path)
 
     def leaves(self, path: str) -> bool:
-        """Whether the base's file at `path` goes elsewhere or away."""
+        """Return True if the base's file at `path` goes elsewhere or away."""
         return path in self.gone or path in self.renames.values()
 
     def placed(self, edit: Operation | WholeFile) -> AbstractContextManager[None]:
@@ -200,7 +200,7 @@ def _add_piece(layout: EditPlan, operation: Operation, cuts: Sequence[Cut]) -> N
 
 
 def _insertion(layout: EditPlan, operation: Operation, target: str) -> int | None:
-    """The base line to insert after, 0 for the top, `None` for the end."""
+    """Return the base line to insert after, 0 for the top, `None` for the end."""
     if not operation.after:
         return operation.after
     path = layout.origin(target)

@@ -1,4 +1,4 @@
-"""Where in its Markdown an edit stands, for the errors that it causes."""
+"""Locate an edit in its Markdown, for the errors that it causes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the info string of a fence, and the line above it, say about its content."""
+"""Parse a fence's info string and the line above it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SHORTEST = 3
 
 
 def path_in(info: str) -> str | None:
-    """The path of `path=…` in an info string.
+    """Return the path of `path=…` in an info string.
 
     Raises `EditError` where it is empty or its quotes do not close.
     """
@@ -42,13 +42,13 @@ def path_in(info: str) -> str | None:
 
 
 def is_literal(info: str) -> bool:
-    """Whether the word `whole` behind the path says that the content is all the file's."""
+    """Return True if the word `whole` behind the path says that the content is all the file's."""
     found = _PATH.search(info)
     return bool(found and "whole" in found[2].split())
 
 
 def path_above(lead: str) -> str | None:
-    """The path, where the line above a fence is nothing but one, in whatever Markdown it stands."""
+    """Return the path, where the line above a fence is nothing but one, in whatever Markdown it stands."""
     text, marked = _undressed(lead.strip().lstrip("#").strip())
     if not text or any(mark in text for mark in ("://", "\\", '"', "`", "*")):
         return None
@@ -60,7 +60,7 @@ def path_above(lead: str) -> str | None:
 
 
 def _undressed(text: str) -> tuple[str, bool]:
-    """The text without emphasis, backticks and colons around it, and whether it had any marks."""
+    """Return the text without emphasis, backticks and colons around it, and whether it had any marks."""
     bare = text.removesuffix(":").strip()
     for mark in _MARKS:
         inner = bare.removeprefix(mark).removesuffix(mark)
@@ -70,7 +70,7 @@ def _undressed(text: str) -> tuple[str, bool]:
 
 
 def render_fence(info: str, content: str) -> str:
-    """A fence long enough for its content, with tildes where its info string has a backtick."""
+    """Return a fence long enough for its content, with tildes where its info string has a backtick."""
     mark = "~" if "`" in info else "`"
     runs = re.findall(rf"^[ \t]*({re.escape(mark)}+)", content, re.MULTILINE)
     bar = mark * max(_SHORTEST, *(len(run) + 1 for run in runs), _SHORTEST)
@@ -78,7 +78,7 @@ def render_fence(info: str, content: str) -> str:
 
 
 def path_info(path: str, *, literal: bool = False) -> str:
-    """The info string that `path_in` and `is_literal` read."""
+    """Return the info string that `path_in` and `is_literal` read."""
     return f"path={quote(path)}" + (" whole" if literal else "")
 
 
@@ -87,5 +87,5 @@ def _closed(content: str) -> str:
 
 
 def content_lines(content: str, *, after: int) -> Iterable[tuple[int, str]]:
-    """The content's lines with their numbers, `after` being the fence's."""
+    """Return the content's lines with their numbers, `after` being the fence's."""
     return enumerate(split_lines(content), after + 1)

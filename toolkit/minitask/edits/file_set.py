@@ -23,13 +23,13 @@ class BaseFiles:
         self._texts: dict[str, Text] = {}
 
     def content(self, path: str) -> str | None:
-        """The content, or `None` where there is no such file."""
+        """Return the content, or `None` where there is no such file."""
         if path not in self._contents:
             self._contents[path] = self._read(path)
         return self._contents[path]
 
     def text(self, path: str) -> Text | None:
-        """The lines, or `None` where there is no such file."""
+        """Return the lines, or `None` where there is no such file."""
         content = self.content(path)
         if content is None:
             return None
@@ -38,7 +38,7 @@ class BaseFiles:
         return self._texts[path]
 
     def require(self, path: str) -> Text:
-        """The lines of a file that must exist."""
+        """Return the lines of a file that must exist."""
         text = self.text(path)
         if text is None:
             raise EditError(
@@ -48,7 +48,7 @@ class BaseFiles:
         return text
 
     def lines_at(self, path: str, cited: LineRange) -> LineRange:
-        """Where the cited lines of a file that must exist are now."""
+        """Return where the cited lines of a file that must exist are now."""
         size = len(self.require(path).lines)
         found = self._locate(path, cited) if self._locate else cited
         if found.end > size:
@@ -66,7 +66,7 @@ class EditedFiles:
         self._modes: dict[str, str] = {}
 
     def text(self, path: str) -> Text | None:
-        """The present lines, or `None` where there is no such file."""
+        """Return the present lines, or `None` where there is no such file."""
         return self._made[path] if path in self._made else self._base.text(path)
 
     def put(self, path: str, text: Text, *, mode_from: str | None = None) -> None:
@@ -88,7 +88,7 @@ class EditedFiles:
             self.drop(old)
 
     def changes(self) -> tuple[Change, ...]:
-        """What differs from the base, sorted by path."""
+        """Return what differs from the base, sorted by path."""
         found = (self._change(path) for path in sorted(self._made))
         return tuple(change for change in found if change)
 

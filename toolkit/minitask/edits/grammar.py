@@ -41,7 +41,7 @@ _DIFF = "diff"
 def parse_script(
     fences: Sequence[Fence], *, source: str = "", lead_paths: bool = False
 ) -> EditScript:
-    """The edits that the fences hold, in order; fences that are no edits are passed over.
+    """Return the edits that the fences hold, in order; fences that are no edits are passed over.
 
     With `lead_paths`, a path alone on the line above a fence counts as its `path=`. Raises
     `EditError` with its place, `SOURCE:LINE`, for anything malformed.
@@ -55,7 +55,7 @@ def parse_script(
 
 
 def render_script(script: EditScript) -> str:
-    """The Markdown that parses back to the script.
+    """Return the Markdown that parses back to the script.
 
     A file's content in Markdown ends in a newline and has LF line ends; what differs is written so.
     """
@@ -64,7 +64,7 @@ def render_script(script: EditScript) -> str:
 
 
 def paths_read(script: EditScript) -> frozenset[str]:
-    """The paths whose content before the script it needs.
+    """Return the paths whose content before the script it needs.
 
     These are sources, and files searched, patched or inserted into that the script does not make.
     """
@@ -90,12 +90,12 @@ def paths_read(script: EditScript) -> frozenset[str]:
 
 
 def paths_written(script: EditScript) -> frozenset[str]:
-    """The paths that the script creates, changes or removes; a move writes its sources too."""
+    """Return the paths that the script creates, changes or removes; a move writes its sources too."""
     return frozenset(path for edit in script.edits for path in _written(edit))
 
 
 def covers(script: EditScript, writes: Collection[str]) -> bool:
-    """Whether the script writes every one of the paths; a script without edits covers nothing."""
+    """Return True if the script writes every one of the paths; a script without edits covers nothing."""
     return bool(script.edits) and paths_written(script).issuperset(writes)
 
 

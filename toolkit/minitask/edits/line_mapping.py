@@ -35,7 +35,7 @@ class Versions:
 
 
 def map_lines(cited: LineRange, versions: Versions) -> LineRange:
-    """The cited lines' place in the new version; `EditError` naming the first that is not there any more."""
+    """Return the cited lines' place in the new version; `EditError` naming the first that is not there any more."""
     if cited.end > len(versions.old):
         raise EditError(
             f"lines {cited} of {versions.path} are cited, but it had {len(versions.old)} lines then",
@@ -51,7 +51,7 @@ def map_lines(cited: LineRange, versions: Versions) -> LineRange:
 
 
 def spread(cited: LineRange, versions: Versions) -> LineRange | None:
-    """Return the present lines that came of cited ones, changed lines included; None where none are left."""
+    """Return the present lines that came of cited ones, changed lines included; None if none are left."""
     old_end = min(cited.end, len(versions.old))
     start = _boundary(cited.start - 1, versions.hunks, at_end=False)
     end = _boundary(old_end, versions.hunks, at_end=True)
@@ -72,7 +72,7 @@ def _boundary(index: int, hunks: Sequence[LineHunk], *, at_end: bool) -> int:
 
 
 def _shift(cited: LineRange, versions: Versions) -> int | None:
-    """How far the range moved as one block; None where a difference lies inside it."""
+    """Return how far the range moved as one block; None if a difference lies inside it."""
     start, end = cited.start - 1, cited.end
     shift = 0
     for hunk in versions.hunks:
@@ -86,7 +86,7 @@ def _shift(cited: LineRange, versions: Versions) -> int | None:
 
 
 def _side(hunk: LineHunk, versions: Versions, *, start: int, end: int) -> str | None:
-    """Whether a hunk lies before or after `old[start:end]`, in some equal reading of it."""
+    """Return whether a hunk lies before or after `old[start:end]`, in some equal reading of it."""
     up, down = _slack(hunk, versions)
     for slide in sorted(range(-up, down + 1), key=abs):
         if hunk.old_end + slide <= start:
@@ -97,7 +97,7 @@ def _side(hunk: LineHunk, versions: Versions, *, start: int, end: int) -> str | 
 
 
 def _slack(hunk: LineHunk, versions: Versions) -> tuple[int, int]:
-    """How many lines up and down a pure deletion or insertion can slide without changing the outcome."""
+    """Return how many lines up and down a pure deletion or insertion can slide without changing the outcome."""
     if hunk.old_start < hunk.old_end and hunk.new_start < hunk.new_end:
         return 0, 0
     if hunk.old_start == hunk.old_end:
@@ -116,7 +116,7 @@ def _repeats(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
 
 
 def _only_place(block: Sequence[str], lines: Sequence[str]) -> int | None:
-    """Where a block of three lines or more stands, if it stands exactly once."""
+    """Return where a block of three lines or more stands, if it stands exactly once."""
     if len(block) < 3:
         return None
     wanted = list(block)
@@ -130,7 +130,7 @@ def _only_place(block: Sequence[str], lines: Sequence[str]) -> int | None:
 
 def _drift(cited: LineRange, versions: Versions) -> EditError:
     now = spread(cited, versions)
-    left = f"what is left of them is in lines {now} now" if now else "nothing is left of them"
+    left = f"the rest is now in lines {now}" if now else "all of them are gone"
     hint = f"{left}: cite the lines as they are now, and commit the spec again"
     message = f"lines {cited} of {versions.path} are not what the spec cites"
     for hunk in versions.hunks:

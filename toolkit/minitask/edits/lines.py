@@ -33,7 +33,7 @@ class Text:
 
     @property
     def content(self) -> str:
-        """The file's content, byte for byte what it was parsed from."""
+        """Return the file's content, byte for byte what it was parsed from."""
         return (BOM if self.bom else "") + "".join(self.lines)
 
 
@@ -53,14 +53,14 @@ def text_of(lines: Sequence[str], *, eol: str, bom: bool = False) -> Text:
 
 
 def split_lines(content: str) -> tuple[str, ...]:
-    """The lines with their ends."""
+    """Return the lines with their ends."""
     *full, rest = content.split(LF)
     lines = [line + LF for line in full]
     return (*lines, rest) if rest else tuple(lines)
 
 
 def dominant_eol(content: str) -> str:
-    """The line end of most lines; `""` where there is none, LF on a tie."""
+    """Return the line end of most lines; `""` where there is none, LF on a tie."""
     ends, windows = content.count(LF), content.count(CRLF)
     if not ends:
         return ""
@@ -68,19 +68,19 @@ def dominant_eol(content: str) -> str:
 
 
 def body(line: str) -> str:
-    """The line without its end."""
+    """Return the line without its end."""
     if line.endswith(CRLF):
         return line[:-2]
     return line.removesuffix(LF)
 
 
 def bodies(lines: Iterable[str]) -> tuple[str, ...]:
-    """The lines without their ends."""
+    """Return the lines without their ends."""
     return tuple(map(body, lines))
 
 
 def ended(lines: Sequence[str], eol: str) -> tuple[str, ...]:
-    """The lines, with an end on each but the last."""
+    """Return the lines, with an end on each but the last."""
     if not lines:
         return ()
     return (*(line if line.endswith(LF) else line + eol for line in lines[:-1]), lines[-1])
@@ -97,12 +97,12 @@ def adopt(lines: Iterable[str], *, had: str, eol: str) -> tuple[str, ...]:
 
 
 def is_blank(line: str) -> bool:
-    """Whether there is nothing but white space."""
+    """Return True if there is nothing but white space."""
     return not line.strip()
 
 
 def indent_of(line: str) -> str:
-    """The spaces and tabs that the line starts with."""
+    """Return the spaces and tabs that the line starts with."""
     return line[: len(line) - len(line.lstrip(_INDENT))]
 
 

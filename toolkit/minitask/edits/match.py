@@ -1,4 +1,4 @@
-"""Find the one place that a search text means: exactly, or but for white space; never guess."""
+"""Find the one place that a search text means: exactly, or except for white space; never guess."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MatchedBlock:
 def find_block(
     lines: Sequence[str], wanted: Sequence[str], *, path: str = "the file"
 ) -> MatchedBlock:
-    """Where `wanted` stands in `lines`: exactly, else but for trailing space, else indentation.
+    """Return where `wanted` stands in `lines`: exactly, else except for trailing space, else indentation.
 
     Line ends are no part of the comparison.
     Raises `EditError` where a way of looking finds several places, or none finds any.
@@ -75,7 +75,7 @@ def find_block(
 
 
 def replaced(text: Text | None, edit: SearchReplace) -> Text:
-    """The file with the search text replaced; its line ends, and the lack of a last one, stay."""
+    """Return the file with the search text replaced; its line ends, and the lack of a last one, stay."""
     if not edit.search:
         return _filled(text, edit)
     if text is None:
@@ -119,7 +119,7 @@ def _but_for_indentation(have: Sequence[str], want: Sequence[str]) -> list[Match
 
 
 def _uniform(have: Sequence[str], want: Sequence[str], *, start: int) -> MatchedBlock | None:
-    """The block, if one and the same shift of indentation explains all its lines."""
+    """Return the block, if one and the same shift of indentation explains all its lines."""
     pairs = zip(have, want, strict=True)
     shifts = {_shift(indent_of(h), indent_of(w)) for h, w in pairs if not is_blank(w)}
     shift = shifts.pop() if len(shifts) == 1 else None

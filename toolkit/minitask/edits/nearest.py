@@ -1,4 +1,4 @@
-"""What a search that matched nothing probably meant: the lines of the file that resemble it most.
+"""Find what a search that matched nothing probably meant: the lines of the file that resemble it most.
 
 A cheap score by shared words, kept as a running sum, picks a few regions; only these are compared
 character by character, so that the cost stays small on long files.
@@ -23,7 +23,7 @@ _SHOWN_WIDTH = 160
 
 
 def describe_nearest(lines: Sequence[str], wanted: Sequence[str]) -> str:
-    """The region of `lines` (without ends) nearest to `wanted`; `""` where nothing is alike."""
+    """Return the region of `lines` (without ends) nearest to `wanted`; `""` where nothing is alike."""
     start = nearest_start(lines, wanted)
     if start is None:
         return ""
@@ -38,7 +38,7 @@ def describe_nearest(lines: Sequence[str], wanted: Sequence[str]) -> str:
 
 
 def _character(window: Sequence[str], wanted: Sequence[str], first: int) -> str:
-    """Name the characters that differ, where they may look alike; empty where plain text differs."""
+    """Name the characters that differ, where they may look alike; empty if plain text differs."""
     if first >= min(len(window), len(wanted)):
         return ""
     have, want = window[first], wanted[first]
@@ -62,7 +62,7 @@ def _named(char: str) -> str:
 
 
 def nearest_start(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Where the window nearest to `wanted` starts, from 0."""
+    """Return where the window nearest to `wanted` starts, from 0."""
     scores = _window_scores(lines, wanted)
     best = nlargest(_CANDIDATES, range(len(scores)), key=lambda i: (scores[i], -i))
     alike = [i for i in best if scores[i] > 0]

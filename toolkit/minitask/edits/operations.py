@@ -44,7 +44,7 @@ class _Token:
 
 
 def parse_operation(text: str, *, line: int = 0) -> Operation:
-    """The operation of one line; raises `EditError` naming the form that its verb wants."""
+    """Return the operation of one line; raises `EditError` naming the form that its verb wants."""
     word, rest = [*text.strip().split(maxsplit=1), "", ""][:2]
     if word not in set(Verb):
         verbs = ", ".join(Verb)
@@ -62,7 +62,7 @@ def parse_operation(text: str, *, line: int = 0) -> Operation:
 
 
 def render_operation(operation: Operation) -> str:
-    """The line that `parse_operation` reads back."""
+    """Return the line that `parse_operation` reads back."""
     words = [operation.verb.value]
     words += [_render_source(source) for source in operation.sources]
     if operation.dedent:
@@ -105,7 +105,7 @@ def _sides(tokens: list[_Token], verb: Verb) -> tuple[list[_Token], list[_Token]
 
 
 def _reindent(tokens: list[_Token], verb: Verb) -> tuple[list[_Token], int, bool]:
-    """What is left of the tokens, the indentation to add, whether to take the common one away."""
+    """Return what is left of the tokens, the indentation to add, whether to take the common one away."""
     words = [
         i for i, token in enumerate(tokens) if token.is_word("dedent") or token.is_word("indent")
     ]

@@ -70,11 +70,11 @@ class Overlay:
         return best if best is not None and alike[best] >= RENAMED else None
 
     def is_known(self, path: str) -> bool:
-        """Return False where only a model knows what the file will hold."""
+        """Return False if only a model knows what the file will hold."""
         return path not in self._unknown
 
     def kind(self, path: str) -> Kind | None:
-        """What stands at a path."""
+        """Return what stands at a path."""
         if path in self._unknown or self._texts.get(path) is not None:
             return "file"
         inside = f"{path}/"
@@ -84,7 +84,7 @@ class Overlay:
         return None if path in self._texts else self._base.kind(path)
 
     def line_count(self, path: str) -> int | None:
-        """How many lines a file has; None where that is unknown."""
+        """Return how many lines a file has; None if that is unknown."""
         if path in self._unknown:
             return None
         text = self._texts.get(path)
@@ -102,16 +102,16 @@ class Overlay:
         return new | {name for name in self._base.names(folder) if start + name not in gone}
 
     def text(self, path: str) -> str | None:
-        """A file's content; None where there is none."""
+        """Return a file's content; None if there is none."""
         return self._texts[path] if path in self._texts else self._base.text(path)
 
     def is_changed(self, path: str) -> bool:
-        """Return True where a known text differs from the base's."""
+        """Return True if a known text differs from the base's."""
         return path in self._texts and self._texts[path] != self._base.text(path)
 
     @property
     def base(self) -> Files:
-        """The files before any of the specs."""
+        """Return the files before any of the specs."""
         return self._base
 
 

@@ -53,7 +53,7 @@ def _old_text(tree: EditedFiles, diff: FileDiff) -> Text:
 
 
 def patched(text: Text, diff: FileDiff) -> Text:
-    """The file with all hunks applied; lines that the diff only shows stay byte for byte."""
+    """Return the file with all hunks applied; lines that the diff only shows stay byte for byte."""
     path = diff.old or diff.new or ""
     have, eol = bodies(text.lines), text.eol or LF
     out: list[str] = []
@@ -77,7 +77,7 @@ def patched(text: Text, diff: FileDiff) -> Text:
 
 
 def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
-    """What the hunk makes of the lines that start with its first."""
+    """Return what the hunk makes of the lines that start with its first."""
     rest, out = iter(lines), []
     for line in hunk.lines:
         if line.mark == "+":
@@ -90,7 +90,7 @@ def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
 
 
 def _place(have: Sequence[str], hunk: DiffHunk, *, text: Text, path: str) -> int:
-    """The index at which the hunk's old lines stand."""
+    """Return the index at which the hunk's old lines stand."""
     old = hunk.old()
     if not old:
         return _insertion(have, hunk, path)
@@ -127,7 +127,7 @@ def _insertion(have: Sequence[str], hunk: DiffHunk, path: str) -> int:
 
 
 def _ends_fit(text: Text, at: int, old: Sequence[DiffLine]) -> bool:
-    """Whether each line that the diff shows without a newline has none in the file.
+    """Return True if each line that the diff shows without a newline has none in the file.
 
     The reverse is let pass: a missing final newline is easily overlooked, and moves no place.
     """

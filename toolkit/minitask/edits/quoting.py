@@ -15,7 +15,7 @@ _KEYWORDS = frozenset({"dedent", "indent"})
 
 
 def quote(path: str) -> str:
-    """The path as it must be written: in quotes unless it could not be taken for anything else."""
+    """Return the path as it must be written: in quotes unless it could not be taken for anything else."""
     if _BARE.fullmatch(path) and path not in _KEYWORDS and not _NUMBERS.fullmatch(path):
         return path
     escaped = path.replace("\\", "\\\\").replace('"', '\\"')
@@ -23,7 +23,7 @@ def quote(path: str) -> str:
 
 
 def unquote(written: str) -> str:
-    """The path that `quote` wrote, or a bare one as it is."""
+    """Return the path that `quote` wrote, or a bare one as it is."""
     if not written.startswith('"'):
         return written
     return _ESCAPE.sub(r"\1", written[1:-1])

@@ -16,7 +16,7 @@ from minitask.values import dataclass
 
 
 class Verb(StrEnum):
-    """What an operation line does."""
+    """The verb of an operation line."""
 
     COPY = "copy"
     MOVE = "move"
@@ -88,7 +88,7 @@ class EditScript:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What becomes of one path: its new content, or `None` where it is deleted.
+    """The change of one path: its new content, or `None` where it is deleted.
 
     `mode_from` names the path whose file mode it takes over (a rename); `None` keeps its own, or is a plain file.
     `explicit`: only edits that name the lines they replace made it, no whole file.
@@ -107,7 +107,7 @@ class Locate(Protocol):
     """
 
     def __call__(self, path: str, cited: LineRange) -> LineRange:
-        """The lines' present place."""
+        """Return the lines' present place."""
         ...
 
 

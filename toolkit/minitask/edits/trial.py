@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What a script makes, or the edits that do not fit; `unknown` are paths whose outcome cannot be told."""
+    """The result of a script, or the edits that do not fit; `unknown` are paths whose outcome cannot be told."""
 
     changes: tuple[Change, ...] = ()
     problems: tuple[EditError, ...] = ()
@@ -78,7 +78,7 @@ def try_script(
 
 
 def _paths(edit: Edit) -> frozenset[str]:
-    """The paths that an edit reads or writes; a whole file needs nothing of what was there."""
+    """Return the paths that an edit reads or writes; a whole file needs nothing of what was there."""
     written = paths_written(EditScript((edit,)))
     if isinstance(edit, Operation):
         return written | {source.path for source in edit.sources}

@@ -1,1 +1,1 @@
-"""What every command on a repository stands on: the context, tasks and records found, specs checked."""
+"""The base of every command on a repository: the context, tasks and records found, specs checked."""

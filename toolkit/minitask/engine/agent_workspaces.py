@@ -1,4 +1,4 @@
-"""Where agent programs work: workspaces apart from the one that validations run in, each used by one at a time.
+"""Workspaces for agent programs, apart from the one that validations run in, each used by one at a time.
 
 They lie outside the repository, as all do: some agents refuse to write anywhere below a `.git`.
 """
@@ -64,5 +64,5 @@ def _free_slot(engine: Context) -> Iterator[Workspace]:
 
 
 def agents_folder(engine: Context) -> Path:
-    """Where the workspaces for agents of this repository are."""
+    """Return where the workspaces for agents of this repository are."""
     return places.work_folder(engine.repository)

@@ -1,4 +1,4 @@
-"""Where the lines that a spec cites are in the base: carried from the spec's anchor commit, by diff."""
+"""Map the lines that a spec cites from its anchor commit to the base, by diff."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class Anchor:
     _renames: Renames | None = None
 
     def commit(self) -> str:
-        """The commit whose line numbers the spec cites."""
+        """Return the commit whose line numbers the spec cites."""
         if self._commit is None:
             self._commit = self._find()
         return self._commit
 
     def locate(self, path: str, cited: LineRange) -> LineRange:
-        """Where cited lines are in the base; `EditError` where one changed or is gone."""
+        """Return where cited lines are in the base; raise `EditError` if one changed or is gone."""
         self._check_known(path, cited)
         versions = self._versions_of(path)
         return cited if versions is None else map_lines(cited, versions)
 
     def nearest(self, path: str, cited: LineRange, count: int) -> LineRange | None:
-        """The lines that came of cited ones, changed or not; None where nothing is left of them.
+        """Return the lines that came of cited ones, changed or not; None if nothing is left of them.
 
         A file that is not at the anchor has the numbers that the spec gives it, up to the `count` lines it has.
         """
@@ -71,7 +71,7 @@ class Anchor:
 
     @property
     def known(self) -> str | None:
-        """The anchor's commit if it was needed."""
+        """Return the anchor's commit if it was needed."""
         return self._commit
 
     def _versions_of(self, path: str) -> Versions | None:
@@ -85,9 +85,9 @@ class Anchor:
             commit = self.objects.commit(named)
             if commit is None:
                 raise RefusedError(
-                    f"the anchor {named} is no commit of this repository",
+                    f"the anchor {named} is not a commit of this repository",
                     where=f"{self.task.path}:{self.task.spec.line_of('anchor')}",
-                    hint="name a commit that exists, or leave `anchor:` out",
+                    hint="name an existing commit, or remove `anchor:`",
                 )
             return commit
         if self.task.uncommitted:
@@ -95,7 +95,7 @@ class Anchor:
         return self._first() or self.task.base
 
     def _first(self) -> str | None:
-        """The commit that first brought in the spec as it is, even if it was removed and added again since."""
+        """Return the commit that first brought in the spec as it is, even if it was removed and added again since."""
         path, base = self.task.path, self.task.base
         entry = self.objects.entry(base, path)
         if entry is None:
@@ -103,7 +103,7 @@ class Anchor:
         return self.history().first(path, entry.oid)
 
     def history(self) -> SpecVersions:
-        """The versions of the spec's file, and of those beside it."""
+        """Return the versions of the spec's file, and of those beside it."""
         if self._history is None:
             path = self.task.path
             folder = PROJECTS if path.startswith(f"{PROJECTS}/") else path
@@ -119,7 +119,7 @@ class Anchor:
             self._edge = shallow_commits(self.git)
         if commit in self._edge:
             raise EditError(
-                f"lines {cited} of {path} cannot be told: this clone's history ends at {commit[:12]}, and the spec is"
+                f"lines {cited} of {path} cannot be mapped: this clone's history ends at {commit[:12]}, and the spec is"
                 " older",
                 hint="fetch the rest (git fetch --unshallow), or name in `anchor:` the commit they were taken from",
             )
@@ -132,7 +132,7 @@ class Anchor:
             )
 
     def _changed_with_spec(self, path: str, cited: LineRange) -> bool:
-        """Whether the commit that brought the spec in changed what stands at the cited lines."""
+        """Return True if the commit that brought the spec in changed what stands at the cited lines."""
         parent = self.objects.commit(f"{self.commit()}^1")
         old = self.objects.entry(parent, path) if parent else None
         new = self.objects.entry(self.commit(), path)
@@ -142,7 +142,7 @@ class Anchor:
         return self._lines(old.oid)[span] != self._lines(new.oid)[span]
 
     def _load(self, path: str) -> Versions | None:
-        """Both versions of a file; None where nothing changed, so that every line is where it was."""
+        """Both versions of a file; None if nothing changed, so that every line is where it was."""
         anchor, base = self.commit(), self.task.base
         old = self.objects.entry(anchor, path)
         new = self.objects.entry(base, path)

@@ -9,7 +9,7 @@ from minitask.git import refs
 
 
 def task_refs(engine: Context, task: str) -> dict[str, str]:
-    """The task's branch, attempts and merges, by ref."""
+    """Return the task's branch, attempts and merges, by ref."""
     folders = (f"{refs.ATTEMPTS}/{task}", f"{refs.LANDING}/{task}")
     return refs.snapshot(engine.repository.git, refs.branch(task), *folders)
 

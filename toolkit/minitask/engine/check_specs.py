@@ -117,14 +117,14 @@ class Check:
     is_routed: bool = False
 
     def verdicts(self) -> dict[str, Verdict]:
-        """The verdict of each task, by its name."""
+        """Return the verdict of each task, by its name."""
         found: dict[str, Verdict] = {}
         for mine in self._projects():
             found |= self._of_project(mine)
         return found
 
     def others(self) -> Iterator[Task]:
-        """The tasks beside those that are checked, once for each project."""
+        """Yield the tasks beside those that are checked, once for each project."""
         for mine in self._projects():
             yield from self._everyone(mine)[len(mine) :]
 
@@ -135,7 +135,7 @@ class Check:
         return list(groups.values())
 
     def _everyone(self, tasks: Sequence[Task]) -> list[Task]:
-        """The tasks of one project, then all others that matter to them."""
+        """Return the tasks of one project, then all others that matter to them."""
         own = {task.path for task in tasks}
         near = self._load(set(self._near(tasks)) - own)
         found = [*tasks, *near]
@@ -170,7 +170,7 @@ class Check:
         return (*_own_errors(self.engine, task), *asked)
 
     def _near(self, tasks: Sequence[Task]) -> Iterable[str]:
-        """The spec files of the tasks' projects, by folder and by name."""
+        """Return the spec files of the tasks' projects, by folder and by name."""
         for folder in {_home(task) for task in tasks}:
             yield from spec_paths(self.engine, self.place.base, folder)
         for project in {_project(task) for task in tasks}:
@@ -192,7 +192,7 @@ class Check:
         return self.engine.objects.entry(self.place.base, path) is not None
 
     def _landed(self, tasks: Sequence[Task], everyone: Sequence[Task]) -> list[Spec]:
-        """The specs that have landed as they are committed; not those that are to run again."""
+        """Return the specs that have landed as they are committed; not those that are to run again."""
         if len(everyone) == 1 and self.again:
             return []
         landings = history.landings(self.engine.repository.git, self.place.base)
@@ -229,7 +229,7 @@ def _project(task: Task) -> str:
 
 
 def _home(task: Task) -> str:
-    """The folder that holds a task's project: one below `mini-projects/`, or its file's own."""
+    """Return the folder that holds a task's project: one below `mini-projects/`, or its file's own."""
     parts = task.path.split("/")
     if parts[0] == PROJECTS and len(parts) > 2:
         return f"{PROJECTS}/{parts[1]}"

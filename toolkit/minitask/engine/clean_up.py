@@ -17,7 +17,7 @@ from minitask.workspace import places
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What was removed, or would be: folders, then refs."""
+    """The folders and refs that were or would be removed."""
 
     folders: tuple[Path, ...]
     refs: tuple[str, ...]
@@ -52,7 +52,7 @@ def clean(engine: Context, place: Base, *, branches: bool, dry_run: bool) -> Cle
 
 
 def _landed_branches(engine: Context, place: Base) -> tuple[str, ...]:
-    """The task branches whose tip is part of the target, but for one that is checked out."""
+    """Return the task branches whose tip is part of the target, except for one that is checked out."""
     git = engine.repository.git
     landed = history.landings(git, place.base)
     heads = refs.snapshot(git, refs.BRANCHES)

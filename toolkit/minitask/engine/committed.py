@@ -28,7 +28,7 @@ def check_committed(engine: Context, path: str, place: Base) -> None:
 
 
 def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
-    """Whether the content is the blob's, as it is or as git's own conversion of line ends would commit it."""
+    """Return True if the content is the blob's, as it is or as git's own conversion of line ends would commit it."""
     if blob_id(present, like=entry.oid) == entry.oid:
         return True
     git = engine.repository.git.with_user_config(engine.repository.top)
@@ -39,6 +39,6 @@ def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
 def _refusal(path: str, what: str) -> RefusedError:
     name, message = shlex.quote(path), shlex.quote(f"spec: {PurePosixPath(path).stem}")
     return RefusedError(
-        f"the spec {path} {what}: what runs is what is committed",
+        f"the spec {path} {what}: only committed specs run",
         hint=f"git add -- {name} && git commit -m {message} -- {name}",
     )

@@ -1,4 +1,4 @@
-"""What a task runs with: the repository, its workspace and sandbox, the settings, and a clock."""
+"""The context that a task runs in: the repository, its workspace and sandbox, the settings, and a clock."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ BAD_REF = lazy_pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What happened to a task, for whoever watches: its stage, a few words, and its result once it is done."""
+    """A progress event of a task: its stage, a few words, and its result once it is done."""
 
     task: str
     stage: str
@@ -79,12 +79,12 @@ class Context:
 
     @property
     def objects(self) -> Objects:
-        """The repository's objects."""
+        """Return the repository's objects."""
         return self.database.objects
 
     @property
     def slots(self) -> WorkspacePool:
-        """The workspaces for validations."""
+        """Return the workspaces for validations."""
         with self._making:
             if self._slots is None:
                 bring = self.bring()
@@ -101,7 +101,7 @@ class Context:
 
     @property
     def sandbox(self) -> Sandbox:
-        """What validation commands run in; `MachineError` where the config requires more than there is."""
+        """Return what validation commands run in; raise `MachineError` if the config requires more than there is."""
         if self._sandbox is None:
             self._sandbox = sandbox.choose_sandbox(
                 self.settings.sandbox,
@@ -121,7 +121,7 @@ class Context:
         self.slots.begin(commit)
 
     def look_back(self, commit: str, path: str) -> None:
-        """Begin to find out what has landed since the file at a path came in; nothing where no task is to run."""
+        """Begin to find out what has landed since the file at a path came in; nothing if no task is to run."""
         if self._asked is None:
             return
         git = self.repository.git
@@ -142,7 +142,9 @@ class Context:
             self._slots.end()
 
     def bring(self) -> SharedPaths:
-        """What the workspace gets from the checkout; `UsageError` for a path that leads out of it, or into `.git`."""
+        """Return what the workspace gets from the checkout; raise `UsageError` for a path that leads out of it, or into
+        `.git`.
+        """
         top = self.repository.top
         for name in (*self.settings.share, *self.settings.copy):
             reason = check_path(name)
@@ -150,12 +152,12 @@ class Context:
             if reason or not inside:
                 raise UsageError(
                     f"workspace: {name!r} is not a path inside the checkout: {reason or 'it leads outside'}",
-                    hint="name files and folders of the repository's own",
+                    hint="name files and folders inside the repository",
                 )
         return SharedPaths(self.settings.share, self.settings.copy, layered=self._can_overlay())
 
     def _can_overlay(self) -> bool:
-        """Whether what is shared gets a private layer; found out by trying, and kept."""
+        """Return True if what is shared gets a private layer; found out by trying, and kept."""
         if not self.settings.share or self.sandbox.strength is not Strength.STRONG:
             return False
         from minitask.sandbox.overlay import can_overlay
@@ -175,13 +177,13 @@ class Context:
 
     @property
     def signature(self) -> Signature:
-        """The committer, as git has it at the first use."""
+        """Return the committer, as git has it at the first use."""
         if self._signature is None:
             self._signature = self._asked.result() if self._asked else committer(self.repository)
         return self._signature
 
     def limits(self, seconds: int | None) -> Limits:
-        """What a validation may use; a spec's own time can only be shorter."""
+        """Return what a validation may use; a spec's own time can only be shorter."""
         held = self.settings.limits
         allowed = float(held["seconds"])
         return Limits(
@@ -192,7 +194,7 @@ class Context:
         )
 
     def target(self, into: str | None) -> str:
-        """The full ref of the branch that tasks land on."""
+        """Return the full ref of the branch that tasks land on."""
         name = into or self.settings.target
         ref = (
             f"refs/heads/{name.removeprefix('refs/heads/')}"
@@ -201,7 +203,7 @@ class Context:
         )
         if ref is None:
             raise UsageError(
-                "HEAD is detached, so there is no branch to land on",
+                "HEAD is detached, so there is no branch to merge into",
                 hint="name one with --into BRANCH",
             )
         if BAD_REF.search(ref):
@@ -211,7 +213,7 @@ class Context:
         return ref
 
     def tip(self, target: str) -> str:
-        """The commit at the tip of a branch; `UsageError` where there is none."""
+        """Return the commit at the tip of a branch; raise `UsageError` if there is none."""
         tip = self.objects.commit(target)
         if tip is not None:
             return tip
@@ -233,9 +235,9 @@ def open_context(
     emit: Callable[[Progress], None] = lambda _progress: None,
     looks_only: bool = False,
 ) -> Iterator[Context]:
-    """An engine that holds the repository's lock, once what a killed one left behind has been mended.
+    """An engine that holds the repository's lock, once what a killed one left behind has been fixed.
 
-    One that `looks_only` neither waits for the lock nor mends anything.
+    One that `looks_only` neither waits for the lock nor fixes anything.
     """
     home = repository.home
     with ExitStack() as stack:
@@ -247,7 +249,9 @@ def open_context(
         def waiting(holder: str) -> None:
             emit(
                 Progress(
-                    "", "waiting", f"another minitask works in this repository (process {holder})"
+                    "",
+                    "waiting",
+                    f"another minitask is running in this repository (process {holder})",
                 )
             )
 
@@ -266,7 +270,7 @@ def open_context(
 
 
 def scratch_folder(repository: Repository) -> Path:
-    """Where sessions without bubblewrap have their homes."""
+    """Return where sessions without bubblewrap have their homes."""
     return places.work_folder(repository) / "scratch"
 
 
@@ -284,7 +288,7 @@ def recover(repository: Repository, *, abandoned: bool = True) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> MinitaskError:
-    """The error for a repository that cannot be written to."""
+    """Return the error for a repository that cannot be written to."""
     from minitask.errors import MachineError
 
     return MachineError(

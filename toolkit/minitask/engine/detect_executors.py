@@ -1,4 +1,4 @@
-"""Who could work here: what local model servers serve, and which agent programs are installed, in what version."""
+"""Detect executors on this machine: models of local servers, and installed agent programs with versions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class InstalledAgent:
 
 
 def ollama_servers(settings: Settings | None) -> tuple[ServedModels, ...]:
-    """What each Ollama of the config serves, and the one at the usual place where the config names none."""
+    """Return what each Ollama of the config serves, and the one at the usual place where the config names none."""
     named = {
         entry.name: entry.base_url or BASE_URL
         for entry in (settings.executors.values() if settings else ())
@@ -51,7 +51,7 @@ def ollama_servers(settings: Settings | None) -> tuple[ServedModels, ...]:
 
 
 def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[InstalledAgent, ...]:
-    """The agent programs on PATH."""
+    """Return the agent programs on PATH."""
     found = []
     for kind, program in PROGRAMS.items():
         place = shutil.which(program.program, path=environ.get("PATH", ""))

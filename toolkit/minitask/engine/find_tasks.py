@@ -24,7 +24,7 @@ class FoundTasks:
 
 
 def find_tasks(engine: Context, words: Sequence[str], place: Base) -> FoundTasks:
-    """The tasks that are meant; `UsageError` where a word names nothing, or a spec of theirs has errors."""
+    """Return the tasks that are meant; raise `UsageError` if a word names nothing, or a spec of theirs has errors."""
     tasks: dict[str, Task] = {}
     refused: dict[str, RefusedError] = {}
     for word in words:
@@ -43,21 +43,21 @@ def _add(tasks: dict[str, Task], task: Task) -> None:
     other = tasks.setdefault(task.name, task)
     if other.path != task.path:
         raise UsageError(
-            f"E211 two specs are called {task.name}: {other.path} and {task.path}",
+            f"E211 two specs are named {task.name}: {other.path} and {task.path}",
             where=task.path,
             hint="give one of them another `id`",
         )
 
 
 def list_tasks(engine: Context, words: Sequence[str], place: Base) -> tuple[Task, ...]:
-    """The tasks that are committed, to be looked at: errors and edits in the checkout are no matter."""
+    """Return the tasks that are committed, to be looked at: errors and edits in the checkout are no matter."""
     return tuple(
         {task.name: task for word in words for task in _named(engine, word, place)[0]}.values()
     )
 
 
 def spec_paths(engine: Context, base: str, folder: str) -> list[str]:
-    """The spec files at or below a path of a commit: `*.md`, but no README, and nothing in a folder `base`."""
+    """Return the spec files at or below a path of a commit: `*.md`, but no README, and nothing in a folder `base`."""
     entry = engine.objects.entry(base, folder) if folder else None
     if entry is not None and entry.mode in FILE_MODES:
         return [folder]
@@ -78,12 +78,12 @@ def _markdown(engine: Context, tree: str, folder: PurePosixPath) -> list[str]:
 
 
 def is_spec_name(name: str) -> bool:
-    """Whether a file of a project is taken for a spec."""
+    """Return True if a file of a project is taken for a spec."""
     return name.endswith(".md") and not name.upper().startswith("README")
 
 
 def _named(engine: Context, word: str, place: Base) -> tuple[list[Task], dict[str, LoadedFile]]:
-    """The tasks that a word names, and the files that were looked into: a path that exists is a path."""
+    """Return the tasks that a word names, and the files that were looked into: a path that exists is a path."""
     paths, number = _paths(engine, word, place)
     if len(paths) == 1:
         engine.look_back(place.base, paths[0])
@@ -99,7 +99,7 @@ def _named(engine: Context, word: str, place: Base) -> tuple[list[Task], dict[st
 
 
 def _paths(engine: Context, word: str, place: Base) -> tuple[list[str], str]:
-    """The spec files at a path, or of the project whose folder has that name, and the number behind a `#`."""
+    """Return the spec files at a path, or of the project whose folder has that name, and the number behind a `#`."""
     before, sign, number = word.rpartition("#")
     for path, own_number in ((word, ""), *([(before, number)] if sign else [])):
         inside = _inside(engine, path, place)
@@ -118,7 +118,7 @@ def _paths(engine: Context, word: str, place: Base) -> tuple[list[str], str]:
 
 
 def _spellings(engine: Context, word: str, place: Base) -> list[str]:
-    """The names in the projects' folder that are a word as some keyboard or file system composes it."""
+    """Return the names in the projects' folder that are a word as some keyboard or file system composes it."""
     folder = engine.objects.entry(place.base, PROJECTS)
     if folder is None or folder.mode != TREE:
         return []
@@ -130,7 +130,7 @@ def _spellings(engine: Context, word: str, place: Base) -> list[str]:
 
 
 def _likely(engine: Context, word: str, place: Base) -> list[str]:
-    """The files in which a task or project of that name would be."""
+    """Return the files in which a task or project of that name would be."""
     first = word.partition("/")[0]
     project = first.partition("#")[0]
     folders = [f"{PROJECTS}/{name}" for name in _spellings(engine, first, place)]
@@ -164,7 +164,8 @@ def _stop_on_nothing(word: str, files: dict[str, LoadedFile]) -> None:
     for file in files.values():
         _stop_on_errors(file.parsed)
     raise UsageError(
-        f"nothing is called {word}", hint="name a spec's path, FILE#N, PROJECT/ID or a project"
+        f"no project, task or spec file {word}",
+        hint="name a spec's path, FILE#N, PROJECT/ID or a project",
     )
 
 
@@ -179,7 +180,7 @@ def _stop_on_errors(parsed: SpecFile) -> None:
 
 
 def _inside(engine: Context, path: str, place: Base) -> str | None:
-    """A path as the user typed it, relative to the repository's root; None where it is not below it."""
+    """Return a path as the user typed it, relative to the repository's root; None if it is not below it."""
     top = engine.repository.top
     if top is None:
         return path

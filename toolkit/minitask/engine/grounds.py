@@ -1,4 +1,4 @@
-"""What specs are checked against: a commit, with their anchors' line numbers, or the files of a checkout."""
+"""The files that specs are checked against: a commit, with their anchors' line numbers, or the files of a checkout."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class CommitGround:
     _histories: dict[bool, Versions] = field(default_factory=dict)
 
     def anchor_of(self, spec: Spec) -> CommittedFiles | None:
-        """The tree of the commit that a spec's line numbers are those of."""
+        """Return the tree of the commit that a spec's line numbers are those of."""
         anchor = self._anchor(spec) if any(ref.ranges for ref in spec.files) else None
         return CommittedFiles(self.objects, anchor.commit()) if anchor else None
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
-        """Where lines that a spec cites are in the base."""
+        """Return where lines that a spec cites are in the base."""
         anchor = self._anchor(spec)
         return anchor.locate(path, cited) if anchor else cited
 
@@ -45,7 +45,7 @@ class CommitGround:
         return anchor.new_name(path) if anchor else None
 
     def earlier(self, spec: Spec) -> Earlier | None:
-        """The version of a committed spec before this one, with its anchor."""
+        """Return the version of a committed spec before this one, with its anchor."""
         anchor = self._anchor(spec)
         if anchor is None or spec.options.anchor or spec.path in self.uncommitted:
             return None
@@ -59,7 +59,9 @@ class CommitGround:
         return self.version(spec, text, commit)
 
     def version(self, spec: Spec, text: str, commit: str) -> Earlier | None:
-        """The spec of the same place in another text of its file, at the anchor that it names, or else a commit."""
+        """Return the spec of the same place in another text of its file, at the anchor that it names, or else a
+        commit.
+        """
         specs = parse_once(text, path=spec.path, cache=None).specs
         found = next((each for each in specs if each.index == spec.index), None)
         if found is None:
@@ -68,12 +70,12 @@ class CommitGround:
         return Earlier(found, at, CommittedFiles(self.objects, at)) if at else None
 
     def anchor_commit(self, spec: Spec) -> str | None:
-        """The commit that a committed spec's line numbers are those of."""
+        """Return the commit that a committed spec's line numbers are those of."""
         anchor = self._anchor(spec)
         return anchor.commit() if anchor else None
 
     def _anchor(self, spec: Spec) -> Anchor | None:
-        """The anchor; None where the one that the spec names is not found, which a rule of its own says."""
+        """Return the anchor; None if the one that the spec names is not found, which a rule of its own says."""
         if id(spec) not in self._anchors:
             self._anchors[id(spec)] = self._found(spec)
         return self._anchors[id(spec)]
@@ -101,7 +103,7 @@ class WorkGround:
 
     @property
     def objects(self) -> Objects | None:
-        """The repository's objects, where there is one."""
+        """Return the repository's objects, where there is one."""
         return self.committed.objects if self.committed else None
 
     def new_name(self, spec: Spec, path: str) -> str | None:  # noqa: ARG002 - it is new
@@ -109,7 +111,7 @@ class WorkGround:
         return None
 
     def earlier(self, spec: Spec) -> Earlier | None:
-        """The committed version of an edited spec, with its anchor."""
+        """Return the committed version of an edited spec, with its anchor."""
         head = self.committed
         text = head.files.text(spec.path) if head else None
         if head is None or text is None or spec.options.anchor:
@@ -118,13 +120,13 @@ class WorkGround:
         return head.version(spec, text, commit) if commit else None
 
     def anchor_of(self, spec: Spec) -> CommittedFiles | None:
-        """The tree of the anchor that a spec names; None where it names none that is there."""
+        """Return the tree of the anchor that a spec names; None if it names none that is there."""
         named = spec.options.anchor
         commit = self.objects.commit(named) if self.objects and named else None
         return CommittedFiles(self.objects, commit) if self.objects and commit else None
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
-        """Where lines that a spec cites are in the checkout."""
+        """Return where lines that a spec cites are in the checkout."""
         anchor = self.anchor_of(spec)
         before = anchor.text(path) if anchor else None
         after = self.files.text(path)

@@ -1,4 +1,4 @@
-"""What a machine can do, found by trying it: the sandbox by attacks that must fail inside it and succeed outside."""
+"""Find out what a machine can do by trying it: the sandbox by attacks that must fail inside it and succeed outside."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _stage() -> Iterator[tuple[Path, dict[str, str]]]:
 def _outcomes(
     sandbox: Sandbox, folder: Path, attacks: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, bool]:
-    """Whether each attack worked."""
+    """Return whether each attack worked."""
     done = {}
     written = folder / "written"
     for what, text in attacks.items():

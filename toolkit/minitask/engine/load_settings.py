@@ -14,7 +14,7 @@ from minitask.system.cache import Cache
 
 
 def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> Settings:
-    """Settle the settings; `UsageError` where a source cannot be read or has an unknown key."""
+    """Settle the settings; raise `UsageError` if a source cannot be read or has an unknown key."""
     memo = Cache(repository.home / "cache").document if repository else None
     layers: list[Layer] = []
     own = config.user_file(environ)
@@ -31,7 +31,7 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
 
 
 def _placed(found: Settings, repository: Repository | None) -> Settings:
-    """The settings with the folders of executors as they are from the repository's root."""
+    """Return the settings with the folders of executors as they are from the repository's root."""
     if repository is None or not any(entry.folder for entry in found.executors.values()):
         return found
     root = repository.top or repository.git_dir
@@ -43,7 +43,7 @@ def _placed(found: Settings, repository: Repository | None) -> Settings:
 
 
 def config_text(repository: Repository | None) -> str | None:
-    """The repository's `minitask.yaml` as it stands in the checkout; None where there is none.
+    """Return the repository's `minitask.yaml` as it stands in the checkout; None if there is none.
 
     `UsageError` where there is one by a name that it is easily given: what it says would not hold.
     """
@@ -54,14 +54,14 @@ def config_text(repository: Repository | None) -> str | None:
         for name in settings.MISNAMED:
             if (repository.top / name).exists():
                 raise UsageError(
-                    f"{name} is not read: settings are in {settings.FILE}",
+                    f"{name} is ignored: settings belong in {settings.FILE}",
                     hint=f"rename it: mv {name} {settings.FILE}",
                 )
     return text
 
 
 def read_text(path: Path) -> str | None:
-    """A file's text, or None where there is no such file; `UsageError` where it cannot be read."""
+    """Return a file's text, or None if there is no such file; raise `UsageError` if it cannot be read."""
     try:
         return path.read_text("utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Spec files parsed once: what came of a text is kept, for `validate`, `exec` and `run` alike."""
+"""Spec files parsed once: the result of a text is kept, for `validate`, `exec` and `run` alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _KIND = "spec 3"
 
 
 def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
-    """The specs of a file and what is wrong with it, as remembered where the same text was parsed before."""
+    """Return the specs of a file and what is wrong with it, as remembered where the same text was parsed before."""
 
     def read() -> SpecFile:
         from minitask.spec.parse import parse_file

@@ -1,4 +1,4 @@
-"""What must hold of a task's branch before anything is run or spent; `checking` looks at the spec."""
+"""Checks of a task's branch before anything runs or is spent; `check_specs` checks the spec."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def check_branch(task: Task, objects: Objects, heads: Mapping[str, str]) -> None
     if taken is not None:
         name = taken.removeprefix("refs/heads/")
         raise RefusedError(
-            f"the branch {name} is in the way of {own.removeprefix('refs/heads/')}",
+            f"the branch {name} conflicts with {own.removeprefix('refs/heads/')}",
             hint=f"rename it: git branch -m {name} OTHER",
         )
     attempts = {oid for name, oid in heads.items() if name.startswith(refs.ATTEMPTS)}
     if own in heads and heads[own] not in attempts:
         name = own.removeprefix("refs/heads/")
         raise RefusedError(
-            f"{name} holds commits that no attempt made, which a new attempt would leave behind",
-            hint=f"land them: minitask merge {task.name}; or put them aside: git branch -m {name} OTHER",
+            f"{name} has commits that minitask did not make; a new attempt would drop them",
+            hint=f"merge them: minitask merge {task.name}; or keep them aside:  git branch -m {name} OTHER",
         )

@@ -21,7 +21,9 @@ NOT_BEGUN = frozenset({Verdict.REFUSED, Verdict.SKIPPED, Verdict.ERROR})
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a task was not begun: its spec's blob then, the verdict, the reason, and when, in seconds since 1970."""
+    """The reason why a task was not started: its spec's blob then, the verdict, the reason, and when, in seconds
+    since 1970.
+    """
 
     spec_blob: str
     verdict: Verdict
@@ -44,7 +46,7 @@ def remember_error(engine: Context, task: Task, error: MinitaskError) -> None:
 
 
 def find_refusal(engine: Context, name: str) -> Refusal | None:
-    """Return why a task was not begun the last time; None where it was, or nobody tried."""
+    """Return why a task was not begun the last time; None if it was, or nobody tried."""
     try:
         raw = json.loads(_path(engine, name).read_bytes())
         return Refusal(raw["spec_blob"], Verdict(raw["verdict"]), raw["reason"], raw["time"])

@@ -1,4 +1,4 @@
-"""What is left of a landing on the target: a person may have reverted it by hand, which no trailer says."""
+"""Check whether a merge still stands on the target: a person may have reverted it by hand, which no trailer says."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _held(engine: Context, commit: str, change: TreeChange) -> tuple[str, str]:
 
 
 def _side(change: TreeChange, *, new: bool) -> tuple[str, str]:
-    """The mode and id of a file on one side of a change."""
+    """Return the mode and id of a file on one side of a change."""
     if change.status == ("D" if new else "A"):
         return ABSENT
     return (change.new_mode, change.new_oid) if new else (change.old_mode, change.old_oid)

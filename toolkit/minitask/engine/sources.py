@@ -27,13 +27,13 @@ class Sources:
     whole: frozenset[str] = frozenset()
 
     def has_whole(self, home: str) -> bool:
-        """Whether a project's every spec is here, be it a file or a folder."""
+        """Return True if a project's every spec is here, be it a file or a folder."""
         parents = (home, *map(str, PurePosixPath(home).parents))
         return home in self.texts or not self.whole.isdisjoint(parents)
 
 
 def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
-    """The spec files that paths name, or all below `mini-projects`; `UsageError` where one is not there."""
+    """Return the spec files that paths name, or all below `mini-projects`; raise `UsageError` if one is not there."""
     found: dict[str, str] = {}
     whole: set[str] = set()
     root = top.resolve()
@@ -58,15 +58,15 @@ def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
 
 
 def _read_spec(path: Path) -> bytes:
-    """A file's first bytes, as many as show that it is too large; `UsageError` for a pipe or a device."""
+    """Return a file's first bytes, as many as show that it is too large; raise `UsageError` for a pipe or a device."""
     if not path.is_file():
-        raise UsageError(f"{path} is no regular file", hint="name spec files or folders")
+        raise UsageError(f"{path} is not a regular file", hint="name spec files or folders")
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
 
 def _places(top: Path, folder: Path, words: Sequence[str]) -> list[Path]:
-    """The files and folders that words name: a path that exists, else `FILE#N`, a project, or `PROJECT/ID`."""
+    """Return the files and folders that words name: a path that exists, else `FILE#N`, a project, or `PROJECT/ID`."""
     found = []
     for word in words:
         path = folder / word
@@ -86,7 +86,7 @@ def _places(top: Path, folder: Path, words: Sequence[str]) -> list[Path]:
 
 
 def _files_of(top: Path, word: str) -> list[Path]:
-    """The spec files of a project, or of a task of it, by the names that `status` lists."""
+    """Return the spec files of a project, or of a task of it, by the names that `status` lists."""
     found = []
     for path in spec_files(top / PROJECTS) if (top / PROJECTS).is_dir() else ():
         name = path.relative_to(top).as_posix()
@@ -98,7 +98,7 @@ def _files_of(top: Path, word: str) -> list[Path]:
 
 
 def _completed(sources: Sources, root: Path) -> Iterator[str]:
-    """The projects' folders that were not named, and of which every spec was."""
+    """Yield the projects' folders that were not named, and of which every spec was."""
     names = (name.split("/") for name in sources.texts)
     projects = {parts[1] for parts in names if len(parts) > 2 and parts[0] == PROJECTS}
     for home in (f"{PROJECTS}/{project}" for project in projects):
@@ -108,7 +108,7 @@ def _completed(sources: Sources, root: Path) -> Iterator[str]:
 
 
 def spec_files(place: Path) -> list[Path]:
-    """The spec files at or below a place."""
+    """Return the spec files at or below a place."""
     if place.is_file():
         return [place]
     return sorted(

@@ -24,7 +24,7 @@ class CommittedFiles:
     _tree: str | None = None
 
     def kind(self, path: str) -> Kind | None:
-        """What stands at a path."""
+        """Return what stands at a path."""
         entry = self.entry(path)
         if entry is None:
             return None
@@ -33,7 +33,7 @@ class CommittedFiles:
         return {SYMLINK: "symlink", SUBMODULE: "submodule"}.get(entry.mode, "dir")  # type: ignore[return-value]
 
     def line_count(self, path: str) -> int | None:
-        """How many lines a file has."""
+        """Return how many lines a file has."""
         if path not in self._counts:
             entry = self.entry(path)
             blob = self.objects.blob(entry.oid) if entry and entry.mode in FILE_MODES else None
@@ -41,14 +41,14 @@ class CommittedFiles:
         return self._counts[path]
 
     def entry(self, path: str) -> Entry | None:
-        """The mode and object at a path."""
+        """Return the mode and object at a path."""
         if path not in self._entries:
             folder, _, name = path.rpartition("/")
             self._entries[path] = self._names(folder).get(name)
         return self._entries[path]
 
     def text(self, path: str) -> str | None:
-        """A file's content; None where there is no such file."""
+        """Return a file's content; None if there is no such file."""
         entry = self.entry(path)
         if entry is None or entry.mode not in FILE_MODES:
             return None
@@ -59,7 +59,7 @@ class CommittedFiles:
         return self._names(folder)
 
     def _names(self, folder: str) -> dict[str, Entry]:
-        """The names in a folder; none where it is no folder."""
+        """Return the names in a folder; none where it is no folder."""
         if not folder:
             return self.objects.entries(self._root())
         entry = self.entry(folder)
@@ -79,11 +79,11 @@ class CheckoutFiles:
     _seen: dict[str, list[Any]] = field(default_factory=dict)
 
     def kind(self, path: str) -> Kind | None:
-        """What stands at a path."""
+        """Return what stands at a path."""
         return self._look(path)[0]  # type: ignore[no-any-return]
 
     def line_count(self, path: str) -> int | None:
-        """How many lines a file has."""
+        """Return how many lines a file has."""
         if self._look(path)[0] != "file":
             return None
         try:
@@ -92,7 +92,7 @@ class CheckoutFiles:
             return None
 
     def text(self, path: str) -> str | None:
-        """A file's content; None where there is no such file."""
+        """Return a file's content; None if there is no such file."""
         if self._look(path)[0] != "file":
             return None
         try:
@@ -111,7 +111,7 @@ class CheckoutFiles:
         return [[path, *facts] for path, facts in self._seen.items()]
 
     def holds(self, seen: list[Any]) -> bool:
-        """Whether all of that is still so."""
+        """Return True if all of that is still so."""
         return all(self._look(path) == facts for path, *facts in seen)
 
     def _look(self, path: str) -> list[Any]:
@@ -140,7 +140,7 @@ class CheckoutFiles:
 
 
 def count_lines(content: bytes) -> int | None:
-    """Lines of a text, the last one with or without a newline; None where it is not text."""
+    """Lines of a text, the last one with or without a newline; None if it is not text."""
     if b"\0" in content[:8000]:
         return None
     return content.count(b"\n") + (not content.endswith(b"\n") and bool(content))

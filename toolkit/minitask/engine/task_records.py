@@ -16,7 +16,7 @@ from minitask.spec.names import task_names
 
 
 def records_of(engine: Context, name: str) -> tuple[Record, ...]:
-    """The records of a task's attempts (`PROJECT/ID`) and of what people said of them, oldest first."""
+    """Return the records of a task's attempts (`PROJECT/ID`) and of what people said of them, oldest first."""
     return tuple(
         record
         for record in all_records_of(engine, name)
@@ -25,13 +25,13 @@ def records_of(engine: Context, name: str) -> tuple[Record, ...]:
 
 
 def all_records_of(engine: Context, name: str) -> tuple[Record, ...]:
-    """The same, with the calls beside the attempts and the merges that they landed by."""
+    """Return the same, with the calls beside the attempts and the merges that they landed by."""
     head = engine.objects.commit(refs.LEDGER)
     return tuple(read_records(engine.objects, head, below=name))
 
 
 def ledger_of(engine: Context, project: str = "") -> Ledger:
-    """What the ledger holds of all work, or of a project's; without commands, files, rates and merges."""
+    """Return what the ledger holds of all work, or of a project's; without commands, files, rates and merges."""
     ledger = read_ledger(engine.objects, engine.objects.commit(refs.LEDGER), below=project)
     return replace(ledger, records=tuple(each for each in ledger.records if not each.is_merged))
 
@@ -53,17 +53,17 @@ def with_merges(records: Sequence[Record]) -> tuple[Record, ...]:
 
 
 def latest_record(engine: Context, name: str) -> Record:
-    """A task's latest record; `UsageError` where the ledger has none."""
+    """Return a task's latest record; raise `UsageError` if the ledger has none."""
     found = records_of(engine, name) if "/" in name else ()
     if not found:
         raise UsageError(
-            f"the ledger knows no attempt of {name}", hint="`minitask status` lists the tasks"
+            f"no attempts recorded for {name}", hint="`minitask status` lists the tasks"
         )
     return found[-1]
 
 
 def attempt_record(engine: Context, name: str, number: int | None) -> Record:
-    """A task's record of an attempt, the latest for None; `UsageError` where the ledger has none."""
+    """Return a task's record of an attempt, the latest for None; raise `UsageError` if the ledger has none."""
     if number is None:
         return latest_record(engine, name)
     latest_record(engine, name)  # says so where there is none at all
@@ -72,11 +72,11 @@ def attempt_record(engine: Context, name: str, number: int | None) -> Record:
         return found[-1]
     numbers = sorted({record.attempt.n for record in records_of(engine, name)})
     listed = ", ".join(map(str, numbers))
-    raise UsageError(f"{name} has no attempt {number} on record", hint=f"there are: {listed}")
+    raise UsageError(f"{name} has no recorded attempt {number}", hint=f"attempts: {listed}")
 
 
 def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record, Said]:
-    """What was said in an attempt, the latest that a model made for None, and its record.
+    """Return what was said in an attempt, the latest that a model made for None, and its record.
 
     `UsageError` where nothing was kept: by an edit script, by a person, or by an earlier version.
     """
@@ -91,13 +91,13 @@ def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record,
             return record, said
     which = f"attempt {number}" if number is not None else "any attempt"
     raise UsageError(
-        f"nothing that was said in {which} of {name} is on record",
-        hint="an edit script has no prompt and no reply; earlier versions kept none",
+        f"no prompt or reply is recorded for {which} of {name}",
+        hint="edit scripts have no prompt or reply; earlier versions did not record them",
     )
 
 
 def task_at(engine: Context, name: str, source: str, place: Base) -> Task:
-    """The task that a `PATH@BLOB` names; `UsageError` where that file holds no such task."""
+    """Return the task that a `PATH@BLOB` names; raise `UsageError` if that file holds no such task."""
     path, _, blob = source.rpartition("@")
     content = engine.objects.blob(blob).decode("utf-8", "surrogateescape")
     specs = parse(engine, content, path).specs
@@ -110,7 +110,7 @@ def task_at(engine: Context, name: str, source: str, place: Base) -> Task:
 def result_of(
     record: Record, verdict: Verdict, *, reason: str, merge: str | None = None
 ) -> TaskResult:
-    """A result that says what became of a recorded attempt."""
+    """Return a result that says what became of a recorded attempt."""
     return TaskResult(
         task=record.task,
         spec_path=record.spec_path,

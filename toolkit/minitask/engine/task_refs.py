@@ -1,4 +1,4 @@
-"""What a run asks git once, for all of its tasks: which have landed, and which refs there are of them."""
+"""Facts that a run asks git once, for all tasks: which have landed, and which refs there are of them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from minitask.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RefSnapshot:
-    """Names of tasks that landed or were taken back on a target, and all refs of the toolkit's, as a run began."""
+    """Names of tasks that landed or were reverted on a target, and all refs of the toolkit's, as a run began."""
 
     landed: frozenset[str]
     heads: Mapping[str, Mapping[str, str]]
 
     def refs_of(self, task: str) -> dict[str, str]:
-        """A task's branch, attempts and merges, by ref."""
+        """Return a task's branch, attempts and merges, by ref."""
         return dict(self.heads.get(task, {}))
 
 
 def snapshot_refs(engine: Context, tip: str, tasks: Iterable[str]) -> RefSnapshot:
-    """What is known of some tasks at a target's tip."""
+    """Return what is known of some tasks at a target's tip."""
     git = engine.repository.git
     names = frozenset(tasks)
     found: dict[str, dict[str, str]] = {}
@@ -34,6 +34,6 @@ def snapshot_refs(engine: Context, tip: str, tasks: Iterable[str]) -> RefSnapsho
 
 
 def _tasks_of(path: str, names: frozenset[str]) -> list[str]:
-    """The tasks whose ref, or a ref below it, has this name: `PROJECT/ID` or `PROJECT/ID/…`."""
+    """Return the tasks whose ref, or a ref below it, has this name: `PROJECT/ID` or `PROJECT/ID/…`."""
     name = "/".join(path.split("/")[:2])
     return [name] if name in names else []

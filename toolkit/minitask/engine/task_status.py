@@ -1,4 +1,4 @@
-"""Where tasks stand, read from refs, the ledger and the target's ancestry."""
+"""Task states, read from refs, the ledger and the target's ancestry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minitask.values import dataclass
 
 
 class State(StrEnum):
-    """What a task is waiting for."""
+    """The state of a task."""
 
     NEW = "new"
     MERGED = "merged"
@@ -33,7 +33,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskStatus:
-    """A task's state; `changed` means that the spec was committed anew since its last attempt."""
+    """A task's state; `changed` means that the spec was committed again since its last attempt."""
 
     task: Task
     state: State
@@ -45,7 +45,7 @@ class TaskStatus:
 
 
 def task_statuses(engine: Context, tasks: Sequence[Task], place: Base) -> tuple[TaskStatus, ...]:
-    """The state of each task."""
+    """Return the state of each task."""
     landed = history.landings(engine.repository.git, place.base)
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
     known = task_summaries(engine, [task.name for task in tasks])
@@ -62,7 +62,7 @@ def task_statuses(engine: Context, tasks: Sequence[Task], place: Base) -> tuple[
 
 
 def _with_refusal(engine: Context, standing: TaskStatus) -> TaskStatus:
-    """The standing of a task that was not begun the last time, and why, while its spec is the same."""
+    """Return the standing of a task that was not begun the last time, and why, while its spec is the same."""
     if standing.state in (State.MERGED, State.READY):
         return standing
     refusal = find_refusal(engine, standing.task.name)

@@ -1,4 +1,4 @@
-"""What the ledger says of each task, in short: kept beside it, so that only tasks with new records are read again."""
+"""A summary of each task's records: kept beside it, so that only tasks with new records are read again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TaskSummary:
 
 
 def task_summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummary]:
-    """The digest of each task that the ledger has records of."""
+    """Return the digest of each task that the ledger has records of."""
     head = engine.objects.commit(refs.LEDGER)
     if head is None:
         return {}
@@ -62,7 +62,7 @@ class AttemptSummary:
 
     @property
     def is_call(self) -> bool:
-        """Whether it is of a call beside the attempts."""
+        """Return True if it is of a call beside the attempts."""
         return self.kind in CALLS and not self.by_person
 
     @property
@@ -72,7 +72,7 @@ class AttemptSummary:
 
 
 def _digest(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
-    """The digest of a task's records; None where none of them is of an attempt."""
+    """Return the digest of a task's records; None if none of them is of an attempt."""
     records = sorted(
         filter(None, map(_brief, documents)), key=lambda item: (item.n, item.started_at)
     )
@@ -90,7 +90,7 @@ def _digest(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
 
 
 def _brief(document: dict[str, Any]) -> AttemptSummary | None:
-    """What a record says; None where it is damaged."""
+    """Return what a record says; None if it is damaged."""
     try:
         attempt = document["attempt"]
         cost = parse_money(attempt["cost_usd"])

@@ -30,7 +30,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Where to look for specs: a commit, the branch that it is the tip of, and where the user stands.
+    """The place to look for specs: a commit, the branch that it is the tip of, and where the user stands.
 
     With `worktree_spec`, specs are taken as they stand in the checkout.
     """
@@ -41,7 +41,7 @@ class Base:
     worktree_spec: bool = False
 
     def __str__(self) -> str:
-        """The branch and the abbreviated commit, for messages."""
+        """Return the branch and the abbreviated commit, for messages."""
         return f"{self.target.removeprefix('refs/heads/')} ({self.base[:12]})"
 
 
@@ -54,7 +54,7 @@ class LoadedFile:
 
 
 def load_file(engine: Context, path: str, place: Base) -> LoadedFile:
-    """The tasks of a file, as committed at the place or, if so wished, as it stands in the checkout."""
+    """Return the tasks of a file, as committed at the place or, if so wished, as it stands in the checkout."""
     if place.worktree_spec:
         present = checkout_bytes(engine, path)
         if present is not None:
@@ -73,7 +73,7 @@ def parse(engine: Context, text: str, path: str) -> SpecFile:
 
 
 def checkout_bytes(engine: Context, path: str) -> bytes | None:
-    """A file's content in the checkout; None where there is none."""
+    """Return a file's content in the checkout; None if there is none."""
     top = engine.repository.top
     try:
         return (top / path).read_bytes() if top else None

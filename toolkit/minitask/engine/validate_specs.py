@@ -34,14 +34,14 @@ from minitask.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was found, and in how many specs."""
+    """The diagnostics, and the number of specs."""
 
     diagnostics: tuple[Diagnostic, ...]
     spec_count: int
 
     @property
     def has_errors(self) -> bool:
-        """Whether a task could not run."""
+        """Return True if a task could not run."""
         return any(item.severity is Severity.ERROR for item in self.diagnostics)
 
 
@@ -64,7 +64,7 @@ def check_sources(sources: Sources, repository: Repository | None, settings: Set
 
 @dataclass(slots=True)
 class Surroundings:
-    """What specs are checked against; without a repository, the files as they are."""
+    """The context that specs are checked against; without a repository, the files as they are."""
 
     sources: Sources
     settings: Settings
@@ -78,7 +78,7 @@ class Surroundings:
         return CommittedFiles(self.objects, self.head) if self.objects and self.head else None
 
     def committed(self, texts: Mapping[str, str]) -> set[str]:
-        """The spec files that are at HEAD just as they are in the checkout."""
+        """Return the spec files that are at HEAD just as they are in the checkout."""
         tree = self.tip()
         if tree is None:
             return set()
@@ -92,7 +92,7 @@ class Surroundings:
         return CommitGround(self.repository.git, self.objects, self.head, tree)
 
     def anchor_tree(self, spec: Spec) -> CommittedFiles | None:
-        """The tree of the commit that brought a spec in."""
+        """Return the tree of the commit that brought a spec in."""
         if self.repository is None or self.objects is None or self.head is None:
             return None
         commit = history.introduced_by(self.repository.git, self.head, spec.path)
@@ -104,7 +104,7 @@ class Surroundings:
             yield from check_filters(specs, self.repository, self.objects, self.head)
 
     def landed(self, specs: Sequence[Spec]) -> list[Spec]:
-        """The specs that have landed as they are at HEAD."""
+        """Return the specs that have landed as they are at HEAD."""
         if self.repository is None or self.objects is None or self.head is None:
             return []
         if self._landings is None:
@@ -156,7 +156,7 @@ def by_project(specs: Sequence[Spec]) -> list[list[Spec]]:
 def _check_project(
     judged: Sequence[Spec], beside: Beside, worktree: CheckoutFiles, committed: set[str]
 ) -> Iterator[Diagnostic]:
-    """What is wrong with specs of one project: those that are committed at HEAD, the others in the checkout."""
+    """Yield what is wrong with specs of one project: those that are committed at HEAD, the others in the checkout."""
     around = beside.around
     tip = around.tip()
     is_there = partial(_stands, tip if tip and committed else worktree)
@@ -202,7 +202,7 @@ class Beside:
     _seen: CheckoutFiles | None = None
 
     def near(self, judged: Sequence[Spec]) -> list[Spec]:
-        """The other specs of the project that some specs are of."""
+        """Return the other specs of the project that some specs are of."""
         top = self.sources.top
         projects = {name.partition("/")[0] for name in task_names(judged)}
         homes = {home_of(spec) for spec in judged}
@@ -211,11 +211,11 @@ class Beside:
         return self._specs(paths, but=judged)
 
     def far(self, known: Sequence[Spec]) -> list[Spec]:
-        """The specs of all other projects."""
+        """Return the specs of all other projects."""
         return self._specs(spec_files(self.sources.top / PROJECTS), but=known)
 
     def seen(self) -> list[Any]:
-        """What was read, so that a later look can tell a change."""
+        """Return what was read, so that a later look can tell a change."""
         return self._tree().seen()
 
     def _tree(self) -> CheckoutFiles:
@@ -237,7 +237,7 @@ class Beside:
 
 
 def _whole_projects(specs: Sequence[Spec], sources: Sources) -> list[list[Spec]]:
-    """The specs by project, of those projects that are here as a whole."""
+    """Return the specs by project, of those projects that are here as a whole."""
     homes: dict[str, list[Spec]] = {}
     for spec in specs:
         homes.setdefault(home_of(spec), []).append(spec)

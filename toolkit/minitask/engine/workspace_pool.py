@@ -54,7 +54,7 @@ class WorkspacePool:
             mirror.close()
 
     def _number(self, commit: str) -> int:
-        """A free workspace: one that is at the commit already, else the first."""
+        """Return a free workspace: one that is at the commit already, else the first."""
         with self._lock:
             if not self._free:
                 self._mirrors.append(self._make(len(self._mirrors)))
@@ -65,7 +65,7 @@ class WorkspacePool:
             return number
 
     def _was_begun(self, commit: str) -> bool:
-        """Whether the first workspace is at the commit already."""
+        """Return True if the first workspace is at the commit already."""
         ahead, self._ahead = self._ahead, None
         if ahead is None:
             return False

@@ -60,7 +60,7 @@ class JobMaker(Protocol):
     """Makes a job for a place to work in."""
 
     def __call__(self, *, workspace: Path, home: Path, sandboxed: bool = False) -> Job:
-        """The job."""
+        """Return the job."""
         ...
 
 
@@ -134,13 +134,13 @@ class AgentExecutor:
     def _unanswered(
         self, kind: FailureKind, said: str, report: Report, spent: Usage, malformed: int
     ) -> ExecutorFailure:
-        """A failure that counts what all rounds took."""
+        """Return a failure that counts what all rounds took."""
         failure = self._failure(kind, said, report)
         failure.usage, failure.malformed = spent, malformed
         return failure
 
     def describe(self, order: ExecutorRequest) -> Description:
-        """The command line, and the prompt."""
+        """Return the command line, and the prompt."""
         job = self._job(order, workspace=Path("WORKSPACE"), home=Path("HOME"))
         return Description(
             executor=self.name,
@@ -153,7 +153,7 @@ class AgentExecutor:
         )
 
     def _reported(self, desk: AgentWorkspace, meter: Meter, job: JobMaker) -> Report:
-        """What the program reports of a job; it is paid for, whatever came of it."""
+        """Return what the program reports of a job; it is paid for, whatever resulted."""
         settle = meter.reserve(
             input_tokens=LIKELY_INPUT_TOKENS,
             output_tokens=DEFAULT_OUTPUT_TOKENS,
@@ -219,7 +219,7 @@ class AgentExecutor:
     def _inquiry(
         self, question: CompletionRequest, *, workspace: Path, home: Path, sandboxed: bool = False
     ) -> Job:
-        """The job of answering a question: no file may be changed."""
+        """Return the job of answering a question: no file may be changed."""
         return Job(
             prompt=question.text,
             model=question.model,
@@ -265,7 +265,7 @@ class AgentExecutor:
     def _changes(
         self, desk: AgentWorkspace, order: ExecutorRequest, report: Report
     ) -> tuple[Change, ...]:
-        """What differs from the base; an edit that leaves a file's content as it was is none."""
+        """Return what differs from the base; an edit that leaves a file's content as it was is none."""
         wanted = [ref.path for ref in order.spec.writes()]
         try:
             found = desk.changes(litter=self._program.litter, wanted=wanted)
@@ -285,13 +285,13 @@ class AgentExecutor:
         )
 
     def _outage(self, report: Report) -> str:
-        """What the provider broke a draft off with; empty where it did not."""
+        """Return what the provider broke a draft off with; empty if it did not."""
         if report.problem is None or not is_outage(report.problem):
             return ""
         return f"{report.problem}: {self._failure(report.problem, report.message, report).message}"
 
     def _version(self, desk: AgentWorkspace) -> str:
-        """What the program says of its version, asked once a process."""
+        """Return what the program says of its version, asked once a process."""
         if not self._program.version_argv:
             return ""
         try:
@@ -307,7 +307,9 @@ def _opened(workplace: AgentFolders | None, name: str) -> AbstractContextManager
 
 
 def _is_work(changes: tuple[Change, ...]) -> bool:
-    """Whether a program that reports a problem did something all the same; some make the files, empty, beforehand."""
+    """Return True if a program that reports a problem did something anyway; some make the files, empty,
+    first.
+    """
     return any(change.content != "" for change in changes)
 
 

@@ -1,4 +1,4 @@
-"""What of the files that an agent left is its change: not what its start or its editor made of them."""
+"""Find the agent's change in the files that it left: not what its start or its editor changed."""
 
 from __future__ import annotations
 

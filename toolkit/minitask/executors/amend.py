@@ -27,7 +27,7 @@ _MOST = lazy_pattern(
 
 
 def amended(payload: Payload, message: str, *, prompt_tokens: int) -> Payload | None:
-    """Return the request in the form that a refusal asks for; None where it is about something else."""
+    """Return the request in the form that a refusal asks for; None if it is about something else."""
     name = limit_name(payload)
     if not name:
         return None
@@ -41,7 +41,7 @@ def amended(payload: Payload, message: str, *, prompt_tokens: int) -> Payload | 
 
 
 def limit_name(payload: Payload) -> str:
-    """Return what the limit of the answer is called in a request; empty where it has none."""
+    """Return what the limit of the answer is called in a request; empty if it has none."""
     return next((name for name in NAMES if name in payload), "")
 
 

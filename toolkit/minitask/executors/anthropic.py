@@ -42,11 +42,11 @@ class AnthropicDialect:
     base_hint = "it usually ends in /v1"
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """The key and the version of the API."""
+        """Return the key and the version of the API."""
         return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
 
     def body(self, call: Call) -> Mapping[str, object]:
-        """The request's JSON."""
+        """Return the request's JSON."""
         system = {"type": "text", "text": call.system, "cache_control": _CACHED}
         return {
             "model": call.model,
@@ -61,7 +61,7 @@ class AnthropicDialect:
         }
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
-        """The reply in an answer, or the failure that it is."""
+        """Return the reply in an answer, or the failure that it is."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed.get("usage"))
         if parsed.get("type") == "error" or parsed.get("error"):
@@ -125,7 +125,7 @@ def _writes(
 
 
 def _optional(usage: Mapping[str, object], name: str, *, known: int | None) -> int | None:
-    """A count that older servers leave out where it is 0; unknown where the others are, too."""
+    """A count that older servers leave out where it is 0; unknown if the others are, too."""
     if usage.get(name) is None:
         return None if known is None else 0
     return count(usage.get(name))

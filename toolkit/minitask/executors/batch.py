@@ -28,7 +28,7 @@ Bodies = Mapping[str, Mapping[str, object]]
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """Where a batch stands. `failure` says why it cannot be used at all; it has ended then, too."""
+    """The state of a batch. `failure` says why it cannot be used at all; it has ended then, too."""
 
     id: str
     ended: bool
@@ -44,15 +44,15 @@ class BatchApi(Protocol):
         ...
 
     def state(self, batch_id: str) -> BatchState:
-        """Where a batch stands."""
+        """Return where a batch stands."""
         ...
 
     def find(self, *, name: str, size: int, since: float) -> str | None:
-        """The id of a batch that was created after a Unix time, and whose id was never learned."""
+        """Return the id of a batch that was created after a Unix time, and whose id was never learned."""
         ...
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
-        """What each request got, by custom id; one that was not come to has status 504."""
+        """Return what each request got, by custom id; one that was not come to has status 504."""
         ...
 
 
@@ -63,26 +63,26 @@ class _Calls:
         self._executor = executor
 
     def get(self, path: str) -> HttpResponse:
-        """A GET, whatever its status."""
+        """Return a GET, whatever its status."""
         return self._send(Request(self._url(path), headers=self._executor.headers(), method="GET"))
 
     def get_json(self, path: str) -> Object:
-        """The JSON object at a path; raises `ExecutorFailure`."""
+        """Return the JSON object at a path; raises `ExecutorFailure`."""
         return parse_answer(self.get(path), self._executor.wire())
 
     def post_json(self, path: str, body: object) -> Object:
-        """What a POST of JSON is answered with; raises `ExecutorFailure`."""
+        """Return what a POST of JSON is answered with; raises `ExecutorFailure`."""
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         return self.post(path, content, {})
 
     def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Object:
-        """What a POST is answered with; raises `ExecutorFailure`."""
+        """Return what a POST is answered with; raises `ExecutorFailure`."""
         every = {**self._executor.headers(), **headers}
         answer = self._send(Request(self._url(path), content, every))
         return parse_answer(answer, self._executor.wire())
 
     def lines(self, path: str) -> Iterator[Object]:
-        """The JSON objects of a file of lines; a damaged line is passed over."""
+        """Yield the JSON objects of a file of lines; a damaged line is passed over."""
         answer = self.get(path)
         if not 200 <= answer.status < 300:
             parse_answer(answer, self._executor.wire())
@@ -111,11 +111,11 @@ class AnthropicBatches:
         return self._read(self._calls.post_json("/messages/batches", {"requests": requests}))
 
     def state(self, batch_id: str) -> BatchState:
-        """Where a batch stands."""
+        """Return where a batch stands."""
         return self._read(self._calls.get_json(f"/messages/batches/{batch_id}"))
 
     def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
-        """The only batch of that size since then, if there is just one."""
+        """Return the only batch of that size since then, if there is just one."""
         listed = self._calls.get_json(f"/messages/batches?limit={LISTED}").get("data")
         rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
         fitting = [
@@ -126,7 +126,7 @@ class AnthropicBatches:
         return _id(fitting[0]) if len(fitting) == 1 else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
-        """What each request got."""
+        """Return what each request got."""
         found = {}
         for line in self._calls.lines(f"/messages/batches/{batch_id}/results"):
             own, result = line.get("custom_id"), mapping(line.get("result"))
@@ -166,18 +166,18 @@ class OpenAiBatches:
         return self._read(self._calls.post_json("/batches", body))
 
     def state(self, batch_id: str) -> BatchState:
-        """Where a batch stands."""
+        """Return where a batch stands."""
         return self._read(self._calls.get_json(f"/batches/{batch_id}"))
 
     def find(self, *, name: str, size: int, since: float) -> str | None:  # noqa: ARG002
-        """The batch of that name."""
+        """Return the batch of that name."""
         listed = self._calls.get_json(f"/batches?limit={LISTED}").get("data")
         rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
         named = [row for row in rows if mapping(row.get("metadata")).get("minitask") == name]
         return _id(named[0]) if named else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
-        """What each request got, from the file of answers and the file of errors."""
+        """Return what each request got, from the file of answers and the file of errors."""
         parsed = self._calls.get_json(f"/batches/{batch_id}")
         found = {}
         for key in ("output_file_id", "error_file_id"):
@@ -198,7 +198,7 @@ class OpenAiBatches:
 
 
 def unanswered(why: str) -> HttpResponse:
-    """The answer of a request that the provider did not come to."""
+    """Return the answer of a request that the provider did not come to."""
     return _error(UNANSWERED, {"message": why})
 
 
@@ -235,15 +235,15 @@ def _first_error(parsed: Object) -> str:
 
 
 def _id(parsed: Object) -> str:
-    """The id of a batch or file, which becomes a part of paths; raises `ExecutorFailure` where it is none."""
+    """Return the id of a batch or file, which becomes a part of paths; raises `ExecutorFailure` if it is none."""
     found = parsed.get("id")
     if isinstance(found, str) and found and all(c.isalnum() or c in "-_" for c in found):
         return found
-    raise ExecutorFailure(FailureKind.TRANSPORT, "the answer names no batch or file")
+    raise ExecutorFailure(FailureKind.TRANSPORT, "the response names no batch or file")
 
 
 def _form(name: str, content: bytes) -> tuple[bytes, str]:
-    """A file upload as multipart/form-data (RFC 7578), and its content type."""
+    """Return a file upload as multipart/form-data (RFC 7578), and its content type."""
     edge = f"minitask-{name}"
     head = (
         f'--{edge}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
@@ -255,7 +255,7 @@ def _form(name: str, content: bytes) -> tuple[bytes, str]:
 
 
 def _seconds(moment: object) -> float:
-    """An RFC 3339 time as Unix seconds; the beginning of time where it is none."""
+    """Return an RFC 3339 time as Unix seconds; the beginning of time where it is none."""
     from datetime import datetime
 
     try:
@@ -265,7 +265,7 @@ def _seconds(moment: object) -> float:
 
 
 def batches_of(executor: object) -> BatchApi | None:
-    """The batches of an executor's provider; None where it has none."""
+    """Return the batches of an executor's provider; None if it has none."""
     from minitask.executors.anthropic import AnthropicExecutor
     from minitask.executors.openai import OpenAiExecutor
 

@@ -68,7 +68,7 @@ Ask = Callable[[Messages, int | None], ChatReply]
 
 
 def opening(order: ExecutorRequest) -> Messages:
-    """The first messages, the part that never changes first, so that prompt caches hit."""
+    """Return the first messages, the part that never changes first, so that prompt caches hit."""
     messages = [
         Message("system", system_prompt(order.reply_format, shared=order.shared)),
         Message("user", user_prompt(order)),
@@ -79,31 +79,31 @@ def opening(order: ExecutorRequest) -> Messages:
 
 
 class Subject(Protocol):
-    """What a conversation is about, as far as sending it goes: an order, or a question."""
+    """The subject of a conversation as needed for sending: an order or a question."""
 
     @property
     def model(self) -> str:
-        """Who is asked."""
+        """Return who is asked."""
         ...
 
     @property
     def meter(self) -> Meter:
-        """What it may cost."""
+        """Return what it may cost."""
         ...
 
     @property
     def context_tokens(self) -> int | None:
-        """How many tokens the model takes; None: unknown."""
+        """Return how many tokens the model takes; None: unknown."""
         ...
 
     @property
     def token_scale(self) -> float:
-        """How many tokens the model counts for one of ours."""
+        """Return how many tokens the model counts for one of ours."""
         ...
 
 
 def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> ExecutorResult:
-    """The change that the model replies with.
+    """Return the change that the model replies with.
 
     A reply that cannot be applied goes back `repairs` times, one that was cut off gets more room
     once. Raises `ExecutorFailure`, whose usage covers every round.
@@ -132,7 +132,7 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
 def request_completion(
     question: CompletionRequest, ask: Ask, *, repairs: int, check: Check
 ) -> Completion:
-    """The answer to a question, once `check` has no objection; one that it has goes back `repairs` times.
+    """Return the answer to a question, once `check` has no objection; one that it has goes back `repairs` times.
 
     Raises `ExecutorFailure`, whose usage covers every round.
     """
@@ -162,7 +162,7 @@ class _Talk:
     _has_more_room: bool = False
 
     def usable_reply(self, check: Check, *, repairs: int) -> ChatReply:
-        """The first reply that passes a check; what it says of the others goes back, so often."""
+        """Return the first reply that passes a check; what it says of the others goes back, so often."""
         while True:
             said = self.next_reply()
             reply = replace(said, text=whole_characters(said.text))
@@ -179,7 +179,7 @@ class _Talk:
                 return reply
 
     def next_reply(self) -> ChatReply:
-        """The next complete reply; what it took is added up, whether it came or not."""
+        """Return the next complete reply; what it took is added up, whether it came or not."""
         while True:
             settle = self._reserve()
             try:
@@ -202,7 +202,7 @@ class _Talk:
                 return reply
 
     def failure(self, failure: ExecutorFailure) -> ExecutorFailure:
-        """A failure that counts what all rounds took."""
+        """Return a failure that counts what all rounds took."""
         failure.usage = self.spent
         failure.malformed = self.malformed
         failure.throttled = self.throttled

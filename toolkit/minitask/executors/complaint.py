@@ -1,4 +1,4 @@
-"""What a server says of an error, whatever form it has: its message, its codes, and how long it asks to wait.
+"""Parse a server's error, in any of its forms: its message, its codes, and how long it asks to wait.
 
 Pure. An error comes as an object, as a string, in a list, inside a choice, or as JSON inside another error's text.
 """
@@ -58,13 +58,15 @@ class Complaint:
     wait_seconds: float | None = None
 
     def status(self, otherwise: int) -> int:
-        """The HTTP status that the codes stand for, an unlisted one giving way to `otherwise`."""
+        """Return the HTTP status that the codes stand for, an unlisted one giving way to `otherwise`."""
         named = [STATUS_OF[code] for code in sorted(self.codes) if code in STATUS_OF]
         named += [int(code) for code in sorted(self.codes) if _is_status(code)]
         return next(iter(named), otherwise)
 
     def kind(self, status: int) -> FailureKind:
-        """What an error under this status is; a gateway's 5xx may wrap a provider's word on the key or the account."""
+        """Return what an error under this status is; a gateway's 5xx may wrap a provider's word on the key or the
+        account.
+        """
         inner = self.status(status)
         status = inner if status >= 500 and inner in {401, 402, 403} else status
         if self.codes & NO_MONEY or status == 402:
@@ -81,12 +83,12 @@ class Complaint:
 
     @property
     def _passes_soon(self) -> bool:
-        """Return True where the server names a wait of minutes: a rate limit, in the words of a quota."""
+        """Return True if the server names a wait of minutes: a rate limit, in the words of a quota."""
         return self.wait_seconds is not None and self.wait_seconds <= 600
 
 
 def parse_body(body: bytes) -> Object | None:
-    """Return the JSON object of a body, or of a list around one; None where there is none."""
+    """Return the JSON object of a body, or of a list around one; None if there is none."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
@@ -111,7 +113,7 @@ def read_complaint(parsed: Object) -> Complaint:
 
 
 def says_error(parsed: Object) -> bool:
-    """Return True where a body without an `error` field is an error all the same, such as `{"detail": …}`."""
+    """Return True if a body without an `error` field is an error anyway, such as `{"detail": …}`."""
     return parsed.get("object") == "error" or any(
         isinstance(parsed.get(name), str) and parsed[name] for name in (*_MESSAGES, "errors")
     )

@@ -20,7 +20,7 @@ Check = Callable[[str], None]
 
 
 def as_edit_error(error: Exception) -> EditError:
-    """Why an answer cannot be used, fit to be sent back."""
+    """Return why an answer cannot be used, fit to be sent back."""
     if isinstance(error, EditError):
         return error
     return EditError(f"the answer cannot be read: {one_line(str(error), longest=200)}")
@@ -28,7 +28,7 @@ def as_edit_error(error: Exception) -> EditError:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """What a model is asked. `system` never changes for a phase, so that prompt caches hit.
+    """A question to a model. `system` never changes for a phase, so that prompt caches hit.
 
     `name` tells questions apart, as in `api/01-routes.review`. `timeout_seconds` bounds all rounds together.
     `workplace` is where a program can look around that is no chat model. `repairs` is how often an answer that cannot
@@ -49,7 +49,7 @@ class CompletionRequest:
     repairs: int | None = None
 
     def repairs_or(self, usual: int) -> int:
-        """How often an answer goes back."""
+        """Return how often an answer goes back."""
         return usual if self.repairs is None else self.repairs
 
     @property
@@ -73,10 +73,10 @@ class Completion:
 
 @runtime_checkable
 class CompletionExecutor(Protocol):
-    """Who can be asked; `name` is the one in the config. Safe to share between threads."""
+    """An executor that answers questions; `name` is the one in the config. Safe to share between threads."""
 
     name: str
 
     def advise(self, question: CompletionRequest, check: Check) -> Completion:
-        """An answer that passes the check, or raise `ExecutorFailure`."""
+        """Return an answer that passes the check, or raise `ExecutorFailure`."""
         ...

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def has_script(spec: Spec) -> bool:
-    """Whether the spec's edit script covers every file that the spec must write.
+    """Return True if the spec's edit script covers every file that the spec must write.
 
     A script that cannot be parsed covers nothing; checking the spec is what reports it.
     """
@@ -35,10 +35,10 @@ class ScriptExecutor:
         self.name = name
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
-        """The script's change.
+        """Return the script's change.
 
         Raises `EditError`, not `ExecutorFailure`, where the script does not apply: the spec is at
-        fault, and no other executor would mend it.
+        fault, and no other executor would fix it.
         """
         spec = order.spec
         script = parse_script(spec.snippets, source=spec.path)

@@ -60,31 +60,31 @@ class Call:
 
     @property
     def system(self) -> str:
-        """The system's text."""
+        """Return the system's text."""
         return "\n\n".join(each.text for each in self.messages if each.role == "system")
 
     @property
     def is_first(self) -> bool:
-        """Whether the model has said nothing yet."""
+        """Return True if the model has said nothing yet."""
         return all(each.role != "assistant" for each in self.messages)
 
 
 class Dialect(Protocol):
-    """How one provider is spoken to. `path` follows the base URL, of which `base_hint` says how it usually looks."""
+    """The protocol of one provider. `path` follows the base URL, of which `base_hint` says how it usually looks."""
 
     path: str
     base_hint: str
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """The headers that carry the key, which may be empty."""
+        """Return the headers that carry the key, which may be empty."""
         ...
 
     def body(self, call: Call) -> Mapping[str, object]:
-        """The request's JSON; raises `ExecutorFailure` where the call cannot be made."""
+        """Return the request's JSON; raises `ExecutorFailure` if the call cannot be made."""
         ...
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
-        """The reply in an answer; raises the `ExecutorFailure` that it is."""
+        """Return the reply in an answer; raises the `ExecutorFailure` that it is."""
         ...
 
 
@@ -157,17 +157,17 @@ class ChatExecutor:
         if not (self._key.isascii() and self._key.isprintable()):
             raise ExecutorFailure(
                 FailureKind.AUTH,
-                f"{self.name}: {named} holds characters that no key has",
+                f"{self.name}: {named} contains characters that are invalid in a key",
                 hint="set it again, without quotes or line breaks",
             )
 
     @property
     def host(self) -> str:
-        """Who is asked."""
+        """Return who is asked."""
         return urlsplit(self.url).netloc
 
     def call(self, about: Subject, messages: Messages, *, limit: int | None) -> Call:
-        """The request for the next round of a conversation."""
+        """Return the request for the next round of a conversation."""
         return Call(
             model=about.model,
             messages=messages,
@@ -180,19 +180,19 @@ class ChatExecutor:
         )
 
     def wire(self) -> Wire:
-        """What is needed to judge an answer that comes now."""
+        """Return what is needed to judge an answer that comes now."""
         now = self._patience.now()
         return Wire(self.name, self.host, self._key, now, base_hint=self.dialect.base_hint)
 
     def send(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
-        """An answer to any request to this server; raises `ExecutorFailure` where none came."""
+        """Return an answer to any request to this server; raises `ExecutorFailure` if none came."""
         try:
             return self._post(request, timeout_seconds=timeout_seconds)
         except HttpFault as fault:
             raise read_fault(fault, self.wire()) from None
 
     def headers(self) -> dict[str, str]:
-        """The headers of every request."""
+        """Return the headers of every request."""
         return {"Content-Type": "application/json", **self.dialect.headers(self._key)}
 
     def _ask(
@@ -233,12 +233,12 @@ class ChatExecutor:
 
 
 def chat_messages(call: Call) -> list[dict[str, str]]:
-    """The messages as OpenAI's API and its kin take them."""
+    """Return the messages as OpenAI's API and its kin take them."""
     return [{"role": each.role, "content": each.text} for each in call.messages]
 
 
 def bearer(key: str) -> dict[str, str]:
-    """The usual header for a key; none where there is no key."""
+    """Return the usual header for a key; none where there is no key."""
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 

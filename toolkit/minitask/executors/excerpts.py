@@ -34,7 +34,7 @@ _CHANGING = (
 
 
 def is_only_moved(spec: Spec, ref: FileRef, cited: LineRange) -> bool:
-    """Whether the task does nothing with these lines but put them elsewhere as they are."""
+    """Return True if the task does nothing with these lines but put them elsewhere as they are."""
     if cited.end - cited.start + 1 < SHORTEST:
         return False
     if _moves(ref.note):

@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """What came back, whatever its status; header names are in lower case."""
+    """A response of any status; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -54,7 +54,7 @@ class HttpResponse:
 
 
 class Stage(StrEnum):
-    """How far a call got before it failed: an unanswered one was not billed, nor one without a connection.
+    """The stage that a call reached before it failed: an unanswered one was not billed, nor one without a connection.
 
     `STOPPED` was not made at all.
     """
@@ -79,7 +79,7 @@ class Post(Protocol):
     """Sends one request; what an executor takes, so that a recorder can stand in between."""
 
     def __call__(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
-        """The answer, or `HttpFault`."""
+        """Return the answer, or `HttpFault`."""
         ...
 
 
@@ -94,10 +94,10 @@ class Http:
         self._stopped = threading.Event()
 
     def send(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
-        """The answer to `request`, whole, decoded, within the size; raises `HttpFault`."""
+        """Return the answer to `request`, whole, decoded, within the size; raises `HttpFault`."""
         deadline = time.monotonic() + timeout_seconds
         if self._stopped.is_set():
-            raise HttpFault(Stage.STOPPED, "interrupted before it was asked")
+            raise HttpFault(Stage.STOPPED, "interrupted before the request")
         with self._line(request.url) as line, line.watched(timeout_seconds):
             try:
                 answer = _exchange(request, line, deadline=deadline, max_bytes=self._max_bytes)
@@ -160,7 +160,7 @@ class Http:
 
 
 class _Cut(StrEnum):
-    """Why a call was cut off."""
+    """The reason why a call was cut off."""
 
     LATE = "late"
     CANCELLED = "cancelled"
@@ -206,10 +206,10 @@ class _Line:
                 _shut(found)
 
     def fault(self, timeout_seconds: float) -> HttpFault:
-        """What being cut off means for the call."""
+        """Return what being cut off means for the call."""
         if self.cut is _Cut.CANCELLED:
             return HttpFault(Stage.CANCELLED, "the call was cancelled")
-        return HttpFault(Stage.TIMEOUT, f"no complete answer within {timeout_seconds:.3g} s")
+        return HttpFault(Stage.TIMEOUT, f"no complete response within {timeout_seconds:.3g} s")
 
 
 def _shut(found: socket.socket) -> None:
@@ -231,7 +231,7 @@ def _prepare() -> None:
 
 
 def post(request: Request, *, timeout_seconds: float) -> HttpResponse:
-    """The answer to `request`, over the process's own connections; raises `HttpFault`."""
+    """Return the answer to `request`, over the process's own connections; raises `HttpFault`."""
     return SHARED.send(request, timeout_seconds=timeout_seconds)
 
 
@@ -261,13 +261,13 @@ def _exchange(request: Request, line: _Line, *, deadline: float, max_bytes: int)
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
         raise HttpFault(Stage.CONNECT, str(error) or type(error).__name__) from error
     except httpx.TimeoutException as error:
-        raise HttpFault(Stage.TIMEOUT, "no answer in time") from error
+        raise HttpFault(Stage.TIMEOUT, "no response in time") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise HttpFault(stage, str(error) or type(error).__name__) from error
 
 
 def _client(url: str) -> httpx.Client:
-    """A client for one connection; this machine's own servers are reached without the proxy."""
+    """Return a client for one connection; this machine's own servers are reached without the proxy."""
     import httpx
 
     secure = urlsplit(url).scheme == "https"
@@ -284,14 +284,14 @@ def _client(url: str) -> httpx.Client:
 
 @functools.cache
 def _trust() -> ssl.SSLContext:
-    """The certificates that are trusted, read once: it takes longer than all else here."""
+    """Return the certificates that are trusted, read once: it takes longer than all else here."""
     import httpx
 
     return httpx.create_ssl_context()
 
 
 def find_absence(url: str, *, seconds: float = 5.0) -> str:
-    """Return why nothing listens at a URL; empty where something does, or only a proxy could tell."""
+    """Return why nothing listens at a URL; empty if something does, or only a proxy could tell."""
     parts = urlsplit(url)
     if not is_loopback(url) and _has_proxy(parts.scheme):
         return ""
@@ -310,7 +310,7 @@ def _has_proxy(scheme: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether `url` names this very machine."""
+    """Return True if `url` names this very machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -327,7 +327,7 @@ def _read(response: httpx.Response, *, max_bytes: int) -> HttpResponse:
     for chunk in response.iter_raw():
         body += decode(chunk)
         if len(body) > max_bytes:
-            raise HttpFault(Stage.BODY, f"the answer is larger than {max_bytes} bytes")
+            raise HttpFault(Stage.BODY, f"the response is larger than {max_bytes} bytes")
     headers = {name.lower(): value for name, value in response.headers.items()}
     return HttpResponse(response.status_code, headers, bytes(body))
 
@@ -337,13 +337,13 @@ def _decoder(encoding: str, max_bytes: int) -> Callable[[bytes], bytes]:
     if encoding in {"", "identity"}:
         return bytes
     if encoding not in {"gzip", "x-gzip"}:
-        raise HttpFault(Stage.BODY, f"the answer is encoded as {encoding[:40]!r}, not gzip")
+        raise HttpFault(Stage.BODY, f"the response is encoded as {encoding[:40]!r}, not gzip")
     stream = zlib.decompressobj(wbits=31)
 
     def inflate(chunk: bytes) -> bytes:
         try:
             return stream.decompress(chunk, max_bytes + 1)
         except zlib.error as error:
-            raise HttpFault(Stage.BODY, f"the answer is damaged gzip ({error})") from error
+            raise HttpFault(Stage.BODY, f"the response is damaged gzip ({error})") from error
 
     return inflate

@@ -1,6 +1,6 @@
-"""How providers say that an account, a plan or a session has used up what it may: one table of wordings.
+"""Detect that an account, a plan or a session is used up: one table of the providers' wordings.
 
-Shared by HTTP answers and the programs of agents. A limit that starts anew by itself within minutes is a rate limit.
+Shared by HTTP answers and the programs of agents. A limit that starts again by itself within minutes is a rate limit.
 """
 
 from __future__ import annotations
@@ -56,17 +56,17 @@ _RESET = lazy_pattern(
 
 
 def is_spent(text: str) -> bool:
-    """Return True where a text says that a plan, an account or a session is used up."""
+    """Return True if a text says that a plan, an account or a session is used up."""
     return bool(_SPENT.search(text)) and not (_PER_MINUTE.search(text) or _passes_soon(text))
 
 
 def is_notice(text: str) -> bool:
-    """Return True where a text is one line that tells of a limit which was reached, and nothing else."""
+    """Return True if a text is one line that tells of a limit which was reached, and nothing else."""
     return "\n" not in text and bool(_NOTICE.search(text)) and is_spent(text)
 
 
 def wait_seconds(text: str) -> float | None:
-    """Return how long a text such as `try again in 1m30s` asks to wait; None where it does not say."""
+    """Return how long a text such as `try again in 1m30s` asks to wait; None if it does not say."""
     match = _WAIT.search(text)
     if match is None:
         return None
@@ -79,7 +79,7 @@ def wait_seconds(text: str) -> float | None:
 
 
 def reset_words(text: str) -> str:
-    """Return what a text says of when a limit starts anew, such as `resets 3pm`; empty where it says nothing."""
+    """Return what a text says of when a limit starts again, such as `resets 3pm`; empty if it says nothing."""
     match = _RESET.search(text)
     return match[0].strip() if match else ""
 

@@ -1,6 +1,6 @@
 """Ollama's own API, which lets the context grow with the prompt; its `/v1` cuts a long one silently.
 
-The context is asked for in powers of two: another size makes the server load the model anew.
+The context is asked for in powers of two: another size makes the server load the model again.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ class OllamaDialect:
     """`/api/chat`, not streamed."""
 
     path = "/api/chat"
-    base_hint = "it is Ollama's own address, such as http://127.0.0.1:11434, with nothing behind it"
+    base_hint = "give Ollama's base address, such as http://127.0.0.1:11434, without a path"
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """A bearer token, for servers behind a proxy that wants one."""
+        """Return a bearer token, for servers behind a proxy that wants one."""
         return bearer(key)
 
     def body(self, call: Call) -> Mapping[str, object]:
-        """The request's JSON; `ExecutorFailure` where the prompt does not fit the model."""
+        """Return the request's JSON; raise `ExecutorFailure` if the prompt does not fit the model."""
         size, limit = _sizes(call)
         return {
             "model": call.model,
@@ -68,7 +68,7 @@ class OllamaDialect:
         }
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:
-        """The reply in an answer, or the failure that it is."""
+        """Return the reply in an answer, or the failure that it is."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed)
         if parsed.get("error"):
@@ -90,7 +90,7 @@ class OllamaExecutor(ChatExecutor):
     dialect = OllamaDialect()
 
     def models(self) -> tuple[str, ...]:
-        """The models that the server has, as it lists them; raises `ExecutorFailure`."""
+        """Return the models that the server has, as it lists them; raises `ExecutorFailure`."""
         request = Request(self.base_url + "/api/tags", headers=self.headers(), method="GET")
         answer = self.send(request, timeout_seconds=LIST_SECONDS)
         listed = parse_answer(answer, self.wire()).get("models")
@@ -113,14 +113,16 @@ def read_usage(parsed: Mapping[str, object]) -> Usage:
 
 
 def _sizes(call: Call) -> tuple[int, int]:
-    """The context to ask for, a power of two within what the model takes, and how long the answer may be in it."""
+    """Return the context to ask for, a power of two within what the model takes, and how long the answer may be in
+    it.
+    """
     prompt = int(call.prompt_tokens * _SLACK)
     limit = call.max_output_tokens or DEFAULT_OUTPUT_TOKENS
     most = call.context_tokens
     if most is not None and prompt + LEAST_ANSWER > most:
         raise ExecutorFailure(
             FailureKind.BAD_REQUEST,
-            f"the prompt takes about {prompt} tokens, and {call.model} has room for {most} with its answer",
+            f"the prompt takes about {prompt} tokens, and {call.model} has room for {most} including the answer",
             hint="list fewer lines, split the task, or use a model with more room",
         )
     if most is not None:

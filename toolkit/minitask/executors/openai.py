@@ -50,11 +50,11 @@ class OpenAiDialect:
     base_hint = "it usually ends in /v1"
 
     def headers(self, key: str) -> Mapping[str, str]:
-        """A bearer token."""
+        """Return a bearer token."""
         return bearer(key)
 
     def body(self, call: Call) -> Mapping[str, object]:
-        """The request's JSON."""
+        """Return the request's JSON."""
         payload: dict[str, object] = {
             "model": call.model,
             "messages": chat_messages(call),
@@ -65,7 +65,7 @@ class OpenAiDialect:
         return payload
 
     def read(self, answer: HttpResponse, call: Call, wire: Wire) -> ChatReply:  # noqa: ARG002
-        """The reply in an answer, or the failure that it is."""
+        """Return the reply in an answer, or the failure that it is."""
         parsed = parse_answer(answer, wire)
         usage = read_usage(parsed.get("usage"))
         if parsed.get("error"):

@@ -53,13 +53,13 @@ bare lines count on."""
 
 
 def system_prompt(reply_format: ReplyFormat = ReplyFormat.EDITS, *, shared: str = "") -> str:
-    """The instructions, the same for every task, and what all tasks of a project are told."""
+    """Return the instructions, the same for every task, and what all tasks of a project are told."""
     text = _WHOLE_FILES if reply_format is ReplyFormat.WHOLE else _EDITS
     return f"{text}\n\n{_sendable(shared).strip()}" if shared.strip() else text
 
 
 def user_prompt(order: ExecutorRequest) -> str:
-    """The spec, its lines, and the feedback on an earlier attempt."""
+    """Return the spec, its lines, and the feedback on an earlier attempt."""
     parts = chain(
         _spec_parts(order),
         [_section("Plan", order.plan)],
@@ -70,7 +70,7 @@ def user_prompt(order: ExecutorRequest) -> str:
 
 
 def agent_prompt(order: ExecutorRequest) -> str:
-    """What a program is told that works on the files itself: the spec, and how to end.
+    """Return what a program is told that works on the files itself: the spec, and how to end.
 
     The lines are not shown: it reads them where they are.
     """
@@ -86,14 +86,16 @@ def agent_prompt(order: ExecutorRequest) -> str:
 
 
 def repair_prompt(problem: str) -> str:
-    """What a model is told of a reply that cannot be applied."""
+    """Return what a model is told of a reply that cannot be applied."""
     return _sendable(
         f"Nothing was applied: {problem}\nReply again, corrected and complete, in the same form."
     )
 
 
 def _spec_parts(order: ExecutorRequest) -> list[str]:
-    """The spec's substance, and all that the result is judged by: its boilerplate is for people and for the toolkit."""
+    """Return the spec's substance, and all that the result is judged by: its boilerplate is for people and for the
+    toolkit.
+    """
     spec, locate = order.spec, order.locate
     told = [
         _section("Context", spec.context),
@@ -114,7 +116,7 @@ def _section(title: str, text: str) -> str:
 
 
 def _file_line(ref: FileRef, locate: Locate | None) -> str:
-    """What is to be done with a file, and where its cited lines are by now if they moved."""
+    """Return what is to be done with a file, and where its cited lines are by now if they moved."""
     place = ref.path
     if ref.ranges and not ref.note:
         place += f":{_listed(ref.ranges)}"
@@ -141,7 +143,7 @@ def _listed(ranges: Iterable[LineRange]) -> str:
 
 
 def _snippets(spec: Spec) -> str:
-    """The Code Snippets as written; else those fences that the task's text does not show."""
+    """Return the Code Snippets as written; else those fences that the task's text does not show."""
     if spec.snippets_text.strip():
         return spec.snippets_text
     unseen = (fence for fence in spec.snippets if fence.content not in spec.task)
@@ -154,7 +156,9 @@ def _fenced(fence: Fence) -> str:
 
 
 def _commands(spec: Spec, checks: Sequence[str]) -> str:
-    """The commands that judge the result, each with what is expected of it: the spec's, then the project's own."""
+    """Return the commands that judge the result, each with what is expected of it: the spec's, then the project's
+    own.
+    """
     own = [_command(command) for command in spec.commands]
     return "\n".join((*own, *(check for check in checks if check not in own)))
 
@@ -170,7 +174,7 @@ def _command(command: Command) -> str:
 
 
 def _shown(excerpt: Excerpt, order: ExecutorRequest) -> str:
-    """The lines under their place; numbered where the task may move or change them."""
+    """Return the lines under their place; numbered where the task may move or change them."""
     lines = bodies(split_lines(excerpt.text)) or ("",)
     last = excerpt.first_line + len(lines) - 1
     place = excerpt.path if excerpt.whole else f"{excerpt.path}:{excerpt.first_line}-{last}"
@@ -183,7 +187,7 @@ def _shown(excerpt: Excerpt, order: ExecutorRequest) -> str:
 
 
 def _ends(place: str, lines: Sequence[str], first_line: int) -> str:
-    """The first and last of lines that are only to be moved: the rest would be paid for unread."""
+    """Return the first and last of lines that are only to be moved: the rest would be paid for unread."""
     tail_line = first_line + len(lines) - _END_LINES
     head = numbered_lines(lines[:_END_LINES], first_line)
     tail = numbered_lines(lines[-_END_LINES:], tail_line)
@@ -197,7 +201,7 @@ def is_numbered(excerpt: Excerpt, order: ExecutorRequest) -> bool:
 
 
 def _is_movable(excerpt: Excerpt, spec: Spec) -> bool:
-    """Whether range operations on these lines make sense; mere context saves the numbers."""
+    """Return True if range operations on these lines make sense; mere context saves the numbers."""
     return any(ref.path == excerpt.path for ref in spec.files if ref in spec.writes() or ref.ranges)
 
 
@@ -217,7 +221,7 @@ def numbered_lines(lines: Sequence[str], first_line: int) -> list[str]:
 
 
 def _borders(lines: Sequence[str]) -> frozenset[int]:
-    """The indices of lines next to a blank one, or to none."""
+    """Return the indices of lines next to a blank one, or to none."""
     blank = {-1, len(lines), *(i for i, line in enumerate(lines) if not line.strip())}
     return frozenset(i for i in range(len(lines)) if i - 1 in blank or i + 1 in blank)
 

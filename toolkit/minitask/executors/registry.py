@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExecutorContext:
-    """What executors are made with: the settings, the caller's environment, and what sends their requests."""
+    """Inputs for creating executors: the settings, the caller's environment, and what sends their requests."""
 
     settings: Settings
     environ: Mapping[str, str] = field(repr=False)
     http: Post | None = None
 
     def key(self, setting: ExecutorSetting) -> str | None:
-        """The secret that a setting names."""
+        """Return the secret that a setting names."""
         return self.environ.get(setting.api_key_env) if setting.api_key_env else None
 
 
@@ -39,22 +39,26 @@ Maker = Callable[[ExecutorSetting, ExecutorContext], Executor]
 def make_executor(
     name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
 ) -> Executor:
-    """The executor that the config calls `name`; `http` sends its requests, if not over the process's connections."""
+    """Return the executor that the config calls `name`; `http` sends its requests, if not over the process's
+    connections.
+    """
     if name == SCRIPT:
         return ScriptExecutor()
     setting = settings.executors.get(name)
     if setting is None:
-        raise UsageError(f"no executor is called {name}", hint="see `minitask config show`")
+        raise UsageError(f"no executor named {name}", hint="see `minitask config show`")
     return MAKERS.get(setting.type, _agent)(setting, ExecutorContext(settings, environ, http))
 
 
 def make_advisor(
     name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
 ) -> CompletionExecutor:
-    """The same, to be asked questions; `UsageError` for one that answers none."""
+    """Return the same, to be asked questions; raise `UsageError` for one that answers none."""
     found = make_executor(name, settings, environ, http=http)
     if not isinstance(found, CompletionExecutor):
-        raise UsageError(f"executor {name} answers no questions", hint="name a model's executor")
+        raise UsageError(
+            f"executor {name} cannot answer questions", hint="name an executor of models"
+        )
     return found
 
 

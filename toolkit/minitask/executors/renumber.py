@@ -34,7 +34,7 @@ def renumbered(text: str, files: Sequence[FileRef], locate: Locate | None) -> st
 
 
 def _cited(files: Sequence[FileRef]) -> dict[str, tuple[LineRange, ...]]:
-    """The ranges of each file that has some."""
+    """Return the ranges of each file that has some."""
     found: dict[str, tuple[LineRange, ...]] = {}
     for ref in files:
         if ref.ranges:
@@ -83,7 +83,7 @@ def _range(found: re.Match[str]) -> LineRange | None:
 
 
 def _rewritten(found: re.Match[str], path: str, locate: Locate) -> str:
-    """The match with the range as it is now; as it stands where that is not known."""
+    """Return the match with the range as it is now; as it stands where that is not known."""
     given = _range(found)
     now = _now(path, given, locate) if given else None
     if now is None:

@@ -1,4 +1,4 @@
-"""What a reply to an order is read against: the listed files, what the prompt shows, the spec's own words."""
+"""The context for reading a reply: the listed files, what the prompt shows, the spec's own words."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _range(excerpt: Excerpt) -> LineRange:
 def _is_whole(
     path: str, excerpts: Sequence[Excerpt], shown: Sequence[LineRange], order: ExecutorRequest
 ) -> bool:
-    """Whether the excerpts together show every line of a file."""
+    """Return True if the excerpts together show every line of a file."""
     if any(each.whole and not each.ends_only for each in excerpts):
         return True
     base = order.read(path)
@@ -61,7 +61,9 @@ def _is_whole(
 
 
 def _citations(path: str, order: ExecutorRequest, script: Sequence[Edit]) -> Iterator[Citation]:
-    """The ranges of a file that the spec cites and that have moved since, in its list and in its edit script."""
+    """Yield the ranges of a file that the spec cites and that have moved since, in its list and in its edit
+    script.
+    """
     cited = [each for ref in order.spec.files if ref.path == path for each in ref.ranges]
     operations = (edit for edit in script if isinstance(edit, Operation))
     cited += [
@@ -80,7 +82,7 @@ def _citations(path: str, order: ExecutorRequest, script: Sequence[Edit]) -> Ite
 
 
 def _script(spec: Spec) -> tuple[Edit, ...]:
-    """The spec's own edits; one that cannot be read says nothing."""
+    """Return the spec's own edits; one that cannot be read says nothing."""
     try:
         return parse_script(spec.snippets, source=spec.path).edits
     except EditError:
@@ -88,7 +90,7 @@ def _script(spec: Spec) -> tuple[Edit, ...]:
 
 
 def _told(spec: Spec) -> str:
-    """The text of the spec that says what files are to hold."""
+    """Return the text of the spec that says what files are to hold."""
     fences = (fence.content for fence in spec.snippets)
     criteria = (each.text for each in spec.criteria)
     return "\n".join((spec.title, spec.context, spec.task, spec.snippets_text, *fences, *criteria))

@@ -38,7 +38,7 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True)
 class PastRound:
-    """An earlier reply to the same order, what was wrong with what came of it, and the change itself."""
+    """An earlier reply to the same order, what was wrong with its result, and the change itself."""
 
     reply: str
     problem: str
@@ -54,15 +54,15 @@ class Settle(Protocol):
 
 
 class Meter(Protocol):
-    """What calls may cost. Safe to share between threads."""
+    """The budget of calls. Safe to share between threads."""
 
     @property
     def left_usd(self) -> Decimal | None:
-        """What may still be spent, in US dollars; None where there is no limit."""
+        """Return what may still be spent, in US dollars; None if there is no limit."""
         ...
 
     def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
-        """Set aside what a call of at most this size costs; raises `BudgetError` where too little is left.
+        """Set aside what a call of at most this size costs; raises `BudgetError` if too little is left.
 
         `capped`: whoever is called keeps within `left_usd` by itself, so that its price need not be known.
         """
@@ -87,10 +87,10 @@ class Unmetered:
 
 
 class AgentFolders(Protocol):
-    """Where a program that edits files itself can work. Safe to share between threads."""
+    """Workspaces for programs that edit files themselves. Safe to share between threads."""
 
     def open(self) -> AbstractContextManager[AgentWorkspace]:
-        """A desk with the base's files, for as long as the block lasts."""
+        """Return a desk with the base's files, for as long as the block lasts."""
         ...
 
 
@@ -135,7 +135,7 @@ class ExecutorResult:
     `cost_usd` is what the executor itself knows: 0 for a script; `None` leaves it to the price
     list. `version` is the agent program's. `malformed` counts the replies on the way that could
     not be applied, `throttled` the requests that met a rate limit. `outage` says what its provider broke it off with,
-    empty where it did not: the kind of failure, a colon, and the words.
+    empty if it did not: the kind of failure, a colon, and the words.
     """
 
     changes: tuple[Change, ...]
@@ -151,13 +151,13 @@ class ExecutorResult:
 
     @property
     def stops_run(self) -> bool:
-        """Whether its provider takes no further order."""
+        """Return True if its provider takes no further order."""
         return self.outage.startswith(tuple(f"{kind}:" for kind in _STOPPING))
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What would be sent to whom; the key itself is never part of it."""
+    """The request and its receiver, for a dry run; the key itself is never part of it."""
 
     executor: str
     url: str = ""
@@ -170,7 +170,7 @@ class Description:
 
 
 class FailureKind(StrEnum):
-    """Why there is no change; what to do next depends on it.
+    """The reason why there is no change; what to do next depends on it.
 
     `PROMPT_CUT`: the server dropped a part of the prompt, so the model cannot be blamed. `STUCK`: an
     agent program ran out of its time. `MISSING`: the program is not installed. `BUDGET`: what is
@@ -207,7 +207,7 @@ _STOPPING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
 
 
 def is_outage(kind: FailureKind) -> bool:
-    """Return True where the provider, the program or the machine failed, and no model can be blamed."""
+    """Return True if the provider, the program or the machine failed, and no model can be blamed."""
     return kind in _PROVIDER_FAILED
 
 
@@ -245,12 +245,12 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
 
     @property
     def stops_run(self) -> bool:
-        """Whether the key or the account is at fault, rather than this order."""
+        """Return True if the key or the account is at fault, rather than this order."""
         return self.kind in _STOPPING
 
 
 class Executor(Protocol):
-    """Who can work; `name` is the one in the config.
+    """An executor; `name` is the one in the config.
 
     Safe to share between threads.
     """

@@ -1,4 +1,4 @@
-"""What answers of model servers have in common: who was asked, counts, and the failures that a run can act on.
+"""Shared parts of model servers' answers: the receiver, counts, and the failures that a run can act on.
 
 Pure: an answer goes in, a value or an `ExecutorFailure` comes out. Whatever a server may say, the
 key never gets into a message, and a count that makes no sense is unknown rather than believed.
@@ -31,7 +31,9 @@ _TEXT_PARTS = frozenset({"text", "output_text", "input_text"})
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Who was asked, the key to keep out of messages, the Unix time of the answer, and how base URLs look."""
+    """The server that was asked, the key to keep out of messages, the Unix time of the answer, and how base URLs
+    look.
+    """
 
     name: str
     host: str
@@ -45,7 +47,7 @@ class Wire:
         return one_line(bare, longest=_SHOWN)
 
     def redact(self, text: str) -> str:
-        """`text` as it is, but for the key; a key too short to be a secret is left alone."""
+        """`text` as it is, except for the key; a key too short to be a secret is left alone."""
         return text.replace(self.key, "***") if len(self.key) >= 8 else text
 
     def failure(
@@ -59,7 +61,7 @@ class Wire:
         retryable: bool | None = None,
         retry_after_seconds: float | None = None,
     ) -> ExecutorFailure:
-        """A failure whose message names the executor and the host."""
+        """Return a failure whose message names the executor and the host."""
         return ExecutorFailure(
             kind,
             f"{self.name} ({self.host}): {self.clean(said)}",
@@ -72,7 +74,7 @@ class Wire:
 
 
 def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
-    """A call without an answer; one that was cut short may have been billed, others were not."""
+    """Return a call without an answer; one that was cut short may have been billed, others were not."""
     lost = fault.stage in {Stage.TIMEOUT, Stage.BODY, Stage.CANCELLED}
     unsent = fault.stage is Stage.CONNECT
     stopped = fault.stage is Stage.STOPPED
@@ -86,7 +88,7 @@ def read_fault(fault: HttpFault, wire: Wire) -> ExecutorFailure:
 
 
 def parse_answer(answer: HttpResponse, wire: Wire) -> Object:
-    """The JSON object of a good answer; raises the failure that any other is."""
+    """Return the JSON object of a good answer; raises the failure that any other is."""
     parsed = parse_body(answer.body)
     if not 200 <= answer.status < 300:
         raise _refusal(answer, parsed, wire)
@@ -102,7 +104,7 @@ def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFai
     kind = said.kind(status)
     return wire.failure(
         kind,
-        f"answered with an error: {said.message or 'it does not say which'}",
+        f"answered with an error: {said.message or 'no details'}",
         hint=_reset_hint(said) if kind is FailureKind.QUOTA else "",
         usage=usage,
         retryable=kind is FailureKind.TRANSPORT and should_retry(status, {}),
@@ -124,13 +126,13 @@ def no_content(parsed: Object, wire: Wire, what: str, *, usage: Usage) -> Execut
     if says_error(parsed):
         return error_in_success(parsed, wire, usage=usage)
     return wire.failure(
-        FailureKind.TRANSPORT, f"the answer holds no {what}", usage=usage, retryable=True
+        FailureKind.TRANSPORT, f"the response has no {what}", usage=usage, retryable=True
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a reply ended: the server's word for it, and which words mean what."""
+    """The end of a reply: the server's word for it, and which words mean what."""
 
     reason: object
     ended: frozenset[str]
@@ -140,7 +142,7 @@ class Ending:
 
     @property
     def word(self) -> str:
-        """The reason in lower case; empty where it is no text."""
+        """Return the reason in lower case; empty if it is no text."""
         return self.reason.lower() if isinstance(self.reason, str) else ""
 
 
@@ -158,7 +160,7 @@ def check_ending(ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal
     else:  # the server failed to say how the reply ended: no model can be blamed for that
         kind, hint = (
             FailureKind.TRANSPORT,
-            "the server, or a gateway before it, broke the reply off",
+            "the server or a gateway cut the reply off",
         )
         said = f"the reply may be incomplete: its {ending.field} is {ending.reason!r}"
     raise wire.failure(kind, said, hint=hint, usage=usage, reply=text)
@@ -182,19 +184,21 @@ def believable(usage: Usage, *, text: str) -> Usage:
 
 
 def mapping(value: object) -> Object:
-    """The value if it is an object, else an empty one."""
+    """Return the value if it is an object, else an empty one."""
     return value if isinstance(value, dict) else {}
 
 
 def text_of(content: object) -> str:
-    """A message's text, whether it comes as one string or in parts; parts that hold thoughts are none of it."""
+    """Return a message's text, whether it comes as one string or in parts; parts that hold thoughts are none of
+    it.
+    """
     if isinstance(content, list):
         return "".join(text_of(_text_of_part(part)) for part in content)
     return content if isinstance(content, str) else ""
 
 
 def _text_of_part(part: object) -> object:
-    """The text of one part; its own `text` may be an object with a `value`."""
+    """Return the text of one part; its own `text` may be an object with a `value`."""
     if isinstance(part, str):
         return part
     fields = mapping(part)
@@ -204,7 +208,7 @@ def _text_of_part(part: object) -> object:
 
 
 def served_model(model: object) -> str:
-    """The name of the model that answered, if it looks like one."""
+    """Return the name of the model that answered, if it looks like one."""
     return model if isinstance(model, str) and _MODEL_NAME.fullmatch(model) else ""
 
 
@@ -218,7 +222,7 @@ def _not_json(answer: HttpResponse, wire: Wire) -> ExecutorFailure:
             retryable=False,
         )
     if start.startswith((b"data:", b"event:", b": ")):
-        said = "answered with a stream, though none was asked for"
+        said = "answered with a stream, which was not requested"
     else:
         said = "answered with damaged JSON" if start else "answered with nothing"
     return wire.failure(FailureKind.TRANSPORT, said, usage=UNKNOWN_TOKENS)
@@ -243,22 +247,22 @@ def _refusal(answer: HttpResponse, parsed: Object | None, wire: Wire) -> Executo
 def _hint(answer: HttpResponse, kind: FailureKind, said: Complaint, wire: Wire) -> str:
     if 300 <= answer.status < 400:
         target = wire.clean(answer.headers.get("location", "elsewhere"))
-        return f"it redirects to {target}; a key is never sent on: set base_url to the right place"
+        return (
+            f"it redirects to {target}, and keys are not forwarded: set base_url to the final URL"
+        )
     if kind is FailureKind.AUTH:
-        return "check the key, and what it may use"
+        return "check the key and its permissions"
     if kind is FailureKind.QUOTA:
         return _reset_hint(said)
     if answer.status == 404:
-        return f"check that the model's name is right and pulled, and base_url: {wire.base_hint}"
+        return f"check the model name, that it is pulled, and base_url: {wire.base_hint}"
     if answer.status == 413:
         return "the prompt is too large for this server: list fewer lines"
-    return "the server refuses the request itself" if kind is FailureKind.BAD_REQUEST else ""
+    return "the server rejected the request" if kind is FailureKind.BAD_REQUEST else ""
 
 
 def _reset_hint(said: Complaint) -> str:
     when = reset_words(said.message)
     if when:
-        return (
-            f"run the same command again when the limit is over ({when}), or use another executor"
-        )
+        return f"run the same command again when the limit resets ({when}), or use another executor"
     return "the account has no credit left: add some, or use another executor"

@@ -41,7 +41,7 @@ def _dice() -> float:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long to try; the clock, the sleep and the dice are the caller's.
+    """Limits on retries; the clock, the sleep and the dice are the caller's.
 
     `clock` only ever rises, `now` is Unix time (for dates in headers), `jitter` is in [0, 1).
     """
@@ -55,7 +55,7 @@ class RetryPolicy:
     jitter: Clock = _dice
 
     def wait_seconds(self, tried: int, *, advice: float | None, left: float) -> float | None:
-        """How long to wait after `tried` requests; `None` is to give up."""
+        """Return how long to wait after `tried` requests; `None` is to give up."""
         if tried >= self.requests or left <= 0:
             return None
         if advice is not None and math.isfinite(advice) and 0 <= advice < left:
@@ -68,7 +68,7 @@ class RetryPolicy:
 def call_with_retries(
     call: Callable[[float], ChatReply], *, deadline: float, patience: RetryPolicy
 ) -> ChatReply:
-    """The reply of the first call that succeeds; `call` is given the seconds that are left.
+    """Return the reply of the first call that succeeds; `call` is given the seconds that are left.
 
     `deadline` is in `patience.clock`'s time. What failed calls used is added to the reply's usage,
     or to that of the failure which is raised in the end.
@@ -95,7 +95,7 @@ def call_with_retries(
 
 
 def should_retry(status: int, headers: Mapping[str, str]) -> bool:
-    """Whether an answer of this status may be followed by a better one; the server's word wins."""
+    """Return True if an answer of this status may be followed by a better one; the server's word wins."""
     said = headers.get("x-should-retry", "").strip().lower()
     if said in {"true", "false"}:
         return said == "true"
@@ -103,9 +103,9 @@ def should_retry(status: int, headers: Mapping[str, str]) -> bool:
 
 
 def advised_seconds(headers: Mapping[str, str], *, now: float) -> float | None:
-    """The wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, unchecked.
+    """Return the wait that `retry-after-ms` or `retry-after` (seconds or a date) asks for, unchecked.
 
-    Without either, the longest wait until a rate limit that is used up starts anew.
+    Without either, the longest wait until a rate limit that is used up starts again.
     """
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:

@@ -31,7 +31,7 @@ class ScriptedExecutor:
         self._repairs = repairs
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
-        """The change that the canned replies make; raises `ExecutorFailure`."""
+        """Return the change that the canned replies make; raises `ExecutorFailure`."""
 
         def ask(messages: Messages, _limit: int | None) -> ChatReply:
             name = task_names([order.spec])[0]
@@ -40,7 +40,7 @@ class ScriptedExecutor:
         return request_change(order, ask, repairs=self._repairs)
 
     def advise(self, question: CompletionRequest, check: Check) -> Completion:
-        """The canned answer to a question; raises `ExecutorFailure`."""
+        """Return the canned answer to a question; raises `ExecutorFailure`."""
 
         def ask(messages: Messages, _limit: int | None) -> ChatReply:
             fallback = f"default.{question.phase}"
@@ -50,7 +50,7 @@ class ScriptedExecutor:
         return request_completion(question, ask, repairs=repairs, check=check)
 
     def describe(self, order: ExecutorRequest) -> Description:
-        """What a model would have been told."""
+        """Return what a model would have been told."""
         prompt = "\n\n".join(message.text for message in opening(order))
         return Description(executor=self.name, model=order.model, prompt=prompt)
 
@@ -64,6 +64,6 @@ class ScriptedExecutor:
                 continue
         raise ExecutorFailure(
             FailureKind.BAD_REQUEST,
-            f"{self.name}: there is no canned reply {self._folder / tried[0]}",
+            f"{self.name}: no canned reply {self._folder / tried[0]}",
             hint="write one, as a model would reply",
         )

@@ -27,7 +27,7 @@ _BEGIN = "*** Begin Patch"
 
 
 def text_of_calls(calls: object) -> str:
-    """Return the calls of a message as a reply, whichever provider's form they have; empty where there are none."""
+    """Return the calls of a message as a reply, whichever provider's form they have; empty if there are none."""
     found = calls if isinstance(calls, list) else [calls] if calls else []
     return "\n".join(_render(mapping(call)) for call in found if isinstance(call, dict))
 

@@ -83,12 +83,12 @@ def _compare(old: CommandRecord | None, new: CommandRecord, *, may_lose: bool) -
     if new.tests is None:
         if plain and had is not None:
             return Findings(
-                f"{name} ended with exit code 0 before its tests were over: its summary, which it prints on the base, "
+                f"{name} ended with exit code 0 before its tests finished: the summary that it prints on the base "
                 "is missing"
             )
         return Findings()
     if new.tests.failed and plain:
-        said = f"{name} ended with exit code 0, though {counted(new.tests.failed, 'test')} failed by its own summary"
+        said = f"{name} ended with exit code 0, though {counted(new.tests.failed, 'test')} failed in its summary"
         is_new = old is not None and had is not None and had.failed and old.exit_code
         return Findings(certain=said) if is_new else Findings(doubts=(said,))
     if not new.tests.collected:
@@ -143,7 +143,7 @@ def find_lost_tests(
         return Findings(losses=losses)
     shown = "; ".join(gone[:_SHOWN]) + (f"; and {len(gone) - _SHOWN} more" if gone[_SHOWN:] else "")
     return Findings(
-        doubts=(f"it takes tests away, which the spec does not ask for: {shown}",), losses=losses
+        doubts=(f"it removes tests, which the spec does not ask for: {shown}",), losses=losses
     )
 
 

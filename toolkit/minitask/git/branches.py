@@ -21,7 +21,7 @@ class BranchView:
 
 
 def task_branches(top: Path) -> tuple[BranchView, ...]:
-    """The task branches with the commits that they are at, by name."""
+    """Return the task branches with the commits that they are at, by name."""
     heads = [head for head in _open(top).heads if head.name.startswith("minitask/")]
     return tuple(
         BranchView(head.commit.hexsha[:9], head.name, str(head.commit.author.name))
@@ -30,7 +30,7 @@ def task_branches(top: Path) -> tuple[BranchView, ...]:
 
 
 def merges(top: Path, branch: str) -> tuple[BranchView, ...]:
-    """The merges on a branch's first-parent line, oldest first."""
+    """Return the merges on a branch's first-parent line, oldest first."""
     commits = _open(top).iter_commits(branch, first_parent=True, merges=True)
     found = [
         BranchView(commit.hexsha[:9], str(commit.summary), str(commit.author.name))

@@ -44,7 +44,9 @@ IDENTITY = ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE")
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment in the C locale, with no `GIT_*` variable but those that say where the user's settings are."""
+    """Return the environment in the C locale, with no `GIT_*` variable but those that say where the user's
+    settings are.
+    """
     kept = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
     kept |= {key: environ[key] for key in USER_CONFIG if key in environ}
     kept.pop("LANGUAGE", None)
@@ -73,18 +75,18 @@ class Git:
         return replace(self, settings=(*self.settings, (key, value)))
 
     def with_user_config(self, work_tree: Path | None = None) -> Git:
-        """The same repository under the user's own configuration, in their checkout."""
+        """Return the same repository under the user's own configuration, in their checkout."""
         return replace(self, user_config=True, work_tree=work_tree)
 
     def argv(self, *args: str) -> tuple[str, ...]:
-        """The whole command line for `git ARGS`."""
+        """Return the whole command line for `git ARGS`."""
         settings = QUIET if self.user_config else QUIET + PLAIN
         flags = [part for setting in settings for part in ("-c", setting)]
         tree = [f"--work-tree={self.work_tree}"] if self.work_tree else []
         return ("git", f"--git-dir={self.git_dir}", *tree, *flags, *args)
 
     def env(self) -> dict[str, str]:
-        """The environment that the command runs in."""
+        """Return the environment that the command runs in."""
         cleaned = clean_environment(self.environ) | self._settings()
         if self.user_config:
             own = (*IDENTITY, *TRANSPORT)
@@ -103,14 +105,14 @@ class Git:
         )
 
     def _settings(self) -> dict[str, str]:
-        """The variables that carry the settings; on the command line a key ends at its first `=`."""
+        """Return the variables that carry the settings; on the command line a key ends at its first `=`."""
         found = {"GIT_CONFIG_COUNT": str(len(self.settings))} if self.settings else {}
         for number, (key, value) in enumerate(self.settings):
             found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return found
 
     def run(self, *args: str, stdin: bytes = b"", timeout_seconds: float = 600) -> process.Finished:
-        """The finished command, whatever its exit code."""
+        """Return the finished command, whatever its exit code."""
         return process.run(
             self.argv(*args),
             cwd=self.work_tree or self.git_dir,
@@ -122,14 +124,14 @@ class Git:
         )
 
     def output(self, *args: str, stdin: bytes = b"") -> bytes:
-        """What the command printed; `MachineError` with git's own words where it failed."""
+        """Return what the command printed; `MachineError` with git's own words where it failed."""
         done = self.run(*args, stdin=stdin)
         if done.exit_code != 0 or done.timed_out:
             raise failure(args, done)
         return done.stdout
 
     def line(self, *args: str) -> str:
-        """The output without its final newline."""
+        """Return the output without its final newline."""
         return self.output(*args).decode("utf-8", "surrogateescape").rstrip("\n")
 
     def fields(self, *args: str, stdin: bytes = b"") -> list[str]:
@@ -138,12 +140,12 @@ class Git:
         return text.rstrip("\0").split("\0") if text else []
 
     def succeeds(self, *args: str) -> bool:
-        """Whether the command exits with 0."""
+        """Return True if the command exits with 0."""
         return self.run(*args).exit_code == 0
 
 
 def failure(args: tuple[str, ...], done: process.Finished) -> MachineError:
-    """An error that says which git command failed, and how."""
+    """Return an error that says which git command failed, and how."""
     said = done.stderr.decode("utf-8", "replace").strip().splitlines()
     named = [line for line in said if line.startswith(("fatal: ", "error: "))]
     told = (named or said[-1:] or [f"exit code {done.exit_code}"])[0]

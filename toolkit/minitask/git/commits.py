@@ -42,7 +42,7 @@ class NewCommit:
     tree: str | None = None
 
     def content(self, tree: str) -> bytes:
-        """The commit as git keeps it, with the id of its root tree."""
+        """Return the commit as git keeps it, with the id of its root tree."""
         parents = "".join(f"parent {parent}\n" for parent in self.parents)
         people = f"author {self.author}\ncommitter {self.committer}\n"
         text = f"tree {tree}\n{parents}{people}\n{self.message}"
@@ -55,7 +55,7 @@ def write_commits(
     """Write the commits, move their refs forward, all or none, and give their ids in order.
 
     A ref that is neither missing nor at a parent of its new commit does not move, and the call fails: a
-    compare-and-swap. `force` moves it all the same.
+    compare-and-swap. `force` moves it anyway.
     """
     absent = zeros(database.object_format)
     moves = []
@@ -89,5 +89,5 @@ def _entry(objects: Objects, write: FileWrite) -> Entry | None:
 
 def _overtaken(ref: str) -> MachineError:
     return MachineError(
-        f"{ref} was moved by somebody else meanwhile", hint="run the same command again"
+        f"{ref} was moved by another process meanwhile", hint="run the same command again"
     )

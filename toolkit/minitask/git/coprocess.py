@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 600.0
 
 
 class GitProcess:
-    """`git ARGS`, started at the first request, and anew where it ended. Safe to share between threads."""
+    """`git ARGS`, started at the first request, and again where it ended. Safe to share between threads."""
 
     def __init__(self, git: Git, *args: str) -> None:
         self._git = git
@@ -26,7 +26,7 @@ class GitProcess:
         self._child: process.Child | None = None
 
     def ask(self, request: bytes, *, end: bytes) -> bytes | None:
-        """The answer to a request, of which `end` is the end; None where git ended before it."""
+        """Return the answer to a request, of which `end` is the end; None if git ended before it."""
         with self._lock:
             child = self._child or self._start()
             try:
@@ -64,7 +64,7 @@ class GitProcess:
 
 
 def _read(fd: int, end: bytes) -> bytes | None:
-    """What comes until `end` does; None where the stream ends, or nothing comes for long."""
+    """Return what comes until `end` does; None if the stream ends, or nothing comes for long."""
     poller = select.poll()
     poller.register(fd, select.POLLIN)
     answer = b""

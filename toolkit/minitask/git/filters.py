@@ -49,7 +49,7 @@ def filtered_paths(
 
 
 def _attributes(objects: Objects, commit: str, paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """The files of attributes that a commit holds for some paths."""
+    """Yield the files of attributes that a commit holds for some paths."""
     folders = {""}
     for path in paths:
         parts = path.split("/")[:-1]
@@ -100,7 +100,7 @@ def _text(path: Path) -> bytes:
 
 
 def _filters(repository: Repository, folder: Path, paths: Sequence[str]) -> dict[str, str]:
-    """The filter that git's own rules name for each path."""
+    """Return the filter that git's own rules name for each path."""
     git = repository.git.with_user_config(folder)
     stdin = "".join(f"{path}\0" for path in paths).encode("utf-8", "surrogateescape")
     fields = git.fields("check-attr", "-z", "--stdin", "filter", stdin=stdin)

@@ -22,13 +22,13 @@ class Landing:
 
 
 def introduced_by(git: Git, commit: str, path: str) -> str | None:
-    """The last commit, at or before `commit`, that changed a path: it brought in the present version."""
+    """Return the last commit, at or before `commit`, that changed a path: it brought in the present version."""
     found = git.line("log", "-1", "--format=%H", commit, "--", f":(literal,top){path}")
     return found or None
 
 
 def introduced_by_all(git: Git, commit: str, paths: Sequence[str]) -> dict[str, str]:
-    """The same for many paths, in one walk."""
+    """Return the same for many paths, in one walk."""
     wanted = set(paths)
     found: dict[str, str] = {}
     specs = [f":(literal,top){path}" for path in paths]
@@ -54,7 +54,7 @@ def introduced_by_all(git: Git, commit: str, paths: Sequence[str]) -> dict[str, 
 
 
 def latest_landing(git: Git, target: str, *, task: str) -> Landing | None:
-    """The newest commit on the target's first-parent line that landed a task or undid it."""
+    """Return the newest commit on the target's first-parent line that landed a task or undid it."""
     pattern = rf"^Minitask\(-Undo\)\?: {re.escape(task)}$"
     form = "--format=%H%x00%(trailers:key=Minitask-Spec,valueonly)%x00%(trailers:key=Minitask-Undo,valueonly)"
     text = git.line(
@@ -104,7 +104,9 @@ def was_changed_by_task(git: Git, since: str, target: str, paths: Sequence[str])
 
 
 def reverted_since(git: Git, since: str, target: str) -> frozenset[str]:
-    """Return the commits that `git revert` took back after `since`, but for reverts that were reverted themselves."""
+    """Return the commits that `git revert` took back after `since`, except for reverts that were reverted
+    themselves.
+    """
     args = ("log", "--grep=^This reverts commit ", "--format=%x01%H%n%B", f"{since}..{target}")
     text = git.output(*args).decode("utf-8", "surrogateescape")
     reverted: set[str] = set()
@@ -123,7 +125,7 @@ def is_same_change(git: Git, commit: str, other: str) -> bool:
 
 
 def latest_with_spec(git: Git, commit: str) -> str | None:
-    """The newest commit, on the first-parent line from here, that carries a `Minitask-Spec` trailer."""
+    """Return the newest commit, on the first-parent line from here, that carries a `Minitask-Spec` trailer."""
     return (
         git.line(
             "log",
@@ -150,12 +152,14 @@ def parent_of_task(git: Git, tip: str, task: str, *, since: str) -> str | None:
 
 
 def trailer(git: Git, commit: str, key: str) -> str:
-    """A trailer's value in a commit's message; empty where it has none."""
+    """Return a trailer's value in a commit's message; empty if it has none."""
     return git.line("log", "-1", f"--format=%(trailers:key={key},valueonly)", commit).strip()
 
 
 def hunks(git: Git, old_blob: str, new_blob: str) -> tuple[tuple[int, int, int, int], ...]:
-    """Where two blobs differ: `(old_start, old_count, new_start, new_count)` of each `@@` line of `diff -U0`."""
+    """Return where two blobs differ: `(old_start, old_count, new_start, new_count)` of each `@@` line of `diff
+    -U0`.
+    """
     args = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--text", "--minimal", "-U0")
     found = []
     for line in git.output(*args, old_blob, new_blob).split(b"\n"):

@@ -1,4 +1,4 @@
-"""Who made a commit, and when, as git writes it."""
+"""The author or committer of a commit with the time, as git writes it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from minitask.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Who, and when: `stamp` is `SECONDS TIMEZONE`, as git writes it."""
+    """A person and a time: `stamp` is `SECONDS TIMEZONE`, as git writes it."""
 
     name: str
     email: str
     stamp: str
 
     def __str__(self) -> str:
-        """The form of a commit header."""
+        """Return the form of a commit header."""
         return f"{self.name} <{self.email}> {self.stamp}"
 
 
@@ -24,7 +24,7 @@ def signature(ident: str) -> Signature:
     name, _, rest = ident.rpartition(" <")
     email, _, stamp = rest.partition("> ")
     if not stamp:
-        raise MachineError(f"git gave an identity that cannot be read: {ident!r}")
+        raise MachineError(f"git returned an unreadable identity: {ident!r}")
     return Signature(_header(name), _header(email), stamp)
 
 

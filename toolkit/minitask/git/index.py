@@ -36,31 +36,31 @@ class Index:
 
     @property
     def names(self) -> list[bytes]:
-        """The paths, in order."""
+        """Return the paths, in order."""
         return self._names
 
     @property
     def links(self) -> list[bytes]:
-        """The paths of symbolic links."""
+        """Return the paths of symbolic links."""
         return [name for name, kind in self._others.items() if kind == LINK]
 
     @property
     def gitlinks(self) -> list[bytes]:
-        """The paths of submodules."""
+        """Return the paths of submodules."""
         return [name for name, kind in self._others.items() if kind == GITLINK]
 
     def has(self, path: bytes) -> bool:
-        """Whether there is an entry for a path."""
+        """Return True if there is an entry for a path."""
         return path in self._entries
 
     def has_below(self, folder: bytes) -> bool:
-        """Whether there are entries below a folder; an empty path is the root."""
+        """Return True if there are entries below a folder; an empty path is the root."""
         above = folder + b"/" if folder else b""
         place = bisect_left(self._names, above)
         return place < len(self._names) and self._names[place].startswith(above)
 
     def entry(self, path: bytes) -> bytes:
-        """The entry of a path, as it stands in the file."""
+        """Return the entry of a path, as it stands in the file."""
         return self._entries[path]
 
     def put(self, path: bytes, *, mode: str, oid: str, found: os.stat_result) -> None:
@@ -81,14 +81,14 @@ class Index:
             self._others.pop(path, None)
 
     def render(self) -> bytes:
-        """The whole file."""
+        """Return the whole file."""
         header = HEADER.pack(SIGNATURE, VERSION, len(self._names))
         body = header + b"".join([self._entries[name] for name in self._names])
         return body + hashlib.new(self.object_format, body, usedforsecurity=False).digest()
 
 
 def parse_index(content: bytes, object_format: str) -> Index:
-    """The index in a file that git wrote; `ValueError` where it is of another version."""
+    """Return the index in a file that git wrote; raise `ValueError` if it is of another version."""
     signature, version, count = HEADER.unpack_from(content)
     if (signature, version) != (SIGNATURE, VERSION):
         raise ValueError(f"an index of version {version}")
@@ -111,7 +111,7 @@ def parse_index(content: bytes, object_format: str) -> Index:
 
 
 def _packed_stat(found: os.stat_result, mode: int) -> bytes:
-    """What tells git that a file is unchanged: times, device, inode, owner and size, each cut to 32 bits."""
+    """Return what tells git that a file is unchanged: times, device, inode, owner and size, each cut to 32 bits."""
     changed, changed_ns = divmod(found.st_ctime_ns, 10**9)
     modified, modified_ns = divmod(found.st_mtime_ns, 10**9)
     fields = (changed, changed_ns, modified, modified_ns, found.st_dev, found.st_ino, mode)

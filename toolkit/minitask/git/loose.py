@@ -24,7 +24,7 @@ SPEED = 1
 
 
 def object_id(kind: str, content: bytes, object_format: str) -> str:
-    """The id of an object (`blob`, `tree` or `commit`) with this content."""
+    """Return the id of an object (`blob`, `tree` or `commit`) with this content."""
     digest = hashlib.new(object_format, usedforsecurity=False)
     digest.update(b"%s %d\0" % (kind.encode(), len(content)))
     digest.update(content)
@@ -68,7 +68,9 @@ class LooseStore:
             raise
 
     def _open(self, draft: str) -> int:
-        """A new file that nobody may write to later; its folder is made where it is missing, as open as the store's."""
+        """Return a new file that nobody may write to later; its folder is made where it is missing, as open as the
+        store's.
+        """
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             return os.open(draft, flags, 0o444)
@@ -82,13 +84,15 @@ class LooseStore:
 
 @lru_cache(maxsize=8)
 def _shared_rights(folder: Path) -> int:
-    """The rights of files in a store that its group may write to, whatever the umask; 0 where only its owner may."""
+    """Return the rights of files in a store that its group may write to, whatever the umask; 0 if only its
+    owner may.
+    """
     rights = folder.stat().st_mode
     return 0o444 & rights if rights & stat.S_IWGRP else 0
 
 
 def _is_there(path: str) -> bool:
-    """Whether the object is there; if so it counts as new from now on, so that no prune takes it away."""
+    """Return True if the object is there; if so it counts as new from now on, so that no prune takes it away."""
     try:
         os.utime(path)
     except FileNotFoundError:

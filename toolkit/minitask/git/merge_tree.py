@@ -34,9 +34,10 @@ def merge_tree(git: Git, *, ours: str, theirs: str) -> MergeResult:
 
 
 def merge_apart(objects: Objects, *, base: str, ours: str, theirs: str) -> str | None:
-    """The merged tree where whatever theirs changed is in ours as it was in the base: no content is to be merged.
+    """Return the merged tree where whatever theirs changed is in ours as it was in the base: no content is to be
+    merged.
 
-    All are trees, and `base` is that of the merge base of two commits. None where git must look closer: both sides
+    All are trees, and `base` is that of the merge base of two commits. None if git must look closer: both sides
     touched a path, or one may have moved a folder that the other put something into.
     """
     changes: dict[str, Entry | None] = {}
@@ -49,7 +50,7 @@ def merge_apart(objects: Objects, *, base: str, ours: str, theirs: str) -> str |
 
 
 def _has_place(objects: Objects, path: str, trees: tuple[str, str, str]) -> bool:
-    """Whether each folder above a path is one in ours too, and untouched there where theirs has it no more."""
+    """Return True if each folder above a path is one in ours too, and untouched there where theirs has it no more."""
     parts = path.split("/")
     for count in range(1, len(parts)):
         above = "/".join(parts[:count])
@@ -62,7 +63,7 @@ def _has_place(objects: Objects, path: str, trees: tuple[str, str, str]) -> bool
 
 
 def _folder(entry: Entry | None) -> str:
-    """The tree that stands there, `FILE` for anything else, nothing for nothing."""
+    """Return the tree that stands there, `FILE` for anything else, nothing for nothing."""
     return "" if entry is None else entry.oid if entry.mode == TREE else FILE
 
 
@@ -70,7 +71,7 @@ def _folder(entry: Entry | None) -> str:
 class TreeChange:
     """One path that differs between two trees: git's status letter, both modes and blob ids, lines added and removed.
 
-    The counts are None where the content is not text.
+    The counts are None if the content is not text.
     """
 
     status: str
@@ -121,7 +122,7 @@ class TreeDiffs:
 
 
 def _parse_changes(fields: Sequence[str]) -> tuple[TreeChange, ...]:
-    """What `DIFF` printed: first the raw entries, then the counts of lines."""
+    """Return what `DIFF` printed: first the raw entries, then the counts of lines."""
     end = next(
         (at for at in range(0, len(fields), 2) if not fields[at].startswith(":")), len(fields)
     )
@@ -143,7 +144,7 @@ def _counts(field: str) -> tuple[str, tuple[int | None, int | None]]:
 
 
 def is_ancestor(git: Git, *, ancestor: str, of: str) -> bool:
-    """Whether one commit is reachable from another."""
+    """Return True if one commit is reachable from another."""
     done = git.run("merge-base", "--is-ancestor", ancestor, of)
     if done.exit_code not in (0, 1):
         raise failure(("merge-base",), done)
@@ -151,13 +152,15 @@ def is_ancestor(git: Git, *, ancestor: str, of: str) -> bool:
 
 
 def merge_base(git: Git, one: str, other: str) -> str | None:
-    """Return the best common ancestor of two commits; None where they have none."""
+    """Return the best common ancestor of two commits; None if they have none."""
     done = git.run("merge-base", one, other)
     return done.stdout.decode().strip() or None
 
 
 def patch(git: Git, old: str, new: str, *, paths: tuple[str, ...] = ()) -> str:
-    """The difference between two commits as a unified diff, renames found; of some paths alone where they are named."""
+    """Return the difference between two commits as a unified diff, renames found; of some paths alone where they
+    are named.
+    """
     form = (
         "-r",
         "-p",

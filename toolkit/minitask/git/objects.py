@@ -30,7 +30,7 @@ BUFFER_BYTES = 1 << 16
 
 
 def blob_id(content: bytes, *, like: str) -> str:
-    """The id of a blob with this content, by the hash that the id `like` is made with."""
+    """Return the id of a blob with this content, by the hash that the id `like` is made with."""
     return object_id("blob", content, "sha1" if len(like) == 40 else "sha256")
 
 
@@ -68,7 +68,7 @@ class Objects:
     _kept: int = 0
 
     def read(self, name: str) -> tuple[str, str, bytes] | None:
-        """The id, type and content of the object that `name` (no newline in it) resolves to, if any."""
+        """Return the id, type and content of the object that `name` (no newline in it) resolves to, if any."""
         with self._exchange():
             self._land()
             self._send(_line(name))
@@ -76,7 +76,7 @@ class Objects:
         return (found[0].decode(), found[1].decode(), found[2]) if found else None
 
     def read_many(self, names: Iterable[str]) -> Iterator[bytes | None]:
-        """The content of each object (None: there is none), in the order of the names; git works ahead.
+        """Yield the content of each object (None: there is none), in the order of the names; git works ahead.
 
         Any other read may come between two answers, and the rest may be left unread.
         """
@@ -107,7 +107,7 @@ class Objects:
                 raise
 
     def _answers(self, flight: Pipeline, count: int) -> list[bytes | None]:
-        """The next answers of a flight."""
+        """Return the next answers of a flight."""
         with self._exchange():
             here = min(count, len(flight.landed))
             taken = [flight.landed.popleft() for _ in range(here)]
@@ -147,12 +147,12 @@ class Objects:
         return words[0], words[1], content[:-1]
 
     def commit(self, revision: str) -> str | None:
-        """The id of the commit that a revision names, if it names one."""
+        """Return the id of the commit that a revision names, if it names one."""
         found = self.read(f"{revision}^{{commit}}") if "\n" not in revision else None
         return found[0] if found else None
 
     def tree_of(self, commit: str) -> str:
-        """The id of a commit's root tree; `commit` is an id, which never comes to mean another."""
+        """Return the id of a commit's root tree; `commit` is an id, which never comes to mean another."""
         if commit not in self._roots:
             found = self.read(f"{commit}^{{tree}}")
             if found is None:
@@ -161,7 +161,7 @@ class Objects:
         return self._roots[commit]
 
     def entries(self, tree: str) -> dict[str, Entry]:
-        """The names in a tree."""
+        """Return the names in a tree."""
         known = self._trees.get(tree)
         if known is not None:
             return known
@@ -171,7 +171,7 @@ class Objects:
         return self._keep(tree, _parse_tree(found[2], len(tree) // 2))
 
     def entries_of(self, trees: Sequence[str]) -> list[dict[str, Entry]]:
-        """The names in each of many trees, asked for at once."""
+        """Return the names in each of many trees, asked for at once."""
         found = {tree: self._trees.get(tree) for tree in trees}
         unread = [tree for tree, known in found.items() if known is None]
         for tree, content in zip(unread, self.read_many(unread), strict=True):
@@ -181,11 +181,11 @@ class Objects:
         return [found[tree] or {} for tree in trees]
 
     def entry(self, commit: str, path: str) -> Entry | None:
-        """What stands at a path of a commit, if anything."""
+        """Return what stands at a path of a commit, if anything."""
         return self.entry_below(self.tree_of(commit), path)
 
     def entry_below(self, tree: str, path: str) -> Entry | None:
-        """What stands at a path below a tree, if anything."""
+        """Return what stands at a path below a tree, if anything."""
         entry = Entry(TREE, tree)
         for part in path.split("/"):
             if entry.mode != TREE:
@@ -197,14 +197,14 @@ class Objects:
         return entry
 
     def blob(self, oid: str) -> bytes:
-        """A blob's content; `MachineError` where the object is missing (a partial clone, say)."""
+        """Return a blob's content; raise `MachineError` if the object is missing (a partial clone, say)."""
         found = self.read(oid)
         if found is None:
             raise _missing(oid)
         return found[2]
 
     def file(self, commit: str, path: str) -> str | None:
-        """A regular file's content at a commit, every byte kept; None where there is no such file."""
+        """Return a regular file's content at a commit, every byte kept; None if there is no such file."""
         entry = self.entry(commit, path)
         if entry is None or entry.mode not in FILE_MODES:
             return None
@@ -259,7 +259,7 @@ def _line(name: str) -> bytes:
 
 
 def _chunks(names: Iterable[str]) -> Iterator[list[bytes]]:
-    """The names as lines, in lists that are no longer than a chunk; a name that is comes alone."""
+    """Yield the names as lines, in lists that are no longer than a chunk; a name that is comes alone."""
     chunk: list[bytes] = []
     size = 0
     for line in map(_line, names):
@@ -297,7 +297,7 @@ def _parse_tree(content: bytes, id_bytes: int) -> dict[str, Entry]:
 
 
 def _render_tree(entries: dict[str, Entry]) -> bytes:
-    """A tree's content: git sorts a folder as if its name ended in a slash."""
+    """Return a tree's content: git sorts a folder as if its name ended in a slash."""
     rows = []
     for name, entry in entries.items():
         raw = name.encode("utf-8", "surrogateescape")

@@ -16,7 +16,7 @@ FETCH = (
 
 
 def fetch_missing(repository: Repository, commit: str) -> None:
-    """Fetch what a partial clone lacks of a commit's files; nothing where the clone is whole.
+    """Fetch what a partial clone lacks of a commit's files; nothing if the clone is whole.
 
     Raises `MachineError` where they cannot be had.
     """
@@ -41,13 +41,13 @@ def fetch_missing(repository: Repository, commit: str) -> None:
 
 
 def _promisor(git: Git) -> str:
-    """The remote that has promised objects; empty where there is none."""
+    """Return the remote that has promised objects; empty if there is none."""
     done = git.run("config", "--name-only", "--get-regexp", r"^remote\..*\.promisor$")
     names = done.stdout.decode("utf-8", "surrogateescape").splitlines()
     return names[0].removeprefix("remote.").removesuffix(".promisor") if names else ""
 
 
 def _missing(git: Git, commit: str) -> list[str]:
-    """The objects of a commit's files that are not there."""
+    """Return the objects of a commit's files that are not there."""
     listed = git.output("rev-list", "--objects", "--no-walk", "--missing=print", commit)
     return [line[1:].decode("ascii") for line in listed.splitlines() if line.startswith(b"?")]

@@ -21,17 +21,17 @@ UPDATE = ("update-ref", "--stdin", "-z")
 
 
 def branch(task: str) -> str:
-    """The task's branch, which people review."""
+    """Return the task's branch, which people review."""
     return f"{BRANCHES}/{task}"
 
 
 def attempt(task: str, number: int) -> str:
-    """The ref of an attempt's candidate, never moved."""
+    """Return the ref of an attempt's candidate, never moved."""
     return f"{ATTEMPTS}/{task}/{number}"
 
 
 def landing(task: str, number: int) -> str:
-    """The journal ref of the merge that an attempt is to land by."""
+    """Return the journal ref of the merge that an attempt is to land by."""
     return f"{LANDING}/{task}/{number}"
 
 
@@ -53,7 +53,7 @@ class Move:
 
 
 def move(git: Git, moves: Sequence[Move]) -> bool:
-    """Move all the refs or none; False where one did not hold what it should."""
+    """Move all the refs or none; False if one did not hold what it should."""
     done = git.run(*UPDATE, stdin=_lines(moves))
     if done.exit_code == 0:
         return True
@@ -72,7 +72,7 @@ class RefUpdates:
         self._lock = threading.Lock()
 
     def move(self, moves: Sequence[Move]) -> bool:
-        """Move all the refs or none; False where one did not hold what it should.
+        """Move all the refs or none; False if one did not hold what it should.
 
         The process ends where a move fails, without a word that is heard: one of its own says why. Where it was killed,
         its locks are nobody's; where it was killed once all was done, the refs tell. Call it under the lock.
@@ -117,7 +117,7 @@ def remove_stale_locks(common_dir: Path) -> None:
 
 
 def zeros(object_format: str) -> str:
-    """The id that stands for "no object"."""
+    """Return the id that stands for "no object"."""
     if object_format not in ("sha1", "sha256"):
         raise MachineError(f"unknown object format {object_format}")
     return "0" * (40 if object_format == "sha1" else 64)

@@ -14,7 +14,7 @@ TRACKED = "refs/minitask/remotes"
 
 
 def choose_remote(repository: Repository, name: str | None) -> str:
-    """The remote that is meant: the one named, `origin`, or the only one there is."""
+    """Return the remote that is meant: the one named, `origin`, or the only one there is."""
     known = repository.git.with_user_config().output("remote").decode().split()
     if name is not None:
         if name in known or "/" in name or ":" in name:
@@ -25,7 +25,7 @@ def choose_remote(repository: Repository, name: str | None) -> str:
     if len(known) == 1:
         return known[0]
     hint = f"name one: {', '.join(known)}" if known else "add one: git remote add origin URL"
-    raise UsageError("which remote is meant is not clear", hint=hint)
+    raise UsageError("several git remotes, none chosen", hint=hint)
 
 
 def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
@@ -77,13 +77,15 @@ def _push(repository: Repository, remote: str, moves: Mapping[str, str]) -> Sequ
 
 
 def merge_ledgers(git: Git, ours: str, theirs: str) -> str:
-    """The tree that holds the records of both; a record's name is that of its content, so they never differ."""
+    """Return the tree that holds the records of both; a record's name is that of its content, so they never
+    differ.
+    """
     args = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", "--no-messages")
     done = git.run(*args, ours, theirs)
     if done.exit_code != 0:
         raise MachineError(
-            "the two ledgers hold different files of one name, so one of them was edited by hand",
-            hint=f"look at both: git diff --stat {ours[:12]} {theirs[:12]}",
+            "both ledgers have a file of the same name with different content, so one was edited by hand",
+            hint=f"compare them: git diff --stat {ours[:12]} {theirs[:12]}",
         )
     return done.stdout.decode().rstrip("\0").split("\0")[0]
 

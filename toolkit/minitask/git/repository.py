@@ -28,21 +28,21 @@ class Repository:
 
     @property
     def home(self) -> Path:
-        """The folder where the toolkit keeps its own things: slots, locks, caches, journals."""
+        """Return the folder where the toolkit keeps its own things: slots, locks, caches, journals."""
         return self.common_dir / "minitask"
 
     @property
     def objects_dir(self) -> Path:
-        """The repository's object store."""
+        """Return the repository's object store."""
         return self.common_dir / "objects"
 
     def locked(self, fd: int) -> Repository:
-        """The same repository, whose git children keep the lock `fd` while they live."""
+        """Return the same repository, whose git children keep the lock `fd` while they live."""
         return replace(self, git=replace(self.git, lock_fds=(fd,)))
 
 
 def discover(start: Path, environ: Mapping[str, str]) -> Repository:
-    """The repository that holds `start`; `UsageError` where there is none."""
+    """Return the repository that holds `start`; raise `UsageError` if there is none."""
     questions = ("bare-repository", "inside-work-tree", "shallow-repository")
     argv = ("git", "rev-parse", *(f"--is-{name}" for name in questions))
     argv = (*argv, "--show-object-format", "--show-cdup", "--absolute-git-dir")
@@ -65,7 +65,7 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
 
 
 def committer(repository: Repository) -> Signature:
-    """Who commits, by the user's own configuration; `UsageError` where git does not know."""
+    """Return who commits, by the user's own configuration; raise `UsageError` if git does not know."""
     git = repository.git.with_user_config()
     done = git.run("var", "GIT_COMMITTER_IDENT")
     if done.exit_code != 0:
@@ -77,7 +77,7 @@ def committer(repository: Repository) -> Signature:
 
 
 def git_version(environ: Mapping[str, str], cwd: Path) -> tuple[int, ...]:
-    """Git's version as numbers; `MachineError` where there is no git."""
+    """Git's version as numbers; raise `MachineError` if there is no git."""
     done = process.run(
         ("git", "version"), cwd=cwd, env=clean_environment(environ), timeout_seconds=60
     )
@@ -87,7 +87,7 @@ def git_version(environ: Mapping[str, str], cwd: Path) -> tuple[int, ...]:
 
 
 def head_branch(repository: Repository) -> str | None:
-    """The full ref of the branch that is checked out; None on a detached HEAD."""
+    """Return the full ref of the branch that is checked out; None on a detached HEAD."""
     try:
         text = (repository.git_dir / "HEAD").read_text("utf-8", "surrogateescape").rstrip("\n")
     except OSError:

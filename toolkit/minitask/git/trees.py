@@ -42,7 +42,9 @@ def differences(objects: Objects, old: str, new: str, *, above: str = "") -> Ite
 
 
 def changed_tree(objects: Objects, tree: str, changes: Mapping[str, Entry | None]) -> str:
-    """The tree with each path as given, None to have nothing there; a folder that comes to be empty is left out."""
+    """Return the tree with each path as given, None to have nothing there; a folder that comes to be empty is left
+    out.
+    """
     edits: Edits = {}
     for path, entry in changes.items():
         *folders, name = path.split("/")
@@ -61,7 +63,7 @@ def changed_tree(objects: Objects, tree: str, changes: Mapping[str, Entry | None
 
 
 def _edited(objects: Objects, tree: str, edits: Edits) -> str:
-    """The folder's tree with the edits; empty where nothing is left in it."""
+    """Return the folder's tree with the edits; empty if nothing is left in it."""
     entries = dict(objects.entries(tree)) if tree else {}
     for name, edit in edits.items():
         found = edit

@@ -61,7 +61,7 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True)
 class TargetUpdate:
-    """Whether the target moved. `moved_meanwhile`: it was not at `old`; else `reason` says who is in the way."""
+    """The result of moving the target. `moved_meanwhile`: it was not at `old`; else `reason` says what blocks it."""
 
     done: bool
     moved_meanwhile: bool = False
@@ -89,7 +89,7 @@ class _Entry:
 def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
     """Move the target; the checkout that holds it, if any, gets the new files.
 
-    `MachineError` where git or the disk failed; what was half-written by then is mended at once, or else by the next
+    `MachineError` where git or the disk failed; what was half-written by then is fixed at once, or else by the next
     command, for the journal stays until it is.
     """
     place = checkout_of(repository, step.target)
@@ -111,7 +111,7 @@ def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
 
 
 def checkout_of(repository: Repository, target: str) -> Checkout | None:
-    """The checkout in which a branch is checked out, if any."""
+    """Return the checkout in which a branch is checked out, if any."""
     if repository.top is not None and head_branch(repository) == target:
         return Checkout(repository.top, repository.git_dir)
     if (repository.common_dir / "worktrees").is_dir():
@@ -151,7 +151,7 @@ def write_journal(repository: Repository, step: TargetMove, place: Checkout | No
 def _fast_forward(
     repository: Repository, step: TargetMove, *, place: Checkout, since_ns: int
 ) -> TargetUpdate | MachineError:
-    """Merge in the checkout; the error is given, not raised, where nothing is left to mend."""
+    """Merge in the checkout; the error is given, not raised, where nothing is left to fix."""
     git = _merging_git(repository, step, place)
     if (
         not _is_at(repository, step.target, step.old)
@@ -185,13 +185,13 @@ def _arrived(repository: Repository, step: TargetMove, git: Git) -> TargetUpdate
     if at != step.old:
         return TargetUpdate(done=False, moved_meanwhile=True)
     return MachineError(
-        f"git merge said that it was done, but {step.target.removeprefix('refs/heads/')} did not move",
-        hint="look at `git status` and at your git settings for merges",
+        f"git merge reported success, but {step.target.removeprefix('refs/heads/')} did not move",
+        hint="check `git status` and your git merge settings",
     )
 
 
 def _is_at(repository: Repository, target: str, commit: str) -> bool:
-    """Whether the target's own file says that it is at a commit; False where only git can tell."""
+    """Return True if the target's own file says that it is at a commit; False if only git can tell."""
     try:
         return (repository.common_dir / target).read_bytes() == f"{commit}\n".encode()
     except OSError:
@@ -234,7 +234,7 @@ def _checkout_git(repository: Repository, place: Checkout) -> Git:
 
 
 def _merging_git(repository: Repository, step: TargetMove, place: Checkout) -> Git:
-    """The checkout's git, for which the branch has no options of its own for merges."""
+    """Return the checkout's git, for which the branch has no options of its own for merges."""
     key = f"branch.{step.target.removeprefix('refs/heads/')}.mergeoptions"
     return _checkout_git(repository, place).with_setting(key, "")
 
@@ -252,15 +252,15 @@ def _remove_locks(
     stale = [lock for lock in locks if lock.exists() and lock.stat().st_mtime_ns >= since_ns]
     if stale and place is not None and orphans.works_in("git", place.top):
         raise MachineError(
-            f"a git command of yours is at work in {place.top}, and holds {stale[0].name}",
-            hint="let it end, then run the same command again",
+            f"another git command is running in {place.top} and holds {stale[0].name}",
+            hint="wait for it, then run the same command again",
         )
     for lock in stale:
         lock.unlink(missing_ok=True)
 
 
 def _are_there(repository: Repository, step: TargetMove, place: Checkout) -> bool:
-    """Whether checkout and commits exist still; without them nothing can be told or written."""
+    """Return True if checkout and commits exist still; without them nothing can be told or written."""
     return (place.top.is_dir() and place.git_dir.is_dir()) and all(
         repository.git.succeeds("cat-file", "-e", f"{commit}^{{tree}}")
         for commit in (step.old, step.new)
@@ -291,7 +291,7 @@ def _restore(repository: Repository, step: TargetMove, *, place: Checkout, since
 
 
 def _read_index(git: Git) -> dict[str, _Entry]:
-    """What the index holds, but for paths in conflict."""
+    """Return what the index holds, except for paths in conflict."""
     entries: dict[str, _Entry] = {}
     for field in git.fields("ls-files", "--stage", "-v", "-z"):
         header, _, path = field.partition("\t")
@@ -302,7 +302,7 @@ def _read_index(git: Git) -> dict[str, _Entry]:
 
 
 def _is_ours(git: Git, place: Checkout, change: TreeChange, since_ns: int) -> bool:
-    """Whether git wrote what stands at a path, or took it away."""
+    """Return True if git wrote what stands at a path, or took it away."""
     path = place.top / change.path
     if not _has_plain_parents(place.top, path):
         return False
@@ -317,7 +317,7 @@ def _is_ours(git: Git, place: Checkout, change: TreeChange, since_ns: int) -> bo
 
 
 def _has_plain_parents(top: Path, path: Path) -> bool:
-    """Whether every folder above a path that is there is a folder, and no link to one."""
+    """Return True if every folder above a path that is there is a folder, and no link to one."""
     between = [parent for parent in path.parents if parent != top and parent.is_relative_to(top)]
     return all(
         stat.S_ISDIR(parent.lstat().st_mode) for parent in between if os.path.lexists(parent)
@@ -325,7 +325,7 @@ def _has_plain_parents(top: Path, path: Path) -> bool:
 
 
 def _folder_of(path: Path) -> Path:
-    """The innermost folder above a path that is there."""
+    """Return the innermost folder above a path that is there."""
     return next(parent for parent in path.parents if parent.is_dir())
 
 

@@ -32,13 +32,13 @@ class Versions:
     found: tuple[Version, ...]
 
     def first(self, path: str, blob: str) -> str | None:
-        """The oldest commit that brought in a blob: at a path, else wherever it was before it was moved."""
+        """Return the oldest commit that brought in a blob: at a path, else wherever it was before it was moved."""
         commits = [item.commit for item in self.found if item.blob == blob and item.path == path]
         moved = (item.commit for item in self.found if item.blob == blob)
         return commits[0] if commits else next(moved, None)
 
     def before(self, path: str, blob: str) -> Version | None:
-        """The version of a file before it had this blob; None where it was new with it."""
+        """Return the version of a file before it had this blob; None if it was new with it."""
         latest: Version | None = None
         for item in self.found:
             if item.path == path:
@@ -49,7 +49,9 @@ class Versions:
 
 
 def load_versions(git: Git, commit: str, folders: Sequence[str]) -> Versions:
-    """The versions of all files below some folders, or of some files; those that attempts made do not count."""
+    """Return the versions of all files below some folders, or of some files; those that attempts made do not
+    count.
+    """
     text = git.output(
         "log",
         "--reverse",
@@ -86,7 +88,7 @@ def _parsed(fields: Sequence[str]) -> list[Version]:
 
 
 def shallow_commits(git: Git) -> frozenset[str]:
-    """The commits at which a shallow clone's history ends; none in a whole one."""
+    """Return the commits at which a shallow clone's history ends; none in a whole one."""
     if git.line("rev-parse", "--is-shallow-repository") != "true":
         return frozenset()
     path = git.line("rev-parse", "--path-format=absolute", "--git-path", "shallow")

@@ -30,7 +30,7 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
     _refuse_broken_environment(engine, task, proof)
     if proof.passed:
         raise RefusedError(
-            f"task {task.name}: its validation passes before any work, so it can prove nothing",
+            f"task {task.name}: its validation passes without the change, so it proves nothing",
             where=f"{task.path}:{task.spec.line_of('validation')}",
             hint="add a command that fails now and passes when the task is done",
         )
@@ -38,9 +38,9 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
     for command in named:
         if (command.line, command.text) in passed:
             raise RefusedError(
-                f"task {task.name}: `{one_line(command.text)}` should fail before the work, and passes",
+                f"task {task.name}: `{one_line(command.text)}` should fail without the change, but passes",
                 where=f"{task.path}:{command.line}",
-                hint="mend the command, or take its `# expect: fails before` out",
+                hint="fix the command, or remove its `# expect: fails before`",
             )
     return proof.commands
 
@@ -88,7 +88,7 @@ def _scene(engine: Context, task: Task) -> Scene:
 
 
 def _empty_submodules(engine: Context, task: Task) -> Collection[str]:
-    """The submodules of the base that the checkout cannot fill."""
+    """Return the submodules of the base that the checkout cannot fill."""
     top = engine.repository.top
     if engine.objects.entry(task.base, ".gitmodules") is None:
         return ()
@@ -98,13 +98,15 @@ def _empty_submodules(engine: Context, task: Task) -> Collection[str]:
 
 
 def _names(engine: Context, task: Task) -> Collection[str]:
-    """The names of all files and folders of the base, and the paths of the files."""
+    """Return the names of all files and folders of the base, and the paths of the files."""
     paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", task.base)
     return {part for path in paths for part in (*path.split("/"), path)}
 
 
 def _left_out(engine: Context, task: Task, paths: Iterable[str]) -> dict[str, bool]:
-    """Those of the paths that are in the checkout, not in the base or the workspace, with whether git ignores them."""
+    """Return those of the paths that are in the checkout, not in the base or the workspace, with whether git
+    ignores them.
+    """
     top = engine.repository.top
     if top is None:
         return {}
@@ -120,7 +122,7 @@ def _left_out(engine: Context, task: Task, paths: Iterable[str]) -> dict[str, bo
 
 
 def _ignored_part(engine: Context, path: str) -> str:
-    """The first of the folders above a path, or the path itself, that git ignores in the checkout."""
+    """Return the first of the folders above a path, or the path itself, that git ignores in the checkout."""
     git = engine.repository.git.with_user_config(engine.repository.top)
     parts = path.split("/")
     heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
@@ -128,7 +130,7 @@ def _ignored_part(engine: Context, path: str) -> str:
 
 
 def _tools(engine: Context, task: Task) -> tuple[str, ...]:
-    """The folders of packages in the checkout that the workspace does not have."""
+    """Return the folders of packages in the checkout that the workspace does not have."""
     top = engine.repository.top
     there = (name for name in PACKAGES if top is not None and (top / name).is_dir())
     unshared = (name for name in there if name not in engine.settings.share)

@@ -24,7 +24,7 @@ RUNS = "Minitask-Runs"
 
 
 def file_writes(changes: Sequence[Change], objects: Objects, base: str) -> tuple[FileWrite, ...]:
-    """What to write for a change; `EditError` where a path is a folder, or below something that is none."""
+    """Return what to write for a change; raise `EditError` if a path is a folder, or below something that is none."""
     return tuple(_write(change, objects, base) for change in changes)
 
 
@@ -36,7 +36,7 @@ def write_draft_commit(
     writes: Sequence[FileWrite] = (),
     tree: str | None = None,
 ) -> NewCommit:
-    """A commit under the task's journal ref, to check out and prove; it says nothing yet."""
+    """Return a commit under the task's journal ref, to check out and prove; it says nothing yet."""
     return NewCommit(
         ref=f"{refs.LANDING}/{task.name}/draft",
         message=f"draft of {task.name}\n",
@@ -57,7 +57,9 @@ def write_draft(engine: Context, task: Task, writes: Sequence[FileWrite]) -> str
 def candidate_commit(
     engine: Context, task: Task, attempt: Attempt, tree: str, *, said: str = ""
 ) -> NewCommit:
-    """The candidate with its verdict: the author is the model, the committer the user; `said` is its own message."""
+    """Return the candidate with its verdict: the author is the model, the committer the user; `said` is its own
+    message.
+    """
     committer = engine.signature
     return NewCommit(
         ref=refs.attempt(task.name, attempt.n),
@@ -79,7 +81,7 @@ def merge_commit(
     tree: str,
     round_: int = 0,
 ) -> NewCommit:
-    """The merge of a proven candidate into the target's tip."""
+    """Return the merge of a proven candidate into the target's tip."""
     suffix = f".{round_}" if round_ else ""
     title = f"Merge {refs.branch(task.name).removeprefix('refs/heads/')}: {task.spec.title}"
     changes = engine.database.diffs.changes(engine.objects.tree_of(tip), tree)
@@ -96,7 +98,7 @@ def merge_commit(
 
 
 def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None = None) -> str:
-    """A commit message: the title, why it is there, and the trailers that scripts read.
+    """Return a commit message: the title, why it is there, and the trailers that scripts read.
 
     What follows the first line of a title is kept as paragraphs.
     """
@@ -118,13 +120,13 @@ def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None
 
 
 def commit_id(commit: NewCommit, object_format: str) -> str:
-    """The id that a commit with a given tree will have."""
+    """Return the id that a commit with a given tree will have."""
     assert commit.tree is not None  # noqa: S101 - it is given
     return object_id("commit", commit.content(commit.tree), object_format)
 
 
 def file_records(changes: Sequence[TreeChange]) -> tuple[FileRecord, ...]:
-    """The changed files as the record holds them."""
+    """Return the changed files as the record holds them."""
     return tuple(
         FileRecord(change.path, change.status, change.added, change.removed) for change in changes
     )

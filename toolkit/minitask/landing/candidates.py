@@ -1,4 +1,4 @@
-"""What is to land, and what came of it."""
+"""A candidate for the target, and the result of merging it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What came of the landing. `proof` is that of the merge, where it had to be run."""
+    """The result of the landing. `proof` is that of the merge, where it had to be run."""
 
     verdict: Verdict
     merge: str | None = None

@@ -37,7 +37,7 @@ LOCK_FILES = frozenset(
         "yarn.lock",
     }
 )
-"""Package managers write these as they install; a command that does so tests the commit's own code all the same."""
+"""Package managers write these as they install; a command that does so tests the commit's own code anyway."""
 TEXT_BYTES = 8_000
 NAMED = 3
 """So many changed files are named in a reason."""
@@ -45,7 +45,7 @@ NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """How the commands went on a commit's tree, and in what kind of sandbox."""
+    """The results of commands on a commit's tree, and in what kind of sandbox."""
 
     passed: bool
     commands: tuple[CommandRecord, ...]
@@ -53,7 +53,7 @@ class Proof:
 
     @property
     def reason(self) -> str:
-        """Which command failed first, and how."""
+        """Return which command failed first, and how."""
         failed = next((command for command in self.commands if not command.passed), None)
         if failed is None:
             return ""
@@ -62,7 +62,7 @@ class Proof:
 
 
 def set_up(engine: Context, slot: IncrementalCheckout) -> None:
-    """Run `workspace.setup`, without network; `MachineError` where it fails. Tracked files stay the commit's."""
+    """Run `workspace.setup`, without network; raise `MachineError` if it fails. Tracked files stay the commit's."""
     if not engine.settings.setup:
         return
     done = shell_session.run_commands(
@@ -78,7 +78,7 @@ def set_up(engine: Context, slot: IncrementalCheckout) -> None:
     if not done.passed:
         raise MachineError(
             f"workspace.setup failed: {done.results[0].output_tail.strip()[-400:]}",
-            hint="mend `workspace.setup` in minitask.yaml; it runs in the sandbox, without network",
+            hint="fix `workspace.setup` in minitask.yaml; it runs in the sandbox, without network",
         )
 
 
@@ -139,7 +139,7 @@ def run_session(
 
 
 def one_line(text: str) -> str:
-    """The first line of a text, with a sign that there is more."""
+    """Return the first line of a text, with a sign that there is more."""
     first, _, rest = text.partition("\n")
     return f"{first} …" if rest else first
 
@@ -166,7 +166,7 @@ def _judge_changes(
     written: Collection[str],
     allowed: Callable[[], Collection[str]] | None,
 ) -> list[CommandRecord]:
-    """The records with the verdicts that follow from what the commands changed.
+    """Return the records with the verdicts that follow from what the commands changed.
 
     `allowed` gives the paths that may be changed besides; None allows all that the task does not write.
     """
@@ -187,18 +187,20 @@ def _with_changes(
 ) -> CommandRecord:
     if record.passed and wrong:
         reason = (
-            f"it changed {_listed(wrong)}, so it did not judge what would land; "
-            "let it check without writing, or have the change bring what it writes"
+            f"it changed {_listed(wrong)}, so it did not test the commit; "
+            "make it check without writing, or commit what it writes"
         )
         return replace(record, passed=False, reason=reason)
     if not record.passed and earlier and record.exit_code is not None:
-        told = f"{record.reason} (an earlier command changed {_listed(earlier)}; it was put back)"
+        told = f"{record.reason} (an earlier command changed {_listed(earlier)}; it was restored)"
         return replace(record, reason=told)
     return record
 
 
 def _may_change(engine: Context, task: Task, path: str) -> bool:
-    """Whether a command may change a file that the task does not write: a lock file, or one that is no text."""
+    """Return True if a command may change a file that the task does not write: a lock file, or one that is no
+    text.
+    """
     if path.rpartition("/")[2] in LOCK_FILES:
         return True
     entry = engine.objects.entry(task.base, path)
@@ -206,7 +208,9 @@ def _may_change(engine: Context, task: Task, path: str) -> bool:
 
 
 def _changes_before(engine: Context, task: Task, commands: Sequence[Command]) -> Collection[str]:
-    """The tracked files that the commands change on the task's base; they are run there where that is not known."""
+    """Return the tracked files that the commands change on the task's base; they are run there where that is not
+    known.
+    """
     kept = engine.cache.peek(_changes_key(engine, task, commands))
     if not isinstance(kept, list):
         run_on(engine, task, task.base, commands, on_base=True)

@@ -51,7 +51,7 @@ class Graded:
 
     @property
     def seconds(self) -> float:
-        """How long the validation took."""
+        """Return how long the validation took."""
         return sum(command.seconds for command in self.commands)
 
 
@@ -61,7 +61,7 @@ def wanted(engine: Context, task: Task) -> str | int:
 
 
 def grade(engine: Context, graded: Graded, *, asked: str | int | None = None) -> Grade | None:
-    """Return how many planted faults the validation notices; None where that is not asked for.
+    """Return how many planted faults the validation notices; None if that is not asked for.
 
     `asked` stands in for what the settings and the spec ask for.
     """
@@ -78,12 +78,12 @@ def grade(engine: Context, graded: Graded, *, asked: str | int | None = None) ->
 
 
 def shortfall(engine: Context, task: Task, found: Grade | None) -> str:
-    """Return why a grade keeps a task from landing; empty where it does not."""
+    """Return why a grade keeps a task from landing; empty if it does not."""
     asked = wanted(engine, task)
     if not isinstance(asked, int) or found is None or not found.planted or found.percent >= asked:
         return ""
     where = ", ".join(f"{each.path}:{each.line} ({each.mutant})" for each in found.missed[:4])
-    return f"{found}, and {asked} % is asked for; missed: {where}"
+    return f"{found}, and {asked} % is required; missed: {where}"
 
 
 def plant(engine: Context, graded: Graded) -> tuple[Mutant, ...]:
@@ -122,7 +122,7 @@ class _Trial:
         self._lock = threading.Lock()
 
     def run(self, mutants: Sequence[Mutant]) -> Grade:
-        """Return what came of the mutants that there was time for."""
+        """Return the result of the mutants that there was time for."""
         left = iter(mutants)
 
         def work() -> None:
@@ -143,7 +143,7 @@ class _Trial:
         for helper in beside:
             helper.result()
         tried = len(self._noticed) + len(self._missed)
-        note = f"there was time for {tried} of {counted(len(mutants), 'fault')}"
+        note = f"time ran out after {tried} of {counted(len(mutants), 'fault')}"
         missed = sorted(self._missed, key=lambda each: (each.path, each.line))
         return Grade(
             tried,
@@ -169,7 +169,7 @@ class _Trial:
 
 
 def _commit(engine: Context, graded: Graded, mutant: Mutant) -> str:
-    """A commit with one fault, to which nothing refers."""
+    """Return a commit with one fault, to which nothing refers."""
     entry = engine.objects.entry(graded.commit, mutant.path)
     content = mutant.text.encode("utf-8", "surrogateescape")
     write = FileWrite(mutant.path, content, entry.mode if entry else FILE_MODES[0])

@@ -1,4 +1,4 @@
-"""What landed earlier in a run stays proven: its commands are run again on the merges that come after it.
+"""Keep earlier merges of a run passing: their commands are run again on the merges that come after it.
 
 A task that takes up another's work may well change what that one's commands see, so it is not held to them. What is run
 again takes at most as long as the validations of the run themselves, and a little; whatever that leaves out is named.
@@ -42,7 +42,7 @@ class Guards:
         self.left_out: list[str] = []
 
     def failure(self, tasks: Sequence[Task], *, tip: str, merge: str) -> Proof | None:
-        """Return how the merge breaks what landed before; None where nothing that is run again is red."""
+        """Return how the merge breaks what landed before; None if nothing that is run again is red."""
         if tip != self._tip:  # somebody else moved the target: what stands there is not known
             self._leave_out(self._kept)
         for one in self._affordable(tasks):
@@ -58,7 +58,7 @@ class Guards:
         self._tip = merge
 
     def _affordable(self, tasks: Sequence[Task]) -> list[_Kept]:
-        """Those to run again, the quickest first; the others are held to nothing any more."""
+        """Return those to run again, the quickest first; the others are held to nothing any more."""
         names = [task.name for task in tasks]
         taken_up = [
             one for one in self._kept if any(self._follows(name, one.task.name) for name in names)
@@ -78,6 +78,6 @@ class Guards:
         self._kept = [one for one in self._kept if one not in kept]
 
     def _proof(self, task: Task, merge: str) -> Proof:
-        """Run a task's own commands; a red one once more, for a flaky command puts nobody out."""
+        """Run a task's own commands; a red one once more, for a flaky command removes no task."""
         proof = prove_only(self._engine, task, merge, task.spec.commands)
         return proof if proof.passed else prove_only(self._engine, task, merge, task.spec.commands)

@@ -2,7 +2,7 @@
 
 A candidate that was begun on a feature branch, or on a commit that was amended, reset or rebased away since, would
 bring everything below it to the target. So where its base is not part of the target, its change is applied to the tip
-and committed there anew. The same is done for a candidate that landed before and was reverted.
+and committed there again. The same is done for a candidate that landed before and was reverted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from minitask.landing.merge import leads_back, merged
 from minitask.values import dataclass
 
 CARRIED = "Minitask-Carried"
-"""The trailer of a candidate that was made anew: the commit whose change it carries."""
+"""The trailer of a candidate that was made again: the commit whose change it carries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _joint(commit: str, found: MergeResult) -> Joint:
 
 
 def _own_commits(engine: Context, candidate: str, *, tip: str) -> dict[str, list[str]]:
-    """The commits that a merge of the candidate would bring to the tip, with their parents."""
+    """Return the commits that a merge of the candidate would bring to the tip, with their parents."""
     lines = engine.repository.git.line("rev-list", "--parents", candidate, f"^{tip}").splitlines()
     return {commit: parents for commit, *parents in (line.split() for line in lines)}
 
@@ -75,7 +75,7 @@ def _merged_on(engine: Context, candidate: str, *, base: str, tip: str) -> Merge
 
 
 def _lacking_spec(engine: Context, task: Task, *, base: str, tip: str) -> Joint | None:
-    """Why the change may not be carried over: the target does not hold the spec that it was made for."""
+    """Return why the change may not be carried over: the target does not hold the spec that it was made for."""
     made_for, held = (engine.objects.entry(commit, task.path) for commit in (base, tip))
     if made_for is None or made_for.oid != task.blob or (held and held.oid == task.blob):
         return None
@@ -88,13 +88,13 @@ def _lacking_spec(engine: Context, task: Task, *, base: str, tip: str) -> Joint 
         )
     return Joint(
         "",
-        refusal=f"{origin}, and {task.path} is another version there",
+        refusal=f"{origin}, and {task.path} differs there",
         next_step=f"minitask exec {task.name} --again",
     )
 
 
 def _carry(engine: Context, task: Task, candidate: Candidate, *, tip: str, tree: str) -> str:
-    """Commit the change anew on the tip; it names the commit that it carries over."""
+    """Commit the change again on the tip; it names the commit that it carries over."""
     commit = candidate_commit(engine, task, candidate.attempt, tree)
     raw = engine.objects.read(candidate.commit)
     text = raw[2].decode("utf-8", "surrogateescape").partition("\n\n")[2] if raw else ""

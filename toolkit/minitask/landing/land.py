@@ -23,7 +23,7 @@ class Landings(Protocol):
     """Lands candidates for many tasks at once."""
 
     def land(self, task: Task, candidate: Candidate) -> Landed:
-        """What became of a proven candidate."""
+        """Return what became of a proven candidate."""
 
     def expect(self, task: Task, commit: str) -> None:
         """A candidate is about to be proven, and will land if it is."""
@@ -33,7 +33,7 @@ class Landings(Protocol):
 
 
 Check = Callable[[str, str], Proof | None]
-"""How a merge into a tip breaks what landed before it; None where it does not."""
+"""How a merge into a tip breaks what landed before it; None if it does not."""
 
 
 def land_alone(
@@ -65,14 +65,16 @@ def land_alone(
         if not moved.moved_meanwhile:
             return in_the_way(task, moved.reason)
     return Landed(
-        Verdict.READY, reason="the target keeps moving", next_step=f"minitask merge {task.name}"
+        Verdict.READY,
+        reason="the target branch keeps moving",
+        next_step=f"minitask merge {task.name}",
     )
 
 
 def _proven_merge(
     engine: Context, task: Task, candidate: Candidate, *, tip: str, round_: int
 ) -> Landed | tuple[str, Proof]:
-    """The merge of the candidate into a tip, with its proof; or why it cannot land."""
+    """Return the merge of the candidate into a tip, with its proof; or why it cannot land."""
     engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
     found = join(engine, task, candidate, tip=tip)
     if found.tree is None:
@@ -97,7 +99,7 @@ def _proven_merge(
 
 def together_red(proof: Proof) -> Landed:
     """Return the outcome of a candidate whose merge is red."""
-    reason = f"proven alone, but not together with what landed since: {proof.reason}"
+    reason = f"it passes alone, but fails with what merged since: {proof.reason}"
     return Landed(Verdict.FAILED, reason=reason, proof=proof)
 
 
@@ -123,9 +125,9 @@ def out_of_scope(task: Task, reason: str) -> Landed:
 
 
 def in_the_way(task: Task, reason: str) -> Landed:
-    """What becomes of a candidate whose checkout refuses it."""
+    """Return what becomes of a candidate whose checkout refuses it."""
     return Landed(
         Verdict.READY,
-        reason=f"proven, but the checkout is in the way: {reason}",
+        reason=f"passed, but merging would overwrite your edits: {reason}",
         next_step=f"minitask merge {task.name}",
     )

@@ -7,7 +7,7 @@ from minitask.git.merge_tree import MergeResult, merge_apart, merge_tree
 
 
 def merged(engine: Context, candidate: str, *, tip: str) -> MergeResult:
-    """The tree of the merge of a candidate, which has one parent, into a tip; or the paths that conflict."""
+    """Return the tree of the merge of a candidate, which has one parent, into a tip; or the paths that conflict."""
     tree = None
     base = engine.objects.commit(f"{candidate}^1")
     if base is not None and leads_back(engine, tip, base):
@@ -19,7 +19,7 @@ def merged(engine: Context, candidate: str, *, tip: str) -> MergeResult:
 
 
 def leads_back(engine: Context, tip: str, base: str) -> bool:
-    """Whether merges made by this very process alone lead from a base to a tip.
+    """Return True if merges made by this very process alone lead from a base to a tip.
 
     Then the base is the merge base of the tip and of whatever was made on the base since.
     """

@@ -2,7 +2,7 @@
 
 Whoever comes while others land waits, and the next one takes all that wait. Each task keeps a merge commit of its own;
 they form a chain, whose last tree is validated by the commands of all. A red chain is cut by bisection for the first
-prefix that fails: what is before it lands, the one at its end is put out, and the rest starts anew. How many land at
+prefix that fails: what is before it lands, the one at its end is removed, and the rest starts again. How many land at
 once follows success: one more after a green chain, half after a red one.
 """
 
@@ -99,7 +99,7 @@ class MergeQueue:
             self._ahead.close()
 
     def land(self, task: Task, candidate: Candidate) -> Landed:
-        """What became of a candidate, whoever landed it."""
+        """Return what became of a candidate, whoever landed it."""
         mine = _Request(task, candidate)
         seconds = _seconds(mine)
         self._takes_long = seconds >= LONG_SECONDS
@@ -121,7 +121,7 @@ class MergeQueue:
             self._guards.note(request.task, seconds=_seconds(request), merge=merge)
 
     def _broken(self, tasks: Sequence[Task], tip: str, merge: str) -> Proof | None:
-        """How a merge breaks what landed before it in this run."""
+        """Return how a merge breaks what landed before it in this run."""
         guards = self._guards
         return None if guards is None else guards.failure(tasks, tip=tip, merge=merge)
 
@@ -135,14 +135,14 @@ class MergeQueue:
             time.sleep(min(seconds * GATHERING, GATHERING_SECONDS_MAX))
 
     def _is_proven(self, request: _Request) -> bool:
-        """Whether the merge of a request into the target as it is needs no run."""
+        """Return True if the merge of a request into the target as it is needs no run."""
         engine, task, candidate = self._engine, request.task, request.candidate
         tip = engine.tip(task.target)
         tree = merged(engine, candidate.commit, tip=tip).tree
         return tree is not None and (tree == candidate.tree or is_proven(engine, task, tree))
 
     def _batch(self, mine: _Request) -> list[_Request]:
-        """The requests to land now: mine, and others for the same branch, in the order in which they came."""
+        """Return the requests to land now: mine, and others for the same branch, in the order in which they came."""
         with self._lock:
             fitting = [each for each in self._waiting if each.task.target == mine.task.target]
             taken = fitting[: self._at_once]
@@ -177,7 +177,9 @@ class MergeQueue:
         good, culprit = self._proven_ahead(chain), None
         if not good:
             names = ", ".join(link.request.task.name for link in chain)
-            engine.emit(Progress("", "merge", f"{len(chain)} tasks are proven together: {names}"))
+            engine.emit(
+                Progress("", "merge", f"{len(chain)} tasks are validated together: {names}")
+            )
             good, culprit = self._sound(chain)
         self._at_once = (
             min(self._at_once + 1, MOST_AT_ONCE) if culprit is None else max(self._at_once // 2, 1)
@@ -194,7 +196,7 @@ class MergeQueue:
     def _chain(self, batch: Sequence[_Request], tip: str) -> list[_Link]:
         """Merge one candidate after another.
 
-        One that conflicts with the target is put out; one that conflicts with what may land before it waits for that.
+        One that conflicts with the target is removed; one that conflicts with what may land before it waits for that.
         """
         engine, chain, at = self._engine, [], tip
         for request in batch:
@@ -222,7 +224,7 @@ class MergeQueue:
         return chain
 
     def _proven_ahead(self, chain: list[_Link]) -> list[_Link]:
-        """The longest prefix of which each link is proven on its very tree already."""
+        """Return the longest prefix of which each link is proven on its very tree already."""
         engine = self._engine
         trees = engine.objects.tree_of
         return list(
@@ -230,7 +232,7 @@ class MergeQueue:
         )
 
     def _sound(self, chain: list[_Link]) -> tuple[list[_Link], tuple[_Link, Proof] | None]:
-        """The longest prefix that is green as a whole, and the link behind it, with what it failed."""
+        """Return the longest prefix that is green as a whole, and the link behind it, with what it failed."""
         red = self._failure(chain)
         if red is None:
             return chain, None
@@ -245,7 +247,7 @@ class MergeQueue:
         return chain[:low], (chain[low], red)
 
     def _failure(self, links: Sequence[_Link]) -> Proof | None:
-        """How the tree of the last link fails the commands of all of them; None where it is green."""
+        """Return how the tree of the last link fails the commands of all of them; None if it is green."""
         tasks = [link.request.task for link in links]
         cores = self._cores if self._takes_long else None
         found = prove_together(self._engine, tasks, links[-1].commit, cores=cores)
@@ -280,5 +282,7 @@ def _seconds(request: _Request) -> float:
 
 def _keeps_moving(task: Task) -> Landed:
     return Landed(
-        Verdict.READY, reason="the target keeps moving", next_step=f"minitask merge {task.name}"
+        Verdict.READY,
+        reason="the target branch keeps moving",
+        next_step=f"minitask merge {task.name}",
     )

@@ -1,4 +1,4 @@
-"""What a command that is red on the base says of the machine: something is missing that no change will bring.
+"""Detect from a command that fails on the base that the machine lacks something no change will bring.
 
 Each rule asks for a sure sign. A command that may be red for the task's own sake, since the task creates what it needs,
 is left alone.
@@ -57,13 +57,13 @@ class Red:
 
     @property
     def installs(self) -> bool:
-        """Whether it or a command before it installs something."""
+        """Return True if it or a command before it installs something."""
         return any(INSTALL.search(text) for text in (*self.earlier, self.command))
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What else is to be known: the paths that the task writes, whether names resolve, and what is where.
+    """Facts besides the command: the paths that the task writes, whether names resolve, and what is where.
 
     `names` gives the names of all files and folders of the base; `left_out` those of some paths that are in the
     checkout, not in the base, each with whether git ignores it; `tools` the folders of packages in the checkout that
@@ -80,14 +80,14 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """What is missing, and what brings it."""
+    """A missing thing, and how to get it."""
 
     what: str
     hint: str
 
 
 def find_lack(red: Red, scene: Scene) -> Lack | None:
-    """What the command surely lacks, whatever the change; None where it may be red for the task's own sake."""
+    """Return what the command surely lacks, whatever the change; None if it may be red for the task's own sake."""
     rules = (_network, _revision, _denied, _submodule, _left_out, _program, _module)
     return next(filter(None, (rule(red, scene) for rule in rules)), None)
 
@@ -96,8 +96,8 @@ def _network(red: Red, scene: Scene) -> Lack | None:
     if scene.network or not NO_NETWORK.search(red.output):
         return None
     return Lack(
-        "needs the network, which the sandbox keeps from it",
-        "let it do without; or set `network: true` in the spec's front matter, and `network: true` in your settings",
+        "needs the network, which the sandbox blocks",
+        "make it work offline; or set `network: true` in the spec's front matter, and `network: true` in your settings",
     )
 
 
@@ -109,7 +109,7 @@ def _revision(red: Red, scene: Scene) -> Lack | None:
     if name in scene.names() or PATH_LIKE.search(name):
         return None  # a path, which git takes for a revision for want of a file
     return Lack(
-        f"names the revision {name}, which a workspace does not have: it has the base's commits and tags alone",
+        f"names the revision {name}, which the workspace lacks: it has only the base's commits and tags",
         "compare with HEAD, or with a tag of the base's history",
     )
 
@@ -121,7 +121,7 @@ def _denied(red: Red, scene: Scene) -> Lack | None:
     path = found[1].removeprefix("./")
     return Lack(
         f"runs {path}, which is not executable in the base, and an edit cannot make it so",
-        f"commit its mode (git update-index --chmod=+x {path}), or start it by its interpreter",
+        f"commit its mode (git update-index --chmod=+x {path}), or run it with its interpreter",
     )
 
 
@@ -137,7 +137,7 @@ def _submodule(red: Red, scene: Scene) -> Lack | None:
 
 
 def _left_out(red: Red, scene: Scene) -> Lack | None:
-    """A path that the checkout has, and the commit has not."""
+    """Return a path that the checkout has, and the commit has not."""
     is_check = CHECK.match(red.command) is not None
     only_looks = is_check and all(CHECK.match(text) for text in red.earlier)
     says_so = MISSING_FILE.search(red.output) or red.exit_code in (CANNOT_RUN, NOT_FOUND)
@@ -148,7 +148,7 @@ def _left_out(red: Red, scene: Scene) -> Lack | None:
     found = scene.left_out(path for path in paths if not _is_written(path, scene.written))
     for path, is_ignored in found.items():
         if is_ignored:
-            return Lack(f"needs {path}, which git ignores, so that no commit has it", _bring(path))
+            return Lack(f"needs {path}, which git ignores, so no commit has it", _bring(path))
         return Lack(f"needs {path}, which is not committed", f"commit it: git add {path}")
     return None
 
@@ -158,7 +158,7 @@ def _program(red: Red, scene: Scene) -> Lack | None:
     if found is None or not red.after_checks or red.installs or _may_come(found[1], scene):
         return None
     hint = "install it, or put its folder on PATH; the sandbox sees what PATH names"
-    return Lack(f"needs `{found[1]}`, which is not there", _with_tools(hint, scene))
+    return Lack(f"needs `{found[1]}`, which was not found", _with_tools(hint, scene))
 
 
 def _module(red: Red, scene: Scene) -> Lack | None:
@@ -169,7 +169,7 @@ def _module(red: Red, scene: Scene) -> Lack | None:
         if not red.after_checks or red.installs or _may_come(_package(found[1]), scene):
             return None
         hint = "install it where the programs on PATH find it"
-        return Lack(f"needs the module {found[1]}, which is not there", _with_tools(hint, scene))
+        return Lack(f"needs the module {found[1]}, which was not found", _with_tools(hint, scene))
     return None
 
 
@@ -191,7 +191,7 @@ def may_be_brought(module: str, written: Collection[str]) -> bool:
 
 
 def _package(module: str) -> str:
-    """The package that a module belongs to: of `@scope/name/part` the name, of `a.b.c` the first."""
+    """Return the package that a module belongs to: of `@scope/name/part` the name, of `a.b.c` the first."""
     parts = module.split("/")
     if module.startswith("@") and len(parts) > 1:
         return parts[1]
@@ -199,7 +199,7 @@ def _package(module: str) -> str:
 
 
 def _may_come(name: str, scene: Scene) -> bool:
-    """Whether the repository has something of that name, or the change may bring it."""
+    """Return True if the repository has something of that name, or the change may bring it."""
     plain = _plain(name)
     if any(MANIFEST.search(path) or plain in _plain(path) for path in scene.written):
         return True

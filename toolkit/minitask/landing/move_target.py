@@ -17,7 +17,7 @@ from minitask.git.update_target import TargetMove, TargetUpdate, update_target
 def move_target(
     engine: Context, target: str, *, tip: str, merges: Sequence[tuple[Task, str]]
 ) -> TargetUpdate:
-    """Move the target from a tip to the last of a chain of merges; `RefusedError` where one is out of scope."""
+    """Move the target from a tip to the last of a chain of merges; raise `RefusedError` if one is out of scope."""
     at = tip
     for task, merge in merges:
         ruling = check_merge(engine, task, tip=at, merge=merge)
@@ -43,6 +43,6 @@ def _check_filters(engine: Context, changes: Sequence[TreeChange], tip: str) -> 
     paths = [change.path for change in changes if change.status != "D"]
     found = filtered_paths(engine.repository, engine.objects, tip, paths)
     for path, name in found.items():
-        reason = f"it writes {path}, which goes through the git filter {name}"
+        reason = f"it writes {path}, which has the git filter {name}"
         return GateResult("scope", passed=False, reason=reason, refused=True)
     return GateResult("scope", passed=True)

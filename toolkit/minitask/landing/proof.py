@@ -67,13 +67,13 @@ def run_without_keeping(
 
 
 def is_proven(engine: Context, task: Task, tree: str) -> bool:
-    """Whether a green result of the task's validation and the config's checks is kept for a tree."""
+    """Return True if a green result of the task's validation and the config's checks is kept for a tree."""
     key = _key(engine, task, tree, (*task.spec.commands, *_checks(engine)))
     return _recall(engine, key) is not None
 
 
 def _recall(engine: Context, key: str) -> Proof | None:
-    """The green result that is kept under a key, if any."""
+    """Return the green result that is kept under a key, if any."""
     kept = engine.cache.peek(key)
     if not isinstance(kept, list):
         return None
@@ -86,8 +86,8 @@ def prove_together(
 ) -> tuple[int, Proof] | None:
     """Run the validations of several tasks on one commit, and the config's checks once.
 
-    None where all are green; else which task's was the first that is red, and how. A red one is run again on the same
-    tree before it counts: a flaky command puts nobody out. A workspace that a validation left changed is brought back.
+    None if all are green; else which task's was the first that is red, and how. A red one is run again on the same
+    tree before it counts: a flaky command removes no task. A workspace that a validation left changed is brought back.
     One workspace will do; where `cores` are free, others take part.
     """
     checks = _checks(engine)
@@ -122,7 +122,7 @@ def prove_together(
 def _steady(
     engine: Context, task: Task, slot: IncrementalCheckout, commit: str, commands: Sequence[Command]
 ) -> Proof:
-    """The proof by some commands on a clean workspace; by a second run where the first is red."""
+    """Return the proof by some commands on a clean workspace; by a second run where the first is red."""
     for _ in range(2):
         proof = _in_clean(engine, task, slot, commit, commands)
         if proof.passed:
@@ -150,7 +150,7 @@ def _keep(engine: Context, task: Task, commit: str, records: Sequence[CommandRec
 
 
 def prove_checks(engine: Context, task: Task, commit: str) -> Proof | None:
-    """Run the config's checks alone on a commit; None where there are none."""
+    """Run the config's checks alone on a commit; None if there are none."""
     checks = _checks(engine)
     return run_on(engine, task, commit, checks) if checks else None
 
@@ -160,7 +160,7 @@ def _checks(engine: Context) -> tuple[Command, ...]:
 
 
 def _key(engine: Context, task: Task, tree: str, commands: Sequence[Command]) -> str:
-    """What a result depends on: the tree, the commands with their expectations, and where they run."""
+    """Return what a result depends on: the tree, the commands with their expectations, and where they run."""
     settings = engine.settings
     network = task.spec.options.network and settings.network
     where = (engine.sandbox.strength.value, engine.environ.get("PATH", ""), network, settings.setup)

@@ -49,14 +49,14 @@ class Watched:
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """The spec's commands up to the last that starts a test runner."""
+        """Return the spec's commands up to the last that starts a test runner."""
         commands = self.task.spec.commands
         last = max((n for n, each in enumerate(commands) if may_judge(each)), default=-1)
         return commands[: last + 1]
 
 
 def watch(engine: Context, watched: Watched) -> Findings:
-    """Return what speaks against the test run; nothing where no test runner is known in the commands."""
+    """Return what speaks against the test run; nothing if no test runner is known in the commands."""
     if not watched.commands:
         return Findings()
     base, candidate = (
@@ -116,7 +116,7 @@ def _with_base_sources(engine: Context, watched: Watched) -> Findings:
         return Findings()
     names = ", ".join(file.path for file in sources[:3])
     more = f" and {counted(len(sources) - 3, 'more file')}" if sources[3:] else ""
-    said = f"its tests pass without its change of {names}{more}: they do not test it"
+    said = f"its tests pass without its change to {names}{more}: they do not test it"
     return Findings(doubts=(said,))
 
 
@@ -132,7 +132,7 @@ def _with_base_tests(engine: Context, watched: Watched) -> Findings:
     if left < had:
         return Findings()
     names = ", ".join(file.path for file in changed[:3])
-    said = f"it passes only by its own change of {names}: as it was, {counted(left, 'test')} still fail"
+    said = f"it passes only because it changed {names}: with the old tests, {counted(left, 'test')} still fail"
     return Findings(doubts=(said,))
 
 
@@ -141,7 +141,7 @@ def _failed(records: Iterable[CommandRecord]) -> int:
 
 
 def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileRecord]]:
-    """The changed files that belong to the tests, where any holds some, and the sources."""
+    """Return the changed files that belong to the tests, where any holds some, and the sources."""
     told = [file for file in files if not is_prose(file.path)]
     tests = [file for file in told if is_test_path(file.path)]
     if not any(may_hold_tests(file.path) for file in tests):
@@ -152,7 +152,9 @@ def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileReco
 def _with_new_code(
     engine: Context, watched: Watched, files: Sequence[FileRecord]
 ) -> list[FileRecord]:
-    """The files with code that the base's files do not have: what only moved, and settings, no test need tell."""
+    """Return the files with code that the base's files do not have: what only moved, and settings, no test need
+    tell.
+    """
     code = [file for file in files if is_code(file.path)]
     known = base_lines(engine, watched.task, watched.files)
     return [
@@ -163,7 +165,7 @@ def _with_new_code(
 
 
 def _paths(engine: Context, commit: str) -> Iterator[str]:
-    """The files of a commit that may hold tests, those of others' code left out."""
+    """Yield the files of a commit that may hold tests, those of others' code left out."""
     pending = [("", engine.objects.tree_of(commit))]
     left = MOST_ENTRIES
     while pending and left > 0:
@@ -184,7 +186,7 @@ def _write(engine: Context, commit: str, path: str, text: str) -> FileWrite:
 
 
 def _write_of(engine: Context, commit: str, path: str) -> FileWrite:
-    """What makes a path as it is in a commit."""
+    """Return what makes a path as it is in a commit."""
     entry = engine.objects.entry(commit, path)
     if entry is None:
         return FileWrite(path, None)

@@ -40,7 +40,7 @@ class _Expected:
 
     @property
     def is_green(self) -> bool:
-        """Whether it is proven ahead."""
+        """Return True if it is proven ahead."""
         proof = self.proof
         return proof is not None and proof.succeeded and proof.result().passed
 
@@ -83,7 +83,7 @@ class SpeculativeProofs:
         self._end([mine.proof])
 
     def expects_others(self, names: Container[str]) -> bool:
-        """Whether any candidates are being proven besides some that are proven."""
+        """Return True if any candidates are being proven besides some that are proven."""
         return any(each.task.name not in names for each in self._line)
 
     def note_landed(self, name: str) -> None:
@@ -144,12 +144,14 @@ class SpeculativeProofs:
         return any(each is mine for each in self._line)
 
     def _is_next(self, mine: _Expected) -> bool:
-        """Whether nobody is before a candidate."""
+        """Return True if nobody is before a candidate."""
         first = next((each for each in self._line if each.task.target == mine.task.target), None)
         return first is mine
 
     def _merge_ahead(self, expected: _Expected) -> str | None:
-        """The merge into what the target will probably be; None where it would conflict, or be the candidate's tree."""
+        """Return the merge into what the target will probably be; None if it would conflict, or be the
+        candidate's tree.
+        """
         engine, target = self._engine, expected.task.target
         at = engine.tip(target)
         for each in (*(each for each in self._line if each.task.target == target), expected):
@@ -161,7 +163,7 @@ class SpeculativeProofs:
         return at if trees(at) != trees(expected.commit) else None
 
     def _merge(self, expected: _Expected, tip: str) -> str | None:
-        """A merge that nothing refers to: it is needed for a moment."""
+        """Return a merge that nothing refers to: it is needed for a moment."""
         engine = self._engine
         found = merged(engine, expected.commit, tip=tip)
         if found.tree is None:

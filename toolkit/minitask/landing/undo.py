@@ -18,7 +18,7 @@ from minitask.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What came of it.
+    """The result of it.
 
     `merged`: the revert is on the target; `ready`: a checkout is in the way; else `failed` or `conflict`. `undone` is
     the merge that the revert took back.
@@ -32,19 +32,19 @@ class Undone:
 
 
 def undo_task(engine: Context, name: str, place: Base) -> Undone:
-    """Revert the merge that landed a task; `UsageError` where it has not landed."""
+    """Revert the merge that landed a task; raise `UsageError` if it has not landed."""
     tip = engine.tip(place.target)
     landing = latest_landing(engine, tip, name)
     if landing is None or landing.undone:
         target = place.target.removeprefix("refs/heads/")
         raise UsageError(
-            f"{name} has not landed on {target}", hint="`minitask status` lists what has"
+            f"{name} has not merged into {target}", hint="`minitask status` lists merged tasks"
         )
     merged = merge_tree(
         engine.repository.git, ours=tip, theirs=_reverse(engine, name, landing.commit)
     )
     if merged.tree is None:
-        reason = f"later changes build on it, in {', '.join(merged.conflicts)}"
+        reason = f"later changes depend on it, in {', '.join(merged.conflicts)}"
         return Undone(name, Verdict.CONFLICT, reason=reason)
     if merged.tree == engine.objects.tree_of(tip):
         return Undone(name, Verdict.FAILED, reason=_nothing_left(landing.commit))
@@ -56,7 +56,7 @@ def undo_task(engine: Context, name: str, place: Base) -> Undone:
     moved = update_target(engine.repository, TargetMove(place.target, tip, commit))
     if moved.done:
         return Undone(name, Verdict.MERGED, commit, undone=landing.commit)
-    return Undone(name, Verdict.READY, reason=moved.reason or "the target moved meanwhile")
+    return Undone(name, Verdict.READY, reason=moved.reason or "the target branch moved meanwhile")
 
 
 def _nothing_left(landing: str) -> str:
@@ -67,7 +67,7 @@ def _nothing_left(landing: str) -> str:
 
 
 def _reverse(engine: Context, name: str, landing: str) -> str:
-    """A commit on top of the landing with the tree from before it: merging it in is reverting the landing."""
+    """Return a commit on top of the landing with the tree from before it: merging it in is reverting the landing."""
     before = engine.objects.commit(f"{landing}^1")
     if before is None:
         raise MachineError(f"the parent of {landing[:12]} is missing", hint="use a full clone")

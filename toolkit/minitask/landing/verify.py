@@ -27,7 +27,7 @@ def verify(engine: Context, revision: str, place: Base) -> BranchVerification:
     commit = engine.objects.commit(revision) or engine.objects.commit(refs.branch(revision))
     if commit is None:
         raise UsageError(
-            f"{revision} names no commit and no task", hint="name a branch, a commit or PROJECT/ID"
+            f"{revision} is not a commit or a task", hint="name a branch, a commit or PROJECT/ID"
         )
     git = engine.repository.git
     # A task's branch may hold a person's commits on top of the candidate.
@@ -37,7 +37,7 @@ def verify(engine: Context, revision: str, place: Base) -> BranchVerification:
     source = history.trailer(git, carrier, "Minitask-Spec")
     if not name or "@" not in source:
         raise UsageError(
-            f"{revision} carries no Minitask-Spec trailer",
+            f"{revision} has no Minitask-Spec trailer",
             hint="name a task's branch, or a merge of one",
         )
     task = task_at(engine, name, source, place)

@@ -1,4 +1,4 @@
-"""How close estimates came: what calls were expected to take, and what they took."""
+"""The accuracy of estimates: what calls were expected to take, and what they took."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class CostError:
 
 @dataclass(frozen=True, slots=True)
 class BatchTokens:
-    """What the tasks of a wave took of models in one run, beside what was planned; input and output together.
+    """Tokens that the tasks of a wave used in one run, beside the plan; input and output together.
 
     `tasks` are those of which both is known, and the sums are theirs. `left_out` called models too, but their tokens
     were not counted, or nothing was planned for them.
@@ -64,12 +64,12 @@ class BatchTokens:
 
     @property
     def percent(self) -> float | None:
-        """+10 where a tenth more was taken than planned; None where none was planned."""
+        """+10 where a tenth more was taken than planned; None if none was planned."""
         return 100 * (self.actual - self.planned) / self.planned if self.planned else None
 
     @property
     def is_close(self) -> bool:
-        """Whether it is within 20 % of the plan."""
+        """Return True if it is within 20 % of the plan."""
         return is_close(self.actual, self.planned)
 
 
@@ -101,7 +101,7 @@ def batch_tokens(
 
 
 def estimate_error(attempts: Iterable[Record]) -> EstimateError:
-    """The error of all estimates that can be compared."""
+    """Return the error of all estimates that can be compared."""
     pairs = [pair for pair in map(_pair, attempts) if pair is not None]
     expected_in = sum(expected[0] for expected, _ in pairs)
     expected_out = sum(expected[1] for expected, _ in pairs)
@@ -125,7 +125,7 @@ def cost_error(units: Iterable[Sequence[Record]]) -> CostError:
 
 
 def is_close(actual: int, expected: int) -> bool:
-    """Whether a count is within 20 % of what was expected."""
+    """Return True if a count is within 20 % of what was expected."""
     return abs(actual - expected) <= CLOSE * expected
 
 
@@ -145,13 +145,15 @@ def _costs(unit: Sequence[Record]) -> tuple[Decimal, Decimal] | None:
 
 
 def _called_a_model(result: TaskResult) -> bool:
-    """Whether a model answered that worked on the task, or beside it before anybody had; unknown counts as answered."""
+    """Return True if a model answered that worked on the task, or beside it before anybody had; unknown counts as
+    answered.
+    """
     scripted = [attempt.tier == Tier.NONE.value for attempt in result.attempts]
     return result.usage.requests != 0 and _spent(result) != 0 and not (scripted and all(scripted))
 
 
 def _routed(result: TaskResult) -> int | None:
-    """What the route of the first attempt by a model was expected to take."""
+    """Return what the route of the first attempt by a model was expected to take."""
     for attempt in result.attempts:
         decision = attempt.decision
         if decision and decision.input_tokens is not None and decision.output_tokens is not None:

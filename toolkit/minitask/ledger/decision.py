@@ -1,4 +1,4 @@
-"""Why an attempt was made where it was made: the route, its reason, and what was expected of it, on record."""
+"""The recorded decision on where an attempt was made: the route, its reason, and what was expected of it, on record."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from minitask.values import dataclass
 
 FIRST, REPAIR, CLIMB, CORRECT, APPLY = "first", "repair", "climb", "correct", "apply"
 RESUME = "resume"
-"""The first attempt of a run; the same tier again; the next rung; a reviewer's own edits; somebody who applies them; a
+"""The first attempt of a run; the same tier again; the next tier; a reviewer's own edits; somebody who applies them; a
 change on record that had no review yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeighedFact:
-    """One tier of the ladder: whether it was to be climbed, and why."""
+    """One tier of the ladder: whether it was to be tried, and why."""
 
     tier: str
     use: bool
@@ -47,7 +47,7 @@ class RecordedDecision:
 
 
 def decision_document(decision: RecordedDecision | None) -> dict[str, Any] | None:
-    """A decision as JSON."""
+    """Return a decision as JSON."""
     if decision is None:
         return None
     stated = decision.stated_cost_usd
@@ -72,7 +72,7 @@ def decision_document(decision: RecordedDecision | None) -> dict[str, Any] | Non
 
 
 def parse_decision(document: dict[str, Any] | None) -> RecordedDecision | None:
-    """The decision that `decision_document` wrote; None for the records of before there were any."""
+    """Return the decision that `decision_document` wrote; None for the records of before there were any."""
     if document is None:
         return None
     estimate = document["estimate"]

@@ -1,4 +1,4 @@
-"""What is known of how well a proof proves: the tests that ran, and the planted faults that were noticed."""
+"""Evidence on the quality of a proof: the tests that ran, and the planted faults that were noticed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minitask.words import counted
 
 @dataclass(frozen=True, slots=True)
 class SuiteCounts:
-    """How many tests a test runner says it collected, and what became of them."""
+    """Counts of the tests that a runner collected, and of their results."""
 
     collected: int
     passed: int = 0
@@ -31,7 +31,7 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """How many of the faults planted in a change its own validation noticed; `note` says why there are none or few."""
+    """The number of planted faults that a change's own validation noticed; `note` says why there are none or few."""
 
     planted: int
     noticed: int
@@ -40,7 +40,7 @@ class Grade:
 
     @property
     def percent(self) -> float:
-        """The share that was noticed; 100 where nothing was planted."""
+        """Return the share that was noticed; 100 where nothing was planted."""
         return 100 * self.noticed / self.planted if self.planted else 100.0
 
     def __str__(self) -> str:
@@ -87,7 +87,7 @@ def parse_counts(document: Mapping[str, int] | None) -> SuiteCounts | None:
 
 
 def extras_document(tests: SuiteCounts | None, changed: tuple[str, ...]) -> dict[str, Any]:
-    """What a command's JSON holds only where there is something to say."""
+    """Return what a command's JSON holds only where there is something to say."""
     return {
         **({"tests": counts_document(tests)} if tests else {}),
         **({"changed": list(changed)} if changed else {}),

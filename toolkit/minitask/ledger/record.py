@@ -33,7 +33,7 @@ CALLS = (PLAN, CLASSIFY, REVIEW, MESSAGE)
 
 
 class Verdict(StrEnum):
-    """What came of a task."""
+    """The result of a task."""
 
     MERGED = "merged"
     READY = "ready"
@@ -45,13 +45,13 @@ class Verdict(StrEnum):
 
     @property
     def is_good(self) -> bool:
-        """Whether the task is proven."""
+        """Return True if the task is proven."""
         return self in (Verdict.MERGED, Verdict.READY)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:
-    """How one command went, of line `line` of the spec (0: of the config), and the tracked files that it `changed`."""
+    """One command's result: `line` in the spec (0: of the config), and tracked files that it `changed`."""
 
     line: int
     command: str
@@ -76,7 +76,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """Where a price came from, and its rates in US dollars per million tokens (empty: none are known)."""
+    """The source of a price, and its rates in US dollars per million tokens (empty: none are known)."""
 
     source: str
     rates: Mapping[str, Decimal]
@@ -84,7 +84,7 @@ class Pricing:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One executor's try at a task, whatever came of it.
+    """One executor's try at a task, whatever resulted.
 
     `served` is the model that answered, `version` that of the agent program, `malformed` how many replies could not be
     applied, `reply_format` the form that was asked for, `pricing` the rates that the cost was worked out by, `decision`
@@ -146,13 +146,13 @@ class Record:
 
     @property
     def is_call(self) -> bool:
-        """Whether it is of a call beside the attempts; what a person says of one is none."""
+        """Return True if it is of a call beside the attempts; what a person says of one is none."""
         return self.kind in CALLS and self.attempt.executor != PERSON
 
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """What `exec` and `run` say of a task; `estimate` is what one call of a chat model would have taken.
+    """The result of a task for `exec` and `run`; `estimate` is what one call of a chat model would have taken.
 
     `stops_run`: every further call would fail alike, for the key or the account is at fault. `calls` are those beside
     the attempts, with their phase; cost and usage count them too.
@@ -180,14 +180,14 @@ class TaskResult:
 
 
 def money(amount: Decimal | None) -> str | None:
-    """An amount as a plain decimal string."""
+    """Return an amount as a plain decimal string."""
     if amount is None:
         return None
     return format(amount.normalize(), "f") if amount else "0"
 
 
 def whole(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """A sum in which one unknown amount makes all of it unknown."""
+    """Return a sum in which one unknown amount makes all of it unknown."""
     given = list(amounts)
     known = [amount for amount in given if amount is not None]
     return sum(known, Decimal(0)) if len(known) == len(given) else None
@@ -204,7 +204,7 @@ def usage_document(usage: Usage) -> dict[str, int | None]:
 
 
 def classes_document(usage: Usage) -> dict[str, int | None]:
-    """The tokens in disjoint classes, each counted once, as JSON."""
+    """Return the tokens in disjoint classes, each counted once, as JSON."""
     found = classes(usage)
     return {
         "fresh_input": found.fresh_input,
@@ -225,7 +225,7 @@ def pricing_document(pricing: Pricing | None) -> dict[str, Any] | None:
 
 
 def command_document(command: CommandRecord) -> dict[str, Any]:
-    """A command as JSON."""
+    """Return a command as JSON."""
     return {
         "line": command.line,
         "command": command.command,
@@ -244,7 +244,7 @@ def parse_command(document: Mapping[str, Any]) -> CommandRecord:
 
 
 def attempt_document(attempt: Attempt) -> dict[str, Any]:
-    """An attempt as JSON."""
+    """Return an attempt as JSON."""
     return {
         "n": attempt.n,
         "tier": attempt.tier,
@@ -276,7 +276,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
 
 
 def record_document(record: Record) -> dict[str, Any]:
-    """A record as JSON."""
+    """Return a record as JSON."""
     return {
         "format": FORMAT,
         "kind": record.kind,
@@ -299,7 +299,7 @@ def record_document(record: Record) -> dict[str, Any]:
 
 
 def result_document(result: TaskResult) -> dict[str, Any]:
-    """A task's result as JSON, the form that `exec --json` prints; `calls` is there where there were any."""
+    """Return a task's result as JSON, the form that `exec --json` prints; `calls` is there where there were any."""
     calls = [_call_document(phase, call) for phase, call in result.calls]
     return {
         "task": result.task,
@@ -326,7 +326,7 @@ def _call_document(phase: str, call: Attempt) -> dict[str, Any]:
 
 
 def parse_record(document: dict[str, Any]) -> Record:
-    """A record from its JSON; `ValueError`, `KeyError` or `TypeError` where it is damaged or of a later format."""
+    """Return a record from its JSON; raise `ValueError`, `KeyError` or `TypeError` if damaged or of a later format."""
     if document["format"] != FORMAT:
         message = f"record format {document['format']}"
         raise ValueError(message)
@@ -386,7 +386,7 @@ def _parse_usage(usage: dict[str, Any], tokens: dict[str, Any]) -> Usage:
 
 
 def parse_pricing(document: dict[str, Any] | None) -> Pricing | None:
-    """The rates that `pricing_document` wrote."""
+    """Return the rates that `pricing_document` wrote."""
     if document is None:
         return None
     rates = {name: Decimal(rate) for name, rate in document["usd_per_million_tokens"].items()}
@@ -394,5 +394,5 @@ def parse_pricing(document: dict[str, Any] | None) -> Pricing | None:
 
 
 def parse_money(text: str | None) -> Decimal | None:
-    """The amount that `money` wrote."""
+    """Return the amount that `money` wrote."""
     return None if text is None else Decimal(text)

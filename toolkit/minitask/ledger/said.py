@@ -1,4 +1,4 @@
-"""What an attempt's executor was told and what it answered, kept beside the attempt's record.
+"""The prompt and reply of an attempt, kept beside the attempt's record.
 
 The file has the record's name with an ending of its own, so that reports, which read records alone, pass over it.
 """
@@ -22,7 +22,7 @@ _CUT = "\n[… {count:,} characters left out …]\n"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A prompt and the reply to it; empty where there was none. `started_at` is the record's."""
+    """A prompt and the reply to it; empty if there was none. `started_at` is the record's."""
 
     prompt: str = ""
     reply: str = ""
@@ -42,7 +42,7 @@ def said_file(said: Said, record_path: str) -> FileWrite:
 
 
 def read_said(objects: Objects, head: str | None, record: Record) -> Said | None:
-    """Return what was said in a recorded attempt; None where the ledger does not have it."""
+    """Return what was said in a recorded attempt; None if the ledger does not have it."""
     entry = objects.entry(head, record.task) if head else None
     if entry is None or entry.mode != TREE:
         return None

@@ -53,14 +53,14 @@ class Ledger:
 
 
 class DamagedRecord(Enum):
-    """Why a file of the ledger gives no record."""
+    """The reason why a file of the ledger is not a record."""
 
     DAMAGED = auto()
     FUTURE = auto()
 
 
 def record_file(record: Record) -> FileWrite:
-    """The file that holds a record."""
+    """Return the file that holds a record."""
     text = json.dumps(record_document(record), indent=1) + "\n"
     content = text.encode("ascii")
     digest = hashlib.sha256(content).hexdigest()[:12]
@@ -74,7 +74,9 @@ def append_commit(
     signature: Signature,
     files: Sequence[FileWrite] | None = None,
 ) -> NewCommit:
-    """The commit that appends records to the ledger as it stands at `head`; `files` are theirs, where they are made."""
+    """Return the commit that appends records to the ledger as it stands at `head`; `files` are theirs, where they
+    are made.
+    """
     names = ", ".join(f"{record.task} {record.attempt.n}" for record in records)
     return NewCommit(
         ref=refs.LEDGER,
@@ -105,17 +107,17 @@ def read_ledger(
 
 
 def read_records(objects: Objects, head: str | None, *, below: str = "") -> Iterator[Record]:
-    """The records at or below a path, oldest first in each task; what cannot be read is skipped."""
+    """Yield the records at or below a path, oldest first in each task; what cannot be read is skipped."""
     yield from read_ledger(objects, head, below=below, evidence=True).records
 
 
 def read_documents(
     objects: Objects, head: str | None, *, below: str = "", since: str | None = None
 ) -> Iterator[dict[str, Any]]:
-    """What the ledger holds at or below a path, or has gained since an older head, as JSON and in no order.
+    """Yield what the ledger holds at or below a path, or has gained since an older head, as JSON and in no order.
 
     For whoever needs a few fields of many records: making values of them takes most of the time. What is no JSON of
-    this format is skipped; the rest may be damaged all the same.
+    this format is skipped; the rest may be damaged anyway.
     """
     if since is not None and head is not None:
         blobs = _added(objects, objects.tree_of(since), objects.tree_of(head))
@@ -131,7 +133,7 @@ def read_documents(
 
 
 def _blobs(objects: Objects, head: str | None, below: str) -> Iterator[str]:
-    """The ids of the files at or below a path of a commit."""
+    """Return the ids of the files at or below a path of a commit."""
     if head is None:
         return iter(())
     if not below:
@@ -143,7 +145,7 @@ def _blobs(objects: Objects, head: str | None, below: str) -> Iterator[str]:
 
 
 def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
-    """The ids of the files below a tree that are not at the same place below another, level by level."""
+    """Yield the ids of the files below a tree that are not at the same place below another, level by level."""
     level: list[tuple[str | None, str]] = [(before, tree)]
     while level:
         trees = [oid for pair in level for oid in pair if oid]
@@ -165,7 +167,7 @@ def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
 def _parsed(
     contents: Iterable[bytes | None], *, evidence: bool
 ) -> Iterator[Record | DamagedRecord]:
-    """What is in each file."""
+    """Yield what is in each file."""
     for number, content in enumerate(contents):
         if number == MANY:
             _hasten_records()
@@ -173,7 +175,7 @@ def _parsed(
 
 
 def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
-    """The record in a file; a file that is not there is damaged too."""
+    """Return the record in a file; a file that is not there is damaged too."""
     try:
         document = json.loads(content or b"")
         written = document["format"]
@@ -195,7 +197,7 @@ def _hasten_records() -> None:
 
 
 def _is_sound(record: Record) -> bool:
-    """Whether what records are sorted, grouped and summed by is of the type that it should be."""
+    """Return True if what records are sorted, grouped and summed by is of the type that it should be."""
     attempt, usage = record.attempt, record.attempt.usage
     words = (record.task, record.spec_blob, record.started_at, record.kind)
     more = (attempt.tier, attempt.executor, attempt.model, attempt.gate, attempt.reason)
@@ -219,7 +221,7 @@ def _is_sound(record: Record) -> bool:
 
 
 def is_sum(amount: Decimal) -> bool:
-    """Whether a number could be dollars: what is written out in full must not have a million digits."""
+    """Return True if a number could be dollars: what is written out in full must not have a million digits."""
     return amount.is_finite() and amount >= 0 and abs(amount.adjusted()) < DIGITS
 
 

@@ -1,4 +1,4 @@
-"""What a ledger comes to: sums and groups that add up, how tasks fared, and what it would have cost otherwise."""
+"""The summary of a ledger: sums and groups that add up, how tasks fared, and what it would have cost otherwise."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class FirstTries:
 
     @property
     def rate(self) -> float | None:
-        """From 0 to 1; None where there are no tasks."""
+        """From 0 to 1; None if there are no tasks."""
         return round(self.proven / self.tasks, 4) if self.tasks else None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What some records come to; the tallies of each grouping add up to `totals`, but for their numbers of tasks.
+    """The summary of some records; the tallies of each grouping add up to `totals`, except for their numbers of tasks.
 
     A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed while a call was under way) or
     `land` (a merge that was refused: nothing spent). `escalations` are attempts at one spec blob on a higher tier than
@@ -70,7 +70,7 @@ class Summary:
 
 
 def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
-    """The summary of records in any order; `baseline_model` is the model that their baseline costs are of."""
+    """Return the summary of records in any order; `baseline_model` is the model that their baseline costs are of."""
     ordered = sorted(records, key=_place)
     lines = [line_of(record) for record in ordered]
     made = [record for record in ordered if record.kind == ATTEMPT]
@@ -105,17 +105,17 @@ def is_outage(record: Record) -> bool:
 
 
 def model_of(record: Record) -> str:
-    """The model that was asked; the executor's name where it has none."""
+    """Return the model that was asked; the executor's name where it has none."""
     return record.attempt.model or record.attempt.executor
 
 
 def phase_of(record: Record) -> str:
-    """What the record's tokens went into."""
+    """Return what the record's tokens went into."""
     return {ATTEMPT: IMPLEMENT, LANDING: LAND}.get(record.kind, record.kind)
 
 
 def _place(record: Record) -> tuple[object, ...]:
-    """Where a record stands in an order that does not depend on the one that it came in."""
+    """Return where a record stands in an order that does not depend on the one that it came in."""
     attempt = record.attempt
     told = (record.spec_blob, attempt.tier, model_of(record), attempt.verdict.value, attempt.gate)
     costs = (str(attempt.cost_usd), str(record.baseline_cost_usd))
@@ -125,7 +125,7 @@ def _place(record: Record) -> tuple[object, ...]:
 def _groups(
     lines: Sequence[TallyLine], key: Callable[[Record], str], *, first: Sequence[str] = ()
 ) -> Groups:
-    """A tally for each key: those of `first` in that order, then by cost, then by name."""
+    """Return a tally for each key: those of `first` in that order, then by cost, then by name."""
     found: defaultdict[str, list[TallyLine]] = defaultdict(list)
     for line in lines:
         found[key(line.record)].append(line)

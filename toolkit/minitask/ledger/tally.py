@@ -34,10 +34,10 @@ class TallyLine:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What some records come to.
+    """The sums of some records.
 
     `attempts` are the records of attempts, lost ones included; landings and calls beside them are none. Counts and
-    `cost_usd` are sums of what is known, and None where there was something to count and nothing is known; `unpriced`
+    `cost_usd` are sums of what is known, and None if there was something to count and nothing is known; `unpriced`
     records have no known cost, `uncounted` ones no known tokens. `tasks` is of distinct tasks, so a task on two tiers
     is in both of their tallies. Seconds are those of the attempts.
     """
@@ -53,14 +53,14 @@ class Tally:
 
 
 def line_of(record: Record) -> TallyLine:
-    """A record with its counts worked out."""
+    """Return a record with its counts worked out."""
     usage = record.attempt.usage
     given = (usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
     return TallyLine(record, given + _split_input(usage) + _split_output(usage))
 
 
 def tally(lines: Sequence[TallyLine]) -> Tally:
-    """The sums of some records; the order plays no part."""
+    """Return the sums of some records; the order plays no part."""
     records = [line.record for line in lines]
     tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
     spent = [record.attempt for record in records if record.kind != LANDING]
@@ -84,7 +84,9 @@ NAMES = USAGE + CLASSES
 
 
 def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """The exact sum of the known amounts; None where there are amounts and none is known, 0 where there are none."""
+    """Return the exact sum of the known amounts; None if there are amounts and none is known, 0 if there are
+    none.
+    """
     given = list(amounts)
     known = [amount for amount in given if amount is not None]
     if given and not known:

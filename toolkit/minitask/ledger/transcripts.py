@@ -1,4 +1,4 @@
-"""What Claude Code keeps of a session, one JSON object a line, read for the answers of models and what each took.
+"""Read transcripts of Claude Code, one JSON object a line, for the answers of models and what each took.
 
 One answer is spread over several lines that all repeat its usage, only the last with the final count of its output; a
 session that was resumed or forked may be copied into another file. So an answer is known by its ids, and counts once.
@@ -43,7 +43,7 @@ class TranscriptAnswer:
 
     @property
     def digest(self) -> str:
-        """What the ledger remembers it by."""
+        """Return what the ledger remembers it by."""
         ids = f"{self.message}\0{self.request}".encode("utf-8", "surrogatepass")
         return hashlib.sha256(ids).hexdigest()[:DIGEST]
 
@@ -57,7 +57,7 @@ class Transcript:
 
 
 def parse_transcript(text: str, *, session: str = "") -> Transcript:
-    """The answers in one file; what is no answer of a model is passed over, what is damaged is counted.
+    """Return the answers in one file; what is no answer of a model is passed over, what is damaged is counted.
 
     `session` is that of the lines that name none.
     """
@@ -78,7 +78,7 @@ def parse_transcript(text: str, *, session: str = "") -> Transcript:
 
 
 def join(transcripts: Iterable[Transcript]) -> Transcript:
-    """The answers of several files as one, in whatever order the files come."""
+    """Return the answers of several files as one, in whatever order the files come."""
     found: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
     for transcript in transcripts:
@@ -91,7 +91,7 @@ def join(transcripts: Iterable[Transcript]) -> Transcript:
 
 
 def _same(answer: TranscriptAnswer, other: TranscriptAnswer) -> TranscriptAnswer:
-    """An answer that was met before: as it is told now, from when and where it was told first."""
+    """Return an answer that was met before: as it is told now, from when and where it was told first."""
     first = min(answer, other, key=lambda each: (each.at, each.session, each.is_sidechain))
     return replace(answer, at=first.at, session=first.session, is_sidechain=first.is_sidechain)
 
@@ -112,7 +112,7 @@ def _told_apart(found: dict[tuple[str, str], TranscriptAnswer]) -> tuple[Transcr
 
 
 def _answer(line: str, session: str) -> TranscriptAnswer | None:
-    """The answer that a line is about, None where it is about none; `ValueError` where it is damaged."""
+    """Return the answer that a line is about, None if it is about none; raise `ValueError` if it is damaged."""
     entry = json.loads(line)
     message = entry.get("message") if _is_answer(entry) else None
     if not isinstance(message, dict) or not isinstance(message.get("usage"), dict):
@@ -137,7 +137,9 @@ def _answer(line: str, session: str) -> TranscriptAnswer | None:
 
 
 def parse_moment(text: str) -> datetime:
-    """A date or time in UTC, to the millisecond; where it names no zone it is UTC. `ValueError` where it is none."""
+    """Return a date or time in UTC, to the millisecond; where it names no zone it is UTC. `ValueError` where it is
+    none.
+    """
     found = datetime.fromisoformat(text)
     zoned = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     return zoned.replace(microsecond=zoned.microsecond // 1000 * 1000)
@@ -170,5 +172,5 @@ def _count(told: dict[str, Any], name: str, *, least: int | None = None) -> int:
     if found is None:
         found = least
     if type(found) is not int or not 0 <= found <= MOST_TOKENS:
-        raise ValueError(f"{name} is no count")
+        raise ValueError(f"{name} is not a count")
     return found

@@ -1,4 +1,4 @@
-"""What a provider counted for one or more calls.
+"""The usage that a provider counted for one or more calls.
 
 A field is `None` where nobody said, which is never the same as 0: an unknown count makes a sum
 unknown, so that no total looks smaller than it was.
@@ -64,7 +64,7 @@ def classes(usage: Usage) -> TokenClasses:
 
 
 def plus(left: Usage, right: Usage) -> Usage:
-    """The sum, field by field; unknown plus anything is unknown for that field."""
+    """Return the sum, field by field; unknown plus anything is unknown for that field."""
     return Usage(
         requests=_sum(left.requests, right.requests),
         input_tokens=_sum(left.input_tokens, right.input_tokens),
@@ -81,7 +81,7 @@ def _sum(left: int | None, right: int | None) -> int | None:
 
 
 def _less(whole: int | None, *parts: int | None) -> int | None:
-    """What is left of a count without its parts; unknown where one of them is, or makes no sense."""
+    """Return what is left of a count without its parts; unknown if one of them is, or makes no sense."""
     known = [part for part in parts if part is not None]
     if whole is None or len(known) < len(parts) or sum(known) > whole:
         return None

@@ -35,9 +35,9 @@ class Linted:
 
 
 def run_linter(engine: Context, commit: str, command: str) -> Linted:
-    """What a command line reports on a commit's tree.
+    """Return what a command line reports on a commit's tree.
 
-    `MachineError` where it does not run to its end, `UsageError` where it prints no report that can be read.
+    `MachineError` where it does not run to its end, raise `UsageError` if it prints no report that can be read.
     """
     if not command.strip() or "\0" in command:
         raise UsageError("--linter is empty", hint=f"name a command line, such as `{DEFAULT}`")
@@ -54,7 +54,7 @@ def run_linter(engine: Context, commit: str, command: str) -> Linted:
 
 
 def read_report(repository: Repository, content: bytes, *, name: str) -> Linted:
-    """A report that somebody made already; `name` is what the user calls it."""
+    """Return a report that somebody made already; `name` is what the user calls it."""
     try:
         return Linted(parse_report(decode_json(content), roots=checkouts(repository)))
     except UsageError as error:
@@ -62,7 +62,7 @@ def read_report(repository: Repository, content: bytes, *, name: str) -> Linted:
 
 
 def checkouts(repository: Repository) -> tuple[str, ...]:
-    """Where the user's checkout is, in each spelling; nowhere for a bare repository."""
+    """Return where the user's checkout is, in each spelling; nowhere for a bare repository."""
     return _spellings(repository.top) if repository.top else ()
 
 
@@ -96,18 +96,18 @@ def _check_end(engine: Context, done: Finished, command: str) -> None:
     said = f"the linter `{one_line(command)}`"
     if done.timed_out:
         raise MachineError(
-            f"{said} did not end within {limits.seconds:g} s",
-            hint="let it look at fewer files, or raise `limits.seconds` in minitask.yaml",
+            f"{said} did not finish within {limits.seconds:g} s",
+            hint="run it on fewer files, or raise `limits.seconds` in minitask.yaml",
         )
     if done.truncated and len(done.stdout) >= limits.output_bytes:
         raise MachineError(
             f"{said} printed more than {limits.output_bytes >> 20} MiB",
-            hint="let it look at fewer files, or raise `limits.output_mb` in minitask.yaml",
+            hint="run it on fewer files, or raise `limits.output_mb` in minitask.yaml",
         )
     if done.exit_code in CANNOT_RUN and not done.stdout.strip():
         raise MachineError(
             f"{said} cannot be run: {_last_words(done)}",
-            hint="install it, or put its folder on PATH; in the sandbox it has no network, and sees what PATH names",
+            hint="install it, or put its folder on PATH; the sandbox has no network, and only programs on PATH",
         )
 
 
@@ -130,7 +130,7 @@ def _form_hint(error: UsageError) -> str:
 
 
 def _odd_end(done: Finished) -> str:
-    return f"the linter {_ended(done.exit_code)}; its report is whole and is taken as it is"
+    return f"the linter {_ended(done.exit_code)}; its report is complete and was used"
 
 
 def _ended(code: int) -> str:
@@ -139,4 +139,4 @@ def _ended(code: int) -> str:
 
 def _last_words(done: Finished) -> str:
     lines: Sequence[str] = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return one_line(lines[-1], longest=300) if lines else "it said nothing on standard error"
+    return one_line(lines[-1], longest=300) if lines else "nothing on stderr"

@@ -77,7 +77,7 @@ FORBIDDEN: Mapping[str, Callable[[Options], object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What is to be planned: the user's words, the project's name, the files to show, and how many tokens of them."""
+    """A goal to plan: the user's words, the project's name, the files to show, and how many tokens of them."""
 
     text: str
     project: str
@@ -87,7 +87,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What came of planning: the specs that were written, what is wrong with them, and the calls that it took.
+    """The result of planning: the specs that were written, what is wrong with them, and the calls that it took.
 
     `problem` is why there is nothing better; `kept` the file that holds an answer of which no spec could be made.
     """
@@ -102,28 +102,30 @@ class Planned:
 
     @property
     def has_errors(self) -> bool:
-        """Whether a spec cannot run as it is."""
+        """Return True if a spec cannot run as it is."""
         return any(item.severity is Severity.ERROR for item in self.diagnostics)
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """What the calls took in all; None where one is unknown."""
+        """Return what the calls took in all; None if one is unknown."""
         return whole(call.cost_usd for call in self.calls)
 
 
 def project_name(goal: str, given: str | None) -> str:
-    """The project's name: the one given, or the goal's first words; `UsageError` where it is none."""
+    """Return the project's name: the one given, or the goal's first words; raise `UsageError` if it is none."""
     name = given or "-".join(slug(goal).split("-")[:NAME_WORDS])
     if not PROJECT_NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} is no name for a project" if name else "the goal gives the project no name",
+            f"{name!r} is not a valid project name"
+            if name
+            else "cannot derive a project name from the goal",
             hint="name it with --project; letters, digits, dots, dashes and underscores",
         )
     return name
 
 
 def planning_matter(engine: Context, place: Base, goal: Goal) -> QuestionPrompt:
-    """What a planner is asked; `UsageError` where a file to show is not committed, or all are too long."""
+    """Return what a planner is asked; raise `UsageError` if a file to show is not committed, or all are too long."""
     template = resources.path("templates", "planned-task.md").read_text("utf-8").strip()
     return QuestionPrompt(
         PLAN,
@@ -136,7 +138,7 @@ def planning_matter(engine: Context, place: Base, goal: Goal) -> QuestionPrompt:
 
 
 def plan(engine: Context, place: Base, goal: Goal, route: Route, *, purse: Budget) -> Planned:
-    """Have the goal planned, and write the specs; the planning is on record, whatever came of it."""
+    """Have the goal planned, and write the specs; the planning is on record, whatever resulted."""
     _folder(engine, goal.project)
     matter = planning_matter(engine, place, goal)
     topic = QuestionSubject(f"{goal.project}/@plan", place.base, place.target)
@@ -146,7 +148,7 @@ def plan(engine: Context, place: Base, goal: Goal, route: Route, *, purse: Budge
 
 
 def write_planned(engine: Context, project: str, text: str) -> Planned:
-    """Write the specs of an answer that somebody else gave; `UsageError` where it holds none."""
+    """Write the specs of an answer that somebody else gave; raise `UsageError` if it holds none."""
     _folder(engine, project)
     try:
         drafts = drafts_of(engine, project, text)
@@ -170,7 +172,7 @@ def check_answer(engine: Context, project: str, text: str) -> None:
 
 
 def drafts_of(engine: Context, project: str, text: str) -> tuple[DraftedSpec, ...]:
-    """The specs of an answer; `EditError` where there are none, or they would do what no planner may."""
+    """Return the specs of an answer; raise `EditError` if there are none, or they would do what no planner may."""
     drafts = specs_of(text, first=1 + _last_number(_top(engine.repository), project))
     if len(drafts) > MOST_TASKS:
         raise EditError(f"the answer holds {len(drafts)} tasks, and {MOST_TASKS} are the most")
@@ -206,7 +208,7 @@ def _take(
 
 
 def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
-    """What can be had of an answer that was paid for: its specs with their errors, or at least its text."""
+    """Return what can be had of an answer that was paid for: its specs with their errors, or at least its text."""
     said = failure.message
     if failure.reply and failure.kind is FailureKind.MALFORMED:
         try:
@@ -235,13 +237,13 @@ def _paths(project: str, drafts: Sequence[DraftedSpec]) -> tuple[str, ...]:
 
 
 def _folder(engine: Context, project: str) -> Path:
-    """Where a project's specs are; `UsageError` where that is no folder of the repository."""
+    """Return where a project's specs are; raise `UsageError` if that is no folder of the repository."""
     top = _top(engine.repository)
     folder = top / PROJECTS / project
     inside = folder.resolve().is_relative_to(top.resolve())
     if not inside or (folder.exists() and not folder.is_dir()) or (top / PROJECTS).is_file():
         raise UsageError(
-            f"{PROJECTS}/{project} is no folder of this repository",
+            f"{PROJECTS}/{project} is not a folder of this repository",
             hint="name another project with --project",
         )
     return folder
@@ -258,13 +260,13 @@ def _check_draft(engine: Context, project: str, draft: DraftedSpec) -> None:
     path = _top(engine.repository) / PROJECTS / project / draft.name
     if path.exists() or path.is_symlink():
         raise EditError(
-            f"{PROJECTS}/{project}/{draft.name} is there already", hint="give it another number"
+            f"{PROJECTS}/{project}/{draft.name} already exists", hint="give it another number"
         )
     for spec in parse_file(draft.text, path=draft.name).specs:
         for key, value in FORBIDDEN.items():
             if value(spec.options):
                 raise EditError(
-                    f"{draft.name} sets `{key}`, which is not for a plan to say",
+                    f"{draft.name} sets `{key}`, which a plan may not set",
                     hint=f"leave `{key}` out of the front matter",
                 )
         if spec.options.tier is Tier.NONE:
@@ -289,7 +291,7 @@ def _prompt(engine: Context, place: Base, goal: Goal) -> str:
 
 
 def _taken(engine: Context, project: str) -> str:
-    """The specs that the project holds already, so that numbers go on."""
+    """Return the specs that the project holds already, so that numbers go on."""
     folder = _top(engine.repository) / PROJECTS / project
     names = sorted(path.name for path in folder.glob("*.md")) if folder.is_dir() else []
     return f" It holds {', '.join(names)}; go on with the next number." if names else ""
@@ -304,7 +306,7 @@ def _tree(engine: Context, place: Base) -> str:
 
 
 def _files(engine: Context, place: Base, goal: Goal) -> str:
-    """The files that the user named, and those that the goal names, every line with its number."""
+    """Return the files that the user named, and those that the goal names, every line with its number."""
     texts = {path: _content(engine, place, path) for path in goal.reads}
     for path in _mentioned(engine, place, goal.text):
         if path not in texts:
@@ -317,7 +319,7 @@ def _files(engine: Context, place: Base, goal: Goal) -> str:
         raise UsageError(
             f"the files to show take about {sum(sizes.values()):,} tokens, and {goal.read_tokens:,} are allowed"
             f" ({largest})",
-            hint="show fewer, or raise --read-tokens",
+            hint="show fewer files, or raise --read-tokens",
         )
     return "\n\n".join(_shown(path, text) for path, text in texts.items())
 
@@ -325,14 +327,12 @@ def _files(engine: Context, place: Base, goal: Goal) -> str:
 def _content(engine: Context, place: Base, path: str) -> str:
     text = engine.objects.file(place.base, path)
     if text is None:
-        raise UsageError(
-            f"{path} is no file of {place.base[:12]}", hint="name files that are committed"
-        )
+        raise UsageError(f"{path} is no file of {place.base[:12]}", hint="name committed files")
     return text
 
 
 def _mentioned(engine: Context, place: Base, text: str) -> list[str]:
-    """The files that a goal names by their path."""
+    """Return the files that a goal names by their path."""
     words = (word.rstrip(".,:;") for word in re.findall(r"[\w./-]+", text))
     likely = dict.fromkeys(word for word in words if "." in word and not word.startswith("/"))
     return [word for word in likely if ".." not in word and engine.objects.file(place.base, word)]

@@ -2,7 +2,8 @@
 
 The record of a transcript depends on what was read and on nothing else: no clock, no tip, no number that others may
 have taken. So two clones that book the same make the same file, and a union of their ledgers holds it once. A record's
-notes tell what it has booked, answer by answer: a session that went on, or was copied, is booked only where it is new.
+notes tell what it has recorded, answer by answer: a session that went on, or was copied, is recorded only where it is
+new.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ DONE: Mapping[str, str] = {
     MESSAGE: "written",
 }
 ANSWERS = "answers: "
-"""How the note begins that lists what was booked."""
+"""How the note begins that lists what was recorded."""
 FREE = (Decimal(0), Pricing("subscription", {}))
-SUBSCRIBED = "a flat subscription, so it cost nothing more"
+SUBSCRIBED = "a flat subscription, so no extra cost"
 DATED = lazy_pattern(r"-\d{8}$")
 
 Price = tuple[Decimal | None, Pricing]
@@ -76,13 +77,13 @@ class UsageTerms:
 
     @property
     def task(self) -> str:
-        """The name that the records go by."""
+        """Return the name that the records go by."""
         return f"{self.project}/@{self.phase}"
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedUsage:
-    """What was booked, and of how many answers; `skipped` were on record, `doubled` are there more than once."""
+    """The usage recorded, and of how many answers; `skipped` were on record, `doubled` are there more than once."""
 
     project: str
     records: tuple[Record, ...]
@@ -92,12 +93,12 @@ class RecordedUsage:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """What is known of the cost; None where nothing is."""
+        """Return what is known of the cost; None if nothing is."""
         return total(record.attempt.cost_usd for record in self.records)
 
 
 def is_known(engine: Context, project: str) -> bool:
-    """Whether a project has specs, committed or not, or records."""
+    """Return True if a project has specs, committed or not, or records."""
     top = engine.repository.top
     if top is not None and (top / PROJECTS / project).is_dir():
         return True
@@ -119,7 +120,7 @@ def record_figures(
     target = engine.target(None) if attached else ""
     record = _record(
         terms,
-        _attempt(engine, terms, model, usage, price, reason="booked by hand"),
+        _attempt(engine, terms, model, usage, price, reason="recorded by hand"),
         base=engine.tip(target or "HEAD"),
         target=target,
         started_at=moment(now),
@@ -131,7 +132,7 @@ def record_figures(
 
 
 def load_transcripts(path: Path) -> Transcript:
-    """The answers in a transcript, or in all those below a folder; `UsageError` where there are none."""
+    """Return the answers in a transcript, or in all those below a folder; raise `UsageError` if there are none."""
     files = sorted(path.rglob("*.jsonl")) if path.is_dir() else [path]
     if not files:
         raise UsageError(
@@ -141,7 +142,7 @@ def load_transcripts(path: Path) -> Transcript:
     found = join(parse_transcript(_text(file), session=file.stem) for file in files)
     if not found.answers:
         raise UsageError(
-            f"--claude-code: no answer of a model is in {path}"
+            f"--claude-code: no model answers in {path}"
             + (f" ({found.damaged} lines cannot be read)" if found.damaged else ""),
             hint="name a transcript of Claude Code: one JSON object a line",
         )
@@ -154,7 +155,7 @@ def _text(file: Path) -> str:
     except OSError as error:
         raise UsageError(
             f"--claude-code: {file} cannot be read: {error.strerror or error}",
-            hint="name a file or a folder that is there",
+            hint="name an existing file or folder",
         ) from None
 
 
@@ -165,7 +166,9 @@ def narrow(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> tuple[TranscriptAnswer, ...]:
-    """The answers of a session and a time, both ends included; `UsageError` for a session that is not there."""
+    """Return the answers of a session and a time, both ends included; raise `UsageError` for a session that is not
+    there.
+    """
     known = sorted({answer.session for answer in answers})
     if session is not None and session not in known:
         raise UsageError(
@@ -197,7 +200,7 @@ def record_answers(
 
 
 def _known(engine: Context) -> Counter[str]:
-    """How many records hold each answer that was ever booked."""
+    """Return how many records hold each answer that was ever recorded."""
     notes = (note for record in ledger_of(engine).records for note in record.notes)
     return Counter(
         digest
@@ -208,7 +211,7 @@ def _known(engine: Context) -> Counter[str]:
 
 
 def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Record:
-    """The record of some answers of one session and model, oldest first."""
+    """Return the record of some answers of one session and model, oldest first."""
     first, last = answers[0], answers[-1]
     usage = NO_USAGE_COUNTED
     for answer in answers:
@@ -219,7 +222,7 @@ def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[Transcript
         first.model,
         usage,
         _price_all(engine, terms, answers),
-        reason="booked from a transcript",
+        reason="recorded from a transcript",
     )
     aside = sum(answer.is_sidechain for answer in answers)
     count = counted(len(answers), "answer")
@@ -276,7 +279,9 @@ def _record(
 def _attempt(
     engine: Context, terms: UsageTerms, model: str, usage: Usage, price: Price, *, reason: str
 ) -> Attempt:
-    """What was done elsewhere, as a call; its number is 1 whatever else is on record, so that two clones agree."""
+    """Return what was done elsewhere, as a call; its number is 1 whatever else is on record, so that two clones
+    agree.
+    """
     tiers = {entry.model: name for name, entry in reversed(list(engine.settings.tiers.items()))}
     why = f"{reason}: {DONE[terms.phase]} elsewhere"
     return Attempt(
@@ -297,7 +302,7 @@ def _attempt(
 
 
 def _listed(model: str, names: Iterable[str]) -> str:
-    """The name that the config has for a model: transcripts tell the day of its release, configs seldom do."""
+    """Return the name that the config has for a model: transcripts tell the day of its release, configs seldom do."""
     short = DATED.sub("", model)
     known = set(names)
     return short if model not in known and short in known else model
@@ -308,7 +313,9 @@ def _bill(amount: Decimal) -> Price:
 
 
 def _price_all(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Price:
-    """What answers of one model cost, each by itself: some prices depend on a prompt's size, and all on the day."""
+    """Return what answers of one model cost, each by itself: some prices depend on a prompt's size, and all on the
+    day.
+    """
     if terms.subscription:
         return FREE
     prices = [_price(engine, answer.model, answer.usage, answer.at) for answer in answers]
@@ -317,7 +324,7 @@ def _price_all(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptA
 
 
 def _price(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
-    """What usage of a model cost by the config's prices, else by the list's; None where neither knows it."""
+    """Return what usage of a model cost by the config's prices, else by the list's; None if neither knows it."""
     from minitask.policy.prices import cost
 
     configured = engine.settings.prices
@@ -333,7 +340,7 @@ def _price(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
 
 
 def _shares(usage: Usage, requests: int) -> tuple[Usage, Usage]:
-    """The usage of each of so many requests of one size, and of the last, which has what is left over."""
+    """Return the usage of each of so many requests of one size, and of the last, which has what is left over."""
     kept = (
         usage.cached_input_tokens or 0,
         usage.cache_write_tokens or 0,

@@ -53,13 +53,13 @@ def init_repository(top: Path, agents: Sequence[str]) -> tuple[Written, ...]:
     guide = resources.path("templates", "agent-guide.md").read_text("utf-8")
     for agent in agents:
         if agent not in AGENT_FILES:
-            raise UsageError(f"no agent is called {agent}", hint=f"known: {', '.join(AGENT_FILES)}")
+            raise UsageError(f"unknown agent {agent}", hint=f"known: {', '.join(AGENT_FILES)}")
         done.append(_teach(top, AGENT_FILES[agent], guide))
     return tuple(done)
 
 
 def template_files(top: Path | None) -> dict[str, Path]:
-    """The templates by name; a repository's own stand before those that ship with the toolkit."""
+    """Return the templates by name; a repository's own stand before those that ship with the toolkit."""
     folders = [resources.path("templates")]
     if top is not None:
         folders.append(top / PROJECTS / TEMPLATES)
@@ -88,7 +88,7 @@ class NextSpec:
 def new_spec(
     top: Path, *, project: str, title: str, template: str, values: Mapping[str, str]
 ) -> Path:
-    """Write the project's next spec and give its path; `UsageError` where the template or a name is unfit."""
+    """Write the project's next spec and give its path; raise `UsageError` if the template or a name is unfit."""
     spec = next_spec(top, project=project, title=title, template=template, values=values)
     spec.write()
     return spec.path
@@ -103,13 +103,13 @@ def next_spec(
     values: Mapping[str, str],
     ahead: int = 0,
 ) -> NextSpec:
-    """The project's next spec; `ahead` is how many before it are drafted and not written yet.
+    """Return the project's next spec; `ahead` is how many before it are drafted and not written yet.
 
     `UsageError` where the template or a name is unfit.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", project):
         raise UsageError(
-            f"{project!r} is no name for a project",
+            f"{project!r} is not a valid project name",
             hint="use letters, digits, dots, dashes, underscores",
         )
     folder = top / PROJECTS / project
@@ -124,13 +124,13 @@ def next_spec(
 
 
 def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> str:
-    """A template's text with the values in it; nothing in a template can reach beyond them."""
+    """Return a template's text with the values in it; nothing in a template can reach beyond them."""
     from jinja2 import TemplateError
     from jinja2.sandbox import SandboxedEnvironment
 
     known = template_files(top)
     if name not in known:
-        raise UsageError(f"no template is called {name}", hint=f"known: {', '.join(sorted(known))}")
+        raise UsageError(f"no template named {name}", hint=f"known: {', '.join(sorted(known))}")
     environment = SandboxedEnvironment(keep_trailing_newline=True, autoescape=False)
     try:
         return environment.from_string(known[name].read_text("utf-8")).render(values)

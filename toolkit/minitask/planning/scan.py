@@ -31,7 +31,7 @@ from minitask.words import counted
 
 
 class ScanKind(StrEnum):
-    """What a spec asks for."""
+    """The kind of a spec."""
 
     FIX = "fix"
     REWRITE = "rewrite"
@@ -43,10 +43,10 @@ TITLES = {ScanKind.FIX: "Fix {path}", ScanKind.REWRITE: "Fix {path} by a rewrite
 
 @dataclass(frozen=True, slots=True)
 class ScanOptions:
-    """What the user asked for: from how many findings on a file gets which spec, how many specs, and where.
+    """The user's options: from how many findings on a file gets which spec, how many specs, and where.
 
     `recheck` gives their validations. `paths` are the repository's, `""` is all of it. `free_too`: specs also for what
-    the linter mends itself. `writes`: not only looks.
+    the linter fixes itself. `writes`: not only looks.
     """
 
     project: str
@@ -72,7 +72,7 @@ class ScannedFile:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What came of it. Of the `findings` the linter itself mends `fixable`; `left_out` are in no committed file.
+    """The result of it. Of the `findings` the linter itself fixes `fixable`; `left_out` are in no committed file.
 
     `drafts` are those specs that have no validation yet.
     """
@@ -88,7 +88,7 @@ class Scan:
 
     @property
     def has_errors(self) -> bool:
-        """Whether a spec cannot run as it is."""
+        """Return True if a spec cannot run as it is."""
         return any(item.severity is Severity.ERROR for item in self.diagnostics)
 
 
@@ -122,7 +122,9 @@ def scan(engine: Context, place: Base, report: FindingReport, wishes: ScanOption
 
 
 def narrow(engine: Context, place: Base, words: Sequence[str]) -> tuple[str, ...]:
-    """The repository's paths that the user named, `""` for all of it; `UsageError` for one that is not committed."""
+    """Return the repository's paths that the user named, `""` for all of it; raise `UsageError` for one that is not
+    committed.
+    """
     top = engine.repository.top
     if not words or top is None:
         return ("",)
@@ -136,7 +138,7 @@ def narrow(engine: Context, place: Base, words: Sequence[str]) -> tuple[str, ...
         path = "" if path == "." else path
         if path and tree.kind(path) is None:
             raise UsageError(
-                f"{word} is not in {place}", hint="correct the path, or commit the file first"
+                f"{word} is not in {place}", hint="fix the path, or commit the file first"
             )
         found.append(path)
     return tuple(found)
@@ -158,7 +160,7 @@ class _Writer:
         self.unproven: list[str] = []
 
     def file(self, path: str, findings: tuple[Finding, ...]) -> ScannedFile:
-        """The file, with its spec drafted where it gets one."""
+        """Return the file, with its spec drafted where it gets one."""
         kind = self._kind(len(findings))
         scanned = ScannedFile(path, findings, kind)
         if kind is None:
@@ -170,9 +172,7 @@ class _Writer:
         name = draft.path.relative_to(self.top).as_posix()
         specs = parse_file(draft.text, path=name).specs
         if [ref.path for spec in specs for ref in spec.writes()] != [path]:
-            return replace(
-                scanned, reason="the template's spec does not list it alone to be edited"
-            )
+            return replace(scanned, reason="the template's spec must edit this file only")
         self.drafts[name] = draft
         if not proven:
             self.unproven.append(name)
@@ -184,11 +184,11 @@ class _Writer:
         return ScanKind.FIX if count >= self.wishes.fix_from else None
 
     def _hindrance(self, path: str) -> str:
-        """Why a file gets no spec though it has findings enough; empty where it gets one."""
+        """Return why a file gets no spec though it has findings enough; empty if it gets one."""
         if path in self.open:
             return f"{self.open[path]} is open"
         if is_protected(path, self.engine.settings.protected):
-            return "it is protected: mend it by hand"
+            return "it is protected: fix it by hand"
         if len(self.drafts) >= self.wishes.limit:
             return f"over the limit of {counted(self.wishes.limit, 'spec')}"
         return ""
@@ -220,7 +220,7 @@ class _Writer:
 
 
 def open_specs(engine: Context, place: Base, top: Path, project: str) -> dict[str, str]:
-    """The files that a project's specs edit, each with its spec, but for those that have landed."""
+    """Return the files that a project's specs edit, each with its spec, except for those that have landed."""
     folder = top / PROJECTS / project
     if not folder.is_dir():
         return {}
@@ -242,7 +242,7 @@ def open_specs(engine: Context, place: Base, top: Path, project: str) -> dict[st
 
 
 def _free(findings: Sequence[Finding]) -> set[Finding]:
-    """What the linter mends by itself: findings of rules of which it can mend all in that file.
+    """Return what the linter fixes by itself: findings of rules of which it can fix all in that file.
 
     A rule of which some are left would fail the validation as long as any is.
     """
@@ -251,7 +251,7 @@ def _free(findings: Sequence[Finding]) -> set[Finding]:
 
 
 def _by_file(findings: Sequence[Finding]) -> list[tuple[str, tuple[Finding, ...]]]:
-    """The files with their findings, those with most first."""
+    """Return the files with their findings, those with most first."""
     counts = Counter(item.path for item in findings)
     order = sorted(counts, key=lambda path: (-counts[path], path))
     found: dict[str, list[Finding]] = {path: [] for path in order}

@@ -45,7 +45,7 @@ def grade_specs(engine: Context, tasks: Sequence[Task]) -> Iterator[Diagnostic]:
 
 
 def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
-    """The grade, and the commit that the next spec is tried on."""
+    """Return the grade, and the commit that the next spec is tried on."""
     anchor = Anchor(engine.repository.git, engine.objects, task)
     changes = apply_script(
         parse_script(task.spec.snippets, source=task.path),
@@ -68,7 +68,7 @@ def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
 
 
 def _said(found: Grade) -> tuple[str, str]:
-    """The message and the hint."""
+    """Return the message and the hint."""
     more = f" ({found.note})" if found.planted and found.note else ""
     if not found.missed:
         return f"{found}{more}", ""
@@ -77,6 +77,6 @@ def _said(found: Grade) -> tuple[str, str]:
         places.setdefault(f"{each.path}:{each.line}", []).append(each.mutant)
     unseen = "; ".join(f"{place} ({faults[0]})" for place, faults in list(places.items())[:6])
     return (
-        f"{found}{more}; no command looks at {unseen}",
+        f"{found}{more}; no command tests {unseen}",
         "add a command that fails without these lines",
     )

@@ -41,7 +41,7 @@ READMES = ("README.md", "README", "GOAL.md")
 
 @dataclass(frozen=True, slots=True)
 class ProjectVerification:
-    """What a verification said of each task, the specs that it wrote, and the calls that it took.
+    """The result of a verification: the verdict on each task, the specs that it wrote, and the calls that it took.
 
     `base` and `tip` are the commits between which everything landed. `problem` is why nothing was said.
     """
@@ -59,11 +59,11 @@ class ProjectVerification:
 def verify_project(
     engine: Context, place: Base, tasks: Sequence[Task], route: Route, *, purse: Budget
 ) -> ProjectVerification:
-    """Have everything that has landed of a project verified; `UsageError` where nothing has."""
+    """Have everything that has landed of a project verified; raise `UsageError` if nothing has."""
     landed = history.landings(engine.repository.git, place.base)
     done = [task for task in tasks if task.name in landed and not landed[task.name].undone]
     if not done:
-        raise UsageError("none of its tasks has landed", hint="run it first: minitask run PROJECT")
+        raise UsageError("none of its tasks has merged", hint="run it first: minitask run PROJECT")
     project = done[0].name.partition("/")[0]
     base = _before(engine, place, {landed[task.name].commit for task in done})
     names = tuple(task.name for task in done)
@@ -100,7 +100,7 @@ def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> Q
     diff = patch(engine.repository.git, base, place.base, paths=paths)
     if len(diff) > LONGEST_DIFF:
         raise UsageError(
-            f"the diff has {len(diff):,} characters, and a verification takes {LONGEST_DIFF:,}",
+            f"the diff has {len(diff):,} characters; the limit for a verification is {LONGEST_DIFF:,}",
             hint="verify fewer tasks at once, by naming them",
         )
     template = resources.path("templates", "planned-task.md").read_text("utf-8").strip()
@@ -145,7 +145,7 @@ def _printed(engine: Context, name: str) -> str:
 
 
 def check_fixes(engine: Context, project: str, text: str) -> None:
-    """Raise `EditError` unless an answer that wants something mended holds specs for it that could run."""
+    """Raise `EditError` unless an answer that wants something fixed holds specs for it that could run."""
     try:
         check_answer(engine, project, text)
     except EditError as error:
@@ -153,7 +153,7 @@ def check_fixes(engine: Context, project: str, text: str) -> None:
 
 
 def _before(engine: Context, place: Base, commits: set[str]) -> str:
-    """The commit before the first of the landings."""
+    """Return the commit before the first of the landings."""
     walked = engine.repository.git.output("rev-list", "--first-parent", "--reverse", place.base)
     first = next(line for line in walked.decode().split() if line in commits)
     parent = engine.objects.commit(f"{first}^1")

@@ -1,4 +1,4 @@
-"""What may be spent: reserved before a call is made, settled after it, so that calls at once cannot overshoot."""
+"""Budgets: reserved before a call is made, settled after it, so that calls at once cannot overshoot."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ class Budget:
 
     @property
     def is_limited(self) -> bool:
-        """Whether anything can run out."""
+        """Return True if anything can run out."""
         return self._limit is not None or (self._parent is not None and self._parent.is_limited)
 
     @property
     def left_usd(self) -> Decimal | None:
-        """What is neither spent nor reserved; None where there is no limit."""
+        """Return what is neither spent nor reserved; None if there is no limit."""
         above = self._parent.left_usd if self._parent else None
         own = None if self._limit is None else max(NOTHING, self._limit - self._gone)
         known = [amount for amount in (own, above) if amount is not None]
         return min(known) if known else None
 
     def reserve(self, amount_usd: Decimal) -> None:
-        """Set an amount aside; `BudgetError` where that much is not left, and nothing is set aside."""
+        """Set an amount aside; raise `BudgetError` if that much is not left, and nothing is set aside."""
         with self._lock:
             left = None if self._limit is None else self._limit - self._gone
             if left is not None and amount_usd > max(left, NOTHING):
                 raise BudgetError(
-                    f"the {self._name} is spent: the call could cost ${amount_usd:.6f}, "
-                    f"and ${max(left, NOTHING):.6f} is left",
+                    f"the {self._name} is used up: the call could cost ${amount_usd:.6f}, "
+                    f"${max(left, NOTHING):.6f} is left",
                     hint="raise the limit (--max-cost, budget.max_cost_usd or the spec's max_cost_usd)",
                 )
             self._gone += amount_usd

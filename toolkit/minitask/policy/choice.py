@@ -1,7 +1,7 @@
 """The route of a task, by a model where it needs one.
 
 What was asked for comes first, then the config's rules, then the tier that implementing starts at; from there up, the
-ladder says which rungs are worth climbing. The same ledger, config and spec always give the same route.
+ladder says which tiers are worth climbing. The same ledger, config and spec always give the same route.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def choose(
     scripted: bool,
     known: RoutingContext = NOTHING_KNOWN,
 ) -> Route:
-    """The cheapest way that fits; `scripted`: the spec's edits cover it.
+    """Return the cheapest way that fits; `scripted`: the spec's edits cover it.
 
-    Raises `UsageError` where the config has nobody for it, `RefusedError` where the spec asks for more than it may.
+    Raises `UsageError` where the config has nobody for it, raise `RefusedError` if the spec asks for more than it may.
     """
     script = find_script_route(spec, demand, scripted=scripted)
     if script is not None:
@@ -89,7 +89,9 @@ def header_wish(spec: Spec, settings: Settings) -> Wish:
 def next_rung(
     route: Route, settings: Settings, *, known: RoutingContext, spec: Spec, why: str = "failed"
 ) -> Route | None:
-    """The next rung above a route's that is climbed; None where there is none, or the task was sent where it is."""
+    """Return the next tier above a route's that is tried; None if there is none, or the task was sent where
+    it is.
+    """
     place = TIERS.index(route.tier.value)
     above = [step for step in route.ladder if step.use and TIERS.index(step.tier) > place]
     if not above:
@@ -114,23 +116,23 @@ def _is_between(each: Step, route: Route, step: Step) -> bool:
 
 
 def reviewer_of(spec: Spec, settings: Settings) -> tuple[str, str]:
-    """The tier that reviews what comes of a spec, empty for none, and why."""
+    """Return the tier that reviews what comes of a spec, empty for none, and why."""
     return review_tier(settings, match_rules(settings.routing.rules, features_of(spec), failures=0))
 
 
 def review_tier(settings: Settings, said: RuleMatch) -> tuple[str, str]:
-    """The tier that reviews a change, empty for none, and why."""
+    """Return the tier that reviews a change, empty for none, and why."""
     if said.review:
         tier = "" if said.review == Tier.NONE.value else said.review
         return tier, said.review_reason
     if "review" not in settings.gates:
-        return "", "no gate of the config asks for a review"
+        return "", "no configured gate requests a review"
     tier = settings.routing.entry["review"]
-    return ("" if tier == Tier.NONE.value else tier), f"reviewing starts at tier {tier}"
+    return ("" if tier == Tier.NONE.value else tier), f"default review tier {tier}"
 
 
 def filled(settings: Settings, tier: str) -> str | None:
-    """The tier itself if it has an executor, else the nearest above it that has, else the nearest below."""
+    """Return the tier itself if it has an executor, else the nearest above it that has, else the nearest below."""
     place = MODEL_TIERS.index(tier)
     order = (*MODEL_TIERS[place:], *reversed(MODEL_TIERS[:place]))
     return next((name for name in order if name in settings.tiers), None)
@@ -149,14 +151,14 @@ class _Choice:
         self.said = match_rules(settings.routing.rules, traits, failures=known.failures)
 
     def named(self, executor: str, model: str | None, wanted: str | None) -> Route:
-        """The route to an executor that was asked for."""
+        """Return the route to an executor that was asked for."""
         settings = self._settings
         if wanted and wanted not in MODEL_TIERS:
-            raise UsageError(f"there is no tier {wanted}", hint=f"choose from {', '.join(TIERS)}")
+            raise UsageError(f"unknown tier {wanted}", hint=f"choose from {', '.join(TIERS)}")
         if executor not in settings.executors:
             names = ", ".join(sorted(settings.executors)) or "none"
             raise UsageError(
-                f"no executor is called {executor} (known: {names})", hint=how_to_add(settings)
+                f"no executor named {executor} (known: {names})", hint=how_to_add(settings)
             )
         held = (name for name, entry in settings.tiers.items() if entry.executor == executor)
         tier = wanted or next(held, Tier.CHEAP.value)
@@ -164,27 +166,27 @@ class _Choice:
         if model is None:
             if entry is None or entry.executor != executor:
                 raise UsageError(
-                    f"no model is named for executor {executor}", hint="name one with --model"
+                    f"no model set for executor {executor}", hint="name one with --model"
                 )
             model = entry.model
-        why = f"executor {executor} was asked for"
+        why = f"executor {executor} requested"
         return self.route(tier, why, to=TierSetting(executor, model))
 
     def pinned(self, wanted: str | None, model: str | None) -> Route:
-        """The route to a tier or a model that was asked for: no other is tried."""
+        """Return the route to a tier or a model that was asked for: no other is tried."""
         if wanted is None:
             tiers = self._settings.tiers
             own = next((name for name, each in tiers.items() if each.model == model), None)
             tier = own or self.climbed(None).tier.value
             entry = tiers[tier]
-            why = f"model {model} was asked for"
+            why = f"model {model} requested"
             return self.route(tier, why, to=TierSetting(entry.executor, model or entry.model))
         entry = self._entry(wanted)
         to = TierSetting(entry.executor, model or entry.model)
-        return self.route(wanted, f"tier {wanted} was asked for", to=to)
+        return self.route(wanted, f"tier {wanted} requested", to=to)
 
     def climbed(self, asked: str | None) -> Route:
-        """The first rung that is climbed, from the tier that the spec, a rule or the config starts at."""
+        """Return the first tier that is tried, from the tier that the spec, a rule or the config starts at."""
         start, why = self._start(asked)
         if asked:
             self._entry(asked)
@@ -195,7 +197,7 @@ class _Choice:
                 hint=how_to_add(self._settings),
             )
         if near != start:
-            why += f", which has no executor; {near} is the nearest that has one"
+            why += f" is not configured; using {near}"
         steps = self._ladder(near)
         used = [step for step in steps if step.use]
         skipped = [step.reason for step in steps if not step.use and step.q is not None]
@@ -211,7 +213,7 @@ class _Choice:
         to: TierSetting | None = None,
         ladder: tuple[Step, ...] = (),
     ) -> Route:
-        """The route to a tier, with who reviews what comes of it."""
+        """Return the route to a tier, with who reviews what comes of it."""
         entry = to or self._settings.tiers[tier]
         review, review_reason = review_tier(self._settings, self.said)
         return Route(
@@ -227,26 +229,26 @@ class _Choice:
         )
 
     def _start(self, asked: str | None) -> tuple[str, str]:
-        """The tier to start at, and why; no higher than the cap, no lower than what failed already."""
+        """Return the tier to start at, and why; no higher than the cap, no lower than what failed already."""
         routing = self._settings.routing
         if asked:
-            start, why = asked, f"tier {asked} was asked for"
+            start, why = asked, f"tier {asked} requested"
         elif self.said.tier:
             start, why = self.said.tier, f"{self.said.tier_reason}: tier {self.said.tier}"
         else:
             start = routing.entry["implement"]
-            start, why = _model_tier(start), f"implementing starts at tier {start}"
+            start, why = _model_tier(start), f"default tier {start}"
         if not asked and MODEL_TIERS.index(start) > MODEL_TIERS.index(routing.cap):
             start, why = routing.cap, f"{why}, and {routing.cap} is the cap"
         failed = [tier for tier in MODEL_TIERS if tier in self._known.failed_tiers]
         above = (self._above(failed[-1]) or failed[-1]) if failed else None
         if not asked and above and MODEL_TIERS.index(above) > MODEL_TIERS.index(start):
-            top = ", and nothing is above it" if above == failed[-1] else ""
-            start, why = above, f"{failed[-1]} failed at this spec before{top}"
+            top = ", and there is no higher tier" if above == failed[-1] else ""
+            start, why = above, f"{failed[-1]} failed on this spec before{top}"
         return start, why
 
     def _above(self, tier: str) -> str | None:
-        """The next tier that may be climbed to."""
+        """Return the next tier that may be tried to."""
         routing = self._settings.routing
         rest = MODEL_TIERS[MODEL_TIERS.index(tier) + 1 : MODEL_TIERS.index(routing.cap) + 1]
         return next(
@@ -303,7 +305,7 @@ class _Choice:
         needed = estimate.input_tokens + estimate.output_tokens
         if held is None or held.context_tokens is None or needed <= held.context_tokens:
             return ""
-        return f"about {needed:,} tokens do not fit the {held.context_tokens:,} of {entry.model}"
+        return f"about {needed:,} tokens exceed the {held.context_tokens:,} of {entry.model}"
 
     def _rung(self, tier: str) -> Rung:
         prior = PRIORS[tier]
@@ -336,16 +338,16 @@ def _check_cap(spec: Spec, settings: Settings, demand: RouteOverrides, route: Ro
     allowed = MODEL_TIERS[: MODEL_TIERS.index(cap) + 1]
     for field, asked, flag in _beyond(spec, settings, demand, route, allowed):
         raise RefusedError(
-            f"the spec asks for {asked}, which is beyond the cap {cap}",
+            f"the spec asks for {asked}, above the cap {cap}",
             where=f"{spec.path}:{spec.line_of(f'options.{field}')}",
-            hint=f"take it out, raise routing.cap, or ask for it yourself: {flag}",
+            hint=f"remove it, raise routing.cap, or pass {flag}",
         )
 
 
 def _beyond(
     spec: Spec, settings: Settings, demand: RouteOverrides, route: Route, allowed: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """What of a spec's own wishes no tier up to the cap has: the field, what it asks for, the flag that may."""
+    """Yield what of a spec's own wishes no tier up to the cap has: the field, what it asks for, the flag that may."""
     options = spec.options
     known = {settings.tiers[tier] for tier in allowed if tier in settings.tiers}
     header = header_wish(spec, settings)
@@ -364,7 +366,7 @@ def _model_tier(tier: str) -> str:
 
 
 def how_to_add(settings: Settings) -> str:
-    """How the config gets executors: what is ignored until the user trusts it, or where to write them."""
+    """Return how the config gets executors: what is ignored until the user trusts it, or where to write them."""
     ignored = next((note for note in settings.notes if "minitask trust" in note), "")
     return (
         ignored

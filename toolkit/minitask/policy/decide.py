@@ -1,4 +1,4 @@
-"""Whether work is worth delegating: a tree of six questions, and the answers that specs already give to them.
+"""Decide whether work is worth delegating: a tree of six questions, and the answers that specs already give to them.
 
 `decide` walks the tree with the answers there are. It ends in a verdict, or at the first question that nobody answered.
 """
@@ -28,7 +28,7 @@ _WORD = lazy_pattern(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
 
 class DelegationVerdict(StrEnum):
-    """Who should do the work."""
+    """The verdict on who should do the work."""
 
     DELEGATE = "delegate"
     CURRENT = "current model"
@@ -102,7 +102,7 @@ REPETITIVE = Question(
 )
 LARGE = Question("is it a large project (several files)?", "--large", "--small")
 ATOMIC = Question(
-    f"can it be broken into {MANY_TASKS} or more atomic tasks?",
+    f"can it be split into {MANY_TASKS} or more atomic tasks?",
     "--atomic-tasks N",
     "--atomic-tasks 0",
 )
@@ -110,11 +110,11 @@ ATOMIC = Question(
 _UNDEFINED = Fork(
     EXPLORATION,
     yes=Leaf(
-        DelegationVerdict.BIG, "exploring needs a model that can reason about code it has not seen"
+        DelegationVerdict.BIG, "exploring needs a model that can reason about unfamiliar code"
     ),
     no=Leaf(
         DelegationVerdict.ASK,
-        "it is not settled what to change: let the user settle it, then decide again",
+        "what to change is undecided: ask the user, then decide again",
     ),
 )
 _LARGE = Fork(
@@ -123,15 +123,13 @@ _LARGE = Fork(
         DelegationVerdict.DELEGATE,
         "enough small tasks to repay the planning: plan once, run cheaply",
     ),
-    no=Leaf(
-        DelegationVerdict.BIG, "it is large and does not come apart: too much for a cheap model"
-    ),
+    no=Leaf(DelegationVerdict.BIG, "it is large and splits into fewer than 5 independent tasks"),
 )
 _DEFINED = Fork(
     REPETITIVE,
     yes=Leaf(
         DelegationVerdict.DELEGATE,
-        "one pattern serves all the edits, and a cheap model can follow it",
+        "the edits follow one pattern, which a cheap model can apply",
     ),
     no=Fork(
         LARGE,
@@ -148,7 +146,7 @@ TREE = Fork(
         JUDGEMENT,
         yes=Leaf(
             DelegationVerdict.BIG,
-            "a cheap model has neither the context nor the say to decide this",
+            "a cheap model has neither the context nor the authority to decide this",
         ),
         no=_DEFINED,
     ),
@@ -157,7 +155,7 @@ TREE = Fork(
 
 
 def decide(answers: Mapping[Question, DelegationAnswer]) -> DelegationDecision | Question:
-    """What the answers come to, or the first question on the way that has none."""
+    """Return what the answers come to, or the first question on the way that has none."""
     node: Node = TREE
     path: list[tuple[Question, DelegationAnswer]] = []
     while isinstance(node, Fork):
@@ -170,13 +168,13 @@ def decide(answers: Mapping[Question, DelegationAnswer]) -> DelegationDecision |
 
 
 def answer_atomic(count: int, source: str) -> DelegationAnswer:
-    """The answer to `ATOMIC` for a number of tasks."""
+    """Return the answer to `ATOMIC` for a number of tasks."""
     return DelegationAnswer(count >= MANY_TASKS, source)
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What specs say of the work.
+    """Counts over the specs of the work.
 
     Of the `tasks`, `validated` have a validation, `sound` have no error, `vague` leave something open, `wide` read too
     many files, `atomic` are sound and neither; `alike` is the largest group of similar ones. `written` counts distinct
@@ -218,7 +216,7 @@ def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
 
 
 def survey_answers(found: Survey) -> dict[Question, DelegationAnswer]:
-    """The answers that the specs give; whether somebody's judgement is needed they cannot say."""
+    """Return the answers that the specs give; whether somebody's judgement is needed they cannot say."""
     count = found.tasks
     sound = f"{found.sound} of {count} pass `minitask validate`"
     stray = f", {found.strays} more errors in files without a task" if found.strays else ""
@@ -243,7 +241,7 @@ def survey_answers(found: Survey) -> dict[Question, DelegationAnswer]:
 
 
 def most_alike(specs: Sequence[Spec]) -> int:
-    """The size of the largest group of specs that make the same edit at different places."""
+    """Return the size of the largest group of specs that make the same edit at different places."""
     shapes = Counter(map(_shape, specs))
     return max((sum(_counts_like(shape, shapes)) for shape in shapes), default=0)
 
@@ -252,7 +250,7 @@ Shape: TypeAlias = tuple[frozenset[tuple[str, str]], frozenset[str]]
 
 
 def _shape(spec: Spec) -> Shape:
-    """What is done with what kinds of files, and the words of it without code, paths and numbers."""
+    """Return what is done with what kinds of files, and the words of it without code, paths and numbers."""
     kinds = frozenset((ref.action.value, PurePosixPath(ref.path).suffix) for ref in spec.writes())
     plain = _BESIDE.sub(" ", f"{spec.title}\n{spec.task}")
     words = (part.strip(".,;:!?()[]\"'*").casefold() for part in plain.split())
@@ -271,7 +269,7 @@ def _is_alike(words: frozenset[str], others: frozenset[str]) -> bool:
 
 
 def _owners(specs: Sequence[Spec], item: Diagnostic) -> set[int]:
-    """The places of the specs that a diagnostic is about: all of its file where it names no line."""
+    """Return the places of the specs that a diagnostic is about: all of its file where it names no line."""
     places = [place for place, spec in enumerate(specs) if spec.path == item.path]
     if len(places) < 2 or not item.line:
         return set(places)

@@ -1,12 +1,12 @@
-"""Which rungs of the price ladder are worth climbing: by what a try costs, and how likely it is to pass.
+"""Which tiers of the price ladder are worth climbing: by what a try costs, and how likely it is to pass.
 
-With q the probability that a rung passes given that the ones before it failed, c the price of a try, v that of its
+With q the probability that a tier passes given that the ones before it failed, c the price of a try, v that of its
 validation and L the cost of giving up, a ladder is expected to cost the sum of (c + v) times the product of the
-earlier (1 - q). Backwards, V = L behind the last rung, and V_i = min(V_{i+1}, c + v + (1 - q) V_{i+1}): a rung is worth
+earlier (1 - q). Backwards, V = L behind the last tier, and V_i = min(V_{i+1}, c + v + (1 - q) V_{i+1}): a tier is worth
 it where q > (c + v) / V_{i+1}. "One tier up" may so well leave one out.
 
 What q is comes from a Beta posterior of its samples (`posterior`); below `ENOUGH_SAMPLES` nobody knows, and the whole
-ladder is climbed.
+ladder is tried.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from minitask.values import dataclass
 ENOUGH_SAMPLES = 20
 PRIOR_MASS = 4
 EXPLORED_IN = 20
-"""One task in so many climbs a rung that is not worth it, so that the ledger goes on learning: 5 %."""
+"""One task in so many tries a tier that is not worth it, so that the ledger goes on learning: 5 %."""
 
 
 @dataclass(frozen=True, slots=True)
 class Odds:
-    """How often tries passed: `passed` of `samples`, and what was believed before, from 0 to 1."""
+    """The pass rate of tries: `passed` of `samples`, and what was believed before, from 0 to 1."""
 
     prior: float
     passed: int = 0
@@ -32,18 +32,18 @@ class Odds:
 
     @property
     def mean(self) -> float:
-        """The posterior mean of the probability."""
+        """Return the posterior mean of the probability."""
         return posterior(self.prior, passed=self.passed, samples=self.samples)
 
     @property
     def is_known(self) -> bool:
-        """Whether there are samples enough to go by."""
+        """Return True if there are samples enough to go by."""
         return self.samples >= ENOUGH_SAMPLES
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One rung: what a try costs in US dollars (None: unpriced), and its odds as the first and after a failure."""
+    """One tier: what a try costs in US dollars (None: unpriced), and its odds as the first and after a failure."""
 
     tier: str
     cost_usd: Decimal | None
@@ -53,7 +53,9 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Whether a rung is climbed, and why, in a line; `q` must be above `threshold`, None where nobody can say."""
+    """The decision to try or skip a tier, with the reason in a line; `q` must be above `threshold`, None if nobody
+    can say.
+    """
 
     tier: str
     use: bool
@@ -63,7 +65,7 @@ class Step:
 
 
 def posterior(prior: float, *, passed: int, samples: int) -> float:
-    """The mean of a Beta distribution whose prior has the weight of `PRIOR_MASS` samples."""
+    """Return the mean of a Beta distribution whose prior has the weight of `PRIOR_MASS` samples."""
     return (prior * PRIOR_MASS + passed) / (PRIOR_MASS + samples)
 
 
@@ -74,7 +76,7 @@ def choose_rung(
     validation_usd: Decimal = Decimal(0),
     explores: bool = False,
 ) -> tuple[Step, ...]:
-    """Which rungs to climb, cheapest first; at least one is. `explores` keeps one that would be left out."""
+    """Return which tiers to climb, cheapest first; at least one is. `explores` keeps one that would be left out."""
     left_out: list[Step] = []
     rest = tuple(rungs)
     while rest:
@@ -88,7 +90,7 @@ def choose_rung(
     found = [*left_out, *steps]
     if not any(step.use for step in found):
         best = max(range(len(found)), key=lambda place: (found[place].q or 0.0, -place))
-        found[best] = _used(found[best], "no rung pays; this one is the likeliest to pass")
+        found[best] = _used(found[best], "no tier is worth its cost; this one is likeliest to pass")
     elif explores:
         found = _explored(found)
     return tuple(found)
@@ -97,7 +99,7 @@ def choose_rung(
 def _climbed(
     rungs: Sequence[Rung], *, loss_usd: Decimal, validation_usd: Decimal
 ) -> tuple[Step, ...]:
-    """The steps for rungs of which the first is tried first."""
+    """Return the steps for tiers of which the first is tried first."""
     value = loss_usd
     steps: list[Step] = []
     for place in range(len(rungs) - 1, -1, -1):
@@ -115,9 +117,9 @@ def _climbed(
 def _step(rung: Rung, odds: Odds, threshold: float) -> Step:
     q = odds.mean
     if rung.cost_usd is None:
-        return Step(rung.tier, use=True, reason="its price is unknown", q=q)
+        return Step(rung.tier, use=True, reason="price unknown", q=q)
     if not odds.is_known:
-        why = f"{odds.samples} of {ENOUGH_SAMPLES} samples: the whole ladder"
+        why = f"too little history ({odds.samples} of {ENOUGH_SAMPLES}), trying every tier"
         return Step(rung.tier, use=True, reason=why, q=q, threshold=threshold)
     if q > threshold:
         why = f"q {_share(q)} > {_share(threshold)}"
@@ -127,11 +129,11 @@ def _step(rung: Rung, odds: Odds, threshold: float) -> Step:
 
 
 def _explored(steps: list[Step]) -> list[Step]:
-    """The steps with the first that is left out climbed all the same."""
+    """Return the steps with the first that is left out tried anyway."""
     place = next((place for place, step in enumerate(steps) if not step.use), None)
     if place is None:
         return steps
-    why = f"explored, as one task in {EXPLORED_IN} is ({steps[place].reason})"
+    why = f"explored, like one task in {EXPLORED_IN} ({steps[place].reason})"
     return [*steps[:place], _used(steps[place], why), *steps[place + 1 :]]
 
 
@@ -140,6 +142,6 @@ def _used(step: Step, reason: str) -> Step:
 
 
 def _share(value: float) -> str:
-    """A probability to two places, as in `.41`; what is above 1 keeps its digits."""
+    """Return a probability to two places, as in `.41`; what is above 1 keeps its digits."""
     text = f"{value:.2f}"
     return text[1:] if text.startswith("0.") else text

@@ -1,4 +1,6 @@
-"""What one executor's calls of one model cost: nothing on this machine, else by the config's or the list's prices."""
+"""The price of one executor's calls of one model: nothing on this machine, else by the config's or the list's
+prices.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ LOCAL = "local"
 
 @dataclass(frozen=True, slots=True)
 class ModelPricing:
-    """Who is asked for which model. `is_local`: it runs here and bills nobody; `batch`: at a batch's prices."""
+    """An executor and a model. `is_local`: it runs here and bills nobody; `batch`: at a batch's prices."""
 
     model: str
     base_url: str = ""
@@ -27,7 +29,7 @@ class ModelPricing:
     batch: bool = False
 
     def cost(self, usage: Usage) -> tuple[Decimal | None, Pricing]:
-        """What one request cost, None where that is unknown, and by which rates."""
+        """Return what one request cost, None if that is unknown, and by which rates."""
         if self.is_local and self.model not in (self.prices or {}):
             return Decimal(0), Pricing(LOCAL, {})
         from minitask.policy import prices
@@ -38,12 +40,12 @@ class ModelPricing:
         return found.cost_usd, pricing_of(found)
 
     def estimate(self, *, input_tokens: int, output_tokens: int) -> Decimal | None:
-        """What one request of this size costs, with nothing read from a cache; None where it has no price."""
+        """Return what one request of this size costs, with nothing read from a cache; None if it has no price."""
         return self.cost(Usage(1, input_tokens, 0, output_tokens, 0, 0))[0]
 
 
 def pricing_of(priced: Priced) -> Pricing:
-    """The rates of a price, under the names that records have for them."""
+    """Return the rates of a price, under the names that records have for them."""
     rates = priced.rates
     if rates is None:
         return Pricing(priced.source, {})

@@ -1,4 +1,4 @@
-"""What models did and cost at tasks that are done already: from a table in a file, or from the ledger's records."""
+"""Results and costs of models on past tasks: from a table in a file, or from the ledger's records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ RANKS = {tier.value: rank for rank, tier in enumerate(Tier)}
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """What a model, or all of a tier, did: the share `q` of `tasks` that passed, and the bill for all of them."""
+    """The results of a model, or of a whole tier: the share `q` of `tasks` that passed, and the bill for all of
+    them.
+    """
 
     name: str
     tasks: int
@@ -43,7 +45,7 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelStats:
-    """The models to choose from and the baseline, alone the measure of the others; None where there are no models.
+    """The models to choose from and the baseline, alone the measure of the others; None if there are no models.
 
     `left_out` are attempts that ended in an error or a conflict, `unpriced` samples and `priceless` tiers those whose
     cost nobody knows.
@@ -61,7 +63,7 @@ class ModelStats:
 
 
 def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
-    """What the tiers did, by the ledger: consecutive attempts of a tier at one spec are one sample.
+    """Return what the tiers did, by the ledger: consecutive attempts of a tier at one spec are one sample.
 
     Tries of edit scripts are left out, which no model replaces. A sample passes where its last attempt did. The
     baseline is the highest tier, since it is asked when the others have failed.
@@ -90,7 +92,7 @@ def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
 
 
 def _units(records: Iterable[Record]) -> Mapping[tuple[str, str], list[Attempt]]:
-    """The attempts of models at each statement of a task, oldest first."""
+    """Return the attempts of models at each statement of a task, oldest first."""
     found: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
     for record in sorted(records, key=lambda each: (each.task, each.attempt.n, each.started_at)):
         if record.kind == TRIED and record.attempt.tier != Tier.NONE:
@@ -99,7 +101,9 @@ def _units(records: Iterable[Record]) -> Mapping[tuple[str, str], list[Attempt]]
 
 
 def _tier_model(tier: str, samples: Sequence[Sequence[Attempt]]) -> ModelRow | None:
-    """A tier's figures; None where no sample has a price. Unpriced samples are taken to cost what the others do."""
+    """Return a tier's figures; None if no sample has a price. Unpriced samples are taken to cost what the
+    others do.
+    """
     costs = [cost for cost in map(_cost, samples) if cost is not None]
     if not costs:
         return None
@@ -119,7 +123,7 @@ def _rank(model: ModelRow) -> tuple[int, str]:
 
 
 def parse_table(text: str, *, name: str, where: str) -> ModelStats:
-    """The models of a YAML table; `UsageError` at `where` for what is no such table.
+    """Return the models of a YAML table; `UsageError` at `where` for what is no such table.
 
     The baseline is the model that passes most; of several, the dearest.
     """
@@ -142,7 +146,9 @@ def parse_table(text: str, *, name: str, where: str) -> ModelStats:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """A hint that names what is most like `name`, with or without what stands in brackets; else all there is."""
+    """Return a hint that names what is most like `name`, with or without what stands in brackets; else all there
+    is.
+    """
     from difflib import get_close_matches
 
     folded = {each.partition(" (")[0].casefold(): each for each in known}
@@ -152,7 +158,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def _load(text: str, where: str) -> Mapping[str, Any]:
-    """The mapping that the text holds."""
+    """Return the mapping that the text holds."""
     import yaml
 
     if len(text) > MAX_CHARACTERS:
@@ -183,10 +189,12 @@ def _parse_model(row: object, *, where: str, place: str) -> ModelRow:
     place = f"{place} ({name})"
     _check_keys(row, MODEL_KEYS, where=where, place=place)
     if not isinstance(tier, str) or "," in tier:
-        _refuse(where, f"{place}: the tier is no text without commas", "name one, or leave it out")
+        _refuse(
+            where, f"{place}: the tier must be text without commas", "name one, or leave it out"
+        )
     tasks = _count(row, "tasks", where=where, place=place)
     if not tasks:
-        _refuse(where, f"{place}: tasks is 0", "leave the model out: nothing is known of it")
+        _refuse(where, f"{place}: tasks is 0", "remove the model: it has no data")
     q = _rate(row, tasks, where=where, place=place)
     cost = _number(row, "cost_usd", where=where, place=place)
     if cost > MAX_USD:
@@ -197,7 +205,7 @@ def _parse_model(row: object, *, where: str, place: str) -> ModelRow:
 
 
 def _rate(row: Mapping[str, Any], tasks: int, *, where: str, place: str) -> Decimal:
-    """The share of tasks that passed, by their number or as it is given."""
+    """Return the share of tasks that passed, by their number or as it is given."""
     if ("passed" in row) == ("pass_rate" in row):
         _refuse(where, f"{place} needs one of `passed` and `pass_rate`", "give the number if known")
     if "passed" in row:
@@ -228,12 +236,12 @@ def _count(row: Mapping[str, Any], key: str, *, where: str, place: str) -> int:
 
 
 def _number(row: Mapping[str, Any], key: str, *, where: str, place: str) -> Decimal:
-    """A number from 0 on."""
+    """Return a number from 0 on."""
     value = row.get(key)
     if value is None:
         _refuse(where, f"{place} has no `{key}`", EXAMPLE)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse(where, f"{place}: {key} is no number", "write it plainly, such as 29.08")
+        _refuse(where, f"{place}: {key} is not a number", "write it plainly, such as 29.08")
     found = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
     if not found.is_finite() or found < 0:
         _refuse(where, f"{place}: {key} is {_shown(found)}", "it is 0 or more")
@@ -241,7 +249,7 @@ def _number(row: Mapping[str, Any], key: str, *, where: str, place: str) -> Deci
 
 
 def _shown(number: Decimal) -> str:
-    """A number as it was written, unless that would fill the screen."""
+    """Return a number as it was written, unless that would fill the screen."""
     return f"{number:.1e}" if abs(number.adjusted()) > 20 else str(number)
 
 

@@ -1,4 +1,4 @@
-"""What usage costs in US dollars: the config's own prices first, then the list prices of genai-
+"""Prices of usage in US dollars: the config's own prices first, then the list prices of genai-
 prices.
 
 Rates are US dollars per million tokens. A model that no list knows is *unpriced* (`cost_usd` is
@@ -68,9 +68,9 @@ def cost(
     at: datetime | None = None,
     batch: bool = False,
 ) -> Priced:
-    """What `usage` of `model` costs, taken as one request: some prices depend on a prompt's size.
+    """Return what `usage` of `model` costs, taken as one request: some prices depend on a prompt's size.
 
-    An unknown cached count is priced as none cached: the cost is then an upper bound, but for
+    An unknown cached count is priced as none cached: the cost is then an upper bound, except for
     cache writes. `base_url` picks the provider where several sell the model; `at` is when it ran
     (default now), for prices that change with the hour; `batch` that it ran in a batch. Raises
     `UsageError` for an override that is no price.
@@ -89,7 +89,7 @@ def estimate_cost(
     overrides: Overrides | None = None,
     base_url: str = "",
 ) -> Priced:
-    """What one call of this size would cost, with nothing read from a cache."""
+    """Return what one call of this size would cost, with nothing read from a cache."""
     usage = Usage(1, input_tokens, 0, output_tokens)
     return cost(model, usage, overrides, base_url=base_url)
 
@@ -117,14 +117,14 @@ def _rate(model: str, name: str, value: object) -> Decimal:
         rate = Decimal("NaN")
     if isinstance(value, bool) or not rate.is_finite() or rate < 0:
         raise UsageError(
-            f"prices: {model}: {name} is {value!r}, which is no price",
+            f"prices: {model}: {name} is {value!r}, which is not a price",
             hint=f"write `{name}:` as US dollars per million tokens, such as 0.25",
         )
     return rate
 
 
 def amount(rates: Rates, usage: Usage) -> Decimal | None:
-    """Return what usage costs at these rates, None where it is unknown: the one place that multiplies."""
+    """Return what usage costs at these rates, None if it is unknown: the one place that multiplies."""
     if rates.input == rates.cached == rates.output == 0:
         return Decimal(0)
     if usage.input_tokens is None or usage.output_tokens is None:
@@ -169,7 +169,7 @@ class _Asked:
 
 
 def _list_price(asked: _Asked, usage: Usage) -> Priced:
-    """The list price; weights with a size tag (`NAME:7b`) are run by their user and have none."""
+    """Return the list price; weights with a size tag (`NAME:7b`) are run by their user and have none."""
     if _SIZE_TAG.search(asked.model):
         return Priced(None, UNPRICED)
     from genai_prices import __version__
@@ -208,7 +208,7 @@ def _find_list_price(asked: _Asked, usage: Usage) -> PriceCalculation | None:
 
 
 def _counted(usage: Usage) -> Counted:
-    """The usage as the price list counts it: cache reads and all writes are parts of the input."""
+    """Return the usage as the price list counts it: cache reads and all writes are parts of the input."""
     from genai_prices import Usage as Counts
 
     kept = _Kept.of(usage)
@@ -240,7 +240,7 @@ def _list_rates(found: PriceCalculation, input_tokens: int) -> Rates:
 
 
 def _rate_at(price: Decimal | TieredPrices | None, input_tokens: int) -> Decimal | None:
-    """The rate for a prompt of this size: past a tier's start, all tokens pay the tier's price."""
+    """Return the rate for a prompt of this size: past a tier's start, all tokens pay the tier's price."""
     if price is None or isinstance(price, Decimal):
         return price
     reached = [tier.price for tier in price.tiers if input_tokens > tier.start]

@@ -1,4 +1,4 @@
-"""How a model is asked to answer: whole files or edits, by what is known of it and what the ledger has learned.
+"""Choose the reply format of a model: whole files or edits, by its settings and what the ledger has learned.
 
 Weak models answer well with whole files and badly with edits; strong ones edit well, and whole files cost them tokens.
 aider's public tables (whole 98 %, search/replace 92 %; Qwen2.5-Coder-32B 99.6 % and 71.6 %) are where this starts.
@@ -19,7 +19,7 @@ MOST_LINES = 400
 
 
 class ReplyFormat(StrEnum):
-    """How a model is asked to answer: whole files, or edits, ranges and whole files as it sees fit."""
+    """The reply format: whole files, or edits, ranges and whole files as it sees fit."""
 
     WHOLE = "whole"
     EDITS = "edits"
@@ -36,7 +36,8 @@ class Evidence:
 def choose_format(
     wanted: str | None, *, tier: Tier, evidence: Evidence, shown_whole: int | None
 ) -> ReplyFormat:
-    """The form to ask for. `shown_whole` is how many lines the files to edit have, None where some are not shown.
+    """Return the form to ask for. `shown_whole` is how many lines the files to edit have, None if some are not
+    shown.
 
     `wanted` is the config's word, which wins where the files are shown whole: nobody can repeat what he has not seen.
     """

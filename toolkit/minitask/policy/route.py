@@ -22,7 +22,7 @@ MODEL_TIERS = TIERS[1:]
 
 @dataclass(frozen=True, slots=True)
 class RouteOverrides:
-    """What the user asked for on the command line; None leaves it to the rules."""
+    """The user's choices on the command line; None leaves it to the rules."""
 
     tier: str | None = None
     executor: str | None = None
@@ -31,7 +31,7 @@ class RouteOverrides:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one call of the model should take: tokens as it counts them, US dollars (None: unpriced)."""
+    """The estimate of one call of the model: tokens as it counts them, US dollars (None: unpriced)."""
 
     input_tokens: int
     output_tokens: int
@@ -40,10 +40,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a task goes. `executor` names an entry of the config, or `script` for the spec's own edits.
+    """The route of a task. `executor` names an entry of the config, or `script` for the spec's own edits.
 
     `review` is the tier of the model that reviews the change, empty for none. `ladder` holds every tier, cheapest
-    first, with whether it is climbed and why.
+    first, with whether it is tried and why.
     """
 
     tier: Tier
@@ -59,7 +59,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class RoutingContext:
-    """What is known of a task besides its spec: how it fared before, and what the ledger knows of tasks of its class.
+    """Facts about a task besides its spec: how it fared before, and what the ledger knows of tasks of its class.
 
     `odds` gives passes and samples at a tier, as the first one tried or after a failure. `prompt_tokens` gives what the
     prompt takes at a tier, as its model counts; `price` what a call of so many tokens costs. `explores`: it is its turn
@@ -80,7 +80,8 @@ NOTHING_KNOWN = RoutingContext()
 
 
 def find_script_route(spec: Spec, demand: RouteOverrides, *, scripted: bool) -> Route | None:
-    """The way that needs no model, where it was asked for or nothing else was; `scripted`: the spec's edits cover it.
+    """Return the way that needs no model, where it was asked for or nothing else was; `scripted`: the spec's edits
+    cover it.
 
     Raises `UsageError` where it was asked for and they do not.
     """

@@ -12,7 +12,7 @@ from minitask.words import counted
 
 @dataclass(frozen=True, slots=True)
 class RuleMatch:
-    """What the rules say: a tier and a reviewer's tier, None where no rule says it, each with the reason."""
+    """The result of the rules: a tier and a reviewer's tier, None if no rule says it, each with the reason."""
 
     tier: str | None = None
     tier_reason: str = ""
@@ -21,7 +21,7 @@ class RuleMatch:
 
 
 def match_rules(rules: Sequence[Rule], traits: TaskFeatures, *, failures: int) -> RuleMatch:
-    """What the rules say of a task that failed so often before."""
+    """Return what the rules say of a task that failed so often before."""
     fitting = [rule for rule in rules if fits(rule, traits, failures=failures)]
     tier = next((rule for rule in fitting if rule.tier), None)
     review = next((rule for rule in fitting if rule.review), None)
@@ -34,7 +34,7 @@ def match_rules(rules: Sequence[Rule], traits: TaskFeatures, *, failures: int) -
 
 
 def fits(rule: Rule, traits: TaskFeatures, *, failures: int) -> bool:
-    """Whether all that a rule names fits; lines that nobody can estimate fit no bound."""
+    """Return True if all that a rule names fits; lines that nobody can estimate fit no bound."""
     if rule.tags and not traits.tags & {tag.upper() for tag in rule.tags}:
         return False
     if rule.complexity and traits.complexity != rule.complexity:
@@ -45,7 +45,7 @@ def fits(rule: Rule, traits: TaskFeatures, *, failures: int) -> bool:
 
 
 def reason_of(rule: Rule, traits: TaskFeatures, *, failures: int) -> str:
-    """Why a rule fits, in a few words: its own, else what of it fits."""
+    """Return why a rule fits, in a few words: its own, else what of it fits."""
     return rule.why or ", ".join(_reasons(rule, traits, failures)) or "the rule for all tasks"
 
 

@@ -40,7 +40,7 @@ class SimulatedStep:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a policy comes to for all tasks, beside the baseline alone."""
+    """The cost and results of a policy for all tasks, beside the baseline alone."""
 
     steps: tuple[SimulatedStep, ...]
     baseline_cost_usd: Decimal
@@ -48,45 +48,45 @@ class Outcome:
 
     @property
     def cost_usd(self) -> Decimal:
-        """What is expected to be paid."""
+        """Return what is expected to be paid."""
         return _rounded(sum((step.cost_usd * step.reached for step in self.steps), Decimal(0)))
 
     @property
     def cost_usd_at_most(self) -> Decimal:
-        """What is paid if all fail on the same tasks; the same as `cost_usd` for up to two models."""
+        """Return what is paid if all fail on the same tasks; the same as `cost_usd` for up to two models."""
         parts = (step.cost_usd * step.reached_at_most for step in self.steps)
         return _rounded(sum(parts, Decimal(0)))
 
     @property
     def saved_usd(self) -> Decimal:
-        """The difference to the baseline; negative where it costs more."""
+        """Return the difference to the baseline; negative where it costs more."""
         return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
 
     @property
     def saved_percent(self) -> float | None:
-        """The difference in percent of the baseline, to a tenth; None where the baseline is free."""
+        """Return the difference in percent of the baseline, to a tenth; None if the baseline is free."""
         return _percent(self.saved_usd, self.baseline_cost_usd)
 
     @property
     def saved_percent_at_least(self) -> float | None:
-        """The same where the policy costs the most."""
+        """Return the same where the policy costs the most."""
         least = EXACT.subtract(self.baseline_cost_usd, self.cost_usd_at_most)
         return _percent(least, self.baseline_cost_usd)
 
     @property
     def solved_min(self) -> float:
-        """The share of tasks that is solved if the others solve nothing that the best one does not."""
+        """Return the share of tasks that is solved if the others solve nothing that the best one does not."""
         return float(max(step.model.q for step in self.steps))
 
     @property
     def solved_max(self) -> float:
-        """The share that is solved if their failures have nothing to do with each other."""
+        """Return the share that is solved if their failures have nothing to do with each other."""
         last = self.steps[-1]
         return float(1 - last.reached * (1 - last.model.q))
 
 
 def replay(policy: Sequence[ModelRow], figures: ModelStats, *, is_ladder: bool = False) -> Outcome:
-    """What a policy comes to; the figures have a baseline."""
+    """Return what a policy comes to; the figures have a baseline."""
     steps = []
     reached = at_most = ONE
     for model in policy:
@@ -111,7 +111,7 @@ def usual_outcomes(figures: ModelStats, *, loss_usd: Decimal | None = None) -> t
 
 
 def ladder(figures: ModelStats, *, loss_usd: Decimal | None = None) -> tuple[ModelRow, ...]:
-    """The models worth climbing, of the baseline and those that cost less; nothing dearer can be worth it."""
+    """Return the models worth climbing, of the baseline and those that cost less; nothing dearer can be worth it."""
     best = figures.baseline
     if best is None:
         return ()
@@ -132,11 +132,13 @@ def _odds(model: ModelRow) -> Odds:
 
 
 def parse_policy(text: str, models: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
-    """The models that names, unique parts of names or tiers stand for, in order; `UsageError` where one does not."""
+    """Return the models that names, unique parts of names or tiers stand for, in order; raise `UsageError` if one
+    does not.
+    """
     if not models:
         raise UsageError(
-            f'there are no figures for the policy "{one_line(text)}"',
-            hint="no attempts are on record here; `--table aider-polyglot` needs none",
+            f'no figures for the policy "{one_line(text)}"',
+            hint="no attempts recorded yet; try `--table aider-polyglot`",
         )
     names = [part.strip() for part in text.split(",")]
     if not all(names):
@@ -147,8 +149,8 @@ def parse_policy(text: str, models: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
     for model, count in Counter(model.name for model in policy).items():
         if count > 1:
             raise UsageError(
-                f'the policy "{one_line(text)}" asks {model} twice',
-                hint="name each model once: a second try says nothing that is on record",
+                f'the policy "{one_line(text)}" names {model} twice',
+                hint="name each model once; there are no figures for second tries",
             )
     return policy
 
@@ -167,14 +169,14 @@ def _find_model(name: str, models: Sequence[ModelRow]) -> ModelRow:
     if found:
         several = ", ".join(one_line(model.name) for model in found)
         raise UsageError(
-            f"{name} could be several models: {several}", hint="write more of the name"
+            f"{name} matches several models: {several}", hint="give a longer part of the name"
         )
     known = [one_line(model.name) for model in models]
-    raise UsageError(f"no model is called {one_line(name)}", hint=nearest(name, known))
+    raise UsageError(f"no model named {one_line(name)}", hint=nearest(name, known))
 
 
 def _rounded(amount: Decimal) -> Decimal:
-    """An amount to a millionth of a dollar."""
+    """Return an amount to a millionth of a dollar."""
     return amount.quantize(MICRO, context=EXACT)
 
 

@@ -1,4 +1,4 @@
-"""What a spec says of its task that decides where it goes: its tags, its complexity, how long the change is."""
+"""Features of a task that decide its route: its tags, its complexity, how long the change is."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class TaskFeatures:
 
     @property
     def task_class(self) -> str:
-        """The class of tasks that the ledger learns of as one, such as `edit/low`."""
+        """Return the class of tasks that the ledger learns of as one, such as `edit/low`."""
         return f"{self.kind}/{self.complexity or UNRATED}"
 
 
 def features_of(spec: Spec) -> TaskFeatures:
-    """The traits of a spec, by what it says itself."""
+    """Return the traits of a spec, by what it says itself."""
     lines = estimated_lines(spec)
     stated = spec.estimate.output_tokens
     guessed = LIKELY_OUTPUT_TOKENS if lines is None else max(1, lines * TOKENS_PER_LINE)
@@ -50,7 +50,7 @@ def features_of(spec: Spec) -> TaskFeatures:
 
 
 def estimated_lines(spec: Spec) -> int | None:
-    """How many lines the change has: as stated, else by the stated output, else by the lines that it cites."""
+    """Return how many lines the change has: as stated, else by the stated output, else by the lines that it cites."""
     return _stated(spec) or _by_tokens(spec) or _expected(spec) or _cited(spec)
 
 
@@ -66,7 +66,7 @@ def _by_tokens(spec: Spec) -> int | None:
 
 
 def _expected(spec: Spec) -> int | None:
-    """The length that the validation or a criterion expects, of all files together."""
+    """Return the length that the validation or a criterion expects, of all files together."""
     counted = [
         item.number
         for command in spec.commands
@@ -80,7 +80,7 @@ def _expected(spec: Spec) -> int | None:
 
 
 def _cited(spec: Spec) -> int | None:
-    """The lines that are cited for editing, else those cited for reading where files are only created."""
+    """Return the lines that are cited for editing, else those cited for reading where files are only created."""
     edited = [span for ref in spec.writes() for span in ref.ranges]
     spans = edited or [span for ref in spec.reads() for span in ref.ranges]
     return sum(span.end - span.start + 1 for span in spans) or None

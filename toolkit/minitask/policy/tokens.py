@@ -56,24 +56,24 @@ SCALES = (("claude", 1.45), ("deepseek", 1.05))
 
 
 def token_scale(model: str) -> float:
-    """How many tokens a model counts for one of ours."""
+    """Return how many tokens a model counts for one of ours."""
     name = model.lower()
     return next((scale for part, scale in SCALES if part in name), 1.0)
 
 
 def estimate_tokens(text: str, *, scale: float = 1.0) -> int:
-    """The likely number of tokens in `text`: 0 only for an empty text."""
+    """Return the likely number of tokens in `text`: 0 only for an empty text."""
     return math.ceil(scale * _weight(text))
 
 
 @lru_cache(maxsize=8)
 def _weight(text: str) -> float:
-    """The tokens of the common vocabulary; kept, for a prompt is weighed for each tier that may get it."""
+    """Return the tokens of the common vocabulary; kept, for a prompt is weighed for each tier that may get it."""
     return sum(_WEIGHTS[kind] * number for kind, number in count_pieces(text).items())
 
 
 def count_pieces(text: str) -> Counter[str]:
-    """How many pieces of each weighed kind `text` holds."""
+    """Return how many pieces of each weighed kind `text` holds."""
     kinds = Counter(match.lastgroup or "blank" for match in _PIECE.finditer(text))
     kinds["long_marks"] = sum(min(len(run.group()), 12) - 2 for run in _LONG_MARKS.finditer(text))
     kinds["foreign_letter"] = len(_FOREIGN_LETTER.findall(text))

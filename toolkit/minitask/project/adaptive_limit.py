@@ -1,4 +1,4 @@
-"""How many calls one provider is asked at once: fewer after it said that it is too many, one more after each answer."""
+"""A limit on parallel calls to one provider: lower after a rate limit, one more after each answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class AdaptiveLimit(PrioritySemaphore):
 
     @property
     def allowed(self) -> int:
-        """How many may be inside now."""
+        """Return how many may be inside now."""
         return max(1, int(self._allowed))
 
     def note(self, *, throttled: bool) -> None:

@@ -32,7 +32,7 @@ MOST_REQUESTS = 500
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 60.0
 KEPT_SECONDS = 29 * 86_400
 """For how long a provider surely keeps the answers of a batch: Anthropic's, from its creation."""
-INTERRUPTED = "interrupted; what was sent is answered all the same, and the next run takes it"
+INTERRUPTED = "interrupted; the next run will collect the answers to what was sent"
 MAX_TROUBLES = 30
 """How often in a row a provider may fail to say where a batch stands before the run gives up; the batch is kept."""
 
@@ -81,7 +81,7 @@ class BatchCalls:
         self._stopped_by = ""
 
     def base_of(self, task: Task) -> str | None:
-        """The base that a task's request of a batch under way was written for."""
+        """Return the base that a task's request of a batch under way was written for."""
         for journal in self._known:
             for entry in journal.entries.values():
                 if (entry.task, entry.blob) == (task.name, task.blob):
@@ -136,11 +136,11 @@ class BatchCalls:
             if not mine.is_settled:
                 parked, self._parked, self._serving = self._parked, [], True
         if parked:
-            fault: BaseException = MachineError("the batch could not be served")
+            fault: BaseException = MachineError("the batch failed")
             try:
                 self._serve(parked)
             except OSError as error:
-                fault = MachineError(f"the batch could not be served: {error}")
+                fault = MachineError(f"the batch failed: {error}")
             finally:
                 with self._news:
                     for each in parked:
@@ -150,10 +150,10 @@ class BatchCalls:
                     self._news.notify_all()
         if mine.fault is not None:
             raise mine.fault
-        return mine.answer or unanswered("the batch holds no answer")
+        return mine.answer or unanswered("the batch has no answer")
 
     def _may_serve(self) -> bool:
-        """Whether all wait, and nobody serves them yet."""
+        """Return True if all wait, and nobody serves them yet."""
         return not self._serving and len(self._parked) >= self._talking
 
     def _serve(self, parked: list[_PendingRequest]) -> None:
@@ -172,11 +172,13 @@ class BatchCalls:
             self._await(batch)
 
     def _sent(self, executor: str, group: list[_PendingRequest]) -> list[_SentBatch]:
-        """The batches that the requests are in: those under way, and new ones for the rest."""
+        """Return the batches that the requests are in: those under way, and new ones for the rest."""
         engine = self._engine
         api = batches_of(make_executor(executor, engine.settings, engine.environ))
         if api is None:
-            raise MachineError(f"{executor} takes no batches", hint="run it without --batch")
+            raise MachineError(
+                f"{executor} does not support batches", hint="run it without --batch"
+            )
         waiting = {each.own_id: each for each in group}
         found: list[_SentBatch] = []
         for journal in [each for each in self._known if each.executor == executor]:
@@ -191,7 +193,9 @@ class BatchCalls:
         return found + [self._create(api, executor, chunk) for chunk in chunks]
 
     def _learned(self, api: BatchApi, journal: Journal) -> Journal | None:
-        """The journal with its batch's id; None, and forgotten, where the batch was never sent or is no longer kept."""
+        """Return the journal with its batch's id; None, and forgotten, where the batch was never sent or is no
+        longer kept.
+        """
         if journal.id is not None:
             if self._is_gone(api, journal, journal.id):
                 self._forget(journal)
@@ -206,7 +210,9 @@ class BatchCalls:
         return learned
 
     def _is_gone(self, api: BatchApi, journal: Journal, batch_id: str) -> bool:
-        """Whether a batch is so old that its answers may have been removed, and the provider does not know it."""
+        """Return True if a batch is so old that its answers may have been removed, and the provider does not know
+        it.
+        """
         if self._engine.clock() - journal.created <= KEPT_SECONDS:
             return False
         try:
@@ -230,7 +236,7 @@ class BatchCalls:
             raise
         journal = replace(journal, id=state.id)
         self._remember(journal)
-        self._say(f"batch {state.id}: {len(chunk)} requests sent, answered within a day")
+        self._say(f"batch {state.id}: {len(chunk)} requests sent; answers within a day")
         return _SentBatch(api, journal, {each.own_id: each for each in chunk})
 
     def _await(self, batch: _SentBatch) -> None:
@@ -252,7 +258,7 @@ class BatchCalls:
                 )
             )
         refused = ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
-        lacking = unanswered("the batch holds no answer for it")
+        lacking = unanswered("the batch has no answer for it")
         for own, each in batch.waiting.items():
             each.settle(answers.get(own, lacking), refused if state.failure else None)
 
@@ -271,7 +277,7 @@ class BatchCalls:
                     batch_journal.forget(self._home, name)
 
     def _ended(self, batch: _SentBatch) -> BatchState:
-        """The state of a batch that has ended; raises where the provider keeps failing."""
+        """Return the state of a batch that has ended; raises where the provider keeps failing."""
         assert batch.journal.id is not None  # noqa: S101
         pause, troubles = FIRST_POLL_SECONDS, 0
         while True:
@@ -285,7 +291,9 @@ class BatchCalls:
                 state = BatchState(batch.journal.id, ended=False)
             if state.ended:
                 return state
-            self._say(f"batch {state.id}: not ended; asked again in {pause:.0f} s (^C keeps it)")
+            self._say(
+                f"batch {state.id}: not finished; checking again in {pause:.0f} s (^C keeps it)"
+            )
             if self._stopped.wait(pause):
                 raise MachineError(INTERRUPTED)
             pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
@@ -310,6 +318,6 @@ class BatchCalls:
 
 
 def _without(journal: Journal, answered: set[str]) -> Journal:
-    """The journal of the requests that nobody has asked for yet."""
+    """Return the journal of the requests that nobody has asked for yet."""
     entries = {own: entry for own, entry in journal.entries.items() if own not in answered}
     return replace(journal, entries=entries)

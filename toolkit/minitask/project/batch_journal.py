@@ -44,7 +44,7 @@ def forget(home: Path, name: str) -> None:
 
 
 def journals(home: Path) -> Iterator[Journal]:
-    """The batches that are under way, or whose answers were not all taken; a damaged file is passed over."""
+    """Yield the batches that are under way, or whose answers were not all taken; a damaged file is passed over."""
     for path in sorted((home / FOLDER).glob("*.json")):
         try:
             held = json.loads(path.read_text("utf-8"))

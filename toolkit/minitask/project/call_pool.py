@@ -1,4 +1,4 @@
-"""Who asks executors: as many at once as the config allows calls."""
+"""The pool of calls to executors: as many in parallel as the config allows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class CallPool(Protocol):
 
     @property
     def width(self) -> int:
-        """How many executors may be at work at once."""
+        """Return how many executors may be at work at once."""
         ...
 
     def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
@@ -40,7 +40,7 @@ class CallPool(Protocol):
         ...
 
     def base_of(self, task: Task) -> str | None:
-        """The commit that a task must start from, where it was asked about before; None: the target's tip."""
+        """Return the commit that a task must start from, where it was asked about before; None: the target's tip."""
         ...
 
     def stop(self, why: str) -> None:
@@ -102,12 +102,12 @@ class ThreadCallPool:
 
 
 def _is_busy(outcome: Outcome) -> bool:
-    """Whether nothing came of an order but rate limits."""
+    """Return True if nothing came of an order but rate limits."""
     return isinstance(outcome, ExecutorFailure) and 0 < outcome.throttled == outcome.usage.requests
 
 
 def _throttled(outcome: Outcome) -> bool:
-    """Whether a rate limit was met on the way."""
+    """Return True if a rate limit was met on the way."""
     if isinstance(outcome, Answered):
         return outcome.work.throttled > 0
     return isinstance(outcome, ExecutorFailure) and outcome.throttled > 0

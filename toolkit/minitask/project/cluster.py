@@ -73,13 +73,13 @@ class Cluster:
             self._client: Any = connect(url, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:
             raise MachineError(
-                f"no Dask scheduler answers at {address}: {error}",
+                f"no Dask scheduler at {address}: {error}",
                 hint="start one: dask scheduler",
             ) from None
 
     @property
     def width(self) -> int:
-        """How many attempts the workers do at once."""
+        """Return how many attempts the workers do at once."""
         threads: Mapping[str, int] = self._client.nthreads()
         return max(1, sum(threads.values()))
 
@@ -101,7 +101,9 @@ class Cluster:
         return self._take_in(task, came, wishes)
 
     def _share(self, task: Task, purse: Budget) -> Decimal | None:
-        """What a worker may spend on a task: the spec's own limit, else what is left by the number of workers."""
+        """Return what a worker may spend on a task: the spec's own limit, else what is left by the number of
+        workers.
+        """
         left = purse.left_usd
         own = task.spec.options.max_cost_usd
         if left is None or own is not None:
@@ -134,7 +136,7 @@ class Cluster:
             limit_usd="" if limit is None else str(limit),
             lessons=lessons_for(engine, task),
         )
-        engine.emit(Progress(task.name, "away", "sent to a worker"))
+        engine.emit(Progress(task.name, "away", "running on a worker"))
         future = self._client.submit(
             self._go,
             errand.document(),
@@ -148,7 +150,7 @@ class Cluster:
         except Exception as error:
             raise MachineError(
                 f"the worker failed: {type(error).__name__}: {error}",
-                hint="see the worker's own log; it needs git, the remote and the keys",
+                hint="see the worker's log; it needs git, the remote and the keys",
             ) from error
 
     def _push_base(self, commit: str) -> None:
@@ -177,7 +179,7 @@ class Cluster:
         if not wishes.merge or needs_approval(engine, task) or wishes.lander is None:
             step = "review" if needs_approval(engine, task) else "merge"
             return replace(
-                result, reason="proven, not merged", next_step=f"minitask {step} {task.name}"
+                result, reason="passed, not merged", next_step=f"minitask {step} {task.name}"
             )
         final = self._land(task, made[-1], result, wishes.lander)
         return replace(final, reason=final.reason or note)
@@ -212,7 +214,7 @@ class Cluster:
 
 
 def _result(task: Task, came: WorkerResult) -> TaskResult:
-    """What a worker's records say of a task, nothing having landed yet."""
+    """Return what a worker's records say of a task, nothing having landed yet."""
     made = [each for each in came.records if not each.is_call]
     last = made[-1] if made else None
     found = (
@@ -252,13 +254,13 @@ def _remote(engine: Context) -> str:
     remote = engine.settings.workers_remote
     if not remote:
         raise UsageError(
-            "the engine dask needs a git remote that the workers reach, too",
+            "the engine dask needs a git remote that the workers can reach",
             hint="set `workers: {remote: URL}` in minitask.yaml",
         )
     return remote
 
 
 def _resources(task: Task) -> dict[str, int]:
-    """What a worker must offer: a tag `needs-NAME` asks for one of the resource NAME."""
+    """Return what a worker must offer: a tag `needs-NAME` asks for one of the resource NAME."""
     tags = (tag.lower() for tag in task.spec.options.tags)
     return {tag.removeprefix("needs-"): 1 for tag in tags if tag.startswith("needs-")}

@@ -28,7 +28,7 @@ class Collision:
 
 @dataclass(frozen=True, slots=True)
 class Collisions:
-    """What was found, among how many candidates and pairs of them, and how many pairs were left out."""
+    """The conflicts found, among how many candidates and pairs of them, and how many pairs were left out."""
 
     found: tuple[Collision, ...]
     candidates: int

@@ -38,7 +38,7 @@ BASES = "refs/minitask/bases"
 
 @dataclass(frozen=True, slots=True)
 class WorkerJob:
-    """What a worker is sent. `number` is the attempt's first, `limit_usd` what it may spend (empty: no limit).
+    """A job for a worker. `number` is the attempt's first, `limit_usd` what it may spend (empty: no limit).
 
     `lessons` are what the ledger of who sends it has learned: routes are the same wherever a task is done.
     """
@@ -56,13 +56,13 @@ class WorkerJob:
     lessons: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """The errand as plain values, to be sent anywhere."""
+        """Return the errand as plain values, to be sent anywhere."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerResult:
-    """What a worker brings back: its records, and how the task ended there."""
+    """The result of a worker's job: its records, and how the task ended there."""
 
     records: tuple[Record, ...]
     verdict: Verdict
@@ -72,7 +72,7 @@ class WorkerResult:
 
 
 def parse_return(document: Mapping[str, Any]) -> WorkerResult:
-    """What came back, from plain values."""
+    """Return what came back, from plain values."""
     return WorkerResult(
         tuple(parse_record(each) for each in document["records"]),
         Verdict(document["verdict"]),
@@ -83,19 +83,19 @@ def parse_return(document: Mapping[str, Any]) -> WorkerResult:
 
 
 def base_ref(commit: str) -> str:
-    """Where the base of attempts is pushed to, for workers to fetch."""
+    """Return where the base of attempts is pushed to, for workers to fetch."""
     return f"{BASES}/{commit}"
 
 
 def inbox_ref(run: str, candidate: str) -> str:
-    """Where a candidate is pushed to."""
+    """Return where a candidate is pushed to."""
     return f"{INBOX}/{run}/{candidate}"
 
 
 def run_worker_job(
     document: Mapping[str, Any], *, home: Path, environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Do an errand, and give what came of it as plain values; `home` is where this worker keeps its repositories."""
+    """Do an errand, and give its result as plain values; `home` is where this worker keeps its repositories."""
     errand = WorkerJob(**{**document, "signature": Signature(**document["signature"])})
     repository = _repository(errand, home, environ)
     settings = config.resolve([Layer("scheduler", errand.settings)], trusted=True)
@@ -106,7 +106,9 @@ def run_worker_job(
 
 
 def plain_settings(settings: Settings) -> dict[str, Any]:
-    """The settings that a worker needs, as plain values; keys stay where they are: only their names are sent."""
+    """Return the settings that a worker needs, as plain values; keys stay where they are: only their names are
+    sent.
+    """
     return {key: value for key, value in settings.values.items() if key != "preset"}
 
 

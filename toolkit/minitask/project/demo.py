@@ -30,7 +30,7 @@ PROJECT = "split-todoist"
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What the demo did: the results, what it left to look at, and two estimates in US dollars."""
+    """The result of the demo: the results, what it left to look at, and two estimates in US dollars."""
 
     folder: Path
     results: tuple[TaskResult, ...]
@@ -76,7 +76,7 @@ def run_demo(
 
 
 def demo_files() -> dict[str, str]:
-    """The generated tree and the nine specs."""
+    """Return the generated tree and the nine specs."""
     folder = resources.path("mini-projects", PROJECT)
     generator = spec_from_file_location("split_todoist_generate", folder / "generate.py")
     if generator is None or generator.loader is None:

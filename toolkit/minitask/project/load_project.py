@@ -38,7 +38,7 @@ def run_project(
 
 
 def make_plan(engine: Context, found: FoundTasks, place: Base, *, again: bool = False) -> Plan:
-    """The tasks in order, and what each waits for; `UsageError` where the specs leave that open."""
+    """Return the tasks in order, and what each waits for; raise `UsageError` if the specs leave that open."""
     check_order(engine, found.tasks, place)
     verdicts = check_tasks(engine, found.tasks, place, again=again)
     warn(engine, verdicts)

@@ -1,4 +1,4 @@
-"""What the tasks of a run have to do with each other, and with tasks that are not part of it."""
+"""Dependencies between the tasks of a run, and on tasks outside of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def check_order(engine: Context, tasks: Sequence[Task], place: Base) -> None:
 
 
 def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
-    """The tasks, each after all that it depends on, else by path and place in the file."""
+    """Return the tasks, each after all that it depends on, else by path and place in the file."""
     by_spec = {id(task.spec): task for task in tasks}
     return tuple(by_spec[id(spec)] for spec in order([task.spec for task in tasks]))
 
@@ -33,7 +33,7 @@ def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
 def dependencies(
     engine: Context, tasks: Sequence[Task], place: Base
 ) -> Mapping[str, tuple[str, ...]]:
-    """The names of the tasks that each depends on, those outside the run included."""
+    """Return the names of the tasks that each depends on, those outside the run included."""
     others = tasks_beside(engine, tasks, place)
     graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
     return {
@@ -43,7 +43,7 @@ def dependencies(
 
 
 def implications(engine: Context, tasks: Sequence[Task], place: Base) -> ImpliedOrder:
-    """What the tasks' files imply, by the tasks' places, given the files at the target's tip."""
+    """Return what the tasks' files imply, by the tasks' places, given the files at the target's tip."""
 
     def is_there(path: str) -> bool:
         return engine.objects.entry(place.base, path) is not None

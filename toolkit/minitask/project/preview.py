@@ -1,4 +1,4 @@
-"""What a run would do: its waves, and for each task who would be asked, at what likely cost. Nothing is spent."""
+"""A dry run of a project: its waves, and each task's executor and likely cost. Nothing is spent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from minitask.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RunPreview:
-    """One task's outlook; tokens and cost are estimates, None where nobody can say.
+    """One task's outlook; tokens and cost are estimates, None if nobody can say.
 
     `problem` is why it would not run; `merge` is the commit by which it has landed already, which costs nothing.
     """
@@ -42,7 +42,7 @@ class RunPreview:
 def preview_run(
     engine: Context, tasks: Sequence[Task], place: Base, *, again: bool
 ) -> tuple[RunPreview, ...]:
-    """The outlook of each task, wave by wave; `again` is whether those that have landed would run anew.
+    """Return the outlook of each task, wave by wave; `again` is whether those that have landed would run again.
 
     A task is in a later wave than all that it depends on, and all that it comes after by the files of both. What a run
     would refuse as a whole is a `UsageError`.

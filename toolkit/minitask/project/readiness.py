@@ -1,4 +1,4 @@
-"""Whether one task may begin by itself: its spec is sound, and what it depends on has landed."""
+"""Check that one task may start on its own: its spec is sound, and what it depends on has landed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAKING = frozenset({LinkKind.CREATE_READ, LinkKind.CREATE_EDIT})
 def hindrance(
     engine: Context, task: Task, place: Base, *, again: bool = False, is_routed: bool = False
 ) -> TaskResult | None:
-    """Return the result of a task that must wait for others, None where it may begin or has landed.
+    """Return the result of a task that must wait for others, None if it may begin or has landed.
 
     `is_routed` says that the user chose who does it, whatever the spec asks for.
     Raises the refusal of a task whose spec `validate` finds an error in.
@@ -53,7 +53,7 @@ def skipped(task: Task, reason: str) -> TaskResult:
 
 
 def _missing(engine: Context, task: Task, place: Base, verdict: Check) -> str:
-    """Return what the task waits for and has not landed, in words; empty where there is nothing."""
+    """Return what the task waits for and has not landed, in words; empty if there is nothing."""
     others = tasks_beside(engine, [task], place)
     if not others:
         return ""
@@ -63,20 +63,20 @@ def _missing(engine: Context, task: Task, place: Base, verdict: Check) -> str:
     graph = Graph((task.spec, *(other.spec for other in others)))
     for need in sorted(graph.needs[0]):
         if _key(graph.specs[need]) in waiting:
-            return f"it depends on {graph.names[need]}, which did not land"
+            return f"it depends on {graph.names[need]}, which did not merge"
     for path, maker in _files(engine, task, open_, place):
-        return f"it needs {path} of {maker}, which did not land"
+        return f"it needs {path} of {maker}, which did not merge"
     names = {_key(other.spec): other.name for other in others}
     for spec in verdict.waits_for:
         if _key(spec) in waiting:
-            return f"it needs the work of {names[_key(spec)]}, which did not land"
+            return f"it needs the work of {names[_key(spec)]}, which did not merge"
     return ""
 
 
 def _files(
     engine: Context, task: Task, others: Sequence[Task], place: Base
 ) -> Iterator[tuple[str, str]]:
-    """The files that others are to make first and that are not there, with the makers' names."""
+    """Yield the files that others are to make first and that are not there, with the makers' names."""
 
     def is_there(path: str) -> bool:
         return engine.objects.entry(place.base, path) is not None

@@ -139,7 +139,7 @@ class Schedule:
         names = self._guards.left_out
         if names:
             some = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
-            text = f"not validated again on what landed later: {some}"
+            text = f"not revalidated after later merges: {some}"
             self._engine.emit(Progress("", "merge", text))
 
     def _stop(self, why: str) -> None:
@@ -176,7 +176,7 @@ class Schedule:
         return False
 
     def _is_blocked(self, task: Task) -> bool:
-        """Whether a task must wait: for one that comes before it, or for one that it may not run beside."""
+        """Return True if a task must wait: for one that comes before it, or for one that it may not run beside."""
         plan = self._plan
         before = (*plan.needs[task.name], *plan.after[task.name])
         if any(name in self._tasks and name not in self._results for name in before):
@@ -184,16 +184,16 @@ class Schedule:
         return any(name in self._under_way for name in plan.clashes[task.name])
 
     def _forbidden(self, task: Task) -> TaskResult | None:
-        """The result of a task that may not begin."""
+        """Return the result of a task that may not begin."""
         refusal = self._plan.refused.get(task.name)
         if refusal is not None:
             return replace(_skipped(task, str(refusal)), verdict=Verdict.REFUSED)
         missing = self._missing(task)
         if missing:
-            return _skipped(task, f"it depends on {missing}, which did not land")
+            return _skipped(task, f"it depends on {missing}, which did not merge")
         missing = self._missing_files(task)
         if missing:
-            return _skipped(task, f"it needs {missing}, which did not land")
+            return _skipped(task, f"it needs {missing}, which did not merge")
         if self._stopped_by:
             return _skipped(task, f"the run was stopped: {self._stopped_by}")
         return None
@@ -220,7 +220,9 @@ class Schedule:
             return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
 
     def _is_made(self, task: Task) -> bool:
-        """Whether a change for the task is on record that needs no more than a review, or to land: no worker does."""
+        """Return True if a change for the task is on record that needs no more than a review, or to land: no
+        worker does.
+        """
         known = self._wishes.known
         if not self._wishes.takes_what_is_there or not (known and known.refs_of(task.name)):
             return False
@@ -228,7 +230,7 @@ class Schedule:
         return found is not None and found.is_proven and not found.is_rejected
 
     def _away(self, cluster: Cluster, task: Task) -> TaskResult:
-        """The result of a task that a worker of a cluster does, unless it has landed already."""
+        """Return the result of a task that a worker of a cluster does, unless it has landed already."""
         on_tip = self._on_tip(task)
         known = self._wishes.known
         if not self._wishes.again and known and task.name in known.landed:
@@ -257,7 +259,7 @@ class Schedule:
         self._engine.emit(Progress(result.task, "done", result.verdict.value, result))
 
     def _missing(self, task: Task) -> str:
-        """The first dependency that is not on the target."""
+        """Return the first dependency that is not on the target."""
         for name in self._plan.needs[task.name]:
             result = self._results.get(name)
             if result is not None and result.verdict is not Verdict.MERGED:
@@ -267,7 +269,7 @@ class Schedule:
         return ""
 
     def _missing_files(self, task: Task) -> str:
-        """The first task that this one comes after, by their files, and that is not on the target."""
+        """Return the first task that this one comes after, by their files, and that is not on the target."""
         for name in self._plan.after[task.name]:
             verdict = self._results[name].verdict
             if verdict is not Verdict.MERGED:
@@ -281,7 +283,7 @@ class Schedule:
         return landing is not None and not landing.undone
 
     def _on_tip(self, task: Task) -> Task:
-        """The task as the target's tip has it: the blob that is committed there, on that base."""
+        """Return the task as the target's tip has it: the blob that is committed there, on that base."""
         engine = self._engine
         tip = self._askers.base_of(task) or engine.tip(self._place.target)
         entry = engine.objects.entry(tip, task.path)

@@ -20,7 +20,7 @@ TO_RETRY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to take of the tasks found: `only` and `since` are `PROJECT/ID`, an ID alone, or a number."""
+    """The tasks to select: `only` and `since` are `PROJECT/ID`, an ID alone, or a number."""
 
     only: tuple[str, ...] = ()
     since: str = ""
@@ -28,7 +28,7 @@ class Selection:
 
 
 def select(engine: Context, found: FoundTasks, place: Base, choice: Selection) -> FoundTasks:
-    """The tasks that are chosen; `UsageError` where a name is that of none."""
+    """Return the tasks that are chosen; raise `UsageError` if a name is that of none."""
     tasks = found.tasks
     if choice.only:
         wanted = {_one(tasks, name).name for name in choice.only}
@@ -60,7 +60,7 @@ def _one(tasks: Sequence[Task], name: str) -> Task:
 
 
 def _since(tasks: Sequence[Task], first: Task) -> tuple[Task, ...]:
-    """The task and all that come after it, in dependency order."""
+    """Return the task and all that come after it, in dependency order."""
     by_spec = {id(task.spec): task for task in tasks}
     ordered = [by_spec[id(spec)] for spec in order([task.spec for task in tasks])]
     at = next(place for place, task in enumerate(ordered) if task.name == first.name)

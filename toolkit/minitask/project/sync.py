@@ -20,7 +20,7 @@ ROUNDS = 8
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What came and went: refs by name; `kept` are those that differ on both sides and stayed."""
+    """The refs fetched and pushed, by name; `kept` are those that differ on both sides and stayed."""
 
     remote: str
     fetched: tuple[str, ...]
@@ -29,7 +29,7 @@ class Synced:
 
 
 def sync(engine: Context, remote: str) -> Synced:
-    """Exchange with a remote until it holds all that is here; `MachineError` where it keeps changing."""
+    """Exchange with a remote until it holds all that is here; raise `MachineError` if it keeps changing."""
     label = "".join(char if char.isalnum() or char in "-_" else "-" for char in remote)
     fetched: list[str] = []
     for _ in range(ROUNDS):
@@ -90,7 +90,7 @@ def _merge_ledger(engine: Context, theirs: str) -> bool:
 
 
 def _moves(engine: Context, there: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """What to push, by the ref to push it to; and the branches that differ on both sides."""
+    """Return what to push, by the ref to push it to; and the branches that differ on both sides."""
     git = engine.repository.git
     moves: dict[str, str] = {}
     kept = []

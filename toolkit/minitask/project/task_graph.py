@@ -1,4 +1,4 @@
-"""How the tasks of a project hang together and where each stands, to be drawn. Nothing is run or written."""
+"""The dependency graph and states of a project's tasks, to be drawn. Nothing is run or written."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Node:
 
     @property
     def task(self) -> Task:
-        """The task itself."""
+        """Return the task itself."""
         return self.standing.task
 
     @property
     def name(self) -> str:
-        """The task's name."""
+        """Return the task's name."""
         return self.standing.task.name
 
 
@@ -62,7 +62,7 @@ class TaskGraph:
 
 
 def task_graph(engine: Context, tasks: Sequence[Task], place: Base, *, project: str) -> TaskGraph:
-    """The picture of the tasks; a cycle of `depends_on` is a `UsageError` that prints it."""
+    """Return the picture of the tasks; a cycle of `depends_on` is a `UsageError` that prints it."""
     tasks = ordered(tasks)
     specs = [task.spec for task in tasks]
     said = implications(engine, tasks, place)

@@ -1,4 +1,4 @@
-"""What the demo prints when it is done."""
+"""The output of the demo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from minitask.reports.results import RunSummary, dollars, render_run
 
 
 def render_demo(shown: DemoResult) -> str:
-    """The tasks, what became of the module, the branches and merges, the costs, and where to look."""
+    """Return the tasks, what became of the module, the branches and merges, the costs, and where to look."""
     failed = next((item for item in shown.results if item.verdict is Verdict.FAILED), None)
     lines = [
         render_run(RunSummary(PROJECT, "main", shown.results, shown.seconds)),
@@ -18,7 +18,7 @@ def render_demo(shown: DemoResult) -> str:
         "the module, in lines",
         *_sizes(shown.lines_before, shown.lines_after),
         "",
-        "branches, one a task, proven or not",
+        "branches, one per task, passed or not",
         *(f"  {seen.commit}  {seen.text}" for seen in shown.branches),
         "",
         "merges on main, each tree validated before main moved",
@@ -27,7 +27,7 @@ def render_demo(shown: DemoResult) -> str:
         "cost",
         "  this run                 $0: every spec carries its own edit script",
         *(
-            f"  {shown.models[kind]:24} about {dollars(amount)} for the same edits, one call a task (estimated)"
+            f"  {shown.models[kind]:24} about {dollars(amount)} for the same edits, one call per task (estimated)"
             for kind, amount in shown.estimates_usd.items()
         ),
         "",
@@ -37,9 +37,7 @@ def render_demo(shown: DemoResult) -> str:
         "  minitask status",
     ]
     if failed is not None:
-        lines.append(
-            f"  minitask show {failed.task}    # meant to fail, so that you see it not merge"
-        )
+        lines.append(f"  minitask show {failed.task}    # fails on purpose; it did not merge")
     return "\n".join(lines)
 
 

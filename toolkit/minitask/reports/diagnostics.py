@@ -27,14 +27,14 @@ _GITHUB_LEVELS = {
 
 
 def render_diagnostics(diagnostics: Sequence[Diagnostic], *, form: str, spec_count: int) -> str:
-    """The diagnostics in the named format, with a newline at the end where there is text at all.
+    """Return the diagnostics in the named format, with a newline at the end where there is text at all.
 
     `spec_count` is how many specs were judged; an unknown format is a `UsageError`.
     """
     renderer = FORMATS.get(form)
     if renderer is None:
         raise UsageError(
-            f"there is no format {form!r} for diagnostics", hint=f"choose from {', '.join(FORMATS)}"
+            f"unknown diagnostics format {form!r}", hint=f"choose from {', '.join(FORMATS)}"
         )
     return renderer(diagnostics, spec_count)
 
@@ -51,7 +51,7 @@ def render_text(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
 
 
 def render_json(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
-    """A JSON list with an object a diagnostic."""
+    """Return a JSON list with an object a diagnostic."""
     del spec_count
     rows = [
         {
@@ -68,7 +68,7 @@ def render_json(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
 
 
 def render_sarif(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
-    """A SARIF 2.1.0 log with one run, and the rules that its results cite."""
+    """Return a SARIF 2.1.0 log with one run, and the rules that its results cite."""
     del spec_count
     codes = sorted({item.code for item in diagnostics})
     places = {code: place for place, code in enumerate(codes)}
@@ -110,7 +110,7 @@ def summarize(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
 
 
 def _visible(text: str) -> str:
-    """The text on one line, with what could steer a terminal written out."""
+    """Return the text on one line, with what could steer a terminal written out."""
     return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
@@ -154,7 +154,7 @@ def _sarif_result(item: Diagnostic, *, rule_index: int) -> dict[str, object]:
 
 
 def _uri(path: str) -> str:
-    """The path as a relative URI reference; a colon in its first part would read as a scheme."""
+    """Return the path as a relative URI reference; a colon in its first part would read as a scheme."""
     return quote(path.encode("utf-8", "surrogateescape"), safe="/")
 
 

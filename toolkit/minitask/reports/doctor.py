@@ -1,4 +1,4 @@
-"""What `doctor` prints: what was found, and what to do about what is missing."""
+"""The output of `doctor`: findings, and fixes for what is missing."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Health:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing that is needed is missing."""
+        """Return True if nothing that is needed is missing."""
         return all(finding.state != "bad" for finding in self.findings)
 
 
 def health_document(health: Health) -> dict[str, Any]:
-    """The findings as JSON."""
+    """Return the findings as JSON."""
     return {
         "ok": health.is_good,
         "findings": [
@@ -46,7 +46,7 @@ def health_document(health: Health) -> dict[str, Any]:
 
 
 def render_health(health: Health) -> str:
-    """A line a finding; then the settings that are not defaults."""
+    """Return a line a finding; then the settings that are not defaults."""
     marks = {"ok": "✓", "note": "·", "bad": "✗"}
     lines = []
     for item in health.findings:

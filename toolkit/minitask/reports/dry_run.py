@@ -1,4 +1,4 @@
-"""What a dry run prints: the route, the prompt and its receiver, the commands and their sandbox."""
+"""The output of a dry run: the route, the prompt and its receiver, the commands and their sandbox."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from minitask.task.task_preview import TaskPreview
 
 
 def dry_run_document(said: TaskPreview) -> dict[str, Any]:
-    """A dry run as JSON."""
+    """Return a dry run as JSON."""
     description = said.description
     return {
         "task": said.task.name,
@@ -37,17 +37,15 @@ def dry_run_document(said: TaskPreview) -> dict[str, Any]:
 
 
 def render_dry_run(said: TaskPreview) -> str:
-    """A dry run as text."""
+    """Return a dry run as text."""
     description = said.description
     lines = [
-        f"{said.task.name}: nothing is run, nothing is spent",
+        f"{said.task.name}: dry run, nothing is spent",
         f"  spec     {said.task.path} at {said.task.blob[:12]}, on {said.task.base[:12]}",
         f"  route    tier {said.route.tier.value}: {said.route.reason}",
     ]
     if said.landed:
-        lines.append(
-            "  landed   already at this blob; exec would run nothing (--again runs it anew)"
-        )
+        lines.append("  merged   already; exec would skip it (--again to rerun)")
     if description.url:
         key = description.key_variable or "no key"
         state = (
@@ -63,7 +61,7 @@ def render_dry_run(said: TaskPreview) -> str:
     if description.max_output_tokens is not None:
         lines.append(f"  answer   at most {description.max_output_tokens:,} tokens")
     lines += [
-        f"  asked    {model} (tier {tier}) for the {phase}" for phase, tier, model in said.questions
+        f"  calls    {model} (tier {tier}) for the {phase}" for phase, tier, model in said.questions
     ]
     lines.append(f"  sandbox  {said.sandbox}")
     lines += [f"  run      {command.text}" for command in said.task.spec.commands]

@@ -1,4 +1,4 @@
-"""What `graph` prints: the picture of a project as text, JSON, Mermaid or Graphviz; `graph_svg` draws it itself."""
+"""The output of `graph`: the picture of a project as text, JSON, Mermaid or Graphviz; `graph_svg` draws it itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SYNTAX = lazy_pattern(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
 
 
 def graph_document(picture: TaskGraph, forecast: Collisions | None) -> dict[str, Any]:
-    """The picture as JSON; with a forecast, where there is one."""
+    """Return the picture as JSON; with a forecast, where there is one."""
     document: dict[str, Any] = {
         "project": picture.project,
         "tasks": [_task_document(node) for node in picture.nodes],
@@ -54,7 +54,7 @@ def _task_document(node: Node) -> dict[str, Any]:
 
 
 def render_text(picture: TaskGraph) -> str:
-    """The waves, a line a task, and below it what it waits for and what it may not run beside."""
+    """Return the waves, a line a task, and below it what it waits for and what it may not run beside."""
     waves = picture.nodes[-1].wave if picture.nodes else 0
     lines = [f"{counted(len(picture.nodes), 'task')} in {counted(waves, 'wave')}"]
     if len(picture.critical_path) > 1:
@@ -102,14 +102,14 @@ def _gave_way(picture: TaskGraph) -> Iterator[str]:
         yield ""
     for name, tie in picture.dropped:
         path = f" for {one_line(tie.path)}" if tie.path else ""
-        yield f"not in this order: {name} after {tie.task}{path} ({tie.kind}), since others hold against it"
+        yield f"ignored dependency: {name} after {tie.task}{path} ({tie.kind}), which contradicts other dependencies"
 
 
 def render_forecast(forecast: Collisions, target: str) -> str:
-    """A line for each conflict to be expected."""
+    """Return a line for each conflict to be expected."""
     tried = f"{counted(forecast.candidates, 'candidate')} against {target}"
-    lines = [f"forecast: {tried}, {counted(forecast.pairs, 'pair')} against each other"]
-    lines += [_collision(each) for each in forecast.found] or ["  no conflicts in sight"]
+    lines = [f"forecast: {tried}, {counted(forecast.pairs, 'pair')} that conflict"]
+    lines += [_collision(each) for each in forecast.found] or ["  no conflicts expected"]
     if forecast.left_out:
         lines.append(
             f"  {counted(forecast.left_out, 'more pair')} left out: at most {MOST_PAIRS} are tried"
@@ -122,7 +122,7 @@ def _collision(each: Collision) -> str:
 
 
 def render_mermaid(picture: TaskGraph) -> str:
-    """A flowchart for GitHub and GitLab: what is declared as solid arrows, what files imply as dotted ones."""
+    """Return a flowchart for GitHub and GitLab: what is declared as solid arrows, what files imply as dotted ones."""
     ids = {node.name: f"t{place}" for place, node in enumerate(picture.nodes)}
     lines = ["flowchart LR"]
     for node in picture.nodes:
@@ -147,7 +147,7 @@ def _entities(text: str) -> str:
 
 
 def render_dot(picture: TaskGraph) -> str:
-    """A directed graph for Graphviz: what is declared as solid arrows, what files imply as dotted ones."""
+    """Return a directed graph for Graphviz: what is declared as solid arrows, what files imply as dotted ones."""
     names = {node.name for node in picture.nodes}
     lines = ["digraph minitask {", "  rankdir=LR;"]
     lines.append('  node [shape=box, style="rounded,filled", fontname="sans-serif"];')

@@ -28,7 +28,7 @@ HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From one task's box to another's; `path` is what implies it, empty where it is declared."""
+    """From one task's box to another's; `path` is what implies it, empty if it is declared."""
 
     before: str
     after: str
@@ -41,7 +41,7 @@ Spots = Mapping[str, tuple[int, int]]
 
 
 def render_svg(picture: TaskGraph) -> str:
-    """The picture as one SVG document."""
+    """Return the picture as one SVG document."""
     arrows = _arrows(picture)
     spots = _spots(picture, arrows)
     columns = max((column for column, _ in spots.values()), default=0) + 1
@@ -81,7 +81,7 @@ def _arrows(picture: TaskGraph) -> list[Arrow]:
 
 
 def _spots(picture: TaskGraph, arrows: Iterable[Arrow]) -> Spots:
-    """A column a wave; in it, each task near the middle of those that it follows."""
+    """Return a column a wave; in it, each task near the middle of those that it follows."""
     before: dict[str, list[str]] = {}
     for arrow in arrows:
         before.setdefault(arrow.after, []).append(arrow.before)
@@ -145,7 +145,7 @@ def _text(text: str) -> str:
 
 
 def _cut(text: str, letters: int) -> str:
-    """The text, or as much of it as fits; wide letters count for two."""
+    """Return the text, or as much of it as fits; wide letters count for two."""
     taken = 0
     for place, char in enumerate(text):
         taken += 2 if east_asian_width(char) in "WF" else 1

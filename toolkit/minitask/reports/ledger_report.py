@@ -1,4 +1,4 @@
-"""What `report` prints: sums over all attempts as JSON, and as tables for a terminal, for Markdown and for a page."""
+"""The output of `report`: sums over all attempts as JSON, and as tables for a terminal, for Markdown and for a page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Table:
 
 
 def report_document(report: Report) -> dict[str, Any]:
-    """The report as JSON."""
+    """Return the report as JSON."""
     found = report.summary
     return {
         "totals": _tally_document(found.totals),
@@ -86,7 +86,7 @@ def report_document(report: Report) -> dict[str, Any]:
 
 
 def render_report_text(report: Report) -> str:
-    """The report for a terminal."""
+    """Return the report for a terminal."""
     lines = [f"{heading_of(report)}: {span_of(report)}"]
     told = facts(report)
     width = max((len(name) for name, _ in told), default=0)
@@ -98,7 +98,7 @@ def render_report_text(report: Report) -> str:
 
 
 def render_report_markdown(report: Report) -> str:
-    """The report as Markdown."""
+    """Return the report as Markdown."""
     lines = [f"# {_marked(heading_of(report))}", "", _marked(span_of(report)), ""]
     lines += [f"- **{name}**: {_marked(text)}" for name, text in facts(report)]
     for table in tables(report):
@@ -111,12 +111,14 @@ def render_report_markdown(report: Report) -> str:
 
 
 def heading_of(report: Report) -> str:
-    """What the report is of."""
-    return f"minitask report of {one_line(report.project)}" if report.project else "minitask report"
+    """Return what the report is of."""
+    return (
+        f"minitask report for {one_line(report.project)}" if report.project else "minitask report"
+    )
 
 
 def span_of(report: Report) -> str:
-    """How much it holds, and from when."""
+    """Return how much it holds, and from when."""
     found = report.summary
     if found.first_at is None or found.last_at is None:
         return NOTHING
@@ -127,7 +129,7 @@ def span_of(report: Report) -> str:
 
 
 def facts(report: Report) -> tuple[tuple[str, str], ...]:
-    """The few things that a reader wants to know first; nothing where there are no records."""
+    """Return the few things that a reader wants to know first; nothing if there are no records."""
     found = report.summary
     if not found.totals.records:
         return ()
@@ -144,7 +146,7 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("saved", saved(found.savings)),
         ("first try", first),
         ("later tries", f"{repairs}, {counted(found.escalations, 'escalation')}"),
-        ("outages", f"{found.outages:,} (a provider or program failed: no tries)"),
+        ("outages", f"{found.outages:,} (provider or program failures, not counted as tries)"),
         *((("checks", graded(found.grade)),) if found.grade.planted else ()),
         *((("estimates", estimates(found.estimates)),) if found.estimates.tasks else ()),
         *((("estimated cost", stated_costs(found.costs)),) if found.costs.tasks else ()),
@@ -152,13 +154,13 @@ def facts(report: Report) -> tuple[tuple[str, str], ...]:
 
 
 def graded(grade: Grade) -> str:
-    """How well the validations noticed faults planted in the changes that they proved."""
+    """Return how well the validations noticed faults planted in the changes that they proved."""
     share = f"{grade.percent:.0f} %"
     return f"notice {grade.noticed:,} of {counted(grade.planted, 'planted fault')} ({share})"
 
 
 def tables(report: Report) -> Iterator[Table]:
-    """The groups, and the failures; nothing where there is nothing to show."""
+    """Yield the groups, and the failures; nothing if there is nothing to show."""
     found = report.summary
     for title, groups in groupings(found):
         rows = tuple((one_line(name), *_cells(tally)) for name, tally in groups.items())
@@ -183,12 +185,12 @@ def groupings(summary: Summary) -> tuple[tuple[str, Groups], ...]:
 
 
 def notes(report: Report) -> Iterator[str]:
-    """What the figures leave out."""
+    """Yield what the figures leave out."""
     totals, savings = report.summary.totals, report.summary.savings
     if totals.unpriced:
-        yield f"{counted(totals.unpriced, 'attempt')} without a known price: sums hold what is known"
+        yield f"{counted(totals.unpriced, 'attempt')} without a known price,left out of the sums"
     if totals.uncounted:
-        yield f"{counted(totals.uncounted, 'attempt')} of which nobody counted all tokens"
+        yield f"{counted(totals.uncounted, 'attempt')} with incomplete token counts"
     if savings.left_out:
         left = counted(savings.left_out, "proven task")
         yield f"{left} not in the baseline, for want of a price: what is known of the cost counts"
@@ -199,14 +201,14 @@ def notes(report: Report) -> Iterator[str]:
 
 
 def cost(tally: Tally) -> str:
-    """What is known to have been spent, and how many have no price."""
+    """Return what is known to have been spent, and how many have no price."""
     if tally.cost_usd is None or not tally.unpriced:
         return dollars(tally.cost_usd)
     return f"{dollars(tally.cost_usd)} + {tally.unpriced:,} unpriced"
 
 
 def baseline(savings: Savings) -> str:
-    """What the frontier model would have cost."""
+    """Return what the frontier model would have cost."""
     model = one_line(savings.baseline_model)
     if not savings.tasks and not savings.left_out:
         return f"nothing is proven that {model} could have done"
@@ -231,7 +233,7 @@ def stated_costs(found: CostError) -> str:
 
 
 def saved(savings: Savings) -> str:
-    """What was saved, or spent on top."""
+    """Return what was saved, or spent on top."""
     amount, percent = savings.saved_usd, savings.saved_percent
     if amount is None:
         return "unknown"
@@ -240,14 +242,14 @@ def saved(savings: Savings) -> str:
 
 
 def estimates(found: EstimateError) -> str:
-    """How far calls were off what was expected of them, and how many came close."""
+    """Return how far calls were off what was expected of them, and how many came close."""
     sides = (("input", found.input_percent), ("output", found.output_percent))
     off = [f"{side} {percent(share)}" for side, share in sides if share is not None]
     return ", ".join([*off, f"{found.close:,} of {found.tasks:,} within {100 * CLOSE:.0f} %"])
 
 
 def signed(number: Decimal) -> str:
-    """A number to a tenth, with thousands apart."""
+    """Return a number to a tenth, with thousands apart."""
     return f"{number:,.1f}"
 
 
@@ -304,7 +306,7 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
 
 
 def _columns(text: str) -> int:
-    """How many columns of a terminal a text takes."""
+    """Return how many columns of a terminal a text takes."""
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
@@ -313,5 +315,5 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _marked(text: str) -> str:
-    """The text with nothing in it that Markdown would take for its own."""
+    """Return the text with nothing in it that Markdown would take for its own."""
     return text.translate(MARKUP)

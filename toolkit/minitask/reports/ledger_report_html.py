@@ -61,7 +61,7 @@ ul { margin: 18px 0 0; padding-left: 20px; color: var(--soft); font-size: 13px; 
 
 
 def render_report_html(report: Report) -> str:
-    """The report as one HTML document."""
+    """Return the report as one HTML document."""
     heading, rest = heading_of(report), span_of(report)
     parts = [
         "<!DOCTYPE html>",
@@ -123,7 +123,7 @@ def _card(name: str, figure: str, below: str, *, tone: str = "") -> str:
 
 
 def _versus(savings: Savings) -> Iterator[str]:
-    """What was spent beside what the frontier model would have cost."""
+    """Yield what was spent beside what the frontier model would have cost."""
     if savings.baseline_cost_usd is None or savings.cost_usd is None:
         return
     most = max(savings.baseline_cost_usd, savings.cost_usd)
@@ -153,7 +153,7 @@ def _tokens(totals: Tally) -> Iterator[str]:
 
 
 def _group(title: str, groups: Groups, totals: Tally) -> Iterator[str]:
-    """A grouping as a table; its bars are of costs, or of tokens where nothing cost anything."""
+    """Yield a grouping as a table; its bars are of costs, or of tokens where nothing cost anything."""
     by_cost = any(tally.cost_usd for tally in groups.values())
     sizes = {name: _size(tally, by_cost=by_cost) for name, tally in groups.items()}
     most = max(sizes.values())
@@ -204,7 +204,7 @@ def _notes(report: Report) -> Iterator[str]:
 
 
 def _bar(parts: list[tuple[float, str]], name: str) -> str:
-    """A bar of coloured parts, in percent of its width."""
+    """Return a bar of coloured parts, in percent of its width."""
     at = 0.0
     drawn = []
     for width, tone in parts:
@@ -216,5 +216,5 @@ def _bar(parts: list[tuple[float, str]], name: str) -> str:
 
 
 def _share(part: Decimal, whole: Decimal) -> float:
-    """A part in percent, enough to be seen where it is not nothing."""
+    """Return a part in percent, enough to be seen where it is not nothing."""
     return max(float(100 * part / whole), 0.6) if part and whole else 0.0

@@ -48,7 +48,7 @@ class RunView:
         return ""
 
     def __rich__(self) -> RenderableType:
-        """What to draw now."""
+        """Return what to draw now."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -85,7 +85,7 @@ class RunView:
         return " · ".join(parts)
 
     def _baseline(self) -> Decimal:
-        """What a frontier model would have cost once for what landed, by estimate."""
+        """Return what a frontier model would have cost once for what landed, by estimate."""
         return sum(
             (
                 result.baseline_cost_usd or Decimal(0)
@@ -103,7 +103,7 @@ class RunView:
 
 
 def event_document(event: Progress) -> dict[str, Any]:
-    """An event as JSON."""
+    """Return an event as JSON."""
     document: dict[str, Any] = {
         "task": event.task or None,
         "stage": event.stage,

@@ -1,4 +1,4 @@
-"""What `run --dry-run` prints: waves, routes and estimates."""
+"""The output of `run --dry-run`: waves, routes and estimates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minitask.reports.results import dollars
 
 
 def outlook_document(project: str, prospects: Sequence[RunPreview]) -> dict[str, Any]:
-    """An outlook as JSON."""
+    """Return an outlook as JSON."""
     last = max((each.wave for each in prospects), default=0)
     return {
         "project": project,
@@ -27,9 +27,9 @@ def outlook_document(project: str, prospects: Sequence[RunPreview]) -> dict[str,
 
 
 def render_outlook(prospects: Sequence[RunPreview]) -> str:
-    """An outlook as text: a line a task, and the sum."""
+    """Return an outlook as text: a line a task, and the sum."""
     width = max((len(each.task.name) for each in prospects), default=0)
-    lines = ["nothing is run, nothing is spent"]
+    lines = ["dry run, nothing is spent"]
     wave = 0
     for each in prospects:
         if each.wave != wave:
@@ -37,15 +37,15 @@ def render_outlook(prospects: Sequence[RunPreview]) -> str:
             lines.append(f"wave {wave}")
         lines.append(f"  {each.task.name:{width}}  {_said(each)}")
     unknown = sum(each.cost_usd is None for each in prospects)
-    more = f", and {unknown} that nobody can estimate" if unknown else ""
+    more = f" ({unknown} without estimate)" if unknown else ""
     known = [each.cost_usd for each in prospects if each.cost_usd is not None]
-    lines.append(f"about {dollars(sum(known, Decimal(0)))} in all, estimated{more}")
+    lines.append(f"estimated total {dollars(sum(known, Decimal(0)))}{more}")
     return "\n".join(lines)
 
 
 def _said(each: RunPreview) -> str:
     if each.merge:
-        return f"merged already, as {each.merge[:12]}"
+        return f"already merged ({each.merge[:12]})"
     if each.route is None:
         return f"cannot run: {each.problem.partition(chr(10))[0]}"
     who = each.route.model or "edit script"

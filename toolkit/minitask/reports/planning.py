@@ -1,4 +1,4 @@
-"""What planning gave: the specs, what is wrong with them, what it cost, and what is next."""
+"""The output of `plan`: the specs, what is wrong with them, what it cost, and what is next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minitask.words import counted
 
 
 def planned_document(planned: Planned) -> dict[str, Any]:
-    """A plan as JSON."""
+    """Return a plan as JSON."""
     return {
         "project": planned.project,
         "specs": list(planned.specs),
@@ -26,7 +26,7 @@ def planned_document(planned: Planned) -> dict[str, Any]:
 
 
 def render_planned(planned: Planned) -> str:
-    """A plan as text."""
+    """Return a plan as text."""
     lines = [f"wrote {name}" for name in planned.specs]
     if planned.diagnostics:
         count = len(planned.specs)
@@ -37,12 +37,12 @@ def render_planned(planned: Planned) -> str:
     if planned.kept:
         lines.append(f"the answer is kept in {planned.kept}")
         lines.append(
-            f"next: mend it, then: minitask plan --from {planned.kept} --project {planned.project}"
+            f"next: fix it, then: minitask plan --from {planned.kept} --project {planned.project}"
         )
     lines += [_paid(call) for call in planned.calls]
     if planned.specs:
         folder = planned.specs[0].rpartition("/")[0]
-        first = "read and mend them" if planned.has_errors else "read them"
+        first = "read and fix them" if planned.has_errors else "read them"
         lines.append(
             f"next: {first}, then: minitask validate {folder} && git add {folder} && git commit"
         )
@@ -53,7 +53,7 @@ def render_planned(planned: Planned) -> str:
 def _paid(call: Attempt) -> str:
     usage = call.usage
     tokens = f"{tokens_text(usage.input_tokens)} tokens in, {tokens_text(usage.output_tokens)} out"
-    rounds = f", {counted(call.malformed, 'answer')} sent back" if call.malformed else ""
+    rounds = f", {counted(call.malformed, 'answer')} rejected" if call.malformed else ""
     return f"planned by {call.model} (tier {call.tier}), {tokens}{rounds}: {dollars(call.cost_usd)}"
 
 

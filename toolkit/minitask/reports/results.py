@@ -1,4 +1,4 @@
-"""What `exec`, `run` and `merge` print of their tasks."""
+"""The output of `exec`, `run` and `merge`."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class RunSummary:
 
     @property
     def cost_usd(self) -> Decimal | None:
-        """The sum; None where one is unknown."""
+        """Return the sum; None if one is unknown."""
         return whole(result.cost_usd for result in self.results)
 
     @property
     def baseline_cost_usd(self) -> Decimal | None:
-        """The sum of the known estimates; None where there is none."""
+        """Return the sum of the known estimates; None if there is none."""
         known = [
             result.baseline_cost_usd
             for result in self.results
@@ -60,7 +60,7 @@ class RunSummary:
 
 
 def run_document(summary: RunSummary) -> dict[str, Any]:
-    """A run as JSON."""
+    """Return a run as JSON."""
     usage = reduce(plus, (result.usage for result in summary.results), NO_USAGE)
     return {
         "project": summary.project,
@@ -99,7 +99,7 @@ def render_result(result: TaskResult) -> str:
 
 
 def render_attempt(attempt: Attempt) -> list[str]:
-    """The files and commands of an attempt, a line each; the output of a command that failed."""
+    """Return the files and commands of an attempt, a line each; the output of a command that failed."""
     lines = []
     words = {"A": "create", "M": "edit", "D": "delete"}
     for file in attempt.files:
@@ -111,7 +111,9 @@ def render_attempt(attempt: Attempt) -> list[str]:
 
 
 def render_grade(attempt: Attempt) -> list[str]:
-    """How well the checks notice faults planted in the change, with those that they missed; nothing to say of none."""
+    """Return how well the checks notice faults planted in the change, with those that they missed; nothing to say
+    of none.
+    """
     grade = attempt.grade
     if grade is None or not (grade.planted or attempt.files):
         return []
@@ -124,7 +126,7 @@ def render_grade(attempt: Attempt) -> list[str]:
 
 
 def render_command(command: CommandRecord) -> list[str]:
-    """A command with its result; where it failed, the end of what it printed."""
+    """Return a command with its result; where it failed, the end of what it printed."""
     first, _, rest = command.command.partition("\n")
     shown = f"{first} …" if rest else first
     mark = "ok" if command.passed else "FAILED"
@@ -136,7 +138,7 @@ def render_command(command: CommandRecord) -> list[str]:
 
 
 def render_run(summary: RunSummary) -> str:
-    """A run: a line a task, why where it did not land, a line a batch that called models, and the sums."""
+    """Return a run: a line a task, why where it did not land, a line a batch that called models, and the sums."""
     width = max((len(result.task) for result in summary.results), default=0)
     lines = []
     for result in summary.results:
@@ -152,18 +154,18 @@ def render_run(summary: RunSummary) -> str:
 
 
 def _cost(summary: RunSummary) -> str:
-    """What a run cost; where some of it has no price, what is known, and that no limit counts the rest."""
+    """Return what a run cost; where some of it has no price, what is known, and that no limit counts the rest."""
     costs = [result.cost_usd for result in summary.results]
     known = [cost for cost in costs if cost is not None]
     unknown = len(costs) - len(known)
     if not unknown:
         return dollars(summary.cost_usd)
-    left = f"{counted(unknown, 'task')} of unknown cost, which no limit counts"
+    left = f"{counted(unknown, 'task')} of unknown cost, not counted against the limit"
     return f"{dollars(sum(known, Decimal(0)))} and {left}" if any(known) else left
 
 
 def render_batch(batch: BatchTokens) -> str:
-    """A wave's tokens against its plan: `batch 2  4 tasks  9,800 tokens of 10,200 planned (-4 %)`."""
+    """Return a wave's tokens against its plan: `batch 2  4 tasks  9,800 tokens of 10,200 planned (-4 %)`."""
     count = batch.tasks or batch.left_out
     head = f"batch {batch.wave}  {counted(count, 'task')}  "
     if not batch.tasks:
@@ -173,12 +175,14 @@ def render_batch(batch: BatchTokens) -> str:
 
 
 def percent(share: float) -> str:
-    """A difference in whole percent, with its sign."""
+    """Return a difference in whole percent, with its sign."""
     return f"{round(share):+d} %" if round(share) else "0 %"
 
 
 def _off(batch: BatchTokens) -> str:
-    """How far a batch is off its plan; beyond the mark it is rounded away from zero, so as not to read as the mark."""
+    """Return how far a batch is off its plan; beyond the mark it is rounded away from zero, so as not to read as
+    the mark.
+    """
     off, mark = batch.percent, f"{100 * CLOSE:.0f} %"
     if off is None:
         return "" if batch.is_close else f" (beyond {mark})"
@@ -206,7 +210,7 @@ def _who(attempt: Attempt) -> str:
 
 
 def _baseline(amount: Decimal | None) -> str:
-    return "" if amount is None else f" (a frontier model once: about {dollars(amount)}, estimated)"
+    return "" if amount is None else f" (est. {dollars(amount)} with a frontier model)"
 
 
 def _one_line(text: str) -> str:

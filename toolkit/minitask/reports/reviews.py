@@ -1,4 +1,4 @@
-"""What `review` prints: a task for a person to judge, or what a verification said of a project."""
+"""The output of `review`: a task for a person to judge, or what a verification said of a project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from minitask.words import plain
 class Reviewed:
     """A task as a person judges it: its latest record, the calls beside its attempts, its spec, and its diff.
 
-    `merge` is the commit by which that very diff has landed; empty where it has not.
+    `merge` is the commit by which that very diff has landed; empty if it has not.
     """
 
     record: Record
@@ -29,7 +29,7 @@ class Reviewed:
 
 
 def reviewed_document(item: Reviewed) -> dict[str, Any]:
-    """A task as JSON."""
+    """Return a task as JSON."""
     return {
         "task": item.record.task,
         "branch": item.branch,
@@ -43,10 +43,12 @@ def reviewed_document(item: Reviewed) -> dict[str, Any]:
 
 
 def render_reviewed(item: Reviewed) -> str:
-    """A task as text: what it should do, what it does, how it was proven, what it cost, and what can be said."""
+    """Return a task as text: what it should do, what it does, how it was proven, what it cost, and what can be
+    said.
+    """
     record, attempt = item.record, item.record.attempt
     name = record.task
-    state = f"landed as {item.merge[:12]}" if item.merge else attempt.verdict.value
+    state = f"merged as {item.merge[:12]}" if item.merge else attempt.verdict.value
     lines = [f"{name}: {state}, {item.spec.title}", ""]
     lines += [f"  criterion  {each.text}" for each in item.spec.criteria]
     for call in item.calls:
@@ -72,14 +74,14 @@ def render_reviewed(item: Reviewed) -> str:
     lines += [
         "",
         f"  approve  minitask review {name} --approve",
-        f'  reject   minitask review {name} --reject "what is wrong"  (the next attempt is told)',
-        f"  edit     git switch {item.branch}, commit what you change, minitask merge {name}  (it is proven again)",
+        f'  reject   minitask review {name} --reject "what is wrong"  (the next attempt sees your reason)',
+        f"  edit     git switch {item.branch}, commit your changes, minitask merge {name}  (validates it again)",
     ]
     return "\n".join(lines)
 
 
 def verified_document(found: ProjectVerification) -> dict[str, Any]:
-    """A verification as JSON."""
+    """Return a verification as JSON."""
     return {
         "project": found.project,
         "base": found.base,
@@ -102,11 +104,11 @@ def verified_document(found: ProjectVerification) -> dict[str, Any]:
 
 
 def render_verified(found: ProjectVerification) -> str:
-    """A verification as text."""
+    """Return a verification as text."""
     lines = [f"{found.project}: {found.base[:12]}..{found.tip[:12]}"]
     lines += [f"  {'✓' if word.approved else '✗'} {word.task}  {word.why}" for word in found.words]
     if found.problem:
-        lines.append(f"  nothing was said: {found.problem}")
+        lines.append(f"  no verdict: {found.problem}")
     for call in found.calls:
         lines.append(f"  by {call.model} (tier {call.tier}): {dollars(call.cost_usd)}")
     if found.fixes:

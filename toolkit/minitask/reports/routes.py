@@ -32,7 +32,7 @@ def _lines(name: str, route: Route, width: int, *, explain: bool) -> Iterator[st
     if not explain:
         return
     for step in route.ladder:
-        yield f"{'':{width}}  {'climb' if step.use else 'leave':5}  {step.tier:8}  {step.reason}"
+        yield f"{'':{width}}  {'try' if step.use else 'skip':5}  {step.tier:8}  {step.reason}"
     if route.review:
         yield f"{'':{width}}  review {route.review:8}  {route.review_reason}"
     elif route.review_reason:

@@ -1,4 +1,4 @@
-"""What `scan` prints: a line a spec, what else was found, and what to do next."""
+"""The output of `scan`: a line a spec, what else was found, and what to do next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minitask.words import counted, one_line
 
 
 def scan_document(scan: Scan) -> dict[str, Any]:
-    """A scan as JSON."""
+    """Return a scan as JSON."""
     return {
         "findings": scan.findings,
         "fixable": scan.fixable,
@@ -34,7 +34,7 @@ def scan_document(scan: Scan) -> dict[str, Any]:
 
 
 def render_scan(scan: Scan, wishes: ScanOptions, *, fixer: str) -> str:
-    """The whole of it as text; `fixer` is the command by which the linter mends what it can."""
+    """Return the whole of it as text; `fixer` is the command by which the linter fixes what it can."""
     parts = (
         _specs(scan),
         _diagnostics(scan),
@@ -49,7 +49,7 @@ def _specs(scan: Scan) -> Iterator[str]:
     width = max(map(len, scan.specs), default=0)
     for file in scan.files:
         if file.spec and file.kind:
-            draft = ", a draft: it has no validation yet" if file.spec in scan.drafts else ""
+            draft = ", a draft without a validation" if file.spec in scan.drafts else ""
             what = f"{counted(len(file.findings), 'finding')}, {file.kind.value}{draft}"
             yield f"{file.spec:{width}}  {one_line(file.path)}: {what}"
 
@@ -75,14 +75,14 @@ def _counts(scan: Scan, wishes: ScanOptions) -> Iterator[str]:
         number = sum(len(file.findings) for file in files)
         yield f"no spec for {what} ({counted(number, 'finding')}): {reason}"
     if scan.left_out:
-        yield f"left out: {counted(scan.left_out, 'finding')} in no committed file of this repository"
+        yield f"left out: {counted(scan.left_out, 'finding')} outside the committed files of this repository"
 
 
 def _free(scan: Scan, wishes: ScanOptions, fixer: str) -> Iterator[str]:
     if scan.fixable:
-        rest = "specs are written for all" if wishes.free_too else "specs are written for the rest"
+        rest = "the specs cover all" if wishes.free_too else "the specs cover the rest"
         yield (
-            f"{scan.fixable} of {counted(scan.findings, 'finding')}: `{fixer}` mends them for nothing; {rest}"
+            f"{scan.fixable} of {counted(scan.findings, 'finding')}: `{fixer}` fixes them at no cost; {rest}"
         )
 
 
@@ -91,8 +91,8 @@ def _next(scan: Scan, wishes: ScanOptions) -> Iterator[str]:
         return
     folder = f"{PROJECTS}/{wishes.project}"
     if not wishes.writes:
-        missing = "; --check 'COMMAND {path}' gives them a validation" if scan.drafts else ""
-        yield f"next  the same without --dry-run writes them{missing}"
+        missing = "; --check 'COMMAND {path}' adds a validation" if scan.drafts else ""
+        yield f"next  run it without --dry-run to write them{missing}"
         return
     if scan.drafts:
         yield (

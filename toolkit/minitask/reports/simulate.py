@@ -1,4 +1,4 @@
-"""What `simulate` prints: what each policy would cost and solve, beside the baseline alone."""
+"""The output of `simulate`: what each policy would cost and solve, beside the baseline alone."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from minitask.reports.results import dollars
 from minitask.words import counted
 
 NOTHING = (
-    "no attempts of models are on record here; `minitask run` makes some, "
-    "and `minitask simulate --table aider-polyglot` needs none"
+    "no model attempts recorded yet: use `minitask run`, "
+    "or try `minitask simulate --table aider-polyglot`"
 )
 WHY_RANGE = (
-    "solved is a range: at least what the policy's best model solves by itself, at most what all would if\n"
-    "      their failures had nothing to do with each other; hard tasks are hard for all, so expect less than the most"
+    "solved is a range: at least what the policy's best model solves alone, at most what all would solve if\n"
+    "      their failures were independent; hard tasks are hard for all models, so expect less than the maximum"
 )
 WHY_COST = (
-    "with three models or more the cost is a range as well: from failures that have nothing to do with each other\n"
-    "      to failures that all fall on the same tasks"
+    "with three models or more the cost is a range too: from independent failures\n"
+    "      to failures on the same tasks"
 )
 WHY_LADDER = (
-    "the ladder leaves out what costs more than it spares, as if failures were independent;\n"
-    "      --loss says what giving a task up costs"
+    "the ladder omits models that cost more than they save, assuming independent failures;\n"
+    "      --loss sets the cost of giving up a task"
 )
-LATE_TIERS = "a tier that is only asked when another failed saw the harder tasks: its share is low"
+LATE_TIERS = "a tier tried only after another failed saw harder tasks, so its pass rate is low"
 
 
 def simulation_document(figures: ModelStats, outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """A simulation as JSON; costs are of all tasks, the shares from 0 to 1."""
+    """Return a simulation as JSON; costs are of all tasks, the shares from 0 to 1."""
     return {
         "source": figures.name,
         "tasks": figures.tasks,
@@ -64,7 +64,7 @@ def _step_document(step: SimulatedStep) -> dict[str, Any]:
 
 
 def render_simulation(figures: ModelStats, outcomes: Sequence[Outcome], *, in_detail: bool) -> str:
-    """The policies for a terminal: a line each and the ladder step by step, or all of them `in_detail`."""
+    """Return the policies for a terminal: a line each and the ladder step by step, or all of them `in_detail`."""
     if figures.baseline is None:
         return "\n".join([NOTHING, *_notes(figures, outcomes)])
     best, alone = figures.baseline.name, dollars(outcomes[0].baseline_cost_usd)
@@ -94,8 +94,8 @@ def _table(outcomes: Sequence[Outcome], alone: str) -> list[str]:
 
 
 def _detail(outcome: Outcome) -> Iterator[str]:
-    """A policy, what it comes to, and a line for each of its models."""
-    title = "the ladder worth climbing: " if outcome.is_ladder else ""
+    """Yield a policy, what it comes to, and a line for each of its models."""
+    title = "the best ladder: " if outcome.is_ladder else ""
     cost, most = dollars(outcome.cost_usd), dollars(outcome.cost_usd_at_most)
     changes = (outcome.saved_percent, outcome.saved_percent_at_least)
     change = " to ".join(dict.fromkeys(map(_change, changes)))
@@ -105,7 +105,7 @@ def _detail(outcome: Outcome) -> Iterator[str]:
     width = max(len(step.model.name) for step in outcome.steps)
     for step in outcome.steps:
         paid = dollars(step.cost_usd * step.reached)
-        asked = f"asked for {100 * step.reached:.1f} % of the tasks: {paid}"
+        asked = f"tried for {100 * step.reached:.1f} % of the tasks: {paid}"
         yield f"  {step.model.name:{width}}  passes {100 * step.model.q:.1f} %, {asked}"
 
 
@@ -114,7 +114,7 @@ def _names(outcome: Outcome) -> str:
 
 
 def _change(saved_percent: float | None) -> str:
-    """How the cost differs from the baseline's, in percent."""
+    """Return how the cost differs from the baseline's, in percent."""
     if saved_percent is None:
         return "the baseline is free"
     return f"{-saved_percent:+.0f} %" if round(saved_percent) else "0 %"
@@ -126,13 +126,13 @@ def _solved(outcome: Outcome) -> str:
 
 
 def _share(value: float) -> str:
-    """A share in percent to a tenth; 100.0 only where it is all."""
+    """Return a share in percent to a tenth; 100.0 only where it is all."""
     percent = round(100 * value, 1)
     return f"{percent if value == 1 else min(percent, 99.9):.1f}"
 
 
 def _notes(figures: ModelStats, outcomes: Sequence[Outcome]) -> Iterator[str]:
-    """How to read the figures, and what they leave out."""
+    """Yield how to read the figures, and what they leave out."""
     if any(len(outcome.steps) > 1 for outcome in outcomes):
         yield f"note: {WHY_RANGE}"
     if any(outcome.cost_usd != outcome.cost_usd_at_most for outcome in outcomes):
@@ -142,8 +142,8 @@ def _notes(figures: ModelStats, outcomes: Sequence[Outcome]) -> Iterator[str]:
     if figures.by_tier and figures.models:
         yield f"note: {LATE_TIERS}"
     if figures.left_out:
-        yield f"note: attempts left out, for they ended in an error or a conflict: {figures.left_out}"
+        yield f"note: attempts left out (error or conflict): {figures.left_out}"
     if figures.unpriced:
-        yield f"note: samples of unknown cost, taken to cost what others of their tier do: {figures.unpriced}"
+        yield f"note: samples of unknown cost, counted at their tier's average: {figures.unpriced}"
     if figures.priceless:
-        yield f"note: tiers left out, for nothing is known of their cost: {', '.join(figures.priceless)}"
+        yield f"note: tiers left out (cost unknown): {', '.join(figures.priceless)}"

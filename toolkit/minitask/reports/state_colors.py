@@ -45,5 +45,5 @@ _BY_STATE: Mapping[State, str] = MappingProxyType(
 
 
 def tone_of(state: State) -> str:
-    """The name of a state's tone."""
+    """Return the name of a state's tone."""
     return _BY_STATE[state]

@@ -1,4 +1,4 @@
-"""What `status` prints: a line a task."""
+"""The output of `status`: a line a task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from minitask.reports.results import dollars
 
 
 def status_document(standings: Sequence[TaskStatus]) -> dict[str, Any]:
-    """The tasks' states as JSON."""
+    """Return the tasks' states as JSON."""
     return {
         "tasks": [
             {
@@ -31,9 +31,9 @@ def status_document(standings: Sequence[TaskStatus]) -> dict[str, Any]:
 
 
 def render_status(standings: Sequence[TaskStatus]) -> str:
-    """A line a task, then how many are in which state."""
+    """Return a line a task, then how many are in which state."""
     if not standings:
-        return "no specs are committed here; `minitask new` writes one"
+        return "no specs committed here: `minitask new` writes one"
     width = max(len(item.task.name) for item in standings)
     lines = [
         f"{item.task.name:{width}}  {item.state.value:8} {dollars(item.cost_usd):>8}"

@@ -1,4 +1,4 @@
-"""What `sync` prints: what came, what went, and what stayed different."""
+"""The output of `sync`: what was fetched, pushed, and left different."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from minitask.project.sync import Synced
 
 
 def sync_document(done: Synced) -> dict[str, Any]:
-    """An exchange as JSON."""
+    """Return an exchange as JSON."""
     return {
         "remote": done.remote,
         "fetched": list(done.fetched),
@@ -18,12 +18,12 @@ def sync_document(done: Synced) -> dict[str, Any]:
 
 
 def render_sync(done: Synced) -> str:
-    """An exchange as text."""
+    """Return an exchange as text."""
     lines = [f"{done.remote}: fetched {len(done.fetched)} refs, pushed {len(done.pushed)}"]
     lines += [f"  fetched {ref}" for ref in done.fetched]
     lines += [f"  pushed  {ref}" for ref in done.pushed]
     lines += [
-        f"  kept    {ref.removeprefix('refs/heads/')}: {done.remote} holds another candidate"
+        f"  kept    {ref.removeprefix('refs/heads/')}: {done.remote} has a different candidate"
         for ref in done.kept
     ]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What `show` prints: the whole report of a task's latest attempt, from the ledger."""
+"""The output of `show`: the whole report of a task's latest attempt, from the ledger."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def report_document(
 def render_report(
     records: tuple[Record, ...], standing: TaskStatus | None, calls: tuple[Record, ...] = ()
 ) -> str:
-    """The latest attempt in full, the earlier ones and the calls beside them in a line each, and what is next."""
+    """Return the latest attempt in full, the earlier ones and the calls beside them in a line each, and what is
+    next.
+    """
     record = records[-1]
     attempt = record.attempt
     usage = attempt.usage
@@ -52,12 +54,12 @@ def render_report(
     lines += render_attempt(attempt)
     red = [command.command.partition("\n")[0] for command in attempt.before if not command.passed]
     if red:
-        lines.append(f"  before    failed as it must: {red[0]}")
+        lines.append(f"  before    fails without the change: {red[0]}")
     lines.append(f"  sandbox   {attempt.sandbox}")
     lines.append(f"  tokens    {_tokens(usage)}")
     lines.append(
-        f"  cost      {dollars(attempt.cost_usd)} (a frontier model once: about "
-        f"{dollars(record.baseline_cost_usd)}, estimated)"
+        f"  cost      {dollars(attempt.cost_usd)} (est. "
+        f"{dollars(record.baseline_cost_usd)} with a frontier model)"
     )
     lines += [f"  note      {note}" for note in record.notes]
     lines += [f"  {render_call(call)}" for call in calls]
@@ -70,10 +72,10 @@ def render_report(
 
 
 def next_step(record: Record, state: State | None) -> str:
-    """The command that takes the task further, or what to look at."""
+    """Return the command that takes the task further, or what to look at."""
     name = record.task
     if state is State.MERGED:
-        return f"nothing; `minitask undo {name}` takes it back"
+        return f"nothing; `minitask undo {name}` reverts it"
     if state is State.READY:
         return f"minitask merge {name}"
     if state in (State.CHANGED, State.UNDONE):
@@ -82,12 +84,12 @@ def next_step(record: Record, state: State | None) -> str:
     if step:
         return step
     if record.candidate:
-        return f"git diff {record.base[:12]} {record.candidate[:12]}; mend the spec, commit it, minitask exec {name}"
-    return f"mend the spec, commit it, minitask exec {name}"
+        return f"git diff {record.base[:12]} {record.candidate[:12]}; fix the spec, commit it, minitask exec {name}"
+    return f"fix the spec, commit it, minitask exec {name}"
 
 
 def render_call(call: Record) -> str:
-    """A call beside the attempts, in a line, and what it said below."""
+    """Return a call beside the attempts, in a line, and what it said below."""
     first = f"{call.kind:8}  attempt {call.attempt.n}, {_asked(call)}: {call.attempt.reason}"
     return "\n".join([first, *(f"            {note}" for note in call.notes)])
 
@@ -102,7 +104,7 @@ def _why(record: Record) -> str:
 
 
 def _tokens(usage: Usage) -> str:
-    """What went in and came out, and the parts of it that have prices of their own."""
+    """Return what went in and came out, and the parts of it that have prices of their own."""
     written = plus_known(usage.cache_write_tokens, usage.cache_write_1h_tokens)
     parts = [
         f"{count:,} {words}"
@@ -118,5 +120,5 @@ def _tokens(usage: Usage) -> str:
 
 
 def plus_known(*counts: int | None) -> int:
-    """The sum of the counts that are known."""
+    """Return the sum of the counts that are known."""
     return sum(count or 0 for count in counts)

@@ -14,7 +14,7 @@ FOR_CODE = ("coder", "code", "devstral", "codestral")
 
 
 def resolve_model(engine: Context, route: Route) -> Route:
-    """The route with a real model's name; raises `ExecutorFailure` where the server cannot be asked."""
+    """Return the route with a real model's name; raises `ExecutorFailure` if the server cannot be asked."""
     if route.model != AUTO:
         return route
     from minitask.executors.ollama import OllamaExecutor
@@ -22,19 +22,19 @@ def resolve_model(engine: Context, route: Route) -> Route:
     executor = make_executor(route.executor, engine.settings, engine.environ)
     if not isinstance(executor, OllamaExecutor):
         raise UsageError(
-            f"executor {route.executor} does not list its models, so `auto` names none",
+            f"executor {route.executor} does not list its models, so `auto` cannot choose one",
             hint="name the model in `tiers`",
         )
     model = pick(executor.models())
     if model is None:
         raise UsageError(
-            f"{executor.name} ({executor.host}) serves no model yet",
+            f"{executor.name} ({executor.host}) serves no models yet",
             hint="pull one, such as: ollama pull qwen2.5-coder",
         )
-    return replace(route, model=model, reason=f"{route.reason}; {model} is what it serves")
+    return replace(route, model=model, reason=f"{route.reason}; it serves {model}")
 
 
 def pick(models: tuple[str, ...]) -> str | None:
-    """The first model made for code, else the first; None where there is none."""
+    """Return the first model made for code, else the first; None if there is none."""
     made = (model for model in models if any(part in model.lower() for part in FOR_CODE))
     return next(made, models[0] if models else None)

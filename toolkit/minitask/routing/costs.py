@@ -1,4 +1,4 @@
-"""What an attempt cost, and what a frontier model would have cost once for the same change: the latter an estimate."""
+"""The cost of an attempt, and the estimated cost of the same change by one call of a frontier model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RATES = ("input", "cached", "output", "cache_write", "cache_write_1h")
 
 
 def tariff(engine: Context, route: Route, *, batch: bool = False) -> ModelPricing:
-    """What calls on a route cost by; a model that Ollama runs on this machine bills nobody."""
+    """Return what calls on a route cost by; a model that Ollama runs on this machine bills nobody."""
     setting = engine.settings.executors.get(route.executor)
     base_url = setting.base_url if setting else ""
     here = setting is not None and setting.type in LOCAL_TYPES and _is_here(base_url, route.model)
@@ -47,10 +47,12 @@ def meet_unpriced(engine: Context, task: str, model: str) -> None:
     """Say that a limit cannot count a model's calls; raises `BudgetError` unless the config allows them."""
     if not engine.settings.allows_unpriced:
         raise BudgetError(
-            f"{model} has no price, so the budget's limit cannot hold for it: give it one under `prices`, "
+            f"{model} has no price, so the budget limit cannot cover it: add one under `prices`, "
             "or set `budget: {unpriced: allow}`"
         )
-    engine.emit(Progress(task, "budget", f"{model} has no price, so the limit cannot count it"))
+    engine.emit(
+        Progress(task, "budget", f"{model} has no price, so it is not counted against the limit")
+    )
 
 
 def _is_here(base_url: str, model: str) -> bool:
@@ -60,7 +62,8 @@ def _is_here(base_url: str, model: str) -> bool:
 
 
 def estimate_usage(order: ExecutorRequest, changes: Sequence[Change]) -> Usage:
-    """An estimate of one call of a chat model that answers with the same change, in tokens of the common vocabulary.
+    """Return an estimate of one call of a chat model that answers with the same change, in tokens of the common
+    vocabulary.
 
     Input: the prompt of the order. Output: the lines taken out and put in, as a search-and-replace answer repeats them.
     """
@@ -70,7 +73,9 @@ def estimate_usage(order: ExecutorRequest, changes: Sequence[Change]) -> Usage:
 
 
 def baseline_cost(engine: Context, usage: Usage, *, kind: str) -> Decimal | None:
-    """What that much of the `cheap` or `frontier` baseline model costs, as it counts; None where it has no price."""
+    """Return what that much of the `cheap` or `frontier` baseline model costs, as it counts; None if it has no
+    price.
+    """
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
     model = engine.settings.baseline[kind]
@@ -86,7 +91,7 @@ def baseline_cost(engine: Context, usage: Usage, *, kind: str) -> Decimal | None
 def price_of(
     engine: Context, *, executor: str, model: str, input_tokens: int, output_tokens: int
 ) -> Decimal | None:
-    """What one call of this size costs, nothing cached; None where the model has no price."""
+    """Return what one call of this size costs, nothing cached; None if the model has no price."""
     whose = tariff(engine, Route(Tier.CHEAP, executor, model, ""))
     return _likely_cost(engine, whose, input_tokens=input_tokens, output_tokens=output_tokens)
 
@@ -94,7 +99,9 @@ def price_of(
 def _likely_cost(
     engine: Context, whose: ModelPricing, *, input_tokens: int, output_tokens: int
 ) -> Decimal | None:
-    """What one call costs: by rates that are kept, for reading the price list takes longer than all else here."""
+    """Return what one call costs: by rates that are kept, for reading the price list takes longer than all else
+    here.
+    """
     listed = not whose.is_local and whose.model not in engine.settings.prices
     if not listed or input_tokens > _FIRST_TIER:
         return whose.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
@@ -111,7 +118,7 @@ def _differing(change: Change, order: ExecutorRequest) -> str:
 
 
 def _kept_rates(engine: Context, whose: ModelPricing) -> prices.Rates | None:
-    """A model's list rates, remembered for as long as the price list is the same file."""
+    """Return a model's list rates, remembered for as long as the price list is the same file."""
     key = f"rates\0{whose.model}\0{whose.base_url}\0{_price_list_stamp()}"
     found = engine.cache.document(key, lambda: _listed(whose))
     return prices.Rates(*map(Decimal, found)) if found else None

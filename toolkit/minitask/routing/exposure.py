@@ -1,4 +1,4 @@
-"""Whether a key travels where others can read it: over plain http, to another machine."""
+"""Warn if a key travels where others can read it: over plain http, to another machine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SAID: set[tuple[str, str]] = set()
 
 
 def find_exposure(engine: Context, executor: str) -> str:
-    """Return the warning for an executor whose key goes over plain http; empty where none does."""
+    """Return the warning for an executor whose key goes over plain http; empty if none does."""
     setting = engine.settings.executors.get(executor)
     if setting is None or not engine.environ.get(setting.api_key_env):
         return ""

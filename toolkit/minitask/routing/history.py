@@ -1,4 +1,4 @@
-"""What is known of a task before it is routed: how it fared, what its prompt takes, and what the ledger has learned."""
+"""Facts about a task before it is routed: its history, its prompt's size, and what the ledger has learned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from minitask.spec.model import Spec, Tier
 def routing_context(
     engine: Context, task: Task, spec: Spec, attempts: Sequence[Attempt] = ()
 ) -> RoutingContext:
-    """What is known of a task; `attempts` are those not on record yet, `spec` is what it is routed by."""
+    """Return what is known of a task; `attempts` are those not on record yet, `spec` is what it is routed by."""
     known = [*failures_before(engine, task), *(each for each in attempts if settled_failure(each))]
     failed = [*(engine.lessons or {}).get("failed", ()), *(attempt.tier for attempt in known)]
     return RoutingContext(
@@ -38,7 +38,7 @@ def routing_context(
 
 
 def failures_before(engine: Context, task: Task) -> tuple[Attempt, ...]:
-    """The settled failures at this very spec since it last passed, oldest first."""
+    """Return the settled failures at this very spec since it last passed, oldest first."""
     found: list[Attempt] = []
     for record in _own(engine, task):
         if record.attempt.verdict.is_good:
@@ -57,19 +57,19 @@ def _own(engine: Context, task: Task) -> list[Record]:
 
 
 def settled_failure(attempt: Attempt) -> bool:
-    """Whether an attempt on record tells that its tier could not do the task."""
+    """Return True if an attempt on record tells that its tier could not do the task."""
     decision = attempt.decision
     return decision is not None and decision.settles and not attempt.verdict.is_good
 
 
 def explores(task: Task) -> bool:
-    """Whether it is the task's turn to climb a rung that does not pay; the same for the same spec."""
+    """Return True if it is the task's turn to climb a tier that does not pay; the same for the same spec."""
     digest = hashlib.sha256(f"{task.name}\0{task.blob}".encode("utf-8", "surrogateescape")).digest()
     return digest[0] * 256 + digest[1] < 65_536 // EXPLORED_IN
 
 
 def _prompt_tokens(engine: Context, task: Task, tier: str, entry: TierSetting) -> int:
-    """An estimate of what the prompt takes that a tier's model would be sent, as that model counts."""
+    """Return an estimate of what the prompt takes that a tier's model would be sent, as that model counts."""
     route = Route(Tier(tier), entry.executor, entry.model, "")
     return prompt_tokens(likely_order(engine, task, route))
 

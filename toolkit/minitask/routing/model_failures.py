@@ -1,4 +1,4 @@
-"""What an outcome tells of a model: whether it could do the task, as far as that was its own work."""
+"""Judge a model by an outcome: whether it could do the task, as far as that was its own work."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNWILLING = "refused"
 
 
 def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
-    """Whether an outcome tells what a model can do: it passed, or failed by its own work."""
+    """Return True if an outcome tells what a model can do: it passed, or failed by its own work."""
     if route.executor == SCRIPT:
         return False
     if verdict.is_good:

@@ -1,4 +1,4 @@
-"""What the ledger has learned, kept beside it and brought up to date by what was added since."""
+"""Pass rates learned from the ledger, cached beside it and updated by what was added since."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ Counts = dict[str, list[int]]
 
 
 def evidence(engine: Context, model: str) -> Evidence:
-    """How a model's replies in the form of edits have fared."""
+    """Return how a model's replies in the form of edits have fared."""
     malformed, replies = _learned(engine)["models"].get(model, (0, 0))
     return Evidence(replies, malformed)
 
 
 def odds(engine: Context, task_class: str, tier: str, after: bool) -> tuple[int, int]:
-    """How many tasks of a class passed at a tier, and how many were tried: first, or `after` another tier failed."""
+    """Return how many tasks of a class passed at a tier, and how many were tried: first, or `after` another tier
+    failed.
+    """
     passed, tried = _learned(engine)["cells"].get(_cell(task_class, tier, after), (0, 0))
     return passed, tried
 

@@ -1,4 +1,4 @@
-"""What an executor is given: the spec, exactly the lines that it lists, and a way to read the base."""
+"""The request to an executor: the spec, exactly the lines that it lists, and a way to read the base."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTPUT_MARGIN = 3
 
 
 def make_order(engine: Context, task: Task, anchor: Anchor, *, route: Route) -> ExecutorRequest:
-    """The order for one task on its base; cited lines are carried there, or the task is refused."""
+    """Return the order for one task on its base; cited lines are carried there, or the task is refused."""
     seconds = task.spec.options.timeout_seconds
 
     def read(path: str) -> str | None:
@@ -43,7 +43,9 @@ def make_order(engine: Context, task: Task, anchor: Anchor, *, route: Route) -> 
 
 
 def likely_order(engine: Context, task: Task, route: Route) -> ExecutorRequest:
-    """The order for an estimate: where cited lines cannot be carried to the base, they are taken as they are cited."""
+    """Return the order for an estimate: where cited lines cannot be carried to the base, they are taken as they
+    are cited.
+    """
     try:
         return make_order(
             engine, task, Anchor(engine.repository.git, engine.objects, task), route=route
@@ -58,12 +60,12 @@ class _AsCited(Anchor):
     """An anchor by which every line is where the spec cites it."""
 
     def locate(self, path: str, cited: LineRange) -> LineRange:  # noqa: ARG002
-        """The lines as they are cited."""
+        """Return the lines as they are cited."""
         return cited
 
 
 def prompt_tokens(order: ExecutorRequest) -> int:
-    """An estimate of what the first prompt takes, as the model counts."""
+    """Return an estimate of what the first prompt takes, as the model counts."""
     from minitask.executors.prompt import system_prompt, user_prompt
 
     text = f"{system_prompt(order.reply_format, shared=order.shared)}\n{user_prompt(order)}"
@@ -71,14 +73,14 @@ def prompt_tokens(order: ExecutorRequest) -> int:
 
 
 def likely_output_tokens(spec: Spec) -> int | None:
-    """How long the answer is by the spec's own estimate; None where it makes none."""
+    """Return how long the answer is by the spec's own estimate; None if it makes none."""
     return spec.estimate.output_tokens
 
 
 def _for_model(
     engine: Context, task: Task, order: ExecutorRequest, route: Route
 ) -> ExecutorRequest:
-    """The order with what depends on the model: the form of its replies, and its sizes."""
+    """Return the order with what depends on the model: the form of its replies, and its sizes."""
     known = engine.settings.models.get(route.model)
     form = choose_format(
         known.reply if known else None,
@@ -102,15 +104,15 @@ def _for_model(
 
 
 def shared_context(engine: Context, base: str) -> str:
-    """The files that the config puts before every prompt, as they are at the base."""
+    """Return the files that the config puts before every prompt, as they are at the base."""
     parts = []
     for path in engine.settings.context:
         reason = check_path(path)
         text = None if reason else engine.objects.file(base, path)
         if text is None:
             raise RefusedError(
-                f"context: {path!r} {reason or 'is no file of the base'}",
-                hint="name files that are committed, under `context` in minitask.yaml",
+                f"context: {path!r} {reason or 'is not a file of the base'}",
+                hint="name committed files under `context` in minitask.yaml",
             )
         parts.append(f"{path}:\n{text.strip()}")
     return "\n\n".join(parts)
@@ -119,7 +121,9 @@ def shared_context(engine: Context, base: str) -> str:
 def _answer_limit(
     spec: Spec, excerpts: Sequence[Excerpt], *, form: ReplyFormat, scale: float
 ) -> int:
-    """How long an answer may be at first: by the spec's estimate, and long enough for the files that it repeats."""
+    """Return how long an answer may be at first: by the spec's estimate, and long enough for the files that it
+    repeats.
+    """
     stated = likely_output_tokens(spec)
     limit = max(stated * OUTPUT_MARGIN, LEAST_OUTPUT_TOKENS) if stated else DEFAULT_OUTPUT_TOKENS
     if form is ReplyFormat.WHOLE:
@@ -130,7 +134,9 @@ def _answer_limit(
 
 
 def _shows_files_whole(spec: Spec, excerpts: Sequence[Excerpt]) -> int | None:
-    """How many lines the files to edit have in all; None where one is shown in part, and cannot be repeated."""
+    """Return how many lines the files to edit have in all; None if one is shown in part, and cannot be
+    repeated.
+    """
     edited = {ref.path for ref in spec.writes()}
     shown = [excerpt for excerpt in excerpts if excerpt.path in edited]
     if not all(excerpt.whole for excerpt in shown):
@@ -143,7 +149,9 @@ def _in_full(excerpts: Sequence[Excerpt]) -> tuple[Excerpt, ...]:
 
 
 def _excerpts(task: Task, anchor: Anchor, engine: Context) -> list[Excerpt]:
-    """The listed lines of the files to read, then those of the files to edit that are not listed to be read."""
+    """Return the listed lines of the files to read, then those of the files to edit that are not listed to be
+    read.
+    """
     found: list[Excerpt] = []
     read = {ref.path for ref in task.spec.reads()}
     edited = [
@@ -176,7 +184,7 @@ def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerp
 
 
 def _shown(anchor: Anchor, ref: FileRef, cited: LineRange, count: int) -> LineRange | None:
-    """The lines to show for a cited range: reading claims nothing, so what changed is shown as it is now."""
+    """Return the lines to show for a cited range: reading claims nothing, so what changed is shown as it is now."""
     try:
         return anchor.locate(ref.path, cited)
     except EditError:

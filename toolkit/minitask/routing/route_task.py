@@ -17,7 +17,9 @@ REVIEW = "review"
 def route_of(
     engine: Context, task: Task, demand: RouteOverrides = NO_DEMAND, *, spec: Spec | None = None
 ) -> Route:
-    """The route of a task; `spec` stands for its own where more is known of it. A model may be named `auto` still."""
+    """Return the route of a task; `spec` stands for its own where more is known of it. A model may be named `auto`
+    still.
+    """
     asked = spec or task.spec
     script = find_script_route(asked, demand, scripted=has_script(task.spec))
     if script is not None:
@@ -31,7 +33,7 @@ def route_of(
 
 
 def _reviewed(engine: Context, spec: Spec, route: Route) -> Route:
-    """The route of a spec's own edits with who reviews them: whoever wrote the spec may be a model, too."""
+    """Return the route of a spec's own edits with who reviews them: whoever wrote the spec may be a model, too."""
     from minitask.policy.choice import reviewer_of
 
     review, reason = reviewer_of(spec, engine.settings)

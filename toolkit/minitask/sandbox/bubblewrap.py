@@ -34,7 +34,7 @@ CREDENTIALS = ("shadow", "shadow-", "gshadow", "gshadow-", "krb5.keytab", "sudoe
 
 
 class Variant(StrEnum):
-    """What this bubblewrap can do: `FULL` from 0.8 on; `PLAIN` neither caps `/tmp` nor forbids
+    """The features of the installed bubblewrap: `FULL` from 0.8 on; `PLAIN` neither caps `/tmp` nor forbids
     user namespaces.
     """
 
@@ -51,7 +51,7 @@ def command(
     checkout: Path | None = None,
     shares: bool = False,
 ) -> tuple[str, ...]:
-    """The command line up to and without the command itself, which comes after a `--`.
+    """Return the command line up to and without the command itself, which comes after a `--`.
 
     Raises `MachineError` where the workspace's `.git` is a link, which could be mounted over
     anything.
@@ -68,7 +68,7 @@ def command(
 
 
 def counts_processes_apart() -> bool:
-    """Whether the kernel counts a user namespace's processes by themselves (Linux 5.14)."""
+    """Return True if the kernel counts a user namespace's processes by themselves (Linux 5.14)."""
     numbers = platform.release().split(".")[:2]
     try:
         return tuple(int(number) for number in numbers) >= (5, 14)

@@ -1,4 +1,4 @@
-"""Whether one shell command passed: its exit status read with care, then what its `# expect:`
+"""Judge one shell command: its exit status read with care, then what its `# expect:`
 comments say.
 
 The session runs with `pipefail`, so that `false | tail` fails. Then `yes | head -1` would fail too,
@@ -28,14 +28,14 @@ SEPARATORS = ",_'\u00a0\u202f"
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a command ended: the exit code that counts, and a remark where that needs one."""
+    """The end of a command: the exit code that counts, and a remark where that needs one."""
 
     exit_code: int
     remark: str = ""
 
 
 def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
-    """The exit code that counts, from the shell's own and those of the stages of the last
+    """Return the exit code that counts, from the shell's own and those of the stages of the last
     pipeline.
     """
     if not _died_only_of_sigpipe(pipeline) or code not in {0, SIGPIPE_STATUS}:
@@ -47,13 +47,13 @@ def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
         return Status(1)
     return Status(
         SIGPIPE_STATUS,
-        "a stage of a pipeline ended by SIGPIPE, which the shell took for a failure; "
-        "put the pipeline in a command of its own",
+        "a pipeline stage ended by SIGPIPE, which the shell reports as a failure; "
+        "put the pipeline in a separate command",
     )
 
 
 def find_fault(command: Command, status: Status, output: bytes) -> str:
-    """Why the command failed, in a few words; empty where it passed."""
+    """Return why the command failed, in a few words; empty if it passed."""
     expectations = command.expectations
     codes = [e.number for e in expectations if e.kind is ExpectationKind.EXIT] or [0]
     if status.exit_code not in codes:
@@ -66,7 +66,7 @@ def find_fault(command: Command, status: Status, output: bytes) -> str:
 
 
 def is_one_pipeline(text: str) -> bool:
-    """Whether the text is surely one pipeline, with no list, compound or second line around it.
+    """Return True if the text is surely one pipeline, with no list, compound or second line around it.
 
     In doubt it is not: quotes in the middle of a word and escaped quotes are not followed.
     """
@@ -90,7 +90,7 @@ def is_one_pipeline(text: str) -> bool:
 
 
 def _splits(operator: str, before: str) -> bool:
-    """Whether an operator makes more than one pipeline of the command."""
+    """Return True if an operator makes more than one pipeline of the command."""
     if not OPERATORS.issuperset(operator):
         return False
     if (
@@ -105,13 +105,13 @@ def _splits(operator: str, before: str) -> bool:
 
 
 def _died_only_of_sigpipe(pipeline: Sequence[int]) -> bool:
-    """Whether the last stage passed and the others did too, but for SIGPIPE."""
+    """Return True if the last stage passed and the others did too, except for SIGPIPE."""
     *others, last = pipeline or (0,)
     return last == 0 and SIGPIPE_STATUS in others and set(others) <= {0, SIGPIPE_STATUS}
 
 
 def _output_fault(expectation: Expectation, output: str) -> str:
-    """What is wrong with the output, by one expectation; empty where nothing is."""
+    """Return what is wrong with the output, by one expectation; empty if nothing is."""
     if expectation.kind is ExpectationKind.NUMBER:
         return _number_fault(expectation, output)
     if expectation.kind in {ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST}:
@@ -134,7 +134,7 @@ def _number_fault(expectation: Expectation, output: str) -> str:
 
 
 def _bound_fault(expectation: Expectation, output: str) -> str:
-    """Return how the output's first number exceeds a bound; empty where it does not."""
+    """Return how the output's first number exceeds a bound; empty if it does not."""
     found = first_number(output)
     wanted = f"{expectation.kind} {expectation.number}"
     if found is None:
@@ -145,7 +145,7 @@ def _bound_fault(expectation: Expectation, output: str) -> str:
 
 
 def first_number(text: str) -> int | None:
-    """The first whole number in a text; thousands may be separated (`12,345`)."""
+    """Return the first whole number in a text; thousands may be separated (`12,345`)."""
     import re
 
     found = re.search(NUMBER, text, re.ASCII)

@@ -17,7 +17,7 @@ TEXT_BYTES = 1 << 20
 
 
 def variables(path: str, *, checkout: Path | None, workspace: Path) -> dict[str, str]:
-    """The variables that have Python look in the workspace first, where it would look in the checkout."""
+    """Return the variables that have Python look in the workspace first, where it would look in the checkout."""
     if checkout is None:
         return {}
     folders = [workspace / name for name in in_place(path, str(checkout))]
@@ -26,7 +26,7 @@ def variables(path: str, *, checkout: Path | None, workspace: Path) -> dict[str,
 
 @lru_cache(maxsize=4)
 def in_place(path: str, checkout: str) -> tuple[str, ...]:
-    """The folders, relative to the checkout, that the Pythons on a `PATH` import from."""
+    """Return the folders, relative to the checkout, that the Pythons on a `PATH` import from."""
     found: dict[str, None] = {}
     for program_folder in path.split(os.pathsep):
         for text in _texts(Path(program_folder).parent):
@@ -47,7 +47,7 @@ def _texts(installation: Path) -> Iterator[str]:
 
 
 def _folders(text: str, checkout: str) -> Iterator[str]:
-    """The folders in a text that modules of the checkout are found in; for a package, the folder above it."""
+    """Yield the folders in a text that modules of the checkout are found in; for a package, the folder above it."""
     for found in re.finditer(re.escape(checkout) + r"(/[^\s\"':;,]*)?(?=[\s\"':;,]|$)", text):
         name = (found[1] or "").strip("/")
         place = Path(checkout, name)

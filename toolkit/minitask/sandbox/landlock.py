@@ -45,7 +45,7 @@ def file_rights(version: int) -> int:
 
 
 def ruleset(version: int, *, network: bool) -> bytes:
-    """The kernel's description of what is denied unless a rule allows it; it grew with versions
+    """Return the kernel's description of what is denied unless a rule allows it; it grew with versions
     4 and 6.
     """
     tcp = 0 if network else TCP_BIND_AND_CONNECT
@@ -58,7 +58,7 @@ def ruleset(version: int, *, network: bool) -> bytes:
 
 
 def rights_on(version: int, *, write: bool, folder: bool) -> int:
-    """What a rule may allow; never to make a device, which would reach past every path."""
+    """Return what a rule may allow; never to make a device, which would reach past every path."""
     every = file_rights(version) & ~(MAKE_CHARACTER_DEVICE | MAKE_BLOCK_DEVICE)
     allowed = every if write else READ
     return allowed if folder else allowed & FILE_ONLY

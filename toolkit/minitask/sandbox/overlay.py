@@ -20,7 +20,7 @@ PROBE_SECONDS = 20
 
 
 def overlaid(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """What mounts the layers, up to where the command goes."""
+    """Return what mounts the layers, up to where the command goes."""
     if not layers:
         return ()
     places = [(each.source, each.upper, each.work, each.target) for each in layers]
@@ -47,7 +47,7 @@ Wrap = Callable[[Sequence[str], Layer], AbstractContextManager[Ready]]
 
 
 def can_overlay(folder: Path, wrap: Wrap) -> bool:
-    """Whether the sandbox can have layers whose files lie in a folder."""
+    """Return True if the sandbox can have layers whose files lie in a folder."""
     place = folder / f"probe-{os.urandom(8).hex()}"
     names = ("source", "target", "upper", "work")
     layer = Layer(*(place / name for name in names))

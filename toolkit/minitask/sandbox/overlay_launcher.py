@@ -18,7 +18,7 @@ SPECIAL = "\\:,"
 
 
 def mount_layers(layers: list[str]) -> None:
-    """Mount them where only this process and what it starts see them; `OSError` where the kernel does not let us."""
+    """Mount them where only this process and what it starts see them; raise `OSError` if the kernel does not let us."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)

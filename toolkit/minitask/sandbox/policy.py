@@ -1,4 +1,4 @@
-"""What a sandboxed command gets: its files, its limits, and an environment with nothing of the
+"""The surroundings of a sandboxed command: its files, its limits, and an environment with nothing of the
 user's in it.
 """
 
@@ -49,7 +49,7 @@ same second.
 
 
 class Strength(StrEnum):
-    """How much a sandbox holds back; `PARTIAL` and `NONE` say in `Sandbox.describe` what they
+    """The strength of a sandbox; `PARTIAL` and `NONE` say in `Sandbox.describe` what they
     let through.
     """
 
@@ -60,7 +60,7 @@ class Strength(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a session of commands may use: seconds and printed bytes in all, bytes of memory and of
+    """Limits of a session of commands: seconds and printed bytes in all, bytes of memory and of
     a file each.
 
     Memory is counted for each process, and only what it can write to (RLIMIT_DATA): address space
@@ -94,19 +94,19 @@ class SandboxPolicy:
 
     @property
     def path(self) -> str:
-        """The caller's `PATH` without entries that depend on where one stands."""
+        """Return the caller's `PATH` without entries that depend on where one stands."""
         entries = self.environ.get("PATH", "").split(os.pathsep)
         return os.pathsep.join(entry for entry in entries if entry.startswith("/")) or DEFAULT_PATH
 
     @property
     def home(self) -> str:
-        """The caller's home directory, which commands are kept out of; empty where it is
+        """Return the caller's home directory, which commands are kept out of; empty if it is
         unknown.
         """
         return self.environ.get("HOME", "").rstrip("/")
 
     def environment(self, *, home: str, temporary: str, tools: Mapping[str, str]) -> dict[str, str]:
-        """The variables that the commands see: fixed ones, the language, the path, and those
+        """Return the variables that the commands see: fixed ones, the language, the path, and those
         given on purpose.
         """
         language = {k: v for k, v in self.environ.items() if k == "LANG" or k.startswith("LC_")}
@@ -115,18 +115,18 @@ class SandboxPolicy:
 
 
 def spellings(path: Path) -> tuple[str, ...]:
-    """A path as it is written and, where links make that another, as it really is."""
+    """Return a path as it is written and, where links make that another, as it really is."""
     written, real = os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100 - links kept
     return (written,) if written == real else (written, real)
 
 
 def lies_in(path: str, folders: Sequence[str]) -> bool:
-    """Whether the path is one of the folders or below one."""
+    """Return True if the path is one of the folders or below one."""
     return any(path == folder or path.startswith(folder.rstrip("/") + "/") for folder in folders)
 
 
 def limited(argv: Sequence[str], limits: Limits, *, running: int | None) -> tuple[str, ...]:
-    """The command with its limits set by bash first; one that the machine holds lower already stays
+    """Return the command with its limits set by bash first; one that the machine holds lower already stays
     as it is.
 
     `running` is how many tasks count against `processes` from the start; `None` leaves their number
@@ -149,8 +149,8 @@ def limited(argv: Sequence[str], limits: Limits, *, running: int | None) -> tupl
 
 
 def tasks_of_user() -> int | None:
-    """How many processes and threads the user has, give or take what changed in the last moments; `None` where `/proc`
-    does not tell.
+    """Return how many processes and threads the user has, give or take what changed in the last moments; `None`
+    where `/proc` does not tell.
     """
     return _tasks_counted(int(time.monotonic() / COUNTED_SECONDS))
 

@@ -82,7 +82,7 @@ class Wrapped:
     made_at: orphans.Moment | None = None
 
     def __enter__(self) -> Wrapped:
-        """The same."""
+        """Return the same."""
         return self
 
     def __exit__(
@@ -122,15 +122,15 @@ class Sandbox:
         """One line: what holds a command back, and what does not."""
         if self.strength is Strength.STRONG:
             return (
-                "bubblewrap: its own files, processes and network; writes reach the workspace alone"
+                "bubblewrap: private files, processes and network; only the workspace is writable"
             )
         if self.strength is Strength.NONE:
-            return "NO SANDBOX: commands can read, change and send everything that you can"
+            return "NO SANDBOX: commands can read, change and send everything you can"
         tcp = "" if self.landlock >= 4 else "TCP, "
         others = "" if self.landlock >= 6 else "signals to your processes, "
         return (
-            f"Landlock (version {self.landlock}): writes reach the workspace and a private "
-            "directory alone, the home is out of sight; not stopped: "
+            f"Landlock (version {self.landlock}): only the workspace and a private "
+            "directory are writable, your home is hidden; not blocked: "
             f"{tcp}UDP, Unix sockets, {others}reading /proc, writes to the workspace's .git"
         )
 
@@ -146,7 +146,7 @@ class Sandbox:
         extra_writable: Sequence[Path] = (),
         extra_env: Mapping[str, str] | None = None,
     ) -> Wrapped:
-        """The command inside this sandbox; see `SandboxPolicy` for what the arguments mean."""
+        """Return the command inside this sandbox; see `SandboxPolicy` for what the arguments mean."""
         room = SandboxPolicy(
             workspace=workspace,
             environ=environ,
@@ -159,7 +159,7 @@ class Sandbox:
         return self.enclose(argv, room)
 
     def enclose(self, argv: Sequence[str], room: SandboxPolicy) -> Wrapped:
-        """The same as `wrap`, for a room that was put together before."""
+        """Return the same as `wrap`, for a room that was put together before."""
         tools = find_toolchain(room.path, home=room.home)
         if self.strength is Strength.STRONG:
             return self._in_bubblewrap(argv, room, tools=tools)
@@ -202,7 +202,7 @@ def choose_sandbox(
     cache: Path | None = None,
     scratch: Path | None = None,
 ) -> Sandbox:
-    """The sandbox that the policy asks for: `auto` the best there is, `required` a strong one,
+    """Return the sandbox that the policy asks for: `auto` the best there is, `required` a strong one,
     `none` none.
 
     Raises `MachineError` where a strong one is required and the machine has none.
@@ -214,9 +214,9 @@ def choose_sandbox(
     found = probe(environ=environ, cache=cache, scratch=scratch)
     if policy == "required" and found.strength is not Strength.STRONG:
         raise MachineError(
-            f"a strong sandbox is required and this machine has none: {'; '.join(found.tried)}",
+            f"a strong sandbox is required, but not available here: {'; '.join(found.tried)}",
             hint="install bubblewrap (apt, dnf or apk add bubblewrap) and allow user namespaces, "
-            "or set `sandbox: auto` to go on with less",
+            "or set `sandbox: auto` to allow a weaker one",
         )
     return found
 
@@ -224,7 +224,7 @@ def choose_sandbox(
 def probe(
     *, environ: Mapping[str, str], cache: Path | None = None, scratch: Path | None = None
 ) -> Sandbox:
-    """The best sandbox that works here; with a warm `cache`, without starting a program."""
+    """Return the best sandbox that works here; with a warm `cache`, without starting a program."""
     place = _scratch(environ, scratch)
     program = _find_program("bwrap", environ.get("PATH", DEFAULT_PATH))
     key = _key(program)
@@ -259,7 +259,7 @@ def _try_all(program: str, environ: Mapping[str, str], *, scratch: Path) -> Sand
 
 
 def _failure_of(candidate: Sandbox, environ: Mapping[str, str]) -> str:
-    """Why the sandbox does not run a command; empty where it does."""
+    """Return why the sandbox does not run a command; empty if it does."""
     workspace = _private_directory(candidate.scratch)
     try:
         with candidate.wrap(
@@ -280,7 +280,7 @@ def _failure_of(candidate: Sandbox, environ: Mapping[str, str]) -> str:
 
 
 def _landlock_version() -> tuple[int, str]:
-    """The version that the launcher could really use, or 0 and why not."""
+    """Return the version that the launcher could really use, or 0 and why not."""
     if not sys.platform.startswith("linux"):
         return 0, f"{sys.platform} has no Landlock"
     done = process.run(
@@ -292,12 +292,12 @@ def _landlock_version() -> tuple[int, str]:
 
 
 def _launch(*rules: str) -> tuple[str, ...]:
-    """The launcher's command line, up to where the command goes."""
+    """Return the launcher's command line, up to where the command goes."""
     return (sys.executable, "-I", "-S", str(LAUNCHER), *rules, "--")
 
 
 def _rules(room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]:
-    """The launcher's arguments for a room."""
+    """Return the launcher's arguments for a room."""
     readable = [*SYSTEM, *PSEUDO, *tools.roots]
     readable += [path for given in room.readonly for path in spellings(given)]
     writable = [*DEVICES, str(private), *(str(path) for path in (room.workspace, *room.writable))]
@@ -317,7 +317,7 @@ def _scratch(environ: Mapping[str, str], given: Path | None) -> Path:
 
 
 def _find_program(name: str, path: str) -> str:
-    """Where a program is, by absolute entries of the path alone; empty where it is not."""
+    """Return where a program is, by absolute entries of the path alone; empty if it is not."""
     for entry in path.split(os.pathsep):
         found = f"{entry}/{name}"
         if entry.startswith("/") and os.access(found, os.X_OK) and Path(found).is_file():
@@ -326,7 +326,7 @@ def _find_program(name: str, path: str) -> str:
 
 
 def _private_directory(scratch: Path) -> Path:
-    """A new directory that only the user can enter, with a home and a place for temporary files."""
+    """Return a new directory that only the user can enter, with a home and a place for temporary files."""
     private = Path(os.path.realpath(scratch)) / f"minitask-{os.urandom(8).hex()}"
     try:
         try:
@@ -355,7 +355,7 @@ def _remove(folder: Path) -> None:
 
 
 def _key(program: str) -> list[str]:
-    """What a probe's outcome depends on."""
+    """Return what a probe's outcome depends on."""
     changed = str(Path(program).stat().st_mtime_ns) if program else ""
     switches = [_read_switch(path) for path in SWITCHES]
     return [program, changed, platform.release(), str(os.geteuid()), sys.executable, *switches]
@@ -369,7 +369,7 @@ def _read_switch(path: str) -> str:
 
 
 def _recall(cache: Path | None, key: list[str], *, scratch: Path) -> Sandbox | None:
-    """What an earlier probe found under the same key; a file that makes no sense is as good as
+    """Return what an earlier probe found under the same key; a file that makes no sense is as good as
     none.
     """
     if cache is None:

@@ -1,4 +1,4 @@
-"""What the checkout shares with a workspace, by a private writable layer: nothing reaches the user's files.
+"""Share parts of the checkout with a workspace by a private writable layer: nothing reaches the user's files.
 
 A folder is an overlay in the strong sandbox, where the kernel lets users mount one. Elsewhere it is a copy, made once
 and used as long as neither it nor its source has changed. In a copy, links and paths that lead into the checkout lead
@@ -35,7 +35,7 @@ class Layer:
     work: Path
 
     def is_written(self) -> bool:
-        """Whether anything was written to it."""
+        """Return True if anything was written to it."""
         try:
             return any(os.scandir(self.upper))
         except OSError:
@@ -77,7 +77,7 @@ class Copied:
         self.note.write_text(json.dumps([held, _state(self.target)]), "utf-8")
 
     def is_intact(self) -> bool:
-        """Whether the copy is there, and neither it nor its source was changed since it was made."""
+        """Return True if the copy is there, and neither it nor its source was changed since it was made."""
         try:
             known = json.loads(self.note.read_bytes())
         except (OSError, ValueError):
@@ -107,7 +107,7 @@ def _may_name_folders(path: str) -> bool:
 
 
 def _paths(top: Path) -> Iterator[str]:
-    """A path and all below it; links lead nowhere."""
+    """Yield a path and all below it; links lead nowhere."""
     waiting = [str(top)]
     while waiting:
         path = waiting.pop()
@@ -117,7 +117,7 @@ def _paths(top: Path) -> Iterator[str]:
 
 
 def _state(top: Path) -> str:
-    """What tells that nothing at or below a path was changed: each file by its inode, size and times."""
+    """Return what tells that nothing at or below a path was changed: each file by its inode, size and times."""
     import hashlib
 
     found = hashlib.sha256()

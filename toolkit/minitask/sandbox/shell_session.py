@@ -36,7 +36,7 @@ NAMESPACE_END_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How one command fared; `reason` says why it failed, `exit_code` is `None` where there came
+    """The result of one command; `reason` says why it failed, `exit_code` is `None` where there came
     none.
 
     `output_tail` is the end of what it printed on both streams, `output_bytes` the size of all of
@@ -67,7 +67,7 @@ class SessionResult:
 
     @property
     def passed(self) -> bool:
-        """Whether every command did."""
+        """Return True if every command did."""
         return all(result.passed for result in self.results)
 
 
@@ -136,11 +136,11 @@ class _Record:
 
     @property
     def complete(self) -> bool:
-        """Whether every command has its result."""
+        """Return True if every command has its result."""
         return len(self.results) == len(self.commands)
 
     def judge(self, output: bytes, *, code: int, pipeline: Sequence[int] = ()) -> CommandResult:
-        """The command that ran ended with this."""
+        """Return the command that ran ended with this."""
         command = self.commands[len(self.results)]
         status = read_status(command.text, code=code, pipeline=pipeline)
         reason = find_fault(command, status, output)
@@ -305,7 +305,7 @@ class _Watching:
 
 
 def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:
-    """The last `limit` bytes as text, from the start of a line where there is one."""
+    """Return the last `limit` bytes as text, from the start of a line where there is one."""
     kept = output[-limit:]
     if len(kept) < len(output):
         newline = output.find(b"\n", len(output) - limit - 1, len(output) - 1)

@@ -54,7 +54,7 @@ GATE = f"builtin read -r __mt_text <&{GATE_FD} || builtin exit 1"
 
 
 def wrapper_program(commands: Sequence[Command], *, secret: str, gated: bool) -> bytes:
-    """What the shell evaluates, ended by a NUL; where it is gated it waits for a line after each
+    """Return what the shell evaluates, ended by a NUL; where it is gated it waits for a line after each
     command.
     """
     parts = [

@@ -1,4 +1,4 @@
-"""Where the programs on `PATH` really live: the smallest folders that must be readable for them to
+"""Find where the programs on `PATH` really are: the smallest folders that must be readable for them to
 run.
 
 A compiler or an interpreter under the user's home is useless without its libraries, and its
@@ -74,7 +74,7 @@ class Toolchain:
         return found
 
     def _root(self, folder: str) -> str:
-        """The installation that a program folder belongs to, or that folder alone."""
+        """Return the installation that a program folder belongs to, or that folder alone."""
         parts = folder.split("/")
         for index, part in enumerate(parts):
             if part in VERSION_KEEPERS:
@@ -87,7 +87,7 @@ class Toolchain:
         return folder
 
     def _may_grant(self, folder: str) -> bool:
-        """Whether a folder can be read as a whole: not the home, nothing above it, no checkout."""
+        """Return True if a folder can be read as a whole: not the home, nothing above it, no checkout."""
         if folder in SHARED_FOLDERS or os.path.lexists(folder + "/.git"):
             return False
         home = self.home
@@ -112,7 +112,9 @@ class Toolchain:
 
 @lru_cache(maxsize=4)
 def find_toolchain(path: str, *, home: str) -> Toolchain:
-    """What the programs on a `PATH` need, for a user with this home directory; looked for once, not to be changed."""
+    """Return what the programs on a `PATH` need, for a user with this home directory; looked for once, not to be
+    changed.
+    """
     found = Toolchain(home)
     for entry in path.split(os.pathsep):
         found.add_folder(entry)
@@ -124,7 +126,7 @@ def _looks_installed(folder: str) -> bool:
 
 
 def _link_targets(folder: str) -> Iterator[str]:
-    """Where each symbolic link in a folder points: its first hop, and its end where that is
+    """Yield where each symbolic link in a folder points: its first hop, and its end where that is
     elsewhere.
     """
     try:
@@ -144,7 +146,7 @@ def _link_targets(folder: str) -> Iterator[str]:
 
 
 def _based_on(environment: str) -> Iterator[str]:
-    """The program folder of the Python that a virtual environment was made from."""
+    """Yield the program folder of the Python that a virtual environment was made from."""
     try:
         text = Path(environment, "pyvenv.cfg").read_text("utf-8", "replace")
     except OSError:

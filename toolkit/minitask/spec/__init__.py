@@ -1,1 +1,1 @@
-"""What a spec says: Markdown in, frozen values and diagnostics out. Nothing here touches the machine."""
+"""Parse and check specs: Markdown in, frozen values and diagnostics out. Nothing here touches the machine."""

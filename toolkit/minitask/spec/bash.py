@@ -1,6 +1,6 @@
 """Bash read with tree-sitter's grammar: the top-level commands of a script, where each one stands.
 
-The grammar is lax in places. What it would read wrongly without saying so is mended or refused here: two assignments on
+The grammar is lax in places. What it would read wrongly without saying so is fixed or refused here: two assignments on
 a line, which it joins to the next line, and words that bash keeps for itself standing as a command.
 """
 
@@ -51,7 +51,7 @@ class UnreadableError(Exception):
         self.near = near
 
     def problem(self, offset: int) -> Problem:
-        """The same as a problem of the file, in which row 0 is line `offset`."""
+        """Return the same as a problem of the file, in which row 0 is line `offset`."""
         message = f"the validation is not bash that can be split into commands, near `{self.near}`"
         hint = (
             "close quotes, brackets and here-documents (one a line, with at most a pipe behind it)"
@@ -68,13 +68,15 @@ class _Script:
     inserted: tuple[int, ...] = ()
 
     def text(self, start: int, end: int) -> str:
-        """The original text between two places of the tree."""
+        """Return the original text between two places of the tree."""
         low, high = bisect_left(self.inserted, start), bisect_left(self.inserted, end)
         return self.source[start - low : end - high].decode("utf-8", "surrogatepass")
 
 
 def parsed_parts(content: str) -> Iterator[Part]:
-    """The top-level commands and comments of a script in order; `UnreadableError` where there is no telling."""
+    """Yield the top-level commands and comments of a script in order; raise `UnreadableError` if there is no
+    telling.
+    """
     script = _parse(content)
     held: Part | None = None
     for node in script.root.children:
@@ -118,7 +120,7 @@ def _parse(content: str) -> _Script:
 
 
 def _with_cuts(source: bytes, cuts: list[int]) -> tuple[bytes, tuple[int, ...]]:
-    """The source with a `;` at each cut, and where in it they stand."""
+    """Return the source with a `;` at each cut, and where in it they stand."""
     pieces = [source[low:high] for low, high in pairwise((0, *cuts, len(source)))]
     return b";".join(pieces), tuple(cut + index for index, cut in enumerate(cuts))
 
@@ -132,7 +134,7 @@ def _walk(node: Node) -> Iterator[Node]:
 
 
 def _run_on(root: Node) -> int:
-    """Where a command goes on behind a line end that is not continued; 0 where none does."""
+    """Return where a command goes on behind a line end that is not continued; 0 if none does."""
     for node in _walk(root):
         if node.type != "command":
             continue
@@ -145,7 +147,7 @@ def _run_on(root: Node) -> int:
 
 
 def _is_continued(before: Node, after: Node) -> bool:
-    """Whether each line end between two words has a backslash before it."""
+    """Return True if each line end between two words has a backslash before it."""
     node = before
     while node.parent is not None:
         node = node.parent
@@ -173,7 +175,9 @@ def _part(node: Node, script: _Script) -> Part:
 
 
 def _inner_comments(node: Node, script: _Script) -> Iterator[str]:
-    """The comments inside a command; an expectation counts where a here-document begins: `cat <<EOF # expect: …`."""
+    """Yield the comments inside a command; an expectation counts where a here-document begins: `cat <<EOF #
+    expect: …`.
+    """
     for child in _walk(node):
         if child.type == "comment":
             text = script.text(child.start_byte, child.end_byte)

@@ -1,4 +1,4 @@
-"""How a whole project's tasks fall into batches, and whether their tokens can be summed: advice, never an error.
+"""Check how a whole project's tasks fall into batches, and whether their tokens can be summed: advice, never an error.
 
 A batch is a wave: tasks that start once all that they wait for is done, by `depends_on` and by their files. A task is
 alone where no other task of its wave may run at the same time: it is the only one, or clashes with all the others.
@@ -46,7 +46,7 @@ class Design:
 
     @property
     def parallel_percent(self) -> float:
-        """The share of tasks that may run beside another one of their wave."""
+        """Return the share of tasks that may run beside another one of their wave."""
         return 100 * (len(self.waves) - len(self.alone)) / len(self.waves)
 
 
@@ -57,7 +57,7 @@ def check_batches(
     is_free: Callable[[Spec], bool] = lambda _spec: False,
     found: Iterable[Diagnostic] = (),
 ) -> tuple[Diagnostic, ...]:
-    """What a whole project's batches could be better at; nothing for one of fewer than four tasks.
+    """Return what a whole project's batches could be better at; nothing for one of fewer than four tasks.
 
     `is_there` knows the files before any of the tasks, `is_free` the specs that need no model. `found` is what was
     said of the specs so far.
@@ -74,7 +74,7 @@ def check_batches(
 
 
 def home_of(spec: Spec) -> str:
-    """The folder that holds the spec's project, or its file where that is the project."""
+    """Return the folder that holds the spec's project, or its file where that is the project."""
     path = PurePosixPath(spec.path)
     in_specs = len(path.parts) > 1 and path.parts[0] == SPECS_FOLDER
     if spec.siblings > 1 or spec.index > 0 or (in_specs and len(path.parts) == 2):
@@ -83,7 +83,7 @@ def home_of(spec: Spec) -> str:
 
 
 def design_of(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> Design:
-    """The waves that a run goes by; a circle is a `UsageError`."""
+    """Return the waves that a run goes by; a circle is a `UsageError`."""
     graph = Graph(tuple(specs))
     said = implied(specs, is_there=is_there, graph=graph)
     before = predecessors(graph, said.links)
@@ -110,13 +110,13 @@ def _check_waves(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> tupl
     hardly, many = percent < MIN_PARALLEL_PERCENT, len(alone) > MAX_SEQUENTIAL
     if not hardly and not many:
         return ()
-    who = f"{_names(design.graph, alone)} run beside no other task"
+    who = f"{_names(design.graph, alone)} run alone"
     # Cut, not rounded: what is below the mark must not read as the mark.
     count = len(specs) - len(alone)
     share = f"{count} of {len(specs)} tasks ({int(percent)} %) run in parallel"
     if not many:
         return (_at(design, alone[-1], code="N412", message=f"{share}: {who}"),)
-    aim = f"{len(alone)} sequential batches, where fewer than {MAX_SEQUENTIAL + 1} is the aim"
+    aim = f"{len(alone)} sequential batches; aim for at most {MAX_SEQUENTIAL}"
     message = f"{aim}: {who}; {share}" if hardly else f"{aim}: {who}"
     return (_at(design, alone[MAX_SEQUENTIAL], code="N411", message=message),)
 
@@ -128,17 +128,15 @@ def _at(design: Design, place: int, *, code: str, message: str) -> Diagnostic:
 
 
 def _way_out(design: Design) -> str:
-    """Which tasks to untie: those that nothing but `depends_on` holds back, where there are any."""
+    """Return which tasks to untie: those that nothing but `depends_on` holds back, where there are any."""
     loose = [
         f"{_names(design.graph, [place])} from {_names(design.graph, held)}"
         for place, held in islice(_loose(design), MAX_NAMES)
     ]
     if loose:
-        return (
-            f"untie {_listed(loose)}, if the work allows it: no file ties them, only `depends_on`"
-        )
+        return f"remove `depends_on` from {_listed(loose)} if possible: no shared file requires it"
     names = _names(design.graph, design.alone)
-    return f"files tie {names}: give each files of its own, or join some into one task"
+    return f"{names} share files: separate the files, or join some tasks"
 
 
 def _loose(design: Design) -> Iterator[tuple[int, list[int]]]:
@@ -165,13 +163,13 @@ def _check_estimates(
             first.line_of("estimate"),
             code="N413",
             message=f"no estimate of input and output tokens in {_names(Graph(tuple(specs)), missing)}, while "
-            f"{others} of {len(specs)} tasks {have}: the batches cannot be summed",
+            f"{others} of {len(specs)} tasks {have}: the batch totals are unknown",
             hint="add `**Estimated Tokens**: N input + N output` there",
         )
 
 
 def _names(graph: Graph, places: Sequence[int]) -> str:
-    """The tasks' ids: all of them, or the first few and how many more."""
+    """Return the tasks' ids: all of them, or the first few and how many more."""
     own = [graph.names[place].partition("/")[2] for place in places[:MAX_NAMES]]
     more = len(places) - len(own)
     return _listed([*own, f"{more} more"] if more else own)

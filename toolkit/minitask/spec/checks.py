@@ -1,4 +1,4 @@
-"""What specs say of the repository, judged against a tree: paths, files, cited lines.
+"""Check specs against a repository's tree: paths, files, cited lines.
 
 One mistake gives one diagnostic: a path that is not canonical is not also said to be missing, and a
 missing file is said to be missing once, however often the spec names it.
@@ -59,7 +59,7 @@ def check_against_tree(
     anchor: Tree | None = None,
     new_name: Callable[[str], str | None] = lambda _path: None,
 ) -> tuple[Diagnostic, ...]:
-    """The spec's files against the tree that its task starts from.
+    """Return the spec's files against the tree that its task starts from.
 
     `new_name` gives what a file was renamed to since the spec was written.
 
@@ -80,7 +80,7 @@ class Beside:
 
     @classmethod
     def of(cls, specs: Sequence[Spec]) -> Beside:
-        """The index of the specs' files."""
+        """Return the index of the specs' files."""
         makers: dict[str, list[Spec]] = {}
         removers: dict[str, list[Spec]] = {}
         for spec in specs:
@@ -92,11 +92,11 @@ class Beside:
         return cls(makers, removers)
 
     def makes(self, path: str, *, beside: Spec) -> bool:
-        """Whether a spec other than `beside` creates the path."""
+        """Return True if a spec other than `beside` creates the path."""
         return any(spec != beside for spec in self.makers.get(path, ()))
 
     def removes(self, path: str, *, beside: Spec) -> bool:
-        """Whether a spec other than `beside` deletes the path."""
+        """Return True if a spec other than `beside` deletes the path."""
         return any(spec != beside for spec in self.removers.get(path, ()))
 
 
@@ -118,7 +118,7 @@ def _check_files(
 
 
 def check_anchor(spec: Spec, *, commit: str | None) -> tuple[Diagnostic, ...]:
-    """Whether the anchor that the front matter names was found; `commit` is what it resolved to."""
+    """Return whether the anchor that the front matter names was found; `commit` is what it resolved to."""
     if spec.options.anchor is None or commit is not None:
         return ()
     return (
@@ -127,7 +127,7 @@ def check_anchor(spec: Spec, *, commit: str | None) -> tuple[Diagnostic, ...]:
             spec.line_of("options.anchor"),
             code="E213",
             message=f"the anchor {spec.options.anchor} is not a commit of this repository",
-            hint="fetch that commit, correct its name, or leave `anchor` out",
+            hint="fetch that commit, fix its name, or remove `anchor`",
         ),
     )
 
@@ -139,7 +139,7 @@ def _nothing_to_write(spec: Spec) -> Diagnostic:
             spec.path,
             unread.line,
             code="E212",
-            message=f"the spec lists no file to create, edit or delete; `{unread.name}` is no field",
+            message=f"the spec lists no file to create, edit or delete; `{unread.name}` is not a field",
             hint=f"read `{unread.name}` as Files to Edit? Then call it `**Files to Edit**:`",
         )
     return diagnose(
@@ -276,8 +276,8 @@ def _check_lines(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
         spec,
         ref,
         code="E202",
-        message=f"lines {', '.join(beyond)} lie outside {ref.path}, which has {lines}",
-        hint="look the lines up again, or name in `anchor:` the commit they were taken from",
+        message=f"lines {', '.join(beyond)} are outside {ref.path}, which has {lines}",
+        hint="check the line numbers, or set `anchor:` to the commit they refer to",
     )
 
 
@@ -285,8 +285,8 @@ def _missing_hint(ref: FileRef) -> str:
     if "*" in ref.path:
         return "patterns are not expanded: name each file"
     if ref.action is FileAction.READ:
-        return "correct the path, or mark it `(optional)`"
-    return "correct the path, or say `(create)` if the task is to create it"
+        return "fix the path, or mark it `(optional)`"
+    return "fix the path, or say `(create)` if the task is to create it"
 
 
 def _prefixes(path: str) -> Iterator[str]:

@@ -61,14 +61,14 @@ def inline_fences(texts: Sequence[tuple[str, int]]) -> Iterator[Fence]:
 
 
 def _whole_command(text: str) -> str:
-    """The command that a line consists of, beside words such as `Run:`; empty for any other line."""
+    """Return the command that a line consists of, beside words such as `Run:`; empty for any other line."""
     match = _RUN.fullmatch(text.strip())
     code = code_text(match["code"]).strip().removeprefix("$ ") if match else ""
     return code if looks_like_command(code) else ""
 
 
 def _unread(fences: Sequence[Fence], texts: Sequence[tuple[str, int]]) -> Iterator[Problem]:
-    """A warning for each command in the text that is not run."""
+    """Yield a warning for each command in the text that is not run."""
     written = "".join(fence.content for fence in fences)
     for text, line in texts:
         for span in CODE.finditer(text):
@@ -77,7 +77,7 @@ def _unread(fences: Sequence[Fence], texts: Sequence[tuple[str, int]]) -> Iterat
                 yield Problem(
                     line,
                     "W415",
-                    f"`{code}` stands in the validation's text and is not run",
-                    "put it in a `bash` fence if it is to judge the result",
+                    f"`{code}` in the validation's text is not run",
+                    "put it in a `bash` fence to run it",
                     Severity.WARNING,
                 )

@@ -1,4 +1,4 @@
-"""What the first number that a command prints stands for, and whether an expectation in words can be enforced on it."""
+"""Find what the first number that a command prints stands for, and if a worded expectation can be enforced on it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _GLOB = lazy_pattern(r"[*?\[{$]")
 
 
 class Counts(StrEnum):
-    """What the first number that a command prints stands for."""
+    """The meaning of the first number that a command prints."""
 
     LINES = "lines"
     WORDS = "words"

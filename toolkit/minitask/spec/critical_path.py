@@ -25,7 +25,9 @@ def wave_numbers(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ...
 
 
 def critical_path(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ...]:
-    """The places of the longest chain, first task first; of several the one that begins with the lowest places."""
+    """Return the places of the longest chain, first task first; of several the one that begins with the lowest
+    places.
+    """
     followers = _followers(_predecessors(specs, links))
     lengths = chain_lengths(followers)
     chain: list[int] = []

@@ -28,13 +28,13 @@ _LARGEST_EXIT = 255
 
 
 def find_expectation_text(comment: str) -> str | None:
-    """What a shell comment states after `expect:`; None for any other comment."""
+    """Return what a shell comment states after `expect:`; None for any other comment."""
     match = _COMMENT.fullmatch(comment.strip())
     return match["said"].strip() if match else None
 
 
 def parse_expectation(said: str) -> Expectation | None:
-    """The expectation that a comment states; None where it is none of the known forms."""
+    """Return the expectation that a comment states; None if it is none of the known forms."""
     words = " ".join(said.split()).casefold()
     if words in {"no output", "fails before"}:
         return Expectation(ExpectationKind(words))

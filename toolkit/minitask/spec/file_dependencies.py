@@ -1,4 +1,4 @@
-"""What the declared files say of the order of tasks, beside what `depends_on` says.
+"""Derive the order of tasks from their declared files, besides `depends_on`.
 
 Order, by paths that are compared as any file system would compare them:
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class LinkKind(StrEnum):
-    """Why one task comes before another, strongest first."""
+    """The reason why one task comes before another, strongest first."""
 
     CREATE_READ = "create-then-read"
     CREATE_EDIT = "create-then-edit"
@@ -70,7 +70,9 @@ class WriteClash:
 
 @dataclass(frozen=True, slots=True)
 class ImpliedOrder:
-    """What the files say: links that hold, clashes between tasks in no order, and links that were dropped."""
+    """The order that the files imply: links that hold, clashes between tasks in no order, and links that were
+    dropped.
+    """
 
     links: tuple[Link, ...] = ()
     clashes: tuple[WriteClash, ...] = ()
@@ -84,7 +86,8 @@ def implied(
     is_there: Callable[[str], bool] = lambda _path: True,
     graph: Graph | None = None,
 ) -> ImpliedOrder:
-    """What the specs imply of each other by their places in `specs`; `is_there` knows the files before any of them.
+    """Return what the specs imply of each other by their places in `specs`; `is_there` knows the files before any
+    of them.
 
     The links hold together with `depends_on`; a cycle of `depends_on` itself is a `UsageError`. `graph` is that of the
     specs, where the caller has it.
@@ -128,7 +131,7 @@ class WriterOrder:
         return True
 
     def holds(self, one: int, other: int) -> bool:
-        """Whether one of the two comes before the other."""
+        """Return True if one of the two comes before the other."""
         return bool((self._before[one] | self._behind[one]) >> other & 1)
 
 
@@ -156,7 +159,7 @@ def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Lin
 
 
 def _written_files(touched: Touched) -> Iterator[tuple[str, dict[int, set[FileAction]]]]:
-    """The files that a spec writes and others name too, with what each surely does with them."""
+    """Yield the files that a spec writes and others name too, with what each surely does with them."""
     users: dict[str, dict[int, tuple[FileRef, ...]]] = {}
     for place, files in enumerate(touched):
         for key, refs in files.items():
@@ -172,7 +175,7 @@ def _written_files(touched: Touched) -> Iterator[tuple[str, dict[int, set[FileAc
 
 
 def _makers(uses: Mapping[int, set[FileAction]], *, there: bool) -> list[int]:
-    """The specs that bring a file in: those that say so, else those that may where there is none yet."""
+    """Return the specs that bring a file in: those that say so, else those that may where there is none yet."""
     said = [place for place, actions in uses.items() if FileAction.CREATE in actions]
     if said or there:
         return said

@@ -1,4 +1,4 @@
-"""What the checks ask of a commit's tree; the caller supplies it, so that they touch nothing."""
+"""The interface to a commit's tree for the checks; the caller supplies it, so that they touch nothing."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ class Tree(Protocol):
     """The files of one commit."""
 
     def kind(self, path: str) -> Kind | None:
-        """What stands at a canonical path; `None` where nothing does."""
+        """Return what stands at a canonical path; `None` where nothing does."""
         ...
 
     def line_count(self, path: str) -> int | None:
-        """How many lines a file has; `None` where that cannot be said, as for a binary file."""
+        """Return how many lines a file has; `None` where that cannot be said, as for a binary file."""
         ...
 
     def names(self, folder: str) -> Iterable[str]:
@@ -28,5 +28,5 @@ class Files(Tree, Protocol):
     """A tree whose files can be read."""
 
     def text(self, path: str) -> str | None:
-        """A file's content, decoded so that every byte survives; `None` where there is no such file."""
+        """Return a file's content, decoded so that every byte survives; `None` where there is no such file."""
         ...

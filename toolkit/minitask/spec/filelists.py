@@ -100,7 +100,7 @@ def _table(head: list[str], rows: Sequence[tuple[str, int]]) -> Iterator[tuple[s
 
 
 def _path_column(rows: Sequence[list[str]]) -> int | None:
-    """The first column whose cells all look like paths."""
+    """Return the first column whose cells all look like paths."""
     width = min((len(row) for row in rows), default=0)
     columns = (i for i in range(width) if all(looks_like_path(row[i]) for row in rows))
     return next(columns, None)
@@ -112,6 +112,6 @@ def _cells(row: str) -> list[str]:
 
 
 def strip_outer(cell: str) -> str:
-    """A cell without blanks and emphasis around it, its escaped bars as they are meant."""
+    """Return a cell without blanks and emphasis around it, its escaped bars as they are meant."""
     text = cell.strip().replace("\\|", "|")
     return text if "`" in text or "](" in text else strip_marks(text)

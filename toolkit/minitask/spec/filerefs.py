@@ -110,7 +110,7 @@ class FoundRefs:
 
 
 def find_action(key: str) -> FileAction | None:
-    """What a header field such as `Files to Create/Edit` lists; None where it lists no files."""
+    """Return what a header field such as `Files to Create/Edit` lists; None if it lists no files."""
     name = key_of(re.sub(r"\(.*?\)", "", key))
     if name in _READ_KEYS:
         return FileAction.READ
@@ -132,7 +132,7 @@ def _joined(actions: set[FileAction]) -> FileAction | None:
 
 
 def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
-    """The files that an item names; lines of `text` after the first are details, which name none."""
+    """Return the files that an item names; lines of `text` after the first are details, which name none."""
     own, _, details = text.partition("\n")
     own = re.sub(r"^\[[ xX]\]\s+", "", own.strip())
     if _NOTHING.fullmatch(own):
@@ -154,7 +154,7 @@ def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
 
 
 def find_prefix(text: str) -> FileAction | None:
-    """What an item such as `Modify:` or `**New files:**` says of the files in it; None for any other text."""
+    """Return what an item such as `Modify:` or `**New files:**` says of the files in it; None for any other text."""
     verb = _VERB_PREFIX.fullmatch(text.strip())
     return (
         _ACTIONS[verb[1].casefold()] if verb else find_action(text.strip().strip("*").rstrip(": "))
@@ -162,7 +162,9 @@ def find_prefix(text: str) -> FileAction | None:
 
 
 def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
-    """The action of an item, by the verb before its path, and the text behind that; a field to read never gives way."""
+    """Return the action of an item, by the verb before its path, and the text behind that; a field to read never
+    gives way.
+    """
     verb = _VERB_PREFIX.match(text)
     if verb is None:
         return action, text
@@ -205,7 +207,7 @@ def looks_like_path(text: str) -> bool:
 
 
 def _names_file(span: re.Match[str], text: str, *, first: bool) -> bool:
-    """Whether a code span names a file: what begins an item does; any other has to look like a path."""
+    """Return True if a code span names a file: what begins an item does; any other has to look like a path."""
     if first:
         return True
     looks = _PATHLIKE.fullmatch(code_text(span[2]).strip())
@@ -213,7 +215,7 @@ def _names_file(span: re.Match[str], text: str, *, first: bool) -> bool:
 
 
 def _before(gap: str, *, first: bool, depth: int) -> str | None:
-    """The words before a code span that is a path; None where the span is part of a note."""
+    """Return the words before a code span that is a path; None if the span is part of a note."""
     if depth > 0:
         return None
     if not first:
@@ -223,7 +225,7 @@ def _before(gap: str, *, first: bool, depth: int) -> str | None:
 
 
 def _after_link(rest: str) -> str:
-    """A note without the end of the link that its path is the text of."""
+    """Return a note without the end of the link that its path is the text of."""
     opened = re.match(r"\**(?=\]\()", rest)
     link = find_link(f"[x{rest[opened.end() :]}") if opened else None
     if opened and link:
@@ -247,7 +249,7 @@ def _split_bare(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _link_path(link: Link) -> str:
-    """The path that a link means: its destination, unless that leads somewhere else than from the top."""
+    """Return the path that a link means: its destination, unless that leads somewhere else than from the top."""
     target = link.target.removeprefix("./")
     foreign = re.match(r"[a-z]+://|/|\.\./|#", target, re.IGNORECASE)
     looks = _PATHLIKE.fullmatch(_SUFFIX.sub(r"\g<path>", link.text)) is not None

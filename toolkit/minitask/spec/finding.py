@@ -13,7 +13,7 @@ class Finding:
     """One finding: what a rule says of a place.
 
     `line` and `column` count from 1; 0 is the whole file, or the whole line. `fixable` says that the linter itself can
-    mend it without a change of what the code does.
+    fix it without a change of what the code does.
     """
 
     path: str
@@ -25,7 +25,7 @@ class Finding:
 
 
 def relative_path(path: str, roots: Sequence[str]) -> str | None:
-    """The canonical path in the repository, whose checkouts are at `roots`; None for one that is not in it.
+    """Return the canonical path in the repository, whose checkouts are at `roots`; None for one that is not in it.
 
     A relative path is taken to start at the repository's root.
     """
@@ -39,7 +39,7 @@ def relative_path(path: str, roots: Sequence[str]) -> str | None:
 
 
 def path_below(path: str, roots: Sequence[str]) -> str | None:
-    """The rest of an absolute path below one of some folders, the innermost; None below none of them."""
+    """Return the rest of an absolute path below one of some folders, the innermost; None below none of them."""
     for root in sorted(roots, key=len, reverse=True):
         folder = root.rstrip("/")
         if path == folder or path.startswith(f"{folder}/"):

@@ -23,7 +23,9 @@ LONG_FILE = 400
 
 
 def render_findings(findings: Sequence[Finding], text: str) -> str:
-    """The fence: a line for each finding, those of the most frequent rule first; what finds no room is counted."""
+    """Return the fence: a line for each finding, those of the most frequent rule first; what finds no room is
+    counted.
+    """
     lines = [one_line(line, longest=CODE_WIDTH) for line in text.split("\n")]
     groups = _by_rule(findings)
     fits = len(findings) <= MOST_LINES
@@ -39,7 +41,9 @@ def render_findings(findings: Sequence[Finding], text: str) -> str:
 
 
 def cited_lines(findings: Iterable[Finding], *, line_count: int) -> tuple[LineRange, ...]:
-    """The ranges around the findings of a long file, and its head; none where the whole is the better thing to show."""
+    """Return the ranges around the findings of a long file, and its head; none where the whole is the better thing
+    to show.
+    """
     places = [finding.line for finding in findings]
     if line_count <= LONG_FILE or not all(1 <= line <= line_count for line in places):
         return ()

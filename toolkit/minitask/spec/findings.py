@@ -21,7 +21,7 @@ SYNTAX = "invalid-syntax"
 
 
 class Form(StrEnum):
-    """How a report is written."""
+    """The format of a report."""
 
     RUFF = "ruff"
     SARIF = "sarif"
@@ -29,9 +29,9 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FindingReport:
-    """What a linter found. `left_out` counts what is in no file that a task could name.
+    """The findings of a linter. `left_out` counts what is in no file that a task could name.
 
-    `tool` is the linter's name, empty where the report does not say.
+    `tool` is the linter's name, empty if the report does not say.
     """
 
     form: Form
@@ -41,12 +41,12 @@ class FindingReport:
 
     @property
     def is_ruffs(self) -> bool:
-        """Whether ruff wrote it, in either form: its rules can be selected one by one."""
+        """Return True if ruff wrote it, in either form: its rules can be selected one by one."""
         return self.form is Form.RUFF or self.tool.lower() == "ruff"
 
 
 def parse_report(text: str, *, roots: Sequence[str] = ()) -> FindingReport:
-    """The findings, each once, by file and line; `UsageError` for what is neither form, or is damaged.
+    """Return the findings, each once, by file and line; raise `UsageError` for what is neither form, or is damaged.
 
     Paths become canonical ones of the repository: relative ones are taken to be, absolute ones below one of `roots`,
     where its checkouts are, are made so. Those that lie outside, lead through `..` or into `.git`, and places in the
@@ -99,7 +99,7 @@ def _ruff_findings(document: Sequence[Any]) -> Iterator[Finding]:
 
 
 def _placed(finding: Finding, roots: Sequence[str]) -> Finding | None:
-    """The finding at its path in the repository, in words that fit on a line; None where it is in none."""
+    """Return the finding at its path in the repository, in words that fit on a line; None if it is in none."""
     path = relative_path(finding.path, roots) if finding.path else None
     if path is None:
         return None

@@ -54,7 +54,7 @@ class _RefusedError(Exception):
 
 
 def parse_front_matter(text: str) -> FrontMatter:
-    """The front matter at the top of a normalised text; empty where the text begins otherwise.
+    """Return the front matter at the top of a normalised text; empty if the text begins otherwise.
 
     As in pandoc, `---` followed by a blank line is a rule and not front matter.
     """
@@ -106,7 +106,7 @@ def _loader() -> type[Any]:
 
 
 def _load(text: str) -> tuple[dict[str, object], dict[str, int]]:
-    """The mapping and its keys' lines (1-based, in the file)."""
+    """Return the mapping and its keys' lines (1-based, in the file)."""
     import yaml
 
     if len(text) > _MAX_CHARACTERS:
@@ -175,7 +175,7 @@ class _Walk:
 
 
 def _scalar(node: Any) -> object:
-    """A scalar's value; numbers only where they mean the same to all (no octal, no base 60)."""
+    """Return a scalar's value; numbers only where they mean the same to all (no octal, no base 60)."""
     text = str(node.value)
     kind = node.tag.rpartition(":")[2]
     if kind == "null":

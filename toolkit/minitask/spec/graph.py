@@ -35,7 +35,7 @@ class Graph:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """The task names, in the specs' order."""
+        """Return the task names, in the specs' order."""
         return task_names(self.specs)
 
     @cached_property
@@ -57,7 +57,7 @@ class Graph:
         return tuple(frozenset(self._walk(self.needs[place])) for place in range(len(self.specs)))
 
     def find(self, entry: str, *, asker: int) -> tuple[int, ...]:
-        """The specs that a `depends_on` entry may mean.
+        """Return the specs that a `depends_on` entry may mean.
 
         Tried in turn: task name, id, file and number in the same project, file elsewhere.
         """
@@ -73,7 +73,7 @@ class Graph:
         )
 
     def is_ambiguous(self, found: Sequence[int]) -> bool:
-        """Whether specs found for one entry are a choice, and share neither a name nor a file."""
+        """Return True if specs found for one entry are a choice, and share neither a name nor a file."""
         names = {self.names[place] for place in found}
         paths = {self.specs[place].path for place in found}
         return len(names) > 1 and len(paths) > 1
@@ -86,7 +86,7 @@ class Graph:
         dict[tuple[str, str], tuple[int, ...]],
         dict[str, tuple[int, ...]],
     ]:
-        """The places by task name, by project and id, and by what their file may be called."""
+        """Return the places by task name, by project and id, and by what their file may be called."""
         by_name: dict[str, tuple[int, ...]] = {}
         by_id: dict[tuple[str, str], tuple[int, ...]] = {}
         by_file: dict[str, tuple[int, ...]] = {}
@@ -136,7 +136,7 @@ class Graph:
 
 
 def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:
-    """The specs so that each follows all that it depends on, else by path and place in the file.
+    """Return the specs so that each follows all that it depends on, else by path and place in the file.
 
     Dependencies on tasks that are not among them count for nothing; a cycle is a `UsageError`.
     """
@@ -187,8 +187,8 @@ def check_acyclic(graph: Graph) -> None:
     if circle:
         loop = " -> ".join(graph.names[place] for place in (*circle, circle[0]))
         raise UsageError(
-            f"the tasks depend on each other in a circle: {loop}",
-            hint="take out the `depends_on` entry that closes it",
+            f"the tasks depend on each other in a cycle: {loop}",
+            hint="remove the `depends_on` entry that closes it",
             where=graph.specs[circle[0]].path,
         )
 

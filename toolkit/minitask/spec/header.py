@@ -49,7 +49,7 @@ class RawField:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the header fields of a task, or of a container of tasks, say."""
+    """The header fields of a task or a container of tasks."""
 
     model: str = ""
     estimate: Estimate = field(default_factory=Estimate)
@@ -60,12 +60,12 @@ class Header:
 
 
 def is_header_key(key: str) -> bool:
-    """Whether a label is one of the template's header fields."""
+    """Return True if a label is one of the template's header fields."""
     return key_of(key) in {"model", *_TOKEN_KEYS, *_COST_KEYS} or find_action(key) is not None
 
 
 def parse_header(fields: Iterable[RawField]) -> Header:
-    """The header that its fields make; a field that is not understood is kept in `extra`."""
+    """Return the header that its fields make; a field that is not understood is kept in `extra`."""
     header = Header()
     for raw in fields:
         action = find_action(raw.key)
@@ -115,7 +115,7 @@ def _bare(value: str) -> str:
 
 
 def _tokens(estimate: Estimate, value: str) -> Estimate | None:
-    """The estimate with the token counts of a value such as `3,000 input + 800 output`."""
+    """Return the estimate with the token counts of a value such as `3,000 input + 800 output`."""
     counts = {match["side"].casefold(): _count(match) for match in _COUNT.finditer(value)}
     rest = _COUNT.sub("", value)
     money = _MONEY_AFTER.search(rest)
@@ -148,7 +148,7 @@ def parse_money(text: str) -> Decimal | None:
 
 
 def merge_headers(container: Header, own: Header) -> Header:
-    """A task's header, with what its container says wherever the task itself says nothing."""
+    """Return a task's header, with what its container says wherever the task itself says nothing."""
     if container == Header():
         return own
     given = {key_of(key) for key, _ in own.extra}

@@ -1,4 +1,4 @@
-"""Whether the parts of a file agree: header against front matter, and the numbers of its tasks."""
+"""Check that the parts of a file agree: header against front matter, and the numbers of its tasks."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _option(options: Options, name: str) -> tuple[str, ...]:
 
 
 def _agree(said: str, wanted: tuple[str, ...]) -> bool:
-    """Equal but for case, spacing and order; a header may name alternatives, as in `A (or B)`."""
+    """Equal except for case, spacing and order; a header may name alternatives, as in `A (or B)`."""
     asked = {_plain(value) for value in wanted}
     if len(asked) > 1:
         return {_plain(part) for part in said.split(",")} == asked
@@ -62,11 +62,11 @@ def check_numbers(specs: Iterable[Spec], *, id_line: int) -> list[Problem]:
         if number and number in first:
             message = f"task {spec.number} is already on line {first[number]}"
             problems.append(
-                Problem(line, "E109", message, "give every task of the file its own number")
+                Problem(line, "E109", message, "give each task in the file its own number")
             )
         first.setdefault(number, line)
     if id_line and count > 1:
         message = f"one id for the {count} tasks of this file"
-        hint = "take `id` away (tasks are addressed as FILE#N), or split the file"
+        hint = "remove `id` (tasks are addressed as FILE#N), or split the file"
         problems.append(Problem(id_line, "E109", message, hint))
     return problems

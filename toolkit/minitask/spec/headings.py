@@ -1,4 +1,4 @@
-"""What a heading or a bold label announces: a task, a container of tasks, a section of the template.
+"""Classify a heading or a bold label: a task, a container of tasks, a section of the template.
 
 Writers decorate: emoji (some damaged to letters of other scripts), numbering, capitals, a suffix in
 parentheses. So the decoration is whatever stands before the first ASCII letter or digit.
@@ -88,7 +88,7 @@ class TaskHeading:
 
 
 def find_task_heading(text: str) -> TaskHeading | None:
-    """What a heading such as `Mini-Task 1A: Title` says."""
+    """Return what a heading such as `Mini-Task 1A: Title` says."""
     match = _TASK_HEADING.match(text)
     if match is None:
         return None
@@ -97,13 +97,13 @@ def find_task_heading(text: str) -> TaskHeading | None:
 
 
 def find_container_title(text: str) -> str | None:
-    """The title in a heading such as `Mini-Project 2: Title`."""
+    """Return the title in a heading such as `Mini-Project 2: Title`."""
     match = _CONTAINER_HEADING.match(text)
     return _balanced(match["title"].strip()) if match else None
 
 
 def find_section(text: str) -> tuple[str, str] | None:
-    """Which section a heading's or a label's text names, and what follows its colon."""
+    """Return which section a heading's or a label's text names, and what follows its colon."""
     match = _match_section(text)
     if match is None:
         return None
@@ -112,18 +112,18 @@ def find_section(text: str) -> tuple[str, str] | None:
 
 
 def is_canonical(text: str) -> bool:
-    """Whether a heading names the task, its criteria or its validation as the template does."""
+    """Return True if a heading names the task, its criteria or its validation as the template does."""
     match = _match_section(text)
     return match is not None and key_of(match["name"]) in _PLAIN_NAMES
 
 
 def _match_section(text: str) -> re.Match[str] | None:
-    """The parts of a heading; None for one too long to be a section's name and a remark."""
+    """Return the parts of a heading; None for one too long to be a section's name and a remark."""
     return _SECTION_NAME.match(text) if len(text) <= _LONGEST else None
 
 
 def key_of(name: str) -> str:
-    """A name without case, decoration or the choice between space, hyphen and underscore."""
+    """Return a name without case, decoration or the choice between space, hyphen and underscore."""
     return re.sub(r"[\s_-]+", " ", re.sub(r"^[^A-Za-z0-9]+", "", name)).strip().casefold()
 
 

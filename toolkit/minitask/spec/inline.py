@@ -28,7 +28,7 @@ _NEXT_LABEL = lazy_pattern(
 
 
 def strip_marks(line: str) -> str:
-    """The line as a reader sees it: no emphasis, no backticks; a code span's content is kept."""
+    """Return the line as a reader sees it: no emphasis, no backticks; a code span's content is kept."""
     return _MARK.sub(_unmark, line).strip()
 
 
@@ -39,13 +39,13 @@ def _unmark(match: re.Match[str]) -> str:
 
 
 def code_text(content: str) -> str:
-    """What a code span says: one space on either side is padding."""
+    """Return what a code span says: one space on either side is padding."""
     padded = len(content) > 2 and content[0] == content[-1] == " " and content.strip()
     return content[1:-1] if padded else content
 
 
 def escape_marks(line: str) -> str:
-    """A paragraph of one line that `strip_marks` turns back into `line`."""
+    """Return a paragraph of one line that `strip_marks` turns back into `line`."""
     escaped = _SPECIAL.sub(r"\\\g<0>", line)
     start = _BLOCK_START.match(escaped)
     if start is None:
@@ -72,10 +72,10 @@ def find_label(line: str) -> tuple[str, str] | None:
 
 
 def split_labels(line: str) -> list[str]:
-    """The labelled parts of a line such as `**Time**: 5 min | **Cost**: $0.01`."""
+    """Return the labelled parts of a line such as `**Time**: 5 min | **Cost**: $0.01`."""
     return _NEXT_LABEL.split(line) if "|" in line else [line]
 
 
 def one_line(text: str) -> str:
-    """The text with its line breaks turned into spaces."""
+    """Return the text with its line breaks turned into spaces."""
     return " ".join(part.strip() for part in text.split("\n")) if "\n" in text else text.strip()

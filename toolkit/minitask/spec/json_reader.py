@@ -18,7 +18,9 @@ KINDS = ((bool, "a truth value"), (str, "a text"), (list, "a list"), (dict, "an 
 
 
 def decode_json(content: bytes) -> str:
-    """The text of a JSON document in the encoding that its first bytes tell; `UsageError` where it is in none."""
+    """Return the text of a JSON document in the encoding that its first bytes tell; raise `UsageError` if it is in
+    none.
+    """
     encoding = json.detect_encoding(content)
     try:
         return content.decode(encoding)
@@ -27,32 +29,32 @@ def decode_json(content: bytes) -> str:
 
 
 def load_json(text: str) -> Any:
-    """The document; `UsageError` for what is none, or is nested too deeply to be a report."""
+    """Return the document; raise `UsageError` for what is none, or is nested too deeply to be a report."""
     try:
         return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
-        raise damaged(f"it is no JSON: {error.msg} in line {error.lineno}") from None
+        raise damaged(f"it is not JSON: {error.msg} in line {error.lineno}") from None
     except (ValueError, RecursionError) as error:
-        raise damaged(f"it is no JSON that can be read: {error}") from None
+        raise damaged(f"it is not readable JSON: {error}") from None
 
 
 def table(value: object, where: str) -> Mapping[str, Any]:
-    """An object; an empty one where there is none."""
+    """Return an object; an empty one where there is none."""
     return _expect(value, where, dict, {})
 
 
 def rows(value: object, where: str) -> Sequence[Any]:
-    """A list; an empty one where there is none."""
+    """Return a list; an empty one where there is none."""
     return _expect(value, where, list, [])
 
 
 def words(value: object, where: str) -> str:
-    """A text; an empty one where there is none."""
+    """Return a text; an empty one where there is none."""
     return _expect(value, where, str, "")
 
 
 def count(value: object, where: str) -> int:
-    """A whole number from 0 on, as lines and columns are; 0 where there is none."""
+    """Return a whole number from 0 on, as lines and columns are; 0 if there is none."""
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST:
@@ -61,9 +63,10 @@ def count(value: object, where: str) -> int:
 
 
 def damaged(problem: str) -> UsageError:
-    """The error for a document that is not what it should be."""
+    """Return the error for a document that is not what it should be."""
     return UsageError(
-        f"the linter's report is damaged: {problem}", hint="let the linter write it anew, whole"
+        f"the linter's report is damaged: {problem}",
+        hint="run the linter again to write a complete report",
     )
 
 

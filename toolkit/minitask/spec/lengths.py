@@ -55,7 +55,7 @@ def enforce_lengths(
 
 
 def _subjects(subject: str, written: tuple[str, ...]) -> tuple[str, ...]:
-    """The files that a criterion's subject means: those it names, or the only one that is written."""
+    """Return the files that a criterion's subject means: those it names, or the only one that is written."""
     named = [code or bare for code, bare in re.findall(r"`([^`]+)`|([\w./-]+\.\w+)", subject)]
     if named:
         fits = (_named(name, written) for name in named)
@@ -65,7 +65,7 @@ def _subjects(subject: str, written: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _named(name: str, written: Sequence[str]) -> str:
-    """The one written file that a name or the end of a path means; empty where none or several fit."""
+    """Return the one written file that a name or the end of a path means; empty if none or several fit."""
     fits = [path for path in written if path == name or path.endswith(f"/{name}")]
     return fits[0] if len(fits) == 1 else ""
 
@@ -83,7 +83,7 @@ def _unread(criterion: Criterion) -> Problem:
     return Problem(
         criterion.line,
         "W414",
-        f"`{said}` states a number that no command is held to",
+        f"`{said}` states a number that no command checks",
         "name the file in the criterion, or check it: `wc -l < FILE  # expect: output ~600 ±60`",
         Severity.WARNING,
     )

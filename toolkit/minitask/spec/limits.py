@@ -1,4 +1,4 @@
-"""What no spec file may be: larger than 5 MB, in UTF-16, no text; and front matter that is not read."""
+"""Limits on spec files: larger than 5 MB, in UTF-16, no text; and front matter that is not read."""
 
 from __future__ import annotations
 
@@ -31,20 +31,22 @@ def find_unreadable(text: str) -> Problem | None:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         return Problem(
-            line, "E111", "the file holds a NUL character, so it is no text", "remove it"
+            line, "E111", "the file holds a NUL character, so it is not text", "remove it"
         )
     return None
 
 
 def _is_wide(text: str) -> bool:
-    """Whether every other byte at the start is NUL, as in UTF-16 without its mark."""
+    """Return True if every other byte at the start is NUL, as in UTF-16 without its mark."""
     sample = text[:_SAMPLE]
     return len(sample) > 3 and sample.count("\0") * 3 > len(sample)
 
 
 def find_late_front_matter(document: Document) -> Iterator[Problem]:
-    """A problem for each block of options that does not begin the file: in Markdown it is a rule and a heading."""
-    hint = "front matter holds for a whole file, at its top: give this task a file of its own"
+    """Yield a problem for each block of options that does not begin the file: in Markdown it is a rule and a
+    heading.
+    """
+    hint = "front matter belongs at the top and applies to the whole file: move this task to its own file"
     for rule, heading in pairwise(blocks(document)):
         underlined = heading.kind == "heading" and document.tokens[heading.first].markup == "-"
         follows = rule.kind == "hr" and rule.end == heading.start

@@ -21,7 +21,7 @@ class Link:
 
 
 def find_link(text: str) -> Link | None:
-    """Return the link that a text begins with; None where it begins with none."""
+    """Return the link that a text begins with; None if it begins with none."""
     head = _TEXT.match(text)
     if head is None:
         return None
@@ -40,7 +40,7 @@ def _angle_end(text: str, start: int) -> int:
 
 
 def _plain_end(text: str, start: int) -> int:
-    """Where a bare destination ends: at a blank, or at the bracket that closes the link."""
+    """Return where a bare destination ends: at a blank, or at the bracket that closes the link."""
     depth = 0
     for index in range(start, len(text)):
         character = text[index]

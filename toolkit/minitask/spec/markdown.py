@@ -69,7 +69,7 @@ def _parser() -> MarkdownIt:
 
 
 def normalise(text: str) -> str:
-    r"""The text without a byte order mark, every line ended by one `\n`."""
+    r"""Return the text without a byte order mark, every line ended by one `\n`."""
     text = text.removeprefix("\ufeff")
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -79,7 +79,7 @@ def normalise(text: str) -> str:
 
 
 def parse_document(text: str) -> Document:
-    """The blocks of a text that `normalise` gave."""
+    """Return the blocks of a text that `normalise` gave."""
     parser = _parser()
     tokens: list[Token] = []
     parser.block.parse(text, parser, {}, tokens)
@@ -87,7 +87,7 @@ def parse_document(text: str) -> Document:
 
 
 def blocks(document: Document) -> list[MarkdownBlock]:
-    """The top-level blocks in order."""
+    """Return the top-level blocks in order."""
     found = []
     tokens = document.tokens
     opened = 0
@@ -117,7 +117,7 @@ def _container(tokens: Sequence[Token], first: int, *, last: int) -> MarkdownBlo
 
 
 def items(document: Document, block: MarkdownBlock) -> list[Item]:
-    """The items of a list, nested ones after the item that holds them."""
+    """Return the items of a list, nested ones after the item that holds them."""
     texts: list[list[str]] = []
     places: list[tuple[int, int]] = []
     stack: list[int] = []
@@ -144,7 +144,9 @@ def find_fences(text: str) -> tuple[Fence, ...]:
 
 
 def fences(document: Document, first: int, *, last: int) -> Iterator[tuple[Fence, int]]:
-    """The fences among tokens `first` to `last`, each with the line (from 0) of the text that leads to it, or -1."""
+    """Yield the fences among tokens `first` to `last`, each with the line (from 0) of the text that leads to it,
+    or -1.
+    """
     tokens = document.tokens
     for index in range(first, last):
         token = tokens[index]
@@ -171,7 +173,7 @@ def _lead(tokens: Sequence[Token], index: int, *, first: int) -> tuple[str, int]
 
 
 def unclosed_fences(document: Document) -> list[int]:
-    """The lines, from 1, of the fences that nothing closes."""
+    """Return the lines, from 1, of the fences that nothing closes."""
     found = []
     for token in document.tokens:
         if token.type == "fence" and token.map:

@@ -14,7 +14,7 @@ from minitask.values import dataclass
 
 
 class Tier(StrEnum):
-    """A rung of the price ladder, cheapest first."""
+    """A tier of the price ladder, cheapest first."""
 
     NONE = "none"
     FREE = "free"
@@ -24,7 +24,7 @@ class Tier(StrEnum):
 
 
 class FileAction(StrEnum):
-    """What a spec says it does with a file; `WRITE` is "create or edit, whichever fits"."""
+    """The action of a spec on a file; `WRITE` is "create or edit, whichever fits"."""
 
     READ = "read"
     CREATE = "create"
@@ -87,7 +87,7 @@ class ExpectationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What an `# expect:` comment, or a remark such as `# Should be ~600 lines`, states.
+    """The expectation of an `# expect:` comment, or of a remark such as `# Should be ~600 lines`.
 
     `number` is the exit code (EXIT), the wanted number (NUMBER, within `tolerance`) or its bound (AT_LEAST, AT_MOST);
     `text` is what the output must contain (CONTAINS).
@@ -119,7 +119,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the header says the task will take; tokens, and US dollars."""
+    """The header's estimate of the task: tokens, and US dollars."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -127,7 +127,7 @@ class Estimate:
 
     @property
     def tokens(self) -> int | None:
-        """Input and output together; None where the header does not state both."""
+        """Input and output together; None if the header does not state both."""
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return self.input_tokens + self.output_tokens
@@ -187,26 +187,26 @@ class Spec:
     rows: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), compare=False)
 
     def line_of(self, name: str) -> int:
-        """The line of a field, or that of the title where the field is absent."""
+        """Return the line of a field, or that of the title where the field is absent."""
         table = dict(self.lines)
         return table.get(name) or table.get("title", 1)
 
     def line_in(self, name: str, row: int) -> int:
-        """The line in the file of a row, from 0, of a section's text."""
+        """Return the line in the file of a row, from 0, of a section's text."""
         rows = dict(self.rows).get(name, ())
         return rows[row] if row < len(rows) else self.line_of(name)
 
     def reads(self) -> tuple[FileRef, ...]:
-        """The files to read."""
+        """Return the files to read."""
         return tuple(ref for ref in self.files if ref.action is FileAction.READ)
 
     def writes(self) -> tuple[FileRef, ...]:
-        """The files that the task may create, edit or delete."""
+        """Return the files that the task may create, edit or delete."""
         return tuple(ref for ref in self.files if ref.action is not FileAction.READ)
 
 
 class Severity(StrEnum):
-    """How much a diagnostic matters; only an error stops a task."""
+    """The severity of a diagnostic; only an error stops a task."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -1,4 +1,4 @@
-"""What a task is called: `PROJECT/ID`, in characters that every git ref and file system takes."""
+"""Task names: `PROJECT/ID`, in characters that every git ref and file system takes."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _FOREIGN = lazy_pattern(r"[^A-Za-z0-9._-]")
 
 
 def project_of(spec: Spec, *, siblings: int = 1) -> str:
-    """The project of a spec; `siblings` is how many specs its file holds, where that is known."""
+    """Return the project of a spec; `siblings` is how many specs its file holds, where that is known."""
     return _component(_raw_project(spec, shared=_is_shared(spec, siblings)))
 
 
 def id_of(spec: Spec, *, siblings: int = 1) -> str:
-    """The spec's id in its project: that of its front matter, else made of its path or title."""
+    """Return the spec's id in its project: that of its front matter, else made of its path or title."""
     if spec.options.id:
         return _component(spec.options.id)
     parts = _path_parts(spec)
@@ -44,13 +44,13 @@ def task_name(spec: Spec, *, siblings: int = 1) -> str:
 
 
 def task_names(specs: Sequence[Spec]) -> tuple[str, ...]:
-    """The names of the specs, in order; specs of one path are taken to share a file."""
+    """Return the names of the specs, in order; specs of one path are taken to share a file."""
     shared = Counter(spec.path for spec in specs)
     return tuple(task_name(spec, siblings=shared[spec.path]) for spec in specs)
 
 
 def normal_number(number: str) -> str:
-    """A task's number as it is compared: `02` is `2`, `1A` is `1a`."""
+    """Return a task's number as it is compared: `02` is `2`, `1A` is `1a`."""
     return number.strip().lower().lstrip("0") or "0"
 
 
@@ -69,7 +69,7 @@ def _raw_project(spec: Spec, *, shared: bool) -> str:
 
 
 def _path_parts(spec: Spec) -> tuple[str, ...]:
-    """The path below the project's folder, without `.md`; none for a file that is the project."""
+    """Return the path below the project's folder, without `.md`; none for a file that is the project."""
     path = PurePosixPath(spec.path)
     if len(path.parts) > 1 and path.parts[0] == SPECS_FOLDER:
         inner = path.parts[2:-1]
@@ -84,7 +84,7 @@ def _numbered_slug(spec: Spec) -> str:
 
 
 def slug(title: str) -> str:
-    """A title in lower-case ASCII words joined by dashes, cut at a word; may be empty."""
+    """Return a title in lower-case ASCII words joined by dashes, cut at a word; may be empty."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
     if len(words) <= MAX_SLUG:
@@ -93,7 +93,7 @@ def slug(title: str) -> str:
 
 
 def _component(text: str) -> str:
-    """The text where it is fit for a ref; else what is left of it, and a hash to tell it apart."""
+    """Return the text where it is fit for a ref; else what is left of it, and a hash to tell it apart."""
     clean = _FOREIGN.sub("-", text)
     clean = re.sub(r"\.\.+", ".", clean).lstrip(".-")[:MAX_COMPONENT].rstrip(".")
     if clean == text and not clean.lower().endswith(".lock"):

@@ -1,4 +1,4 @@
-"""What a note behind a file's path says: the lines that it cites, a verb, whether the file is optional.
+"""Parse the note behind a file's path: the lines that it cites, a verb, whether the file is optional.
 
 The field decides what is done with a file. A note is a verb only where it is nothing but the verb: `(edit lines 3-9)`
 is one, `(remove the old rule)` speaks of what is in the file.
@@ -61,13 +61,13 @@ _ACTIONS = {
 
 
 def clean_note(raw: str) -> str:
-    """A note without the punctuation that joins it to its path, nor brackets around it all."""
+    """Return a note without the punctuation that joins it to its path, nor brackets around it all."""
     note = re.sub(r"^(?:[-–—:,;]+\s+|[:,;]+$)+", "", raw.strip()).strip()
     return note[1:-1].strip() if is_wrapped(note) else note
 
 
 def with_details(own: str, details: str) -> str:
-    """A note with what stands below it, which is no verb even where it stands alone."""
+    """Return a note with what stands below it, which is no verb even where it stands alone."""
     if own or not details:
         return f"{own}{DETAILS}{details}" if details else own
     is_verb = (
@@ -77,7 +77,7 @@ def with_details(own: str, details: str) -> str:
 
 
 def is_wrapped(text: str) -> bool:
-    """Whether one pair of parentheses holds the whole text."""
+    """Return True if one pair of parentheses holds the whole text."""
     if not (text.startswith("(") and text.endswith(")")):
         return False
     depth = 0
@@ -119,18 +119,18 @@ def _verb(part: str) -> FileAction | None:
 
 
 def _is_plain(part: str) -> bool:
-    """Whether a part of a note only cites lines, or says that the file is optional."""
+    """Return True if a part of a note only cites lines, or says that the file is optional."""
     return is_optional(part) or _LINES_ONLY.fullmatch(part) is not None
 
 
 def is_optional(note: str) -> bool:
-    """Whether a note says that the file may be missing; `make the argument optional` does not."""
+    """Return True if a note says that the file may be missing; `make the argument optional` does not."""
     own = note.split(DETAILS.strip(), maxsplit=1)[0]
     return any(_OPTIONAL.match(part) for part in own.split(","))
 
 
 def find_cited(note: str) -> Iterator[re.Match[str]]:
-    """The line ranges that a note cites, as written."""
+    """Yield the line ranges that a note cites, as written."""
     at = 0
     while match := _FIRST.search(note, at):
         while match:
@@ -140,14 +140,14 @@ def find_cited(note: str) -> Iterator[re.Match[str]]:
 
 
 def cited_ranges(note: str) -> tuple[LineRange, ...]:
-    """The well-formed line ranges that a note cites."""
+    """Return the well-formed line ranges that a note cites."""
     return tuple(
         span for match in find_cited(note) if isinstance(span := line_range(match), LineRange)
     )
 
 
 def line_range(match: re.Match[str]) -> LineRange | str:
-    """The range, or what is wrong with it."""
+    """Return the range, or what is wrong with it."""
     groups = match.groupdict()
     first = match["start"] or groups["start2"]
     last = match["end"] or groups.get("end2")

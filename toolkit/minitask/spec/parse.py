@@ -41,7 +41,7 @@ _PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")
 
 
 def parse_file(text: str, *, path: str) -> SpecFile:
-    """The specs of a Markdown file and what is wrong with it; `path` is only named in the result."""
+    """Return the specs of a Markdown file and what is wrong with it; `path` is only named in the result."""
     unreadable = find_unreadable(text)
     if unreadable is not None:
         return SpecFile(path, (), (unreadable.at(path),))
@@ -78,7 +78,7 @@ def parse_file(text: str, *, path: str) -> SpecFile:
 
 
 def _body(source: str, taken: int) -> str:
-    """The text below the front matter, its lines still numbered from the top of the file."""
+    """Return the text below the front matter, its lines still numbered from the top of the file."""
     return "\n" * taken + source.split("\n", taken)[taken] if taken else source
 
 
@@ -92,7 +92,7 @@ def _unclosed(line: int) -> Problem:
 
 
 def _container_header(raw: RawTask, seen: dict[int, Header], problems: list[Problem]) -> Header:
-    """The header of a task's container, parsed once for all its tasks."""
+    """Return the header of a task's container, parsed once for all its tasks."""
     if raw.container is None:
         return Header()
     key = raw.container.line
@@ -156,7 +156,7 @@ def _text(document: Document, pieces: Iterable[Piece]) -> str:
 
 
 def _rows(document: Document, pieces: Iterable[Piece]) -> tuple[int, ...]:
-    """The line in the file of each line of a section's text."""
+    """Return the line in the file of each line of a section's text."""
     rows: list[int] = []
     for piece in pieces:
         if piece.text(document):
@@ -166,7 +166,7 @@ def _rows(document: Document, pieces: Iterable[Piece]) -> tuple[int, ...]:
 
 
 def _fences(document: Document, raw: RawTask, section: str) -> Iterator[Fence]:
-    """The fences of a section; the line of a label that leads to a fence counts without the label."""
+    """Yield the fences of a section; the line of a label that leads to a fence counts without the label."""
     for piece in raw.sections.get(section, ()):
         for fence, lead_line in fences(document, piece.first_token, last=piece.last_token):
             if 0 <= lead_line < piece.start:
@@ -177,13 +177,13 @@ def _fences(document: Document, raw: RawTask, section: str) -> Iterator[Fence]:
 
 
 def _snippets(document: Document, raw: RawTask) -> Iterator[Fence]:
-    """The edit script's fences of the Task section, then all of Code Snippets."""
+    """Yield the edit script's fences of the Task section, then all of Code Snippets."""
     yield from (fence for fence in _fences(document, raw, TASK) if is_edit_fence(fence))
     yield from _fences(document, raw, SNIPPETS)
 
 
 def is_edit_fence(fence: Fence) -> bool:
-    """Whether a fence says by its info string that it is part of an edit script."""
+    """Return True if a fence says by its info string that it is part of an edit script."""
     language = fence.info.split(maxsplit=1)[:1]
     return language in (["edits"], ["diff"]) or _PATH_IN_INFO.search(fence.info) is not None
 
@@ -224,7 +224,7 @@ def _criterion(text: str, line: int) -> Criterion:
 
 
 def _validation_texts(document: Document, raw: RawTask) -> list[tuple[str, int]]:
-    """The lines of the Validation section outside fences, in order."""
+    """Return the lines of the Validation section outside fences, in order."""
     pieces = raw.sections.get(VALIDATION, ())
     return sorted((t for piece in pieces for t in _texts(document, piece)), key=lambda t: t[1])
 
@@ -232,7 +232,7 @@ def _validation_texts(document: Document, raw: RawTask) -> list[tuple[str, int]]
 def _validation_fences(
     document: Document, raw: RawTask, texts: list[tuple[str, int]]
 ) -> tuple[Fence, ...]:
-    """The fences of the Validation section; where none is the shell's, also the commands in its text."""
+    """Return the fences of the Validation section; where none is the shell's, also the commands in its text."""
     fences = tuple(_fences(document, raw, VALIDATION))
     if any(is_shell(fence) for fence in fences):
         return fences
@@ -240,7 +240,7 @@ def _validation_fences(
 
 
 def _texts(document: Document, piece: Piece) -> Iterator[tuple[str, int]]:
-    """The lines of a section's text outside fences: its label's value, paragraphs and list items."""
+    """Yield the lines of a section's text outside fences: its label's value, paragraphs and list items."""
     if piece.first:
         yield piece.first, piece.start
     yield from _items(document, piece)

@@ -107,12 +107,12 @@ _FILES = (
 
 @lru_cache(REMEMBERED)
 def check_path(path: str) -> str:
-    """Why the path is not a canonical repository path, to follow its name in a message, or ""."""
+    """Return why the path is not a canonical repository path, to follow its name in a message, or ""."""
     return _check_characters(path) or _check_root(path) or _check_components(path)
 
 
 def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
-    """Whether no task may write the path: CI, hooks, agent or toolkit settings, specs, or one of `extra`.
+    """Return True if no task may write the path: CI, hooks, agent or toolkit settings, specs, or one of `extra`.
 
     A pattern is as in `fnmatch`, where `*` also matches `/`; one without a `/` is matched against
     the file's name at any depth, and one that names a folder covers all that is in it.
@@ -145,7 +145,7 @@ def is_spec_path(path: str) -> bool:
 
 @lru_cache(REMEMBERED)
 def fold(path: str) -> str:
-    """The path as the most forgiving file system compares it: no case, no hidden characters."""
+    """Return the path as the most forgiving file system compares it: no case, no hidden characters."""
     return "/".join(_fold_component(part) for part in path.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""What a template left to be filled in, wherever it stands: `[path]`, `[the first step: …]`, `lines X-Y`.
+"""Find placeholders of a template that were not filled in, anywhere: `[path]`, `[the first step: …]`, `lines X-Y`.
 
 Brackets have many other uses (links, boxes, footnotes, indices, character classes, generics, routes), so each place has
 rules of its own, and code is only looked at where a template puts a variable.
@@ -97,7 +97,7 @@ def _in_header(spec: Spec) -> Iterator[tuple[int, str]]:
 
 
 def _in_line(line: str) -> Iterator[str]:
-    """The placeholders of a line of prose: what it wholly consists of, or known ones in it."""
+    """Yield the placeholders of a line of prose: what it wholly consists of, or known ones in it."""
     whole = _WHOLE.fullmatch(line.strip())
     if whole and not _FILLED_WORD.fullmatch(whole["text"]):
         yield whole["text"]
@@ -106,7 +106,7 @@ def _in_line(line: str) -> Iterator[str]:
 
 
 def _in_snippet(fence: Fence) -> Iterator[tuple[int, str]]:
-    """The placeholders of an edit script: its paths, its operands, and lines that are nothing else."""
+    """Yield the placeholders of an edit script: its paths, its operands, and lines that are nothing else."""
     info = _INFO_PATH.search(fence.info)
     if info:
         yield fence.line, info["path"]
@@ -120,7 +120,7 @@ def _in_snippet(fence: Fence) -> Iterator[tuple[int, str]]:
 
 
 def _prose(text: str) -> Iterator[str]:
-    """The lines of a text, what is code or a link in them left out."""
+    """Yield the lines of a text, what is code or a link in them left out."""
     fence = ""
     for line in text.split("\n"):
         opened = _FENCE.match(line)

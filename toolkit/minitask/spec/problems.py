@@ -17,5 +17,5 @@ class Problem:
     severity: Severity = Severity.ERROR
 
     def at(self, path: str) -> Diagnostic:
-        """The same as a diagnostic of the file."""
+        """Return the same as a diagnostic of the file."""
         return Diagnostic(path, self.line, self.code, self.severity, self.message, self.hint)

@@ -1,4 +1,4 @@
-"""Whether a text is a shell command, as far as its first word tells."""
+"""Recognise a shell command by its first word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the specs of a project say of each other: names, dependencies, files they share."""
+"""Check the specs of a project against each other: names, dependencies, files they share."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _check_ids(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
 
 
 def _is_said(spec: Spec, other: Spec) -> bool:
-    """Whether the parser has said so already: one file, with one number or one id for both."""
+    """Return True if the parser has said so already: one file, with one number or one id for both."""
     numbers = spec.number.casefold() == other.number.casefold()
     return spec.path == other.path and (numbers or spec.options.id is not None)
 
@@ -87,7 +87,7 @@ def _check_dependencies(graph: Graph, judged: frozenset[int]) -> Iterator[Diagno
 
 
 def _dependency_line(spec: Spec, row: int) -> int:
-    """The line of one entry of `depends_on`, or that of the list where the entry's is not known."""
+    """Return the line of one entry of `depends_on`, or that of the list where the entry's is not known."""
     known = dict(spec.lines)
     return known.get(f"options.depends_on/{row}") or spec.line_of("options.depends_on")
 
@@ -108,7 +108,7 @@ def _check_cycles(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
             spec.line_of("options.depends_on"),
             code="E208",
             message=f"the task depends on itself: {loop}",
-            hint="take out the `depends_on` entry that closes the circle",
+            hint="remove the `depends_on` entry that closes the cycle",
         )
 
 
@@ -146,7 +146,7 @@ def _check_shared_files(
 def shared_files(
     touched: Sequence[Mapping[str, tuple[FileRef, ...]]],
 ) -> dict[tuple[int, int], list[str]]:
-    """The pairs of specs that share files of which one of the two writes, with those files."""
+    """Return the pairs of specs that share files of which one of the two writes, with those files."""
     users: dict[str, list[int]] = {}
     for place, files in enumerate(touched):
         for path in files:
@@ -199,7 +199,7 @@ def _note_writers(
         spec.path,
         ref.line or spec.line_of("files"),
         code="N207",
-        message=f"{ref.path} is also written by {shown}{more}: they run one after another",
+        message=f"{ref.path} is also written by {shown}{more}: they run one at a time",
         hint=f"where the order matters, add `depends_on: [{_short(graph, others[0], asker=place)}]`",
     )
 
@@ -250,12 +250,12 @@ def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnost
                     spec.line_of("next_task"),
                     code="W210",
                     message=f"the next task, Mini-Task {number}, does not exist in {project}",
-                    hint="correct the number, or say that this is the last task",
+                    hint="fix the number, or say that this is the last task",
                 )
 
 
 def files_by_path(spec: Spec) -> dict[str, tuple[FileRef, ...]]:
-    """The spec's files with a usable path, under the name that any file system compares."""
+    """Return the spec's files with a usable path, under the name that any file system compares."""
     found: dict[str, tuple[FileRef, ...]] = {}
     for ref in spec.files:
         if not check_path(ref.path) and not PLACEHOLDER_PATH.search(ref.path):
@@ -273,7 +273,7 @@ def _writes(refs: Sequence[FileRef]) -> tuple[FileRef, ...]:
 
 
 def _short(graph: Graph, place: int, *, asker: int) -> str:
-    """A task's name as a `depends_on` entry of `asker` would give it."""
+    """Return a task's name as a `depends_on` entry of `asker` would give it."""
     project, _, own = graph.names[place].partition("/")
     return own if graph.names[asker].partition("/")[0] == project else graph.names[place]
 

@@ -1,4 +1,4 @@
-"""What makes a spec hard to carry out or to prove: warnings, but for a missing validation."""
+"""Check for what makes a spec hard to carry out or to prove: warnings, except for a missing validation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ _WORD = lazy_pattern(r"\w[\w'’.-]*")
 
 
 def check_quality(spec: Spec, protected: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
-    """What would make the task fail more often, cost more or prove less; `protected` are the config's patterns."""
+    """Return what would make the task fail more often, cost more or prove less; `protected` are the config's
+    patterns.
+    """
     return (
         *_check_validation(spec),
         *_check_steps(spec),
@@ -78,7 +80,7 @@ def _check_validation(spec: Spec) -> Iterator[Diagnostic]:
             spec.line_of("validation"),
             code="W402",
             message="no command of the validation can fail on a wrong result",
-            hint="test for what must hold, or state it in an `# expect:` comment",
+            hint="test the required result, or state it in an `# expect:` comment",
         )
 
 
@@ -108,8 +110,8 @@ def _check_steps(spec: Spec) -> Iterator[Diagnostic]:
                 spec.path,
                 spec.line_in("task", offset),
                 code="W403",
-                message=f"a step leaves the decision open with {said}: {_start(steps[offset])}",
-                hint="say which, how many, what exactly",
+                message=f"a step is vague: {said}: {_start(steps[offset])}",
+                hint="say exactly which, how many and what",
             )
 
 
@@ -126,7 +128,7 @@ def _check_size(spec: Spec) -> Iterator[Diagnostic]:
             spec.path,
             spec.line_of("context"),
             code="W404",
-            message=f"the context has {words} words; more than {MAX_CONTEXT_WORDS} get lost",
+            message=f"the context has {words} words; keep it under {MAX_CONTEXT_WORDS}",
             hint="keep what the steps need",
         )
     reads = dict.fromkeys(ref.path for ref in spec.reads())
@@ -150,7 +152,7 @@ def _check_size(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _check_placeholders(spec: Spec) -> Iterator[Diagnostic]:
-    """What is left of a template: an error where that is sure, at the first line of it."""
+    """Yield what is left of a template: an error where that is sure, at the first line of it."""
     found = list(find_placeholders(spec))
     if found:
         said = ", ".join(dict.fromkeys(text for _, text in found))
@@ -168,8 +170,8 @@ def _check_placeholders(spec: Spec) -> Iterator[Diagnostic]:
             spec.path,
             loose[0] or spec.line_of("title"),
             code="W418",
-            message=f"{loose[1]} looks like a path of the template",
-            hint="name the file that is meant",
+            message=f"{loose[1]} looks like an example path from the template",
+            hint="name the real file",
         )
 
 
@@ -180,7 +182,7 @@ def _check_presence(spec: Spec) -> Iterator[Diagnostic]:
             spec.line_of("criteria"),
             code="W408",
             message="the spec has no acceptance criterion",
-            hint="list under `## Acceptance Criteria` what can be checked",
+            hint="list checkable criteria under `## Acceptance Criteria`",
         )
     if not _STEP.search(spec.task) and not spec.snippets:
         said = "names no step" if spec.task.strip() else "is missing or empty"
@@ -205,7 +207,7 @@ def _check_protected(spec: Spec, protected: Sequence[str]) -> Iterator[Diagnosti
                 ref.line or spec.line_of("files"),
                 code="E410",
                 message=f"{ref.path} is {'a spec' if is_spec_path(ref.path) else 'protected'}: no task may write it",
-                hint="make that change by hand and take the file off the list",
+                hint="make that change by hand and remove the file from the list",
             )
 
 
@@ -218,7 +220,7 @@ def _check_lists(spec: Spec) -> Iterator[Diagnostic]:
             spec.path,
             unread.line,
             code="W417",
-            message=f"`{unread.name}` lists paths, but is no field that the template knows",
+            message=f"`{unread.name}` lists paths, but is not a known field",
             hint=f"read `{unread.name}` as Files to Edit? Then call it `**Files to Edit**:`",
         )
 
@@ -230,7 +232,7 @@ def _check_commands(spec: Spec) -> Iterator[Diagnostic]:
             unread.line,
             code="W415",
             message=f"the commands below `{unread.name}` are not run",
-            hint="call it `## Validation` if they are to judge the result",
+            hint="call it `## Validation` to run them",
         )
 
 
@@ -251,7 +253,7 @@ def _check_issues(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _blank_code(text: str) -> str:
-    """The text with fences, code spans and quotations blanked, line for line."""
+    """Return the text with fences, code spans and quotations blanked, line for line."""
     lines: list[str] = []
     fence = ""
     for line in text.split("\n"):

@@ -1,4 +1,4 @@
-"""Looking for a file's findings again: the command that fails while they are there and passes when they are mended.
+"""Looking for a file's findings again: the command that fails while they are there and passes when they are fixed.
 
 It is known for ruff, whose rules can be selected one by one; for another linter the user has to give it.
 """
@@ -28,13 +28,15 @@ _SILENCED = "noqa|ruff: *(disable|ignore|file-ignore)"
 
 @dataclass(frozen=True, slots=True)
 class Recheck:
-    """How to look again: the user's `template` with `{path}` in it, or else `ruff`, the words that it begins with."""
+    """The command that looks again: the user's `template` with `{path}` in it, or else `ruff`, the words that it
+    begins with.
+    """
 
     template: str = ""
     ruff: tuple[str, ...] = ()
 
     def command(self, path: str, *, rules: Iterable[str], text: str) -> str:
-        """The validation for a file with findings of some rules; empty where none is known.
+        """Return the validation for a file with findings of some rules; empty if none is known.
 
         `text` is the file as it is: what it silences already may stay.
         """
@@ -52,17 +54,19 @@ class Recheck:
 
 
 def check_template(template: str) -> str:
-    """The user's command for one file; `UsageError` where it does not say which."""
+    """Return the user's command for one file; raise `UsageError` if it does not say which."""
     if PATH not in template or "\0" in template:
         raise UsageError(
-            f"--check {template!r} does not say where the file goes",
-            hint=f"put {PATH} into it: --check 'eslint {PATH}'",
+            f"--check {template!r} has no place for the file",
+            hint=f"include {PATH}: --check 'eslint {PATH}'",
         )
     return template.strip()
 
 
 def ruff_words(linter: str) -> tuple[str, ...]:
-    """How the user starts `ruff check`, with those options that change what a rule finds; else plain `ruff check`."""
+    """Return how the user starts `ruff check`, with those options that change what a rule finds; else plain `ruff
+    check`.
+    """
     try:
         words = shlex.split(linter)
     except ValueError:

@@ -112,7 +112,7 @@ _AFTER_LENGTH = lazy_pattern(
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What a comment or a criterion expects in plain words.
+    """An expectation in the plain words of a comment or a criterion.
 
     `unit` is the word behind the number, in lower case; `bare` says that the remark is nothing but the expectation;
     `below` that its wording usually follows the command; `plain` that the number stands alone, neither approximate nor
@@ -141,13 +141,13 @@ class Quantity:
 
 
 def _may_expect(said: str) -> bool:
-    """Whether a closer look is worth its patterns."""
+    """Return True if a closer look is worth its patterns."""
     lowered = said.casefold()
     return said[0].isdigit() or any(word in lowered for word in _WORDS)
 
 
 def parse_remark(text: str) -> Remark | None:
-    """Return what a comment expects; None where it expects nothing of the kind."""
+    """Return what a comment expects; None if it expects nothing of the kind."""
     said = re.sub(r"\bzero\b", "0", text.strip().lstrip("#").strip(), flags=re.IGNORECASE)
     if not said or len(said) > _LONGEST or not _may_expect(said) or _NO_NUMBER_VERB.search(said):
         return None
@@ -164,7 +164,7 @@ def parse_remark(text: str) -> Remark | None:
 
 
 def _bare_number(said: str) -> Remark | None:
-    """A remark that is nothing but a number, as in `wc -l a.py  # 600 lines`."""
+    """Return a remark that is nothing but a number, as in `wc -l a.py  # 600 lines`."""
     quantity = parse_quantity(said)
     if quantity is None or quantity.rest.strip(" .") or quantity.unit not in {"", *LINE_UNITS}:
         return None
@@ -284,7 +284,7 @@ def _integer(digits: str) -> int:
 def parse_length(criterion: str) -> tuple[str, Expectation | None] | None:
     """Return the subject and the expectation of a criterion on a file's length; None for any other criterion.
 
-    The expectation is None where the criterion speaks of a number of lines in a way that cannot be read.
+    The expectation is None if the criterion speaks of a number of lines in a way that cannot be read.
     """
     lowered = criterion.casefold()
     if "[" in criterion or ("line" not in lowered and "length" not in lowered):

@@ -33,7 +33,7 @@ _LIST_START = lazy_pattern(r"[-*+]\s|[0-9]+[.)]\s")
 
 
 def render_spec(spec: Spec) -> str:
-    """The Markdown of a spec, ending in a newline."""
+    """Return the Markdown of a spec, ending in a newline."""
     parts = [
         render_front_matter(spec.options),
         _title(spec),
@@ -50,7 +50,7 @@ def render_spec(spec: Spec) -> str:
 
 
 def render_front_matter(options: Options) -> str:
-    """The YAML front matter that says what differs from the defaults; empty where nothing does."""
+    """Return the YAML front matter that says what differs from the defaults; empty if nothing does."""
     given = {
         field.name: _plain(getattr(options, field.name))
         for field in dataclasses.fields(options)
@@ -115,7 +115,7 @@ def _estimate(estimate: Estimate) -> Iterator[tuple[str, str]]:
 
 
 def _file(ref: FileRef) -> str:
-    """A bullet; ranges that the note does not cite stand behind the path."""
+    """Return a bullet; ranges that the note does not cite stand behind the path."""
     noted = cited_ranges(ref.note)
     before = ref.ranges[: len(ref.ranges) - len(noted)]
     suffix = f":{','.join(map(str, before))}" if before else ""
@@ -136,7 +136,7 @@ def _section(name: str, text: str) -> str:
 
 
 def _level(text: str) -> int:
-    """The level of a section's heading: above every heading that its text holds."""
+    """Return the level of a section's heading: above every heading that its text holds."""
     if not re.search(r"^ {0,3}(?:#|=|-)", text, re.MULTILINE):
         return 2
     levels = [block.level for block in blocks(parse_document(normalise(text))) if block.level]
@@ -144,7 +144,7 @@ def _level(text: str) -> int:
 
 
 def _closed(text: str) -> str:
-    """The text with its last fence closed, so that what follows is not swallowed."""
+    """Return the text with its last fence closed, so that what follows is not swallowed."""
     if "```" not in text and "~~~" not in text:
         return text
     document = parse_document(normalise(text))
@@ -157,7 +157,7 @@ def _closed(text: str) -> str:
 
 
 def _snippets_text(spec: Spec) -> str:
-    """The section as written, or made of the snippets of a spec that was never a file."""
+    """Return the section as written, or made of the snippets of a spec that was never a file."""
     if spec.snippets_text:
         return spec.snippets_text
     in_task = [fence for fence in find_fences(spec.task) if is_edit_fence(fence)]
@@ -169,7 +169,7 @@ def _fences(fences: Iterable[Fence]) -> Iterator[str]:
 
 
 def render_fence(fence: Fence) -> str:
-    """A fence below its lead, its marks longer than any inside."""
+    """Return a fence below its lead, its marks longer than any inside."""
     mark = "~" if "`" in fence.info else "`"
     runs = re.findall(rf"{mark}{{3,}}", fence.content)
     marks = mark * max(3, *(len(run) + 1 for run in runs), 3)

@@ -29,7 +29,7 @@ RULES: Mapping[str, RuleText] = MappingProxyType({rule.code: rule for rule in _A
 
 
 def diagnose(path: str, line: int, *, code: str, message: str, hint: str = "") -> Diagnostic:
-    """A diagnostic of a rule, with the severity that the registry gives it."""
+    """Return a diagnostic of a rule, with the severity that the registry gives it."""
     return Diagnostic(path, line, code, RULES[code].severity, message, hint)
 
 
@@ -42,7 +42,7 @@ def find_rule(code: str) -> RuleText | None:
 
 
 def explain(code: str) -> str:
-    """A rule in plain text, for a terminal; an unknown code is a `UsageError`."""
+    """Return a rule in plain text, for a terminal; an unknown code is a `UsageError`."""
     rule = find_rule(code)
     if rule is None:
         known = ", ".join(RULES)
@@ -51,7 +51,7 @@ def explain(code: str) -> str:
         f"{rule.code}: {rule.title} ({rule.severity})",
         rule.summary,
         f"Why: {rule.why}",
-        f"The way out: {rule.mend}",
+        f"How to fix: {rule.mend}",
         f"Wrong:\n\n{_indented(rule.bad)}",
         f"Right:\n\n{_indented(rule.good)}",
     )
@@ -59,7 +59,7 @@ def explain(code: str) -> str:
 
 
 def render_page(rule: RuleText) -> str:
-    """The rule's page, in Markdown."""
+    """Return the rule's page, in Markdown."""
     return "\n\n".join(
         (
             f"# {rule.code}: {rule.title}",
@@ -67,7 +67,7 @@ def render_page(rule: RuleText) -> str:
             rule.summary,
             "## Why",
             rule.why,
-            "## The way out",
+            "## How to fix",
             rule.mend,
             "## Wrong",
             _fenced(rule.bad),
@@ -78,17 +78,17 @@ def render_page(rule: RuleText) -> str:
 
 
 def render_index() -> str:
-    """The page that lists all rules, in Markdown."""
+    """Return the page that lists all rules, in Markdown."""
     rows = [
         f"| [{rule.code}]({rule.code}.md) | {rule.severity} | {rule.title} |"
         for rule in RULES.values()
     ]
     head = (
         "# Rules\n\n"
-        "What `minitask validate` can say of a spec. "
+        "Diagnostics of `minitask validate`. "
         "`minitask validate --explain CODE` shows a page in the terminal.\n\n"
         "The letter says how much it matters: `E` is an error, and `exec`, `run` and `plan` refuse the spec; "
-        "`W` is a warning and `N` a note, which stop nothing.\n\n"
+        "`W` is a warning and `N` a note, which block nothing.\n\n"
         "| rule | severity | finds |\n| --- | --- | --- |\n"
     )
     return head + "\n".join(rows) + "\n"

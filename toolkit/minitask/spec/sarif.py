@@ -42,14 +42,14 @@ class Run:
 
 
 def sarif_tools(document: Json) -> tuple[str, ...]:
-    """The names of the tools that ran."""
+    """Return the names of the tools that ran."""
     runs = _runs(document, ())
     names = (words(run.driver.get("name"), f"{run.where}.tool.driver.name") for run in runs)
     return tuple(dict.fromkeys(name for name in names if name))
 
 
 def sarif_findings(document: Json, roots: Sequence[str]) -> Iterator[Finding]:
-    """The findings, their paths as the document gives them; empty where one is not in a file.
+    """Yield the findings, their paths as the document gives them; empty if one is not in a file.
 
     `roots` are where the repository's checkouts are.
     """
@@ -77,7 +77,7 @@ def _runs(document: Json, roots: Sequence[str]) -> Iterator[Run]:
 
 
 def _findings(run: Run, result: Json, where: str) -> Iterator[Finding]:
-    """A finding for each place of a result; one without a path where it has none."""
+    """Yield a finding for each place of a result; one without a path where it has none."""
     rule = _rule(run, result, where)
     if not _counts(result, rule, where):
         return
@@ -99,7 +99,7 @@ def _findings(run: Run, result: Json, where: str) -> Iterator[Finding]:
 
 
 def _rule(run: Run, result: Json, where: str) -> Json:
-    """The rule that a result refers to, by its index or its id; empty where it is not described."""
+    """Return the rule that a result refers to, by its index or its id; empty if it is not described."""
     reference = table(result.get("rule"), f"{where}.rule")
     component = table(reference.get("toolComponent"), f"{where}.rule.toolComponent")
     owner = table(_at(run.extensions, component.get("index")), where) or run.driver
@@ -114,7 +114,7 @@ def _rule(run: Run, result: Json, where: str) -> Json:
 
 
 def _counts(result: Json, rule: Json, where: str) -> bool:
-    """Whether a result is a finding that nobody has put aside."""
+    """Return True if a result is a finding that nobody has put aside."""
     if (result.get("kind") or "fail") != "fail" or result.get("baselineState") == "absent":
         return False
     settings = table(rule.get("defaultConfiguration"), f"{where}: defaultConfiguration")
@@ -126,7 +126,7 @@ def _counts(result: Json, rule: Json, where: str) -> bool:
 
 
 def _status(item: object, where: str) -> str:
-    """How far the wish to put a result aside has come; accepted where nothing else is said."""
+    """Return how far the wish to put a result aside has come; accepted where nothing else is said."""
     return words(table(item, where).get("status"), f"{where}: status") or "accepted"
 
 
@@ -148,7 +148,7 @@ def _argument(match: re.Match[str], arguments: Sequence[Any]) -> str:
 
 
 def _located(run: Run, artifact: Json, where: str) -> str:
-    """The path that an artifact's location stands for; empty where it is no file's."""
+    """Return the path that an artifact's location stands for; empty if it is no file's."""
     if artifact.get("uri") is None:
         listed = table(_at(run.artifacts, artifact.get("index")), f"{run.where}.artifacts")
         artifact = table(listed.get("location"), f"{run.where}.artifacts: location")
@@ -169,7 +169,7 @@ def _resolved(run: Run, artifact: Json, where: str, *, depth: int) -> str:
 
 
 def _path(uri: str) -> str:
-    """The path of a relative reference or a `file:` URI of this machine; empty for any other.
+    """Return the path of a relative reference or a `file:` URI of this machine; empty for any other.
 
     Raw `?` and `#` stay part of it: there is no query to a file, and some linters do not encode them.
     """
@@ -185,7 +185,7 @@ def _path(uri: str) -> str:
 
 
 def _at(items: Sequence[Any], index: object) -> Any:
-    """The item at an index that another program wrote; None where there is none."""
+    """Return the item at an index that another program wrote; None if there is none."""
     if isinstance(index, bool) or not isinstance(index, int):
         return None
     return items[index] if 0 <= index < len(items) else None

@@ -30,12 +30,12 @@ _KINDS = {
 def check_document(
     document: Mapping[str, object], lines: Mapping[str, int], *, path: str = ""
 ) -> tuple[Diagnostic, ...]:
-    """What is wrong with a spec's document; `lines` maps a place in it (`options/tier`) to a line."""
+    """Return what is wrong with a spec's document; `lines` maps a place in it (`options/tier`) to a line."""
     return tuple(problem.at(path) for problem in _problems(_validator(""), document, lines))
 
 
 def check_options(options: Mapping[str, object], lines: Mapping[str, int]) -> tuple[Problem, ...]:
-    """What is wrong with a front matter; `lines` maps a key, or `key/INDEX`, to a line."""
+    """Return what is wrong with a front matter; `lines` maps a key, or `key/INDEX`, to a line."""
     if not options or surely_fits(options, _schema("options")):
         return ()
     return _problems(_validator("options"), options, lines)
@@ -70,7 +70,7 @@ def _problems(
 
 
 def _best(errors: list[ValidationError]) -> ValidationError:
-    """The error to report of those at one place: of an alternative, the one that came closest."""
+    """Return the error to report of those at one place: of an alternative, the one that came closest."""
     from jsonschema.exceptions import best_match
 
     best: ValidationError | None = best_match(errors)
@@ -142,7 +142,7 @@ def _fault(error: ValidationError) -> str:
         return f"must be at least {wanted}, not {_show(value)}"
     if error.validator == "required":
         return f"lacks {error.message.partition(' is ')[0]}"
-    return f"has an unfit value: {_show(value)}"
+    return f"has an invalid value: {_show(value)}"
 
 
 def _is_number(value: object) -> bool:
@@ -159,7 +159,7 @@ def _show(value: object) -> str:
 
 
 def _hint(error: ValidationError, name: str) -> str:
-    """The way out: the nearest choice, else an example, else what the property is for."""
+    """Return the way out: the nearest choice, else an example, else what the property is for."""
     import difflib
 
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}

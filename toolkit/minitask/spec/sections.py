@@ -51,7 +51,7 @@ class Piece:
     labelled: bool = False
 
     def text(self, document: Document) -> str:
-        """The piece as written."""
+        """Return the piece as written."""
         rest = document.text(self.start, self.end)
         if not self.first:
             return rest
@@ -59,7 +59,7 @@ class Piece:
         return f"{_harmless(self.first)}{joint}{rest}".rstrip()
 
     def rows(self, document: Document) -> list[int]:
-        """The line in the file, from 1, of each line of `text`."""
+        """Return the line in the file, from 1, of each line of `text`."""
         count = self.text(document).count("\n") + 1
         start = self.start
         while start < self.end and not document.lines[start].strip():
@@ -91,7 +91,7 @@ def _harmless(first: str) -> str:
 
 
 def read_tasks(document: Document) -> list[RawTask]:
-    """The tasks of a document in order.
+    """Return the tasks of a document in order.
 
     Without a Mini-Task heading, the first top heading is the task, if the template's sections
     follow.
@@ -111,7 +111,7 @@ def read_tasks(document: Document) -> list[RawTask]:
 
 
 def _lone_task(found: list[MarkdownBlock], headings: list[MarkdownBlock]) -> MarkdownBlock | None:
-    """The heading of a file that holds one task and does not call it a mini-task."""
+    """Return the heading of a file that holds one task and does not call it a mini-task."""
     top = next((b for b in headings if b.level == 1 or find_container_title(b.text)), None)
     if any(is_canonical(block.text) for block in headings):
         return top
@@ -120,7 +120,7 @@ def _lone_task(found: list[MarkdownBlock], headings: list[MarkdownBlock]) -> Mar
 
 
 def _labels(block: MarkdownBlock) -> Iterator[str]:
-    """The bold labels that begin a paragraph's lines."""
+    """Yield the bold labels that begin a paragraph's lines."""
     if block.kind == "paragraph" and "**" in block.text:
         for line in block.text.split("\n"):
             label = find_label(line)
@@ -208,7 +208,7 @@ class _Reader:
             self._other_heading(block)
 
     def _begins_with_paths(self, following: MarkdownBlock | None) -> bool:
-        """Whether a list or a table follows whose first item names a file, beyond doubt."""
+        """Return True if a list or a table follows whose first item names a file, beyond doubt."""
         if following is None:
             return False
         if following.kind.endswith("_list"):
@@ -359,7 +359,7 @@ class _Reader:
         fields[-1] = replace(fields[-1], bullets=(*fields[-1].bullets, *bullets))
 
     def _goes_on(self, block: MarkdownBlock) -> bool:
-        """Whether a list with other marks follows a field's list, without a blank line between them."""
+        """Return True if a list with other marks follows a field's list, without a blank line between them."""
         return block.start == self.list_end and bool(self.document.lines[block.start - 1].strip())
 
     def _field_list(self, block: MarkdownBlock) -> None:
@@ -387,5 +387,5 @@ class _Reader:
 
 
 def _lists_files(text: str) -> bool:
-    """Whether a heading or a label inside the body lists files beyond doubt."""
+    """Return True if a heading or a label inside the body lists files beyond doubt."""
     return find_action(text.rstrip(": ")) is not None and key_of(text.rstrip(": ")) not in _VAGUE

@@ -72,7 +72,7 @@ class _Splitter:
     def finish(self) -> None:
         for row, _ in self.pending:
             self._problem(
-                row, "an expectation with no command after it", "put it above its command"
+                row, "an expectation without a command after it", "put it above its command"
             )
 
     def _problem(self, row: int, message: str, hint: str) -> None:
@@ -80,13 +80,13 @@ class _Splitter:
 
 
 def is_shell(fence: Fence) -> bool:
-    """Whether a fence of the Validation section is run."""
+    """Return True if a fence of the Validation section is run."""
     words = fence.info.split(maxsplit=1)
     return (words[0].casefold() if words else "") in SHELLS
 
 
 def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
-    """The top-level commands of a shell fence in order, and what was wrong with them.
+    """Return the top-level commands of a shell fence in order, and what was wrong with them.
 
     A fence that bash's grammar cannot read gives no command and one problem.
     """
@@ -107,7 +107,7 @@ def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ..
 
 
 def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
-    """A session as typed: where the first line begins with `$ `, only such lines are commands.
+    """Return a session as typed: where the first line begins with `$ `, only such lines are commands.
 
     The other lines are taken for output. In a `console` fence they are; in a `bash` fence they may well be commands, so
     they are reported.
@@ -147,7 +147,7 @@ def _passed_over(fence: Fence, lines: list[tuple[int, str]]) -> Iterator[Problem
 
 
 def _plain_parts(content: str) -> list[Part] | None:
-    """The parts of lines that are one simple command each; None where a line could be more."""
+    """Return the parts of lines that are one simple command each; None if a line could be more."""
     parts = []
     for row, line in enumerate(content.split("\n")):
         match = _PLAIN.match(line)

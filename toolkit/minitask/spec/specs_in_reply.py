@@ -35,7 +35,9 @@ class DraftedSpec:
 
 
 def specs_of(text: str, *, first: int = 1) -> tuple[DraftedSpec, ...]:
-    """The specs in an answer, in order; `first` numbers those that have no name. `EditError` where there are none."""
+    """Return the specs in an answer, in order; `first` numbers those that have no name. `EditError` where there
+    are none.
+    """
     plain = text.replace("\r\n", "\n")
     fenced = [fence for fence in find_fences(plain) if _is_spec(fence)]
     found = (
@@ -76,7 +78,7 @@ def _named(fence: Fence, number: int) -> DraftedSpec:
 
 
 def _below_each_other(text: str, first: int) -> Iterator[DraftedSpec]:
-    """The specs of a text that holds nothing else, each from its heading, or its front matter, to the next."""
+    """Yield the specs of a text that holds nothing else, each from its heading, or its front matter, to the next."""
     specs = parse_file(text, path="answer.md").specs
     lines = text.split("\n")
     starts = [_start(lines, spec.line_of("title")) for spec in specs]
@@ -87,7 +89,7 @@ def _below_each_other(text: str, first: int) -> Iterator[DraftedSpec]:
 
 
 def _start(lines: Sequence[str], heading: int) -> int:
-    """The index of the line that a spec begins at; `heading` is its heading's line, from 1."""
+    """Return the index of the line that a spec begins at; `heading` is its heading's line, from 1."""
     above = heading - 2
     while above >= 0 and not lines[above].strip():
         above -= 1
@@ -113,6 +115,6 @@ def _check_names(found: Sequence[DraftedSpec]) -> None:
     for draft in found:
         if draft.name.lower() in seen:
             raise EditError(
-                f"two specs are named {draft.name}", hint="give each a name of its own in `path=`"
+                f"two specs are named {draft.name}", hint="give each a unique name in `path=`"
             )
         seen.add(draft.name.lower())

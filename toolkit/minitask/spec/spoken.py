@@ -59,7 +59,7 @@ def unread(line: int, text: str, remark: Remark) -> Problem:
     return Problem(
         line,
         "W414",
-        f"`{said}` states {what} that no command is held to",
+        f"`{said}` states {what} that no command checks",
         'write it as `# expect: output ~600 ±60` (or `contains "…"`, `exit N`) behind the command that prints it',
         Severity.WARNING,
     )
@@ -72,7 +72,7 @@ def _remark(part: Part) -> Remark | None:
 
 
 def _inner(part: Part) -> Iterator[tuple[str, Remark]]:
-    """The remarks inside a compound command, which print more than one number or none."""
+    """Yield the remarks inside a compound command, which print more than one number or none."""
     for text in part.inner:
         remark = None if find_expectation_text(text) is not None else parse_remark(text)
         if remark is not None and not remark.tail:
@@ -90,7 +90,7 @@ def _with(command: Command, wanted: Sequence[Expectation]) -> Command:
 
 
 def _near(parts: Sequence[Part], place: int, remark: Remark) -> Iterator[int]:
-    """The indices of the commands that a comment may speak of; the likelier one first."""
+    """Yield the indices of the commands that a comment may speak of; the likelier one first."""
     part = parts[place]
     indices = [index for index, other in enumerate(parts) if not other.is_comment]
     above = next((i for i in range(place - 1, -1, -1) if not parts[i].is_comment), None)
@@ -109,6 +109,6 @@ def _near(parts: Sequence[Part], place: int, remark: Remark) -> Iterator[int]:
 
 
 def _joins(parts: Sequence[Part], first: int, last: int) -> bool:
-    """Whether nothing but comments, and no blank line, is between two parts."""
+    """Return True if nothing but comments, and no blank line, is between two parts."""
     rows = range(first, last)
     return all(parts[row + 1].first - parts[row].last <= 1 for row in rows)

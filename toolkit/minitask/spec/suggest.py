@@ -49,7 +49,7 @@ def find_unread_lists(spec: Spec) -> Iterator[UnreadList]:
 
 
 def _lists_paths(markdown: str) -> bool:
-    """Whether a field's value names paths."""
+    """Return True if a field's value names paths."""
     document = parse_document(normalise(markdown))
     found = blocks(document)
     if len(found) == 1 and found[0].kind == "paragraph":
@@ -58,7 +58,7 @@ def _lists_paths(markdown: str) -> bool:
 
 
 def _named_lists(text: str) -> Iterator[tuple[str, int]]:
-    """The names that a list of paths follows, and their rows."""
+    """Yield the names that a list of paths follows, and their rows."""
     if "\n" not in text:
         return
     document = parse_document(normalise(text))
@@ -70,7 +70,7 @@ def _named_lists(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _name(block: MarkdownBlock) -> str:
-    """What a heading, or a paragraph that leads to a list, calls it."""
+    """Return what a heading, or a paragraph that leads to a list, calls it."""
     last = block.text.rsplit("\n", 1)[-1].strip()
     if block.kind == "heading":
         return last.rstrip(": ")
@@ -93,7 +93,9 @@ def _is_path_list(document: Document, block: MarkdownBlock) -> bool:
 
 
 def _all_paths(items: list[str]) -> bool:
-    """Whether every item begins with a path, beyond doubt: a code span or a word with a dot or a slash in it."""
+    """Return True if every item begins with a path, beyond doubt: a code span or a word with a dot or a slash in
+    it.
+    """
     refs = [parse_refs(item, action=FileAction.WRITE, line=0).refs for item in items]
     return bool(refs) and all(found and looks_like_path(found[0].path.strip("`")) for found in refs)
 
@@ -125,6 +127,6 @@ def _named_checks(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _is_script(document: Document, block: MarkdownBlock) -> bool:
-    """Whether a block is a fence that is marked as the shell's."""
+    """Return True if a block is a fence that is marked as the shell's."""
     info = document.tokens[block.first].info.split() if block.kind == "fence" else []
     return bool(info) and info[0].casefold() in {"bash", "sh", "shell", "console", "zsh"}

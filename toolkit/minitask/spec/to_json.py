@@ -9,7 +9,7 @@ from minitask.spec.model import Spec
 
 
 def spec_document(spec: Spec) -> dict[str, object]:
-    """The JSON document of a spec: enums as text, money as decimal strings, unknown as null."""
+    """Return the JSON document of a spec: enums as text, money as decimal strings, unknown as null."""
     names = [field.name for field in dataclasses.fields(spec) if field.name != "rows"]
     document = {name: _value(getattr(spec, name)) for name in names}
     document["extra"] = [{"key": key, "value": value} for key, value in spec.extra]

@@ -1,4 +1,4 @@
-"""Whether a validation command can say no, as far as its text tells.
+"""Judge from its text whether a validation command can fail.
 
 A command is read as a list of pipelines joined by `&&`, `||` and `;`. What cannot be read so (`if`,
 loops, here-documents, functions) is taken to be able to fail: only what certainly proves nothing is
@@ -22,7 +22,7 @@ Pipeline = tuple[list[list[str]], str]
 
 
 class CommandStrength(StrEnum):
-    """What a command is worth as proof, from most to least."""
+    """The worth of a command as proof, from most to least."""
 
     CHECK = "check"  # it can fail
     SETUP = "setup"  # it prepares what follows and is not meant to judge
@@ -49,7 +49,7 @@ _JOINED = lazy_pattern(r"\d*[<>]&[\d-]+")
 
 
 def strength(command: Command) -> CommandStrength:
-    """The worth of one command; every part of a pipe counts, as it does when the command is run."""
+    """Return the worth of one command; every part of a pipe counts, as it does when the command is run."""
     if any(_can_deny(item.kind, item.number) for item in command.expectations):
         return CommandStrength.CHECK
     words = read_words(command.text)
@@ -71,7 +71,7 @@ def _can_deny(kind: ExpectationKind, number: int) -> bool:
 
 
 def read_words(text: str) -> list[str]:
-    """The words and operators of a command; none where it is not a plain list of commands."""
+    """Return the words and operators of a command; none where it is not a plain list of commands."""
     flat = _JOINED.sub("", text.replace("\\\n", " ")).replace("&>", ">").strip()
     if "\n" in flat or "<<" in flat:
         return []
@@ -106,7 +106,7 @@ def _simple_strength(words: list[str]) -> CommandStrength:
 
 
 def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:
-    """Whether the list prepares things, and else only says so: `rm -f a || true`."""
+    """Return True if the list prepares things, and else only says so: `rm -f a || true`."""
     names = {
         plain[0] for parts, _ in pipelines for part in parts if (plain := plain_words(part)[0])
     }
@@ -114,7 +114,7 @@ def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:
 
 
 def _git_shows(words: list[str], arguments: list[str]) -> bool:
-    """Whether a git command only shows; `git diff` judges where it is told to."""
+    """Return True if a git command only shows; `git diff` judges where it is told to."""
     if not arguments:
         return False
     if arguments[0] == "diff":
@@ -123,7 +123,7 @@ def _git_shows(words: list[str], arguments: list[str]) -> bool:
 
 
 def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
-    """How a list can end, read from left to right as bash does."""
+    """Return how a list can end, read from left to right as bash does."""
     outcome: frozenset[bool] = frozenset()
     joint = ";"
     for pipeline, following in pipelines:
@@ -141,7 +141,7 @@ def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
 
 
 def read_pipelines(words: list[str]) -> list[Pipeline]:
-    """The pipelines of a list, each with the operator that follows it."""
+    """Return the pipelines of a list, each with the operator that follows it."""
     found: list[Pipeline] = []
     parts: list[list[str]] = [[]]
     for word in (*words, ";"):
@@ -169,7 +169,7 @@ def _pipeline_outcomes(parts: list[list[str]]) -> frozenset[bool]:
 
 
 def _is_filter(part: list[str]) -> bool:
-    """Whether the end of a pipe only passes on what it is given."""
+    """Return True if the end of a pipe only passes on what it is given."""
     plain, _ = plain_words(part)
     return bool(plain) and plain[0] in _FILTERS
 

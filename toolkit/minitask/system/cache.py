@@ -1,4 +1,4 @@
-"""What was worked out once and holds for as long as its input does, kept under the repository's own folder.
+"""A cache of results that stay valid as long as their input, in the repository's own folder.
 
 A cache may be lost at any time, and a damaged entry counts as absent. Keys are hashed with the toolkit's version.
 """
@@ -28,7 +28,7 @@ class Cache:
     folder: Path
 
     def document(self, key: str, make: Callable[[], Any]) -> Any:
-        """The JSON value kept for a key, or what `make` gives, kept from now on."""
+        """Return the JSON value kept for a key, or what `make` gives, kept from now on."""
         path = self._path(key, "json")
         try:
             return json.loads(path.read_bytes())
@@ -38,7 +38,7 @@ class Cache:
             return value
 
     def peek(self, key: str) -> Any:
-        """The JSON value kept for a key, or None."""
+        """Return the JSON value kept for a key, or None."""
         try:
             return json.loads(self._path(key, "json").read_bytes())
         except (OSError, ValueError):
@@ -49,7 +49,7 @@ class Cache:
         self._write(self._path(key, "json"), json.dumps(value).encode())
 
     def values(self, key: str, make: Callable[[], Any]) -> Any:
-        """The spec values kept for a key, or what `make` gives; nothing but spec values is ever loaded."""
+        """Return the spec values kept for a key, or what `make` gives; nothing but spec values is ever loaded."""
         path = self._path(key, "pickle")
         try:
             return _SpecUnpickler(io.BytesIO(path.read_bytes())).load()
@@ -78,7 +78,7 @@ class _SpecUnpickler(pickle.Unpickler):
     """Loads the frozen values of the spec model and decimals, and refuses every other name."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """The class, where it is one of the plain values."""
+        """Return the class, where it is one of the plain values."""
         if module in PLAIN_MODULES or (module, name) == ("decimal", "Decimal"):
             return super().find_class(module, name)
         message = f"{module}.{name} is not a spec value"

@@ -1,4 +1,4 @@
-"""What the kernel says has been touched below a folder: inotify(7), the one door to it.
+"""Changes below a folder as the kernel reports them: the only module that uses inotify(7).
 
 A watch on a folder hears of each file in it that is written, renamed, made, removed, or given other attributes by its
 name there; one on a file hears of all of that whatever name it was reached by, and of each name that it gets or loses.
@@ -54,11 +54,11 @@ class Watch:
         return True
 
     def is_touched(self) -> bool:
-        """Whether anything was touched since the last call."""
+        """Return True if anything was touched since the last call."""
         return bool(self.touched())
 
     def touched(self) -> list[tuple[bytes, int]]:
-        """What was touched since the last call: paths, empty where that is lost, and events."""
+        """Return what was touched since the last call: paths, empty if that is lost, and events."""
         found: list[tuple[bytes, int]] = []
         while True:
             try:
@@ -81,7 +81,7 @@ class Watch:
 
 
 def open_watch() -> Watch | None:
-    """A watch on nothing yet; None where the kernel has none to give."""
+    """Return a watch on nothing yet; None if the kernel has none to give."""
     library = _library()
     if library is None:
         return None
@@ -91,7 +91,7 @@ def open_watch() -> Watch | None:
 
 @cache
 def _library() -> Any:
-    """The C library, where it has inotify."""
+    """Return the C library, where it has inotify."""
     if not sys.platform.startswith("linux"):
         return None
     import ctypes

@@ -22,7 +22,7 @@ class Held:
     abandoned: bool
 
     def claim(self, purpose: str) -> None:
-        """Name this process as the holder, once what the last one left is mended."""
+        """Name this process as the holder, once what the last one left is fixed."""
         name = f"{os.getpid()} {purpose}\n".encode()
         os.pwrite(self.fd, name, 0)
         os.ftruncate(self.fd, len(name))
@@ -32,7 +32,7 @@ class Held:
 def hold(path: Path, *, on_wait: Callable[[str], None]) -> Iterator[Held]:
     """Hold the lock, waiting for it if need be.
 
-    A child that inherits it keeps the lock while it lives, so that nobody mends what it is still writing.
+    A child that inherits it keeps the lock while it lives, so that nobody fixes what it is still writing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

@@ -14,7 +14,7 @@ from minitask.values import dataclass
 FEW = 100
 """As many ids are looked at one by one, sooner than at the processes that there are."""
 COUNTING_SECONDS = 1.0
-"""How long ids surely count upwards: nobody starts so many programs in that time that they begin anew."""
+"""How long ids surely count upwards: nobody starts so many programs in that time that they begin again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Moment:
     at: float
 
     def newer(self) -> range | None:
-        """The ids of all processes that were started since; None where they may have begun anew."""
+        """Return the ids of all processes that were started since; None if they may have begun again."""
         last = _last_pid()
         if last < self.last_pid or time.monotonic() - self.at > COUNTING_SECONDS:
             return None
@@ -33,7 +33,7 @@ class Moment:
 
 
 def now() -> Moment | None:
-    """This moment; None where there is no `/proc` to tell."""
+    """This moment; None if there is no `/proc` to tell."""
     last = _last_pid()
     return Moment(last, time.monotonic()) if last else None
 
@@ -54,7 +54,9 @@ def end_marked(mark: bytes, *, since: Moment | None = None, passes: int = 20) ->
 
 
 def works_in(program: str, folder: Path) -> bool:
-    """Whether a process of that name stands in a folder or below it; False where there is no `/proc` to tell."""
+    """Return True if a process of that name stands in a folder or below it; False if there is no `/proc` to
+    tell.
+    """
     return any(_works_in(pid, program, folder.resolve()) for pid in _process_ids())
 
 
@@ -68,7 +70,7 @@ def _works_in(pid: int, program: str, folder: Path) -> bool:
 
 
 def _last_pid() -> int:
-    """The id that was given last to a process or a thread; 0 where the kernel does not tell."""
+    """Return the id that was given last to a process or a thread; 0 if the kernel does not tell."""
     try:
         with open("/proc/loadavg", "rb", buffering=0) as file:  # noqa: PTH123 - before and after every session
             return int((file.read() or b"").split()[-1])

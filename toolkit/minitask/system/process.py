@@ -35,7 +35,7 @@ Child = subprocess.Popen[bytes]
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What became of a program; `exit_code` is negative where a signal ended it (`-9` is SIGKILL).
+    """The result of a program; `exit_code` is negative where a signal ended it (`-9` is SIGKILL).
 
     `truncated` says that a stream printed more than was kept: its end is missing.
     """
@@ -50,7 +50,7 @@ class Finished:
 
     @property
     def ok(self) -> bool:
-        """Whether the program ended by itself with exit code 0, all of its output kept."""
+        """Return True if the program ended by itself with exit code 0, all of its output kept."""
         return self.exit_code == 0 and not self.timed_out and not self.truncated
 
 
@@ -135,7 +135,7 @@ class Pump:
                 stdin.close()
 
     def _leftovers(self) -> Iterator[tuple[int, bytes]]:
-        """What the pipes still held when the program exited: never more than a pipe can hold."""
+        """Yield what the pipes still held when the program exited: never more than a pipe can hold."""
         for fd in self._readers:
             os.set_blocking(fd, False)
             left = PIPE_BYTES_MAX
@@ -263,7 +263,7 @@ def end_all() -> None:
 
 
 def end_group(child: Child) -> None:
-    """Kill whatever is left of the program's process group; nothing where it was reaped already."""
+    """Kill whatever is left of the program's process group; nothing if it was reaped already."""
     if child.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
@@ -286,7 +286,7 @@ def exit_watch(pid: int) -> Iterator[int | None]:
 
 
 def children_of(pid: int) -> tuple[int, ...]:
-    """The process ids of a process's direct children; empty where the kernel does not tell."""
+    """Return the process ids of a process's direct children; empty if the kernel does not tell."""
     try:
         return tuple(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_bytes().split()))
     except OSError:
@@ -352,7 +352,7 @@ def _end(child: Child) -> None:
 
 
 def _patience(deadline: float, *, ticking: bool) -> float:
-    """How long a poll may wait, in milliseconds."""
+    """Return how long a poll may wait, in milliseconds."""
     left = max(0.0, deadline - time.monotonic())
     return 1000 * (min(left, TICK_SECONDS) if ticking else left)
 

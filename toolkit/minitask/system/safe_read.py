@@ -10,7 +10,8 @@ from minitask.errors import EditError
 
 
 def read_regular_file(folder: Path, name: str, *, limit: int) -> bytes | None:
-    """The content of the regular file `name` below `folder`, of at most `limit` bytes; None where there is none.
+    """Return the content of the regular file `name` below `folder`, of at most `limit` bytes; None if there is
+    none.
 
     `folder` is trusted, what is below it is not. `EditError` for a link anywhere on the way, for what is no regular
     file, and for a larger one.
@@ -30,7 +31,7 @@ def read_regular_file(folder: Path, name: str, *, limit: int) -> bytes | None:
 
 
 def _enter(folder: int, part: str, name: str) -> int | None:
-    """A folder in an open one; None where no folder has that name."""
+    """Return a folder in an open one; None if no folder has that name."""
     try:
         return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
     except FileNotFoundError:

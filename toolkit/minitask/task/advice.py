@@ -1,4 +1,6 @@
-"""What to do next after an attempt: by whose fault it ended, so that nobody mends a spec for a provider's failure."""
+"""Suggest what to do after an attempt: by whose fault it ended, so that nobody fixes a spec for a provider's
+failure.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,7 @@ _BY_KIND = {
 
 
 def find_outage_step(attempt: Attempt, name: str) -> str:
-    """Return what to do where no change was made or a provider failed; empty where the change itself is at fault."""
+    """Return what to do where no change was made or a provider failed; empty if the change itself is at fault."""
     if attempt.gate == "implement":
         for kind, text in _BY_KIND.items():
             if attempt.reason.startswith(f"{kind}:"):
@@ -32,5 +34,5 @@ def find_outage_step(attempt: Attempt, name: str) -> str:
     if attempt.verdict is Verdict.SKIPPED:
         return RERUN.format(name=name)
     if attempt.verdict is Verdict.ERROR:
-        return f"see to what failed (minitask doctor), then {RERUN.format(name=name)}"
+        return f"fix what failed (minitask doctor), then {RERUN.format(name=name)}"
     return ""

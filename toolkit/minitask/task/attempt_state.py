@@ -20,13 +20,13 @@ from minitask.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class AttemptState:
-    """The attempt's number, start and surroundings, then what came of it; each step returns a new one.
+    """The attempt's number, start and surroundings, then its result; each step returns a new one.
 
     `heads` are the task's refs, as they were at the start; `commit` and `tree` are set once there is a candidate.
     `after`: another tier failed at the very spec before. `settles` is set as it ends: whether it tells what its tier
-    can do. `message` is the candidate's, where a gate made one; `transport`: nobody could be reached; `step` is what
-    the attempt follows from. `doubts` say why a person is to look at it before it lands.
-    the attempt follows from. `reply` is the last one, where no change came of it.
+    can do. `message` is the candidate's, where a gate made one; `transport`: no executor could be reached; `step` is
+    what the attempt follows from. `doubts` say why a person is to look at it before it lands.
+    `reply` is the last one, where no change resulted.
     """
 
     task: Task
@@ -61,7 +61,7 @@ class AttemptState:
 
     @property
     def corrects(self) -> bool:
-        """Whether it is a reviewer's own correction."""
+        """Return True if it is a reviewer's own correction."""
         return self.step == CORRECT
 
     def failed(self, verdict: Verdict, gate: str, reason: str) -> AttemptState:
@@ -71,7 +71,7 @@ class AttemptState:
         return replace(self, verdict=verdict, ruling=ruling)
 
     def attempt(self, engine: Context) -> Attempt:
-        """The attempt as it stands."""
+        """Return the attempt as it stands."""
         return Attempt(
             n=self.n,
             tier=self.route.tier.value,

@@ -52,7 +52,7 @@ class CallKey:
 
     @property
     def name(self) -> str:
-        """The name of its files."""
+        """Return the name of its files."""
         told = () if self.phase == IMPLEMENT else (self.phase, self.subject)
         rest = _digest(self.base, self.executor, self.model, str(self.history), *told)
         return f"{_spec_digest(self.task, self.spec_blob)}-{rest}"
@@ -78,7 +78,9 @@ class InterruptedCall:
 
 
 def answer(home: Path, errand: CallKey, ask: Callable[[], Answered]) -> Answered:
-    """The work that was paid for and never recorded, if there is some for this very order; else what `ask` gives."""
+    """Return the work that was paid for and never recorded, if there is some for this very order; else what `ask`
+    gives.
+    """
     path = home / FOLDER / f"{errand.name}{ANSWER}"
     kept = _read_answer(path)
     if kept is not None:
@@ -102,14 +104,14 @@ def note(home: Path, errand: CallKey, reading: MeterReading) -> None:
 
 
 def announce(home: Path, errand: CallKey, record: str) -> None:
-    """Write down which file of the ledger is about to hold what came of an order that money was spent on."""
+    """Write down which file of the ledger is about to hold the result of an order that money was spent on."""
     folder = home / FOLDER
     if any((folder / f"{errand.name}{end}").exists() for end in (NOTE, ANSWER)):
         (folder / f"{errand.name}{RECORD}").write_text(record, "utf-8")
 
 
 def settle(home: Path, errand: CallKey) -> None:
-    """Forget the order: a record holds what came of it."""
+    """Forget the order: a record holds its result."""
     _settle(home, errand.name)
 
 
@@ -131,7 +133,7 @@ def _settle(home: Path, name: str) -> None:
 
 
 def unused(home: Path) -> Iterator[InterruptedCall]:
-    """The answers that were kept; each is lost if its order is never given again."""
+    """Yield the answers that were kept; each is lost if its order is never given again."""
     for path in _files(home, end=ANSWER):
         if path.name.endswith(NOTE):
             continue
@@ -142,7 +144,7 @@ def unused(home: Path) -> Iterator[InterruptedCall]:
 
 
 def base_of(home: Path, task: str, blob: str) -> str | None:
-    """The base that a kept answer to a task's first order was given for; None where none is kept."""
+    """Return the base that a kept answer to a task's first order was given for; None if none is kept."""
     for path in _files(home, start=f"{_spec_digest(task, blob)}-", end=ANSWER):
         errand = None if path.name.endswith(NOTE) else _read_errand(path)
         if errand is not None and errand.history == 0 and errand.phase == IMPLEMENT:
@@ -151,7 +153,7 @@ def base_of(home: Path, task: str, blob: str) -> str | None:
 
 
 def lost(home: Path) -> Iterator[InterruptedCall]:
-    """The calls that were under way when a process ended; one whose answer was kept is not lost."""
+    """Yield the calls that were under way when a process ended; one whose answer was kept is not lost."""
     for path in _files(home, end=NOTE):
         if path.with_name(path.name.removesuffix(NOTE) + ANSWER).exists():
             path.unlink(missing_ok=True)
@@ -164,7 +166,7 @@ def lost(home: Path) -> Iterator[InterruptedCall]:
 
 
 def _files(home: Path, *, start: str = "", end: str) -> list[Path]:
-    """What is kept under names with this start and end, in order."""
+    """Return what is kept under names with this start and end, in order."""
     folder = home / FOLDER
     try:
         names = os.listdir(folder)  # noqa: PTH208 - for every task
@@ -224,7 +226,7 @@ def _read_errand(path: Path) -> CallKey | None:
 
 
 def _spec_digest(task: str, blob: str) -> str:
-    """What the names of all files of a task's orders begin with: those of one version of its spec."""
+    """Return what the names of all files of a task's orders begin with: those of one version of its spec."""
     return _digest(task, blob)
 
 

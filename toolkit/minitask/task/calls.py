@@ -1,7 +1,7 @@
-"""What a task asks of models and agents: the work itself, and questions beside it, all by one blocking function.
+"""Calls of a task to models and agents: the work itself and questions about it, by one blocking function.
 
 A task's life is given a `Call`. `exec` passes one that asks at once, a run one that waits for its turn, a run with
-`--batch` one that waits for the provider's batch. Each returns what came of the call, or why there is none.
+`--batch` one that waits for the provider's batch. Each returns the result of the call, or why there is none.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Unasked = RefusedError | StoppedError | MachineError | EditError | BudgetError | OSError
 """Why nobody was asked: the budget is spent, the run was stopped, the machine failed."""
 Outcome = Answered | ExecutorFailure | Unasked
-"""What came of a call."""
+"""The result of a call."""
 
 
 class ModelCall(Protocol):
@@ -33,12 +33,12 @@ class ModelCall(Protocol):
 
     @property
     def errand(self) -> CallKey:
-        """Who is asked what, for which version of which spec."""
+        """Return who is asked what, for which version of which spec."""
         ...
 
     @property
     def batched(self) -> bool:
-        """Whether it may go into a provider's batch."""
+        """Return True if it may go into a provider's batch."""
         ...
 
     def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:

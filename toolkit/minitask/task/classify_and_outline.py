@@ -1,4 +1,4 @@
-"""What models are asked of a task before it is begun, where the config's gates say so: its kind, and its steps.
+"""Questions to models before a task starts, where the config's gates say so: its kind, and its steps.
 
 Both only help: where no model gives an answer that can be used, the task goes on without.
 """
@@ -69,7 +69,7 @@ def _ask(engine: Context, state: TaskState, matter: QuestionPrompt, call: Call) 
 
 
 def _left_out(engine: Context, state: TaskState, phase: str, error: Exception) -> TaskState:
-    engine.emit(Progress(state.task.name, phase, f"left out: {error}"))
+    engine.emit(Progress(state.task.name, phase, f"skipped: {error}"))
     return state
 
 
@@ -110,8 +110,8 @@ def _use(engine: Context, state: TaskState, phase: str, text: str) -> TaskState:
 
 
 def _rerouted(engine: Context, state: TaskState, spec: Spec) -> Route:
-    """The route by what is known now, never to a lesser tier or reviewer than it had: what a model says takes nothing
-    away. The one that it had also where nobody serves the new one's model.
+    """Return the route by what is known now, never to a lesser tier or reviewer than it had: what a model says
+    takes nothing away. The one that it had also where nobody serves the new one's model.
     """
     had = state.draft.route
     try:

@@ -45,7 +45,7 @@ def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
         written = replace(asked, draft=replace(asked.draft, message=text))
         return with_call(written, MESSAGE, made)
     if isinstance(outcome, ExecutorFailure):
-        said = f"the template serves: {outcome}"
+        said = f"using the template: {outcome}"
         made = record_question(engine, what, outcome, verdict=Verdict.FAILED, reason=said)
         return with_call(asked, MESSAGE, made)
     call_journal.settle(engine.repository.home, what.errand)

@@ -1,4 +1,4 @@
-"""What an executor is told of a change of its that failed: which gate, which command, and what that printed."""
+"""Feedback to an executor on its failed change: the gate, the command and its output."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ TAIL_CHARACTERS = 1_500
 
 
 def as_reply(changes: Sequence[Change]) -> str:
-    """A change as a chat model would have replied it: the files as a whole."""
+    """Return a change as a chat model would have replied it: the files as a whole."""
     edits = (WholeFile(each.path, each.content) for each in changes if each.content is not None)
     return render_script(EditScript(tuple(edits)))
 
 
 def describe_failure(attempt: Attempt) -> str:
-    """The reason, and the first failing command with the end of its output."""
+    """Return the reason, and the first failing command with the end of its output."""
     if attempt.gate not in ("lint", "validate"):
         return attempt.reason
     failed = next((command for command in attempt.commands if not command.passed), None)

@@ -53,7 +53,7 @@ def _lands_at_once(engine: Context, state: TaskState) -> bool:
 
 
 def _said(engine: Context, state: TaskState) -> Said | None:
-    """Return what the executor was told, and its last reply; None where no executor was asked."""
+    """Return what the executor was told, and its last reply; None if no executor was asked."""
     draft = state.draft
     if draft.route.executor == SCRIPT or draft.corrects:
         return None
@@ -80,7 +80,7 @@ def finish(engine: Context, state: TaskState, record: Record, note: str) -> Task
     if draft.doubts:
         return in_doubt(result, draft.doubts)
     if not state.wishes.merge:
-        why = "proven, and not merged, as asked"
+        why = "passed; not merged, as requested"
         return replace(result, reason=why, next_step=f"minitask merge {task.name}")
     final = _land(engine, state, record, result)
     return replace(final, reason=final.reason or note)

@@ -1,4 +1,4 @@
-"""What people say of a task: whether one must approve it, and what was said of a candidate."""
+"""Reviews by people: whether a task needs approval, and the verdict on a candidate."""
 
 from __future__ import annotations
 
@@ -31,37 +31,37 @@ class ReviewState:
 
     @property
     def is_approved(self) -> bool:
-        """Whether a person approved it."""
+        """Return True if a person approved it."""
         return self.said is not None and self.said.attempt.verdict.is_good
 
     @property
     def is_rejected(self) -> bool:
-        """Whether a person rejected it."""
+        """Return True if a person rejected it."""
         return self.said is not None and not self.said.attempt.verdict.is_good
 
     @property
     def is_proven(self) -> bool:
-        """Whether its validation passed; a review by a model, or the lack of one, does not undo that."""
+        """Return True if its validation passed; a review by a model, or the lack of one, does not undo that."""
         attempt = self.made.attempt
         return attempt.verdict.is_good or attempt.gate == REVIEW
 
     @property
     def may_land(self) -> bool:
-        """Whether it is proven and nobody objects, or a person approved what a model did not."""
+        """Return True if it is proven and nobody objects, or a person approved what a model did not."""
         if self.is_rejected:
             return False
         return self.made.attempt.verdict.is_good or (self.is_proven and self.is_approved)
 
     @property
     def objection(self) -> str:
-        """Why it may not land."""
+        """Return why it may not land."""
         if self.said is not None and self.is_rejected:
             return self.said.attempt.reason
         return f"not proven: {self.made.attempt.reason}"
 
 
 def review_state(records: Sequence[Record], candidate: str | None) -> ReviewState | None:
-    """What is on record of a candidate; None where the toolkit did not make it."""
+    """Return what is on record of a candidate; None if the toolkit did not make it."""
     own = [record for record in records if candidate is not None and record.candidate == candidate]
     made = next((record for record in reversed(own) if record.kind == ATTEMPT), None)
     if made is None:
@@ -71,13 +71,13 @@ def review_state(records: Sequence[Record], candidate: str | None) -> ReviewStat
 
 
 def approval_of(records: Sequence[Record], candidate: str) -> Record | None:
-    """The approval of a commit by a person, if that is what was said of it last."""
+    """Return the approval of a commit by a person, if that is what was said of it last."""
     said = [each for each in records if each.kind == REVIEW and each.candidate == candidate]
     return said[-1] if said and said[-1].attempt.verdict.is_good else None
 
 
 def last_word(records: Sequence[Record]) -> Record | None:
-    """The latest word of a person that no change has come after; None where there is none."""
+    """Return the latest word of a person that no change has come after; None if there is none."""
     for record in reversed(records):
         if record.kind == REVIEW:
             return record
@@ -87,12 +87,12 @@ def last_word(records: Sequence[Record]) -> Record | None:
 
 
 def needs_approval(engine: Context, task: Task) -> bool:
-    """Whether a person must approve the task before it lands, by its spec or by the config."""
+    """Return True if a person must approve the task before it lands, by its spec or by the config."""
     return REQUIRED in (task.spec.options.review, engine.settings.review)
 
 
 def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str | None:
-    """The merge that brought this very tip in, or its change; None where none did, or it was taken back."""
+    """Return the merge that brought this very tip in, or its change; None if none did, or it was reverted."""
     if landing is None or landing.undone:
         return None
     git = engine.repository.git
@@ -105,14 +105,14 @@ def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str
 
 
 def is_undone(engine: Context, landing: history.Landing | None, base: str) -> bool:
-    """Return True if a task was taken back, and a change that starts from the base was made before that."""
+    """Return True if a task was reverted, and a change that starts from the base was made before that."""
     if landing is None or not landing.undone:
         return False
     return not is_ancestor(engine.repository.git, ancestor=landing.commit, of=base)
 
 
 def landed(engine: Context, name: str, place: Base) -> str | None:
-    """The merge by which what a person would judge is on the target already."""
+    """Return the merge by which what a person would judge is on the target already."""
     tip = tip_of(engine, name, records_of(engine, name))
     return landed_as(engine, latest_landing(engine, place.base, name), tip) if tip else None
 
@@ -126,7 +126,7 @@ def check_approvable(engine: Context, name: str) -> None:
         attempt = found.made.attempt if found else record.attempt
         said = attempt.reason.partition("\n")[0]
         raise UsageError(
-            f"{name} is not proven ({attempt.verdict.value}: {said}), so there is nothing to approve",
+            f"{name} has not passed ({attempt.verdict.value}: {said}), so there is nothing to approve",
             hint=f"run `minitask exec {name} --again`, or correct its branch and `minitask merge {name}`",
         )
 
@@ -142,8 +142,8 @@ def check_rejectable(engine: Context, name: str, place: Base) -> None:
     merge = landed(engine, name, place)
     if merge is not None:
         raise UsageError(
-            f"{name} landed already, as {merge[:12]}, so a rejection comes too late",
-            hint=f"`minitask undo {name}` takes it back; then reject it, and the next attempt is told",
+            f"{name} has already merged ({merge[:12]}), so it cannot be rejected",
+            hint=f"`minitask undo {name}` reverts it; then reject it, and the next attempt sees your reason",
         )
 
 
@@ -155,13 +155,13 @@ def reject(engine: Context, name: str, reason: str) -> Record:
 
 
 def _current(engine: Context, name: str) -> ReviewState | None:
-    """What is on record of the candidate that the task's branch is at."""
+    """Return what is on record of the candidate that the task's branch is at."""
     records = records_of(engine, name)
     return review_state(records, tip_of(engine, name, records))
 
 
 def tip_of(engine: Context, name: str, records: Sequence[Record]) -> str | None:
-    """What a person judges: the tip of the task's branch, else the latest candidate."""
+    """Return what a person judges: the tip of the task's branch, else the latest candidate."""
     made = [record.candidate for record in records if record.candidate is not None]
     return engine.objects.commit(refs.branch(name)) or (made[-1] if made else None)
 

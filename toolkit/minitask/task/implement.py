@@ -1,4 +1,4 @@
-"""The call of the executor that does the task, and what came of it."""
+"""The call of the executor that does the task, and its result."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def blame_outage(draft: AttemptState) -> AttemptState:
     outage = draft.work.outage if draft.work else ""
     if not outage or draft.verdict.is_good:
         return draft
-    judged = f"what it had made by then fails at {draft.ruling.gate}: {draft.ruling.reason}"
+    judged = f"its partial change fails at {draft.ruling.gate}: {draft.ruling.reason}"
     failed = draft.failed(Verdict.ERROR, "implement", f"{outage}\n{judged}")
     return replace(failed, transport=outage.startswith(FailureKind.TRANSPORT))

@@ -19,12 +19,10 @@ from minitask.task import call_journal
 from minitask.task.call_journal import InterruptedCall
 from minitask.task.record_attempt import append_record, moment
 
-NOTE = (
-    "lost: the process ended while a call was under way; tokens and cost of that call are estimates"
-)
+NOTE = "lost: the process ended during a call; its tokens and cost are estimates"
 KEPT_SECONDS = 86_400.0
 """How long the answer to a question about no one spec waits to be asked for again."""
-UNUSED = "lost: the answer came and was never used, for the spec or what it starts from has changed since"
+UNUSED = "lost: the answer was never used because the spec or its base changed"
 
 
 def record_interrupted(engine: Context) -> tuple[str, ...]:
@@ -47,7 +45,7 @@ def _is_recorded(engine: Context, name: str) -> bool:
 
 
 def _is_stale(engine: Context, found: InterruptedCall) -> bool:
-    """Whether no order can come to which the answer belongs: the target or the spec is another by now.
+    """Return True if no order can come to which the answer belongs: the target or the spec is another by now.
 
     A second round is not taken up again: the next run begins with the first.
     """
@@ -64,7 +62,7 @@ def _is_stale(engine: Context, found: InterruptedCall) -> bool:
 
 
 def _was_overtaken(engine: Context, found: InterruptedCall) -> bool:
-    """Whether the very spec was attempted in another way since: the answer is not asked for again."""
+    """Return True if the very spec was attempted in another way since: the answer is not asked for again."""
     errand = found.errand
     if not errand.spec_path:
         return False
@@ -78,7 +76,7 @@ def _was_overtaken(engine: Context, found: InterruptedCall) -> bool:
 
 
 def starts_from(engine: Context, base: str, tip: str) -> bool:
-    """Whether a task may start from a base: it is there, and a part of the target."""
+    """Return True if a task may start from a base: it is there, and a part of the target."""
     there = engine.objects.commit(base) is not None
     return there and is_ancestor(engine.repository.git, ancestor=base, of=tip)
 
@@ -111,7 +109,7 @@ def _under_way(engine: Context, found: InterruptedCall) -> Attempt:
     known = reading.spent_usd
     return replace(
         _attempt(engine, found),
-        reason="the process ended while a call was under way; its answer is lost",
+        reason="the process ended during a call; its answer is lost",
         usage=plus(reading.usage, reading.under_way),
         cost_usd=None if known is None or estimate is None else known + estimate,
         pricing=pricing,
@@ -121,7 +119,7 @@ def _under_way(engine: Context, found: InterruptedCall) -> Attempt:
 def _answered(engine: Context, found: InterruptedCall) -> Attempt:
     return replace(
         _attempt(engine, found),
-        reason="its answer came, and was never used",
+        reason="its answer was never used",
         usage=found.reading.usage,
         cost_usd=found.reading.spent_usd,
         pricing=found.answered.pricing if found.answered else None,

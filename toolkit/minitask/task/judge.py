@@ -78,7 +78,7 @@ def judge(
 
 
 def protected(engine: Context, task: Task) -> tuple[str, ...]:
-    """The patterns of paths that the task may not change."""
+    """Return the patterns of paths that the task may not change."""
     return (*engine.settings.protected, *task.spec.options.protected)
 
 
@@ -143,7 +143,7 @@ def _through_gates(
 
 
 def _blamed(draft: AttemptState, ruling: GateResult) -> GateResult:
-    """The ruling, which says so where the validation fails the same way without the change."""
+    """Return the ruling, which says so where the validation fails the same way without the change."""
     if ruling.gate != VALIDATE:
         return ruling
     spec = draft.task.spec
@@ -175,7 +175,7 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
         return draft
     from minitask.landing.rerun_tests import Watched, watch
 
-    engine.emit(Progress(draft.task.name, VALIDATE, "its tests are run where they must fail"))
+    engine.emit(Progress(draft.task.name, VALIDATE, "checking that its tests can fail"))
     after = draft.ruling.commands
     found = watch(engine, Watched(case.task, case.commit, draft.before, after, case.files))
     watched = replace(draft, doubts=found.doubts)
@@ -185,7 +185,7 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
 
 
 def _lint(engine: Context, case: GateInput) -> GateResult:
-    """The text of the files first, then the config's own commands."""
+    """Return the text of the files first, then the config's own commands."""
     candidate = CommitFiles(engine.objects, case.commit)
     found = check_lint(
         case.changes,
@@ -203,7 +203,7 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
 
 
 def _validate(engine: Context, case: GateInput) -> GateResult:
-    """The spec's own commands, and the config's checks."""
+    """Return the spec's own commands, and the config's checks."""
     engine.emit(
         Progress(case.task.name, "validate", counted(len(case.task.spec.commands), "command"))
     )
@@ -219,7 +219,9 @@ GATES: Mapping[str, Callable[[Context, GateInput], GateResult]] = {
 
 
 def lint_commands(texts: Sequence[str], files: Sequence[FileRecord]) -> tuple[Command, ...]:
-    """The config's commands with the changed files in place of `{files}`; one that has none to look at is left out."""
+    """Return the config's commands with the changed files in place of `{files}`; one that has none to look at is
+    left out.
+    """
     paths = " ".join(shlex.quote(file.path) for file in files if file.status != "D")
     needed = [text for text in texts if paths or "{files}" not in text]
     return tuple(Command(text.replace("{files}", paths)) for text in needed)

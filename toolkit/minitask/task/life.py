@@ -138,7 +138,7 @@ def _pass_gates(engine: Context, state: TaskState) -> TaskState:
 
 
 def _lander(engine: Context, state: TaskState) -> Landings | None:
-    """Return whoever lands the change once it is proven; None where somebody has a say before, or it is not to land."""
+    """Return whoever lands the change once it is proven; None if somebody has a say before, or it is not to land."""
     if not state.wishes.merge or state.draft.route.review or MESSAGE in engine.settings.gates:
         return None
     return None if needs_approval(engine, state.task) else state.wishes.lander
@@ -161,7 +161,7 @@ def _write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
 
 
 def _choose_step(engine: Context, state: TaskState) -> NextStep | None:
-    """Return what follows the judged attempt; None where the task ends by it."""
+    """Return what follows the judged attempt; None if the task ends by it."""
     draft = state.draft
     if draft.verdict.is_good or (draft.route.executor == SCRIPT and not draft.needs_no_review):
         return None

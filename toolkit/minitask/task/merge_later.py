@@ -50,7 +50,7 @@ def merge_task(engine: Context, name: str, place: Base, *, approves: bool = Fals
         if approves:
             approve(engine, record, tip)
         return result_of(
-            record, Verdict.MERGED, reason=f"landed already, as {merge[:12]}", merge=merge
+            record, Verdict.MERGED, reason=f"already merged ({merge[:12]})", merge=merge
         )
     source = f"{record.spec_path}@{record.spec_blob}"
     task = task_at(engine, name, source, replace(place, base=record.base))
@@ -72,7 +72,7 @@ def merge_task(engine: Context, name: str, place: Base, *, approves: bool = Fals
 
 
 def _objected(found: ReviewState, name: str) -> TaskResult:
-    """The result of a task that may not land: it is not proven, or somebody said no."""
+    """Return the result of a task that may not land: it is not proven, or somebody said no."""
     record = found.made
     verdict = Verdict.FAILED if found.is_rejected else record.attempt.verdict
     step = f"minitask review {name}" if found.is_proven else f"minitask exec {name} --again"
@@ -80,7 +80,7 @@ def _objected(found: ReviewState, name: str) -> TaskResult:
 
 
 def _base_of(engine: Context, record: Record, tip: str, *, onto: str) -> str | None:
-    """The commit that the change of a task's branch starts from, if that is not the tip's first parent.
+    """Return the commit that the change of a task's branch starts from, if that is not the tip's first parent.
 
     A person may have added commits to the branch, or rebased it.
     """
@@ -93,7 +93,7 @@ def _base_of(engine: Context, record: Record, tip: str, *, onto: str) -> str | N
 
 
 def _latest_attempt(records: Sequence[Record]) -> Record:
-    """The attempt that a person's own work on the branch goes back to."""
+    """Return the attempt that a person's own work on the branch goes back to."""
     return next((each for each in reversed(records) if each.kind == ATTEMPT), records[-1])
 
 

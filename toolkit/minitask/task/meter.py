@@ -18,7 +18,7 @@ from minitask.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class MeterReading:
-    """What was spent so far (cost None: unknown), and the estimated size of the call that is under way."""
+    """The amount spent so far (cost None: unknown), and the estimated size of the call in progress."""
 
     usage: Usage = NO_USAGE
     spent_usd: Decimal | None = NOTHING
@@ -39,7 +39,7 @@ class TaskMeter:
     """Reserves from a purse for one tariff; `note` is told of every reading before a call is made.
 
     `likely_output_tokens` is how long an answer probably is; its limit is what is reserved for. `unpriced` is called
-    where a limit cannot count a call, and raises `BudgetError` where it may not be made.
+    where a limit cannot count a call, and raises `BudgetError` if it may not be made.
     """
 
     def __init__(
@@ -62,16 +62,16 @@ class TaskMeter:
 
     @property
     def spent_usd(self) -> Decimal | None:
-        """The cost of all calls so far; None where one is unknown."""
+        """Return the cost of all calls so far; None if one is unknown."""
         return self._reading.spent_usd
 
     @property
     def left_usd(self) -> Decimal | None:
-        """What may still be spent; None where there is no limit."""
+        """Return what may still be spent; None if there is no limit."""
         return self._purse.left_usd
 
     def renewed(self, *, note: Callable[[MeterReading], None]) -> TaskMeter:
-        """A meter for another attempt at the same task, on the same purse."""
+        """Return a meter for another attempt at the same task, on the same purse."""
         return TaskMeter(
             self._tariff,
             self._purse,
@@ -81,7 +81,7 @@ class TaskMeter:
         )
 
     def fitting(self, *, input_tokens: int, output_tokens: int) -> int:
-        """How long an answer may be, of at most `output_tokens`, for the call to fit what is left."""
+        """Return how long an answer may be, of at most `output_tokens`, for the call to fit what is left."""
         left = self._purse.left_usd
         if left is None:
             return output_tokens
@@ -93,7 +93,7 @@ class TaskMeter:
         return max(int(output_tokens * share), min(self._likely or 1, output_tokens), 1)
 
     def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
-        """Set aside what the call costs with the longest answer; `BudgetError` where too little is left.
+        """Set aside what the call costs with the longest answer; raise `BudgetError` if too little is left.
 
         For one that is `capped` by whoever is called, and has no price, all that is left is set aside.
         """
@@ -131,7 +131,7 @@ class TaskMeter:
 
 
 def metered(order: ExecutorRequest, meter: TaskMeter) -> ExecutorRequest:
-    """The order with its meter, its answer no longer than what is left can pay for."""
+    """Return the order with its meter, its answer no longer than what is left can pay for."""
     if order.max_output_tokens is None:
         return replace(order, meter=meter)
     fitting = meter.fitting(

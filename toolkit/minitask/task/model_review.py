@@ -34,25 +34,25 @@ from minitask.task.questions import (
 )
 from minitask.task.state import TaskState
 
-WAITS = "the change is proven and on record; the next run begins with its review"
+WAITS = "the change passed; the next run will only review it"
 
 
 def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
-    """Have the change reviewed where its route asks for that; a review that fails it, or is not to be had, is in the
+    """Have the change reviewed where its route asks for that; a review that fails it, or is not available, is in the
     draft.
     """
     if not _wants_review(engine, state):
         return state
     diff = _diff(engine, state)
     if len(diff) > review.LONGEST_DIFF:
-        said = f"the diff has {len(diff):,} characters, and a review takes {review.LONGEST_DIFF:,}"
-        judge = f"judge it yourself: minitask review {state.task.name}"
+        said = f"the diff has {len(diff):,} characters; the limit for a review is {review.LONGEST_DIFF:,}"
+        judge = f"review it yourself: minitask review {state.task.name}"
         return _failed(state, Verdict.ERROR, f"{said}; {judge}")
     route = state.draft.route
     try:
         reviewer = route_to(engine, route.review, route.review_reason)
     except (UsageError, ExecutorFailure) as error:
-        return _failed(state, Verdict.ERROR, f"nobody can review it: {error}")
+        return _failed(state, Verdict.ERROR, f"no reviewer available: {error}")
     matter = _matter(engine, state, diff)
     asked, what, outcome = ask_for_task(engine, state, matter, reviewer, call=call)
     if isinstance(outcome, Answered):
@@ -61,7 +61,7 @@ def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
 
 
 def _wants_review(engine: Context, state: TaskState) -> bool:
-    """Whether the change, proven so far, is to be reviewed before it goes on."""
+    """Return True if the change, proven so far, is to be reviewed before it goes on."""
     draft = state.draft
     if not draft.verdict.is_good or draft.work is None:
         return False
@@ -72,7 +72,7 @@ def _wants_review(engine: Context, state: TaskState) -> bool:
 
 
 def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
-    """Whether whoever applied a reviewer's edits did that and nothing else, and they mend all that failed."""
+    """Return True if whoever applied a reviewer's edits did that and nothing else, and they fix all that failed."""
     found, past = state.review, state.order.history[-1:]
     if found is None or not found.mends_all or not past:
         return False
@@ -152,7 +152,7 @@ def _failed(state: TaskState, verdict: Verdict, reason: str) -> TaskState:
 
 
 def corrected(state: TaskState, found: Review | None) -> tuple[Change, ...] | None:
-    """The whole change with the reviewer's edits in it; None where there are none, or they do not apply."""
+    """Return the whole change with the reviewer's edits in it; None if there are none, or they do not apply."""
     work = state.draft.work
     if work is None or found is None or found.passed:
         return None
@@ -194,13 +194,13 @@ def overlaid(read: Reader, changes: Sequence[Change]) -> Reader:
 
 
 def reviewers_work(state: TaskState, changes: tuple[Change, ...], route: Route) -> ExecutorResult:
-    """The reviewer's correction as the work of an attempt; what it cost is on the review's own record."""
+    """Return the reviewer's correction as the work of an attempt; what it cost is on the review's own record."""
     reply = state.draft.work.reply if state.draft.work else ""
     return ExecutorResult(changes, NO_USAGE, route.model, reply, None)
 
 
 def describe_review(found: Review) -> str:
-    """What a change is sent back with: what fails, and the edits that could not be applied as they stand."""
+    """Return what a change is sent back with: what fails, and the edits that could not be applied as they stand."""
     lines = ["A review found:", *(str(each) for each in found.findings if not each.passed)]
     if found.has_edits:
         lines.append("It asks for these edits, which do not apply as they stand; make them:")

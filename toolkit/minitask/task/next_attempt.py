@@ -29,7 +29,7 @@ from minitask.values import dataclass
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What follows an attempt: the step, and the route or the changes that it takes."""
+    """The next step after an attempt, with its route or changes."""
 
     step: Step
     route: Route | None = None
@@ -42,7 +42,7 @@ class NextStep:
 
 
 def choose_step(engine: Context, state: TaskState) -> NextStep | None:
-    """Return the best step that is possible after a judged attempt; None where the task ends by it."""
+    """Return the best step that is possible after a judged attempt; None if the task ends by it."""
     for step in next_steps(facts_of(engine, state)):
         chosen = _possible(engine, state, step)
         if chosen is not None:
@@ -91,7 +91,7 @@ def _judged_by(rule: Callable[[Route, Verdict, str, str], bool], draft: AttemptS
 
 
 def _possible(engine: Context, state: TaskState, step: Step) -> NextStep | None:
-    """Return the step with what it takes, or None where that is not to be had."""
+    """Return the step with what it takes, or None if that is not available."""
     match step:
         case Step.CORRECT:
             changes = corrected(state, state.review)
@@ -263,12 +263,12 @@ def _apply_route(engine: Context) -> Route | None:
     if tier is None:
         return None
     entry = engine.settings.tiers[tier]
-    why = f"applying what a reviewer wants starts at tier {tier}"
+    why = f"reviewer's edits are applied at tier {tier}"
     return _served(engine, Route(Tier(tier), entry.executor, entry.model, why))
 
 
 def _served(engine: Context, route: Route) -> Route | None:
-    """Return the route with a real model's name; None where nobody serves one."""
+    """Return the route with a real model's name; None if nobody serves one."""
     try:
         return resolve_model(engine, route)
     except (ExecutorFailure, UsageError):

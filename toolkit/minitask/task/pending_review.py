@@ -1,4 +1,4 @@
-"""A change that is proven and on record, and still lacks its review: taken up where it stopped, at no cost."""
+"""A change that is proven and on record, and still needs its review: taken up where it stopped, at no cost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from minitask.task.state import PromptInputs, RunOptions, TaskState
 def find_unreviewed(
     engine: Context, task: Task, wishes: RunOptions, *, started: float
 ) -> TaskState | None:
-    """Return the task with its latest change, about to be reviewed; None where there is no such change."""
+    """Return the task with its latest change, about to be reviewed; None if there is no such change."""
     found = latest_made(engine, task)
     if found is None or not found.is_proven or found.is_rejected:
         return None
@@ -42,12 +42,12 @@ def find_unreviewed(
     held = engine.objects.commit(refs.branch(task.name))
     if held not in (None, record.candidate) or not _still_starts(engine, task, record):
         return None
-    engine.emit(Progress(task.name, "review", f"attempt {record.attempt.n} still lacks its review"))
+    engine.emit(Progress(task.name, "review", f"attempt {record.attempt.n} still needs its review"))
     return _state(engine, replace(task, base=record.base), wishes, record, started=started)
 
 
 def _still_starts(engine: Context, task: Task, record: Record) -> bool:
-    """Whether the candidate is there, starts from a part of the target, and has not landed."""
+    """Return True if the candidate is there, starts from a part of the target, and has not landed."""
     if record.candidate is None or engine.objects.commit(record.candidate) is None:
         return False
     git = engine.repository.git
@@ -91,7 +91,7 @@ def _route(engine: Context, task: Task, record: Record) -> Route:
         Tier(attempt.tier),
         attempt.executor,
         attempt.model,
-        f"attempt {attempt.n} is proven and still lacks its review",
+        f"attempt {attempt.n} passed and still needs its review",
         review=fresh.review,
         review_reason=fresh.review_reason,
         task_class=fresh.task_class,
@@ -100,7 +100,7 @@ def _route(engine: Context, task: Task, record: Record) -> Route:
 
 
 def _changes(engine: Context, record: Record) -> tuple[Change, ...]:
-    """What the candidate changes, read from its tree."""
+    """Return what the candidate changes, read from its tree."""
     assert record.candidate is not None  # noqa: S101 - it was looked for
     found = tree_changes(engine.repository.git, record.base, record.candidate)
     moved = next((each.path for each in found if each.status == "D"), None)

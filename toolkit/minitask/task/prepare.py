@@ -41,7 +41,9 @@ def prepare(engine: Context, task: Task, wishes: RunOptions, *, started: float) 
     engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
     anchor = Anchor(engine.repository.git, engine.objects, task)
     number = next_number(engine, task.name, heads)
-    engine.emit(Progress(task.name, "before", "the validation must fail on the base"))
+    engine.emit(
+        Progress(task.name, "before", "checking that the validation fails without the change")
+    )
     draft = AttemptState(
         task, route, number, started, heads, anchor, before=check_fails_before(engine, task)
     )
@@ -103,12 +105,14 @@ def renewed_call(engine: Context, call: WorkCall, *, history: tuple[PastRound, .
 
 
 def reply_format_of(call: WorkCall) -> str:
-    """Return the form that the reply is asked for in; empty where no model is asked."""
+    """Return the form that the reply is asked for in; empty if no model is asked."""
     return "" if call.route.executor == SCRIPT else call.order.reply_format.value
 
 
 def where_it_was_paid(engine: Context, task: Task) -> Task:
-    """The task on the base that a kept answer to it is for, if there is one: what was paid for is used, and merged."""
+    """Return the task on the base that a kept answer to it is for, if there is one: what was paid for is used, and
+    merged.
+    """
     base = call_journal.base_of(engine.repository.home, task.name, task.blob)
     if base is None or not starts_from(engine, base, task.base):
         return task
@@ -116,7 +120,7 @@ def where_it_was_paid(engine: Context, task: Task) -> Task:
 
 
 def feedback_before(engine: Context, task: Task) -> str:
-    """What a person said who rejected the latest attempt at this very spec; empty where nobody did."""
+    """Return what a person said who rejected the latest attempt at this very spec; empty if nobody did."""
     if engine.lessons is not None:
         return str(engine.lessons.get("feedback", ""))
     records = [each for each in records_of(engine, task.name) if each.spec_blob == task.blob]
@@ -125,7 +129,7 @@ def feedback_before(engine: Context, task: Task) -> str:
 
 
 def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
-    """What the ledger here has learned and knows of a task, for a worker that has another one."""
+    """Return what the ledger here has learned and knows of a task, for a worker that has another one."""
     from minitask.routing.history import failures_before
     from minitask.routing.pass_rates import lessons
 
@@ -134,7 +138,7 @@ def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
 
 
 def call_key_of(engine: Context, task: Task, route: Route) -> CallKey:
-    """The errand of an order on a route."""
+    """Return the errand of an order on a route."""
     setting = engine.settings.executors.get(route.executor)
     return CallKey(
         task=task.name,
@@ -150,7 +154,7 @@ def call_key_of(engine: Context, task: Task, route: Route) -> CallKey:
 
 
 def has_batches(engine: Context, route: Route) -> bool:
-    """Whether the provider of a route takes batches."""
+    """Return True if the provider of a route takes batches."""
     setting = engine.settings.executors.get(route.executor)
     return setting is not None and setting.type in WITH_BATCHES
 

@@ -57,7 +57,7 @@ FALLS_BACK = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class QuestionSubject:
-    """What a question is about: a task at a version of its spec, or a project (`PROJECT/@plan`, with no spec).
+    """The subject of a question: a task at a version of its spec, or a project (`PROJECT/@plan`, with no spec).
 
     `n` is the attempt that it belongs to; None: the next number that is free.
     """
@@ -73,7 +73,7 @@ class QuestionSubject:
 
 @dataclass(frozen=True, slots=True)
 class QuestionPrompt:
-    """What is to be asked: the phase, the stable instructions, the prompt, and what an answer must be."""
+    """The content of a question: the phase, the stable instructions, the prompt, and what an answer must be."""
 
     phase: str
     system: str
@@ -122,18 +122,18 @@ class QuestionCall:
 
 
 def route_to(engine: Context, tier: str, reason: str, *, model: str | None = None) -> Route:
-    """The route of a question: the tier, or the nearest that has an executor; `UsageError` where none has."""
+    """Return the route of a question: the tier, or the nearest that has an executor; raise `UsageError` if none has."""
     near = filled(engine.settings, tier)
     if near is None:
-        raise UsageError("no tier has an executor to ask", hint=how_to_add(engine.settings))
+        raise UsageError("no tier has an executor", hint=how_to_add(engine.settings))
     entry = engine.settings.tiers[near]
     if near != tier:
-        reason += f"; {tier} has no executor, {near} is the nearest that has one"
+        reason += f"; {tier} has no executor, using {near}"
     return resolve_model(engine, Route(Tier(near), entry.executor, model or entry.model, reason))
 
 
 def next_tier(engine: Context, route: Route) -> Route | None:
-    """The route to the next tier up that has an executor, within the cap; None at the top."""
+    """Return the route to the next tier up that has an executor, within the cap; None at the top."""
     settings = engine.settings
     place = MODEL_TIERS.index(route.tier.value)
     cap = MODEL_TIERS.index(settings.routing.cap)
@@ -143,7 +143,7 @@ def next_tier(engine: Context, route: Route) -> Route | None:
     if found is None:
         return None
     with suppress(ExecutorFailure, UsageError):  # a server that is not there serves nobody
-        return route_to(engine, found, f"{route.tier.value} could not")
+        return route_to(engine, found, f"{route.tier.value} failed")
     return None
 
 
@@ -156,7 +156,7 @@ def make_question_call(
     purse: Budget,
     batch: bool = False,
 ) -> QuestionCall:
-    """A question ready to be asked."""
+    """Return a question ready to be asked."""
     setting = engine.settings.executors.get(route.executor)
     known = engine.settings.models.get(route.model)
     batched = batch and setting is not None and setting.type in WITH_BATCHES
@@ -291,7 +291,11 @@ def ask_until(
         assert isinstance(outcome, ExecutorFailure)  # noqa: S101 - only those fall back
         reason = f"{outcome.kind}: {outcome}"
         failed.append(record_question(engine, what, outcome, verdict=Verdict.FAILED, reason=reason))
-        engine.emit(Progress(what.topic.task, what.matter.phase, f"falls back: {higher.reason}"))
+        engine.emit(
+            Progress(
+                what.topic.task, what.matter.phase, f"{higher.reason}, asking {higher.tier.value}"
+            )
+        )
         what = make_question_call(
             engine, what.topic, what.matter, higher, purse=purse, batch=what.batched
         )
@@ -331,7 +335,9 @@ def with_call(state: TaskState, phase: str, made: Attempt) -> TaskState:
 
 
 def may_fall_back(outcome: Outcome, route: Route) -> bool:
-    """Whether a better model may do what this one could not; a free one that is not there costs nobody anything."""
+    """Return True if a better model may do what this one could not; a free one that is not there costs nobody
+    anything.
+    """
     if not isinstance(outcome, ExecutorFailure):
         return False
     absent = outcome.kind in (FailureKind.TRANSPORT, FailureKind.MISSING, FailureKind.BAD_REQUEST)

@@ -35,7 +35,7 @@ def record_attempt(
     """Write the record with, where there is one, the candidate and the merge that it is to land by.
 
     All their refs move or none, and the ledger's only from where it was: a compare-and-swap. The ids are worked out
-    from the commits' content beforehand, so that the record can name them. `said` is kept beside the record. `announce`
+    from the commits' content first, so that the record can name them. `said` is kept beside the record. `announce`
     is told the name of the record's file before it is written.
     """
     commits: list[NewCommit] = []
@@ -63,7 +63,7 @@ def record_attempt(
 def record_landing(engine: Context, record: Record, landed: Landed) -> None:
     """Put on record what the attempt's own record does not say: by which merge it landed, or why that was forbidden.
 
-    Whether a task has landed is read from the target's ancestry all the same.
+    Whether a task has landed is read from the target's ancestry anyway.
     """
     merge = landed.merge
     if landed.verdict in (Verdict.READY, Verdict.ERROR) or (merge and merge == record.merge):
@@ -97,14 +97,14 @@ def append_record(
     said: Said | None = None,
     announce: Callable[[str], None] = lambda _name: None,
 ) -> None:
-    """Put one record into the ledger; `announce` is told the name of its file beforehand."""
+    """Put one record into the ledger; `announce` is told the name of its file first."""
     write_commits(engine.database, [_append(engine, record, announce, said=said)])
 
 
 def _append(
     engine: Context, record: Record, announce: Callable[[str], None], *, said: Said | None = None
 ) -> NewCommit:
-    """The commit that appends a record to the ledger as it stands now, with what was said."""
+    """Return the commit that appends a record to the ledger as it stands now, with what was said."""
     file = record_file(record)
     announce(file.path)
     files = [file]
@@ -122,15 +122,15 @@ def move_branch(engine: Context, task: Task, candidate: str | None, *, old: str 
     if candidate is None:
         return ""
     if old is not None and checkout_of(engine.repository, name) is not None:
-        return f"{name.removeprefix('refs/heads/')} is checked out, so it stays where it was"
+        return f"{name.removeprefix('refs/heads/')} is checked out, so it was not moved"
     absent = refs.zeros(engine.repository.object_format)
     if engine.database.refs.move([refs.Move(name, candidate, old or absent)]):
         return ""
-    return f"{name.removeprefix('refs/heads/')} was moved by somebody else, so it stays where it is"
+    return f"{name.removeprefix('refs/heads/')} was moved by another process, so it was not moved"
 
 
 def moment(seconds: float) -> str:
-    """A time as records hold it: UTC, ISO 8601, milliseconds."""
+    """Return a time as records hold it: UTC, ISO 8601, milliseconds."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
@@ -138,9 +138,7 @@ def cost_notes(estimated: Decimal | None, actual: Decimal | None) -> list[str]:
     """Return how an attempt's cost compares with the spec's **Estimated Cost**, where both are known."""
     if not estimated or actual is None:
         return []
-    return [
-        f"cost ${actual:f} of ${estimated:f} that the spec estimates ({actual / estimated:.0%})"
-    ]
+    return [f"cost ${actual:f}, estimated ${estimated:f} ({actual / estimated:.0%})"]
 
 
 def _record(
@@ -148,13 +146,13 @@ def _record(
 ) -> Record:
     notes = []
     if draft.task.uncommitted:
-        notes.append("the spec was run as it stood in the checkout, not committed")
+        notes.append("the spec was run from the checkout, uncommitted")
     if draft.task.spec.options.proof == "none":
         notes.append("proof waived: the validation was not run on the base")
     notes += cost_notes(draft.task.spec.estimate.cost_usd, attempt.cost_usd)
     starting = [file.path for file in draft.files if starts_programs(file.path)]
     if starting:
-        notes.append(f"it changes files that make programs run: {', '.join(starting)}")
+        notes.append(f"it changes files that start programs: {', '.join(starting)}")
     return Record(
         task=draft.task.name,
         spec_path=draft.task.path,

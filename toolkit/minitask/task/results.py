@@ -17,7 +17,7 @@ from minitask.task.state import TaskState
 
 
 def landed_result(engine: Context, task: Task) -> TaskResult | None:
-    """The result of a task that has landed at this very blob, read from the target's ancestry."""
+    """Return the result of a task that has landed at this very blob, read from the target's ancestry."""
     found = engine.landed_since(task.base, task.path).get(task.name)
     landing = as_it_stands(engine, found, tip=task.base)
     if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
@@ -28,7 +28,7 @@ def landed_result(engine: Context, task: Task) -> TaskResult | None:
         spec_path=task.path,
         spec_blob=task.blob,
         verdict=Verdict.MERGED,
-        reason=f"landed already, as {landing.commit[:12]}; nothing was run (--again runs it anew)",
+        reason=f"already merged ({landing.commit[:12]}), skipped; --again to rerun",
         branch=refs.branch(task.name).removeprefix("refs/heads/"),
         base=task.base,
         commit=candidate,
@@ -37,7 +37,7 @@ def landed_result(engine: Context, task: Task) -> TaskResult | None:
 
 
 def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> TaskResult:
-    """The result of a task whose present attempt is over."""
+    """Return the result of a task whose present attempt is over."""
     task, draft = state.task, state.draft
     attempts = (*state.earlier, attempt)
     return TaskResult(
@@ -68,13 +68,13 @@ def in_doubt(result: TaskResult, doubts: Sequence[str]) -> TaskResult:
     return replace(
         result,
         verdict=Verdict.READY,
-        reason=f"proven, but look at it before it lands: {'; '.join(doubts)}",
+        reason=f"passed, but look at it before it merges: {'; '.join(doubts)}",
         next_step=f"minitask merge {result.task}",
     )
 
 
 def stopped(task: Task, error: Exception) -> TaskResult:
-    """The result of a task that was stopped without an attempt."""
+    """Return the result of a task that was stopped without an attempt."""
     budget = isinstance(error, BudgetError)
     refused = isinstance(error, RefusedError | EditError)
     skipped = budget or isinstance(error, StoppedError)
@@ -91,7 +91,7 @@ def stopped(task: Task, error: Exception) -> TaskResult:
 
 
 def stopped_later(state: TaskState, error: Exception) -> TaskResult:
-    """The same, with the attempts that came before."""
+    """Return the same, with the attempts that came before."""
     attempts = state.earlier
     result = stopped(state.task, error)
     spent = (*attempts, *_made(state))
@@ -105,7 +105,7 @@ def stopped_later(state: TaskState, error: Exception) -> TaskResult:
 
 
 def _made(state: TaskState) -> tuple[Attempt, ...]:
-    """The calls beside the attempts."""
+    """Return the calls beside the attempts."""
     return tuple(call for _, call in state.calls)
 
 

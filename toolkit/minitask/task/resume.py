@@ -21,7 +21,8 @@ from minitask.task.results import in_doubt
 def take_proven(
     engine: Context, task: Task, *, lands: bool, lander: Landings | None = None
 ) -> TaskResult | None:
-    """The latest attempt if it is proven for this very blob, landed if it may; None where a new one is called for.
+    """Return the latest attempt if it is proven for this very blob, landed if it may; None if a new one is
+    called for.
 
     `lander` lands it, in place of landing it alone.
     """
@@ -41,26 +42,26 @@ def take_proven(
         move_branch(engine, task, record.candidate, old=None)
     waits = needs_approval(engine, task) and not found.is_approved
     if not lands or waits:
-        reason = f"attempt {number} is proven already, and not merged"
+        reason = f"attempt {number} has already passed and is not merged"
         ready = result_of(record, Verdict.READY, reason=reason)
         step = "review" if waits else "merge"
         return replace(ready, next_step=f"minitask {step} {task.name}")
     if record.attempt.doubts and not found.is_approved:
         return in_doubt(result_of(record, Verdict.READY, reason=""), record.attempt.doubts)
-    engine.emit(Progress(task.name, "land", f"attempt {number} is proven already"))
+    engine.emit(Progress(task.name, "land", f"attempt {number} has already passed"))
     candidate = Candidate(record.candidate, record.tree, record.attempt, record.merge)
     landed = _land(engine, replace(task, base=record.base), candidate, lander)
     with engine.writing:
         record_landing(engine, record, landed)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):
         return None
-    reason = landed.reason or f"attempt {number} was proven already; it was landed, not run again"
+    reason = landed.reason or f"merged attempt {number}, which had already passed"
     result = result_of(record, landed.verdict, reason=reason, merge=landed.merge)
     return replace(result, next_step=landed.next_step)
 
 
 def _was_taken_back(engine: Context, task: Task, candidate: str, base: str) -> bool:
-    """Return True if the candidate landed once, by its own commit or made anew, and does not stand any more."""
+    """Return True if the candidate landed once, by its own commit or made again, and does not stand any more."""
     if is_ancestor(engine.repository.git, ancestor=candidate, of=engine.tip(task.target)):
         return True
     return is_undone(engine, engine.landed_since(task.base, task.path).get(task.name), base)
@@ -74,7 +75,7 @@ def _land(engine: Context, task: Task, candidate: Candidate, lander: Landings | 
 
 
 def latest_made(engine: Context, task: Task) -> ReviewState | None:
-    """What is on record of the latest candidate, if it is of this very spec and nothing has come after it."""
+    """Return what is on record of the latest candidate, if it is of this very spec and nothing has come after it."""
     if task.uncommitted:
         return None
     records = records_of(engine, task.name)
@@ -85,7 +86,9 @@ def latest_made(engine: Context, task: Task) -> ReviewState | None:
 
 
 def lacks_review(engine: Context, task: Task, found: ReviewState) -> bool:
-    """Whether a model is still to review a candidate, by the route that the task has now; a person's word is enough."""
+    """Return True if a model is still to review a candidate, by the route that the task has now; a person's word
+    is enough.
+    """
     if found.is_approved:
         return False
     attempt = found.made.attempt

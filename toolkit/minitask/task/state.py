@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How a task is to be run: where it is to go, whether it lands, whether it runs though it is proven or landed.
+    """Options of a task's run: where it is to go, whether it lands, whether it runs though it is proven or landed.
 
     `known` is what a run has asked git for all of its tasks. `lander` lands what is proven, together with others.
     With `fail_fast`, nothing more begins after a failure. With `batch`, model calls go into a provider's batches, where
@@ -47,7 +47,7 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class PromptInputs:
-    """What an order is made with besides the spec itself: the spec as it is routed, the steps that a model thought out
+    """Inputs of a prompt besides the spec itself: the spec as it is routed, the steps that a model thought out
     for it, and what was wrong with an earlier attempt.
     """
 
@@ -58,8 +58,8 @@ class PromptInputs:
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """How often the present route's change was reviewed, corrected by a reviewer's edits, and sent to a model that
-    applies them; and how often the task was escalated.
+    """Counters: how often the current route's change was reviewed, corrected by a reviewer's edits, and sent to a
+    model that applies them; and how often the task was escalated.
     """
 
     reviews: int = 0

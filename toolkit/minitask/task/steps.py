@@ -1,4 +1,4 @@
-"""What may follow an attempt: one pure function of what is known of it, so that it can be tested as a table.
+"""Choose what may follow an attempt: one pure function of frozen facts, so that it can be tested as a table.
 
 A reviewer's own edits come first, for they cost nothing; then whoever made the change, or whoever applies what a
 reviewer wants, gets it back with what was wrong; then the next tier. Only what tells of a model's ability escalates: an
@@ -18,7 +18,7 @@ FED_BACK = frozenset({"scope", "lint", "validate", REVIEW})
 
 
 class Step(StrEnum):
-    """What follows an attempt, by the name that its record gives it."""
+    """A step after an attempt, by its name in the record."""
 
     CORRECT = CORRECT
     REPAIR = REPAIR
@@ -28,7 +28,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of an attempt that is over, and how often what followed one has been tried.
+    """Facts about a finished attempt, and how often what followed one has been tried.
 
     `is_for_another`: the model could not do the task, or would not. `unreachable`: nobody answered on the free
     tier. `was_reviewed` and `has_edits` are of the present change's review; `is_correction` says that the attempt was

@@ -1,4 +1,4 @@
-"""What a task would do: its route, what would be sent to whom, what would be run where. Nothing is spent."""
+"""A dry run of one task: its route, the prompt and its receiver, the commands. Nothing is spent."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def preview_task(engine: Context, task: Task, wishes: RunOptions) -> TaskPreview
 
 
 def _questions(engine: Context, task: Task, route: Route) -> Iterator[tuple[str, str, str]]:
-    """What models would be asked besides the work; what they are told depends on what comes of that."""
+    """Yield what models would be asked besides the work; what they are told depends on what comes of that."""
     settings = engine.settings
     entry, scripted = settings.routing.entry, route.executor == SCRIPT
     asked = {

@@ -76,7 +76,7 @@ def _words(output: str) -> list[str]:
 
 
 def _names(record: CommandRecord, written: Collection[str]) -> bool:
-    """Whether a command or what it printed names a file that the task writes, or a module of that name."""
+    """Return True if a command or what it printed names a file that the task writes, or a module of that name."""
     text = f"{record.command}\n{record.output_tail}".lower()
     for path in written:
         stem = path.rpartition("/")[2].partition(".")[0].lower()

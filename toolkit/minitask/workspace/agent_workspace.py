@@ -43,12 +43,12 @@ class AgentWorkspace:
 
     @property
     def folder(self) -> Path:
-        """The files."""
+        """Return the files."""
         return self.slot.tree
 
     @property
     def is_strong(self) -> bool:
-        """Whether the sandbox is a strong one."""
+        """Return True if the sandbox is a strong one."""
         return self.sandbox.strength is Strength.STRONG
 
     def run(
@@ -99,14 +99,14 @@ class AgentWorkspace:
         for change in changes:
             path = self.folder / change.path
             if not path.parent.resolve().is_relative_to(self.folder.resolve()):
-                raise MachineError(f"{change.path} lies behind a link")
+                raise MachineError(f"{change.path} is behind a link")
             path.unlink(missing_ok=True)
             if change.content is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(change.content.encode("utf-8", "surrogateescape"))
 
     def changes(self, *, litter: Sequence[str], wanted: Sequence[str] = ()) -> tuple[Change, ...]:
-        """What differs from the base in the files, but for what git ignores and what matches `litter`.
+        """Return what differs from the base in the files, except for what git ignores and what matches `litter`.
 
         The `wanted` files count whatever git ignores. The contents are those that git would have in a commit: line
         ends, `ident` and encodings are converted as the attributes say. `EditError` for a path that is no regular file
@@ -127,9 +127,11 @@ class AgentWorkspace:
         return tuple(Change(name, converted.get(name, text)) for name, text in contents.items())
 
     def _content(self, name: str) -> str | None:
-        """A file's content; None where it is gone."""
+        """Return a file's content; None if it is gone."""
         if name.endswith("/"):  # git lists a repository in the files like this
-            raise EditError(f"{name} is no regular file now", hint="change regular files alone")
+            raise EditError(
+                f"{name} is no longer a regular file", hint="change regular files alone"
+            )
         content = safe_read.read_regular_file(self.folder, name, limit=FILE_BYTES)
         return None if content is None else content.decode("utf-8", "surrogateescape")
 
@@ -174,7 +176,7 @@ def _give_git(slot: Workspace, commit: str) -> None:
 
 
 def _is_litter(name: str, pattern: str) -> bool:
-    """Whether a path, or a folder above it, matches a pattern."""
+    """Return True if a path, or a folder above it, matches a pattern."""
     parts = name.split("/")
     heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
     return any(fnmatch(head, pattern) for head in heads)

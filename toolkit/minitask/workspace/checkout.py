@@ -33,7 +33,7 @@ STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
 
 @dataclass(frozen=True, slots=True)
 class SharedPaths:
-    """What git ignores and a validation needs: paths shared with or copied from the user's checkout.
+    """Ignored paths that a validation needs, shared with or copied from the user's checkout.
 
     What is shared is never written to: a folder gets a private layer where it is `layered`, else a copy is kept.
     """
@@ -53,12 +53,12 @@ class Workspace:
 
     @property
     def tree(self) -> Path:
-        """Where the files are and commands run."""
+        """Return where the files are and commands run."""
         return self.folder / "tree"
 
     @property
     def git_dir(self) -> Path:
-        """The slot's own repository."""
+        """Return the slot's own repository."""
         return self.folder / "git"
 
     @property
@@ -67,15 +67,17 @@ class Workspace:
         return self._git_in(self.tree)
 
     def readonly(self) -> tuple[Path, ...]:
-        """What a command in the slot must be able to read outside `tree`."""
+        """Return what a command in the slot must be able to read outside `tree`."""
         return (self.git_dir, self.repository.objects_dir)
 
     def within(self, sandbox: Sandbox) -> Sandbox:
-        """The sandbox with what it has to know of the slot: layers, and the checkout that the workspace stands for."""
+        """Return the sandbox with what it has to know of the slot: layers, and the checkout that the workspace
+        stands for.
+        """
         return replace(sandbox, layers=self.layers(), checkout=self.repository.top)
 
     def layers(self) -> tuple[Layer, ...]:
-        """The folders that are shared by a private layer."""
+        """Return the folders that are shared by a private layer."""
         return tuple(
             Layer(Path(os.path.realpath(source)), self.tree / name, place / "upper", place / "work")
             for number, (name, source) in enumerate(self._shared())
@@ -84,7 +86,7 @@ class Workspace:
         )
 
     def copied(self) -> tuple[Copied, ...]:
-        """What is shared by a copy that is kept."""
+        """Return what is shared by a copy that is kept."""
         top = self.repository.top
         if top is None:
             return ()
@@ -95,11 +97,11 @@ class Workspace:
         )
 
     def is_layer_written(self) -> bool:
-        """Whether a command wrote to what is shared."""
+        """Return True if a command wrote to what is shared."""
         return any(layer.is_written() for layer in self.layers())
 
     def filled(self) -> tuple[str, ...]:
-        """The submodules that hold the files of the checkout's, as they were filled last."""
+        """Return the submodules that hold the files of the checkout's, as they were filled last."""
         try:
             return tuple((self.folder / "submodules/list").read_text("utf-8").split("\0")[:-1])
         except (OSError, ValueError):
@@ -132,13 +134,13 @@ class Workspace:
         return [copy for _, copy in found]
 
     def _shared(self) -> list[tuple[str, Path]]:
-        """What is shared and there, by its name; what the commit itself has is left out."""
+        """Return what is shared and there, by its name; what the commit itself has is left out."""
         top = self.repository.top
         names = [name.strip("/") for name in self.bring.share] if top else []
         return [(name, top / name) for name in names if top and (top / name).exists()]
 
     def checkout(self, commit: str) -> Path:
-        """Make `tree` hold exactly the commit's files, and give it; a broken slot is built anew, once."""
+        """Make `tree` hold exactly the commit's files, and give it; a broken slot is built again, once."""
         if not self.is_ready():
             self.rebuild()
         try:
@@ -150,7 +152,8 @@ class Workspace:
         return self.tree
 
     def excludes(self) -> bytes:
-        """The content of `info/exclude`: what was brought is no change, whatever the patterns of the repository say.
+        """Return the content of `info/exclude`: what was brought is no change, whatever the patterns of the
+        repository say.
 
         A pattern for a folder, such as `node_modules/`, does not match the link to a shared one.
         """
@@ -164,7 +167,7 @@ class Workspace:
         return Git(self.git_dir, user.environ, work_tree=work_tree, lock_fds=user.lock_fds)
 
     def is_ready(self) -> bool:
-        """Whether the slot is there, and borrows from this repository."""
+        """Return True if the slot is there, and borrows from this repository."""
         alternates = self.git_dir / "objects" / "info" / "alternates"
         try:
             borrows = alternates.read_bytes() == alternates_to(self.repository.objects_dir)
@@ -174,11 +177,11 @@ class Workspace:
 
     @property
     def _kept_config(self) -> Path:
-        """The slot's git configuration as it was made."""
+        """Return the slot's git configuration as it was made."""
         return self.folder / "config"
 
     def rebuild(self) -> None:
-        """Make the slot anew, with nothing of what it held."""
+        """Make the slot again, with nothing of what it held."""
         force_remove(self.folder)
         self.tree.mkdir(parents=True)
         git = self._git_in(None)
@@ -214,7 +217,7 @@ class Workspace:
         self._bring_ignored()
 
     def bring_tags(self) -> None:
-        """Have the tags that the repository has; nothing where they are as they were."""
+        """Have the tags that the repository has; nothing if they are as they were."""
         state = repr(_tags_state(self.repository.common_dir))
         note = self.folder / "tags"
         if not note.exists() or note.read_text("ascii") != state:
@@ -270,7 +273,7 @@ def end_orphans(scratch: Path) -> None:
 
 
 def _tags_state(common_dir: Path) -> tuple[tuple[int, int, int] | None, ...]:
-    """What changes with the tags of a repository."""
+    """Return what changes with the tags of a repository."""
     found: list[tuple[int, int, int] | None] = []
     for name in ("packed-refs", "refs/tags", "reftable/tables.list"):
         try:
@@ -282,7 +285,7 @@ def _tags_state(common_dir: Path) -> tuple[tuple[int, int, int] | None, ...]:
 
 
 def _pattern(path: str | Path) -> str:
-    """The pattern of git's that matches one path."""
+    """Return the pattern of git's that matches one path."""
     return f"/{_GLOB.sub(_escaped, str(path))}"
 
 
@@ -301,7 +304,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def alternates_to(objects_dir: Path) -> bytes:
-    """The content of `info/alternates` for an object store that borrows from another."""
+    """Return the content of `info/alternates` for an object store that borrows from another."""
     path = str(objects_dir)
     if "\n" not in path and not path.startswith(('"', "#")):
         return path.encode("utf-8", "surrogateescape") + b"\n"

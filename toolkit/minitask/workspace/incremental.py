@@ -75,24 +75,24 @@ class IncrementalCheckout:
 
     @property
     def at(self) -> str | None:
-        """The commit that it held when it was last looked at, if that is known."""
+        """Return the commit that it held when it was last looked at, if that is known."""
         return self._at
 
     @property
     def tree(self) -> Path:
-        """Where the files are and commands run."""
+        """Return where the files are and commands run."""
         return self._slot.tree
 
     def within(self, sandbox: Sandbox) -> Sandbox:
-        """The sandbox with what it has to know of the slot."""
+        """Return the sandbox with what it has to know of the slot."""
         return self._slot.within(sandbox)
 
     def readonly(self) -> tuple[Path, ...]:
-        """What a command in it must be able to read outside `tree`."""
+        """Return what a command in it must be able to read outside `tree`."""
         return self._slot.readonly()
 
     def is_ready(self) -> bool:
-        """Whether it is there, and need not be made first."""
+        """Return True if it is there, and need not be made first."""
         return self._slot.is_ready()
 
     def checkout(self, commit: str) -> Path:
@@ -133,7 +133,9 @@ class IncrementalCheckout:
         return tuple(path.decode("utf-8", "surrogateescape") for path in changed)
 
     def _suspects(self, index: Index) -> list[bytes] | None:
-        """The tracked files that may have been changed since the last call; None where nothing was touched at all."""
+        """Return the tracked files that may have been changed since the last call; None if nothing was touched
+        at all.
+        """
         if self._watch is None or self._is_blind:
             return list(index.names)
         touched = [each for each in self._watch.touched() if not self._is_own(*each)]
@@ -148,7 +150,7 @@ class IncrementalCheckout:
         return [path for path in paths if index.has(path)]
 
     def is_changed(self) -> bool:
-        """Whether anything in `tree` may differ from its commit, be it a file that git ignores."""
+        """Return True if anything in `tree` may differ from its commit, be it a file that git ignores."""
         if self._slot.is_layer_written():
             return True
         if self._watch is not None or self._brings_copies():
@@ -160,7 +162,7 @@ class IncrementalCheckout:
             return True
 
     def _is_intact(self) -> bool:
-        """Whether it surely holds what it held; once it may not, that is not known any more."""
+        """Return True if it surely holds what it held; once it may not, that is not known any more."""
         if self._at is None or self._watch is None:
             return False
         if (self._is_touched or self._look() != self._seen) or not all(
@@ -171,7 +173,7 @@ class IncrementalCheckout:
         return True
 
     def _is_own(self, path: bytes, event: int) -> bool:
-        """Whether an event is that of a file's end that the toolkit wrote itself, and nobody after it.
+        """Return True if an event is that of a file's end that the toolkit wrote itself, and nobody after it.
 
         A process that another thread starts meanwhile holds the file open for a moment: the event comes late.
         """
@@ -194,7 +196,7 @@ class IncrementalCheckout:
         self._is_touched = self._is_blind = False
 
     def _is_converted_otherwise(self, commit: str) -> bool:
-        """Whether attributes differ from those of what it held last.
+        """Return True if attributes differ from those of what it held last.
 
         Git then leaves a file as it is whose object stays the same.
         """
@@ -209,7 +211,7 @@ class IncrementalCheckout:
         return any(_raw(each.path).endswith(ATTRIBUTES) for each in found)
 
     def _learn(self, commit: str) -> bool:
-        """Whether the files are those that git wrote for a commit; from now on, know what happens to them."""
+        """Return True if the files are those that git wrote for a commit; from now on, know what happens to them."""
         try:
             index = self._read_index()
         except ValueError:  # somebody changed the form of the index
@@ -235,17 +237,19 @@ class IncrementalCheckout:
         return expected_files(index, folders=layers, others=copies)
 
     def _brings_copies(self) -> bool:
-        """Whether there are files in the tree that change elsewhere, too."""
+        """Return True if there are files in the tree that change elsewhere, too."""
         return bool(self._slot.bring.copy or self._slot.copied() or self._slot.filled())
 
     def _deviates(self, index: Index, expected: ExpectedFiles) -> bool:
-        """Whether the files are not those of the index. Of many files, only their names are looked at."""
+        """Return True if the files are not those of the index. Of many files, only their names are looked at."""
         thorough = len(index.names) <= WATCHES_MAX or self._strength() is Strength.PARTIAL
         like = self._slot.folder
         return find_deviation(self._top, index, expected, like=like, thorough=thorough) is not None
 
     def _open_watch(self, index: Index, expected: ExpectedFiles) -> Watch | None:
-        """A watch on all that is there, which works; None for files that change elsewhere, or where there is none."""
+        """Return a watch on all that is there, which works; None for files that change elsewhere, or where there
+        is none.
+        """
         strength, is_large = self._strength(), len(index.names) > WATCHES_MAX
         if self._brings_copies() or (is_large and strength is Strength.PARTIAL):
             return None
@@ -259,7 +263,7 @@ class IncrementalCheckout:
         return watch
 
     def _go(self, commit: str) -> bool:
-        """Write what differs; False where that is git's to do, and nothing of the files counts as known."""
+        """Write what differs; False if that is git's to do, and nothing of the files counts as known."""
         if commit == self._at:
             return True
         try:
@@ -277,7 +281,7 @@ class IncrementalCheckout:
         return not found or (self._watch is not None and self._watch.is_touched())
 
     def _differences(self, commit: str) -> list[Difference] | None:
-        """What differs between the commit that it is at and another; None where that is much."""
+        """Return what differs between the commit that it is at and another; None if that is much."""
         assert self._at is not None  # noqa: S101 - it is intact
         old, new = self._objects.tree_of(self._at), self._objects.tree_of(commit)
         found = list(islice(differences(self._objects, old, new), MOST + 1))
@@ -347,7 +351,7 @@ class IncrementalCheckout:
         self._tracked = Tracked(self._slot, self._objects, commit, index, self._is_plain)
 
     def _look(self) -> tuple[object, ...]:
-        """What tells that nobody else has written what the slot's git knows of the files."""
+        """Return what tells that nobody else has written what the slot's git knows of the files."""
         try:
             found = [os.stat(path) for path in self._looked_at]  # noqa: PTH116 - several times a task
         except OSError:
@@ -359,19 +363,19 @@ class IncrementalCheckout:
 
 
 def _is_plain(found: Difference) -> bool:
-    """Whether a file is no more than what its object holds, at a path that git would write."""
+    """Return True if a file is no more than what its object holds, at a path that git would write."""
     if any(entry and entry.mode not in WRITABLE for entry in (found.old, found.new)):
         return False
     return not check_path(found.path) and not _raw(found.path).endswith(ATTRIBUTES)
 
 
 def _overlap(one: bytes, other: bytes) -> bool:
-    """Whether two paths are the same, or one lies below the other."""
+    """Return True if two paths are the same, or one lies below the other."""
     return (one + b"/").startswith(other + b"/") or other.startswith(one + b"/")
 
 
 def _is_folder(place: bytes) -> bool:
-    """Whether a folder stands there; a link to one is none."""
+    """Return True if a folder stands there; a link to one is none."""
     try:
         return stat.S_ISDIR(os.lstat(place).st_mode)
     except FileNotFoundError:
@@ -379,7 +383,7 @@ def _is_folder(place: bytes) -> bool:
 
 
 def _works(watch: Watch, top: bytes) -> bool:
-    """Whether the watch sees what is done to the tree: not every file system tells."""
+    """Return True if the watch sees what is done to the tree: not every file system tells."""
     os.utime(top + b"/.git")
     return watch.is_touched()
 

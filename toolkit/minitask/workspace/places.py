@@ -1,4 +1,4 @@
-"""Where workspaces lie: outside the checkout, so that no file of the user's above them has a say in what runs there.
+"""The location of workspaces: outside the checkout, so that no file above them affects what runs there.
 
 Each repository has a folder of its own in the user's cache. The folder names its repository, and the repository keeps
 a list of its folders, so that tidying up and recovery find them after the variables that lead there have changed.
@@ -23,13 +23,15 @@ WRITABLE_BY_OTHERS = 0o022
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path:
-    """Where the user's files are that can be made anew."""
+    """Return where the user's files are that can be made again."""
     base = environ.get("XDG_CACHE_HOME") or f"{environ.get('HOME', '/tmp')}/.cache"  # noqa: S108
     return Path(base, "minitask")
 
 
 def work_folder(repository: Repository) -> Path:
-    """The folder of a repository's workspaces; within the repository only where nothing else can be written to."""
+    """Return the folder of a repository's workspaces; within the repository only where nothing else can be written
+    to.
+    """
     name = hashlib.sha256(os.fsencode(repository.common_dir)).hexdigest()[:16]
     for base in _bases(repository.git.environ):
         folder = base / name
@@ -61,7 +63,7 @@ def work_folders(repository: Repository) -> tuple[Path, ...]:
 
 
 def orphans(environ: Mapping[str, str]) -> tuple[Path, ...]:
-    """The folders of workspaces whose repository is gone."""
+    """Return the folders of workspaces whose repository is gone."""
     base = cache_folder(environ)
     found = sorted(base.iterdir()) if base.is_dir() else []
     return tuple(folder for folder in found if _is_orphan(folder))
@@ -79,7 +81,7 @@ def _is_inside(folder: Path, repository: Repository) -> bool:
 
 
 def _may_write(folder: Path) -> bool:
-    """Whether a folder is there or can be made, and nobody else put it there."""
+    """Return True if a folder is there or can be made, and nobody else put it there."""
     place = folder
     while not os.path.lexists(place):
         place = place.parent

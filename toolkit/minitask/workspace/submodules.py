@@ -15,7 +15,7 @@ GITLINK = "160000"
 
 
 def gitlinks(git: Git) -> Iterator[tuple[str, str]]:
-    """The submodules of the index: their paths and commits."""
+    """Yield the submodules of the index: their paths and commits."""
     for line in git.fields("ls-files", "--stage", "-z"):
         told, _, path = line.partition("\t")
         mode, oid, _ = told.split(" ")
@@ -24,7 +24,7 @@ def gitlinks(git: Git) -> Iterator[tuple[str, str]]:
 
 
 class Workspace(Protocol):
-    """What can hold a commit's files."""
+    """A place that can hold a commit's files."""
 
     def checkout(self, commit: str) -> Path:
         """Hold them, and give the folder."""
@@ -39,7 +39,7 @@ def at_commit(
     environ: Mapping[str, str],
     make: Callable[[Path, Repository], Workspace],
 ) -> Path | None:
-    """A folder below `place` with the files of a submodule's commit; None where the checkout does not have it.
+    """Return a folder below `place` with the files of a submodule's commit; None if the checkout does not have it.
 
     No command runs there, so that what was written once is right for as long as the commit is the same.
     """

@@ -39,7 +39,9 @@ class Tracked:
     is_plain: bool
 
     def changed(self, paths: Iterable[bytes], *, absent: Collection[bytes] = ()) -> list[bytes]:
-        """Those of the index's paths that hold something else now, and those of `absent` that hold anything."""
+        """Return those of the index's paths that hold something else now, and those of `absent` that hold
+        anything.
+        """
         made = [path for path in absent if not self.index.has(path) and self._stat(path)]
         known: dict[bytes, bool] = {b"": False}
         differing = [
@@ -64,7 +66,7 @@ class Tracked:
             raise MachineError(f"cannot put {_text(failed[0])} back after a command changed it")
 
     def _differs(self, path: bytes) -> bool:
-        """Whether a path holds another kind of file than the index says, or other bytes than its object."""
+        """Return True if a path holds another kind of file than the index says, or other bytes than its object."""
         found = self._stat(path)
         if found is not None and is_unchanged(found, self.index, path):
             return False
@@ -83,7 +85,7 @@ class Tracked:
         return False
 
     def _differ_for_git(self, paths: list[bytes]) -> list[bytes]:
-        """Those of the paths that differ once git has converted them as their attributes say."""
+        """Return those of the paths that differ once git has converted them as their attributes say."""
         flags = ("--no-ext-diff", "--no-renames", "--ignore-submodules=all", "--name-only", "-z")
         found: list[bytes] = []
         for few in _chunks(paths):
@@ -112,7 +114,7 @@ class Tracked:
             force_remove(Path(os.fsdecode(self._place(path))))
 
     def _is_behind_link(self, path: bytes, known: dict[bytes, bool]) -> bool:
-        """Whether a folder above a path is a link; what is found of each is kept in `known`."""
+        """Return True if a folder above a path is a link; what is found of each is kept in `known`."""
         above = path.rpartition(b"/")[0]
         if above not in known:
             is_link = os.path.islink(self._place(above))  # noqa: PTH114

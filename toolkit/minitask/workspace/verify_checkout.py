@@ -1,4 +1,4 @@
-"""Whether a folder holds what an index says and nothing else: every file as git wrote it, every folder plain.
+"""Verify that a folder holds exactly what an index says: every file as git wrote it, every folder plain.
 
 Git's own `status` and `clean` pass over much that a validation could see: pipes, the rights of folders, repositories
 in folders of the commit, what lies in the place of a submodule. Here each path is looked at once, by lstat(2). A file
@@ -21,7 +21,7 @@ SECOND = 10**9
 
 @dataclass(frozen=True, slots=True)
 class ExpectedFiles:
-    """What may be in a folder besides the files of its index.
+    """The contents that a folder may have besides the files of its index.
 
     `folders` are those that the index implies, and those that something is mounted on; `others` are paths that are not
     looked at. The pointer `.git` may be in the root.
@@ -34,7 +34,7 @@ class ExpectedFiles:
 def expected_files(
     index: Index, *, folders: Collection[bytes] = (), others: Collection[bytes] = ()
 ) -> ExpectedFiles:
-    """What is to be expected where an index and what is brought besides say all."""
+    """Return what is to be expected where an index and what is brought besides say all."""
     found: set[bytes] = {*index.gitlinks, *folders}
     last = b""
     for name in [*index.names, *folders, *others]:
@@ -51,7 +51,7 @@ def expected_files(
 def find_deviation(
     top: bytes, index: Index, expected: ExpectedFiles, *, like: Path, thorough: bool = True
 ) -> bytes | None:
-    """The first path below a folder that is not what it should be, or is missing; None where all is right.
+    """Return the first path below a folder that is not what it should be, or is missing; None if all is right.
 
     Every folder is to have the owner and the rights of the folder `like`, where no command has been. Where it is not
     `thorough`, no file is looked at that is there: git has compared them when it checked them out.
@@ -87,7 +87,7 @@ def find_deviation(
 
 
 def is_unchanged(found: os.stat_result, index: Index, path: bytes) -> bool:
-    """Whether a file is the one that the index was told of, reached by no other name."""
+    """Return True if a file is the one that the index was told of, reached by no other name."""
     changed, changed_ns, modified, modified_ns, _, inode, _, _, _, size = STAT.unpack_from(
         index.entry(path)
     )
@@ -101,7 +101,7 @@ def is_unchanged(found: os.stat_result, index: Index, path: bytes) -> bool:
 
 
 def _is_at(found_ns: int, seconds: int, nanoseconds: int) -> bool:
-    """Whether a time is that of an index; a git that was built without them notes no nanoseconds."""
+    """Return True if a time is that of an index; a git that was built without them notes no nanoseconds."""
     if not nanoseconds:
         return found_ns // SECOND == seconds
     return found_ns == seconds * SECOND + nanoseconds

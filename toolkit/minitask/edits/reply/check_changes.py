@@ -1,4 +1,4 @@
-"""What a reply may land: text that is the file's own, and all that the task asks for."""
+"""Check what a reply may change: text that is the file's own, and all that the task asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one fence of a reply holds: operations, blocks, a diff, a patch, or a whole file."""
+"""Classify one fence of a reply: operations, blocks, a diff, a patch, or a whole file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a reply answers: the files that the task lists, what is to happen to each, and what the prompt showed of it."""
+"""The request that a reply answers: the files that the task lists, what is to happen to each, and what the prompt
+showed of it.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,7 @@ class ListedFile:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a reply is read against.
+    """The context for reading a reply.
 
     `read` gives a file of the base. `root` is the repository's folder, for absolute paths. `told` is the spec's own
     text, and `given` the whole files that its snippets hold, as (path, content).

@@ -1,4 +1,4 @@
-"""What every agent program is told, how it is started, and what is read from what it printed."""
+"""The interface to agent programs: the instructions, the command line, and the parsed output."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """How to start the program: arguments, its standard input, and variables on top of the harmless ones.
+    """The command that starts the program: arguments, its standard input, and variables on top of the harmless ones.
 
     `files` are written below `home` first (relative path to text). `outputs` names files below `home` that the program
     writes and `report` wants to read.
@@ -67,7 +67,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the program left behind; `files` holds those of `Invocation.outputs` that exist."""
+    """The output of the program; `files` holds those of `Invocation.outputs` that exist."""
 
     exit_code: int | None
     stdout: str
@@ -78,7 +78,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the output says: tokens, the program's own cost (None: it names none), its last words.
+    """The parsed output: tokens, the program's own cost (None: it names none), its last words.
 
     `problem` is set where the provider or the program failed, so that no change can be expected; `message` says how.
     An agent that merely could not do the task has no problem here: its diff, or the lack of one, says so.
@@ -95,7 +95,7 @@ class AgentProgram(Protocol):
     """One agent program.
 
     `name` is its type in the config, `program` what is started, `version_argv` the command line that prints its version
-    (empty where there is none). `litter` are glob patterns of what it leaves in the workspace for itself. `credentials`
+    (empty if there is none). `litter` are glob patterns of what it leaves in the workspace for itself. `credentials`
     are files below the user's home that hold its login, and `variables` the names of environment variables that it may
     be given. `caps_cost`: it keeps within `max_cost_usd` by itself.
     """
@@ -109,9 +109,9 @@ class AgentProgram(Protocol):
     caps_cost: bool
 
     def invocation(self, job: Job) -> Invocation:
-        """How to start it for a job."""
+        """Return how to start it for a job."""
         ...
 
     def report(self, output: Output) -> Report:
-        """What its output says; never raises, whatever was printed."""
+        """Return what its output says; never raises, whatever was printed."""
         ...

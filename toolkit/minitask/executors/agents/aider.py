@@ -54,7 +54,7 @@ class AiderProgram:
     variables: tuple[str, ...] = LITELLM_KEYS
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt in a file; its histories go to its home."""
+        """Return the prompt in a file; its histories go to its home."""
         reads = [part for path in job.reads for part in ("--read", plain(path))]
         histories = (
             *("--input-history-file", str(job.home / "aider.input")),
@@ -71,7 +71,7 @@ class AiderProgram:
         )
 
     def report(self, output: Output) -> Report:
-        """The sum of its `Tokens:` lines, one a request, and the last cost of the session as a whole."""
+        """Return the sum of its `Tokens:` lines, one a request, and the last cost of the session as a whole."""
         text = output.stdout
         lines = list(_TOKENS.finditer(text))
         costs = _COST.findall(text)
@@ -109,6 +109,6 @@ def _number(digits: str, unit: str) -> int | None:
 
 
 def _problem(output: Output, *, answered: int) -> AgentProblem:
-    """The last error that no answer followed: those before it were overcome by another try."""
+    """Return the last error that no answer followed: those before it were overcome by another try."""
     faults = _FAULT.findall(output.stdout, answered)
     return provider_problem(output, faults[-1]) if faults else exit_problem(output)

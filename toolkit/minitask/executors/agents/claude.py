@@ -54,7 +54,7 @@ class ClaudeProgram:
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt on standard input; a repository's own settings, hooks and servers are not loaded."""
+        """Return the prompt on standard input; a repository's own settings, hooks and servers are not loaded."""
         rules = [f"{tool}({_pattern(path)})" for path in job.writes for tool in ("Edit", "Write")]
         cost = () if job.max_cost_usd is None else ("--max-budget-usd", f"{job.max_cost_usd:f}")
         return Invocation(
@@ -94,7 +94,9 @@ class ClaudeProgram:
 
 
 def _pattern(path: str) -> str:
-    """A path as a rule's pattern, which is one of gitignore's: its special characters are meant as they are."""
+    """Return a path as a rule's pattern, which is one of gitignore's: its special characters are meant as they
+    are.
+    """
     return f"./{path.translate(_GLOB)}"
 
 
@@ -147,7 +149,7 @@ def _usage(
 
 
 def _problem(output: Output, result: Object) -> AgentProblem:
-    """A limit that was reached or a write that was denied is the task's affair, an API's error is not."""
+    """Return a limit that was reached or a write that was denied is the task's affair, an API's error is not."""
     denied = [mapping(item) for item in items(result.get("permission_denials"))]
     if result.get("is_error") is not True:
         return AgentProblem(message=_denials(denied))

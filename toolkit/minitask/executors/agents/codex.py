@@ -31,7 +31,7 @@ class CodexProgram:
     variables: tuple[str, ...] = (_KEY, "CODEX_API_KEY")
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt on standard input; its last words go to a file.
+        """Return the prompt on standard input; its last words go to a file.
 
         A folder for temporary files of its own, because codex installs its sandbox's helper below its home only where
         that is outside such a folder: else every command fails.
@@ -49,7 +49,7 @@ class CodexProgram:
         )
 
     def report(self, output: Output) -> Report:
-        """The turns' usage; a turn that failed keeps its usage for itself."""
+        """Return the turns' usage; a turn that failed keeps its usage for itself."""
         events = records(output.stdout)
         failed = [event for event in events if event.get("type") == "turn.failed"]
         turns = [_usage(event) for event in events if event.get("type") == "turn.completed"]

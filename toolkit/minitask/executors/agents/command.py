@@ -47,10 +47,10 @@ class CommandProgram:
         credentials: tuple[str, ...] = (),
         variables: tuple[str, ...] = (),
     ) -> None:
-        """Keep what the config says; raises `UsageError` where that names no program."""
+        """Keep what the config says; raises `UsageError` if that names no program."""
         if not template or not template[0]:
             raise UsageError(
-                "an executor of type command names no program",
+                "an executor of type command has no program",
                 hint="give it `command: [program, arguments…]`",
             )
         self.program = template[0]
@@ -62,7 +62,7 @@ class CommandProgram:
         self._cost_pointer = cost_pointer
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt in a file where the command line names it, and on standard input where it does not.
+        """Return the prompt in a file where the command line names it, and on standard input where it does not.
 
         An endpoint and its key are in the variables that most programs know, `OPENAI_BASE_URL` and `OPENAI_API_KEY`.
         """
@@ -109,7 +109,7 @@ def _filled(part: str, job: Job) -> list[str]:
 
 
 def _pointed(value: object, pointer: str) -> object:
-    """What a JSON pointer leads to; None where it leads nowhere."""
+    """Return what a JSON pointer leads to; None if it leads nowhere."""
     if pointer and not pointer.startswith("/"):
         return None
     for step in pointer.split("/")[1:]:

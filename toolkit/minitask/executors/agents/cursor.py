@@ -34,7 +34,7 @@ class CursorProgram:
     variables: tuple[str, ...] = ("CURSOR_API_KEY",)
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt as the last argument, on a line of its own, lest it be taken for an option.
+        """Return the prompt as the last argument, on a line of its own, lest it be taken for an option.
 
         Raises `UsageError` for a prompt that does not fit there, and for an endpoint other than Cursor's own.
         """
@@ -46,8 +46,8 @@ class CursorProgram:
             )
         if job.base_url:
             raise UsageError(
-                "cursor-agent speaks to Cursor alone",
-                hint="leave base_url out, or use another executor",
+                "cursor-agent only works with Cursor",
+                hint="remove base_url, or use another executor",
             )
         prompt = f"\n{job.prompt}" if job.prompt.startswith("-") else job.prompt
         return Invocation(

@@ -1,4 +1,4 @@
-"""Why an agent program came to nothing: its words and its provider's, as a kind of failure.
+"""Classify why an agent program failed: its words and its provider's, as a kind of failure.
 
 Only what a program says of an error is looked at, never a model's reply: that may be about errors.
 """
@@ -63,7 +63,7 @@ _LIMIT_WORDS = 200
 
 @dataclass(frozen=True, slots=True)
 class AgentProblem:
-    """What went wrong, for a report: no kind where neither the provider nor the program is at fault."""
+    """The problem for a report: no kind where neither the provider nor the program is at fault."""
 
     kind: FailureKind | None = None
     message: str = ""
@@ -75,7 +75,7 @@ def clean(text: str) -> str:
 
 
 def kind_of_status(status: int | None) -> FailureKind | None:
-    """What an HTTP status means; None where it is no error."""
+    """Return what an HTTP status means; None if it is no error."""
     if status is None or not 400 <= status < 600:
         return None
     if status in {401, 403}:
@@ -88,7 +88,7 @@ def kind_of_status(status: int | None) -> FailureKind | None:
 
 
 def find_kind(text: str) -> FailureKind | None:
-    """What an error's text says it is; None where it says nothing that is known."""
+    """Return what an error's text says it is; None if it says nothing that is known."""
     status = _STATUS.search(text)
     return (
         _spent_kind(text)
@@ -99,7 +99,7 @@ def find_kind(text: str) -> FailureKind | None:
 
 
 def provider_problem(output: Output, error: str, *, status: int | None = None) -> AgentProblem:
-    """The problem that a program's own error message is; what it does not explain may pass by itself."""
+    """Return the problem that a program's own error message is; what it does not explain may pass by itself."""
     if output.timed_out:
         return _stuck(output, error)
     kind = _spent_kind(error) or kind_of_status(status) or find_kind(error)
@@ -107,7 +107,7 @@ def provider_problem(output: Output, error: str, *, status: int | None = None) -
 
 
 def exit_problem(output: Output) -> AgentProblem:
-    """The problem that the way a program ended is, where its output names none.
+    """Return the problem that the way a program ended is, where its output names none.
 
     One that was killed may do better later; one that gave up without a known reason will give up again.
     """
@@ -143,7 +143,7 @@ def read_limits(report: Report, output: Output) -> Report:
 
 
 def believed(report: Report) -> Report:
-    """Return the report with usage unknown where a program that ended well counts no tokens at all."""
+    """Return the report with usage unknown if a program that ended well counts no tokens at all."""
     counts = (report.usage.input_tokens, report.usage.output_tokens)
     if report.problem is not None or report.cost_usd or counts != (0, 0):
         return report
@@ -156,7 +156,7 @@ def _spent_line(stderr: str) -> str:
 
 
 class OutageWatch:
-    """How long a program may still run, by what it prints: one that only says that its server is not there is ended.
+    """Limit a program's time by what it prints: one that only says that its server is not there is ended.
 
     Called with each chunk of output; gives the seconds that are left, infinite where it is at work.
     """
@@ -183,11 +183,11 @@ def _stuck(output: Output, error: str = "") -> AgentProblem:
     shown = error or _last_lines(output.stderr) or _last_lines(output.stdout)
     kind = find_kind(error or _last_lines(output.stderr) or _retries(output.stdout))
     blamed = kind if kind in _OUTAGES else None
-    why = "it was ended, for its provider does not answer" if blamed else _TIME_UP
+    why = "stopped: its provider does not answer" if blamed else _TIME_UP
     return AgentProblem(blamed or FailureKind.STUCK, clean(f"{why}: {shown}" if shown else why))
 
 
-_TIME_UP = "it was killed when its time was up"
+_TIME_UP = "killed: time limit reached"
 _OUTAGES = frozenset({FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA})
 
 

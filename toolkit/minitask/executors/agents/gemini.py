@@ -51,7 +51,7 @@ class GeminiProgram:
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt on standard input; settings that keep it quiet, and to its key where it has one.
+        """Return the prompt on standard input; settings that keep it quiet, and to its key where it has one.
 
         With an endpoint of the config's own it does not find out by itself that it is to use a key.
         """
@@ -72,7 +72,7 @@ class GeminiProgram:
         )
 
     def report(self, output: Output) -> Report:
-        """The sum over all models that took part, its helpers' too."""
+        """Return the sum over all models that took part, its helpers' too."""
         found = trailing_object(output.stdout) or trailing_object(output.stderr)
         models = mapping(mapping(found.get("stats")).get("models"))
         problem = _problem(output, mapping(found.get("error")))

@@ -52,7 +52,7 @@ class GooseProgram:
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt in a file; no keyring is asked for a key."""
+        """Return the prompt in a file; no keyring is asked for a key."""
         provider, _, model = _named(job)
         return Invocation(
             (
@@ -66,7 +66,7 @@ class GooseProgram:
         )
 
     def report(self, output: Output) -> Report:
-        """What its metadata says; older versions say but a total there, which is of no use."""
+        """Return what its metadata says; older versions say but a total there, which is of no use."""
         found = trailing_object(output.stdout)
         metadata = mapping(found.get("metadata"))
         usage = Usage() if output.timed_out else _usage(metadata)
@@ -88,7 +88,7 @@ def _named(job: Job) -> tuple[str, str, str]:
 
 
 def _endpoint(job: Job) -> dict[str, str]:
-    """Where others want one URL, goose wants a host and a path."""
+    """Return where others want one URL, goose wants a host and a path."""
     if not job.base_url:
         if not job.key:
             return {}
@@ -116,7 +116,7 @@ def _first(metadata: Object, names: tuple[str, ...]) -> int | None:
 
 
 def _last_message(found: Object) -> str:
-    """The text of the agent's last message."""
+    """Return the text of the agent's last message."""
     messages = [mapping(item) for item in items(found.get("messages"))]
     said = [item for item in messages if item.get("role") == "assistant"]
     parts = items(said[-1].get("content")) if said else []

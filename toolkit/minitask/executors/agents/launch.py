@@ -1,4 +1,4 @@
-"""What the command lines of agents have in common: prompts in files, paths that are no options, keys by variable."""
+"""Shared parts of agents' command lines: prompts in files, paths that are no options, keys by variable."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _BY_NAME = (("claude", "ANTHROPIC"), ("gemini", "GEMINI"), ("deepseek", "DEEPSEE
 
 
 def prompt_bytes(job: Job) -> bytes:
-    """The prompt as standard input."""
+    """Return the prompt as standard input."""
     return job.prompt.encode("utf-8", "replace")
 
 
 def prompt_path(job: Job) -> str:
-    """Where `Invocation.files` puts the prompt, absolute."""
+    """Return where `Invocation.files` puts the prompt, absolute."""
     return str(job.home / PROMPT_FILE)
 
 
 def plain(path: str) -> str:
-    """A path as an argument: never to be taken for an option."""
+    """Return a path as an argument: never to be taken for an option."""
     return f"./{path}" if path.startswith("-") else path
 
 
 def unless_given(job: Job, flag: str, value: str) -> tuple[str, ...]:
-    """A flag and its value, but for a user who gives that flag in `extra_args`."""
+    """Return a flag and its value, except for a user who gives that flag in `extra_args`."""
     given = any(arg == flag or arg.startswith(f"{flag}=") for arg in job.extra_args)
     return () if given else (flag, value)
 
 
 def endpoint_variables(job: Job, *, url: str, key: str) -> dict[str, str]:
-    """The variables `url` and `key` name, for a program with one provider.
+    """Return the variables `url` and `key` name, for a program with one provider.
 
     Where the config names an endpoint of its own without a key, the key is set to a word: a key that the user has for
     the provider itself must not go there.
@@ -44,13 +44,13 @@ def endpoint_variables(job: Job, *, url: str, key: str) -> dict[str, str]:
 
 
 def litellm_model(job: Job) -> str:
-    """The model as LiteLLM names it: one at an endpoint of the config's own is spoken to as OpenAI's."""
+    """Return the model as LiteLLM names it: one at an endpoint of the config's own is spoken to as OpenAI's."""
     own = job.base_url and not job.model.startswith("openai/")
     return f"openai/{job.model}" if own else job.model
 
 
 def litellm_variables(job: Job) -> dict[str, str]:
-    """The endpoint and its key for what is built on LiteLLM, and its price list as it was shipped."""
+    """Return the endpoint and its key for what is built on LiteLLM, and its price list as it was shipped."""
     key = "OPENAI_API_KEY" if job.base_url else key_variable(job.model)
     return {
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
@@ -59,7 +59,7 @@ def litellm_variables(job: Job) -> dict[str, str]:
 
 
 def key_variable(model: str) -> str:
-    """The variable that holds the key for a model called `PROVIDER/NAME` or just `NAME`."""
+    """Return the variable that holds the key for a model called `PROVIDER/NAME` or just `NAME`."""
     provider, slash, _ = model.partition("/")
     if slash:
         return f"{provider.upper().replace('-', '_')}_API_KEY"

@@ -59,7 +59,7 @@ def read_output(desk: AgentWorkspace, name: str) -> bytes | None:
 
 
 def _is_whole(name: str, content: bytes) -> bool:
-    """Return True where a login was written to its end, as far as that can be seen."""
+    """Return True if a login was written to its end, as far as that can be seen."""
     if not name.endswith(".json"):
         return True
     try:

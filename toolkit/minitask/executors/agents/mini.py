@@ -47,7 +47,7 @@ class MiniProgram:
     variables: tuple[str, ...] = LITELLM_KEYS
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt as a setting in a file (JSON is YAML), since `-t` would limit its size."""
+        """Return the prompt as a setting in a file (JSON is YAML), since `-t` would limit its size."""
         cost = () if job.max_cost_usd is None else ("-l", f"{job.max_cost_usd:f}")
         return Invocation(
             (
@@ -66,7 +66,9 @@ class MiniProgram:
         )
 
     def report(self, output: Output) -> Report:
-        """The sum of its messages' usage; the trajectory is written as it goes, so one may be missing after a kill."""
+        """Return the sum of its messages' usage; the trajectory is written as it goes, so one may be missing after
+        a kill.
+        """
         found = mapping(parse(output.files.get(_TRAJECTORY, "")))
         info = mapping(found.get("info"))
         if not info:
@@ -86,14 +88,14 @@ class MiniProgram:
 
 
 def _usage(messages: list[Object], calls: int | None) -> Usage:
-    """What the replies cost, and how many calls were made for them."""
+    """Return what the replies cost, and how many calls were made for them."""
     responses = [mapping(mapping(message.get("extra")).get("response")) for message in messages]
     counted = summed(_reply_usage(mapping(item["usage"])) for item in responses if "usage" in item)
     return plus(counted, Usage(calls, 0, 0, 0, 0, 0, 0))
 
 
 def _reply_usage(used: Object) -> Usage:
-    """One reply's usage as OpenAI counts it, but for the requests."""
+    """One reply's usage as OpenAI counts it, except for the requests."""
     sent, received = (
         mapping(used.get(name)) for name in ("prompt_tokens_details", "completion_tokens_details")
     )
@@ -107,7 +109,7 @@ def _reply_usage(used: Object) -> Usage:
 
 
 def _problem(output: Output, status: str, messages: list[Object]) -> AgentProblem:
-    """An exception ends a trajectory under its own name; a limit is the task's affair."""
+    """Return an exception ends a trajectory under its own name; a limit is the task's affair."""
     if output.timed_out or not status:
         return exit_problem(output)
     last = messages[-1] if messages else {}

@@ -54,7 +54,7 @@ class OpencodeProgram:
     )
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt on standard input; the repository's own opencode.json is not read."""
+        """Return the prompt on standard input; the repository's own opencode.json is not read."""
         model = f"{_OWN}/{job.model}" if job.base_url else job.model
         config = {
             "share": "disabled",
@@ -78,7 +78,7 @@ class OpencodeProgram:
         )
 
     def report(self, output: Output) -> Report:
-        """The sum of its steps, each of which is one request; unknown where one did not finish."""
+        """Return the sum of its steps, each of which is one request; unknown if one did not finish."""
         events = records(output.stdout)
         steps = [mapping(event.get("part")) for event in _of(events, "step_finish")]
         open_steps = len(_of(events, "step_start")) > len(steps)
@@ -96,14 +96,14 @@ class OpencodeProgram:
 
 
 def _permissions(job: Job) -> Object:
-    """What it may do; of rules for edits the last that matches holds."""
+    """Return what it may do; of rules for edits the last that matches holds."""
     edits = {"*": "deny", **dict.fromkeys(job.writes, "allow")}
     reading = dict.fromkeys(("read", "glob", "grep", "list"), "allow")
     return {"*": "deny", **reading, "edit": edits}
 
 
 def _providers(job: Job) -> Object:
-    """The endpoint of the config's own, or just the key of the provider that the model names."""
+    """Return the endpoint of the config's own, or just the key of the provider that the model names."""
     options: dict[str, object] = {"apiKey": f"{{env:{_KEY}}}"} if job.key else {}
     if job.base_url:
         return {

@@ -31,7 +31,7 @@ PROGRAMS: Mapping[str, AgentProgram] = {
 
 
 def make_program(setting: ExecutorSetting) -> AgentProgram:
-    """The program of an executor in the config; raises `UsageError` for a `command` that names none."""
+    """Return the program of an executor in the config; raises `UsageError` for a `command` that names none."""
     if setting.type in PROGRAMS:
         return PROGRAMS[setting.type]
     return CommandProgram(

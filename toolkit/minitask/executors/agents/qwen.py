@@ -43,7 +43,7 @@ class QwenProgram:
     variables: tuple[str, ...] = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
     def invocation(self, job: Job) -> Invocation:
-        """The prompt on standard input; it stops itself when its time is up."""
+        """Return the prompt on standard input; it stops itself when its time is up."""
         seconds = f"{max(1, int(job.seconds))}s"
         return Invocation(
             (
@@ -60,7 +60,7 @@ class QwenProgram:
         )
 
     def report(self, output: Output) -> Report:
-        """The result's usage, which is the sum of all messages'."""
+        """Return the result's usage, which is the sum of all messages'."""
         results = [item for item in records(output.stdout) if item.get("type") == "result"]
         result: Object = results[-1] if results else {}
         problem = _problem(output, result)
@@ -88,7 +88,7 @@ def _usage(result: Object) -> Usage:
 
 
 def _over(models: list[Object], group: str, name: str) -> int | None:
-    """The sum of one number over all models; unknown without any model."""
+    """Return the sum of one number over all models; unknown without any model."""
     found = [count(mapping(model.get(group)).get(name)) for model in models]
     return total(found) if found else None
 

@@ -1,4 +1,4 @@
-"""What programs print, as values: JSON in its several shapes, counts and amounts that make sense.
+"""Parse what programs print: JSON in its several shapes, counts and amounts that make sense.
 
 Nothing here raises, whatever the text: what cannot be read is absent, and a number that cannot be true is unknown.
 """
@@ -40,7 +40,7 @@ _TRIES = 100
 
 
 def parse(text: str) -> object:
-    """The value of a JSON text, its decimals exact; None where it is no JSON."""
+    """Return the value of a JSON text, its decimals exact; None if it is no JSON."""
     try:
         value: object = json.loads(text, parse_float=_decimal, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
@@ -49,7 +49,7 @@ def parse(text: str) -> object:
 
 
 def version(output: bytes) -> str:
-    """What a program said of its version: the last line, cut short."""
+    """Return what a program said of its version: the last line, cut short."""
     lines = output.decode("utf-8", "replace").strip().splitlines()
     return one_line(lines[-1], longest=_VERSION_CHARACTERS) if lines else ""
 
@@ -71,12 +71,12 @@ def records(text: str) -> tuple[Object, ...]:
 
 
 def is_whole(text: str) -> bool:
-    """Whether the last line that holds anything is a JSON object: an output was not cut off there."""
+    """Return True if the last line that holds anything is a JSON object: an output was not cut off there."""
     return bool(lines := _lines(text)) and isinstance(parse(lines[-1]), dict)
 
 
 def trailing_object(text: str) -> Object:
-    """The JSON object that a text ends with, over however many lines; empty where there is none."""
+    """Return the JSON object that a text ends with, over however many lines; empty if there is none."""
     end, tries = len(text), 0
     while end > 0 and tries < _TRIES:
         start = text.rfind("\n{", 0, end) + 1
@@ -87,7 +87,7 @@ def trailing_object(text: str) -> Object:
 
 
 def last_value(text: str) -> object:
-    """The output as one JSON value, else its last line that is JSON; None without either."""
+    """Return the output as one JSON value, else its last line that is JSON; None without either."""
     whole = parse(text)
     if whole is not None:
         return whole
@@ -96,37 +96,37 @@ def last_value(text: str) -> object:
 
 
 def items(value: object) -> list[object]:
-    """A JSON array, or an empty one in place of anything else."""
+    """Return a JSON array, or an empty one in place of anything else."""
     return value if isinstance(value, list) else []
 
 
 def string(value: object) -> str:
-    """A JSON string, or an empty one in place of anything else."""
+    """Return a JSON string, or an empty one in place of anything else."""
     return value if isinstance(value, str) else ""
 
 
 def amount(value: object) -> Decimal | None:
-    """An amount of dollars; None for anything else, a negative or an absurd one."""
+    """Return an amount of dollars; None for anything else, a negative or an absurd one."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     return Decimal(value) if 0 <= value <= _MOST else None
 
 
 def total(counts: Iterable[int | None]) -> int | None:
-    """The sum; unknown where one of the counts is."""
+    """Return the sum; unknown if one of the counts is."""
     found = list(counts)
     known = [item for item in found if item is not None]
     return sum(known) if len(known) == len(found) else None
 
 
 def summed(usages: Iterable[Usage]) -> Usage:
-    """The sum of some usages, at least one; unknown in all where there is none."""
+    """Return the sum of some usages, at least one; unknown in all where there is none."""
     found = list(usages)
     return reduce(plus, found, NO_USAGE) if found else Usage()
 
 
 def free_or_unknown(cost: Decimal | None, usage: Usage) -> Decimal | None:
-    """A program's cost; a 0 counts for no tokens alone, else it means that the model's price is not known."""
+    """Return a program's cost; a 0 counts for no tokens alone, else it means that the model's price is not known."""
     return cost if cost or (usage.input_tokens, usage.output_tokens) == (0, 0) else None
 
 

@@ -1,1 +1,1 @@
-"""The rule book: what each diagnostic means, why it matters, how to mend it; a module a family."""
+"""The rule book: what each diagnostic means, why it matters, how to fix it; a module a family."""

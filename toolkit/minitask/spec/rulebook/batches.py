@@ -13,21 +13,21 @@ BATCHES = (
         title="three or more sequential batches",
         severity=_NOTE,
         summary=(
-            "In a project of four tasks or more, three or more tasks can run beside no other. A batch "
-            "is a wave: all tasks that may start once what they wait for is done, by `depends_on` and by "
-            "their files. A task that is the only one of its wave, or of which one writes what the other "
-            "uses with every other task there, is a sequential batch. Waves that follow each other and "
-            "hold several tasks each are none. Only a project that is validated as a whole is judged, and "
-            "only once its order is sound."
+            "In a project of four tasks or more, three or more tasks cannot run in parallel with "
+            "any other. A batch is a wave: all tasks that may start once what they wait for is "
+            "done, by `depends_on` and by their files. A task that is the only one of its wave, "
+            "or of which one writes what the other uses with every other task there, is a "
+            "sequential batch. Successive waves with several tasks each do not count. Only a "
+            "project that is validated as a whole is judged, and only once its order is sound."
         ),
         why=(
-            "Each sequential batch adds its whole time to the run, however many tasks could be worked on "
-            "at once, and if it fails, all that comes after it is skipped."
+            "Each sequential batch adds its full time to the run, and if it fails, everything "
+            "after it is skipped."
         ),
         mend=(
-            "Take out `depends_on` entries that no file and no validation needs, give tasks files of "
-            "their own, or join small steps into one task. Keep the chain where the work is one: a note "
-            "stops nothing."
+            "Remove `depends_on` entries that no file and no validation needs, give tasks "
+            "separate files, or join small steps into one task. Keep the chain if the work is "
+            "really sequential: a note blocks nothing."
         ),
         bad=(
             "01-models: no dependency\n02-store: `depends_on: [01-models]`\n"
@@ -43,13 +43,13 @@ BATCHES = (
         title="fewer than 70 % of the tasks run in parallel",
         severity=_NOTE,
         summary=(
-            "In a project of four tasks or more, fewer than 70 % may run beside another task of their "
-            "wave. Where that comes of three or more sequential batches, N411 says it."
+            "In a project of four tasks or more, fewer than 70 % can run in parallel within "
+            "their wave. N411 reports the case of three or more sequential batches instead."
         ),
-        why="A run is as long as its waves; with most tasks in a line, more jobs do not shorten it.",
+        why="A run takes as long as its waves; if most tasks are in a line, more jobs do not help.",
         mend=(
-            "Untie tasks that need nothing of each other: take out `depends_on` entries that no file and "
-            "no validation needs, or give tasks files of their own."
+            "Make independent tasks independent: remove `depends_on` entries that no file and "
+            "no validation needs, or give tasks separate files."
         ),
         bad=(
             "01-base: no dependency\n02-tools: `depends_on: [01-base]`\n"
@@ -68,7 +68,7 @@ BATCHES = (
             "In a project of four tasks or more, some specs estimate their input and output tokens and "
             "others do not. Specs whose edit script covers all their files need none."
         ),
-        why="A batch has a budget only where every task in it has one: the sum would be too small.",
+        why="A batch total needs an estimate from every task; otherwise the sum is too small.",
         mend="Add `**Estimated Tokens**` with input and output to the specs that the message names.",
         bad="01-base: **Estimated Tokens**: 3,000 input + 800 output\n02-tools: (none)",
         good=(

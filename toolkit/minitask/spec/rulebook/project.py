@@ -13,11 +13,11 @@ PROJECT = (
         title="two specs write one file",
         severity=Severity.NOTE,
         summary=(
-            "Two or more specs write the same file and do not depend on each other. It is said once a file; "
-            "specs that have landed do not count."
+            "Two or more specs write the same file and do not depend on each other. Reported "
+            "once per file; merged specs do not count."
         ),
-        why="A run does them one after another, in an order of its choice, so none of them saves time.",
-        mend="Add `depends_on` where the order matters, or give each its own file. It stops nothing.",
+        why="A run does them one at a time, in any order, so they save no time.",
+        mend="Add `depends_on` if the order matters, or give each its own file. This note blocks nothing.",
         bad="01-models.md edits `api.py`\n02-routes.md edits `api.py`",
         good="01-models.md edits `api.py`\n02-routes.md edits `api.py`, `depends_on: [01-models]`",
     ),
@@ -25,9 +25,9 @@ PROJECT = (
         code="E208",
         title="dependency cycle",
         severity=_ERROR,
-        summary="A task depends on itself, directly or by way of others.",
-        why="None of the tasks in the circle could ever start.",
-        mend="Take out the `depends_on` entry that closes the circle.",
+        summary="A task depends on itself, directly or through others.",
+        why="None of the tasks in the cycle can ever start.",
+        mend="Remove the `depends_on` entry that closes the cycle.",
         bad="01-base: `depends_on: [02-tools]`\n02-tools: `depends_on: [01-base]`",
         good="01-base: no dependency\n02-tools: `depends_on: [01-base]`",
     ),
@@ -36,7 +36,7 @@ PROJECT = (
         title="dependency does not name one task",
         severity=_ERROR,
         summary="A `depends_on` entry names no task, or several that share a number.",
-        why="The order that the planner wanted would silently not hold.",
+        why="The planned order would silently be lost.",
         mend="Write the task's id, number or file name, or `PROJECT/ID` for another project.",
         bad="---\ndepends_on: [01-bse]\n---",
         good="---\ndepends_on: [01-base]\n---",
@@ -46,8 +46,8 @@ PROJECT = (
         title="next task does not exist",
         severity=Severity.WARNING,
         summary="The Next Task section names a task that the project does not have.",
-        why="Either a task was lost or the tasks were numbered anew; a reader is led astray.",
-        mend="Correct the number, or say that this is the last task.",
+        why="A task is missing or the tasks were renumbered; this misleads readers.",
+        mend="Fix the number, or say that this is the last task.",
         bad="## Next Task\n\nMini-Task 12: Update the imports   <- there are 9",
         good="## Next Task\n\nNone: report completion.",
     ),
@@ -55,8 +55,8 @@ PROJECT = (
         code="E211",
         title="two specs with one id",
         severity=_ERROR,
-        summary="Two specs have the same task name; capitals do not tell names apart.",
-        why="They would share a branch and a record, and one would pass for the other.",
+        summary="Two specs have the same task name; case is ignored.",
+        why="They would share a branch and a record, and be mistaken for each other.",
         mend="Give one of them another `id`, or rename its file.",
         bad="a.md: `id: base`\nb.md: `id: base`",
         good="a.md: `id: base`\nb.md: `id: base-tests`",
@@ -67,8 +67,8 @@ PROJECT = (
         severity=Severity.WARNING,
         summary="A task reads or edits a file that another task creates, without depending on it.",
         why=(
-            "`run` finds the order from the files and waits; whoever reads the specs does not see it, and "
-            "`exec` of this task alone is skipped until the file is there."
+            "`run` derives the order from the files; readers of the specs do not see it, and "
+            "`exec` of this task is skipped until the file exists."
         ),
         mend="Add the creating task to `depends_on`.",
         bad="01-base.md creates `base.py`\n02-tools.md reads `base.py`",

@@ -13,7 +13,7 @@ QUALITY = (
         title="no validation",
         severity=Severity.ERROR,
         summary="The spec has no validation command.",
-        why="Only what is proven lands, and nothing here could prove the result.",
+        why="Only validated changes merge, and nothing here validates the result.",
         mend="Add a Validation section with a `bash` fence, or waive the proof with `proof: none`.",
         bad="## Acceptance Criteria\n\n- [ ] It works",
         good='## Validation\n\n```bash\npython -c "import app.base"\n```',
@@ -23,12 +23,12 @@ QUALITY = (
         title="validation that cannot fail",
         severity=_WARNING,
         summary=(
-            "A command succeeds whatever the result is (`echo`, `|| true`), or "
-            "the whole validation only shows things."
+            "A command succeeds whatever the result is (`echo`, `|| true`), or no command of the "
+            "validation checks anything."
         ),
-        why="A check that cannot say no makes every attempt look proven.",
+        why="A check that cannot fail makes every attempt pass.",
         mend=(
-            "Drop the `|| true`, test for what must hold, or state it in an `# expect:` comment."
+            "Drop the `|| true`, test the required result, or state it in an `# expect:` comment."
         ),
         bad="```bash\npytest -q || true\nwc -l base.py\n```",
         good="```bash\npytest -q\nwc -l < base.py  # expect: output ~400 ±50\n```",
@@ -37,9 +37,9 @@ QUALITY = (
         code="W403",
         title="vague step",
         severity=_WARNING,
-        summary='A step uses words that leave the decision open, such as "as needed" or "etc.".',
-        why="A small model fills each gap by guessing, and two attempts guess differently.",
-        mend="Say which ones, how many, what exactly. Code in backticks is not judged.",
+        summary='A step uses vague words, such as "as needed" or "etc.".',
+        why="A small model guesses, and two attempts guess differently.",
+        mend="Say exactly which, how many and what. Code in backticks is not checked.",
         bad="2. Add appropriate error handling, etc.",
         good="2. Raise `ValueError` when `limit` is below 1.",
     ),
@@ -48,8 +48,8 @@ QUALITY = (
         title="context over 100 words",
         severity=_WARNING,
         summary="The Context section has more than 100 words.",
-        why="It is sent with every attempt, and what matters drowns in it.",
-        mend="Keep what the steps need; the rest belongs in the project's notes.",
+        why="It is sent with every attempt, and hides what matters.",
+        mend="Keep what the steps need; put the rest in the project's notes.",
         bad="## Context\n\n(three paragraphs of history)",
         good="## Context\n\nWe are splitting `app.py`; this task takes out the base class.",
     ),
@@ -58,7 +58,7 @@ QUALITY = (
         title="more than two files to read",
         severity=_WARNING,
         summary="The spec asks the executor to read more than two files.",
-        why="The input grows with each, and small models mix files up.",
+        why="Each adds input, and small models mix files up.",
         mend="Cite the lines that are needed, quote them under Code Snippets, or split the task.",
         bad="**Files to Read**:\n- `a.py`\n- `b.py`\n- `c.py`",
         good="**Files to Read**:\n- `a.py` (lines 10-40)",
@@ -68,8 +68,8 @@ QUALITY = (
         title="estimate beyond 5,000 tokens",
         severity=_WARNING,
         summary="The estimated input and output add up to more than 5,000 tokens.",
-        why="Tasks of 2,000 to 5,000 tokens succeed most often at the first try.",
-        mend="Split the task, or move code with an edit script instead of having it typed again.",
+        why="Tasks of 2,000 to 5,000 tokens succeed most often on the first try.",
+        mend="Split the task, or move code with an edit script instead of having a model retype it.",
         bad="**Estimated Tokens**: 9,000 input + 3,000 output",
         good="**Estimated Tokens**: 3,000 input + 800 output",
     ),
@@ -78,7 +78,7 @@ QUALITY = (
         title="template placeholder left in",
         severity=Severity.ERROR,
         summary="A part of the template was not filled in.",
-        why="The executor takes it literally, or makes something up.",
+        why="The executor takes it literally, or invents something.",
         mend="Fill it in, or delete the line.",
         bad="# Mini-Task [N]: [Clear, Concise Title]\n\n- `path/to/file.py` (lines X-Y)",
         good="# Mini-Task 3: Move the task tools\n\n- `src/app.py` (lines 40-90)",
@@ -88,8 +88,8 @@ QUALITY = (
         title="no acceptance criteria",
         severity=_WARNING,
         summary="The spec has no acceptance criterion.",
-        why="Neither executor nor reviewer is told what done means.",
-        mend="Add an Acceptance Criteria section with a list of things that can be checked.",
+        why="Neither executor nor reviewer knows when the task is done.",
+        mend="Add an Acceptance Criteria section with a list of checkable results.",
         bad="## Acceptance Criteria\n",
         good="## Acceptance Criteria\n\n- [ ] `base.py` holds `Base` and nothing else",
     ),
@@ -97,7 +97,7 @@ QUALITY = (
         code="W409",
         title="no steps",
         severity=_WARNING,
-        summary="The Task section is empty, or names no step.",
+        summary="The Task section is empty, or has no steps.",
         why="A small model follows steps; it does not plan.",
         mend="Write numbered steps, each with its file and lines.",
         bad="## Task\n\nSplit the file.",
@@ -108,11 +108,11 @@ QUALITY = (
         title="protected file listed",
         severity=Severity.ERROR,
         summary=(
-            "The spec wants to write CI, git hooks, agent or toolkit settings, the spec itself, or "
+            "The spec writes CI, git hooks, agent or toolkit settings, the spec itself, or "
             "a path that its `protected` list names."
         ),
-        why="Such files decide what runs and what is checked; the scope gate refuses the change.",
-        mend="Make that change by hand and take the file off the list.",
+        why="Such files control what runs and what is checked; the scope gate refuses the change.",
+        mend="Make that change by hand and remove the file from the list.",
         bad="**Files to Edit**:\n- `.github/workflows/ci.yml`",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
@@ -121,12 +121,13 @@ QUALITY = (
         title="number that nothing checks",
         severity=_WARNING,
         summary=(
-            "A comment of the validation, or an acceptance criterion, states a number or an output that cannot be "
-            "enforced: no command next to it prints such a number, or it is not said of which file."
+            "A comment of the validation, or an acceptance criterion, states a number or an "
+            "output that cannot be enforced: no adjacent command prints such a number, or the "
+            "file is unclear."
         ),
-        why="A number that is only shown lets every result pass, while its writer believes that it is checked.",
+        why="A number that nothing checks lets every result pass, although the author expects a check.",
         mend=(
-            "Put it behind the one command that prints it (`wc -l FILE`, `grep -c`), or write it as "
+            "Put it after the command that prints it (`wc -l FILE`, `grep -c`), or write it as "
             "`# expect: output ~600 ±60`."
         ),
         bad="```bash\nls -l src/a.py src/b.py  # Should be ~600 lines each\n```",
@@ -137,11 +138,12 @@ QUALITY = (
         title="command that is not run",
         severity=_WARNING,
         summary=(
-            "The validation, or a section such as Tests or Verify, holds a command that is not run: it stands in a "
-            "sentence beside a fence, in a fence without the `$ ` that other lines have, or below another heading."
+            "The validation, or a section such as Tests or Verify, holds a command that is not "
+            "run: it is in a sentence beside a fence, in a fence without the `$ ` that other "
+            "lines have, or below another heading."
         ),
-        why="Its writer believes that the result is checked by it.",
-        mend="Put every command that is to judge the result into a `bash` fence under `## Validation`.",
+        why="The author expects it to check the result.",
+        mend="Put every validation command into a `bash` fence under `## Validation`.",
         bad="## Validation\n\n```bash\n$ cd app\npytest -q\n```",
         good="## Validation\n\n```bash\ncd app\npytest -q\n```",
     ),
@@ -149,7 +151,7 @@ QUALITY = (
         code="N416",
         title="fence that is not run",
         severity=Severity.NOTE,
-        summary="The Validation section has a fence of a language other than the shell's.",
+        summary="The Validation section has a fence in a language other than shell.",
         why="Only `bash`, `sh`, `console` and unmarked fences are run.",
         mend="Mark it `bash` if it holds commands.",
         bad="## Validation\n\n```python\nimport app\n```",
@@ -159,19 +161,19 @@ QUALITY = (
         code="W417",
         title="list of paths that is not read",
         severity=_WARNING,
-        summary="A label or a heading that is none of the template's lists paths, as in `Scope (allowed files)`.",
-        why="The task may not touch those files, though its writer seems to allow it.",
+        summary="A label or heading that is not in the template lists paths, such as `Scope (allowed files)`.",
+        why="The task may not change those files, although the author seems to allow it.",
         mend="Call it Files to Read, Files to Create, Files to Edit or Files to Delete.",
         bad="**Scope (allowed files)**:\n- `src/app.py`",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
     RuleText(
         code="W418",
-        title="path of the template in the text",
+        title="example path of the template in the text",
         severity=_WARNING,
         summary="The text or a command names `path/to/…`, the template's own example.",
         why="If it was left in by mistake, the executor takes it literally.",
-        mend="Name the file that is meant.",
+        mend="Name the real file.",
         bad="1. Add the import to `path/to/file.py`.",
         good="1. Add the import to `src/app.py`.",
     ),
@@ -187,15 +189,16 @@ QUALITY = (
     ),
     RuleText(
         code="N430",
-        title="how well the validation notices faults",
+        title="how many planted faults the validation catches",
         severity=Severity.NOTE,
         summary=(
-            "`validate --grade` applies the spec's own edit script, plants up to a dozen faults in the lines that it "
-            "adds, and runs the spec's commands on each. The note says how many they noticed, and which lines no "
-            "command looks at. Lines that stood elsewhere in the base, documents and tests get no faults."
+            "`validate --grade` applies the spec's own edit script, plants up to a dozen faults "
+            "in the lines that it adds, and runs the spec's commands on each. The note says how "
+            "many they caught, and which lines no command tests. Lines that were elsewhere in "
+            "the base, documents and tests get no faults."
         ),
-        why="A validation that only looks for a name passes whatever the code does.",
-        mend="Add a command that fails without these lines: call the code, and compare what it gives.",
+        why="A validation that only greps for a name passes whatever the code does.",
+        mend="Add a command that fails without these lines: call the code and compare its result.",
         bad='```bash\ngrep -q "def area" area.py\n```',
         good='```bash\npython3 -c "import area; assert area.area(2, 3) == 6"\n```',
     ),

@@ -12,10 +12,10 @@ REPOSITORY = (
         code="E201",
         title="file to read does not exist",
         severity=_ERROR,
-        summary="A path under Files to Read is not a file of the commit that the task starts from.",
-        why="The executor would be sent nothing and would have to invent what it was to read.",
+        summary="A path under Files to Read is not a file in the task's base commit.",
+        why="The executor would get nothing and would have to guess.",
         mend=(
-            "Correct the path, mark it `(optional)`, or depend on the task that creates it. "
+            "Fix the path, mark it `(optional)`, or depend on the task that creates it. "
             "Patterns are not expanded: name each file."
         ),
         bad="**Files to Read**:\n- `src/ap.py`",
@@ -26,8 +26,8 @@ REPOSITORY = (
         title="cited lines lie outside the file",
         severity=_ERROR,
         summary="A cited range ends beyond the last line of its file at the spec's anchor.",
-        why="The plan was made against another version of the file; its other numbers are suspect.",
-        mend="Look the lines up again, or name in `anchor:` the commit that they were taken from.",
+        why="The plan was made for another version of the file; its other numbers are suspect.",
+        mend="Check the line numbers, or set `anchor:` to the commit they refer to.",
         bad="- `src/app.py` (lines 380-460)   <- the file has 402 lines",
         good="- `src/app.py` (lines 380-402)",
     ),
@@ -35,9 +35,9 @@ REPOSITORY = (
         code="E203",
         title="file to edit does not exist",
         severity=_ERROR,
-        summary="A path to edit or delete is not a file of the commit that the task starts from.",
-        why="An edit has nothing to apply to; a misspelt path would end up as a new file.",
-        mend="Correct the path, say `(create)`, or depend on the task that creates it.",
+        summary="A path to edit or delete is not a file in the task's base commit.",
+        why="An edit has nothing to apply to; a misspelt path would become a new file.",
+        mend="Fix the path, say `(create)`, or depend on the task that creates it.",
         bad="**Files to Edit**:\n- `src/ap.py`",
         good="**Files to Edit**:\n- `src/app.py`",
     ),
@@ -65,7 +65,7 @@ REPOSITORY = (
         ),
         why=(
             "One file must have one name: scope is checked by comparing paths, and a second "
-            "spelling would slip past it, on some machines into `.git` itself."
+            "spelling would bypass it, on some machines into `.git` itself."
         ),
         mend="Write the path from the repository's root, with `/` between the parts.",
         bad="- `/home/ana/shop/src/app.py`\n- `src/../.GIT/config`",
@@ -76,8 +76,8 @@ REPOSITORY = (
         title="symbolic link or submodule in the path",
         severity=_ERROR,
         summary="The path, or a folder that it passes through, is a symbolic link or a submodule.",
-        why="What is written there lands somewhere else, outside what the spec lists.",
-        mend="Name the file that the link leads to; give a submodule its own specs.",
+        why="Writes there go somewhere else, outside the files of the spec.",
+        mend="Name the file that the link points to; give a submodule its own specs.",
         bad="- `current/app.py`   <- `current` links to `releases/7`",
         good="- `releases/7/app.py`",
     ),
@@ -86,7 +86,7 @@ REPOSITORY = (
         title="nothing to write",
         severity=_ERROR,
         summary="The spec lists no file to create, edit or delete.",
-        why="Whatever an executor did would be out of scope.",
+        why="Any change would be out of scope.",
         mend="List the files under Files to Create, Files to Edit or Files to Create/Edit.",
         bad="**Files to Read**:\n- `src/app.py`",
         good="**Files to Read**:\n- `src/app.py`\n\n**Files to Create**:\n- `src/base.py`",
@@ -96,23 +96,23 @@ REPOSITORY = (
         title="anchor commit not found",
         severity=_ERROR,
         summary="The commit that the front matter names in `anchor:` is not in this repository.",
-        why="The spec's line numbers are that commit's; without it they mean nothing.",
-        mend="Fetch the commit, correct its name, or leave `anchor` out.",
+        why="The spec's line numbers refer to that commit; without it they mean nothing.",
+        mend="Fetch the commit, fix its name, or remove `anchor`.",
         bad="---\nanchor: 0000000\n---",
         good="---\nanchor: 4f2c9e1\n---",
     ),
     RuleText(
         code="E215",
-        title="cited lines are not what they were",
+        title="cited lines have changed",
         severity=_ERROR,
         summary=(
             "A range of a file to edit cites lines that changed since the spec was written, that an earlier "
             "task of the project changes or takes away, or that are in a file which an earlier task creates."
         ),
-        why="Line numbers are those of the spec's anchor; carried to other lines, they would edit the wrong ones.",
+        why="Line numbers are those of the spec's anchor; applied to other lines, they would edit the wrong ones.",
         mend=(
-            "Cite the lines as they are now and commit the spec again, or search for the text in place of its "
-            "lines. The message says where the rest of the lines are."
+            "Cite the lines as they are now and commit the spec again, or search for the text "
+            "instead of citing lines. The message says where the remaining lines are."
         ),
         bad="01-base.md creates `base.py`\n02-tools.md edits `base.py` (lines 10-20)",
         good="01-base.md creates `base.py`\n02-tools.md edits `base.py`, with a SEARCH/REPLACE block",
@@ -125,8 +125,8 @@ REPOSITORY = (
             "A range of a file to read has changed since the spec was written, or an earlier task changes it "
             "or creates the file."
         ),
-        why="The executor is shown the lines as they are by then, which may not be those that the planner saw.",
-        mend="Read the whole file where that matters. It stops nothing.",
+        why="The executor sees the lines as they are when it starts, which may differ from what the planner saw.",
+        mend="Read the whole file if that matters. This note blocks nothing.",
         bad="01-base.md edits `app.py` (lines 10-20)\n02-tools.md reads `app.py` (lines 15-30)",
         good="01-base.md edits `app.py` (lines 10-20)\n02-tools.md reads `app.py`",
     ),
@@ -135,14 +135,14 @@ REPOSITORY = (
         title="a new version of the spec moved its anchor",
         severity=Severity.WARNING,
         summary=(
-            "The spec was changed, and cites the same line numbers as its version before, at which other text "
-            "stands by now."
+            "The spec was changed but cites the same line numbers as its previous version, and "
+            "those lines now hold other text."
         ),
         why=(
-            "Line numbers are those of the commit that brought the present version in. A corrected typo makes "
-            "a new version, so numbers that nobody looked up again now mean other lines."
+            "Line numbers refer to the commit that added this version of the spec. Even a "
+            "corrected typo makes a new version, so unchanged numbers now mean other lines."
         ),
-        mend="Look the lines up again, or name in `anchor:` the commit that they were taken from.",
+        mend="Check the line numbers, or set `anchor:` to the commit they refer to.",
         bad="- `src/app.py` (lines 40-90)   <- taken before lines were added above them",
         good="---\nanchor: 4f2c9e1\n---\n\n- `src/app.py` (lines 40-90)",
     ),

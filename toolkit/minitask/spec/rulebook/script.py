@@ -13,7 +13,7 @@ SCRIPT = (
         title="edit script is malformed",
         severity=_ERROR,
         summary="A fence of the edit script cannot be read.",
-        why="A script is applied whole or not at all, so one bad line stops all of it.",
+        why="A script is applied whole or not at all, so one bad line blocks all of it.",
         mend="Correct the line that the message names.",
         bad="```edits\ncopy app.py:10-40 base.py\n```",
         good="```edits\ncopy app.py:10-40 -> base.py\n```",
@@ -24,7 +24,7 @@ SCRIPT = (
         severity=_ERROR,
         summary="The edit script changes a path that is not among the files to create or edit.",
         why="The scope gate would refuse the result, after the work was done.",
-        mend="List the file, or take the edit out. A `move` also changes the file it takes from.",
+        mend="List the file, or remove the edit. A `move` also changes its source file.",
         bad="**Files to Create**:\n- `base.py`\n\n```edits\nmove app.py:10-40 -> base.py\n```",
         good=(
             "**Files to Create/Edit**:\n- `base.py` (create)\n- `app.py` (edit)\n\n"
@@ -36,7 +36,7 @@ SCRIPT = (
         title="edit script does not cover all files",
         severity=Severity.NOTE,
         summary="The spec has an edit script, and lists files that the script does not write.",
-        why="A model is paid for what the script leaves; a script that covers all costs nothing.",
+        why="A model does (and bills) the rest; a script that covers all files costs nothing.",
         mend="Add the missing edits, or leave them to the model on purpose.",
         bad="**Files to Create**:\n- `a.py`\n- `b.py`\n\n```python path=a.py\nX = 1\n```",
         good="**Files to Create**:\n- `a.py`\n\n```python path=a.py\nX = 1\n```",
@@ -46,14 +46,15 @@ SCRIPT = (
         title="edit script does not apply",
         severity=_ERROR,
         summary=(
-            "The edit script was tried and does not fit the files that it will start from: the base, with what "
-            "the edit scripts of earlier tasks make of it. A search text is nowhere or stands twice, a range "
-            "ends beyond the file, two operations take the same lines, or a diff does not apply."
+            "The edit script does not apply to the files it will start from: the base with the "
+            "edit scripts of earlier tasks applied. A search text is missing or occurs twice, a "
+            "range ends beyond the file, two operations take the same lines, or a diff does not "
+            "apply."
         ),
         why="The task would be refused when it runs.",
         mend=(
-            "Correct the edit at the line that is named; the message shows the nearest lines. Where another "
-            "task makes the text, depend on it."
+            "Fix the edit at the reported line; the message shows the nearest lines. If another "
+            "task writes the text, depend on it."
         ),
         bad=(
             "```python path=app.py\n<<<<<<< SEARCH\ndef lod(path):\n=======\ndef load(path, mode):\n"
@@ -69,38 +70,38 @@ SCRIPT = (
         title="tier none without an edit script for all files",
         severity=_ERROR,
         summary="The spec asks for tier `none`, and its edit script does not write every file that it lists.",
-        why="Tier `none` asks no model, so nobody would write the rest.",
-        mend="Add the missing edits, or take `tier: none` out.",
+        why="Tier `none` uses no model, so the rest would not be written.",
+        mend="Add the missing edits, or remove `tier: none`.",
         bad="---\ntier: none\n---\n\n(no edit script)",
         good="---\ntier: none\n---\n\n```python path=a.py\nX = 1\n```",
     ),
     RuleText(
         code="W306",
-        title="edit that a model is shown does not apply",
+        title="edit shown to a model does not apply",
         severity=Severity.WARNING,
-        summary="A model does this task, and an edit in its Code Snippets does not fit the files.",
-        why="The model is shown an edit that cannot be made, and may copy it.",
-        mend="Correct the edit at the line that is named, or show the code in a fence without a path.",
+        summary="A model does this task, and an edit in its Code Snippets does not apply to the files.",
+        why="The model sees an edit that cannot be applied, and may copy it.",
+        mend="Fix the edit at the reported line, or show the code in a fence without a path.",
         bad="```python path=app.py\n<<<<<<< SEARCH\ndef lod(path):\n=======\n>>>>>>> REPLACE\n```",
         good="```python\ndef load(path, mode):\n```",
     ),
     RuleText(
         code="W307",
-        title="fits only once another task has landed",
+        title="applies only after another task has merged",
         severity=Severity.WARNING,
-        summary="The spec fits what another task of the project makes, and not the base; it does not depend on it.",
-        why="`run` puts it behind that task; `exec` of it alone is skipped until that has landed.",
+        summary="The spec applies to the result of another task, not to the base, and does not depend on that task.",
+        why="`run` schedules it after that task; `exec` of it is skipped until that task has merged.",
         mend="Add the other task to `depends_on`.",
         bad="01-names.md renames `lod` to `load`\n02-mode.md searches for `def load(path):`",
         good="01-names.md renames `lod` to `load`\n02-mode.md searches for it, `depends_on: [01-names]`",
     ),
     RuleText(
         code="W308",
-        title="no longer fits once another task has landed",
+        title="no longer applies after another task has merged",
         severity=Severity.WARNING,
         summary=(
-            "The spec fits the base, and not what an earlier task of the project makes of it; it does not "
-            "depend on that task. The message says what would not fit."
+            "The spec applies to the base, but not to the result of an earlier task, and does "
+            "not depend on that task. The message says what does not apply."
         ),
         why="Whichever of the two lands first, the other is refused.",
         mend=(
