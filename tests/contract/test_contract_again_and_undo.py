@@ -21,7 +21,7 @@ def test_exec_of_a_landed_task_runs_nothing_says_so_and_exits_with_0(landed: Wor
     before = landed.refs()
     outcome = landed.minitask("exec", "p/01-b")
     assert outcome.code == 0
-    assert "landed already" in outcome.stdout
+    assert "already merged" in outcome.stdout
     assert landed.refs() == before
     assert len(landed.records("p/01-b")) == 1
 

@@ -111,7 +111,7 @@ def test_a_file_that_holds_its_whole_project_is_judged_by_itself(world: World) -
     world.commit({"mini-projects/many.md": "\n".join(tasks)})
     [found] = told(world, "mini-projects/many.md")
     assert (found["code"], found["path"]) == ("N411", "mini-projects/many.md")
-    assert "files tie" in found["hint"]
+    assert "share files" in found["hint"]
 
 
 def test_a_missing_estimate_is_told_once(world: World) -> None:

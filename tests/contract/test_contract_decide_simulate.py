@@ -253,9 +253,9 @@ def test_a_bad_table_is_bad_usage(world: World, content: str, said: str) -> None
     [
         (("--table", "aider-poliglot"), "did you mean aider-polyglot?"),
         (("--table", "aider-polyglot", "--policy", "gpt-55"), "did you mean gpt-5 (high)?"),
-        (("--table", "aider-polyglot", "--policy", "deepseek"), "could be several models"),
-        (("--table", "aider-polyglot", "--loss", "much"), "--loss much is no amount"),
-        (("--policy", "cheap"), "no attempts are on record"),
+        (("--table", "aider-polyglot", "--policy", "deepseek"), "matches several models"),
+        (("--table", "aider-polyglot", "--loss", "much"), "--loss much is not an amount"),
+        (("--policy", "cheap"), "no attempts recorded"),
     ],
 )
 def test_what_is_unknown_is_bad_usage(world: World, options: tuple[str, ...], said: str) -> None:

@@ -45,7 +45,7 @@ def test_a_percentage_that_is_missed_keeps_the_task_at_ready(
     result = world.exec("p/01-a").json
     assert result["verdict"] == verdict, result
     if verdict == "ready":
-        assert "60 % is asked for; missed: area.py:" in result["reason"]
+        assert "60 % is required; missed: area.py:" in result["reason"]
         assert world.minitask("merge", "p/01-a").code == 0
 
 
@@ -103,6 +103,6 @@ def test_validate_grades_edit_scripts_before_anything_lands(world: World) -> Non
     notes = {each["path"]: each["message"] for each in outcome.json if each["code"] == "N430"}
     weak, strong = (notes[f"mini-projects/p/{name}.md"] for name in ("01-a", "02-b"))
     assert "its checks notice 0 of" in weak
-    assert "no command looks at area.py:" in weak
-    assert "no command looks at" not in strong, strong
+    assert "no command tests area.py:" in weak
+    assert "no command tests" not in strong, strong
     assert (world.refs("refs/heads/*"), world.has("area.py")) == (before, False)

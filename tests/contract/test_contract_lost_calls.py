@@ -67,8 +67,8 @@ def test_a_lost_call_is_on_record_with_an_estimate_and_the_task_is_done_anew(wor
     assert len(holding.requests) == 2
     assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
     assert "p/01-b" in outcome.stderr
-    assert "under way" in outcome.stderr
-    assert "under way" not in again.stderr, "it is booked once"
+    assert "in progress" in outcome.stderr
+    assert "in progress" not in again.stderr, "it is booked once"
     lost, done = world.records("p/01-b")
     assert (lost["kind"], lost["attempt"]["verdict"]) == ("lost", "error")
     assert Decimal(lost["attempt"]["cost_usd"]) > 0
@@ -166,7 +166,7 @@ def test_an_answer_that_came_and_was_not_recorded_is_used_and_not_asked_for_agai
         outcome = world.exec("p/01-b")
         assert len(server.requests) == 1
     assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
-    assert "under way" not in outcome.stderr, "nothing was lost"
+    assert "in progress" not in outcome.stderr, "nothing was lost"
     (record,) = world.records("p/01-b")
     assert record["kind"] == "attempt"
     assert Decimal(record["attempt"]["cost_usd"]) == COST, "it was paid, by the killed command"

@@ -159,7 +159,7 @@ def test_a_diff_that_is_too_long_to_review_asks_nobody_and_climbs_nowhere(world:
         task_b(world)
         outcome = world.exec("p/01-b")
     assert asked == [("implement", "cheap")]
-    assert "judge it yourself" in outcome.json["reason"]
+    assert "review it yourself" in outcome.json["reason"]
     assert not world.has("b.txt")
 
 
@@ -224,7 +224,7 @@ def test_after_the_top_tier_failed_a_run_does_not_begin_below(world: World) -> N
         world.exec("p/01-b")
         [route] = world.minitask("route", "p/01-b", "--json").json
     assert route["tier"] == "frontier"
-    assert "nothing is above it" in route["reason"]
+    assert "there is no higher tier" in route["reason"]
 
 
 def test_an_untrusted_repository_only_adds_to_what_must_be_passed(world: World) -> None:

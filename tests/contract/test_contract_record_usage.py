@@ -244,7 +244,7 @@ def test_people_are_told_the_sum_the_next_step_and_that_a_project_is_new(priced:
     outcome = priced.minitask("record-usage", "p", *FIGURES)
     assert outcome.stdout.splitlines() == [
         "plan by grand (tier frontier), 3,000 tokens in, 200 out: $0.0340",
-        "booked 1 record: $0.0340",
+        "recorded 1 record: $0.0340",
         "next: minitask report --project p",
     ]
     assert "no project p yet" in outcome.stderr
@@ -391,4 +391,4 @@ def test_what_two_clones_booked_at_different_times_is_said(priced: World, tmp_pa
         each.minitask("sync")
     outcome = priced.minitask("record-usage", "p", "--claude-code", str(path))
     assert "nothing new" in outcome.stdout
-    assert "1 answer is on record more than once" in outcome.stderr
+    assert "1 answer is recorded more than once" in outcome.stderr

@@ -161,7 +161,7 @@ def test_an_expected_value_that_is_changed_to_fit_keeps_the_task_at_ready(world:
     bent = {"calc.py": WRONG + "# done\n", TEST: UNIT.replace("3), 5", "3), -1")}
     result = attempt(world, FILES, bent, UNITTEST)
     assert result["verdict"] == "ready", result["reason"]
-    assert "passes only by its own change of tests/test_calc.py" in result["reason"]
+    assert "passes only because it changed tests/test_calc.py" in result["reason"]
 
 
 def test_a_change_with_its_own_new_tests_lands(world: World) -> None:

@@ -135,7 +135,7 @@ def test_a_validation_that_is_green_already_is_refused_before_anything_is_spent(
         outcome = world.exec(path)
         assert server.requests == []
     assert (outcome.code, outcome.json["verdict"]) == (1, "refused")
-    assert "passes before any work" in outcome.json["reason"]
+    assert "passes without the change" in outcome.json["reason"]
     assert outcome.json["cost_usd"] == "0"
     assert world.tip() == before
 

@@ -48,4 +48,4 @@ def test_an_edit_script_has_nothing_to_say(world: World) -> None:
     outcome = world.minitask("show", "p/01-b", "--reply")
 
     assert outcome.code == 2
-    assert "an edit script has no prompt and no reply" in outcome.text
+    assert "edit scripts have no prompt or reply" in outcome.text

@@ -72,14 +72,14 @@ def test_a_chain_is_told_where_it_gets_too_long_and_what_to_untie() -> None:
         "4 sequential batches; aim for at most 2: a, b, c and d run alone; "
         "0 of 4 tasks (0 %) run in parallel"
     )
-    assert "untie b from a, c from b and d from c" in found.hint
+    assert "remove `depends_on` (b to a, c to b and d to c)" in found.hint
 
 
 def test_a_low_share_is_told_at_the_task_that_lowers_it() -> None:
     (found,) = check_batches(_project("a b<a c<a d<a e<bcd"))
     assert (found.path, found.code) == ("mini-projects/p/e.md", "N412")
-    assert found.message.startswith("3 of 5 tasks (60 %) run in parallel: a and e run beside no")
-    assert "untie e from b, c and d" in found.hint
+    assert found.message.startswith("3 of 5 tasks (60 %) run in parallel: a and e run alone")
+    assert "remove `depends_on` (e to b, c and d)" in found.hint
 
 
 def test_a_share_that_is_high_enough_is_not_told() -> None:

@@ -31,7 +31,7 @@ def test_no_spec_is_to_be_mended_for_a_providers_failure(gate, reason, words):
     step = find_outage_step(attempt(gate, reason), "p/01-b")
     assert words in step
     assert "minitask exec p/01-b" in step
-    assert "mend the spec" not in step
+    assert "fix the spec" not in step
 
 
 def test_a_change_that_a_gate_turned_down_is_the_specs_or_the_models_affair():

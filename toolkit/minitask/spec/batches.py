@@ -130,11 +130,11 @@ def _at(design: Design, place: int, *, code: str, message: str) -> Diagnostic:
 def _way_out(design: Design) -> str:
     """Return which tasks to untie: those that nothing but `depends_on` holds back, where there are any."""
     loose = [
-        f"{_names(design.graph, [place])} from {_names(design.graph, held)}"
+        f"{_names(design.graph, [place])} to {_names(design.graph, held)}"
         for place, held in islice(_loose(design), MAX_NAMES)
     ]
     if loose:
-        return f"remove `depends_on` from {_listed(loose)} if possible: no shared file requires it"
+        return f"remove `depends_on` ({_listed(loose)}) if possible: no shared file requires it"
     names = _names(design.graph, design.alone)
     return f"{names} share files: separate the files, or join some tasks"
 
