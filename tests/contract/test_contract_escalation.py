@@ -84,7 +84,7 @@ def test_what_is_next_after_a_rejected_key_is_the_key(world: World) -> None:
     assert told.code == 3
     assert "next: check the key" in told.stdout
     assert "minitask show" not in told.text
-    assert "mend the spec" not in told.text
+    assert "fix the spec" not in told.text
 
 
 def test_escalations_are_bounded(world: World) -> None:

@@ -133,8 +133,8 @@ def test_many_tasks_are_named_by_the_first_few() -> None:
     shape = " ".join(["a", *(f"{then}<{first}" for first, then in pairwise(names))])
     (found,) = check_batches(_project(shape))
     assert "a, b, c, d and 8 more run alone" in found.message
-    assert "e from d" in found.hint
-    assert "f from e" not in found.hint
+    assert "e to d" in found.hint
+    assert "f to e" not in found.hint
 
 
 def _estimated(*counts: tuple[int | None, int | None]) -> list[Spec]:

@@ -29,7 +29,7 @@ class EstimateError:
 
 @dataclass(frozen=True, slots=True)
 class CostError:
-    """What proven specs cost beside their own **Estimated Cost**, of those that state one and whose cost is known.
+    """The cost of proven specs beside their own **Estimated Cost**, of those that state one and whose cost is known.
 
     A spec's cost is all that was spent on that version of it, failures and calls beside its attempts included. `over`
     is how many cost more than they state.
@@ -130,7 +130,7 @@ def is_close(actual: int, expected: int) -> bool:
 
 
 def _costs(unit: Sequence[Record]) -> tuple[Decimal, Decimal] | None:
-    """What a proven spec states last, and what it cost; None where either is not known."""
+    """Return what a proven spec states last, and what it cost; None where either is not known."""
     stated = [
         record.attempt.decision.stated_cost_usd
         for record in unit

@@ -1,4 +1,4 @@
-"""What was saved: all that was spent, against a frontier model that does each proven task at once."""
+"""Savings: all that was spent, against a frontier model that does each proven task at once."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Savings:
 
     @property
     def saved_usd(self) -> Decimal | None:
-        """The difference; negative where it cost more."""
+        """Return the difference; negative where it cost more."""
         if self.baseline_cost_usd is None or self.cost_usd is None:
             return None
         return EXACT.subtract(self.baseline_cost_usd, self.cost_usd)
 
     @property
     def saved_percent(self) -> float | None:
-        """The difference in percent of the baseline, to a tenth."""
+        """Return the difference in percent of the baseline, to a tenth."""
         if self.saved_usd is None or not self.baseline_cost_usd:
             return None
         return round(float(self.saved_usd / self.baseline_cost_usd * HUNDRED), 1)
@@ -78,7 +78,7 @@ def savings_of(records: Sequence[Record], model: str) -> Savings:
 
 
 def _calls_once(unit: Sequence[Record]) -> Iterator[Record]:
-    """The latest call of each phase: earlier ones were about attempts that failed, or failed themselves."""
+    """Yield the latest call of each phase: earlier ones were about attempts that failed, or failed themselves."""
     for phase in CALLS:
         calls = [record for record in unit if record.kind == phase and record.is_call]
         yield from calls[-1:]

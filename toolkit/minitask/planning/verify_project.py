@@ -127,7 +127,7 @@ def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> Q
 
 
 def _goal(engine: Context, place: Base, project: str) -> str:
-    """What the project is for: the goal that it was planned by, else what its README says; may be empty."""
+    """Return what the project is for: the goal that it was planned by, else what its README says; may be empty."""
     for record in reversed(all_records_of(engine, f"{project}/@plan")):
         for note in record.notes:
             if note.startswith(GOAL):
@@ -138,7 +138,7 @@ def _goal(engine: Context, place: Base, project: str) -> str:
 
 
 def _printed(engine: Context, name: str) -> str:
-    """What the commands printed that a task was last proven by."""
+    """Return what the commands printed that a task was last proven by."""
     proven = (each for each in reversed(records_of(engine, name)) if each.attempt.verdict.is_good)
     commands = next((each.attempt.commands for each in proven if each.attempt.commands), ())
     return verification.what_printed(commands)

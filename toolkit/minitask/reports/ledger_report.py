@@ -18,7 +18,7 @@ from minitask.values import dataclass
 from minitask.words import counted, one_line
 
 HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")
-NOTHING = "no attempts are on record here; `minitask exec` and `minitask run` make some"
+NOTHING = "no attempts recorded yet: run `minitask exec` or `minitask run`"
 PHASES = {PLAN: "planning", CLASSIFY: "classification", REVIEW: "reviews", MESSAGE: "messages"}
 MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
 
@@ -220,13 +220,13 @@ def baseline(savings: Savings) -> str:
 
 
 def shared(savings: Savings) -> str:
-    """What counts the same on both sides: in what was spent, and in the baseline."""
+    """Return what counts the same on both sides: in what was spent, and in the baseline."""
     phases = ", ".join(PHASES[phase] for phase in savings.shared_phases)
     return f"{phases} as spent ({dollars(savings.shared_usd)}), which both sides hold"
 
 
 def stated_costs(found: CostError) -> str:
-    """What specs cost beside the **Estimated Cost** that they state."""
+    """Return what specs cost beside the **Estimated Cost** that they state."""
     share = f" ({percent(found.percent)})" if found.percent is not None else ""
     sums = f"{dollars(found.actual_usd)} spent of {dollars(found.stated_usd)} stated{share}"
     return f"{sums} by {counted(found.tasks, 'proven spec')}, {found.over:,} of them above"

@@ -27,7 +27,7 @@ def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str)
 
 
 def may_be_for_another(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
-    """Whether another model may do what this one could not, or would not; a refusal teaches nothing."""
+    """Return True if another model may do what this one could not, or would not; a refusal teaches nothing."""
     if counts_against_model(route, verdict, gate, reason):
         return True
     declined = gate == "implement" and reason.startswith(f"{UNWILLING}:")

@@ -30,7 +30,7 @@ def find_outage_step(attempt: Attempt, name: str) -> str:
             if attempt.reason.startswith(f"{kind}:"):
                 return text.format(name=name)
     if SAME_WAY in attempt.reason:
-        return f"mend what fails without the change, too, then {RERUN.format(name=name)}"
+        return f"fix what fails without the change, too, then {RERUN.format(name=name)}"
     if attempt.verdict is Verdict.SKIPPED:
         return RERUN.format(name=name)
     if attempt.verdict is Verdict.ERROR:

@@ -210,7 +210,7 @@ def describe_review(found: Review) -> str:
 
 
 class _Check:
-    """What an answer to a review must be; edits that cannot be read go back once, and the verdicts stand after that."""
+    """The required form of a review; edits that cannot be read go back once, and the verdicts stand after that."""
 
     def __init__(self, criteria: int, request: Request, *, may_ask_again: bool) -> None:
         self._criteria, self._request = criteria, request

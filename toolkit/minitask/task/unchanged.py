@@ -50,7 +50,9 @@ def fails_without_change(
 def _lack(
     new: CommandRecord, old: CommandRecord | None, written: Collection[str], told: str
 ) -> str:
-    """The module that a command lacks before and after, and that is not the task's own to bring; else empty."""
+    """Return the module that a command lacks before and after, and that is not the task's own to bring; else
+    empty.
+    """
     if old is None or old.passed or new.exit_code is None:
         return ""
     lacking = missing_modules(new.output_tail)
