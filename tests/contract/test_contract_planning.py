@@ -187,7 +187,7 @@ def test_a_verification_writes_what_it_finds_as_specs(world: World) -> None:
         world.minitask("run", "p")
         outcome = world.minitask("review", "p", "--tier", "frontier", "--json")
     assert early.code == 2
-    assert "landed" in early.stderr
+    assert "merged" in early.stderr
     assert outcome.code == 1
     assert outcome.json["tasks"] == [
         {"task": "p/01-part", "approved": False, "why": "the second part is missing"}

@@ -247,7 +247,7 @@ def test_people_are_told_the_sum_the_next_step_and_that_a_project_is_new(priced:
         "recorded 1 record: $0.0340",
         "next: minitask report --project p",
     ]
-    assert "no project p yet" in outcome.stderr
+    assert "project p has no specs" in outcome.stderr
     assert "no project" not in priced.minitask("record-usage", "p", *FIGURES).stderr
     assert len(ledger(priced)) == 2, "figures are booked as often as they are told"
 
@@ -256,7 +256,7 @@ def test_a_dry_run_books_nothing(priced: World, tmp_path: Path) -> None:
     path = transcript(tmp_path, line(1))
     for options in (FIGURES, ("--claude-code", str(path))):
         outcome = priced.minitask("record-usage", "p", *options, "--dry-run")
-        assert (outcome.code, "would book 1 record" in outcome.stdout) == (0, True)
+        assert (outcome.code, "would record 1 record" in outcome.stdout) == (0, True)
         assert book(priced, *options, "--dry-run")["new"] == 1
     assert ledger(priced) == {}
 
@@ -302,7 +302,7 @@ def test_a_transcript_that_was_booked_gives_nothing_new(priced: World, tmp_path:
     assert (again["records"], again["cost_usd"], again["new"], again["skipped"]) == ([], "0", 0, 2)
     for project in ("p", "q"):
         outcome = priced.minitask("record-usage", project, "--claude-code", str(path))
-        assert (outcome.code, "nothing new: 2 answers" in outcome.stdout) == (0, True)
+        assert (outcome.code, "nothing new to record: 2 answers" in outcome.stdout) == (0, True)
     assert ledger(priced) == before, "nor does another project take what one has"
 
 

@@ -268,7 +268,7 @@ def test_a_rejection_of_what_has_landed_is_refused_until_it_is_taken_back(world:
         said = len(world.records("p/01-b"))
         undone = world.minitask("undo", "p/01-b")
         rejected = world.minitask("review", "p/01-b", "--reject", "say it with flowers")
-    assert f"landed as {merge[:12]}" in shown.stdout
+    assert f"merged as {merge[:12]}" in shown.stdout
     assert "--approve" not in shown.stdout
     assert late.code == 2
     assert f"already merged ({merge[:12]})" in late.text
