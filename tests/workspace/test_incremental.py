@@ -470,7 +470,6 @@ def test_what_is_shared_stays(world: World) -> None:
         for at in (world.tip(), there, world.tip()):
             held.checkout(at)
             assert (held.tree / "node_modules/x.js").read_text() == "x"
-            assert not held.is_changed()
         (held.tree / "node_modules").unlink()
         held.checkout(world.tip())
         assert (held.tree / "node_modules/x.js").read_text() == "x"
