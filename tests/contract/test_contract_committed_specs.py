@@ -78,7 +78,7 @@ def test_worktree_spec_runs_it_and_the_record_says_so(world: World) -> None:
     assert outcome.json["verdict"] == "merged", outcome.text
     assert world.show("b.txt") == "b\n"
     (record,) = world.records("p/01-b")
-    assert any("not committed" in note for note in record["notes"])
+    assert any("uncommitted" in note for note in record["notes"])
     assert record["spec"]["blob"] == world.git("hash-object", PATH)
     assert (world.root / PATH).read_text() == GOOD
 

@@ -132,6 +132,6 @@ def test_a_dry_run_counts_nothing_for_what_has_landed_already(world: World) -> N
     said = world.minitask("run", "p", "--dry-run").text
     anew = world.minitask("run", "p", "--dry-run", "--again").text
 
-    assert re.search(r"p/00-x +merged already, as [0-9a-f]{12}", said)
+    assert re.search(r"p/00-x +already merged \([0-9a-f]{12}\)", said)
     assert re.search(r"p/01-x +none", said)
     assert re.search(r"p/00-x +none", anew)
