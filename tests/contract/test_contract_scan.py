@@ -311,7 +311,7 @@ def test_a_message_of_the_linter_cannot_become_part_of_the_spec(world: World) ->
         ("exit 1", 3, "ended with exit code 1 and no report"),
         ("kill -9 $$", 3, "no report"),
         ("true", 2, "printed nothing"),
-        ("echo hello", 2, "is no JSON"),
+        ("echo hello", 2, "is not JSON"),
         ("echo '{}'", 2, "neither ruff's JSON nor SARIF"),
         ("  ", 2, "--linter is empty"),
     ],
