@@ -57,7 +57,7 @@ def test_a_whole_project_is_told_of_its_sequential_batches(
     [found] = told(world, *paths)
     assert (found["code"], found["severity"]) == ("N411", "note")
     assert (found["path"], found["line"]) == ("mini-projects/p/03-c.md", 2)
-    assert "02-b from 01-a" in found["hint"]
+    assert "02-b to 01-a" in found["hint"]
 
 
 def test_a_note_stops_nothing(world: World) -> None:
