@@ -92,11 +92,12 @@ def test_an_ollama_without_models_or_that_is_away_is_said_with_a_way_out(
 def test_a_prompt_that_ollama_cut_is_an_error_and_teaches_nothing_of_the_model(
     world: World,
 ) -> None:
-    cut = ollama_chat("What task?", counts={"prompt_eval_count": 5, "eval_count": 4})
+    cut = ollama_chat("What task?", counts={"prompt_eval_count": 4090, "eval_count": 4})
     ollama = Ollama("qwen2.5-coder:14b", replies=(cut,))
     with scripted_server(ollama) as server:
         local(world, server.origin)
-        task(world)
+        world.commit({"long.txt": "one more line of the file to read\n" * 1_500})
+        world.task("p/01-b", reads=["long.txt"], writes=["b.txt"], validation=VALIDATION)
         outcome = world.exec("p/01-b")
     assert (outcome.code, outcome.json["verdict"]) == (3, "error"), outcome.text
     assert "cut" in outcome.json["reason"]
