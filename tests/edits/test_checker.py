@@ -331,7 +331,7 @@ def test_lines_that_changed_since_are_refused_with_their_new_numbers() -> None:
     spec = _spec("01-x", *REST, script=_edits("move a.txt:8-10 -> c.txt"))
     [verdict] = check_specs([spec], ground=changed)
     assert [item.code for item in verdict.errors] == ["E215"]
-    assert "lines 9-11 now" in verdict.errors[0].hint
+    assert "now in lines 9-11" in verdict.errors[0].hint
 
 
 @pytest.mark.parametrize(

@@ -45,4 +45,4 @@ def test_a_refusal_for_changed_lines_prints_the_new_numbers() -> None:
     new = _with(above="new\n", l4="four\n")
     with pytest.raises(EditError) as caught:
         map_lines(LineRange(3, 5), versions_of("a.txt", OLD, new))
-    assert "lines 4-6 now" in caught.value.hint
+    assert "now in lines 4-6" in caught.value.hint
