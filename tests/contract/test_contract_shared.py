@@ -69,3 +69,21 @@ def test_a_package_installed_in_place_is_the_commits(world: World, sandbox: str)
     path = f"{world.root}/.venv/bin{os.pathsep}{os.environ['PATH']}"
     outcome = world.exec("p/01-b", env={"PATH": path})
     assert outcome.json["verdict"] == "merged", outcome.text
+
+
+@SANDBOXES
+@pytest.mark.parametrize("bring", ["share", "copy"])
+def test_what_the_commit_has_there_is_the_commits(world: World, sandbox: str, bring: str) -> None:
+    """The checkout holds another text at a path that is tracked: the commit is judged, not the user's folder."""
+    world.configure(sandbox=sandbox, workspace={bring: ["vendor"]})
+    world.commit({"vendor/rate": "1\n"})
+    world.write({"vendor/rate": "2\n", "vendor/extra": "mine\n"})
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx 2 vendor/rate")
+    outcome = world.exec("p/01-b")
+    assert outcome.code == 1
+    world.task(
+        "p/02-c",
+        whole={"c.txt": "c\n"},
+        validation="grep -qx 1 vendor/rate && test ! -e vendor/extra && test -f c.txt",
+    )
+    assert world.exec("p/02-c").json["verdict"] == "merged"

@@ -134,10 +134,42 @@ class Workspace:
         return [copy for _, copy in found]
 
     def _shared(self) -> list[tuple[str, Path]]:
-        """Return what is shared and there, by its name; what the commit itself has is left out."""
+        """Return what is shared and there, by its name."""
         top = self.repository.top
-        names = [name.strip("/") for name in self.bring.share] if top else []
+        names = self.brought().share if top else ()
         return [(name, top / name) for name in names if top and (top / name).exists()]
+
+    def brought(self) -> SharedPaths:
+        """Return what is brought from the checkout; what the commit itself has, at or below a name, is left out."""
+        tracked = self._tracked_names() if self.bring.share or self.bring.copy else ()
+        share, copy = (
+            tuple(name.strip("/") for name in names if name.strip("/") not in tracked)
+            for names in (self.bring.share, self.bring.copy)
+        )
+        return replace(self.bring, share=share, copy=copy)
+
+    @property
+    def _tracked_note(self) -> Path:
+        """Return the file with the names that are not brought, since the commit has them."""
+        return self.folder / "not-brought"
+
+    def _tracked_names(self) -> tuple[str, ...]:
+        try:
+            text = self._tracked_note.read_text("utf-8", "surrogateescape")
+        except OSError:
+            return ()
+        return tuple(text.split("\0")[:-1])
+
+    def _note_tracked(self, commit: str) -> None:
+        """Write down which of the names to bring the commit has itself; a submodule's folder may be brought."""
+        names = {name.strip("/") for name in (*self.bring.share, *self.bring.copy)}
+        if not names:
+            return
+        entries = self.git.fields("ls-tree", "-z", commit, "--", *sorted(names))
+        found = [entry.partition("\t") for entry in entries]
+        tracked = {path for kind, _, path in found if " commit " not in kind}
+        text = "".join(f"{name}\0" for name in names & tracked)
+        self._tracked_note.write_text(text, "utf-8", "surrogateescape")
 
     def checkout(self, commit: str) -> Path:
         """Make `tree` hold exactly the commit's files, and give it; a broken slot is built again, once."""
@@ -157,8 +189,8 @@ class Workspace:
 
         A pattern for a folder, such as `node_modules/`, does not match the link to a shared one.
         """
-        names = (*self.bring.share, *self.bring.copy)
-        lines = "".join(f"{_pattern(name.strip('/'))}\n" for name in names)
+        brought = self.brought()
+        lines = "".join(f"{_pattern(name)}\n" for name in (*brought.share, *brought.copy))
         return lines.encode("utf-8", "surrogateescape")
 
     def _git_in(self, work_tree: Path | None) -> Git:
@@ -200,6 +232,7 @@ class Workspace:
         if self.repository.shallow:
             shutil.copyfile(self.repository.common_dir / "shallow", self.git_dir / "shallow")
         self._point()
+        self._note_tracked(commit)
         exclude = self.git_dir / "info" / "exclude"
         force_remove(
             exclude.parent
@@ -255,7 +288,7 @@ class Workspace:
             layer.reset()
         for shared in self.copied():
             shared.ensure()
-        for name in self.bring.copy:
+        for name in self.brought().copy:
             _copy(top / name, self.tree / name)
 
 

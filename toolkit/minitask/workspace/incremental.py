@@ -67,7 +67,8 @@ class IncrementalCheckout:
         self._written: set[bytes] = set()
         self._seen: tuple[object, ...] = ()
         self._top = os.fsencode(slot.tree) + b"/"
-        self._shared = tuple(_raw(name.strip("/")) for name in slot.bring.share)
+        named = (*slot.bring.share, *slot.bring.copy)
+        self._named = tuple(_raw(name.strip("/")) for name in named)
         self._looked_at = tuple(
             f"{slot.git_dir}/{name}" for name in ("index", "HEAD", "config", "info")
         )
@@ -120,9 +121,8 @@ class IncrementalCheckout:
         suspects = self._suspects(self._tracked.index)
         if suspects is None:
             return ()
-        brought = [
-            _raw(name.strip("/")) for name in (*self._slot.bring.share, *self._slot.bring.copy)
-        ]
+        names = self._slot.brought()
+        brought = [_raw(name) for name in (*names.share, *names.copy)]
         missing = [
             path for path in map(_raw, absent) if not any(_overlap(path, b) for b in brought)
         ]
@@ -151,10 +151,13 @@ class IncrementalCheckout:
 
     def is_changed(self) -> bool:
         """Return True if anything in `tree` may differ from its commit, be it a file that git ignores."""
-        if self._slot.is_layer_written():
+        slot = self._slot
+        if slot.is_layer_written() or slot.brought().copy or slot.filled():
             return True
-        if self._watch is not None or self._brings_copies():
+        if self._watch is not None:
             return not self._is_intact()
+        if not all(copy.is_intact() for copy in slot.copied()):
+            return True
         try:
             index = self._read_index()
             return self._deviates(index, self._expected(index))
@@ -230,7 +233,7 @@ class IncrementalCheckout:
         return is_right
 
     def _expected(self, index: Index) -> ExpectedFiles:
-        copies = [_raw(name.strip("/")) for name in self._slot.bring.copy]
+        copies = [_raw(name) for name in self._slot.brought().copy]
         copies += [os.fsencode(each.target)[len(self._top) :] for each in self._slot.copied()]
         copies += map(_raw, self._slot.filled())
         layers = [os.fsencode(each.target)[len(self._top) :] for each in self._slot.layers()]
@@ -238,7 +241,7 @@ class IncrementalCheckout:
 
     def _brings_copies(self) -> bool:
         """Return True if there are files in the tree that change elsewhere, too."""
-        return bool(self._slot.bring.copy or self._slot.copied() or self._slot.filled())
+        return bool(self._slot.brought().copy or self._slot.copied() or self._slot.filled())
 
     def _deviates(self, index: Index, expected: ExpectedFiles) -> bool:
         """Return True if the files are not those of the index. Of many files, only their names are looked at."""
@@ -271,7 +274,7 @@ class IncrementalCheckout:
             index = self._index or self._read_index()
             if found is None or not self._is_plain or not all(map(_is_plain, found)):
                 return False
-            if any(_overlap(_raw(each.path), name) for each in found for name in self._shared):
+            if any(_overlap(_raw(each.path), name) for each in found for name in self._named):
                 return False
             self._remove(found, index)
             self._write([each for each in found if each.new], index)
