@@ -87,6 +87,23 @@ def test_undo_reverts_by_one_commit_and_then_exec_runs_again(landed: World) -> N
     assert landed.show("b.txt") == "b\n"
 
 
+@pytest.mark.parametrize("undo", [("minitask", "undo", "p/01-b"), ("git", "revert", "-m1", "HEAD")])
+def test_each_merge_on_the_target_is_named_by_one_record(
+    landed: World, undo: tuple[str, ...]
+) -> None:
+    for _ in range(2):
+        if undo[0] == "git":
+            landed.git(*undo[1:], "--no-edit")
+        else:
+            assert landed.minitask(*undo[1:]).code == 0
+        assert landed.minitask("merge", "p/01-b").code == 0
+    merges = landed.git("rev-list", "--first-parent", "--merges", "main").split()
+    assert len(merges) == 3
+    for records in (landed.ledger(), landed.records("p/01-b")):
+        named = [record["merge"] for record in records]
+        assert sorted(filter(None, named)) == sorted(merges)
+
+
 def test_undo_keeps_what_landed_since(landed: World) -> None:
     landed.commit({"later.txt": "l\n"})
     assert landed.minitask("undo", "p/01-b").code == 0

@@ -252,6 +252,7 @@ class Aftermath:
         assert status(self.world) == self.status, "the status at the end"
         assert not stale_files(self.world), stale_files(self.world)
         assert self._check_target(scratch) == 1
+        check_ledger(self.world, f"{self.start}..{self.scene.target}")
         self.world.git("gc", "--quiet", "--prune=now")
         self._check_repository()
 
@@ -276,6 +277,14 @@ class Aftermath:
             prove_in_clone(self.world, commit, scratch / commit)
             landed += 1
         return landed
+
+
+def check_ledger(world: World, span: str) -> None:
+    """Each merge of a task is named by exactly one record, in the ledger as it is and as `show` tells it."""
+    found = world.git("rev-list", "--first-parent", "--merges", span).split()
+    for records in (world.ledger(), world.records(TASK)):
+        named = [record["merge"] for record in records]
+        assert [merge for merge in found if named.count(merge) != 1] == []
 
 
 def prove_in_clone(world: World, commit: str, folder: Path) -> None:

@@ -47,6 +47,7 @@ SAMPLE = [
     (MAIN, Plan(1, "after", only="merge")),
     (OTHER, Plan(2, "during", only="update-ref")),
     (MOVED_MAIN, Plan(1, "during", only="merge")),
+    (MOVED_MAIN, Plan(1, "after", only="merge")),
     (MOVED_OTHER, Plan(1, "after", only="merge-tree")),
 ]
 OWN = [("rename", 3), ("rename", 8), ("unlink", 2), ("mkdir", 5)]

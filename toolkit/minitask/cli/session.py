@@ -73,6 +73,7 @@ class Session:
         ):
             if not looks_only:
                 _say_lost(engine)
+                _record_merges(engine)
             yield engine
 
     def place(
@@ -147,6 +148,17 @@ def budget_of(most: object, settings: Settings) -> Decimal | None:
             f"--max-cost {most} is not an amount in US dollars", hint="write it like 2.50"
         )
     return amount
+
+
+def _record_merges(engine: Context) -> None:
+    """Put merges on record whose process was killed before it could, and say so."""
+    folder = engine.repository.home / "unrecorded"
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    from minitask.task.interrupted import record_merges
+
+    for task in record_merges(engine):
+        say(f"note: {task} was merged when the last command ended; its merge is on record now")
 
 
 def _say_lost(engine: Context) -> None:

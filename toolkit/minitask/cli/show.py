@@ -73,7 +73,7 @@ def command(
         record = (
             latest_record(engine, task) if number is None else attempt_record(engine, task, number)
         )
-        attempts = (each for each in with_merges(made) if not each.is_call)
+        attempts = (each for each in with_merges(engine, made) if not each.is_call)
         records = tuple(each for each in attempts if each.attempt.n <= record.attempt.n)
         calls = tuple(each for each in made if each.is_call)
         source = f"{record.spec_path}@{_blob_now(engine.objects.entry(place.base, record.spec_path), record)}"

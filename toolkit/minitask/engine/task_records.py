@@ -9,6 +9,7 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Base, Task, parse
 from minitask.errors import UsageError
 from minitask.git import refs
+from minitask.git.merge_tree import is_ancestor
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.ledger.said import Said, read_said
 from minitask.ledger.store import Ledger, read_ledger, read_records
@@ -36,20 +37,33 @@ def ledger_of(engine: Context, project: str = "") -> Ledger:
     return replace(ledger, records=tuple(each for each in ledger.records if not each.is_merged))
 
 
-def with_merges(records: Sequence[Record]) -> tuple[Record, ...]:
-    """Return the records, each attempt with the merge that it landed by; a further landing is a record of its own."""
+def with_merges(engine: Context, records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the records, each attempt with the merge that it landed by; a further landing is a record of its own.
+
+    The merge that an attempt's own record names was only planned where it is not on the target.
+    """
     merges: dict[int, Record] = {}
     for record in records:
         if record.is_merged:
             merges.setdefault(record.attempt.n, record)
-    told = []
+    told, shown = [], set[int]()
     for record in records:
         landed = merges.get(record.attempt.n)
-        if landed is not None and record.kind == ATTEMPT:
+        if landed is not None and record.kind == ATTEMPT and not _has_merged(engine, record):
             told.append(replace(record, merge=landed.merge, tree=landed.tree))
-        elif record is not landed:
+            shown.add(id(landed))
+        elif id(record) not in shown:
             told.append(record)
     return tuple(told)
+
+
+def _has_merged(engine: Context, record: Record) -> bool:
+    """Return True if the merge that an attempt's own record names is on its target."""
+    merge = engine.objects.commit(record.merge) if record.merge else None
+    tip = engine.objects.commit(record.target)
+    if merge is None or tip is None:
+        return False
+    return is_ancestor(engine.repository.git, ancestor=merge, of=tip)
 
 
 def latest_record(engine: Context, name: str) -> Record:

@@ -1,4 +1,7 @@
-"""Move the target to its merges: the one place where it moves, and only if each merge keeps to its spec."""
+"""Move the target to its merges: the one place where it moves, and only if each merge keeps to its spec.
+
+Each merge is noted in a small file before, until a record names it: a kill in between leaves the note.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ from minitask.git.filters import filtered_paths
 from minitask.git.merge_tree import TreeChange
 from minitask.git.update_target import TargetMove, TargetUpdate, update_target
 
+UNRECORDED = "unrecorded"
+"""The folder of the notes: each has the name of a merge, and holds the target that it was made for."""
+
 
 def move_target(
     engine: Context, target: str, *, tip: str, merges: Sequence[tuple[Task, str]]
@@ -24,7 +30,24 @@ def move_target(
         if not ruling.passed:
             raise RefusedError(ruling.reason)
         at = merge
-    return update_target(engine.repository, TargetMove(target, tip, at))
+    _note_unrecorded(engine, target, [merge for _, merge in merges])
+    moved = update_target(engine.repository, TargetMove(target, tip, at))
+    if not moved.done:
+        for _, merge in merges:
+            note_recorded(engine, merge)
+    return moved
+
+
+def _note_unrecorded(engine: Context, target: str, merges: Sequence[str]) -> None:
+    folder = engine.repository.home / UNRECORDED
+    folder.mkdir(parents=True, exist_ok=True)
+    for merge in merges:
+        (folder / merge).write_text(target, "utf-8", "surrogateescape")
+
+
+def note_recorded(engine: Context, merge: str) -> None:
+    """Note that a record names a merge, or that it is not on the target."""
+    (engine.repository.home / UNRECORDED / merge).unlink(missing_ok=True)
 
 
 def check_merge(engine: Context, task: Task, *, tip: str, merge: str) -> GateResult:

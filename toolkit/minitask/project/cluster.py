@@ -189,7 +189,7 @@ class Cluster:
         assert record.tree is not None  # noqa: S101
         landed = lander.land(task, Candidate(record.candidate, record.tree, record.attempt))
         with self._engine.writing:
-            record_landing(self._engine, record, landed)
+            record_landing(self._engine, record, landed, target=task.target)
         return replace(
             result,
             verdict=landed.verdict,

@@ -98,7 +98,7 @@ def _land(engine: Context, state: TaskState, record: Record, result: TaskResult)
         with engine.landing:
             landed = land_alone(engine, task, candidate)
     with engine.writing:
-        record_landing(engine, record, landed)
+        record_landing(engine, record, landed, target=task.target)
     commands = landed.proof.commands if landed.proof else attempt.commands
     final = replace(attempt, verdict=landed.verdict, commands=commands)
     return replace(

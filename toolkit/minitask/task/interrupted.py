@@ -1,4 +1,4 @@
-"""Attempts that were lost, for the process ended while a call was under way: on record, their cost an estimate."""
+"""What a process that ended too early did not record: calls that were under way, and merges on a target."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from functools import partial
 
 from minitask.engine.attempt_numbers import next_number
 from minitask.engine.context import Context
-from minitask.engine.task_records import records_of
-from minitask.git import refs
+from minitask.engine.task_records import all_records_of, records_of
+from minitask.git import history, refs
 from minitask.git.merge_tree import is_ancestor
+from minitask.landing.candidates import Landed
+from minitask.landing.join import CARRIED
+from minitask.landing.move_target import UNRECORDED, note_recorded
 from minitask.ledger.record import ATTEMPT, Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.route import Route
@@ -17,11 +20,12 @@ from minitask.routing.costs import tariff
 from minitask.spec.model import Tier
 from minitask.task import call_journal
 from minitask.task.call_journal import InterruptedCall
-from minitask.task.record_attempt import append_record, moment
+from minitask.task.record_attempt import append_record, moment, record_landing
 
 NOTE = "lost: the process ended during a call; its tokens and cost are estimates"
 KEPT_SECONDS = 86_400.0
 """How long the answer to a question about no one spec waits to be asked for again."""
+MERGED = "recorded later: the process ended between the merge and its record"
 UNUSED = "lost: the answer was never used because the spec or its base changed"
 
 
@@ -37,6 +41,35 @@ def record_interrupted(engine: Context) -> tuple[str, ...]:
         append_record(engine, _record(engine, each))
         each.path.unlink(missing_ok=True)
     return tuple(each.errand.task for each in found)
+
+
+def record_merges(engine: Context) -> tuple[str, ...]:
+    """Put each merge on record that is on its target and that no record names; the names of their tasks."""
+    tasks = []
+    for note in sorted((engine.repository.home / UNRECORDED).iterdir()):
+        target = note.read_text("utf-8", "surrogateescape")
+        tip, merge = engine.objects.commit(target), engine.objects.commit(note.name)
+        if tip and merge and is_ancestor(engine.repository.git, ancestor=merge, of=tip):
+            tasks += _record_merge(engine, merge, target)
+        note_recorded(engine, note.name)
+    return tuple(tasks)
+
+
+def _record_merge(engine: Context, merge: str, target: str) -> list[str]:
+    """Record a merge with the attempt that it brought; the name of its task if no record named it."""
+    git = engine.repository.git
+    task = history.trailer(git, merge, "Minitask")
+    made = all_records_of(engine, task)
+    if not made or any(record.merge == merge for record in made):
+        return []
+    candidate = engine.objects.commit(f"{merge}^2") or ""
+    commits = (candidate, history.trailer(git, candidate, CARRIED))
+    attempts = [record for record in made if record.kind == ATTEMPT]
+    brought = [record for record in attempts if record.candidate in commits]
+    landed = Landed(Verdict.MERGED, merge)
+    record = (brought or attempts or list(made))[-1]
+    record_landing(engine, record, landed, target=target, notes=(MERGED,))
+    return [task]
 
 
 def _is_recorded(engine: Context, name: str) -> bool:

@@ -109,7 +109,7 @@ def _land(engine: Context, task: Task, record: Record, tip: str, *, base: str | 
     tree = engine.objects.tree_of(tip)
     merge = record.merge if tip == record.candidate else None
     landed = land_alone(engine, task, Candidate(tip, tree, attempt, merge, base))
-    record_landing(engine, record, landed)
+    record_landing(engine, record, landed, target=task.target)
     if landed.proof is not None:
         attempt = replace(attempt, commands=landed.proof.commands)
     result = result_of(

@@ -16,6 +16,7 @@ from minitask.git.commits import NewCommit, write_commits
 from minitask.git.update_target import checkout_of
 from minitask.landing import candidate_commits
 from minitask.landing.candidates import Landed
+from minitask.landing.move_target import note_recorded
 from minitask.ledger.record import LANDING, Attempt, Record, Verdict
 from minitask.ledger.said import Said, said_file
 from minitask.ledger.store import append_commit, record_file
@@ -60,14 +61,27 @@ def record_attempt(
     return record
 
 
-def record_landing(engine: Context, record: Record, landed: Landed) -> None:
+def record_landing(
+    engine: Context, record: Record, landed: Landed, *, target: str, notes: tuple[str, ...] = ()
+) -> None:
     """Put on record what the attempt's own record does not say: by which merge it landed, or why that was forbidden.
 
     Whether a task has landed is read from the target's ancestry anyway.
     """
+    if not _is_recorded(record, landed):
+        _append_landing(engine, replace(record, target=target, notes=record.notes + notes), landed)
+    if landed.merge is not None:
+        note_recorded(engine, landed.merge)
+
+
+def _is_recorded(record: Record, landed: Landed) -> bool:
+    """Return True if the attempt's record says all that there is to say."""
+    is_open = landed.verdict in (Verdict.READY, Verdict.ERROR)
+    return is_open or (landed.merge is not None and landed.merge == record.merge)
+
+
+def _append_landing(engine: Context, record: Record, landed: Landed) -> None:
     merge = landed.merge
-    if landed.verdict in (Verdict.READY, Verdict.ERROR) or (merge and merge == record.merge):
-        return
     told = landed.proof.commands if landed.proof else ()
     is_merged = landed.verdict is Verdict.MERGED
     attempt = replace(

@@ -52,7 +52,7 @@ def take_proven(
     candidate = Candidate(record.candidate, record.tree, record.attempt, record.merge)
     landed = _land(engine, replace(task, base=record.base), candidate, lander)
     with engine.writing:
-        record_landing(engine, record, landed)
+        record_landing(engine, record, landed, target=task.target)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):
         return None
     reason = landed.reason or f"merged attempt {number}, which had already passed"
