@@ -16,7 +16,7 @@ ATTRIBUTES = """*.bat eol=crlf
 ROWS = "".join(f"row {n}\n" for n in range(9))
 
 
-def command(world: World, tmp_path: Path, script: str, **more: object) -> None:
+def command(world: World, tmp_path: Path, script: str, *, repairs: int = 0, **more: object) -> None:
     """Configure a shell script as the only executor."""
     program = tmp_path / "agent"
     program.write_text(f"#!/bin/bash\n{script}\n")
@@ -25,7 +25,7 @@ def command(world: World, tmp_path: Path, script: str, **more: object) -> None:
     world.configure(
         executors={"fake": entry},
         tiers={"cheap": {"executor": "fake", "model": "m"}},
-        routing={"max_escalations": 0, "repairs": 0},
+        routing={"max_escalations": 0, "repairs": repairs},
     )
 
 
@@ -100,3 +100,81 @@ def test_the_users_own_key_never_reaches_a_commit(
     assert outcome.json["reason"] == "b.txt would hold the value of SHOP_KEY"
     assert "0123456789" not in outcome.text
     assert not world.git("log", "--all", "-S0123456789", "--oneline")
+
+
+def edit_two(world: World, **fields: str) -> None:
+    """Commit two files and a task that edits both."""
+    world.commit({"a.txt": "one\n", "b.txt": "one\n"}, message="files")
+    writes = ["a.txt", fields.pop("second", "b.txt")]
+    text = world.task("p/01-b", writes=writes, validation="grep -qx two a.txt", **fields)
+    spec = (world.root / text).read_text().replace("Files to Create/Edit", "Files to Edit")
+    world.commit({text: spec}, message="spec")
+
+
+def test_a_file_to_edit_that_an_agent_leaves_goes_back_once_and_then_fails(
+    world: World, tmp_path: Path
+) -> None:
+    prompts = tmp_path / "prompts"
+    command(world, tmp_path, f"cat >> {prompts}; echo two > a.txt; echo done", repairs=1)
+    edit_two(world)
+
+    outcome = world.exec("p/01-b").json
+
+    reason = (
+        "b.txt is to be edited, and the change leaves it as it is; "
+        "do it, or say in a line of your last words why b.txt needs no change"
+    )
+    assert (outcome["verdict"], outcome["reason"]) == ("failed", reason)
+    assert [each["gate"] for each in outcome["attempts"]] == ["scope", "scope"]
+    assert prompts.read_text().count(reason) == 1
+
+
+LEFT = {
+    "named in its last words": ("echo two > a.txt; echo b.txt needs no change: it is right", {}),
+    "named once the change goes back": (
+        'if grep -q two a.txt; then echo "I left b.txt as it is."; else echo two > a.txt; fi',
+        {},
+    ),
+    "optional by its note": ("echo two > a.txt", {"second": "b.txt (if needed)"}),
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_a_file_to_edit_may_stay_where_somebody_says_so(
+    world: World, tmp_path: Path, case: str
+) -> None:
+    script, fields = LEFT[case]
+    command(world, tmp_path, script, repairs=1)
+    edit_two(world, **fields)
+
+    outcome = world.exec("p/01-b").json
+
+    assert outcome["verdict"] == "merged", outcome["reason"]
+
+
+@pytest.mark.parametrize("content", ["", "\n \n"])
+def test_a_file_that_an_agent_empties_does_not_land(
+    world: World, tmp_path: Path, content: str
+) -> None:
+    command(world, tmp_path, f"echo two > a.txt; printf '{content}' > b.txt".replace("\n", "\\n"))
+    edit_two(world)
+
+    outcome = world.exec("p/01-b").json
+
+    assert (outcome["verdict"], outcome["attempts"][-1]["gate"]) == ("failed", "scope")
+    assert outcome["reason"].startswith("b.txt would be empty, which the spec does not ask for")
+
+
+@pytest.mark.parametrize("title", ["Empty b.txt", "Remove all lines of b.txt", "Reset b.txt"])
+def test_a_file_is_emptied_where_the_spec_says_so(world: World, tmp_path: Path, title: str) -> None:
+    command(world, tmp_path, "echo two > a.txt; : > b.txt")
+    edit_two(world, title=title)
+
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
+def test_a_file_whose_lines_all_moved_may_be_empty(world: World, tmp_path: Path) -> None:
+    command(world, tmp_path, "cat b.txt > a.txt; echo two >> a.txt; : > b.txt")
+    edit_two(world, title="All that is in b.txt stands in a.txt")
+
+    assert world.exec("p/01-b").json["verdict"] == "merged"

@@ -8,7 +8,7 @@ import pytest
 
 from minitask.edits.script_model import Change
 from minitask.gates.candidate import EntryKind
-from minitask.gates.completeness import check_complete
+from minitask.gates.completeness import Work, check_complete
 from minitask.gates.lint import check_lint
 from minitask.gates.new_paths import find_bad_name, find_clash
 from minitask.gates.scope import check_paths
@@ -219,27 +219,33 @@ def listed(action: FileAction, **parts: object) -> Spec:
     return a_spec(files=(FileRef("a.txt", action, **parts),))  # type: ignore[arg-type]
 
 
+def worked(changes: list[Change]) -> Work:
+    return Work(changes, {}.get)
+
+
 def test_a_file_to_delete_may_not_stay() -> None:
     spec = listed(FileAction.DELETE)
-    ruling = check_complete(spec, [], candidate=Files("a.txt", "b.txt"))
+    ruling = check_complete(spec, worked([]), candidate=Files("a.txt", "b.txt"))
     assert not ruling.passed
     assert not ruling.refused
-    assert check_complete(spec, [], candidate=Files("b.txt")).passed
+    assert check_complete(spec, worked([]), candidate=Files("b.txt")).passed
 
 
 def test_a_file_to_create_must_be_there_and_have_something_in_it() -> None:
     spec = listed(FileAction.CREATE)
     full, empty = [Change("a.txt", "x\n")], [Change("a.txt", "")]
-    assert not check_complete(spec, [], candidate=Files("b.txt")).passed
-    assert not check_complete(spec, empty, candidate=Files("a.txt")).passed
-    assert check_complete(spec, full, candidate=Files("a.txt")).passed
-    assert check_complete(listed(EDIT), [], candidate=Files("a.txt")).passed
-    assert check_complete(listed(FileAction.CREATE, optional=True), [], candidate=Files()).passed
+    assert not check_complete(spec, worked([]), candidate=Files("b.txt")).passed
+    assert not check_complete(spec, worked(empty), candidate=Files("a.txt")).passed
+    assert check_complete(spec, worked(full), candidate=Files("a.txt")).passed
+    assert check_complete(listed(EDIT), worked([]), candidate=Files("a.txt")).passed
+    assert check_complete(
+        listed(FileAction.CREATE, optional=True), worked([]), candidate=Files()
+    ).passed
 
 
 def test_a_file_may_be_empty_where_the_spec_or_its_name_says_so() -> None:
     note = listed(FileAction.CREATE, note="empty")
-    assert check_complete(note, [Change("a.txt", "")], candidate=Files("a.txt")).passed
+    assert check_complete(note, worked([Change("a.txt", "")]), candidate=Files("a.txt")).passed
     package = a_spec(files=(FileRef("p/__init__.py", FileAction.CREATE),))
     changes = [Change("p/__init__.py", "")]
-    assert check_complete(package, changes, candidate=Files("p/__init__.py")).passed
+    assert check_complete(package, worked(changes), candidate=Files("p/__init__.py")).passed

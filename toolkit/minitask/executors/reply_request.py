@@ -11,6 +11,7 @@ from minitask.edits.script_model import Operation, WholeFile
 from minitask.errors import EditError
 from minitask.executors.prompt import is_numbered
 from minitask.spec.model import LineRange
+from minitask.spec.notes import may_stay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,7 +35,7 @@ def _listed(ref: FileRef, order: ExecutorRequest, script: Sequence[Edit]) -> Lis
     return ListedFile(
         ref.path,
         ref.action,
-        optional=ref.optional,
+        optional=may_stay(ref),
         shown=shown,
         whole=_is_whole(ref.path, excerpts, shown, order),
         numbered=any(is_numbered(each, order) for each in excerpts),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import FileAction, LineRange
+from minitask.spec.model import FileAction, FileRef, LineRange
 
 DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
 DETAILS = "; "
@@ -45,6 +45,12 @@ _LINES_ONLY = lazy_pattern(rf"{_LINES}*(?:\s+only)?\s*", re.IGNORECASE)
 _OPTIONAL = lazy_pattern(
     r"[\s(\[*_]*optional(?:ly)?\b[*_)\]]*\s*(?:$|[:–—-]|(?:file|context|reference|reading|background|read|for|if)\b|"
     rf"{_LINES})",
+    re.IGNORECASE,
+)
+_IF_NEEDED = lazy_pattern(
+    r"\b(?:if|where|when|as|only if|unless)\s+(?:it is |really |already )?"
+    r"(?:need|necessary|required|appropriate|useful|there\b)\w*"
+    r"|\b(?:may|might|need) not (?:need|have|be|change)|\bmay (?:stay|need)\b",
     re.IGNORECASE,
 )
 _ACTIONS = {
@@ -127,6 +133,14 @@ def is_optional(note: str) -> bool:
     """Return True if a note says that the file may be missing; `make the argument optional` does not."""
     own = note.split(DETAILS.strip(), maxsplit=1)[0]
     return any(_OPTIONAL.match(part) for part in own.split(","))
+
+
+def may_stay(ref: FileRef) -> bool:
+    """Return True if a listed file need not change: it is optional, or its note says `if needed`."""
+    return (
+        ref.optional
+        or _IF_NEEDED.search(ref.note.split(DETAILS.strip(), maxsplit=1)[0]) is not None
+    )
 
 
 def find_cited(note: str) -> Iterator[re.Match[str]]:

@@ -12,7 +12,7 @@ from minitask.engine.tasks import Task
 from minitask.errors import EditError, MachineError
 from minitask.executors.request import ExecutorRequest
 from minitask.gates.candidate import CommitFiles
-from minitask.gates.completeness import check_complete
+from minitask.gates.completeness import Work, check_complete
 from minitask.gates.lint import check_lint
 from minitask.gates.prefilter import may_be_graded, may_run_tests
 from minitask.gates.result import GateResult
@@ -22,6 +22,7 @@ from minitask.landing import candidate_commits
 from minitask.landing.commands import Proof, one_line
 from minitask.landing.land import Landings
 from minitask.landing.proof import prove, prove_only
+from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.evidence import NOTHING_PLANTED
 from minitask.ledger.record import FileRecord, Verdict
 from minitask.policy.route import SCRIPT
@@ -108,9 +109,16 @@ def _candidate(
     if not scope.passed:
         return _ruled(built, scope)
     files = candidate_commits.file_records(found)
-    scripted = draft.route.executor == SCRIPT
-    complete = check_complete(task.spec, changes, candidate=candidate, scripted=scripted)
+    work = Work(changes, order.read, _said(draft, order), scripted=draft.route.executor == SCRIPT)
+    complete = check_complete(task.spec, work, candidate=candidate)
     return _ruled(replace(built, commit=commit, tree=tree, files=files), complete)
+
+
+def _said(draft: AttemptState, order: ExecutorRequest) -> str | None:
+    """Return what the executor said in all rounds of an order; None where somebody else's change was corrected."""
+    if draft.work is None or draft.step in (CORRECT, APPLY):
+        return None
+    return "\n".join((*(past.reply for past in order.history), draft.work.reply))
 
 
 def _through_gates(

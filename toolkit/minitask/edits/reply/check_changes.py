@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _FEW_LINES, _MANY_ESCAPES = 2, 3
 _REPLACEMENT = "\ufffd"
 _NEED_NOT = lazy_pattern(
-    r"\b(?:no|not|nothing|none|already|unchanged|without|unnecessary|stays?|remains?|as (?:it )?is)\b|n['’]t\b"
+    r"\b(?:no|not|nothing|none|already|unchanged|without|unnecessary|stays?|remains?"
+    r"|left|leav\w+|untouched|skipp\w+|kept|as (?:it )?is)\b|n['’]t\b"
 )
 
 
@@ -163,7 +164,7 @@ def _check_done(
             f"{path} is to be {_DONE[file.action]}, and the reply does not do it",
             hint=f"add a fence with path={path}, and reply with all files again",
         )
-    if path not in after and file.action is FileAction.EDIT and not _is_excused(path, prose):
+    if path not in after and file.action is FileAction.EDIT and not is_excused(path, prose):
         raise EditError(
             f"{path} is to be edited, and the reply does not change it",
             hint=f"add its edits and reply with all files again, or say in a line why {path} needs no change",
@@ -177,8 +178,8 @@ _DONE = {
 }
 
 
-def _is_excused(path: str, prose: str) -> bool:
-    """Whether a line of the reply says that the file need not change."""
+def is_excused(path: str, prose: str) -> bool:
+    """Return True if a line of what the model says has it that a file need not change."""
     name = path.rsplit("/", 1)[-1]
     return any(name in line and _NEED_NOT.search(line.lower()) for line in prose.split("\n"))
 
