@@ -86,4 +86,5 @@ def test_what_the_commit_has_there_is_the_commits(world: World, sandbox: str, br
         whole={"c.txt": "c\n"},
         validation="grep -qx 1 vendor/rate && test ! -e vendor/extra && test -f c.txt",
     )
-    assert world.exec("p/02-c").json["verdict"] == "merged"
+    outcome = world.exec("p/02-c")
+    assert outcome.json["verdict"] == "merged", outcome.text

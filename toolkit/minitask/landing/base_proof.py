@@ -111,7 +111,7 @@ def _left_out(engine: Context, task: Task, paths: Iterable[str]) -> dict[str, bo
     if top is None:
         return {}
     named = (*engine.settings.share, *engine.settings.copy)
-    brought = [name for name in named if engine.objects.entry(task.base, name) is None]
+    brought = [name for name in named if engine.objects.entry(task.base, name.strip("/")) is None]
     found: dict[str, bool] = {}
     for path in paths:
         if check_path(path) or not os.path.lexists(top / path) or lies_in(path, brought):

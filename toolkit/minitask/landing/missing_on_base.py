@@ -38,6 +38,8 @@ MANIFEST = lazy_pattern(
     r"|conftest\.py|pytest\.ini|tox\.ini|go\.mod|Cargo\.toml|Gemfile|composer\.json|Makefile|[^/]*\.config\.\w+)$"
 )
 """Files that say what is installed, or where modules are looked for."""
+WANTED_ABSENT = lazy_pattern(r"!\s*(?:(?:test|\[\[?)\s+)?-[a-zA-Z]\s+\S+")
+"""A test that a path is not there."""
 PATH_LIKE = lazy_pattern(r"\.[A-Za-z]\w*$")
 ITS_OWN_REVISION = lazy_pattern(r"^(?:HEAD|@)")
 
@@ -143,7 +145,8 @@ def _left_out(red: Red, scene: Scene) -> Lack | None:
     says_so = MISSING_FILE.search(red.output) or red.exit_code in (CANNOT_RUN, NOT_FOUND)
     if not red.after_checks or not (says_so or only_looks) or red.installs:
         return None
-    tokens = {token.removeprefix("./").rstrip("/") for token in TOKEN.findall(red.command)}
+    needed = TOKEN.findall(WANTED_ABSENT.sub(" ", red.command))
+    tokens = {token.removeprefix("./").rstrip("/") for token in needed}
     paths = sorted(t for t in tokens if t and not t.startswith(("/", "-")) and ".." not in t)
     found = scene.left_out(path for path in paths if not _is_written(path, scene.written))
     for path, is_ignored in found.items():

@@ -9,7 +9,6 @@ each path is looked at once more, for git does not see all that a command can le
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
@@ -23,7 +22,8 @@ from minitask.sandbox.policy import Strength
 from minitask.spec.paths import check_path
 from minitask.system.inotify import CLOSE_WRITE, Watch, open_watch
 from minitask.workspace.checkout import Workspace
-from minitask.workspace.tracked_files import Tracked, create_file
+from minitask.workspace.tracked_files import Tracked
+from minitask.workspace.tree_writer import TreeWriter
 from minitask.workspace.verify_checkout import (
     ExpectedFiles,
     expected_files,
@@ -276,8 +276,15 @@ class IncrementalCheckout:
                 return False
             if any(_overlap(_raw(each.path), name) for each in found for name in self._named):
                 return False
-            self._remove(found, index)
-            self._write([each for each in found if each.new], index)
+            self._written = set()
+            writer = TreeWriter(
+                self._top,
+                self._objects,
+                on_folder=self._watch_too,
+                on_file=self._watch_too if self._watches_files else None,
+                written=self._written,
+            )
+            writer.apply(found, index)
             self._settle(commit, index)
         except (OSError, ValueError, MachineError):
             return False
@@ -295,49 +302,6 @@ class IncrementalCheckout:
         index = parse_index(content, self._slot.repository.object_format)
         self._is_plain = not any(name.endswith(ATTRIBUTES) for name in index.names)
         return index
-
-    def _remove(self, found: list[Difference], index: Index) -> None:
-        """Remove what is to go or to make way, and the folders that are empty by it."""
-        emptied = set()
-        for each in found:
-            if each.old is not None:
-                os.unlink(self._below(each.path))  # noqa: PTH108 - paths are bytes
-                index.drop(_raw(each.path))
-                emptied.add(each.path.rpartition("/")[0])
-        for folder in sorted(emptied, reverse=True):
-            self._prune(folder)
-
-    def _prune(self, folder: str) -> None:
-        """Remove a folder and those above it, as far as they are empty."""
-        while folder:
-            try:
-                os.rmdir(self._below(folder))  # noqa: PTH106
-            except OSError:
-                return
-            folder = folder.rpartition("/")[0]
-
-    def _write(self, found: list[Difference], index: Index) -> None:
-        self._written = set()
-        entries = [each.new for each in found if each.new is not None]
-        contents = self._objects.read_many([entry.oid for entry in entries])
-        for each, entry, content in zip(found, entries, contents, strict=True):
-            if content is None:
-                raise MachineError(f"object {entry.oid[:12]} is missing")
-            self._make_folders(each.path.rpartition("/")[0])
-            place = self._below(each.path)
-            found_now = create_file(place, entry, content)
-            self._written.add(_raw(each.path))
-            if self._watches_files:
-                self._watch_too(place)
-            index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=found_now)
-
-    def _make_folders(self, folder: str) -> None:
-        """Make a folder and those above it that are missing, and watch them."""
-        if not folder or _is_folder(self._below(folder)):
-            return
-        self._make_folders(folder.rpartition("/")[0])
-        os.mkdir(self._below(folder))  # noqa: PTH102
-        self._watch_too(self._below(folder))
 
     def _watch_too(self, place: bytes) -> None:
         if self._watch is None or not self._watch.add([place]):
@@ -361,9 +325,6 @@ class IncrementalCheckout:
             return ()
         return tuple((each.st_ino, each.st_size, each.st_ctime_ns) for each in found)
 
-    def _below(self, path: str) -> bytes:
-        return self._top + _raw(path)
-
 
 def _is_plain(found: Difference) -> bool:
     """Return True if a file is no more than what its object holds, at a path that git would write."""
@@ -375,14 +336,6 @@ def _is_plain(found: Difference) -> bool:
 def _overlap(one: bytes, other: bytes) -> bool:
     """Return True if two paths are the same, or one lies below the other."""
     return (one + b"/").startswith(other + b"/") or other.startswith(one + b"/")
-
-
-def _is_folder(place: bytes) -> bool:
-    """Return True if a folder stands there; a link to one is none."""
-    try:
-        return stat.S_ISDIR(os.lstat(place).st_mode)
-    except FileNotFoundError:
-        return False
 
 
 def _works(watch: Watch, top: bytes) -> bool:

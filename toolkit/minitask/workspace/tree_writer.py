@@ -1,0 +1,90 @@
+"""Write what differs between two trees to the files of a workspace, and keep its index in step."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+
+from minitask.errors import MachineError
+from minitask.git.index import Index
+from minitask.git.objects import Objects
+from minitask.git.trees import Difference
+from minitask.values import dataclass
+from minitask.workspace.tracked_files import create_file
+
+
+@dataclass(slots=True)
+class TreeWriter:
+    """Write differences below `top`, which ends with a slash.
+
+    `on_folder` and `on_file` are called with each folder and file that is made; `written` receives the files' paths.
+    """
+
+    top: bytes
+    objects: Objects
+    on_folder: Callable[[bytes], None]
+    on_file: Callable[[bytes], None] | None
+    written: set[bytes]
+
+    def apply(self, found: Sequence[Difference], index: Index) -> None:
+        """Remove what is to go or to make way, then write what is new."""
+        self._remove(found, index)
+        self._write([each for each in found if each.new], index)
+
+    def _remove(self, found: Sequence[Difference], index: Index) -> None:
+        """Remove files, and the folders that are empty by it."""
+        emptied = set()
+        for each in found:
+            if each.old is not None:
+                os.unlink(self._below(each.path))  # noqa: PTH108 - paths are bytes
+                index.drop(_raw(each.path))
+                emptied.add(each.path.rpartition("/")[0])
+        for folder in sorted(emptied, reverse=True):
+            self._prune(folder)
+
+    def _prune(self, folder: str) -> None:
+        """Remove a folder and those above it, as far as they are empty."""
+        while folder:
+            try:
+                os.rmdir(self._below(folder))  # noqa: PTH106
+            except OSError:
+                return
+            folder = folder.rpartition("/")[0]
+
+    def _write(self, found: Sequence[Difference], index: Index) -> None:
+        entries = [each.new for each in found if each.new is not None]
+        contents = self.objects.read_many([entry.oid for entry in entries])
+        for each, entry, content in zip(found, entries, contents, strict=True):
+            if content is None:
+                raise MachineError(f"object {entry.oid[:12]} is missing")
+            self._make_folders(each.path.rpartition("/")[0])
+            place = self._below(each.path)
+            found_now = create_file(place, entry, content)
+            self.written.add(_raw(each.path))
+            if self.on_file is not None:
+                self.on_file(place)
+            index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=found_now)
+
+    def _make_folders(self, folder: str) -> None:
+        """Make a folder and those above it that are missing."""
+        if not folder or _is_folder(self._below(folder)):
+            return
+        self._make_folders(folder.rpartition("/")[0])
+        os.mkdir(self._below(folder))  # noqa: PTH102
+        self.on_folder(self._below(folder))
+
+    def _below(self, path: str) -> bytes:
+        return self.top + _raw(path)
+
+
+def _is_folder(place: bytes) -> bool:
+    """Return True if a folder stands there; a link to one is none."""
+    try:
+        return stat.S_ISDIR(os.lstat(place).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _raw(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")
