@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -350,3 +352,15 @@ def test_a_typo_fix_does_not_move_the_anchor_in_silence(
     [verdict] = check_specs([spec(cited)], ground=now)
     assert [item.code for item in verdict.diagnostics] == codes.split()
     assert all("`anchor: 4f2c9e1a4f2c`" in item.hint for item in verdict.diagnostics)
+
+
+def test_many_tasks_of_one_file_are_judged_without_recursion() -> None:
+    specs = [_spec(f"{at:02d}-x", "edit a.txt") for at in range(10, 99)]
+    specs[-1] = _spec("99-y", "edit a.txt", script=_search("a.txt", "line 2", "x"))
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 60)
+    try:
+        verdicts = check_specs(specs, ground=BASE, judged=specs[-1:])
+    finally:
+        sys.setrecursionlimit(limit)
+    assert [item.code for item in verdicts[0].diagnostics] == ["N207"]

@@ -61,19 +61,18 @@ def check_specs(
     `specs` are all there are: dependencies, and files that one task makes for another, are looked for among them.
     Those of `landed` are done, so the ground has their work already.
     """
-    chosen = [spec for spec in specs if judged is None or any(spec is each for each in judged)]
-    mine = {id(spec) for spec in chosen}
+    mine = set(map(id, specs if judged is None else judged))
+    chosen = [spec for spec in specs if id(spec) in mine]
     others = [spec for spec in specs if id(spec) not in mine]
-    between = check_project(chosen, known=others, landed=landed)
+    between = _by_spec(check_project(chosen, known=others, landed=landed), chosen)
     done = {id(spec) for spec in landed}
     checker = Checker([spec for spec in specs if id(spec) not in done], ground)
     verdicts = []
     for spec in chosen:
-        own = [item for item in between if _is_of(item, spec, chosen)]
         found = checker.judge(spec) if id(spec) not in done else Verdict(())
         moved = check_renumbered(spec, ground) if id(spec) not in done else ()
         said = (
-            *own,
+            *between.get((spec.path, spec.line_of("title")), ()),
             *found.diagnostics,
             *moved,
             *check_script(spec),
@@ -97,13 +96,19 @@ def _once_each(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(dict.fromkeys(kept))
 
 
-def _is_of(item: Diagnostic, spec: Spec, specs: Sequence[Spec]) -> bool:
-    """Return True if a diagnostic is about this spec: by its file, and by its lines where that holds several."""
-    if item.path != spec.path:
-        return False
-    starts = sorted(each.line_of("title") for each in specs if each.path == spec.path)
-    owner = max((line for line in starts if line <= item.line), default=starts[0])
-    return owner == spec.line_of("title")
+def _by_spec(
+    found: Sequence[Diagnostic], specs: Sequence[Spec]
+) -> dict[tuple[str, int], list[Diagnostic]]:
+    """Return the diagnostics by the path and first line of the spec that each is about."""
+    starts: dict[str, list[int]] = {}
+    for spec in specs:
+        starts.setdefault(spec.path, []).append(spec.line_of("title"))
+    owned: dict[tuple[str, int], list[Diagnostic]] = {}
+    for item in found:
+        lines = starts.get(item.path, ())
+        owner = max((line for line in lines if line <= item.line), default=min(lines, default=0))
+        owned.setdefault((item.path, owner), []).append(item)
+    return owned
 
 
 @dataclass(slots=True)
@@ -155,14 +160,13 @@ class Checker:
 
     def _state(self, places: tuple[int, ...]) -> Overlay:
         """Return the tree after the specs at some places, one after another."""
-        if places not in self._states:
-            if not places:
-                self._states[places] = Overlay(self.ground.files)
-            else:
-                state = self._state(places[:-1]).copy()
-                _advance(state, self.specs[places[-1]], self.ground)
-                self._states[places] = state
-        return self._states[places]
+        done = next((n for n in range(len(places), 0, -1) if places[:n] in self._states), 0)
+        state = self._states[places[:done]] if done else Overlay(self.ground.files)
+        for count in range(done + 1, len(places) + 1):
+            state = state.copy()
+            _advance(state, self.specs[places[count - 1]], self.ground)
+            self._states[places[:count]] = state
+        return state
 
     def _told_to_wait(
         self, spec: Spec, found: Verdict, later: Verdict, between: set[int]

@@ -75,9 +75,8 @@ class Numbering:
             raise CitationError(error.message, hint=error.hint) from None
 
     def _carried(self, path: str, cited: LineRange) -> LineRange:
-        before = self.ground.files.text(path)
         author = self.state.author(path)
-        if before is None and author is not None:
+        if author is not None and self.ground.files.text(path) is None:
             renamed = self.state.old_name(path)
             if renamed is not None:
                 return self._from(renamed, path, cited)
@@ -90,6 +89,8 @@ class Numbering:
     def _from(self, path: str, new: str, cited: LineRange) -> LineRange:
         """Carry lines of a file of the base to what is made of it, there or under another name."""
         here = self.ground.locate(self.spec, path, cited)
+        if path == new and not self.state.is_touched(path):
+            return here
         before, after = self.ground.files.text(path), self.state.text(new)
         if before is None or after is None or before == after:
             return here

@@ -105,9 +105,9 @@ class Overlay:
         """Return a file's content; None if there is none."""
         return self._texts[path] if path in self._texts else self._base.text(path)
 
-    def is_changed(self, path: str) -> bool:
-        """Return True if a known text differs from the base's."""
-        return path in self._texts and self._texts[path] != self._base.text(path)
+    def is_touched(self, path: str) -> bool:
+        """Return True if a spec made the text."""
+        return path in self._texts
 
     @property
     def base(self) -> Files:

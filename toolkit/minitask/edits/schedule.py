@@ -25,7 +25,8 @@ class Order:
     graph: Graph
     ranks: tuple[int, ...]
     before: tuple[frozenset[int], ...]
-    touched: tuple[dict[str, tuple[FileRef, ...]], ...]
+    touched: tuple[frozenset[str], ...]
+    written: tuple[frozenset[str], ...]
 
     def needed(self, place: int) -> tuple[int, ...]:
         """Return the specs that the one at a place waits for and whose files matter to it, in the order of a run."""
@@ -42,23 +43,24 @@ class Order:
         files = set(self.touched[place])
         found = []
         for other in sorted(among, key=self.ranks.__getitem__, reverse=True):
-            touched = self.touched[other]
-            if any(_writes(refs) for path, refs in touched.items() if path in files):
+            if not files.isdisjoint(self.written[other]):
                 found.append(other)
-                files |= set(touched)
+                files |= set(self.touched[other])
         return tuple(reversed(found))
 
 
 def order_of(specs: Sequence[Spec], *, is_there: Callable[[str], bool]) -> Order:
     """Return the order of some specs; in a circle of dependencies nobody waits for anybody."""
     graph = Graph(tuple(specs))
-    touched = tuple(files_by_path(spec) for spec in specs)
+    files = [files_by_path(spec) for spec in specs]
+    touched = tuple(frozenset(own) for own in files)
+    written = tuple(frozenset(path for path, refs in own.items() if _writes(refs)) for own in files)
     try:
         links = implied(specs, is_there=is_there, graph=graph).links
         direct = predecessors(graph, links)
     except UsageError:  # the circle has a rule of its own
         direct = [set() for _ in specs]
-    return Order(graph, _ranks(specs, direct), _closed(direct), touched)
+    return Order(graph, _ranks(specs, direct), _closed(direct), touched, written)
 
 
 def _ranks(specs: Sequence[Spec], direct: Sequence[set[int]]) -> tuple[int, ...]:

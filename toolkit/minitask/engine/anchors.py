@@ -12,7 +12,7 @@ from minitask.git.history import hunks
 from minitask.git.objects import Objects
 from minitask.git.renames import Renames
 from minitask.git.versions import Versions as SpecVersions
-from minitask.git.versions import is_squash, load_versions, shallow_commits
+from minitask.git.versions import is_squash, load_versions
 from minitask.spec.model import LineRange
 from minitask.values import dataclass
 
@@ -26,7 +26,6 @@ class Anchor:
     task: Task
     _commit: str | None = None
     _history: SpecVersions | None = None
-    _edge: frozenset[str] | None = None
     _versions: dict[str, Versions | None] = field(default_factory=dict)
     _renames: Renames | None = None
 
@@ -115,9 +114,7 @@ class Anchor:
         commit = self.commit()
         if self.task.spec.options.anchor or self.task.uncommitted:
             return
-        if self._edge is None:
-            self._edge = shallow_commits(self.git)
-        if commit in self._edge:
+        if commit in self.history().edge:
             raise EditError(
                 f"lines {cited} of {path} cannot be mapped: this clone's history ends at {commit[:12]}, and the spec is"
                 " older",
@@ -128,12 +125,12 @@ class Anchor:
                 f"lines {cited} of {path} cannot be told: {commit[:12]} brought the spec in together with changes of"
                 " that file, as several commits in one",
                 hint=f"say which they are, and commit the spec: `anchor: {commit[:12]}` for the file as it was then,"
-                f" `anchor: {(self.objects.commit(f'{commit}^1') or '')[:12]}` for the one before",
+                f" `anchor: {(self.objects.parent_of(commit) or '')[:12]}` for the one before",
             )
 
     def _changed_with_spec(self, path: str, cited: LineRange) -> bool:
         """Return True if the commit that brought the spec in changed what stands at the cited lines."""
-        parent = self.objects.commit(f"{self.commit()}^1")
+        parent = self.objects.parent_of(self.commit())
         old = self.objects.entry(parent, path) if parent else None
         new = self.objects.entry(self.commit(), path)
         if old is None or new is None or old.oid == new.oid:

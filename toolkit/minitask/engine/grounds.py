@@ -27,12 +27,18 @@ class CommitGround:
     files: CommittedFiles
     uncommitted: frozenset[str] = frozenset()
     _anchors: dict[int, Anchor | None] = field(default_factory=dict)
+    _trees: dict[str, CommittedFiles] = field(default_factory=dict)
     _histories: dict[bool, Versions] = field(default_factory=dict)
 
     def anchor_of(self, spec: Spec) -> CommittedFiles | None:
         """Return the tree of the commit that a spec's line numbers are those of."""
         anchor = self._anchor(spec) if any(ref.ranges for ref in spec.files) else None
-        return CommittedFiles(self.objects, anchor.commit()) if anchor else None
+        return self._tree(anchor.commit()) if anchor else None
+
+    def _tree(self, commit: str) -> CommittedFiles:
+        if commit not in self._trees:
+            self._trees[commit] = CommittedFiles(self.objects, commit)
+        return self._trees[commit]
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
         """Return where lines that a spec cites are in the base."""
@@ -67,7 +73,7 @@ class CommitGround:
         if found is None:
             return None
         at = self.objects.commit(found.options.anchor) if found.options.anchor else commit
-        return Earlier(found, at, CommittedFiles(self.objects, at)) if at else None
+        return Earlier(found, at, self._tree(at)) if at else None
 
     def anchor_commit(self, spec: Spec) -> str | None:
         """Return the commit that a committed spec's line numbers are those of."""

@@ -26,10 +26,14 @@ from minitask.settings import Settings
 from minitask.spec.batches import check_batches, home_of
 from minitask.spec.checks import check_against_tree, check_anchor
 from minitask.spec.file_tree import Tree
-from minitask.spec.model import Diagnostic, Severity, Spec
+from minitask.spec.markdown import Item, MarkdownBlock
+from minitask.spec.model import Command, Criterion, Diagnostic, Fence, FileRef, Severity, Spec
 from minitask.spec.names import task_names
 from minitask.system.cache import Cache
-from minitask.values import dataclass
+from minitask.values import dataclass, hasten
+
+MANY = 100
+"""From how many files on it pays to compile what makes the parser's values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,14 @@ class Surroundings:
     objects: Objects | None
     head: str | None = None
     _landings: Mapping[str, history.Landing] | None = None
+    _tip: CommittedFiles | None = None
+    _ground: CommitGround | None = None
 
     def tip(self) -> CommittedFiles | None:
         """HEAD's files."""
-        return CommittedFiles(self.objects, self.head) if self.objects and self.head else None
+        if self._tip is None and self.objects and self.head:
+            self._tip = CommittedFiles(self.objects, self.head)
+        return self._tip
 
     def committed(self, texts: Mapping[str, str]) -> set[str]:
         """Return the spec files that are at HEAD just as they are in the checkout."""
@@ -89,7 +97,9 @@ class Surroundings:
         tree = self.tip()
         if self.repository is None or self.objects is None or self.head is None or tree is None:
             return None
-        return CommitGround(self.repository.git, self.objects, self.head, tree)
+        if self._ground is None:
+            self._ground = CommitGround(self.repository.git, self.objects, self.head, tree)
+        return self._ground
 
     def anchor_tree(self, spec: Spec) -> CommittedFiles | None:
         """Return the tree of the commit that brought a spec in."""
@@ -121,6 +131,8 @@ class Surroundings:
 
 def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
     cache = Cache(around.repository.home / "cache") if around.repository else None
+    if len(sources.texts) > MANY:
+        hasten(MarkdownBlock, Item, Criterion, Command, FileRef, Fence)
     files = [parse_once(text, path=path, cache=cache) for path, text in sources.texts.items()]
     found = [item for file in files for item in file.diagnostics]
     specs = [spec for file in files for spec in file.specs]

@@ -63,6 +63,7 @@ class Objects:
     _store: LooseStore | None = None
     _trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _roots: dict[str, str] = field(default_factory=dict)
+    _parents: dict[str, str | None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _flight: Pipeline = field(default_factory=Pipeline)
     _kept: int = 0
@@ -150,6 +151,12 @@ class Objects:
         """Return the id of the commit that a revision names, if it names one."""
         found = self.read(f"{revision}^{{commit}}") if "\n" not in revision else None
         return found[0] if found else None
+
+    def parent_of(self, commit: str) -> str | None:
+        """Return the first parent of the commit with an id; None if it has none."""
+        if commit not in self._parents:
+            self._parents[commit] = self.commit(f"{commit}^1")
+        return self._parents[commit]
 
     def tree_of(self, commit: str) -> str:
         """Return the id of a commit's root tree; `commit` is an id, which never comes to mean another."""

@@ -27,9 +27,13 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """All versions of some files, oldest first, in a commit's history and that of all branches."""
+    """All versions of some files, oldest first, in a commit's history and that of all branches.
+
+    `edge` holds the commits at which a shallow clone's history ends.
+    """
 
     found: tuple[Version, ...]
+    edge: frozenset[str] = frozenset()
 
     def first(self, path: str, blob: str) -> str | None:
         """Return the oldest commit that brought in a blob: at a path, else wherever it was before it was moved."""
@@ -68,7 +72,7 @@ def load_versions(git: Git, commit: str, folders: Sequence[str]) -> Versions:
         "--",
         *(f":(literal,top){folder}" for folder in folders),
     ).decode("utf-8", "surrogateescape")
-    return Versions(tuple(_parsed(text.split("\0"))))
+    return Versions(tuple(_parsed(text.split("\0"))), _shallow_commits(git))
 
 
 def _parsed(fields: Sequence[str]) -> list[Version]:
@@ -87,7 +91,7 @@ def _parsed(fields: Sequence[str]) -> list[Version]:
     return found
 
 
-def shallow_commits(git: Git) -> frozenset[str]:
+def _shallow_commits(git: Git) -> frozenset[str]:
     """Return the commits at which a shallow clone's history ends; none in a whole one."""
     if git.line("rev-parse", "--is-shallow-repository") != "true":
         return frozenset()

@@ -6,7 +6,6 @@ rules of its own, and code is only looked at where a template puts a variable.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from minitask.patterns import lazy_pattern
@@ -45,6 +44,7 @@ _INFO_PATH = lazy_pattern(
 )
 _LOOSE_PATH = lazy_pattern(r"(?<![\w/])path/(?:to|of)/[\w./-]+")
 _FENCE = lazy_pattern(r"^\s*(?:[-*+]|\d+[.)])?\s*(`{3,}|~{3,})")
+_COMMENT = lazy_pattern(r"<!--.*?-->")
 _CODE = lazy_pattern(r"(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)|\[[^\]]*\]\([^)]*\)")
 
 
@@ -131,5 +131,7 @@ def _prose(text: str) -> Iterator[str]:
         elif opened:
             fence = opened[1]
             yield ""
+        elif "`" in line or "[" in line or "<" in line:
+            yield _COMMENT.sub("", _CODE.sub("", line))
         else:
-            yield re.sub(r"<!--.*?-->", "", _CODE.sub("", line))
+            yield line

@@ -32,7 +32,8 @@ def check_project(
     Files of `landed` specs are settled: nothing is said of who writes or creates them.
     """
     own = tuple(specs)
-    graph = Graph(own + tuple(spec for spec in known if spec not in own))
+    mine = set(map(id, own))
+    graph = Graph(own + tuple(spec for spec in known if id(spec) not in mine))
     judged = frozenset(range(len(own)))
     settled = {id(spec) for spec in landed}
     open_ = frozenset(place for place, spec in enumerate(graph.specs) if id(spec) not in settled)

@@ -101,6 +101,8 @@ def _void(spec: Spec, command: Command) -> Diagnostic:
 
 
 def _check_steps(spec: Spec) -> Iterator[Diagnostic]:
+    if not _VAGUE.search(spec.task):
+        return
     steps = spec.task.split("\n")
     for offset, line in enumerate(_blank_code(spec.task).split("\n")):
         words = list(dict.fromkeys(match.group().lower() for match in _VAGUE.finditer(line)))
@@ -238,6 +240,8 @@ def _check_commands(spec: Spec) -> Iterator[Diagnostic]:
 
 def _check_issues(spec: Spec) -> Iterator[Diagnostic]:
     """W419 where headings of several issues stand in one task."""
+    if "issue" not in spec.task.casefold():
+        return
     rows = enumerate(_blank_code(spec.task).split("\n"))
     found = [(row, match["name"]) for row, line in rows if (match := _ISSUE.match(line))]
     names = list(dict.fromkeys(name for _, name in found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ _CHECKS = lazy_pattern(
     r"\b(?:how to )?(?:verify|tests?|testing|test plan|checks?|validate)(?: it| commands?| steps?)?\b",
     re.IGNORECASE,
 )
+_TITLE = lazy_pattern(r"^(?: {0,3}#.*|.*\*\*.*|.*:[ \t]*)\r?$", re.MULTILINE)
+_UNDERLINE = lazy_pattern(r"^[ \t]*(?:=+|-+)[ \t]*\r?$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def _lists_paths(markdown: str) -> bool:
 
 def _named_lists(text: str) -> Iterator[tuple[str, int]]:
     """Yield the names that a list of paths follows, and their rows."""
-    if "\n" not in text:
+    if "\n" not in text or not _may_have_name(text, _NAME.match):
         return
     document = parse_document(normalise(text))
     found = blocks(document)
@@ -67,6 +69,11 @@ def _named_lists(text: str) -> Iterator[tuple[str, int]]:
         name = _name(block)
         if name and _NAME.match(name) and _is_path_list(document, following):
             yield name, block.end - 1
+
+
+def _may_have_name(text: str, find: Callable[[str], object]) -> bool:
+    """Return False if no heading, label or line that ends in a colon can be a name that is looked for."""
+    return any(map(find, _TITLE.findall(text))) or _UNDERLINE.search(text) is not None
 
 
 def _name(block: MarkdownBlock) -> str:
@@ -103,7 +110,7 @@ def _all_paths(items: list[str]) -> bool:
 def find_unread_commands(spec: Spec) -> Iterator[UnreadList]:
     """Return the headings and labels such as `Verify` and `Tests` below which commands stand that are not run."""
     for section, text in (("context", spec.context), ("task", spec.task)):
-        if _CHECKS.search(text):
+        if _may_have_name(text, _CHECKS.search):
             yield from (
                 UnreadList(name, spec.line_in(section, row)) for name, row in _named_checks(text)
             )
