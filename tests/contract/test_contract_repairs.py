@@ -145,6 +145,34 @@ def test_a_change_that_no_tool_would_take_goes_back_likewise(
     assert last["verdict"] == "ready"
 
 
+ONLY_NEW = "```text path=allow.txt\nzeta\n```\n"
+WHOLE_LIST = "```text path=allow.txt\nalpha\nbeta\ngamma\nzeta\n```\n"
+
+
+@pytest.mark.parametrize(
+    ("second", "verdict", "content"),
+    [
+        (WHOLE_LIST, "merged", "alpha\nbeta\ngamma\nzeta\n"),
+        (f"The old lines of allow.txt go: that is meant.\n\n{ONLY_NEW}", "merged", "zeta\n"),
+        (ONLY_NEW, "failed", "alpha\nbeta\ngamma\n"),
+    ],
+)
+def test_a_short_list_of_which_only_the_new_line_came_is_asked_back_once(
+    world: World, second: str, verdict: str, content: str
+) -> None:
+    world.commit({"allow.txt": "alpha\nbeta\ngamma\n"}, message="files")
+    with scripted_server([ONLY_NEW, second]) as server:
+        world.configure(**model_settings(server.base_url))
+        title = "Add zeta to the list"
+        check = "grep -qx zeta allow.txt"
+        world.task("p/01-b", writes=["allow.txt"], validation=check, title=title)
+        outcome = world.exec("p/01-b")
+        told = server.requests[1].json["messages"][3]["content"]
+    assert (outcome.json["verdict"], world.show("allow.txt")) == (verdict, content), outcome.text
+    assert 'it drops "alpha", "beta", "gamma", which the spec does not name' in told
+    assert "or if that is meant, say in a line that allow.txt is to lose them" in told
+
+
 def test_a_reply_that_was_cut_off_gets_more_room_once_within_the_attempt(world: World) -> None:
     with scripted_server([completion(GOOD, finish_reason="length"), GOOD]) as server:
         prepare(world, server.base_url)

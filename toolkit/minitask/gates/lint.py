@@ -39,11 +39,13 @@ def check_lint(
     spec: Spec,
     candidate: Candidate | None = None,
     scripted: bool = False,
+    said: str = "",
 ) -> GateResult:
     """Judge a proposed change by the text of its files; `read` gives the base's, or None.
 
     Imports are judged where the `candidate` is there to look for them. A `scripted` change, the spec's own edit script,
-    may take away whatever its author wrote. The reason names one fault a line, `path:line: what is wrong; what to do`.
+    may take away whatever its author wrote. `said` is what its maker answers to an earlier fault. The reason names one
+    fault a line, `path:line: what is wrong; what to do`.
     """
     proposals = tuple(_proposals(changes, read))
     known = _known_lines(changes, read, spec)
@@ -54,7 +56,7 @@ def check_lint(
         for fault in _faults(proposal, spec, known=known, unresolved=unresolved)
     ]
     if not scripted:
-        faults += _only_from_others(proposals, faults, spec=spec, known=known)
+        faults += _only_from_others(proposals, faults, spec=spec, known=known, said=said)
     if not faults:
         return GateResult(GATE, passed=True)
     return GateResult(GATE, passed=False, reason=_reason(faults))
@@ -90,7 +92,12 @@ def _faults(
 
 
 def _only_from_others(
-    proposals: Sequence[FileChange], faults: Sequence[LintError], *, spec: Spec, known: Known
+    proposals: Sequence[FileChange],
+    faults: Sequence[LintError],
+    *,
+    spec: Spec,
+    known: Known,
+    said: str,
 ) -> Iterator[LintError]:
     """What only a model or an agent is told: text that it lost, and work that it left to others."""
     told = {(fault.path, fault.line) for fault in faults}
@@ -102,16 +109,16 @@ def _only_from_others(
         if shrunk is not None:
             yield shrunk
         elif proposal.content != proposal.base:
-            yield from _rewritten(proposal, proposals, spec)
+            yield from _rewritten(proposal, proposals, spec, said)
 
 
 def _rewritten(
-    proposal: FileChange, proposals: Sequence[FileChange], spec: Spec
+    proposal: FileChange, proposals: Sequence[FileChange], spec: Spec, said: str
 ) -> Iterable[LintError]:
     from minitask.gates.rewrites import find_rewrite_faults
 
     others = tuple(other for other in proposals if other is not proposal)
-    return find_rewrite_faults(proposal, spec=spec, others=others)
+    return find_rewrite_faults(proposal, spec=spec, others=others, said=said)
 
 
 def _unfinished(proposal: FileChange, spec: Spec, known: Known) -> Iterable[LintError]:

@@ -175,7 +175,7 @@ def _is_lost(removed: Sequence[_Line], added: Sequence[_Line]) -> bool:
     if _is_restated(gone, fresh):
         return False
     if len(gone) * len(fresh) <= _MOST_PAIRS:
-        gone, fresh = _unmatched(gone, fresh)
+        gone, fresh = unmatched(gone, fresh)
     lost, instead = (len(words_of("\n".join(rows))) for rows in (gone, fresh))
     return bool(lost) and instead < lost * _KEPT
 
@@ -190,7 +190,7 @@ def _is_restated(gone: Sequence[str], fresh: Sequence[str]) -> bool:
     return shorter and len(after) >= len(before) * _RESTATED
 
 
-def _unmatched(gone: Sequence[str], fresh: Sequence[str]) -> tuple[list[str], list[str]]:
+def unmatched(gone: Sequence[str], fresh: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines of both that have no similar one among the other's."""
     left = list(fresh)
     alone = []

@@ -29,7 +29,8 @@ _LESS = lazy_pattern(
 _AMBIGUOUS = lazy_pattern(
     r"(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\bfor )(?<!\bof )(?<!\bwith )(?<!\bnew )"
     r"\b(?:drops?|moves?|splits?|empty|merge[sd]?|merging|combin(?:e[sd]?|ing)"
-    r"|clean(?:s|ed|ing)?(?: ?up)?|port(?:ed|ing)?"
+    r"|clean(?:s|ed|ing)?(?: ?up)?"
+    r"|port(?:s|ed|ing)?(?=\s+(?:it|them|this|the|all|our|from|everything)\b|\s+[^\s\d]\S*\s+(?:from|to|into)\b)"
     r"|convert(?:s|ed|ing)?|strip(?:s|ped|ping)?(?= (?:it|them|the file|everything|down|all)\b)"
     r"|trim(?:s|med|ming)?(?= (?:it|them|the|down|all|old|unused)\b)"
     r"|reduc\w+(?= (?:it|the file|duplicat|boilerplate|code|size)))\b",
@@ -77,7 +78,7 @@ _ADDS = lazy_pattern(
     re.IGNORECASE,
 )
 # Code within prose, whose own words (`text.strip()`) ask for nothing.
-_FENCED = lazy_pattern(r"(`{3,}|~{3,}).*?\1", re.DOTALL)
+FENCED = lazy_pattern(r"(`{3,}|~{3,}).*?\1", re.DOTALL)
 _SPAN = lazy_pattern(r"`([^`\n]*)`|\"([^\"\n]{1,60})\"|“([^”\n]{1,60})”")
 _END = lazy_pattern(r"(?<=[\w`\"'”)\]])[.;!?](?=\s|$)|\n")
 _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
@@ -123,7 +124,7 @@ def is_named(spec: Spec, path: str, part: Part) -> bool:
             _names(sentence, part) and _may_lose(sentence, part) for sentence in _sentences((text,))
         ):
             return True
-        if any(_has_word(found[0], part.leaf) for found in _FENCED.finditer(text)):
+        if any(_has_word(found[0], part.leaf) for found in FENCED.finditer(text)):
             return True
     context = _sentences((spec.context,))
     return any(_names(sentence, part) and _removes(sentence) for sentence in context)
@@ -179,7 +180,7 @@ def _sentences(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(
         sentence
         for text in texts
-        for sentence in _END.split(_FENCED.sub("\n", text))
+        for sentence in _END.split(FENCED.sub("\n", text))
         if sentence.strip()
     )
 

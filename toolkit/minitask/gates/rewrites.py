@@ -13,6 +13,7 @@ from minitask.gates.emptied import find_emptied
 from minitask.gates.lint_error import FileChange, LintError
 from minitask.gates.prose_loss import find_marked_lines, find_prose_loss, is_prose
 from minitask.gates.requested_removals import asks_for_less, takes_away
+from minitask.gates.short_files import find_dropped
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -26,9 +27,12 @@ _BLANKED = lazy_pattern(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'",
 
 
 def find_rewrite_faults(
-    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), said: str = ""
 ) -> Iterator[LintError]:
-    """Yield what a file that was written anew must not have: text of the answer, empty bodies, lost lines."""
+    """Yield what a file that was written anew must not have: text of the answer, empty bodies, lost lines.
+
+    `said` is what its maker answers to an earlier fault.
+    """
     unclosed = _unclosed(proposal)
     if unclosed is not None:
         yield unclosed
@@ -41,6 +45,7 @@ def find_rewrite_faults(
         found = find_prose_loss(proposal, spec=spec, others=others)
     else:
         found = find_marked_lines(proposal) or find_emptied(proposal, spec=spec, strict=True)
+    found = found or find_dropped(proposal, spec=spec, others=others, said=said)
     if found is not None:
         yield found
 

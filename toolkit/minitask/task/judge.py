@@ -40,7 +40,7 @@ from minitask.words import counted
 class GateInput:
     """A candidate before a gate: the task, the change as proposed, how to read the base, its commit, and its files.
 
-    `scripted`: the change is the spec's own edit script.
+    `scripted`: the change is the spec's own edit script. `answer` is what was said to an earlier fault.
     """
 
     task: Task
@@ -49,6 +49,7 @@ class GateInput:
     commit: str
     files: tuple[FileRecord, ...]
     scripted: bool = False
+    answer: str = ""
 
 
 def judge(
@@ -133,7 +134,16 @@ def _through_gates(
     assert draft.commit is not None  # noqa: S101 - it was built
     task = draft.task
     scripted = draft.route.executor == SCRIPT
-    case = GateInput(task, changes, order.read, draft.commit, draft.files, scripted=scripted)
+    answer = draft.work.reply if draft.work and order.history else ""
+    case = GateInput(
+        task,
+        changes,
+        order.read,
+        draft.commit,
+        draft.files,
+        scripted=scripted,
+        answer=answer,
+    )
     rulings = {}
     for name in (gate for gate in engine.settings.gates if gate in GATES):
         if name == VALIDATE and lander is not None:
@@ -201,6 +211,7 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
         spec=case.task.spec,
         candidate=candidate,
         scripted=case.scripted,
+        said=case.answer,
     )
     commands = lint_commands(engine.settings.lint, case.files) if found.passed else ()
     if not commands:
