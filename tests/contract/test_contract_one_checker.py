@@ -219,3 +219,25 @@ def test_two_issues_in_one_task_are_said(world: World) -> None:
     both = "## Task\n\n## Issue #1: One\n\n1. Do it.\n\n## Issue #2: Two\n"
     world.commit({"mini-projects/p/01-a.md": text.replace("## Task\n", both)})
     assert codes(world, "p") == ["W419"]
+
+
+def test_two_tasks_of_which_only_one_can_merge_are_an_error_together_and_none_alone(
+    world: World,
+) -> None:
+    world.commit({"f.txt": TEN})
+    for name, new in (("p/01-a", "one"), ("p/02-b", "two")):
+        script = (
+            f"```text path=f.txt\n<<<<<<< SEARCH\nline 3\n=======\n{new}\n>>>>>>> REPLACE\n```\n"
+        )
+        world.task(name, writes=["f.txt"], snippets=script, validation=f"grep -q {new} f.txt")
+    assert errors(world) == errors(world, "p") == {"p/02-b": ["E309"]}
+    assert errors(world, "p/01-a") == errors(world, "p/02-b") == {}
+    assert "W308" in codes(world, "p/02-b")
+    dry = world.minitask("run", "p", "--dry-run")
+    assert "E309" in dry.text, dry.text
+    outcome = world.minitask("run", "p", "--json")
+    found = {task["task"]: task for task in outcome.json["tasks"]}
+    assert (found["p/01-a"]["verdict"], found["p/02-b"]["verdict"]) == ("merged", "refused")
+    assert "E309" in found["p/02-b"]["reason"]
+    world.minitask("undo", "p/01-a")
+    assert world.exec("p/02-b").json["verdict"] == "merged"

@@ -180,7 +180,7 @@ CASES = {
     ),
     "what an earlier task takes away, without a dependency": (
         [RENAME, _spec("02-y", "edit a.txt", script=_search("a.txt", "line 2", "x"))],
-        "N207 W308",
+        "N207 E309",
     ),
     "what neither the base nor an earlier task has": (
         [RENAME, _spec("02-y", "edit a.txt", script=_search("a.txt", "nope", "x"))],
@@ -264,7 +264,7 @@ CASES = {
     ),
     "a file that two tasks create": (
         [_spec("01-x", "create c.txt"), _spec("02-y", "create c.txt")],
-        "N207 W308",
+        "N207 E309",
     ),
     "an edit that a model is shown": (
         [_spec("01-x", *REST, script=_search("a.txt", "nope", "x"))],

@@ -26,7 +26,7 @@ from minitask.spec.rules import diagnose
 from minitask.values import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from minitask.edits.citations import Ground
 
@@ -66,7 +66,9 @@ def check_specs(
     others = [spec for spec in specs if id(spec) not in mine]
     between = _by_spec(check_project(chosen, known=others, landed=landed), chosen)
     done = {id(spec) for spec in landed}
-    checker = Checker([spec for spec in specs if id(spec) not in done], ground)
+    left = [spec for spec in specs if id(spec) not in done]
+    together = frozenset(place for place, spec in enumerate(left) if id(spec) in mine)
+    checker = Checker(left, ground, together)
     verdicts = []
     for spec in chosen:
         found = checker.judge(spec) if id(spec) not in done else Verdict(())
@@ -113,10 +115,14 @@ def _by_spec(
 
 @dataclass(slots=True)
 class Checker:
-    """Judges specs that are to be run, each on the tree that it will start from."""
+    """Judges specs that are to be run, each on the tree that it will start from.
+
+    `together` are the places of those that one run is to do.
+    """
 
     specs: list[Spec]
     ground: Ground
+    together: frozenset[int] = frozenset()
     _order: Order | None = field(default=None)
     _states: dict[tuple[int, ...], Overlay] = field(default_factory=dict)
 
@@ -132,7 +138,9 @@ class Checker:
         if found.errors and not later.errors:
             return self._told_to_wait(spec, found, later, set(earlier) - set(needed))
         if later.errors and not found.errors:
-            return Verdict((*found.diagnostics, *self._once_landed(later, earlier, needed)))
+            between = [place for place in earlier if place not in needed]
+            unfit = self._once_landed(spec, later, between, needed)
+            return Verdict((*found.diagnostics, unfit))
         return found
 
     def _ordered(self) -> Order:
@@ -173,33 +181,41 @@ class Checker:
     ) -> Verdict:
         """W307 in place of the errors that other tasks' work takes away."""
         makers = [self.specs[place] for place in sorted(between)]
-        graph = self._ordered().graph
-        names = [graph.names[place].partition("/")[2] for place in sorted(between)]
+        names = self._names(sorted(between))
         first = found.errors[0]
         warning = diagnose(
             spec.path,
             first.line,
             code="W307",
-            message=f"this applies only after {', '.join(names)} has merged: {first.message}",
-            hint=f"add `depends_on: [{', '.join(names)}]`",
+            message=f"this applies only after {names} has merged: {first.message}",
+            hint=f"add `depends_on: [{names}]`",
         )
         return Verdict((*later.diagnostics, warning), tuple(makers))
 
     def _once_landed(
-        self, later: Verdict, earlier: tuple[int, ...], needed: tuple[int, ...]
-    ) -> Iterator[Diagnostic]:
-        """W308 for what no longer fits after tasks that a run does first, though it does not depend on them."""
-        graph = self._ordered().graph
-        between = [place for place in earlier if place not in needed]
-        names = ", ".join(graph.names[place].partition("/")[2] for place in between)
-        first = later.errors[0]
-        yield diagnose(
+        self, spec: Spec, later: Verdict, between: Sequence[int], needed: tuple[int, ...]
+    ) -> Diagnostic:
+        """E309 or W308 for what no longer fits after tasks that a run does first, though it does not depend on them.
+
+        It is an error where they are to be done in the same run, which could only refuse it then.
+        """
+        same_run = [place for place in between if place in self.together]
+        before = tuple(sorted((*needed, *same_run), key=self._ordered().ranks.__getitem__))
+        after = self._judge_on(spec, before) if same_run else Verdict(())
+        is_sure = bool(after.errors)
+        names = self._names(same_run if is_sure else between)
+        first = (after if is_sure else later).errors[0]
+        return diagnose(
             first.path,
             first.line,
-            code="W308",
+            code="E309" if is_sure else "W308",
             message=f"this no longer applies after {names}, which a run merges first: {first.message}",
             hint=f"depend on {names} and write the spec for its result, or remove one of them",
         )
+
+    def _names(self, places: Iterable[int]) -> str:
+        graph = self._ordered().graph
+        return ", ".join(graph.names[place].partition("/")[2] for place in places)
 
 
 def _advance(state: Overlay, spec: Spec, ground: Ground) -> None:

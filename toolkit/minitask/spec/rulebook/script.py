@@ -101,14 +101,27 @@ SCRIPT = (
         severity=Severity.WARNING,
         summary=(
             "The spec applies to the base, but not to the result of an earlier task, and does "
-            "not depend on that task. The message says what does not apply."
+            "not depend on that task. The message says what does not apply. Where both are checked, it is E309."
         ),
-        why="Whichever of the two lands first, the other is refused.",
-        mend=(
-            "Depend on the other task and write the spec for what comes of it, or drop one of the two. "
-            "`exec` of it alone runs as long as the other has not landed."
-        ),
+        why="`exec` of it alone runs as long as the other has not merged; after that it is refused.",
+        mend="Depend on the other task and write the spec for its result, or remove one of the two.",
         bad="01-a.md moves `app.py:10-40` to `a.py`\n02-b.md moves `app.py:30-60` to `b.py`",
         good="01-a.md moves `app.py:10-40` to `a.py`\n02-b.md moves `app.py:41-60` to `b.py`",
+    ),
+    RuleText(
+        code="E309",
+        title="only one of two tasks can merge",
+        severity=_ERROR,
+        summary=(
+            "Two of the checked specs exclude each other: the spec does not apply to the result of an earlier one, "
+            "and does not depend on it. The message says what does not apply."
+        ),
+        why="A run merges the earlier task, and can then only refuse this one.",
+        mend=(
+            "Depend on the other task and write the spec for its result, or remove one of the two. "
+            "Each of them alone passes `validate` and runs with `exec`."
+        ),
+        bad="01-a.md creates `c.py`\n02-b.md creates `c.py`",
+        good="01-a.md creates `c.py`\n02-b.md edits `c.py`, `depends_on: [01-a]`",
     ),
 )
