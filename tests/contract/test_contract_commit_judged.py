@@ -14,6 +14,10 @@ RED = {
     "another file": "test -f b.txt\nsed -i s/one/two/ a.txt\ngrep -q two a.txt",
     "another file in one command": "test -f b.txt && sed -i s/one/two/ a.txt && grep -q two a.txt",
     "by a program that runs on": "test -f b.txt\n(sleep 0.2; echo good > b.txt) &\nwait\ngrep -q good b.txt",
+    "in a loop": "for f in b.txt; do sed -i s/bad/good/ $f; grep -q good $f; done",
+    "in a function and a subshell": "f() { (sed -i s/bad/good/ b.txt; grep -q good b.txt); }\nf",
+    "in a pipeline's end": "sed -i s/bad/good/ b.txt && cat b.txt | grep -q good",
+    "in an if": "if echo good > b.txt; then grep -q good b.txt; else false; fi",
     "by a hard link": "test -f b.txt\nln b.txt x && echo good > x && grep -q good b.txt",
     "by a hard link that is there already": "test -f b.txt\nln b.txt x\necho good > x && grep -q good b.txt",
     "by a hard link in a new folder": "mkdir d\nln b.txt d/x && echo good > d/x && rm d/x\ngrep -q good b.txt",
@@ -22,6 +26,8 @@ GREEN = {
     "build outputs": "grep -q bad b.txt\necho n > out.log\ntest -f out.log",
     "rights": "chmod +x b.txt\ntest -x b.txt",
     "the same content": "cp b.txt t && mv t b.txt && grep -q bad b.txt",
+    "formatted, and tested by something else": "sed -i s/bad/good/ b.txt && test -f b.txt\ngrep -q bad b.txt",
+    "a snapshot that a program writes": "test -f b.txt && sh -c 'cat b.txt > snap.txt; grep -q bad snap.txt'",
     "a lock file": "test -f b.txt && echo n >> package-lock.json",
     "a file that is changed without the change, too": "grep -q bad b.txt\necho n >> a.txt",
     "a file that is no text": "test -f b.txt && echo n >> db.sqlite",
@@ -30,7 +36,7 @@ GREEN = {
 
 def verdict(world: World, validation: str, **settings: Any) -> Any:
     world.configure(**settings)
-    world.commit({"package-lock.json": "{}\n", "db.sqlite": b"SQLite\0"})
+    world.commit({"package-lock.json": "{}\n", "db.sqlite": b"SQLite\0", "snap.txt": "s\n"})
     snippets = "```text path=b.txt\nbad\n```\n"
     world.task("p/01-b", snippets=snippets, writes=("b.txt",), validation=validation)
     return world.exec("p/01-b", "--no-merge").json
@@ -46,6 +52,20 @@ def test_what_a_command_changed_is_said(world: World) -> None:
     assert "an earlier command changed a.txt" in found["reason"]
     commands = found["attempts"][0]["commands"]
     assert [command.get("changed") for command in commands] == [None, ["a.txt"], None]
+
+
+def test_a_change_of_a_command_is_noted_and_lands_not(world: World) -> None:
+    outcome = verdict(world, GREEN["a snapshot that a program writes"])
+    assert outcome["verdict"] == "ready"
+    shown = world.minitask("show", "p/01-b").stdout
+    assert "its validation changed snap.txt: restored, not part of the change" in shown
+    assert world.show("snap.txt", at="minitask/p/01-b") == "s\n"
+
+
+def test_what_passes_only_by_its_own_change_says_how_to_mend_it(world: World) -> None:
+    reason = verdict(world, RED["another file in one command"])["reason"]
+    assert "it passes only because it changed a.txt" in reason
+    assert "make it check without writing" in reason
 
 
 @pytest.mark.parametrize("validation", GREEN.values(), ids=GREEN)

@@ -309,6 +309,20 @@ def test_the_secret_of_the_marks_is_nowhere_for_a_program_to_read(run, workspace
     assert "__mt_again" in (workspace / "functions").read_text()
 
 
+def test_no_command_has_a_hold_on_the_session(run, workspace: Path) -> None:
+    """What the marks go through is shut for commands, whose own files stay open from one to the next."""
+    own = "; ".join(f"exec {fd}</etc/passwd" for fd in (3, *range(10, 20), 249, 250))
+    result = run(
+        "mkfifo pipe; exec 249<>pipe 250<>pipe",
+        own,
+        "for fd in 3 10 11 15 16 17 19; do read -r line <&$fd && echo $line; done | grep -c :",
+        "true; for fd in 249 250; do sh -c ': <&'$fd 2>/dev/null || echo shut; done",
+        stop_at_first_failure=True,
+    )
+    assert verdicts(result) == [True] * 4, result
+    assert outputs(result)[2:] == ["7\n", "shut\nshut\n"]
+
+
 def test_commands_are_on_no_command_line(run, workspace: Path) -> None:
     result = run("xxd -p /dev/null; tr '\\0' ' ' </proc/$$/cmdline  # needle")
     assert "needle" not in outputs(result)[0]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
-from minitask.engine.context import Context
+from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import MachineError
 from minitask.landing.count_tests import TestReader
@@ -94,7 +94,11 @@ def run_on(
     """Run commands in one shell, in a workspace of their own that holds exactly a commit."""
     with engine.slots.take(commit) as slot:
         set_up(engine, slot)
-        return run_session(engine, task, slot, commands, on_base=on_base, only_first=only_first)
+        if on_base:
+            proof = run_once(engine, task, slot, commands)
+            _keep_changes(engine, task, commands, proof.commands)
+            return proof
+        return run_session(engine, task, slot, commands, commit=commit, only_first=only_first)
 
 
 def run_session(
@@ -103,14 +107,38 @@ def run_session(
     slot: IncrementalCheckout,
     commands: Sequence[Command],
     *,
-    on_base: bool = False,
+    commit: str,
     only_first: bool = False,
 ) -> Proof:
     """Run commands in one shell, in a workspace as it is; tracked files are put back after each.
 
-    A command that passed, but left a file changed that the task writes, has not judged what would land: it fails. So
-    it does for any other file, unless it changes that one on the task's base, too.
+    Where one passed that changed tracked files, it may have judged its own change. So all are run once more, with the
+    files put back before each part of a command, too: what is red then is not green by the commit.
     """
+    proof = run_once(engine, task, slot, commands, only_first=only_first)
+    changed = _in_question(engine, task, commands, proof)
+    if not changed:
+        return proof
+    slot.checkout(commit)
+    set_up(engine, slot)
+    again = run_once(engine, task, slot, commands, only_first=only_first, stepwise=True)
+    if not again.passed:
+        return replace(again, commands=_told_why(again.commands, changed))
+    said = f"its validation changed {_listed(changed)}: restored, not part of the change"
+    engine.emit(Progress(task.name, "note", said))
+    return proof
+
+
+def run_once(
+    engine: Context,
+    task: Task,
+    slot: IncrementalCheckout,
+    commands: Sequence[Command],
+    *,
+    only_first: bool = False,
+    stepwise: bool = False,
+) -> Proof:
+    """Run commands in one shell, in a workspace as it is, and judge each by its exit and output alone."""
     options = task.spec.options
     written = tuple(ref.path for ref in task.spec.writes())
     counts = TestReader(commands)
@@ -125,15 +153,12 @@ def run_session(
         stop_at_first_failure=only_first,
         on_output=counts.read,
         put_back=partial(slot.put_back, absent=written),
+        stepwise=stepwise,
     )
     records = [
         _record(item, tests=counts.found.get(place)) for place, item in enumerate(done.results)
     ]
-    if on_base:
-        _keep_changes(engine, task, commands, records)
-    if any(record.changed for record in records):
-        allowed = None if on_base else partial(_changes_before, engine, task, commands)
-        records = _judge_changes(engine, task, records, written=written, allowed=allowed)
+    records = _with_earlier_changes(records)
     passed = all(record.passed for record in records)
     return Proof(passed, tuple(records), engine.sandbox.strength.value)
 
@@ -158,43 +183,45 @@ def _record(item: shell_session.CommandResult, *, tests: SuiteCounts | None) -> 
     )
 
 
-def _judge_changes(
-    engine: Context,
-    task: Task,
-    records: Sequence[CommandRecord],
-    *,
-    written: Collection[str],
-    allowed: Callable[[], Collection[str]] | None,
-) -> list[CommandRecord]:
-    """Return the records with the verdicts that follow from what the commands changed.
-
-    `allowed` gives the paths that may be changed besides; None allows all that the task does not write.
-    """
-    judged: list[CommandRecord] = []
+def _with_earlier_changes(records: Sequence[CommandRecord]) -> list[CommandRecord]:
+    """Return the records; a red one names the files that commands before it changed."""
     earlier: list[str] = []
+    judged = []
     for record in records:
-        wrong = [path for path in record.changed if path in written]
-        if record.passed and record.changed and not wrong and allowed is not None:
-            others = [path for path in record.changed if not _may_change(engine, task, path)]
-            wrong = [path for path in others if path not in allowed()] if others else []
-        judged.append(_with_changes(record, wrong=wrong, earlier=earlier))
+        if not record.passed and earlier and record.exit_code is not None:
+            told = (
+                f"{record.reason} (an earlier command changed {_listed(earlier)}; it was restored)"
+            )
+            record = replace(record, reason=told)  # noqa: PLW2901
+        judged.append(record)
         earlier += record.changed
     return judged
 
 
-def _with_changes(
-    record: CommandRecord, *, wrong: Sequence[str], earlier: Sequence[str]
-) -> CommandRecord:
-    if record.passed and wrong:
-        reason = (
-            f"it changed {_listed(wrong)}, so it did not test the commit; "
-            "make it check without writing, or commit what it writes"
-        )
-        return replace(record, passed=False, reason=reason)
-    if not record.passed and earlier and record.exit_code is not None:
-        told = f"{record.reason} (an earlier command changed {_listed(earlier)}; it was restored)"
-        return replace(record, reason=told)
-    return record
+def _in_question(
+    engine: Context, task: Task, commands: Sequence[Command], proof: Proof
+) -> list[str]:
+    """Return the files by whose change a green command may be green; not those that it changes on the base, too."""
+    if not proof.passed:
+        return []
+    written = [ref.path for ref in task.spec.writes()]
+    changed = [path for record in proof.commands for path in record.changed]
+    own = [path for path in changed if path in written]
+    others = [path for path in changed if path not in own and not _may_change(engine, task, path)]
+    before = _changes_before(engine, task, commands) if others else ()
+    return [*own, *(path for path in others if path not in before)]
+
+
+def _told_why(
+    records: Sequence[CommandRecord], changed: Sequence[str]
+) -> tuple[CommandRecord, ...]:
+    """Return the records of commands that are red only without what they change, with the reason of the first."""
+    reason = (
+        f"it passes only because it changed {_listed(changed)}, so it did not test the commit; "
+        "make it check without writing, or list what it writes among the task's files"
+    )
+    red = next(place for place, record in enumerate(records) if not record.passed)
+    return (*records[:red], replace(records[red], reason=reason), *records[red + 1 :])
 
 
 def _may_change(engine: Context, task: Task, path: str) -> bool:

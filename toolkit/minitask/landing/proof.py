@@ -33,7 +33,7 @@ def prove(engine: Context, task: Task, commit: str, *, anew: bool = False) -> Pr
         return kept
     with engine.slots.take(commit) as slot:
         set_up(engine, slot)
-        proof = run_session(engine, task, slot, task.spec.commands)
+        proof = run_session(engine, task, slot, task.spec.commands, commit=commit)
         if proof.passed and checks:
             told = _in_clean(engine, task, slot, commit, checks)
             proof = Proof(told.passed, (*proof.commands, *told.commands), told.sandbox)
@@ -137,7 +137,7 @@ def _in_clean(
     if slot.is_changed():
         slot.checkout(commit)
         set_up(engine, slot)
-    return run_session(engine, task, slot, commands)
+    return run_session(engine, task, slot, commands, commit=commit)
 
 
 def _keep(engine: Context, task: Task, commit: str, records: Sequence[CommandRecord]) -> None:

@@ -85,17 +85,18 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     on_event: Callable[[CommandResult], None] | None = None,
     on_output: Callable[[int, bytes], None] | None = None,
     put_back: Callable[[], tuple[str, ...]] | None = None,
+    stepwise: bool = False,
 ) -> SessionResult:
     """Run the commands in order in one shell; each result goes to `on_event` as it is known.
 
-    `on_output` gets all that each command printed, with its place among the commands. `put_back` is called between
-    commands: it makes the tracked files the commit's again, and gives those that were not.
-    `env` is the caller's environment, of which the sandbox hands on only what is harmless;
-    `extra_env` is handed on as it is. Raises `MachineError` where the shell could not be started.
+    `on_output` gets all that each command printed, with its place. `put_back` is called between commands, `stepwise`
+    also before each part of one: it makes the tracked files the commit's again, and gives those that were not.
+    `env` is the caller's environment, of which the sandbox hands on only what is harmless; `extra_env` is handed on
+    as it is. Raises `MachineError` where the shell could not be started.
     """
-    record = _Record(tuple(commands), on_event or _ignore, on_output, put_back or _nothing)
     if not commands:
         return SessionResult((), sandbox=sandbox.strength.value)
+    record = _Record(tuple(commands), on_event or _ignore, on_output, put_back or _nothing)
     wrapped = sandbox.wrap(
         (*SHELL, DRIVER),
         workspace=workspace,
@@ -105,11 +106,9 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
         readonly=readonly,
         extra_env=extra_env,
     )
+    is_strong = sandbox.strength is Strength.STRONG
     watching = _Watching(
-        record,
-        limits,
-        stop_at_first_failure=stop_at_first_failure,
-        namespaced=sandbox.strength is Strength.STRONG,
+        record, limits, stops=stop_at_first_failure, namespaced=is_strong, stepwise=stepwise
     )
     with wrapped, contextlib.ExitStack() as ends:
         with process.spawn(
@@ -133,18 +132,24 @@ class _Record:
     put_back: Callable[[], tuple[str, ...]]
     results: list[CommandResult] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
+    changed: dict[str, None] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         """Return True if every command has its result."""
         return len(self.results) == len(self.commands)
 
+    def restore(self) -> tuple[str, ...]:
+        """Put tracked files back; return those that the command changed so far."""
+        self.changed.update(dict.fromkeys(self.put_back()))
+        return tuple(self.changed)
+
     def judge(self, output: bytes, *, code: int, pipeline: Sequence[int] = ()) -> CommandResult:
         """Return the command that ran ended with this."""
         command = self.commands[len(self.results)]
         status = read_status(command.text, code=code, pipeline=pipeline)
         reason = find_fault(command, status, output)
-        return self._add(output, status=status, reason=reason, changed=self.put_back())
+        return self._add(output, status=status, reason=reason, changed=self.restore())
 
     def fail(self, output: bytes, *, reason: str) -> None:
         """The command that ran was cut off."""
@@ -179,6 +184,7 @@ class _Record:
             changed=changed,
         )
         self.since = now
+        self.changed.clear()
         if self.show is not None:
             self.show(len(self.results), output)
         self.results.append(result)
@@ -194,13 +200,14 @@ class _Watching:
         record: _Record,
         limits: Limits,
         *,
-        stop_at_first_failure: bool,
+        stops: bool,
         namespaced: bool,
+        stepwise: bool,
     ) -> None:
         self.record = record
         self.limits = limits
-        self.stop = stop_at_first_failure
-        self.gated = stop_at_first_failure or record.put_back is not _nothing
+        self.stop = stops
+        self.gated = stops or record.put_back is not _nothing
         self.namespaced = namespaced
         self.descendants: list[int] = []
         self.killed_reason = ""
@@ -213,12 +220,15 @@ class _Watching:
         self._counted = 0
         self._secret = os.urandom(16).hex()
         self._mark = b"\0" + self._secret.encode() + b":"
+        self._step = os.urandom(16).hex() if stepwise else ""
 
     def follow(self, child: process.Child, ends: contextlib.ExitStack) -> None:
         """Feed the shell and read from it until it exits or must be ended, which leaving `spawn`
         does.
         """
-        text = wrapper_program(self.record.commands, secret=self._secret, gated=self.gated)
+        text = wrapper_program(
+            self.record.commands, secret=self._secret, gated=self.gated, step=self._step
+        )
         deadline = time.monotonic() + self.limits.seconds
         pump = process.Pump(child, deadline=deadline, input=text, keep_input=self.gated)
         try:
@@ -262,6 +272,7 @@ class _Watching:
 
     def _read_marks(self, child: process.Child, ends: contextlib.ExitStack) -> None:
         """Take every complete mark from the stream, and what was printed before it."""
+        self._take_steps(child)
         while not self._stopped:
             start = self._pending.find(self._mark, self._scanned)
             end = self._pending.find(b"\0", start + len(self._mark)) if start >= 0 else -1
@@ -279,6 +290,15 @@ class _Watching:
             del self._pending[: end + 1]
             self._scanned = 0
             self._take(words, output, child=child, ends=ends)
+
+    def _take_steps(self, child: process.Child) -> None:
+        """Let the parts of commands that wait go on, on the commit's own files."""
+        step = b"\0" + self._step.encode() + b"\0"
+        while self._step and (at := self._pending.find(step)) >= 0:
+            del self._pending[at : at + len(step)]
+            self._scanned = min(self._scanned, at)
+            self.record.restore()
+            _let_go_on(child)
 
     def _take(
         self,
@@ -299,9 +319,15 @@ class _Watching:
             code, *pipeline = map(int, words[1:])
             passed = self.record.judge(output, code=code, pipeline=pipeline).passed
             self._stopped = self.stop and not passed
-            if self.gated and not self._stopped and child.stdin is not None:
-                with contextlib.suppress(OSError):
-                    os.write(child.stdin.fileno(), b"\n")
+            if self.gated and not self._stopped:
+                _let_go_on(child)
+
+
+def _let_go_on(child: process.Child) -> None:
+    """Send the line that the shell waits for."""
+    if child.stdin is not None:
+        with contextlib.suppress(OSError):
+            os.write(child.stdin.fileno(), b"\n")
 
 
 def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:

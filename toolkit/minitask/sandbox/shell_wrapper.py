@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from minitask.spec.model import Command
 
 MARK_FD, GATE_FD = 250, 249
+TAKEN_FDS = range(10, 20)
+"""Kept open on nothing: bash puts what it shuts for a command at the next free number, which a command might use."""
 
 DRIVER = f'IFS= read -r -d "" __mt; exec {MARK_FD}>&1 {GATE_FD}<&0 </dev/null; eval "$__mt"'
 PROLOGUE = """\
 unset __mt
 {gate}
+{taken}
 set -o pipefail
 __mt_same() {{ return "$?"; }}
 __mt_again() {{ return "$1"; }}
@@ -33,10 +36,13 @@ builtin printf '\\0%s\\0' '{secret}:ready' >&{mark}
 # `__mt_same` keeps the status, and is a plain command for the parser to recover on: a syntax error
 # in the command can leave it in a state where it takes the brace for a word.
 COMMAND = """\
-eval {text}
+{before}
+{{ eval {text}
+}} {shut}
 __mt_same && :
 {{
 __mt_last=$?
+{after}
 [[ ${{__mt-}} ]] || __mt=("$__mt_last")
 builtin printf -v __mt_text ' %s' "${{__mt[@]}}"
 builtin printf '\\0%s\\0' "{secret}:done$__mt_text" >&{mark}
@@ -50,22 +56,43 @@ CAPTURE = "\n\n{ __mt=($? ${PIPESTATUS[@]}); } 2>/dev/null"
 without a quote, so that one left open before it stays open.
 """
 
+SHUT = f"{GATE_FD}<&- {MARK_FD}>&-"
+"""No command gets what the marks go through, nor what the shell waits on."""
+TAKEN = "exec " + " ".join(f"{fd}</dev/null" for fd in TAKEN_FDS)
 GATE = f"builtin read -r __mt_text <&{GATE_FD} || builtin exit 1"
 
 
-def wrapper_program(commands: Sequence[Command], *, secret: str, gated: bool) -> bytes:
+STEP = (
+    'trap \'{{ builtin printf "\\0%s\\0" {step} >&{mark};'
+    " builtin read -r __mt_text <&{gate}; }} 2>/dev/null' DEBUG; set -T"
+)
+"""Before each simple command, in functions and subshells too, the shell tells so and waits for a line."""
+
+
+def wrapper_program(
+    commands: Sequence[Command], *, secret: str, gated: bool, step: str = ""
+) -> bytes:
     """Return what the shell evaluates, ended by a NUL; where it is gated it waits for a line after each
-    command.
+    command, with a `step` (which commands may come to know) also before each part of one.
     """
-    parts = [
-        PROLOGUE.format(secret=secret, mark=MARK_FD, gate="" if gated else f"exec {GATE_FD}<&-")
-    ]
+    before = STEP.format(step=step, mark=MARK_FD, gate=GATE_FD) if step else ""
+    after = "trap - DEBUG" if step else ""
+    gate = "" if gated else f"exec {GATE_FD}<&-"
+    parts = [PROLOGUE.format(secret=secret, mark=MARK_FD, gate=gate, taken=TAKEN)]
     for command in commands:
         if "\0" in command.text:
             raise UsageError(f"line {command.line}: a command cannot hold a NUL character")
         text = _quoted(command.text + CAPTURE)
         parts.append(
-            COMMAND.format(text=text, secret=secret, mark=MARK_FD, gate=GATE if gated else "")
+            COMMAND.format(
+                text=text,
+                secret=secret,
+                mark=MARK_FD,
+                gate=GATE if gated else "",
+                before=before,
+                after=after,
+                shut="" if step else SHUT,
+            )
         )
     return "".join(parts).encode("utf-8", "surrogateescape") + b"\0"
 

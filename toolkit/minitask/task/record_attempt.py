@@ -165,6 +165,10 @@ def _record(
         notes.append("proof waived: the validation was not run on the base")
     notes += cost_notes(draft.task.spec.estimate.cost_usd, attempt.cost_usd)
     starting = [file.path for file in draft.files if starts_programs(file.path)]
+    written = [path for command in attempt.commands for path in command.changed]
+    if written:
+        told = ", ".join(dict.fromkeys(written))
+        notes.append(f"its validation changed {told}: restored, not part of the change")
     if starting:
         notes.append(f"it changes files that start programs: {', '.join(starting)}")
     return Record(
