@@ -173,6 +173,26 @@ def test_a_short_list_of_which_only_the_new_line_came_is_asked_back_once(
     assert "or if that is meant, say in a line that allow.txt is to lose them" in told
 
 
+LONG = "".join(f"row {n}\n" for n in range(1, 31))
+BEYOND = "```edits\ndelete long.txt:21-22\n```\n"
+WITHIN = "```edits\ndelete long.txt:12-12\n```\n"
+
+
+def test_an_operation_on_lines_that_were_not_shown_goes_back(world: World) -> None:
+    world.commit({"long.txt": LONG}, message="files")
+    with scripted_server([BEYOND, WITHIN]) as server:
+        world.configure(**model_settings(server.base_url))
+        check = "! grep -qx 'row 12' long.txt"
+        writes = ["long.txt (lines 10-15)"]
+        world.task("p/01-b", writes=writes, validation=check, title="Delete the row of 12")
+        outcome = world.exec("p/01-b")
+        told = server.requests[1].json["messages"][3]["content"]
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert world.show("long.txt") == LONG.replace("row 12\n", "")
+    assert "lines 21-22 of long.txt were not shown" in told
+    assert "shown of long.txt: lines 10-15" in told
+
+
 def test_a_reply_that_was_cut_off_gets_more_room_once_within_the_attempt(world: World) -> None:
     with scripted_server([completion(GOOD, finish_reason="length"), GOOD]) as server:
         prepare(world, server.base_url)

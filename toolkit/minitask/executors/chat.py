@@ -112,8 +112,12 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
     request = request_of(order)
 
     def check(text: str) -> None:
-        nonlocal changes
-        changes = changes_of(text, request)
+        nonlocal changes, request
+        try:
+            changes = changes_of(text, request)
+        except EditError as error:
+            request = replace(request, seen=f"{request.seen}\n{error}")
+            raise
 
     talk = _Talk(order, ask, opening(order), order.max_output_tokens)
     reply = talk.usable_reply(check, repairs=repairs)

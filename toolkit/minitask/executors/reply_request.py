@@ -26,7 +26,12 @@ def request_of(order: ExecutorRequest) -> Request:
     script = _script(order.spec)
     files = tuple(_listed(ref, order, script) for ref in order.spec.files)
     given = frozenset((edit.path, edit.content) for edit in script if isinstance(edit, WholeFile))
-    return Request(files, order.read, order.root, _told(order.spec), given)
+    return Request(files, order.read, order.root, _told(order.spec), given, _seen(order))
+
+
+def _seen(order: ExecutorRequest) -> str:
+    rounds = (text for past in order.history for text in (past.reply, past.problem))
+    return "\n".join((order.shared, order.plan, order.feedback, *rounds))
 
 
 def _listed(ref: FileRef, order: ExecutorRequest, script: Sequence[Edit]) -> ListedFile:
@@ -40,6 +45,7 @@ def _listed(ref: FileRef, order: ExecutorRequest, script: Sequence[Edit]) -> Lis
         whole=_is_whole(ref.path, excerpts, shown, order),
         numbered=any(is_numbered(each, order) for each in excerpts),
         cited=tuple(_citations(ref.path, order, script)),
+        ends=tuple(_range(each) for each in excerpts if each.ends_only),
     )
 
 

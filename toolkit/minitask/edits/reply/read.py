@@ -22,6 +22,7 @@ from minitask.edits.reply.reply_fences import fences_of
 from minitask.edits.reply.request import SOURCE, Request
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.reply.thoughts import answer_of
+from minitask.edits.reply.unseen import check_seen
 from minitask.edits.script_model import Change, Edit, EditScript, WholeFile
 from minitask.errors import EditError, UnlistedError
 from minitask.spec.markdown import normalise
@@ -59,6 +60,7 @@ def make_changes(parsed: Parsed, request: Request) -> tuple[Change, ...]:
             "the reply changes nothing: the files hold all that it writes",
             hint="reply with what is still to be done",
         )
+    check_seen(parsed.script, request)
     check_result(changes, request, literal=parsed.literal)
     check_exchanged(changes, request)
     check_complete(changes, request, prose=parsed.prose)

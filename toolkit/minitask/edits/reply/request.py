@@ -30,7 +30,7 @@ class ListedFile:
     """A file that the task lists.
 
     `shown` are the base's lines that the prompt held, `whole` says that these are all of them, and
-    `numbered` that numbers stood before them.
+    `numbered` that numbers stood before them. Of `ends`, it held the first and last ones.
     """
 
     path: str
@@ -40,6 +40,7 @@ class ListedFile:
     whole: bool = False
     numbered: bool = False
     cited: tuple[Citation, ...] = ()
+    ends: tuple[LineRange, ...] = ()
 
     @property
     def is_written(self) -> bool:
@@ -52,7 +53,8 @@ class Request:
     """The context for reading a reply.
 
     `read` gives a file of the base. `root` is the repository's folder, for absolute paths. `told` is the spec's own
-    text, and `given` the whole files that its snippets hold, as (path, content).
+    text, and `given` the whole files that its snippets hold, as (path, content). `seen` is what else the model was
+    told: a plan, what its earlier replies went back with.
     """
 
     files: tuple[ListedFile, ...]
@@ -60,6 +62,7 @@ class Request:
     root: str = ""
     told: str = ""
     given: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    seen: str = ""
 
     def find(self, path: str) -> ListedFile | None:
         """Return the listed file of exactly this path; one to be written comes before one to be read."""

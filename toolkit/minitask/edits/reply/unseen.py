@@ -1,0 +1,137 @@
+"""Edits of lines that the prompt did not show: a reply cannot know what they hold, though it may happen to fit."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from minitask.edits.diff import parse_diff
+from minitask.edits.error_location import placed
+from minitask.edits.lines import bodies, indent_of, split_lines
+from minitask.edits.match import find_block, occurrences
+from minitask.edits.reply.request import SOURCE, ListedFile, Request
+from minitask.edits.script_model import EditScript, Operation, SearchReplace, UnifiedDiff
+from minitask.errors import EditError
+from minitask.spec.model import LineRange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from minitask.edits.script_model import Edit
+
+_LEAST = 4
+"""Letters and digits of a text that stands in what was told for more than by chance."""
+
+
+def check_seen(script: EditScript, request: Request) -> None:
+    """Raise where an edit is about lines of a file that was shown in part, and of which nobody spoke.
+
+    A search that stands exactly once outside of what was shown is taken only where its text was told otherwise, or
+    where it merely adds to whole lines at the top level, such as an import: all else is a guess that happens to fit.
+    """
+    for edit in script.edits:
+        with placed(edit.line, source=SOURCE):
+            for fault in _faults(edit, request):
+                raise fault
+
+
+def _faults(edit: Edit, request: Request) -> Iterator[EditError]:
+    if isinstance(edit, Operation):
+        yield from _of_operation(edit, request)
+    elif isinstance(edit, SearchReplace):
+        old, new = split_lines(edit.search), split_lines(edit.replace)
+        yield from _of_text(edit.path, bodies(old), bodies(new), request)
+    elif isinstance(edit, UnifiedDiff):
+        yield from _of_diff(edit, request)
+
+
+def _of_operation(edit: Operation, request: Request) -> Iterator[EditError]:
+    for source in edit.sources:
+        lines, known = _lines(source.path, request), _known(source.path, request)
+        if source.range is None or known is None or _is_told(source.range, request):
+            continue
+        numbers = range(source.range.start, min(source.range.end, len(lines)) + 1)
+        unseen = [n for n in numbers if n not in known and lines[n - 1].strip()]
+        if unseen:
+            which = LineRange(unseen[0], unseen[-1])
+            yield _unseen(f"lines {which} of {source.path} were not shown", source.path, request)
+    if edit.target is not None and edit.after:
+        yield from _of_place(edit.target, edit.after, request)
+
+
+def _of_place(path: str, after: int, request: Request) -> Iterator[EditError]:
+    """Yield the fault of an insertion below a line that was not shown; the ends of a file are always known."""
+    known = _known(path, request)
+    if known is None or after in {0, len(_lines(path, request))} or {after, after + 1} & known:
+        return
+    if not _is_told(LineRange(after, after), request):
+        yield _unseen(f"line {after} of {path} was not shown", path, request)
+
+
+def _of_diff(edit: UnifiedDiff, request: Request) -> Iterator[EditError]:
+    for diff in parse_diff(edit.text):
+        for hunk in diff.hunks if diff.old else ():
+            old = [line.text for line in hunk.old()]
+            new = [line.text for line in hunk.lines if line.mark != "-"]
+            if old:
+                yield from _of_text(diff.old or "", old, new, request)
+            else:
+                yield from _of_place(diff.old or "", hunk.start, request)
+
+
+def _of_text(
+    path: str, old: Sequence[str], new: Sequence[str], request: Request
+) -> Iterator[EditError]:
+    known, lines = _known(path, request), _lines(path, request)
+    place = _place(lines, old) if known is not None else None
+    if known is None or place is None or known & set(range(place.start, place.end + 1)):
+        return
+    heard = f"{request.told}\n{request.seen}"
+    is_telling = sum(map(str.isalnum, "".join(old))) >= _LEAST
+    if is_telling and all(line.strip() in heard for line in old):
+        return
+    only_adds = bool(occurrences(new, old)) if new else False
+    if only_adds and not any(indent_of(line) for line in old):
+        return
+    yield _unseen(
+        f"the search text stands in lines {place} of {path}, which were not shown", path, request
+    )
+
+
+def _place(lines: Sequence[str], old: Sequence[str]) -> LineRange | None:
+    """Return the only place of some text in the base; None where an earlier edit has to make it first."""
+    try:
+        found = find_block(lines, old)
+    except EditError:
+        return None
+    return LineRange(found.start + 1, found.end)
+
+
+def _lines(path: str, request: Request) -> tuple[str, ...]:
+    return split_lines(request.read(path) or "")
+
+
+def _known(path: str, request: Request) -> frozenset[int] | None:
+    """Return the numbers of the lines that the model knows of; None for all of them."""
+    listed = request.find(path)
+    if request.read(path) is None or (listed is not None and (listed.whole or not listed.shown)):
+        return None
+    ranges = _ranges(listed) if listed is not None else ()
+    return frozenset(n for each in ranges for n in range(each.start, each.end + 1))
+
+
+def _ranges(listed: ListedFile) -> tuple[LineRange, ...]:
+    return (*listed.shown, *listed.ends, *(each.now for each in listed.cited))
+
+
+def _is_told(given: LineRange, request: Request) -> bool:
+    """Return True if the task itself names the lines."""
+    end = "" if given.start == given.end else rf"\s*(?:[-–—]|to|through|and)\s*L?{given.end}"
+    return re.search(rf"(?<!\d){given.start}{end}(?!\d)", request.told) is not None
+
+
+def _unseen(message: str, path: str, request: Request) -> EditError:
+    listed = request.find(path)
+    shown = ", ".join(map(str, _ranges(listed))) if listed is not None else ""
+    how = f"shown of {path}: lines {shown}" if shown else f"nothing of {path} was shown"
+    return EditError(message, hint=f"edit only what was shown; {how}")
