@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from minitask.executors.request import Excerpt, ExecutorRequest
 from minitask.spec.model import Command, Criterion, FileAction, FileRef, LineRange, Spec

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from orders import FILES, SPEC, order
 
 from minitask.errors import EditError

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from minitask.ledger.accuracy import (
     BatchTokens,

@@ -11,7 +11,7 @@ from world import World, environment
 
 WRITER = """
 import os, sys
-from dataclasses import replace
+from msgspec.structs import replace
 from pathlib import Path
 from minitask.git.repository import discover
 from minitask.engine.load_settings import load_settings

@@ -231,7 +231,7 @@ def test_consecutive_attempts_of_a_tier_are_one_sample() -> None:
 
 
 def test_errors_edit_scripts_and_landings_teach_nothing() -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     figures = stats_of(
         [

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from minitask.policy.rules import fits, match_rules
 from minitask.policy.task_features import TaskFeatures, estimated_lines, features_of

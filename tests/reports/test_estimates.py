@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from minitask.ledger.accuracy import BatchTokens
 from minitask.ledger.decision import RecordedDecision

@@ -7,12 +7,12 @@ import shutil
 import struct
 import subprocess
 import zlib
-from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.summary import summarize

@@ -8,10 +8,10 @@ import os
 import shutil
 import subprocess
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from minitask.errors import MachineError, UsageError
 from minitask.sandbox import landlock

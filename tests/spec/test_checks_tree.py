@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from minitask.spec.checks import check_against_tree, check_all, check_anchor
 from minitask.spec.model import Command, Criterion, FileAction, FileRef, LineRange, Options, Spec

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from minitask.ledger.record import Verdict
 from minitask.task.steps import Facts, Step, next_steps

@@ -7,12 +7,13 @@ once the user has trusted that very content.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
+
+from msgspec import Struct, field
 
 from minitask.presets import PRESETS, RULES, WORKFLOWS
-from minitask.values import dataclass
+from minitask.values import Redacted
 
 FILE = "minitask.yaml"
 MISNAMED = ("minitask.yml", ".minitask.yaml", ".minitask.yml")
@@ -78,8 +79,7 @@ def stricter_grade(one: str | int, other: str | int | None) -> str | int:
     return other if other is not None and rank[other] > rank[one] else one
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorSetting:
+class ExecutorSetting(Struct, frozen=True):
     """One entry of `executors`: its type, and what that type needs.
 
     `args` are added to an agent's command line; `command`, `usage` and `cost` are those of type
@@ -99,8 +99,7 @@ class ExecutorSetting:
     sandbox: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSetting:
+class ModelSetting(Struct, frozen=True):
     """Facts about a model: the form of its replies, and its sizes in tokens; None is unknown."""
 
     reply: str | None = None
@@ -108,16 +107,14 @@ class ModelSetting:
     max_output_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TierSetting:
+class TierSetting(Struct, frozen=True):
     """A tier: an executor's name and a model."""
 
     executor: str
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A routing rule: all that a rule names must fit, and it says a tier, a reviewer's tier, or both.
 
     `tags` fit where the task has one of them; `lines_from` and `lines_below` bound the estimated lines, `failures_from`
@@ -134,8 +131,7 @@ class Rule:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Routing:
+class Routing(Struct, frozen=True):
     """Routing settings: the tier that each phase starts at, the rules before that, and what happens after a failure.
 
     No spec gets a tier above `cap`. Amounts are US dollars: what one validation is worth, and what it costs to give a
@@ -152,9 +148,10 @@ class Routing:
     giving_up_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Redacted, frozen=True):
     """The settings in force, and the source of each (`a.dotted.key` → where it was set)."""
+
+    HIDDEN: ClassVar[tuple[str, ...]] = ("values", "sources")
 
     executors: Mapping[str, ExecutorSetting]
     tiers: Mapping[str, TierSetting]
@@ -183,8 +180,8 @@ class Settings:
     workers_remote: str
     max_cost_usd: Decimal | None
     allows_unpriced: bool
-    values: Mapping[str, Any] = field(repr=False)
-    sources: Mapping[str, str] = field(repr=False)
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
     notes: tuple[str, ...] = ()
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
@@ -193,8 +190,7 @@ class Settings:
         return {name: environ[name] for name in names if name and environ.get(name)}
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """One source of settings, by name, already checked against the schema."""
 
     name: str

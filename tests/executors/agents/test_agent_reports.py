@@ -22,7 +22,7 @@ STEP = Usage(1, 1000, 800, 50, 0, 0, 20)
 
 def times(usage: Usage, factor: int) -> Usage:
     """A usage that many times over."""
-    counts = (getattr(usage, name) for name in Usage.__dataclass_fields__)
+    counts = (getattr(usage, name) for name in Usage.__struct_fields__)
     return Usage(*(None if value is None else value * factor for value in counts))
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from msgspec import Struct
 
 from minitask.cli.edge import say
 from minitask.cli.progress import Manner, watching
 from minitask.errors import UsageError
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.engine.context import Context
@@ -37,8 +37,7 @@ EXIT = {
 """The exit code of each verdict."""
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """The user's folder, repository and settings."""
 
     folder: Path

@@ -6,9 +6,10 @@ before. Their edit scripts are applied; of what a model writes only the paths ar
 
 from __future__ import annotations
 
-from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from minitask.edits.check_script import check_script
 from minitask.edits.citations import CitationError, Numbering, check_citations, check_renumbered
@@ -23,7 +24,6 @@ from minitask.spec.model import Diagnostic, Severity, Spec, Tier
 from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
 from minitask.spec.rules import diagnose
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -35,8 +35,7 @@ PRESENCE = frozenset({"E201", "E203", "E204"})
 """Rules about whether a listed file is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The diagnostics of a spec, and the specs whose work it needs though it does not say so."""
 
     diagnostics: tuple[Diagnostic, ...]
@@ -113,8 +112,7 @@ def _by_spec(
     return owned
 
 
-@dataclass(slots=True)
-class Checker:
+class Checker(Struct):
     """Judges specs that are to be run, each on the tree that it will start from.
 
     `together` are the places of those that one run is to do.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
 from minitask.edits.grammar import parse_script
 from minitask.edits.line_mapping import LineHunk, Versions, map_lines
 from minitask.edits.script_model import Operation
@@ -11,7 +13,6 @@ from minitask.errors import EditError
 from minitask.spec.model import FileAction, LineRange
 from minitask.spec.names import task_name
 from minitask.spec.rules import diagnose
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,8 +47,7 @@ class Ground(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(Struct, frozen=True):
     """The version of a spec before the present one, with the commit that its line numbers are those of."""
 
     spec: Spec
@@ -59,8 +59,7 @@ class CitationError(EditError):
     """Lines that are cited and are not there any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Numbering:
+class Numbering(Struct, frozen=True):
     """Carries the lines that a spec cites from its anchor to the base, and on to what other specs make of that."""
 
     spec: Spec

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from minitask.edits.quoting import QUOTED
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
+from minitask.values import Located
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,7 @@ _SIGNATURE = "-- "
 _NOWHERE = "/dev/null"
 
 
-@dataclass(frozen=True, slots=True)
-class DiffLine:
+class DiffLine(Struct, frozen=True):
     """One line of a hunk: its mark (` `, `+`, `-`), its text, and whether no newline follows it."""
 
     mark: str
@@ -36,21 +36,19 @@ class DiffLine:
     bare: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class DiffHunk:
+class DiffHunk(Located, frozen=True):
     """Lines to change; `start` is the first old one (1-based), or the one an insertion follows."""
 
     start: int
     lines: tuple[DiffLine, ...]
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
     def old(self) -> tuple[DiffLine, ...]:
         """Return the lines that the file must have."""
         return tuple(line for line in self.lines if line.mark != "+")
 
 
-@dataclass(frozen=True, slots=True)
-class FileDiff:
+class FileDiff(Struct, frozen=True):
     """The part of a diff for one file; `old` is `None` where it creates, `new` where it deletes it."""
 
     old: str | None

@@ -6,16 +6,16 @@ place.
 
 from __future__ import annotations
 
-from dataclasses import field
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from minitask.edits.error_location import placed
 from minitask.edits.lines import LF, adopt, ended, reindented
 from minitask.edits.script_model import EditScript, Operation, Verb, WholeFile
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from minitask.edits.file_set import BaseFiles
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """Lines `start` to `end` (1-based, both included) of a base file that an operation names.
 
     `whole` says that it named the file without lines; an empty file's cut ends at 0.
@@ -38,8 +37,7 @@ class Cut:
     operation: Operation
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedLines:
+class PlacedLines(Struct, frozen=True):
     """Lines to put into a file: after base line `after`, or at the end where that is `None`."""
 
     lines: tuple[str, ...]
@@ -49,8 +47,7 @@ class PlacedLines:
     cuts: tuple[Cut, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EditPlan:
+class EditPlan(Struct, frozen=True):
     """All there is to build: contents, renames (new path → old), removals and pieces."""
 
     base: BaseFiles

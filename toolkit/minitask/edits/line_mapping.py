@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class LineHunk:
+class LineHunk(Struct, frozen=True):
     """One difference, half-open and 0-based: `old[old_start:old_end]` became `new[new_start:new_end]`."""
 
     old_start: int
@@ -24,8 +24,7 @@ class LineHunk:
     new_end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
+class Versions(Struct, frozen=True):
     """A file's lines when they were cited and now, with the hunks between them, in order."""
 
     path: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.errors import EditError
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +20,7 @@ LF = "\n"
 _INDENT = " \t"
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A file's lines, each with its end; only the last may lack one.
 
     `eol` is the line end that most lines have, `""` where no line has any; a byte-order mark stands

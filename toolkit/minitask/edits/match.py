@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.edits.lines import (
     LF,
     Text,
@@ -18,7 +20,6 @@ from minitask.edits.lines import (
 )
 from minitask.edits.nearest import describe_nearest
 from minitask.errors import EditError
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,7 @@ _TRAILING = " \t\r\x0b\x0c"
 _LISTED_PLACES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class MatchedBlock:
+class MatchedBlock(Struct, frozen=True):
     """Lines `start` to `end` (from 0, `end` not included) that a search text stands for.
 
     `added` is the indentation that the file has beyond the search text's, `removed` what it lacks.

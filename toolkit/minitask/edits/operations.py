@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.edits.quoting import QUOTED, quote, unquote
 from minitask.edits.script_model import Operation, Source, Verb
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import LineRange
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,7 @@ _FORMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Struct, frozen=True):
     """A path with the numbers behind its colon, or a word of the grammar."""
 
     written: str

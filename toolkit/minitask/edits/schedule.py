@@ -5,12 +5,13 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.errors import UsageError
 from minitask.spec.critical_path import predecessors
 from minitask.spec.file_dependencies import implied
 from minitask.spec.graph import Graph
 from minitask.spec.project import files_by_path
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from minitask.spec.model import FileRef, Spec
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """Specs by place, in the order of a run: `ranks` gives each one's turn, `before` all that it waits for."""
 
     graph: Graph

@@ -7,12 +7,13 @@ File content is `str`, decoded from UTF-8 with `surrogateescape`, so that every 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
+
+from msgspec import Struct
 
 from minitask.spec.model import LineRange
-from minitask.values import dataclass
+from minitask.values import Located
 
 
 class Verb(StrEnum):
@@ -24,35 +25,31 @@ class Verb(StrEnum):
     RENAME = "rename"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """Lines of a file, in the numbering of the author's view of it; no range is the whole file."""
 
     path: str
     range: LineRange | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WholeFile:
+class WholeFile(Located, frozen=True):
     """A file's entire new content."""
 
     path: str
     content: str
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SearchReplace:
+class SearchReplace(Located, frozen=True):
     """One replacement: `search` must stand exactly once in the file; both end in a newline unless empty."""
 
     path: str
     search: str
     replace: str
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Located, frozen=True):
     """One line of an `edits` fence.
 
     `indent` is added to each line that is not blank (negative: taken away; `dedent` with no number is `None` with
@@ -65,39 +62,38 @@ class Operation:
     after: int | None = None
     indent: int = 0
     dedent: bool = False
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class UnifiedDiff:
+class UnifiedDiff(Located, frozen=True):
     """A unified diff, applied exactly; it may touch several files."""
 
     text: str
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
 
 Edit = WholeFile | SearchReplace | Operation | UnifiedDiff
 
 
-@dataclass(frozen=True, slots=True)
-class EditScript:
+class EditScript(Struct, frozen=True):
     """Edits in the order written."""
 
     edits: tuple[Edit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Located, frozen=True):
     """The change of one path: its new content, or `None` where it is deleted.
 
     `mode_from` names the path whose file mode it takes over (a rename); `None` keeps its own, or is a plain file.
     `explicit`: only edits that name the lines they replace made it, no whole file.
     """
 
+    UNCOMPARED: ClassVar[tuple[str, ...]] = ("explicit",)
+
     path: str
     content: str | None
     mode_from: str | None = None
-    explicit: bool = field(default=False, compare=False)
+    explicit: bool = False
 
 
 class Locate(Protocol):

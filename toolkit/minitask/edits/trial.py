@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.edits.apply import apply_edit
 from minitask.edits.build import build
 from minitask.edits.edit_plan import edit_plan
@@ -21,7 +23,6 @@ from minitask.edits.script_model import (
     WholeFile,
 )
 from minitask.errors import EditError
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
     from minitask.edits.script_model import Edit
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """The result of a script, or the edits that do not fit; `unknown` are paths whose outcome cannot be told."""
 
     changes: tuple[Change, ...] = ()

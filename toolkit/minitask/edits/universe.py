@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from minitask.spec.graph import Graph
 from minitask.spec.model import FileAction, Spec
-from minitask.values import dataclass
 
 MAKING = (FileAction.CREATE, FileAction.WRITE)
 
 
-@dataclass(frozen=True, slots=True)
-class Universe:
+class Universe(Struct, frozen=True):
     """The judged specs, and the others of their project; further ones are taken in where these need them."""
 
     judged: Sequence[Spec]

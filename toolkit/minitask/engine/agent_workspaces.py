@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from minitask.engine.context import Context, scratch_folder
-from minitask.values import dataclass
 from minitask.workspace import places
 from minitask.workspace.checkout import Workspace
 
@@ -24,8 +25,7 @@ _taken: set[Path] = set()
 _lock = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
-class AgentWorkspaces:
+class AgentWorkspaces(Struct, frozen=True):
     """A desk at a commit, in the first workspace for agents that is free. Safe to share between threads."""
 
     engine: Context

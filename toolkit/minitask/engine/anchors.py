@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from msgspec import Struct, field
 
 from minitask.edits.line_mapping import LineHunk, Versions, map_lines, spread
 from minitask.engine.tasks import PROJECTS, Task
@@ -14,11 +14,9 @@ from minitask.git.renames import Renames
 from minitask.git.versions import Versions as SpecVersions
 from minitask.git.versions import is_squash, load_versions
 from minitask.spec.model import LineRange
-from minitask.values import dataclass
 
 
-@dataclass(slots=True)
-class Anchor:
+class Anchor(Struct):
     """A task's anchor, and the carrying of lines from there; the commit is looked up when it is first needed."""
 
     git: Git

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
+from msgspec import Struct
+
 from minitask.edits.checker import Verdict, check_one, check_specs
 from minitask.edits.universe import Universe
 from minitask.engine.check_settings import check_filters, check_route
@@ -17,7 +19,6 @@ from minitask.errors import MinitaskError, RefusedError, UsageError
 from minitask.git import history
 from minitask.spec.checks import check_anchor
 from minitask.spec.model import Diagnostic, Spec
-from minitask.values import dataclass
 
 UNUSABLE = frozenset({"E212", "E401"})
 """Rules about what every spec must have: one that lacks it stops the command, as one that cannot be read does."""
@@ -106,8 +107,7 @@ def check_alone(engine: Context, task: Task) -> None:
         raise RefusedError(error.message, where=error.where, hint=error.hint)
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(Struct, frozen=True, dict=True):
     """Tasks to be checked at a place."""
 
     engine: Context

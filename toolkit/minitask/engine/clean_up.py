@@ -5,18 +5,18 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.reverts import as_it_stands
 from minitask.engine.tasks import Base
 from minitask.git import history, refs
 from minitask.git.update_target import checkout_of
 from minitask.system.force_remove import force_remove
-from minitask.values import dataclass
 from minitask.workspace import places
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
+class Cleaned(Struct, frozen=True):
     """The folders and refs that were or would be removed."""
 
     folders: tuple[Path, ...]

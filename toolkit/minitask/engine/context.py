@@ -7,10 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from minitask.background import BackgroundCall
 from minitask.engine.workspace_pool import WorkspacePool
@@ -31,7 +33,6 @@ from minitask.settings import Settings
 from minitask.spec.paths import check_path
 from minitask.system import locks
 from minitask.system.cache import Cache
-from minitask.values import dataclass
 from minitask.workspace import checkout, places
 from minitask.workspace.checkout import SharedPaths, Workspace
 from minitask.workspace.incremental import IncrementalCheckout
@@ -40,8 +41,7 @@ BAD_REF = lazy_pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/
 """What git-check-ref-format(1) forbids in a ref's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """A progress event of a task: its stage, a few words, and its result once it is done."""
 
     task: str
@@ -50,8 +50,7 @@ class Progress:
     result: TaskResult | None = None
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """Everything that an attempt needs; made by `open_context`, under the repository's lock.
 
     Safe to share between threads; whoever appends to the ledger holds `writing`, whoever moves a target `landing`.

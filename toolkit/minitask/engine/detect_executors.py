@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.errors import MachineError
 from minitask.executors.agents.adapter import VERSION_SECONDS
 from minitask.executors.agents.programs import PROGRAMS
@@ -14,11 +16,9 @@ from minitask.executors.ollama import BASE_URL, OllamaExecutor
 from minitask.executors.request import ExecutorFailure
 from minitask.settings import Settings
 from minitask.system import process
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class ServedModels:
+class ServedModels(Struct, frozen=True):
     """A model server: where it is, the executor that uses it (empty: none), its models; None: it does not answer."""
 
     url: str
@@ -27,8 +27,7 @@ class ServedModels:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledAgent:
+class InstalledAgent(Struct, frozen=True):
     """An agent program: the type that the config calls it by, where it is, what it says of its version."""
 
     type: str

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
 
+from msgspec import Struct
+
 from minitask.engine.committed import check_committed
 from minitask.engine.context import Context
 from minitask.engine.tasks import PROJECTS, Base, LoadedFile, Task, checkout_bytes, load_file
 from minitask.errors import RefusedError, UsageError
 from minitask.git.objects import FILE_MODES, TREE
 from minitask.spec.model import Severity, SpecFile
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class FoundTasks:
+class FoundTasks(Struct, frozen=True):
     """Tasks that are to run, and for those whose file was edited since it was committed why they may not."""
 
     tasks: tuple[Task, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from msgspec import Struct, field
 
 from minitask.edits.citations import Earlier, versions_of
 from minitask.edits.line_mapping import map_lines
@@ -14,11 +14,9 @@ from minitask.git.command import Git
 from minitask.git.objects import Objects
 from minitask.git.versions import Versions
 from minitask.spec.model import LineRange, Spec
-from minitask.values import dataclass
 
 
-@dataclass(slots=True)
-class CommitGround:
+class CommitGround(Struct):
     """A base commit; lines are carried to it from each spec's anchor. `uncommitted` specs have their lines from it."""
 
     git: Git
@@ -100,8 +98,7 @@ class CommitGround:
         return anchor
 
 
-@dataclass(slots=True)
-class WorkGround:
+class WorkGround(Struct):
     """The files of the checkout, for specs that are not committed: their lines are those that stand there now."""
 
     files: CheckoutFiles

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.sandbox import shell_session
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.spec.model import Command
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class HealthCheck:
+class HealthCheck(Struct, frozen=True):
     """One attack: what it tries, whether the sandbox stopped it, whether it works without a sandbox."""
 
     what: str

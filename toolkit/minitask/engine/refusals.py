@@ -9,18 +9,18 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError
 from minitask.ledger.record import TaskResult, Verdict
-from minitask.values import dataclass
 
 FOLDER = "refusals"
 NOT_BEGUN = frozenset({Verdict.REFUSED, Verdict.SKIPPED, Verdict.ERROR})
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """The reason why a task was not started: its spec's blob then, the verdict, the reason, and when, in seconds
     since 1970.
     """

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.find_tasks import is_spec_name
 from minitask.engine.parse_cache import parse_once
@@ -12,11 +14,9 @@ from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.spec.limits import MAX_BYTES, MAX_FILES
 from minitask.spec.names import task_names
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """The spec files to check: their paths below `top`, with their texts.
 
     `whole` are the folders below `top` of which all specs are among them, with all folders in them.

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable
-from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+
 from minitask.git.objects import FILE_MODES, SUBMODULE, SYMLINK, TREE, Entry, Objects
 from minitask.spec.file_tree import Kind
-from minitask.values import dataclass
 
 
-@dataclass(slots=True)
-class CommittedFiles:
+class CommittedFiles(Struct):
     """A commit's files; what was looked at is kept, since a commit never changes."""
 
     objects: Objects
@@ -71,8 +70,7 @@ class CommittedFiles:
         return self._tree
 
 
-@dataclass(slots=True)
-class CheckoutFiles:
+class CheckoutFiles(Struct):
     """The files of a checkout; what was looked at is noted, so that a later look can tell a change."""
 
     top: Path

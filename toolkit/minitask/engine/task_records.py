@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base, Task, parse

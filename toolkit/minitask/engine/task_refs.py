@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.git import history, refs
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class RefSnapshot:
+class RefSnapshot(Struct, frozen=True):
     """Names of tasks that landed or were reverted on a target, and all refs of the toolkit's, as a run began."""
 
     landed: frozenset[str]

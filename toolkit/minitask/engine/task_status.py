@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.refusals import find_refusal
@@ -13,7 +15,6 @@ from minitask.engine.reverts import as_it_stands
 from minitask.engine.task_summaries import TaskSummary, task_summaries
 from minitask.engine.tasks import Base, Task
 from minitask.git import history, refs
-from minitask.values import dataclass
 
 
 class State(StrEnum):
@@ -31,8 +32,7 @@ class State(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskStatus:
+class TaskStatus(Struct, frozen=True):
     """A task's state; `changed` means that the spec was committed again since its last attempt."""
 
     task: Task

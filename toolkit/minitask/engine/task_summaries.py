@@ -6,18 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.git import refs
 from minitask.git.objects import TREE
 from minitask.ledger.record import CALLS, LANDING, PERSON, REVIEW, Verdict, parse_money, whole
 from minitask.ledger.store import UNREADABLE, is_sum, read_documents
-from minitask.values import dataclass
 
 KEY = "digests of tasks"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSummary:
+class TaskSummary(Struct, frozen=True):
     """A task's records in short: how many, their cost (None: one is unknown), and how the latest ended."""
 
     attempts: int
@@ -47,8 +47,7 @@ def task_summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSu
     return {task: _parse(kept[task][1]) for task in trees if kept[task][1]}
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptSummary:
+class AttemptSummary(Struct, frozen=True):
     """The few fields of a record that a digest is made of."""
 
     n: int

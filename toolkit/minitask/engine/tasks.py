@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.parse_cache import parse_once
 from minitask.errors import UsageError
 from minitask.git.objects import FILE_MODES
 from minitask.spec.model import Spec, SpecFile
 from minitask.spec.names import task_names
-from minitask.values import dataclass
 
 PROJECTS = "mini-projects"
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """A spec at one version. `base` is the commit it starts from, `target` the full ref that it lands on."""
 
     name: str
@@ -28,8 +28,7 @@ class Task:
     uncommitted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """The place to look for specs: a commit, the branch that it is the tip of, and where the user stands.
 
     With `worktree_spec`, specs are taken as they stand in the checkout.
@@ -45,8 +44,7 @@ class Base:
         return f"{self.target.removeprefix('refs/heads/')} ({self.base[:12]})"
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedFile:
+class LoadedFile(Struct, frozen=True):
     """A spec file at one version, parsed, and the tasks in it."""
 
     parsed: SpecFile

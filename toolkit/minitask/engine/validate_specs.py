@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from minitask.edits.check_script import is_free
 from minitask.edits.checker import check_specs
@@ -26,18 +27,12 @@ from minitask.settings import Settings
 from minitask.spec.batches import check_batches, home_of
 from minitask.spec.checks import check_against_tree, check_anchor
 from minitask.spec.file_tree import Tree
-from minitask.spec.markdown import Item, MarkdownBlock
-from minitask.spec.model import Command, Criterion, Diagnostic, Fence, FileRef, Severity, Spec
+from minitask.spec.model import Diagnostic, Severity, Spec
 from minitask.spec.names import task_names
 from minitask.system.cache import Cache
-from minitask.values import dataclass, hasten
-
-MANY = 100
-"""From how many files on it pays to compile what makes the parser's values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """The diagnostics, and the number of specs."""
 
     diagnostics: tuple[Diagnostic, ...]
@@ -66,8 +61,7 @@ def check_sources(sources: Sources, repository: Repository | None, settings: Set
     return checked
 
 
-@dataclass(slots=True)
-class Surroundings:
+class Surroundings(Struct):
     """The context that specs are checked against; without a repository, the files as they are."""
 
     sources: Sources
@@ -131,8 +125,6 @@ class Surroundings:
 
 def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
     cache = Cache(around.repository.home / "cache") if around.repository else None
-    if len(sources.texts) > MANY:
-        hasten(MarkdownBlock, Item, Criterion, Command, FileRef, Fence)
     files = [parse_once(text, path=path, cache=cache) for path, text in sources.texts.items()]
     found = [item for file in files for item in file.diagnostics]
     specs = [spec for file in files for spec in file.specs]
@@ -202,8 +194,7 @@ def _check_project(
         yield from check_against_tree(spec, anchor) if anchor else ()
 
 
-@dataclass(slots=True)
-class Beside:
+class Beside(Struct):
     """The spec files beside those that are checked, as they stand in the checkout; parsed when they are needed."""
 
     sources: Sources

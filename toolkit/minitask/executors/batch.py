@@ -10,12 +10,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from minitask.executors.complaint import STATUS_OF, Object
 from minitask.executors.endpoint import ChatExecutor
 from minitask.executors.http import HttpResponse, Request
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import count, mapping, parse_answer
-from minitask.values import dataclass
 
 CALL_SECONDS = 120.0
 LISTED = 100
@@ -26,8 +27,7 @@ Bodies = Mapping[str, Mapping[str, object]]
 """Requests' JSON by custom id (letters, digits, `-` and `_`; at most 64)."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchState:
+class BatchState(Struct, frozen=True):
     """The state of a batch. `failure` says why it cannot be used at all; it has ended then, too."""
 
     id: str

@@ -6,8 +6,10 @@ What every chat API has in common; the wire format of each is a module of its ow
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.reply.check_changes import check_characters
 from minitask.edits.reply.read import changes_of
@@ -32,23 +34,20 @@ from minitask.executors.request import (
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
-from minitask.values import dataclass
 from minitask.words import whole_characters
 
 if TYPE_CHECKING:
     from minitask.edits.script_model import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """One turn; `role` is `system`, `user` or `assistant`."""
 
     role: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChatReply:
+class ChatReply(Struct, frozen=True):
     """A complete reply; `served` is the model that answered, or empty.
 
     `throttled` counts the requests before it that met a rate limit.
@@ -152,8 +151,7 @@ def request_completion(
     )
 
 
-@dataclass(slots=True)
-class _Talk:
+class _Talk(Struct):
     """A conversation so far: what was said, what it took, and how long a reply may be."""
 
     about: Subject

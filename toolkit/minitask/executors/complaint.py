@@ -9,10 +9,11 @@ import json
 from collections.abc import Mapping
 from itertools import islice
 
+from msgspec import Struct
+
 from minitask.executors.limits import is_spent, wait_seconds
 from minitask.executors.request import FailureKind
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 Object = Mapping[str, object]
 
@@ -49,8 +50,7 @@ _DEPTH = 5
 _NODES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Complaint:
+class Complaint(Struct, frozen=True):
     """An error in a server's words. `wait_seconds` is how long it asks to wait; None: it does not say."""
 
     message: str = ""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct, field
 
 from minitask.errors import EditError
 from minitask.executors.request import AgentFolders, Meter, Unmetered
 from minitask.ledger.usage import Usage
-from minitask.values import dataclass
 from minitask.words import one_line
 
 UNREADABLE = (ValueError, RecursionError)
@@ -26,8 +26,7 @@ def as_edit_error(error: Exception) -> EditError:
     return EditError(f"the answer cannot be read: {one_line(str(error), longest=200)}")
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionRequest:
+class CompletionRequest(Struct, frozen=True):
     """A question to a model. `system` never changes for a phase, so that prompt caches hit.
 
     `name` tells questions apart, as in `api/01-routes.review`. `timeout_seconds` bounds all rounds together.
@@ -58,8 +57,7 @@ class CompletionRequest:
         return f"{self.system}\n\n{self.prompt}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(Struct, frozen=True):
     """An answer, and what it took; `cost_usd` is what the executor itself knows, None leaves it to the price list."""
 
     text: str

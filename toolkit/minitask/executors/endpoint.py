@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.errors import UsageError
 from minitask.executors.amend import amended, limit_name, renamed
@@ -35,7 +37,6 @@ from minitask.executors.response import Wire, read_fault
 from minitask.executors.retry import RetryPolicy, call_with_retries
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.tokens import estimate_tokens
-from minitask.values import dataclass
 
 _AMENDMENTS = 2
 """How often a refused request is sent in another form: under another name, and shorter."""
@@ -43,8 +44,7 @@ _LIMIT_NAMES: dict[tuple[str, str], str] = {}
 """What the limit of an answer is called, by URL and model, where this process has learned it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request to a model: its messages, the system's first, and the most tokens of an answer.
 
     `prompt_tokens` is an estimate; `context_tokens` is how many the model takes in all, where that

@@ -16,12 +16,13 @@ import threading
 import time
 import zlib
 from contextlib import contextmanager, suppress
-from dataclasses import field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 from urllib.parse import urlsplit
 
-from minitask.values import dataclass
+from msgspec import field
+
+from minitask.values import Redacted
 
 if TYPE_CHECKING:
     import ssl
@@ -34,23 +35,25 @@ _CONNECT_SECONDS = 15.0
 _KEPT_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Redacted, frozen=True):
     """A request; `headers` may hold a key, so they stay out of the representation."""
 
+    HIDDEN: ClassVar[tuple[str, ...]] = ("body", "headers")
+
     url: str
-    body: bytes = field(default=b"", repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
     method: str = "POST"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(Redacted, frozen=True):
     """A response of any status; header names are in lower case."""
+
+    HIDDEN: ClassVar[tuple[str, ...]] = ("body",)
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: bytes
 
 
 class Stage(StrEnum):

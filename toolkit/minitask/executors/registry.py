@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from minitask.errors import UsageError
 from minitask.executors.completion import CompletionExecutor
@@ -13,19 +12,20 @@ from minitask.executors.edit_script import ScriptExecutor
 from minitask.executors.request import Executor
 from minitask.policy.route import SCRIPT
 from minitask.settings import ExecutorSetting, Settings
-from minitask.values import dataclass
+from minitask.values import Redacted
 
 if TYPE_CHECKING:
     from minitask.executors.endpoint import ChatExecutor
     from minitask.executors.http import Post
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorContext:
+class ExecutorContext(Redacted, frozen=True):
     """Inputs for creating executors: the settings, the caller's environment, and what sends their requests."""
 
+    HIDDEN: ClassVar[tuple[str, ...]] = ("environ",)
+
     settings: Settings
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
     http: Post | None = None
 
     def key(self, setting: ExecutorSetting) -> str | None:

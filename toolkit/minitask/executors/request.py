@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct, field
 
 from minitask.errors import MinitaskError
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.reply_format import ReplyFormat
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from minitask.workspace.agent_workspace import AgentWorkspace
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(Struct, frozen=True):
     """Lines of a file that the spec lists; `first_line` is 1-based, in the base's numbering.
 
     `whole` says that `text` is the entire file, `ends_only` that the lines are only to be moved, so
@@ -36,8 +35,7 @@ class Excerpt:
     ends_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PastRound:
+class PastRound(Struct, frozen=True):
     """An earlier reply to the same order, what was wrong with its result, and the change itself."""
 
     reply: str
@@ -94,8 +92,7 @@ class AgentFolders(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorRequest:
+class ExecutorRequest(Struct, frozen=True):
     """One task for an executor.
 
     `read` gives a file of the base, or `None` where there is none. `locate` carries lines cited in the spec's own edit
@@ -127,8 +124,7 @@ class ExecutorRequest:
     root: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ExecutorResult:
+class ExecutorResult(Struct, frozen=True):
     """The change that an executor proposes, and what it took.
 
     `model` is the name that was asked for, `served` the one that the provider says answered.
@@ -155,8 +151,7 @@ class ExecutorResult:
         return self.outage.startswith(tuple(f"{kind}:" for kind in _STOPPING))
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Struct, frozen=True):
     """The request and its receiver, for a dry run; the key itself is never part of it."""
 
     executor: str

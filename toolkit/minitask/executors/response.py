@@ -6,7 +6,10 @@ key never gets into a message, and a count that makes no sense is unknown rather
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from typing import ClassVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.executors.complaint import Complaint, Object, parse_body, read_complaint, says_error
 from minitask.executors.http import HttpFault, HttpResponse, Stage
@@ -15,7 +18,7 @@ from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.retry import advised_seconds, should_retry
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
+from minitask.values import Redacted
 from minitask.words import one_line, whole_characters
 
 _MOST_TOKENS = 1_000_000_000
@@ -29,15 +32,16 @@ _TEXT_PARTS = frozenset({"text", "output_text", "input_text"})
 """The types of the parts of a message that are its text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(Redacted, frozen=True):
     """The server that was asked, the key to keep out of messages, the Unix time of the answer, and how base URLs
     look.
     """
 
+    HIDDEN: ClassVar[tuple[str, ...]] = ("key",)
+
     name: str
     host: str
-    key: str = field(repr=False)
+    key: str
     now: float
     base_hint: str = ""
 
@@ -130,8 +134,7 @@ def no_content(parsed: Object, wire: Wire, what: str, *, usage: Usage) -> Execut
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """The end of a reply: the server's word for it, and which words mean what."""
 
     reason: object

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.executors.http import pause
 from minitask.executors.request import Clock, ExecutorFailure
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,8 +40,7 @@ def _dice() -> float:
     return random.random()  # noqa: S311 - it spreads retries; nothing secret hangs on it
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """Limits on retries; the clock, the sleep and the dice are the caller's.
 
     `clock` only ever rises, `now` is Unix time (for dates in headers), `jitter` is in [0, 1).

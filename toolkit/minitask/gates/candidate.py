@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from enum import Enum
 from posixpath import dirname
 from typing import Protocol
 
+from msgspec import Struct, field
+
 from minitask.git.objects import FILE_MODES, TREE, Entry, Objects
-from minitask.values import dataclass
 
 
 class EntryKind(Enum):
@@ -32,14 +32,13 @@ class Candidate(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CommitFiles:
+class CommitFiles(Struct, frozen=True, eq=False):
     """The candidate that was written as a commit; what was read of it is kept."""
 
     objects: Objects
     commit: str
-    _names: dict[str, Mapping[str, EntryKind]] = field(default_factory=dict, compare=False)
-    _texts: dict[str, str | None] = field(default_factory=dict, compare=False)
+    _names: dict[str, Mapping[str, EntryKind]] = field(default_factory=dict)
+    _texts: dict[str, str | None] = field(default_factory=dict)
 
     def names(self, folder: str) -> Mapping[str, EntryKind]:
         """What a folder of the commit holds."""

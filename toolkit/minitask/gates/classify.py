@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
-from minitask.values import dataclass
 
 LONGEST = 200
 """Lines of an answer that are looked at."""
@@ -22,8 +23,7 @@ _FIELD = lazy_pattern(r"[^A-Za-z]{0,9}(complexity|tags|lines)\W{0,9}[:=](.{0,500
 ESTIMATED_LINES = "Estimated Lines"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskKind:
+class TaskKind(Struct, frozen=True):
     """What a task was found to be; `lines` None: nobody can say."""
 
     complexity: str

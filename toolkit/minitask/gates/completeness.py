@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from minitask.edits.reply.check_changes import is_excused
 from minitask.edits.script_model import Change, Reader
 from minitask.executors.agent_files import may_be_empty
@@ -14,7 +16,6 @@ from minitask.gates.result import GateResult
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, FileRef, Spec
 from minitask.spec.notes import may_stay
-from minitask.values import dataclass
 
 _SAYS_GONE = lazy_pattern(
     r"\b(?:empt\w+|blank\w*|clear\w*|clean\w*|wip(?:e[sd]?|ing)|truncat\w+|reset\w*|remov\w+|delet\w+|drop\w*|purg\w+"
@@ -24,8 +25,7 @@ _SAYS_GONE = lazy_pattern(
 """Words that ask for all of a file to go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True):
     """A change as its executor made it: how to read the base, and what the executor said of it.
 
     `said` is None where nobody spoke of every file: a reviewer's corrections. `scripted`: the spec's own edit script

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.gates.lint_error import SyntaxFlaw, quoted
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -46,8 +47,7 @@ _RUST_GAPS = lazy_pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Grammar:
+class Grammar(Struct, frozen=True):
     """A language, where its grammar is, and which forms of the language are beyond it."""
 
     name: str

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname, normpath, splitext
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.gates.candidate import Candidate, EntryKind, find_kind, join
 from minitask.gates.exemptions import may_be_made
 from minitask.gates.grammars import GRAMMARS, parsed
 from minitask.gates.syntax import LARGEST
 from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you_mean
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -31,8 +32,7 @@ _STATEMENTS = frozenset({"import_statement", "export_statement", "import_require
 _DEEPEST = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Specifier:
+class Specifier(Struct, frozen=True):
     """A relative path that a file imports, and where from 1 on."""
 
     line: int

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 _LONGEST = 100
 """Characters of a file's own text that a message may hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(Struct, frozen=True):
     """A file's proposed content, and the base's; `base` is None where the base has no such file.
 
     `explicit`: its edits name the lines that they replace.
@@ -21,16 +20,14 @@ class FileChange:
     explicit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SyntaxFlaw:
+class SyntaxFlaw(Struct, frozen=True):
     """Why text is not of its language, and the line, from 1."""
 
     line: int
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class LintError:
+class LintError(Struct, frozen=True):
     """One thing that is wrong with a proposal: where, what, and what to do about it."""
 
     path: str

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
+from msgspec import Struct
+
 from minitask.gates.grammars import GRAMMARS
 from minitask.gates.splices import Splice
 from minitask.gates.test_files import is_test_path
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 MOST = 12
 LARGEST = 400_000
@@ -31,8 +32,7 @@ _PROLOGUE = lazy_pattern(
 """Lines without which nothing would run at all, or that run no code themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mutant:
+class Mutant(Struct, frozen=True):
     """A file with one fault in it: where, what the fault is, and the file's whole text."""
 
     path: str

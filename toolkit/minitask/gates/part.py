@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 SEPARATOR = "\x1f"
 """Between the names of a part and of those that it is in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A named part: `name` joins its own name to those it is in; `start` and `end` are lines from 1, 0 if unknown.
 
     `kind` is `code`, `value` (a variable that code may do without), `heading`, `rule`, `key`, `items` (an element of an

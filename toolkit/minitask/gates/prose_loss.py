@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from posixpath import basename, splitext
 
+from msgspec import Struct
+
 from minitask.gates.lint_error import FileChange, LintError, quoted
 from minitask.gates.parts import is_code
 from minitask.gates.requested_removals import cited_lines
 from minitask.gates.spec_words import may_go, telling_words, told, words_of
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
-from minitask.values import dataclass
 
 _NO_PROSE = frozenset(
     {
@@ -41,8 +42,7 @@ def is_prose(path: str) -> bool:
     return not is_code(path) and ending not in _NO_PROSE
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Struct, frozen=True):
     number: int
     text: str
 

@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 
+from msgspec import Struct
+
 from minitask.gates.python_syntax import _WARNINGS
 from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 Imports = ast.Import | ast.ImportFrom
 
@@ -37,8 +38,7 @@ _VALUES = (ast.Assign, ast.Call, ast.Compare, ast.Constant, ast.Dict, ast.Expr)
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Struct, frozen=True):
     """One module of an `import`, or one name of a `from … import`; `level` counts the dots before the module.
 
     `guarded` is whether the file goes on without it, or may never come to it.

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from posixpath import dirname
 
+from msgspec import Struct
+
 from minitask.gates.candidate import Candidate, EntryKind, above, find_kind, holds, join
 from minitask.gates.exemptions import may_be_made
 from minitask.gates.python_bindings import (
@@ -24,7 +26,6 @@ from minitask.gates.python_bindings import (
 )
 from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you_mean
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 _ROOTS = ("", "src", "lib", "python")
 """Folders that a search for modules may start from, below any that the file is in."""
@@ -56,8 +57,7 @@ class Find(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """How the search for a module below a folder ended: `at` is the last folder or file, `part` what it lacks."""
 
     find: Find

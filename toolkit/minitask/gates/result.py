@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from minitask.ledger.record import CommandRecord
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class GateResult:
+class GateResult(Struct, frozen=True):
     """Whether the gate lets the attempt pass, why not, and what it ran to find out."""
 
     gate: str

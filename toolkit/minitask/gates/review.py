@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.reply.line_changes import line_changes
 from minitask.edits.reply.read import Parsed, make_changes, parse_reply, without_fences
@@ -23,7 +25,6 @@ from minitask.ledger.evidence import Grade
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
-from minitask.values import dataclass
 from minitask.words import counted, fence_of, one_line
 
 GATE = "review"
@@ -56,8 +57,7 @@ _LINE = lazy_pattern(
 _PLACE = lazy_pattern(r"^`?([^\s`:]+:\d+(?:-\d+)?)`?[\s:,.\u2013\u2014-]*(.*)$")
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewFinding:
+class ReviewFinding(Struct, frozen=True):
     """One criterion's verdict: its number from 1, where in the new files it shows (may be empty), and why.
 
     The verdict is `pass`, `fail`, or `mend`: it fails, and the reviewer's edits mend it.
@@ -79,8 +79,7 @@ class ReviewFinding:
         return f"{self.number} {self.verdict}{where}: {self.why}".rstrip(": ")
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """What a reviewer said: a verdict for each criterion in order, and the edits, if any.
 
     `fences` are the edits as they were written. `problem` says why they cannot be read, fit to be sent back.
@@ -129,8 +128,7 @@ class Review:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """What the config tells a reviewer besides the spec: the `context` that every prompt begins with, and its aims."""
 
     context: str = ""

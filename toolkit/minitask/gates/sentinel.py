@@ -10,6 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 
+from msgspec import Struct
+
 from minitask.edits.grammar import parse_script
 from minitask.edits.script_model import Edit, Operation, SearchReplace, UnifiedDiff, Verb
 from minitask.errors import EditError
@@ -19,7 +21,6 @@ from minitask.ledger.evidence import SuiteCounts
 from minitask.ledger.record import CommandRecord
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, ExpectationKind, FileAction, Spec
-from minitask.values import dataclass
 from minitask.words import counted, one_line
 
 _SHOWN = 6
@@ -32,8 +33,7 @@ _OF_ALL = lazy_pattern(rf"\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)
 """Words by which a spec allows a test to go: beside the test's name, or of tests as such."""
 
 
-@dataclass(frozen=True, slots=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """What was found: why the run is rigged for certain, or why it may be.
 
     `losses` counts the tests that the change takes away, whether or not the spec asks for it.
@@ -216,8 +216,7 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """A command that starts a test runner, and the files whose tests it should run.
 
     `is_named`: the command names these very files.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Splice:
+class Splice(Struct, frozen=True, order=True):
     """One change of a text, in bytes, and the line that it is about."""
 
     start: int

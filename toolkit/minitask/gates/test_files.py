@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -50,8 +51,7 @@ _ASSERTION = lazy_pattern(
 _SKIP = lazy_pattern(r"\bskip\w*\b|\bxfail\b|\btodo\b|\bignore\b|\bexpectedFailure\b|\bSkip\w*\(")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownTest:
+class KnownTest(Struct, frozen=True):
     """One test: whether it asserts anything, and whether it is marked to be skipped."""
 
     asserts: bool
@@ -161,8 +161,7 @@ def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
             yield place, place, f"{before}{' ' * indent}{said}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """A test that a grammar found, and the node of its body."""
 
     name: str

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from posixpath import basename
 
+from msgspec import Struct
+
 from minitask.gates.prefilter import may_run_tests
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 
 class Runner(StrEnum):
@@ -27,8 +28,7 @@ class Runner(StrEnum):
     ANY = "a script"
 
 
-@dataclass(frozen=True, slots=True)
-class Suite:
+class Suite(Struct, frozen=True):
     """One start of a test runner, with the words that follow it."""
 
     runner: Runner

@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from posixpath import basename, splitext
 
+from msgspec import Struct
+
 from minitask.gates.elisions import comment_text
 from minitask.gates.grammars import GRAMMARS, parsed
 from minitask.gates.lint_error import FileChange, LintError, quoted
@@ -16,7 +18,6 @@ from minitask.gates.syntax import LARGEST
 from minitask.gates.unfinished_python import find_unfinished_python, python_comments
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
-from minitask.values import dataclass
 
 Known = Callable[[], frozenset[str]]
 
@@ -80,8 +81,7 @@ _FORBIDS = lazy_pattern(
 _REMEDY = "write the code that it stands for"
 
 
-@dataclass(frozen=True, slots=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True):
     """A place where work is left out: its line, from 1, what stands there, and a name that is the same in the base."""
 
     line: int

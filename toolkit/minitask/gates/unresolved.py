@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class UnresolvedImport:
+class UnresolvedImport(Struct, frozen=True):
     """What an import wants that the repository does not hold.
 
     `written` is the import as the file has it, `target` the path of the module without its ending, `name` what of it is
@@ -22,8 +21,7 @@ class UnresolvedImport:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestedModule:
+class RequestedModule(Struct, frozen=True):
     """What a file imports: paths of modules without their endings, and pairs of such a path and a name."""
 
     modules: frozenset[str] = frozenset()

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
 from minitask.errors import EditError
 from minitask.gates.review import FENCE
 from minitask.ledger.record import CommandRecord
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Spec
-from minitask.values import dataclass
 from minitask.words import fence_of, one_line
 
 SYSTEM = """\
@@ -35,8 +36,7 @@ MOST_COMMANDS = 12
 _WORDS = lazy_pattern(r"(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class VerifierWord:
+class VerifierWord(Struct, frozen=True):
     """What is said of one task."""
 
     task: str

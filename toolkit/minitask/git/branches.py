@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from git import Repo
 
 
-@dataclass(frozen=True, slots=True)
-class BranchView:
+class BranchView(Struct, frozen=True):
     """A branch tip or a merge: abbreviated commit, the branch's name or the merge's subject, its author."""
 
     commit: str

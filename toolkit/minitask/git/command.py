@@ -8,12 +8,13 @@ for the identity, and for writing into the user's own checkout.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.errors import MachineError
 from minitask.system import process
-from minitask.values import dataclass
 
 QUIET = (
     "core.hooksPath=/dev/null",
@@ -53,8 +54,7 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 
-@dataclass(frozen=True, slots=True)
-class Git:
+class Git(Struct, frozen=True):
     """Git on one repository; `lock_fds` are inherited, so that a lock outlives its holder's children.
 
     What it writes goes to the object store `new_objects`, where there is one, which has to know the repository's own.

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from minitask.errors import MachineError
 from minitask.git.database import Database
 from minitask.git.identity import Signature
 from minitask.git.objects import Entry, Objects
 from minitask.git.refs import Move, zeros
 from minitask.git.trees import changed_tree
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class FileWrite:
+class FileWrite(Struct, frozen=True):
     """New content of a path, with its git mode; content None deletes the path."""
 
     path: str
@@ -26,8 +26,7 @@ class FileWrite:
     mode: str = "100644"
 
 
-@dataclass(frozen=True, slots=True)
-class NewCommit:
+class NewCommit(Struct, frozen=True):
     """A commit to write. `parents` are ids.
 
     With `tree` the whole tree is that one, else the first parent's; `writes` then apply on top of it.

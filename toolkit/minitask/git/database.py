@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from msgspec import Struct
+
 from minitask.git.loose import LooseStore
 from minitask.git.merge_tree import TreeDiffs
 from minitask.git.objects import Objects, open_objects
 from minitask.git.refs import RefUpdates
 from minitask.git.repository import Repository
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Database:
+class Database(Struct, frozen=True):
     """Objects, refs and the differences of trees. Safe to share between threads."""
 
     objects: Objects

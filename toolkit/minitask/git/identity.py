@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from minitask.errors import MachineError
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """A person and a time: `stamp` is `SECONDS TIMEZONE`, as git writes it."""
 
     name: str

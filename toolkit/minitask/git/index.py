@@ -10,9 +10,8 @@ import hashlib
 import os
 import struct
 from bisect import bisect_left, insort
-from dataclasses import field
 
-from minitask.values import dataclass
+from msgspec import Struct, field
 
 HEADER = struct.Struct(">4sII")
 STAT = struct.Struct(">10I")
@@ -25,8 +24,7 @@ FILE, LINK, GITLINK = 0o100644 >> 8, 0o120000 >> 8, 0o160000 >> 8
 """What the third byte of a mode, in an entry, says that stands at a path."""
 
 
-@dataclass(slots=True)
-class Index:
+class Index(Struct):
     """The entries by path, as bytes, with all that git has of each."""
 
     object_format: str

@@ -15,8 +15,9 @@ import zlib
 from functools import lru_cache
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.errors import MachineError
-from minitask.values import dataclass
 
 DRAFT = "tmp_obj_"
 SPEED = 1
@@ -31,8 +32,7 @@ def object_id(kind: str, content: bytes, object_format: str) -> str:
     return digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class LooseStore:
+class LooseStore(Struct, frozen=True):
     """An object store's folder, and the hash that its ids are made with (`sha1` or `sha256`)."""
 
     folder: Path

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from minitask.git.command import Git, failure
 from minitask.git.coprocess import GitProcess
 from minitask.git.objects import TREE, Entry, Objects
 from minitask.git.trees import changed_tree, differences
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class MergeResult:
+class MergeResult(Struct, frozen=True):
     """The merge's tree id; None, and the paths in conflict, where it is not clean."""
 
     tree: str | None
@@ -67,8 +67,7 @@ def _folder(entry: Entry | None) -> str:
     return "" if entry is None else entry.oid if entry.mode == TREE else FILE
 
 
-@dataclass(frozen=True, slots=True)
-class TreeChange:
+class TreeChange(Struct, frozen=True):
     """One path that differs between two trees: git's status letter, both modes and blob ids, lines added and removed.
 
     The counts are None if the content is not text.

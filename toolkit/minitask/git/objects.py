@@ -8,14 +8,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import field
 from typing import IO, cast
+
+from msgspec import Struct, field
 
 from minitask.errors import MachineError
 from minitask.git.command import Git
 from minitask.git.loose import LooseStore, object_id
 from minitask.system import process
-from minitask.values import dataclass
 
 FILE_MODES = ("100644", "100755")
 SYMLINK, SUBMODULE, TREE = "120000", "160000", "40000"
@@ -34,24 +34,21 @@ def blob_id(content: bytes, *, like: str) -> str:
     return object_id("blob", content, "sha1" if len(like) == 40 else "sha256")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One name in a tree: its git mode (`100644`, `100755`, `120000`, `160000`, `40000`) and object id."""
 
     mode: str
     oid: str
 
 
-@dataclass(slots=True)
-class Pipeline:
+class Pipeline(Struct):
     """One `read_many` under way: how many answers git still owes, and those taken in to make way for other requests."""
 
     owed: int = 0
     landed: deque[bytes | None] = field(default_factory=deque)
 
 
-@dataclass(slots=True)
-class Objects:
+class Objects(Struct):
     """Open pipes to `git cat-file --batch`, and where to write; trees that were read are kept.
 
     Safe to share between threads.

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.errors import MachineError
 from minitask.git.command import Git, failure
 from minitask.git.coprocess import GitProcess
-from minitask.values import dataclass
 
 LEDGER = "refs/minitask/ledger"
 ATTEMPTS = "refs/minitask/attempts"
@@ -43,8 +44,7 @@ def snapshot(git: Git, *patterns: str) -> dict[str, str]:
     return {name: oid for oid, name in pairs}
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """Set `ref` to `new`; `old` is what it must hold now (zeros: must not exist; None: anything)."""
 
     ref: str

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
+
+from msgspec import Struct, field
 
 from minitask.git.command import Git
-from minitask.values import dataclass
 
 _LIMIT = "-l2000"
 """How many files of one commit git compares with each other, at most."""
 
 
-@dataclass(slots=True)
-class Renames:
+class Renames(Struct):
     """The renames on the way from one commit to a later one; git is asked when the first name is."""
 
     git: Git

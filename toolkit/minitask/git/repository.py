@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.errors import MachineError, UsageError
 from minitask.git.command import Git, clean_environment
 from minitask.git.identity import Signature, signature
 from minitask.system import process
-from minitask.values import dataclass
 
 OLDEST_GIT = (2, 38)
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A git repository: where it is and what kind it is. `top` is the checkout, None in a bare repository."""
 
     git: Git

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from msgspec import Struct
+
 from minitask.git.objects import TREE, Entry, Objects
-from minitask.values import dataclass
 
 Edits = dict[str, "Edits | Entry | None"]
 """Names in a folder: what is to stand there, nothing (None), or what is to change below."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """A path at which two trees hold different things, None for nothing. Folders are told by their files."""
 
     path: str

@@ -13,8 +13,9 @@ import json
 import os
 import stat
 import time
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec import Struct, to_builtins
 
 from minitask.errors import MachineError, MinitaskError
 from minitask.git import refs
@@ -23,7 +24,6 @@ from minitask.git.merge_tree import TreeChange, is_ancestor, tree_changes
 from minitask.git.repository import Repository, head_branch
 from minitask.system import orphans
 from minitask.system.atomic_write import write_json
-from minitask.values import dataclass
 
 JOURNAL = "advance.json"
 LOCK_GRACE_SECONDS = 1.0
@@ -51,16 +51,14 @@ GITS_OWN_CODES_MAX = 129
 SKIPPED = "S"
 
 
-@dataclass(frozen=True, slots=True)
-class Checkout:
+class Checkout(Struct, frozen=True):
     """A checkout of the target: its files, and the git folder that holds its index."""
 
     top: Path
     git_dir: Path
 
 
-@dataclass(frozen=True, slots=True)
-class TargetUpdate:
+class TargetUpdate(Struct, frozen=True):
     """The result of moving the target. `moved_meanwhile`: it was not at `old`; else `reason` says what blocks it."""
 
     done: bool
@@ -68,8 +66,7 @@ class TargetUpdate:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TargetMove:
+class TargetMove(Struct, frozen=True):
     """A target branch (full ref) that goes from one commit to a descendant."""
 
     target: str
@@ -77,8 +74,7 @@ class TargetMove:
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """A path in the index: git's tag for it, its mode and its blob."""
 
     tag: str
@@ -140,7 +136,7 @@ def recover(repository: Repository) -> None:
 def write_journal(repository: Repository, step: TargetMove, place: Checkout | None) -> int:
     """Write down what is about to be done; the time of that in ns, by the file system's own clock."""
     path = repository.home / JOURNAL
-    entry = asdict(step) | {
+    entry = to_builtins(step) | {
         "top": str(place.top) if place else "",
         "git_dir": str(place.git_dir) if place else "",
     }

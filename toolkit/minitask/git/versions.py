@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.git.command import Git
-from minitask.values import dataclass
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 SQUASHED = re.compile(
@@ -16,8 +17,7 @@ SQUASHED = re.compile(
 """What GitHub, GitLab and git itself write into a commit that stands for several."""
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A blob at a path, as a commit brought it in."""
 
     commit: str
@@ -25,8 +25,7 @@ class Version:
     blob: str
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
+class Versions(Struct, frozen=True):
     """All versions of some files, oldest first, in a commit's history and that of all branches.
 
     `edge` holds the commits at which a shallow clone's history ends.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from minitask.landing.proof import Proof
 from minitask.ledger.record import Attempt, Verdict
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A proven candidate: its commit and tree, the attempt that made it, and the merge if one is written.
 
     `base` is the commit that its change starts from; None for the candidate's first parent.
@@ -21,8 +21,7 @@ class Candidate:
     base: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Landed:
+class Landed(Struct, frozen=True):
     """The result of the landing. `proof` is that of the merge, where it had to be run."""
 
     verdict: Verdict

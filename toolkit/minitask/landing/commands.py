@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
@@ -14,7 +16,6 @@ from minitask.ledger.evidence import SuiteCounts
 from minitask.ledger.record import CommandRecord
 from minitask.sandbox import shell_session
 from minitask.spec.model import Command
-from minitask.values import dataclass
 from minitask.workspace.incremental import IncrementalCheckout
 
 LOCK_FILES = frozenset(
@@ -43,8 +44,7 @@ NAMED = 3
 """So many changed files are named in a reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """The results of commands on a commit's tree, and in what kind of sandbox."""
 
     passed: bool

@@ -11,7 +11,9 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.background import BackgroundCall
 from minitask.engine.context import Context
@@ -25,7 +27,6 @@ from minitask.landing.proof import run_without_keeping
 from minitask.ledger.evidence import NOTHING_PLANTED, Grade, Missed
 from minitask.ledger.record import CommandRecord, FileRecord
 from minitask.settings import OFF, stricter_grade
-from minitask.values import dataclass
 from minitask.words import counted
 
 LEAST_SECONDS, MOST_SECONDS = 0.4, 10.0
@@ -36,8 +37,7 @@ LOOP_SECONDS = 2.0
 """A mutant that runs so long, and three times as long as the proof did, runs for ever: that is noticed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Graded:
+class Graded(Struct, frozen=True):
     """A proven candidate, how its validation went, and the files that it changes.
 
     `may_share` says that a second core is likely to be free.

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.landing.proof import Proof, prove_only
-from minitask.values import dataclass
 
 EACH_SECONDS = 0.01
 """What it takes to begin a run, beside its commands."""
 FREE_SECONDS = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A task that landed, and how long its validation took."""
 
     task: Task

@@ -7,7 +7,8 @@ and committed there again. The same is done for a candidate that landed before a
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
@@ -17,14 +18,12 @@ from minitask.git.merge_tree import MergeResult, merge_tree
 from minitask.landing.candidate_commits import candidate_commit
 from minitask.landing.candidates import Candidate
 from minitask.landing.merge import leads_back, merged
-from minitask.values import dataclass
 
 CARRIED = "Minitask-Carried"
 """The trailer of a candidate that was made again: the commit whose change it carries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joint:
+class Joint(Struct, frozen=True):
     """The merged tree and the commit to merge; without a tree, the paths in conflict or why it may not land."""
 
     commit: str

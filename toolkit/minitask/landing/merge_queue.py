@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import takewhile
 
+from msgspec import Struct
+
 from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
@@ -35,7 +37,6 @@ from minitask.landing.move_target import check_merge, move_target
 from minitask.landing.proof import Proof, is_proven, prove_together
 from minitask.landing.speculative import SpeculativeProofs
 from minitask.ledger.record import Verdict
-from minitask.values import dataclass
 
 FIRST_AT_ONCE, MOST_AT_ONCE = 16, 32
 LONG_SECONDS = 0.1
@@ -44,8 +45,7 @@ GATHERING, GATHERING_SECONDS_MAX = 0.1, 5.0
 """What share of a run's time, and how many seconds, are waited for others to take part in it."""
 
 
-@dataclass(slots=True)
-class _Request:
+class _Request(Struct):
     """A candidate that waits; `landed` is set once it is known what became of it."""
 
     task: Task
@@ -53,8 +53,7 @@ class _Request:
     landed: Landed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
+class _Link(Struct, frozen=True):
     """A merge of the chain: the request that it lands, and its commit."""
 
     request: _Request

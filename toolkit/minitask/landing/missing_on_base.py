@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 CANNOT_RUN, NOT_FOUND = 126, 127
 PROGRAM = lazy_pattern(r"(?:^|: )([A-Za-z0-9_.+-]+): (?:command )?not found", re.MULTILINE)
@@ -44,8 +45,7 @@ PATH_LIKE = lazy_pattern(r"\.[A-Za-z]\w*$")
 ITS_OWN_REVISION = lazy_pattern(r"^(?:HEAD|@)")
 
 
-@dataclass(frozen=True, slots=True)
-class Red:
+class Red(Struct, frozen=True):
     """A command that failed on the base: its text, exit code and output, and the texts of those before it.
 
     `after_checks` says that all before it passed, or only looked at files.
@@ -63,8 +63,7 @@ class Red:
         return any(INSTALL.search(text) for text in (*self.earlier, self.command))
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """Facts besides the command: the paths that the task writes, whether names resolve, and what is where.
 
     `names` gives the names of all files and folders of the base; `left_out` those of some paths that are in the
@@ -80,8 +79,7 @@ class Scene:
     empty: Callable[[], Collection[str]] = tuple
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(Struct, frozen=True):
     """A missing thing, and how to get it."""
 
     what: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+
+from msgspec import to_builtins
 
 from minitask.concurrency import CpuPool
 from minitask.engine.context import Context
@@ -50,7 +51,7 @@ def prove_only(engine: Context, task: Task, commit: str, commands: Sequence[Comm
         return kept
     proof = run_on(engine, task, commit, commands)
     if proof.passed and not (engine.settings.copy or engine.settings.share):
-        engine.cache.keep(key, [asdict(record) for record in proof.commands])
+        engine.cache.keep(key, [to_builtins(record) for record in proof.commands])
     return proof
 
 
@@ -146,7 +147,7 @@ def _keep(engine: Context, task: Task, commit: str, records: Sequence[CommandRec
         key = _key(
             engine, task, engine.objects.tree_of(commit), (*task.spec.commands, *_checks(engine))
         )
-        engine.cache.keep(key, [asdict(record) for record in records])
+        engine.cache.keep(key, [to_builtins(record) for record in records])
 
 
 def prove_checks(engine: Context, task: Task, commit: str) -> Proof | None:

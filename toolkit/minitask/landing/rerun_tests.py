@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.gates.mutants import is_code, new_lines
@@ -29,7 +31,6 @@ from minitask.landing.grading import base_lines
 from minitask.landing.proof import Proof, run_without_keeping
 from minitask.ledger.record import CommandRecord, FileRecord
 from minitask.spec.model import Command
-from minitask.values import dataclass
 from minitask.words import counted
 
 MOST_ENTRIES, MOST_FILES = 20_000, 300
@@ -37,8 +38,7 @@ MOST_ENTRIES, MOST_FILES = 20_000, 300
 _FOREIGN = frozenset({"node_modules", "vendor", "third_party", "target", "dist", ".venv", "venv"})
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """A candidate whose validation passed: what ran before and after, and the files that it changes."""
 
     task: Task

@@ -15,6 +15,8 @@ import time
 from collections.abc import Container
 from functools import partial
 
+from msgspec import Struct
+
 from minitask.background import BackgroundCall
 from minitask.concurrency import CpuPool
 from minitask.engine.context import Context
@@ -25,13 +27,11 @@ from minitask.landing.candidate_commits import write_draft_commit
 from minitask.landing.merge import merged
 from minitask.landing.proof import Proof, prove
 from minitask.system import process
-from minitask.values import dataclass
 
 TICK_SECONDS = 0.02
 
 
-@dataclass(slots=True)
-class _Expected:
+class _Expected(Struct):
     """A candidate that will probably land, and its proof ahead, if there is one under way."""
 
     task: Task

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.reverts import latest_landing
 from minitask.engine.task_records import task_at
@@ -13,11 +15,9 @@ from minitask.git.merge_tree import merge_tree
 from minitask.git.update_target import TargetMove, update_target
 from minitask.landing.proof import prove_checks
 from minitask.ledger.record import Verdict
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """The result of it.
 
     `merged`: the revert is on the target; `ready`: a checkout is in the way; else `failed` or `conflict`. `undone` is

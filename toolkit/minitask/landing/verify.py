@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.task_records import task_at
 from minitask.engine.tasks import Base, Task
@@ -10,11 +12,9 @@ from minitask.gates.scope import check_scope
 from minitask.git import history, refs
 from minitask.git.merge_tree import tree_changes
 from minitask.landing.proof import Proof, prove
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class BranchVerification:
+class BranchVerification(Struct, frozen=True):
     """A commit, proven again or not."""
 
     task: str

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from msgspec import Struct
+
 from minitask.ledger.record import ATTEMPT, Record, TaskResult
 from minitask.spec.model import Tier
-from minitask.values import dataclass
 
 CLOSE = 0.2
 """What counts as close: within 20 % of the estimate."""
 
 
-@dataclass(frozen=True, slots=True)
-class EstimateError:
+class EstimateError(Struct, frozen=True):
     """Of the attempts that one call was made for, and whose tokens are known and were estimated.
 
     Percentages are of the sums: +10 means that a tenth more was taken than expected. `close` is how many attempts took
@@ -27,8 +27,7 @@ class EstimateError:
     close: int
 
 
-@dataclass(frozen=True, slots=True)
-class CostError:
+class CostError(Struct, frozen=True):
     """The cost of proven specs beside their own **Estimated Cost**, of those that state one and whose cost is known.
 
     A spec's cost is all that was spent on that version of it, failures and calls beside its attempts included. `over`
@@ -48,8 +47,7 @@ class CostError:
         return round(float(100 * (self.actual_usd - self.stated_usd) / self.stated_usd), 1)
 
 
-@dataclass(frozen=True, slots=True)
-class BatchTokens:
+class BatchTokens(Struct, frozen=True):
     """Tokens that the tasks of a wave used in one run, beside the plan; input and output together.
 
     `tasks` are those of which both is known, and the sums are theirs. `left_out` called models too, but their tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 FIRST, REPAIR, CLIMB, CORRECT, APPLY = "first", "repair", "climb", "correct", "apply"
 RESUME = "resume"
@@ -13,8 +13,7 @@ RESUME = "resume"
 change on record that had no review yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class WeighedFact:
+class WeighedFact(Struct, frozen=True):
     """One tier of the ladder: whether it was to be tried, and why."""
 
     tier: str
@@ -22,8 +21,7 @@ class WeighedFact:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedDecision:
+class RecordedDecision(Struct, frozen=True):
     """The route of an attempt; `step` is what it follows from.
 
     `task_class` is the class of tasks that the ledger learns of as one. Tokens and cost (US dollars, None: unpriced)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
-from minitask.values import dataclass
+from msgspec import Struct, to_builtins
+
 from minitask.words import counted
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteCounts:
+class SuiteCounts(Struct, frozen=True):
     """Counts of the tests that a runner collected, and of their results."""
 
     collected: int
@@ -20,8 +19,7 @@ class SuiteCounts:
     skipped: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Missed:
+class Missed(Struct, frozen=True):
     """A planted fault that no command noticed: where, and what it was."""
 
     path: str
@@ -29,8 +27,7 @@ class Missed:
     mutant: str
 
 
-@dataclass(frozen=True, slots=True)
-class Grade:
+class Grade(Struct, frozen=True):
     """The number of planted faults that a change's own validation noticed; `note` says why there are none or few."""
 
     planted: int
@@ -57,7 +54,7 @@ NOTHING_PLANTED = Grade(
 
 def grade_document(grade: Grade) -> dict[str, Any]:
     """Return a grade as JSON."""
-    missed = [asdict(each) for each in grade.missed]
+    missed = [to_builtins(each) for each in grade.missed]
     told = {"planted": grade.planted, "noticed": grade.noticed, "missed": missed}
     return told | ({"note": grade.note} if grade.note else {})
 
@@ -78,7 +75,8 @@ def parse_grade(document: Mapping[str, Any] | None) -> Grade | None:
 
 def counts_document(counts: SuiteCounts) -> dict[str, int]:
     """Return the counts as JSON."""
-    return asdict(counts)
+    document: dict[str, int] = to_builtins(counts)
+    return document
 
 
 def parse_counts(document: Mapping[str, int] | None) -> SuiteCounts | None:

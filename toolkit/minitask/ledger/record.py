@@ -11,6 +11,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from minitask.ledger.decision import RecordedDecision, decision_document, parse_decision
 from minitask.ledger.evidence import (
     Grade,
@@ -21,7 +23,6 @@ from minitask.ledger.evidence import (
     parse_grade,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, classes
-from minitask.values import dataclass
 
 FORMAT = 1
 ATTEMPT, LANDING, LOST = "attempt", "landing", "lost"
@@ -49,8 +50,7 @@ class Verdict(StrEnum):
         return self in (Verdict.MERGED, Verdict.READY)
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRecord:
+class CommandRecord(Struct, frozen=True):
     """One command's result: `line` in the spec (0: of the config), and tracked files that it `changed`."""
 
     line: int
@@ -64,8 +64,7 @@ class CommandRecord:
     changed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FileRecord:
+class FileRecord(Struct, frozen=True):
     """One changed file: git's status letter (A, M, D) and lines added and removed (None: not text)."""
 
     path: str
@@ -74,16 +73,14 @@ class FileRecord:
     removed: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Pricing:
+class Pricing(Struct, frozen=True):
     """The source of a price, and its rates in US dollars per million tokens (empty: none are known)."""
 
     source: str
     rates: Mapping[str, Decimal]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Struct, frozen=True):
     """One executor's try at a task, whatever resulted.
 
     `served` is the model that answered, `version` that of the agent program, `malformed` how many replies could not be
@@ -115,8 +112,7 @@ class Attempt:
     grade: Grade | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """An attempt with what it was made on: the unit of the ledger.
 
     `kind` is `attempt`, `landing` (the merge that it landed by, or why none was allowed), `lost` (killed while a call
@@ -150,8 +146,7 @@ class Record:
         return self.kind in CALLS and self.attempt.executor != PERSON
 
 
-@dataclass(frozen=True, slots=True)
-class TaskResult:
+class TaskResult(Struct, frozen=True):
     """The result of a task for `exec` and `run`; `estimate` is what one call of a chat model would have taken.
 
     `stops_run`: every further call would fail alike, for the key or the account is at fault. `calls` are those beside

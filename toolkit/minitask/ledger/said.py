@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from minitask.git.commits import FileWrite
 from minitask.git.objects import TREE, Objects
 from minitask.ledger.record import Record
-from minitask.values import dataclass
 
 ENDING = ".said"
 FORMAT = 1
@@ -20,8 +21,7 @@ LONGEST_PROMPT, LONGEST_REPLY = 100_000, 200_000
 _CUT = "\n[… {count:,} characters left out …]\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """A prompt and the reply to it; empty if there was none. `started_at` is the record's."""
 
     prompt: str = ""

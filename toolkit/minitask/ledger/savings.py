@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from msgspec import Struct
+
 from minitask.ledger.record import ATTEMPT, CALLS, Record
 from minitask.ledger.tally import EXACT, total
 from minitask.ledger.units import units_of
-from minitask.values import dataclass
 
 HUNDRED = Decimal(100)
 
 
-@dataclass(frozen=True, slots=True)
-class Savings:
+class Savings(Struct, frozen=True):
     """Against the frontier model, asked once for each task that is proven: an estimate.
 
     Both sides hold the same kinds of calls: what planning and verifying projects took, and one classification, review

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from enum import Enum, auto
-from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from minitask.git import refs
 from minitask.git.commits import FileWrite, NewCommit
@@ -22,29 +23,21 @@ from minitask.git.identity import Signature
 from minitask.git.objects import TREE, Objects
 from minitask.ledger.record import (
     FORMAT,
-    Attempt,
-    CommandRecord,
-    FileRecord,
-    Pricing,
     Record,
     parse_record,
     record_document,
 )
 from minitask.ledger.said import ENDING
-from minitask.ledger.usage import Usage
-from minitask.values import dataclass, hasten
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a record raises that is damaged in whatever way."""
 NO_EVIDENCE: dict[str, Any] = {"commands": (), "before": (), "files": (), "pricing": None}
 DIGITS = 60
-MANY = 200
 TEXT = frozenset({str})
 COUNT = frozenset({int, type(None)})
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """Records, and how many more there are that cannot be read: `damaged` ones, and those of a `future` format."""
 
     records: tuple[Record, ...]
@@ -168,9 +161,7 @@ def _parsed(
     contents: Iterable[bytes | None], *, evidence: bool
 ) -> Iterator[Record | DamagedRecord]:
     """Yield what is in each file."""
-    for number, content in enumerate(contents):
-        if number == MANY:
-            _hasten_records()
+    for content in contents:
         yield _parse(content, evidence=evidence)
 
 
@@ -189,11 +180,6 @@ def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
     except UNREADABLE:
         return DamagedRecord.DAMAGED
     return record if _is_sound(record) else DamagedRecord.DAMAGED
-
-
-@cache
-def _hasten_records() -> None:
-    hasten(Record, Attempt, Usage, CommandRecord, FileRecord, Pricing)
 
 
 def _is_sound(record: Record) -> bool:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 
+from msgspec import Struct
+
 from minitask.ledger.accuracy import CostError, EstimateError, cost_error, estimate_error
 from minitask.ledger.decision import APPLY, CORRECT
 from minitask.ledger.evidence import Grade, grade_total
@@ -15,7 +17,6 @@ from minitask.ledger.savings import Savings, savings_of
 from minitask.ledger.tally import Tally, TallyLine, line_of, tally
 from minitask.ledger.units import units_of
 from minitask.spec.model import Tier
-from minitask.values import dataclass
 
 IMPLEMENT, LAND = "implement", "land"
 RANKS: Mapping[str, int] = {tier.value: rank for rank, tier in enumerate(Tier)}
@@ -23,8 +24,7 @@ RANKS: Mapping[str, int] = {tier.value: rank for rank, tier in enumerate(Tier)}
 Groups = Mapping[str, Tally]
 
 
-@dataclass(frozen=True, slots=True)
-class FirstTries:
+class FirstTries(Struct, frozen=True):
     """Of the tasks that a model, an agent or an edit script attempted, those whose first attempt was proven.
 
     The first is that of the records given, by number and time, whatever became of the spec since. Lost calls and
@@ -40,8 +40,7 @@ class FirstTries:
         return round(self.proven / self.tasks, 4) if self.tasks else None
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """The summary of some records; the tallies of each grouping add up to `totals`, except for their numbers of tasks.
 
     A phase is `implement`, `plan`, `classify`, `review`, `message`, `lost` (killed while a call was under way) or

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 
+from msgspec import Struct
+
 from minitask.ledger.record import ATTEMPT, LANDING, LOST, Record
 from minitask.ledger.usage import Usage, classes
-from minitask.values import dataclass
 
 USAGE = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
 CLASSES = (
@@ -24,16 +25,14 @@ CLASSES = (
 EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
-@dataclass(frozen=True, slots=True)
-class TallyLine:
+class TallyLine(Struct, frozen=True):
     """A record, and its counts in the order of `USAGE` and `CLASSES`."""
 
     record: Record
     counts: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """The sums of some records.
 
     `attempts` are the records of attempts, lost ones included; landings and calls beside them are none. Counts and

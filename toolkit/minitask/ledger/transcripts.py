@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from minitask.ledger.usage import Usage
-from minitask.values import dataclass
 from minitask.words import one_line
 
 SYNTHETIC = "<synthetic>"
@@ -25,8 +26,7 @@ LONGEST = 120
 DIGEST = 10
 
 
-@dataclass(frozen=True, slots=True)
-class TranscriptAnswer:
+class TranscriptAnswer(Struct, frozen=True):
     """One answer of a model: its ids, when it began (UTC), and what it took.
 
     `is_sidechain`: a sub-agent's. Its usage counts reads from the cache and writes to it as parts of the input, which
@@ -48,8 +48,7 @@ class TranscriptAnswer:
         return hashlib.sha256(ids).hexdigest()[:DIGEST]
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Struct, frozen=True):
     """Answers, each once, oldest first; and how many lines could not be read."""
 
     answers: tuple[TranscriptAnswer, ...]

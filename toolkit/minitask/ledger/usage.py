@@ -6,11 +6,10 @@ unknown, so that no total looks smaller than it was.
 
 from __future__ import annotations
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """Requests sent and tokens billed; `None` is unknown.
 
     `cached_input_tokens` (read from the provider's cache), `cache_write_tokens` (kept there for
@@ -31,8 +30,7 @@ NO_USAGE = Usage(0, 0, 0, 0, 0, 0, 0)
 """Nothing was asked and nothing was spent: the neutral element of `plus`."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenClasses:
+class TokenClasses(Struct, frozen=True):
     """The tokens of a usage, each counted once; `None` is unknown."""
 
     fresh_input: int | None

@@ -6,6 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.errors import MachineError, MinitaskError, UsageError
 from minitask.git.repository import Repository
@@ -15,7 +17,6 @@ from minitask.spec.findings import FindingReport, parse_report
 from minitask.spec.json_reader import decode_json
 from minitask.system import process
 from minitask.system.process import Finished
-from minitask.values import dataclass
 from minitask.words import one_line
 from minitask.workspace.incremental import IncrementalCheckout
 
@@ -26,8 +27,7 @@ CANNOT_RUN = (126, 127)
 """Those by which a shell says that a program is not there, or is none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Linted:
+class Linted(Struct, frozen=True):
     """A linter's report, and what else is to be said of how it came about."""
 
     report: FindingReport

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask import resources
 from minitask.engine.context import Context
@@ -37,7 +39,6 @@ from minitask.task.questions import (
     make_question_call,
     record_question,
 )
-from minitask.values import dataclass
 from minitask.words import fence_of
 
 PROJECT_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -75,8 +76,7 @@ FORBIDDEN: Mapping[str, Callable[[Options], object]] = {
 """What a planner may not set: it is for the user to say who works, and with what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(Struct, frozen=True):
     """A goal to plan: the user's words, the project's name, the files to show, and how many tokens of them."""
 
     text: str
@@ -85,8 +85,7 @@ class Goal:
     read_tokens: int = READ_TOKENS
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """The result of planning: the specs that were written, what is wrong with them, and the calls that it took.
 
     `problem` is why there is nothing better; `kept` the file that holds an answer of which no spec could be made.

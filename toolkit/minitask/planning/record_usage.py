@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.attempt_numbers import next_number
 from minitask.engine.context import Context
@@ -41,7 +43,6 @@ from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.patterns import lazy_pattern
 from minitask.policy.model_pricing import pricing_of
 from minitask.task.record_attempt import moment
-from minitask.values import dataclass
 from minitask.words import counted
 
 ELSEWHERE = "elsewhere"
@@ -60,8 +61,7 @@ DATED = lazy_pattern(r"-\d{8}$")
 Price = tuple[Decimal | None, Pricing]
 
 
-@dataclass(frozen=True, slots=True)
-class UsageTerms:
+class UsageTerms(Struct, frozen=True):
     """As what to book: the project and the phase, who did it, and whether a subscription paid.
 
     `tier` None: that of the config whose model it is, else frontier. With `dry` nothing is written.
@@ -81,8 +81,7 @@ class UsageTerms:
         return f"{self.project}/@{self.phase}"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedUsage:
+class RecordedUsage(Struct, frozen=True):
     """The usage recorded, and of how many answers; `skipped` were on record, `doubled` are there more than once."""
 
     project: str

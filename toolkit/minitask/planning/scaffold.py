@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask import resources
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
 from minitask.spec.names import slug
-from minitask.values import dataclass
 
 TEMPLATES = "templates"
 SUFFIX = ".md.j2"
@@ -31,8 +32,7 @@ AGENT_FILES = {
 NUMBERED = lazy_pattern(r"(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """A file, relative to the repository's root, and what was done: `created`, `extended` or `kept`."""
 
     path: str
@@ -71,8 +71,7 @@ def template_files(top: Path | None) -> dict[str, Path]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class NextSpec:
+class NextSpec(Struct, frozen=True):
     """A spec that is not written yet: where it goes, and its text."""
 
     path: Path

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.parse_cache import parse_once
@@ -26,7 +28,6 @@ from minitask.spec.names import task_names
 from minitask.spec.parse import parse_file
 from minitask.spec.paths import is_protected
 from minitask.spec.recheck import Recheck
-from minitask.values import dataclass
 from minitask.words import counted
 
 
@@ -41,8 +42,7 @@ TEMPLATES = {ScanKind.FIX: "fix-findings", ScanKind.REWRITE: "rewrite-file"}
 TITLES = {ScanKind.FIX: "Fix {path}", ScanKind.REWRITE: "Fix {path} by a rewrite"}
 
 
-@dataclass(frozen=True, slots=True)
-class ScanOptions:
+class ScanOptions(Struct, frozen=True):
     """The user's options: from how many findings on a file gets which spec, how many specs, and where.
 
     `recheck` gives their validations. `paths` are the repository's, `""` is all of it. `free_too`: specs also for what
@@ -59,8 +59,7 @@ class ScanOptions:
     writes: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ScannedFile:
+class ScannedFile(Struct, frozen=True):
     """A file with findings: how many count, what they ask for (None: too few), its spec, or why it has none."""
 
     path: str
@@ -70,8 +69,7 @@ class ScannedFile:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(Struct, frozen=True):
     """The result of it. Of the `findings` the linter itself fixes `fixable`; `left_out` are in no committed file.
 
     `drafts` are those specs that have no validation yet.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from minitask import resources
 from minitask.engine.context import Context
 from minitask.engine.task_records import all_records_of, records_of
@@ -34,13 +36,11 @@ from minitask.task.questions import (
     make_question_call,
     record_question,
 )
-from minitask.values import dataclass
 
 READMES = ("README.md", "README", "GOAL.md")
 
 
-@dataclass(frozen=True, slots=True)
-class ProjectVerification:
+class ProjectVerification(Struct, frozen=True):
     """The result of a verification: the verdict on each task, the specs that it wrote, and the calls that it took.
 
     `base` and `tip` are the commits between which everything landed. `problem` is why nothing was said.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
+from msgspec import Struct
+
 from minitask.errors import RefusedError, UsageError
 from minitask.policy.ladder import Odds, Rung, Step, choose_rung
 from minitask.policy.route import (
@@ -25,7 +27,6 @@ from minitask.policy.rules import RuleMatch, match_rules
 from minitask.policy.task_features import TaskFeatures, features_of
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
-from minitask.values import dataclass
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
 """How likely a first try passes, as long as the ledger has nothing to say."""
@@ -66,8 +67,7 @@ def choose(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """The tier or the model that a spec's header asks for."""
 
     tier: str | None = None

@@ -12,9 +12,10 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Diagnostic, Severity, Spec
-from minitask.values import dataclass
 
 MANY_EDITS = 10
 """So many similar edits are worth a pattern of their own."""
@@ -36,8 +37,7 @@ class DelegationVerdict(StrEnum):
     ASK = "ask the user"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One question, with the options that answer it; `assumed` holds where nobody can be asked."""
 
     text: str
@@ -46,24 +46,21 @@ class Question:
     assumed: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DelegationAnswer:
+class DelegationAnswer(Struct, frozen=True):
     """A yes or a no, and where it came from."""
 
     yes: bool
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """An end of the tree."""
 
     verdict: DelegationVerdict
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(Struct, frozen=True):
     """A question, and where its answers lead."""
 
     question: Question
@@ -74,8 +71,7 @@ class Fork:
 Node: TypeAlias = Fork | Leaf
 
 
-@dataclass(frozen=True, slots=True)
-class DelegationDecision:
+class DelegationDecision(Struct, frozen=True):
     """The verdict, why, and each question on the way with its answer."""
 
     verdict: DelegationVerdict
@@ -172,8 +168,7 @@ def answer_atomic(count: int, source: str) -> DelegationAnswer:
     return DelegationAnswer(count >= MANY_TASKS, source)
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """Counts over the specs of the work.
 
     Of the `tasks`, `validated` have a validation, `sound` have no error, `vague` leave something open, `wide` read too

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 ENOUGH_SAMPLES = 20
 PRIOR_MASS = 4
@@ -22,8 +22,7 @@ EXPLORED_IN = 20
 """One task in so many tries a tier that is not worth it, so that the ledger goes on learning: 5 %."""
 
 
-@dataclass(frozen=True, slots=True)
-class Odds:
+class Odds(Struct, frozen=True):
     """The pass rate of tries: `passed` of `samples`, and what was believed before, from 0 to 1."""
 
     prior: float
@@ -41,8 +40,7 @@ class Odds:
         return self.samples >= ENOUGH_SAMPLES
 
 
-@dataclass(frozen=True, slots=True)
-class Rung:
+class Rung(Struct, frozen=True):
     """One tier: what a try costs in US dollars (None: unpriced), and its odds as the first and after a failure."""
 
     tier: str
@@ -51,8 +49,7 @@ class Rung:
     after: Odds
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """The decision to try or skip a tier, with the reason in a line; `q` must be above `threshold`, None if nobody
     can say.
     """

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.ledger.record import Pricing
 from minitask.ledger.usage import Usage
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.policy.prices import Priced
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 LOCAL = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelPricing:
+class ModelPricing(Struct, frozen=True):
     """An executor and a model. `is_local`: it runs here and bills nobody; `batch`: at a batch's prices."""
 
     model: str

@@ -9,10 +9,11 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Any, NoReturn
 
+from msgspec import Struct
+
 from minitask.errors import UsageError
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.spec.model import Tier
-from minitask.values import dataclass
 from minitask.words import one_line
 
 MAX_CHARACTERS = 200_000
@@ -25,8 +26,7 @@ TRIED, FAILED = "attempt", (Verdict.FAILED, Verdict.REFUSED)
 RANKS = {tier.value: rank for rank, tier in enumerate(Tier)}
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRow:
+class ModelRow(Struct, frozen=True):
     """The results of a model, or of a whole tier: the share `q` of `tasks` that passed, and the bill for all of
     them.
     """
@@ -43,8 +43,7 @@ class ModelRow:
         return self.cost_usd / self.tasks
 
 
-@dataclass(frozen=True, slots=True)
-class ModelStats:
+class ModelStats(Struct, frozen=True):
     """The models to choose from and the baseline, alone the measure of the others; None if there are no models.
 
     `left_out` are attempts that ended in an error or a conflict, `unpriced` samples and `priceless` tiers those whose

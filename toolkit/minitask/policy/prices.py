@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.errors import UsageError
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,8 +34,7 @@ _MILLION = Decimal(1_000_000)
 _SIZE_TAG = lazy_pattern(r":\d+(\.\d+)?[bm]\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Rates:
+class Rates(Struct, frozen=True):
     """US dollars per million tokens; `cached` is for input read from the provider's cache,
     `cache_write` and `cache_write_1h` for input kept there for five minutes and for an hour.
     """
@@ -46,8 +46,7 @@ class Rates:
     cache_write_1h: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Priced:
+class Priced(Struct, frozen=True):
     """A cost and where it comes from.
 
     `cost_usd` is `None` where the model is unpriced (`rates` is `None` too) or the usage unknown
@@ -135,8 +134,7 @@ def amount(rates: Rates, usage: Usage) -> Decimal | None:
     return (total + usage.output_tokens * rates.output) / _MILLION
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """A prompt's tokens by what the cache had to do with them; what nobody counted is fresh."""
 
     fresh: int
@@ -158,8 +156,7 @@ class _Kept:
         return cls(left, *parts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(Struct, frozen=True):
     """Whose list price is wanted, and for when."""
 
     model: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from msgspec import Struct
+
 from minitask.spec.model import Tier
-from minitask.values import dataclass
 
 ENOUGH_REPLIES = 8
 MALFORMED_SHARE = 0.25
@@ -25,8 +26,7 @@ class ReplyFormat(StrEnum):
     EDITS = "edits"
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """A model's replies in the form of edits so far, and how many of them could not be applied."""
 
     replies: int = 0

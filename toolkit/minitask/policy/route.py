@@ -6,22 +6,21 @@ The values, and the way that needs no model; `choice` has all others.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
 from decimal import Decimal
+
+from msgspec import Struct, field
 
 from minitask.errors import UsageError
 from minitask.policy.ladder import Step
 from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier
-from minitask.values import dataclass
 
 SCRIPT = "script"
 TIERS = tuple(tier.value for tier in Tier)
 MODEL_TIERS = TIERS[1:]
 
 
-@dataclass(frozen=True, slots=True)
-class RouteOverrides:
+class RouteOverrides(Struct, frozen=True):
     """The user's choices on the command line; None leaves it to the rules."""
 
     tier: str | None = None
@@ -29,8 +28,7 @@ class RouteOverrides:
     model: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """The estimate of one call of the model: tokens as it counts them, US dollars (None: unpriced)."""
 
     input_tokens: int
@@ -38,8 +36,7 @@ class Estimate:
     cost_usd: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """The route of a task. `executor` names an entry of the config, or `script` for the spec's own edits.
 
     `review` is the tier of the model that reviews the change, empty for none. `ladder` holds every tier, cheapest
@@ -57,8 +54,7 @@ class Route:
     estimate: Estimate | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RoutingContext:
+class RoutingContext(Struct, frozen=True):
     """Facts about a task besides its spec: how it fared before, and what the ledger knows of tasks of its class.
 
     `odds` gives passes and samples at a tier, as the first one tried or after a failure. `prompt_tokens` gives what the

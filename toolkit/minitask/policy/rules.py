@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from minitask.policy.task_features import TaskFeatures
 from minitask.settings import Rule
-from minitask.values import dataclass
 from minitask.words import counted
 
 
-@dataclass(frozen=True, slots=True)
-class RuleMatch:
+class RuleMatch(Struct, frozen=True):
     """The result of the rules: a tier and a reviewer's tier, None if no rule says it, each with the reason."""
 
     tier: str | None = None

@@ -12,11 +12,12 @@ from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
 
+from msgspec import Struct
+
 from minitask.errors import UsageError
 from minitask.ledger.tally import EXACT
 from minitask.policy.ladder import Odds, Rung, choose_rung
 from minitask.policy.model_stats import ModelRow, ModelStats, nearest
-from minitask.values import dataclass
 from minitask.words import one_line
 
 ONE = Decimal(1)
@@ -25,8 +26,7 @@ TRIES_LOST = 10
 """Giving a task up is taken to cost as much as so many tries of the baseline."""
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedStep:
+class SimulatedStep(Struct, frozen=True):
     """One model of a policy: its bill if it were asked for all tasks, and the share that reaches it.
 
     `reached` takes failures to be independent; `reached_at_most` is the share if they all fall on the same tasks.
@@ -38,8 +38,7 @@ class SimulatedStep:
     reached_at_most: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """The cost and results of a policy for all tasks, beside the baseline alone."""
 
     steps: tuple[SimulatedStep, ...]

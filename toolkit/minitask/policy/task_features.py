@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import ExpectationKind, FileAction, Spec
-from minitask.values import dataclass
 
 TOKENS_PER_LINE = 10
 """Of code: 600 lines are about 6,000 tokens."""
@@ -19,8 +20,7 @@ _ABOUT_LINES = lazy_pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFeatures:
+class TaskFeatures(Struct, frozen=True):
     """Tags in capitals, the complexity if it is given, and estimates of the change's lines and the answer's tokens."""
 
     tags: frozenset[str]

@@ -11,8 +11,10 @@ import hashlib
 import json
 import os
 import threading
-from dataclasses import replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
@@ -25,7 +27,6 @@ from minitask.project import batch_journal
 from minitask.project.batch_journal import Journal, JournalEntry
 from minitask.system import process
 from minitask.task.calls import ModelCall, Outcome
-from minitask.values import dataclass
 
 MOST_REQUESTS = 500
 """Requests of one batch: their answers come in one file, of which a bounded size is read."""
@@ -54,8 +55,7 @@ class _PendingRequest:
         self.answer, self.fault, self.is_settled = answer, fault, True
 
 
-@dataclass(slots=True)
-class _SentBatch:
+class _SentBatch(Struct):
     """A batch on its way, and the requests of it that wait."""
 
     api: BatchApi

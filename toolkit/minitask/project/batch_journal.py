@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
+from msgspec import Struct, to_builtins
+
 from minitask.system.atomic_write import write_json
-from minitask.values import dataclass
 
 FOLDER = "batches"
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(Struct, frozen=True):
     """One request: the task that it is for, at which version of its spec, on which base."""
 
     task: str
@@ -22,8 +21,7 @@ class JournalEntry:
     base: str
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(Struct, frozen=True):
     """One batch. `id` is None from before it was sent until its id was learned; `created` is Unix time."""
 
     name: str
@@ -35,7 +33,7 @@ class Journal:
 
 def keep(home: Path, journal: Journal) -> None:
     """Write a journal down."""
-    write_json(_path(home, journal.name), asdict(journal))
+    write_json(_path(home, journal.name), to_builtins(journal))
 
 
 def forget(home: Path, name: str) -> None:

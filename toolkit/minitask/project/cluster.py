@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from functools import reduce
 from typing import Any
+
+from msgspec.structs import replace
 
 from minitask.engine.attempt_numbers import next_number, task_refs
 from minitask.engine.context import Context, Progress

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations, islice
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Base
 from minitask.git import refs
 from minitask.git.merge_tree import merge_tree
-from minitask.values import dataclass
 from minitask.workspace.temporary_objects import temporary_objects
 
 MOST_PAIRS = 200
 """Pairs of candidates that are merged at most: each takes a git process."""
 
 
-@dataclass(frozen=True, slots=True)
-class Collision:
+class Collision(Struct, frozen=True):
     """A task's candidate, and the branch or task that it conflicts with, in which paths."""
 
     task: str
@@ -26,8 +26,7 @@ class Collision:
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Collisions:
+class Collisions(Struct, frozen=True):
     """The conflicts found, among how many candidates and pairs of them, and how many pairs were left out."""
 
     found: tuple[Collision, ...]

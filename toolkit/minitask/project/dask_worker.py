@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field, to_builtins
+from msgspec.structs import replace
 
 from minitask import settings as config
 from minitask.engine.context import Context, Progress, open_context
@@ -30,14 +32,12 @@ from minitask.settings import Layer, Settings
 from minitask.system import process
 from minitask.task.life import run_task
 from minitask.task.state import RunOptions
-from minitask.values import dataclass
 
 INBOX = "refs/minitask/inbox"
 BASES = "refs/minitask/bases"
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerJob:
+class WorkerJob(Struct, frozen=True):
     """A job for a worker. `number` is the attempt's first, `limit_usd` what it may spend (empty: no limit).
 
     `lessons` are what the ledger of who sends it has learned: routes are the same wherever a task is done.
@@ -57,11 +57,11 @@ class WorkerJob:
 
     def document(self) -> dict[str, Any]:
         """Return the errand as plain values, to be sent anywhere."""
-        return asdict(self)
+        document: dict[str, Any] = to_builtins(self)
+        return document
 
 
-@dataclass(frozen=True, slots=True)
-class WorkerResult:
+class WorkerResult(Struct, frozen=True):
     """The result of a worker's job: its records, and how the task ended there."""
 
     records: tuple[Record, ...]

@@ -8,6 +8,8 @@ from decimal import Decimal
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask import resources
 from minitask.engine.context import Context, Progress, open_context
 from minitask.engine.find_tasks import find_tasks
@@ -23,13 +25,11 @@ from minitask.project.call_pool import ThreadCallPool
 from minitask.project.load_project import run_project
 from minitask.routing.costs import baseline_cost
 from minitask.task.state import RunOptions
-from minitask.values import dataclass
 
 PROJECT = "split-todoist"
 
 
-@dataclass(frozen=True, slots=True)
-class DemoResult:
+class DemoResult(Struct, frozen=True):
     """The result of the demo: the results, what it left to look at, and two estimates in US dollars."""
 
     folder: Path

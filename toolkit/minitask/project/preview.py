@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 
+from msgspec import Struct
+
 from minitask.engine.anchors import Anchor
 from minitask.engine.check_specs import check_tasks, refusals
 from minitask.engine.context import Context
@@ -19,11 +21,9 @@ from minitask.routing.requests import make_order
 from minitask.routing.route_task import route_of
 from minitask.spec.critical_path import wave_numbers
 from minitask.task.results import landed_result
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class RunPreview:
+class RunPreview(Struct, frozen=True):
     """One task's outlook; tokens and cost are estimates, None if nobody can say.
 
     `problem` is why it would not run; `merge` is the commit by which it has landed already, which costs nothing.

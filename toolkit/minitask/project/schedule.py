@@ -9,9 +9,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
@@ -30,7 +32,6 @@ from minitask.task.life import run_task
 from minitask.task.results import landed_result
 from minitask.task.resume import latest_made
 from minitask.task.state import RunOptions, UnservedError
-from minitask.values import dataclass
 
 FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
 NAMED = 5
@@ -39,8 +40,7 @@ AHEAD = 2
 """How many times as many tasks as can be asked about at once are begun: no executor waits for a validation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Tasks in the order to report them, and by name what each waits for.
 
     `needs` are those that it depends on, in the run or not; `after` those of the run whose files it takes up; `clashes`

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks
@@ -11,15 +13,13 @@ from minitask.engine.task_status import State, task_statuses
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
 from minitask.spec.graph import order
-from minitask.values import dataclass
 
 TO_RETRY = frozenset(
     {State.FAILED, State.REFUSED, State.CONFLICT, State.ERROR, State.SKIPPED, State.CHANGED}
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """The tasks to select: `only` and `since` are `PROJECT/ID`, an ID alone, or a number."""
 
     only: tuple[str, ...] = ()

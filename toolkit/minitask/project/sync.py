@@ -7,19 +7,19 @@ anyway.
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from minitask.engine.context import Context, Progress
 from minitask.errors import MachineError
 from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
 from minitask.git.merge_tree import is_ancestor
 from minitask.git.remotes import TRACKED, fetch, merge_ledgers, push
-from minitask.values import dataclass
 
 ROUNDS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
+class Synced(Struct, frozen=True):
     """The refs fetched and pushed, by name; `kept` are those that differ on both sides and stayed."""
 
     remote: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.task_status import TaskStatus, task_statuses
 from minitask.engine.tasks import Base, Task
@@ -12,11 +14,9 @@ from minitask.project.order import dependencies, implications, ordered
 from minitask.routing.route_task import route_of
 from minitask.spec.critical_path import critical_path, urgency, wave_numbers
 from minitask.spec.file_dependencies import ImpliedOrder
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Struct, frozen=True):
     """Another task, and the path that ties the two; `kind` is how, empty for tasks that may not run at once."""
 
     task: str
@@ -24,8 +24,7 @@ class Edge:
     kind: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """One task of a picture.
 
     `depends_on` names tasks that may be outside of it; `after` and `clashes` are what its files imply. `tier` is empty
@@ -51,8 +50,7 @@ class Node:
         return self.standing.task.name
 
 
-@dataclass(frozen=True, slots=True)
-class TaskGraph:
+class TaskGraph(Struct, frozen=True):
     """The tasks wave by wave, the longest chain, and each implied order that gave way: the later task, and the tie."""
 
     project: str

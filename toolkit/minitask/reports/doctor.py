@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import Any
 
-from minitask.values import dataclass
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that was looked at: `ok`, `note` or `bad`, with what to do where something is missing."""
 
     area: str
@@ -18,8 +16,7 @@ class Finding:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Struct, frozen=True):
     """All findings, and the settings with their sources."""
 
     findings: tuple[Finding, ...]

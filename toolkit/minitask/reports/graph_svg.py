@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
+from msgspec import Struct
+
 from minitask.project.task_graph import Node, TaskGraph
 from minitask.reports.state_colors import TONES, tone_of
-from minitask.values import dataclass
 from minitask.words import one_line
 
 WIDTH, HEIGHT = 220, 62
@@ -26,8 +27,7 @@ HEAD = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Arrow:
+class Arrow(Struct, frozen=True):
     """From one task's box to another's; `path` is what implies it, empty if it is declared."""
 
     before: str

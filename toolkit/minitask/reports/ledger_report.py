@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from unicodedata import east_asian_width
 
+from msgspec import Struct
+
 from minitask.ledger.accuracy import CLOSE, CostError, EstimateError
 from minitask.ledger.evidence import Grade
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, money
@@ -14,7 +16,6 @@ from minitask.ledger.savings import Savings
 from minitask.ledger.summary import Groups, Summary
 from minitask.ledger.tally import CLASSES, USAGE, Tally
 from minitask.reports.results import dollars, percent
-from minitask.values import dataclass
 from minitask.words import counted, one_line
 
 HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")
@@ -23,8 +24,7 @@ PHASES = {PLAN: "planning", CLASSIFY: "classification", REVIEW: "reviews", MESSA
 MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """A summary, and what it is of: records since a time (empty: all), of a project (empty: all)."""
 
     summary: Summary
@@ -34,8 +34,7 @@ class Report:
     project: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Rows of cells, the first one a name; `total` is the last row where the others add up to it."""
 
     title: str

@@ -7,6 +7,8 @@ from decimal import Decimal
 from functools import reduce
 from typing import Any
 
+from msgspec import Struct
+
 from minitask.ledger.accuracy import CLOSE, BatchTokens
 from minitask.ledger.record import (
     Attempt,
@@ -19,7 +21,6 @@ from minitask.ledger.record import (
     whole,
 )
 from minitask.ledger.usage import NO_USAGE, plus
-from minitask.values import dataclass
 from minitask.words import counted
 
 MARKS = {
@@ -33,8 +34,7 @@ MARKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(Struct, frozen=True):
     """A run's results, in the order in which the tasks ran; seconds of wall time; tokens by wave, for people."""
 
     project: str

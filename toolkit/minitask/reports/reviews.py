@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import Struct
+
 from minitask.ledger.record import Record, attempt_document, money, record_document, whole
 from minitask.planning.verify_project import ProjectVerification
 from minitask.reports.planning import planned_document, render_planned
 from minitask.reports.results import dollars, render_attempt
 from minitask.spec.model import Spec
-from minitask.values import dataclass
 from minitask.words import plain
 
 
-@dataclass(frozen=True, slots=True)
-class Reviewed:
+class Reviewed(Struct, frozen=True):
     """A task as a person judges it: its latest record, the calls beside its attempts, its spec, and its diff.
 
     `merge` is the commit by which that very diff has landed; empty if it has not.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from minitask.engine.task_status import State
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Tone:
+class Tone(Struct, frozen=True):
     """The fill and edge of a box, on light paper and on dark."""
 
     fill: str

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from minitask.edits.script_model import Change
 from minitask.engine.context import Context, Progress

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.spec.model import Expectation, ExpectationKind
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +27,7 @@ NUMBER = r"(?<!\w)-?\d{1,3}(?:[,_'\u00a0\u202f]\d{3})+(?![\d])|(?<!\w)-\d+|\d+"
 SEPARATORS = ",_'\u00a0\u202f"
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The end of a command: the exit code that counts, and a remark where that needs one."""
 
     exit_code: int

@@ -6,12 +6,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from minitask.values import dataclass
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,8 +57,7 @@ class Strength(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Limits of a session of commands: seconds and printed bytes in all, bytes of memory and of
     a file each.
 
@@ -75,8 +73,7 @@ class Limits:
     output_bytes: int = 16 * 1024**2
 
 
-@dataclass(frozen=True, slots=True)
-class SandboxPolicy:
+class SandboxPolicy(Struct, frozen=True):
     """Everything about one session that decides what its commands see and may touch.
 
     `environ` is the caller's environment, of which only the harmless part is handed on; `extra_env`

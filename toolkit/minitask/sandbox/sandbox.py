@@ -13,9 +13,11 @@ import json
 import os
 import platform
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from minitask.errors import MachineError, UsageError
 from minitask.sandbox import bubblewrap, installed_in_place
@@ -34,7 +36,6 @@ from minitask.sandbox.shared_layers import Layer
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
 from minitask.system import orphans, process
 from minitask.system.force_remove import force_remove
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,8 +68,7 @@ DEVICES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Wrapped:
+class Wrapped(Struct, frozen=True):
     """A command ready for `process.run` or `process.spawn`, with the whole environment that it may
     have.
 
@@ -99,8 +99,7 @@ class Wrapped:
             _remove(self.private)
 
 
-@dataclass(frozen=True, slots=True)
-class Sandbox:
+class Sandbox(Struct, frozen=True):
     """One kind of sandbox, as this machine has it.
 
     `program` and `variant` are bubblewrap's, `landlock` is the kernel's version of it (0: none);

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.system.force_remove import force_remove
-from minitask.values import dataclass
 
 TEXTS = ("*.pth", "*.egg-link", "__editable__*.py", "direct_url.json", "pyvenv.cfg")
 """Files of installed packages that name the folder of what is installed in place."""
@@ -25,8 +26,7 @@ PROGRAM_FOLDERS = ("bin", ".bin", "Scripts")
 TEXT_BYTES = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """A folder of the checkout, where it stands in the workspace, and where what is written to it goes."""
 
     source: Path
@@ -49,8 +49,7 @@ class Layer:
         self.target.mkdir(parents=True, exist_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Copied:
+class Copied(Struct, frozen=True):
     """A file or folder of the checkout `top`, copied into the workspace `tree`; `note` is what is known of both."""
 
     source: Path

@@ -12,15 +12,15 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from minitask.errors import MachineError
 from minitask.sandbox.exit_status import Status, find_fault, read_status
 from minitask.sandbox.policy import SHELL, Strength
 from minitask.sandbox.shell_wrapper import DRIVER, wrapper_program
 from minitask.system import process
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,8 +34,7 @@ LAST_WORDS_SECONDS = 2.0
 NAMESPACE_END_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandResult(Struct, frozen=True):
     """The result of one command; `reason` says why it failed, `exit_code` is `None` where there came
     none.
 
@@ -54,8 +53,7 @@ class CommandResult:
     changed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SessionResult:
+class SessionResult(Struct, frozen=True):
     """A result for every command, those not run included; `sandbox` is the strength of the one
     they ran in.
     """
@@ -122,8 +120,7 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     )
 
 
-@dataclass(slots=True)
-class _Record:
+class _Record(Struct):
     """The results so far."""
 
     commands: tuple[Command, ...]

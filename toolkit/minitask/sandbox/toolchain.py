@@ -12,13 +12,13 @@ only where it looks like one, and never the home, anything above it, or a checko
 from __future__ import annotations
 
 import os
-from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
 from minitask.sandbox.policy import SYSTEM, lies_in
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,8 +33,7 @@ PRIVATE_IN_HOME = ("", "/.local", "/.config", "/.cache")
 LINKS_SCANNED = "/usr/local/bin"
 
 
-@dataclass(slots=True)
-class Toolchain:
+class Toolchain(Struct):
     """Folders and files to read, outside the system's own, and variables that some programs find
     theirs by.
     """

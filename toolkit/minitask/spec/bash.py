@@ -10,14 +10,15 @@ import itertools
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from minitask.spec.expectations import find_expectation_text
 from minitask.spec.problems import Problem
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -27,8 +28,7 @@ _NAME = rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?\+?="
 _ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A command or a comment, and its first and last row within the fence, from 0.
 
     `inner` are the comments that stand inside a command.
@@ -59,8 +59,7 @@ class UnreadableError(Exception):
         return Problem(self.row + offset, "E106", message, hint)
 
 
-@dataclass(frozen=True, slots=True)
-class _Script:
+class _Script(Struct, frozen=True):
     """A parsed script, into whose bytes a `;` was put at `inserted` to keep commands apart."""
 
     root: Node

@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.errors import UsageError
 from minitask.spec.critical_path import chain_lengths, predecessors
 from minitask.spec.file_dependencies import implied
@@ -20,7 +22,6 @@ from minitask.spec.graph import Graph
 from minitask.spec.paths import SPECS_FOLDER
 from minitask.spec.project import files_by_path, shared_files
 from minitask.spec.rules import diagnose
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,8 +36,7 @@ MAX_NAMES = 4
 UNORDERED = frozenset({"N207", "E208", "E209", "E211", "W214"})
 
 
-@dataclass(frozen=True, slots=True)
-class Design:
+class Design(Struct, frozen=True):
     """The waves of some specs, by place: each one's wave, what it waits for; those that are alone, wave by wave."""
 
     graph: Graph

@@ -6,9 +6,11 @@ missing file is said to be missing once, however often the spec names it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.spec.file_tree import Tree
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
@@ -19,7 +21,6 @@ from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
 from minitask.spec.rules import diagnose
 from minitask.spec.suggest import find_unread_lists
-from minitask.values import dataclass
 from minitask.words import counted
 
 if TYPE_CHECKING:
@@ -70,8 +71,7 @@ def check_against_tree(
     return _check_files(spec, tree, others=beside, anchor=anchor)
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """Which specs make a path, and which delete it; and what a file was renamed to."""
 
     makers: Mapping[str, Sequence[Spec]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
+
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, Expectation, ExpectationKind

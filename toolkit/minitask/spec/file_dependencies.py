@@ -21,10 +21,11 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.spec.graph import Graph, check_acyclic
 from minitask.spec.model import FileAction, FileRef, Spec
 from minitask.spec.project import TASK_NUMBER, files_by_path, shared_files
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -49,8 +50,7 @@ RANKS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """The spec at place `before` comes before the one at `after`; `path` is empty for a Next Task."""
 
     before: int
@@ -59,8 +59,7 @@ class Link:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WriteClash:
+class WriteClash(Struct, frozen=True):
     """The specs at `one` and `other`, lower place first, may not run at once: both use `path`, and one writes it."""
 
     one: int
@@ -68,8 +67,7 @@ class WriteClash:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImpliedOrder:
+class ImpliedOrder(Struct, frozen=True):
     """The order that the files imply: links that hold, clashes between tasks in no order, and links that were
     dropped.
     """

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
 from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE, code_text
@@ -23,7 +25,6 @@ from minitask.spec.notes import (
     noted_action,
     with_details,
 )
-from minitask.values import dataclass
 
 _NOTHING = lazy_pattern(
     r"[(\[]?(?:none|n/?a|nothing)[.,;:)\]]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",
@@ -101,8 +102,7 @@ _LIST_KEY = lazy_pattern(
 _JOINTS = {"", "or", "and", "be", "to"}
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRefs:
+class FoundRefs(Struct, frozen=True):
     """The references of one bullet or field, and what was wrong with the ranges that they cite."""
 
     refs: tuple[FileRef, ...] = ()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
+
 from minitask.spec.paths import check_path
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One finding: what a rule says of a place.
 
     `line` and `column` count from 1; 0 is the whole file, or the whole line. `fixable` says that the linter itself can

@@ -7,11 +7,12 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
+from msgspec import Struct
+
 from minitask.errors import UsageError
 from minitask.spec.finding import Finding, relative_path
 from minitask.spec.json_reader import count, load_json, rows, table, words
 from minitask.spec.sarif import UNNAMED, sarif_findings, sarif_tools
-from minitask.values import dataclass
 from minitask.words import one_line
 
 __all__ = ["Finding", "FindingReport", "Form", "parse_report"]
@@ -27,8 +28,7 @@ class Form(StrEnum):
     SARIF = "sarif"
 
 
-@dataclass(frozen=True, slots=True)
-class FindingReport:
+class FindingReport(Struct, frozen=True):
     """The findings of a linter. `left_out` counts what is in no file that a task could name.
 
     `tool` is the linter's name, empty if the report does not say.

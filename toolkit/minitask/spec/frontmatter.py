@@ -7,16 +7,16 @@ keys given twice, aliases, dates that turn into objects, octal numbers, nesting 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Options, Tier
 from minitask.spec.problems import Problem
 from minitask.spec.schema import check_options
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     pass
@@ -30,8 +30,7 @@ _TRUE = {"yes", "true", "on"}
 _HINT = "write `key: value` lines between two lines of `---`"
 
 
-@dataclass(frozen=True, slots=True)
-class FrontMatter:
+class FrontMatter(Struct, frozen=True):
     """The options, the line of each key given (`tier`, `tags/0`), and the mistakes.
 
     `end` is how many lines of the file it takes.
@@ -130,8 +129,7 @@ def _load(text: str) -> tuple[dict[str, object], dict[str, int]]:
     return walk.mapping(node, ""), walk.lines
 
 
-@dataclass(frozen=True, slots=True)
-class _Walk:
+class _Walk(Struct, frozen=True):
     """Turns nodes into plain values, noting the line of each."""
 
     seen: set[int]

@@ -7,9 +7,10 @@ from heapq import heapify, heappop, heappush
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.errors import UsageError
 from minitask.spec.names import normal_number, project_of, task_name, task_names
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,8 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Struct, frozen=True, dict=True):
     """Specs by their place in `specs`, and the dependencies between them."""
 
     specs: tuple[Spec, ...]

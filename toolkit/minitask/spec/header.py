@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import field, replace
 from decimal import Decimal
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.filelists import with_tables
@@ -14,7 +16,6 @@ from minitask.spec.headings import key_of
 from minitask.spec.inline import CODE
 from minitask.spec.model import Estimate, FileAction, FileRef
 from minitask.spec.problems import Problem
-from minitask.values import dataclass
 
 _TOKEN_KEYS = {"estimated tokens", "tokens", "token estimate"}
 _COST_KEYS = {"estimated cost", "cost"}
@@ -33,8 +34,7 @@ _UNITS = {"": 1, "k": 1_000, "m": 1_000_000}
 _DIGITS = 15
 
 
-@dataclass(frozen=True, slots=True)
-class RawField:
+class RawField(Struct, frozen=True):
     """A header field as found: its key, its value on one line, the bullets below as (text, line).
 
     `markdown` is the list below it as written.
@@ -47,8 +47,7 @@ class RawField:
     markdown: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """The header fields of a task or a container of tasks."""
 
     model: str = ""

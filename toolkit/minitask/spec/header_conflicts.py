@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable, Mapping
 
@@ -30,7 +29,7 @@ def check_agreement(spec: Spec, lines: Mapping[str, int]) -> list[Problem]:
 
 
 def _option(options: Options, name: str) -> tuple[str, ...]:
-    if name not in {field.name for field in dataclasses.fields(options)}:
+    if name not in options.__struct_fields__:
         return ()
     value = getattr(options, name)
     if value is None:

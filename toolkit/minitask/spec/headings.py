@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 TASK = "task"
 CONTEXT = "context"
@@ -79,8 +80,7 @@ _SECTION_NAME = lazy_pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TaskHeading:
+class TaskHeading(Struct, frozen=True):
     """The heading of a mini-task: its label as written (may be empty) and its title."""
 
     number: str

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 _TEXT = lazy_pattern(r"\[((?:[^\[\]\\]|\\.|\[[^\[\]]*\])+)\]\(\s*")
 _TITLE = lazy_pattern(r"""\s*(?:\s(?:"[^"]*"|'[^']*'|\([^()]*\)))?\s*\)""")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """A link at the start of a text, which ends before `end`."""
 
     text: str

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.spec.inline import one_line, strip_marks
 from minitask.spec.model import Fence
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 _MAX_NESTING = 100
 
 
-@dataclass(frozen=True, slots=True)
-class MarkdownBlock:
+class MarkdownBlock(Struct, frozen=True):
     """A top-level block: its kind, its lines, its tokens; of a heading also level and text, of a paragraph its text."""
 
     kind: str
@@ -34,8 +34,7 @@ class MarkdownBlock:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A list item: its own text on one line (without nested items), and how deep it is nested, from 1."""
 
     text: str
@@ -43,8 +42,7 @@ class Item:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A parsed Markdown text."""
 
     lines: tuple[str, ...]

@@ -6,11 +6,13 @@ rendered and parsed again is the same value. Money is `Decimal` US dollars; unkn
 
 from __future__ import annotations
 
-from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
+from typing import ClassVar
 
-from minitask.values import dataclass
+from msgspec import Struct
+
+from minitask.values import Located
 
 
 class Tier(StrEnum):
@@ -33,8 +35,7 @@ class FileAction(StrEnum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class LineRange:
+class LineRange(Struct, frozen=True, order=True):
     """Lines `start` to `end`, 1-based, both included; `1 <= start <= end`."""
 
     start: int
@@ -45,8 +46,7 @@ class LineRange:
         return str(self.start) if self.start == self.end else f"{self.start}-{self.end}"
 
 
-@dataclass(frozen=True, slots=True)
-class FileRef:
+class FileRef(Located, frozen=True):
     """A path that a spec names, as written, with what its note says.
 
     `ranges` are the lines cited in the note, in the anchor's numbering; empty means the whole file.
@@ -57,11 +57,10 @@ class FileRef:
     ranges: tuple[LineRange, ...] = ()
     note: str = ""
     optional: bool = False
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(Located, frozen=True):
     """A fenced block: its info string, its content (each line ends in a newline) and where it stands.
 
     `lead` is the last line of text before the fence, stripped of Markdown; `line` is the opening fence's.
@@ -70,7 +69,7 @@ class Fence:
     info: str
     content: str
     lead: str = ""
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
 
 class ExpectationKind(StrEnum):
@@ -85,8 +84,7 @@ class ExpectationKind(StrEnum):
     FAILS_BEFORE = "fails before"
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """The expectation of an `# expect:` comment, or of a remark such as `# Should be ~600 lines`.
 
     `number` is the exit code (EXIT), the wanted number (NUMBER, within `tolerance`) or its bound (AT_LEAST, AT_MOST);
@@ -99,26 +97,23 @@ class Expectation:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Located, frozen=True):
     """One top-level shell command of the Validation section, judged by itself."""
 
     text: str
     expectations: tuple[Expectation, ...] = ()
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Criterion:
+class Criterion(Located, frozen=True):
     """One acceptance criterion; `done` is whether its box was ticked."""
 
     text: str
     done: bool = False
-    line: int = field(default=0, compare=False)
+    line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """The header's estimate of the task: tokens, and US dollars."""
 
     input_tokens: int | None = None
@@ -133,8 +128,7 @@ class Estimate:
         return self.input_tokens + self.output_tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """The YAML front matter: what machines need. `None` means that the spec does not say."""
 
     id: str | None = None
@@ -154,8 +148,7 @@ class Options:
     proof: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Located, frozen=True):
     """One mini-task. `number` is its label as written (`2`, `1A`, `0`), `index` its place in the file from 0.
 
     `task`, `context`, `on_failure` and `next_task` are Markdown without their headings. `snippets` are the fences of
@@ -163,6 +156,8 @@ class Spec:
     `extra` holds header fields outside the template, as `(key, value)`. `lines` maps a field's name to its line.
     `siblings` is how many specs the file holds; `rows` has the file's line of each row of a section's text.
     """
+
+    UNCOMPARED: ClassVar[tuple[str, ...]] = ("lines", "siblings", "rows")
 
     path: str
     number: str
@@ -182,9 +177,9 @@ class Spec:
     on_failure: str = ""
     next_task: str = ""
     extra: tuple[tuple[str, str], ...] = ()
-    lines: tuple[tuple[str, int], ...] = field(default=(), compare=False)
-    siblings: int = field(default=1, compare=False)
-    rows: tuple[tuple[str, tuple[int, ...]], ...] = field(default=(), compare=False)
+    lines: tuple[tuple[str, int], ...] = ()
+    siblings: int = 1
+    rows: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def line_of(self, name: str) -> int:
         """Return the line of a field, or that of the title where the field is absent."""
@@ -213,8 +208,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One mistake: where (`line` is 1-based; 0 is the whole file), which rule, what is wrong, the way out."""
 
     path: str
@@ -225,8 +219,7 @@ class Diagnostic:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SpecFile:
+class SpecFile(Struct, frozen=True):
     """A parsed file: its specs in order, and what was wrong with it on the way."""
 
     path: str

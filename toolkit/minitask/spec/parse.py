@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.commands import inline_fences, read_commands

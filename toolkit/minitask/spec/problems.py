@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from minitask.spec.model import Diagnostic, Severity
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One mistake; `line` is 1-based."""
 
     line: int

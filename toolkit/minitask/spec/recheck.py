@@ -10,9 +10,10 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
+from msgspec import Struct
+
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 PATH = "{path}"
 RUFF = ("ruff", "check")
@@ -26,8 +27,7 @@ _OPTIONS = {"--config", "--target-version"}
 _SILENCED = "noqa|ruff: *(disable|ignore|file-ignore)"
 
 
-@dataclass(frozen=True, slots=True)
-class Recheck:
+class Recheck(Struct, frozen=True):
     """The command that looks again: the user's `template` with `{path}` in it, or else `ruff`, the words that it
     begins with.
     """

@@ -7,11 +7,12 @@ believes that it is checked.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Expectation, ExpectationKind
-from minitask.values import dataclass
 
 DEFAULT_TOLERANCE = 10
 """Percent that an approximate number may be off, where the remark states no tolerance."""
@@ -110,8 +111,7 @@ _AFTER_LENGTH = lazy_pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Struct, frozen=True):
     """An expectation in the plain words of a comment or a criterion.
 
     `unit` is the word behind the number, in lower case; `bare` says that the remark is nothing but the expectation;
@@ -130,8 +130,7 @@ class Remark:
     tail: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(Struct, frozen=True):
     """A number with its bounds; `unit` is the word behind it, `rest` the text after that."""
 
     expectation: Expectation

@@ -6,13 +6,14 @@ said is written out.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import Enum
 from itertools import groupby
 from typing import Any
+
+from msgspec.structs import fields
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.headings import CANONICAL
@@ -53,7 +54,7 @@ def render_front_matter(options: Options) -> str:
     """Return the YAML front matter that says what differs from the defaults; empty if nothing does."""
     given = {
         field.name: _plain(getattr(options, field.name))
-        for field in dataclasses.fields(options)
+        for field in fields(options)
         if getattr(options, field.name) != field.default
     }
     return f"---\n{_yaml(given)}---" if given else ""
@@ -90,9 +91,9 @@ def _title(spec: Spec) -> str:
 
 
 def _header(spec: Spec) -> Iterator[str]:
-    fields = [("Model", spec.model)] if spec.model else []
-    fields.extend(_estimate(spec.estimate))
-    for has_list, pairs in groupby((*fields, *spec.extra), key=_has_list):
+    said = [("Model", spec.model)] if spec.model else []
+    said.extend(_estimate(spec.estimate))
+    for has_list, pairs in groupby((*said, *spec.extra), key=_has_list):
         if has_list:
             yield from (f"**{key}**:\n{value}" for key, value in pairs)
         else:

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
 from minitask.spec.finding import Finding, path_below
 from minitask.spec.json_reader import count, rows, table, words
-from minitask.values import dataclass
 
 UNNAMED = "unnamed"
 """The rule of a result that names none."""
@@ -28,8 +29,7 @@ _ARGUMENT = lazy_pattern(r"\{(\d{1,3})\}")
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run of one tool: what its results refer to. `where` is its place in the document."""
 
     where: str

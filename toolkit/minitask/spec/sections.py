@@ -9,7 +9,9 @@ task.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.filelists import bullets, find_label_verb, is_table
@@ -30,7 +32,6 @@ from minitask.spec.headings import (
 from minitask.spec.inline import find_label, split_labels
 from minitask.spec.markdown import Document, MarkdownBlock, blocks
 from minitask.spec.model import FileAction
-from minitask.values import dataclass
 
 _LABEL_LEVEL = 7
 _FIELD = "field"
@@ -38,8 +39,7 @@ _VAGUE = {"file", "files"}
 _LABEL_INSIDE = lazy_pattern(r"\s+(?=\*\*[^*]+(?:\*\*\s*:|:\s*\*\*))")
 
 
-@dataclass(slots=True)
-class Piece:
+class Piece(Struct):
     """Consecutive lines of a section, from 0; `first` stood on the line of its heading or label."""
 
     first: str
@@ -71,8 +71,7 @@ class Piece:
         return head + [start + 1 + index for index in range(count - len(head))]
 
 
-@dataclass(slots=True)
-class RawTask:
+class RawTask(Struct):
     """A task, or a container of tasks, as found; `line` is its heading's, from 1."""
 
     heading: TaskHeading
@@ -128,8 +127,7 @@ def _labels(block: MarkdownBlock) -> Iterator[str]:
                 yield label[0]
 
 
-@dataclass(slots=True)
-class _Reader:
+class _Reader(Struct):
     """Walks over the blocks; `holder` is what the next block belongs to."""
 
     document: Document

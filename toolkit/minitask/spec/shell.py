@@ -7,7 +7,9 @@ tree-sitter's bash grammar.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import Part, UnreadableError, parsed_parts
@@ -16,7 +18,6 @@ from minitask.spec.model import Command, Expectation, Fence, Severity
 from minitask.spec.problems import Problem
 from minitask.spec.programs import looks_like_command
 from minitask.spec.spoken import apply_remarks
-from minitask.values import dataclass
 from minitask.words import counted
 
 SHELLS = frozenset({"", "bash", "sh", "shell", "console", "zsh"})
@@ -34,8 +35,7 @@ _RESERVED = lazy_pattern(
 )
 
 
-@dataclass(slots=True)
-class _Splitter:
+class _Splitter(Struct):
     """Joins comments to the commands that they speak of."""
 
     offset: int

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct
+
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
 from minitask.spec.names import slug
 from minitask.spec.parse import parse_file
-from minitask.values import dataclass
 
 SUFFIX = ".md"
 RULE = "---"
@@ -26,8 +27,7 @@ _PATH = lazy_pattern(r"(?:^|\s)path=\"?([^\"\s]+)")
 _NAME = lazy_pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.md$")
 
 
-@dataclass(frozen=True, slots=True)
-class DraftedSpec:
+class DraftedSpec(Struct, frozen=True):
     """A spec that is no file yet: the name that it is to have, and its text."""
 
     name: str

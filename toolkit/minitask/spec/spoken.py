@@ -7,7 +7,8 @@ Where both are there, the one that prints such a number counts; where that does 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from minitask.spec.bash import Part
 from minitask.spec.counting import enforceable

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
 from minitask.spec.filelists import bullets, is_table
 from minitask.spec.filerefs import looks_like_path, parse_refs
@@ -14,7 +16,6 @@ from minitask.spec.inline import CODE, find_label
 from minitask.spec.markdown import Document, MarkdownBlock, blocks, normalise, parse_document
 from minitask.spec.model import FileAction
 from minitask.spec.programs import looks_like_command
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.spec.model import Spec
@@ -32,8 +33,7 @@ _TITLE = lazy_pattern(r"^(?: {0,3}#.*|.*\*\*.*|.*:[ \t]*)\r?$", re.MULTILINE)
 _UNDERLINE = lazy_pattern(r"^[ \t]*(?:=+|-+)[ \t]*\r?$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadList:
+class UnreadList(Struct, frozen=True):
     """A list of paths whose name is no field: the name as written, and its line."""
 
     name: str

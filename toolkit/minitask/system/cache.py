@@ -15,14 +15,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from minitask import __version__
-from minitask.values import dataclass
 
 PLAIN_MODULES = ("minitask.spec.model",)
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(Struct, frozen=True):
     """A folder of small files."""
 
     folder: Path

@@ -8,8 +8,9 @@ import signal
 import time
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.system.process import exit_watch
-from minitask.values import dataclass
 
 FEW = 100
 """As many ids are looked at one by one, sooner than at the processes that there are."""
@@ -17,8 +18,7 @@ COUNTING_SECONDS = 1.0
 """How long ids surely count upwards: nobody starts so many programs in that time that they begin again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """A time, of `time.monotonic`, and the process id that was given last by then."""
 
     last_pid: int

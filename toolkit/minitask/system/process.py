@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.errors import MachineError
 from minitask.system.signals import deferred_signals
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,8 +34,7 @@ PIPE_BYTES_MAX = MIB
 Child = subprocess.Popen[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """The result of a program; `exit_code` is negative where a signal ended it (`-9` is SIGKILL).
 
     `truncated` says that a stream printed more than was kept: its end is missing.

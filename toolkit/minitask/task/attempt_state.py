@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context
@@ -15,11 +17,9 @@ from minitask.ledger.evidence import Grade
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.route import Route
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptState:
+class AttemptState(Struct, frozen=True):
     """The attempt's number, start and surroundings, then its result; each step returns a new one.
 
     `heads` are the task's refs, as they were at the start; `commit` and `tree` are set once there is a candidate.

@@ -11,10 +11,11 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, to_builtins
 
 from minitask.edits.script_model import Change
 from minitask.executors.request import ExecutorResult
@@ -22,15 +23,13 @@ from minitask.ledger.record import Pricing, money, parse_money, parse_pricing, p
 from minitask.ledger.usage import Usage
 from minitask.system.atomic_write import write_json
 from minitask.task.meter import MeterReading
-from minitask.values import dataclass
 
 FOLDER = "paid"
 IMPLEMENT = "implement"
 NOTE, ANSWER, RECORD = ".sent.json", ".json", ".record"
 
 
-@dataclass(frozen=True, slots=True)
-class CallKey:
+class CallKey(Struct, frozen=True):
     """One order to one executor, with all that a record of it needs. `history` tells its rounds apart.
 
     `phase` is `implement` or that of a question, and `subject` a digest of what was asked then. A question that is
@@ -58,8 +57,7 @@ class CallKey:
         return f"{_spec_digest(self.task, self.spec_blob)}-{rest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """Work that was paid for, its cost in US dollars (None: unknown), and by which rates."""
 
     work: ExecutorResult
@@ -67,8 +65,7 @@ class Answered:
     pricing: Pricing | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InterruptedCall:
+class InterruptedCall(Struct, frozen=True):
     """A call that was under way when its process ended, or one whose answer came and was never recorded."""
 
     errand: CallKey
@@ -95,10 +92,10 @@ def answer(home: Path, errand: CallKey, ask: Callable[[], Answered]) -> Answered
 def note(home: Path, errand: CallKey, reading: MeterReading) -> None:
     """Write down that a call is about to be made, and what was spent on the order before it."""
     held = {
-        "errand": asdict(errand),
-        "spent": asdict(reading.usage),
+        "errand": to_builtins(errand),
+        "spent": to_builtins(reading.usage),
         "spent_usd": money(reading.spent_usd),
-        "under_way": asdict(reading.under_way),
+        "under_way": to_builtins(reading.under_way),
     }
     write_json(home / FOLDER / f"{errand.name}{NOTE}", held)
 
@@ -210,11 +207,11 @@ def _read_answer(path: Path) -> Answered | None:
 
 
 def _document(errand: CallKey, done: Answered) -> dict[str, Any]:
-    held: dict[str, Any] = asdict(done.work) | {"cost_usd": money(done.work.cost_usd)}
+    held: dict[str, Any] = to_builtins(done.work) | {"cost_usd": money(done.work.cost_usd)}
     return held | {
         "paid_usd": money(done.cost_usd),
         "pricing": pricing_document(done.pricing),
-        "errand": asdict(errand),
+        "errand": to_builtins(errand),
     }
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, EditError, MachineError, RefusedError, StoppedError
 from minitask.executors.registry import make_executor
@@ -17,7 +19,6 @@ from minitask.policy.route import SCRIPT, Route
 from minitask.task import call_journal
 from minitask.task.call_journal import Answered, CallKey
 from minitask.task.meter import TaskMeter
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.executors.http import Post
@@ -49,8 +50,7 @@ class ModelCall(Protocol):
 Call = Callable[[ModelCall], Outcome]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkCall:
+class WorkCall(Struct, frozen=True):
     """The call of the executor that does the task."""
 
     route: Route

@@ -5,7 +5,7 @@ Both only help: where no model gives an answer that can be used, the task goes o
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, UsageError

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.reverts import latest_landing
@@ -17,13 +19,11 @@ from minitask.landing.join import CARRIED
 from minitask.ledger.record import ATTEMPT, PERSON, REVIEW, Record, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.task.record_attempt import append_record, moment
-from minitask.values import dataclass
 
 REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewState:
+class ReviewState(Struct, frozen=True):
     """The attempt that made a candidate, and the latest word of a person on that candidate."""
 
     made: Record

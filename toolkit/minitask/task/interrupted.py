@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from minitask.engine.attempt_numbers import next_number
 from minitask.engine.context import Context

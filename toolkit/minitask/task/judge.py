@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context, Progress
@@ -32,12 +34,10 @@ from minitask.settings import OFF, stricter_grade
 from minitask.spec.model import Command
 from minitask.task.attempt_state import AttemptState
 from minitask.task.unchanged import fails_without_change
-from minitask.values import dataclass
 from minitask.words import counted
 
 
-@dataclass(frozen=True, slots=True)
-class GateInput:
+class GateInput(Struct, frozen=True):
     """A candidate before a gate: the task, the change as proposed, how to read the base, its commit, and its files.
 
     `scripted`: the change is the spec's own edit script. `answer` is what was said to an earlier fault.

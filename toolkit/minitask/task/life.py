@@ -7,8 +7,9 @@ the wishes. Each step is a function of its own file that takes the task's frozen
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task

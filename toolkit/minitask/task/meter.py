@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.executors.request import ExecutorRequest, Settle
 from minitask.ledger.record import Pricing
@@ -13,11 +15,9 @@ from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.budget import NOTHING, Budget
 from minitask.policy.model_pricing import ModelPricing
 from minitask.routing.requests import prompt_tokens
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class MeterReading:
+class MeterReading(Struct, frozen=True):
     """The amount spent so far (cost None: unknown), and the estimated size of the call in progress."""
 
     usage: Usage = NO_USAGE

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.script_model import Change
 from minitask.engine.context import Context, Progress
@@ -24,11 +26,9 @@ from minitask.task.model_review import corrected, describe_review, reviewers_wor
 from minitask.task.prepare import make_work_call, renewed_call, reply_format_of
 from minitask.task.state import Rounds, TaskState
 from minitask.task.steps import Facts, Step, next_steps
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class NextStep:
+class NextStep(Struct, frozen=True):
     """The next step after an attempt, with its route or changes."""
 
     step: Step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from minitask.edits.script_model import Change
 from minitask.engine.anchors import Anchor

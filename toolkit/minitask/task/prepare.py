@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from minitask.engine import preflight
 from minitask.engine.agent_workspaces import AgentWorkspaces

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.engine.agent_workspaces import AgentWorkspaces
 from minitask.engine.attempt_numbers import next_number
@@ -36,7 +38,6 @@ from minitask.task.call_journal import Answered, CallKey
 from minitask.task.calls import Call, Outcome, answer_once, call_at_once
 from minitask.task.meter import BATCH_SECONDS, TaskMeter, unnoted
 from minitask.task.record_attempt import append_record, moment
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.executors.http import Post
@@ -55,8 +56,7 @@ FALLS_BACK = frozenset(
 """What a model could not do, and a better one may."""
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionSubject:
+class QuestionSubject(Struct, frozen=True):
     """The subject of a question: a task at a version of its spec, or a project (`PROJECT/@plan`, with no spec).
 
     `n` is the attempt that it belongs to; None: the next number that is free.
@@ -71,8 +71,7 @@ class QuestionSubject:
     round: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionPrompt:
+class QuestionPrompt(Struct, frozen=True):
     """The content of a question: the phase, the stable instructions, the prompt, and what an answer must be."""
 
     phase: str
@@ -83,8 +82,7 @@ class QuestionPrompt:
     repairs: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QuestionCall:
+class QuestionCall(Struct, frozen=True):
     """A question on its way to a model."""
 
     topic: QuestionSubject

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.engine.task_refs import RefSnapshot
 from minitask.engine.tasks import Task
 from minitask.errors import UsageError
@@ -15,14 +17,12 @@ from minitask.policy.route import Route, RouteOverrides
 from minitask.spec.model import Spec
 from minitask.task.attempt_state import AttemptState
 from minitask.task.calls import WorkCall
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.gates.review import Review
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True):
     """Options of a task's run: where it is to go, whether it lands, whether it runs though it is proven or landed.
 
     `known` is what a run has asked git for all of its tasks. `lander` lands what is proven, together with others.
@@ -45,8 +45,7 @@ class RunOptions:
         return not self.again and self.demand == RouteOverrides()
 
 
-@dataclass(frozen=True, slots=True)
-class PromptInputs:
+class PromptInputs(Struct, frozen=True):
     """Inputs of a prompt besides the spec itself: the spec as it is routed, the steps that a model thought out
     for it, and what was wrong with an earlier attempt.
     """
@@ -56,8 +55,7 @@ class PromptInputs:
     feedback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rounds:
+class Rounds(Struct, frozen=True):
     """Counters: how often the current route's change was reviewed, corrected by a reviewer's edits, and sent to a
     model that applies them; and how often the task was escalated.
     """
@@ -68,8 +66,7 @@ class Rounds:
     escalations: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TaskState:
+class TaskState(Struct, frozen=True):
     """A task under way: its present attempt, the call for it, and what came before in this run.
 
     `calls` are the questions that were asked, with their phases. `maker` is the route of whoever made the change that

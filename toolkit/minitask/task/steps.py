@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from msgspec import Struct
+
 from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
 from minitask.ledger.record import REVIEW, Verdict
-from minitask.values import dataclass
 
 FED_BACK = frozenset({"scope", "lint", "validate", REVIEW})
 """The gates whose no goes back to the executor."""
@@ -26,8 +27,7 @@ class Step(StrEnum):
     ESCALATE = CLIMB
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """Facts about a finished attempt, and how often what followed one has been tried.
 
     `is_for_another`: the model could not do the task, or would not. `unreachable`: nobody answered on the free

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
+from msgspec import Struct
+
 from minitask.engine import preflight
 from minitask.engine.anchors import Anchor
 from minitask.engine.attempt_numbers import task_refs
@@ -23,11 +25,9 @@ from minitask.routing.route_task import route_of
 from minitask.spec.model import Tier
 from minitask.task.results import landed_result
 from minitask.task.state import RunOptions
-from minitask.values import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class TaskPreview:
+class TaskPreview(Struct, frozen=True):
     """A dry run's findings; `sandbox` is one line on what the commands would run in.
 
     `questions` are what other models would be asked besides: the phase, the tier, and the model. `exposure` warns of a

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from minitask.landing.missing_on_base import may_be_brought, missing_modules
 from minitask.ledger.record import CommandRecord

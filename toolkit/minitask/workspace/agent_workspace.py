@@ -10,9 +10,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import ClassVar
 
 from minitask.edits.script_model import Change
 from minitask.errors import EditError, MachineError
@@ -20,7 +20,7 @@ from minitask.sandbox.sandbox import Limits, Sandbox, Strength
 from minitask.system import orphans, process, safe_read
 from minitask.system.force_remove import force_remove
 from minitask.system.process import Finished
-from minitask.values import dataclass
+from minitask.values import Redacted
 from minitask.workspace import conversion
 from minitask.workspace.checkout import Workspace
 
@@ -32,14 +32,15 @@ IDENTITY = "[user]\n\tname = agent\n\temail = agent@minitask.invalid\n"
 """Who commits in the program's own repository: some ask, and some refuse to work without."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentWorkspace:
+class AgentWorkspace(Redacted, frozen=True):
     """A program's place: the base's files in `folder`, a private `home`, and the sandbox that it runs in."""
+
+    HIDDEN: ClassVar[tuple[str, ...]] = ("environ",)
 
     slot: Workspace
     home: Path
     sandbox: Sandbox
-    environ: Mapping[str, str] = field(repr=False)
+    environ: Mapping[str, str]
 
     @property
     def folder(self) -> Path:

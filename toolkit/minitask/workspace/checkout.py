@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.errors import MachineError
 from minitask.git.command import Git
@@ -21,7 +23,6 @@ from minitask.patterns import lazy_pattern
 from minitask.sandbox.shared_layers import Copied, Layer
 from minitask.system import orphans
 from minitask.system.force_remove import force_remove
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.sandbox.sandbox import Sandbox
@@ -31,8 +32,7 @@ _GLOB = lazy_pattern(r"[*?\[\]\\ ]")
 STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
 
 
-@dataclass(frozen=True, slots=True)
-class SharedPaths:
+class SharedPaths(Struct, frozen=True):
     """Ignored paths that a validation needs, shared with or copied from the user's checkout.
 
     What is shared is never written to: a folder gets a private layer where it is `layered`, else a copy is kept.
@@ -43,8 +43,7 @@ class SharedPaths:
     layered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """One workspace; hold the repository's lock while you use it."""
 
     folder: Path

@@ -11,11 +11,12 @@ import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.errors import MachineError
 from minitask.git.index import STAT, Index
 from minitask.git.objects import SYMLINK, Entry, Objects, blob_id
 from minitask.system.force_remove import force_remove
-from minitask.values import dataclass
 from minitask.workspace.checkout import Workspace
 from minitask.workspace.verify_checkout import is_unchanged
 
@@ -25,8 +26,7 @@ PATHS_AT_ONCE = 500
 LENIENT = ("-c", "core.fileMode=false", "--literal-pathspecs")
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(Struct, frozen=True):
     """The files of an index, in a workspace that was at `commit`.
 
     `is_plain` says that no attribute converts a file, so that a file is what its object holds.

@@ -6,16 +6,16 @@ import os
 import stat
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
+
 from minitask.errors import MachineError
 from minitask.git.index import Index
 from minitask.git.objects import Objects
 from minitask.git.trees import Difference
-from minitask.values import dataclass
 from minitask.workspace.tracked_files import create_file
 
 
-@dataclass(slots=True)
-class TreeWriter:
+class TreeWriter(Struct):
     """Write differences below `top`, which ends with a slash.
 
     `on_folder` and `on_file` are called with each folder and file that is made; `written` receives the files' paths.

@@ -12,15 +12,15 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from msgspec import Struct
+
 from minitask.git.index import STAT, WORD, Index
-from minitask.values import dataclass
 
 POINTER = b".git"
 SECOND = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedFiles:
+class ExpectedFiles(Struct, frozen=True):
     """The contents that a folder may have besides the files of its index.
 
     `folders` are those that the index implies, and those that something is mounted on; `others` are paths that are not

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
 _BAR = lazy_pattern(r" {0,3}(`{3,}|~{3,})[ \t]*(.*?)[ \t\r]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A line that may open or close a fence: its character, how many of it, and the info string behind."""
 
     mark: str

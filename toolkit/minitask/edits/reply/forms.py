@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.blocks import has_markers
 from minitask.edits.error_location import placed
@@ -21,7 +23,6 @@ from minitask.edits.reply.request import SOURCE, Request
 from minitask.edits.reply.samples import fits, is_command, is_sample, removals
 from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile
 from minitask.errors import EditError
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,7 @@ _KEPT_SHARE = 2
 """A whole file whose fence has no name must keep one of so many lines of the file that it replaces."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """The edits of a fence, and the paths whose content it says to be literal."""
 
     edits: tuple[Edit, ...]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.edits.lines import split_lines
 from minitask.edits.reply.bars import bar_of
 from minitask.edits.reply.names import mentions
@@ -15,7 +17,6 @@ from minitask.edits.reply.request import SOURCE, Request
 from minitask.edits.script_model import WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,7 @@ _SHORT_LEAD = 3
 """A line of so many words at the most that names one file is the head of what follows it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(Struct, frozen=True):
     """One edit as it was said: on which line of the answer, of which file, at which line of it (may be unknown)."""
 
     at: int

@@ -10,10 +10,11 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.edits.fences import path_above
 from minitask.errors import UnlistedError
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,8 +59,7 @@ _EDGES = " \t`'\"<>*_"
 _TRAILING = ",;:"
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """The path that a fence is for; `literal` says that its content is the file's whatever it looks like.
 
     `ranged`: lines stood behind the path. `comment`: the path is the first line of the content. `weak`: a

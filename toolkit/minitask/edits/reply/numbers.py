@@ -10,10 +10,11 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.edits.lines import bodies, body, split_lines
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,8 +35,7 @@ _SHORTEST_NEW = 3
 _HINT = "leave out the numbers that the prompt shows before the lines"
 
 
-@dataclass(frozen=True, slots=True)
-class _Marked:
+class _Marked(Struct, frozen=True):
     """A line that may have a copied number: its index, the number, and the text behind it."""
 
     at: int
@@ -179,7 +179,7 @@ def _check_new(lines: Sequence[str], path: str, told: str) -> None:
 
 
 def _plain_block(block: SearchReplace, known: dict[str, list[int]], told: str) -> SearchReplace:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     search = split_lines(block.search)
     if all(body(line).rstrip() in known for line in search):

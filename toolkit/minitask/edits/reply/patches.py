@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from minitask.edits.lines import bodies, body, split_lines
 from minitask.edits.match import occurrences
 from minitask.edits.reply.names import required
 from minitask.edits.script_model import Edit, Operation, SearchReplace, Source, Verb, WholeFile
 from minitask.errors import EditError
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,7 @@ _MOVE, _EOF = "*** Move to:", "*** End of File"
 _FORM = "begin each line of an update with a space, `-` or `+`"
 
 
-@dataclass(frozen=True, slots=True)
-class _Hunk:
+class _Hunk(Struct, frozen=True):
     """Lines to change, the lines that say where (`@@ def f():`), and where in the reply they stand."""
 
     places: tuple[str, ...]

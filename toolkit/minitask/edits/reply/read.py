@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.apply import apply_script
 from minitask.edits.error_location import placed
@@ -26,7 +28,6 @@ from minitask.edits.reply.unseen import check_seen
 from minitask.edits.script_model import Change, Edit, EditScript, WholeFile
 from minitask.errors import EditError, UnlistedError
 from minitask.spec.markdown import normalise
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
     from minitask.spec.model import Fence
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """A reply's edits, the paths said to be literal, the fences without a file, and the text around."""
 
     script: EditScript

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.reply.bars import Bar, bar_of
 from minitask.edits.reply.markers import is_closing, is_opening
@@ -18,7 +20,6 @@ from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,8 +105,7 @@ def _begins(lines: Sequence[str], at: int) -> bool:
     return bool(behind) and (not before or before.endswith(":"))
 
 
-@dataclass(slots=True)
-class _Scan:
+class _Scan(Struct):
     """Fences inside fences: the open ones, and the outermost that were closed, as pairs of indices."""
 
     lines: Sequence[str]

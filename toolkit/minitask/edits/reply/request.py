@@ -4,11 +4,11 @@ showed of it.
 
 from __future__ import annotations
 
-from dataclasses import field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct, field
+
 from minitask.spec.model import FileAction, LineRange
-from minitask.values import dataclass
 
 if TYPE_CHECKING:
     from minitask.edits.script_model import Reader
@@ -17,16 +17,14 @@ SOURCE = "reply"
 """What errors call the Markdown that they are about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Citation:
+class Citation(Struct, frozen=True):
     """Lines that the spec cites, in its own numbering, and where they are in the base."""
 
     written: LineRange
     now: LineRange
 
 
-@dataclass(frozen=True, slots=True)
-class ListedFile:
+class ListedFile(Struct, frozen=True):
     """A file that the task lists.
 
     `shown` are the base's lines that the prompt held, `whole` says that these are all of them, and
@@ -48,8 +46,7 @@ class ListedFile:
         return self.action is not FileAction.READ
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """The context for reading a reply.
 
     `read` gives a file of the base. `root` is the repository's folder, for absolute paths. `told` is the spec's own

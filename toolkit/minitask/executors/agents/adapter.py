@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, Protocol
+
+from msgspec import Struct, field
 
 from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
-from minitask.values import dataclass
+from minitask.values import Redacted
 
 LITELLM_KEYS = (
     "OPENAI_API_KEY",
@@ -25,8 +26,7 @@ VERSION_SECONDS = 20.0
 """How long a program may take to say its version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Redacted, frozen=True):
     """One task for an agent program.
 
     `prompt` is all that it is told. `workspace` holds the base's files. `writes` are the paths (relative,
@@ -35,6 +35,8 @@ class Job:
     names them. `extra_args` are the user's own additions to the command line.
     `sandboxed`: it runs in a strong sandbox already, in which none of its own can start.
     """
+
+    HIDDEN: ClassVar[tuple[str, ...]] = ("key",)
 
     prompt: str
     model: str
@@ -45,28 +47,28 @@ class Job:
     reads: tuple[str, ...] = ()
     max_cost_usd: Decimal | None = None
     base_url: str = ""
-    key: str = field(default="", repr=False)
+    key: str = ""
     extra_args: tuple[str, ...] = ()
     sandboxed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(Redacted, frozen=True):
     """The command that starts the program: arguments, its standard input, and variables on top of the harmless ones.
 
     `files` are written below `home` first (relative path to text). `outputs` names files below `home` that the program
     writes and `report` wants to read.
     """
 
+    HIDDEN: ClassVar[tuple[str, ...]] = ("env", "files")
+
     argv: tuple[str, ...]
     stdin: bytes = b""
-    env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    files: Mapping[str, str] = field(default_factory=dict, repr=False)
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """The output of the program; `files` holds those of `Invocation.outputs` that exist."""
 
     exit_code: int | None
@@ -76,8 +78,7 @@ class Output:
     timed_out: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """The parsed output: tokens, the program's own cost (None: it names none), its last words.
 
     `problem` is set where the provider or the program failed, so that no change can be expected; `message` says how.

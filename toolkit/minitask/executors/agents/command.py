@@ -81,7 +81,7 @@ class CommandProgram:
         found = {
             name: count(_pointed(printed, pointer))
             for name, pointer in self._usage_pointers.items()
-            if name in Usage.__dataclass_fields__
+            if name in Usage.__struct_fields__
         }
         cost = _pointed(printed, self._cost_pointer) if self._cost_pointer else None
         problem = exit_problem(output)

@@ -9,14 +9,15 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.executors.agents.adapter import Output, Report
 from minitask.executors.limits import is_notice, is_spent
 from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
-from minitask.values import dataclass
 from minitask.words import one_line
 
 _Words = Mapping[FailureKind, str]
@@ -61,8 +62,7 @@ _LIMIT_WORDS = 200
 """How long an answer may be that is nothing but a limit's notice."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentProblem:
+class AgentProblem(Struct, frozen=True):
     """The problem for a report: no kind where neither the provider nor the program is at fault."""
 
     kind: FailureKind | None = None

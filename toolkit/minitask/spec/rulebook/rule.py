@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.values import dataclass
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from minitask.spec.model import Severity
 
 
-@dataclass(frozen=True, slots=True)
-class RuleText:
+class RuleText(Struct, frozen=True):
     """A rule: `summary` says what it finds, `why` what goes wrong otherwise, `mend` the way out.
 
     `bad` and `good` are fragments of a spec, in Markdown.
