@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from minitask.errors import UsageError
 from minitask.reports.diagnostics import FORMATS, render_diagnostics
 from minitask.spec.model import Diagnostic, Severity
-from minitask.spec.rules import RULES
+from minitask.spec.rules import codes
 
 TWO = (
     Diagnostic(
@@ -146,7 +146,7 @@ _diagnostics = st.builds(
     Diagnostic,
     path=st.text(min_size=1),
     line=st.integers(0, 9999),
-    code=st.sampled_from([*RULES, "X999"]),
+    code=st.sampled_from([*codes(), "X999"]),
     severity=st.sampled_from(Severity),
     message=st.text(),
     hint=st.text(),

@@ -18,7 +18,7 @@ from minitask.landing.grading import Graded, grade
 from minitask.landing.proof import prove
 from minitask.ledger.evidence import Grade
 from minitask.spec.model import Diagnostic
-from minitask.spec.rules import RULES
+from minitask.spec.rules import severity_of
 from minitask.task.results import landed_result
 
 CODE = "N430"
@@ -40,7 +40,7 @@ def grade_specs(engine: Context, tasks: Sequence[Task]) -> Iterator[Diagnostic]:
             task.path,
             task.spec.line_of("validation"),
             CODE,
-            RULES[CODE].severity,
+            severity_of(CODE),
             *((found, "") if isinstance(found, str) else _said(found)),
         )
 

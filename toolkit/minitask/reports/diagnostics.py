@@ -122,9 +122,9 @@ def _escape(char: str) -> str:
 
 
 def _sarif_rule(code: str) -> dict[str, object]:
-    from minitask.spec.rules import RULES, explain, render_page
+    from minitask.spec.rules import explain, find_rule
 
-    rule = RULES.get(code)
+    rule = find_rule(code)
     if rule is None:
         return {"id": code}
     return {
@@ -132,7 +132,7 @@ def _sarif_rule(code: str) -> dict[str, object]:
         "name": "".join(word.capitalize() for word in rule.title.replace("-", " ").split()),
         "shortDescription": {"text": rule.title},
         "fullDescription": {"text": rule.summary},
-        "help": {"text": explain(code), "markdown": render_page(rule)},
+        "help": {"text": explain(code), "markdown": rule.page},
         "defaultConfiguration": {"level": rule.severity.value},
     }
 

@@ -1,102 +1,102 @@
-"""The registry of every rule that a diagnostic can cite, and the words that explain one."""
+"""The rules that a diagnostic can cite; each has a page, `docs/rules/CODE.md`, which ships with the toolkit."""
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+import re
 
+from msgspec import Struct
+
+from minitask import resources
 from minitask.errors import UsageError
 from minitask.spec.model import Diagnostic, Severity
-from minitask.spec.rulebook.batches import BATCHES
-from minitask.spec.rulebook.form import FORM
-from minitask.spec.rulebook.project import PROJECT
-from minitask.spec.rulebook.quality import QUALITY
-from minitask.spec.rulebook.repository import REPOSITORY
-from minitask.spec.rulebook.rule import RuleText
-from minitask.spec.rulebook.script import SCRIPT
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-__all__ = ["RULES", "RuleText", "diagnose", "explain", "render_index", "render_page"]
-
-_ALL = sorted(
-    (*FORM, *REPOSITORY, *PROJECT, *SCRIPT, *QUALITY, *BATCHES), key=lambda rule: rule.code[1:]
-)
-LETTERS = {Severity.ERROR: "E", Severity.WARNING: "W", Severity.NOTE: "N"}
+SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "N": Severity.NOTE}
 """The letter that a rule's code begins with says how much it matters."""
-RULES: Mapping[str, RuleText] = MappingProxyType({rule.code: rule for rule in _ALL})
+_CODE = r"[EWN]\d{3}"
+_HEADING = r"(?m)^## (Why|How to fix|Wrong|Right)\n"
+_FENCE = "~~~~"
+_INDEX = """\
+# Rules
+
+Diagnostics of `minitask validate`. `minitask validate --explain CODE` shows a page in the terminal.
+
+The letter says how much it matters: `E` is an error, and `exec`, `run` and `plan` refuse the spec; \
+`W` is a warning and `N` a note, which block nothing.
+
+| rule | severity | finds |
+| --- | --- | --- |
+"""
+
+
+class Rule(Struct, frozen=True):
+    """A rule, and its `page` in Markdown: a title, the severity, what it finds, why, how to fix it, two examples."""
+
+    code: str
+    page: str
+
+    @property
+    def severity(self) -> Severity:
+        """Return how much it matters."""
+        return severity_of(self.code)
+
+    @property
+    def title(self) -> str:
+        """Return its name: what it finds, in a few words."""
+        return self.page.partition("\n")[0].removeprefix(f"# {self.code}: ")
+
+    @property
+    def summary(self) -> str:
+        """Return what it finds, in a sentence or two."""
+        return self.page.split("\n\n")[2]
+
+
+def severity_of(code: str) -> Severity:
+    """Return how much a rule matters."""
+    return SEVERITIES[code[0]]
 
 
 def diagnose(path: str, line: int, *, code: str, message: str, hint: str = "") -> Diagnostic:
-    """Return a diagnostic of a rule, with the severity that the registry gives it."""
-    return Diagnostic(path, line, code, RULES[code].severity, message, hint)
+    """Return a diagnostic of a rule."""
+    return Diagnostic(path, line, code, severity_of(code), message, hint)
 
 
-def find_rule(code: str) -> RuleText | None:
+def codes() -> list[str]:
+    """Return the codes of all rules, by their number."""
+    found = (page.stem for page in resources.path("rules").iterdir())
+    return sorted((name for name in found if re.fullmatch(_CODE, name)), key=lambda code: code[1:])
+
+
+def find_rule(code: str) -> Rule | None:
     """Return the rule of a code; a code of an older version, with another letter, finds it by its number."""
     wanted = code.strip().upper()
-    if wanted in RULES or wanted[:1] not in LETTERS.values():
-        return RULES.get(wanted)
-    return next((rule for rule in _ALL if rule.code[1:] == wanted[1:]), None)
+    if not re.fullmatch(r"[A-Z]\d{3}", wanted) or wanted[0] not in SEVERITIES:
+        return None
+    found = next((each for each in codes() if each[1:] == wanted[1:]), None)
+    return Rule(found, resources.path("rules", f"{found}.md").read_text("utf-8")) if found else None
 
 
 def explain(code: str) -> str:
     """Return a rule in plain text, for a terminal; an unknown code is a `UsageError`."""
     rule = find_rule(code)
     if rule is None:
-        known = ", ".join(RULES)
-        raise UsageError(f"there is no rule {code!r}", hint=f"the rules are {known}")
-    parts = (
-        f"{rule.code}: {rule.title} ({rule.severity})",
-        rule.summary,
-        f"Why: {rule.why}",
-        f"How to fix: {rule.mend}",
-        f"Wrong:\n\n{_indented(rule.bad)}",
-        f"Right:\n\n{_indented(rule.good)}",
-    )
+        raise UsageError(f"there is no rule {code!r}", hint=f"the rules are {', '.join(codes())}")
+    parts = [f"{rule.code}: {rule.title} ({rule.severity})", rule.summary]
+    sections = re.split(_HEADING, rule.page)[1:]
+    for heading, text in zip(sections[::2], sections[1::2], strict=True):
+        parts.append(f"{heading}:{_plain(text.strip())}")
     return "\n\n".join(parts) + "\n"
-
-
-def render_page(rule: RuleText) -> str:
-    """Return the rule's page, in Markdown."""
-    return "\n\n".join(
-        (
-            f"# {rule.code}: {rule.title}",
-            f"Severity: {rule.severity}",
-            rule.summary,
-            "## Why",
-            rule.why,
-            "## How to fix",
-            rule.mend,
-            "## Wrong",
-            _fenced(rule.bad),
-            "## Right",
-            _fenced(rule.good) + "\n",
-        )
-    )
 
 
 def render_index() -> str:
     """Return the page that lists all rules, in Markdown."""
-    rows = [
-        f"| [{rule.code}]({rule.code}.md) | {rule.severity} | {rule.title} |"
-        for rule in RULES.values()
-    ]
-    head = (
-        "# Rules\n\n"
-        "Diagnostics of `minitask validate`. "
-        "`minitask validate --explain CODE` shows a page in the terminal.\n\n"
-        "The letter says how much it matters: `E` is an error, and `exec`, `run` and `plan` refuse the spec; "
-        "`W` is a warning and `N` a note, which block nothing.\n\n"
-        "| rule | severity | finds |\n| --- | --- | --- |\n"
-    )
-    return head + "\n".join(rows) + "\n"
+    rules = (find_rule(code) for code in codes())
+    rows = (f"| [{r.code}]({r.code}.md) | {r.severity} | {r.title} |\n" for r in rules if r)
+    return _INDEX + "".join(rows)
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
-
-
-def _fenced(text: str) -> str:
-    return f"~~~~markdown\n{text.rstrip()}\n~~~~"
+def _plain(text: str) -> str:
+    """Return a section's text after its heading: prose on the same line, an example indented below."""
+    if not text.startswith(_FENCE):
+        return f" {text}"
+    lines = text.splitlines()[1:-1]
+    return "\n\n" + "\n".join(f"    {line}".rstrip() for line in lines)
