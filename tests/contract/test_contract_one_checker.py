@@ -241,3 +241,18 @@ def test_two_tasks_of_which_only_one_can_merge_are_an_error_together_and_none_al
     assert "E309" in found["p/02-b"]["reason"]
     world.minitask("undo", "p/01-a")
     assert world.exec("p/02-b").json["verdict"] == "merged"
+
+
+def test_a_file_of_a_project_that_holds_no_task_is_said_or_stops_the_run(world: World) -> None:
+    world.task("p/01-a", whole={"made.txt": "a\n"}, validation="test -f made.txt")
+    world.commit({"mini-projects/p/02-notes.md": "Notes, and no task.\n"})
+    dry = world.minitask("run", "p", "--dry-run")
+    assert "E101 mini-projects/p/02-notes.md" in dry.text
+    world.commit({"mini-projects/p/02-notes.md": "# Mini-Task 2: Wide\n".encode("utf-16")})
+    outcome = world.minitask("run", "p")
+    assert (outcome.code, "E111" in outcome.text) == (2, True), outcome.text
+    world.commit({"mini-projects/p/02-notes.md": "Notes, and no task.\n"})
+    outcome = world.minitask("run", "p")
+    assert (outcome.code, "E101 mini-projects/p/02-notes.md" in outcome.text) == (0, True), (
+        outcome.text
+    )

@@ -9,7 +9,7 @@ from unicodedata import normalize
 from msgspec import Struct
 
 from minitask.engine.committed import check_committed
-from minitask.engine.context import Context
+from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import PROJECTS, Base, LoadedFile, Task, checkout_bytes, load_file
 from minitask.errors import RefusedError, UsageError
 from minitask.git.objects import FILE_MODES, TREE
@@ -29,6 +29,8 @@ def find_tasks(engine: Context, words: Sequence[str], place: Base) -> FoundTasks
     refused: dict[str, RefusedError] = {}
     for word in words:
         chosen, files = _named(engine, word, place)
+        if _paths(engine, word, place)[0]:
+            _tell_of_no_tasks(engine, files)
         for task in chosen:
             _stop_on_errors(files[task.path].parsed)
             _add(tasks, task)
@@ -37,6 +39,17 @@ def find_tasks(engine: Context, words: Sequence[str], place: Base) -> FoundTasks
             except RefusedError as error:
                 refused[task.name] = error
     return FoundTasks(tuple(tasks.values()), refused)
+
+
+def _tell_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
+    """Say which files of a project hold no task; raise `UsageError` for one that cannot be read."""
+    for path, file in files.items():
+        errors = [item for item in file.parsed.diagnostics if item.severity is Severity.ERROR]
+        if not file.tasks and errors:
+            if errors[0].code != "E101":
+                _stop_on_errors(file.parsed)
+            text = f"E101 {path}: {errors[0].message}, so nothing of it runs; {errors[0].hint}"
+            engine.emit(Progress(path, "warning", text))
 
 
 def _add(tasks: dict[str, Task], task: Task) -> None:
