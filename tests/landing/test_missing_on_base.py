@@ -55,6 +55,10 @@ LACKS = {
     "rights": (Red("./run.sh", 126, "bash: ./run.sh: Permission denied"), "not executable"),
 }
 LEFT_ALONE = {
+    "part of a module of the change": (
+        Red("python3 t.py", 1, PYTHON.format("zoo.keeper")),
+        ("lib/keeper.py",),
+    ),
     "program of the change": (
         Red("shop-cli", 127, "shop-cli: command not found"),
         ("bin/shop-cli",),

@@ -86,6 +86,13 @@ def test_a_module_that_the_change_may_bring_or_take_out_is_its_own(
     assert not fails_without_change((old,), (new,), written=written, told=told)
 
 
+def test_a_file_whose_name_only_holds_a_modules_does_not_bring_it() -> None:
+    lack = ran("pytest -q", 2, PYTHON.replace("numpy", "six"))
+    found = fails_without_change((lack,), (lack,), written=("src/sixth.py", "tests/test_sixth.py"))
+    assert found is not None
+    assert not fails_without_change((lack,), (lack,), written=("src/_six.c",))
+
+
 def test_a_command_that_fails_by_the_change_is_its_fault_beside_a_missing_module() -> None:
     lack, other = ran("pytest -q", 2, PYTHON), ran("make", 2, "broken by it")
     was = (lack, ran("make", 0))

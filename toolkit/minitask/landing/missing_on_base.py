@@ -169,6 +169,8 @@ def _module(red: Red, scene: Scene) -> Lack | None:
             continue
         if not red.after_checks or red.installs or _may_come(_package(found[1]), scene):
             return None
+        if may_be_brought(found[1], scene.written):
+            return None
         hint = "install it where the programs on PATH find it"
         return Lack(f"needs the module {found[1]}, which was not found", _with_tools(hint, scene))
     return None
@@ -183,10 +185,13 @@ def missing_modules(output: str) -> frozenset[str]:
 
 
 def may_be_brought(module: str, written: Collection[str]) -> bool:
-    """Return whether a change of some paths may bring a module: one has its name, or says what is installed."""
+    """Return whether a change of some paths may bring a module: a folder or file has its name or that of a part of it,
+    or says what is installed.
+    """
     parts = {_plain(part) for part in (_package(module), *module.replace("/", ".").split("."))}
     return any(
-        MANIFEST.search(path) or any(part and part in _plain(path) for part in parts)
+        MANIFEST.search(path)
+        or any(_stem(name) in parts or _stem(name).strip("_") in parts for name in path.split("/"))
         for path in written
     )
 
