@@ -76,6 +76,41 @@ def test_a_filtered_reply_goes_to_the_next_tier_and_teaches_nothing(world: World
     assert [each["attempt"]["route"]["settles"] for each in records] == [False, True]
 
 
+def test_a_run_after_a_refusal_starts_at_another_rung(world: World) -> None:
+    asked: list[str] = []
+
+    def answer(request: Received) -> Any:
+        asked.append(request.json["model"])
+        filtered = request.json["model"] == "cheap-model"
+        return completion("", finish_reason="content_filter") if filtered else writes("x")
+
+    with scripted_server(answer) as server:
+        world.configure(**settings_for(server.base_url, max_escalations=0))
+        task_b(world)
+        assert world.exec("p/01-b").json["verdict"] == "failed"
+        [route] = world.minitask("route", "p/01-b", "--json").json
+        world.exec("p/01-b")
+        world.exec("p/01-b", "--tier", "cheap")
+    assert (route["tier"], "cheap declined this spec before" in route["reason"]) == (
+        "balanced",
+        True,
+    )
+    assert list(dict.fromkeys(asked[:-1])) == ["cheap-model", "balanced-model"]
+    assert asked[-1] == "cheap-model"
+
+
+def test_a_refusal_of_the_only_rung_asks_it_again(world: World) -> None:
+    def answer(_request: Received) -> Any:
+        return completion("", finish_reason="content_filter")
+
+    with scripted_server(answer) as server:
+        settings = settings_for(server.base_url, max_escalations=0)
+        world.configure(**{**settings, "tiers": {"cheap": settings["tiers"]["cheap"]}})
+        task_b(world)
+        found = [world.exec("p/01-b").json["attempts"][0]["tier"] for _ in range(2)]
+    assert found == ["cheap", "cheap"]
+
+
 def test_what_is_next_after_a_rejected_key_is_the_key(world: World) -> None:
     with scripted_server(lambda _request: error(401, "no such key")) as server:
         world.configure(**settings_for(server.base_url))

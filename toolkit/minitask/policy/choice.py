@@ -25,6 +25,7 @@ from minitask.policy.route import (
 )
 from minitask.policy.rules import RuleMatch, match_rules
 from minitask.policy.task_features import TaskFeatures, features_of
+from minitask.presets import AUTO
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
 
@@ -32,6 +33,8 @@ PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "fron
 """How likely a first try passes, as long as the ledger has nothing to say."""
 AFTER_FAILURE = 0.75
 """By what factor it is less likely once another tier failed: failures come together."""
+
+DECLINED = "declined this spec before"
 
 
 def choose(
@@ -198,9 +201,9 @@ class _Choice:
             )
         if near != start:
             why += f" is not configured; using {near}"
-        steps = self._ladder(near)
+        steps = self._ladder(near, is_asked=asked is not None)
         used = [step for step in steps if step.use]
-        skipped = [step.reason for step in steps if not step.use and step.q is not None]
+        skipped = [step.reason for step in steps if not step.use and _is_to_say(step)]
         tier = used[0].tier
         notes = [why, *skipped] if tier != near else [why]
         return self.route(tier, "; ".join(notes), ladder=steps)
@@ -256,11 +259,13 @@ class _Choice:
             None,
         )
 
-    def _ladder(self, start: str) -> tuple[Step, ...]:
+    def _ladder(self, start: str, *, is_asked: bool) -> tuple[Step, ...]:
         """Every tier, cheapest first: those below the start and those that do not serve are left out, and why."""
         served, left_out = [], []
         for tier in MODEL_TIERS:
             reason = self._why_not(tier, start)
+            if not reason and not (is_asked and tier == start) and self._has_declined(tier):
+                reason = f"{tier} {DECLINED}"
             if reason:
                 left_out.append(Step(tier, use=False, reason=reason))
             else:
@@ -298,6 +303,11 @@ class _Choice:
             return "not in routing.escalation"
         return self._too_small(tier)
 
+    def _has_declined(self, tier: str) -> bool:
+        model = self._settings.tiers[tier].model
+        known = self._known.declined
+        return (tier, model) in known or (model == AUTO and any(tier == each for each, _ in known))
+
     def _too_small(self, tier: str) -> str:
         entry = self._settings.tiers[tier]
         held = self._settings.models.get(entry.model)
@@ -328,6 +338,10 @@ class _Choice:
         if entry is None:
             raise UsageError(f"the tier {tier} has no executor", hint=how_to_add(self._settings))
         return entry
+
+
+def _is_to_say(step: Step) -> bool:
+    return step.q is not None or step.reason.endswith(DECLINED)
 
 
 def _check_cap(spec: Spec, settings: Settings, demand: RouteOverrides, route: Route) -> None:

@@ -59,11 +59,12 @@ class RoutingContext(Struct, frozen=True):
 
     `odds` gives passes and samples at a tier, as the first one tried or after a failure. `prompt_tokens` gives what the
     prompt takes at a tier, as its model counts; `price` what a call of so many tokens costs. `explores`: it is its turn
-    to.
+    to. `declined` are the tiers and models that would not do this very spec.
     """
 
     failures: int = 0
     failed_tiers: frozenset[str] = frozenset()
+    declined: frozenset[tuple[str, str]] = frozenset()
     prompt_tokens: Callable[[str, TierSetting], int] = field(default=lambda _tier, _entry: 0)
     odds: Callable[[str, bool], tuple[int, int]] = field(default=lambda _tier, _after: (0, 0))
     price: Callable[[TierSetting, int, int], Decimal | None] = field(

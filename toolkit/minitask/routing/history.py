@@ -15,6 +15,7 @@ from minitask.policy.ladder import EXPLORED_IN
 from minitask.policy.route import Route, RoutingContext
 from minitask.policy.task_features import features_of
 from minitask.routing.costs import price_of
+from minitask.routing.model_failures import has_declined
 from minitask.routing.pass_rates import odds
 from minitask.routing.requests import likely_order, prompt_tokens
 from minitask.settings import TierSetting
@@ -30,6 +31,7 @@ def routing_context(
     return RoutingContext(
         failures=len(failed),
         failed_tiers=frozenset(failed),
+        declined=declined_before(engine, task),
         prompt_tokens=partial(_prompt_tokens, engine, task),
         odds=partial(odds, engine, features_of(spec).task_class),
         price=partial(_price, engine),
@@ -46,6 +48,18 @@ def failures_before(engine: Context, task: Task) -> tuple[Attempt, ...]:
         elif settled_failure(record.attempt):
             found.append(record.attempt)
     return tuple(found)
+
+
+def declined_before(engine: Context, task: Task) -> frozenset[tuple[str, str]]:
+    """Return the tiers and models that declined this very spec since it last passed."""
+    found: set[tuple[str, str]] = set()
+    for record in _own(engine, task):
+        attempt = record.attempt
+        if attempt.verdict.is_good:
+            found.clear()
+        elif has_declined(attempt.verdict, attempt.gate, attempt.reason):
+            found.add((attempt.tier, attempt.model))
+    return frozenset(found)
 
 
 def _own(engine: Context, task: Task) -> list[Record]:

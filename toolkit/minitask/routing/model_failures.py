@@ -30,5 +30,10 @@ def may_be_for_another(route: Route, verdict: Verdict, gate: str, reason: str) -
     """Return True if another model may do what this one could not, or would not; a refusal teaches nothing."""
     if counts_against_model(route, verdict, gate, reason):
         return True
+    return route.executor != SCRIPT and has_declined(verdict, gate, reason)
+
+
+def has_declined(verdict: Verdict, gate: str, reason: str) -> bool:
+    """Return True if a model would not do a task, or its provider filtered the reply."""
     declined = gate == "implement" and reason.startswith(f"{UNWILLING}:")
-    return declined and verdict is Verdict.FAILED and route.executor != SCRIPT
+    return declined and verdict is Verdict.FAILED
