@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
-from world import World
+from executors.model_server import scripted_server
+from world import World, model_settings
 
 
 def verdicts(world: World, *options: str) -> dict[str, str]:
@@ -24,6 +26,27 @@ def test_a_task_that_breaks_what_landed_before_does_not_land_unless_it_builds_on
     world.task("p/02-y", whole={"y.txt": "y\n"}, validation="test -e y.txt", front=front)
     assert verdicts(world, "--jobs", "1") == {"p/01-x": "merged", "p/02-y": second}
     assert world.has("y.txt") == (second == "merged")
+
+
+def test_with_several_jobs_what_landed_is_validated_once_more_at_the_end(world: World) -> None:
+    """The model of the second answers once the others have landed; none takes up another's work."""
+
+    def reply(_request: object) -> str:
+        while not (world.has("x.txt") and world.has("z.txt")):
+            time.sleep(0.02)
+        return "```text path=y.txt\ny\n```\n"
+
+    with scripted_server(reply) as server:
+        world.configure(**model_settings(server.base_url))
+        world.task("p/01-x", whole={"x.txt": "x\n"}, validation="test -e x.txt\ntest ! -e y.txt")
+        world.task("p/02-y", writes=["y.txt"], validation="test -e y.txt")
+        world.task("p/03-z", whole={"z.txt": "z\n"}, validation="test -e z.txt")
+        outcome = world.minitask("run", "p", "--json", "--jobs", "2")
+    results = {task["task"]: task for task in outcome.json["tasks"]}
+    assert {task["verdict"] for task in results.values()} == {"merged"}
+    assert outcome.code == 1
+    assert "fails with what merged after it: `test ! -e y.txt`" in results["p/01-x"]["reason"]
+    assert [results[name]["reason"] for name in ("p/02-y", "p/03-z")] == ["", ""]
 
 
 def test_what_is_not_validated_again_is_named(world: World) -> None:

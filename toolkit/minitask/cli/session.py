@@ -129,7 +129,7 @@ def exit_code(results: Sequence[TaskResult]) -> int:
     """Return the worst of the verdicts; 4 where the budget was spent."""
     if any(result.over_budget for result in results):
         return 4
-    return max((EXIT[result.verdict] for result in results), default=0)
+    return max((max(EXIT[result.verdict], result.is_broken) for result in results), default=0)
 
 
 def budget_of(most: object, settings: Settings) -> Decimal | None:

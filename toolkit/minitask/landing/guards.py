@@ -1,29 +1,50 @@
 """Keep earlier merges of a run passing: their commands are run again on the merges that come after it.
 
-A task that takes up another's work may well change what that one's commands see, so it is not held to them. What is run
-again takes at most as long as the validations of the run themselves, and a little; whatever that leaves out is named.
+With one job that is done before each merge; with several, and for what was left out, once at the end of the run, on
+all that landed. A task that takes up another's work may well change what that one's commands see, so it is not held to
+them. What is run again takes at most as long as the validations of the run themselves, and a little; whatever that
+leaves out is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from minitask.concurrency import CpuPool
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
-from minitask.landing.proof import Proof, prove_only
+from minitask.landing.proof import Proof, is_proven, prove_only
+from minitask.patterns import lazy_pattern
 
 EACH_SECONDS = 0.01
 """What it takes to begin a run, beside its commands."""
 FREE_SECONDS = 0.1
+_NAMES = """
+cat cd cmp cut diff echo egrep false fgrep grep head ls printf pwd sed sleep sort tail test tr true uniq wc
+"""
+BOUND = frozenset(_NAMES.split())
+"""Programs that look at nothing but the paths that they are given."""
+_PARTS = lazy_pattern(r"&&|\|\|?|[;\n(){}]|\b(?:if|then|else|elif|do|while)\b")
+_PROGRAM = lazy_pattern(r"[\w./~$]")
+_WORDS = lazy_pattern(r"[^\s;&|<>()'\"`$=]+")
+_RECURSES = lazy_pattern(r"-[A-Za-z]*[rR]|--recursive")
 
 
 class _Kept(Struct, frozen=True):
-    """A task that landed, and how long its validation took."""
+    """A task that landed, how long its validation took, and a merge on which it was green."""
 
     task: Task
     seconds: float
+    merge: str
+
+
+class Settled(Struct, frozen=True):
+    """The tasks whose commands are red on all that landed, and those whose commands were not run on it."""
+
+    red: Mapping[str, Proof]
+    not_run: tuple[str, ...]
 
 
 class Guards:
@@ -32,14 +53,14 @@ class Guards:
     def __init__(
         self, engine: Context, *, follows: Callable[[str, str], bool], repeats: bool
     ) -> None:
-        """`follows` says whether a task takes up another's work; without `repeats`, nothing is run again."""
+        """`follows` says whether a task takes up another's work; without `repeats`, nothing is run before a merge."""
         self._engine = engine
         self._follows = follows
         self._repeats = repeats
         self._kept: list[_Kept] = []
         self._tip = ""
         self._left_seconds = FREE_SECONDS
-        self.left_out: list[str] = []
+        self._left_out: list[_Kept] = []
 
     def failure(self, tasks: Sequence[Task], *, tip: str, merge: str) -> Proof | None:
         """Return how the merge breaks what landed before; None if nothing that is run again is red."""
@@ -53,31 +74,87 @@ class Guards:
 
     def note(self, task: Task, *, seconds: float, merge: str) -> None:
         """A task has landed by a merge, which is the target's tip now."""
-        self._kept.append(_Kept(task, seconds))
+        self._kept.append(_Kept(task, seconds, merge))
         self._left_seconds += seconds
         self._tip = merge
 
+    def settle(self, cores: CpuPool) -> Settled:
+        """Run at last what was left out, on the target as it is now; those whose commands are red have landed."""
+        self._leave_out(self._kept)
+        if not self._left_out:
+            return Settled({}, ())
+        merge = self._engine.tip(self._left_out[0].task.target)
+        tree = self._engine.objects.tree_of(merge)
+        open_ = [one for one in self._left_out if self._is_open(one, tree)]
+        chosen = self._chosen(open_)
+        proofs: dict[str, Proof] = {}
+        left = iter(chosen)
+
+        def work() -> None:
+            for one in left:
+                proofs[one.task.name] = self._proof(one.task, merge)
+
+        cores.share(work, at_most=len(chosen) - 1)
+        red = {name: proof for name, proof in proofs.items() if not proof.passed}
+        return Settled(red, tuple(one.task.name for one in open_ if one not in chosen))
+
+    def _is_open(self, one: _Kept, tree: str) -> bool:
+        """Return True if a task's commands may see what has landed since they were run."""
+        engine = self._engine
+        if is_proven(engine, one.task, tree):
+            return False
+        changes = engine.database.diffs.changes(engine.objects.tree_of(one.merge), tree)
+        paths = [change.path for change in changes]
+        return any(_may_see(command.text, paths) for command in one.task.spec.commands)
+
     def _affordable(self, tasks: Sequence[Task]) -> list[_Kept]:
-        """Return those to run again, the quickest first; the others are held to nothing any more."""
+        """Return those to run again before a merge; the others are left for the end."""
         names = [task.name for task in tasks]
-        taken_up = [
-            one for one in self._kept if any(self._follows(name, one.task.name) for name in names)
-        ]
-        self._kept = [one for one in self._kept if one not in taken_up]
-        chosen: list[_Kept] = []
-        for one in sorted(self._kept, key=lambda one: one.seconds):
-            cost = one.seconds + EACH_SECONDS
-            if self._repeats and cost <= self._left_seconds:
-                self._left_seconds -= cost
-                chosen.append(one)
+        self._kept = self._not_taken_up(self._kept, names)
+        self._left_out = self._not_taken_up(self._left_out, names)
+        chosen = self._chosen(self._kept) if self._repeats else []
         self._leave_out([one for one in self._kept if one not in chosen])
         return chosen
 
+    def _not_taken_up(self, kept: Sequence[_Kept], names: Sequence[str]) -> list[_Kept]:
+        """Return those whose work none of the named tasks takes up."""
+        return [
+            one for one in kept if not any(self._follows(name, one.task.name) for name in names)
+        ]
+
+    def _chosen(self, kept: Sequence[_Kept]) -> list[_Kept]:
+        """Return those that there is time for, the quickest first."""
+        chosen: list[_Kept] = []
+        for one in sorted(kept, key=lambda one: one.seconds):
+            cost = one.seconds + EACH_SECONDS
+            if cost <= self._left_seconds:
+                self._left_seconds -= cost
+                chosen.append(one)
+        return chosen
+
     def _leave_out(self, kept: Sequence[_Kept]) -> None:
-        self.left_out += [one.task.name for one in kept]
+        self._left_out += kept
         self._kept = [one for one in self._kept if one not in kept]
 
     def _proof(self, task: Task, merge: str) -> Proof:
         """Run a task's own commands; a red one once more, for a flaky command removes no task."""
         proof = prove_only(self._engine, task, merge, task.spec.commands)
         return proof if proof.passed else prove_only(self._engine, task, merge, task.spec.commands)
+
+
+def _may_see(text: str, paths: Sequence[str]) -> bool:
+    """Return True if a command names one of the paths or a folder above it, or runs what may look anywhere."""
+    parts = (part.lstrip("! \t") for part in _PARTS.split(text))
+    heads = (part.split()[0] for part in parts if _PROGRAM.match(part))
+    words = [word.removeprefix("./").rstrip("/") for word in _WORDS.findall(text)]
+    if any(head not in BOUND for head in heads) or any(map(_RECURSES.fullmatch, words)):
+        return bool(paths)
+    names = {"."}.union(*(_names(path) for path in paths))
+    return bool(paths) and not names.isdisjoint(words)
+
+
+def _names(path: str) -> set[str]:
+    """Return what a command may call a path: itself, a folder above it, or any end of it."""
+    parts = path.split("/")
+    above = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}
+    return above | {"/".join(parts[count:]) for count in range(len(parts))}

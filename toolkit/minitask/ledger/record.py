@@ -149,8 +149,9 @@ class Record(Struct, frozen=True):
 class TaskResult(Struct, frozen=True):
     """The result of a task for `exec` and `run`; `estimate` is what one call of a chat model would have taken.
 
-    `stops_run`: every further call would fail alike, for the key or the account is at fault. `calls` are those beside
-    the attempts, with their phase; cost and usage count them too.
+    `stops_run`: every further call would fail alike, for the key or the account is at fault. `is_broken`: it merged,
+    but its commands are red with what merged after it. `calls` are those beside the attempts, with their phase; cost
+    and usage count them too.
     """
 
     task: str
@@ -172,6 +173,7 @@ class TaskResult(Struct, frozen=True):
     estimate: Usage | None = None
     over_budget: bool = False
     stops_run: bool = False
+    is_broken: bool = False
 
 
 def money(amount: Decimal | None) -> str | None:

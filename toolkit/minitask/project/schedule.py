@@ -127,16 +127,24 @@ class Schedule:
                 interrupted = error
                 self._stop("it was interrupted")
         http.SHARED.resume()
-        self._say_left_out()
         if self._broken is not None:
             raise self._broken
         if interrupted is not None:
             raise interrupted
+        self._settle()
         return tuple(self._results[task.name] for task in self._plan.tasks)
 
-    def _say_left_out(self) -> None:
-        """Name the tasks whose commands were not run again on what landed after them."""
-        names = self._guards.left_out
+    def _settle(self) -> None:
+        """Run what landed early again on all that landed; name the tasks whose commands were not."""
+        with self._engine.landing:
+            found = self._guards.settle(self._cores)
+        for name, proof in found.red.items():
+            reason = f"merged, but fails with what merged after it: {proof.reason}"
+            step = f"fix it, or minitask undo {name}"
+            result = replace(self._results[name], reason=reason, next_step=step, is_broken=True)
+            self._results[name] = result
+            self._engine.emit(Progress(name, "merge", reason))
+        names = found.not_run
         if names:
             some = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
             text = f"not revalidated after later merges: {some}"
