@@ -85,8 +85,8 @@ class Guards:
             return Settled({}, ())
         merge = self._engine.tip(self._left_out[0].task.target)
         tree = self._engine.objects.tree_of(merge)
-        open_ = [one for one in self._left_out if self._is_open(one, tree)]
-        chosen = self._chosen(open_)
+        open_ = [one for one in self._left_out if not is_proven(self._engine, one.task, tree)]
+        chosen = self._chosen([one for one in open_ if self._may_see(one, tree)])
         proofs: dict[str, Proof] = {}
         left = iter(chosen)
 
@@ -98,11 +98,9 @@ class Guards:
         red = {name: proof for name, proof in proofs.items() if not proof.passed}
         return Settled(red, tuple(one.task.name for one in open_ if one not in chosen))
 
-    def _is_open(self, one: _Kept, tree: str) -> bool:
+    def _may_see(self, one: _Kept, tree: str) -> bool:
         """Return True if a task's commands may see what has landed since they were run."""
         engine = self._engine
-        if is_proven(engine, one.task, tree):
-            return False
         changes = engine.database.diffs.changes(engine.objects.tree_of(one.merge), tree)
         paths = [change.path for change in changes]
         return any(_may_see(command.text, paths) for command in one.task.spec.commands)
