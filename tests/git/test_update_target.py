@@ -7,7 +7,8 @@ import os
 import pytest
 
 from minitask.git.repository import discover
-from minitask.git.update_target import TargetMove, update_target
+from minitask.git.restore_checkout import TargetMove
+from minitask.git.update_target import update_target
 from world import World
 
 TARGET = "refs/heads/main"

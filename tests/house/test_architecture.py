@@ -56,7 +56,7 @@ MACHINE = {
     "httpx",
 }
 DOORS = {
-    "subprocess": {"system/process.py"},
+    "subprocess": {"system/pipes.py", "system/process.py"},
     "httpx": {"executors/http.py"},
     "git": {"git/branches.py"},
     "genai_prices": {"policy/prices.py"},
@@ -64,7 +64,7 @@ DOORS = {
 }
 PROGRAMS = {"sandbox/landlock.py", "sandbox/overlay_launcher.py"}
 """Started as a program of its own, with nothing but its arguments and its environment."""
-MAX_FILE_LINES = 400
+MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 50
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -15,7 +15,8 @@ from minitask.git.command import Git
 from minitask.git.commits import FileWrite, NewCommit
 from minitask.git.identity import Signature
 from minitask.git.objects import CHUNK_BYTES, Objects, open_objects
-from minitask.ledger.record import Attempt, Record, Verdict, record_document
+from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.record_json import record_document
 from minitask.ledger.store import Ledger, read_documents, read_ledger, read_records, record_file
 from minitask.ledger.usage import Usage
 from recording import write_commits

@@ -18,16 +18,8 @@ from minitask.git.command import Git
 from minitask.git.commits import FileWrite
 from minitask.git.identity import Signature
 from minitask.git.objects import open_objects
-from minitask.ledger.record import (
-    Attempt,
-    CommandRecord,
-    FileRecord,
-    Record,
-    Verdict,
-    money,
-    parse_record,
-    record_document,
-)
+from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, Verdict, money
+from minitask.ledger.record_json import parse_record, record_document
 from minitask.ledger.store import append_commit, read_records, record_file
 from minitask.ledger.usage import Usage
 from recording import write_commits

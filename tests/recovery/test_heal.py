@@ -11,7 +11,8 @@ import pytest
 from minitask.errors import MachineError
 from minitask.git import update_target
 from minitask.git.repository import Repository, discover
-from minitask.git.update_target import TargetMove, checkout_of
+from minitask.git.restore_checkout import TargetMove
+from minitask.git.update_target import checkout_of
 from world import World
 
 OLD = "".join(f"old {number}\n" for number in range(50))

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from minitask.errors import MachineError, UsageError
-from minitask.sandbox.sandbox import Limits, Sandbox, Strength, probe
-from minitask.sandbox.shell_session import CommandResult, SessionResult, run_commands, tail
+from minitask.sandbox.choose_sandbox import probe
+from minitask.sandbox.sandbox import Limits, Sandbox, Strength
+from minitask.sandbox.session_result import CommandResult, SessionResult, tail
+from minitask.sandbox.shell_session import run_commands
 from minitask.spec.model import Command, Expectation, ExpectationKind
 
 PATH = os.environ["PATH"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minitask.errors import MachineError
-from minitask.system import orphans, process
+from minitask.system import orphans, pipes, process
 
 LONG = f"5432{os.getpid()}"
 """Seconds to sleep that no other process sleeps."""
@@ -81,7 +81,7 @@ def test_a_program_runs_where_it_is_told_to(tmp_path: Path) -> None:
 
 
 def test_input_larger_than_a_pipe_goes_through_while_output_comes_back(tmp_path: Path) -> None:
-    data = os.urandom(5 * process.MIB)
+    data = os.urandom(5 * pipes.MIB)
     assert run("cat", cwd=tmp_path, input=data).stdout == data
 
 
@@ -90,7 +90,7 @@ def test_no_input_is_an_end_of_file(tmp_path: Path) -> None:
 
 
 def test_a_program_that_reads_none_of_its_input_is_no_error(tmp_path: Path) -> None:
-    assert run("true", cwd=tmp_path, input=b"x" * 5 * process.MIB).ok
+    assert run("true", cwd=tmp_path, input=b"x" * 5 * pipes.MIB).ok
 
 
 def test_a_timeout_kills_grandchildren_too(tmp_path: Path) -> None:
@@ -251,9 +251,9 @@ def test_children_are_known_while_they_live(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == b"up\n"
         (grandchild,) = process.children_of(child.pid)
-        with process.exit_watch(grandchild) as watch:
+        with pipes.exit_watch(grandchild) as watch:
             assert watch is not None
             assert not process.wait_until_gone([watch], timeout_seconds=0.05)
-            process.end_group(child)
+            pipes.end_group(child)
             assert process.wait_until_gone([watch], timeout_seconds=5)
     assert process.children_of(child.pid) == ()

@@ -16,7 +16,8 @@ from minitask.errors import MinitaskError
 from minitask.git.repository import OLDEST_GIT, Repository, committer, discover, git_version
 from minitask.presets import AUTO
 from minitask.reports.doctor import Finding, Health, health_document, render_health
-from minitask.sandbox import sandbox
+from minitask.sandbox.choose_sandbox import choose_sandbox
+from minitask.sandbox.sandbox import Strength
 from minitask.settings import ExecutorSetting, Settings
 
 
@@ -83,11 +84,11 @@ def _repository(
 
 def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
-        found = sandbox.choose_sandbox(settings.sandbox if settings else "auto", environ=environ)
+        found = choose_sandbox(settings.sandbox if settings else "auto", environ=environ)
     except MinitaskError as error:
         yield Finding("sandbox", "bad", error.message, error.hint)
         return
-    strong = found.strength is sandbox.Strength.STRONG
+    strong = found.strength is Strength.STRONG
     hint = "" if strong else "install bubblewrap, and allow user namespaces, for a strong one"
     yield Finding(
         "sandbox", "ok" if strong else "note", f"{found.strength}: {found.describe()}", hint

@@ -143,7 +143,7 @@ def _stopped(task: Task, error: RefusedError) -> TaskResult:
 
 def _print(result: TaskResult, *, as_json: bool) -> None:
     if as_json:
-        from minitask.ledger.record import result_document
+        from minitask.ledger.record_json import result_document
 
         print_json(result_document(result))
         return

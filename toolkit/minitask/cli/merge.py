@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from minitask.cli.session import exit_code, json_option, print_json, start
-from minitask.ledger.record import result_document
+from minitask.ledger.record_json import result_document
 from minitask.reports.results import render_result
 from minitask.task.merge_later import merge_task
 

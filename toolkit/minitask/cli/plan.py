@@ -11,15 +11,8 @@ from minitask.cli.session import Session, budget_of, json_option, print_json, st
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
-from minitask.planning.plan import (
-    READ_TOKENS,
-    Goal,
-    Planned,
-    plan,
-    planning_matter,
-    project_name,
-    write_planned,
-)
+from minitask.planning.plan import Planned, plan, planning_matter, project_name, write_planned
+from minitask.planning.plan_prompt import READ_TOKENS, Goal
 from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.reports.planning import planned_document, render_planned

@@ -13,20 +13,20 @@ from minitask.cli.edge import say
 from minitask.cli.session import json_option, print_json, start
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
-from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money, usage_document
+from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money
+from minitask.ledger.record_json import usage_document
 from minitask.ledger.transcripts import MOST_TOKENS, parse_moment
 from minitask.ledger.usage import Usage
 from minitask.planning.record_usage import (
     ANSWERS,
-    ELSEWHERE,
     RecordedUsage,
-    UsageTerms,
     is_known,
     load_transcripts,
     narrow,
     record_answers,
     record_figures,
 )
+from minitask.planning.usage_prices import ELSEWHERE, UsageTerms
 from minitask.policy.route import MODEL_TIERS
 from minitask.reports.results import dollars
 from minitask.words import counted, one_line

@@ -13,7 +13,7 @@ from minitask.engine.task_records import all_records_of, latest_record, task_at
 from minitask.errors import UsageError
 from minitask.git import refs
 from minitask.git.merge_tree import patch
-from minitask.ledger.record import result_document
+from minitask.ledger.record_json import result_document
 from minitask.planning.verify_project import verify_project
 from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS

@@ -18,7 +18,8 @@ from minitask.engine.task_records import (
 )
 from minitask.engine.task_status import task_statuses
 from minitask.errors import UsageError
-from minitask.ledger.record import Record, record_document
+from minitask.ledger.record import Record
+from minitask.ledger.record_json import record_document
 from minitask.ledger.said import Said
 from minitask.reports.task_report import render_call, render_report, report_document
 from minitask.words import plain

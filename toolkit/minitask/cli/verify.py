@@ -7,7 +7,7 @@ import click
 from minitask.cli.session import json_option, print_json, start
 from minitask.engine.tasks import Base
 from minitask.landing.verify import verify
-from minitask.ledger.record import command_document
+from minitask.ledger.record_json import command_document
 from minitask.reports.results import render_command
 
 

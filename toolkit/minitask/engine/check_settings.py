@@ -24,7 +24,8 @@ def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
     asks = options.executor or options.model or options.tier
     if options.tier is Tier.NONE or not (asks or spec.model) or not _are_known(spec, settings):
         return ()
-    from minitask.policy.choice import Wish, choose, header_wish
+    from minitask.policy.choice import choose
+    from minitask.policy.named_tiers import Wish, header_wish
 
     if not asks and header_wish(spec, settings) == Wish():
         return ()

@@ -25,7 +25,7 @@ from minitask.git.objects import Objects
 from minitask.git.repository import Repository, committer, head_branch
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
-from minitask.sandbox import sandbox
+from minitask.sandbox.choose_sandbox import choose_sandbox
 from minitask.sandbox.policy import Strength
 from minitask.sandbox.sandbox import Limits, Sandbox, Wrapped
 from minitask.sandbox.shared_layers import Layer
@@ -102,7 +102,7 @@ class Context(Struct):
     def sandbox(self) -> Sandbox:
         """Return what validation commands run in; raise `MachineError` if the config requires more than there is."""
         if self._sandbox is None:
-            self._sandbox = sandbox.choose_sandbox(
+            self._sandbox = choose_sandbox(
                 self.settings.sandbox,
                 cache=self.repository.home / "cache" / "sandbox.json",
                 environ=self.environ,

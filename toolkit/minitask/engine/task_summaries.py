@@ -11,7 +11,8 @@ from msgspec import Struct
 from minitask.engine.context import Context
 from minitask.git import refs
 from minitask.git.objects import TREE
-from minitask.ledger.record import CALLS, LANDING, PERSON, REVIEW, Verdict, parse_money, whole
+from minitask.ledger.record import CALLS, LANDING, PERSON, REVIEW, Verdict, whole
+from minitask.ledger.record_json import parse_money
 from minitask.ledger.store import UNREADABLE, is_sum, read_documents
 
 KEY = "digests of tasks"

@@ -28,7 +28,7 @@ from minitask.executors.completion import (
     CompletionRequest,
     as_edit_error,
 )
-from minitask.executors.http import find_absence
+from minitask.executors.hosts import find_absence
 from minitask.executors.prompt import agent_prompt
 from minitask.executors.request import (
     AgentFolders,

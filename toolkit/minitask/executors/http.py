@@ -10,7 +10,6 @@ hold a worker for ever.
 from __future__ import annotations
 
 import functools
-import ipaddress
 import socket
 import threading
 import time
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 from msgspec import field
 
+from minitask.executors.hosts import is_loopback
 from minitask.values import Redacted
 
 if TYPE_CHECKING:
@@ -291,36 +291,6 @@ def _trust() -> ssl.SSLContext:
     import httpx
 
     return httpx.create_ssl_context()
-
-
-def find_absence(url: str, *, seconds: float = 5.0) -> str:
-    """Return why nothing listens at a URL; empty if something does, or only a proxy could tell."""
-    parts = urlsplit(url)
-    if not is_loopback(url) and _has_proxy(parts.scheme):
-        return ""
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    try:
-        socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
-    except OSError as error:
-        return str(error)
-    return ""
-
-
-def _has_proxy(scheme: str) -> bool:
-    from urllib.request import getproxies
-
-    return bool({scheme, "all"} & set(getproxies()))
-
-
-def is_loopback(url: str) -> bool:
-    """Return True if `url` names this very machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _read(response: httpx.Response, *, max_bytes: int) -> HttpResponse:

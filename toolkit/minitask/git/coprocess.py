@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import IO, cast
 
 from minitask.git.command import Git
-from minitask.system import process
+from minitask.system import pipes, process
 
 TIMEOUT_SECONDS = 600.0
 
@@ -23,7 +23,7 @@ class GitProcess:
         self._args = args
         self._lock = threading.Lock()
         self._held = ExitStack()
-        self._child: process.Child | None = None
+        self._child: pipes.Child | None = None
 
     def ask(self, request: bytes, *, end: bytes) -> bytes | None:
         """Return the answer to a request, of which `end` is the end; None if git ended before it."""
@@ -48,7 +48,7 @@ class GitProcess:
         with self._lock:
             self._end()
 
-    def _start(self) -> process.Child:
+    def _start(self) -> pipes.Child:
         git = self._git
         self._child = self._held.enter_context(
             process.spawn(

@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import stat
-import time
 from pathlib import Path
 
 from msgspec import Struct, to_builtins
@@ -20,19 +17,21 @@ from msgspec import Struct, to_builtins
 from minitask.errors import MachineError, MinitaskError
 from minitask.git import refs
 from minitask.git.command import Git, failure
-from minitask.git.merge_tree import TreeChange, is_ancestor, tree_changes
+from minitask.git.merge_tree import is_ancestor
 from minitask.git.repository import Repository, head_branch
-from minitask.system import orphans
+from minitask.git.restore_checkout import (
+    FAST_FORWARD,
+    Checkout,
+    TargetMove,
+    are_there,
+    follow_index,
+    merging_git,
+    remove_locks,
+    restore,
+)
 from minitask.system.atomic_write import write_json
 
 JOURNAL = "advance.json"
-LOCK_GRACE_SECONDS = 1.0
-FAST_FORWARD = (
-    *("merge", "--quiet", "--ff-only", "--no-overwrite-ignore"),
-    *("--no-squash", "--commit", "--no-edit", "--no-autostash", "--no-verify-signatures"),
-    *("--no-allow-unrelated-histories", "--no-signoff", "--no-log", "--no-stat"),
-)
-"""Each option is named: the user's own settings could turn it round."""
 TROUBLE = (
     "No space left",
     "Out of diskspace",
@@ -48,14 +47,6 @@ TROUBLE = (
 """What git says when the machine failed, rather than that something of the user's is in the way."""
 GITS_OWN_CODES_MAX = 129
 """A higher exit code is that of a wrapper whose git was killed."""
-SKIPPED = "S"
-
-
-class Checkout(Struct, frozen=True):
-    """A checkout of the target: its files, and the git folder that holds its index."""
-
-    top: Path
-    git_dir: Path
 
 
 class TargetUpdate(Struct, frozen=True):
@@ -64,22 +55,6 @@ class TargetUpdate(Struct, frozen=True):
     done: bool
     moved_meanwhile: bool = False
     reason: str = ""
-
-
-class TargetMove(Struct, frozen=True):
-    """A target branch (full ref) that goes from one commit to a descendant."""
-
-    target: str
-    old: str
-    new: str
-
-
-class _Entry(Struct, frozen=True):
-    """A path in the index: git's tag for it, its mode and its blob."""
-
-    tag: str
-    mode: str
-    oid: str
 
 
 def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
@@ -126,10 +101,10 @@ def recover(repository: Repository) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         path.unlink(missing_ok=True)
         return
-    _remove_locks(repository, step, place, since_ns)
-    if place is not None and _are_there(repository, step, place):
-        _restore(repository, step, place=place, since_ns=since_ns)
-        _follow_index(repository, step, place)
+    remove_locks(repository, step, place, since_ns)
+    if place is not None and are_there(repository, step, place):
+        restore(repository, step, place=place, since_ns=since_ns)
+        follow_index(repository, step, place)
     path.unlink(missing_ok=True)
 
 
@@ -148,7 +123,7 @@ def _fast_forward(
     repository: Repository, step: TargetMove, *, place: Checkout, since_ns: int
 ) -> TargetUpdate | MachineError:
     """Merge in the checkout; the error is given, not raised, where nothing is left to fix."""
-    git = _merging_git(repository, step, place)
+    git = merging_git(repository, step, place)
     if (
         not _is_at(repository, step.target, step.old)
         and git.line("rev-parse", "--verify", "HEAD") != step.old
@@ -165,7 +140,7 @@ def _fast_forward(
     if "Not possible to fast-forward" in said:
         return TargetUpdate(done=False, moved_meanwhile=True)
     # Git took its locks away itself, but leaves the files that it wrote before a disk was full or a filter failed.
-    _restore(repository, step, place=place, since_ns=since_ns)
+    restore(repository, step, place=place, since_ns=since_ns)
     if any(words in said for words in TROUBLE):
         return failure(FAST_FORWARD, done)
     return TargetUpdate(done=False, reason=_refusal(said))
@@ -222,135 +197,3 @@ def _linked_checkout(repository: Repository, target: str) -> Checkout | None:
 def _follow(pointer: Path) -> Path:
     text = pointer.read_text("utf-8", "surrogateescape").removeprefix("gitdir: ").rstrip("\n")
     return (pointer.parent / text).resolve()
-
-
-def _checkout_git(repository: Repository, place: Checkout) -> Git:
-    git = Git(place.git_dir, repository.git.environ, lock_fds=repository.git.lock_fds)
-    return git.with_user_config(place.top)
-
-
-def _merging_git(repository: Repository, step: TargetMove, place: Checkout) -> Git:
-    """Return the checkout's git, for which the branch has no options of its own for merges."""
-    key = f"branch.{step.target.removeprefix('refs/heads/')}.mergeoptions"
-    return _checkout_git(repository, place).with_setting(key, "")
-
-
-def _remove_locks(
-    repository: Repository, step: TargetMove, place: Checkout | None, since_ns: int
-) -> None:
-    """Remove git's locks made since the journal was written, unless somebody releases them meanwhile."""
-    locks = [repository.common_dir / f"{step.target}.lock"]
-    if place is not None:
-        locks += [place.git_dir / f"{name}.lock" for name in ("index", "HEAD", "ORIG_HEAD")]
-    deadline = time.monotonic() + LOCK_GRACE_SECONDS
-    while any(lock.exists() for lock in locks) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    stale = [lock for lock in locks if lock.exists() and lock.stat().st_mtime_ns >= since_ns]
-    if stale and place is not None and orphans.works_in("git", place.top):
-        raise MachineError(
-            f"another git command is running in {place.top} and holds {stale[0].name}",
-            hint="wait for it, then run the same command again",
-        )
-    for lock in stale:
-        lock.unlink(missing_ok=True)
-
-
-def _are_there(repository: Repository, step: TargetMove, place: Checkout) -> bool:
-    """Return True if checkout and commits exist still; without them nothing can be told or written."""
-    return (place.top.is_dir() and place.git_dir.is_dir()) and all(
-        repository.git.succeeds("cat-file", "-e", f"{commit}^{{tree}}")
-        for commit in (step.old, step.new)
-    )
-
-
-def _restore(repository: Repository, step: TargetMove, *, place: Checkout, since_ns: int) -> None:
-    """Bring half-written files back to what the index says; a file with anything of the user's in it stays.
-
-    Nothing is lost by writing ours again, for the new content is in a commit.
-    """
-    git = _checkout_git(repository, place)
-    changes = tree_changes(repository.git, step.old, step.new)
-    index = _read_index(git)
-    for change in changes:
-        if change.path not in index and _is_ours(git, place, change, since_ns):
-            _remove(place.top, change.path)
-    back = [
-        change.path
-        for change in changes
-        if change.path in index
-        and index[change.path].tag != SKIPPED
-        and _is_ours(git, place, change, since_ns)
-    ]
-    if back:
-        names = "\0".join(back).encode("utf-8", "surrogateescape")
-        git.output("checkout-index", "-f", "-z", "--stdin", stdin=names)
-
-
-def _read_index(git: Git) -> dict[str, _Entry]:
-    """Return what the index holds, except for paths in conflict."""
-    entries: dict[str, _Entry] = {}
-    for field in git.fields("ls-files", "--stage", "-v", "-z"):
-        header, _, path = field.partition("\t")
-        tag, mode, oid, stage = header.split(" ")
-        if stage == "0":
-            entries[path] = _Entry(tag, mode, oid)
-    return entries
-
-
-def _is_ours(git: Git, place: Checkout, change: TreeChange, since_ns: int) -> bool:
-    """Return True if git wrote what stands at a path, or took it away."""
-    path = place.top / change.path
-    if not _has_plain_parents(place.top, path):
-        return False
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return change.status != "A" and _folder_of(path).stat().st_mtime_ns >= since_ns
-    if change.status == "D" or not stat.S_ISREG(found.st_mode) or found.st_ctime_ns < since_ns:
-        return False
-    new = git.output("cat-file", "--filters", f"--path={change.path}", change.new_oid)
-    return new.startswith(path.read_bytes())
-
-
-def _has_plain_parents(top: Path, path: Path) -> bool:
-    """Return True if every folder above a path that is there is a folder, and no link to one."""
-    between = [parent for parent in path.parents if parent != top and parent.is_relative_to(top)]
-    return all(
-        stat.S_ISDIR(parent.lstat().st_mode) for parent in between if os.path.lexists(parent)
-    )
-
-
-def _folder_of(path: Path) -> Path:
-    """Return the innermost folder above a path that is there."""
-    return next(parent for parent in path.parents if parent.is_dir())
-
-
-def _remove(top: Path, name: str) -> None:
-    """Remove a file, and the folders that are empty without it."""
-    path = top / name
-    path.unlink(missing_ok=True)
-    for parent in path.parents:
-        if parent == top:
-            return
-        try:
-            parent.rmdir()
-        except OSError:
-            return
-
-
-def _follow_index(repository: Repository, step: TargetMove, place: Checkout) -> None:
-    """Move the branch where its checkout has arrived: files and index were written, the ref was not."""
-    git = _merging_git(repository, step, place)
-    head = git.run("symbolic-ref", "-q", "HEAD").stdout.decode("utf-8", "surrogateescape")
-    if head.rstrip("\n") != step.target or git.line("rev-parse", "HEAD") != step.old:
-        return
-    index = _read_index(git)
-    changes = tree_changes(repository.git, step.old, step.new)
-    if all(_has_arrived(index.get(change.path), change) for change in changes):
-        git.run(*FAST_FORWARD, step.new)
-
-
-def _has_arrived(entry: _Entry | None, change: TreeChange) -> bool:
-    if change.status == "D" or entry is None:
-        return change.status == "D" and entry is None
-    return (entry.mode, entry.oid) == (change.new_mode, change.new_oid)

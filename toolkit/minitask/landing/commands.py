@@ -15,6 +15,7 @@ from minitask.landing.count_tests import TestReader
 from minitask.ledger.evidence import SuiteCounts
 from minitask.ledger.record import CommandRecord
 from minitask.sandbox import shell_session
+from minitask.sandbox.session_result import CommandResult
 from minitask.spec.model import Command
 from minitask.workspace.incremental import IncrementalCheckout
 
@@ -169,7 +170,7 @@ def one_line(text: str) -> str:
     return f"{first} …" if rest else first
 
 
-def _record(item: shell_session.CommandResult, *, tests: SuiteCounts | None) -> CommandRecord:
+def _record(item: CommandResult, *, tests: SuiteCounts | None) -> CommandRecord:
     return CommandRecord(
         line=item.line,
         command=item.command,

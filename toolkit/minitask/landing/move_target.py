@@ -14,7 +14,8 @@ from minitask.gates.result import GateResult
 from minitask.gates.scope import check_scope
 from minitask.git.filters import filtered_paths
 from minitask.git.merge_tree import TreeChange
-from minitask.git.update_target import TargetMove, TargetUpdate, update_target
+from minitask.git.restore_checkout import TargetMove
+from minitask.git.update_target import TargetUpdate, update_target
 
 UNRECORDED = "unrecorded"
 """The folder of the notes: each has the name of a merge, and holds the target that it was made for."""

@@ -10,7 +10,8 @@ from minitask.concurrency import CpuPool
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.landing.commands import Proof, run_on, run_session, set_up
-from minitask.ledger.record import CommandRecord, parse_command
+from minitask.ledger.record import CommandRecord
+from minitask.ledger.record_json import parse_command
 from minitask.spec.model import Command
 from minitask.workspace.incremental import IncrementalCheckout
 

@@ -12,7 +12,8 @@ from minitask.errors import MachineError, UsageError
 from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
 from minitask.git.merge_tree import merge_tree
-from minitask.git.update_target import TargetMove, update_target
+from minitask.git.restore_checkout import TargetMove
+from minitask.git.update_target import update_target
 from minitask.landing.proof import prove_checks
 from minitask.ledger.record import Verdict
 

@@ -16,15 +16,12 @@ from minitask.engine.sources import Sources
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import EditError, MinitaskError, UsageError
-from minitask.executors.prompt import numbered_lines
 from minitask.executors.request import ExecutorFailure, FailureKind
-from minitask.git.repository import Repository
 from minitask.ledger.record import PLAN, Attempt, Verdict, whole
 from minitask.patterns import lazy_pattern
+from minitask.planning.plan_prompt import Goal, checkout_folder, plan_prompt
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
-from minitask.policy.tokens import estimate_tokens
-from minitask.routing.requests import shared_context
 from minitask.spec.model import Diagnostic, Options, Severity, Tier
 from minitask.spec.names import slug
 from minitask.spec.parse import parse_file
@@ -39,13 +36,9 @@ from minitask.task.questions import (
     make_question_call,
     record_question,
 )
-from minitask.words import fence_of
 
 PROJECT_NAME = lazy_pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 NAME_WORDS = 5
-MOST_PATHS = 600
-"""Paths of the tree that a planner is told; of the rest it is told how many there are."""
-READ_TOKENS = 40_000
 REPAIRS = 2
 MOST_TASKS = 30
 SHOWN_DIAGNOSTICS = 12
@@ -74,15 +67,6 @@ FORBIDDEN: Mapping[str, Callable[[Options], object]] = {
     "proof": lambda options: options.proof,
 }
 """What a planner may not set: it is for the user to say who works, and with what."""
-
-
-class Goal(Struct, frozen=True):
-    """A goal to plan: the user's words, the project's name, the files to show, and how many tokens of them."""
-
-    text: str
-    project: str
-    reads: tuple[str, ...] = ()
-    read_tokens: int = READ_TOKENS
 
 
 class Planned(Struct, frozen=True):
@@ -129,7 +113,7 @@ def planning_matter(engine: Context, place: Base, goal: Goal) -> QuestionPrompt:
     return QuestionPrompt(
         PLAN,
         SYSTEM.format(template=template),
-        _prompt(engine, place, goal),
+        plan_prompt(engine, place, goal),
         lambda text: check_answer(engine, goal.project, text),
         max_output_tokens=ANSWER_TOKENS,
         repairs=REPAIRS,
@@ -172,7 +156,7 @@ def check_answer(engine: Context, project: str, text: str) -> None:
 
 def drafts_of(engine: Context, project: str, text: str) -> tuple[DraftedSpec, ...]:
     """Return the specs of an answer; raise `EditError` if there are none, or they would do what no planner may."""
-    drafts = specs_of(text, first=1 + _last_number(_top(engine.repository), project))
+    drafts = specs_of(text, first=1 + _last_number(checkout_folder(engine.repository), project))
     if len(drafts) > MOST_TASKS:
         raise EditError(f"the answer holds {len(drafts)} tasks, and {MOST_TASKS} are the most")
     for draft in drafts:
@@ -237,7 +221,7 @@ def _paths(project: str, drafts: Sequence[DraftedSpec]) -> tuple[str, ...]:
 
 def _folder(engine: Context, project: str) -> Path:
     """Return where a project's specs are; raise `UsageError` if that is no folder of the repository."""
-    top = _top(engine.repository)
+    top = checkout_folder(engine.repository)
     folder = top / PROJECTS / project
     inside = folder.resolve().is_relative_to(top.resolve())
     if not inside or (folder.exists() and not folder.is_dir()) or (top / PROJECTS).is_file():
@@ -251,12 +235,12 @@ def _folder(engine: Context, project: str) -> Path:
 def _check(engine: Context, project: str, drafts: Sequence[DraftedSpec]) -> tuple[Diagnostic, ...]:
     texts = {f"{PROJECTS}/{project}/{draft.name}": draft.text for draft in drafts}
     return check_sources(
-        Sources(_top(engine.repository), texts), engine.repository, engine.settings
+        Sources(checkout_folder(engine.repository), texts), engine.repository, engine.settings
     ).diagnostics
 
 
 def _check_draft(engine: Context, project: str, draft: DraftedSpec) -> None:
-    path = _top(engine.repository) / PROJECTS / project / draft.name
+    path = checkout_folder(engine.repository) / PROJECTS / project / draft.name
     if path.exists() or path.is_symlink():
         raise EditError(
             f"{PROJECTS}/{project}/{draft.name} already exists", hint="give it another number"
@@ -277,73 +261,6 @@ def _line(item: Diagnostic) -> str:
     return f"{item.path.rpartition('/')[2]}:{item.line}: {item.code} {item.message}{hint}"
 
 
-def _prompt(engine: Context, place: Base, goal: Goal) -> str:
-    shared = shared_context(engine, place.base)
-    parts = [
-        f"# The goal\n{goal.text.strip()}",
-        f"The specs are for {PROJECTS}/{goal.project}/.{_taken(engine, goal.project)}",
-        f"# The repository's rules\n{shared}" if shared else "",
-        f"# The repository's files\n{_tree(engine, place)}",
-        _files(engine, place, goal),
-    ]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _taken(engine: Context, project: str) -> str:
-    """Return the specs that the project holds already, so that numbers go on."""
-    folder = _top(engine.repository) / PROJECTS / project
-    names = sorted(path.name for path in folder.glob("*.md")) if folder.is_dir() else []
-    return f" It holds {', '.join(names)}; go on with the next number." if names else ""
-
-
-def _tree(engine: Context, place: Base) -> str:
-    paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", place.base)
-    shown = [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
-    listed = "\n".join(shown[:MOST_PATHS])
-    rest = len(shown) - MOST_PATHS
-    return f"{listed}\n… and {rest} more" if rest > 0 else listed
-
-
-def _files(engine: Context, place: Base, goal: Goal) -> str:
-    """Return the files that the user named, and those that the goal names, every line with its number."""
-    texts = {path: _content(engine, place, path) for path in goal.reads}
-    for path in _mentioned(engine, place, goal.text):
-        if path not in texts:
-            texts[path] = engine.objects.file(place.base, path) or ""
-    sizes = {path: estimate_tokens(text) for path, text in texts.items()}
-    if sum(sizes.values()) > goal.read_tokens:
-        largest = ", ".join(
-            f"{path} {sizes[path]:,}" for path in sorted(sizes, key=lambda p: -sizes[p])[:4]
-        )
-        raise UsageError(
-            f"the files to show take about {sum(sizes.values()):,} tokens, and {goal.read_tokens:,} are allowed"
-            f" ({largest})",
-            hint="show fewer files, or raise --read-tokens",
-        )
-    return "\n\n".join(_shown(path, text) for path, text in texts.items())
-
-
-def _content(engine: Context, place: Base, path: str) -> str:
-    text = engine.objects.file(place.base, path)
-    if text is None:
-        raise UsageError(f"{path} is no file of {place.base[:12]}", hint="name committed files")
-    return text
-
-
-def _mentioned(engine: Context, place: Base, text: str) -> list[str]:
-    """Return the files that a goal names by their path."""
-    words = (word.rstrip(".,:;") for word in re.findall(r"[\w./-]+", text))
-    likely = dict.fromkeys(word for word in words if "." in word and not word.startswith("/"))
-    return [word for word in likely if ".." not in word and engine.objects.file(place.base, word)]
-
-
-def _shown(path: str, text: str) -> str:
-    lines = text.removesuffix("\n").split("\n")
-    ticks = fence_of(text)
-    body = "\n".join(numbered_lines(lines, 1))
-    return f"{path} ({len(lines)} lines)\n{ticks}\n{body}\n{ticks}"
-
-
 def _keep(engine: Context, project: str, text: str) -> str:
     """Keep an answer that was paid for, and give its place."""
     folder = engine.repository.home / "answers"
@@ -359,9 +276,3 @@ def _last_number(top: Path, project: str) -> int:
     names = (path.name for path in folder.glob("*.md")) if folder.is_dir() else ()
     numbers = [int(found[0]) for name in names if (found := re.match(r"\d+", name))]
     return max(numbers, default=0)
-
-
-def _top(repository: Repository) -> Path:
-    if repository.top is None:
-        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
-    return repository.top

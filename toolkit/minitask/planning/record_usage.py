@@ -32,7 +32,6 @@ from minitask.ledger.record import (
     PLAN,
     REVIEW,
     Attempt,
-    Pricing,
     Record,
     Verdict,
 )
@@ -40,12 +39,19 @@ from minitask.ledger.store import append_commit
 from minitask.ledger.tally import total
 from minitask.ledger.transcripts import Transcript, TranscriptAnswer, join, parse_transcript
 from minitask.ledger.usage import NO_USAGE, Usage, plus
-from minitask.patterns import lazy_pattern
-from minitask.policy.model_pricing import pricing_of
+from minitask.planning.usage_prices import (
+    FREE,
+    SUBSCRIBED,
+    Price,
+    UsageTerms,
+    billed_price,
+    listed,
+    price_all,
+    price_of,
+)
 from minitask.task.record_attempt import moment
 from minitask.words import counted
 
-ELSEWHERE = "elsewhere"
 DONE: Mapping[str, str] = {
     PLAN: "planned",
     REVIEW: "reviewed",
@@ -54,31 +60,6 @@ DONE: Mapping[str, str] = {
 }
 ANSWERS = "answers: "
 """How the note begins that lists what was recorded."""
-FREE = (Decimal(0), Pricing("subscription", {}))
-SUBSCRIBED = "a flat subscription, so no extra cost"
-DATED = lazy_pattern(r"-\d{8}$")
-
-Price = tuple[Decimal | None, Pricing]
-
-
-class UsageTerms(Struct, frozen=True):
-    """As what to book: the project and the phase, who did it, and whether a subscription paid.
-
-    `tier` None: that of the config whose model it is, else frontier. With `dry` nothing is written.
-    """
-
-    project: str
-    phase: str = PLAN
-    executor: str = ELSEWHERE
-    tier: str | None = None
-    note: str = ""
-    subscription: bool = False
-    dry: bool = False
-
-    @property
-    def task(self) -> str:
-        """Return the name that the records go by."""
-        return f"{self.project}/@{self.phase}"
 
 
 class RecordedUsage(Struct, frozen=True):
@@ -111,10 +92,10 @@ def record_figures(
 ) -> RecordedUsage:
     """Book what somebody counted; without a bill it is priced now, as requests of one size."""
     now = engine.clock()
-    price = _bill(billed_usd) if billed_usd is not None else None
+    price = billed_price(billed_usd) if billed_usd is not None else None
     if price is None:
         at = datetime.fromtimestamp(now, UTC)
-        price = FREE if terms.subscription else _price(engine, model, usage, at)
+        price = FREE if terms.subscription else price_of(engine, model, usage, at)
     attached = engine.settings.target or head_branch(engine.repository)
     target = engine.target(None) if attached else ""
     record = _record(
@@ -220,7 +201,7 @@ def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[Transcript
         terms,
         first.model,
         usage,
-        _price_all(engine, terms, answers),
+        price_all(engine, terms, answers),
         reason="recorded from a transcript",
     )
     aside = sum(answer.is_sidechain for answer in answers)
@@ -285,7 +266,7 @@ def _attempt(
     why = f"{reason}: {DONE[terms.phase]} elsewhere"
     return Attempt(
         n=1,
-        tier=terms.tier or tiers.get(_listed(model, tiers), "frontier"),
+        tier=terms.tier or tiers.get(listed(model, tiers), "frontier"),
         executor=terms.executor,
         model=model,
         verdict=Verdict.READY,
@@ -298,60 +279,6 @@ def _attempt(
         pricing=price[1],
         decision=RecordedDecision(reason=why),
     )
-
-
-def _listed(model: str, names: Iterable[str]) -> str:
-    """Return the name that the config has for a model: transcripts tell the day of its release, configs seldom do."""
-    short = DATED.sub("", model)
-    known = set(names)
-    return short if model not in known and short in known else model
-
-
-def _bill(amount: Decimal) -> Price:
-    return amount, Pricing("billed", {})
-
-
-def _price_all(engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]) -> Price:
-    """Return what answers of one model cost, each by itself: some prices depend on a prompt's size, and all on the
-    day.
-    """
-    if terms.subscription:
-        return FREE
-    prices = [_price(engine, answer.model, answer.usage, answer.at) for answer in answers]
-    costs = [cost for cost, _ in prices]
-    return (None if None in costs else total(costs)), prices[-1][1]
-
-
-def _price(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
-    """Return what usage of a model cost by the config's prices, else by the list's; None if neither knows it."""
-    from minitask.policy.prices import cost
-
-    configured = engine.settings.prices
-    name = _listed(model, configured)
-    requests = usage.requests or 1
-    each, rest = _shares(usage, requests)
-    last = cost(name, rest, configured, at=at)
-    priced = cost(name, each, configured, at=at) if requests > 1 else last
-    pricing = pricing_of(last)
-    if priced.cost_usd is None or last.cost_usd is None:
-        return None, pricing
-    return priced.cost_usd * (requests - 1) + last.cost_usd, pricing
-
-
-def _shares(usage: Usage, requests: int) -> tuple[Usage, Usage]:
-    """Return the usage of each of so many requests of one size, and of the last, which has what is left over."""
-    kept = (
-        usage.cached_input_tokens or 0,
-        usage.cache_write_tokens or 0,
-        usage.cache_write_1h_tokens or 0,
-    )
-    parts = ((usage.input_tokens or 0) - sum(kept), *kept, usage.output_tokens or 0)
-    each = [part // requests for part in parts]
-    rest = [part - (requests - 1) * share for part, share in zip(parts, each, strict=True)]
-    one, last = (
-        Usage(1, sum(share[:4]), share[1], share[4], share[2], share[3]) for share in (each, rest)
-    )
-    return one, last
 
 
 def _append(engine: Context, terms: UsageTerms, records: Sequence[Record]) -> None:

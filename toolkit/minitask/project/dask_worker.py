@@ -25,7 +25,8 @@ from minitask.git import refs
 from minitask.git.command import clean_environment
 from minitask.git.identity import Signature
 from minitask.git.repository import Repository, discover
-from minitask.ledger.record import Record, Verdict, parse_record, record_document
+from minitask.ledger.record import Record, Verdict
+from minitask.ledger.record_json import parse_record, record_document
 from minitask.policy.budget import Budget
 from minitask.policy.route import RouteOverrides
 from minitask.settings import Layer, Settings

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitask.ledger.record import Attempt, attempt_document, money
+from minitask.ledger.record import Attempt, money
+from minitask.ledger.record_json import attempt_document
 from minitask.planning.plan import Planned
 from minitask.reports.diagnostics import render_diagnostics
 from minitask.reports.results import dollars, tokens_text

@@ -10,16 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from minitask.ledger.accuracy import CLOSE, BatchTokens
-from minitask.ledger.record import (
-    Attempt,
-    CommandRecord,
-    TaskResult,
-    Verdict,
-    money,
-    result_document,
-    usage_document,
-    whole,
-)
+from minitask.ledger.record import Attempt, CommandRecord, TaskResult, Verdict, money, whole
+from minitask.ledger.record_json import result_document, usage_document
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.words import counted
 

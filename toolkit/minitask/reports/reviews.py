@@ -6,7 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from minitask.ledger.record import Record, attempt_document, money, record_document, whole
+from minitask.ledger.record import Record, money, whole
+from minitask.ledger.record_json import attempt_document, record_document
 from minitask.planning.verify_project import ProjectVerification
 from minitask.reports.planning import planned_document, render_planned
 from minitask.reports.results import dollars, render_attempt

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from minitask.engine.task_status import State, TaskStatus
-from minitask.ledger.record import Record, record_document
+from minitask.ledger.record import Record
+from minitask.ledger.record_json import record_document
 from minitask.ledger.usage import Usage
 from minitask.reports.results import dollars, render_attempt, tokens_text
 from minitask.task.advice import find_outage_step

@@ -57,7 +57,7 @@ def meet_unpriced(engine: Context, task: str, model: str) -> None:
 
 
 def _is_here(base_url: str, model: str) -> bool:
-    from minitask.executors.http import is_loopback
+    from minitask.executors.hosts import is_loopback
 
     return is_loopback(base_url or OLLAMA_URL) and not model.endswith("-cloud")
 

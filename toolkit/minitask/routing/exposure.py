@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from minitask.engine.context import Context, Progress
-from minitask.executors.http import is_loopback
+from minitask.executors.hosts import is_loopback
 
 _SAID: set[tuple[str, str]] = set()
 """The variables and hosts that this process has warned of."""

@@ -34,7 +34,7 @@ def route_of(
 
 def _reviewed(engine: Context, spec: Spec, route: Route) -> Route:
     """Return the route of a spec's own edits with who reviews them: whoever wrote the spec may be a model, too."""
-    from minitask.policy.choice import reviewer_of
+    from minitask.policy.named_tiers import reviewer_of
 
     review, reason = reviewer_of(spec, engine.settings)
     return replace(route, review=review, review_reason=reason)

@@ -19,8 +19,9 @@ from msgspec import Struct, field
 from minitask.errors import MachineError
 from minitask.sandbox.exit_status import Status, find_fault, read_status
 from minitask.sandbox.policy import SHELL, Strength
+from minitask.sandbox.session_result import CommandResult, SessionResult, tail
 from minitask.sandbox.shell_wrapper import DRIVER, wrapper_program
-from minitask.system import process
+from minitask.system import pipes, process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,44 +30,8 @@ if TYPE_CHECKING:
     from minitask.sandbox.sandbox import Limits, Sandbox
     from minitask.spec.model import Command
 
-TAIL_BYTES = 4000
 LAST_WORDS_SECONDS = 2.0
 NAMESPACE_END_SECONDS = 5.0
-
-
-class CommandResult(Struct, frozen=True):
-    """The result of one command; `reason` says why it failed, `exit_code` is `None` where there came
-    none.
-
-    `output_tail` is the end of what it printed on both streams, `output_bytes` the size of all of
-    it; `changed` are the tracked files that it left changed.
-    """
-
-    line: int
-    command: str
-    exit_code: int | None
-    passed: bool
-    seconds: float
-    output_tail: str = ""
-    output_bytes: int = 0
-    reason: str = ""
-    changed: tuple[str, ...] = ()
-
-
-class SessionResult(Struct, frozen=True):
-    """A result for every command, those not run included; `sandbox` is the strength of the one
-    they ran in.
-    """
-
-    results: tuple[CommandResult, ...]
-    timed_out: bool = False
-    killed_reason: str = ""
-    sandbox: str = ""
-
-    @property
-    def passed(self) -> bool:
-        """Return True if every command did."""
-        return all(result.passed for result in self.results)
 
 
 def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
@@ -219,7 +184,7 @@ class _Watching:
         self._mark = b"\0" + self._secret.encode() + b":"
         self._step = os.urandom(16).hex() if stepwise else ""
 
-    def follow(self, child: process.Child, ends: contextlib.ExitStack) -> None:
+    def follow(self, child: pipes.Child, ends: contextlib.ExitStack) -> None:
         """Feed the shell and read from it until it exits or must be ended, which leaving `spawn`
         does.
         """
@@ -227,16 +192,18 @@ class _Watching:
             self.record.commands, secret=self._secret, gated=self.gated, step=self._step
         )
         deadline = time.monotonic() + self.limits.seconds
-        pump = process.Pump(child, deadline=deadline, input=text, keep_input=self.gated)
+        exchange = pipes.PipeExchange(child, deadline=deadline, input=text, keep_input=self.gated)
         try:
-            for _, data in pump.chunks():
+            for _, data in exchange.chunks():
                 self._pending += data
                 self._printed += len(data)
                 self._read_marks(child, ends)
                 if self._must_end():
                     return
                 if self.record.complete:
-                    pump.deadline = min(pump.deadline, time.monotonic() + LAST_WORDS_SECONDS)
+                    exchange.deadline = min(
+                        exchange.deadline, time.monotonic() + LAST_WORDS_SECONDS
+                    )
         except TimeoutError:
             if not self.record.complete:
                 self.timed_out = True
@@ -267,7 +234,7 @@ class _Watching:
             self.killed_reason = f"printed more than {_megabytes(self.limits.output_bytes)}"
         return self._stopped or bool(self.killed_reason)
 
-    def _read_marks(self, child: process.Child, ends: contextlib.ExitStack) -> None:
+    def _read_marks(self, child: pipes.Child, ends: contextlib.ExitStack) -> None:
         """Take every complete mark from the stream, and what was printed before it."""
         self._take_steps(child)
         while not self._stopped:
@@ -288,7 +255,7 @@ class _Watching:
             self._scanned = 0
             self._take(words, output, child=child, ends=ends)
 
-    def _take_steps(self, child: process.Child) -> None:
+    def _take_steps(self, child: pipes.Child) -> None:
         """Let the parts of commands that wait go on, on the commit's own files."""
         step = b"\0" + self._step.encode() + b"\0"
         while self._step and (at := self._pending.find(step)) >= 0:
@@ -302,7 +269,7 @@ class _Watching:
         words: Sequence[bytes],
         output: bytes,
         *,
-        child: process.Child,
+        child: pipes.Child,
         ends: contextlib.ExitStack,
     ) -> None:
         """One mark: the shell is ready, or a command is done."""
@@ -310,7 +277,7 @@ class _Watching:
             self._ready = True
             self.record.since = time.monotonic()
             for pid in process.children_of(child.pid) if self.namespaced else ():
-                watch = ends.enter_context(process.exit_watch(pid))
+                watch = ends.enter_context(pipes.exit_watch(pid))
                 self.descendants += [] if watch is None else [watch]
         elif not self.record.complete:
             code, *pipeline = map(int, words[1:])
@@ -320,20 +287,11 @@ class _Watching:
                 _let_go_on(child)
 
 
-def _let_go_on(child: process.Child) -> None:
+def _let_go_on(child: pipes.Child) -> None:
     """Send the line that the shell waits for."""
     if child.stdin is not None:
         with contextlib.suppress(OSError):
             os.write(child.stdin.fileno(), b"\n")
-
-
-def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:
-    """Return the last `limit` bytes as text, from the start of a line where there is one."""
-    kept = output[-limit:]
-    if len(kept) < len(output):
-        newline = output.find(b"\n", len(output) - limit - 1, len(output) - 1)
-        kept = output[newline + 1 :] if newline >= 0 else kept.lstrip(bytes(range(0x80, 0xC0)))
-    return kept.decode("utf-8", "replace")
 
 
 def _first_line(text: str) -> str:

@@ -34,7 +34,8 @@ from minitask.spec.markdown import (
 )
 from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Spec, SpecFile
 from minitask.spec.problems import Problem
-from minitask.spec.sections import Piece, RawTask, read_tasks
+from minitask.spec.raw_task import Piece, RawTask
+from minitask.spec.sections import read_tasks
 from minitask.spec.shell import is_shell
 
 _BOX = lazy_pattern(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from minitask.system.process import exit_watch
+from minitask.system.pipes import exit_watch
 
 FEW = 100
 """As many ids are looked at one by one, sooner than at the processes that there are."""

@@ -9,29 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import select
-import signal
 import subprocess
 import threading
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from minitask.errors import MachineError
+from minitask.system.pipes import MIB, Child, PipeExchange, end_group, patience
 from minitask.system.signals import deferred_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-MIB = 1024 * 1024
-CHUNK_BYTES = 256 * 1024
-TICK_SECONDS = 0.02
-PIPE_BYTES_MAX = MIB
-
-Child = subprocess.Popen[bytes]
 
 
 class Finished(Struct, frozen=True):
@@ -52,97 +44,6 @@ class Finished(Struct, frozen=True):
     def ok(self) -> bool:
         """Return True if the program ended by itself with exit code 0, all of its output kept."""
         return self.exit_code == 0 and not self.timed_out and not self.truncated
-
-
-class Pump:
-    """Moves bytes to and from one program without blocking, until the program itself has exited.
-
-    A background process that keeps the pipes open does not hold it up.
-    """
-
-    def __init__(
-        self,
-        child: Child,
-        *,
-        deadline: float,
-        input: bytes = b"",  # noqa: A002 - as everywhere
-        keep_input: bool = False,
-    ) -> None:
-        """`input` is written as the program reads it; then its input is closed, or kept open.
-
-        `deadline`, of `time.monotonic`, may be moved while the chunks come.
-        """
-        self.deadline = deadline
-        self._child = child
-        self._pending = memoryview(input)
-        self._keep_input = keep_input
-        self._poller = select.poll()
-        self._readers = {s.fileno() for s in (child.stdout, child.stderr) if s is not None}
-        for reader in self._readers:
-            self._poller.register(reader, select.POLLIN)
-        if child.stdin is not None:
-            self._open_input(child.stdin)
-
-    def chunks(self) -> Iterator[tuple[int, bytes]]:
-        """`(file descriptor, bytes)` as they come; `TimeoutError` at the deadline."""
-        with exit_watch(self._child.pid) as watch:
-            if watch is not None:
-                self._poller.register(watch, select.POLLIN)
-            gone = False
-            while not gone:
-                ready = {
-                    fd
-                    for fd, _ in self._poller.poll(_patience(self.deadline, ticking=watch is None))
-                }
-                gone = watch in ready if watch is not None else self._child.poll() is not None
-                if not gone and time.monotonic() >= self.deadline:
-                    raise TimeoutError
-                if gone:
-                    end_group(self._child)
-                yield from self._exchange(ready)
-            yield from self._leftovers()
-
-    def _open_input(self, stdin: IO[bytes]) -> None:
-        if self._pending:
-            os.set_blocking(stdin.fileno(), False)
-            self._poller.register(stdin.fileno(), select.POLLOUT)
-        elif not self._keep_input:
-            stdin.close()
-
-    def _exchange(self, ready: set[int]) -> Iterator[tuple[int, bytes]]:
-        """One round: feed the input if it is wanted, and read what is there."""
-        for fd in ready & self._readers:
-            if data := os.read(fd, CHUNK_BYTES):
-                yield fd, data
-            else:
-                self._poller.unregister(fd)
-                self._readers.discard(fd)
-        stdin = self._child.stdin
-        if self._pending and stdin is not None and stdin.fileno() in ready:
-            self._feed(stdin)
-
-    def _feed(self, stdin: IO[bytes]) -> None:
-        """Write what the pipe takes; a program that stopped reading is no error of the caller's."""
-        try:
-            self._pending = self._pending[os.write(stdin.fileno(), self._pending[:MIB]) :]
-        except BlockingIOError:
-            return
-        except BrokenPipeError:
-            self._pending = memoryview(b"")
-        if not self._pending:
-            self._poller.unregister(stdin.fileno())
-            if not self._keep_input:
-                stdin.close()
-
-    def _leftovers(self) -> Iterator[tuple[int, bytes]]:
-        """Yield what the pipes still held when the program exited: never more than a pipe can hold."""
-        for fd in self._readers:
-            os.set_blocking(fd, False)
-            left = PIPE_BYTES_MAX
-            with contextlib.suppress(BlockingIOError):
-                while left > 0 and (data := os.read(fd, CHUNK_BYTES)):
-                    left -= len(data)
-                    yield fd, data
 
 
 def run(  # noqa: PLR0913 - what can be said of a program
@@ -174,11 +75,11 @@ def run(  # noqa: PLR0913 - what can be said of a program
         by_fd = {stream.fd: stream for stream in kept}
         try:
             latest = started + timeout_seconds
-            pump = Pump(child, deadline=latest, input=input)
-            for fd, data in pump.chunks():
+            exchange = PipeExchange(child, deadline=latest, input=input)
+            for fd, data in exchange.chunks():
                 by_fd[fd].add(data)
                 if patience is not None:
-                    pump.deadline = min(latest, time.monotonic() + patience(data))
+                    exchange.deadline = min(latest, time.monotonic() + patience(data))
         except TimeoutError:
             timed_out = True
     return Finished(
@@ -262,29 +163,6 @@ def end_all() -> None:
         end_group(child)
 
 
-def end_group(child: Child) -> None:
-    """Kill whatever is left of the program's process group; nothing if it was reaped already."""
-    if child.returncode is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, signal.SIGKILL)
-
-
-@contextlib.contextmanager
-def exit_watch(pid: int) -> Iterator[int | None]:
-    """A file descriptor that becomes readable when the process has exited; `None` where there is
-    no such thing.
-    """
-    try:
-        watch = os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        yield None
-        return
-    try:
-        yield watch
-    finally:
-        os.close(watch)
-
-
 def children_of(pid: int) -> tuple[int, ...]:
     """Return the process ids of a process's direct children; empty if the kernel does not tell."""
     try:
@@ -301,7 +179,7 @@ def wait_until_gone(watches: Sequence[int], *, timeout_seconds: float) -> bool:
     for watch in watches:
         poller = select.poll()
         poller.register(watch, select.POLLIN)
-        if not poller.poll(_patience(deadline, ticking=False)):
+        if not poller.poll(patience(deadline, ticking=False)):
             return False
     return True
 
@@ -349,12 +227,6 @@ def _end(child: Child) -> None:
         if stream is not None:
             with contextlib.suppress(OSError):
                 stream.close()
-
-
-def _patience(deadline: float, *, ticking: bool) -> float:
-    """Return how long a poll may wait, in milliseconds."""
-    left = max(0.0, deadline - time.monotonic())
-    return 1000 * (min(left, TICK_SECONDS) if ticking else left)
 
 
 def _cannot_start(argv: Sequence[str], cwd: Path, error: OSError | ValueError) -> MachineError:

@@ -14,7 +14,8 @@ from minitask.executors.registry import MAKERS
 from minitask.executors.request import ExecutorFailure, PastRound
 from minitask.git import refs
 from minitask.ledger.record import REVIEW, Record, Verdict
-from minitask.policy.choice import filled, next_rung
+from minitask.policy.choice import next_rung
+from minitask.policy.named_tiers import filled
 from minitask.policy.route import SCRIPT, Route
 from minitask.routing.auto_model import resolve_model
 from minitask.routing.history import routing_context

@@ -26,7 +26,7 @@ from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict
 from minitask.ledger.said import Said
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.budget import Budget
-from minitask.policy.choice import filled, how_to_add
+from minitask.policy.named_tiers import filled, how_to_add
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.policy.tokens import token_scale
 from minitask.routing.auto_model import resolve_model

@@ -16,7 +16,7 @@ from minitask.engine.tasks import Task
 from minitask.executors.registry import make_executor
 from minitask.executors.request import Description, ExecutorFailure
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW
-from minitask.policy.choice import filled
+from minitask.policy.named_tiers import filled
 from minitask.policy.route import SCRIPT, Route
 from minitask.routing.auto_model import resolve_model
 from minitask.routing.exposure import find_exposure

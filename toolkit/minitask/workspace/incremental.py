@@ -23,7 +23,7 @@ from minitask.spec.paths import check_path
 from minitask.system.inotify import CLOSE_WRITE, Watch, open_watch
 from minitask.workspace.checkout import Workspace
 from minitask.workspace.tracked_files import Tracked
-from minitask.workspace.tree_writer import TreeWriter
+from minitask.workspace.tree_writer import TreeWriter, path_bytes
 from minitask.workspace.verify_checkout import (
     ExpectedFiles,
     expected_files,
@@ -68,7 +68,7 @@ class IncrementalCheckout:
         self._seen: tuple[object, ...] = ()
         self._top = os.fsencode(slot.tree) + b"/"
         named = (*slot.bring.share, *slot.bring.copy)
-        self._named = tuple(_raw(name.strip("/")) for name in named)
+        self._named = tuple(path_bytes(name.strip("/")) for name in named)
         self._looked_at = tuple(
             f"{slot.git_dir}/{name}" for name in ("index", "HEAD", "config", "info")
         )
@@ -122,9 +122,9 @@ class IncrementalCheckout:
         if suspects is None:
             return ()
         names = self._slot.brought()
-        brought = [_raw(name) for name in (*names.share, *names.copy)]
+        brought = [path_bytes(name) for name in (*names.share, *names.copy)]
         missing = [
-            path for path in map(_raw, absent) if not any(_overlap(path, b) for b in brought)
+            path for path in map(path_bytes, absent) if not any(_overlap(path, b) for b in brought)
         ]
         changed = self._tracked.changed(suspects, absent=missing)
         if changed:
@@ -211,7 +211,7 @@ class IncrementalCheckout:
             return True
         old, new = self._objects.tree_of(held), self._objects.tree_of(commit)
         found = differences(self._objects, old, new)
-        return any(_raw(each.path).endswith(ATTRIBUTES) for each in found)
+        return any(path_bytes(each.path).endswith(ATTRIBUTES) for each in found)
 
     def _learn(self, commit: str) -> bool:
         """Return True if the files are those that git wrote for a commit; from now on, know what happens to them."""
@@ -233,9 +233,9 @@ class IncrementalCheckout:
         return is_right
 
     def _expected(self, index: Index) -> ExpectedFiles:
-        copies = [_raw(name) for name in self._slot.brought().copy]
+        copies = [path_bytes(name) for name in self._slot.brought().copy]
         copies += [os.fsencode(each.target)[len(self._top) :] for each in self._slot.copied()]
-        copies += map(_raw, self._slot.filled())
+        copies += map(path_bytes, self._slot.filled())
         layers = [os.fsencode(each.target)[len(self._top) :] for each in self._slot.layers()]
         return expected_files(index, folders=layers, others=copies)
 
@@ -274,7 +274,7 @@ class IncrementalCheckout:
             index = self._index or self._read_index()
             if found is None or not self._is_plain or not all(map(_is_plain, found)):
                 return False
-            if any(_overlap(_raw(each.path), name) for each in found for name in self._named):
+            if any(_overlap(path_bytes(each.path), name) for each in found for name in self._named):
                 return False
             self._written = set()
             writer = TreeWriter(
@@ -330,7 +330,7 @@ def _is_plain(found: Difference) -> bool:
     """Return True if a file is no more than what its object holds, at a path that git would write."""
     if any(entry and entry.mode not in WRITABLE for entry in (found.old, found.new)):
         return False
-    return not check_path(found.path) and not _raw(found.path).endswith(ATTRIBUTES)
+    return not check_path(found.path) and not path_bytes(found.path).endswith(ATTRIBUTES)
 
 
 def _overlap(one: bytes, other: bytes) -> bool:
@@ -345,11 +345,6 @@ def _works(watch: Watch, top: bytes) -> bool:
 
 
 def _replace(path: str, content: bytes) -> None:
-    draft = f"{path}.minitask"
-    with open(draft, "wb") as stream:  # noqa: PTH123 - several times a task
-        stream.write(content)
-    os.replace(draft, path)  # noqa: PTH105
-
-
-def _raw(path: str) -> bytes:
-    return path.encode("utf-8", "surrogateescape")
+    draft = Path(f"{path}.minitask")
+    draft.write_bytes(content)
+    draft.replace(path)

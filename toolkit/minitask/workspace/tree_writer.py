@@ -38,7 +38,7 @@ class TreeWriter(Struct):
         for each in found:
             if each.old is not None:
                 os.unlink(self._below(each.path))  # noqa: PTH108 - paths are bytes
-                index.drop(_raw(each.path))
+                index.drop(path_bytes(each.path))
                 emptied.add(each.path.rpartition("/")[0])
         for folder in sorted(emptied, reverse=True):
             self._prune(folder)
@@ -61,10 +61,10 @@ class TreeWriter(Struct):
             self._make_folders(each.path.rpartition("/")[0])
             place = self._below(each.path)
             found_now = create_file(place, entry, content)
-            self.written.add(_raw(each.path))
+            self.written.add(path_bytes(each.path))
             if self.on_file is not None:
                 self.on_file(place)
-            index.put(_raw(each.path), mode=entry.mode, oid=entry.oid, found=found_now)
+            index.put(path_bytes(each.path), mode=entry.mode, oid=entry.oid, found=found_now)
 
     def _make_folders(self, folder: str) -> None:
         """Make a folder and those above it that are missing."""
@@ -75,7 +75,7 @@ class TreeWriter(Struct):
         self.on_folder(self._below(folder))
 
     def _below(self, path: str) -> bytes:
-        return self.top + _raw(path)
+        return self.top + path_bytes(path)
 
 
 def _is_folder(place: bytes) -> bool:
@@ -86,5 +86,6 @@ def _is_folder(place: bytes) -> bool:
         return False
 
 
-def _raw(path: str) -> bytes:
+def path_bytes(path: str) -> bytes:
+    """Return a path as the file system has it."""
     return path.encode("utf-8", "surrogateescape")

@@ -1,0 +1,184 @@
+"""Bring a checkout back, or after its branch, when a move of its branch was cut off halfway."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+
+from msgspec import Struct
+
+from minitask.errors import MachineError
+from minitask.git.command import Git
+from minitask.git.merge_tree import TreeChange, tree_changes
+from minitask.git.repository import Repository
+from minitask.system import orphans
+
+LOCK_GRACE_SECONDS = 1.0
+
+
+FAST_FORWARD = (
+    *("merge", "--quiet", "--ff-only", "--no-overwrite-ignore"),
+    *("--no-squash", "--commit", "--no-edit", "--no-autostash", "--no-verify-signatures"),
+    *("--no-allow-unrelated-histories", "--no-signoff", "--no-log", "--no-stat"),
+)
+"""Each option is named: the user's own settings could turn it round."""
+
+
+SKIPPED = "S"
+
+
+class Checkout(Struct, frozen=True):
+    """A checkout of the target: its files, and the git folder that holds its index."""
+
+    top: Path
+    git_dir: Path
+
+
+class TargetMove(Struct, frozen=True):
+    """A target branch (full ref) that goes from one commit to a descendant."""
+
+    target: str
+    old: str
+    new: str
+
+
+class _Entry(Struct, frozen=True):
+    """A path in the index: git's tag for it, its mode and its blob."""
+
+    tag: str
+    mode: str
+    oid: str
+
+
+def _checkout_git(repository: Repository, place: Checkout) -> Git:
+    git = Git(place.git_dir, repository.git.environ, lock_fds=repository.git.lock_fds)
+    return git.with_user_config(place.top)
+
+
+def merging_git(repository: Repository, step: TargetMove, place: Checkout) -> Git:
+    """Return the checkout's git, for which the branch has no options of its own for merges."""
+    key = f"branch.{step.target.removeprefix('refs/heads/')}.mergeoptions"
+    return _checkout_git(repository, place).with_setting(key, "")
+
+
+def remove_locks(
+    repository: Repository, step: TargetMove, place: Checkout | None, since_ns: int
+) -> None:
+    """Remove git's locks made since the journal was written, unless somebody releases them meanwhile."""
+    locks = [repository.common_dir / f"{step.target}.lock"]
+    if place is not None:
+        locks += [place.git_dir / f"{name}.lock" for name in ("index", "HEAD", "ORIG_HEAD")]
+    deadline = time.monotonic() + LOCK_GRACE_SECONDS
+    while any(lock.exists() for lock in locks) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    stale = [lock for lock in locks if lock.exists() and lock.stat().st_mtime_ns >= since_ns]
+    if stale and place is not None and orphans.works_in("git", place.top):
+        raise MachineError(
+            f"another git command is running in {place.top} and holds {stale[0].name}",
+            hint="wait for it, then run the same command again",
+        )
+    for lock in stale:
+        lock.unlink(missing_ok=True)
+
+
+def are_there(repository: Repository, step: TargetMove, place: Checkout) -> bool:
+    """Return True if checkout and commits exist still; without them nothing can be told or written."""
+    return (place.top.is_dir() and place.git_dir.is_dir()) and all(
+        repository.git.succeeds("cat-file", "-e", f"{commit}^{{tree}}")
+        for commit in (step.old, step.new)
+    )
+
+
+def restore(repository: Repository, step: TargetMove, *, place: Checkout, since_ns: int) -> None:
+    """Bring half-written files back to what the index says; a file with anything of the user's in it stays.
+
+    Nothing is lost by writing ours again, for the new content is in a commit.
+    """
+    git = _checkout_git(repository, place)
+    changes = tree_changes(repository.git, step.old, step.new)
+    index = _read_index(git)
+    for change in changes:
+        if change.path not in index and _is_ours(git, place, change, since_ns):
+            _remove(place.top, change.path)
+    back = [
+        change.path
+        for change in changes
+        if change.path in index
+        and index[change.path].tag != SKIPPED
+        and _is_ours(git, place, change, since_ns)
+    ]
+    if back:
+        names = "\0".join(back).encode("utf-8", "surrogateescape")
+        git.output("checkout-index", "-f", "-z", "--stdin", stdin=names)
+
+
+def _read_index(git: Git) -> dict[str, _Entry]:
+    """Return what the index holds, except for paths in conflict."""
+    entries: dict[str, _Entry] = {}
+    for field in git.fields("ls-files", "--stage", "-v", "-z"):
+        header, _, path = field.partition("\t")
+        tag, mode, oid, stage = header.split(" ")
+        if stage == "0":
+            entries[path] = _Entry(tag, mode, oid)
+    return entries
+
+
+def _is_ours(git: Git, place: Checkout, change: TreeChange, since_ns: int) -> bool:
+    """Return True if git wrote what stands at a path, or took it away."""
+    path = place.top / change.path
+    if not _has_plain_parents(place.top, path):
+        return False
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return change.status != "A" and _folder_of(path).stat().st_mtime_ns >= since_ns
+    if change.status == "D" or not stat.S_ISREG(found.st_mode) or found.st_ctime_ns < since_ns:
+        return False
+    new = git.output("cat-file", "--filters", f"--path={change.path}", change.new_oid)
+    return new.startswith(path.read_bytes())
+
+
+def _has_plain_parents(top: Path, path: Path) -> bool:
+    """Return True if every folder above a path that is there is a folder, and no link to one."""
+    between = [parent for parent in path.parents if parent != top and parent.is_relative_to(top)]
+    return all(
+        stat.S_ISDIR(parent.lstat().st_mode) for parent in between if os.path.lexists(parent)
+    )
+
+
+def _folder_of(path: Path) -> Path:
+    """Return the innermost folder above a path that is there."""
+    return next(parent for parent in path.parents if parent.is_dir())
+
+
+def _remove(top: Path, name: str) -> None:
+    """Remove a file, and the folders that are empty without it."""
+    path = top / name
+    path.unlink(missing_ok=True)
+    for parent in path.parents:
+        if parent == top:
+            return
+        try:
+            parent.rmdir()
+        except OSError:
+            return
+
+
+def follow_index(repository: Repository, step: TargetMove, place: Checkout) -> None:
+    """Move the branch where its checkout has arrived: files and index were written, the ref was not."""
+    git = merging_git(repository, step, place)
+    head = git.run("symbolic-ref", "-q", "HEAD").stdout.decode("utf-8", "surrogateescape")
+    if head.rstrip("\n") != step.target or git.line("rev-parse", "HEAD") != step.old:
+        return
+    index = _read_index(git)
+    changes = tree_changes(repository.git, step.old, step.new)
+    if all(_has_arrived(index.get(change.path), change) for change in changes):
+        git.run(*FAST_FORWARD, step.new)
+
+
+def _has_arrived(entry: _Entry | None, change: TreeChange) -> bool:
+    if change.status == "D" or entry is None:
+        return change.status == "D" and entry is None
+    return (entry.mode, entry.oid) == (change.new_mode, change.new_oid)

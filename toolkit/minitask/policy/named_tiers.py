@@ -1,0 +1,64 @@
+"""The tiers and models that a header, a rule or the settings name: for the work, and for its review."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from minitask.policy.route import (
+    MODEL_TIERS,
+)
+from minitask.policy.rules import RuleMatch, match_rules
+from minitask.policy.task_features import features_of
+from minitask.settings import Settings
+from minitask.spec.model import Spec, Tier
+
+
+class Wish(Struct, frozen=True):
+    """The tier or the model that a spec's header asks for."""
+
+    tier: str | None = None
+    model: str | None = None
+
+
+def header_wish(spec: Spec, settings: Settings) -> Wish:
+    """Return what `**Model**` of the header asks for, where it names a configured tier or model; else it is a note."""
+    options = spec.options
+    if options.tier or options.executor or options.model or not spec.model:
+        return Wish()
+    said = spec.model.strip().strip("`").strip()
+    if said.casefold() in settings.tiers:
+        return Wish(tier=said.casefold())
+    known = said in {entry.model for entry in settings.tiers.values()}
+    return Wish(model=said) if known else Wish()
+
+
+def reviewer_of(spec: Spec, settings: Settings) -> tuple[str, str]:
+    """Return the tier that reviews what comes of a spec, empty for none, and why."""
+    return review_tier(settings, match_rules(settings.routing.rules, features_of(spec), failures=0))
+
+
+def review_tier(settings: Settings, said: RuleMatch) -> tuple[str, str]:
+    """Return the tier that reviews a change, empty for none, and why."""
+    if said.review:
+        tier = "" if said.review == Tier.NONE.value else said.review
+        return tier, said.review_reason
+    if "review" not in settings.gates:
+        return "", "no configured gate requests a review"
+    tier = settings.routing.entry["review"]
+    return ("" if tier == Tier.NONE.value else tier), f"default review tier {tier}"
+
+
+def filled(settings: Settings, tier: str) -> str | None:
+    """Return the tier itself if it has an executor, else the nearest above it that has, else the nearest below."""
+    place = MODEL_TIERS.index(tier)
+    order = (*MODEL_TIERS[place:], *reversed(MODEL_TIERS[:place]))
+    return next((name for name in order if name in settings.tiers), None)
+
+
+def how_to_add(settings: Settings) -> str:
+    """Return how the config gets executors: what is ignored until the user trusts it, or where to write them."""
+    ignored = next((note for note in settings.notes if "minitask trust" in note), "")
+    return (
+        ignored
+        or "add `executors` and `tiers` to minitask.yaml (`minitask init` writes an example)"
+    )

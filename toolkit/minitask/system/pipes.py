@@ -1,0 +1,146 @@
+"""Bytes to and from a running program, without blocking, until it has exited."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import time
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Child = subprocess.Popen[bytes]
+MIB = 1024 * 1024
+
+
+CHUNK_BYTES = 256 * 1024
+
+
+TICK_SECONDS = 0.02
+
+
+PIPE_BYTES_MAX = MIB
+
+
+class PipeExchange:
+    """Moves bytes to and from one program without blocking, until the program itself has exited.
+
+    A background process that keeps the pipes open does not hold it up.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        *,
+        deadline: float,
+        input: bytes = b"",  # noqa: A002 - as everywhere
+        keep_input: bool = False,
+    ) -> None:
+        """`input` is written as the program reads it; then its input is closed, or kept open.
+
+        `deadline`, of `time.monotonic`, may be moved while the chunks come.
+        """
+        self.deadline = deadline
+        self._child = child
+        self._pending = memoryview(input)
+        self._keep_input = keep_input
+        self._poller = select.poll()
+        self._readers = {s.fileno() for s in (child.stdout, child.stderr) if s is not None}
+        for reader in self._readers:
+            self._poller.register(reader, select.POLLIN)
+        if child.stdin is not None:
+            self._open_input(child.stdin)
+
+    def chunks(self) -> Iterator[tuple[int, bytes]]:
+        """`(file descriptor, bytes)` as they come; `TimeoutError` at the deadline."""
+        with exit_watch(self._child.pid) as watch:
+            if watch is not None:
+                self._poller.register(watch, select.POLLIN)
+            gone = False
+            while not gone:
+                ready = {
+                    fd
+                    for fd, _ in self._poller.poll(patience(self.deadline, ticking=watch is None))
+                }
+                gone = watch in ready if watch is not None else self._child.poll() is not None
+                if not gone and time.monotonic() >= self.deadline:
+                    raise TimeoutError
+                if gone:
+                    end_group(self._child)
+                yield from self._exchange(ready)
+            yield from self._leftovers()
+
+    def _open_input(self, stdin: IO[bytes]) -> None:
+        if self._pending:
+            os.set_blocking(stdin.fileno(), False)
+            self._poller.register(stdin.fileno(), select.POLLOUT)
+        elif not self._keep_input:
+            stdin.close()
+
+    def _exchange(self, ready: set[int]) -> Iterator[tuple[int, bytes]]:
+        """One round: feed the input if it is wanted, and read what is there."""
+        for fd in ready & self._readers:
+            if data := os.read(fd, CHUNK_BYTES):
+                yield fd, data
+            else:
+                self._poller.unregister(fd)
+                self._readers.discard(fd)
+        stdin = self._child.stdin
+        if self._pending and stdin is not None and stdin.fileno() in ready:
+            self._feed(stdin)
+
+    def _feed(self, stdin: IO[bytes]) -> None:
+        """Write what the pipe takes; a program that stopped reading is no error of the caller's."""
+        try:
+            self._pending = self._pending[os.write(stdin.fileno(), self._pending[:MIB]) :]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._pending = memoryview(b"")
+        if not self._pending:
+            self._poller.unregister(stdin.fileno())
+            if not self._keep_input:
+                stdin.close()
+
+    def _leftovers(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what the pipes still held when the program exited: never more than a pipe can hold."""
+        for fd in self._readers:
+            os.set_blocking(fd, False)
+            left = PIPE_BYTES_MAX
+            with contextlib.suppress(BlockingIOError):
+                while left > 0 and (data := os.read(fd, CHUNK_BYTES)):
+                    left -= len(data)
+                    yield fd, data
+
+
+def end_group(child: Child) -> None:
+    """Kill whatever is left of the program's process group; nothing if it was reaped already."""
+    if child.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def exit_watch(pid: int) -> Iterator[int | None]:
+    """A file descriptor that becomes readable when the process has exited; `None` where there is
+    no such thing.
+    """
+    try:
+        watch = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield None
+        return
+    try:
+        yield watch
+    finally:
+        os.close(watch)
+
+
+def patience(deadline: float, *, ticking: bool) -> float:
+    """Return how long a poll may wait, in milliseconds."""
+    left = max(0.0, deadline - time.monotonic())
+    return 1000 * (min(left, TICK_SECONDS) if ticking else left)
