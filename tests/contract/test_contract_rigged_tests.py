@@ -168,3 +168,79 @@ def test_a_change_with_its_own_new_tests_lands(world: World) -> None:
     change = {"calc.py": RIGHT, "tests/test_new.py": UNIT}
     result = attempt(world, FILES, change, f"{UNITTEST} tests.test_new")
     assert result["verdict"] == "merged", result["reason"]
+
+
+PATCH = "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\n" + WRONG
+REPLACED = "import calc\ncalc.add = lambda a, b: a + b\n"
+SHELL = "#!/bin/sh\npython -m unittest -q test_calc\n"
+NPM = '{"scripts": {"test": "node calc.test.js"}}\n'
+UNSEEN: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
+    "patched assertions": (
+        {"test_calc.py": UNIT},
+        {"calc.py": PATCH},
+        f"{UNITTEST} -q test_calc",
+        "replaces what its tests run or assert with",
+    ),
+    "a replaced function": (
+        {"test_calc.py": TESTS},
+        {"conftest.py": REPLACED},
+        PYTEST,
+        "replaces what its tests run or assert with",
+    ),
+    "a script that ends early": (
+        {"test_calc.py": UNIT, "check.sh": SHELL},
+        {"calc.py": "# done\n" + WRONG, "check.sh": SHELL.replace("python", "exit 0\npython")},
+        "sh check.sh",
+        "narrows or hides what the validation checks",
+    ),
+    "narrowed options": (
+        {"test_calc.py": TESTS},
+        {"pytest.ini": "[pytest]\naddopts = -k zero\n"},
+        f"{PYTEST} test_calc.py",
+        "narrows or hides what the validation checks",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNSEEN)
+def test_a_line_that_switches_the_tests_off_keeps_the_task_at_ready(
+    world: World, case: str
+) -> None:
+    files, change, validation, told = UNSEEN[case]
+    result = attempt(world, {"calc.py": WRONG, **files}, change, validation)
+    assert (result["verdict"], result["merge"]) == ("ready", None), result["reason"]
+    assert told in result["reason"]
+    assert told in " ".join(result["attempts"][-1]["doubts"])
+
+
+FIXTURE = "import pytest\n\n\n@pytest.fixture\ndef two():\n    return 2\n"
+TWO = TESTS + "\n\ndef test_two(two):\n    assert add(two, two) == 4\n"
+
+
+def test_ordinary_fixtures_a_test_more_and_a_stricter_script_land(world: World) -> None:
+    base = {"calc.py": WRONG, "test_calc.py": TESTS, "check.sh": f"{PYTEST}\n"}
+    change = {
+        "calc.py": RIGHT,
+        "conftest.py": FIXTURE,
+        "test_calc.py": TWO,
+        "check.sh": f"set -e\n{PYTEST}\ntest -f conftest.py\n",
+    }
+    result = attempt(world, base, change, f"sh check.sh\n{PYTEST}")
+    assert result["verdict"] == "merged", result["reason"]
+
+
+HANGS = UNIT + (
+    "\n    def tearDown(self):\n        import time\n"
+    "        if add(2, 3) == 5 and self._outcome.result.failures:\n            time.sleep(60)\n"
+)
+
+
+def test_failing_tests_that_do_not_end_are_stopped_and_that_is_said(world: World) -> None:
+    world.commit({"calc.py": WRONG, "test_calc.py": HANGS})
+    with scripted_server([f"```python path=calc.py\n{RIGHT}```"]) as server:
+        world.configure(**model_settings(server.base_url, grade="off"))
+        world.task("p/01-b", writes=["calc.py"], validation=f"{UNITTEST} -q test_calc")
+        outcome = world.minitask("exec", "p/01-b", env={"PATH": PATH})
+    assert outcome.code == 0, outcome.text
+    assert world.show("calc.py") == RIGHT
+    assert "checking that its tests can fail was stopped after 5 s" in outcome.text

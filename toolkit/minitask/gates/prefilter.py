@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from minitask.patterns import lazy_pattern
+from minitask.spec.model import Command
 
 JUDGED = frozenset(
     {
@@ -50,6 +52,18 @@ def may_import(path: str, text: str) -> bool:
     """Whether a file could import something of its own repository."""
     pattern = _IMPORTS.get(PurePosixPath(path).suffix.lower())
     return pattern is not None and pattern.search(text) is not None
+
+
+_TEST_WORDS = ("test", "spec", "conftest", "check", "setup", "config", "makefile", "justfile")
+_SETTINGS = frozenset({"package.json", "pyproject.toml", "tox.ini", ".mocharc.json", ".mocharc.js"})
+
+
+def may_judge(path: str, commands: Sequence[Command]) -> bool:
+    """Return True for a file that may decide how a validation goes: tests, settings, code, what a command names."""
+    name = path.rsplit("/", 1)[-1].lower()
+    if name in _SETTINGS or any(word in path.lower() for word in _TEST_WORDS):
+        return True
+    return suffix_of(name) in _IMPORTS or any(path in command.text for command in commands)
 
 
 _DOCUMENTS = (".md", ".txt", ".rst", ".adoc", ".csv", ".svg")

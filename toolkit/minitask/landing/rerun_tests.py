@@ -6,14 +6,20 @@ candidate's tests on the base's sources. A test run that passes there is rigged,
 
 from __future__ import annotations
 
+import math
+import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from minitask.engine.context import Context
+from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.gates.mutants import is_code, new_lines
+from minitask.gates.rigged import find_rigged
+from minitask.gates.rigged_code import FileVersions
 from minitask.gates.sentinel import (
     Findings,
     allows_losses,
@@ -35,17 +41,22 @@ from minitask.words import counted
 
 MOST_ENTRIES, MOST_FILES = 20_000, 300
 """Names of a tree that are looked at for tests, and files in which tests are made to fail."""
+TIMES, LEAST_SECONDS = 3, 5.0
+"""What the runs may take: so many times what the validation took, and so many seconds at the least."""
 _FOREIGN = frozenset({"node_modules", "vendor", "third_party", "target", "dist", ".venv", "venv"})
 
 
 class Watched(Struct, frozen=True):
-    """A candidate whose validation passed: what ran before and after, and the files that it changes."""
+    """A candidate whose validation passed: what ran before and after, the files that it changes, and the time that
+    its checks have, by the monotonic clock.
+    """
 
     task: Task
     commit: str
     before: tuple[CommandRecord, ...]
     after: tuple[CommandRecord, ...]
     files: tuple[FileRecord, ...]
+    until: float = math.inf
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -69,10 +80,43 @@ def watch(engine: Context, watched: Watched) -> Findings:
     found = lost.plus(
         compare_runs(watched.before, watched.after, commands=watched.commands, may_lose=may_lose)
     )
+    own = sum(record.seconds for record in watched.after)
+    budget = max(LEAST_SECONDS, TIMES * own)
+    held = replace(watched, until=time.monotonic() + budget)
     for check in (_with_failing_tests, _with_base_sources, _with_base_tests):
-        if not found.certain:
-            found = found.plus(check(engine, watched))
+        if found.certain:
+            break
+        found = found.plus(check(engine, held))
+        if time.monotonic() >= held.until:
+            said = (
+                f"checking that its tests can fail was stopped after {budget:.0f} s: it proves less"
+            )
+            engine.emit(Progress(watched.task.name, "note", said))
+            break
     return found
+
+
+def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
+    """Return the added lines by which the validation may pass without the change being right."""
+    objects, task = engine.objects, watched.task
+
+    def is_own(module: str, name: str) -> bool:
+        path = module.replace(".", "/")
+        places = [f"{top}{path}{end}" for top in _TOPS for end in (".py", "/__init__.py")]
+        texts = (objects.file(watched.commit, place) for place in places)
+        word = re.compile(rf"(?:\b(?:def|class)\s+|import\b.*){re.escape(name)}\b")
+        return any(text is not None and (not name or word.search(text)) for text in texts)
+
+    texts = (
+        (file.path, objects.file(task.base, file.path), objects.file(watched.commit, file.path))
+        for file in watched.files
+    )
+    files = [FileVersions(path, base, now) for path, base, now in texts if now is not None]
+    return find_rigged(files, spec=task.spec, is_own=is_own)
+
+
+_TOPS = ("", "src/", "lib/")
+"""Folders that modules are imported from."""
 
 
 def _texts(engine: Context, watched: Watched, commit: str) -> dict[str, str | None]:
@@ -204,4 +248,15 @@ def _run(
     """Run the commands on a commit with some files changed, to which nothing refers."""
     commit: NewCommit = write_draft_commit(engine, watched.task, parents=(base,), writes=writes)
     oid = write_commit(engine.objects, commit)
-    return run_without_keeping(engine, watched.task, oid, watched.commands, only_first=only_first)
+    task = _within(watched.task, watched.until - time.monotonic())
+    return run_without_keeping(engine, task, oid, watched.commands, only_first=only_first)
+
+
+def _within(task: Task, seconds: float) -> Task:
+    """Return the task with a time limit for its commands that is no longer than what is left."""
+    if math.isinf(seconds):
+        return task
+    options = task.spec.options
+    most = max(1, math.ceil(seconds))
+    limited = replace(options, timeout_seconds=min(options.timeout_seconds or most, most))
+    return replace(task, spec=replace(task.spec, options=limited))

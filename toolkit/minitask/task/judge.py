@@ -16,7 +16,7 @@ from minitask.executors.request import ExecutorRequest
 from minitask.gates.candidate import CommitFiles
 from minitask.gates.completeness import Work, check_complete
 from minitask.gates.lint import check_lint
-from minitask.gates.prefilter import may_be_graded, may_run_tests
+from minitask.gates.prefilter import may_be_graded, may_judge, may_run_tests
 from minitask.gates.result import GateResult
 from minitask.gates.scope import check_names, check_paths, check_scope
 from minitask.gates.secrets import find_secret
@@ -189,14 +189,21 @@ def _graded(
 
 def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> AttemptState:
     """Fail an attempt whose test run is rigged for certain; note why a person is to look at one that may be."""
-    if not any(may_run_tests(command.text) for command in case.task.spec.commands):
+    commands = case.task.spec.commands
+    may_rig = not case.scripted and any(may_judge(file.path, commands) for file in case.files)
+    runs_tests = any(may_run_tests(command.text) for command in commands)
+    if not commands or not (may_rig or runs_tests):
         return draft
-    from minitask.landing.rerun_tests import Watched, watch
+    from minitask.landing.rerun_tests import Watched, find_rigged_lines, watch
 
-    engine.emit(Progress(draft.task.name, VALIDATE, "checking that its tests can fail"))
     after = draft.ruling.commands
-    found = watch(engine, Watched(case.task, case.commit, draft.before, after, case.files))
-    watched = replace(draft, doubts=found.doubts)
+    held = Watched(case.task, case.commit, draft.before, after, case.files)
+    rigged = find_rigged_lines(engine, held) if may_rig else ()
+    if not runs_tests:
+        return replace(draft, doubts=rigged)
+    engine.emit(Progress(draft.task.name, VALIDATE, "checking that its tests can fail"))
+    found = watch(engine, held)
+    watched = replace(draft, doubts=(*rigged, *found.doubts))
     if found.certain:
         return watched.failed(Verdict.FAILED, VALIDATE, f"the test run is rigged: {found.certain}")
     return watched

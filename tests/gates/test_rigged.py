@@ -1,0 +1,210 @@
+"""What a change adds to switch off its own tests is told; what tests and settings hold as a rule is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from minitask.gates.rigged import find_rigged
+from minitask.gates.rigged_code import FileVersions
+from minitask.spec.model import Command, Spec
+
+UNIT = (
+    "import unittest\nimport calc\n\n\nclass T(unittest.TestCase):\n"
+    "    def test_a(self):\n        self.assertEqual(calc.add(1, 2), 3)\n"
+)
+AUTO = (
+    "import pytest\n\n@pytest.fixture(autouse=True)\ndef fixed(monkeypatch):\n"
+    "    monkeypatch.setattr('calc.add', lambda a, b: 3)\n"
+)
+FIXTURES = (
+    "import os\nimport pytest\nimport calc\n\nos.environ['TZ'] = 'UTC'\n\n\n"
+    "@pytest.fixture(autouse=True)\ndef home(monkeypatch, tmp_path):\n"
+    "    monkeypatch.setenv('HOME', str(tmp_path))\n    monkeypatch.setattr('time.sleep', lambda s: None)\n\n\n"
+    "@pytest.fixture\ndef slow_add(monkeypatch):\n    monkeypatch.setattr(calc, 'add', lambda a, b: a)\n"
+)
+MOCKED = (
+    "\n    @mock.patch('calc.add')\n    def test_m(self, add):\n"
+    "        calc.add = add\n        self.assertTrue(add)\n"
+)
+CHECK = "import calc\nassert calc.add(1, 2) == 3\n"
+COMPARED = "const assert = require('assert');\nconst ok = assert.ok;\nif (expect.x == 1) { }\n"
+BUILT = "  testPathIgnorePatterns: ['/node_modules/', '/dist/'],\n};"
+SHELL = "#!/bin/sh\nset -e\ngrep -q add calc.py\npython -m unittest\n"
+PACKAGE = '{"scripts": {"test": "node --test", "build": "tsc"}}'
+GO = 'package a\n\nimport "testing"\n\nfunc TestA(t *testing.T) {}\n'
+JAVA = "class ATest {\n  @Test\n  void a() { assertEquals(1, add()); }\n}\n"
+INI = "[pytest]\naddopts = -q\n"
+JEST = "module.exports = {\n  testEnvironment: 'node',\n};\n"
+
+
+def found(path: str, base: str | None, now: str, *commands: str, title: str = "Mend add") -> str:
+    """What speaks against a change of one file."""
+    told = tuple(Command(text) for text in commands or ("python -m pytest -q", "npm test"))
+    spec = Spec(path="mini-projects/p/01.md", number="1", title=title, task=title, commands=told)
+    own = {("calc", "add"), ("calc", "")}
+    return "; ".join(
+        find_rigged(
+            [FileVersions(path, base, now)],
+            spec=spec,
+            is_own=lambda module, name: (module, name) in own,
+        )
+    )
+
+
+RIGGED = {
+    "an assertion replaced": (
+        "calc.py",
+        "A = 1\n",
+        "import unittest\nunittest.TestCase.assertEqual = lambda *a: None\nA = 1\n",
+    ),
+    "by another name": (
+        "calc.py",
+        "",
+        "from unittest import TestCase as Base\nBase.assertTrue = print\n",
+    ),
+    "with setattr": (
+        "calc.py",
+        "",
+        "import unittest\nsetattr(unittest.TestCase, 'assertEqual', print)\n",
+    ),
+    "with a patch": (
+        "conftest.py",
+        None,
+        "from unittest import mock\nmock.patch('unittest.TestCase.assertEqual').start()\n",
+    ),
+    "with an object's patch": (
+        "calc.py",
+        "",
+        "import unittest\nfrom unittest import mock\nmock.patch.object(unittest.TestCase, 'fail').start()\n",
+    ),
+    "a method that does nothing": (
+        "test_a.py",
+        UNIT,
+        UNIT + "\n    def assertEqual(self, *a):\n        pass\n",
+    ),
+    "sys.exit": ("calc.py", "", "import sys\nsys.exit = print\n"),
+    "the function under test": (
+        "conftest.py",
+        None,
+        "import calc\ncalc.add = lambda a, b: 3\n",
+    ),
+    "the function under test, started": (
+        "tests/conftest.py",
+        None,
+        "from unittest.mock import patch\npatch('calc.add', lambda a, b: 3).start()\n",
+    ),
+    "the module under test": (
+        "conftest.py",
+        None,
+        "import sys\nfrom types import SimpleNamespace\nsys.modules['calc'] = SimpleNamespace(add=max)\n",
+    ),
+    "in a fixture for all": (
+        "conftest.py",
+        "import pytest\n",
+        AUTO,
+    ),
+    "in a hook": (
+        "conftest.py",
+        "",
+        "import calc\n\n\ndef pytest_configure(config):\n    calc.add = max\n",
+    ),
+    "node's assertions": (
+        "calc.js",
+        "",
+        "require('node:assert').equal = () => {};\n",
+    ),
+    "strict assertions": (
+        "a.test.js",
+        "",
+        "const assert = require('assert');\nassert.strict.equal = () => {};\n",
+    ),
+    "expect": ("jest.setup.js", "", "globalThis.expect = () => new Proxy({}, {});\n"),
+    "go's build tag": ("a_test.go", GO, "//go:build ignore\n\n" + GO),
+    "java's mark": (
+        "src/test/java/ATest.java",
+        JAVA,
+        JAVA.replace("  @Test", "  @Disabled\n  @Test"),
+    ),
+    "rust's mark": (
+        "src/lib.rs",
+        "#[test]\nfn a() {}\n",
+        "#[test]\n#[ignore]\nfn a() {}\n",
+    ),
+    "only one": ("a.test.js", "test('a', f);\ntest('b', g);\n", "test.only('a', f);\n"),
+    "a whole module": ("test_a.py", UNIT, UNIT + "pytestmark = pytest.mark.skip('later')\n"),
+    "a narrowed script": ("package.json", PACKAGE, PACKAGE.replace("--test", "--test --test-name-pattern=x")),
+    "no tests needed": ("package.json", PACKAGE, PACKAGE.replace("node --test", "jest --passWithNoTests")),
+    "a masked script": ("package.json", PACKAGE, PACKAGE.replace("--test", "--test || true")),
+    "an emptied script": ("package.json", PACKAGE, PACKAGE.replace("node --test", "echo ok")),
+    "pytest's arguments": ("pytest.ini", INI, INI.replace("-q", "-q -k zero")),
+    "new arguments": ("pyproject.toml", "", '[tool.pytest.ini_options]\naddopts = "--deselect test_a.py"\n'),
+    "jest's paths": ("jest.config.js", JEST, JEST.replace("};", "  testPathIgnorePatterns: ['calc'],\n};")),
+    "a script that ends": ("check.sh", SHELL, SHELL.replace("set -e", "exit 0"), "sh check.sh"),
+    "a script of nothing": ("check.sh", SHELL, "#!/bin/sh\nexit 0\n", "sh check.sh"),
+    "a script that says ok": ("bin/check", SHELL, "echo ok\n", "./bin/check"),
+    "a script that is true": ("check.sh", SHELL, "true\n", "bash ./check.sh && echo OK"),
+    "a script that forgives": ("check.sh", SHELL, SHELL.replace("unittest", "unittest || true"), "sh check.sh"),
+    "a created script": ("check.sh", None, "exit 0\n", "sh check.sh"),
+    "a program that ends": ("check.py", CHECK, "import sys\nsys.exit(0)\n", "python check.py"),
+    "a target that forgives": ("Makefile", "test:\n\tpytest\n", "test:\n\tpytest || true\n", "make test"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", RIGGED)
+def test_a_line_that_switches_tests_off_is_told(case: str) -> None:
+    path, base, now, *commands = RIGGED[case]
+    assert found(path, base, now, *commands).startswith(f"{path}: ")
+
+
+HONEST = {
+    "a test more": ("test_a.py", UNIT, UNIT + "\n    def test_b(self):\n        self.assertTrue(calc.add)\n"),
+    "ordinary fixtures": (
+        "conftest.py",
+        None,
+        FIXTURES,
+    ),
+    "a setting of the code": ("conftest.py", None, "import calc\ncalc.DEBUG = True\n"),
+    "a mock in a test": (
+        "test_a.py",
+        UNIT,
+        UNIT + MOCKED,
+    ),
+    "an assertion of its own": (
+        "test_a.py",
+        UNIT,
+        UNIT + "\n    def assertSum(self, a, b):\n        self.assertEqual(a + b, 3)\n",
+    ),
+    "code that assigns": ("calc.py", "", "class A:\n    pass\n\n\nA.run = print\nA.fail_count = 3\n"),
+    "a comparison": ("a.test.js", "", COMPARED),
+    "a new script": ("package.json", PACKAGE, PACKAGE.replace('"tsc"', '"tsc", "lint": "eslint . || true"')),
+    "another runner": ("package.json", PACKAGE, PACKAGE.replace("node --test", "jest")),
+    "a first test script": ("package.json", "{}", PACKAGE),
+    "verbose": ("pytest.ini", INI, INI.replace("-q", "-q -ra --strict-markers")),
+    "built files": ("jest.config.js", JEST, JEST.replace("};", BUILT)),
+    "a script more strict": ("check.sh", SHELL, SHELL + "test -f README.md\n", "sh check.sh"),
+    "a created check": ("check.sh", None, SHELL, "sh check.sh"),
+    "a created program": ("hello.sh", None, "#!/bin/sh\necho hello\n", "sh hello.sh"),
+    "a program that says more": ("hello.sh", "echo hello\n", "echo hello\necho world\n", "sh hello.sh"),
+    "a script nobody runs": ("deploy.sh", SHELL, "exit 0\n"),
+    "a new go test": ("b_test.go", None, "//go:build linux\n\n" + GO),
+    "a java test": ("src/test/java/ATest.java", JAVA, JAVA.replace("}\n}", "}\n  @Test\n  void b() {}\n}")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", HONEST)
+def test_what_tests_and_settings_hold_as_a_rule_passes(case: str) -> None:
+    path, base, now, *commands = HONEST[case]
+    assert not found(path, base, now, *commands)
+
+
+@pytest.mark.parametrize(
+    ("case", "title"),
+    [
+        ("java's mark", "Disable the flaky test of A"),
+        ("go's build tag", "Skip the test of a for now"),
+        ("a narrowed script", 'Set it to "test": "node --test --test-name-pattern=x"'),
+    ],
+)
+def test_what_the_spec_asks_for_passes(case: str, title: str) -> None:
+    path, base, now, *commands = RIGGED[case]
+    assert not found(path, base, now, *commands, title=title)
