@@ -30,6 +30,32 @@ def test_a_candidate_that_git_brought_is_not_landed_again(
     assert not world.has("b.txt")
 
 
+@pytest.mark.parametrize("how", ["--no-ff", "--squash"])
+def test_a_branch_that_was_merged_by_hand_is_merged(world: World, how: str) -> None:
+    ready(world)
+    world.commit({"c.txt": "c\n"})
+    world.git("merge", "-q", how, "--no-commit", BRANCH)
+    world.git("commit", "-q", "-m", "by hand")
+    there = world.tip()
+    merged = world.minitask("merge", "p/01-b", "--json").json["tasks"][0]
+    assert (merged["verdict"], merged["merge"], world.tip()) == ("merged", there, there)
+    (task,) = world.minitask("status", "p", "--json").json["tasks"]
+    assert task["state"] == "merged"
+    again = world.exec("p/01-b").json
+    assert "already merged" in again["reason"], again
+    assert world.tip() == there
+
+
+def test_a_merge_by_hand_is_taken_back_and_its_revert_is_seen(world: World) -> None:
+    ready(world)
+    world.git("merge", "-q", "--no-ff", "-m", "by hand", BRANCH)
+    world.git("revert", "-m1", "--no-edit", "HEAD")
+    assert world.minitask("status", "p", "--json").json["tasks"][0]["state"] != "merged"
+    world.git("revert", "--no-edit", "HEAD")
+    assert world.minitask("undo", "p/01-b").code == 0
+    assert not world.has("b.txt")
+
+
 def test_undo_says_when_nothing_is_left_to_take_back(world: World) -> None:
     ready(world)
     world.git("merge", "-q", "--squash", BRANCH)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.refusals import find_refusal
-from minitask.engine.reverts import as_it_stands
+from minitask.engine.reverts import as_it_stands, brought_by_hand
 from minitask.engine.task_summaries import TaskSummary, task_summaries
 from minitask.engine.tasks import Base, Task
 from minitask.git import history, refs
@@ -53,7 +53,8 @@ def task_statuses(engine: Context, tasks: Sequence[Task], place: Base) -> tuple[
         _standing(
             task,
             known.get(task.name),
-            as_it_stands(engine, landed.get(task.name), tip=place.base),
+            as_it_stands(engine, landed.get(task.name), tip=place.base)
+            or brought_by_hand(engine, place.base, task.name),
             heads,
         )
         for task in tasks

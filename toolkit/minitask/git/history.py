@@ -14,11 +14,15 @@ HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 
 
 class Landing(Struct, frozen=True):
-    """A commit on the target that landed a task, or took it back (`undone`)."""
+    """A commit on the target that landed a task, or took it back (`undone`).
+
+    `whole`: its difference from its first parent is the task's change; not so where only the content is known.
+    """
 
     commit: str
     spec: str
     undone: bool
+    whole: bool = True
 
 
 def introduced_by(git: Git, commit: str, path: str) -> str | None:
@@ -92,6 +96,13 @@ def landings(git: Git, target: str, *, since: str | None = None) -> dict[str, La
         task, spec, undo = (part.strip() for part in rest.split("\0"))
         found.setdefault(task or undo, Landing(commit, spec, undone=bool(undo)))
     return found
+
+
+def merge_of(git: Git, commit: str, target: str) -> str | None:
+    """Return the merge on the target's first-parent line that has a commit as a further parent, if any."""
+    lines = git.line("rev-list", "--first-parent", "--parents", target, f"^{commit}").splitlines()
+    found = (line.split() for line in lines)
+    return next((merge for merge, _, *others in found if commit in others), None)
 
 
 def was_changed_by_task(git: Git, since: str, target: str, paths: Sequence[str]) -> bool:

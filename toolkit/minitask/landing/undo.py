@@ -41,6 +41,8 @@ def undo_task(engine: Context, name: str, place: Base) -> Undone:
         raise UsageError(
             f"{name} has not merged into {target}", hint="`minitask status` lists merged tasks"
         )
+    if not landing.whole:
+        return Undone(name, Verdict.FAILED, reason=_nothing_left(landing.commit))
     merged = merge_tree(
         engine.repository.git, ours=tip, theirs=_reverse(engine, name, landing.commit)
     )

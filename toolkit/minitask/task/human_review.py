@@ -95,6 +95,8 @@ def landed_as(engine: Context, landing: history.Landing | None, tip: str) -> str
     """Return the merge that brought this very tip in, or its change; None if none did, or it was reverted."""
     if landing is None or landing.undone:
         return None
+    if not landing.whole:
+        return landing.commit
     git = engine.repository.git
     merged = engine.objects.commit(f"{landing.commit}^2")
     if merged is None:  # a fast-forward, a cherry-pick or a rebase brought the candidate itself

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.reverts import as_it_stands
+from minitask.engine.reverts import as_it_stands, brought_by_hand
 from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, EditError, RefusedError, StoppedError
 from minitask.git import refs
@@ -21,6 +21,7 @@ def landed_result(engine: Context, task: Task) -> TaskResult | None:
     """Return the result of a task that has landed at this very blob, read from the target's ancestry."""
     found = engine.landed_since(task.base, task.path).get(task.name)
     landing = as_it_stands(engine, found, tip=task.base)
+    landing = landing or brought_by_hand(engine, task.base, task.name)
     if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
         return None
     candidate = engine.objects.commit(f"{landing.commit}^2")
