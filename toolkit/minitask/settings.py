@@ -57,6 +57,7 @@ DEFAULTS: Mapping[str, Any] = {
     "lint": [],
     "checks": [],
     "grade": "note",
+    "imports": "note",
     "protected": [],
     "sandbox": "auto",
     "network": False,
@@ -70,6 +71,10 @@ DEFAULTS: Mapping[str, Any] = {
 
 OFF, NOTE = "off", "note"
 """Of `grade`: plant no faults, or note how many the validation notices. A number is the percentage that it must."""
+
+
+FAIL = "fail"
+"""Of `imports`: an unknown package fails the change; else it is noted, or nothing is looked for."""
 
 
 def stricter_grade(one: str | int, other: str | int | None) -> str | int:
@@ -168,6 +173,7 @@ class Settings(Redacted, frozen=True):
     lint: tuple[str, ...]
     checks: tuple[str, ...]
     grade: str | int
+    imports: str
     protected: tuple[str, ...]
     sandbox: str
     network: bool
@@ -240,6 +246,8 @@ def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
         return now if now == "required" else held
     if key == "grade":
         return stricter_grade(_grade(now), _grade(held))
+    if key == "imports":
+        return max(now or OFF, held or OFF, key=(OFF, NOTE, FAIL).index)
     if key == "gates":
         return held if set(now or ()) <= set(held) else now
     if key == "routing" and "cap" in held:
@@ -286,6 +294,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         lint=tuple(values["lint"]),
         checks=tuple(values["checks"]),
         grade=_grade(values["grade"]),
+        imports=values["imports"] or OFF,
         protected=tuple(values["protected"]),
         sandbox=values["sandbox"],
         network=bool(values["network"]),

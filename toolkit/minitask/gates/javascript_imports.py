@@ -5,6 +5,7 @@ Only paths are judged, and generously: any ending may be one that a bundler know
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from posixpath import basename, dirname, normpath, splitext
 from typing import TYPE_CHECKING
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _SPECIFIER = lazy_pattern(r"""(["'`])(\.{1,2}(?:/[^"'`\\\n]*)?)\1""")
+_PACKAGE = lazy_pattern(r"""(["'`])((?:@[a-z0-9][\w.-]*/)?[a-z0-9][\w.-]*(?:/[\w./-]*)?)\1""")
+_BUILT_IN_NAMES = """
+assert async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel
+dns domain electron events fs http http2 https inspector module net os path perf_hooks process
+punycode querystring readline repl stream string_decoder sys timers tls trace_events tty url util v8
+vm vscode wasi worker_threads zlib
+"""
+BUILT_IN = frozenset(_BUILT_IN_NAMES.split())
+"""What comes with a runtime."""
 # What a bundler, not a path, is told: `?raw`, `!loader`, `*`, `${…}`, an alias of a route.
 _TOLD = lazy_pattern(r"[?!*${}#|%<>]")
 _SCRIPTS = frozenset({".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts"})
@@ -66,11 +76,20 @@ def javascript_wants(path: str, text: str) -> RequestedModule:
     return RequestedModule(frozenset(_stem(target) for target in targets if target is not None))
 
 
-def _specifiers(path: str, text: str) -> Iterator[Specifier]:
+def find_packages(path: str, text: str) -> Iterator[tuple[int, str]]:
+    """Yield the packages, of `@scope/name/part` the first two, that a file imports for sure, with their lines."""
+    for found in _specifiers(path, text, _PACKAGE):
+        parts = found.text.split("/")
+        name = "/".join(parts[: 2 if found.text.startswith("@") else 1])
+        if not found.guarded and name not in BUILT_IN:
+            yield found.line, name
+
+
+def _specifiers(path: str, text: str, pattern: re.Pattern[str] = _SPECIFIER) -> Iterator[Specifier]:
     if len(text) > LARGEST:
         return
     grammar = GRAMMARS[splitext(path)[1].lower()]
-    places = tuple(_SPECIFIER.finditer(text))
+    places = tuple(pattern.finditer(text))
     root = parsed(text, grammar) if places else None
     if root is None:
         return

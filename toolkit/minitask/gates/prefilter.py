@@ -31,6 +31,7 @@ _ELISION = lazy_pattern(
 )
 _PYTHON_IMPORT = lazy_pattern(r"^[ \t]*(?:from|import)[ \t]", re.MULTILINE)
 _RELATIVE_PATH = lazy_pattern(r"""["'`]\.\.?(?:/|["'`])""")
+_ANY_PATH = lazy_pattern(r"""\b(?:import|require|from)\b[ (]*["'`]""")
 _IMPORTS = {
     ".py": _PYTHON_IMPORT,
     **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"), _RELATIVE_PATH),
@@ -64,6 +65,13 @@ def may_judge(path: str, commands: Sequence[Command]) -> bool:
     if name in _SETTINGS or any(word in path.lower() for word in _TEST_WORDS):
         return True
     return suffix_of(name) in _IMPORTS or any(path in command.text for command in commands)
+
+
+def may_import_package(path: str, text: str) -> bool:
+    """Return True if a file may import something that is installed."""
+    suffix = PurePosixPath(path).suffix.lower()
+    pattern = _PYTHON_IMPORT if suffix == ".py" else _ANY_PATH
+    return suffix in _IMPORTS and pattern.search(text) is not None
 
 
 _DOCUMENTS = (".md", ".txt", ".rst", ".adoc", ".csv", ".svg")

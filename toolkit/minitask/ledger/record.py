@@ -80,7 +80,8 @@ class Attempt(Struct, frozen=True):
 
     `served` is the model that answered, `version` that of the agent program, `malformed` how many replies could not be
     applied, `reply_format` the form that was asked for, `pricing` the rates that the cost was worked out by, `decision`
-    why it was made on this tier. `doubts` are why a person is to look at it before it lands, though it is proven.
+    why it was made on this tier. `doubts` are why a person is to look at it before it lands, though it is proven;
+    `unknown_imports` are those that no package provides.
     """
 
     n: int
@@ -105,6 +106,7 @@ class Attempt(Struct, frozen=True):
     decision: RecordedDecision | None = None
     doubts: tuple[str, ...] = ()
     grade: Grade | None = None
+    unknown_imports: tuple[str, ...] = ()
 
 
 class Record(Struct, frozen=True):

@@ -105,6 +105,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
             for file in attempt.files
         ],
         **({"doubts": list(attempt.doubts)} if attempt.doubts else {}),
+        **({"unknown_imports": list(attempt.unknown_imports)} if attempt.unknown_imports else {}),
         **({"grade": grade_document(attempt.grade)} if attempt.grade else {}),
     }
 
@@ -206,6 +207,7 @@ def _parse_attempt(document: dict[str, Any]) -> Attempt:
         decision=parse_decision(document.get("route")),
         doubts=tuple(document.get("doubts") or ()),
         grade=parse_grade(document.get("grade")),
+        unknown_imports=tuple(document.get("unknown_imports") or ()),
     )
 
 

@@ -99,6 +99,7 @@ def render_attempt(attempt: Attempt) -> list[str]:
         lines.append(f"  {words.get(file.status, file.status):6} {file.path} ({counts})")
     for command in attempt.commands:
         lines += render_command(command)
+    lines += [f"  note   {note}" for note in attempt.unknown_imports]
     return lines + render_grade(attempt)
 
 

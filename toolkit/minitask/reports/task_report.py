@@ -52,6 +52,7 @@ def render_report(
     if attempt.reason:
         lines.append(f"  {attempt.gate or 'verdict'}: {attempt.reason}")
     lines += [f"  doubt     {doubt}" for doubt in attempt.doubts]
+    lines += [f"  note      {note}" for note in attempt.unknown_imports]
     lines += render_attempt(attempt)
     red = [command.command.partition("\n")[0] for command in attempt.before if not command.passed]
     if red:

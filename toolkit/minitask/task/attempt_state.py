@@ -57,6 +57,7 @@ class AttemptState(Struct, frozen=True):
     message: str = ""
     doubts: tuple[str, ...] = ()
     grade: Grade | None = None
+    unknown_imports: tuple[str, ...] = ()
     reply: str = ""
 
     @property
@@ -95,6 +96,7 @@ class AttemptState(Struct, frozen=True):
             decision=self._decision(),
             doubts=self.doubts,
             grade=self.grade,
+            unknown_imports=self.unknown_imports,
         )
 
     def _decision(self) -> RecordedDecision:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from itertools import starmap
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,7 +17,12 @@ from minitask.executors.request import ExecutorRequest
 from minitask.gates.candidate import CommitFiles
 from minitask.gates.completeness import Work, check_complete
 from minitask.gates.lint import check_lint
-from minitask.gates.prefilter import may_be_graded, may_judge, may_run_tests
+from minitask.gates.prefilter import (
+    may_be_graded,
+    may_import_package,
+    may_judge,
+    may_run_tests,
+)
 from minitask.gates.result import GateResult
 from minitask.gates.scope import check_names, check_paths, check_scope
 from minitask.gates.secrets import find_secret
@@ -30,7 +36,7 @@ from minitask.ledger.record import FileRecord, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.routing.costs import baseline_cost, estimate_usage
 from minitask.routing.model_failures import SAME_WAY
-from minitask.settings import OFF, stricter_grade
+from minitask.settings import FAIL, OFF, stricter_grade
 from minitask.spec.model import Command
 from minitask.task.attempt_state import AttemptState
 from minitask.task.unchanged import fails_without_change
@@ -67,6 +73,8 @@ def judge(
     judged = draft
     try:
         judged = _candidate(engine, draft, order, changes)
+        if judged.ruling.passed:
+            judged = _check_imports(engine, judged, order, changes)
         if judged.ruling.passed:
             judged = _through_gates(engine, judged, order, changes, lander=lander)
     except EditError as error:
@@ -158,6 +166,26 @@ def _through_gates(
     if not watched.verdict.is_good or asked == OFF or not task.spec.commands:
         return watched
     return _graded(engine, watched, case, may_share=lander is None)
+
+
+def _check_imports(
+    engine: Context, draft: AttemptState, order: ExecutorRequest, changes: tuple[Change, ...]
+) -> AttemptState:
+    """Return the attempt with what is to be said of imports that no package provides, or stopped by them."""
+    texts = ((change.path, change.content or "") for change in changes)
+    if engine.settings.imports == OFF or not any(starmap(may_import_package, texts)):
+        return draft
+    from minitask.landing.unknown_packages import find_unknown_packages
+
+    assert draft.commit is not None  # noqa: S101 - it was built
+    found = find_unknown_packages(
+        engine, draft.task, draft.commit, changes=changes, read=order.read
+    )
+    unknown = tuple(map(str, found))
+    noted = replace(draft, unknown_imports=unknown)
+    if unknown and engine.settings.imports == FAIL:
+        return _ruled(noted, GateResult("lint", passed=False, reason="\n".join(unknown)))
+    return noted
 
 
 def _blamed(draft: AttemptState, ruling: GateResult) -> GateResult:
