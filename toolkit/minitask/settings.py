@@ -69,12 +69,8 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
-OFF, NOTE = "off", "note"
-"""Of `grade`: plant no faults, or note how many the validation notices. A number is the percentage that it must."""
-
-
-FAIL = "fail"
-"""Of `imports`: an unknown package fails the change; else it is noted, or nothing is looked for."""
+OFF, NOTE, FAIL = "off", "note", "fail"
+"""Of `grade` and `imports`. A number as `grade` is the percentage of planted faults that the validation must notice."""
 
 
 def stricter_grade(one: str | int, other: str | int | None) -> str | int:
@@ -219,8 +215,9 @@ def resolve(layers: Sequence[Layer], *, trusted: bool) -> Settings:
             held = {key: value for key, value in held.items() if key not in GUARDED}
             held = {key: _lowered(values, key, value) for key, value in held.items()}
             if ignored:
+                left = ", ".join(ignored)
                 notes.append(
-                    f"{FILE}: {', '.join(ignored)} ignored until you run `minitask trust` in this repository"
+                    f"{FILE}: {left} ignored until you run `minitask trust` in this repository"
                 )
         _merge(values, held, source=layer.name, sources=sources)
     return _typed(values, sources, tuple(notes))
@@ -231,11 +228,8 @@ def _named(
 ) -> tuple[Layer, ...]:
     """Return what the last source names in a table of whole settings, as a layer beneath them all."""
     counts = trusted or key not in GUARDED
-    found = [
-        layer.values[key]
-        for layer in layers
-        if key in layer.values and (counts or layer.name != FILE)
-    ]
+    those = (layer for layer in layers if key in layer.values and (counts or layer.name != FILE))
+    found = [layer.values[key] for layer in those]
     return (Layer(f"{key} {found[-1]}", table[found[-1]]),) if found else ()
 
 
@@ -251,10 +245,8 @@ def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
     if key == "gates":
         return held if set(now or ()) <= set(held) else now
     if key == "routing" and "cap" in held:
-        return {
-            **held,
-            "cap": min(held["cap"], now["cap"] if now else held["cap"], key=RUNGS.index),
-        }
+        cap = min(held["cap"], now["cap"] if now else held["cap"], key=RUNGS.index)
+        return {**held, "cap": cap}
     if key not in NARROWED or now is None:
         return held
     return {name: each for name, each in held.items() if _is_narrower(each, now.get(name))}
