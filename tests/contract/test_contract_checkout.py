@@ -168,3 +168,20 @@ def test_it_runs_from_a_folder_below_the_root(world: World) -> None:
     folder = (world.root / path).parent
     assert world.exec("01-b.md", cwd=folder).json["verdict"] == "merged"
     assert (world.root / "b.txt").exists()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("blocked", [1, 3, 5])
+def test_a_file_in_the_way_of_one_task_holds_no_other_back(
+    world: World, blocked: int, jobs: str
+) -> None:
+    names = [f"p/0{number}-x" for number in range(1, 6)]
+    for number, name in enumerate(names, 1):
+        file = f"{number}.txt"
+        world.task(name, whole={file: "x\n"}, validation=f"test -e {file} && sleep 0.2")
+    world.write({f"{blocked}.txt": "mine\n"})
+    outcome = world.minitask("run", "p", "--jobs", jobs, "--json")
+    verdicts = {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
+    assert verdicts.pop(names[blocked - 1]) == "ready"
+    assert set(verdicts.values()) == {"merged"}
+    assert (world.root / f"{blocked}.txt").read_text() == "mine\n"

@@ -159,7 +159,7 @@ class MergeQueue:
                 self._has_landed(one, one.landed.merge)
             return
         left = batch
-        for _ in range(ROUNDS + len(batch)):
+        for _ in range(ROUNDS + 3 * len(batch)):
             now = left[: self._at_once] if self._was_overtaken else left
             left = [*(self._round(now) if now else []), *left[len(now) :]]
         for request in left:
@@ -261,8 +261,8 @@ class MergeQueue:
                 links[0].request.landed = together_red(red)
             return len(links) == 1
         moved = move_target(self._engine, target, tip=tip, merges=merges)
-        if moved.moved_meanwhile:
-            return False
+        if moved.moved_meanwhile or (len(links) > 1 and not moved.done):
+            return False  # a file of the user's is in the way: fewer at once, until it is clear of whom
         for link in links:
             task = link.request.task
             if moved.done:
