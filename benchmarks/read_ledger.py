@@ -33,8 +33,8 @@ from timing import (
 )
 
 from minitask.git import refs
-from minitask.git.command import Git
 from minitask.git.objects import open_objects
+from minitask.git.run_git import Git
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, Record, Verdict
 from minitask.ledger.store import read_ledger, record_file
 from minitask.ledger.usage import Usage

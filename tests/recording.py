@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minitask.git import commits
-from minitask.git.command import Git
 from minitask.git.commits import NewCommit
 from minitask.git.database import open_database
 from minitask.git.repository import discover
+from minitask.git.run_git import Git
 
 
 def write_commits(git: Git, new: Sequence[NewCommit], *, force: bool = False) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ import pytest
 from minitask import config
 from minitask.config import environment_layer, parse_layer
 from minitask.errors import UsageError
-from minitask.settings import FILE, Layer, resolve
+from minitask.settings import FILE, SettingsLayer, resolve
 
 
-def layer(text: str, name: str = FILE) -> Layer:
+def layer(text: str, name: str = FILE) -> SettingsLayer:
     """One parsed file."""
     return parse_layer(text, name=name)
 

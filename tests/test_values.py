@@ -7,7 +7,7 @@ import pickle
 import pytest
 from msgspec.structs import replace
 
-from minitask.executors.http import Request
+from minitask.executors.http import HttpRequest
 from minitask.spec.model import Command, Spec
 
 
@@ -26,7 +26,7 @@ def test_a_spec_is_equal_wherever_its_lines_are() -> None:
 
 
 def test_what_may_be_secret_is_not_shown() -> None:
-    request = Request("http://localhost/", body=b"sk-1", headers={"authorization": "sk-2"})
+    request = HttpRequest("http://localhost/", body=b"sk-1", headers={"authorization": "sk-2"})
     assert "sk-" not in repr(request)
     assert "http://localhost/" in repr(request)
 

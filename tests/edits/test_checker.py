@@ -11,7 +11,7 @@ import pytest
 
 from minitask.edits.checker import check_one, check_specs
 from minitask.edits.citations import Earlier, versions_of
-from minitask.edits.line_mapping import map_lines
+from minitask.edits.lines import map_lines
 from minitask.spec.file_tree import Kind
 from minitask.spec.model import LineRange, Spec
 from minitask.spec.parse import parse_file

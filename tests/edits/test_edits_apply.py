@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from minitask.edits.apply import apply_script
+from minitask.edits.apply_script import apply_script
 from minitask.edits.grammar import parse_script
 from minitask.edits.script_model import Change, EditScript, SearchReplace, UnifiedDiff
 from minitask.errors import EditError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitask.edits.line_mapping import LineHunk, Versions, map_lines
+from minitask.edits.lines import LineHunk, Versions, map_lines
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
 

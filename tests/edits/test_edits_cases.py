@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from minitask.edits.apply import apply_script
+from minitask.edits.apply_script import apply_script
 from minitask.edits.grammar import parse_script, render_script
 from minitask.edits.script_model import Change
 from minitask.errors import EditError

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.lines import reindented
-from minitask.edits.match import MatchedBlock, find_block
-from minitask.edits.nearest import nearest_start
+from minitask.edits.match import MatchedBlock, find_block, nearest_start
 from minitask.errors import EditError
 
 

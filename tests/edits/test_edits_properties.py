@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from minitask.edits.apply import apply_script
+from minitask.edits.apply_script import apply_script
 from minitask.edits.grammar import parse_script, paths_read, paths_written, render_script
 from minitask.edits.script_model import (
     Edit,

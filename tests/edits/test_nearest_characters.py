@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.nearest import describe_nearest
+from minitask.edits.match import describe_nearest
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from minitask.edits.reply.read import changes_of
-from minitask.edits.reply.request import Citation, ListedFile, Request
+from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.errors import EditError, UnlistedError
 from minitask.spec.model import FileAction, LineRange
 
@@ -29,21 +29,21 @@ def edited(path: str, **fields: Any) -> ListedFile:
     return ListedFile(path, EDIT, **{"whole": True, "numbered": True, **fields})
 
 
-def asked(*files: ListedFile, base: Mapping[str, str] | None = None, **fields: Any) -> Request:
+def asked(*files: ListedFile, base: Mapping[str, str] | None = None, **fields: Any) -> ReplyContext:
     """A request for these files on a base."""
-    return Request(files, (base or {}).get, **fields)
+    return ReplyContext(files, (base or {}).get, **fields)
 
 
 CSS_TASK = asked(edited("a.css"), base={"a.css": CSS})
 NEW_TASK = asked(ListedFile("src/new.txt", CREATE))
 
 
-def read(reply: str, request: Request) -> dict[str, str | None]:
+def read(reply: str, request: ReplyContext) -> dict[str, str | None]:
     """The files that a reply makes, by path."""
     return {change.path: change.content for change in changes_of(reply, request)}
 
 
-def error_of(reply: str, request: Request) -> str:
+def error_of(reply: str, request: ReplyContext) -> str:
     """What a reply goes back with."""
     with pytest.raises(EditError) as caught:
         changes_of(reply, request)
@@ -561,6 +561,6 @@ def test_a_reply_with_crlf_is_read() -> None:
 
 
 @pytest.mark.parametrize("task", [CSS_TASK, NEW_TASK], ids=["edit", "create"])
-def test_line_ends_written_out_go_back(task: Request) -> None:
+def test_line_ends_written_out_go_back(task: ReplyContext) -> None:
     text = BLUE.replace("\n", "\\n") + "\n"
     assert "line ends" in error_of(whole(task.files[0].path, text), task)

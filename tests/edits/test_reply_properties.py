@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from minitask.edits.reply.bars import is_balanced
+from minitask.edits.reply.markers import is_balanced
 from minitask.edits.reply.read import changes_of
-from minitask.edits.reply.request import ListedFile, Request
+from minitask.edits.reply.reply_context import ListedFile, ReplyContext
 from minitask.errors import EditError
 from minitask.spec.model import FileAction, LineRange
 
@@ -66,11 +66,11 @@ class Case:
     at: int
 
     @property
-    def request(self) -> Request:
+    def request(self) -> ReplyContext:
         """One file to edit that was shown whole."""
         shown = (LineRange(1, self.base.count("\n")),)
         file = ListedFile(self.path, FileAction.EDIT, shown=shown, whole=True, numbered=True)
-        return Request((file,), {self.path: self.base}.get, root="/repo")
+        return ReplyContext((file,), {self.path: self.base}.get, root="/repo")
 
 
 @st.composite

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.reply.read import changes_of
-from minitask.edits.reply.request import ListedFile, Request
+from minitask.edits.reply.reply_context import ListedFile, ReplyContext
 from minitask.errors import EditError
 from minitask.spec.model import FileAction
 
@@ -25,17 +25,17 @@ def created(path: str) -> ListedFile:
     return ListedFile(path, FileAction.CREATE)
 
 
-def asked(*files: ListedFile, base: dict[str, str] | None = None) -> Request:
+def asked(*files: ListedFile, base: dict[str, str] | None = None) -> ReplyContext:
     """A request for these files on a base."""
-    return Request(files, (base or {}).get)
+    return ReplyContext(files, (base or {}).get)
 
 
-def read(reply: str, request: Request) -> dict[str, str | None]:
+def read(reply: str, request: ReplyContext) -> dict[str, str | None]:
     """The files that a reply makes, by path."""
     return {change.path: change.content for change in changes_of(reply, request)}
 
 
-def error_of(reply: str, request: Request) -> str:
+def error_of(reply: str, request: ReplyContext) -> str:
     """What a reply goes back with."""
     with pytest.raises(EditError) as caught:
         changes_of(reply, request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.reply.read import changes_of
-from minitask.edits.reply.request import ListedFile, Request
+from minitask.edits.reply.reply_context import ListedFile, ReplyContext
 from minitask.errors import EditError
 from minitask.spec.model import FileAction, LineRange
 
@@ -14,11 +14,11 @@ TEXT = "".join(f"line {n}\n" for n in range(1, 10)) + "\nimport os\n    return N
 """Twelve lines, of which the prompt shows lines 3 to 6."""
 
 
-def asked(told: str = "", seen: str = "", ends: tuple[LineRange, ...] = ()) -> Request:
+def asked(told: str = "", seen: str = "", ends: tuple[LineRange, ...] = ()) -> ReplyContext:
     """The request to edit a file that was shown in part, and to create another."""
     part = ListedFile("a.txt", FileAction.EDIT, shown=(LineRange(3, 6),), ends=ends)
     new = ListedFile("b.txt", FileAction.WRITE, optional=True)
-    return Request((part, new), {"a.txt": TEXT, "other.txt": TEXT}.get, told=told, seen=seen)
+    return ReplyContext((part, new), {"a.txt": TEXT, "other.txt": TEXT}.get, told=told, seen=seen)
 
 
 def operation(text: str) -> str:
@@ -86,5 +86,5 @@ def test_lines_that_were_shown_are_edited(case: str) -> None:
         ("a search", asked(seen="nearest:\n      8 | line 8")),
     ],
 )
-def test_lines_that_were_told_otherwise_are_edited(case: str, request_: Request) -> None:
+def test_lines_that_were_told_otherwise_are_edited(case: str, request_: ReplyContext) -> None:
     assert changes_of(UNSEEN[case], request_)

@@ -13,16 +13,15 @@ import pytest
 from engine.spec_sets import SETTINGS, base_files, spec_sets
 from minitask.engine.context import Context, open_context
 from minitask.engine.find_tasks import find_tasks
-from minitask.engine.load_settings import load_settings
-from minitask.engine.sources import read_sources
+from minitask.engine.repository_settings import load_settings
+from minitask.engine.spec_files import read_sources
 from minitask.engine.tasks import Base, Task
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import MinitaskError
 from minitask.git.repository import discover
 from minitask.policy.budget import Budget
 from minitask.policy.route import SCRIPT, RouteOverrides
-from minitask.project.load_project import make_plan
-from minitask.project.readiness import hindrance
+from minitask.project.load_project import hindrance, make_plan
 from minitask.routing.route_task import route_of
 from minitask.spec.model import Severity
 from minitask.task.life import run_task

@@ -19,7 +19,7 @@ from model_server import (
 )
 from orders import order
 
-from minitask.executors.http import Http, HttpFault, HttpResponse, Request
+from minitask.executors.http import Http, HttpFault, HttpRequest, HttpResponse
 from minitask.executors.openai import OpenAiExecutor
 from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
 from minitask.executors.retry import RetryPolicy
@@ -241,7 +241,7 @@ def test_a_body_that_echoes_the_key_never_shows_it(status):
 
 def ask(reply: ScriptedReply, **limits: int) -> HttpResponse:
     with scripted_server([reply]) as server:
-        request = Request(server.base_url, b"{}")
+        request = HttpRequest(server.base_url, b"{}")
         return Http(**limits).send(request, timeout_seconds=5)
 
 
@@ -268,4 +268,4 @@ def test_damaged_or_unknown_compression_is_a_fault():
 
 
 def test_a_request_never_shows_its_headers():
-    assert KEY not in repr(Request("http://host", b"{}", {"Authorization": KEY}))
+    assert KEY not in repr(HttpRequest("http://host", b"{}", {"Authorization": KEY}))

@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from minitask.executors.amend import amended
 from minitask.executors.anthropic import AnthropicDialect
 from minitask.executors.chat import ChatReply, Message
 from minitask.executors.endpoint import Call
 from minitask.executors.http import HttpResponse
-from minitask.executors.limits import is_spent, wait_seconds
 from minitask.executors.ollama import OllamaDialect
 from minitask.executors.openai import OpenAiDialect, read_usage
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import Wire
+from minitask.executors.server_errors import amended, is_spent, wait_seconds
 
 TRANSPORT, AUTH, QUOTA = FailureKind.TRANSPORT, FailureKind.AUTH, FailureKind.QUOTA
 REFUSED, CUT_OFF, BAD = FailureKind.REFUSED, FailureKind.CUT_OFF, FailureKind.BAD_REQUEST

@@ -10,9 +10,8 @@ import warnings
 import pytest
 
 from minitask.edits.script_model import Change
-from minitask.gates.grammars import GRAMMARS
+from minitask.gates.grammars import GRAMMARS, JUDGED
 from minitask.gates.lint import check_lint
-from minitask.gates.prefilter import JUDGED
 from minitask.gates.syntax import _CHECKS
 from minitask.spec.model import Spec
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.reply.request import ListedFile, Request
+from minitask.edits.reply.reply_context import ListedFile, ReplyContext
 from minitask.errors import EditError
 from minitask.gates.review import Review, follows_edits, parse_review
 from minitask.spec.model import FileAction
@@ -12,14 +12,14 @@ from minitask.spec.model import FileAction
 OLD = "import os\n\n\ndef size(path):\n    return os.stat(path).st_size\n\n\ndef name(path):\n    return path\n"
 NEW = "VALUE = 1\n"
 FILES = {"src/a.py": OLD, "src/new.py": NEW, "src/other.py": "other = 1\n"}
-SHOWN = Request(
+SHOWN = ReplyContext(
     (
         ListedFile("src/a.py", FileAction.WRITE, optional=True),
         ListedFile("src/new.py", FileAction.WRITE, optional=True, whole=True),
     ),
     FILES.get,
 )
-ONE = Request(SHOWN.files[:1], FILES.get)
+ONE = ReplyContext(SHOWN.files[:1], FILES.get)
 BLOCK = (
     "```python path=src/a.py\n<<<<<<< SEARCH\n    return path\n=======\n    return path.name\n"
     ">>>>>>> REPLACE\n```\n"
@@ -30,13 +30,13 @@ DIFF = (
 )
 
 
-def reviewed(edits: str, *, verdict: str = "mend", request: Request = SHOWN) -> Review:
+def reviewed(edits: str, *, verdict: str = "mend", request: ReplyContext = SHOWN) -> Review:
     """The review whose only criterion has the verdict, with the text below it."""
     said = f"```verdict\n1 {verdict} src/a.py:9 the name is missing\n```\n\n{edits}"
     return parse_review(said, 1, request)
 
 
-def made(review: Review, request: Request = SHOWN) -> dict[str, str | None]:
+def made(review: Review, request: ReplyContext = SHOWN) -> dict[str, str | None]:
     """What its edits make of the files."""
     return {change.path: change.content for change in review.changes(request)}
 

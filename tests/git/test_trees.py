@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minitask.errors import MachineError
-from minitask.git import coprocess, loose
+from minitask.git import loose, run_git
 from minitask.git.database import Database, open_database
 from minitask.git.loose import LooseStore, object_id
 from minitask.git.merge_tree import merge_apart, merge_tree, tree_changes
@@ -275,7 +275,7 @@ def test_a_move_that_is_cut_off_answers_no_other(
 
     root = commit(database, written(database, {}))
     with monkeypatch.context() as patch:
-        patch.setattr(coprocess, "_read", cut)
+        patch.setattr(run_git, "_read", cut)
         with pytest.raises(Cut):
             database.refs.move([Move("refs/test/a", root)])
     assert not database.refs.move([Move("refs/test/b", root, root)])

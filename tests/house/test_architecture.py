@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -182,6 +183,31 @@ def test_files_and_functions_stay_small(path: Path) -> None:
         and (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
     ]
     assert long == []
+
+
+def test_a_module_name_stands_for_one_thing() -> None:
+    """A command, what it does and what it prints may have the command's name in `cli/`, a package and `reports/`."""
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")}
+    places = defaultdict(list)
+    for path in FILES:
+        if path.stem != "__init__" and not path.is_relative_to(PACKAGE / "cli"):
+            places[path.stem].append(_name(path))
+    twice = [
+        names
+        for stem, names in places.items()
+        if len([n for n in names if stem not in commands or not n.startswith("reports/")]) > 1
+    ]
+    assert twice == [], "give one of them another name"
+
+
+def test_a_class_name_stands_for_one_thing() -> None:
+    places = defaultdict(list)
+    for path in FILES:
+        for node in _tree(path).body:
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(_name(path))
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert twice == {}, "give one of them another name"
 
 
 @pytest.mark.parametrize("path", FILES, ids=_name)

@@ -13,12 +13,12 @@ import pytest
 
 from minitask.engine.context import Context, open_context
 from minitask.engine.find_tasks import list_tasks
-from minitask.engine.load_settings import load_settings
+from minitask.engine.repository_settings import load_settings
 from minitask.engine.task_records import latest_record
 from minitask.engine.tasks import Base, Task
 from minitask.git.repository import discover
 from minitask.landing import merge_queue
-from minitask.landing.candidates import Candidate, Landed
+from minitask.landing.candidate_commits import Candidate, Landed
 from minitask.ledger.record import Verdict
 from world import World
 

@@ -16,7 +16,7 @@ from minitask.ledger.accuracy import (
     estimate_error,
     is_close,
 )
-from minitask.ledger.decision import RecordedDecision
+from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.record import REVIEW, Attempt, Record, TaskResult, Verdict
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 

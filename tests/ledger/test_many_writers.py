@@ -14,7 +14,7 @@ import os, sys
 from msgspec.structs import replace
 from pathlib import Path
 from minitask.git.repository import discover
-from minitask.engine.load_settings import load_settings
+from minitask.engine.repository_settings import load_settings
 from minitask.engine.context import open_context
 from minitask.engine.task_records import latest_record
 from minitask.task.record_attempt import append_record

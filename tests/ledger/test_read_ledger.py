@@ -11,10 +11,10 @@ import pytest
 from msgspec.structs import replace
 
 from minitask.git import refs
-from minitask.git.command import Git
 from minitask.git.commits import FileWrite, NewCommit
 from minitask.git.identity import Signature
 from minitask.git.objects import CHUNK_BYTES, Objects, open_objects
+from minitask.git.run_git import Git
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.record_json import record_document
 from minitask.ledger.store import Ledger, read_documents, read_ledger, read_records, record_file

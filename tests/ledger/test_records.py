@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from minitask import resources
 from minitask.errors import MachineError
 from minitask.git import refs
-from minitask.git.command import Git
 from minitask.git.commits import FileWrite
 from minitask.git.identity import Signature
 from minitask.git.objects import open_objects
+from minitask.git.run_git import Git
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, Verdict, money
 from minitask.ledger.record_json import parse_record, record_document
 from minitask.ledger.store import append_commit, read_records, record_file

@@ -8,9 +8,9 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minitask.edits.apply import apply_script
+from minitask.edits.apply_script import apply_script
 from minitask.edits.grammar import parse_script
-from minitask.edits.line_mapping import LineHunk, Versions, map_lines
+from minitask.edits.lines import LineHunk, Versions, map_lines
 from minitask.spec.model import Command, Expectation, ExpectationKind, LineRange, Spec
 from minitask.spec.parse import parse_file
 

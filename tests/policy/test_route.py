@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from minitask.errors import UsageError
 from minitask.policy.choice import choose
 from minitask.policy.route import RouteOverrides
-from minitask.settings import Layer, resolve
+from minitask.settings import SettingsLayer, resolve
 from minitask.spec.model import Options, Spec, Tier
 
 SPEC = Spec(path="a.md", number="1", title="t")
@@ -20,7 +20,7 @@ TIERS = {
     "free": {"executor": "near", "model": "small"},
     "balanced": {"executor": "far", "model": "middle"},
 }
-SETTINGS = resolve([Layer("test", {"executors": EXECUTORS, "tiers": TIERS})], trusted=True)
+SETTINGS = resolve([SettingsLayer("test", {"executors": EXECUTORS, "tiers": TIERS})], trusted=True)
 EMPTY = resolve([], trusted=True)
 
 

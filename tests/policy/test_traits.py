@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from minitask.policy.rules import fits, match_rules
+from minitask.policy.routing_rules import fits, match_rules
 from minitask.policy.task_features import TaskFeatures, estimated_lines, features_of
-from minitask.settings import Rule
+from minitask.settings import RoutingRule
 from minitask.spec.model import Criterion, Estimate, FileAction, FileRef, LineRange, Options, Spec
 
 SPEC = Spec(path="a.md", number="1", title="t")
@@ -61,29 +61,29 @@ def traits(**changes: Any) -> TaskFeatures:
 @pytest.mark.parametrize(
     ("rule", "those", "failures", "fit"),
     [
-        (Rule(tags=("security",)), {"tags": frozenset({"SECURITY"})}, 0, True),
-        (Rule(tags=("security",)), {}, 0, False),
-        (Rule(complexity="high"), {"complexity": "high"}, 0, True),
-        (Rule(lines_from=50, lines_below=200), {"lines": 50}, 0, True),
-        (Rule(lines_from=50, lines_below=200), {"lines": 200}, 0, False),
-        (Rule(lines_from=0), {"lines": None}, 0, False),
-        (Rule(failures_from=2), {}, 1, False),
-        (Rule(failures_from=2), {}, 2, True),
-        (Rule(tags=("a",), complexity="high"), {"tags": frozenset({"A"})}, 0, False),
-        (Rule(), {}, 0, True),
+        (RoutingRule(tags=("security",)), {"tags": frozenset({"SECURITY"})}, 0, True),
+        (RoutingRule(tags=("security",)), {}, 0, False),
+        (RoutingRule(complexity="high"), {"complexity": "high"}, 0, True),
+        (RoutingRule(lines_from=50, lines_below=200), {"lines": 50}, 0, True),
+        (RoutingRule(lines_from=50, lines_below=200), {"lines": 200}, 0, False),
+        (RoutingRule(lines_from=0), {"lines": None}, 0, False),
+        (RoutingRule(failures_from=2), {}, 1, False),
+        (RoutingRule(failures_from=2), {}, 2, True),
+        (RoutingRule(tags=("a",), complexity="high"), {"tags": frozenset({"A"})}, 0, False),
+        (RoutingRule(), {}, 0, True),
     ],
 )
 def test_a_rule_fits_where_all_that_it_names_does(
-    rule: Rule, those: dict[str, Any], failures: int, fit: bool
+    rule: RoutingRule, those: dict[str, Any], failures: int, fit: bool
 ) -> None:
     assert fits(rule, traits(**those), failures=failures) is fit
 
 
 def test_the_first_rule_that_says_it_wins_for_tier_and_review_apart() -> None:
     rules = (
-        Rule(review="cheap"),
-        Rule(tier="free", why="house rule"),
-        Rule(tier="cheap", review="none"),
+        RoutingRule(review="cheap"),
+        RoutingRule(tier="free", why="house rule"),
+        RoutingRule(tier="cheap", review="none"),
     )
     said = match_rules(rules, traits(), failures=0)
     assert (said.tier, said.review) == ("free", "cheap")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from executors.model_server import Received, ScriptedReply, error, scripted_server
-from minitask.project.adaptive_limit import AdaptiveLimit
+from minitask.project.call_pool import AdaptiveLimit
 from world import World, model_settings
 
 

@@ -8,12 +8,12 @@ import pytest
 from msgspec.structs import replace
 
 from minitask.ledger.accuracy import BatchTokens
-from minitask.ledger.decision import RecordedDecision
+from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.summary import summarize
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.reports.ledger_report import (
-    Report,
+    LedgerReport,
     render_report_markdown,
     render_report_text,
     report_document,
@@ -28,7 +28,7 @@ ATTEMPT = Attempt(
 )  # fmt: skip
 
 
-def report(*attempts: Attempt) -> Report:
+def report(*attempts: Attempt) -> LedgerReport:
     records = [
         Record(
             f"p/{number:02d}", "", OID, "refs/heads/main", OID, None, OID, None, OID,
@@ -36,7 +36,7 @@ def report(*attempts: Attempt) -> Report:
         )
         for number, each in enumerate(attempts)
     ]  # fmt: skip
-    return Report(summarize(records, baseline_model="grand"))
+    return LedgerReport(summarize(records, baseline_model="grand"))
 
 
 LINES = {

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Task
-from minitask.project.conflicts import Collision, Collisions
-from minitask.project.task_graph import Edge, Node, TaskGraph
+from minitask.project.task_graph import Collision, Collisions, Edge, Node, TaskGraph
 from minitask.reports.graph import (
     FORMATS,
     graph_document,

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.summary import summarize
 from minitask.ledger.usage import Usage
-from minitask.reports.ledger_report import Report, render_report_markdown, render_report_text
+from minitask.reports.ledger_report import LedgerReport, render_report_markdown, render_report_text
 from minitask.reports.ledger_report_html import render_report_html
 
 OID = "a" * 40
@@ -36,14 +36,14 @@ def record(task: str, **fields: object) -> Record:
     )  # fmt: skip
 
 
-def hostile_report() -> Report:
+def hostile_report() -> LedgerReport:
     records = [
         record("p/01-a"),
         record(f"{HOSTILE}/01-b", model=f"m|{HOSTILE}\x1b[31m\n", cost_usd=Decimal("0.03")),
         record("q/01-c", verdict=Verdict.FAILED, gate=HOSTILE, tier=HOSTILE),
         record("q/02-d", cost_usd=None, model='" onload="x'),
     ]
-    return Report(summarize(records, baseline_model=HOSTILE), 2, 1, project=HOSTILE)
+    return LedgerReport(summarize(records, baseline_model=HOSTILE), 2, 1, project=HOSTILE)
 
 
 class Balanced(HTMLParser):
@@ -96,7 +96,7 @@ def test_the_page_needs_nothing_from_elsewhere() -> None:
 
 
 def test_an_empty_report_is_a_page_too() -> None:
-    page = render_report_html(Report(summarize([], baseline_model="m")))
+    page = render_report_html(LedgerReport(summarize([], baseline_model="m")))
     assert "no attempts" in parsed(page).text
 
 

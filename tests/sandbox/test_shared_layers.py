@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from minitask.sandbox.installed_in_place import in_place
-from minitask.sandbox.shared_layers import Copied
+from minitask.sandbox.shared_layers import Copied, in_place
 
 
 @pytest.fixture

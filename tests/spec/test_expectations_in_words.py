@@ -10,7 +10,7 @@ from minitask.sandbox.exit_status import Status, find_fault
 from minitask.spec.expectations import parse_expectation, render_expectation
 from minitask.spec.model import Command, Expectation, ExpectationKind, Fence
 from minitask.spec.parse import parse_file
-from minitask.spec.shell import split_commands
+from minitask.spec.shell_fence import split_commands
 
 # A command with a remark, an output that must pass, and one that must not.
 ENFORCED = [

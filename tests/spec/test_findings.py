@@ -10,12 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
-from minitask.spec.finding import relative_path
-from minitask.spec.finding_list import cited_lines, render_findings
-from minitask.spec.findings import Finding, FindingReport, Form, parse_report
+from minitask.spec.findings import (
+    Finding,
+    FindingReport,
+    Form,
+    cited_lines,
+    parse_report,
+    render_findings,
+)
 from minitask.spec.json_reader import decode_json
 from minitask.spec.paths import check_path
 from minitask.spec.recheck import RUFF, Recheck, check_template, ruff_words
+from minitask.spec.sarif import relative_path
 
 ROOT = "/home/una/project"
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from minitask.errors import UsageError
 from minitask.spec.critical_path import critical_path, urgency, wave_numbers
+from minitask.spec.dependency_graph import Graph, find_cycle
 from minitask.spec.file_dependencies import (
+    Dependency,
+    DependencyKind,
     ImpliedOrder,
-    Link,
-    LinkKind,
     WriteClash,
     WriterOrder,
     implied,
 )
-from minitask.spec.graph import Graph, find_cycle
 from minitask.spec.model import FileAction, FileRef, LineRange, Options, Spec
 
 NAMES = "abcdefghijkl"
@@ -56,8 +56,8 @@ def absent(_path: str) -> bool:
 def test_who_creates_a_file_comes_before_all_that_read_or_edit_it() -> None:
     found = implied([spec("a", ref("read")), spec("b", ref("edit")), spec("c", ref("create"))])
     assert found.links == (
-        Link(2, 0, LinkKind.CREATE_READ, "x"),
-        Link(2, 1, LinkKind.CREATE_EDIT, "x"),
+        Dependency(2, 0, DependencyKind.CREATE_READ, "x"),
+        Dependency(2, 1, DependencyKind.CREATE_EDIT, "x"),
     )
     assert found.clashes == (WriteClash(0, 1, "x"),)
 
@@ -123,7 +123,7 @@ def test_an_optional_file_gives_no_order() -> None:
 def test_who_deletes_a_file_comes_last() -> None:
     found = implied([spec("a", ref("delete")), spec("b", ref("read")), spec("c", ref("edit"))])
     assert orders(found) == ["ba", "ca"]
-    assert {link.kind for link in found.links} == {LinkKind.USE_DELETE}
+    assert {link.kind for link in found.links} == {DependencyKind.USE_DELETE}
 
 
 def test_two_that_delete_a_file_say_nothing() -> None:
@@ -144,12 +144,12 @@ def test_next_task_is_an_order_where_told_so_only() -> None:
         spec("c", following="Mini-Task 9"),
     ]
     assert implied(specs) == ImpliedOrder()
-    assert implied(specs, next_task=True).links == (Link(1, 0, LinkKind.NEXT_TASK),)
+    assert implied(specs, next_task=True).links == (Dependency(1, 0, DependencyKind.NEXT_TASK),)
 
 
 def test_depends_on_wins_over_the_files() -> None:
     found = implied([spec("a", ref("create"), needs="b"), spec("b", ref("read"))])
-    assert found == ImpliedOrder((), (), (Link(0, 1, LinkKind.CREATE_READ, "x"),))
+    assert found == ImpliedOrder((), (), (Dependency(0, 1, DependencyKind.CREATE_READ, "x"),))
 
 
 def test_depends_on_wins_by_way_of_others() -> None:

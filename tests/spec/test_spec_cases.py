@@ -11,9 +11,8 @@ from msgspec.structs import replace
 
 from minitask.spec.model import Command, Diagnostic, FileRef, Spec
 from minitask.spec.parse import parse_file
-from minitask.spec.render import render_spec
+from minitask.spec.render import render_spec, spec_document
 from minitask.spec.schema import check_document
-from minitask.spec.to_json import spec_document
 
 CASES = Path(__file__).parent / "cases"
 POSITIVE = sorted((CASES / "positive").glob("*.md"))

@@ -21,10 +21,9 @@ from minitask.spec.model import (
     Tier,
 )
 from minitask.spec.parse import parse_file
-from minitask.spec.render import render_fence, render_spec
+from minitask.spec.render import render_fence, render_spec, spec_document
 from minitask.spec.schema import check_document
-from minitask.spec.shell import split_commands
-from minitask.spec.to_json import spec_document
+from minitask.spec.shell_fence import split_commands
 
 PATH = "mini-projects/x/01-y.md"
 SETTINGS = settings(

@@ -6,8 +6,8 @@ import pytest
 
 from minitask.ledger.record import Attempt, Verdict
 from minitask.ledger.usage import NO_USAGE
-from minitask.routing.model_failures import SAME_WAY
-from minitask.task.advice import find_outage_step
+from minitask.routing.pass_rates import SAME_WAY
+from minitask.task.feedback import find_outage_step
 
 
 def attempt(gate: str, reason: str, verdict: Verdict = Verdict.ERROR) -> Attempt:

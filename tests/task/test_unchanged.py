@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.ledger.record import CommandRecord
-from minitask.task.unchanged import fails_without_change
+from minitask.task.feedback import fails_without_change
 
 
 def ran(command: str, code: int, output: str = "") -> CommandRecord:

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from minitask import resources
 from minitask.errors import UsageError
-from minitask.settings import Layer
+from minitask.settings import SettingsLayer
 
 ENVIRONMENT = {
     "MINITASK_PRESET": "preset",
@@ -62,17 +62,17 @@ def trust(environ: Mapping[str, str], *, repository: Path, text: str) -> Path:
     return path
 
 
-def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> Layer:
+def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> SettingsLayer:
     """Parse one configuration file; `UsageError` naming the key and the nearest one that exists."""
 
     def check() -> Any:
         return _checked(text, name)
 
     values = memo(f"config\0{name}\0{text}", check) if memo else check()
-    return Layer(name, cast("Mapping[str, Any]", values))
+    return SettingsLayer(name, cast("Mapping[str, Any]", values))
 
 
-def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> Layer:
+def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> SettingsLayer:
     """Settings from `MINITASK_…` variables; raise `UsageError` for one with an unusable value."""
     values: dict[str, Any] = {}
     for variable, key in ENVIRONMENT.items():
@@ -85,7 +85,9 @@ def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -
             _check_schema(values, "environment")
         return values
 
-    return Layer("environment", memo(f"environment\0{values!r}", check) if memo else check())
+    return SettingsLayer(
+        "environment", memo(f"environment\0{values!r}", check) if memo else check()
+    )
 
 
 def _checked(text: str, name: str) -> Any:

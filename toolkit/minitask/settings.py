@@ -115,7 +115,7 @@ class TierSetting(Struct, frozen=True):
     model: str
 
 
-class Rule(Struct, frozen=True):
+class RoutingRule(Struct, frozen=True):
     """A routing rule: all that a rule names must fit, and it says a tier, a reviewer's tier, or both.
 
     `tags` fit where the task has one of them; `lines_from` and `lines_below` bound the estimated lines, `failures_from`
@@ -140,7 +140,7 @@ class Routing(Struct, frozen=True):
     """
 
     entry: Mapping[str, str]
-    rules: tuple[Rule, ...]
+    rules: tuple[RoutingRule, ...]
     escalation: tuple[str, ...]
     cap: str
     max_escalations: int
@@ -192,14 +192,14 @@ class Settings(Redacted, frozen=True):
         return {name: environ[name] for name in names if name and environ.get(name)}
 
 
-class Layer(Struct, frozen=True):
+class SettingsLayer(Struct, frozen=True):
     """One source of settings, by name, already checked against the schema."""
 
     name: str
     values: Mapping[str, Any]
 
 
-def resolve(layers: Sequence[Layer], *, trusted: bool) -> Settings:
+def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
     """Settle every key: later layers win; an untrusted repository's guarded keys are left out, and said."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
@@ -208,7 +208,7 @@ def resolve(layers: Sequence[Layer], *, trusted: bool) -> Settings:
         *_named(layers, "preset", PRESETS, trusted),
         *_named(layers, "workflow", WORKFLOWS, trusted),
     )
-    for layer in [Layer("default", DEFAULTS), *beneath, *layers]:
+    for layer in [SettingsLayer("default", DEFAULTS), *beneath, *layers]:
         held = layer.values
         if layer.name == FILE and not trusted:
             ignored = [key for key in GUARDED if key in held]
@@ -224,13 +224,13 @@ def resolve(layers: Sequence[Layer], *, trusted: bool) -> Settings:
 
 
 def _named(
-    layers: Sequence[Layer], key: str, table: Mapping[str, Mapping[str, Any]], trusted: bool
-) -> tuple[Layer, ...]:
+    layers: Sequence[SettingsLayer], key: str, table: Mapping[str, Mapping[str, Any]], trusted: bool
+) -> tuple[SettingsLayer, ...]:
     """Return what the last source names in a table of whole settings, as a layer beneath them all."""
     counts = trusted or key not in GUARDED
     those = (layer for layer in layers if key in layer.values and (counts or layer.name != FILE))
     found = [layer.values[key] for layer in those]
-    return (Layer(f"{key} {found[-1]}", table[found[-1]]),) if found else ()
+    return (SettingsLayer(f"{key} {found[-1]}", table[found[-1]]),) if found else ()
 
 
 def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
@@ -319,11 +319,11 @@ def _routing(values: Mapping[str, Any]) -> Routing:
     )
 
 
-def _rule(entry: Mapping[str, Any]) -> Rule:
+def _rule(entry: Mapping[str, Any]) -> RoutingRule:
     when = dict(entry.get("when", {}))
     tags = tuple(when.pop("tags", ()))
     said = {key: entry[key] for key in ("tier", "review", "why") if key in entry}
-    return Rule(tags=tags, **when, **said)
+    return RoutingRule(tags=tags, **when, **said)
 
 
 def _executor(name: str, entry: Mapping[str, Any]) -> ExecutorSetting:

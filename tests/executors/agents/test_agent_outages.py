@@ -7,7 +7,7 @@ import json
 import pytest
 from agent_outputs import printed
 
-from minitask.executors.agents.adapter import Output, Report
+from minitask.executors.agents.adapter import AgentReport, Output
 from minitask.executors.agents.faults import OutageWatch, believed, read_limits
 from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.request import FailureKind
@@ -125,6 +125,6 @@ def test_a_program_that_only_retries_a_server_that_is_not_there_is_not_waited_fo
     ],
 )
 def test_a_program_that_counts_no_tokens_has_said_nothing(usage, expected):
-    assert believed(Report(usage)).usage == expected
-    problem = Report(Usage(1, 0, 0, 0), problem=TRANSPORT)
+    assert believed(AgentReport(usage)).usage == expected
+    problem = AgentReport(Usage(1, 0, 0, 0), problem=TRANSPORT)
     assert believed(problem) == problem, "nothing was answered, so nothing was billed"

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from agent_outputs import CAPTURED, captured
 
-from minitask.executors.agents.adapter import Report
+from minitask.executors.agents.adapter import AgentReport
 from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage, classes
@@ -26,7 +26,7 @@ def times(usage: Usage, factor: int) -> Usage:
     return Usage(*(None if value is None else value * factor for value in counts))
 
 
-def read(case: str, **changes: object) -> Report:
+def read(case: str, **changes: object) -> AgentReport:
     """What the program says of a captured output."""
     return PROGRAMS[case.partition("-")[0]].report(captured(case, **changes))
 
@@ -49,7 +49,7 @@ def read(case: str, **changes: object) -> Report:
 def test_work_that_was_done_is_counted_and_has_no_problem(case, usage, cost):
     said = "" if case.startswith("mini") else DONE
     expected = None if cost is None else Decimal(cost)
-    assert read(case) == Report(usage, expected, said=said)
+    assert read(case) == AgentReport(usage, expected, said=said)
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def group(ctx: click.Context, folder: str) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from minitask.cli.edge import run_command
+    from minitask.cli.streams import run_command
 
     gc.set_threshold(*RARELY)
     for stream in (sys.stdout, sys.stderr):

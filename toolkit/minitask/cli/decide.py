@@ -10,10 +10,9 @@ from typing import Any
 import click
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
-from minitask.engine.load_settings import load_settings
-from minitask.engine.parse_cache import parse_once
-from minitask.engine.sources import read_sources
-from minitask.engine.tasks import PROJECTS
+from minitask.engine.repository_settings import load_settings
+from minitask.engine.spec_files import read_sources
+from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
 from minitask.git.repository import Repository, discover

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from minitask.cli.edge import say
 from minitask.cli.session import environment
+from minitask.cli.streams import say
 from minitask.engine.context import Progress
 from minitask.errors import UsageError
 from minitask.ledger.record import Verdict

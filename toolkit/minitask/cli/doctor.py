@@ -9,13 +9,12 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
-from minitask.engine.detect_executors import agents_installed, ollama_servers
-from minitask.engine.health_checks import try_sandbox
-from minitask.engine.load_settings import load_settings
+from minitask.engine.health_checks import agents_installed, ollama_servers, try_sandbox
+from minitask.engine.repository_settings import load_settings
 from minitask.errors import MinitaskError
 from minitask.git.repository import OLDEST_GIT, Repository, committer, discover, git_version
 from minitask.presets import AUTO
-from minitask.reports.doctor import Finding, Health, health_document, render_health
+from minitask.reports.doctor import CheckResult, Health, health_document, render_health
 from minitask.sandbox.choose_sandbox import choose_sandbox
 from minitask.sandbox.sandbox import Strength
 from minitask.settings import ExecutorSetting, Settings
@@ -38,7 +37,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
         settings: Settings | None = load_settings(repository, environ)
     except MinitaskError as error:
         settings = None
-        findings.append(Finding("settings", "bad", str(error)))
+        findings.append(CheckResult("settings", "bad", str(error)))
     findings = [*_machine(folder, environ), *findings, *_sandbox(settings, environ)]
     findings += [*_executors(settings, environ), *_servers(settings), *_agents(environ, folder)]
     values = dict(settings.values) if settings else {}
@@ -51,50 +50,50 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
     return 0 if health.is_good else 3
 
 
-def _machine(folder: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
-    yield Finding(
+def _machine(folder: Path, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+    yield CheckResult(
         "python", "ok", f"{platform.python_version()}, {platform.system()} {platform.release()}"
     )
     version = git_version(environ, folder)
     text = ".".join(map(str, version)) or "unknown"
     if version < OLDEST_GIT:
         oldest = ".".join(map(str, OLDEST_GIT))
-        yield Finding("git", "bad", f"version {text}", f"install git {oldest} or later")
+        yield CheckResult("git", "bad", f"version {text}", f"install git {oldest} or later")
     else:
-        yield Finding("git", "ok", f"version {text}")
+        yield CheckResult("git", "ok", f"version {text}")
 
 
 def _repository(
     folder: Path, environ: Mapping[str, str]
-) -> tuple[Repository | None, list[Finding]]:
+) -> tuple[Repository | None, list[CheckResult]]:
     try:
         repository = discover(folder, environ)
     except MinitaskError as error:
-        return None, [Finding("repository", "note", error.message, error.hint)]
+        return None, [CheckResult("repository", "note", error.message, error.hint)]
     kind = "bare" if repository.top is None else str(repository.top)
     shallow = ", shallow" if repository.shallow else ""
-    found = [Finding("repository", "ok", f"{kind} ({repository.object_format}{shallow})")]
+    found = [CheckResult("repository", "ok", f"{kind} ({repository.object_format}{shallow})")]
     try:
         who = committer(repository)
-        found.append(Finding("identity", "ok", f"{who.name} <{who.email}>"))
+        found.append(CheckResult("identity", "ok", f"{who.name} <{who.email}>"))
     except MinitaskError as error:
-        found.append(Finding("identity", "bad", error.message, error.hint))
+        found.append(CheckResult("identity", "bad", error.message, error.hint))
     return repository, found
 
 
-def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     try:
         found = choose_sandbox(settings.sandbox if settings else "auto", environ=environ)
     except MinitaskError as error:
-        yield Finding("sandbox", "bad", error.message, error.hint)
+        yield CheckResult("sandbox", "bad", error.message, error.hint)
         return
     strong = found.strength is Strength.STRONG
     hint = "" if strong else "install bubblewrap, and allow user namespaces, for a strong one"
-    yield Finding(
+    yield CheckResult(
         "sandbox", "ok" if strong else "note", f"{found.strength}: {found.describe()}", hint
     )
     for line in found.tried if not strong else ():
-        yield Finding("", "note", line)
+        yield CheckResult("", "note", line)
     for trial in try_sandbox(found, environ):
         said = "stopped" if trial.stopped else "NOT stopped"
         control = (
@@ -102,58 +101,60 @@ def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
             if trial.works_outside
             else "inconclusive: it also fails without a sandbox"
         )
-        yield Finding("", "ok" if trial.stopped else "note", f"{trial.what}: {said} ({control})")
+        yield CheckResult(
+            "", "ok" if trial.stopped else "note", f"{trial.what}: {said} ({control})"
+        )
 
 
-def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[Finding]:
+def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     if settings is None:
         return
     for note in settings.notes:
-        yield Finding("trust", "note", note)
+        yield CheckResult("trust", "note", note)
     for entry in settings.executors.values():
         yield _executor(entry, environ)
     for tier, rung in settings.tiers.items():
         if rung.executor not in settings.executors:
             hint = "name one of `executors`"
-            yield Finding("tier", "bad", f"{tier}: no executor named {rung.executor}", hint)
+            yield CheckResult("tier", "bad", f"{tier}: no executor named {rung.executor}", hint)
     if not settings.executors:
         hint = "fine for specs with an edit script; set `executors` in minitask.yaml to add a model"
-        yield Finding("executor", "note", "none configured", hint)
+        yield CheckResult("executor", "note", "none configured", hint)
 
 
-def _executor(entry: ExecutorSetting, environ: Mapping[str, str]) -> Finding:
+def _executor(entry: ExecutorSetting, environ: Mapping[str, str]) -> CheckResult:
     key = entry.api_key_env
     place = entry.base_url or " ".join(entry.command) or entry.folder
     text = f"{entry.name}: {entry.type}" + (f", {place}" if place else "")
     if key and not environ.get(key):
-        return Finding("executor", "note", f"{text}, key {key} not set", f"export {key}=…")
-    return Finding("executor", "ok", text + (f", key {key} set" if key else ""))
+        return CheckResult("executor", "note", f"{text}, key {key} not set", f"export {key}=…")
+    return CheckResult("executor", "ok", text + (f", key {key} set" if key else ""))
 
 
-def _servers(settings: Settings | None) -> Iterator[Finding]:
+def _servers(settings: Settings | None) -> Iterator[CheckResult]:
     """Yield the local model servers, and the models that tiers name and no server has."""
     for served in ollama_servers(settings):
         if served.models is None:
-            yield Finding("ollama", "note", served.problem, "start it: ollama serve")
+            yield CheckResult("ollama", "note", served.problem, "start it: ollama serve")
             continue
         models = ", ".join(served.models) or "no model yet"
         hint = "" if served.models else "pull one, such as: ollama pull qwen2.5-coder"
         if not served.executor:
             hint = hint or "`preset: local` in minitask.yaml uses it"
-        yield Finding(
+        yield CheckResult(
             "ollama", "ok" if served.models else "note", f"{served.url} serves {models}", hint
         )
         for tier, rung in settings.tiers.items() if settings else ():
             if rung.executor == served.executor and rung.model not in (AUTO, *served.models):
                 text = f"{tier}: {served.url} does not serve {rung.model}"
-                yield Finding("tier", "note", text, f"ollama pull {rung.model}")
+                yield CheckResult("tier", "note", text, f"ollama pull {rung.model}")
 
 
-def _agents(environ: Mapping[str, str], folder: Path) -> Iterator[Finding]:
+def _agents(environ: Mapping[str, str], folder: Path) -> Iterator[CheckResult]:
     found = agents_installed(environ, folder)
     for agent in found:
-        yield Finding(
+        yield CheckResult(
             "agent", "ok", f"{agent.type}: {agent.version or 'version unknown'}, {agent.place}"
         )
     if not found:
-        yield Finding("agent", "note", "no coding agent on PATH")
+        yield CheckResult("agent", "note", "no coding agent on PATH")

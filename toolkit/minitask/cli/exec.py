@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minitask.cli.edge import say
 from minitask.cli.session import exit_code, json_option, print_json, start
+from minitask.cli.streams import say
 from minitask.errors import MachineError, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _held_back(
     if options["no_deps"]:
         return None
     from minitask.engine.refusals import remember_error
-    from minitask.project.readiness import hindrance
+    from minitask.project.load_project import hindrance
 
     try:
         routed = any(options[name] for name in ("tier", "executor", "model"))
@@ -136,7 +136,7 @@ def _refused(spec: str, error: RefusedError) -> TaskResult:
 
 
 def _stopped(task: Task, error: RefusedError) -> TaskResult:
-    from minitask.task.results import stopped
+    from minitask.task.finish import stopped
 
     return stopped(task, error)
 
@@ -155,8 +155,8 @@ def _print(result: TaskResult, *, as_json: bool) -> None:
 def _dry_run(
     engine: Context, task: Task, wishes: RunOptions, waits: TaskResult | None, *, as_json: bool
 ) -> int:
-    from minitask.reports.dry_run import dry_run_document, render_dry_run
-    from minitask.task.task_preview import preview_task
+    from minitask.reports.dry_runs import dry_run_document, render_dry_run
+    from minitask.task.prepare import preview_task
 
     if waits is not None and waits.verdict == "refused":
         _print(waits, as_json=as_json)

@@ -10,8 +10,7 @@ import click
 from minitask.cli.session import json_option, start
 from minitask.engine.find_tasks import list_tasks
 from minitask.errors import UsageError
-from minitask.project.conflicts import Collisions, find_collisions
-from minitask.project.task_graph import TaskGraph, task_graph
+from minitask.project.task_graph import Collisions, TaskGraph, find_collisions, task_graph
 from minitask.reports.graph import FORMATS, graph_document, render_forecast
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from minitask.cli.edge import say
+from minitask.cli.streams import say
 
 if TYPE_CHECKING:
     from minitask.engine.context import Progress

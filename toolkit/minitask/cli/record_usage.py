@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from minitask.cli.edge import say
 from minitask.cli.session import json_option, print_json, start
+from minitask.cli.streams import say
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.ledger.record import CALLS, PERSON, PLAN, Record, money

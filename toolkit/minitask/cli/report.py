@@ -14,7 +14,7 @@ from minitask.engine.task_records import ledger_of
 from minitask.errors import UsageError
 from minitask.ledger.summary import summarize
 from minitask.reports.ledger_report import (
-    Report,
+    LedgerReport,
     render_report_markdown,
     render_report_text,
     report_document,
@@ -22,11 +22,11 @@ from minitask.reports.ledger_report import (
 from minitask.reports.ledger_report_html import render_report_html
 
 
-def _json(report: Report) -> str:
+def _json(report: LedgerReport) -> str:
     return json.dumps(report_document(report), indent=2, ensure_ascii=False) + "\n"
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {
+FORMATS: dict[str, Callable[[LedgerReport], str]] = {
     "text": render_report_text,
     "md": render_report_markdown,
     "json": _json,
@@ -67,7 +67,7 @@ def command(
         ledger = ledger_of(engine, name)
     records = [record for record in ledger.records if record.started_at >= begin]
     summary = summarize(records, baseline_model=session.settings.baseline["frontier"])
-    report = Report(summary, ledger.damaged, ledger.future, since=begin, project=name)
+    report = LedgerReport(summary, ledger.damaged, ledger.future, since=begin, project=name)
     content = FORMATS["json" if as_json else form](report).encode("utf-8", "replace")
     if output is None:
         click.echo(content, nl=False)

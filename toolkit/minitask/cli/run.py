@@ -20,12 +20,11 @@ from minitask.executors.registry import MAKERS
 from minitask.ledger.record import TaskResult
 from minitask.policy.budget import Budget
 from minitask.policy.route import RouteOverrides
+from minitask.project.batch_journal import token_budgets
 from minitask.project.call_pool import CallPool, ThreadCallPool
 from minitask.project.cluster import SCHEME, Cluster
-from minitask.project.load_project import run_project
+from minitask.project.load_project import Selection, run_project, select
 from minitask.project.preview import RunPreview, preview_run
-from minitask.project.selection import Selection, select
-from minitask.project.wave_tokens import token_budgets
 from minitask.task.state import RunOptions
 
 LOCAL = "local"
@@ -170,7 +169,7 @@ def _names(given: object) -> tuple[str, ...]:
 
 
 def _dry_run(prospects: Sequence[RunPreview], project: str, *, as_json: bool) -> int:
-    from minitask.reports.outlook import outlook_document, render_outlook
+    from minitask.reports.dry_runs import outlook_document, render_outlook
 
     if as_json:
         print_json(outlook_document(project, prospects))

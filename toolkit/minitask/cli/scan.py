@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from minitask.cli.edge import say
 from minitask.cli.session import Session, json_option, print_json, start
+from minitask.cli.streams import say
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from msgspec import Struct
 
-from minitask.cli.edge import say
 from minitask.cli.progress import Manner, watching
+from minitask.cli.streams import say
 from minitask.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Session(Struct, frozen=True):
 
 def start(ctx: click.Context) -> Session:
     """Find the repository and settle the settings, or say in one line why not."""
-    from minitask.engine.load_settings import load_settings
+    from minitask.engine.repository_settings import load_settings
     from minitask.git.repository import discover
 
     folder = start_folder(ctx)

@@ -9,7 +9,7 @@ import click
 
 from minitask import resources
 from minitask.cli.session import json_option, print_json, start, start_folder
-from minitask.engine.load_settings import read_text
+from minitask.engine.repository_settings import read_text
 from minitask.engine.task_records import ledger_of
 from minitask.errors import UsageError
 from minitask.policy.model_stats import ModelStats, nearest, parse_table, stats_of

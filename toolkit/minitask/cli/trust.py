@@ -6,7 +6,7 @@ import click
 
 from minitask import config, settings
 from minitask.cli.session import start
-from minitask.engine.load_settings import config_text
+from minitask.engine.repository_settings import config_text
 from minitask.errors import UsageError
 
 

@@ -7,8 +7,8 @@ import gc
 import click
 
 from minitask.cli.session import environment, start_folder
-from minitask.engine.load_settings import load_settings
-from minitask.engine.sources import read_sources
+from minitask.engine.repository_settings import load_settings
+from minitask.engine.spec_files import read_sources
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
 from minitask.git.repository import Repository, discover

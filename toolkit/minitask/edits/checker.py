@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from minitask.edits.check_script import check_script
+from minitask.edits.check_script import Trial, check_script, try_script
 from minitask.edits.citations import CitationError, Numbering, check_citations, check_renumbered
 from minitask.edits.grammar import covers, parse_script
-from minitask.edits.overlay import Overlay
-from minitask.edits.schedule import Order, order_of
+from minitask.edits.planned_tree import Overlay
+from minitask.edits.related_specs import Order, order_of
 from minitask.edits.script_model import EditScript
-from minitask.edits.trial import Trial, try_script
 from minitask.errors import EditError
 from minitask.spec.checks import check_against_tree
 from minitask.spec.model import Diagnostic, Severity, Spec, Tier
@@ -35,7 +34,7 @@ PRESENCE = frozenset({"E201", "E203", "E204"})
 """Rules about whether a listed file is there."""
 
 
-class Verdict(Struct, frozen=True):
+class CheckedSpec(Struct, frozen=True):
     """The diagnostics of a spec, and the specs whose work it needs though it does not say so."""
 
     diagnostics: tuple[Diagnostic, ...]
@@ -54,7 +53,7 @@ def check_specs(
     judged: Collection[Spec] | None = None,
     landed: Sequence[Spec] = (),
     protected: Sequence[str] = (),
-) -> list[Verdict]:
+) -> list[CheckedSpec]:
     """Return the verdict of each judged spec, in the order of `specs`.
 
     `specs` are all there are: dependencies, and files that one task makes for another, are looked for among them.
@@ -70,7 +69,7 @@ def check_specs(
     checker = Checker(left, ground, together)
     verdicts = []
     for spec in chosen:
-        found = checker.judge(spec) if id(spec) not in done else Verdict(())
+        found = checker.judge(spec) if id(spec) not in done else CheckedSpec(())
         moved = check_renumbered(spec, ground) if id(spec) not in done else ()
         said = (
             *between.get((spec.path, spec.line_of("title")), ()),
@@ -79,15 +78,15 @@ def check_specs(
             *check_script(spec),
             *check_quality(spec, protected),
         )
-        verdicts.append(Verdict(_once_each(said), found.waits_for))
+        verdicts.append(CheckedSpec(_once_each(said), found.waits_for))
     return verdicts
 
 
-def check_one(spec: Spec, *, ground: Ground, protected: Sequence[str] = ()) -> Verdict:
+def check_one(spec: Spec, *, ground: Ground, protected: Sequence[str] = ()) -> CheckedSpec:
     """Return what is wrong with a spec on a base as it is, whatever other tasks are to do."""
     found = Checker([spec], ground).judge(spec)
     said = (*found.diagnostics, *check_script(spec), *check_quality(spec, protected))
-    return Verdict(_once_each(said))
+    return CheckedSpec(_once_each(said))
 
 
 def _once_each(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
@@ -124,7 +123,7 @@ class Checker(Struct):
     _order: Order | None = field(default=None)
     _states: dict[tuple[int, ...], Overlay] = field(default_factory=dict)
 
-    def judge(self, spec: Spec) -> Verdict:
+    def judge(self, spec: Spec) -> CheckedSpec:
         """Return what is wrong with a spec's files, its cited lines and its edit script."""
         order = self._ordered()
         place = next(at for at, each in enumerate(self.specs) if each is spec)
@@ -138,7 +137,7 @@ class Checker(Struct):
         if later.errors and not found.errors:
             between = [place for place in earlier if place not in needed]
             unfit = self._once_landed(spec, later, between, needed)
-            return Verdict((*found.diagnostics, unfit))
+            return CheckedSpec((*found.diagnostics, unfit))
         return found
 
     def _ordered(self) -> Order:
@@ -148,7 +147,7 @@ class Checker(Struct):
             )
         return self._order
 
-    def _judge_on(self, spec: Spec, before: tuple[int, ...]) -> Verdict:
+    def _judge_on(self, spec: Spec, before: tuple[int, ...]) -> CheckedSpec:
         state = self._state(before)
         files = check_against_tree(
             spec,
@@ -158,11 +157,11 @@ class Checker(Struct):
         )
         numbering = Numbering(spec, self.ground, state)
         if any(item.severity is Severity.ERROR for item in files):
-            return Verdict(files)
+            return CheckedSpec(files)
         cited = check_citations(spec, numbering, state)
         if any(item.severity is Severity.ERROR for item in cited):
-            return Verdict((*files, *cited))
-        return Verdict((*files, *cited, *_check_trial(spec, numbering, state)))
+            return CheckedSpec((*files, *cited))
+        return CheckedSpec((*files, *cited, *_check_trial(spec, numbering, state)))
 
     def _state(self, places: tuple[int, ...]) -> Overlay:
         """Return the tree after the specs at some places, one after another."""
@@ -175,8 +174,8 @@ class Checker(Struct):
         return state
 
     def _told_to_wait(
-        self, spec: Spec, found: Verdict, later: Verdict, between: set[int]
-    ) -> Verdict:
+        self, spec: Spec, found: CheckedSpec, later: CheckedSpec, between: set[int]
+    ) -> CheckedSpec:
         """W307 in place of the errors that other tasks' work takes away."""
         makers = [self.specs[place] for place in sorted(between)]
         names = self._names(sorted(between))
@@ -188,10 +187,10 @@ class Checker(Struct):
             message=f"this applies only after {names} has merged: {first.message}",
             hint=f"add `depends_on: [{names}]`",
         )
-        return Verdict((*later.diagnostics, warning), tuple(makers))
+        return CheckedSpec((*later.diagnostics, warning), tuple(makers))
 
     def _once_landed(
-        self, spec: Spec, later: Verdict, between: Sequence[int], needed: tuple[int, ...]
+        self, spec: Spec, later: CheckedSpec, between: Sequence[int], needed: tuple[int, ...]
     ) -> Diagnostic:
         """E309 or W308 for what no longer fits after tasks that a run does first, though it does not depend on them.
 
@@ -199,7 +198,7 @@ class Checker(Struct):
         """
         same_run = [place for place in between if place in self.together]
         before = tuple(sorted((*needed, *same_run), key=self._ordered().ranks.__getitem__))
-        after = self._judge_on(spec, before) if same_run else Verdict(())
+        after = self._judge_on(spec, before) if same_run else CheckedSpec(())
         is_sure = bool(after.errors)
         names = self._names(same_run if is_sure else between)
         first = (after if is_sure else later).errors[0]

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 from minitask.edits.grammar import parse_script
-from minitask.edits.line_mapping import LineHunk, Versions, map_lines
+from minitask.edits.lines import LineHunk, Versions, map_lines
 from minitask.edits.script_model import Operation
 from minitask.errors import EditError
 from minitask.spec.model import FileAction, LineRange
-from minitask.spec.names import task_name
 from minitask.spec.rules import diagnose
+from minitask.spec.task_names import task_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from minitask.edits.overlay import Overlay
+    from minitask.edits.planned_tree import Overlay
     from minitask.spec.file_tree import Files
     from minitask.spec.model import Diagnostic, FileRef, Spec
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.edits.quoting import QUOTED
+from minitask.edits.fences import QUOTED
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.values import Located

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from minitask.edits.error_location import placed
 from minitask.edits.lines import LF, adopt, ended, reindented
-from minitask.edits.script_model import EditScript, Operation, Verb, WholeFile
+from minitask.edits.script_model import EditScript, Operation, Verb, WholeFile, placed
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from minitask.edits.blocks import has_markers, parse_blocks, render_block
-from minitask.edits.error_location import placed
 from minitask.edits.fences import (
     content_lines,
+    has_markers,
     is_literal,
+    parse_blocks,
     path_above,
     path_in,
     path_info,
+    render_block,
     render_fence,
 )
 from minitask.edits.lines import is_blank
@@ -25,6 +26,7 @@ from minitask.edits.script_model import (
     UnifiedDiff,
     Verb,
     WholeFile,
+    placed,
 )
 from minitask.errors import EditError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.edits.quoting import QUOTED, quote, unquote
+from minitask.edits.fences import QUOTED, quote, unquote
 from minitask.edits.script_model import Operation, Source, Verb
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.diff import DiffHunk, DiffLine, FileDiff, parse_diff
 from minitask.edits.lines import LF, Text, bodies, text_of
-from minitask.edits.match import occurrences
-from minitask.edits.nearest import describe_nearest
+from minitask.edits.match import describe_nearest, occurrences
 from minitask.errors import EditError
 
 if TYPE_CHECKING:

@@ -7,13 +7,18 @@ File content is `str`, decoded from UTF-8 with `surrogateescape`, so that every 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from msgspec import Struct
 
+from minitask.errors import EditError
 from minitask.spec.model import LineRange
 from minitask.values import Located
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Verb(StrEnum):
@@ -109,3 +114,21 @@ class Locate(Protocol):
 
 Files = Mapping[str, str]
 Reader = Callable[[str], str | None]
+
+
+def place_of(line: int, *, source: str) -> str | None:
+    """`SOURCE:LINE`, or what is known of it."""
+    if not line:
+        return source or None
+    return f"{source}:{line}" if source else f"line {line}"
+
+
+@contextmanager
+def placed(line: int, *, source: str) -> Iterator[None]:
+    """Give any `EditError` that passes through its place, unless it has one."""
+    try:
+        yield
+    except EditError as error:
+        if error.where is None:
+            error.where = place_of(line, source=source)
+        raise

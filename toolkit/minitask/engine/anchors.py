@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
-from minitask.edits.line_mapping import LineHunk, Versions, map_lines, spread
+from minitask.edits.lines import LineHunk, Versions, map_lines, spread
 from minitask.engine.tasks import PROJECTS, Task
 from minitask.errors import EditError, RefusedError
-from minitask.git.command import Git
 from minitask.git.history import hunks
 from minitask.git.objects import Objects
-from minitask.git.renames import Renames
-from minitask.git.versions import Versions as SpecVersions
-from minitask.git.versions import is_squash, load_versions
+from minitask.git.run_git import Git
+from minitask.git.versions import Renames, SpecVersions, is_squash, load_versions
 from minitask.spec.model import LineRange
 
 

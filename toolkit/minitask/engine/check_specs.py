@@ -7,13 +7,12 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from minitask.edits.checker import Verdict, check_one, check_specs
-from minitask.edits.universe import Universe
-from minitask.engine.check_settings import check_filters, check_route
+from minitask.edits.checker import CheckedSpec, check_one, check_specs
+from minitask.edits.related_specs import Universe
 from minitask.engine.context import Context, Progress
 from minitask.engine.find_tasks import spec_paths
-from minitask.engine.grounds import CommitGround
-from minitask.engine.spec_trees import CommittedFiles
+from minitask.engine.grounds import CommitGround, CommittedFiles
+from minitask.engine.repository_settings import check_filters, check_route
 from minitask.engine.tasks import PROJECTS, Base, Task, load_file
 from minitask.errors import MinitaskError, RefusedError, UsageError
 from minitask.git import history
@@ -38,7 +37,7 @@ def check_tasks(
     *,
     again: bool = False,
     is_routed: bool = False,
-) -> Mapping[str, Verdict]:
+) -> Mapping[str, CheckedSpec]:
     """Return the verdict of each task at a commit, by its name, given all that is committed beside it.
 
     `is_routed` says that the user chose who does them, whatever the specs ask for.
@@ -56,7 +55,7 @@ def tasks_beside(engine: Context, tasks: Sequence[Task], place: Base) -> list[Ta
     return list(found.values())
 
 
-def warn(engine: Context, verdicts: Mapping[str, Verdict]) -> None:
+def warn(engine: Context, verdicts: Mapping[str, CheckedSpec]) -> None:
     """Tell whoever watches of tasks whose lines may not be those that their specs mean."""
     for name, verdict in verdicts.items():
         for item in verdict.diagnostics:
@@ -66,7 +65,7 @@ def warn(engine: Context, verdicts: Mapping[str, Verdict]) -> None:
 
 
 def waits_for(
-    tasks: Sequence[Task], verdicts: Mapping[str, Verdict]
+    tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec]
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the tasks, among those given, whose work each needs though it does not say so."""
     names = {id(task.spec): task.name for task in tasks}
@@ -76,7 +75,9 @@ def waits_for(
     }
 
 
-def refusals(tasks: Sequence[Task], verdicts: Mapping[str, Verdict]) -> Mapping[str, MinitaskError]:
+def refusals(
+    tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec]
+) -> Mapping[str, MinitaskError]:
     """Return why tasks of a run are refused, by name; raises for a spec that is no use to anybody."""
     found: dict[str, MinitaskError] = {}
     for task in tasks:
@@ -116,9 +117,9 @@ class Check(Struct, frozen=True, dict=True):
     again: bool = False
     is_routed: bool = False
 
-    def verdicts(self) -> dict[str, Verdict]:
+    def verdicts(self) -> dict[str, CheckedSpec]:
         """Return the verdict of each task, by its name."""
-        found: dict[str, Verdict] = {}
+        found: dict[str, CheckedSpec] = {}
         for mine in self._projects():
             found |= self._of_project(mine)
         return found
@@ -147,7 +148,7 @@ class Check(Struct, frozen=True, dict=True):
             found += [task for task in far if id(task.spec) in wanted]
         return found
 
-    def _of_project(self, tasks: Sequence[Task]) -> dict[str, Verdict]:
+    def _of_project(self, tasks: Sequence[Task]) -> dict[str, CheckedSpec]:
         everyone = self._everyone(tasks)
         specs = [task.spec for task in tasks]
         landed = self._landed(tasks, everyone)
@@ -207,8 +208,8 @@ class Check(Struct, frozen=True, dict=True):
         ]
 
 
-def _with(errors: tuple[Diagnostic, ...], verdict: Verdict) -> Verdict:
-    return Verdict((*errors, *verdict.diagnostics), verdict.waits_for)
+def _with(errors: tuple[Diagnostic, ...], verdict: CheckedSpec) -> CheckedSpec:
+    return CheckedSpec((*errors, *verdict.diagnostics), verdict.waits_for)
 
 
 def _own_errors(engine: Context, task: Task) -> tuple[Diagnostic, ...]:

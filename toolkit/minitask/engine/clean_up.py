@@ -8,11 +8,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from minitask.engine.context import Context
-from minitask.engine.reverts import as_it_stands
+from minitask.engine.task_status import as_it_stands
 from minitask.engine.tasks import Base
 from minitask.git import history, refs
 from minitask.git.update_target import checkout_of
-from minitask.system.force_remove import force_remove
+from minitask.system.files import force_remove
 from minitask.workspace import places
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -14,7 +14,7 @@ from minitask.git.merge_tree import is_ancestor
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.ledger.said import Said, read_said
 from minitask.ledger.store import Ledger, read_ledger, read_records
-from minitask.spec.names import task_names
+from minitask.spec.task_names import task_names
 
 
 def records_of(engine: Context, name: str) -> tuple[Record, ...]:
@@ -141,3 +141,22 @@ def result_of(
         usage=record.attempt.usage,
         attempts=(replace(record.attempt, verdict=verdict),),
     )
+
+
+def task_refs(engine: Context, task: str) -> dict[str, str]:
+    """Return the task's branch, attempts and merges, by ref."""
+    folders = (f"{refs.ATTEMPTS}/{task}", f"{refs.LANDING}/{task}")
+    return refs.snapshot(engine.repository.git, refs.branch(task), *folders)
+
+
+def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = None) -> int:
+    """One more than any attempt that the ledger or a ref knows, be it the merge of one that was killed."""
+    known = task_refs(engine, task) if heads is None else heads
+    below = tuple(f"{folder}/{task}/" for folder in (refs.ATTEMPTS, refs.LANDING))
+    ends = [name.rpartition("/")[2].partition(".")[0] for name in known if name.startswith(below)]
+    numbers = [int(end) for end in ends if end.isdecimal()]
+    ledger = engine.objects.commit(refs.LEDGER)
+    entry = engine.objects.entry(ledger, task) if ledger else None
+    if entry is not None:
+        numbers += [int(name.split("-")[0]) for name in engine.objects.entries(entry.oid)]
+    return 1 + max(numbers, default=0)

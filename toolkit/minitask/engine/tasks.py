@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from msgspec import Struct
 
 from minitask.engine.context import Context
-from minitask.engine.parse_cache import parse_once
 from minitask.errors import UsageError
+from minitask.git import history, refs
 from minitask.git.objects import FILE_MODES
 from minitask.spec.model import Spec, SpecFile
-from minitask.spec.names import task_names
+from minitask.spec.task_names import task_names
+from minitask.system.cache import Cache
 
 PROJECTS = "mini-projects"
 
@@ -86,3 +88,49 @@ def _loaded(engine: Context, path: str, blob: str, content: bytes, place: Base) 
         for name, spec in zip(task_names(parsed.specs), parsed.specs, strict=True)
     )
     return LoadedFile(parsed, tasks)
+
+
+class RefSnapshot(Struct, frozen=True):
+    """Names of tasks that landed or were reverted on a target, and all refs of the toolkit's, as a run began."""
+
+    landed: frozenset[str]
+    heads: Mapping[str, Mapping[str, str]]
+
+    def refs_of(self, task: str) -> dict[str, str]:
+        """Return a task's branch, attempts and merges, by ref."""
+        return dict(self.heads.get(task, {}))
+
+
+def snapshot_refs(engine: Context, tip: str, tasks: Iterable[str]) -> RefSnapshot:
+    """Return what is known of some tasks at a target's tip."""
+    git = engine.repository.git
+    names = frozenset(tasks)
+    found: dict[str, dict[str, str]] = {}
+    for folder in (refs.BRANCHES, refs.ATTEMPTS, refs.LANDING):
+        for ref, oid in refs.snapshot(git, folder).items():
+            for name in _tasks_of(ref.removeprefix(f"{folder}/"), names):
+                found.setdefault(name, {})[ref] = oid
+    return RefSnapshot(frozenset(history.landings(git, tip)), found)
+
+
+def _tasks_of(path: str, names: frozenset[str]) -> list[str]:
+    """Return the tasks whose ref, or a ref below it, has this name: `PROJECT/ID` or `PROJECT/ID/…`."""
+    name = "/".join(path.split("/")[:2])
+    return [name] if name in names else []
+
+
+_KIND = "spec 3"
+"""What parsed specs are kept as: another number whenever the parser reads more than before."""
+
+
+def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
+    """Return the specs of a file and what is wrong with it, as remembered where the same text was parsed before."""
+
+    def read() -> SpecFile:
+        from minitask.spec.parse import parse_file
+
+        return parse_file(text, path=path)
+
+    found = cache.values(f"{_KIND}\0{path}\0{text}", read) if cache else read()
+    assert isinstance(found, SpecFile)  # noqa: S101
+    return found

@@ -12,13 +12,11 @@ from msgspec import Struct, field
 
 from minitask.edits.check_script import is_free
 from minitask.edits.checker import check_specs
-from minitask.edits.universe import Universe
-from minitask.engine.check_settings import check_filters, check_route
-from minitask.engine.grounds import CommitGround, WorkGround
-from minitask.engine.parse_cache import parse_once
-from minitask.engine.sources import Sources, spec_files
-from minitask.engine.spec_trees import CheckoutFiles, CommittedFiles
-from minitask.engine.tasks import PROJECTS
+from minitask.edits.related_specs import Universe
+from minitask.engine.grounds import CheckoutFiles, CommitGround, CommittedFiles, WorkGround
+from minitask.engine.repository_settings import check_filters, check_route
+from minitask.engine.spec_files import Sources, spec_files
+from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.git import history
 from minitask.git.filters import attribute_sources
 from minitask.git.objects import Objects, blob_id, open_objects
@@ -28,7 +26,7 @@ from minitask.spec.batches import check_batches, home_of
 from minitask.spec.checks import check_against_tree, check_anchor
 from minitask.spec.file_tree import Tree
 from minitask.spec.model import Diagnostic, Severity, Spec
-from minitask.spec.names import task_names
+from minitask.spec.task_names import task_names
 from minitask.system.cache import Cache
 
 
@@ -130,7 +128,7 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
     specs = [spec for file in files for spec in file.specs]
     worktree = CheckoutFiles(sources.top)
     committed = around.committed(sources.texts)
-    beside = Beside(sources, around, cache)
+    beside = SpecsBeside(sources, around, cache)
     for group in by_project(specs):
         found += _check_project(group, beside, worktree, committed)
     done = set(map(id, around.landed(specs)))
@@ -158,7 +156,7 @@ def by_project(specs: Sequence[Spec]) -> list[list[Spec]]:
 
 
 def _check_project(
-    judged: Sequence[Spec], beside: Beside, worktree: CheckoutFiles, committed: set[str]
+    judged: Sequence[Spec], beside: SpecsBeside, worktree: CheckoutFiles, committed: set[str]
 ) -> Iterator[Diagnostic]:
     """Yield what is wrong with specs of one project: those that are committed at HEAD, the others in the checkout."""
     around = beside.around
@@ -194,7 +192,7 @@ def _check_project(
         yield from check_against_tree(spec, anchor) if anchor else ()
 
 
-class Beside(Struct):
+class SpecsBeside(Struct):
     """The spec files beside those that are checked, as they stand in the checkout; parsed when they are needed."""
 
     sources: Sources

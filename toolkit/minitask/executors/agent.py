@@ -17,9 +17,15 @@ from msgspec.structs import replace
 from minitask.edits.script_model import Change
 from minitask.errors import EditError, MachineError, UsageError
 from minitask.executors.agent_files import agent_changes
-from minitask.executors.agents.adapter import VERSION_SECONDS, AgentProgram, Job, Output, Report
+from minitask.executors.agents.adapter import (
+    VERSION_SECONDS,
+    AgentProgram,
+    AgentReport,
+    Job,
+    Output,
+)
 from minitask.executors.agents.faults import OutageWatch, believed, read_limits
-from minitask.executors.agents.login import lend_login, read_output, take_login_back
+from minitask.executors.agents.programs import lend_login, read_output, take_login_back
 from minitask.executors.agents.reading import version
 from minitask.executors.completion import (
     UNREADABLE,
@@ -133,7 +139,7 @@ class AgentExecutor:
                 return Completion(report.said.strip(), spent, version=version, malformed=malformed)
 
     def _unanswered(
-        self, kind: FailureKind, said: str, report: Report, spent: Usage, malformed: int
+        self, kind: FailureKind, said: str, report: AgentReport, spent: Usage, malformed: int
     ) -> ExecutorFailure:
         """Return a failure that counts what all rounds took."""
         failure = self._failure(kind, said, report)
@@ -153,7 +159,7 @@ class AgentExecutor:
             command=self._program.invocation(job).argv,
         )
 
-    def _reported(self, desk: AgentWorkspace, meter: Meter, job: JobMaker) -> Report:
+    def _reported(self, desk: AgentWorkspace, meter: Meter, job: JobMaker) -> AgentReport:
         """Return what the program reports of a job; it is paid for, whatever resulted."""
         settle = meter.reserve(
             input_tokens=LIKELY_INPUT_TOKENS,
@@ -264,7 +270,7 @@ class AgentExecutor:
         return {name: self._environ[name] for name in names if name in self._environ}
 
     def _changes(
-        self, desk: AgentWorkspace, order: ExecutorRequest, report: Report
+        self, desk: AgentWorkspace, order: ExecutorRequest, report: AgentReport
     ) -> tuple[Change, ...]:
         """Return what differs from the base; an edit that leaves a file's content as it was is none."""
         wanted = [ref.path for ref in order.spec.writes()]
@@ -275,7 +281,7 @@ class AgentExecutor:
         return agent_changes(found, spec=order.spec, read=order.read)
 
     def _failure(
-        self, kind: FailureKind, said: str, report: Report, *, hint: str = ""
+        self, kind: FailureKind, said: str, report: AgentReport, *, hint: str = ""
     ) -> ExecutorFailure:
         return ExecutorFailure(
             kind,
@@ -285,7 +291,7 @@ class AgentExecutor:
             reply=report.said,
         )
 
-    def _outage(self, report: Report) -> str:
+    def _outage(self, report: AgentReport) -> str:
         """Return what the provider broke a draft off with; empty if it did not."""
         if report.problem is None or not is_outage(report.problem):
             return ""
@@ -308,9 +314,7 @@ def _opened(workplace: AgentFolders | None, name: str) -> AbstractContextManager
 
 
 def _is_work(changes: tuple[Change, ...]) -> bool:
-    """Return True if a program that reports a problem did something anyway; some make the files, empty,
-    first.
-    """
+    """Return True if a program that reports a problem did something anyway; some first make empty files."""
     return any(change.content != "" for change in changes)
 
 

@@ -12,11 +12,11 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from minitask.executors.complaint import STATUS_OF, Object
 from minitask.executors.endpoint import ChatExecutor
-from minitask.executors.http import HttpResponse, Request
+from minitask.executors.http import HttpRequest, HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import count, mapping, parse_answer
+from minitask.executors.server_errors import STATUS_OF, Object
 
 CALL_SECONDS = 120.0
 LISTED = 100
@@ -64,7 +64,9 @@ class _Calls:
 
     def get(self, path: str) -> HttpResponse:
         """Return a GET, whatever its status."""
-        return self._send(Request(self._url(path), headers=self._executor.headers(), method="GET"))
+        return self._send(
+            HttpRequest(self._url(path), headers=self._executor.headers(), method="GET")
+        )
 
     def get_json(self, path: str) -> Object:
         """Return the JSON object at a path; raises `ExecutorFailure`."""
@@ -78,7 +80,7 @@ class _Calls:
     def post(self, path: str, content: bytes, headers: Mapping[str, str]) -> Object:
         """Return what a POST is answered with; raises `ExecutorFailure`."""
         every = {**self._executor.headers(), **headers}
-        answer = self._send(Request(self._url(path), content, every))
+        answer = self._send(HttpRequest(self._url(path), content, every))
         return parse_answer(answer, self._executor.wire())
 
     def lines(self, path: str) -> Iterator[Object]:
@@ -92,7 +94,7 @@ class _Calls:
             except (ValueError, RecursionError):
                 continue
 
-    def _send(self, request: Request) -> HttpResponse:
+    def _send(self, request: HttpRequest) -> HttpResponse:
         return self._executor.send(request, timeout_seconds=CALL_SECONDS)
 
     def _url(self, path: str) -> str:

@@ -15,7 +15,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import UsageError
-from minitask.executors.amend import amended, limit_name, renamed
 from minitask.executors.chat import (
     ChatReply,
     Messages,
@@ -25,7 +24,7 @@ from minitask.executors.chat import (
     request_completion,
 )
 from minitask.executors.completion import Check, Completion, CompletionRequest
-from minitask.executors.http import HttpFault, HttpResponse, Post, Request, post
+from minitask.executors.http import HttpFault, HttpRequest, HttpResponse, Post, post
 from minitask.executors.request import (
     Description,
     ExecutorFailure,
@@ -35,6 +34,7 @@ from minitask.executors.request import (
 )
 from minitask.executors.response import Wire, read_fault
 from minitask.executors.retry import RetryPolicy, call_with_retries
+from minitask.executors.server_errors import amended, limit_name, renamed
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.tokens import estimate_tokens
 
@@ -184,7 +184,7 @@ class ChatExecutor:
         now = self._patience.now()
         return Wire(self.name, self.host, self._key, now, base_hint=self.dialect.base_hint)
 
-    def send(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
+    def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         """Return an answer to any request to this server; raises `ExecutorFailure` if none came."""
         try:
             return self._post(request, timeout_seconds=timeout_seconds)
@@ -221,12 +221,12 @@ class ChatExecutor:
     def _sent(self, payload: Mapping[str, object], call: Call, deadline: float) -> ChatReply:
         """Send one request, again where that may help."""
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
-        request = Request(self.url, body, self.headers())
+        request = HttpRequest(self.url, body, self.headers())
         return call_with_retries(
             partial(self._call, request, call), deadline=deadline, patience=self._patience
         )
 
-    def _call(self, request: Request, call: Call, left: float) -> ChatReply:
+    def _call(self, request: HttpRequest, call: Call, left: float) -> ChatReply:
         """One request and what its answer means."""
         answer = self.send(request, timeout_seconds=left)
         return self.dialect.read(answer, call, self.wire())

@@ -35,7 +35,7 @@ _CONNECT_SECONDS = 15.0
 _KEPT_SECONDS = 60.0
 
 
-class Request(Redacted, frozen=True):
+class HttpRequest(Redacted, frozen=True):
     """A request; `headers` may hold a key, so they stay out of the representation."""
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("body", "headers")
@@ -81,7 +81,7 @@ class HttpFault(Exception):  # noqa: N818 - a fault is what a call met, to be ju
 class Post(Protocol):
     """Sends one request; what an executor takes, so that a recorder can stand in between."""
 
-    def __call__(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
+    def __call__(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         """Return the answer, or `HttpFault`."""
         ...
 
@@ -91,12 +91,12 @@ class Http:
 
     def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._idle: dict[str, list[_Line]] = {}
-        self._busy: set[_Line] = set()
+        self._idle: dict[str, list[_Connection]] = {}
+        self._busy: set[_Connection] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
-    def send(self, request: Request, *, timeout_seconds: float) -> HttpResponse:
+    def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         """Return the answer to `request`, whole, decoded, within the size; raises `HttpFault`."""
         deadline = time.monotonic() + timeout_seconds
         if self._stopped.is_set():
@@ -140,13 +140,13 @@ class Http:
             line.client.close()
 
     @contextmanager
-    def _line(self, url: str) -> Iterator[_Line]:
+    def _line(self, url: str) -> Iterator[_Connection]:
         """A connection of one's own; it is kept afterwards unless the call failed."""
         origin = "://".join(urlsplit(url)[:2])
         with self._lock:
             idle = self._idle.get(origin)
             line = idle.pop() if idle else None
-        line = line or _Line(_client(url))
+        line = line or _Connection(_client(url))
         with self._lock:
             self._busy.add(line)
         kept = False
@@ -169,7 +169,7 @@ class _Cut(StrEnum):
     CANCELLED = "cancelled"
 
 
-class _Line:
+class _Connection:
     """One connection at a time, and what it takes to cut it off."""
 
     def __init__(self, client: httpx.Client) -> None:
@@ -233,7 +233,7 @@ def _prepare() -> None:
     _client("http://127.0.0.1").close()
 
 
-def post(request: Request, *, timeout_seconds: float) -> HttpResponse:
+def post(request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
     """Return the answer to `request`, over the process's own connections; raises `HttpFault`."""
     return SHARED.send(request, timeout_seconds=timeout_seconds)
 
@@ -243,7 +243,9 @@ def pause(seconds: float) -> None:
     SHARED.pause(seconds)
 
 
-def _exchange(request: Request, line: _Line, *, deadline: float, max_bytes: int) -> HttpResponse:
+def _exchange(
+    request: HttpRequest, line: _Connection, *, deadline: float, max_bytes: int
+) -> HttpResponse:
     import httpx
 
     left = max(0.001, deadline - time.monotonic())

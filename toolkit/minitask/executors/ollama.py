@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
-from minitask.executors.http import HttpResponse, Request
+from minitask.executors.http import HttpRequest, HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import (
     Ending,
@@ -91,7 +91,7 @@ class OllamaExecutor(ChatExecutor):
 
     def models(self) -> tuple[str, ...]:
         """Return the models that the server has, as it lists them; raises `ExecutorFailure`."""
-        request = Request(self.base_url + "/api/tags", headers=self.headers(), method="GET")
+        request = HttpRequest(self.base_url + "/api/tags", headers=self.headers(), method="GET")
         answer = self.send(request, timeout_seconds=LIST_SECONDS)
         listed = parse_answer(answer, self.wire()).get("models")
         rows = listed if isinstance(listed, list) else []

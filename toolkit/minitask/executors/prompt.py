@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.lines import bodies, split_lines
 from minitask.errors import EditError
-from minitask.executors.renumber import renumbered
-from minitask.policy.reply_format import ReplyFormat
+from minitask.executors.cited_lines import renumbered
+from minitask.policy.task_features import ReplyFormat
 from minitask.spec.expectations import render_expectation
 from minitask.spec.model import ExpectationKind, FileAction
 from minitask.words import fence_of

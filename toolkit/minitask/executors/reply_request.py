@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.grammar import parse_script
 from minitask.edits.lines import split_lines
-from minitask.edits.reply.request import Citation, ListedFile, Request
+from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.edits.script_model import Operation, WholeFile
 from minitask.errors import EditError
 from minitask.executors.prompt import is_numbered
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from minitask.spec.model import FileRef, Spec
 
 
-def request_of(order: ExecutorRequest) -> Request:
+def request_of(order: ExecutorRequest) -> ReplyContext:
     """Return what a reply to an order answers."""
     script = _script(order.spec)
     files = tuple(_listed(ref, order, script) for ref in order.spec.files)
     given = frozenset((edit.path, edit.content) for edit in script if isinstance(edit, WholeFile))
-    return Request(files, order.read, order.root, _told(order.spec), given, _seen(order))
+    return ReplyContext(files, order.read, order.root, _told(order.spec), given, _seen(order))
 
 
 def _seen(order: ExecutorRequest) -> str:

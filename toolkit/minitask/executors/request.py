@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from minitask.errors import MinitaskError
 from minitask.ledger.usage import NO_USAGE, Usage
-from minitask.policy.reply_format import ReplyFormat
+from minitask.policy.task_features import ReplyFormat
 
 if TYPE_CHECKING:
     from decimal import Decimal

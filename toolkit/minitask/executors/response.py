@@ -11,11 +11,17 @@ from typing import ClassVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.executors.complaint import Complaint, Object, parse_body, read_complaint, says_error
 from minitask.executors.http import HttpFault, HttpResponse, Stage
-from minitask.executors.limits import reset_words
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.retry import advised_seconds, should_retry
+from minitask.executors.server_errors import (
+    Complaint,
+    Object,
+    parse_body,
+    read_complaint,
+    reset_words,
+    says_error,
+)
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.patterns import lazy_pattern
 from minitask.values import Redacted

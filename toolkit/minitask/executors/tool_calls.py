@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from minitask.edits.blocks import render_block
-from minitask.edits.fences import path_info, render_fence
+from minitask.edits.fences import path_info, render_block, render_fence
 from minitask.edits.script_model import SearchReplace
 from minitask.executors.response import mapping
 

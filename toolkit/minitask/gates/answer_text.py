@@ -7,9 +7,9 @@ from itertools import takewhile
 from posixpath import splitext
 
 from minitask.gates.elisions import comment_text
-from minitask.gates.lint_error import FileChange, LintError, quoted
 from minitask.gates.prose_loss import is_prose
-from minitask.gates.spec_words import asks_to_add, told
+from minitask.gates.requested_removals import asks_to_add, told
+from minitask.gates.result import FileChange, LintError, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 

@@ -20,7 +20,7 @@ class EntryKind(Enum):
     UNKNOWN = "unknown"
 
 
-class Candidate(Protocol):
+class FilesAfter(Protocol):
     """The base with all of a change applied, what it deletes being gone. Safe to share between threads."""
 
     def names(self, folder: str) -> Mapping[str, EntryKind]:
@@ -56,7 +56,7 @@ class CommitFiles(Struct, frozen=True, eq=False):
         return self._texts[path]
 
 
-def find_kind(candidate: Candidate, path: str) -> EntryKind | None:
+def find_kind(candidate: FilesAfter, path: str) -> EntryKind | None:
     """What stands at a path, "" being the root; None where nothing does."""
     folder = ""
     kind = EntryKind.FOLDER
@@ -71,7 +71,7 @@ def find_kind(candidate: Candidate, path: str) -> EntryKind | None:
     return kind
 
 
-def holds(candidate: Candidate, path: str) -> bool:
+def holds(candidate: FilesAfter, path: str) -> bool:
     """Whether there is a plain file at a path."""
     return find_kind(candidate, path) is EntryKind.FILE
 

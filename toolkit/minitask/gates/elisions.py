@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from minitask.gates.prefilter import may_elide
+from minitask.gates.grammars import may_elide
 from minitask.patterns import lazy_pattern
 
 # The long patterns are compiled where a line calls for them: that takes longer than all else in a small task.

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from posixpath import basename
 
-from minitask.gates.candidate import Candidate, EntryKind, above, join
+from minitask.gates.candidate import EntryKind, FilesAfter, above, join
 from minitask.patterns import lazy_pattern
 
 _SAMPLES = frozenset(
@@ -58,7 +58,7 @@ def is_sample(path: str) -> bool:
     return bool(_MARKS.search(path)) or not _SAMPLES.isdisjoint(map(str.lower, folders))
 
 
-def may_be_made(target: str, candidate: Candidate) -> bool:
+def may_be_made(target: str, candidate: FilesAfter) -> bool:
     """Whether something may make or hide the module at a path that the repository does not hold.
 
     The path comes without its ending.
@@ -75,7 +75,7 @@ def may_be_made(target: str, candidate: Candidate) -> bool:
     return is_ignored(target, candidate)
 
 
-def is_ignored(target: str, candidate: Candidate) -> bool:
+def is_ignored(target: str, candidate: FilesAfter) -> bool:
     """Whether a `.gitignore` may hide the path, with whatever ending; in doubt it does."""
     forms = [target + ending for ending in _ENDINGS]
     for folder in above(target):
@@ -91,7 +91,7 @@ def is_ignored(target: str, candidate: Candidate) -> bool:
 _ENDINGS = ("", ".py", ".js", ".ts", ".jsx", ".tsx", ".mjs", ".json", ".css", "/index.js")
 
 
-def _near(target: str, candidate: Candidate) -> Iterator[tuple[str, str]]:
+def _near(target: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
     """The names and texts of the files above a path that say what is built."""
     for folder in above(target):
         for name, kind in candidate.names(folder).items():

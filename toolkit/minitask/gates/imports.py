@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterator, Sequence
 from posixpath import splitext
 
 from minitask.edits.script_model import Change, Reader
-from minitask.gates.candidate import Candidate
+from minitask.gates.candidate import FilesAfter
 from minitask.gates.exemptions import is_sample
 from minitask.gates.grammars import GRAMMARS
 from minitask.gates.javascript_imports import find_missing_javascript, javascript_wants
-from minitask.gates.lint_error import FileChange, LintError, printable
 from minitask.gates.python_imports import find_missing_python, python_wants
+from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.unresolved import RequestedModule, UnresolvedImport
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
-Find = Callable[[str, str, Candidate], Iterator[UnresolvedImport]]
+Find = Callable[[str, str, FilesAfter], Iterator[UnresolvedImport]]
 Want = Callable[[str, str], RequestedModule]
 
 _REMEDY = "import what is there, or create it in this change"
@@ -38,7 +38,7 @@ def find_unresolved_imports(
     changes: Sequence[Change],
     read: Reader,
     spec: Spec,
-    candidate: Candidate,
+    candidate: FilesAfter,
 ) -> Iterator[LintError]:
     """The imports of a proposal that are new and certainly find nothing in the candidate.
 

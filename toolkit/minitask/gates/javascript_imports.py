@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.gates.candidate import Candidate, EntryKind, find_kind, join
+from minitask.gates.candidate import EntryKind, FilesAfter, find_kind, join
 from minitask.gates.exemptions import may_be_made
 from minitask.gates.grammars import GRAMMARS, parsed
 from minitask.gates.syntax import LARGEST
@@ -51,7 +51,7 @@ class Specifier(Struct, frozen=True):
 
 
 def find_missing_javascript(
-    path: str, text: str, candidate: Candidate
+    path: str, text: str, candidate: FilesAfter
 ) -> Iterator[UnresolvedImport]:
     """The relative imports of a file that certainly find nothing."""
     for found in _specifiers(path, text):
@@ -153,7 +153,7 @@ def _stem(target: str) -> str:
     return stem if ending in _SCRIPTS else target
 
 
-def _resolves(target: str, candidate: Candidate) -> bool:
+def _resolves(target: str, candidate: FilesAfter) -> bool:
     """Whether a bundler could find something at the path, or there is no telling."""
     kind = find_kind(candidate, target)
     if kind is EntryKind.FOLDER:
@@ -166,7 +166,7 @@ def _resolves(target: str, candidate: Candidate) -> bool:
     return kind is not None or _has_file(target, candidate)
 
 
-def _has_file(target: str, candidate: Candidate) -> bool:
+def _has_file(target: str, candidate: FilesAfter) -> bool:
     folder = dirname(target)
     if find_kind(candidate, folder) is EntryKind.UNKNOWN:
         return True
@@ -181,7 +181,7 @@ def _has_file(target: str, candidate: Candidate) -> bool:
     )
 
 
-def _near(path: str, target: str, candidate: Candidate) -> str:
+def _near(path: str, target: str, candidate: FilesAfter) -> str:
     """The specifier of what is nearest to the missing file: of the same name further up or down, or of a like one."""
     folder, name = dirname(target), basename(target)
     here = dirname(path)

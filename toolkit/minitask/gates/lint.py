@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from minitask.edits.script_model import Change, Reader
-from minitask.gates.lint_error import FileChange, LintError
-from minitask.gates.prefilter import (
+from minitask.gates.grammars import (
     JUDGED,
     may_be_damaged,
     may_be_unfinished,
@@ -19,11 +18,11 @@ from minitask.gates.prefilter import (
     may_import,
     suffix_of,
 )
-from minitask.gates.result import GateResult
+from minitask.gates.result import FileChange, GateResult, LintError
 from minitask.spec.model import Spec
 
 if TYPE_CHECKING:
-    from minitask.gates.candidate import Candidate
+    from minitask.gates.candidate import FilesAfter
 
 Known = Callable[[], frozenset[str]]
 Unresolved = Callable[[FileChange], Iterable[LintError]]
@@ -37,7 +36,7 @@ def check_lint(
     *,
     read: Reader,
     spec: Spec,
-    candidate: Candidate | None = None,
+    candidate: FilesAfter | None = None,
     scripted: bool = False,
     said: str = "",
 ) -> GateResult:
@@ -142,7 +141,7 @@ def _damage(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
 def _placeholders(proposal: FileChange, known: Known) -> list[LintError]:
     if not may_elide(proposal.content):
         return []
-    from minitask.gates.placeholders import find_placeholders
+    from minitask.gates.unfinished import find_placeholders
 
     return list(find_placeholders(proposal, known=known))
 
@@ -156,7 +155,7 @@ def _syntax_fault(proposal: FileChange) -> LintError | None:
 
 
 def _unresolved_imports(
-    changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: Candidate | None
+    changes: Sequence[Change], *, read: Reader, spec: Spec, candidate: FilesAfter | None
 ) -> Unresolved:
     def unresolved(proposal: FileChange) -> Iterable[LintError]:
         if candidate is None or not may_import(proposal.path, proposal.content):

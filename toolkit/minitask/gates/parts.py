@@ -6,18 +6,25 @@ languages take over.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Iterator
 from posixpath import basename, splitext
+from typing import TYPE_CHECKING
 
-from minitask.gates.part import Parts
+from minitask.gates.grammars import Grammar, parsed
+from minitask.gates.parts_text import SEPARATOR, NamedPart, Parts
+from minitask.gates.python_bindings import parsed_python
+from minitask.gates.syntax import LARGEST
+from minitask.patterns import lazy_pattern
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
 
 Read = Callable[[str], Parts | None]
 
 
 def parts_of_both(path: str, before: str, after: str) -> tuple[Parts, Parts]:
     """Return the parts of two versions of a file, read in the same way."""
-    from minitask.gates.parts_code import read_patterns
-
     reader = _reader(path)
     if reader is not None:
         found, now = reader(before), reader(after)
@@ -64,14 +71,10 @@ def _ending(path: str) -> str:
 def _reader(path: str) -> Read | None:
     ending = _ending(path)
     if ending in {".py", ".pyi"}:
-        from minitask.gates.parts_code import read_python
-
         return read_python
     from minitask.gates.grammars import GRAMMARS
 
     if ending in GRAMMARS:
-        from minitask.gates.parts_code import read_grammar
-
         return lambda text: read_grammar(text, GRAMMARS[ending])
     return _text_reader(ending)
 
@@ -91,3 +94,190 @@ def _text_reader(ending: str) -> Read | None:
         if ending in endings:
             return reader
     return (lambda _text: ()) if ending in _TEXT else None
+
+
+_DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+_FUNCTION_VALUES = frozenset(
+    {"arrow_function", "function_expression", "generator_function", "class"}
+)
+_NAMED = frozenset(
+    {
+        *("function_declaration", "generator_function_declaration", "class_declaration"),
+        *(
+            "abstract_class_declaration",
+            "method_definition",
+            "interface_declaration",
+            "enum_declaration",
+        ),
+        *("type_alias_declaration", "internal_module", "function_signature", "method_signature"),
+        *(
+            "abstract_method_signature",
+            "method_declaration",
+            "type_spec",
+            "type_alias",
+            "const_spec",
+        ),
+        *("record_declaration", "annotation_type_declaration", "constructor_declaration"),
+        *("function_item", "function_signature_item", "struct_item", "enum_item", "union_item"),
+        *("trait_item", "mod_item", "const_item", "static_item", "type_item", "macro_definition"),
+    }
+)
+"""Nodes with a name, in any of the grammars, whose loss is a loss."""
+_OWNERS = frozenset({"impl_item"})
+_LOCAL = frozenset({"statement_block", "block", "function_body", "constructor_body"})
+"""What is defined in a function's body belongs to it."""
+
+# Definitions in the languages that have no grammar here. Each alternative begins at the line's first word.
+_MODIFIERS = (
+    r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|override|virtual|sealed|open"
+    r"|inline|local|pub(?:\([^)]*\))?|partial|data|suspend|unsafe|extern|mutating|fileprivate|const|constexpr)\s+)*"
+)
+_KEYWORD = lazy_pattern(
+    rf"^[ \t]*{_MODIFIERS}(?:def|fn|func|fun|function|sub|proc|procedure|class|struct|interface|trait|enum|module"
+    r"|defmodule|defp?|defmacro|object|protocol|extension|namespace|record|typedef\s+struct|message|service|rpc|type"
+    r"|input|macro|task|contract|event|modifier|package)\s+(?:self\.)?([^\W\d][\w.:?!-]*)"
+)
+_SHELL = lazy_pattern(r"^[ \t]*([^\W\d][\w:.-]*)[ \t]*\(\)[ \t]*\{?")
+_C_FUNCTION = lazy_pattern(
+    r"^(?:[^\W\d][\w:<>,~]*[\s*&]+)+(?:[\w:~]+::)?([^\W\d]\w*)[ \t]*\([^;{}=]*\)?[^;{}=]*\{?[ \t]*$"
+)
+_SQL = lazy_pattern(
+    r"^\s*create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+|unique\s+|materialized\s+)*(?:table|view|index|function"
+    r"|procedure|trigger|type|schema|sequence|role|policy|extension)\s+(?:if\s+not\s+exists\s+)?[`\"\[]?([\w.]+)",
+    2,
+)
+_BLOCK = lazy_pattern(
+    r'^(?:resource|data|variable|output|module|provider|locals|job|rule)\b((?:\s+"[^"]+")+)\s*\{'
+)
+_TARGET = lazy_pattern(
+    r"^([A-Za-z0-9_./%-]+(?:[ \t]+[A-Za-z0-9_./%-]+)*)[ \t]*::?(?![=:/])(?:[ \t]|$)"
+)
+_STAGE = lazy_pattern(r"^\s*from\s+\S+\s+as\s+(\S+)", 2)
+_KEY = lazy_pattern(r'^\s*"([^"\n]+)"\s*:')
+_FORMS = (_KEYWORD, _SHELL, _SQL, _BLOCK, _STAGE, _TARGET, _KEY)
+_NO_FUNCTION = frozenset(
+    {"if", "for", "while", "switch", "return", "else", "catch", "do", "sizeof", "elif", "until"}
+)
+
+
+def read_python(text: str) -> Parts | None:
+    """Return the definitions of a Python module, and the names that it assigns."""
+    tree = parsed_python(text)
+    return None if tree is None else tuple(_python_parts(tree, ""))
+
+
+def _python_parts(node: ast.AST, above: str) -> Iterator[NamedPart]:
+    for body in _BODIES:
+        for child in getattr(node, body, ()):
+            if isinstance(child, _DEFINED):
+                start = min([child.lineno, *(mark.lineno for mark in child.decorator_list)])
+                name = above + child.name
+                yield NamedPart(name, "code", start, child.end_lineno or start)
+                if isinstance(child, ast.ClassDef):
+                    yield from _python_parts(child, name + SEPARATOR)
+            elif isinstance(child, ast.Assign | ast.AnnAssign):
+                yield from _assigned(child, above)
+            else:
+                yield from _python_parts(child, above)
+
+
+def _assigned(node: ast.Assign | ast.AnnAssign, above: str) -> Iterator[NamedPart]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    for target in targets:
+        if isinstance(target, ast.Name):
+            strong = _is_constant(target.id) or isinstance(node, ast.AnnAssign) or bool(above)
+            kind = "code" if strong else "value"
+            yield NamedPart(above + target.id, kind, node.lineno, node.end_lineno or node.lineno)
+
+
+def _is_constant(name: str) -> bool:
+    return name.isupper() and len(name) > 1
+
+
+def read_grammar(text: str, grammar: Grammar) -> Parts | None:
+    """Return the definitions of a text in a language that there is a grammar for."""
+    root = parsed(text, grammar) if len(text) <= LARGEST else None
+    return None if root is None else tuple(_grammar_parts(root, ""))
+
+
+def _grammar_parts(node: Node, above: str) -> Iterator[NamedPart]:
+    waiting = [(child, above) for child in reversed(node.children)]
+    while waiting:
+        child, place = waiting.pop()
+        part = _grammar_part(child, place)
+        if part is not None:
+            yield part
+            place = part.name + SEPARATOR
+        elif child.type in _OWNERS:
+            place = place + _owner(child) + SEPARATOR
+        if child.type not in _LOCAL:
+            waiting += [(inner, place) for inner in reversed(child.children)]
+
+
+def _grammar_part(node: Node, above: str) -> NamedPart | None:
+    if node.type == "variable_declarator":
+        return _variable(node, above)
+    if node.type not in _NAMED:
+        return None
+    name = node.child_by_field_name("name")
+    text = _text(name)
+    if node.type == "method_declaration":
+        receiver = node.child_by_field_name("receiver")
+        text = (_receiver(receiver) + SEPARATOR if receiver else "") + text
+    return _part(above + text, "code", node) if text else None
+
+
+def _variable(node: Node, above: str) -> NamedPart | None:
+    """Return a variable of the top level or of a class; a function in one is as good as a declared one."""
+    name = node.child_by_field_name("name")
+    value = node.child_by_field_name("value")
+    text = _text(name)
+    if name is None or name.type != "identifier":
+        return None
+    strong = _is_constant(text) or (value is not None and value.type in _FUNCTION_VALUES)
+    return _part(above + text, "code" if strong else "value", node.parent or node)
+
+
+def _part(name: str, kind: str, node: Node) -> NamedPart:
+    return NamedPart(name, kind, node.start_point.row + 1, node.end_point.row + 1)
+
+
+def _text(node: Node | None) -> str:
+    return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
+
+
+def _receiver(node: Node) -> str:
+    return _text(node).strip("()").rpartition(" ")[2].strip("*").partition("[")[0]
+
+
+def _owner(node: Node) -> str:
+    owner = _text(node.child_by_field_name("type")).partition("<")[0]
+    trait = _text(node.child_by_field_name("trait"))
+    return f"{trait} for {owner}" if trait else owner
+
+
+def read_patterns(text: str) -> Parts:
+    """Return what looks like a definition in one language or another, one a line at most."""
+    lines = text.split("\n")
+    starts = [(number, name) for number, line in enumerate(lines, 1) if (name := _defined(line))]
+    ends = [number - 1 for number, _ in starts[1:]] + [len(lines)] * bool(starts)
+    return tuple(
+        NamedPart(name, "code", number, end)
+        for (number, name), end in zip(starts, ends, strict=True)
+    )
+
+
+def _defined(line: str) -> str:
+    if len(line) > 300:
+        return ""
+    for form in _FORMS:
+        found = form.match(line)
+        if found:
+            return " ".join(found[1].replace('"', " ").split())
+    found = _C_FUNCTION.match(line)
+    return found[1] if found and found[1] not in _NO_FUNCTION and not _is_statement(line) else ""
+
+
+def _is_statement(line: str) -> bool:
+    return line.split(maxsplit=1)[0] in _NO_FUNCTION

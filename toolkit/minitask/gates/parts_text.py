@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import islice, pairwise
 from typing import Any
 
-from minitask.gates.part import SEPARATOR, Part, Parts
+from msgspec import Struct
+
 from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 
@@ -40,7 +41,8 @@ def read_headings(text: str, ending: str) -> Parts:
     found = list(finder(lines, ending))
     ends = [number - 1 for number, _ in found[1:]] + [len(lines)] * bool(found)
     return tuple(
-        Part(name, "heading", number, end) for (number, name), end in zip(found, ends, strict=True)
+        NamedPart(name, "heading", number, end)
+        for (number, name), end in zip(found, ends, strict=True)
     )
 
 
@@ -83,7 +85,7 @@ def read_styles(text: str) -> Parts | None:
     plain = _QUOTED.sub(_blank, _COMMENT.sub(_blank, text))
     if plain.count("{") != plain.count("}"):
         return None
-    seen: dict[str, Part] = {}
+    seen: dict[str, NamedPart] = {}
     opened: list[str] = []
     start = 0
     for at, char in enumerate(plain):
@@ -93,7 +95,7 @@ def read_styles(text: str) -> Parts | None:
             line = plain.count("\n", 0, at) + 1
             for name in _selectors(opened[-1]):
                 path = SEPARATOR.join([*opened[:-1], name])
-                seen.setdefault(path, Part(path, "rule", line, line))
+                seen.setdefault(path, NamedPart(path, "rule", line, line))
         elif char == "}" and opened:
             opened.pop()
         if char in "{}":
@@ -114,27 +116,27 @@ def _blank(found: Any) -> str:
 
 def read_properties(text: str) -> Parts:
     """Return the sections and keys of an INI file, or of one with a key a line."""
-    parts: list[Part] = []
+    parts: list[NamedPart] = []
     section = ""
     for number, line in enumerate(text.split("\n"), 1):
         head, key = _SECTION.match(line), _PROPERTY.match(line)
         if head:
             section = head[1].strip()
-            parts.append(Part(section, "key", number, number))
+            parts.append(NamedPart(section, "key", number, number))
         elif key and not line[:1].isspace():
             name = f"{section}{SEPARATOR}{key[1]}" if section else key[1]
-            parts.append(Part(name, "key", number, number))
+            parts.append(NamedPart(name, "key", number, number))
     return tuple(parts)
 
 
 def read_markup(text: str) -> Parts:
     """Return the identified elements, headings and large elements of HTML and its kin."""
-    found: list[Part] = []
+    found: list[NamedPart] = []
     for pattern, group, kind in ((_IDENTIFIER, 1, "key"), (_TITLE, 2, "heading"), (_TAG, 1, "tag")):
         for match in pattern.finditer(text):
             name = " ".join(match[group].split())
             line = text.count("\n", 0, match.start()) + 1
-            found.append(Part(f"<{name}>" if kind == "tag" else name, kind, line, line))
+            found.append(NamedPart(f"<{name}>" if kind == "tag" else name, kind, line, line))
     return tuple(found)
 
 
@@ -210,15 +212,50 @@ def _node(node: Any, known: dict[int, Any]) -> Any:
     return str(node.value)
 
 
-def _keys(value: Any, above: str, depth: int) -> Iterator[Part]:
+def _keys(value: Any, above: str, depth: int) -> Iterator[NamedPart]:
     if depth > _DEEPEST:
         return
     if isinstance(value, dict):
         for key, inner in value.items():
             name = f"{above}{SEPARATOR}{key}" if above else str(key)
-            yield Part(name, "key")
+            yield NamedPart(name, "key")
             yield from _keys(inner, name, depth + 1)
     elif isinstance(value, list):
         for item in value:
-            yield Part(f"{above}[]", "items")
+            yield NamedPart(f"{above}[]", "items")
             yield from _keys(item, f"{above}[]", depth + 1)
+
+
+SEPARATOR = "\x1f"
+"""Between the names of a part and of those that it is in."""
+
+
+class NamedPart(Struct, frozen=True):
+    """A named part: `name` joins its own name to those it is in; `start` and `end` are lines from 1, 0 if unknown.
+
+    `kind` is `code`, `value` (a variable that code may do without), `heading`, `rule`, `key`, `items` (an element of an
+    array) or `tag`.
+    """
+
+    name: str
+    kind: str
+    start: int = 0
+    end: int = 0
+
+    @property
+    def leaf(self) -> str:
+        """Its own name."""
+        return self.name.rpartition(SEPARATOR)[2]
+
+    @property
+    def shown(self) -> str:
+        """Its name as a message has it."""
+        return self.name.replace(SEPARATOR, ".")
+
+    @property
+    def parent(self) -> str:
+        """The name of what it is in; empty at the top."""
+        return self.name.rpartition(SEPARATOR)[0]
+
+
+Parts = tuple[NamedPart, ...]

@@ -9,10 +9,9 @@ from posixpath import basename, splitext
 
 from msgspec import Struct
 
-from minitask.gates.lint_error import FileChange, LintError, quoted
 from minitask.gates.parts import is_code
-from minitask.gates.requested_removals import cited_lines
-from minitask.gates.spec_words import may_go, telling_words, told, words_of
+from minitask.gates.requested_removals import cited_lines, may_go, telling_words, told, words_of
+from minitask.gates.result import FileChange, LintError, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -42,7 +41,7 @@ def is_prose(path: str) -> bool:
     return not is_code(path) and ending not in _NO_PROSE
 
 
-class _Line(Struct, frozen=True):
+class _ProseLine(Struct, frozen=True):
     number: int
     text: str
 
@@ -61,13 +60,13 @@ def find_prose_loss(
     )
 
 
-def _lines(text: str) -> list[_Line]:
+def _lines(text: str) -> list[_ProseLine]:
     rows = ((number, row.strip()) for number, row in enumerate(text.split("\n"), 1))
-    return [_Line(number, row) for number, row in rows if row]
+    return [_ProseLine(number, row) for number, row in rows if row]
 
 
 def _wrapped(
-    proposal: FileChange, old: Sequence[_Line], new: Sequence[_Line], spec: Spec
+    proposal: FileChange, old: Sequence[_ProseLine], new: Sequence[_ProseLine], spec: Spec
 ) -> LintError | None:
     """Return the first line of a file that holds its old lines inside of tags, quotes or another document."""
     known, now = {line.text for line in old}, {line.text for line in new}
@@ -81,7 +80,7 @@ def _wrapped(
 
 
 def _cut(
-    proposal: FileChange, old: Sequence[_Line], new: Sequence[_Line], spec: Spec
+    proposal: FileChange, old: Sequence[_ProseLine], new: Sequence[_ProseLine], spec: Spec
 ) -> LintError | None:
     """Return the last line where it breaks off in the middle of one that the base has."""
     last = new[-1]
@@ -101,8 +100,8 @@ def _cut(
 
 def _lost(
     proposal: FileChange,
-    old: Sequence[_Line],
-    new: Sequence[_Line],
+    old: Sequence[_ProseLine],
+    new: Sequence[_ProseLine],
     *,
     spec: Spec,
     others: Sequence[FileChange],
@@ -111,7 +110,7 @@ def _lost(
     for other in others:
         before = Counter(line.text for line in _lines(other.base or ""))
         lost -= Counter(line.text for line in _lines(other.content)) - before
-    gone: list[_Line] = []
+    gone: list[_ProseLine] = []
     for removed, fresh, at in _hunks(old, new):
         left, added = _really_lost(removed, lost), _instead(removed, fresh, old)
         if not _is_lost(left, added) or _is_asked(left, added, _heading(old, at), proposal, spec):
@@ -127,8 +126,8 @@ def _lost(
 
 
 def _hunks(
-    old: Sequence[_Line], new: Sequence[_Line]
-) -> Iterator[tuple[Sequence[_Line], Sequence[_Line], int]]:
+    old: Sequence[_ProseLine], new: Sequence[_ProseLine]
+) -> Iterator[tuple[Sequence[_ProseLine], Sequence[_ProseLine], int]]:
     """Yield the lines that go, those that stand in their place, and where the first are in the base."""
     texts = [line.text for line in old], [line.text for line in new]
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
@@ -136,7 +135,7 @@ def _hunks(
             yield old[i1:i2], new[j1:j2], i1
 
 
-def _really_lost(removed: Sequence[_Line], lost: Counter[str]) -> list[_Line]:
+def _really_lost(removed: Sequence[_ProseLine], lost: Counter[str]) -> list[_ProseLine]:
     """Return the lines that are nowhere else now; each is told once."""
     left = []
     for line in removed:
@@ -147,8 +146,8 @@ def _really_lost(removed: Sequence[_Line], lost: Counter[str]) -> list[_Line]:
 
 
 def _instead(
-    removed: Sequence[_Line], added: Sequence[_Line], old: Sequence[_Line]
-) -> Sequence[_Line]:
+    removed: Sequence[_ProseLine], added: Sequence[_ProseLine], old: Sequence[_ProseLine]
+) -> Sequence[_ProseLine]:
     """Return the lines that can stand for lost ones: not several that the base has elsewhere, said once more."""
     had = {line.text for line in old}
     repeats = len(removed) > 1 and len(added) > 1 and all(line.text in had for line in added)
@@ -169,7 +168,7 @@ def find_marked_lines(proposal: FileChange) -> LintError | None:
     return LintError(proposal.path, marked[0].number, message, _REMEDY)
 
 
-def _is_lost(removed: Sequence[_Line], added: Sequence[_Line]) -> bool:
+def _is_lost(removed: Sequence[_ProseLine], added: Sequence[_ProseLine]) -> bool:
     """Return True if fewer words stand in the place of lines than they had, and no similar ones."""
     gone, fresh = [line.text for line in removed], [line.text for line in added]
     if _is_restated(gone, fresh):
@@ -212,13 +211,13 @@ def _likeness(one: str, other: str) -> float:
     return (first & second).total() / most
 
 
-def _heading(old: Sequence[_Line], at: int) -> str:
+def _heading(old: Sequence[_ProseLine], at: int) -> str:
     return next((line.text for line in reversed(old[:at]) if _HEADING.match(line.text)), "")
 
 
 def _is_asked(
-    removed: Sequence[_Line],
-    added: Sequence[_Line],
+    removed: Sequence[_ProseLine],
+    added: Sequence[_ProseLine],
     heading: str,
     proposal: FileChange,
     spec: Spec,

@@ -11,8 +11,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from minitask.gates.python_syntax import _WARNINGS
-from minitask.gates.syntax import LARGEST
+from minitask.gates.syntax import _WARNINGS, LARGEST
 from minitask.patterns import lazy_pattern
 
 Imports = ast.Import | ast.ImportFrom

@@ -14,7 +14,7 @@ from posixpath import dirname
 
 from msgspec import Struct
 
-from minitask.gates.candidate import Candidate, EntryKind, above, find_kind, holds, join
+from minitask.gates.candidate import EntryKind, FilesAfter, above, find_kind, holds, join
 from minitask.gates.exemptions import may_be_made
 from minitask.gates.python_bindings import (
     MODULE_TRICKS,
@@ -66,7 +66,7 @@ class Search(Struct, frozen=True):
     part: str = ""
 
 
-def find_missing_python(path: str, text: str, candidate: Candidate) -> Iterator[UnresolvedImport]:
+def find_missing_python(path: str, text: str, candidate: FilesAfter) -> Iterator[UnresolvedImport]:
     """The imports of a file that certainly find nothing."""
     tree = parsed_python(text)
     if tree is None or "sys.modules" in text:
@@ -105,7 +105,7 @@ def _folders(path: str, found: Imported) -> Sequence[str]:
     return tuple(join(folder, root) for folder in folders for root in _ROOTS)
 
 
-def _relative(path: str, found: Imported, candidate: Candidate) -> UnresolvedImport | None:
+def _relative(path: str, found: Imported, candidate: FilesAfter) -> UnresolvedImport | None:
     for folder in _folders(path, found):
         search = _search(folder, found.module, candidate)
         if search.find is Find.MISSING:
@@ -115,7 +115,7 @@ def _relative(path: str, found: Imported, candidate: Candidate) -> UnresolvedImp
     return None
 
 
-def _absolute(path: str, found: Imported, candidate: Candidate) -> UnresolvedImport | None:
+def _absolute(path: str, found: Imported, candidate: FilesAfter) -> UnresolvedImport | None:
     """What is missing, where no folder that the import may start from has it and each that could is clear."""
     top = found.module.split(".")[0]
     if top in sys.stdlib_module_names:
@@ -137,7 +137,7 @@ def _absolute(path: str, found: Imported, candidate: Candidate) -> UnresolvedImp
     return _no_name(path, found, failed[-1], candidate)
 
 
-def _search(folder: str, module: str, candidate: Candidate) -> Search:
+def _search(folder: str, module: str, candidate: FilesAfter) -> Search:
     """Follow a dotted name from a folder; what only looks like a module is not known to be one."""
     at = folder
     kind = find_kind(candidate, at)
@@ -173,12 +173,12 @@ def _files(names: Mapping[str, EntryKind], part: str) -> Iterator[str]:
     return (name for name in names if name.startswith(start) and not _DATA.search(name))
 
 
-def _has_tricks(path: str, candidate: Candidate) -> bool:
+def _has_tricks(path: str, candidate: FilesAfter) -> bool:
     text = candidate.read(path) if holds(candidate, path) else None
     return text is not None and MODULE_TRICKS.search(text) is not None
 
 
-def _lacks(module: str, name: str | None, candidate: Candidate) -> bool:
+def _lacks(module: str, name: str | None, candidate: FilesAfter) -> bool:
     """Whether a module that is there certainly has no such name."""
     if (
         name is None
@@ -192,7 +192,7 @@ def _lacks(module: str, name: str | None, candidate: Candidate) -> bool:
     return text is not None and not _forms(inner, name) and not binds(text, name)
 
 
-def _text_of(module: str, candidate: Candidate) -> str | None:
+def _text_of(module: str, candidate: FilesAfter) -> str | None:
     """What defines a module's names; None where its text alone does not."""
     folder = candidate.names(module) if find_kind(candidate, module) is EntryKind.FOLDER else {}
     beside = frozenset(_files(candidate.names(dirname(module)), module.rsplit("/", 1)[-1]))
@@ -204,7 +204,7 @@ def _text_of(module: str, candidate: Candidate) -> str | None:
     return "" if folder else None
 
 
-def _is_clear(path: str, top: str, search: Search, candidate: Candidate) -> bool:
+def _is_clear(path: str, top: str, search: Search, candidate: FilesAfter) -> bool:
     """Whether the place where the search failed is really where the import looks."""
     names = candidate.names(search.root)
     if "__init__.py" in names or join(search.root, f"{top}.py") == path:
@@ -220,7 +220,7 @@ def _is_clear(path: str, top: str, search: Search, candidate: Candidate) -> bool
     return is_module and not _is_required(path, top, candidate, loosely=True)
 
 
-def _sees(path: str, root: str, candidate: Candidate) -> bool:
+def _sees(path: str, root: str, candidate: FilesAfter) -> bool:
     """Whether no project of its own stands between a file and a folder above it."""
     for folder in above(path):
         if folder == root or root.startswith(folder + "/") or not folder:
@@ -230,7 +230,7 @@ def _sees(path: str, root: str, candidate: Candidate) -> bool:
     return True
 
 
-def _is_required(path: str, top: str, candidate: Candidate, *, loosely: bool) -> bool:
+def _is_required(path: str, top: str, candidate: FilesAfter, *, loosely: bool) -> bool:
     """Whether what the repository installs may be called like a package of its own."""
     name = re.escape(top).replace("_", "[-_.]")
     own = re.compile(rf"""^\s*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE)
@@ -247,7 +247,7 @@ def _is_required(path: str, top: str, candidate: Candidate, *, loosely: bool) ->
     return any(wanted.search(text if loosely else _LISTS.sub("", text)) for _, text in texts)
 
 
-def _dependencies(path: str, candidate: Candidate) -> Iterator[tuple[str, str]]:
+def _dependencies(path: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
     """The names and texts of the files above a path that say what is installed."""
     for folder in above(path):
         for place in (folder, join(folder, "requirements")):
@@ -257,7 +257,7 @@ def _dependencies(path: str, candidate: Candidate) -> Iterator[tuple[str, str]]:
 
 
 def _no_module(
-    path: str, found: Imported, search: Search, candidate: Candidate
+    path: str, found: Imported, search: Search, candidate: FilesAfter
 ) -> UnresolvedImport | None:
     target = join(search.at, search.part)
     if _is_filled(search.at, candidate) or may_be_made(target, candidate):
@@ -271,7 +271,7 @@ def _no_module(
 
 
 def _no_name(
-    path: str, found: Imported, search: Search, candidate: Candidate
+    path: str, found: Imported, search: Search, candidate: FilesAfter
 ) -> UnresolvedImport | None:
     name = found.name or ""
     folder = find_kind(candidate, search.at) is EntryKind.FOLDER
@@ -289,13 +289,13 @@ def _no_name(
     return UnresolvedImport(found.line, str(found), message, search.at, name)
 
 
-def _is_filled(folder: str, candidate: Candidate) -> bool:
+def _is_filled(folder: str, candidate: FilesAfter) -> bool:
     """Whether a module of a package may put more into the package than can be read off it."""
     sources = (join(folder, name) for name in candidate.names(folder) if name.endswith(".py"))
     return any(MODULE_TRICKS.search(candidate.read(source) or "") for source in sources)
 
 
-def _near_module(found: Imported, search: Search, candidate: Candidate) -> str:
+def _near_module(found: Imported, search: Search, candidate: FilesAfter) -> str:
     near = did_you_mean(search.part, _modules(candidate.names(search.at)))
     if not near:
         return ""
@@ -305,7 +305,7 @@ def _near_module(found: Imported, search: Search, candidate: Candidate) -> str:
     return "." * found.level + ".".join(parts)
 
 
-def _elsewhere(path: str, found: Imported, candidate: Candidate) -> str:
+def _elsewhere(path: str, found: Imported, candidate: FilesAfter) -> str:
     """The same relative import from another number of folders up, where it finds its module."""
     if not found.level:
         return ""

@@ -16,3 +16,55 @@ class GateResult(Struct, frozen=True):
     refused: bool = False
     commands: tuple[CommandRecord, ...] = ()
     sandbox: str = ""
+
+
+_LONGEST = 100
+"""Characters of a file's own text that a message may hold."""
+
+
+class FileChange(Struct, frozen=True):
+    """A file's proposed content, and the base's; `base` is None where the base has no such file.
+
+    `explicit`: its edits name the lines that they replace.
+    """
+
+    path: str
+    content: str
+    base: str | None = None
+    explicit: bool = False
+
+
+class SyntaxFlaw(Struct, frozen=True):
+    """Why text is not of its language, and the line, from 1."""
+
+    line: int
+    message: str
+
+
+class LintError(Struct, frozen=True):
+    """One thing that is wrong with a proposal: where, what, and what to do about it."""
+
+    path: str
+    line: int
+    message: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """One line of text that can be printed, stored and sent."""
+        return f"{printable(self.path)}:{self.line}: {self.message}; {self.remedy}"
+
+
+def printable(text: str) -> str:
+    """The text with everything that is no plain character escaped, so that any encoding takes it."""
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def quoted(text: str) -> str:
+    """A piece of a file, short and printable, in quotes."""
+    plain = text.strip()
+    short = plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+    return f'"{printable(short)}"'
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "surrogatepass").decode("ascii")

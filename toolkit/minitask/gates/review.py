@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from minitask.edits.reply.line_changes import line_changes
 from minitask.edits.reply.read import Parsed, make_changes, parse_reply, without_fences
-from minitask.edits.reply.request import Request
+from minitask.edits.reply.reply_context import ReplyContext
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.script_model import Change, EditScript, SearchReplace
 from minitask.errors import EditError
@@ -110,7 +110,7 @@ class Review(Struct, frozen=True):
         """Whether it asks for edits that can be read, be they such that apply or not."""
         return bool(self.script.edits)
 
-    def changes(self, request: Request) -> tuple[Change, ...]:
+    def changes(self, request: ReplyContext) -> tuple[Change, ...]:
         """Return what the edits change; raise `EditError` where there are none or they do not apply."""
         if self.edits is None:
             raise EditError(self.problem or "the review holds no edits")
@@ -165,7 +165,7 @@ def review_prompt(
     return "\n\n".join(parts)
 
 
-def parse_review(text: str, criteria: int, request: Request) -> Review:
+def parse_review(text: str, criteria: int, request: ReplyContext) -> Review:
     """Return the review in an answer, its edits read against what the reviewer saw.
 
     Raise `EditError`, fit to be sent back, where a criterion has no verdict or has two.
@@ -203,7 +203,7 @@ def _verdicts(lines: Iterator[str], criteria: int) -> tuple[ReviewFinding, ...]:
     return tuple(found[number] for number in range(1, criteria + 1))
 
 
-def _edits(text: str, request: Request, *, promised: bool) -> Parsed | None:
+def _edits(text: str, request: ReplyContext, *, promised: bool) -> Parsed | None:
     """The edits of an answer, None where there are none; `promised` says that a verdict speaks of some."""
     parsed = parse_reply(text, request)
     if parsed.script.edits:

@@ -5,15 +5,26 @@ Edits that name the lines they replace say what they take away; what is judged h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from posixpath import splitext
 
 from minitask.gates.answer_text import find_answer_text
-from minitask.gates.emptied import find_emptied
-from minitask.gates.lint_error import FileChange, LintError
+from minitask.gates.completeness import find_dropped
+from minitask.gates.elisions import comment_text
+from minitask.gates.parts import is_code, parts_of_both
+from minitask.gates.parts_text import NamedPart
 from minitask.gates.prose_loss import find_marked_lines, find_prose_loss, is_prose
-from minitask.gates.requested_removals import asks_for_less, takes_away
-from minitask.gates.short_files import find_dropped
+from minitask.gates.requested_removals import (
+    asks_for_less,
+    asks_to_mend,
+    has_loss_word,
+    takes_away,
+    task_sentences,
+    told,
+    words_of,
+)
+from minitask.gates.result import FileChange, LintError, printable
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -68,3 +79,166 @@ def _unclosed(proposal: FileChange) -> LintError | None:
 def _is_closed(text: str) -> bool:
     plain = _BLANKED.sub("", text)
     return plain.count("{") == plain.count("}")
+
+
+_STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
+_DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
+_RULE = lazy_pattern(r"([^{};]+)\{([^{}]*)\}")
+_COMMENT = lazy_pattern(r"/\*.*?\*/", 16)
+_TRIVIAL = lazy_pattern(
+    r"(?:pass|\.\.\.|:|true|return(?:\s+(?:None|null|undefined|nil|0|1|-1|false|False|true|True|\"\"|''|\[\]|\{\}|\w))?"
+    r"|raise\s+\w+.*|throw\s+new\s+\w+.*|exit(?:\s+\d)?)\s*;?"
+)
+_ENDS_HEAD = ("{", ":", "=>", "(", "then", "do")
+_WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_REMEDY = "reply with the whole file, or with edits of the lines that change"
+
+
+def find_emptied(proposal: FileChange, *, spec: Spec, strict: bool) -> LintError | None:
+    """Return a part of the base that is still named and empty now; `strict` also one that only lost lines."""
+    ending = splitext(proposal.path)[1].lower()
+    if ending in _STYLES:
+        return _emptied_rule(proposal, spec, strict=strict)
+    if ending in _DATA:
+        return _emptied_value(proposal, ending, spec)
+    return _emptied_code(proposal, spec, strict=strict) if is_code(proposal.path) else None
+
+
+def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:
+    base = proposal.base or ""
+    before, after = parts_of_both(proposal.path, base, proposal.content)
+    now = {part.name: part for part in after if part.kind == "code" and part.start}
+    rows, fresh = base.split("\n"), proposal.content.split("\n")
+    inner = {part.parent for part in (*before, *after)}
+    gained = Counter(line.strip() for line in fresh) - Counter(line.strip() for line in rows)
+    for part in before:
+        if part.kind != "code" or part.name in inner or part.name not in now:
+            continue
+        had, has = _body(part, rows), _body(now[part.name], fresh)
+        if not had or had == has or _is_one_line(now[part.name], fresh):
+            continue
+        if _is_emptied(had, has) and not _may_be_empty(part, spec, proposal.path):
+            return _fault(proposal, part.shown, now[part.name].start)
+        if strict and _only_lost(had, has, gained) and not _may_lose(part, spec, proposal.path):
+            return _fault(proposal, part.shown, now[part.name].start, verb="loses lines of")
+    return None
+
+
+def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
+    """Return the telling lines of a definition, without its head."""
+    own = [row.strip() for row in rows[part.start - 1 : part.end]]
+    heads = (at for at, row in enumerate(own) if row.rstrip().endswith(_ENDS_HEAD))
+    first = next(heads, 0)
+    return [row for row in own[first + 1 :] if _is_telling(row)]
+
+
+def _is_telling(row: str) -> bool:
+    said = comment_text(row)
+    return said is None and (any(map(str.isalnum, row)) or row == "...")
+
+
+def _is_one_line(part: NamedPart, rows: Sequence[str]) -> bool:
+    """Return True if a definition has its body on the line of its name."""
+    head = rows[part.start - 1]
+    inside = head.partition("{")[2].rpartition("}")[0] or head.partition("=>")[2]
+    return any(map(str.isalnum, inside))
+
+
+def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:
+    if any(row not in had and not _TRIVIAL.fullmatch(row) for row in has):
+        return False
+    kept = [row for row in has if not _TRIVIAL.fullmatch(row)]
+    return not kept and any(not _TRIVIAL.fullmatch(row) for row in had)
+
+
+def _only_lost(had: Sequence[str], has: Sequence[str], gained: Counter[str]) -> bool:
+    """Return True if lines are gone from a body, none came, and none of them went elsewhere."""
+    lost, new = Counter(had) - Counter(has), Counter(has) - Counter(had)
+    return bool(lost) and not new and not any(gained[row] for row in lost)
+
+
+def _may_be_empty(part: NamedPart, spec: Spec, path: str) -> bool:
+    name = part.leaf
+    return any(
+        name in sentence and has_loss_word(sentence) for sentence in task_sentences(spec, path)
+    )
+
+
+def _may_lose(part: NamedPart, spec: Spec, path: str) -> bool:
+    """Return True if the spec speaks of a definition, or asks for a fault to be mended."""
+    if asks_to_mend(spec, path) or asks_for_less(spec, path):
+        return True
+    return _speaks_of(part.leaf, spec, path)
+
+
+def _speaks_of(name: str, spec: Spec, path: str) -> bool:
+    """Return True if the spec has a name, or all words that it is made of next to one another."""
+    said = told(spec, path).replace(path, "")
+    if name in said:
+        return True
+    parts = [found[0].lower() for found in _WORDS.finditer(name)]
+    words = " ".join(words_of(said))
+    return bool(parts) and " ".join(parts) in words and any(len(each) > 2 for each in parts)
+
+
+def _emptied_rule(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:
+    before, after = _rules(proposal.base or ""), _rules(proposal.content)
+    for selector, had in before.items():
+        has = after.get(selector)
+        names, now = _properties(had), _properties(has or "")
+        if not names or has is None or _is_rule_named(selector, spec, proposal.path, now=now):
+            continue
+        if not now or (strict and names - now and not now - names and not _mends(spec, proposal)):
+            line = proposal.content[: proposal.content.find(selector)].count("\n") + 1
+            verb = "empties" if not now else "loses lines of"
+            return _fault(proposal, selector, line, verb=verb)
+    return None
+
+
+def _is_rule_named(selector: str, spec: Spec, path: str, *, now: frozenset[str]) -> bool:
+    name = selector.strip(".#")
+    if now:
+        return _speaks_of(name, spec, path)
+    return any(
+        name in sentence and has_loss_word(sentence) for sentence in task_sentences(spec, path)
+    )
+
+
+def _mends(spec: Spec, proposal: FileChange) -> bool:
+    return asks_to_mend(spec, proposal.path)
+
+
+def _rules(text: str) -> dict[str, str]:
+    """Return the declarations of each innermost block, by its selector."""
+    found: dict[str, str] = {}
+    for rule in _RULE.finditer(_COMMENT.sub("", text)):
+        selector = " ".join(rule[1].split())
+        found[selector] = found.get(selector, "") + rule[2]
+    return found
+
+
+def _properties(declarations: str) -> frozenset[str]:
+    names = (each.partition(":")[0].strip() for each in declarations.split(";"))
+    return frozenset(name for name in names if name)
+
+
+def _emptied_value(proposal: FileChange, ending: str, spec: Spec) -> LintError | None:
+    from minitask.gates.parts_text import read_values
+
+    form = "yaml" if ending in {".yaml", ".yml"} else ending[1:]
+    before, after = read_values(proposal.base or "", form), read_values(proposal.content, form)
+    for name in _emptied_keys(before, after):
+        if not _speaks_of(name.rpartition(".")[2], spec, proposal.path):
+            return _fault(proposal, name, 1)
+    return None
+
+
+def _emptied_keys(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    for name, value in before.items():
+        if value and name in after and not after[name]:
+            yield name
+
+
+def _fault(proposal: FileChange, name: str, line: int, *, verb: str = "empties") -> LintError:
+    message = f"it {verb} {printable(name)[:60]}, which the spec does not ask for"
+    return LintError(proposal.path, line, message, _REMEDY)

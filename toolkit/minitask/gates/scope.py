@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
 from minitask.edits.script_model import Change
-from minitask.gates.candidate import Candidate
-from minitask.gates.new_paths import find_bad_name, find_clash
-from minitask.gates.result import GateResult
+from minitask.gates.candidate import FilesAfter, find_kind
+from minitask.gates.result import GateResult, printable
 from minitask.git.merge_tree import TreeChange
 from minitask.git.objects import FILE_MODES
 from minitask.spec.model import FileAction, Spec
 from minitask.spec.paths import fold, is_protected
+from minitask.spec.task_names import find_hidden, find_nested, find_twin
 
 ALLOWED = {
     FileAction.CREATE: "A",
@@ -93,7 +93,7 @@ def check_paths(
 
 
 def check_names(
-    changes: Iterable[TreeChange], *, base: Candidate, candidate: Candidate
+    changes: Iterable[TreeChange], *, base: FilesAfter, candidate: FilesAfter
 ) -> GateResult:
     """Judge the names of the created files."""
     created = [change.path for change in changes if change.status == "A"]
@@ -126,3 +126,30 @@ def _mode_reason(change: TreeChange, *, executable: bool) -> str:
     if change.status == "M" and change.new_mode != change.old_mode:
         return f"the mode of {change.path} would change from {change.old_mode} to {change.new_mode}"
     return ""
+
+
+def find_clash(changes: Iterable[Change]) -> str:
+    """Return why two paths of a change cannot both be there: one is a file, and a folder of the other; or ""."""
+    nested = find_nested(change.path for change in changes if change.content is not None)
+    return (
+        f"it writes {nested[0]} as a file, and {nested[1]} in a folder of that name"
+        if nested
+        else ""
+    )
+
+
+def find_bad_name(paths: Iterable[str], *, base: FilesAfter, candidate: FilesAfter) -> str:
+    """Return why one of the created paths may not be, or ""."""
+    return next(filter(None, (_bad_name(path, base, candidate) for path in paths)), "")
+
+
+def _bad_name(path: str, base: FilesAfter, candidate: FilesAfter) -> str:
+    hidden = find_hidden(path)
+    if hidden:
+        return f"it creates {printable(path)}, whose name holds an invisible character ({hidden})"
+    twins = find_twin(
+        path, names=candidate.names, is_there=lambda here: find_kind(base, here) is not None
+    )
+    if twins is None:
+        return ""
+    return f"it creates {twins[0]} beside {twins[1]}: some file systems take both for one file"

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from minitask.gates.elisions import comment_text
-from minitask.gates.lint_error import FileChange, LintError, printable, quoted
-from minitask.gates.part import Part, Parts
 from minitask.gates.parts import is_code, parts_of_both
+from minitask.gates.parts_text import NamedPart, Parts
 from minitask.gates.requested_removals import asks_for_less, cited_lines, is_named, takes_away
+from minitask.gates.result import FileChange, LintError, printable, quoted
 from minitask.spec.model import Spec
 
 SMALLEST = 40
@@ -125,11 +125,11 @@ def _lost_parts(
     return _fault(proposal, lost) if lost else None
 
 
-def _is_strong(part: Part) -> bool:
+def _is_strong(part: NamedPart) -> bool:
     return part.kind == "code"
 
 
-def _gone(before: Parts, after: Parts) -> list[Part]:
+def _gone(before: Parts, after: Parts) -> list[NamedPart]:
     """Return the parts that are no more; one that is in another that is gone as well is not told by itself."""
     left = Counter(part.name for part in after)
     gone = []
@@ -143,7 +143,7 @@ def _gone(before: Parts, after: Parts) -> list[Part]:
     return [part for part in heads if part not in _retitled(before, after)]
 
 
-def _retitled(before: Parts, after: Parts) -> set[Part]:
+def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
     """Return the headings that others stand in place of."""
     if not any(part.kind == "heading" for part in before):
         return set()
@@ -158,12 +158,12 @@ def _retitled(before: Parts, after: Parts) -> set[Part]:
     }
 
 
-def _gained(other: FileChange) -> list[Part]:
+def _gained(other: FileChange) -> list[NamedPart]:
     before, after = parts_of_both(other.path, other.base or "", other.content)
     return _gone(after, before)
 
 
-def _stays(part: Part, rows: Sequence[str], lost: Counter[str]) -> bool:
+def _stays(part: NamedPart, rows: Sequence[str], lost: Counter[str]) -> bool:
     """Return True if most of a part's lines are still in the file, so that it got another name."""
     if part.end <= part.start:
         return False
@@ -174,7 +174,7 @@ def _stays(part: Part, rows: Sequence[str], lost: Counter[str]) -> bool:
     return (own & lost).total() * 2 <= own.total()
 
 
-def _is_done_with(part: Part, before: Parts, rows: Sequence[str], content: str) -> bool:
+def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: str) -> bool:
     """Return True for a private definition that others of the file used, and that nothing there names any more."""
     if part.kind != "code" or not part.leaf.startswith(("_", "#")) or part.leaf in content:
         return False
@@ -183,19 +183,19 @@ def _is_done_with(part: Part, before: Parts, rows: Sequence[str], content: str) 
     return part.leaf in elsewhere and any(user != part and user.leaf in content for user in users)
 
 
-def _are_many(lost: Sequence[Part], before: Parts) -> bool:
+def _are_many(lost: Sequence[NamedPart], before: Parts) -> bool:
     gone = sum(part.kind == "value" for part in lost)
     return gone >= _LEAST_VALUES and gone * 3 > sum(part.kind == "value" for part in before)
 
 
-def _fault(proposal: FileChange, lost: Sequence[Part]) -> LintError:
+def _fault(proposal: FileChange, lost: Sequence[NamedPart]) -> LintError:
     names = list(dict.fromkeys(_told(part) for part in lost))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     message = f"it loses {', '.join(names[:_SHOWN])}{more}, which the spec does not ask for"
     return LintError(proposal.path, _last_line(proposal.content), message, _REMEDY)
 
 
-def _told(part: Part) -> str:
+def _told(part: NamedPart) -> str:
     if part.kind == "items":
         return f"items of {printable(part.shown.removesuffix('[]'))[:_LONGEST_NAME] or 'the list'}"
     name = printable(part.shown)[:_LONGEST_NAME]

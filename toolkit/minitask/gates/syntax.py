@@ -8,16 +8,194 @@ thirty scripts that bash takes), and what an engine is yet to fill in.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import PurePosixPath
+from threading import Lock
 
-from minitask.gates.data_syntax import find_json_flaw, find_toml_flaw, find_yaml_flaw
-from minitask.gates.grammars import GRAMMARS, find_grammar_flaw
-from minitask.gates.lint_error import FileChange, LintError, SyntaxFlaw
-from minitask.gates.make_syntax import find_make_flaw
-from minitask.gates.prefilter import suffix_of
-from minitask.gates.python_syntax import find_python_flaw
+from minitask.gates.grammars import GRAMMARS, find_grammar_flaw, suffix_of
+from minitask.gates.result import FileChange, LintError, SyntaxFlaw, printable
 from minitask.patterns import lazy_pattern
+
+_RULE = lazy_pattern(r"[^\s#=:][^#=:]*::?(?![:=])(?!.*[:+?!]?=).*")
+_DIRECTIVE = lazy_pattern(
+    r" +(?:-?include|sinclude|ifn?(?:eq|def)|else|endif|define|endef|export|unexport|override|private|vpath|load)\b.*"
+)
+_DATA = lazy_pattern(r" +\S+?\s*(?:[:+?!]{0,3}=|::?(?:\s|$)).*| +\$[({].*[)}]\s*")
+
+
+def find_make_flaw(text: str) -> SyntaxFlaw | None:
+    """Return the first recipe line below a rule that begins with spaces; None where recipes have another prefix."""
+    if ".RECIPEPREFIX" in text:
+        return None
+    below_rule = continued = in_define = False
+    for number, line in enumerate(text.split("\n"), 1):
+        words = line.split()
+        if in_define:
+            in_define = words[:1] != ["endef"]
+        elif words[:1] == ["define"]:
+            in_define = True
+        elif not continued and words and not line.lstrip().startswith("#"):
+            if below_rule and _is_spaced_recipe(line):
+                return SyntaxFlaw(number, "a recipe line begins with spaces, and make wants a tab")
+            if not line.startswith((" ", "\t")):
+                below_rule = _RULE.fullmatch(line) is not None
+            elif line.startswith("\t"):
+                continued = line.endswith("\\")
+                continue
+        continued = line.endswith("\\")
+    return None
+
+
+def _is_spaced_recipe(line: str) -> bool:
+    return line.startswith(" ") and not _DIRECTIVE.fullmatch(line) and not _DATA.fullmatch(line)
+
+
+_BOM = "\ufeff"
+# Where tomllib says that it stopped; versions before 3.14 say it in words only.
+_TOML_PLACE = lazy_pattern(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+def find_json_flaw(text: str) -> SyntaxFlaw | None:
+    """The first place that is not JSON; a file of JSON lines is taken too."""
+    from json import JSONDecodeError
+
+    try:
+        _load_json(text.removeprefix(_BOM))
+    except JSONDecodeError as error:
+        if error.msg == "Extra data" and _is_json_lines(text):
+            return None
+        return SyntaxFlaw(error.lineno, printable(error.msg))
+    except RecursionError:
+        return None
+    return None
+
+
+def find_toml_flaw(text: str) -> SyntaxFlaw | None:
+    """The first place that is not TOML 1.0."""
+    import tomllib
+
+    try:
+        tomllib.loads(text.removeprefix(_BOM), parse_float=str)
+    except tomllib.TOMLDecodeError as error:
+        return _toml_flaw(str(error), text)
+    except (ValueError, RecursionError):
+        return None
+    return None
+
+
+def find_yaml_flaw(text: str) -> SyntaxFlaw | None:
+    """The first place that is not YAML; only its form is read, so tags may be anything."""
+    import yaml
+
+    if not _is_encodable(text):
+        return None
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        for _ in yaml.parse(text.removeprefix(_BOM), Loader=loader):
+            pass
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = error.problem or error.context or "it cannot be read"
+        return SyntaxFlaw(mark.line + 1 if mark else 1, printable(said))
+    except yaml.YAMLError:
+        return SyntaxFlaw(1, "it holds characters that YAML does not allow")
+    except (RecursionError, MemoryError, ValueError):
+        return None
+    return None
+
+
+def _load_json(text: str) -> None:
+    """Read JSON; numbers stay text, since they may be longer than Python turns into one."""
+    import json
+
+    json.loads(text, parse_int=str, parse_float=str)
+
+
+def _is_json_lines(text: str) -> bool:
+    try:
+        for line in filter(str.strip, text.split("\n")):
+            _load_json(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _toml_flaw(said: str, text: str) -> SyntaxFlaw:
+    found = _TOML_PLACE.search(said)
+    last = text.rstrip("\n").count("\n") + 1
+    line = int(found[1]) if found and found[1] else last
+    return SyntaxFlaw(line, printable(_TOML_PLACE.sub("", said)))
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_WARNINGS = Lock()
+"""Warnings are switched off for a whole process; two threads that did it at once could leave them off."""
+_WIDEST = 500
+"""Characters of a line that are looked at for what a later Python would take."""
+_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+# Forms that a later version brought, on the line that ours stumbles over: all of a file may be right then.
+_LATER = (
+    # `type Name = …`, `def f[T](…)`, `class C[T]:`
+    ((3, 12), lazy_pattern(r"^\s*type\s+\w+.*=|^\s*(?:async\s+)?(?:def|class)\s+\w+\s*\[")),
+    # The f-string's own quote within its braces, or braces that the line does not close.
+    ((3, 12), lazy_pattern(r"""\b[rR]?[fF][rR]?(?P<mark>["']).*\{[^}]*(?:(?P=mark)|$)""")),
+    # `def f[T = int]`, a default of a type parameter.
+    ((3, 13), lazy_pattern(r"^\s*(?:(?:async\s+)?def|class|type)\s+\w+\s*\[.*=.*\]")),
+    # `except A, B:`
+    ((3, 14), lazy_pattern(r"^\s*except\*?\s+[\w.]+\s*,")),
+    # t"…"
+    ((3, 14), lazy_pattern(r"""\b[rR]?[tT][rR]?["']""")),
+)
+
+
+def find_python_flaw(text: str) -> SyntaxFlaw | None:
+    """The first thing that Python does not take; None where it takes all, or cannot tell."""
+    try:
+        source = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return None
+    if b"\0" in source:
+        return SyntaxFlaw(source[: source.index(b"\0")].count(b"\n") + 1, "it holds a NUL byte")
+    try:
+        _compile(source)
+    except SyntaxError as error:
+        return _flaw(error, text)
+    except (RecursionError, MemoryError, ValueError, OverflowError):
+        return None
+    return None
+
+
+def _compile(source: bytes) -> None:
+    import warnings
+
+    with _WARNINGS, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(source, "proposal", "exec", dont_inherit=True)
+
+
+def _flaw(error: SyntaxError, text: str) -> SyntaxFlaw | None:
+    lines = text.split("\n")
+    line = min(max(error.lineno or 1, 1), len(lines))
+    if _is_later(error, lines[line - 1][:_WIDEST]):
+        return None
+    return SyntaxFlaw(line, f"{printable(error.msg or 'invalid syntax')} (as Python {_VERSION})")
+
+
+def _is_later(error: SyntaxError, line: str) -> bool:
+    """Whether a later Python than ours may well take the line."""
+    if sys.version_info < (3, 12) and (error.msg or "").startswith("f-string"):
+        return True
+    return any(sys.version_info < version and form.search(line) for version, form in _LATER)
+
 
 Check = Callable[[str], SyntaxFlaw | None]
 

@@ -9,7 +9,7 @@ from posixpath import basename
 
 from msgspec import Struct
 
-from minitask.gates.prefilter import may_run_tests
+from minitask.gates.grammars import may_run_tests
 from minitask.patterns import lazy_pattern
 
 

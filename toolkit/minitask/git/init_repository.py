@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from minitask.git.command import Git
+from minitask.git.run_git import Git
 
 
 def create_repository(

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from minitask.git.command import Git, failure
-from minitask.git.coprocess import GitProcess
 from minitask.git.objects import TREE, Entry, Objects
+from minitask.git.run_git import Git, GitProcess, failure
 from minitask.git.trees import changed_tree, differences
 
 

@@ -13,8 +13,8 @@ from typing import IO, cast
 from msgspec import Struct, field
 
 from minitask.errors import MachineError
-from minitask.git.command import Git
 from minitask.git.loose import LooseStore, object_id
+from minitask.git.run_git import Git
 from minitask.system import process
 
 FILE_MODES = ("100644", "100755")

@@ -9,8 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from minitask.errors import MachineError
-from minitask.git.command import Git, failure
-from minitask.git.coprocess import GitProcess
+from minitask.git.run_git import Git, GitProcess, failure
 
 LEDGER = "refs/minitask/ledger"
 ATTEMPTS = "refs/minitask/attempts"

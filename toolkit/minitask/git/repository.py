@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError, UsageError
-from minitask.git.command import Git, clean_environment
 from minitask.git.identity import Signature, signature
+from minitask.git.run_git import Git, clean_environment
 from minitask.system import process
 
 OLDEST_GIT = (2, 38)

@@ -10,9 +10,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from minitask.errors import MachineError
-from minitask.git.command import Git
 from minitask.git.merge_tree import TreeChange, tree_changes
 from minitask.git.repository import Repository
+from minitask.git.run_git import Git
 from minitask.system import orphans
 
 LOCK_GRACE_SECONDS = 1.0

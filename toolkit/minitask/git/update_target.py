@@ -16,7 +16,6 @@ from msgspec import Struct, to_builtins
 
 from minitask.errors import MachineError, MinitaskError
 from minitask.git import refs
-from minitask.git.command import Git, failure
 from minitask.git.merge_tree import is_ancestor
 from minitask.git.repository import Repository, head_branch
 from minitask.git.restore_checkout import (
@@ -29,7 +28,8 @@ from minitask.git.restore_checkout import (
     remove_locks,
     restore,
 )
-from minitask.system.atomic_write import write_json
+from minitask.git.run_git import Git, failure
+from minitask.system.files import write_json
 
 JOURNAL = "advance.json"
 TROUBLE = (

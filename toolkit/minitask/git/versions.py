@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from minitask.git.command import Git
+from minitask.git.run_git import Git
 
 COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 SQUASHED = re.compile(
@@ -25,7 +25,7 @@ class Version(Struct, frozen=True):
     blob: str
 
 
-class Versions(Struct, frozen=True):
+class SpecVersions(Struct, frozen=True):
     """All versions of some files, oldest first, in a commit's history and that of all branches.
 
     `edge` holds the commits at which a shallow clone's history ends.
@@ -51,7 +51,7 @@ class Versions(Struct, frozen=True):
         return None
 
 
-def load_versions(git: Git, commit: str, folders: Sequence[str]) -> Versions:
+def load_versions(git: Git, commit: str, folders: Sequence[str]) -> SpecVersions:
     """Return the versions of all files below some folders, or of some files; those that attempts made do not
     count.
     """
@@ -71,7 +71,7 @@ def load_versions(git: Git, commit: str, folders: Sequence[str]) -> Versions:
         "--",
         *(f":(literal,top){folder}" for folder in folders),
     ).decode("utf-8", "surrogateescape")
-    return Versions(tuple(_parsed(text.split("\0"))), _shallow_commits(git))
+    return SpecVersions(tuple(_parsed(text.split("\0"))), _shallow_commits(git))
 
 
 def _parsed(fields: Sequence[str]) -> list[Version]:
@@ -105,3 +105,50 @@ def is_squash(git: Git, commit: str) -> bool:
     """Return True if a commit's message says that it stands for several."""
     message = git.output("log", "-1", "--format=%B", commit).decode("utf-8", "replace")
     return SQUASHED.search(message) is not None
+
+
+_LIMIT = "-l2000"
+"""How many files of one commit git compares with each other, at most."""
+
+
+class Renames(Struct):
+    """The renames on the way from one commit to a later one; git is asked when the first name is."""
+
+    git: Git
+    old: str
+    new: str
+    _steps: Sequence[tuple[str, str]] | None = field(default=None)
+
+    def before(self, path: str) -> str:
+        """Return what a file of the later commit was called in the earlier one; its own name where nothing is known."""
+        for old, new in reversed(self._pairs()):
+            path = old if new == path else path
+        return path
+
+    def after(self, path: str) -> str:
+        """Return what a file of the earlier commit is called in the later one."""
+        for old, new in self._pairs():
+            path = new if old == path else path
+        return path
+
+    def _pairs(self) -> Sequence[tuple[str, str]]:
+        """The renames as `(old, new)`, the oldest first."""
+        if self._steps is None:
+            shape = (
+                "--format=",
+                "--name-status",
+                "-z",
+                "--diff-filter=R",
+                "--find-renames",
+                _LIMIT,
+            )
+            span = (f"{self.old}..{self.new}",)
+            log = self.git.fields("log", "--reverse", "--topo-order", *shape, *span)
+            self._steps = _read(log)
+        return self._steps
+
+
+def _read(fields: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of `R100`, the old name and the new one, in a row."""
+    names = [name.removeprefix("\n") for name in fields if name.strip("\n")]
+    return list(zip(names[1::3], names[2::3], strict=False))

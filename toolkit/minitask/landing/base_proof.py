@@ -10,8 +10,8 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
 from minitask.git.objects import SUBMODULE
-from minitask.landing.commands import Proof, one_line, run_on
 from minitask.landing.missing_on_base import CHECK, Red, Scene, find_lack
+from minitask.landing.run_commands import Proof, one_line, run_on
 from minitask.ledger.record import CommandRecord
 from minitask.sandbox.policy import lies_in
 from minitask.spec.model import Command, ExpectationKind

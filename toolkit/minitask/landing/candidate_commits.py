@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
+from msgspec import Struct
+
 from minitask.edits.script_model import Change
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
@@ -16,6 +18,7 @@ from minitask.git.identity import Signature
 from minitask.git.loose import object_id
 from minitask.git.merge_tree import TreeChange
 from minitask.git.objects import TREE, Objects
+from minitask.landing.proof import Proof
 from minitask.ledger.record import Attempt, FileRecord, Verdict, money
 from minitask.ledger.usage import Usage
 
@@ -163,3 +166,26 @@ def _tokens(usage: Usage) -> str:
 def _cost(amount: Decimal | None) -> str:
     text = money(amount)
     return "unknown" if text is None else f"{text} USD"
+
+
+class Candidate(Struct, frozen=True):
+    """A proven candidate: its commit and tree, the attempt that made it, and the merge if one is written.
+
+    `base` is the commit that its change starts from; None for the candidate's first parent.
+    """
+
+    commit: str
+    tree: str
+    attempt: Attempt
+    merge: str | None = None
+    base: str | None = None
+
+
+class Landed(Struct, frozen=True):
+    """The result of the landing. `proof` is that of the merge, where it had to be run."""
+
+    verdict: Verdict
+    merge: str | None = None
+    reason: str = ""
+    proof: Proof | None = None
+    next_step: str = ""

@@ -32,7 +32,7 @@ _WORDS = lazy_pattern(r"[^\s;&|<>()'\"`$=]+")
 _RECURSES = lazy_pattern(r"-[A-Za-z]*[rR]|--recursive")
 
 
-class _Kept(Struct, frozen=True):
+class _Landed(Struct, frozen=True):
     """A task that landed, how long its validation took, and a merge on which it was green."""
 
     task: Task
@@ -57,10 +57,10 @@ class Guards:
         self._engine = engine
         self._follows = follows
         self._repeats = repeats
-        self._kept: list[_Kept] = []
+        self._kept: list[_Landed] = []
         self._tip = ""
         self._left_seconds = FREE_SECONDS
-        self._left_out: list[_Kept] = []
+        self._left_out: list[_Landed] = []
 
     def failure(self, tasks: Sequence[Task], *, tip: str, merge: str) -> Proof | None:
         """Return how the merge breaks what landed before; None if nothing that is run again is red."""
@@ -74,7 +74,7 @@ class Guards:
 
     def note(self, task: Task, *, seconds: float, merge: str) -> None:
         """A task has landed by a merge, which is the target's tip now."""
-        self._kept.append(_Kept(task, seconds, merge))
+        self._kept.append(_Landed(task, seconds, merge))
         self._left_seconds += seconds
         self._tip = merge
 
@@ -98,14 +98,14 @@ class Guards:
         red = {name: proof for name, proof in proofs.items() if not proof.passed}
         return Settled(red, tuple(one.task.name for one in open_ if one not in chosen))
 
-    def _may_see(self, one: _Kept, tree: str) -> bool:
+    def _may_see(self, one: _Landed, tree: str) -> bool:
         """Return True if a task's commands may see what has landed since they were run."""
         engine = self._engine
         changes = engine.database.diffs.changes(engine.objects.tree_of(one.merge), tree)
         paths = [change.path for change in changes]
         return any(_may_see(command.text, paths) for command in one.task.spec.commands)
 
-    def _affordable(self, tasks: Sequence[Task]) -> list[_Kept]:
+    def _affordable(self, tasks: Sequence[Task]) -> list[_Landed]:
         """Return those to run again before a merge; the others are left for the end."""
         names = [task.name for task in tasks]
         self._kept = self._not_taken_up(self._kept, names)
@@ -114,15 +114,15 @@ class Guards:
         self._leave_out([one for one in self._kept if one not in chosen])
         return chosen
 
-    def _not_taken_up(self, kept: Sequence[_Kept], names: Sequence[str]) -> list[_Kept]:
+    def _not_taken_up(self, kept: Sequence[_Landed], names: Sequence[str]) -> list[_Landed]:
         """Return those whose work none of the named tasks takes up."""
         return [
             one for one in kept if not any(self._follows(name, one.task.name) for name in names)
         ]
 
-    def _chosen(self, kept: Sequence[_Kept]) -> list[_Kept]:
+    def _chosen(self, kept: Sequence[_Landed]) -> list[_Landed]:
         """Return those that there is time for, the quickest first."""
-        chosen: list[_Kept] = []
+        chosen: list[_Landed] = []
         for one in sorted(kept, key=lambda one: one.seconds):
             cost = one.seconds + EACH_SECONDS
             if cost <= self._left_seconds:
@@ -130,7 +130,7 @@ class Guards:
                 chosen.append(one)
         return chosen
 
-    def _leave_out(self, kept: Sequence[_Kept]) -> None:
+    def _leave_out(self, kept: Sequence[_Landed]) -> None:
         self._left_out += kept
         self._kept = [one for one in self._kept if one not in kept]
 

@@ -9,10 +9,8 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
 from minitask.git.commits import write_commits
-from minitask.landing.candidate_commits import merge_commit, write_draft_commit
-from minitask.landing.candidates import Candidate, Landed
-from minitask.landing.join import Joint, join
-from minitask.landing.move_target import move_target
+from minitask.landing.candidate_commits import Candidate, Landed, merge_commit, write_draft_commit
+from minitask.landing.join import Joint, join, move_target
 from minitask.landing.proof import Proof, prove
 from minitask.ledger.record import Verdict
 

@@ -20,10 +20,9 @@ from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.git.commits import write_commits
-from minitask.landing.candidate_commits import merge_commit
-from minitask.landing.candidates import Candidate, Landed
+from minitask.landing.candidate_commits import Candidate, Landed, merge_commit
 from minitask.landing.guards import Guards
-from minitask.landing.join import join
+from minitask.landing.join import check_merge, join, move_target
 from minitask.landing.land import (
     ROUNDS,
     in_the_way,
@@ -33,7 +32,6 @@ from minitask.landing.land import (
     together_red,
 )
 from minitask.landing.merge import merged
-from minitask.landing.move_target import check_merge, move_target
 from minitask.landing.proof import Proof, is_proven, prove_together
 from minitask.landing.speculative import SpeculativeProofs
 from minitask.ledger.record import Verdict

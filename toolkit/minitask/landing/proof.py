@@ -9,7 +9,7 @@ from msgspec import to_builtins
 from minitask.concurrency import CpuPool
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
-from minitask.landing.commands import Proof, run_on, run_session, set_up
+from minitask.landing.run_commands import Proof, run_on, run_session, set_up
 from minitask.ledger.record import CommandRecord
 from minitask.ledger.record_json import parse_command
 from minitask.spec.model import Command

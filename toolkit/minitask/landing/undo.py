@@ -5,8 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from minitask.engine.context import Context
-from minitask.engine.reverts import latest_landing
 from minitask.engine.task_records import task_at
+from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base
 from minitask.errors import MachineError, UsageError
 from minitask.git import refs

@@ -16,8 +16,8 @@ from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.gates.exemptions import is_sample
-from minitask.gates.lint_error import LintError
-from minitask.gates.prefilter import may_import_package
+from minitask.gates.grammars import may_import_package
+from minitask.gates.result import LintError
 from minitask.landing.proof import run_without_keeping
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from minitask.ledger.decision import RecordedDecision
 from minitask.ledger.evidence import (
     Grade,
+    RecordedDecision,
     SuiteCounts,
 )
 from minitask.ledger.usage import NO_USAGE, Usage

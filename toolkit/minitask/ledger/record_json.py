@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from minitask.ledger.decision import decision_document, parse_decision
 from minitask.ledger.evidence import (
+    decision_document,
     extras_document,
     grade_document,
+    parse_decision,
     parse_extras,
     parse_grade,
 )

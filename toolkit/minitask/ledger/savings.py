@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 
 from msgspec import Struct
 
-from minitask.ledger.record import ATTEMPT, CALLS, Record
-from minitask.ledger.tally import EXACT, total
+from minitask.ledger.record import ATTEMPT, CALLS, LANDING, LOST, Record
 from minitask.ledger.units import units_of
+from minitask.ledger.usage import Usage, classes
 
 HUNDRED = Decimal(100)
 
@@ -82,3 +83,116 @@ def _calls_once(unit: Sequence[Record]) -> Iterator[Record]:
     for phase in CALLS:
         calls = [record for record in unit if record.kind == phase and record.is_call]
         yield from calls[-1:]
+
+
+USAGE = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
+CLASSES = (
+    "fresh_input",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "unsplit_input",
+    "output",
+    "reasoning",
+)
+"""Each token is in one of them; `unsplit_input` is input of which nobody said what the cache had to do with it."""
+EXACT = Context(prec=200, Emax=MAX_EMAX, Emin=MIN_EMIN)
+
+
+class TallyLine(Struct, frozen=True):
+    """A record, and its counts in the order of `USAGE` and `CLASSES`."""
+
+    record: Record
+    counts: tuple[int | None, ...]
+
+
+class Tally(Struct, frozen=True):
+    """The sums of some records.
+
+    `attempts` are the records of attempts, lost ones included; landings and calls beside them are none. Counts and
+    `cost_usd` are sums of what is known, and None if there was something to count and nothing is known; `unpriced`
+    records have no known cost, `uncounted` ones no known tokens. `tasks` is of distinct tasks, so a task on two tiers
+    is in both of their tallies. Seconds are those of the attempts.
+    """
+
+    records: int
+    attempts: int
+    tasks: int
+    counts: Mapping[str, int | None]
+    cost_usd: Decimal | None
+    unpriced: int
+    uncounted: int
+    seconds: float
+
+
+def line_of(record: Record) -> TallyLine:
+    """Return a record with its counts worked out."""
+    usage = record.attempt.usage
+    given = (usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
+    return TallyLine(record, given + _split_input(usage) + _split_output(usage))
+
+
+def tally(lines: Sequence[TallyLine]) -> Tally:
+    """Return the sums of some records; the order plays no part."""
+    records = [line.record for line in lines]
+    tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
+    spent = [record.attempt for record in records if record.kind != LANDING]
+    columns = zip(*(line.counts for line in lines), strict=True) if lines else [()] * len(NAMES)
+    unknown = [
+        item for item in spent if None in (item.usage.input_tokens, item.usage.output_tokens)
+    ]
+    return Tally(
+        records=len(records),
+        attempts=len(tries),
+        tasks=len({record.task for record in records if not record.is_call}),
+        counts={name: _known(column) for name, column in zip(NAMES, columns, strict=True)},
+        cost_usd=total([record.attempt.cost_usd for record in records]),
+        unpriced=sum(record.attempt.cost_usd is None for record in records),
+        uncounted=len(unknown),
+        seconds=math.fsum(item.seconds for item in spent),
+    )
+
+
+NAMES = USAGE + CLASSES
+
+
+def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """Return the exact sum of the known amounts; None if there are amounts and none is known, 0 if there are
+    none.
+    """
+    given = list(amounts)
+    known = [amount for amount in given if amount is not None]
+    if given and not known:
+        return None
+    found = Decimal(0)
+    for amount in known:
+        found = EXACT.add(found, amount)
+    return found
+
+
+def _known(column: Sequence[int | None]) -> int | None:
+    known = [count for count in column if count is not None]
+    return sum(known) if known or not column else None
+
+
+def _split_input(usage: Usage) -> tuple[int | None, ...]:
+    """Fresh, read from the cache, written for five minutes and an hour, and what is none of these for all we know."""
+    whole = usage.input_tokens
+    parts = (usage.cached_input_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
+    if whole is None:
+        return (None,) * 5
+    fresh = classes(usage).fresh_input
+    if fresh is not None:
+        return (fresh, *parts, 0)
+    known = sum(part or 0 for part in parts)
+    if known > whole:
+        return (None, None, None, None, whole)
+    return (None, *parts, whole - known)
+
+
+def _split_output(usage: Usage) -> tuple[int | None, ...]:
+    """Output without reasoning, and reasoning."""
+    found = classes(usage)
+    if found.output is None:
+        return usage.output_tokens, None
+    return found.output, found.reasoning

@@ -10,11 +10,9 @@ from itertools import pairwise
 from msgspec import Struct
 
 from minitask.ledger.accuracy import CostError, EstimateError, cost_error, estimate_error
-from minitask.ledger.decision import APPLY, CORRECT
-from minitask.ledger.evidence import Grade, grade_total
+from minitask.ledger.evidence import APPLY, CORRECT, Grade, grade_total
 from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record, Verdict
-from minitask.ledger.savings import Savings, savings_of
-from minitask.ledger.tally import Tally, TallyLine, line_of, tally
+from minitask.ledger.savings import Savings, Tally, TallyLine, line_of, savings_of, tally
 from minitask.ledger.units import units_of
 from minitask.spec.model import Tier
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from minitask.engine.context import Context
 from minitask.errors import MachineError, MinitaskError, UsageError
 from minitask.git.repository import Repository
-from minitask.landing.commands import set_up
+from minitask.landing.run_commands import set_up
 from minitask.sandbox.policy import SHELL
 from minitask.spec.findings import FindingReport, parse_report
 from minitask.spec.json_reader import decode_json

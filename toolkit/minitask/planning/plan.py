@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from minitask import resources
 from minitask.engine.context import Context
-from minitask.engine.sources import Sources
+from minitask.engine.spec_files import Sources
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import EditError, MinitaskError, UsageError
@@ -23,9 +23,9 @@ from minitask.planning.plan_prompt import Goal, checkout_folder, plan_prompt
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.spec.model import Diagnostic, Options, Severity, Tier
-from minitask.spec.names import slug
 from minitask.spec.parse import parse_file
 from minitask.spec.specs_in_reply import DraftedSpec, specs_of
+from minitask.spec.task_names import slug
 from minitask.task.call_journal import Answered
 from minitask.task.calls import Outcome
 from minitask.task.questions import (

@@ -17,15 +17,14 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.engine.attempt_numbers import next_number
 from minitask.engine.context import Context
-from minitask.engine.task_records import ledger_of
+from minitask.engine.task_records import ledger_of, next_number
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.git import refs
 from minitask.git.commits import write_commits
 from minitask.git.repository import head_branch
-from minitask.ledger.decision import RecordedDecision
+from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.record import (
     CLASSIFY,
     MESSAGE,
@@ -35,8 +34,8 @@ from minitask.ledger.record import (
     Record,
     Verdict,
 )
+from minitask.ledger.savings import total
 from minitask.ledger.store import append_commit
-from minitask.ledger.tally import total
 from minitask.ledger.transcripts import Transcript, TranscriptAnswer, join, parse_transcript
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.planning.usage_prices import (

@@ -12,7 +12,7 @@ from minitask import resources
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
-from minitask.spec.names import slug
+from minitask.spec.task_names import slug
 
 TEMPLATES = "templates"
 SUFFIX = ".md.j2"

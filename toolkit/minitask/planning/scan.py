@@ -11,23 +11,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.parse_cache import parse_once
-from minitask.engine.sources import Sources, read_sources
-from minitask.engine.spec_trees import CommittedFiles
-from minitask.engine.tasks import PROJECTS, Base
+from minitask.engine.grounds import CommittedFiles
+from minitask.engine.spec_files import Sources, read_sources
+from minitask.engine.tasks import PROJECTS, Base, parse_once
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
 from minitask.git import history
 from minitask.planning.scaffold import NextSpec, next_spec
-from minitask.spec.finding import Finding
-from minitask.spec.finding_list import cited_lines, render_findings
-from minitask.spec.findings import FindingReport
+from minitask.spec.findings import FindingReport, cited_lines, render_findings
 from minitask.spec.inline import escape_marks
 from minitask.spec.model import Diagnostic, FileAction, Severity
-from minitask.spec.names import task_names
 from minitask.spec.parse import parse_file
 from minitask.spec.paths import is_protected
 from minitask.spec.recheck import Recheck
+from minitask.spec.sarif import Finding
+from minitask.spec.task_names import task_names
 from minitask.words import counted
 
 

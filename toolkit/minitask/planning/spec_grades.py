@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from minitask.edits.apply import apply_script
+from minitask.edits.apply_script import apply_script
 from minitask.edits.grammar import parse_script
 from minitask.engine.anchors import Anchor
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import MinitaskError
-from minitask.executors.edit_script import has_script
+from minitask.executors.offline import has_script
 from minitask.landing import candidate_commits
 from minitask.landing.grading import Graded, grade
 from minitask.landing.proof import prove
 from minitask.ledger.evidence import Grade
 from minitask.spec.model import Diagnostic
 from minitask.spec.rules import severity_of
-from minitask.task.results import landed_result
+from minitask.task.finish import landed_result
 
 CODE = "N430"
 _THOROUGH = 100

@@ -13,11 +13,11 @@ from minitask.ledger.record import (
     PLAN,
     Pricing,
 )
-from minitask.ledger.tally import total
+from minitask.ledger.savings import total
 from minitask.ledger.transcripts import TranscriptAnswer
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
-from minitask.policy.model_pricing import pricing_of
+from minitask.policy.prices import pricing_of
 
 ELSEWHERE = "elsewhere"
 FREE = (Decimal(0), Pricing("subscription", {}))

@@ -10,19 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 
 from minitask.errors import RefusedError, UsageError
-from minitask.policy.ladder import Odds, Rung, Step, choose_rung
+from minitask.policy.ladder import Odds, Rung, TierChoice, choose_rung
 from minitask.policy.named_tiers import Wish, filled, header_wish, how_to_add, review_tier
 from minitask.policy.route import (
     MODEL_TIERS,
     NOTHING_KNOWN,
     TIERS,
-    Estimate,
+    CallEstimate,
     Route,
     RouteOverrides,
     RoutingContext,
     find_script_route,
 )
-from minitask.policy.rules import match_rules
+from minitask.policy.routing_rules import match_rules
 from minitask.policy.task_features import TaskFeatures, features_of
 from minitask.presets import AUTO
 from minitask.settings import Settings, TierSetting
@@ -93,7 +93,7 @@ def next_rung(
     return choice.route(step.tier, "; ".join([reason, *skipped]), ladder=route.ladder)
 
 
-def _is_between(each: Step, route: Route, step: Step) -> bool:
+def _is_between(each: TierChoice, route: Route, step: TierChoice) -> bool:
     low, high = TIERS.index(route.tier.value), TIERS.index(step.tier)
     return low < TIERS.index(each.tier) < high and each.q is not None
 
@@ -171,7 +171,7 @@ class _Choice:
         reason: str,
         *,
         to: TierSetting | None = None,
-        ladder: tuple[Step, ...] = (),
+        ladder: tuple[TierChoice, ...] = (),
     ) -> Route:
         """Return the route to a tier, with who reviews what comes of it."""
         entry = to or self._settings.tiers[tier]
@@ -184,7 +184,7 @@ class _Choice:
             review=review,
             review_reason=review_reason,
             task_class=self._traits.task_class,
-            ladder=ladder or (Step(tier, use=True, reason=reason),),
+            ladder=ladder or (TierChoice(tier, use=True, reason=reason),),
             estimate=self._estimate(tier, entry),
         )
 
@@ -216,7 +216,7 @@ class _Choice:
             None,
         )
 
-    def _ladder(self, start: str, *, is_asked: bool) -> tuple[Step, ...]:
+    def _ladder(self, start: str, *, is_asked: bool) -> tuple[TierChoice, ...]:
         """Every tier, cheapest first: those below the start and those that do not serve are left out, and why."""
         served, left_out = [], []
         for tier in MODEL_TIERS:
@@ -224,7 +224,7 @@ class _Choice:
             if not reason and not (is_asked and tier == start) and self._has_declined(tier):
                 reason = f"{tier} {DECLINED}"
             if reason:
-                left_out.append(Step(tier, use=False, reason=reason))
+                left_out.append(TierChoice(tier, use=False, reason=reason))
             else:
                 served.append(tier)
         if not served:
@@ -232,7 +232,7 @@ class _Choice:
         steps = (*left_out, *self._climbed(served))
         return tuple(sorted(steps, key=lambda step: MODEL_TIERS.index(step.tier)))
 
-    def _climbed(self, tiers: list[str]) -> tuple[Step, ...]:
+    def _climbed(self, tiers: list[str]) -> tuple[TierChoice, ...]:
         routing = self._settings.routing
         rungs = [self._rung(tier) for tier in tiers]
         dearest = max((rung.cost_usd or Decimal(0) for rung in rungs), default=Decimal(0))
@@ -284,11 +284,11 @@ class _Choice:
             Odds(prior * AFTER_FAILURE, *after),
         )
 
-    def _estimate(self, tier: str, entry: TierSetting) -> Estimate:
+    def _estimate(self, tier: str, entry: TierSetting) -> CallEstimate:
         input_tokens = self._known.prompt_tokens(tier, entry)
         output_tokens = self._traits.output_tokens
         cost = self._known.price(entry, input_tokens, output_tokens)
-        return Estimate(input_tokens, output_tokens, cost)
+        return CallEstimate(input_tokens, output_tokens, cost)
 
     def _entry(self, tier: str) -> TierSetting:
         entry = self._settings.tiers.get(tier)
@@ -297,7 +297,7 @@ class _Choice:
         return entry
 
 
-def _is_to_say(step: Step) -> bool:
+def _is_to_say(step: TierChoice) -> bool:
     return step.q is not None or step.reason.endswith(DECLINED)
 
 

@@ -49,7 +49,7 @@ class Rung(Struct, frozen=True):
     after: Odds
 
 
-class Step(Struct, frozen=True):
+class TierChoice(Struct, frozen=True):
     """The decision to try or skip a tier, with the reason in a line; `q` must be above `threshold`, None if nobody
     can say.
     """
@@ -72,9 +72,9 @@ def choose_rung(
     loss_usd: Decimal,
     validation_usd: Decimal = Decimal(0),
     explores: bool = False,
-) -> tuple[Step, ...]:
+) -> tuple[TierChoice, ...]:
     """Return which tiers to climb, cheapest first; at least one is. `explores` keeps one that would be left out."""
-    left_out: list[Step] = []
+    left_out: list[TierChoice] = []
     rest = tuple(rungs)
     while rest:
         steps = _climbed(rest, loss_usd=loss_usd, validation_usd=validation_usd)
@@ -95,10 +95,10 @@ def choose_rung(
 
 def _climbed(
     rungs: Sequence[Rung], *, loss_usd: Decimal, validation_usd: Decimal
-) -> tuple[Step, ...]:
+) -> tuple[TierChoice, ...]:
     """Return the steps for tiers of which the first is tried first."""
     value = loss_usd
-    steps: list[Step] = []
+    steps: list[TierChoice] = []
     for place in range(len(rungs) - 1, -1, -1):
         rung = rungs[place]
         odds = rung.after if place else rung.first
@@ -111,21 +111,21 @@ def _climbed(
     return tuple(reversed(steps))
 
 
-def _step(rung: Rung, odds: Odds, threshold: float) -> Step:
+def _step(rung: Rung, odds: Odds, threshold: float) -> TierChoice:
     q = odds.mean
     if rung.cost_usd is None:
-        return Step(rung.tier, use=True, reason="price unknown", q=q)
+        return TierChoice(rung.tier, use=True, reason="price unknown", q=q)
     if not odds.is_known:
         why = f"too little history ({odds.samples} of {ENOUGH_SAMPLES}), trying every tier"
-        return Step(rung.tier, use=True, reason=why, q=q, threshold=threshold)
+        return TierChoice(rung.tier, use=True, reason=why, q=q, threshold=threshold)
     if q > threshold:
         why = f"q {_share(q)} > {_share(threshold)}"
-        return Step(rung.tier, use=True, reason=why, q=q, threshold=threshold)
+        return TierChoice(rung.tier, use=True, reason=why, q=q, threshold=threshold)
     why = f"skipped {rung.tier}: q {_share(q)} < {_share(threshold)}"
-    return Step(rung.tier, use=False, reason=why, q=q, threshold=threshold)
+    return TierChoice(rung.tier, use=False, reason=why, q=q, threshold=threshold)
 
 
-def _explored(steps: list[Step]) -> list[Step]:
+def _explored(steps: list[TierChoice]) -> list[TierChoice]:
     """Return the steps with the first that is left out tried anyway."""
     place = next((place for place, step in enumerate(steps) if not step.use), None)
     if place is None:
@@ -134,8 +134,8 @@ def _explored(steps: list[Step]) -> list[Step]:
     return [*steps[:place], _used(steps[place], why), *steps[place + 1 :]]
 
 
-def _used(step: Step, reason: str) -> Step:
-    return Step(step.tier, use=True, reason=reason, q=step.q, threshold=step.threshold)
+def _used(step: TierChoice, reason: str) -> TierChoice:
+    return TierChoice(step.tier, use=True, reason=reason, q=step.q, threshold=step.threshold)
 
 
 def _share(value: float) -> str:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from minitask.policy.route import (
     MODEL_TIERS,
 )
-from minitask.policy.rules import RuleMatch, match_rules
+from minitask.policy.routing_rules import RuleMatch, match_rules
 from minitask.policy.task_features import features_of
 from minitask.settings import Settings
 from minitask.spec.model import Spec, Tier

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import UsageError
+from minitask.ledger.record import Pricing
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
 
@@ -128,13 +129,13 @@ def amount(rates: Rates, usage: Usage) -> Decimal | None:
         return Decimal(0)
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    kept = _Kept.of(usage)
+    kept = _PromptTokens.of(usage)
     total = kept.fresh * rates.input + kept.read * rates.cached
     total += kept.written * rates.cache_write + kept.written_1h * rates.cache_write_1h
     return (total + usage.output_tokens * rates.output) / _MILLION
 
 
-class _Kept(Struct, frozen=True):
+class _PromptTokens(Struct, frozen=True):
     """A prompt's tokens by what the cache had to do with them; what nobody counted is fresh."""
 
     fresh: int
@@ -143,7 +144,7 @@ class _Kept(Struct, frozen=True):
     written_1h: int
 
     @classmethod
-    def of(cls, usage: Usage) -> _Kept:
+    def of(cls, usage: Usage) -> _PromptTokens:
         left = usage.input_tokens or 0
         parts = []
         for count in (
@@ -208,7 +209,7 @@ def _counted(usage: Usage) -> Counted:
     """Return the usage as the price list counts it: cache reads and all writes are parts of the input."""
     from genai_prices import Usage as Counts
 
-    kept = _Kept.of(usage)
+    kept = _PromptTokens.of(usage)
     return Counts(
         input_tokens=usage.input_tokens or 0,
         cache_read_tokens=kept.read,
@@ -242,3 +243,42 @@ def _rate_at(price: Decimal | TieredPrices | None, input_tokens: int) -> Decimal
         return price
     reached = [tier.price for tier in price.tiers if input_tokens > tier.start]
     return reached[-1] if reached else price.base
+
+
+LOCAL = "local"
+
+
+class ModelPricing(Struct, frozen=True):
+    """An executor and a model. `is_local`: it runs here and bills nobody; `batch`: at a batch's prices."""
+
+    model: str
+    base_url: str = ""
+    prices: Mapping[str, Mapping[str, Decimal]] | None = None
+    is_local: bool = False
+    batch: bool = False
+
+    def cost(self, usage: Usage) -> tuple[Decimal | None, Pricing]:
+        """Return what one request cost, None if that is unknown, and by which rates."""
+        if self.is_local and self.model not in (self.prices or {}):
+            return Decimal(0), Pricing(LOCAL, {})
+        found = cost(self.model, usage, self.prices, base_url=self.base_url, batch=self.batch)
+        return found.cost_usd, pricing_of(found)
+
+    def estimate(self, *, input_tokens: int, output_tokens: int) -> Decimal | None:
+        """Return what one request of this size costs, with nothing read from a cache; None if it has no price."""
+        return self.cost(Usage(1, input_tokens, 0, output_tokens, 0, 0))[0]
+
+
+def pricing_of(priced: Priced) -> Pricing:
+    """Return the rates of a price, under the names that records have for them."""
+    rates = priced.rates
+    if rates is None:
+        return Pricing(priced.source, {})
+    listed = {
+        "input": rates.input,
+        "cached_input": rates.cached,
+        "cache_write": rates.cache_write,
+        "cache_write_1h": rates.cache_write_1h,
+        "output": rates.output,
+    }
+    return Pricing(priced.source, listed)

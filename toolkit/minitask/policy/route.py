@@ -11,7 +11,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from minitask.errors import UsageError
-from minitask.policy.ladder import Step
+from minitask.policy.ladder import TierChoice
 from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier
 
@@ -28,7 +28,7 @@ class RouteOverrides(Struct, frozen=True):
     model: str | None = None
 
 
-class Estimate(Struct, frozen=True):
+class CallEstimate(Struct, frozen=True):
     """The estimate of one call of the model: tokens as it counts them, US dollars (None: unpriced)."""
 
     input_tokens: int
@@ -50,8 +50,8 @@ class Route(Struct, frozen=True):
     review: str = ""
     review_reason: str = ""
     task_class: str = ""
-    ladder: tuple[Step, ...] = ()
-    estimate: Estimate | None = None
+    ladder: tuple[TierChoice, ...] = ()
+    estimate: CallEstimate | None = None
 
 
 class RoutingContext(Struct, frozen=True):
@@ -104,6 +104,6 @@ def _script_route(*, scripted: bool) -> Route:
         SCRIPT,
         "",
         why,
-        ladder=(Step(Tier.NONE.value, use=True, reason=why),),
-        estimate=Estimate(0, 0, Decimal(0)),
+        ladder=(TierChoice(Tier.NONE.value, use=True, reason=why),),
+        estimate=CallEstimate(0, 0, Decimal(0)),
     )

@@ -15,7 +15,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from minitask.errors import UsageError
-from minitask.ledger.tally import EXACT
+from minitask.ledger.savings import EXACT
 from minitask.policy.ladder import Odds, Rung, choose_rung
 from minitask.policy.model_stats import ModelRow, ModelStats, nearest
 from minitask.words import one_line

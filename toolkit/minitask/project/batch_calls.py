@@ -20,7 +20,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import MachineError, StoppedError
 from minitask.executors.batch import BatchApi, BatchState, batches_of, unanswered
-from minitask.executors.http import HttpResponse, Request
+from minitask.executors.http import HttpRequest, HttpResponse
 from minitask.executors.registry import make_executor
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.project import batch_journal
@@ -41,7 +41,7 @@ MAX_TROUBLES = 30
 class _PendingRequest:
     """A request that waits for its batch."""
 
-    def __init__(self, call: ModelCall, request: Request) -> None:
+    def __init__(self, call: ModelCall, request: HttpRequest) -> None:
         key = b"\0".join((request.url.encode(), call.errand.task.encode(), request.body))
         self.own_id = hashlib.sha256(key).hexdigest()[:40]
         self.errand = call.errand
@@ -122,7 +122,13 @@ class BatchCalls:
             self._parked = []
             self._news.notify_all()
 
-    def _park(self, call: ModelCall, request: Request, *, timeout_seconds: float) -> HttpResponse:  # noqa: ARG002
+    def _park(
+        self,
+        call: ModelCall,
+        request: HttpRequest,
+        *,
+        timeout_seconds: float,  # noqa: ARG002
+    ) -> HttpResponse:
         """Wait for the batch that answers a request; whoever comes last sends it, and waits for all."""
         mine = _PendingRequest(call, request)
         with self._news:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct, to_builtins
 
-from minitask.system.atomic_write import write_json
+from minitask.engine.context import Context
+from minitask.engine.tasks import Base, Task
+from minitask.ledger.accuracy import BatchTokens, batch_tokens
+from minitask.ledger.record import TaskResult
+from minitask.project.task_graph import implications
+from minitask.spec.critical_path import wave_numbers
+from minitask.system.files import write_json
 
 FOLDER = "batches"
 
@@ -54,3 +60,19 @@ def journals(home: Path) -> Iterator[Journal]:
 
 def _path(home: Path, name: str) -> Path:
     return home / FOLDER / f"{name}.json"
+
+
+def token_budgets(
+    engine: Context, tasks: Sequence[Task], results: Sequence[TaskResult], place: Base
+) -> tuple[BatchTokens, ...]:
+    """Each wave that called a model; nothing for a run of a single task."""
+    if len(tasks) < 2 or all(result.usage.requests == 0 for result in results):
+        return ()
+    links = implications(engine, tasks, place).links
+    numbers = wave_numbers([task.spec for task in tasks], links)
+    names = [task.name for task in tasks]
+    return batch_tokens(
+        results,
+        waves=dict(zip(names, numbers, strict=True)),
+        planned={task.name: task.spec.estimate.tokens for task in tasks},
+    )

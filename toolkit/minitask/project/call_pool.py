@@ -10,7 +10,6 @@ from minitask.engine.tasks import Task
 from minitask.errors import StoppedError
 from minitask.executors import http
 from minitask.executors.request import ExecutorFailure
-from minitask.project.adaptive_limit import AdaptiveLimit
 from minitask.system import process
 from minitask.task.call_journal import Answered
 from minitask.task.calls import ModelCall, Outcome
@@ -111,3 +110,28 @@ def _throttled(outcome: Outcome) -> bool:
     if isinstance(outcome, Answered):
         return outcome.work.throttled > 0
     return isinstance(outcome, ExecutorFailure) and outcome.throttled > 0
+
+
+SHRINK = 0.5
+
+
+class AdaptiveLimit(PrioritySemaphore):
+    """Lets at most `width` callers in at once, or fewer while the provider is busy; at least one."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self._allowed = float(width)
+
+    @property
+    def allowed(self) -> int:
+        """Return how many may be inside now."""
+        return max(1, int(self._allowed))
+
+    def note(self, *, throttled: bool) -> None:
+        """Learn from how a call went: half as many after a rate limit, a share of one more after any other."""
+        with self._lock:
+            if throttled:
+                self._allowed = max(1.0, min(self._allowed, self._inside) * SHRINK)
+            else:
+                self._allowed = min(float(self._width), self._allowed + 1 / self.allowed)
+            self._admit()

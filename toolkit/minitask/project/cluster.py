@@ -15,14 +15,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from minitask.engine.attempt_numbers import next_number, task_refs
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_records import result_of
+from minitask.engine.task_records import next_number, result_of, task_refs
 from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, MachineError, UsageError
 from minitask.git import refs
 from minitask.git.commits import write_commits
-from minitask.landing.candidates import Candidate
+from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import Landings
 from minitask.ledger.record import Record, TaskResult, Verdict, whole
 from minitask.ledger.store import append_commit
@@ -37,10 +36,10 @@ from minitask.project.dask_worker import (
     parse_return,
     plain_settings,
 )
+from minitask.task.finish import in_doubt, stopped
 from minitask.task.human_review import needs_approval
 from minitask.task.prepare import lessons_for
 from minitask.task.record_attempt import move_branch, record_landing
-from minitask.task.results import in_doubt, stopped
 from minitask.task.state import RunOptions
 
 SCHEME = "dask://"

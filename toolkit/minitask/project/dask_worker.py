@@ -22,14 +22,14 @@ from minitask.engine.task_records import all_records_of, task_at
 from minitask.engine.tasks import Base, Task
 from minitask.errors import MachineError
 from minitask.git import refs
-from minitask.git.command import clean_environment
 from minitask.git.identity import Signature
 from minitask.git.repository import Repository, discover
+from minitask.git.run_git import clean_environment
 from minitask.ledger.record import Record, Verdict
 from minitask.ledger.record_json import parse_record, record_document
 from minitask.policy.budget import Budget
 from minitask.policy.route import RouteOverrides
-from minitask.settings import Layer, Settings
+from minitask.settings import Settings, SettingsLayer
 from minitask.system import process
 from minitask.task.life import run_task
 from minitask.task.state import RunOptions
@@ -99,7 +99,7 @@ def run_worker_job(
     """Do an errand, and give its result as plain values; `home` is where this worker keeps its repositories."""
     errand = WorkerJob(**{**document, "signature": Signature(**document["signature"])})
     repository = _repository(errand, home, environ)
-    settings = config.resolve([Layer("scheduler", errand.settings)], trusted=True)
+    settings = config.resolve([SettingsLayer("scheduler", errand.settings)], trusted=True)
     with open_context(
         repository, settings, environ=environ, purpose=errand.task, emit=_ignore
     ) as engine:

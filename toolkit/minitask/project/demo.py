@@ -13,7 +13,7 @@ from msgspec import Struct
 from minitask import resources
 from minitask.engine.context import Context, Progress, open_context
 from minitask.engine.find_tasks import find_tasks
-from minitask.engine.load_settings import load_settings
+from minitask.engine.repository_settings import load_settings
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.errors import MachineError
 from minitask.git.branches import BranchView, merges, task_branches

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
-from minitask.engine.check_specs import check_tasks, refusals, waits_for, warn
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.edits.checker import CheckedSpec as Check
+from minitask.engine.check_specs import (
+    check_tasks,
+    refusal,
+    refusals,
+    tasks_beside,
+    waits_for,
+    warn,
+)
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks
-from minitask.engine.tasks import Base
-from minitask.ledger.record import TaskResult
+from minitask.engine.task_status import State, task_statuses
+from minitask.engine.tasks import Base, Task
+from minitask.errors import UsageError
+from minitask.git.history import Landing, landings
+from minitask.ledger.record import TaskResult, Verdict
 from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster
-from minitask.project.order import check_order, dependencies, implications, ordered
 from minitask.project.schedule import Plan, Schedule
+from minitask.project.task_graph import check_order, dependencies, implications, ordered
 from minitask.spec.critical_path import urgency
+from minitask.spec.dependency_graph import Graph, order
+from minitask.spec.file_dependencies import DependencyKind, implied
+from minitask.spec.model import Spec
+from minitask.task.finish import landed_result
 from minitask.task.state import RunOptions
 
 
@@ -80,3 +99,137 @@ def _named(
         names[place]: tuple(names[each] for each in sorted(others))
         for place, others in found.items()
     }
+
+
+TO_RETRY = frozenset(
+    {State.FAILED, State.REFUSED, State.CONFLICT, State.ERROR, State.SKIPPED, State.CHANGED}
+)
+
+
+class Selection(Struct, frozen=True):
+    """The tasks to select: `only` and `since` are `PROJECT/ID`, an ID alone, or a number."""
+
+    only: tuple[str, ...] = ()
+    since: str = ""
+    retry_failed: bool = False
+
+
+def select(engine: Context, found: FoundTasks, place: Base, choice: Selection) -> FoundTasks:
+    """Return the tasks that are chosen; raise `UsageError` if a name is that of none."""
+    tasks = found.tasks
+    if choice.only:
+        wanted = {_one(tasks, name).name for name in choice.only}
+        tasks = tuple(task for task in tasks if task.name in wanted)
+    if choice.since:
+        tasks = _since(tasks, _one(tasks, choice.since))
+    if choice.retry_failed:
+        tasks = tuple(
+            standing.task
+            for standing in task_statuses(engine, tasks, place)
+            if standing.state in TO_RETRY
+        )
+    names = {task.name for task in tasks}
+    refused = {name: error for name, error in found.refused.items() if name in names}
+    return replace(found, tasks=tasks, refused=refused)
+
+
+def _one(tasks: Sequence[Task], name: str) -> Task:
+    fitting = [
+        task
+        for task in tasks
+        if name in (task.name, task.name.partition("/")[2], task.spec.number or None)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(task.name for task in (fitting or tasks)[:6])
+    many = "several tasks are" if fitting else "no task of this run is"
+    raise UsageError(f"{many} called {name}", hint=f"name one of: {known}")
+
+
+def _since(tasks: Sequence[Task], first: Task) -> tuple[Task, ...]:
+    """Return the task and all that come after it, in dependency order."""
+    by_spec = {id(task.spec): task for task in tasks}
+    ordered = [by_spec[id(spec)] for spec in order([task.spec for task in tasks])]
+    at = next(place for place, task in enumerate(ordered) if task.name == first.name)
+    return tuple(ordered[at:])
+
+
+MAKING = frozenset({DependencyKind.CREATE_READ, DependencyKind.CREATE_EDIT})
+
+
+def hindrance(
+    engine: Context, task: Task, place: Base, *, again: bool = False, is_routed: bool = False
+) -> TaskResult | None:
+    """Return the result of a task that must wait for others, None if it may begin or has landed.
+
+    `is_routed` says that the user chose who does it, whatever the spec asks for.
+    Raises the refusal of a task whose spec `validate` finds an error in.
+    """
+    if not again and landed_result(engine, task) is not None:
+        return None
+    verdicts = check_tasks(engine, [task], place, again=again, is_routed=is_routed)
+    warn(engine, verdicts)
+    verdict = verdicts[task.name]
+    if verdict.errors:
+        raise refusal(task, verdict.errors)
+    reason = _missing(engine, task, place, verdict)
+    return skipped(task, reason) if reason else None
+
+
+def skipped(task: Task, reason: str) -> TaskResult:
+    """Return the result of a task that was not begun."""
+    return TaskResult(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        verdict=Verdict.SKIPPED,
+        reason=reason,
+        base=task.base,
+        cost_usd=Decimal(0),
+    )
+
+
+def _missing(engine: Context, task: Task, place: Base, verdict: Check) -> str:
+    """Return what the task waits for and has not landed, in words; empty if there is nothing."""
+    others = tasks_beside(engine, [task], place)
+    if not others:
+        return ""
+    done = landings(engine.repository.git, place.base)
+    open_ = [other for other in others if not _has_landed(done.get(other.name))]
+    waiting = {_key(other.spec) for other in open_}
+    graph = Graph((task.spec, *(other.spec for other in others)))
+    for need in sorted(graph.needs[0]):
+        if _key(graph.specs[need]) in waiting:
+            return f"it depends on {graph.names[need]}, which did not merge"
+    for path, maker in _files(engine, task, open_, place):
+        return f"it needs {path} of {maker}, which did not merge"
+    names = {_key(other.spec): other.name for other in others}
+    for spec in verdict.waits_for:
+        if _key(spec) in waiting:
+            return f"it needs the work of {names[_key(spec)]}, which did not merge"
+    return ""
+
+
+def _files(
+    engine: Context, task: Task, others: Sequence[Task], place: Base
+) -> Iterator[tuple[str, str]]:
+    """Yield the files that others are to make first and that are not there, with the makers' names."""
+
+    def is_there(path: str) -> bool:
+        return engine.objects.entry(place.base, path) is not None
+
+    try:
+        links = implied([task.spec, *(other.spec for other in others)], is_there=is_there).links
+    except UsageError:  # others depend on each other in a circle
+        return
+    for link in links:
+        if link.after == 0 and link.kind in MAKING and not is_there(link.path):
+            yield link.path, others[link.before - 1].name
+
+
+def _key(spec: Spec) -> tuple[str, int]:
+    return (spec.path, spec.index)
+
+
+def _has_landed(landing: Landing | None) -> bool:
+    return landing is not None and not landing.undone

@@ -15,12 +15,11 @@ from minitask.engine.tasks import Base, Task
 from minitask.errors import MinitaskError
 from minitask.executors.request import ExecutorFailure
 from minitask.policy.route import SCRIPT, Route
-from minitask.project.order import check_order, implications, ordered
-from minitask.routing.auto_model import resolve_model
+from minitask.project.task_graph import check_order, implications, ordered
 from minitask.routing.requests import make_order
-from minitask.routing.route_task import route_of
+from minitask.routing.route_task import resolve_model, route_of
 from minitask.spec.critical_path import wave_numbers
-from minitask.task.results import landed_result
+from minitask.task.finish import landed_result
 
 
 class RunPreview(Struct, frozen=True):

@@ -17,9 +17,8 @@ from msgspec.structs import replace
 
 from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
-from minitask.engine.reverts import latest_landing
-from minitask.engine.task_refs import snapshot_refs
-from minitask.engine.tasks import Base, Task, load_file
+from minitask.engine.task_status import latest_landing
+from minitask.engine.tasks import Base, Task, load_file, snapshot_refs
 from minitask.errors import MinitaskError
 from minitask.executors import http
 from minitask.landing.guards import Guards
@@ -28,8 +27,8 @@ from minitask.ledger.record import TaskResult, Verdict
 from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster
 from minitask.system import process
+from minitask.task.finish import landed_result
 from minitask.task.life import run_task
-from minitask.task.results import landed_result
 from minitask.task.resume import latest_made
 from minitask.task.state import RunOptions, UnservedError
 

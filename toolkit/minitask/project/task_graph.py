@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations, islice
 
 from msgspec import Struct
 
+from minitask.engine.check_specs import tasks_beside
 from minitask.engine.context import Context
-from minitask.engine.task_status import TaskStatus, task_statuses
+from minitask.engine.task_status import State, TaskStatus, task_statuses
 from minitask.engine.tasks import Base, Task
-from minitask.errors import MinitaskError
-from minitask.project.order import dependencies, implications, ordered
+from minitask.errors import MinitaskError, UsageError
+from minitask.git import refs
+from minitask.git.merge_tree import merge_tree
 from minitask.routing.route_task import route_of
 from minitask.spec.critical_path import critical_path, urgency, wave_numbers
-from minitask.spec.file_dependencies import ImpliedOrder
+from minitask.spec.dependency_graph import Graph, order
+from minitask.spec.file_dependencies import ImpliedOrder, implied
+from minitask.spec.project import check_project
+from minitask.workspace.agent_workspace import temporary_objects
 
 
 class Edge(Struct, frozen=True):
@@ -119,3 +125,88 @@ def _tier(engine: Context, task: Task) -> str:
     except MinitaskError:
         return ""
     return route.tier.value
+
+
+ORDER_RULES = frozenset({"E208", "E209", "E211"})
+
+
+def check_order(engine: Context, tasks: Sequence[Task], place: Base) -> None:
+    """Raise `UsageError` for what would make the order a guess: unknown dependencies, cycles, one id twice."""
+    known = [task.spec for task in tasks_beside(engine, tasks, place)]
+    for item in check_project([task.spec for task in tasks], known=known):
+        if item.code in ORDER_RULES:
+            where = f"{item.path}:{item.line}"
+            raise UsageError(f"{item.code} {item.message}", where=where, hint=item.hint)
+
+
+def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """Return the tasks, each after all that it depends on, else by path and place in the file."""
+    by_spec = {id(task.spec): task for task in tasks}
+    return tuple(by_spec[id(spec)] for spec in order([task.spec for task in tasks]))
+
+
+def dependencies(
+    engine: Context, tasks: Sequence[Task], place: Base
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of the tasks that each depends on, those outside the run included."""
+    others = tasks_beside(engine, tasks, place)
+    graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
+    return {
+        task.name: tuple(graph.names[need] for need in sorted(graph.needs[at]))
+        for at, task in enumerate(tasks)
+    }
+
+
+def implications(engine: Context, tasks: Sequence[Task], place: Base) -> ImpliedOrder:
+    """Return what the tasks' files imply, by the tasks' places, given the files at the target's tip."""
+
+    def is_there(path: str) -> bool:
+        return engine.objects.entry(place.base, path) is not None
+
+    return implied([task.spec for task in tasks], is_there=is_there)
+
+
+MOST_PAIRS = 200
+"""Pairs of candidates that are merged at most: each takes a git process."""
+
+
+class Collision(Struct, frozen=True):
+    """A task's candidate, and the branch or task that it conflicts with, in which paths."""
+
+    task: str
+    other: str
+    paths: tuple[str, ...]
+
+
+class Collisions(Struct, frozen=True):
+    """The conflicts found, among how many candidates and pairs of them, and how many pairs were left out."""
+
+    found: tuple[Collision, ...]
+    candidates: int
+    pairs: int
+    left_out: int
+
+
+def find_collisions(
+    engine: Context, tasks: Sequence[TaskStatus], place: Base, *, most_pairs: int = MOST_PAIRS
+) -> Collisions:
+    """Merge every candidate that has not landed with the target's tip, and with each other one, in memory."""
+    candidates = _candidates(engine, tasks)
+    target = place.target.removeprefix("refs/heads/")
+    count = len(candidates) * (len(candidates) - 1) // 2
+    tried = [((name, oid), (target, place.base)) for name, oid in candidates]
+    tried += islice(combinations(candidates, 2), most_pairs)
+    found = []
+    with temporary_objects(engine.repository) as git:
+        for (name, theirs), (other, ours) in tried:
+            paths = merge_tree(git, ours=ours, theirs=theirs).conflicts
+            if paths:
+                found.append(Collision(name, other, paths))
+    pairs = min(count, most_pairs)
+    return Collisions(tuple(found), len(candidates), pairs, count - pairs)
+
+
+def _candidates(engine: Context, tasks: Sequence[TaskStatus]) -> list[tuple[str, str]]:
+    heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
+    names = [item.task.name for item in tasks if item.state is not State.MERGED]
+    return [(name, heads[refs.branch(name)]) for name in names if refs.branch(name) in heads]

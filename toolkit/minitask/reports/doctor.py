@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 
-class Finding(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """One thing that was looked at: `ok`, `note` or `bad`, with what to do where something is missing."""
 
     area: str
@@ -19,7 +19,7 @@ class Finding(Struct, frozen=True):
 class Health(Struct, frozen=True):
     """All findings, and the settings with their sources."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[CheckResult, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
 

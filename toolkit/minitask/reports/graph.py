@@ -7,8 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from minitask.patterns import lazy_pattern
-from minitask.project.conflicts import MOST_PAIRS, Collision, Collisions
-from minitask.project.task_graph import Edge, Node, TaskGraph
+from minitask.project.task_graph import MOST_PAIRS, Collision, Collisions, Edge, Node, TaskGraph
 from minitask.reports.graph_svg import render_svg
 from minitask.reports.state_colors import TONES, tone_of
 from minitask.words import counted, one_line

@@ -12,9 +12,8 @@ from msgspec import Struct
 from minitask.ledger.accuracy import CLOSE, CostError, EstimateError
 from minitask.ledger.evidence import Grade
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, money
-from minitask.ledger.savings import Savings
+from minitask.ledger.savings import CLASSES, USAGE, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
-from minitask.ledger.tally import CLASSES, USAGE, Tally
 from minitask.reports.results import dollars, percent
 from minitask.words import counted, one_line
 
@@ -24,7 +23,7 @@ PHASES = {PLAN: "planning", CLASSIFY: "classification", REVIEW: "reviews", MESSA
 MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
 
 
-class Report(Struct, frozen=True):
+class LedgerReport(Struct, frozen=True):
     """A summary, and what it is of: records since a time (empty: all), of a project (empty: all)."""
 
     summary: Summary
@@ -43,7 +42,7 @@ class Table(Struct, frozen=True):
     total: tuple[str, ...] = ()
 
 
-def report_document(report: Report) -> dict[str, Any]:
+def report_document(report: LedgerReport) -> dict[str, Any]:
     """Return the report as JSON."""
     found = report.summary
     return {
@@ -84,7 +83,7 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def render_report_text(report: Report) -> str:
+def render_report_text(report: LedgerReport) -> str:
     """Return the report for a terminal."""
     lines = [f"{heading_of(report)}: {span_of(report)}"]
     told = facts(report)
@@ -96,7 +95,7 @@ def render_report_text(report: Report) -> str:
     return "\n".join([*lines, *([""] if left else []), *left]) + "\n"
 
 
-def render_report_markdown(report: Report) -> str:
+def render_report_markdown(report: LedgerReport) -> str:
     """Return the report as Markdown."""
     lines = [f"# {_marked(heading_of(report))}", "", _marked(span_of(report)), ""]
     lines += [f"- **{name}**: {_marked(text)}" for name, text in facts(report)]
@@ -109,14 +108,14 @@ def render_report_markdown(report: Report) -> str:
     return "\n".join([*lines, *(f"\n{_marked(note)}" for note in notes(report))]) + "\n"
 
 
-def heading_of(report: Report) -> str:
+def heading_of(report: LedgerReport) -> str:
     """Return what the report is of."""
     return (
         f"minitask report for {one_line(report.project)}" if report.project else "minitask report"
     )
 
 
-def span_of(report: Report) -> str:
+def span_of(report: LedgerReport) -> str:
     """Return how much it holds, and from when."""
     found = report.summary
     if found.first_at is None or found.last_at is None:
@@ -127,7 +126,7 @@ def span_of(report: Report) -> str:
     return f"{attempts} at {counted(found.totals.tasks, 'task')}, {span}"
 
 
-def facts(report: Report) -> tuple[tuple[str, str], ...]:
+def facts(report: LedgerReport) -> tuple[tuple[str, str], ...]:
     """Return the few things that a reader wants to know first; nothing if there are no records."""
     found = report.summary
     if not found.totals.records:
@@ -158,7 +157,7 @@ def graded(grade: Grade) -> str:
     return f"notice {grade.noticed:,} of {counted(grade.planted, 'planted fault')} ({share})"
 
 
-def tables(report: Report) -> Iterator[Table]:
+def tables(report: LedgerReport) -> Iterator[Table]:
     """Yield the groups, and the failures; nothing if there is nothing to show."""
     found = report.summary
     for title, groups in groupings(found):
@@ -183,7 +182,7 @@ def groupings(summary: Summary) -> tuple[tuple[str, Groups], ...]:
     )
 
 
-def notes(report: Report) -> Iterator[str]:
+def notes(report: LedgerReport) -> Iterator[str]:
     """Yield what the figures leave out."""
     totals, savings = report.summary.totals, report.summary.savings
     if totals.unpriced:

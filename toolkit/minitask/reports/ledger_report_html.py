@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from html import escape
 
-from minitask.ledger.savings import Savings
+from minitask.ledger.savings import CLASSES, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
-from minitask.ledger.tally import CLASSES, Tally
 from minitask.reports.ledger_report import (
     HEADINGS,
-    Report,
+    LedgerReport,
     baseline,
     cost,
     estimates,
@@ -60,7 +59,7 @@ ul { margin: 18px 0 0; padding-left: 20px; color: var(--soft); font-size: 13px; 
 """
 
 
-def render_report_html(report: Report) -> str:
+def render_report_html(report: LedgerReport) -> str:
     """Return the report as one HTML document."""
     heading, rest = heading_of(report), span_of(report)
     parts = [
@@ -197,7 +196,7 @@ def _failures(failures: Mapping[str, int]) -> Iterator[str]:
     yield "</tbody></table></section>"
 
 
-def _notes(report: Report) -> Iterator[str]:
+def _notes(report: LedgerReport) -> Iterator[str]:
     found = list(notes(report))
     if found:
         yield f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in found)}</ul>"

@@ -9,7 +9,7 @@ from minitask.ledger.record import Record
 from minitask.ledger.record_json import record_document
 from minitask.ledger.usage import Usage
 from minitask.reports.results import dollars, render_attempt, tokens_text
-from minitask.task.advice import find_outage_step
+from minitask.task.feedback import find_outage_step
 
 
 def report_document(

@@ -17,7 +17,7 @@ from minitask.errors import BudgetError
 from minitask.executors.request import ExecutorRequest
 from minitask.ledger.usage import Usage
 from minitask.policy import prices
-from minitask.policy.model_pricing import ModelPricing
+from minitask.policy.prices import ModelPricing
 from minitask.policy.route import Route
 from minitask.policy.tokens import estimate_tokens, token_scale
 from minitask.routing.requests import prompt_tokens

@@ -11,8 +11,8 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import EditError, RefusedError
 from minitask.executors.request import Excerpt, ExecutorRequest
-from minitask.policy.reply_format import ReplyFormat, choose_format
 from minitask.policy.route import SCRIPT, Route
+from minitask.policy.task_features import ReplyFormat, choose_format
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens, token_scale
 from minitask.routing.pass_rates import evidence
 from minitask.spec.model import FileAction, FileRef, LineRange, Spec
@@ -170,7 +170,7 @@ def _excerpts(task: Task, anchor: Anchor, engine: Context) -> list[Excerpt]:
 def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerpt]:
     if not ref.ranges:
         return [Excerpt(ref.path, 1, text, whole=True)]
-    from minitask.executors.excerpts import is_only_moved
+    from minitask.executors.cited_lines import is_only_moved
 
     lines = text.split("\n")
     found = []

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from msgspec.structs import replace
 
-from minitask.engine.context import Context
+from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
-from minitask.executors.edit_script import has_script
+from minitask.errors import UsageError
+from minitask.executors.hosts import is_loopback
+from minitask.executors.offline import has_script
+from minitask.executors.registry import make_executor
 from minitask.policy.route import Route, RouteOverrides, find_script_route
+from minitask.presets import AUTO
 from minitask.spec.model import Spec
 
 NO_DEMAND = RouteOverrides()
@@ -26,7 +32,7 @@ def route_of(
         return _reviewed(engine, asked, script) if REVIEW in engine.settings.gates else script
     # Imported here: a task that needs no model needs neither the rules nor what the ledger has learned.
     from minitask.policy.choice import choose
-    from minitask.routing.history import routing_context
+    from minitask.routing.task_history import routing_context
 
     known = routing_context(engine, task, asked)
     return choose(asked, engine.settings, demand=demand, scripted=False, known=known)
@@ -38,3 +44,58 @@ def _reviewed(engine: Context, spec: Spec, route: Route) -> Route:
 
     review, reason = reviewer_of(spec, engine.settings)
     return replace(route, review=review, review_reason=reason)
+
+
+FOR_CODE = ("coder", "code", "devstral", "codestral")
+
+
+def resolve_model(engine: Context, route: Route) -> Route:
+    """Return the route with a real model's name; raises `ExecutorFailure` if the server cannot be asked."""
+    if route.model != AUTO:
+        return route
+    from minitask.executors.ollama import OllamaExecutor
+
+    executor = make_executor(route.executor, engine.settings, engine.environ)
+    if not isinstance(executor, OllamaExecutor):
+        raise UsageError(
+            f"executor {route.executor} does not list its models, so `auto` cannot choose one",
+            hint="name the model in `tiers`",
+        )
+    model = pick(executor.models())
+    if model is None:
+        raise UsageError(
+            f"{executor.name} ({executor.host}) serves no models yet",
+            hint="pull one, such as: ollama pull qwen2.5-coder",
+        )
+    return replace(route, model=model, reason=f"{route.reason}; it serves {model}")
+
+
+def pick(models: tuple[str, ...]) -> str | None:
+    """Return the first model made for code, else the first; None if there is none."""
+    made = (model for model in models if any(part in model.lower() for part in FOR_CODE))
+    return next(made, models[0] if models else None)
+
+
+_SAID: set[tuple[str, str]] = set()
+"""The variables and hosts that this process has warned of."""
+
+
+def find_exposure(engine: Context, executor: str) -> str:
+    """Return the warning for an executor whose key goes over plain http; empty if none does."""
+    setting = engine.settings.executors.get(executor)
+    if setting is None or not engine.environ.get(setting.api_key_env):
+        return ""
+    if urlsplit(setting.base_url).scheme != "http" or is_loopback(setting.base_url):
+        return ""
+    host = urlsplit(setting.base_url).hostname
+    return (
+        f"{setting.api_key_env} goes to {host} over plain http, where others can read it: use https"
+    )
+
+
+def warn_exposure(engine: Context, task: str, executor: str) -> None:
+    """Say once that an executor's key goes over plain http."""
+    warning = find_exposure(engine, executor)
+    if warning and (executor, warning) not in _SAID:
+        _SAID.add((executor, warning))
+        engine.emit(Progress(task, "key", warning))

@@ -13,7 +13,7 @@ from typing import Protocol
 from minitask.errors import MachineError
 from minitask.sandbox.shared_layers import Layer
 from minitask.system import process
-from minitask.system.force_remove import force_remove
+from minitask.system.files import force_remove
 
 LAUNCHER = Path(__file__).with_name("overlay_launcher.py")
 PROBE_SECONDS = 20

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import MachineError
-from minitask.sandbox import bubblewrap, installed_in_place
+from minitask.sandbox import bubblewrap, shared_layers
 from minitask.sandbox.overlay import overlaid
 from minitask.sandbox.policy import (
     SYSTEM,
@@ -31,7 +31,7 @@ from minitask.sandbox.policy import (
 from minitask.sandbox.shared_layers import Layer
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
 from minitask.system import orphans
-from minitask.system.force_remove import force_remove
+from minitask.system.files import force_remove
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -162,9 +162,7 @@ class Sandbox(Struct, frozen=True):
         env = room.environment(
             home=str(private / "home"), temporary=str(private / "tmp"), tools=tools.env
         )
-        env |= installed_in_place.variables(
-            room.path, checkout=self.checkout, workspace=room.workspace
-        )
+        env |= shared_layers.variables(room.path, checkout=self.checkout, workspace=room.workspace)
         inner = limited(argv, room.limits, running=tasks_of_user())
         if self.strength is Strength.PARTIAL:
             inner = (*launch(*_rules(room, tools, private=private)), *inner)

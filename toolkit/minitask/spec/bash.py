@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.spec.expectations import find_expectation_text
-from minitask.spec.problems import Problem
+from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
@@ -28,7 +28,7 @@ _NAME = rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?\+?="
 _ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILINE)
 
 
-class Part(Struct, frozen=True):
+class ShellPart(Struct, frozen=True):
     """A command or a comment, and its first and last row within the fence, from 0.
 
     `inner` are the comments that stand inside a command.
@@ -72,12 +72,12 @@ class _Script(Struct, frozen=True):
         return self.source[start - low : end - high].decode("utf-8", "surrogatepass")
 
 
-def parsed_parts(content: str) -> Iterator[Part]:
+def parsed_parts(content: str) -> Iterator[ShellPart]:
     """Yield the top-level commands and comments of a script in order; raise `UnreadableError` if there is no
     telling.
     """
     script = _parse(content)
-    held: Part | None = None
+    held: ShellPart | None = None
     for node in script.root.children:
         if node.is_named:
             if held:
@@ -161,16 +161,16 @@ def _is_kept_word(node: Node) -> bool:
     )
 
 
-def _part(node: Node, script: _Script) -> Part:
+def _part(node: Node, script: _Script) -> ShellPart:
     text = script.text(node.start_byte, node.end_byte).rstrip("\n")
     row = node.start_point.row
     last = row + text.count("\n")
     if node.type == "comment":
-        return Part(text, row, last, is_comment=True)
+        return ShellPart(text, row, last, is_comment=True)
     inner: tuple[str, ...] = ()
     if "#" in text:
         inner = tuple(_inner_comments(node, script))
-    return Part(text, row, last, inner=inner)
+    return ShellPart(text, row, last, inner=inner)
 
 
 def _inner_comments(node: Node, script: _Script) -> Iterator[str]:

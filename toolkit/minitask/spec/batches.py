@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from minitask.errors import UsageError
 from minitask.spec.critical_path import chain_lengths, predecessors
+from minitask.spec.dependency_graph import Graph
 from minitask.spec.file_dependencies import implied
-from minitask.spec.graph import Graph
 from minitask.spec.paths import SPECS_FOLDER
 from minitask.spec.project import files_by_path, shared_files
 from minitask.spec.rules import diagnose

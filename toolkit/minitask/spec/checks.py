@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from minitask.spec.file_tree import Tree
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
-from minitask.spec.new_names import find_hidden, find_twin
 from minitask.spec.paths import check_path
 from minitask.spec.placeholders import PLACEHOLDER_PATH
 from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
 from minitask.spec.rules import diagnose
 from minitask.spec.suggest import find_unread_lists
+from minitask.spec.task_names import find_hidden, find_twin
 from minitask.words import counted
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def check_all(
     `known` are specs that exist beside them: they may be named and waited for, and are not judged.
     `anchors` holds the trees of the specs' anchors, by the specs' paths, where they are not `tree`.
     """
-    everyone = Beside.of((*specs, *known))
+    everyone = OtherSpecs.of((*specs, *known))
     found = list(check_project(specs, known=known))
     for spec in specs:
         found += _check_files(spec, tree, others=everyone, anchor=anchors.get(spec.path))
@@ -67,11 +67,11 @@ def check_against_tree(
     Files that one of `others` creates may be missing still, and those that one deletes may be there
     still. Cited lines are judged by `anchor`'s tree, or by `tree` where there is none.
     """
-    beside = replace(Beside.of(others), new_name=new_name)
+    beside = replace(OtherSpecs.of(others), new_name=new_name)
     return _check_files(spec, tree, others=beside, anchor=anchor)
 
 
-class Beside(Struct, frozen=True):
+class OtherSpecs(Struct, frozen=True):
     """Which specs make a path, and which delete it; and what a file was renamed to."""
 
     makers: Mapping[str, Sequence[Spec]]
@@ -79,7 +79,7 @@ class Beside(Struct, frozen=True):
     new_name: Callable[[str], str | None] = lambda _path: None
 
     @classmethod
-    def of(cls, specs: Sequence[Spec]) -> Beside:
+    def of(cls, specs: Sequence[Spec]) -> OtherSpecs:
         """Return the index of the specs' files."""
         makers: dict[str, list[Spec]] = {}
         removers: dict[str, list[Spec]] = {}
@@ -101,7 +101,7 @@ class Beside(Struct, frozen=True):
 
 
 def _check_files(
-    spec: Spec, tree: Tree, *, others: Beside, anchor: Tree | None
+    spec: Spec, tree: Tree, *, others: OtherSpecs, anchor: Tree | None
 ) -> tuple[Diagnostic, ...]:
     found = [] if spec.writes() else [_nothing_to_write(spec)]
     judged: set[str] = set()
@@ -151,7 +151,7 @@ def _nothing_to_write(spec: Spec) -> Diagnostic:
     )
 
 
-def _judge(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> Diagnostic | None:
+def _judge(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> Diagnostic | None:
     reason = check_path(ref.path)
     if reason:
         return _at(
@@ -182,7 +182,9 @@ def _check_links(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
     return None
 
 
-def _check_presence(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> Diagnostic | None:
+def _check_presence(
+    spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs
+) -> Diagnostic | None:
     kind = tree.kind(ref.path)
     if ref.action in NEW and (ref.action is FileAction.CREATE or kind != "file"):
         taken = _check_free(spec, ref, tree=tree, others=others)
@@ -206,7 +208,7 @@ def _check_presence(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> 
     )
 
 
-def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: Beside) -> Diagnostic | None:
+def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> Diagnostic | None:
     """E204 where the path, or a folder that it needs, is taken."""
     for part in _prefixes(ref.path):
         kind = tree.kind(part)

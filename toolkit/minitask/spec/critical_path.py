@@ -5,26 +5,26 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from minitask.spec.graph import Graph, check_acyclic
+from minitask.spec.dependency_graph import Graph, check_acyclic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minitask.spec.file_dependencies import Link
+    from minitask.spec.file_dependencies import Dependency
     from minitask.spec.model import Spec
 
 
-def urgency(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ...]:
+def urgency(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
     """For each spec, the number of tasks on the longest chain that starts with it, itself included."""
     return chain_lengths(_followers(_predecessors(specs, links)))
 
 
-def wave_numbers(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ...]:
+def wave_numbers(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
     """For each spec, the wave that it is in, from 1: all that it waits for is in earlier ones."""
     return chain_lengths(_predecessors(specs, links))
 
 
-def critical_path(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ...]:
+def critical_path(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
     """Return the places of the longest chain, first task first; of several the one that begins with the lowest
     places.
     """
@@ -38,7 +38,7 @@ def critical_path(specs: Sequence[Spec], links: Sequence[Link]) -> tuple[int, ..
     return tuple(chain)
 
 
-def predecessors(graph: Graph, links: Sequence[Link]) -> list[set[int]]:
+def predecessors(graph: Graph, links: Sequence[Dependency]) -> list[set[int]]:
     """For each spec of a graph without a circle, those that it waits for, as it says itself or by a link."""
     found = [set(needs) for needs in graph.needs]
     for link in links:
@@ -46,7 +46,7 @@ def predecessors(graph: Graph, links: Sequence[Link]) -> list[set[int]]:
     return found
 
 
-def _predecessors(specs: Sequence[Spec], links: Sequence[Link]) -> list[set[int]]:
+def _predecessors(specs: Sequence[Spec], links: Sequence[Dependency]) -> list[set[int]]:
     graph = Graph(tuple(specs))
     check_acyclic(graph)
     return predecessors(graph, links)

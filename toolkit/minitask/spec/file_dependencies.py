@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.spec.graph import Graph, check_acyclic
+from minitask.spec.dependency_graph import Graph, check_acyclic
 from minitask.spec.model import FileAction, FileRef, Spec
 from minitask.spec.project import TASK_NUMBER, files_by_path, shared_files
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Touched = Sequence[Mapping[str, tuple[FileRef, ...]]]
 
 
-class LinkKind(StrEnum):
+class DependencyKind(StrEnum):
     """The reason why one task comes before another, strongest first."""
 
     CREATE_READ = "create-then-read"
@@ -43,19 +43,19 @@ class LinkKind(StrEnum):
 
 
 RANKS = {
-    LinkKind.CREATE_READ: 0,
-    LinkKind.CREATE_EDIT: 0,
-    LinkKind.USE_DELETE: 1,
-    LinkKind.NEXT_TASK: 2,
+    DependencyKind.CREATE_READ: 0,
+    DependencyKind.CREATE_EDIT: 0,
+    DependencyKind.USE_DELETE: 1,
+    DependencyKind.NEXT_TASK: 2,
 }
 
 
-class Link(Struct, frozen=True):
+class Dependency(Struct, frozen=True):
     """The spec at place `before` comes before the one at `after`; `path` is empty for a Next Task."""
 
     before: int
     after: int
-    kind: LinkKind
+    kind: DependencyKind
     path: str = ""
 
 
@@ -72,9 +72,9 @@ class ImpliedOrder(Struct, frozen=True):
     dropped.
     """
 
-    links: tuple[Link, ...] = ()
+    links: tuple[Dependency, ...] = ()
     clashes: tuple[WriteClash, ...] = ()
-    dropped: tuple[Link, ...] = ()
+    dropped: tuple[Dependency, ...] = ()
 
 
 def implied(
@@ -100,8 +100,8 @@ def implied(
     for place, needs in enumerate(graph.needs):
         for need in needs:
             order.add(need, place)
-    links: list[Link] = []
-    dropped: list[Link] = []
+    links: list[Dependency] = []
+    dropped: list[Dependency] = []
     for link in sorted(wanted, key=_rank):
         (links if order.add(link.before, link.after) else dropped).append(link)
     return ImpliedOrder(tuple(links), tuple(_clashes(touched, order)), tuple(dropped))
@@ -140,11 +140,11 @@ def _places(bits: int) -> Iterator[int]:
         bits ^= lowest
 
 
-def _rank(link: Link) -> tuple[int, int, int, str, str]:
+def _rank(link: Dependency) -> tuple[int, int, int, str, str]:
     return (RANKS[link.kind], link.before, link.after, link.path, link.kind.value)
 
 
-def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Link]:
+def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Dependency]:
     for path, uses in _written_files(touched):
         there = is_there(path)
         makers = _makers(uses, there=there)
@@ -182,28 +182,28 @@ def _makers(uses: Mapping[int, set[FileAction]], *, there: bool) -> list[int]:
 
 def _creations(
     path: str, uses: Mapping[int, set[FileAction]], makers: Sequence[int]
-) -> Iterator[Link]:
+) -> Iterator[Dependency]:
     for user, actions in uses.items():
         reads = actions == {FileAction.READ}
-        kind = LinkKind.CREATE_READ if reads else LinkKind.CREATE_EDIT
+        kind = DependencyKind.CREATE_READ if reads else DependencyKind.CREATE_EDIT
         if user not in makers:
-            yield from (Link(maker, user, kind, path) for maker in makers)
+            yield from (Dependency(maker, user, kind, path) for maker in makers)
 
 
 def _deletions(
     path: str, uses: Collection[int], makers: Collection[int], *, remover: int
-) -> Iterator[Link]:
+) -> Iterator[Dependency]:
     for user in uses:
         if user != remover and user not in makers:
-            yield Link(user, remover, LinkKind.USE_DELETE, path)
+            yield Dependency(user, remover, DependencyKind.USE_DELETE, path)
 
 
-def _by_next_task(graph: Graph) -> Iterator[Link]:
+def _by_next_task(graph: Graph) -> Iterator[Dependency]:
     for place, spec in enumerate(graph.specs):
         for number in dict.fromkeys(TASK_NUMBER.findall(spec.next_task)):
             found = graph.find(number, asker=place)
             if not graph.is_ambiguous(found):
-                yield from (Link(place, then, LinkKind.NEXT_TASK) for then in found)
+                yield from (Dependency(place, then, DependencyKind.NEXT_TASK) for then in found)
 
 
 def _clashes(touched: Touched, order: WriterOrder) -> Iterator[WriteClash]:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Options, Tier
-from minitask.spec.problems import Problem
+from minitask.spec.rules import Problem
 from minitask.spec.schema import check_options
 
 if TYPE_CHECKING:

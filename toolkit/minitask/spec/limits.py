@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import Document, blocks
-from minitask.spec.problems import Problem
+from minitask.spec.rules import Problem
 
 MAX_BYTES = 5_000_000
 MAX_FILES = 20_000

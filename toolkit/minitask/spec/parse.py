@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.commands import inline_fences, read_commands
+from minitask.spec.counting import enforce_lengths
 from minitask.spec.frontmatter import FrontMatter, parse_front_matter
-from minitask.spec.header import Header, merge_headers, parse_header
-from minitask.spec.header_conflicts import check_agreement, check_numbers
+from minitask.spec.header import Header, check_agreement, check_numbers, merge_headers, parse_header
 from minitask.spec.headings import (
     CONTEXT,
     CRITERIA,
@@ -22,7 +21,6 @@ from minitask.spec.headings import (
     VALIDATION,
 )
 from minitask.spec.inline import one_line, strip_marks
-from minitask.spec.lengths import enforce_lengths
 from minitask.spec.limits import find_late_front_matter, find_unreadable
 from minitask.spec.markdown import (
     Document,
@@ -33,10 +31,11 @@ from minitask.spec.markdown import (
     unclosed_fences,
 )
 from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Spec, SpecFile
-from minitask.spec.problems import Problem
 from minitask.spec.raw_task import Piece, RawTask
+from minitask.spec.rules import Problem
 from minitask.spec.sections import read_tasks
-from minitask.spec.shell import is_shell
+from minitask.spec.shell_fence import is_shell
+from minitask.spec.validation_commands import inline_fences, read_commands
 
 _BOX = lazy_pattern(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)
 _PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")

@@ -6,12 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.graph import Graph, find_circle
+from minitask.spec.dependency_graph import Graph, find_circle
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
-from minitask.spec.names import normal_number
 from minitask.spec.paths import check_path, fold
 from minitask.spec.placeholders import PLACEHOLDER_PATH
 from minitask.spec.rules import diagnose
+from minitask.spec.task_names import normal_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,8 +1,4 @@
-"""A spec as Markdown in the template's form; parsing it again gives the same value.
-
-What comes from a file of several tasks is rendered as a file of one, so its `index` becomes 0 and what its container
-said is written out.
-"""
+"""A spec as Markdown in the template's form, and as the JSON that `spec.schema.json` describes."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ from enum import Enum
 from itertools import groupby
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import fields
 
 from minitask.patterns import lazy_pattern
@@ -181,3 +178,22 @@ def render_fence(fence: Fence) -> str:
 
 def _criteria(criteria: Iterable[Criterion]) -> str:
     return "\n".join(f"- [{'x' if item.done else ' '}] {item.text}" for item in criteria)
+
+
+def spec_document(spec: Spec) -> dict[str, object]:
+    """Return the JSON document of a spec: enums as text, money as decimal strings, unknown as null."""
+    names = [name for name in spec.__struct_fields__ if name != "rows"]
+    document = {name: _value(getattr(spec, name)) for name in names}
+    document["extra"] = [{"key": key, "value": value} for key, value in spec.extra]
+    document["lines"] = dict(spec.lines)
+    return document
+
+
+def _value(value: object) -> object:
+    if isinstance(value, Struct):
+        return {name: _value(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, tuple):
+        return [_value(item) for item in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value) if isinstance(value, str) else value

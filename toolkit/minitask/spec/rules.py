@@ -100,3 +100,17 @@ def _plain(text: str) -> str:
         return f" {text}"
     lines = text.splitlines()[1:-1]
     return "\n\n" + "\n".join(f"    {line}".rstrip() for line in lines)
+
+
+class Problem(Struct, frozen=True):
+    """One mistake; `line` is 1-based."""
+
+    line: int
+    code: str
+    message: str
+    hint: str
+    severity: Severity = Severity.ERROR
+
+    def at(self, path: str) -> Diagnostic:
+        """Return the same as a diagnostic of the file."""
+        return Diagnostic(path, self.line, self.code, self.severity, self.message, self.hint)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from minitask import resources
 from minitask.schemas import surely_fits
 from minitask.spec.model import Diagnostic
-from minitask.spec.problems import Problem
+from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator

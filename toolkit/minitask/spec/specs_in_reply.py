@@ -15,8 +15,8 @@ from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
-from minitask.spec.names import slug
 from minitask.spec.parse import parse_file
+from minitask.spec.task_names import slug
 
 SUFFIX = ".md"
 RULE = "---"

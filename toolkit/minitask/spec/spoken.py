@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from minitask.spec.bash import Part
+from minitask.spec.bash import ShellPart
 from minitask.spec.counting import enforceable
 from minitask.spec.expectations import find_expectation_text
 from minitask.spec.model import Command, Expectation, ExpectationKind, Severity
-from minitask.spec.problems import Problem
 from minitask.spec.remarks import Remark, parse_remark
+from minitask.spec.rules import Problem
 
 _OUTPUT_KINDS = frozenset(
     {
@@ -29,7 +29,7 @@ _OUTPUT_KINDS = frozenset(
 
 
 def apply_remarks(
-    parts: Sequence[Part], commands: Sequence[Command], *, offset: int
+    parts: Sequence[ShellPart], commands: Sequence[Command], *, offset: int
 ) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
     """Return the commands with what the comments among `parts` expect of them, and a problem for each unread remark."""
     found = list(commands)
@@ -66,13 +66,13 @@ def unread(line: int, text: str, remark: Remark) -> Problem:
     )
 
 
-def _remark(part: Part) -> Remark | None:
+def _remark(part: ShellPart) -> Remark | None:
     if not part.is_comment or find_expectation_text(part.text) is not None:
         return None
     return parse_remark(part.text)
 
 
-def _inner(part: Part) -> Iterator[tuple[str, Remark]]:
+def _inner(part: ShellPart) -> Iterator[tuple[str, Remark]]:
     """Yield the remarks inside a compound command, which print more than one number or none."""
     for text in part.inner:
         remark = None if find_expectation_text(text) is not None else parse_remark(text)
@@ -90,7 +90,7 @@ def _with(command: Command, wanted: Sequence[Expectation]) -> Command:
     return replace(command, expectations=(*command.expectations, *more))
 
 
-def _near(parts: Sequence[Part], place: int, remark: Remark) -> Iterator[int]:
+def _near(parts: Sequence[ShellPart], place: int, remark: Remark) -> Iterator[int]:
     """Yield the indices of the commands that a comment may speak of; the likelier one first."""
     part = parts[place]
     indices = [index for index, other in enumerate(parts) if not other.is_comment]
@@ -109,7 +109,7 @@ def _near(parts: Sequence[Part], place: int, remark: Remark) -> Iterator[int]:
     yield from reversed(found) if remark.below else found
 
 
-def _joins(parts: Sequence[Part], first: int, last: int) -> bool:
+def _joins(parts: Sequence[ShellPart], first: int, last: int) -> bool:
     """Return True if nothing but comments, and no blank line, is between two parts."""
     rows = range(first, last)
     return all(parts[row + 1].first - parts[row].last <= 1 for row in rows)

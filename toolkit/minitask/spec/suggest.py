@@ -15,7 +15,7 @@ from minitask.spec.filerefs import looks_like_path, parse_refs
 from minitask.spec.inline import CODE, find_label
 from minitask.spec.markdown import Document, MarkdownBlock, blocks, normalise, parse_document
 from minitask.spec.model import FileAction
-from minitask.spec.programs import looks_like_command
+from minitask.spec.shell_programs import looks_like_command
 
 if TYPE_CHECKING:
     from minitask.spec.model import Spec

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import MachineError
+from minitask.system.locks import deferred_signals
 from minitask.system.pipes import MIB, Child, PipeExchange, end_group, patience
-from minitask.system.signals import deferred_signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ def run(  # noqa: PLR0913 - what can be said of a program
     with spawn(argv, cwd=cwd, env=env, capture_errors=True, pass_fds=pass_fds) as child:
         if optional:
             _optional.add(child.pid)
-        keeper = _KeptEnd if keep_end else _Kept
+        keeper = _KeptEnd if keep_end else _StreamStart
         kept = [keeper(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
         by_fd = {stream.fd: stream for stream in kept}
         try:
@@ -184,7 +184,7 @@ def wait_until_gone(watches: Sequence[int], *, timeout_seconds: float) -> bool:
     return True
 
 
-class _Kept:
+class _StreamStart:
     """The beginning of one stream."""
 
     __slots__ = ("chunks", "cut", "fd", "left")
@@ -205,7 +205,7 @@ class _Kept:
             self.chunks.append(data)
 
 
-class _KeptEnd(_Kept):
+class _KeptEnd(_StreamStart):
     """The end of one stream, to the chunk: up to a chunk more than the limit is kept."""
 
     __slots__ = ()

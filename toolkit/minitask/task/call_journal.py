@@ -22,7 +22,7 @@ from minitask.executors.request import ExecutorResult
 from minitask.ledger.record import Pricing, money
 from minitask.ledger.record_json import parse_money, parse_pricing, pricing_document
 from minitask.ledger.usage import Usage
-from minitask.system.atomic_write import write_json
+from minitask.system.files import write_json
 from minitask.task.meter import MeterReading
 
 FOLDER = "paid"

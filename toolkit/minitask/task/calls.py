@@ -63,7 +63,7 @@ class WorkCall(Struct, frozen=True):
         """Return the executor's change and its cost, or why there is none."""
         engine.emit(Progress(self.errand.task, "implement", self.route.model or "edit script"))
         if self.route.executor != SCRIPT:
-            from minitask.routing.exposure import warn_exposure
+            from minitask.routing.route_task import warn_exposure
 
             warn_exposure(engine, self.errand.task, self.route.executor)
         executor = make_executor(self.route.executor, engine.settings, engine.environ, http=http)

@@ -10,11 +10,10 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, UsageError
 from minitask.executors.request import ExecutorFailure
-from minitask.gates import classify, outline
+from minitask.gates import task_questions
 from minitask.ledger.record import CLASSIFY, PLAN, Verdict
 from minitask.policy.route import TIERS, Route
-from minitask.routing.auto_model import resolve_model
-from minitask.routing.route_task import route_of
+from minitask.routing.route_task import resolve_model, route_of
 from minitask.spec.model import Spec, Tier
 from minitask.task import call_journal
 from minitask.task.call_journal import Answered
@@ -78,16 +77,16 @@ def _matter(engine: Context, phase: str, spec: Spec) -> QuestionPrompt:
         tags = _tags(engine)
         return QuestionPrompt(
             phase,
-            classify.classify_system(tags),
-            classify.classify_prompt(spec),
-            lambda text: _void(classify.parse_kind(text, tags=tags)),
+            task_questions.classify_system(tags),
+            task_questions.classify_prompt(spec),
+            lambda text: _void(task_questions.parse_kind(text, tags=tags)),
             max_output_tokens=512,
         )
     return QuestionPrompt(
         phase,
-        outline.SYSTEM,
-        outline.outline_prompt(spec),
-        lambda text: _void(outline.parse_outline(text)),
+        task_questions.SYSTEM,
+        task_questions.outline_prompt(spec),
+        lambda text: _void(task_questions.parse_outline(text)),
         max_output_tokens=2_048,
     )
 
@@ -96,14 +95,14 @@ def _use(engine: Context, state: TaskState, phase: str, text: str) -> TaskState:
     """Route the task by what it was found to be, or give whoever does it the steps."""
     task, prepared, draft = state.task, state.prepared, state.draft
     if phase == CLASSIFY:
-        kind = classify.parse_kind(text, tags=_tags(engine))
-        prepared = replace(prepared, spec=classify.classified(task.spec, kind))
+        kind = task_questions.parse_kind(text, tags=_tags(engine))
+        prepared = replace(prepared, spec=task_questions.classified(task.spec, kind))
         route = _rerouted(engine, state, prepared.spec)
         said = f"tier {route.tier.value}: {route.reason} (classified: {kind.complexity})"
         engine.emit(Progress(task.name, "route", said))
         draft = replace(draft, route=route)
     else:
-        prepared = replace(prepared, plan=outline.parse_outline(text))
+        prepared = replace(prepared, plan=task_questions.parse_outline(text))
     call = make_work_call(engine, draft, state.wishes, purse=state.purse, prepared=prepared)
     named = replace(draft, reply_format=reply_format_of(call))
     return replace(state, prepared=prepared, draft=named, call=call)

@@ -7,10 +7,10 @@ from msgspec.structs import replace
 from minitask.engine.context import Context
 from minitask.errors import UsageError
 from minitask.executors.request import ExecutorFailure
-from minitask.gates import message
+from minitask.gates import task_questions
 from minitask.ledger.record import MESSAGE, Verdict
 from minitask.policy.route import Route
-from minitask.routing.auto_model import resolve_model
+from minitask.routing.route_task import resolve_model
 from minitask.spec.model import Tier
 from minitask.task import call_journal
 from minitask.task.call_journal import Answered
@@ -24,21 +24,21 @@ def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
     draft = state.draft
     if MESSAGE not in engine.settings.gates or not draft.verdict.is_good or draft.message:
         return state
-    template = message.template_message(state.task.spec, draft.files)
+    template = task_questions.template_message(state.task.spec, draft.files)
     state = replace(state, draft=replace(draft, message=template))
     route = _route(engine)
     if route is None:
         return state
     matter = QuestionPrompt(
         MESSAGE,
-        message.SYSTEM,
-        message.message_prompt(state.task.spec, draft.files),
+        task_questions.MESSAGE_SYSTEM,
+        task_questions.message_prompt(state.task.spec, draft.files),
         _check,
         max_output_tokens=512,
     )
     asked, what, outcome = ask_for_task(engine, state, matter, route, call=call)
     if isinstance(outcome, Answered):
-        text = message.parse_message(outcome.work.reply)
+        text = task_questions.parse_message(outcome.work.reply)
         made = record_question(
             engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason
         )
@@ -65,4 +65,4 @@ def _route(engine: Context) -> Route | None:
 
 
 def _check(text: str) -> None:
-    message.parse_message(text)
+    task_questions.parse_message(text)

@@ -9,8 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.reverts import latest_landing
 from minitask.engine.task_records import latest_record, records_of
+from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
 from minitask.git import history, refs

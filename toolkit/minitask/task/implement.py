@@ -9,10 +9,9 @@ from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.ledger.record import Verdict
 from minitask.policy.route import SCRIPT
 from minitask.task import call_journal
-from minitask.task.attempt_state import AttemptState
 from minitask.task.call_journal import Answered
 from minitask.task.calls import Call
-from minitask.task.state import NotAskedError, TaskState
+from minitask.task.state import AttemptState, NotAskedError, TaskState
 
 
 def implement(engine: Context, state: TaskState, call: Call) -> TaskState:

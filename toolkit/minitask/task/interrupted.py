@@ -6,14 +6,12 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from minitask.engine.attempt_numbers import next_number
 from minitask.engine.context import Context
-from minitask.engine.task_records import all_records_of, records_of
+from minitask.engine.task_records import all_records_of, next_number, records_of
 from minitask.git import history, refs
 from minitask.git.merge_tree import is_ancestor
-from minitask.landing.candidates import Landed
-from minitask.landing.join import CARRIED
-from minitask.landing.move_target import UNRECORDED, note_recorded
+from minitask.landing.candidate_commits import Landed
+from minitask.landing.join import CARRIED, UNRECORDED, note_recorded
 from minitask.ledger.record import ATTEMPT, Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.route import Route

@@ -16,30 +16,29 @@ from minitask.errors import EditError, MachineError
 from minitask.executors.request import ExecutorRequest
 from minitask.gates.candidate import CommitFiles
 from minitask.gates.completeness import Work, check_complete
-from minitask.gates.lint import check_lint
-from minitask.gates.prefilter import (
+from minitask.gates.damage import find_secret
+from minitask.gates.grammars import (
     may_be_graded,
     may_import_package,
     may_judge,
     may_run_tests,
 )
+from minitask.gates.lint import check_lint
 from minitask.gates.result import GateResult
 from minitask.gates.scope import check_names, check_paths, check_scope
-from minitask.gates.secrets import find_secret
 from minitask.landing import candidate_commits
-from minitask.landing.commands import Proof, one_line
 from minitask.landing.land import Landings
 from minitask.landing.proof import prove, prove_only
-from minitask.ledger.decision import APPLY, CORRECT
-from minitask.ledger.evidence import NOTHING_PLANTED
+from minitask.landing.run_commands import Proof, one_line
+from minitask.ledger.evidence import APPLY, CORRECT, NOTHING_PLANTED
 from minitask.ledger.record import FileRecord, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.routing.costs import baseline_cost, estimate_usage
-from minitask.routing.model_failures import SAME_WAY
+from minitask.routing.pass_rates import SAME_WAY
 from minitask.settings import FAIL, OFF, stricter_grade
 from minitask.spec.model import Command
-from minitask.task.attempt_state import AttemptState
-from minitask.task.unchanged import fails_without_change
+from minitask.task.feedback import fails_without_change
+from minitask.task.state import AttemptState
 from minitask.words import counted
 
 

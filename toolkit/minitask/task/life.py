@@ -19,12 +19,18 @@ from minitask.landing.land import Landings
 from minitask.ledger.record import MESSAGE, Record, TaskResult, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.task.calls import Call, call_at_once
-from minitask.task.finish import finish, record_or_discard
+from minitask.task.finish import (
+    finish,
+    landed_result,
+    make_result,
+    record_or_discard,
+    stopped,
+    stopped_later,
+)
 from minitask.task.human_review import needs_approval
 from minitask.task.implement import blame_outage, implement
 from minitask.task.judge import judge
 from minitask.task.prepare import prepare
-from minitask.task.results import landed_result, make_result, stopped, stopped_later
 from minitask.task.resume import latest_made, take_proven
 from minitask.task.state import NotAskedError, RunOptions, TaskState, UnservedError
 
@@ -108,7 +114,7 @@ def _may_be_on_record(task: Task, wishes: RunOptions) -> bool:
 def _begin(engine: Context, task: Task, wishes: RunOptions, started: float) -> TaskState:
     """Return the task with a change of an earlier run that still lacks its review, else ready for its executor."""
     if _may_be_on_record(task, wishes) and latest_made(engine, task) is not None:
-        from minitask.task.pending_review import find_unreviewed
+        from minitask.task.resume import find_unreviewed
 
         state = find_unreviewed(engine, task, wishes, started=started)
         if state is not None:

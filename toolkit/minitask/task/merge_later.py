@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from minitask.engine.context import Context
-from minitask.engine.reverts import latest_landing
 from minitask.engine.task_records import latest_record, records_of, result_of, task_at
+from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
 from minitask.git import history
 from minitask.git.merge_tree import is_ancestor, merge_base
-from minitask.landing.candidates import Candidate
+from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import land_alone
 from minitask.landing.proof import prove
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict

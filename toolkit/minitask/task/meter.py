@@ -13,7 +13,7 @@ from minitask.executors.request import ExecutorRequest, Settle
 from minitask.ledger.record import Pricing
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.budget import NOTHING, Budget
-from minitask.policy.model_pricing import ModelPricing
+from minitask.policy.prices import ModelPricing
 from minitask.routing.requests import prompt_tokens
 
 

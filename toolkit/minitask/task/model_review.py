@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from minitask.edits.grammar import render_script
-from minitask.edits.reply.request import ListedFile, Request
+from minitask.edits.reply.reply_context import ListedFile, ReplyContext
 from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, EditError, StoppedError, UsageError
@@ -16,7 +16,7 @@ from minitask.executors.request import ExecutorFailure, ExecutorRequest, Executo
 from minitask.gates import review
 from minitask.gates.review import Review
 from minitask.git.merge_tree import patch
-from minitask.ledger.decision import APPLY
+from minitask.ledger.evidence import APPLY
 from minitask.ledger.record import REVIEW, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.route import Route
@@ -108,7 +108,7 @@ def _matter(engine: Context, state: TaskState, diff: str) -> QuestionPrompt:
     )
 
 
-def _shown(state: TaskState) -> Request:
+def _shown(state: TaskState) -> ReplyContext:
     assert state.draft.work is not None  # noqa: S101 - it was judged
     return shown_to_reviewer(state.order, state.draft.work.changes)
 
@@ -169,7 +169,7 @@ def corrected(state: TaskState, found: Review | None) -> tuple[Change, ...] | No
     return tuple(changed.values()) if edits else None
 
 
-def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> Request:
+def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> ReplyContext:
     """Return what a reviewer's edits are read against: the diff, which shows no file whole but those that it creates.
 
     A diff that also deletes may show a new file as a renamed one, in part.
@@ -185,7 +185,7 @@ def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> Requ
         for change in changes
     )
     asked = request_of(order)
-    return Request(files, overlaid(order.read, changes), order.root, asked.told)
+    return ReplyContext(files, overlaid(order.read, changes), order.root, asked.told)
 
 
 def overlaid(read: Reader, changes: Sequence[Change]) -> Reader:
@@ -213,7 +213,7 @@ def describe_review(found: Review) -> str:
 class _Check:
     """The required form of a review; edits that cannot be read go back once, and the verdicts stand after that."""
 
-    def __init__(self, criteria: int, request: Request, *, may_ask_again: bool) -> None:
+    def __init__(self, criteria: int, request: ReplyContext, *, may_ask_again: bool) -> None:
         self._criteria, self._request = criteria, request
         self._may_ask_again = may_ask_again
 

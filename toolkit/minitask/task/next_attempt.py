@@ -17,15 +17,14 @@ from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.policy.choice import next_rung
 from minitask.policy.named_tiers import filled
 from minitask.policy.route import SCRIPT, Route
-from minitask.routing.auto_model import resolve_model
-from minitask.routing.history import routing_context
-from minitask.routing.model_failures import SAME_WAY, counts_against_model, may_be_for_another
+from minitask.routing.pass_rates import SAME_WAY, counts_against_model, may_be_for_another
+from minitask.routing.route_task import resolve_model
+from minitask.routing.task_history import routing_context
 from minitask.spec.model import Tier
-from minitask.task.attempt_state import AttemptState
 from minitask.task.feedback import as_reply, describe_failure
 from minitask.task.model_review import corrected, describe_review, reviewers_work
 from minitask.task.prepare import make_work_call, renewed_call, reply_format_of
-from minitask.task.state import Rounds, TaskState
+from minitask.task.state import AttemptState, Rounds, TaskState
 from minitask.task.steps import Facts, Step, next_steps
 
 

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.engine import preflight
+from minitask.engine import refusals
 from minitask.engine.agent_workspaces import AgentWorkspaces
 from minitask.engine.anchors import Anchor
-from minitask.engine.attempt_numbers import next_number, task_refs
 from minitask.engine.check_specs import check_alone
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_records import records_of
+from minitask.engine.task_records import next_number, records_of, task_refs
 from minitask.engine.tasks import Task
-from minitask.executors.registry import WITH_BATCHES
-from minitask.executors.request import PastRound
+from minitask.executors.registry import WITH_BATCHES, make_executor
+from minitask.executors.request import Description, ExecutorFailure, PastRound
 from minitask.landing.base_proof import check_fails_before
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW
 from minitask.policy.budget import Budget
+from minitask.policy.named_tiers import filled
 from minitask.policy.route import SCRIPT, Route
-from minitask.routing.auto_model import resolve_model
 from minitask.routing.costs import meet_unpriced, tariff
 from minitask.routing.requests import likely_output_tokens, make_order
-from minitask.routing.route_task import route_of
+from minitask.routing.route_task import find_exposure, resolve_model, route_of
+from minitask.spec.model import Tier
 from minitask.task import call_journal
-from minitask.task.attempt_state import AttemptState
 from minitask.task.call_journal import CallKey
 from minitask.task.calls import WorkCall
+from minitask.task.finish import landed_result
 from minitask.task.human_review import last_word
 from minitask.task.interrupted import starts_from
 from minitask.task.meter import BATCH_SECONDS, TaskMeter, metered, unnoted
-from minitask.task.state import PromptInputs, RunOptions, TaskState
+from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskState
 
 
 def prepare(engine: Context, task: Task, wishes: RunOptions, *, started: float) -> TaskState:
@@ -131,8 +135,8 @@ def feedback_before(engine: Context, task: Task) -> str:
 
 def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
     """Return what the ledger here has learned and knows of a task, for a worker that has another one."""
-    from minitask.routing.history import failures_before
     from minitask.routing.pass_rates import lessons
+    from minitask.routing.task_history import failures_before
 
     failed = [attempt.tier for attempt in failures_before(engine, task)]
     return {**lessons(engine), "failed": failed, "feedback": feedback_before(engine, task)}
@@ -165,6 +169,60 @@ def _check(engine: Context, task: Task, wishes: RunOptions) -> dict[str, str]:
     check_alone(engine, task)
     known = wishes.known
     heads = known.refs_of(task.name) if known else task_refs(engine, task.name)
-    preflight.check_branch(task, engine.objects, heads)
+    refusals.check_branch(task, engine.objects, heads)
     engine.signature  # noqa: B018 - who commits must be known before anything is spent
     return heads
+
+
+class TaskPreview(Struct, frozen=True):
+    """A dry run's findings; `sandbox` is one line on what the commands would run in.
+
+    `questions` are what other models would be asked besides: the phase, the tier, and the model. `exposure` warns of a
+    key that goes over plain http.
+    """
+
+    task: Task
+    route: Route
+    description: Description
+    sandbox: str
+    landed: bool
+    questions: tuple[tuple[str, str, str], ...] = ()
+    exposure: str = ""
+
+
+def preview_task(engine: Context, task: Task, wishes: RunOptions) -> TaskPreview:
+    """Everything short of running a command or calling a model; raises what would refuse the task."""
+    refusals.check_branch(task, engine.objects, task_refs(engine, task.name))
+    check_alone(engine, task)
+    route = route_of(engine, task, wishes.demand)
+    with suppress(ExecutorFailure):  # a server that does not answer is for the real run to report
+        route = resolve_model(engine, route)
+    anchor = Anchor(engine.repository.git, engine.objects, task)
+    order = make_order(engine, task, anchor, route=route)
+    executor = make_executor(route.executor, engine.settings, engine.environ)
+    return TaskPreview(
+        task=task,
+        route=route,
+        description=executor.describe(order),
+        sandbox=engine.sandbox.describe(),
+        landed=landed_result(engine, task) is not None,
+        questions=tuple(_questions(engine, task, route)),
+        exposure=find_exposure(engine, route.executor),
+    )
+
+
+def _questions(engine: Context, task: Task, route: Route) -> Iterator[tuple[str, str, str]]:
+    """Yield what models would be asked besides the work; what they are told depends on what comes of that."""
+    settings = engine.settings
+    entry, scripted = settings.routing.entry, route.executor == SCRIPT
+    asked = {
+        CLASSIFY: entry[CLASSIFY] if not scripted and not task.spec.options.complexity else "",
+        PLAN: "" if scripted else entry[PLAN],
+        REVIEW: route.review,
+        MESSAGE: entry[MESSAGE] if entry[MESSAGE] in settings.tiers else "",
+    }
+    for phase, tier in asked.items():
+        wanted = tier and tier != Tier.NONE.value and (phase == REVIEW or phase in settings.gates)
+        near = filled(settings, tier) if wanted else None
+        if near is not None:
+            yield phase, near, settings.tiers[near].model

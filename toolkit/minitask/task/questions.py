@@ -15,13 +15,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.engine.agent_workspaces import AgentWorkspaces
-from minitask.engine.attempt_numbers import next_number
 from minitask.engine.context import Context, Progress
+from minitask.engine.task_records import next_number
 from minitask.errors import UsageError
 from minitask.executors.completion import Check, CompletionRequest
 from minitask.executors.registry import WITH_BATCHES, make_advisor
 from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
-from minitask.ledger.decision import RecordedDecision
+from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict
 from minitask.ledger.said import Said
 from minitask.ledger.usage import NO_USAGE
@@ -29,9 +29,8 @@ from minitask.policy.budget import Budget
 from minitask.policy.named_tiers import filled, how_to_add
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.policy.tokens import token_scale
-from minitask.routing.auto_model import resolve_model
 from minitask.routing.costs import meet_unpriced, tariff
-from minitask.routing.exposure import warn_exposure
+from minitask.routing.route_task import resolve_model, warn_exposure
 from minitask.spec.model import Tier
 from minitask.task import call_journal
 from minitask.task.call_journal import Answered, CallKey

@@ -10,19 +10,19 @@ from msgspec.structs import replace
 
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
+from minitask.gates.damage import redacted
 from minitask.gates.scope import starts_programs
-from minitask.gates.secrets import redacted
 from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
 from minitask.git.update_target import checkout_of
 from minitask.landing import candidate_commits
-from minitask.landing.candidates import Landed
-from minitask.landing.move_target import note_recorded
+from minitask.landing.candidate_commits import Landed
+from minitask.landing.join import note_recorded
 from minitask.ledger.record import LANDING, Attempt, Record, Verdict
 from minitask.ledger.said import Said, said_file
 from minitask.ledger.store import append_commit, record_file
 from minitask.ledger.usage import NO_USAGE
-from minitask.task.attempt_state import AttemptState
+from minitask.task.state import AttemptState
 
 
 def record_attempt(

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from minitask.ledger.decision import APPLY, CLIMB, CORRECT, REPAIR
+from minitask.ledger.evidence import APPLY, CLIMB, CORRECT, REPAIR
 from minitask.ledger.record import REVIEW, Verdict
 
 FED_BACK = frozenset({"scope", "lint", "validate", REVIEW})

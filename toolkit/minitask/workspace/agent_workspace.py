@@ -12,17 +12,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from minitask.edits.script_model import Change
 from minitask.errors import EditError, MachineError
+from minitask.git.repository import Repository
+from minitask.git.run_git import Git
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
-from minitask.system import orphans, process, safe_read
-from minitask.system.force_remove import force_remove
+from minitask.system import files, orphans, process
+from minitask.system.files import force_remove
 from minitask.system.process import Finished
 from minitask.values import Redacted
-from minitask.workspace import conversion
-from minitask.workspace.checkout import Workspace
+from minitask.workspace import tracked_files
+from minitask.workspace.checkout import Workspace, alternates_to
 
 FILE_BYTES = 8 << 20
 OUTPUT_BYTES = 16 << 20
@@ -124,7 +129,7 @@ class AgentWorkspace(Redacted, frozen=True):
             pathspecs = [f":(literal,top){name}" for name in wanted]
             names.update(git.fields("ls-files", "-z", "--others", "--", *pathspecs))
         contents = {name: self._content(name) for name in sorted(names)}
-        converted = conversion.as_committed(self.slot, contents)
+        converted = tracked_files.as_committed(self.slot, contents)
         return tuple(Change(name, converted.get(name, text)) for name, text in contents.items())
 
     def _content(self, name: str) -> str | None:
@@ -133,7 +138,7 @@ class AgentWorkspace(Redacted, frozen=True):
             raise EditError(
                 f"{name} is no longer a regular file", hint="change regular files alone"
             )
-        content = safe_read.read_regular_file(self.folder, name, limit=FILE_BYTES)
+        content = files.read_regular_file(self.folder, name, limit=FILE_BYTES)
         return None if content is None else content.decode("utf-8", "surrogateescape")
 
 
@@ -181,3 +186,13 @@ def _is_litter(name: str, pattern: str) -> bool:
     parts = name.split("/")
     heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
     return any(fnmatch(head, pattern) for head in heads)
+
+
+@contextmanager
+def temporary_objects(repository: Repository) -> Iterator[Git]:
+    """Git on the repository, for merges that only ask what would come of them: their objects are not kept."""
+    with TemporaryDirectory(prefix="minitask-") as folder:
+        info = Path(folder, "info")
+        info.mkdir()
+        (info / "alternates").write_bytes(alternates_to(repository.objects_dir))
+        yield replace(repository.git, new_objects=Path(folder))

@@ -16,13 +16,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError
-from minitask.git.command import Git
-from minitask.git.promised_objects import fetch_missing
+from minitask.git.remotes import fetch_missing
 from minitask.git.repository import Repository
+from minitask.git.run_git import Git
 from minitask.patterns import lazy_pattern
 from minitask.sandbox.shared_layers import Copied, Layer
 from minitask.system import orphans
-from minitask.system.force_remove import force_remove
+from minitask.system.files import force_remove
 
 if TYPE_CHECKING:
     from minitask.sandbox.sandbox import Sandbox

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from minitask.git.repository import Repository
-from minitask.system.force_remove import force_remove
+from minitask.system.files import force_remove
 
 OWNER = "repository"
 """The file in a folder that names the repository whose workspaces these are."""

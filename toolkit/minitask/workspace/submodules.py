@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from minitask.errors import MachineError, UsageError
-from minitask.git.command import Git
 from minitask.git.repository import Repository, discover
-from minitask.system.force_remove import force_remove
+from minitask.git.run_git import Git
+from minitask.system.files import force_remove
 
 GITLINK = "160000"
 
@@ -23,7 +23,7 @@ def gitlinks(git: Git) -> Iterator[tuple[str, str]]:
             yield path, oid
 
 
-class Workspace(Protocol):
+class Place(Protocol):
     """A place that can hold a commit's files."""
 
     def checkout(self, commit: str) -> Path:
@@ -37,7 +37,7 @@ def at_commit(
     place: Path,
     *,
     environ: Mapping[str, str],
-    make: Callable[[Path, Repository], Workspace],
+    make: Callable[[Path, Repository], Place],
 ) -> Path | None:
     """Return a folder below `place` with the files of a submodule's commit; None if the checkout does not have it.
 

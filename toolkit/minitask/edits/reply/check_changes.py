@@ -8,7 +8,7 @@ from minitask.edits.lines import split_lines
 from minitask.edits.reply.diffs import find_diff_line, holds_diffs
 from minitask.edits.reply.markers import find_markers
 from minitask.edits.reply.numbers import find_copied
-from minitask.edits.reply.request import ListedFile, Request
+from minitask.edits.reply.reply_context import ListedFile, ReplyContext
 from minitask.edits.script_model import Change, WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -41,7 +41,7 @@ def check_characters(answer: str) -> None:
         )
 
 
-def check_whole(edit: WholeFile, request: Request) -> None:
+def check_whole(edit: WholeFile, request: ReplyContext) -> None:
     """Raise where a whole file is no answer: its text was not shown whole, or is no UTF-8."""
     base = request.read(edit.path)
     listed = request.find(edit.path)
@@ -67,7 +67,9 @@ def check_whole(edit: WholeFile, request: Request) -> None:
         )
 
 
-def check_result(changes: Iterable[Change], request: Request, *, literal: Collection[str]) -> None:
+def check_result(
+    changes: Iterable[Change], request: ReplyContext, *, literal: Collection[str]
+) -> None:
     """Raise where text lands that is no file's: markers, copied numbers, characters that stand for unknown ones.
 
     `literal` are the paths whose content the reply said to be the file's own.
@@ -80,7 +82,9 @@ def check_result(changes: Iterable[Change], request: Request, *, literal: Collec
             )
 
 
-def _check_text(path: str, content: str, base: str, request: Request, *, literal: bool) -> None:
+def _check_text(
+    path: str, content: str, base: str, request: ReplyContext, *, literal: bool
+) -> None:
     had = set(split_lines(base))
     fresh = [(n, line) for n, line in enumerate(split_lines(content), 1) if line not in had]
     for number, line in fresh:
@@ -140,7 +144,7 @@ def _check_bytes(path: str, base: str, fresh: Iterable[tuple[int, str]]) -> None
             )
 
 
-def check_complete(changes: Sequence[Change], request: Request, *, prose: str) -> None:
+def check_complete(changes: Sequence[Change], request: ReplyContext, *, prose: str) -> None:
     """Raise where a file is not created, changed or deleted that the task says is, and the reply does not say why."""
     after = {change.path: change.content for change in changes}
     for file in request.written():
@@ -149,7 +153,7 @@ def check_complete(changes: Sequence[Change], request: Request, *, prose: str) -
 
 
 def _check_done(
-    file: ListedFile, after: dict[str, str | None], request: Request, prose: str
+    file: ListedFile, after: dict[str, str | None], request: ReplyContext, prose: str
 ) -> None:
     path, base = file.path, request.read(file.path)
     there = after.get(path, base)

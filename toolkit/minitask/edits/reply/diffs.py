@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minitask.edits.diff import DiffHunk, FileDiff, parse_diff
-from minitask.edits.reply.diff_counts import recount
-from minitask.edits.reply.names import required, resolve
+from minitask.edits.reply.path_names import required, resolve
 from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -14,7 +13,7 @@ from minitask.patterns import lazy_pattern
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from minitask.edits.reply.request import Request
+    from minitask.edits.reply.reply_context import ReplyContext
 
 _HUNK = lazy_pattern(r"@@ -\d{1,9}(?:,\d{1,9})? \+\d{1,9}(?:,\d{1,9})? @@.*")
 _BARE_HUNK = lazy_pattern(r"@@(?:[ .]*@@.*|[ .]*)")
@@ -53,7 +52,7 @@ def is_headless(content: str, base: str) -> bool:
     return all(line[1:] in have for line in old) and not all(line in have for line in old)
 
 
-def find_diff_line(lines: Iterable[str], request: Request) -> str | None:
+def find_diff_line(lines: Iterable[str], request: ReplyContext) -> str | None:
     """Return the first line that belongs to a diff or a patch, and so to no file."""
     for line in lines:
         text = line.rstrip()
@@ -64,7 +63,7 @@ def find_diff_line(lines: Iterable[str], request: Request) -> str | None:
     return None
 
 
-def read_diff(content: str, request: Request, *, path: str | None, line: int) -> list[Edit]:
+def read_diff(content: str, request: ReplyContext, *, path: str | None, line: int) -> list[Edit]:
     """Return the edits of a diff, of `path` alone where one is given; raise `EditError` where it is malformed."""
     text = _with_one_name(content if path is None else _headed(content, path), request)
     if _is_unnumbered(text):
@@ -92,7 +91,7 @@ def _parsed(text: str) -> tuple[FileDiff, ...]:
         raise
 
 
-def _with_one_name(text: str, request: Request) -> str:
+def _with_one_name(text: str, request: ReplyContext) -> str:
     """The diff with both names of a file in one spelling, where they mean the same listed file."""
     lines = text.split("\n")
     for at in range(len(lines) - 2):
@@ -115,7 +114,7 @@ def _is_unnumbered(text: str) -> bool:
     return bool(marks) and not any(_HUNK.fullmatch(line) for line in marks)
 
 
-def _meant(diff: FileDiff, request: Request) -> FileDiff:
+def _meant(diff: FileDiff, request: ReplyContext) -> FileDiff:
     old, new = (None if name is None else required(name, request) for name in (diff.old, diff.new))
     if diff.old is not None and diff.old != diff.new and diff.new is not None and old == new:
         return FileDiff(old, new, diff.hunks)
@@ -148,7 +147,7 @@ def _render_hunk(hunk: DiffHunk) -> str:
     return f"@@ -{hunk.start},{olds} +{hunk.start},{news} @@\n{body}"
 
 
-def _unnumbered(text: str, request: Request, *, path: str | None, line: int) -> list[Edit]:
+def _unnumbered(text: str, request: ReplyContext, *, path: str | None, line: int) -> list[Edit]:
     """A diff whose hunks say no numbers: each is a block, whose old lines must stand in the file once."""
     lines = text.rstrip("\n").split("\n")
     names = [each for each in lines if each.startswith(("--- ", "+++ "))][:2]
@@ -188,3 +187,51 @@ def _as_block(hunk: Sequence[str], path: str, line: int) -> SearchReplace:
             f"a hunk of {path} shows no line that is there", hint="include lines of context"
         )
     return SearchReplace(path, old, new, line)
+
+
+_COUNTED_HUNK = lazy_pattern(r"@@ -(\d{1,9})(?:,\d{1,9})? \+(\d{1,9})(?:,\d{1,9})? @@(.*)")
+_HEADERS = ("diff --git ", "Index: ")
+
+
+def recount(text: str) -> str | None:
+    """Return the diff with each hunk's counts as its lines are; None where a line belongs to no hunk.
+
+    What the lines hold still has to fit the file exactly, so that only the counts are forgiven.
+    """
+    lines = text.removesuffix("\n").split("\n")
+    starts = [at for at, line in enumerate(lines) if _COUNTED_HUNK.fullmatch(line.rstrip("\r"))]
+    if not starts:
+        return None
+    found = lines[: starts[0]]
+    for number, start in enumerate(starts):
+        follows = starts[number + 1] if number + 1 < len(starts) else len(lines)
+        end = _end(lines, start + 1, follows)
+        hunk = _without_blank_end(lines[start + 1 : end])
+        if any(line[:1] not in {" ", "+", "-", "\\", ""} for line in hunk):
+            return None
+        found += [_header(lines[start], hunk), *hunk, *lines[end:follows]]
+    return "\n".join(found) + "\n"
+
+
+def _end(lines: Sequence[str], start: int, limit: int) -> int:
+    """The index behind a hunk's last line: at the next hunk, or at the lines that name the next file."""
+    for at in range(start, limit):
+        names = lines[at].startswith("--- ") and at + 1 < limit and lines[at + 1][:4] == "+++ "
+        if lines[at].startswith(_HEADERS) or (names and at + 2 == limit):
+            return at
+    return limit
+
+
+def _without_blank_end(hunk: Sequence[str]) -> Sequence[str]:
+    size = len(hunk)
+    while size and not hunk[size - 1].strip("\r"):
+        size -= 1
+    return hunk[:size]
+
+
+def _header(line: str, hunk: Sequence[str]) -> str:
+    found = _COUNTED_HUNK.fullmatch(line.rstrip("\r"))
+    assert found is not None  # noqa: S101 - the caller found the line by the same pattern
+    old = sum(each[:1] in {" ", "-", ""} for each in hunk)
+    new = sum(each[:1] in {" ", "+", ""} for each in hunk)
+    return f"@@ -{found[1]},{old} +{found[2]},{new} @@{found[3]}"

@@ -7,21 +7,25 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.edits.blocks import has_markers
-from minitask.edits.error_location import placed
-from minitask.edits.fences import content_lines
+from minitask.edits.fences import content_lines, has_markers
 from minitask.edits.lines import is_blank, split_lines
 from minitask.edits.operations import parse_operation
-from minitask.edits.reply.bars import bar_of, is_balanced, without_fences
 from minitask.edits.reply.check_changes import check_whole
 from minitask.edits.reply.diffs import is_diff, is_headless, read_diff
-from minitask.edits.reply.markers import find_markers, has_block_form, read_blocks
-from minitask.edits.reply.names import Name, forbidden, name_of, required, resolve
+from minitask.edits.reply.markers import (
+    bar_of,
+    find_markers,
+    has_block_form,
+    is_balanced,
+    read_blocks,
+    without_fences,
+)
 from minitask.edits.reply.numbers import blocks_without_numbers, without_numbers
 from minitask.edits.reply.patches import patch_of, read_patch
-from minitask.edits.reply.request import SOURCE, Request
+from minitask.edits.reply.path_names import Name, forbidden, name_of, required, resolve
+from minitask.edits.reply.reply_context import SOURCE, ReplyContext
 from minitask.edits.reply.samples import fits, is_command, is_sample, removals
-from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile
+from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile, placed
 from minitask.errors import EditError
 
 if TYPE_CHECKING:
@@ -54,7 +58,7 @@ def is_edit_by_form(fence: Fence) -> bool:
     )
 
 
-def edits_of(fence: Fence, request: Request) -> Found | None:
+def edits_of(fence: Fence, request: ReplyContext) -> Found | None:
     """Return what a fence holds, or None where it names no file and has no form of an edit.
 
     Raise `EditError` where it is malformed.
@@ -72,7 +76,7 @@ def edits_of(fence: Fence, request: Request) -> Found | None:
 
 
 def elect_only(
-    unplaced: Sequence[Fence], edits: Sequence[Edit], request: Request
+    unplaced: Sequence[Fence], edits: Sequence[Edit], request: ReplyContext
 ) -> list[Edit] | None:
     """Return the edit of a task's only file, where just one fence can hold it and none has a name; else None."""
     only = request.only()
@@ -98,7 +102,7 @@ def _begins_patch(content: str) -> bool:
     return content.lstrip().startswith("*** Begin Patch")
 
 
-def _nameless(fence: Fence, request: Request) -> Found | None:
+def _nameless(fence: Fence, request: ReplyContext) -> Found | None:
     if is_command(fence):
         paths = removals(fence.content, request)
         gone = tuple(Operation(Verb.DELETE, (Source(path),), line=fence.line) for path in paths)
@@ -119,7 +123,7 @@ def _nameless(fence: Fence, request: Request) -> Found | None:
     return None
 
 
-def _operations(fence: Fence, request: Request) -> tuple[Edit, ...]:
+def _operations(fence: Fence, request: ReplyContext) -> tuple[Edit, ...]:
     found = []
     for number, text in content_lines(fence.content, after=fence.line):
         if not is_blank(text) and not text.lstrip().startswith("#"):
@@ -128,7 +132,7 @@ def _operations(fence: Fence, request: Request) -> tuple[Edit, ...]:
     return tuple(found)
 
 
-def _bare_operations(fence: Fence, request: Request) -> Found | None:
+def _bare_operations(fence: Fence, request: ReplyContext) -> Found | None:
     """The operations of a fence that is not called `edits`, where it holds nothing else."""
     try:
         found = _operations(fence, request)
@@ -137,7 +141,7 @@ def _bare_operations(fence: Fence, request: Request) -> Found | None:
     return Found(found) if found else None
 
 
-def _with_listed(operation: Operation, request: Request) -> Operation:
+def _with_listed(operation: Operation, request: ReplyContext) -> Operation:
     """The operation with the listed paths that are meant; lines may be copied from any file of the base."""
     sources = []
     for source in operation.sources:
@@ -149,7 +153,7 @@ def _with_listed(operation: Operation, request: Request) -> Operation:
     return replace(operation, sources=tuple(sources), target=target)
 
 
-def _named(fence: Fence, name: Name, request: Request) -> Found:
+def _named(fence: Fence, name: Name, request: ReplyContext) -> Found:
     path, content = name.path, fence.content
     listed = request.find(path)
     if listed is None or not listed.is_written:
@@ -179,7 +183,7 @@ def _named(fence: Fence, name: Name, request: Request) -> Found:
     return Found((whole,), frozenset({path} if literal else ()))
 
 
-def _is_unknown_block(content: str, base: str | None, request: Request) -> bool:
+def _is_unknown_block(content: str, base: str | None, request: ReplyContext) -> bool:
     """Whether the content has markers of blocks that neither the file nor the task has."""
     known = (*split_lines(base or ""), *request.told.split("\n"))
     return find_markers(content, known=known) is not None
@@ -193,7 +197,7 @@ def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
     return outside != content and bool(outside.strip()) and find_markers(outside) is None
 
 
-def _content(content: str, name: Name, base: str | None, request: Request) -> str:
+def _content(content: str, name: Name, base: str | None, request: ReplyContext) -> str:
     """A whole file's content without what belongs to the reply: its path, a second fence, numbers."""
     if name.comment:
         content = _without_path(content, base, request)
@@ -202,7 +206,7 @@ def _content(content: str, name: Name, base: str | None, request: Request) -> st
     return without_numbers(content, base, path=name.path, told=request.told)
 
 
-def _without_path(content: str, base: str | None, request: Request) -> str:
+def _without_path(content: str, base: str | None, request: ReplyContext) -> str:
     first, _, rest = content.partition("\n")
     kept = (base is not None and base.startswith(first)) or first.strip() in request.told
     return content if kept else rest.removeprefix("\n")

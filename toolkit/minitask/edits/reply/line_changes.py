@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.edits.lines import split_lines
-from minitask.edits.reply.bars import bar_of
-from minitask.edits.reply.names import mentions
-from minitask.edits.reply.request import SOURCE, Request
+from minitask.edits.reply.markers import bar_of
+from minitask.edits.reply.path_names import mentions
+from minitask.edits.reply.reply_context import SOURCE, ReplyContext
 from minitask.edits.script_model import WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -54,7 +54,7 @@ class _Item(Struct, frozen=True):
     said: str
 
 
-def line_changes(text: str, request: Request) -> tuple[WholeFile, ...]:
+def line_changes(text: str, request: ReplyContext) -> tuple[WholeFile, ...]:
     """Return the files as the list of edits leaves them, none where there is no such list.
 
     Raise `EditError`, fit to be sent back, where one of the edits has no reading or has two.
@@ -68,7 +68,7 @@ def line_changes(text: str, request: Request) -> tuple[WholeFile, ...]:
     return tuple(WholeFile(path, "".join(lines), first[path]) for path, lines in files.items())
 
 
-def _items(text: str, request: Request) -> Iterator[_Item]:
+def _items(text: str, request: ReplyContext) -> Iterator[_Item]:
     """The edits of the lines that stand in no fence."""
     only, current, opening = request.only(), "", None
     for at, line in enumerate(text.split("\n"), 1):

@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from minitask.edits.lines import bodies, body, split_lines
 from minitask.edits.match import occurrences
-from minitask.edits.reply.names import required
+from minitask.edits.reply.path_names import required
 from minitask.edits.script_model import Edit, Operation, SearchReplace, Source, Verb, WholeFile
 from minitask.errors import EditError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minitask.edits.reply.request import Request
+    from minitask.edits.reply.reply_context import ReplyContext
 
 BEGIN, END = "*** Begin Patch", "*** End Patch"
 _ADD, _DELETE, _UPDATE = "*** Add File:", "*** Delete File:", "*** Update File:"
@@ -47,7 +47,7 @@ def patch_of(content: str) -> tuple[int, str] | None:
     return start + 1, "\n".join(lines[start : end + 1])
 
 
-def read_patch(text: str, request: Request, *, line: int) -> list[Edit]:
+def read_patch(text: str, request: ReplyContext, *, line: int) -> list[Edit]:
     """Return the edits of a patch whose first line is `line` of the reply; raise `EditError` where it is malformed."""
     lines = text.rstrip("\n").split("\n")
     if lines[-1].strip() != END:
@@ -64,7 +64,7 @@ def read_patch(text: str, request: Request, *, line: int) -> list[Edit]:
     return edits
 
 
-def _of_file(lines: Sequence[str], request: Request, *, line: int) -> list[Edit]:
+def _of_file(lines: Sequence[str], request: ReplyContext, *, line: int) -> list[Edit]:
     head, rest = lines[0], lines[1:]
     verb = next((verb for verb in (_ADD, _DELETE, _UPDATE) if head.startswith(verb)), None)
     if verb is None:
@@ -79,7 +79,7 @@ def _of_file(lines: Sequence[str], request: Request, *, line: int) -> list[Edit]
     return _updated(path, rest, request, line=line)
 
 
-def _added(path: str, lines: Sequence[str], request: Request, *, line: int) -> WholeFile:
+def _added(path: str, lines: Sequence[str], request: ReplyContext, *, line: int) -> WholeFile:
     if any(text and not text.startswith("+") for text in lines):
         raise EditError(
             f"a line of the new file {path} does not begin with `+`", hint="begin each with `+`"
@@ -98,7 +98,7 @@ def _without_trailing_blanks(lines: Sequence[str]) -> Sequence[str]:
     return lines[:size]
 
 
-def _updated(path: str, lines: Sequence[str], request: Request, *, line: int) -> list[Edit]:
+def _updated(path: str, lines: Sequence[str], request: ReplyContext, *, line: int) -> list[Edit]:
     edits: list[Edit] = []
     origin = path
     if lines and lines[0].startswith(_MOVE):

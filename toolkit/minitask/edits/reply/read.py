@@ -7,31 +7,34 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.edits.apply import apply_script
-from minitask.edits.error_location import placed
+from minitask.edits.apply_script import apply_script
 from minitask.edits.grammar import paths_written
-from minitask.edits.reply.check_changes import (
-    check_characters,
-    check_complete,
-    check_result,
-)
+from minitask.edits.reply.check_changes import check_characters, check_complete, check_result
 from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
-from minitask.edits.reply.names import forbidden, name_of
+from minitask.edits.reply.numbers import with_base_ranges
 from minitask.edits.reply.patches import patch_of, read_patch
-from minitask.edits.reply.ranges import with_base_ranges
-from minitask.edits.reply.repeats import check_exchanged, without_repeats
+from minitask.edits.reply.path_names import forbidden, name_of
+from minitask.edits.reply.reply_context import SOURCE, ReplyContext
 from minitask.edits.reply.reply_fences import fences_of
-from minitask.edits.reply.request import SOURCE, Request
 from minitask.edits.reply.samples import check_unplaced
 from minitask.edits.reply.thoughts import answer_of
 from minitask.edits.reply.unseen import check_seen
-from minitask.edits.script_model import Change, Edit, EditScript, WholeFile
+from minitask.edits.script_model import (
+    Change,
+    Edit,
+    EditScript,
+    Operation,
+    SearchReplace,
+    WholeFile,
+    placed,
+)
 from minitask.errors import EditError, UnlistedError
 from minitask.spec.markdown import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from minitask.edits.reply.reply_context import ReplyContext
     from minitask.spec.model import Fence
 
 
@@ -44,12 +47,12 @@ class Parsed(Struct, frozen=True):
     prose: str
 
 
-def changes_of(reply: str, request: Request) -> tuple[Change, ...]:
+def changes_of(reply: str, request: ReplyContext) -> tuple[Change, ...]:
     """Return the change that a reply makes; raise `EditError`, fit to be sent back, where it is not whole and right."""
     return make_changes(parse_reply(reply, request), request)
 
 
-def make_changes(parsed: Parsed, request: Request) -> tuple[Change, ...]:
+def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
     """Return the change of a reply that was parsed; raise `EditError` as `changes_of` does."""
     if not parsed.script.edits:
         raise _no_edits(parsed.unplaced)
@@ -73,7 +76,7 @@ def _with_origin(change: Change, script: EditScript) -> Change:
     return change if whole else replace(change, explicit=True)
 
 
-def parse_reply(reply: str, request: Request) -> Parsed:
+def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     """Return what a reply says, before any of it is applied; raise `EditError` where it is malformed."""
     check_characters(reply)
     answer = answer_of(normalise(reply))
@@ -101,7 +104,7 @@ def parse_reply(reply: str, request: Request) -> Parsed:
     return Parsed(script, frozenset(literal), tuple(unplaced), without_fences(answer, fences))
 
 
-def _is_named(fence: Fence, request: Request) -> bool:
+def _is_named(fence: Fence, request: ReplyContext) -> bool:
     try:
         name = name_of(fence, request)
     except UnlistedError:
@@ -109,7 +112,7 @@ def _is_named(fence: Fence, request: Request) -> bool:
     return is_edit_by_form(fence) or (name is not None and not name.comment)
 
 
-def _bare_patch(answer: str, request: Request) -> list[Edit]:
+def _bare_patch(answer: str, request: ReplyContext) -> list[Edit]:
     """The edits of a patch that stands in no fence."""
     found = patch_of(answer)
     if found is None:
@@ -119,7 +122,7 @@ def _bare_patch(answer: str, request: Request) -> list[Edit]:
         return read_patch(text, request, line=line)
 
 
-def _check_listed(script: EditScript, request: Request) -> None:
+def _check_listed(script: EditScript, request: ReplyContext) -> None:
     allowed = {file.path for file in request.written()}
     for edit in script.edits:
         strange = sorted(paths_written(EditScript((edit,))) - allowed)
@@ -147,3 +150,60 @@ def without_fences(answer: str, fences: Sequence[Fence]) -> str:
         size = fence.content.count("\n") + 2
         lines[fence.line - 1 : fence.line - 1 + size] = [""] * size
     return "\n".join(lines)
+
+
+def without_repeats(edits: Sequence[Edit], request: ReplyContext) -> tuple[Edit, ...]:
+    """Return the edits, each once: what stands there twice is said twice, not to be done twice."""
+    kept: list[Edit] = []
+    for edit in edits:
+        if isinstance(edit, Operation) or edit not in kept:
+            kept.append(edit)
+    for whole in [edit for edit in kept if isinstance(edit, WholeFile)]:
+        blocks = [e for e in kept if isinstance(e, SearchReplace) and e.path == whole.path]
+        if blocks and _makes(blocks, whole, request):
+            kept = [edit for edit in kept if edit not in blocks]
+    return tuple(kept)
+
+
+def _makes(blocks: Sequence[SearchReplace], whole: WholeFile, request: ReplyContext) -> bool:
+    """Whether the blocks alone make the whole file that the reply shows too."""
+    try:
+        (change,) = apply_script(EditScript(tuple(blocks)), read=request.read, locate=None)
+    except (EditError, ValueError):
+        return False
+    return (change.content or "").rstrip("\n") == whole.content.rstrip("\n")
+
+
+def check_exchanged(changes: Sequence[Change], request: ReplyContext) -> None:
+    """Raise where a file would get the text of another, which gets the text of a third or of the first."""
+    taken = {
+        change.path: origin
+        for change in changes
+        if change.content and (origin := _origin(change.path, change.content, request))
+    }
+    for path, origin in taken.items():
+        if origin in taken:
+            raise EditError(
+                f"{path} would hold the text of {origin}, and {origin} that of {taken[origin]}",
+                hint="write the path of each file above its own text",
+            )
+
+
+def _origin(path: str, content: str, request: ReplyContext) -> str | None:
+    """The other file whose lines the new text has, where it has none of its own file's."""
+    own = request.read(path)
+    if own is None:
+        return None
+    new = _lines(content)
+    others = {file.path: _lines(request.read(file.path) or "") for file in request.written()}
+    mine = others.pop(path, None) or _lines(own)
+    for other, lines in others.items():
+        shared, kept = new & (lines - mine), new & (mine - lines)
+        if shared and not kept and 2 * len(shared) >= len(lines - mine):
+            return other
+    return None
+
+
+def _lines(text: str) -> set[str]:
+    """The lines of a text that say something."""
+    return {line.strip() for line in text.split("\n") if any(map(str.isalnum, line))}

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.edits.reply.bars import Bar, bar_of
-from minitask.edits.reply.markers import is_closing, is_opening
-from minitask.edits.reply.request import SOURCE
+from minitask.edits.reply.markers import Bar, bar_of, is_closing, is_opening
+from minitask.edits.reply.reply_context import SOURCE
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.spec.markdown import find_fences

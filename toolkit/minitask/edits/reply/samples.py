@@ -6,9 +6,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from minitask.edits.grammar import paths_written
-from minitask.edits.reply.bars import bar_of
-from minitask.edits.reply.names import mentions, resolve
-from minitask.edits.reply.request import SOURCE, Request
+from minitask.edits.reply.markers import bar_of
+from minitask.edits.reply.path_names import mentions, resolve
+from minitask.edits.reply.reply_context import SOURCE, ReplyContext
 from minitask.edits.script_model import WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -70,7 +70,7 @@ def fits(fence: Fence, path: str) -> bool:
     return path.endswith(suffixes)
 
 
-def removals(content: str, request: Request) -> list[str]:
+def removals(content: str, request: ReplyContext) -> list[str]:
     """Return the files to be deleted that the commands remove; empty where they do anything else."""
     found: list[str] = []
     for line in content.split("\n"):
@@ -87,7 +87,7 @@ def removals(content: str, request: Request) -> list[str]:
     return found
 
 
-def check_unplaced(fences: Sequence[Fence], script: EditScript, request: Request) -> None:
+def check_unplaced(fences: Sequence[Fence], script: EditScript, request: ReplyContext) -> None:
     """Raise for a fence that may be an edit and names no file."""
     served = paths_written(script)
     missing = [f.path for f in request.written() if not f.optional and f.path not in served]
@@ -97,7 +97,7 @@ def check_unplaced(fences: Sequence[Fence], script: EditScript, request: Request
         _check_fence(fence, missing, known, request)
 
 
-def _check_not_cut(fences: Sequence[Fence], script: EditScript, request: Request) -> None:
+def _check_not_cut(fences: Sequence[Fence], script: EditScript, request: ReplyContext) -> None:
     """Raise where a file loses fences that it had, and a fence without a name follows it."""
     last = max((fence.line for fence in fences), default=0)
     for edit in script.edits:
@@ -115,7 +115,9 @@ def _bars(text: str) -> int:
     return sum(bar_of(line) is not None for line in text.split("\n"))
 
 
-def _check_fence(fence: Fence, missing: Sequence[str], known: set[str], request: Request) -> None:
+def _check_fence(
+    fence: Fence, missing: Sequence[str], known: set[str], request: ReplyContext
+) -> None:
     where = f"{SOURCE}:{fence.line}"
     if not fence.content.strip():
         raise EditError("a fence is empty and names no file", hint="leave it out", where=where)
@@ -152,7 +154,7 @@ def _words(line: str) -> list[str]:
         return []
 
 
-def _changed_by(content: str, request: Request) -> set[str]:
+def _changed_by(content: str, request: ReplyContext) -> set[str]:
     """The files to be written that commands seem to change."""
     found: set[str] = set()
     for line in content.split("\n"):
@@ -162,7 +164,7 @@ def _changed_by(content: str, request: Request) -> set[str]:
     return found
 
 
-def _known_lines(script: EditScript, request: Request) -> Iterator[str]:
+def _known_lines(script: EditScript, request: ReplyContext) -> Iterator[str]:
     """The lines of the listed files, as they are and as the reply writes them."""
     texts = [request.read(file.path) or "" for file in request.files]
     texts += [edit.content for edit in script.edits if isinstance(edit, WholeFile)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from minitask.edits.reply.bars import bar_of, is_balanced
+from minitask.edits.reply.markers import bar_of, is_balanced
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 

@@ -6,11 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from minitask.edits.diff import parse_diff
-from minitask.edits.error_location import placed
 from minitask.edits.lines import bodies, indent_of, split_lines
 from minitask.edits.match import find_block, occurrences
-from minitask.edits.reply.request import SOURCE, ListedFile, Request
-from minitask.edits.script_model import EditScript, Operation, SearchReplace, UnifiedDiff
+from minitask.edits.reply.reply_context import SOURCE, ListedFile, ReplyContext
+from minitask.edits.script_model import EditScript, Operation, SearchReplace, UnifiedDiff, placed
 from minitask.errors import EditError
 from minitask.spec.model import LineRange
 
@@ -23,7 +22,7 @@ _LEAST = 4
 """Letters and digits of a text that stands in what was told for more than by chance."""
 
 
-def check_seen(script: EditScript, request: Request) -> None:
+def check_seen(script: EditScript, request: ReplyContext) -> None:
     """Raise where an edit is about lines of a file that was shown in part, and of which nobody spoke.
 
     A search that stands exactly once outside of what was shown is taken only where its text was told otherwise, or
@@ -35,7 +34,7 @@ def check_seen(script: EditScript, request: Request) -> None:
                 raise fault
 
 
-def _faults(edit: Edit, request: Request) -> Iterator[EditError]:
+def _faults(edit: Edit, request: ReplyContext) -> Iterator[EditError]:
     if isinstance(edit, Operation):
         yield from _of_operation(edit, request)
     elif isinstance(edit, SearchReplace):
@@ -45,7 +44,7 @@ def _faults(edit: Edit, request: Request) -> Iterator[EditError]:
         yield from _of_diff(edit, request)
 
 
-def _of_operation(edit: Operation, request: Request) -> Iterator[EditError]:
+def _of_operation(edit: Operation, request: ReplyContext) -> Iterator[EditError]:
     for source in edit.sources:
         lines, known = _lines(source.path, request), _known(source.path, request)
         if source.range is None or known is None or _is_told(source.range, request):
@@ -59,7 +58,7 @@ def _of_operation(edit: Operation, request: Request) -> Iterator[EditError]:
         yield from _of_place(edit.target, edit.after, request)
 
 
-def _of_place(path: str, after: int, request: Request) -> Iterator[EditError]:
+def _of_place(path: str, after: int, request: ReplyContext) -> Iterator[EditError]:
     """Yield the fault of an insertion below a line that was not shown; the ends of a file are always known."""
     known = _known(path, request)
     if known is None or after in {0, len(_lines(path, request))} or {after, after + 1} & known:
@@ -68,7 +67,7 @@ def _of_place(path: str, after: int, request: Request) -> Iterator[EditError]:
         yield _unseen(f"line {after} of {path} was not shown", path, request)
 
 
-def _of_diff(edit: UnifiedDiff, request: Request) -> Iterator[EditError]:
+def _of_diff(edit: UnifiedDiff, request: ReplyContext) -> Iterator[EditError]:
     for diff in parse_diff(edit.text):
         for hunk in diff.hunks if diff.old else ():
             old = [line.text for line in hunk.old()]
@@ -80,7 +79,7 @@ def _of_diff(edit: UnifiedDiff, request: Request) -> Iterator[EditError]:
 
 
 def _of_text(
-    path: str, old: Sequence[str], new: Sequence[str], request: Request
+    path: str, old: Sequence[str], new: Sequence[str], request: ReplyContext
 ) -> Iterator[EditError]:
     known, lines = _known(path, request), _lines(path, request)
     place = _place(lines, old) if known is not None else None
@@ -107,11 +106,11 @@ def _place(lines: Sequence[str], old: Sequence[str]) -> LineRange | None:
     return LineRange(found.start + 1, found.end)
 
 
-def _lines(path: str, request: Request) -> tuple[str, ...]:
+def _lines(path: str, request: ReplyContext) -> tuple[str, ...]:
     return split_lines(request.read(path) or "")
 
 
-def _known(path: str, request: Request) -> frozenset[int] | None:
+def _known(path: str, request: ReplyContext) -> frozenset[int] | None:
     """Return the numbers of the lines that the model knows of; None for all of them."""
     listed = request.find(path)
     if request.read(path) is None or (listed is not None and (listed.whole or not listed.shown)):
@@ -124,13 +123,13 @@ def _ranges(listed: ListedFile) -> tuple[LineRange, ...]:
     return (*listed.shown, *listed.ends, *(each.now for each in listed.cited))
 
 
-def _is_told(given: LineRange, request: Request) -> bool:
+def _is_told(given: LineRange, request: ReplyContext) -> bool:
     """Return True if the task itself names the lines."""
     end = "" if given.start == given.end else rf"\s*(?:[-–—]|to|through|and)\s*L?{given.end}"
     return re.search(rf"(?<!\d){given.start}{end}(?!\d)", request.told) is not None
 
 
-def _unseen(message: str, path: str, request: Request) -> EditError:
+def _unseen(message: str, path: str, request: ReplyContext) -> EditError:
     listed = request.find(path)
     shown = ", ".join(map(str, _ranges(listed))) if listed is not None else ""
     how = f"shown of {path}: lines {shown}" if shown else f"nothing of {path} was shown"

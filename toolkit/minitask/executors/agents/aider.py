@@ -8,15 +8,19 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from minitask.executors.agents.adapter import LITELLM_KEYS, Invocation, Job, Output, Report
-from minitask.executors.agents.faults import AgentProblem, exit_problem, provider_problem
-from minitask.executors.agents.launch import (
+from minitask.executors.agents.adapter import (
+    LITELLM_KEYS,
     PROMPT_FILE,
+    AgentReport,
+    Invocation,
+    Job,
+    Output,
     litellm_model,
     litellm_variables,
     plain,
     prompt_path,
 )
+from minitask.executors.agents.faults import AgentProblem, exit_problem, provider_problem
 from minitask.executors.agents.reading import amount, count, summed
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
@@ -70,13 +74,13 @@ class AiderProgram:
             files={PROMPT_FILE: job.prompt},
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Return the sum of its `Tokens:` lines, one a request, and the last cost of the session as a whole."""
         text = output.stdout
         lines = list(_TOKENS.finditer(text))
         costs = _COST.findall(text)
         problem = _problem(output, answered=lines[-1].end() if lines else 0)
-        return Report(
+        return AgentReport(
             Usage() if output.timed_out else summed(_usage(line) for line in lines),
             amount(Decimal(costs[-1])) if len(costs) == len(lines) > 0 else None,
             said=text[-_SAID:].strip(),

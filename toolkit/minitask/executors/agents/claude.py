@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.adapter import (
+    AgentReport,
+    Invocation,
+    Job,
+    Output,
+    endpoint_variables,
+    prompt_bytes,
+    unless_given,
+)
 from minitask.executors.agents.faults import AgentProblem, clean, failed_report, provider_problem
-from minitask.executors.agents.launch import endpoint_variables, prompt_bytes, unless_given
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -73,7 +80,7 @@ class ClaudeProgram:
             },
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Usage by model, where it is given: that of the session as a whole leaves calls out."""
         results = [item for item in records(output.stdout) if item.get("type") == "result"]
         if not results:
@@ -84,7 +91,7 @@ class ClaudeProgram:
         ]
         problem = _problem(output, result)
         usage = summed(by_model or [_session_usage(mapping(result.get("usage")))])
-        return Report(
+        return AgentReport(
             usage,
             free_or_unknown(amount(result.get("total_cost_usd")), usage),
             said=string(result.get("result")),

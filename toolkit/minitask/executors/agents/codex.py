@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.adapter import AgentReport, Invocation, Job, Output, prompt_bytes
 from minitask.executors.agents.faults import AgentProblem, exit_problem, provider_problem
-from minitask.executors.agents.launch import prompt_bytes
 from minitask.executors.agents.reading import count, mapping, records, string, summed
 from minitask.ledger.usage import Usage
 
@@ -48,13 +47,13 @@ class CodexProgram:
             outputs=(_LAST,),
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Return the turns' usage; a turn that failed keeps its usage for itself."""
         events = records(output.stdout)
         failed = [event for event in events if event.get("type") == "turn.failed"]
         turns = [_usage(event) for event in events if event.get("type") == "turn.completed"]
         problem = _problem(output, failed, events, done=bool(turns))
-        return Report(
+        return AgentReport(
             summed([] if failed or output.timed_out else turns),
             said=output.files.get(_LAST, "").strip() or _last_message(events),
             problem=problem.kind,

@@ -6,15 +6,18 @@ import shlex
 from collections.abc import Mapping
 
 from minitask.errors import UsageError
-from minitask.executors.agents.adapter import Invocation, Job, Output, Report
-from minitask.executors.agents.faults import exit_problem
-from minitask.executors.agents.launch import (
+from minitask.executors.agents.adapter import (
     PROMPT_FILE,
+    AgentReport,
+    Invocation,
+    Job,
+    Output,
     endpoint_variables,
     plain,
     prompt_bytes,
     prompt_path,
 )
+from minitask.executors.agents.faults import exit_problem
 from minitask.executors.agents.reading import amount, count, last_value
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
@@ -75,7 +78,7 @@ class CommandProgram:
             files={PROMPT_FILE: job.prompt} if in_file else {},
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """The counts that the pointers lead to; one that leads nowhere is unknown."""
         printed = last_value(output.stdout)
         found = {
@@ -85,7 +88,7 @@ class CommandProgram:
         }
         cost = _pointed(printed, self._cost_pointer) if self._cost_pointer else None
         problem = exit_problem(output)
-        return Report(
+        return AgentReport(
             Usage(**found),
             amount(cost),
             said=output.stdout[-_SAID:].strip(),

@@ -7,14 +7,13 @@ Written to its documentation, not measured.
 from __future__ import annotations
 
 from minitask.errors import UsageError
-from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.adapter import AgentReport, Invocation, Job, Output, prompt_bytes
 from minitask.executors.agents.faults import (
     AgentProblem,
     exit_problem,
     failed_report,
     provider_problem,
 )
-from minitask.executors.agents.launch import prompt_bytes
 from minitask.executors.agents.reading import records, string
 from minitask.ledger.usage import Usage
 
@@ -58,7 +57,7 @@ class CursorProgram:
             env={"CURSOR_API_KEY": job.key} if job.key else {},
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Its last words; what it used is unknown."""
         results = [item for item in records(output.stdout) if item.get("type") == "result"]
         if not results:
@@ -67,4 +66,4 @@ class CursorProgram:
         problem: AgentProblem = exit_problem(output)
         if results[-1].get("is_error") is True:
             problem = provider_problem(output, said)
-        return Report(Usage(), said=said, problem=problem.kind, message=problem.message)
+        return AgentReport(Usage(), said=said, problem=problem.kind, message=problem.message)

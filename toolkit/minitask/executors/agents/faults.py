@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.executors.agents.adapter import Output, Report
-from minitask.executors.limits import is_notice, is_spent
+from minitask.executors.agents.adapter import AgentReport, Output
 from minitask.executors.request import FailureKind
+from minitask.executors.server_errors import is_notice, is_spent
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
 from minitask.words import one_line
@@ -122,13 +122,15 @@ def exit_problem(output: Output) -> AgentProblem:
     return AgentProblem(kind, clean(f"exit code {output.exit_code}: {' '.join(lines[-3:])}"))
 
 
-def failed_report(output: Output) -> Report:
+def failed_report(output: Output) -> AgentReport:
     """All that can be said of a program that left no account of its work."""
     problem = exit_problem(output)
-    return Report(Usage(), problem=problem.kind, message=problem.message or "it printed no result")
+    return AgentReport(
+        Usage(), problem=problem.kind, message=problem.message or "it printed no result"
+    )
 
 
-def read_limits(report: Report, output: Output) -> Report:
+def read_limits(report: AgentReport, output: Output) -> AgentReport:
     """Return the report with a used-up plan as its problem, where the program says so in place of an answer.
 
     Some say it as their last words, and exit with 0.
@@ -142,7 +144,7 @@ def read_limits(report: Report, output: Output) -> Report:
     return replace(report, problem=FailureKind.QUOTA, message=clean(told)) if told else report
 
 
-def believed(report: Report) -> Report:
+def believed(report: AgentReport) -> AgentReport:
     """Return the report with usage unknown if a program that ended well counts no tokens at all."""
     counts = (report.usage.input_tokens, report.usage.output_tokens)
     if report.problem is not None or report.cost_usd or counts != (0, 0):

@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.adapter import (
+    AgentReport,
+    Invocation,
+    Job,
+    Output,
+    endpoint_variables,
+    prompt_bytes,
+)
 from minitask.executors.agents.faults import (
     AgentProblem,
     clean,
@@ -13,7 +20,6 @@ from minitask.executors.agents.faults import (
     kind_of_status,
     provider_problem,
 )
-from minitask.executors.agents.launch import endpoint_variables, prompt_bytes
 from minitask.executors.agents.reading import count, mapping, string, summed, total, trailing_object
 from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
@@ -71,12 +77,12 @@ class GeminiProgram:
             files={_SETTINGS: json.dumps(settings)},
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Return the sum over all models that took part, its helpers' too."""
         found = trailing_object(output.stdout) or trailing_object(output.stderr)
         models = mapping(mapping(found.get("stats")).get("models"))
         problem = _problem(output, mapping(found.get("error")))
-        return Report(
+        return AgentReport(
             summed(_usage(mapping(model)) for model in models.values()),
             said=string(found.get("response")),
             problem=problem.kind,

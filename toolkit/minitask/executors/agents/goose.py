@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from minitask.executors.agents.adapter import Invocation, Job, Output, Report
-from minitask.executors.agents.faults import AgentProblem, clean, exit_problem, provider_problem
-from minitask.executors.agents.launch import (
+from minitask.executors.agents.adapter import (
     NO_KEY,
     PROMPT_FILE,
+    AgentReport,
+    Invocation,
+    Job,
+    Output,
     key_variable,
     prompt_path,
     unless_given,
 )
+from minitask.executors.agents.faults import AgentProblem, clean, exit_problem, provider_problem
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -65,13 +68,13 @@ class GooseProgram:
             files={PROMPT_FILE: job.prompt},
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Return what its metadata says; older versions say but a total there, which is of no use."""
         found = trailing_object(output.stdout)
         metadata = mapping(found.get("metadata"))
         usage = Usage() if output.timed_out else _usage(metadata)
         problem = _problem(output, metadata)
-        return Report(
+        return AgentReport(
             usage,
             free_or_unknown(amount(metadata.get("cost_usd")), usage),
             said=_last_message(found),

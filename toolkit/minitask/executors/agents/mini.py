@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.adapter import LITELLM_KEYS, Invocation, Job, Output, Report
+from minitask.executors.agents.adapter import (
+    LITELLM_KEYS,
+    AgentReport,
+    Invocation,
+    Job,
+    Output,
+    litellm_model,
+    litellm_variables,
+)
 from minitask.executors.agents.faults import (
     AgentProblem,
     clean,
@@ -13,7 +21,6 @@ from minitask.executors.agents.faults import (
     failed_report,
     provider_problem,
 )
-from minitask.executors.agents.launch import litellm_model, litellm_variables
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -65,7 +72,7 @@ class MiniProgram:
             outputs=(_TRAJECTORY,),
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Return the sum of its messages' usage; the trajectory is written as it goes, so one may be missing after
         a kill.
         """
@@ -78,7 +85,7 @@ class MiniProgram:
         usage = Usage() if output.timed_out else _usage(messages, count(stats.get("api_calls")))
         cost = None if output.timed_out else amount(stats.get("instance_cost"))
         problem = _problem(output, string(info.get("exit_status")), messages)
-        return Report(
+        return AgentReport(
             usage,
             free_or_unknown(cost, usage),
             said=string(info.get("submission")),

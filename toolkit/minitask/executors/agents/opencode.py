@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.adapter import AgentReport, Invocation, Job, Output, prompt_bytes
 from minitask.executors.agents.faults import AgentProblem, clean, exit_problem, provider_problem
-from minitask.executors.agents.launch import prompt_bytes
 from minitask.executors.agents.reading import (
     amount,
     count,
@@ -77,7 +76,7 @@ class OpencodeProgram:
             },
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Return the sum of its steps, each of which is one request; unknown if one did not finish."""
         events = records(output.stdout)
         steps = [mapping(event.get("part")) for event in _of(events, "step_finish")]
@@ -86,7 +85,7 @@ class OpencodeProgram:
         usage = summed([] if lost else [_usage(step) for step in steps])
         texts = [string(mapping(event.get("part")).get("text")) for event in _of(events, "text")]
         problem = _problem(output, events)
-        return Report(
+        return AgentReport(
             usage,
             None if lost else free_or_unknown(_cost(steps), usage),
             said=texts[-1] if texts else "",

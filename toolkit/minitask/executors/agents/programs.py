@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from minitask.errors import EditError
 from minitask.executors.agents.adapter import AgentProgram
 from minitask.executors.agents.aider import AiderProgram
 from minitask.executors.agents.claude import ClaudeProgram
@@ -16,6 +23,9 @@ from minitask.executors.agents.mini import MiniProgram
 from minitask.executors.agents.opencode import OpencodeProgram
 from minitask.executors.agents.qwen import QwenProgram
 from minitask.settings import ExecutorSetting
+
+if TYPE_CHECKING:
+    from minitask.workspace.agent_workspace import AgentWorkspace
 
 PROGRAMS: Mapping[str, AgentProgram] = {
     "codex": CodexProgram(),
@@ -37,3 +47,68 @@ def make_program(setting: ExecutorSetting) -> AgentProgram:
     return CommandProgram(
         template=setting.command, usage_pointers=setting.usage, cost_pointer=setting.cost
     )
+
+
+OUTPUT_BYTES = 8 << 20
+"""Of each file that a program leaves in its home."""
+_LOGIN = threading.Lock()
+"""Held by whoever reads or renews a login of the user's."""
+
+
+def lend_login(own_home: Path, desk: AgentWorkspace, names: Iterable[str]) -> dict[str, bytes]:
+    """Copy the files of the user's login into the program's own home; return what was lent, by name."""
+    lent = {}
+    for name in names:
+        source = own_home / name
+        if source.is_file():
+            target = desk.home / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch(mode=0o600)
+            with _LOGIN:
+                lent[name] = source.read_bytes()
+            target.write_bytes(lent[name])
+    return lent
+
+
+def take_login_back(own_home: Path, desk: AgentWorkspace, lent: Mapping[str, bytes]) -> None:
+    """Keep a login that the program renewed: the old one may not be good any more.
+
+    One that somebody else renewed in the meantime stays, and so does one that the program left half-written.
+    """
+    for name, before in lent.items():
+        renewed = read_output(desk, name)
+        if renewed and renewed != before and _is_whole(name, renewed):
+            with _LOGIN, suppress(OSError):
+                _renew(own_home / name, before, renewed)
+
+
+def read_output(desk: AgentWorkspace, name: str) -> bytes | None:
+    """Return what a file in the program's home holds; None for none, or one that is not to be trusted."""
+    from minitask.system.files import read_regular_file
+
+    try:
+        return read_regular_file(desk.home, name, limit=OUTPUT_BYTES)
+    except EditError:
+        return None
+
+
+def _is_whole(name: str, content: bytes) -> bool:
+    """Return True if a login was written to its end, as far as that can be seen."""
+    if not name.endswith(".json"):
+        return True
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
+
+
+def _renew(own: Path, before: bytes, renewed: bytes) -> None:
+    """Replace the user's login, unless it is another one by now."""
+    if own.read_bytes() != before:
+        return
+    draft = own.with_name(f"{own.name}.{os.urandom(4).hex()}.minitask")
+    draft.touch(mode=0o600)
+    draft.write_bytes(renewed)
+    draft.chmod(own.stat().st_mode & 0o777)
+    draft.replace(own)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.executors.agents.adapter import Invocation, Job, Output, Report
+from minitask.executors.agents.adapter import (
+    AgentReport,
+    Invocation,
+    Job,
+    Output,
+    endpoint_variables,
+    prompt_bytes,
+    unless_given,
+)
 from minitask.executors.agents.faults import (
     AgentProblem,
     clean,
@@ -12,7 +20,6 @@ from minitask.executors.agents.faults import (
     find_kind,
     provider_problem,
 )
-from minitask.executors.agents.launch import endpoint_variables, prompt_bytes, unless_given
 from minitask.executors.agents.reading import (
     count,
     mapping,
@@ -59,12 +66,12 @@ class QwenProgram:
             },
         )
 
-    def report(self, output: Output) -> Report:
+    def report(self, output: Output) -> AgentReport:
         """Return the result's usage, which is the sum of all messages'."""
         results = [item for item in records(output.stdout) if item.get("type") == "result"]
         result: Object = results[-1] if results else {}
         problem = _problem(output, result)
-        return Report(
+        return AgentReport(
             _usage(result) if result else Usage(),
             said=string(result.get("result")),
             problem=problem.kind,

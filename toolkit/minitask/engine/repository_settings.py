@@ -1,0 +1,140 @@
+"""The settings in force for a repository, and what specs ask for against them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from minitask import config, settings
+from minitask.errors import RefusedError, UsageError
+from minitask.executors.offline import has_script
+from minitask.git.filters import filtered_paths
+from minitask.git.objects import Objects
+from minitask.git.repository import Repository
+from minitask.policy.route import SCRIPT, RouteOverrides
+from minitask.settings import Settings, SettingsLayer
+from minitask.spec.model import Diagnostic, FileAction, Spec, Tier
+from minitask.spec.rules import diagnose
+from minitask.system.cache import Cache
+
+
+def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
+    """Return E218 or E220 where the settings have nobody for what a spec asks for, or do not let it ask.
+
+    Settings without any executor are no fault of a spec, unless that names one.
+    """
+    options = spec.options
+    asks = options.executor or options.model or options.tier
+    if options.tier is Tier.NONE or not (asks or spec.model) or not _are_known(spec, settings):
+        return ()
+    from minitask.policy.choice import choose
+    from minitask.policy.named_tiers import Wish, header_wish
+
+    if not asks and header_wish(spec, settings) == Wish():
+        return ()
+    try:
+        choose(spec, settings, demand=RouteOverrides(), scripted=has_script(spec))
+    except UsageError as error:
+        return (_said(spec, "E218", error),)
+    except RefusedError as error:
+        return (_said(spec, "E220", error),)
+    return ()
+
+
+def check_filters(
+    specs: Sequence[Spec], repository: Repository, objects: Objects, commit: str
+) -> Iterator[Diagnostic]:
+    """Return E219 for each file to write whose content git would put through a filter."""
+    writes = [
+        (spec, ref)
+        for spec in specs
+        for ref in spec.writes()
+        if ref.action is not FileAction.DELETE
+    ]
+    paths = list(dict.fromkeys(ref.path for _, ref in writes))
+    found = filtered_paths(repository, objects, commit, paths) if paths else {}
+    for spec, ref in writes:
+        if ref.path in found:
+            yield diagnose(
+                spec.path,
+                ref.line or spec.line_of("files"),
+                code="E219",
+                message=f"{ref.path} goes through the git filter {found[ref.path]}, which no task runs",
+                hint="change it by hand, in a commit of your own",
+            )
+
+
+def _are_known(spec: Spec, settings: Settings) -> bool:
+    """Return True if what the settings lack is the spec's fault, not that there are none or they are not trusted."""
+    if spec.options.executor == SCRIPT or settings.executors:
+        return True
+    return spec.options.executor is not None and not settings.notes
+
+
+def _said(spec: Spec, code: str, error: UsageError | RefusedError) -> Diagnostic:
+    names = ("executor", "model", "tier")
+    field = next((name for name in names if getattr(spec.options, name) is not None), "")
+    where = (error.where or "").rpartition(":")[2]
+    line = (
+        int(where) if where.isdecimal() else spec.line_of(f"options.{field}" if field else "model")
+    )
+    return diagnose(spec.path, line, code=code, message=error.message, hint=error.hint)
+
+
+def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> Settings:
+    """Settle the settings; raise `UsageError` if a source cannot be read or has an unknown key."""
+    memo = Cache(repository.home / "cache").document if repository else None
+    layers: list[SettingsLayer] = []
+    own = config.user_file(environ)
+    text = read_text(own)
+    if text is not None:
+        layers.append(config.parse_layer(text, name=str(own), memo=memo))
+    trusted = False
+    local = config_text(repository)
+    if repository is not None and local is not None:
+        layers.append(config.parse_layer(local, name=settings.FILE, memo=memo))
+        trusted = config.is_trusted(environ, repository=repository.common_dir, text=local)
+    layers.append(config.environment_layer(environ, memo=memo))
+    return _placed(settings.resolve(layers, trusted=trusted), repository)
+
+
+def _placed(found: Settings, repository: Repository | None) -> Settings:
+    """Return the settings with the folders of executors as they are from the repository's root."""
+    if repository is None or not any(entry.folder for entry in found.executors.values()):
+        return found
+    root = repository.top or repository.git_dir
+    executors = {
+        name: replace(entry, folder=str(root / entry.folder)) if entry.folder else entry
+        for name, entry in found.executors.items()
+    }
+    return replace(found, executors=executors)
+
+
+def config_text(repository: Repository | None) -> str | None:
+    """Return the repository's `minitask.yaml` as it stands in the checkout; None if there is none.
+
+    `UsageError` where there is one by a name that it is easily given: what it says would not hold.
+    """
+    if repository is None or repository.top is None:
+        return None
+    text = read_text(repository.top / settings.FILE)
+    if text is None:
+        for name in settings.MISNAMED:
+            if (repository.top / name).exists():
+                raise UsageError(
+                    f"{name} is ignored: settings belong in {settings.FILE}",
+                    hint=f"rename it: mv {name} {settings.FILE}",
+                )
+    return text
+
+
+def read_text(path: Path) -> str | None:
+    """Return a file's text, or None if there is no such file; raise `UsageError` if it cannot be read."""
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from None

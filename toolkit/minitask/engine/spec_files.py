@@ -1,0 +1,119 @@
+"""The spec files that words name, as they stand in the checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.engine.find_tasks import is_spec_name
+from minitask.engine.tasks import PROJECTS, parse_once
+from minitask.errors import UsageError
+from minitask.spec.limits import MAX_BYTES, MAX_FILES
+from minitask.spec.task_names import task_names
+
+
+class Sources(Struct, frozen=True):
+    """The spec files to check: their paths below `top`, with their texts.
+
+    `whole` are the folders below `top` of which all specs are among them, with all folders in them.
+    """
+
+    top: Path
+    texts: Mapping[str, str]
+    whole: frozenset[str] = frozenset()
+
+    def has_whole(self, home: str) -> bool:
+        """Return True if a project's every spec is here, be it a file or a folder."""
+        parents = (home, *map(str, PurePosixPath(home).parents))
+        return home in self.texts or not self.whole.isdisjoint(parents)
+
+
+def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
+    """Return the spec files that paths name, or all below `mini-projects`; raise `UsageError` if one is not there."""
+    found: dict[str, str] = {}
+    whole: set[str] = set()
+    root = top.resolve()
+    for place in _places(top, folder, words) or [top / PROJECTS]:
+        if not place.exists():
+            raise UsageError(
+                f"{place} does not exist",
+                hint="name spec files or folders that hold them, a project or a task",
+            )
+        if place.is_dir() and place.resolve().is_relative_to(root):
+            whole.add(place.resolve().relative_to(root).as_posix())
+        for path in spec_files(place.resolve()):
+            real = path.resolve() if path.is_symlink() else path
+            if not real.is_relative_to(root):
+                raise UsageError(f"{path} is outside {top}")
+            name = real.relative_to(root).as_posix()
+            found[name] = _read_spec(real).decode("utf-8", "surrogateescape")
+            if len(found) > MAX_FILES:
+                raise UsageError(f"more than {MAX_FILES:,} spec files", hint="name fewer folders")
+    sources = Sources(top, found, frozenset(whole))
+    return replace(sources, whole=sources.whole | set(_completed(sources, root)))
+
+
+def _read_spec(path: Path) -> bytes:
+    """Return a file's first bytes, as many as show that it is too large; raise `UsageError` for a pipe or a device."""
+    if not path.is_file():
+        raise UsageError(f"{path} is not a regular file", hint="name spec files or folders")
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _places(top: Path, folder: Path, words: Sequence[str]) -> list[Path]:
+    """Return the files and folders that words name: a path that exists, else `FILE#N`, a project, or `PROJECT/ID`."""
+    found = []
+    for word in words:
+        path = folder / word
+        if path.exists():
+            found.append(path)
+            continue
+        named = (
+            folder / word.rpartition("#")[0],
+            top / PROJECTS / word,
+            top / PROJECTS / f"{word}.md",
+        )
+        there = [
+            place for place in named if place.is_file() or (place.is_dir() and place != folder)
+        ]
+        found += there[:1] or _files_of(top, word) or [path]
+    return found
+
+
+def _files_of(top: Path, word: str) -> list[Path]:
+    """Return the spec files of a project, or of a task of it, by the names that `status` lists."""
+    found = []
+    for path in spec_files(top / PROJECTS) if (top / PROJECTS).is_dir() else ():
+        name = path.relative_to(top).as_posix()
+        text = _read_spec(path).decode("utf-8", "surrogateescape")
+        names = task_names(parse_once(text, path=name, cache=None).specs)
+        if word in names or any(word == own.partition("/")[0] for own in names):
+            found.append(path)
+    return found
+
+
+def _completed(sources: Sources, root: Path) -> Iterator[str]:
+    """Yield the projects' folders that were not named, and of which every spec was."""
+    names = (name.split("/") for name in sources.texts)
+    projects = {parts[1] for parts in names if len(parts) > 2 and parts[0] == PROJECTS}
+    for home in (f"{PROJECTS}/{project}" for project in projects):
+        files = () if sources.has_whole(home) else spec_files(root / home)
+        if files and all(path.relative_to(root).as_posix() in sources.texts for path in files):
+            yield home
+
+
+def spec_files(place: Path) -> list[Path]:
+    """Return the spec files at or below a place."""
+    if place.is_file():
+        return [place]
+    return sorted(
+        path
+        for path in place.rglob("*.md")
+        if path.is_file()
+        and is_spec_name(path.name)
+        and "base" not in path.relative_to(place).parts[:-1]
+    )

@@ -1,0 +1,184 @@
+"""Questions about one task to a model: its kind, its steps, its commit message."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.errors import EditError
+from minitask.ledger.record import FileRecord
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import FileAction, Spec
+from minitask.words import one_line
+
+LONGEST = 200
+"""Lines of an answer that are looked at."""
+LEVELS = ("low", "medium", "high")
+_FIELD = lazy_pattern(r"[^A-Za-z]{0,9}(complexity|tags|lines)\W{0,9}[:=](.{0,500})", re.IGNORECASE)
+ESTIMATED_LINES = "Estimated Lines"
+
+
+class TaskKind(Struct, frozen=True):
+    """What a task was found to be; `lines` None: nobody can say."""
+
+    complexity: str
+    tags: tuple[str, ...]
+    lines: int | None
+
+
+def classify_system(tags: Iterable[str]) -> str:
+    """The instructions; `tags` are those that the rules ask for."""
+    known = ", ".join(sorted({tag.upper() for tag in tags})) or "none"
+    return f"""\
+Classify a programming task. Reply with three lines and nothing else:
+complexity: low|medium|high
+tags: those that apply, of {known}; or none
+lines: how many lines of code are written or changed"""
+
+
+def classify_prompt(spec: Spec) -> str:
+    """What there is to go by."""
+    files = "\n".join(f"{ref.action}: {ref.path}" for ref in spec.files)
+    return f"# {spec.title}\n\n{files}\n\n{spec.context.strip()}\n\n{spec.task.strip()[:6_000]}"
+
+
+def parse_kind(text: str, *, tags: Iterable[str]) -> TaskKind:
+    """The kind in an answer; `EditError` where it names no complexity. Tags that no rule knows are dropped."""
+    lines = (_FIELD.match(line) for line in text.split("\n")[:LONGEST])
+    found = {match[1].lower(): match[2].strip(" *_`.") for match in lines if match}
+    level = found.get("complexity", "").lower()
+    if level not in LEVELS:
+        raise EditError("the answer names no complexity", hint="write `complexity: low`")
+    known = {tag.upper() for tag in tags}
+    named = {word.upper() for word in re.findall(r"[\w-]+", found.get("tags", ""))}
+    number = re.search(r"\d[\d,]{0,8}", found.get("lines", ""))
+    count = int(number[0].replace(",", "")) if number else None
+    return TaskKind(level, tuple(sorted(named & known)), count)
+
+
+def classified(spec: Spec, kind: TaskKind) -> Spec:
+    """The spec with what it does not say itself, for routing alone."""
+    options = spec.options
+    said = replace(
+        options,
+        complexity=options.complexity or kind.complexity,
+        tags=tuple(dict.fromkeys((*options.tags, *kind.tags))),
+    )
+    extra = spec.extra if kind.lines is None else (*spec.extra, (ESTIMATED_LINES, str(kind.lines)))
+    return replace(spec, options=said, extra=extra)
+
+
+SYSTEM = """\
+Plan a programming task for a weaker model that will do it: at most ten numbered steps, each naming the file and what \
+to change there, and what is easily overlooked. No code. Nothing beyond the task."""
+OUTLINE_CHARACTERS = 4_000
+
+
+def outline_prompt(spec: Spec) -> str:
+    """What there is to go by: the spec, and what it will be judged by."""
+    criteria = "\n".join(f"- {each.text}" for each in spec.criteria)
+    commands = "\n".join(command.text for command in spec.commands)
+    return f"{classify_prompt(spec)}\n\n## Done when\n{criteria}\n\n## Validated by\n{commands}"
+
+
+def parse_outline(text: str) -> str:
+    """The steps; `EditError` where there are none."""
+    plain = text.strip()
+    if len(plain.split()) < 3:
+        raise EditError("the answer holds no steps", hint="write numbered steps")
+    return plain[:OUTLINE_CHARACTERS]
+
+
+TYPES = (
+    "feat",
+    "fix",
+    "docs",
+    "style",
+    "refactor",
+    "perf",
+    "test",
+    "build",
+    "ci",
+    "chore",
+    "revert",
+)
+MESSAGE_SYSTEM = f"""\
+Write the commit message of a change, in the form of Conventional Commits: `type(area): what it does`, at most 72 \
+characters, then, only where it helps, an empty line and one short paragraph. The type is one of {", ".join(TYPES)}. \
+Reply with the message and nothing else."""
+LONGEST_SUBJECT = 100
+LONGEST_BODY = 2_000
+_SUBJECT = lazy_pattern(rf"^({'|'.join(TYPES)})(\([^()\s][^()]*\))?!?: \S.*$")
+_TRAILER = lazy_pattern(r"^[A-Za-z][A-Za-z0-9-]*: ")
+_FENCE = lazy_pattern(r"^```\w*\n(.*?)\n?```$", re.DOTALL)
+_VERBS = (
+    ("fix", ("fix", "repair", "mend", "correct", "bug")),
+    ("test", ("test", "tests")),
+    ("docs", ("document", "docs", "docstring", "readme")),
+    ("refactor", ("extract", "move", "split", "rename", "refactor", "delete", "remove", "inline")),
+    ("perf", ("speed", "optimize", "optimise", "cache")),
+    ("feat", ("add", "create", "implement", "build", "write", "support", "introduce")),
+)
+
+
+def message_prompt(spec: Spec, files: Sequence[FileRecord]) -> str:
+    """What a message is written from: the task's title and text, and the files that changed."""
+    listed = "\n".join(
+        f"{file.status} {file.path} +{file.added or 0} -{file.removed or 0}" for file in files[:40]
+    )
+    return f"# {spec.title}\n\n{spec.task.strip()[:2_000]}\n\n## Files\n{listed}"
+
+
+def parse_message(text: str) -> str:
+    """The message in an answer; `EditError`, fit to be sent back, where it is not of the form.
+
+    Trailers that an answer holds are left out: those are the toolkit's to write.
+    """
+    plain = text.strip().replace("\r\n", "\n")
+    fenced = _FENCE.match(plain)
+    lines = [line.rstrip() for line in (fenced[1] if fenced else plain).strip().split("\n")]
+    subject = lines[0] if lines else ""
+    if not _SUBJECT.match(subject) or len(subject) > LONGEST_SUBJECT or not subject.isprintable():
+        raise EditError(
+            f"the first line is {one_line(subject, longest=80)!r}, which is no subject of the form",
+            hint=f"write `type(area): what it does`, at most {LONGEST_SUBJECT} characters",
+        )
+    kept = [line for line in lines[1:] if not _TRAILER.match(line)]
+    body = "\n".join("".join(filter(str.isprintable, line)) for line in kept).strip()
+    return f"{subject}\n\n{body[:LONGEST_BODY].rstrip()}".rstrip()
+
+
+def template_message(spec: Spec, files: Sequence[FileRecord]) -> str:
+    """A message that needs no model: the type by the title's words, the area by the files' folder."""
+    title = " ".join(spec.title.split()) or "change"
+    shown = title if title[:2].isupper() else title[0].lower() + title[1:]
+    area = _area([file.path for file in files])
+    head = f"{_type(spec)}({area})" if area else _type(spec)
+    return f"{head}: {shown}"
+
+
+def _type(spec: Spec) -> str:
+    if {tag.upper() for tag in spec.options.tags} & {"BUG", "FIX"}:
+        return "fix"
+    words = re.findall(r"[a-z]+", spec.title.lower())
+    for name, verbs in _VERBS:
+        if words and words[0] in verbs:
+            return name
+    actions = {ref.action for ref in spec.writes()}
+    return "feat" if actions == {FileAction.CREATE} else "chore"
+
+
+def _area(paths: Sequence[str]) -> str:
+    """The folder that all paths share, else the one file's stem; empty where they share nothing."""
+    parents = {PurePosixPath(path).parent.name for path in paths}
+    if len(paths) == 1 and parents == {""}:
+        return _plain(PurePosixPath(paths[0]).stem)
+    return _plain(parents.pop()) if len(parents) == 1 else ""
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name if char.isalnum() or char in "._-")

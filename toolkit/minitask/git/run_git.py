@@ -1,0 +1,233 @@
+"""Git commands, run so that nothing of the user's surroundings can change what they do.
+
+Every call names its repository, gives hooks, fsmonitor, external diffs, signing, automatic gc and foreign `GIT_*`
+variables no say, and reads NUL-separated output. Only `Git.with_user_config` lets the user's own settings through:
+for the identity, and for writing into the user's own checkout.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.errors import MachineError
+from minitask.system import pipes, process
+
+QUIET = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "commit.gpgSign=false",
+    "merge.verifySignatures=false",
+    "merge.autoStash=false",
+    "submodule.recurse=false",
+    "log.showSignature=false",
+    "core.protectHFS=true",
+    "core.protectNTFS=true",
+    "core.quotePath=false",
+    "core.preloadIndex=true",
+    "core.warnAmbiguousRefs=false",
+    "advice.detachedHead=false",
+)
+PLAIN = (
+    "core.autocrlf=false",
+    "core.safecrlf=false",
+    "core.attributesFile=/dev/null",
+    "core.excludesFile=/dev/null",
+)
+USER_CONFIG = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
+TRANSPORT = ("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_PROXY_COMMAND")
+IDENTITY = ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE")
+
+
+def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in the C locale, with no `GIT_*` variable but those that say where the user's
+    settings are.
+    """
+    kept = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
+    kept |= {key: environ[key] for key in USER_CONFIG if key in environ}
+    kept.pop("LANGUAGE", None)
+    return kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+
+
+class Git(Struct, frozen=True):
+    """Git on one repository; `lock_fds` are inherited, so that a lock outlives its holder's children.
+
+    What it writes goes to the object store `new_objects`, where there is one, which has to know the repository's own.
+    `index_file` is another index than the repository's.
+    """
+
+    git_dir: Path
+    environ: Mapping[str, str]
+    work_tree: Path | None = None
+    lock_fds: tuple[int, ...] = ()
+    user_config: bool = False
+    new_objects: Path | None = None
+    index_file: Path | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def with_setting(self, key: str, value: str) -> Git:
+        """Return git under one more setting, whatever characters its key has."""
+        return replace(self, settings=(*self.settings, (key, value)))
+
+    def with_user_config(self, work_tree: Path | None = None) -> Git:
+        """Return the same repository under the user's own configuration, in their checkout."""
+        return replace(self, user_config=True, work_tree=work_tree)
+
+    def argv(self, *args: str) -> tuple[str, ...]:
+        """Return the whole command line for `git ARGS`."""
+        settings = QUIET if self.user_config else QUIET + PLAIN
+        flags = [part for setting in settings for part in ("-c", setting)]
+        tree = [f"--work-tree={self.work_tree}"] if self.work_tree else []
+        return ("git", f"--git-dir={self.git_dir}", *tree, *flags, *args)
+
+    def env(self) -> dict[str, str]:
+        """Return the environment that the command runs in."""
+        cleaned = clean_environment(self.environ) | self._settings()
+        if self.user_config:
+            own = (*IDENTITY, *TRANSPORT)
+            return cleaned | {key: self.environ[key] for key in own if key in self.environ}
+        store = {"GIT_OBJECT_DIRECTORY": str(self.new_objects)} if self.new_objects else {}
+        store |= {"GIT_INDEX_FILE": str(self.index_file)} if self.index_file else {}
+        return (
+            cleaned
+            | store
+            | {
+                "GIT_CONFIG_GLOBAL": "/dev/null",
+                "GIT_CONFIG_SYSTEM": "/dev/null",
+                "GIT_ATTR_NOSYSTEM": "1",
+                "GIT_NO_REPLACE_OBJECTS": "1",
+            }
+        )
+
+    def _settings(self) -> dict[str, str]:
+        """Return the variables that carry the settings; on the command line a key ends at its first `=`."""
+        found = {"GIT_CONFIG_COUNT": str(len(self.settings))} if self.settings else {}
+        for number, (key, value) in enumerate(self.settings):
+            found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        return found
+
+    def run(self, *args: str, stdin: bytes = b"", timeout_seconds: float = 600) -> process.Finished:
+        """Return the finished command, whatever its exit code."""
+        return process.run(
+            self.argv(*args),
+            cwd=self.work_tree or self.git_dir,
+            env=self.env(),
+            input=stdin,
+            timeout_seconds=timeout_seconds,
+            max_output_bytes=1 << 30,
+            pass_fds=self.lock_fds,
+        )
+
+    def output(self, *args: str, stdin: bytes = b"") -> bytes:
+        """Return what the command printed; `MachineError` with git's own words where it failed."""
+        done = self.run(*args, stdin=stdin)
+        if done.exit_code != 0 or done.timed_out:
+            raise failure(args, done)
+        return done.stdout
+
+    def line(self, *args: str) -> str:
+        """Return the output without its final newline."""
+        return self.output(*args).decode("utf-8", "surrogateescape").rstrip("\n")
+
+    def fields(self, *args: str, stdin: bytes = b"") -> list[str]:
+        """NUL-separated output as strings."""
+        text = self.output(*args, stdin=stdin).decode("utf-8", "surrogateescape")
+        return text.rstrip("\0").split("\0") if text else []
+
+    def succeeds(self, *args: str) -> bool:
+        """Return True if the command exits with 0."""
+        return self.run(*args).exit_code == 0
+
+
+def failure(args: tuple[str, ...], done: process.Finished) -> MachineError:
+    """Return an error that says which git command failed, and how."""
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    named = [line for line in said if line.startswith(("fatal: ", "error: "))]
+    told = (named or said[-1:] or [f"exit code {done.exit_code}"])[0]
+    reason = "timed out" if done.timed_out else told.removeprefix("fatal: ").removeprefix("error: ")
+    return MachineError(f"git {args[0]} failed: {reason}", hint=_hint("\n".join(said)))
+
+
+def _hint(said: str) -> str:
+    if any(words in said for words in ("No space left", "Out of diskspace", "Disk quota")):
+        return "free some disk space, then run the same command again"
+    if ".lock': File exists" in said:
+        return "another git process holds that lock; when none runs, remove the file it names"
+    return "run `minitask doctor` to check the repository and git itself"
+
+
+TIMEOUT_SECONDS = 600.0
+
+
+class GitProcess:
+    """`git ARGS`, started at the first request, and again where it ended. Safe to share between threads."""
+
+    def __init__(self, git: Git, *args: str) -> None:
+        self._git = git
+        self._args = args
+        self._lock = threading.Lock()
+        self._held = ExitStack()
+        self._child: pipes.Child | None = None
+
+    def ask(self, request: bytes, *, end: bytes) -> bytes | None:
+        """Return the answer to a request, of which `end` is the end; None if git ended before it."""
+        with self._lock:
+            child = self._child or self._start()
+            try:
+                stdin = cast("IO[bytes]", child.stdin)
+                stdin.write(request)
+                stdin.flush()
+                answer = _read(cast("IO[bytes]", child.stdout).fileno(), end)
+            except BrokenPipeError:
+                answer = None
+            except BaseException:  # what is still to come would be taken for the next answer
+                self._end()
+                raise
+            if answer is None:
+                self._end()
+            return answer
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _start(self) -> pipes.Child:
+        git = self._git
+        self._child = self._held.enter_context(
+            process.spawn(
+                git.argv(*self._args), cwd=git.git_dir, env=git.env(), pass_fds=git.lock_fds
+            )
+        )
+        return self._child
+
+    def _end(self) -> None:
+        self._child = None
+        with contextlib.suppress(BrokenPipeError):  # what it did not read any more
+            self._held.close()
+
+
+def _read(fd: int, end: bytes) -> bytes | None:
+    """Return what comes until `end` does; None if the stream ends, or nothing comes for long."""
+    poller = select.poll()
+    poller.register(fd, select.POLLIN)
+    answer = b""
+    while not answer.endswith(end):
+        if not poller.poll(1000 * TIMEOUT_SECONDS):
+            return None
+        data = os.read(fd, 1 << 16)
+        if not data:
+            return None
+        answer += data
+    return answer

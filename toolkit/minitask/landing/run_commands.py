@@ -1,0 +1,289 @@
+"""Commands, run in a workspace and judged: what a command makes of tracked files counts for nothing that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.engine.context import Context, Progress
+from minitask.engine.tasks import Task
+from minitask.errors import MachineError
+from minitask.gates.grammars import may_run_tests
+from minitask.ledger.evidence import SuiteCounts
+from minitask.ledger.record import CommandRecord
+from minitask.sandbox import shell_session
+from minitask.sandbox.session_result import CommandResult
+from minitask.spec.model import Command
+from minitask.workspace.incremental import IncrementalCheckout
+
+LOCK_FILES = frozenset(
+    {
+        "bun.lock",
+        "bun.lockb",
+        "Cargo.lock",
+        "composer.lock",
+        "deno.lock",
+        "flake.lock",
+        "Gemfile.lock",
+        "go.sum",
+        "npm-shrinkwrap.json",
+        "package-lock.json",
+        "packages.lock.json",
+        "Pipfile.lock",
+        "pnpm-lock.yaml",
+        "poetry.lock",
+        "uv.lock",
+        "yarn.lock",
+    }
+)
+"""Package managers write these as they install; a command that does so tests the commit's own code anyway."""
+TEXT_BYTES = 8_000
+NAMED = 3
+"""So many changed files are named in a reason."""
+
+
+class Proof(Struct, frozen=True):
+    """The results of commands on a commit's tree, and in what kind of sandbox."""
+
+    passed: bool
+    commands: tuple[CommandRecord, ...]
+    sandbox: str
+
+    @property
+    def reason(self) -> str:
+        """Return which command failed first, and how."""
+        failed = next((command for command in self.commands if not command.passed), None)
+        if failed is None:
+            return ""
+        how = failed.reason or f"exit code {failed.exit_code}"
+        return f"`{one_line(failed.command)}` failed: {how}"
+
+
+def set_up(engine: Context, slot: IncrementalCheckout) -> None:
+    """Run `workspace.setup`, without network; raise `MachineError` if it fails. Tracked files stay the commit's."""
+    if not engine.settings.setup:
+        return
+    done = shell_session.run_commands(
+        [Command(engine.settings.setup)],
+        sandbox=slot.within(engine.sandbox),
+        workspace=slot.tree,
+        limits=engine.limits(None),
+        network=False,
+        readonly=slot.readonly(),
+        env=engine.environ,
+        put_back=slot.put_back,
+    )
+    if not done.passed:
+        raise MachineError(
+            f"workspace.setup failed: {done.results[0].output_tail.strip()[-400:]}",
+            hint="fix `workspace.setup` in minitask.yaml; it runs in the sandbox, without network",
+        )
+
+
+def run_on(
+    engine: Context,
+    task: Task,
+    commit: str,
+    commands: Sequence[Command],
+    *,
+    on_base: bool = False,
+    only_first: bool = False,
+) -> Proof:
+    """Run commands in one shell, in a workspace of their own that holds exactly a commit."""
+    with engine.slots.take(commit) as slot:
+        set_up(engine, slot)
+        if on_base:
+            proof = run_once(engine, task, slot, commands)
+            _keep_changes(engine, task, commands, proof.commands)
+            return proof
+        return run_session(engine, task, slot, commands, commit=commit, only_first=only_first)
+
+
+def run_session(
+    engine: Context,
+    task: Task,
+    slot: IncrementalCheckout,
+    commands: Sequence[Command],
+    *,
+    commit: str,
+    only_first: bool = False,
+) -> Proof:
+    """Run commands in one shell, in a workspace as it is; tracked files are put back after each.
+
+    Where one passed that changed tracked files, it may have judged its own change. So all are run once more, with the
+    files put back before each part of a command, too: what is red then is not green by the commit.
+    """
+    proof = run_once(engine, task, slot, commands, only_first=only_first)
+    changed = _in_question(engine, task, commands, proof)
+    if not changed:
+        return proof
+    slot.checkout(commit)
+    set_up(engine, slot)
+    again = run_once(engine, task, slot, commands, only_first=only_first, stepwise=True)
+    if not again.passed:
+        return replace(again, commands=_told_why(again.commands, changed))
+    said = f"its validation changed {_listed(changed)}: restored, not part of the change"
+    engine.emit(Progress(task.name, "note", said))
+    return proof
+
+
+def run_once(
+    engine: Context,
+    task: Task,
+    slot: IncrementalCheckout,
+    commands: Sequence[Command],
+    *,
+    only_first: bool = False,
+    stepwise: bool = False,
+) -> Proof:
+    """Run commands in one shell, in a workspace as it is, and judge each by its exit and output alone."""
+    options = task.spec.options
+    written = tuple(ref.path for ref in task.spec.writes())
+    counts = TestReader(commands)
+    done = shell_session.run_commands(
+        list(commands),
+        sandbox=slot.within(engine.sandbox),
+        workspace=slot.tree,
+        limits=engine.limits(options.timeout_seconds),
+        network=options.network and engine.settings.network,
+        readonly=slot.readonly(),
+        env=engine.environ,
+        stop_at_first_failure=only_first,
+        on_output=counts.read,
+        put_back=partial(slot.put_back, absent=written),
+        stepwise=stepwise,
+    )
+    records = [
+        _record(item, tests=counts.found.get(place)) for place, item in enumerate(done.results)
+    ]
+    records = _with_earlier_changes(records)
+    passed = all(record.passed for record in records)
+    return Proof(passed, tuple(records), engine.sandbox.strength.value)
+
+
+def one_line(text: str) -> str:
+    """Return the first line of a text, with a sign that there is more."""
+    first, _, rest = text.partition("\n")
+    return f"{first} …" if rest else first
+
+
+def _record(item: CommandResult, *, tests: SuiteCounts | None) -> CommandRecord:
+    return CommandRecord(
+        line=item.line,
+        command=item.command,
+        exit_code=item.exit_code,
+        passed=item.passed,
+        seconds=item.seconds,
+        output_tail=item.output_tail,
+        reason=item.reason,
+        tests=tests,
+        changed=item.changed,
+    )
+
+
+def _with_earlier_changes(records: Sequence[CommandRecord]) -> list[CommandRecord]:
+    """Return the records; a red one names the files that commands before it changed."""
+    earlier: list[str] = []
+    judged = []
+    for record in records:
+        if not record.passed and earlier and record.exit_code is not None:
+            told = (
+                f"{record.reason} (an earlier command changed {_listed(earlier)}; it was restored)"
+            )
+            record = replace(record, reason=told)  # noqa: PLW2901
+        judged.append(record)
+        earlier += record.changed
+    return judged
+
+
+def _in_question(
+    engine: Context, task: Task, commands: Sequence[Command], proof: Proof
+) -> list[str]:
+    """Return the files by whose change a green command may be green; not those that it changes on the base, too."""
+    if not proof.passed:
+        return []
+    written = [ref.path for ref in task.spec.writes()]
+    changed = [path for record in proof.commands for path in record.changed]
+    own = [path for path in changed if path in written]
+    others = [path for path in changed if path not in own and not _may_change(engine, task, path)]
+    before = _changes_before(engine, task, commands) if others else ()
+    return [*own, *(path for path in others if path not in before)]
+
+
+def _told_why(
+    records: Sequence[CommandRecord], changed: Sequence[str]
+) -> tuple[CommandRecord, ...]:
+    """Return the records of commands that are red only without what they change, with the reason of the first."""
+    reason = (
+        f"it passes only because it changed {_listed(changed)}, so it did not test the commit; "
+        "make it check without writing, or list what it writes among the task's files"
+    )
+    red = next(place for place, record in enumerate(records) if not record.passed)
+    return (*records[:red], replace(records[red], reason=reason), *records[red + 1 :])
+
+
+def _may_change(engine: Context, task: Task, path: str) -> bool:
+    """Return True if a command may change a file that the task does not write: a lock file, or one that is no
+    text.
+    """
+    if path.rpartition("/")[2] in LOCK_FILES:
+        return True
+    entry = engine.objects.entry(task.base, path)
+    return entry is not None and b"\0" in engine.objects.blob(entry.oid)[:TEXT_BYTES]
+
+
+def _changes_before(engine: Context, task: Task, commands: Sequence[Command]) -> Collection[str]:
+    """Return the tracked files that the commands change on the task's base; they are run there where that is not
+    known.
+    """
+    kept = engine.cache.peek(_changes_key(engine, task, commands))
+    if not isinstance(kept, list):
+        run_on(engine, task, task.base, commands, on_base=True)
+        kept = engine.cache.peek(_changes_key(engine, task, commands)) or []
+    return frozenset(map(str, kept))
+
+
+def _keep_changes(
+    engine: Context, task: Task, commands: Sequence[Command], records: Sequence[CommandRecord]
+) -> None:
+    """Keep what the commands changed on the base, for the judgement of what they change later."""
+    changed = sorted({path for record in records for path in record.changed})
+    if changed:
+        engine.cache.keep(_changes_key(engine, task, commands), changed)
+
+
+def _changes_key(engine: Context, task: Task, commands: Sequence[Command]) -> str:
+    return f"changes\0{engine.objects.tree_of(task.base)}\0{commands!r}"
+
+
+def _listed(paths: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(paths))
+    more = f" and {len(unique) - NAMED} more" if len(unique) > NAMED else ""
+    return ", ".join(unique[:NAMED]) + more
+
+
+class TestReader:
+    """Reads the summaries of test runners as commands end; `found` has the counts by the command's place."""
+
+    def __init__(self, commands: Sequence[Command]) -> None:
+        self.found: dict[int, SuiteCounts] = {}
+        self._texts = {
+            place: command.text
+            for place, command in enumerate(commands)
+            if may_run_tests(command.text)
+        }
+
+    def read(self, place: int, output: bytes) -> None:
+        """Take all that a command printed."""
+        if place not in self._texts:
+            return
+        from minitask.gates.test_reports import read_counts
+        from minitask.gates.test_runners import find_suites
+
+        suites = find_suites(self._texts[place])
+        counts = read_counts(suites, output) if suites else None
+        if counts is not None:
+            self.found[place] = counts

@@ -1,0 +1,99 @@
+"""Facts about a task before it is routed: its history, its prompt's size, and what the ledger has learned."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from decimal import Decimal
+from functools import partial
+
+from minitask.engine.context import Context
+from minitask.engine.task_records import records_of
+from minitask.engine.tasks import Task
+from minitask.ledger.record import ATTEMPT, Attempt, Record
+from minitask.policy.ladder import EXPLORED_IN
+from minitask.policy.route import Route, RoutingContext
+from minitask.policy.task_features import features_of
+from minitask.routing.costs import price_of
+from minitask.routing.pass_rates import has_declined, odds
+from minitask.routing.requests import likely_order, prompt_tokens
+from minitask.settings import TierSetting
+from minitask.spec.model import Spec, Tier
+
+
+def routing_context(
+    engine: Context, task: Task, spec: Spec, attempts: Sequence[Attempt] = ()
+) -> RoutingContext:
+    """Return what is known of a task; `attempts` are those not on record yet, `spec` is what it is routed by."""
+    known = [*failures_before(engine, task), *(each for each in attempts if settled_failure(each))]
+    failed = [*(engine.lessons or {}).get("failed", ()), *(attempt.tier for attempt in known)]
+    return RoutingContext(
+        failures=len(failed),
+        failed_tiers=frozenset(failed),
+        declined=declined_before(engine, task),
+        prompt_tokens=partial(_prompt_tokens, engine, task),
+        odds=partial(odds, engine, features_of(spec).task_class),
+        price=partial(_price, engine),
+        explores=explores(task),
+    )
+
+
+def failures_before(engine: Context, task: Task) -> tuple[Attempt, ...]:
+    """Return the settled failures at this very spec since it last passed, oldest first."""
+    found: list[Attempt] = []
+    for record in _own(engine, task):
+        if record.attempt.verdict.is_good:
+            found.clear()
+        elif settled_failure(record.attempt):
+            found.append(record.attempt)
+    return tuple(found)
+
+
+def declined_before(engine: Context, task: Task) -> frozenset[tuple[str, str]]:
+    """Return the tiers and models that declined this very spec since it last passed."""
+    found: set[tuple[str, str]] = set()
+    for record in _own(engine, task):
+        attempt = record.attempt
+        if attempt.verdict.is_good:
+            found.clear()
+        elif has_declined(attempt.verdict, attempt.gate, attempt.reason):
+            found.add((attempt.tier, attempt.model))
+    return frozenset(found)
+
+
+def _own(engine: Context, task: Task) -> list[Record]:
+    return [
+        record
+        for record in records_of(engine, task.name)
+        if record.kind == ATTEMPT and record.spec_blob == task.blob
+    ]
+
+
+def settled_failure(attempt: Attempt) -> bool:
+    """Return True if an attempt on record tells that its tier could not do the task."""
+    decision = attempt.decision
+    return decision is not None and decision.settles and not attempt.verdict.is_good
+
+
+def explores(task: Task) -> bool:
+    """Return True if it is the task's turn to climb a tier that does not pay; the same for the same spec."""
+    digest = hashlib.sha256(f"{task.name}\0{task.blob}".encode("utf-8", "surrogateescape")).digest()
+    return digest[0] * 256 + digest[1] < 65_536 // EXPLORED_IN
+
+
+def _prompt_tokens(engine: Context, task: Task, tier: str, entry: TierSetting) -> int:
+    """Return an estimate of what the prompt takes that a tier's model would be sent, as that model counts."""
+    route = Route(Tier(tier), entry.executor, entry.model, "")
+    return prompt_tokens(likely_order(engine, task, route))
+
+
+def _price(
+    engine: Context, entry: TierSetting, input_tokens: int, output_tokens: int
+) -> Decimal | None:
+    return price_of(
+        engine,
+        executor=entry.executor,
+        model=entry.model,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+    )

@@ -1,0 +1,161 @@
+"""A shell fence cut into its top-level commands, each with its line and what is expected of it.
+
+Lines that are plainly one command each are cut without a parser; anything else goes through
+tree-sitter's bash grammar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from minitask.patterns import lazy_pattern
+from minitask.spec.bash import ShellPart, UnreadableError, parsed_parts
+from minitask.spec.expectations import FORMS, find_expectation_text, parse_expectation
+from minitask.spec.model import Command, Expectation, Fence, Severity
+from minitask.spec.rules import Problem
+from minitask.spec.shell_programs import looks_like_command
+from minitask.spec.spoken import apply_remarks
+from minitask.words import counted
+
+SHELLS = frozenset({"", "bash", "sh", "shell", "console", "zsh"})
+
+_WORD = r"""(?:[A-Za-z0-9_./=:@%+,^~?*\[\]-]|"[^"$`\\!\n]*"|'[^'\n]*')++"""
+_REDIRECT = rf"[012]?(?:>>?|<)(?:&[012]|[ \t]*{_WORD})"
+_SIMPLE = rf"{_WORD}(?:[ \t]+(?:{_WORD}|{_REDIRECT}))*"
+_PLAIN = lazy_pattern(
+    rf"[ \t]*(?:(?P<command>{_SIMPLE}(?:[ \t]*(?:&&|\|\|?)[ \t]*{_SIMPLE})*)"
+    r"(?:[ \t]+(?P<tail>\#.*))?|(?P<comment>\#.*))?[ \t]*$"
+)
+_RESERVED = lazy_pattern(
+    r"(?:^|&&|\|\|?)[ \t]*(?:if|then|elif|else|fi|for|select|while|until|do|done|case|esac|in|"
+    r"function|time|coproc|\[\[)(?![A-Za-z0-9_./=:@%+,-])"
+)
+
+
+class _Splitter(Struct):
+    """Joins comments to the commands that they speak of."""
+
+    offset: int
+    commands: list[Command] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    pending: list[tuple[int, Expectation]] = field(default_factory=list)
+    last_row: int = -1
+
+    def add(self, part: ShellPart) -> None:
+        if part.is_comment:
+            self._comment(part.text, part.first)
+            return
+        waiting = tuple(expectation for _, expectation in self.pending)
+        self.pending.clear()
+        self.commands.append(Command(part.text, waiting, part.first + self.offset))
+        self.last_row = part.first if part.inner else part.last
+        for comment in part.inner:
+            self._comment(comment, part.first)
+        self.last_row = part.last
+
+    def _comment(self, text: str, row: int) -> None:
+        said = find_expectation_text(text)
+        if said is None:
+            return
+        expectation = parse_expectation(said)
+        if expectation is None:
+            self._problem(row, f"unknown expectation `{said}`", f"write one of {FORMS}")
+        elif row == self.last_row and self.commands:
+            command = self.commands[-1]
+            self.commands[-1] = replace(command, expectations=(*command.expectations, expectation))
+        else:
+            self.pending.append((row, expectation))
+
+    def finish(self) -> None:
+        for row, _ in self.pending:
+            self._problem(
+                row, "an expectation without a command after it", "put it above its command"
+            )
+
+    def _problem(self, row: int, message: str, hint: str) -> None:
+        self.problems.append(Problem(row + self.offset, "E107", message, hint))
+
+
+def is_shell(fence: Fence) -> bool:
+    """Return True if a fence of the Validation section is run."""
+    words = fence.info.split(maxsplit=1)
+    return (words[0].casefold() if words else "") in SHELLS
+
+
+def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
+    """Return the top-level commands of a shell fence in order, and what was wrong with them.
+
+    A fence that bash's grammar cannot read gives no command and one problem.
+    """
+    content, dropped = _without_prompts(fence)
+    offset = fence.line + 1
+    parts = _plain_parts(content)
+    if parts is None:
+        try:
+            parts = list(parsed_parts(content))
+        except UnreadableError as unreadable:
+            return (), (unreadable.problem(offset),)
+    splitter = _Splitter(offset)
+    for part in parts:
+        splitter.add(part)
+    splitter.finish()
+    commands, unread = apply_remarks(parts, splitter.commands, offset=offset)
+    return commands, (*splitter.problems, *unread, *dropped)
+
+
+def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
+    """Return a session as typed: where the first line begins with `$ `, only such lines are commands.
+
+    The other lines are taken for output. In a `console` fence they are; in a `bash` fence they may well be commands, so
+    they are reported.
+    """
+    lines = fence.content.split("\n")
+    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    if not first.startswith("$ "):
+        return fence.content, ()
+    typed, continued, passed_over = [], False, []
+    for row, line in enumerate(lines):
+        if line.startswith("$ "):
+            typed.append(line[2:])
+        elif continued:
+            typed.append(line.removeprefix("> "))
+        else:
+            typed.append(line if line.startswith("#") else "")
+            if line.strip() and not line.startswith("#"):
+                passed_over.append((row, line.strip()))
+        continued = typed[-1].endswith("\\")
+    return "\n".join(typed), tuple(_passed_over(fence, passed_over))
+
+
+def _passed_over(fence: Fence, lines: list[tuple[int, str]]) -> Iterator[Problem]:
+    """One warning for the lines without a prompt that may be commands."""
+    if fence.info.split(maxsplit=1)[:1] == ["console"]:
+        lines = [(row, line) for row, line in lines if looks_like_command(line)]
+    if lines:
+        row, line = lines[0]
+        more = f", nor {counted(len(lines) - 1, 'other line')}" if len(lines) > 1 else ""
+        yield Problem(
+            fence.line + 1 + row,
+            "W415",
+            f"`{line}` is not run{more}: other lines begin with `$ `",
+            "begin every command with `$ `, or none; keep output out of a `bash` fence",
+            Severity.WARNING,
+        )
+
+
+def _plain_parts(content: str) -> list[ShellPart] | None:
+    """Return the parts of lines that are one simple command each; None if a line could be more."""
+    parts = []
+    for row, line in enumerate(content.split("\n")):
+        match = _PLAIN.match(line)
+        if match is None or _RESERVED.search(line):
+            return None
+        if match["command"]:
+            parts.append(ShellPart(match["command"].strip(), row, row))
+        comment = match["comment"] or match["tail"]
+        if comment:
+            parts.append(ShellPart(comment, row, row, is_comment=True))
+    return parts

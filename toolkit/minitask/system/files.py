@@ -1,0 +1,110 @@
+"""Files that must survive a crash, folders that resist removal, and files that a program owned while it ran."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from minitask.errors import EditError
+
+
+def write_json(path: Path, document: Mapping[str, object]) -> None:
+    """Replace a file by a JSON document, which is on disk when this returns; raises `OSError`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    with draft.open("w", encoding="utf-8", errors="surrogateescape") as stream:
+        json.dump(document, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+
+
+def force_remove(folder: Path) -> None:
+    """Remove a folder, a file or a link; a folder whatever was done to its rights. `OSError` where it cannot go."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    elif folder.exists():
+        try:
+            shutil.rmtree(folder)
+        except OSError:
+            _open_folders(folder)
+            shutil.rmtree(folder)
+
+
+def _open_folders(folder: Path) -> None:
+    """Give the owner all rights on a folder and those below it, from the top; links lead nowhere."""
+    folder.chmod(0o700)
+    for here, names, _ in os.walk(folder):
+        for inner in (Path(here, name) for name in names):
+            if not inner.is_symlink():
+                inner.chmod(0o700)
+
+
+def read_regular_file(folder: Path, name: str, *, limit: int) -> bytes | None:
+    """Return the content of the regular file `name` below `folder`, of at most `limit` bytes; None if there is
+    none.
+
+    `folder` is trusted, what is below it is not. `EditError` for a link anywhere on the way, for what is no regular
+    file, and for a larger one.
+    """
+    parts = name.split("/")
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for depth, part in enumerate(parts[:-1], 1):
+            deeper = _enter(held, part, "/".join(parts[:depth]))
+            if deeper is None:
+                return None
+            os.close(held)
+            held = deeper
+        return _content(held, parts[-1], name, limit=limit)
+    finally:
+        os.close(held)
+
+
+def _enter(folder: int, part: str, name: str) -> int | None:
+    """Return a folder in an open one; None if no folder has that name."""
+    try:
+        return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if _is_link(folder, part):
+            raise _changed(name, "a link") from error
+        if isinstance(error, NotADirectoryError):
+            return None
+        raise EditError(f"{name} cannot be read ({error.strerror})") from error
+
+
+def _content(folder: int, part: str, name: str, *, limit: int) -> bytes | None:
+    try:
+        found = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if _is_link(folder, part):
+            raise _changed(name, "a link") from error
+        raise EditError(f"{name} cannot be read ({error.strerror})") from error
+    status = os.fstat(found)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(found)
+        raise _changed(name, "no regular file")
+    with os.fdopen(found, "rb") as stream:
+        content = stream.read(limit + 1) if status.st_size <= limit else b""
+    if max(status.st_size, len(content)) > limit:
+        raise EditError(f"{name} has {status.st_size} bytes, more than a change may hold")
+    return content
+
+
+def _is_link(folder: int, part: str) -> bool:
+    try:
+        return stat.S_ISLNK(os.stat(part, dir_fd=folder, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+
+
+def _changed(name: str, kind: str) -> EditError:
+    return EditError(f"{name} is {kind} now", hint="change regular files alone")
