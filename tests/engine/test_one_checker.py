@@ -88,7 +88,7 @@ def is_wrong_alone(errors: list[str]) -> bool:
 
 
 def wishes(*, merge: bool = False) -> RunOptions:
-    return RunOptions(RouteOverrides(), merge=merge, again=False, purse=Budget(None))
+    return RunOptions(RouteOverrides(), merge=merge, again=False, budget=Budget(None))
 
 
 def why_not(engine: Context, place: Base, path: str) -> str:

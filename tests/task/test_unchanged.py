@@ -83,7 +83,7 @@ def test_a_module_that_the_change_may_bring_or_take_out_is_its_own(
     before: str, after: str, written: tuple[str, ...], told: str
 ) -> None:
     old, new = ran("pytest -q", 2, before), ran("pytest -q", 2, after)
-    assert not fails_without_change((old,), (new,), written=written, told=told)
+    assert not fails_without_change((old,), (new,), written=written, spec_text=told)
 
 
 def test_a_file_whose_name_only_holds_a_modules_does_not_bring_it() -> None:

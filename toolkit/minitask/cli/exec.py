@@ -90,7 +90,7 @@ def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> RunOptions
         demand,
         merge=not options["no_merge"],
         again=bool(options["again"]),
-        purse=Budget(limit_usd),
+        budget=Budget(limit_usd),
     )
 
 

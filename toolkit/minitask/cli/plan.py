@@ -72,8 +72,8 @@ def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
             planned = write_planned(engine, name, _text(session.folder, str(source)))
         else:
             route = _route(engine, options)
-            purse = Budget(budget_of(options["max_cost"], session.settings))
-            planned = plan(engine, place, _goal(goal or "", name, options), route, purse=purse)
+            budget = Budget(budget_of(options["max_cost"], session.settings))
+            planned = plan(engine, place, _goal(goal or "", name, options), route, budget=budget)
     return _print(planned, as_json=as_json)
 
 
@@ -96,7 +96,7 @@ def _print_prompt(session: Session, goal: Goal) -> int:
     with session.engine("plan", quiet=True, looks_only=True) as engine:
         place: Base = session.place(engine)
         matter = planning_matter(engine, place, goal)
-    click.echo(f"{matter.system}\n\n{matter.prompt}".encode("utf-8", "replace"))
+    click.echo(f"{matter.system}\n\n{matter.text}".encode("utf-8", "replace"))
     return 0
 
 

@@ -172,8 +172,8 @@ def _verify(session: Session, name: str, options: dict[str, object], *, as_json:
         model = options["model"]
         why = f"verifying at tier {tier}"
         route = route_to(engine, tier, why, model=str(model) if model else None)
-        purse = Budget(budget_of(options["max_cost"], session.settings))
-        found = verify_project(engine, place, tasks, route, purse=purse)
+        budget = Budget(budget_of(options["max_cost"], session.settings))
+        found = verify_project(engine, place, tasks, route, budget=budget)
     if as_json:
         print_json(verified_document(found))
     else:

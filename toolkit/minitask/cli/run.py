@@ -126,14 +126,14 @@ def _run(
         again=bool(options["again"]),
         batch=bool(options["batch"]),
         fail_fast=bool(options["fail_fast"]),
-        purse=Budget(limit),
+        budget=Budget(limit),
     )
     with _cluster(engine, str(options["where"])) as cluster:
         return run_project(
             engine,
             found,
             place=place,
-            wishes=wishes,
+            options=wishes,
             askers=_askers(engine, settings.requests, batch=bool(options["batch"])),
             jobs=int(str(options["jobs"] or settings.jobs)),
             cluster=cluster,

@@ -18,9 +18,9 @@ from minitask.engine.task_records import (
 )
 from minitask.engine.task_status import task_statuses
 from minitask.errors import UsageError
+from minitask.ledger.exchange import Exchange
 from minitask.ledger.record import Record
 from minitask.ledger.record_json import record_document
-from minitask.ledger.said import Said
 from minitask.reports.task_report import render_call, render_report, report_document
 from minitask.words import plain
 
@@ -89,7 +89,7 @@ def command(
     return 0
 
 
-def _show_exchange(record: Record, said: Said, wanted: list[str], *, as_json: bool) -> int:
+def _show_exchange(record: Record, said: Exchange, wanted: list[str], *, as_json: bool) -> int:
     """Print what was said: as it is into a file, without control characters on a terminal."""
     texts = {name: getattr(said, name) for name in wanted}
     if as_json:

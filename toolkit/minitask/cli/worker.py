@@ -10,7 +10,7 @@ from minitask.cli.session import environment
 
 
 def go(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Do an errand in this worker's own folder, one at a time by its repository's lock."""
+    """Do a job in this worker's own folder, one at a time by its repository's lock."""
     from minitask.project.dask_worker import run_worker_job as do
     from minitask.workspace.places import cache_folder
 

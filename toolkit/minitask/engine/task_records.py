@@ -11,8 +11,8 @@ from minitask.engine.tasks import Base, Task, parse
 from minitask.errors import UsageError
 from minitask.git import refs
 from minitask.git.merge_tree import is_ancestor
+from minitask.ledger.exchange import Exchange, read_exchange
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
-from minitask.ledger.said import Said, read_said
 from minitask.ledger.store import Ledger, read_ledger, read_records
 from minitask.spec.task_names import task_names
 
@@ -90,7 +90,7 @@ def attempt_record(engine: Context, name: str, number: int | None) -> Record:
     raise UsageError(f"{name} has no recorded attempt {number}", hint=f"attempts: {listed}")
 
 
-def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record, Said]:
+def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record, Exchange]:
     """Return what was said in an attempt, the latest that a model made for None, and its record.
 
     `UsageError` where nothing was kept: by an edit script, by a person, or by an earlier version.
@@ -101,7 +101,7 @@ def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record,
     wanted = [each for each in made if number is None or each.attempt.n == chosen.attempt.n]
     attempts = [each for each in wanted if not each.is_call]
     for record in reversed(attempts or wanted):
-        said = read_said(engine.objects, head, record)
+        said = read_exchange(engine.objects, head, record)
         if said is not None:
             return record, said
     which = f"attempt {number}" if number is not None else "any attempt"

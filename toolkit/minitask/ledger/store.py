@@ -21,9 +21,9 @@ from minitask.git import refs
 from minitask.git.commits import FileWrite, NewCommit
 from minitask.git.identity import Signature
 from minitask.git.objects import TREE, Objects
+from minitask.ledger.exchange import ENDING
 from minitask.ledger.record import FORMAT, Record
 from minitask.ledger.record_json import parse_record, record_document
-from minitask.ledger.said import ENDING
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a record raises that is damaged in whatever way."""

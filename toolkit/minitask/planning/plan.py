@@ -120,13 +120,13 @@ def planning_matter(engine: Context, place: Base, goal: Goal) -> QuestionPrompt:
     )
 
 
-def plan(engine: Context, place: Base, goal: Goal, route: Route, *, purse: Budget) -> Planned:
+def plan(engine: Context, place: Base, goal: Goal, route: Route, *, budget: Budget) -> Planned:
     """Have the goal planned, and write the specs; the planning is on record, whatever resulted."""
     _folder(engine, goal.project)
     matter = planning_matter(engine, place, goal)
     topic = QuestionSubject(f"{goal.project}/@plan", place.base, place.target)
-    first = make_question_call(engine, topic, matter, route, purse=purse)
-    what, outcome, failed = ask_until(engine, first, purse=purse)
+    first = make_question_call(engine, topic, matter, route, budget=budget)
+    what, outcome, failed = ask_until(engine, first, budget=budget)
     return _take(engine, goal, what, outcome, failed)
 
 

@@ -57,7 +57,7 @@ class ProjectVerification(Struct, frozen=True):
 
 
 def verify_project(
-    engine: Context, place: Base, tasks: Sequence[Task], route: Route, *, purse: Budget
+    engine: Context, place: Base, tasks: Sequence[Task], route: Route, *, budget: Budget
 ) -> ProjectVerification:
     """Have everything that has landed of a project verified; raise `UsageError` if nothing has."""
     landed = history.landings(engine.repository.git, place.base)
@@ -69,8 +69,8 @@ def verify_project(
     names = tuple(task.name for task in done)
     matter = _matter(engine, place, done, base)
     topic = QuestionSubject(f"{project}/@review", place.base, place.target)
-    first = make_question_call(engine, topic, matter, route, purse=purse)
-    what, outcome, failed = ask_until(engine, first, purse=purse)
+    first = make_question_call(engine, topic, matter, route, budget=budget)
+    what, outcome, failed = ask_until(engine, first, budget=budget)
     if isinstance(outcome, ExecutorFailure):
         call = record_question(engine, what, outcome, verdict=Verdict.ERROR, reason=str(outcome))
         code = outcome.exit_code

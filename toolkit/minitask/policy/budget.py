@@ -13,7 +13,7 @@ NOTHING = Decimal(0)
 class Budget:
     """US dollars with a limit, or without one (`limit_usd` None). Safe to share between threads.
 
-    What is taken from a purse is taken from its `parent` too.
+    What is reserved in a budget is reserved in its `parent` too.
     """
 
     def __init__(

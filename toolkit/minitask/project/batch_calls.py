@@ -42,9 +42,9 @@ class _PendingRequest:
     """A request that waits for its batch."""
 
     def __init__(self, call: ModelCall, request: HttpRequest) -> None:
-        key = b"\0".join((request.url.encode(), call.errand.task.encode(), request.body))
+        key = b"\0".join((request.url.encode(), call.key.task.encode(), request.body))
         self.own_id = hashlib.sha256(key).hexdigest()[:40]
-        self.errand = call.errand
+        self.key = call.key
         self.body = json.loads(request.body)
         self.answer: HttpResponse | None = None
         self.fault: BaseException | None = None
@@ -94,7 +94,7 @@ class BatchCalls:
             return StoppedError(f"the run was stopped: {self._stopped_by}")
         http = partial(self._park, call) if call.batched else None
         outcome = call.perform(self._engine, http=http)
-        self._take(call.errand.task)
+        self._take(call.key.task)
         return outcome
 
     def enter(self) -> None:
@@ -166,7 +166,7 @@ class BatchCalls:
         """Send what is not on its way yet, and wait until the first batch has ended."""
         by_executor: dict[str, list[_PendingRequest]] = {}
         for each in parked:
-            by_executor.setdefault(each.errand.executor, []).append(each)
+            by_executor.setdefault(each.key.executor, []).append(each)
         sent: list[_SentBatch] = []
         for executor, group in by_executor.items():
             try:
@@ -229,7 +229,7 @@ class BatchCalls:
 
     def _create(self, api: BatchApi, executor: str, chunk: list[_PendingRequest]) -> _SentBatch:
         entries = {
-            each.own_id: JournalEntry(each.errand.task, each.errand.spec_blob, each.errand.base)
+            each.own_id: JournalEntry(each.key.task, each.key.spec_blob, each.key.base)
             for each in chunk
         }
         journal = Journal(os.urandom(8).hex(), executor, self._engine.clock(), entries)
@@ -255,7 +255,7 @@ class BatchCalls:
                 each.settle(None, failure)
             return
         with self._news:
-            tasks = {each.errand.task for each in batch.waiting.values()}
+            tasks = {each.key.task for each in batch.waiting.values()}
             self._served.append((batch.journal.name, tasks))
             # What is sent again has the same content; it must not find the answer that it got already.
             self._know(

@@ -63,7 +63,7 @@ class ThreadCallPool:
 
     def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
         """Ask, as soon as there is room; an answer after which all others would fail alike stops the asking."""
-        throttle = self._throttles.setdefault(call.errand.executor, AdaptiveLimit(self.width))
+        throttle = self._throttles.setdefault(call.key.executor, AdaptiveLimit(self.width))
         for left in range(BUSY_TRIES, -1, -1):
             outcome = self._ask(call, throttle, urgency)
             if not left or not _is_busy(outcome):

@@ -1,6 +1,6 @@
 """The one door to Dask: attempts on the workers of a `distributed` cluster, landed and recorded here.
 
-A worker that is lost has its errand done again elsewhere, by Dask; what lands is decided here alone, by the one answer
+A worker that is lost has its job done again elsewhere, by Dask; what lands is decided here alone, by the one answer
 that comes, so nothing lands twice. Workers need the toolkit, git, the remote, and the keys that the settings name.
 """
 
@@ -44,7 +44,7 @@ from minitask.task.state import RunOptions
 
 SCHEME = "dask://"
 RETRIES = 3
-"""How many workers may be lost under one errand."""
+"""How many workers may be lost under one job."""
 CONNECT_SECONDS = 20
 Go = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -83,28 +83,28 @@ class Cluster:
         threads: Mapping[str, int] = self._client.nthreads()
         return max(1, sum(threads.values()))
 
-    def do(self, task: Task, wishes: RunOptions) -> TaskResult:
+    def do(self, task: Task, options: RunOptions) -> TaskResult:
         """Have a worker do a task, take its records and candidates in, and land what is proven."""
-        purse = Budget(task.spec.options.max_cost_usd, parent=wishes.purse)
-        limit = self._share(task, purse)
+        budget = Budget(task.spec.options.max_cost_usd, parent=options.budget)
+        limit = self._share(task, budget)
         reserved = limit or Decimal(0)
         try:
-            purse.reserve(reserved)
+            budget.reserve(reserved)
             came = self._send(task, limit=limit)
         except BudgetError as error:
             return stopped(task, error)
         except MachineError as error:
-            purse.settle(reserved, Decimal(0))
+            budget.settle(reserved, Decimal(0))
             return stopped(task, error)
         costs = [each.attempt.cost_usd or Decimal(0) for each in came.records]
-        purse.settle(reserved, sum(costs, Decimal(0)))
-        return self._take_in(task, came, wishes)
+        budget.settle(reserved, sum(costs, Decimal(0)))
+        return self._take_in(task, came, options)
 
-    def _share(self, task: Task, purse: Budget) -> Decimal | None:
+    def _share(self, task: Task, budget: Budget) -> Decimal | None:
         """Return what a worker may spend on a task: the spec's own limit, else what is left by the number of
         workers.
         """
-        left = purse.left_usd
+        left = budget.left_usd
         own = task.spec.options.max_cost_usd
         if left is None or own is not None:
             return left
@@ -123,7 +123,7 @@ class Cluster:
     def _send(self, task: Task, *, limit: Decimal | None) -> WorkerResult:
         engine = self._engine
         self._push_base(task.base)
-        errand = WorkerJob(
+        job = WorkerJob(
             remote=self._remote,
             run=self._run,
             task=task.name,
@@ -139,10 +139,10 @@ class Cluster:
         engine.emit(Progress(task.name, "away", "running on a worker"))
         future = self._client.submit(
             self._go,
-            errand.document(),
+            job.document(),
             pure=False,
             retries=RETRIES,
-            key=f"minitask-{self._run}-{task.name}-{errand.number}",
+            key=f"minitask-{self._run}-{task.name}-{job.number}",
             resources=_resources(task),
         )
         try:
@@ -162,7 +162,7 @@ class Cluster:
             )
             self._pushed.add(commit)
 
-    def _take_in(self, task: Task, came: WorkerResult, wishes: RunOptions) -> TaskResult:
+    def _take_in(self, task: Task, came: WorkerResult, options: RunOptions) -> TaskResult:
         """Records and candidates of a worker, as if they had been made here."""
         engine = self._engine
         note = ""
@@ -176,12 +176,12 @@ class Cluster:
             return replace(result, next_step=f"minitask show {task.name}" if made else "")
         if made[-1].attempt.doubts:
             return in_doubt(result, made[-1].attempt.doubts)
-        if not wishes.merge or needs_approval(engine, task) or wishes.lander is None:
+        if not options.merge or needs_approval(engine, task) or options.lander is None:
             step = "review" if needs_approval(engine, task) else "merge"
             return replace(
                 result, reason="passed, not merged", next_step=f"minitask {step} {task.name}"
             )
-        final = self._land(task, made[-1], result, wishes.lander)
+        final = self._land(task, made[-1], result, options.lander)
         return replace(final, reason=final.reason or note)
 
     def _land(self, task: Task, record: Record, result: TaskResult, lander: Landings) -> TaskResult:

@@ -57,7 +57,7 @@ class WorkerJob(Struct, frozen=True):
     lessons: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """Return the errand as plain values, to be sent anywhere."""
+        """Return the job as plain values, to be sent anywhere."""
         document: dict[str, Any] = to_builtins(self)
         return document
 
@@ -96,14 +96,14 @@ def inbox_ref(run: str, candidate: str) -> str:
 def run_worker_job(
     document: Mapping[str, Any], *, home: Path, environ: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Do an errand, and give its result as plain values; `home` is where this worker keeps its repositories."""
-    errand = WorkerJob(**{**document, "signature": Signature(**document["signature"])})
-    repository = _repository(errand, home, environ)
-    settings = config.resolve([SettingsLayer("scheduler", errand.settings)], trusted=True)
+    """Do a job, and give its result as plain values; `home` is where this worker keeps its repositories."""
+    job = WorkerJob(**{**document, "signature": Signature(**document["signature"])})
+    repository = _repository(job, home, environ)
+    settings = config.resolve([SettingsLayer("scheduler", job.settings)], trusted=True)
     with open_context(
-        repository, settings, environ=environ, purpose=errand.task, emit=_ignore
+        repository, settings, environ=environ, purpose=job.task, emit=_ignore
     ) as engine:
-        return _work(engine, errand)
+        return _work(engine, job)
 
 
 def plain_settings(settings: Settings) -> dict[str, Any]:
@@ -113,19 +113,19 @@ def plain_settings(settings: Settings) -> dict[str, Any]:
     return {key: value for key, value in settings.values.items() if key != "preset"}
 
 
-def _work(engine: Context, errand: WorkerJob) -> dict[str, Any]:
-    engine.set_signature(errand.signature)
-    engine.lessons = {"models": {}, "cells": {}, **errand.lessons}
-    place = Base(errand.base, errand.target, engine.repository.git_dir)
-    task = replace(task_at(engine, errand.task, errand.source, place), base=errand.base)
-    _set_number(engine, task, errand.number)
-    purse = Budget(Decimal(errand.limit_usd) if errand.limit_usd else None)
+def _work(engine: Context, job: WorkerJob) -> dict[str, Any]:
+    engine.set_signature(job.signature)
+    engine.lessons = {"models": {}, "cells": {}, **job.lessons}
+    place = Base(job.base, job.target, engine.repository.git_dir)
+    task = replace(task_at(engine, job.task, job.source, place), base=job.base)
+    _set_number(engine, task, job.number)
+    budget = Budget(Decimal(job.limit_usd) if job.limit_usd else None)
     result = run_task(
-        engine, task, RunOptions(RouteOverrides(), merge=False, again=True, purse=purse)
+        engine, task, RunOptions(RouteOverrides(), merge=False, again=True, budget=budget)
     )
-    made = all_records_of(engine, errand.task)
-    records = [each for each in made if each.attempt.n >= errand.number]
-    _push(engine, errand, records)
+    made = all_records_of(engine, job.task)
+    records = [each for each in made if each.attempt.n >= job.number]
+    _push(engine, job, records)
     return {
         "records": [record_document(each) for each in records],
         "verdict": result.verdict.value,
@@ -136,7 +136,7 @@ def _work(engine: Context, errand: WorkerJob) -> dict[str, Any]:
 
 
 def _set_number(engine: Context, task: Task, number: int) -> None:
-    """Have the attempts counted from `number` on, and forget what an earlier errand left of them."""
+    """Have the attempts counted from `number` on, and forget what an earlier job left of them."""
     git = engine.repository.git
     names = refs.snapshot(git, refs.branch(task.name), f"{refs.ATTEMPTS}/{task.name}", refs.LEDGER)
     if names:
@@ -146,27 +146,27 @@ def _set_number(engine: Context, task: Task, number: int) -> None:
         refs.move(git, [refs.Move(refs.attempt(task.name, number - 1), task.base, absent)])
 
 
-def _push(engine: Context, errand: WorkerJob, records: list[Record]) -> None:
+def _push(engine: Context, job: WorkerJob, records: list[Record]) -> None:
     candidates = [each.candidate for each in records if each.candidate is not None]
     if not candidates:
         return
-    specs = [f"{oid}:{inbox_ref(errand.run, oid)}" for oid in candidates]
+    specs = [f"{oid}:{inbox_ref(job.run, oid)}" for oid in candidates]
     engine.repository.git.with_user_config().output(
-        "push", "--quiet", "--no-verify", errand.remote, *specs
+        "push", "--quiet", "--no-verify", job.remote, *specs
     )
 
 
-def _repository(errand: WorkerJob, home: Path, environ: Mapping[str, str]) -> Repository:
+def _repository(job: WorkerJob, home: Path, environ: Mapping[str, str]) -> Repository:
     """This worker's own repository for the remote, holding the base."""
-    place = home / hashlib.sha256(errand.remote.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    place = home / hashlib.sha256(job.remote.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     if not (place / "HEAD").exists():
         place.mkdir(parents=True, exist_ok=True)
         _git(place, environ, "init", "-q", "--bare", "--initial-branch=main", "--template=", ".")
     repository = discover(place, environ)
     git = repository.git.with_user_config()
-    if git.run("cat-file", "-e", f"{errand.base}^{{commit}}").exit_code != 0:
-        ref = base_ref(errand.base)
-        git.output("fetch", "--quiet", "--no-tags", errand.remote, f"+{ref}:{ref}")
+    if git.run("cat-file", "-e", f"{job.base}^{{commit}}").exit_code != 0:
+        ref = base_ref(job.base)
+        git.output("fetch", "--quiet", "--no-tags", job.remote, f"+{ref}:{ref}")
     return repository
 
 

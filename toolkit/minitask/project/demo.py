@@ -58,9 +58,9 @@ def run_demo(
         place = Base(engine.tip(target), target, folder)
         before = _python_lines(engine, place.base)
         found = find_tasks(engine, [f"{PROJECTS}/{PROJECT}"], place)
-        wishes = RunOptions(RouteOverrides())
+        options = RunOptions(RouteOverrides())
         results = run_project(
-            engine, found, place=place, wishes=wishes, askers=ThreadCallPool(engine, width=1)
+            engine, found, place=place, options=options, askers=ThreadCallPool(engine, width=1)
         )
         return DemoResult(
             folder=folder,

@@ -41,7 +41,7 @@ def run_project(
     found: FoundTasks,
     *,
     place: Base,
-    wishes: RunOptions,
+    options: RunOptions,
     askers: CallPool,
     jobs: int = 1,
     cluster: Cluster | None = None,
@@ -50,9 +50,9 @@ def run_project(
 
     At most `jobs` validations run at once, and never two tasks at once of which one writes what the other uses.
     """
-    plan = make_plan(engine, found, place, again=wishes.again)
+    plan = make_plan(engine, found, place, again=options.again)
     return Schedule(
-        engine, plan, place, wishes=wishes, askers=askers, jobs=jobs, cluster=cluster
+        engine, plan, place, options=options, askers=askers, jobs=jobs, cluster=cluster
     ).run()
 
 

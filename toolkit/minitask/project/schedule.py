@@ -73,7 +73,7 @@ class Schedule:
         plan: Plan,
         place: Base,
         *,
-        wishes: RunOptions,
+        options: RunOptions,
         askers: CallPool,
         jobs: int,
         cluster: Cluster | None = None,
@@ -86,7 +86,7 @@ class Schedule:
         self._cores = CpuPool(jobs)
         self._guards = Guards(engine, follows=plan.follows, repeats=jobs == 1)
         self._queue = MergeQueue(engine, cores=self._cores, guards=self._guards)
-        self._wishes = replace(wishes, lander=self._queue, known=known)
+        self._options = replace(options, lander=self._queue, known=known)
         self._cluster = cluster
         self._width = AHEAD * (cluster.width if cluster else askers.width) + jobs
         self._tasks = {task.name: task for task in plan.tasks}
@@ -222,7 +222,7 @@ class Schedule:
         call = partial(self._askers.ask, urgency=urgency)
         core = self._cores.place(urgency)
         try:
-            return run_task(self._engine, self._on_tip(task), self._wishes, call=call, core=core)
+            return run_task(self._engine, self._on_tip(task), self._options, call=call, core=core)
         except UnservedError as error:
             return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
 
@@ -230,8 +230,8 @@ class Schedule:
         """Return True if a change for the task is on record that needs no more than a review, or to land: no
         worker does.
         """
-        known = self._wishes.known
-        if not self._wishes.takes_what_is_there or not (known and known.refs_of(task.name)):
+        known = self._options.known
+        if not self._options.takes_what_is_there or not (known and known.refs_of(task.name)):
             return False
         found = latest_made(self._engine, task)
         return found is not None and found.is_proven and not found.is_rejected
@@ -239,12 +239,12 @@ class Schedule:
     def _away(self, cluster: Cluster, task: Task) -> TaskResult:
         """Return the result of a task that a worker of a cluster does, unless it has landed already."""
         on_tip = self._on_tip(task)
-        known = self._wishes.known
-        if not self._wishes.again and known and task.name in known.landed:
+        known = self._options.known
+        if not self._options.again and known and task.name in known.landed:
             done = landed_result(self._engine, on_tip)
             if done is not None:
                 return done
-        return cluster.do(on_tip, self._wishes)
+        return cluster.do(on_tip, self._options)
 
     def _take(self, task: Task, ended: TaskResult | BaseException) -> None:
         del self._under_way[task.name]
@@ -260,7 +260,7 @@ class Schedule:
         why = result.reason.partition("\n")[0]
         if result.stops_run:
             self._stopped_by = self._stopped_by or why
-        elif self._wishes.fail_fast and result.verdict in FAILURES:
+        elif self._options.fail_fast and result.verdict in FAILURES:
             self._stopped_by = self._stopped_by or f"{result.task} {result.verdict.value}: {why}"
             self._askers.stop(self._stopped_by)
         self._engine.emit(Progress(result.task, "done", result.verdict.value, result))

@@ -31,7 +31,7 @@ NOTE, ANSWER, RECORD = ".sent.json", ".json", ".record"
 
 
 class CallKey(Struct, frozen=True):
-    """One order to one executor, with all that a record of it needs. `history` tells its rounds apart.
+    """The identity of a call to an executor, with all that its record needs. `history` tells its rounds apart.
 
     `phase` is `implement` or that of a question, and `subject` a digest of what was asked then. A question that is
     about no one spec has neither its path nor its blob.
@@ -53,9 +53,9 @@ class CallKey(Struct, frozen=True):
     @property
     def name(self) -> str:
         """Return the name of its files."""
-        told = () if self.phase == IMPLEMENT else (self.phase, self.subject)
-        rest = _digest(self.base, self.executor, self.model, str(self.history), *told)
-        return f"{_spec_digest(self.task, self.spec_blob)}-{rest}"
+        question = () if self.phase == IMPLEMENT else (self.phase, self.subject)
+        call_digest = _digest(self.base, self.executor, self.model, str(self.history), *question)
+        return f"{_spec_digest(self.task, self.spec_blob)}-{call_digest}"
 
 
 class Answered(Struct, frozen=True):
@@ -69,52 +69,52 @@ class Answered(Struct, frozen=True):
 class InterruptedCall(Struct, frozen=True):
     """A call that was under way when its process ended, or one whose answer came and was never recorded."""
 
-    errand: CallKey
+    key: CallKey
     reading: MeterReading
     path: Path
     answered: Answered | None = None
 
 
-def answer(home: Path, errand: CallKey, ask: Callable[[], Answered]) -> Answered:
-    """Return the work that was paid for and never recorded, if there is some for this very order; else what `ask`
-    gives.
+def answer(home: Path, key: CallKey, ask: Callable[[], Answered]) -> Answered:
+    """Return the answer that was paid for and never recorded, if there is one for this very call; else the
+    result of `ask`.
     """
-    path = home / FOLDER / f"{errand.name}{ANSWER}"
-    kept = _read_answer(path)
-    if kept is not None:
-        return kept
-    done = ask()
-    if done.work.usage.requests != 0:
+    path = home / FOLDER / f"{key.name}{ANSWER}"
+    answered = _read_answer(path)
+    if answered is not None:
+        return answered
+    answered = ask()
+    if answered.work.usage.requests != 0:
         with suppress(OSError):  # it is in hand, and about to be recorded
-            write_json(path, _document(errand, done))
-    return done
+            write_json(path, _document(key, answered))
+    return answered
 
 
-def note(home: Path, errand: CallKey, reading: MeterReading) -> None:
-    """Write down that a call is about to be made, and what was spent on the order before it."""
-    held = {
-        "errand": to_builtins(errand),
+def note(home: Path, key: CallKey, reading: MeterReading) -> None:
+    """Write down that a call is about to be made, and what its task has cost so far."""
+    document = {
+        "errand": to_builtins(key),
         "spent": to_builtins(reading.usage),
         "spent_usd": money(reading.spent_usd),
         "under_way": to_builtins(reading.under_way),
     }
-    write_json(home / FOLDER / f"{errand.name}{NOTE}", held)
+    write_json(home / FOLDER / f"{key.name}{NOTE}", document)
 
 
-def announce(home: Path, errand: CallKey, record: str) -> None:
-    """Write down which file of the ledger is about to hold the result of an order that money was spent on."""
+def announce(home: Path, key: CallKey, record: str) -> None:
+    """Write down which file of the ledger is about to hold the result of a call that was paid for."""
     folder = home / FOLDER
-    if any((folder / f"{errand.name}{end}").exists() for end in (NOTE, ANSWER)):
-        (folder / f"{errand.name}{RECORD}").write_text(record, "utf-8")
+    if any((folder / f"{key.name}{end}").exists() for end in (NOTE, ANSWER)):
+        (folder / f"{key.name}{RECORD}").write_text(record, "utf-8")
 
 
-def settle(home: Path, errand: CallKey) -> None:
-    """Forget the order: a record holds its result."""
-    _settle(home, errand.name)
+def settle(home: Path, key: CallKey) -> None:
+    """Remove the entries of a call: a record holds its result."""
+    _settle(home, key.name)
 
 
 def settle_recorded(home: Path, is_recorded: Callable[[str], bool]) -> None:
-    """Forget the orders whose process was killed when their record was written, and not all of their files removed."""
+    """Remove journal entries that are in the ledger already: their process was killed before it removed them."""
     for path in _files(home, end=RECORD):
         if is_recorded(path.read_text("utf-8", "replace")):
             _settle(home, path.name.removesuffix(RECORD))
@@ -131,22 +131,22 @@ def _settle(home: Path, name: str) -> None:
 
 
 def unused(home: Path) -> Iterator[InterruptedCall]:
-    """Yield the answers that were kept; each is lost if its order is never given again."""
+    """Yield the answers that were paid for and not used; each is lost if its call is never made again."""
     for path in _files(home, end=ANSWER):
         if path.name.endswith(NOTE):
             continue
-        answered, errand = _read_answer(path), _read_errand(path)
-        if answered is not None and errand is not None:
+        answered, key = _read_answer(path), _read_key(path)
+        if answered is not None and key is not None:
             usage = answered.work.usage
-            yield InterruptedCall(errand, MeterReading(usage, answered.cost_usd), path, answered)
+            yield InterruptedCall(key, MeterReading(usage, answered.cost_usd), path, answered)
 
 
 def base_of(home: Path, task: str, blob: str) -> str | None:
     """Return the base that a kept answer to a task's first order was given for; None if none is kept."""
     for path in _files(home, start=f"{_spec_digest(task, blob)}-", end=ANSWER):
-        errand = None if path.name.endswith(NOTE) else _read_errand(path)
-        if errand is not None and errand.history == 0 and errand.phase == IMPLEMENT:
-            return errand.base
+        key = None if path.name.endswith(NOTE) else _read_key(path)
+        if key is not None and key.history == 0 and key.phase == IMPLEMENT:
+            return key.base
     return None
 
 
@@ -156,11 +156,11 @@ def lost(home: Path) -> Iterator[InterruptedCall]:
         if path.with_name(path.name.removesuffix(NOTE) + ANSWER).exists():
             path.unlink(missing_ok=True)
             continue
-        found = _read_note(path)
-        if found is None:
+        call = _read_note(path)
+        if call is None:
             path.unlink(missing_ok=True)
         else:
-            yield found
+            yield call
 
 
 def _files(home: Path, *, start: str = "", end: str) -> list[Path]:
@@ -170,53 +170,55 @@ def _files(home: Path, *, start: str = "", end: str) -> list[Path]:
         names = os.listdir(folder)  # noqa: PTH208 - for every task
     except FileNotFoundError:
         return []
-    found = sorted(name for name in names if name.startswith(start) and name.endswith(end))
-    return [folder / name for name in found]
+    matches = sorted(name for name in names if name.startswith(start) and name.endswith(end))
+    return [folder / name for name in matches]
 
 
 def _read_note(path: Path) -> InterruptedCall | None:
     try:
-        held = json.loads(path.read_text("utf-8", "surrogateescape"))
+        document = json.loads(path.read_text("utf-8", "surrogateescape"))
         reading = MeterReading(
-            Usage(**held["spent"]), parse_money(held["spent_usd"]), Usage(**held["under_way"])
+            Usage(**document["spent"]),
+            parse_money(document["spent_usd"]),
+            Usage(**document["under_way"]),
         )
-        return InterruptedCall(CallKey(**held["errand"]), reading, path)
+        return InterruptedCall(CallKey(**document["errand"]), reading, path)
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
         return None
 
 
 def _read_answer(path: Path) -> Answered | None:
     try:
-        held = json.loads(path.read_text("utf-8", "surrogateescape"))
-        json.dumps(held, ensure_ascii=False).encode(
+        document = json.loads(path.read_text("utf-8", "surrogateescape"))
+        json.dumps(document, ensure_ascii=False).encode(
             "utf-8", "surrogateescape"
         )  # raises for half a character
         work = ExecutorResult(
-            changes=tuple(Change(**item) for item in held["changes"]),
-            usage=Usage(**held["usage"]),
-            model=held["model"],
-            reply=held["reply"],
-            cost_usd=parse_money(held["cost_usd"]),
-            served=held["served"],
-            version=held["version"],
-            malformed=held["malformed"],
-            outage=held.get("outage", ""),
+            changes=tuple(Change(**item) for item in document["changes"]),
+            usage=Usage(**document["usage"]),
+            model=document["model"],
+            reply=document["reply"],
+            cost_usd=parse_money(document["cost_usd"]),
+            served=document["served"],
+            version=document["version"],
+            malformed=document["malformed"],
+            outage=document.get("outage", ""),
         )
-        return Answered(work, parse_money(held["paid_usd"]), parse_pricing(held["pricing"]))
+        return Answered(work, parse_money(document["paid_usd"]), parse_pricing(document["pricing"]))
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
         return None
 
 
-def _document(errand: CallKey, done: Answered) -> dict[str, Any]:
-    held: dict[str, Any] = to_builtins(done.work) | {"cost_usd": money(done.work.cost_usd)}
-    return held | {
-        "paid_usd": money(done.cost_usd),
-        "pricing": pricing_document(done.pricing),
-        "errand": to_builtins(errand),
+def _document(key: CallKey, answered: Answered) -> dict[str, Any]:
+    work: dict[str, Any] = to_builtins(answered.work) | {"cost_usd": money(answered.work.cost_usd)}
+    return work | {
+        "paid_usd": money(answered.cost_usd),
+        "pricing": pricing_document(answered.pricing),
+        "errand": to_builtins(key),
     }
 
 
-def _read_errand(path: Path) -> CallKey | None:
+def _read_key(path: Path) -> CallKey | None:
     try:
         return CallKey(**json.loads(path.read_text("utf-8", "surrogateescape"))["errand"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -228,5 +230,5 @@ def _spec_digest(task: str, blob: str) -> str:
     return _digest(task, blob)
 
 
-def _digest(*words: str) -> str:
-    return hashlib.sha256("\0".join(words).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from minitask.executors.http import Post
 
 Unasked = RefusedError | StoppedError | MachineError | EditError | BudgetError | OSError
-"""Why nobody was asked: the budget is spent, the run was stopped, the machine failed."""
+"""Errors for which no call was made: the budget is spent, the run was stopped, the machine failed."""
 Outcome = Answered | ExecutorFailure | Unasked
 """The result of a call."""
 
@@ -33,8 +33,8 @@ class ModelCall(Protocol):
     """A call that is ready to be made; safe to perform in any thread."""
 
     @property
-    def errand(self) -> CallKey:
-        """Return who is asked what, for which version of which spec."""
+    def key(self) -> CallKey:
+        """Return the key: the executor and model, the phase, and the version of the spec."""
         ...
 
     @property
@@ -56,30 +56,30 @@ class WorkCall(Struct, frozen=True):
     route: Route
     order: ExecutorRequest
     meter: TaskMeter
-    errand: CallKey
+    key: CallKey
     batched: bool = False
 
     def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
         """Return the executor's change and its cost, or why there is none."""
-        engine.emit(Progress(self.errand.task, "implement", self.route.model or "edit script"))
+        engine.emit(Progress(self.key.task, "implement", self.route.model or "edit script"))
         if self.route.executor != SCRIPT:
             from minitask.routing.route_task import warn_exposure
 
-            warn_exposure(engine, self.errand.task, self.route.executor)
+            warn_exposure(engine, self.key.task, self.route.executor)
         executor = make_executor(self.route.executor, engine.settings, engine.environ, http=http)
 
         def work() -> Answered:
-            done = executor.work(self.order)
-            cost = self.meter.spent_usd if done.cost_usd is None else done.cost_usd
-            return Answered(done, cost, self.meter.pricing)
+            result = executor.work(self.order)
+            cost = self.meter.spent_usd if result.cost_usd is None else result.cost_usd
+            return Answered(result, cost, self.meter.pricing)
 
-        return answer_once(engine, self.errand, work)
+        return answer_once(engine, self.key, work)
 
 
-def answer_once(engine: Context, errand: CallKey, ask: Callable[[], Answered]) -> Outcome:
+def answer_once(engine: Context, key: CallKey, ask: Callable[[], Answered]) -> Outcome:
     """Return an answer that was paid for and never recorded, else what `ask` gives, or its error."""
     try:
-        return call_journal.answer(engine.repository.home, errand, ask)
+        return call_journal.answer(engine.repository.home, key, ask)
     except (RefusedError, StoppedError, MachineError, EditError, BudgetError) as error:
         return error
     except (ExecutorFailure, OSError) as error:

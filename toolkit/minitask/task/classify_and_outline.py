@@ -30,41 +30,43 @@ from minitask.task.state import NotAskedError, TaskState
 
 
 def classify_and_outline(engine: Context, state: TaskState, call: Call) -> TaskState:
-    """Have what the gates want to know of a task asked before a model does it; an answer that was kept will do."""
+    """Ask the questions that the gates have about a task before a model does it; a cached answer is used."""
     gates = engine.settings.gates
     wants_kind = CLASSIFY in gates and state.task.spec.options.complexity is None
     phases = (*([CLASSIFY] if wants_kind else []), *([PLAN] if PLAN in gates else []))
     for phase in phases:
-        matter = _matter(engine, phase, state.task.spec)
-        kept = engine.cache.peek(_key(matter))
-        is_kept = isinstance(kept, str)
-        state = _use(engine, state, phase, kept) if is_kept else _ask(engine, state, matter, call)
+        prompt = _question_prompt(engine, phase, state.task.spec)
+        answer = engine.cache.peek(_key(prompt))
+        is_kept = isinstance(answer, str)
+        state = _use(engine, state, phase, answer) if is_kept else _ask(engine, state, prompt, call)
     return state
 
 
-def _ask(engine: Context, state: TaskState, matter: QuestionPrompt, call: Call) -> TaskState:
+def _ask(engine: Context, state: TaskState, prompt: QuestionPrompt, call: Call) -> TaskState:
     """Ask, put the answer on record and use it; raise `NotAskedError` where the run or the machine stopped it."""
-    entry, phase = engine.settings.routing.entry[matter.phase], matter.phase
+    entry, phase = engine.settings.routing.entry[prompt.phase], prompt.phase
     if entry == Tier.NONE.value:
         return state
     try:
         route = route_to(engine, entry, f"{phase} starts at tier {entry}")
     except (UsageError, ExecutorFailure) as error:
         return _left_out(engine, state, phase, error)
-    asked, what, outcome = ask_for_task(engine, state, matter, route, call=call)
+    state, question, outcome = ask_for_task(engine, state, prompt, route, call=call)
     if isinstance(outcome, Answered):
-        engine.cache.keep(_key(matter), outcome.work.reply)
-        made = record_question(
-            engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason
+        engine.cache.keep(_key(prompt), outcome.work.reply)
+        attempt = record_question(
+            engine, question, outcome, verdict=Verdict.READY, reason=question.route.reason
         )
-        return _use(engine, with_call(asked, phase, made), phase, outcome.work.reply)
+        return _use(engine, with_call(state, phase, attempt), phase, outcome.work.reply)
     if isinstance(outcome, ExecutorFailure):
-        made = record_question(engine, what, outcome, verdict=Verdict.ERROR, reason=str(outcome))
-        return _left_out(engine, with_call(asked, phase, made), phase, outcome)
-    call_journal.settle(engine.repository.home, what.errand)
+        attempt = record_question(
+            engine, question, outcome, verdict=Verdict.ERROR, reason=str(outcome)
+        )
+        return _left_out(engine, with_call(state, phase, attempt), phase, outcome)
+    call_journal.settle(engine.repository.home, question.key)
     if not isinstance(outcome, BudgetError):
-        raise NotAskedError(asked, outcome)
-    return _left_out(engine, asked, phase, outcome)
+        raise NotAskedError(state, outcome)
+    return _left_out(engine, state, phase, outcome)
 
 
 def _left_out(engine: Context, state: TaskState, phase: str, error: Exception) -> TaskState:
@@ -72,7 +74,7 @@ def _left_out(engine: Context, state: TaskState, phase: str, error: Exception) -
     return state
 
 
-def _matter(engine: Context, phase: str, spec: Spec) -> QuestionPrompt:
+def _question_prompt(engine: Context, phase: str, spec: Spec) -> QuestionPrompt:
     if phase == CLASSIFY:
         tags = _tags(engine)
         return QuestionPrompt(
@@ -98,14 +100,14 @@ def _use(engine: Context, state: TaskState, phase: str, text: str) -> TaskState:
         kind = task_questions.parse_kind(text, tags=_tags(engine))
         prepared = replace(prepared, spec=task_questions.classified(task.spec, kind))
         route = _rerouted(engine, state, prepared.spec)
-        said = f"tier {route.tier.value}: {route.reason} (classified: {kind.complexity})"
-        engine.emit(Progress(task.name, "route", said))
+        message = f"tier {route.tier.value}: {route.reason} (classified: {kind.complexity})"
+        engine.emit(Progress(task.name, "route", message))
         draft = replace(draft, route=route)
     else:
         prepared = replace(prepared, plan=task_questions.parse_outline(text))
-    call = make_work_call(engine, draft, state.wishes, purse=state.purse, prepared=prepared)
-    named = replace(draft, reply_format=reply_format_of(call))
-    return replace(state, prepared=prepared, draft=named, call=call)
+    call = make_work_call(engine, draft, state.options, budget=state.budget, prepared=prepared)
+    formatted = replace(draft, reply_format=reply_format_of(call))
+    return replace(state, prepared=prepared, draft=formatted, call=call)
 
 
 def _rerouted(engine: Context, state: TaskState, spec: Spec) -> Route:
@@ -114,24 +116,24 @@ def _rerouted(engine: Context, state: TaskState, spec: Spec) -> Route:
     """
     had = state.draft.route
     try:
-        found = resolve_model(engine, route_of(engine, state.task, state.wishes.demand, spec=spec))
+        route = resolve_model(engine, route_of(engine, state.task, state.options.demand, spec=spec))
     except (ExecutorFailure, UsageError):
         return had
-    if TIERS.index(found.tier.value) < TIERS.index(had.tier.value):
-        found = replace(had, task_class=found.task_class)
-    lesser = TIERS.index(found.review or "none") < TIERS.index(had.review or "none")
+    if TIERS.index(route.tier.value) < TIERS.index(had.tier.value):
+        route = replace(had, task_class=route.task_class)
+    lesser = TIERS.index(route.review or "none") < TIERS.index(had.review or "none")
     if lesser:
-        found = replace(found, review=had.review, review_reason=had.review_reason)
-    return found
+        route = replace(route, review=had.review, review_reason=had.review_reason)
+    return route
 
 
 def _tags(engine: Context) -> list[str]:
     return [tag for rule in engine.settings.routing.rules for tag in rule.tags]
 
 
-def _key(matter: QuestionPrompt) -> str:
-    return f"answer\0{matter.phase}\0{matter.system}\0{matter.prompt}"
+def _key(prompt: QuestionPrompt) -> str:
+    return f"answer\0{prompt.phase}\0{prompt.system}\0{prompt.text}"
 
 
 def _void(_value: object) -> None:
-    """Nothing: a parser is used as a check."""
+    """Return nothing, so that a parser can be used as a check."""

@@ -29,27 +29,27 @@ def write_message(engine: Context, state: TaskState, call: Call) -> TaskState:
     route = _route(engine)
     if route is None:
         return state
-    matter = QuestionPrompt(
+    prompt = QuestionPrompt(
         MESSAGE,
         task_questions.MESSAGE_SYSTEM,
         task_questions.message_prompt(state.task.spec, draft.files),
         _check,
         max_output_tokens=512,
     )
-    asked, what, outcome = ask_for_task(engine, state, matter, route, call=call)
+    state, question, outcome = ask_for_task(engine, state, prompt, route, call=call)
     if isinstance(outcome, Answered):
         text = task_questions.parse_message(outcome.work.reply)
-        made = record_question(
-            engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason
+        attempt = record_question(
+            engine, question, outcome, verdict=Verdict.READY, reason=question.route.reason
         )
-        written = replace(asked, draft=replace(asked.draft, message=text))
-        return with_call(written, MESSAGE, made)
+        written = replace(state, draft=replace(state.draft, message=text))
+        return with_call(written, MESSAGE, attempt)
     if isinstance(outcome, ExecutorFailure):
-        said = f"using the template: {outcome}"
-        made = record_question(engine, what, outcome, verdict=Verdict.FAILED, reason=said)
-        return with_call(asked, MESSAGE, made)
-    call_journal.settle(engine.repository.home, what.errand)
-    return asked
+        reason = f"using the template: {outcome}"
+        attempt = record_question(engine, question, outcome, verdict=Verdict.FAILED, reason=reason)
+        return with_call(state, MESSAGE, attempt)
+    call_journal.settle(engine.repository.home, question.key)
+    return state
 
 
 def _route(engine: Context) -> Route | None:

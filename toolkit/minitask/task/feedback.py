@@ -20,7 +20,9 @@ TAIL_CHARACTERS = 1_500
 
 def as_reply(changes: Sequence[Change]) -> str:
     """Return a change as a chat model would have replied it: the files as a whole."""
-    edits = (WholeFile(each.path, each.content) for each in changes if each.content is not None)
+    edits = (
+        WholeFile(change.path, change.content) for change in changes if change.content is not None
+    )
     return render_script(EditScript(tuple(edits)))
 
 
@@ -34,9 +36,9 @@ def describe_failure(attempt: Attempt) -> str:
 
 def _describe(command: CommandRecord, gate: str) -> str:
     how = command.reason or f"exit code {command.exit_code}"
-    said = command.output_tail.strip()[-TAIL_CHARACTERS:]
-    what = "the validation" if gate == "validate" else "a check of the code"
-    return f"{what} failed ({how}):\n$ {command.command}\n{said}".rstrip()
+    output = command.output_tail.strip()[-TAIL_CHARACTERS:]
+    check = "the validation" if gate == "validate" else "a check of the code"
+    return f"{check} failed ({how}):\n$ {command.command}\n{output}".rstrip()
 
 
 RERUN = "minitask exec {name}"
@@ -73,7 +75,7 @@ PASSING = lazy_pattern(
     r"\b\d+(?:\.\d+)?\s?(?:ms|s|sec|seconds|m)\b|0x[0-9a-f]+|\b\d\d:\d\d(?::\d\d(?:\.\d+)?)?\b"
     r"|\b\d{4}-\d\d-\d\d\b|(?:/[\w.@+-]+)*/minitask[\w./@+-]*|\bpid \d+\b|\b[0-9a-f]{40}\b"
 )
-"""What differs between two runs of the same: times, addresses, dates, private folders, processes, commits."""
+"""Text that differs between two runs of one command: times, addresses, dates, private folders, processes, commits."""
 SHORT = 3
 
 
@@ -82,20 +84,20 @@ def fails_without_change(
     after: Sequence[CommandRecord],
     *,
     written: Collection[str],
-    told: str = "",
+    spec_text: str = "",
 ) -> CommandRecord | None:
     """Return the first command that is red, where all that are red were so on the base, for the same reason.
 
     The reason is a module that is missing before and after, or the same words. With the same words alone, something
     else must have become green by the change, and nothing that the task writes may be named by what is red: else it may
-    be the task itself that is not done. A module is the task's own where a path that it writes may bring it, or where
-    `told`, the text of the task, names it.
+    be the task itself that is not done. A module is the task's own where a path that it writes may provide it, or where
+    `spec_text`, the text of the task, names it.
     """
-    known = {(each.line, each.command): each for each in before}
-    pairs = [(each, known.get((each.line, each.command))) for each in after]
+    earlier = {(command.line, command.command): command for command in before}
+    pairs = [(command, earlier.get((command.line, command.command))) for command in after]
     mended = any(new.passed and old is not None and not old.passed for new, old in pairs)
     red = [(new, old) for new, old in pairs if not new.passed]
-    lacks = [_lack(new, old, written, told) for new, old in red]
+    lacks = [_lack(new, old, written, spec_text) for new, old in red]
     others = [pair for pair, lack in zip(red, lacks, strict=True) if not lack]
     if not all(old and _is_same(new, old) for new, old in others):
         return None
@@ -107,7 +109,7 @@ def fails_without_change(
 
 
 def _lack(
-    new: CommandRecord, old: CommandRecord | None, written: Collection[str], told: str
+    new: CommandRecord, old: CommandRecord | None, written: Collection[str], spec_text: str
 ) -> str:
     """Return the module that a command lacks before and after, and that is not the task's own to bring; else
     empty.
@@ -117,19 +119,21 @@ def _lack(
     lacking = missing_modules(new.output_tail)
     if not lacking or not lacking <= missing_modules(old.output_tail):
         return ""
-    own = any(may_be_brought(name, written) or _is_told(name, told) for name in lacking)
-    return "" if own else min(lacking)
+    is_own = any(
+        may_be_brought(name, written) or _is_mentioned(name, spec_text) for name in lacking
+    )
+    return "" if is_own else min(lacking)
 
 
-def _is_told(module: str, told: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(module)}(?![\w-])", told) is not None
+def _is_mentioned(module: str, spec_text: str) -> bool:
+    return re.search(rf"(?<![\w-]){re.escape(module)}(?![\w-])", spec_text) is not None
 
 
 def _is_same(new: CommandRecord, old: CommandRecord) -> bool:
     if old.passed or new.exit_code is None or new.exit_code != old.exit_code or new.changed:
         return False
-    said = _words(new.output_tail)
-    return bool(said) and said == _words(old.output_tail)
+    output = _words(new.output_tail)
+    return bool(output) and output == _words(old.output_tail)
 
 
 def _words(output: str) -> list[str]:

@@ -15,8 +15,8 @@ from minitask.git import refs
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import land_alone
 from minitask.ledger.evidence import APPLY, CORRECT
+from minitask.ledger.exchange import Exchange
 from minitask.ledger.record import Attempt, Record, TaskResult, Verdict, whole
-from minitask.ledger.said import Said
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.route import SCRIPT
 from minitask.routing.pass_rates import counts_against_model
@@ -34,30 +34,34 @@ def record_or_discard(engine: Context, state: TaskState, *, goes_on: bool) -> tu
     correction itself.
     """
     task, ruling = state.task, state.draft.ruling
-    told = counts_against_model(state.draft.route, state.draft.verdict, ruling.gate, ruling.reason)
-    settles = told and not goes_on and state.draft.step not in (CORRECT, APPLY)
+    counts = counts_against_model(
+        state.draft.route, state.draft.verdict, ruling.gate, ruling.reason
+    )
+    settles = counts and not goes_on and state.draft.step not in (CORRECT, APPLY)
     draft = replace(state.draft, settles=settles)
     attempt = draft.attempt(engine)
     lands = _lands_at_once(engine, state)
     with engine.writing:
         home = engine.repository.home
-        announce = partial(call_journal.announce, home, state.call.errand)
-        said = _said(engine, state)
-        record = record_attempt(engine, draft, attempt, lands=lands, said=said, announce=announce)
-        call_journal.settle(home, state.call.errand)
+        announce = partial(call_journal.announce, home, state.call.key)
+        exchange = _exchange(engine, state)
+        record = record_attempt(
+            engine, draft, attempt, lands=lands, exchange=exchange, announce=announce
+        )
+        call_journal.settle(home, state.call.key)
         old = draft.heads.get(refs.branch(task.name))
         return record, move_branch(engine, task, record.candidate, old=old)
 
 
 def _lands_at_once(engine: Context, state: TaskState) -> bool:
     """Return True if the candidate lands as it is, alone and on its base: then its record can name the merge."""
-    task, draft, wishes = state.task, state.draft, state.wishes
-    if not draft.verdict.is_good or draft.doubts or not wishes.merge or wishes.lander:
+    task, draft, options = state.task, state.draft, state.options
+    if not draft.verdict.is_good or draft.doubts or not options.merge or options.lander:
         return False
     return not needs_approval(engine, task) and engine.tip(task.target) == task.base
 
 
-def _said(engine: Context, state: TaskState) -> Said | None:
+def _exchange(engine: Context, state: TaskState) -> Exchange | None:
     """Return what the executor was told, and its last reply; None if no executor was asked."""
     draft = state.draft
     if draft.route.executor == SCRIPT or draft.corrects:
@@ -70,7 +74,7 @@ def _said(engine: Context, state: TaskState) -> Said | None:
         prompt = executor.describe(state.order).prompt
     except MinitaskError:
         prompt = ""
-    return Said(prompt, reply)
+    return Exchange(prompt, reply)
 
 
 def finish(engine: Context, state: TaskState, record: Record, note: str) -> TaskResult:
@@ -84,7 +88,7 @@ def finish(engine: Context, state: TaskState, record: Record, note: str) -> Task
         return replace(result, reason=why, next_step=f"minitask review {task.name}")
     if draft.doubts:
         return in_doubt(result, draft.doubts)
-    if not state.wishes.merge:
+    if not state.options.merge:
         why = "passed; not merged, as requested"
         return replace(result, reason=why, next_step=f"minitask merge {task.name}")
     final = _land(engine, state, record, result)
@@ -97,8 +101,8 @@ def _land(engine: Context, state: TaskState, record: Record, result: TaskResult)
     assert record.tree is not None  # noqa: S101
     engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
     candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
-    if state.wishes.lander is not None:
-        landed = state.wishes.lander.land(task, candidate)
+    if state.options.lander is not None:
+        landed = state.options.lander.land(task, candidate)
     else:
         with engine.landing:
             landed = land_alone(engine, task, candidate)
@@ -118,8 +122,8 @@ def _land(engine: Context, state: TaskState, record: Record, result: TaskResult)
 
 def landed_result(engine: Context, task: Task) -> TaskResult | None:
     """Return the result of a task that has landed at this very blob, read from the target's ancestry."""
-    found = engine.landed_since(task.base, task.path).get(task.name)
-    landing = as_it_stands(engine, found, tip=task.base)
+    landing = engine.landed_since(task.base, task.path).get(task.name)
+    landing = as_it_stands(engine, landing, tip=task.base)
     landing = landing or brought_by_hand(engine, task.base, task.name)
     if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
         return None
@@ -150,10 +154,10 @@ def make_result(state: TaskState, attempt: Attempt, candidate: str | None) -> Ta
         branch=refs.branch(task.name).removeprefix("refs/heads/") if candidate else None,
         base=task.base,
         commit=candidate,
-        cost_usd=whole(each.cost_usd for each in (*attempts, *_made(state))),
+        cost_usd=whole(call.cost_usd for call in (*attempts, *_question_calls(state))),
         baseline_cost_usd=draft.baseline_usd,
         estimate=draft.estimate,
-        usage=_usage((*attempts, *_made(state))),
+        usage=_usage((*attempts, *_question_calls(state))),
         attempts=attempts,
         calls=state.calls,
         next_step="" if draft.verdict.is_good else _next_step(attempt, task.name),
@@ -195,17 +199,17 @@ def stopped_later(state: TaskState, error: Exception) -> TaskResult:
     """Return the same, with the attempts that came before."""
     attempts = state.earlier
     result = stopped(state.task, error)
-    spent = (*attempts, *_made(state))
+    spent = (*attempts, *_question_calls(state))
     return replace(
         result,
         attempts=attempts,
         calls=state.calls,
-        cost_usd=whole(each.cost_usd for each in spent),
+        cost_usd=whole(attempt.cost_usd for attempt in spent),
         usage=_usage(spent),
     )
 
 
-def _made(state: TaskState) -> tuple[Attempt, ...]:
+def _question_calls(state: TaskState) -> tuple[Attempt, ...]:
     """Return the calls beside the attempts."""
     return tuple(call for _, call in state.calls)
 

@@ -24,25 +24,25 @@ REQUIRED = "required"
 
 
 class ReviewState(Struct, frozen=True):
-    """The attempt that made a candidate, and the latest word of a person on that candidate."""
+    """The record of the attempt that made a candidate, and that of a person's latest review of it."""
 
-    made: Record
-    said: Record | None = None
+    record: Record
+    review: Record | None = None
 
     @property
     def is_approved(self) -> bool:
         """Return True if a person approved it."""
-        return self.said is not None and self.said.attempt.verdict.is_good
+        return self.review is not None and self.review.attempt.verdict.is_good
 
     @property
     def is_rejected(self) -> bool:
         """Return True if a person rejected it."""
-        return self.said is not None and not self.said.attempt.verdict.is_good
+        return self.review is not None and not self.review.attempt.verdict.is_good
 
     @property
     def is_proven(self) -> bool:
         """Return True if its validation passed; a review by a model, or the lack of one, does not undo that."""
-        attempt = self.made.attempt
+        attempt = self.record.attempt
         return attempt.verdict.is_good or attempt.gate == REVIEW
 
     @property
@@ -50,30 +50,34 @@ class ReviewState(Struct, frozen=True):
         """Return True if it is proven and nobody objects, or a person approved what a model did not."""
         if self.is_rejected:
             return False
-        return self.made.attempt.verdict.is_good or (self.is_proven and self.is_approved)
+        return self.record.attempt.verdict.is_good or (self.is_proven and self.is_approved)
 
     @property
     def objection(self) -> str:
         """Return why it may not land."""
-        if self.said is not None and self.is_rejected:
-            return self.said.attempt.reason
-        return f"not proven: {self.made.attempt.reason}"
+        if self.review is not None and self.is_rejected:
+            return self.review.attempt.reason
+        return f"not proven: {self.record.attempt.reason}"
 
 
 def review_state(records: Sequence[Record], candidate: str | None) -> ReviewState | None:
     """Return what is on record of a candidate; None if the toolkit did not make it."""
-    own = [record for record in records if candidate is not None and record.candidate == candidate]
-    made = next((record for record in reversed(own) if record.kind == ATTEMPT), None)
-    if made is None:
+    matching = [
+        record for record in records if candidate is not None and record.candidate == candidate
+    ]
+    attempt = next((record for record in reversed(matching) if record.kind == ATTEMPT), None)
+    if attempt is None:
         return None
-    said = next((record for record in reversed(own) if record.kind == REVIEW), None)
-    return ReviewState(made, said)
+    review = next((record for record in reversed(matching) if record.kind == REVIEW), None)
+    return ReviewState(attempt, review)
 
 
 def approval_of(records: Sequence[Record], candidate: str) -> Record | None:
-    """Return the approval of a commit by a person, if that is what was said of it last."""
-    said = [each for each in records if each.kind == REVIEW and each.candidate == candidate]
-    return said[-1] if said and said[-1].attempt.verdict.is_good else None
+    """Return the approval of a commit by a person, if that is its latest review."""
+    reviews = [
+        record for record in records if record.kind == REVIEW and record.candidate == candidate
+    ]
+    return reviews[-1] if reviews and reviews[-1].attempt.verdict.is_good else None
 
 
 def last_word(records: Sequence[Record]) -> Record | None:
@@ -113,35 +117,37 @@ def is_undone(engine: Context, landing: history.Landing | None, base: str) -> bo
     return not is_ancestor(engine.repository.git, ancestor=landing.commit, of=base)
 
 
-def landed(engine: Context, name: str, place: Base) -> str | None:
+def landed(engine: Context, name: str, base: Base) -> str | None:
     """Return the merge by which what a person would judge is on the target already."""
     tip = tip_of(engine, name, records_of(engine, name))
-    return landed_as(engine, latest_landing(engine, place.base, name), tip) if tip else None
+    return landed_as(engine, latest_landing(engine, base.base, name), tip) if tip else None
 
 
 def check_approvable(engine: Context, name: str) -> None:
     """Refuse what a person cannot approve: a task whose candidate is not proven."""
     record = latest_record(engine, name)
     tip = engine.objects.commit(refs.branch(name)) or record.candidate
-    found = review_state(records_of(engine, name), tip)
-    if tip is None or (found is not None and not found.is_proven):
-        attempt = found.made.attempt if found else record.attempt
-        said = attempt.reason.partition("\n")[0]
+    review = review_state(records_of(engine, name), tip)
+    if tip is None or (review is not None and not review.is_proven):
+        attempt = review.record.attempt if review else record.attempt
+        reason_line = attempt.reason.partition("\n")[0]
         raise UsageError(
-            f"{name} has not passed ({attempt.verdict.value}: {said}), so there is nothing to approve",
+            f"{name} has not passed ({attempt.verdict.value}: {reason_line}), so there is nothing to approve",
             hint=f"run `minitask exec {name} --again`, or correct its branch and `minitask merge {name}`",
         )
 
 
 def approve(engine: Context, record: Record, tip: str) -> None:
-    """Put it on record that a person approved a tip of the task's branch, unless that is what was said last."""
+    """Put it on record that a person approved a tip of the task's branch, unless that is its latest review already."""
     if approval_of(records_of(engine, record.task), tip) is None:
-        _say(engine, replace(record, candidate=tip), Verdict.READY, "approved by a person")
+        _record_review(
+            engine, replace(record, candidate=tip), Verdict.READY, "approved by a person"
+        )
 
 
-def check_rejectable(engine: Context, name: str, place: Base) -> None:
+def check_rejectable(engine: Context, name: str, base: Base) -> None:
     """Refuse what a rejection comes too late for: a task whose candidate is on the target."""
-    merge = landed(engine, name, place)
+    merge = landed(engine, name, base)
     if merge is not None:
         raise UsageError(
             f"{name} has already merged ({merge[:12]}), so it cannot be rejected",
@@ -151,9 +157,9 @@ def check_rejectable(engine: Context, name: str, place: Base) -> None:
 
 def reject(engine: Context, name: str, reason: str) -> Record:
     """Put it on record that a person rejected the latest attempt; the next one is told why."""
-    found = _current(engine, name)
-    record = found.made if found else latest_record(engine, name)
-    return _say(engine, record, Verdict.FAILED, f"rejected by a person: {reason.strip()}")
+    review = _current(engine, name)
+    record = review.record if review else latest_record(engine, name)
+    return _record_review(engine, record, Verdict.FAILED, f"rejected by a person: {reason.strip()}")
 
 
 def _current(engine: Context, name: str) -> ReviewState | None:
@@ -164,11 +170,11 @@ def _current(engine: Context, name: str) -> ReviewState | None:
 
 def tip_of(engine: Context, name: str, records: Sequence[Record]) -> str | None:
     """Return what a person judges: the tip of the task's branch, else the latest candidate."""
-    made = [record.candidate for record in records if record.candidate is not None]
-    return engine.objects.commit(refs.branch(name)) or (made[-1] if made else None)
+    candidates = [record.candidate for record in records if record.candidate is not None]
+    return engine.objects.commit(refs.branch(name)) or (candidates[-1] if candidates else None)
 
 
-def _say(engine: Context, record: Record, verdict: Verdict, reason: str) -> Record:
+def _record_review(engine: Context, record: Record, verdict: Verdict, reason: str) -> Record:
     attempt = replace(
         record.attempt,
         tier="none",
@@ -186,7 +192,7 @@ def _say(engine: Context, record: Record, verdict: Verdict, reason: str) -> Reco
         commands=(),
         before=(),
     )
-    said = replace(
+    review = replace(
         record,
         kind=REVIEW,
         attempt=attempt,
@@ -195,5 +201,5 @@ def _say(engine: Context, record: Record, verdict: Verdict, reason: str) -> Reco
         notes=(),
     )
     with engine.writing:
-        append_record(engine, said)
-    return said
+        append_record(engine, review)
+    return review

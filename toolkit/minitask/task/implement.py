@@ -28,7 +28,7 @@ def implement(engine: Context, state: TaskState, call: Call) -> TaskState:
         return replace(state, draft=_with_work(state.draft, outcome), failure=None)
     if isinstance(outcome, ExecutorFailure):
         return replace(state, draft=_with_failure(state, outcome), failure=outcome)
-    call_journal.settle(engine.repository.home, state.call.errand)
+    call_journal.settle(engine.repository.home, state.call.key)
     raise NotAskedError(state, outcome)
 
 

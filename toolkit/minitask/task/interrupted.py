@@ -1,4 +1,4 @@
-"""What a process that ended too early did not record: calls that were under way, and merges on a target."""
+"""Record what a process that ended too early did not: calls that were under way, and merges on a target."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from minitask.task.record_attempt import append_record, moment, record_landing
 
 NOTE = "lost: the process ended during a call; its tokens and cost are estimates"
 KEPT_SECONDS = 86_400.0
-"""How long the answer to a question about no one spec waits to be asked for again."""
+"""Seconds for which an unused answer to a question about no single spec is kept."""
 MERGED = "recorded later: the process ended between the merge and its record"
 UNUSED = "lost: the answer was never used because the spec or its base changed"
 
@@ -32,14 +32,14 @@ def record_interrupted(engine: Context) -> tuple[str, ...]:
     """Put every lost attempt on record; the names of their tasks."""
     home = engine.repository.home
     call_journal.settle_recorded(home, partial(_is_recorded, engine))
-    found = [
+    calls = [
         *call_journal.lost(home),
-        *(each for each in call_journal.unused(home) if _is_stale(engine, each)),
+        *(call for call in call_journal.unused(home) if _is_stale(engine, call)),
     ]
-    for each in found:
-        append_record(engine, _record(engine, each))
-        each.path.unlink(missing_ok=True)
-    return tuple(each.errand.task for each in found)
+    for call in calls:
+        append_record(engine, _record(engine, call))
+        call.path.unlink(missing_ok=True)
+    return tuple(call.key.task for call in calls)
 
 
 def record_merges(engine: Context) -> tuple[str, ...]:
@@ -58,15 +58,15 @@ def _record_merge(engine: Context, merge: str, target: str) -> list[str]:
     """Record a merge with the attempt that it brought; the name of its task if no record named it."""
     git = engine.repository.git
     task = history.trailer(git, merge, "Minitask")
-    made = all_records_of(engine, task)
-    if not made or any(record.merge == merge for record in made):
+    records = all_records_of(engine, task)
+    if not records or any(record.merge == merge for record in records):
         return []
     candidate = engine.objects.commit(f"{merge}^2") or ""
     commits = (candidate, history.trailer(git, candidate, CARRIED))
-    attempts = [record for record in made if record.kind == ATTEMPT]
+    attempts = [record for record in records if record.kind == ATTEMPT]
     brought = [record for record in attempts if record.candidate in commits]
     landed = Landed(Verdict.MERGED, merge)
-    record = (brought or attempts or list(made))[-1]
+    record = (brought or attempts or list(records))[-1]
     record_landing(engine, record, landed, target=target, notes=(MERGED,))
     return [task]
 
@@ -76,97 +76,95 @@ def _is_recorded(engine: Context, name: str) -> bool:
     return bool(head and name and engine.objects.entry(head, name))
 
 
-def _is_stale(engine: Context, found: InterruptedCall) -> bool:
-    """Return True if no order can come to which the answer belongs: the target or the spec is another by now.
+def _is_stale(engine: Context, call: InterruptedCall) -> bool:
+    """Return True if the answer cannot be used any more: the target or the spec has changed since.
 
-    A second round is not taken up again: the next run begins with the first.
+    The answer of a second round is never used again: the next run begins with the first round.
     """
-    errand = found.errand
-    if errand.history or _was_overtaken(engine, found):
+    key = call.key
+    if key.history or _was_overtaken(engine, call):
         return True
-    if not errand.spec_path:  # a question about no one spec may be asked again for a while
-        return engine.clock() - found.path.stat().st_mtime > KEPT_SECONDS
-    tip = engine.objects.commit(errand.target)
-    entry = engine.objects.entry(tip, errand.spec_path) if tip else None
-    if tip is None or entry is None or entry.oid != errand.spec_blob:
+    if not key.spec_path:  # a question about no one spec may be asked again for a while
+        return engine.clock() - call.path.stat().st_mtime > KEPT_SECONDS
+    tip = engine.objects.commit(key.target)
+    entry = engine.objects.entry(tip, key.spec_path) if tip else None
+    if tip is None or entry is None or entry.oid != key.spec_blob:
         return True
-    return not starts_from(engine, errand.base, tip)
+    return not starts_from(engine, key.base, tip)
 
 
-def _was_overtaken(engine: Context, found: InterruptedCall) -> bool:
+def _was_overtaken(engine: Context, call: InterruptedCall) -> bool:
     """Return True if the very spec was attempted in another way since: the answer is not asked for again."""
-    errand = found.errand
-    if not errand.spec_path:
+    key = call.key
+    if not key.spec_path:
         return False
-    since = moment(found.path.stat().st_mtime)
+    since = moment(call.path.stat().st_mtime)
     return any(
-        record.kind == ATTEMPT
-        and record.spec_blob == errand.spec_blob
-        and record.started_at > since
-        for record in records_of(engine, errand.task)
+        record.kind == ATTEMPT and record.spec_blob == key.spec_blob and record.started_at > since
+        for record in records_of(engine, key.task)
     )
 
 
 def starts_from(engine: Context, base: str, tip: str) -> bool:
-    """Return True if a task may start from a base: it is there, and a part of the target."""
-    there = engine.objects.commit(base) is not None
-    return there and is_ancestor(engine.repository.git, ancestor=base, of=tip)
+    """Return True if a task may start from a base: it exists, and it is part of the target's history."""
+    exists = engine.objects.commit(base) is not None
+    return exists and is_ancestor(engine.repository.git, ancestor=base, of=tip)
 
 
-def _record(engine: Context, found: InterruptedCall) -> Record:
-    errand = found.errand
-    attempt = _answered(engine, found) if found.answered else _under_way(engine, found)
+def _record(engine: Context, call: InterruptedCall) -> Record:
+    key = call.key
+    attempt = _answered(engine, call) if call.answered else _under_way(engine, call)
     return Record(
-        task=errand.task,
-        spec_path=errand.spec_path,
-        spec_blob=errand.spec_blob,
-        target=errand.target,
-        base=errand.base,
+        task=key.task,
+        spec_path=key.spec_path,
+        spec_blob=key.spec_blob,
+        target=key.target,
+        base=key.base,
         anchor=None,
         candidate=None,
         merge=None,
         tree=None,
-        started_at=moment(found.path.stat().st_mtime),
+        started_at=moment(call.path.stat().st_mtime),
         baseline_cost_usd=None,
         attempt=attempt,
-        notes=(UNUSED if found.answered else NOTE,),
+        notes=(UNUSED if call.answered else NOTE,),
         kind="lost",
     )
 
 
-def _under_way(engine: Context, found: InterruptedCall) -> Attempt:
-    errand, reading = found.errand, found.reading
-    route = Route(Tier(errand.tier), errand.executor, errand.model, "")
+def _under_way(engine: Context, call: InterruptedCall) -> Attempt:
+    key, reading = call.key, call.reading
+    route = Route(Tier(key.tier), key.executor, key.model, "")
     estimate, pricing = tariff(engine, route).cost(reading.under_way)
-    known = reading.spent_usd
+    spent = reading.spent_usd
     return replace(
-        _attempt(engine, found),
+        _attempt(engine, call),
         reason="the process ended during a call; its answer is lost",
         usage=plus(reading.usage, reading.under_way),
-        cost_usd=None if known is None or estimate is None else known + estimate,
+        cost_usd=None if spent is None or estimate is None else spent + estimate,
         pricing=pricing,
     )
 
 
-def _answered(engine: Context, found: InterruptedCall) -> Attempt:
+def _answered(engine: Context, call: InterruptedCall) -> Attempt:
     return replace(
-        _attempt(engine, found),
+        _attempt(engine, call),
         reason="its answer was never used",
-        usage=found.reading.usage,
-        cost_usd=found.reading.spent_usd,
-        pricing=found.answered.pricing if found.answered else None,
+        usage=call.reading.usage,
+        cost_usd=call.reading.spent_usd,
+        pricing=call.answered.pricing if call.answered else None,
     )
 
 
-def _attempt(engine: Context, found: InterruptedCall) -> Attempt:
-    errand = found.errand
+def _attempt(engine: Context, call: InterruptedCall) -> Attempt:
+    key = call.key
     return Attempt(
-        n=next_number(engine, errand.task),
-        tier=errand.tier,
-        executor=errand.executor,
-        model=errand.model,
+        n=next_number(engine, key.task),
+        tier=key.tier,
+        executor=key.executor,
+        model=key.model,
         verdict=Verdict.ERROR,
-        gate=errand.phase,
+        gate=key.phase,
         reason="",
         usage=NO_USAGE,
         cost_usd=None,

@@ -109,14 +109,14 @@ def _candidate(
     writes = candidate_commits.file_writes(changes, engine.objects, task.base)
     commit = candidate_commits.write_draft(engine, task, writes)
     tree = engine.objects.tree_of(commit)
-    found = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)
-    scope = check_scope(task.spec, found, protected=protected(engine, task))
-    base, candidate = (CommitFiles(engine.objects, each) for each in (task.base, commit))
+    changed_files = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)
+    scope = check_scope(task.spec, changed_files, protected=protected(engine, task))
+    base, candidate = (CommitFiles(engine.objects, oid) for oid in (task.base, commit))
     if scope.passed:
-        scope = check_names(found, base=base, candidate=candidate)
+        scope = check_names(changed_files, base=base, candidate=candidate)
     if not scope.passed:
         return _ruled(built, scope)
-    files = candidate_commits.file_records(found)
+    files = candidate_commits.file_records(changed_files)
     work = Work(changes, order.read, _said(draft, order), scripted=draft.route.executor == SCRIPT)
     complete = check_complete(task.spec, work, candidate=candidate)
     return _ruled(replace(built, commit=commit, tree=tree, files=files), complete)
@@ -161,8 +161,8 @@ def _through_gates(
     ruling = rulings[VALIDATE]
     proven = replace(draft, ruling=ruling, verdict=Verdict.READY, doubts=(), grade=None)
     watched = _watch_tests(engine, proven, case)
-    asked = stricter_grade(engine.settings.grade, task.spec.options.grade)
-    if not watched.verdict.is_good or asked == OFF or not task.spec.commands:
+    grading = stricter_grade(engine.settings.grade, task.spec.options.grade)
+    if not watched.verdict.is_good or grading == OFF or not task.spec.commands:
         return watched
     return _graded(engine, watched, case, may_share=lander is None)
 
@@ -177,10 +177,10 @@ def _check_imports(
     from minitask.landing.unknown_packages import find_unknown_packages
 
     assert draft.commit is not None  # noqa: S101 - it was built
-    found = find_unknown_packages(
+    packages = find_unknown_packages(
         engine, draft.task, draft.commit, changes=changes, read=order.read
     )
-    unknown = tuple(map(str, found))
+    unknown = tuple(map(str, packages))
     noted = replace(draft, unknown_imports=unknown)
     if unknown and engine.settings.imports == FAIL:
         return _ruled(noted, GateResult("lint", passed=False, reason="\n".join(unknown)))
@@ -193,11 +193,13 @@ def _blamed(draft: AttemptState, ruling: GateResult) -> GateResult:
         return ruling
     spec = draft.task.spec
     written = [ref.path for ref in spec.writes()]
-    told = "\n".join((spec.title, spec.task, *(each.text for each in spec.criteria)))
-    found = fails_without_change(draft.before, ruling.commands, written=written, told=told)
-    if found is None:
+    spec_text = "\n".join((spec.title, spec.task, *(criterion.text for criterion in spec.criteria)))
+    command = fails_without_change(
+        draft.before, ruling.commands, written=written, spec_text=spec_text
+    )
+    if command is None:
         return ruling
-    return replace(ruling, reason=f"`{one_line(found.command)}` {SAME_WAY}: {found.reason}")
+    return replace(ruling, reason=f"`{one_line(command.command)}` {SAME_WAY}: {command.reason}")
 
 
 def _graded(
@@ -209,9 +211,9 @@ def _graded(
     from minitask.landing.grading import Graded, grade, shortfall
 
     commands = tuple(command for command in draft.ruling.commands if command.line)
-    found = grade(engine, Graded(case.task, case.commit, commands, case.files, may_share))
-    short = shortfall(engine, case.task, found)
-    return replace(draft, grade=found, doubts=(*draft.doubts, *([short] if short else ())))
+    score = grade(engine, Graded(case.task, case.commit, commands, case.files, may_share))
+    short = shortfall(engine, case.task, score)
+    return replace(draft, grade=score, doubts=(*draft.doubts, *([short] if short else ())))
 
 
 def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> AttemptState:
@@ -224,22 +226,24 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
     from minitask.landing.rerun_tests import Watched, find_rigged_lines, watch
 
     after = draft.ruling.commands
-    held = Watched(case.task, case.commit, draft.before, after, case.files)
-    rigged = find_rigged_lines(engine, held) if may_rig else ()
+    test_run = Watched(case.task, case.commit, draft.before, after, case.files)
+    rigged = find_rigged_lines(engine, test_run) if may_rig else ()
     if not runs_tests:
         return replace(draft, doubts=rigged)
     engine.emit(Progress(draft.task.name, VALIDATE, "checking that its tests can fail"))
-    found = watch(engine, held)
-    watched = replace(draft, doubts=(*rigged, *found.doubts))
-    if found.certain:
-        return watched.failed(Verdict.FAILED, VALIDATE, f"the test run is rigged: {found.certain}")
+    findings = watch(engine, test_run)
+    watched = replace(draft, doubts=(*rigged, *findings.doubts))
+    if findings.certain:
+        return watched.failed(
+            Verdict.FAILED, VALIDATE, f"the test run is rigged: {findings.certain}"
+        )
     return watched
 
 
 def _lint(engine: Context, case: GateInput) -> GateResult:
     """Return the text of the files first, then the config's own commands."""
     candidate = CommitFiles(engine.objects, case.commit)
-    found = check_lint(
+    result = check_lint(
         case.changes,
         read=case.read,
         spec=case.task.spec,
@@ -247,9 +251,9 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
         scripted=case.scripted,
         said=case.answer,
     )
-    commands = lint_commands(engine.settings.lint, case.files) if found.passed else ()
+    commands = lint_commands(engine.settings.lint, case.files) if result.passed else ()
     if not commands:
-        return found
+        return result
     engine.emit(Progress(case.task.name, "lint", counted(len(commands), "command")))
     proof = prove_only(engine, case.task, case.commit, commands)
     return _ruling("lint", proof)

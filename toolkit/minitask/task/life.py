@@ -1,7 +1,7 @@
 """One task's life, from top to bottom: landed or proven already? routed, proven red, implemented, judged, landed.
 
 Models and agents are called by a blocking function that is passed in, and what is proven is landed by the `lander` of
-the wishes. Each step is a function of its own file that takes the task's frozen state and returns the next.
+the options. Each step is a function of its own file that takes the task's frozen state and returns the next.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ Core = AbstractContextManager[object]
 def run_task(
     engine: Context,
     task: Task,
-    wishes: RunOptions,
+    options: RunOptions,
     *,
     call: Call | None = None,
     core: Core | None = None,
@@ -55,10 +55,10 @@ def run_task(
     started = engine.clock()
     core = core or nullcontext()
     try:
-        result = _landed_already(engine, task, wishes) or _proven_already(engine, task, wishes)
+        result = _landed_already(engine, task, options) or _proven_already(engine, task, options)
         if result is None:
             with core:
-                state = _begin(engine, task, wishes, started)
+                state = _begin(engine, task, options, started)
             result = _live(engine, state, call or call_at_once(engine), core)
     except (RefusedError, EditError, BudgetError, MachineError, OSError) as error:
         result = stopped(task, error)
@@ -91,36 +91,36 @@ def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResu
         return make_result(failed, failed.draft.attempt(engine), None)
 
 
-def _landed_already(engine: Context, task: Task, wishes: RunOptions) -> TaskResult | None:
+def _landed_already(engine: Context, task: Task, options: RunOptions) -> TaskResult | None:
     """Return the result of a task that has landed, unless it is to run again."""
-    if wishes.again or (wishes.known and task.name not in wishes.known.landed):
+    if options.again or (options.known and task.name not in options.known.landed):
         return None
     return landed_result(engine, task)
 
 
-def _proven_already(engine: Context, task: Task, wishes: RunOptions) -> TaskResult | None:
+def _proven_already(engine: Context, task: Task, options: RunOptions) -> TaskResult | None:
     """Return the result of a task whose latest attempt was proven in an earlier run; it lands where it may."""
-    if not _may_be_on_record(task, wishes):
+    if not _may_be_on_record(task, options):
         return None
-    return take_proven(engine, task, lands=wishes.merge, lander=wishes.lander)
+    return take_proven(engine, task, lands=options.merge, lander=options.lander)
 
 
-def _may_be_on_record(task: Task, wishes: RunOptions) -> bool:
+def _may_be_on_record(task: Task, options: RunOptions) -> bool:
     """Return True if an earlier run may have left a change that will do; a run has looked for all of its tasks."""
-    known = wishes.known
-    return wishes.takes_what_is_there and (known is None or bool(known.refs_of(task.name)))
+    snapshot = options.known
+    return options.takes_what_is_there and (snapshot is None or bool(snapshot.refs_of(task.name)))
 
 
-def _begin(engine: Context, task: Task, wishes: RunOptions, started: float) -> TaskState:
+def _begin(engine: Context, task: Task, options: RunOptions, started: float) -> TaskState:
     """Return the task with a change of an earlier run that still lacks its review, else ready for its executor."""
-    if _may_be_on_record(task, wishes) and latest_made(engine, task) is not None:
+    if _may_be_on_record(task, options) and latest_made(engine, task) is not None:
         from minitask.task.resume import find_unreviewed
 
-        state = find_unreviewed(engine, task, wishes, started=started)
+        state = find_unreviewed(engine, task, options, started=started)
         if state is not None:
             return state
     try:
-        return prepare(engine, task, wishes, started=started)
+        return prepare(engine, task, options, started=started)
     except UsageError as error:
         raise UnservedError(error.message, hint=error.hint, where=error.where) from error
 
@@ -146,9 +146,9 @@ def _pass_gates(engine: Context, state: TaskState) -> TaskState:
 
 def _lander(engine: Context, state: TaskState) -> Landings | None:
     """Return whoever lands the change once it is proven; None if somebody has a say before, or it is not to land."""
-    if not state.wishes.merge or state.draft.route.review or MESSAGE in engine.settings.gates:
+    if not state.options.merge or state.draft.route.review or MESSAGE in engine.settings.gates:
         return None
-    return None if needs_approval(engine, state.task) else state.wishes.lander
+    return None if needs_approval(engine, state.task) else state.options.lander
 
 
 def _review(engine: Context, state: TaskState, call: Call) -> TaskState:

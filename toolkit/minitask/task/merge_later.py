@@ -30,7 +30,7 @@ from minitask.task.human_review import (
 from minitask.task.record_attempt import record_landing
 
 
-def merge_task(engine: Context, name: str, place: Base, *, approves: bool = False) -> TaskResult:
+def merge_task(engine: Context, name: str, base: Base, *, approves: bool = False) -> TaskResult:
     """Land the tip of a task's branch; a tip that the toolkit did not prove itself is proven first.
 
     With `approves`, a person approves the tip by this very command. That goes on record once it has landed.
@@ -43,9 +43,9 @@ def merge_task(engine: Context, name: str, place: Base, *, approves: bool = Fals
             f"{name} has no candidate: {record.attempt.reason}",
             hint=f"run `minitask exec {name} --again`",
         )
-    landing = latest_landing(engine, place.base, name)
-    found = review_state(records, tip)
-    record = found.made if found else _latest_attempt(records)
+    landing = latest_landing(engine, base.base, name)
+    review = review_state(records, tip)
+    record = review.record if review else _latest_attempt(records)
     merge = landed_as(engine, landing, tip)
     if merge is not None:
         if approves:
@@ -54,17 +54,17 @@ def merge_task(engine: Context, name: str, place: Base, *, approves: bool = Fals
             record, Verdict.MERGED, reason=f"already merged ({merge[:12]})", merge=merge
         )
     source = f"{record.spec_path}@{record.spec_blob}"
-    task = task_at(engine, name, source, replace(place, base=record.base))
-    if found is not None and not found.may_land and not (approves and found.is_proven):
-        return _objected(found, name)
-    base = _base_of(engine, record, tip, onto=place.base)
+    task = task_at(engine, name, source, replace(base, base=record.base))
+    if review is not None and not review.may_land and not (approves and review.is_proven):
+        return _objected(review, name)
+    change_base = _base_of(engine, record, tip, onto=base.base)
     waits = needs_approval(engine, task)
-    if waits and not approves and found is not None:
-        was_undone = is_undone(engine, landing, base or record.base)
+    if waits and not approves and review is not None:
+        was_undone = is_undone(engine, landing, change_base or record.base)
         if was_undone or approval_of(records, tip) is None:
             ready = result_of(record, Verdict.READY, reason="a person must review it first")
             return replace(ready, next_step=f"minitask review {name}")
-    result = _land(engine, task, record, tip, base=base)
+    result = _land(engine, task, record, tip, base=change_base)
     if result.verdict is Verdict.MERGED and (approves or waits):
         approve(engine, record, tip)  # what a person committed on the branch is approved by that
     elif result.verdict is Verdict.READY and approves:
@@ -72,12 +72,12 @@ def merge_task(engine: Context, name: str, place: Base, *, approves: bool = Fals
     return result
 
 
-def _objected(found: ReviewState, name: str) -> TaskResult:
+def _objected(review: ReviewState, name: str) -> TaskResult:
     """Return the result of a task that may not land: it is not proven, or somebody said no."""
-    record = found.made
-    verdict = Verdict.FAILED if found.is_rejected else record.attempt.verdict
-    step = f"minitask review {name}" if found.is_proven else f"minitask exec {name} --again"
-    return replace(result_of(record, verdict, reason=found.objection), next_step=step)
+    record = review.record
+    verdict = Verdict.FAILED if review.is_rejected else record.attempt.verdict
+    step = f"minitask review {name}" if review.is_proven else f"minitask exec {name} --again"
+    return replace(result_of(record, verdict, reason=review.objection), next_step=step)
 
 
 def _base_of(engine: Context, record: Record, tip: str, *, onto: str) -> str | None:
@@ -95,7 +95,7 @@ def _base_of(engine: Context, record: Record, tip: str, *, onto: str) -> str | N
 
 def _latest_attempt(records: Sequence[Record]) -> Record:
     """Return the attempt that a person's own work on the branch goes back to."""
-    return next((each for each in reversed(records) if each.kind == ATTEMPT), records[-1])
+    return next((record for record in reversed(records) if record.kind == ATTEMPT), records[-1])
 
 
 def _land(engine: Context, task: Task, record: Record, tip: str, *, base: str | None) -> TaskResult:

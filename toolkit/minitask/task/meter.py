@@ -26,17 +26,17 @@ class MeterReading(Struct, frozen=True):
 
 
 LEAST_USD = Decimal("0.000001")
-"""What a call costs at the very least, so that none is made with nothing left."""
+"""The least cost of a call, so that no call is made when the budget is used up."""
 BATCH_SECONDS = 26 * 3600.0
 """A batch is answered within a day."""
 
 
 def unnoted(reading: MeterReading) -> None:
-    """Nothing is noted: a batch is, in its journal, as soon as it is sent."""
+    """Do nothing: a batch is noted in its own journal when it is sent."""
 
 
 class TaskMeter:
-    """Reserves from a purse for one tariff; `note` is told of every reading before a call is made.
+    """Reserves from a budget for one tariff; `note` is told of every reading before a call is made.
 
     `likely_output_tokens` is how long an answer probably is; its limit is what is reserved for. `unpriced` is called
     where a limit cannot count a call, and raises `BudgetError` if it may not be made.
@@ -45,14 +45,14 @@ class TaskMeter:
     def __init__(
         self,
         tariff: ModelPricing,
-        purse: Budget,
+        budget: Budget,
         *,
         likely_output_tokens: int | None = None,
         note: Callable[[MeterReading], None] = lambda _reading: None,
         unpriced: Callable[[], None],
     ) -> None:
         self._tariff = tariff
-        self._purse = purse
+        self._budget = budget
         self._likely = likely_output_tokens
         self._note = note
         self._unpriced = unpriced
@@ -68,13 +68,13 @@ class TaskMeter:
     @property
     def left_usd(self) -> Decimal | None:
         """Return what may still be spent; None if there is no limit."""
-        return self._purse.left_usd
+        return self._budget.left_usd
 
     def renewed(self, *, note: Callable[[MeterReading], None]) -> TaskMeter:
-        """Return a meter for another attempt at the same task, on the same purse."""
+        """Return a meter for another attempt at the same task, on the same budget."""
         return TaskMeter(
             self._tariff,
-            self._purse,
+            self._budget,
             likely_output_tokens=self._likely,
             note=note,
             unpriced=self._unpriced,
@@ -82,14 +82,14 @@ class TaskMeter:
 
     def fitting(self, *, input_tokens: int, output_tokens: int) -> int:
         """Return how long an answer may be, of at most `output_tokens`, for the call to fit what is left."""
-        left = self._purse.left_usd
-        if left is None:
+        left_usd = self._budget.left_usd
+        if left_usd is None:
             return output_tokens
         prompt = self._tariff.estimate(input_tokens=input_tokens, output_tokens=0)
         whole = self._tariff.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
-        if prompt is None or whole is None or whole <= left or whole == prompt:
+        if prompt is None or whole is None or whole <= left_usd or whole == prompt:
             return output_tokens
-        share = (left - prompt) / (whole - prompt)
+        share = (left_usd - prompt) / (whole - prompt)
         return max(int(output_tokens * share), min(self._likely or 1, output_tokens), 1)
 
     def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
@@ -98,13 +98,13 @@ class TaskMeter:
         For one that is `capped` by whoever is called, and has no price, all that is left is set aside.
         """
         most = None
-        if self._purse.is_limited:
+        if self._budget.is_limited:
             most = self._tariff.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
             if most is None and capped:
-                most = max(self._purse.left_usd or NOTHING, LEAST_USD)
+                most = max(self._budget.left_usd or NOTHING, LEAST_USD)
             elif most is None:
                 self._unpriced()
-        self._purse.reserve(most or NOTHING)
+        self._budget.reserve(most or NOTHING)
         likely = min(self._likely or output_tokens, output_tokens)
         with self._lock:
             now = self._reading
@@ -122,7 +122,7 @@ class TaskMeter:
         cost = listed if cost_usd is None else cost_usd
         if usage.input_tokens == 0 and usage.output_tokens == 0 and cost_usd is None:
             cost = NOTHING  # nothing was billed, whatever it would have cost
-        self._purse.settle(reserved, reserved if cost is None else cost)
+        self._budget.settle(reserved, reserved if cost is None else cost)
         with self._lock:
             self.pricing = Pricing("executor", {}) if cost_usd is not None else pricing
             before = self._reading

@@ -46,19 +46,19 @@ def review_change(engine: Context, state: TaskState, call: Call) -> TaskState:
         return state
     diff = _diff(engine, state)
     if len(diff) > review.LONGEST_DIFF:
-        said = f"the diff has {len(diff):,} characters; the limit for a review is {review.LONGEST_DIFF:,}"
+        reason = f"the diff has {len(diff):,} characters; the limit for a review is {review.LONGEST_DIFF:,}"
         judge = f"review it yourself: minitask review {state.task.name}"
-        return _failed(state, Verdict.ERROR, f"{said}; {judge}")
+        return _failed(state, Verdict.ERROR, f"{reason}; {judge}")
     route = state.draft.route
     try:
         reviewer = route_to(engine, route.review, route.review_reason)
     except (UsageError, ExecutorFailure) as error:
         return _failed(state, Verdict.ERROR, f"no reviewer available: {error}")
-    matter = _matter(engine, state, diff)
-    asked, what, outcome = ask_for_task(engine, state, matter, reviewer, call=call)
+    prompt = _question_prompt(engine, state, diff)
+    state, question, outcome = ask_for_task(engine, state, prompt, reviewer, call=call)
     if isinstance(outcome, Answered):
-        return _reviewed(engine, asked, what, outcome)
-    return _without_review(engine, asked, what, outcome)
+        return _reviewed(engine, state, question, outcome)
+    return _without_review(engine, state, question, outcome)
 
 
 def _wants_review(engine: Context, state: TaskState) -> bool:
@@ -74,14 +74,14 @@ def _wants_review(engine: Context, state: TaskState) -> bool:
 
 def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
     """Return True if whoever applied a reviewer's edits did that and nothing else, and they fix all that failed."""
-    found, past = state.review, state.order.history[-1:]
-    if found is None or not found.mends_all or not past:
+    assessment, past = state.review, state.order.history[-1:]
+    if assessment is None or not assessment.mends_all or not past:
         return False
     before = overlaid(state.order.read, past[0].changes)
     after = overlaid(state.order.read, work.changes)
     paths = {change.path for change in (*past[0].changes, *work.changes)}
     return all(
-        review.follows_edits(before(path) or "", after(path) or "", found.script, path=path)
+        review.follows_edits(before(path) or "", after(path) or "", assessment.script, path=path)
         for path in paths
     )
 
@@ -91,9 +91,9 @@ def _diff(engine: Context, state: TaskState) -> str:
     return patch(engine.repository.git, state.task.base, state.draft.commit)
 
 
-def _matter(engine: Context, state: TaskState, diff: str) -> QuestionPrompt:
+def _question_prompt(engine: Context, state: TaskState, diff: str) -> QuestionPrompt:
     aims = engine.settings.review_aims
-    told = review.Told(shared_context(engine, state.task.base), aims)
+    guidance = review.Told(shared_context(engine, state.task.base), aims)
     criteria = len(review.criteria_of(state.task.spec, aims))
     passed = [command.command for command in state.draft.ruling.commands if command.passed]
     shown = _shown(state)
@@ -101,7 +101,7 @@ def _matter(engine: Context, state: TaskState, diff: str) -> QuestionPrompt:
         REVIEW,
         review.SYSTEM,
         review.review_prompt(
-            state.task.spec, diff, passed=passed, grade=state.draft.grade, told=told
+            state.task.spec, diff, passed=passed, grade=state.draft.grade, told=guidance
         ),
         _Check(criteria, shown, may_ask_again=engine.settings.repairs > 0),
         repairs=engine.settings.repairs,
@@ -114,35 +114,37 @@ def _shown(state: TaskState) -> ReplyContext:
 
 
 def _reviewed(
-    engine: Context, state: TaskState, what: QuestionCall, outcome: Answered
+    engine: Context, state: TaskState, question: QuestionCall, outcome: Answered
 ) -> TaskState:
     """Put the review on record; what fails is in the draft."""
     criteria = len(review.criteria_of(state.task.spec, engine.settings.review_aims))
-    found = review.parse_review(outcome.work.reply, criteria, _shown(state))
-    verdict = Verdict.READY if found.passed else Verdict.FAILED
-    notes = tuple(map(str, found.findings))
-    made = record_question(engine, what, outcome, verdict=verdict, reason=found.reason, notes=notes)
-    engine.emit(Progress(state.task.name, REVIEW, found.reason))
+    assessment = review.parse_review(outcome.work.reply, criteria, _shown(state))
+    verdict = Verdict.READY if assessment.passed else Verdict.FAILED
+    notes = tuple(map(str, assessment.findings))
+    attempt = record_question(
+        engine, question, outcome, verdict=verdict, reason=assessment.reason, notes=notes
+    )
+    engine.emit(Progress(state.task.name, REVIEW, assessment.reason))
     reviewed = replace(
-        with_call(state, REVIEW, made),
+        with_call(state, REVIEW, attempt),
         draft=replace(state.draft, needs_no_review=True),
-        review=found,
+        review=assessment,
         rounds=replace(state.rounds, reviews=state.rounds.reviews + 1),
     )
-    return reviewed if found.passed else _failed(reviewed, Verdict.FAILED, found.reason)
+    return reviewed if assessment.passed else _failed(reviewed, Verdict.FAILED, assessment.reason)
 
 
 def _without_review(
-    engine: Context, state: TaskState, what: QuestionCall, error: ExecutorFailure | Unasked
+    engine: Context, state: TaskState, question: QuestionCall, error: ExecutorFailure | Unasked
 ) -> TaskState:
     """Stop a change whose review nobody gives; it is proven, and the next run takes it up from its record."""
     if isinstance(error, ExecutorFailure):
-        made = record_question(
-            engine, what, error, verdict=Verdict.ERROR, reason=f"no review: {error}"
+        attempt = record_question(
+            engine, question, error, verdict=Verdict.ERROR, reason=f"no review: {error}"
         )
-        state = with_call(state, REVIEW, made)
+        state = with_call(state, REVIEW, attempt)
     else:
-        call_journal.settle(engine.repository.home, what.errand)
+        call_journal.settle(engine.repository.home, question.key)
     skipped = isinstance(error, BudgetError | StoppedError)
     failed = _failed(state, Verdict.SKIPPED if skipped else Verdict.ERROR, f"{error}\n{WAITS}")
     return replace(failed, over_budget=isinstance(error, BudgetError))
@@ -152,13 +154,13 @@ def _failed(state: TaskState, verdict: Verdict, reason: str) -> TaskState:
     return replace(state, draft=state.draft.failed(verdict, REVIEW, reason))
 
 
-def corrected(state: TaskState, found: Review | None) -> tuple[Change, ...] | None:
+def corrected(state: TaskState, assessment: Review | None) -> tuple[Change, ...] | None:
     """Return the whole change with the reviewer's edits in it; None if there are none, or they do not apply."""
     work = state.draft.work
-    if work is None or found is None or found.passed:
+    if work is None or assessment is None or assessment.passed:
         return None
     try:
-        edits = found.changes(shown_to_reviewer(state.order, work.changes))
+        edits = assessment.changes(shown_to_reviewer(state.order, work.changes))
     except EditError:
         return None
     changed = {change.path: change for change in work.changes}
@@ -184,14 +186,14 @@ def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> Repl
         )
         for change in changes
     )
-    asked = request_of(order)
-    return ReplyContext(files, overlaid(order.read, changes), order.root, asked.told)
+    request = request_of(order)
+    return ReplyContext(files, overlaid(order.read, changes), order.root, request.told)
 
 
 def overlaid(read: Reader, changes: Sequence[Change]) -> Reader:
     """Reads a file as a change leaves it."""
-    made = {change.path: change.content for change in changes}
-    return lambda path: made[path] if path in made else read(path)
+    contents = {change.path: change.content for change in changes}
+    return lambda path: contents[path] if path in contents else read(path)
 
 
 def reviewers_work(state: TaskState, changes: tuple[Change, ...], route: Route) -> ExecutorResult:
@@ -200,13 +202,16 @@ def reviewers_work(state: TaskState, changes: tuple[Change, ...], route: Route) 
     return ExecutorResult(changes, NO_USAGE, route.model, reply, None)
 
 
-def describe_review(found: Review) -> str:
+def describe_review(assessment: Review) -> str:
     """Return what a change is sent back with: what fails, and the edits that could not be applied as they stand."""
-    lines = ["A review found:", *(str(each) for each in found.findings if not each.passed)]
-    if found.has_edits:
+    lines = [
+        "A review found:",
+        *(str(finding) for finding in assessment.findings if not finding.passed),
+    ]
+    if assessment.has_edits:
         lines.append("It asks for these edits, which do not apply as they stand; make them:")
-        fences = [f"````{fence.info}\n{fence.content}````" for fence in found.fences]
-        lines += fences or [render_script(found.script)]
+        fences = [f"````{fence.info}\n{fence.content}````" for fence in assessment.fences]
+        lines += fences or [render_script(assessment.script)]
     return "\n".join(lines)
 
 
@@ -218,7 +223,7 @@ class _Check:
         self._may_ask_again = may_ask_again
 
     def __call__(self, text: str) -> None:
-        found = review.parse_review(text, self._criteria, self._request)
-        if found.problem and self._may_ask_again:
+        assessment = review.parse_review(text, self._criteria, self._request)
+        if assessment.problem and self._may_ask_again:
             self._may_ask_again = False
-            raise EditError(found.problem)
+            raise EditError(assessment.problem)

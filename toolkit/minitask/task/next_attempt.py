@@ -162,8 +162,8 @@ def _apply(engine: Context, state: TaskState, record: Record, route: Route | Non
     )
     back = PastRound(_written(engine, state), describe_review(review), work.changes)
     rounds = replace(state.rounds, applies=state.rounds.applies + 1)
-    held = replace(state, maker=maker, rounds=rounds)
-    return _on_route(engine, held, record, onward, step=Step.APPLY, history=(back,))
+    following = replace(state, maker=maker, rounds=rounds)
+    return _on_route(engine, following, record, onward, step=Step.APPLY, history=(back,))
 
 
 def _escalate(engine: Context, state: TaskState, record: Record, route: Route | None) -> TaskState:
@@ -174,10 +174,10 @@ def _escalate(engine: Context, state: TaskState, record: Record, route: Route | 
     if not state.draft.transport:
         escalations += 1
         prepared = replace(prepared, feedback=_problem(state, record))
-    held = replace(
+    following = replace(
         state, prepared=prepared, rounds=Rounds(escalations=escalations), review=None, maker=None
     )
-    return _on_route(engine, held, record, route, step=Step.ESCALATE)
+    return _on_route(engine, following, record, route, step=Step.ESCALATE)
 
 
 def _on_route(
@@ -190,18 +190,18 @@ def _on_route(
     history: tuple[PastRound, ...] = (),
 ) -> TaskState:
     """Return the state with the next attempt on another route."""
-    held = _with_earlier(state, record)
+    following = _with_earlier(state, record)
     draft = _next_draft(engine, state, record, route, step=step)
     call = make_work_call(
         engine,
         draft,
-        held.wishes,
-        purse=held.purse,
-        prepared=held.prepared,
+        following.options,
+        budget=following.budget,
+        prepared=following.prepared,
         history=history,
-        number=len(held.earlier),
+        number=len(following.earlier),
     )
-    return replace(held, draft=replace(draft, reply_format=reply_format_of(call)), call=call)
+    return replace(following, draft=replace(draft, reply_format=reply_format_of(call)), call=call)
 
 
 def _with_earlier(state: TaskState, record: Record) -> TaskState:
@@ -233,18 +233,18 @@ def _next_route(engine: Context, state: TaskState) -> Route | None:
     """Return the route to the next tier; None at the top, or where nobody serves it."""
     draft, spec = state.draft, state.prepared.spec
     attempt = replace(draft, settles=_judged_by(counts_against_model, draft)).attempt(engine)
-    known = routing_context(engine, state.task, spec, (attempt,))
+    context = routing_context(engine, state.task, spec, (attempt,))
     why = "could not be reached" if draft.transport else "failed"
     maker = state.maker or draft.route
-    found = next_rung(maker, engine.settings, known=known, spec=spec, why=why)
-    return _served(engine, found) if found else None
+    route = next_rung(maker, engine.settings, known=context, spec=spec, why=why)
+    return _served(engine, route) if route else None
 
 
 def _written(engine: Context, state: TaskState) -> str:
     """Return the change as a chat model would have replied it; what an agent printed tells nobody."""
     work = state.draft.work
     assert work is not None  # noqa: S101 - there was a change
-    first = (*(each.executor for each in state.earlier), state.draft.route.executor)[0]
+    first = (*(attempt.executor for attempt in state.earlier), state.draft.route.executor)[0]
     setting = engine.settings.executors.get(first)
     if setting is not None and setting.type in MAKERS:
         return work.reply

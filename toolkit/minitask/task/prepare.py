@@ -1,4 +1,4 @@
-"""Everything up to the call of an executor: what can refuse a task, its route, and the order for it."""
+"""Prepare the call of an executor: refuse what must be refused, choose the route, and make the request."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from minitask.task.meter import BATCH_SECONDS, TaskMeter, metered, unnoted
 from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskState
 
 
-def prepare(engine: Context, task: Task, wishes: RunOptions, *, started: float) -> TaskState:
+def prepare(engine: Context, task: Task, options: RunOptions, *, started: float) -> TaskState:
     """Return the task, ready to be done; raise whatever refuses it before anything is spent."""
     task = where_it_was_paid(engine, task)
-    heads = _check(engine, task, wishes)
-    route = resolve_model(engine, route_of(engine, task, wishes.demand))
+    heads = _check(engine, task, options)
+    route = resolve_model(engine, route_of(engine, task, options.demand))
     engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
     anchor = Anchor(engine.repository.git, engine.objects, task)
     number = next_number(engine, task.name, heads)
@@ -52,26 +52,30 @@ def prepare(engine: Context, task: Task, wishes: RunOptions, *, started: float) 
     draft = AttemptState(
         task, route, number, started, heads, anchor, before=check_fails_before(engine, task)
     )
-    purse = Budget(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
+    budget = Budget(task.spec.options.max_cost_usd, parent=options.budget, name="spec's own budget")
     feedback = "" if route.executor == SCRIPT else feedback_before(engine, task)
-    return make_state(engine, draft, wishes, purse, PromptInputs(task.spec, feedback=feedback))
+    return make_state(engine, draft, options, budget, PromptInputs(task.spec, feedback=feedback))
 
 
 def make_state(
-    engine: Context, draft: AttemptState, wishes: RunOptions, purse: Budget, prepared: PromptInputs
+    engine: Context,
+    draft: AttemptState,
+    options: RunOptions,
+    budget: Budget,
+    prepared: PromptInputs,
 ) -> TaskState:
     """Return the state of a task whose first attempt is this draft."""
-    call = make_work_call(engine, draft, wishes, purse=purse, prepared=prepared)
-    named = replace(draft, reply_format=reply_format_of(call))
-    return TaskState(draft.task, wishes, named, call, purse, prepared)
+    call = make_work_call(engine, draft, options, budget=budget, prepared=prepared)
+    formatted = replace(draft, reply_format=reply_format_of(call))
+    return TaskState(draft.task, options, formatted, call, budget, prepared)
 
 
 def make_work_call(
     engine: Context,
     draft: AttemptState,
-    wishes: RunOptions,
+    options: RunOptions,
     *,
-    purse: Budget,
+    budget: Budget,
     prepared: PromptInputs,
     history: tuple[PastRound, ...] = (),
     number: int = 0,
@@ -82,13 +86,13 @@ def make_work_call(
     """
     task, route = draft.task, draft.route
     order = make_order(engine, task, draft.anchor, route=route)
-    errand = replace(call_key_of(engine, task, route), history=number)
-    batched = wishes.batch and has_batches(engine, route)
+    key = replace(call_key_of(engine, task, route), history=number)
+    batched = options.batch and has_batches(engine, route)
     meter = TaskMeter(
         tariff(engine, route, batch=batched),
-        purse,
+        budget,
         likely_output_tokens=likely_output_tokens(task.spec),
-        note=unnoted if batched else partial(call_journal.note, engine.repository.home, errand),
+        note=unnoted if batched else partial(call_journal.note, engine.repository.home, key),
         unpriced=partial(meet_unpriced, engine, task.name, route.model),
     )
     if route.executor != SCRIPT:
@@ -97,16 +101,16 @@ def make_work_call(
     order = replace(order, workplace=AgentWorkspaces(engine, task.base))
     if batched:
         order = replace(order, timeout_seconds=BATCH_SECONDS)
-    return WorkCall(route, order, meter, errand, batched)
+    return WorkCall(route, order, meter, key, batched)
 
 
 def renewed_call(engine: Context, call: WorkCall, *, history: tuple[PastRound, ...]) -> WorkCall:
     """Return the call for another round with the same executor, which is told of all rounds before."""
-    errand = replace(call.errand, history=len(history))
-    note = partial(call_journal.note, engine.repository.home, errand)
+    key = replace(call.key, history=len(history))
+    note = partial(call_journal.note, engine.repository.home, key)
     meter = call.meter.renewed(note=unnoted if call.batched else note)
     order = metered(replace(call.order, history=history), meter)
-    return replace(call, order=order, meter=meter, errand=errand)
+    return replace(call, order=order, meter=meter, key=key)
 
 
 def reply_format_of(call: WorkCall) -> str:
@@ -128,9 +132,9 @@ def feedback_before(engine: Context, task: Task) -> str:
     """Return what a person said who rejected the latest attempt at this very spec; empty if nobody did."""
     if engine.lessons is not None:
         return str(engine.lessons.get("feedback", ""))
-    records = [each for each in records_of(engine, task.name) if each.spec_blob == task.blob]
-    said = last_word(records)
-    return "" if said is None or said.attempt.verdict.is_good else said.attempt.reason
+    records = [record for record in records_of(engine, task.name) if record.spec_blob == task.blob]
+    review = last_word(records)
+    return "" if review is None or review.attempt.verdict.is_good else review.attempt.reason
 
 
 def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
@@ -143,7 +147,7 @@ def lessons_for(engine: Context, task: Task) -> dict[str, Any]:
 
 
 def call_key_of(engine: Context, task: Task, route: Route) -> CallKey:
-    """Return the errand of an order on a route."""
+    """Return the key of an order on a route."""
     setting = engine.settings.executors.get(route.executor)
     return CallKey(
         task=task.name,
@@ -164,11 +168,11 @@ def has_batches(engine: Context, route: Route) -> bool:
     return setting is not None and setting.type in WITH_BATCHES
 
 
-def _check(engine: Context, task: Task, wishes: RunOptions) -> dict[str, str]:
-    """Everything that can refuse the task before a command is run or a cent spent; gives the task's refs."""
+def _check(engine: Context, task: Task, options: RunOptions) -> dict[str, str]:
+    """Refuse the task where it must be refused before a command is run or a cent spent; return its refs."""
     check_alone(engine, task)
-    known = wishes.known
-    heads = known.refs_of(task.name) if known else task_refs(engine, task.name)
+    snapshot = options.known
+    heads = snapshot.refs_of(task.name) if snapshot else task_refs(engine, task.name)
     refusals.check_branch(task, engine.objects, heads)
     engine.signature  # noqa: B018 - who commits must be known before anything is spent
     return heads
@@ -190,11 +194,11 @@ class TaskPreview(Struct, frozen=True):
     exposure: str = ""
 
 
-def preview_task(engine: Context, task: Task, wishes: RunOptions) -> TaskPreview:
-    """Everything short of running a command or calling a model; raises what would refuse the task."""
+def preview_task(engine: Context, task: Task, options: RunOptions) -> TaskPreview:
+    """Return all that can be known without running a command or calling a model; raise what would refuse the task."""
     refusals.check_branch(task, engine.objects, task_refs(engine, task.name))
     check_alone(engine, task)
-    route = route_of(engine, task, wishes.demand)
+    route = route_of(engine, task, options.demand)
     with suppress(ExecutorFailure):  # a server that does not answer is for the real run to report
         route = resolve_model(engine, route)
     anchor = Anchor(engine.repository.git, engine.objects, task)
@@ -215,14 +219,14 @@ def _questions(engine: Context, task: Task, route: Route) -> Iterator[tuple[str,
     """Yield what models would be asked besides the work; what they are told depends on what comes of that."""
     settings = engine.settings
     entry, scripted = settings.routing.entry, route.executor == SCRIPT
-    asked = {
+    tiers = {
         CLASSIFY: entry[CLASSIFY] if not scripted and not task.spec.options.complexity else "",
         PLAN: "" if scripted else entry[PLAN],
         REVIEW: route.review,
         MESSAGE: entry[MESSAGE] if entry[MESSAGE] in settings.tiers else "",
     }
-    for phase, tier in asked.items():
-        wanted = tier and tier != Tier.NONE.value and (phase == REVIEW or phase in settings.gates)
-        near = filled(settings, tier) if wanted else None
+    for phase, tier in tiers.items():
+        is_asked = tier and tier != Tier.NONE.value and (phase == REVIEW or phase in settings.gates)
+        near = filled(settings, tier) if is_asked else None
         if near is not None:
             yield phase, near, settings.tiers[near].model

@@ -22,8 +22,8 @@ from minitask.executors.completion import Check, CompletionRequest
 from minitask.executors.registry import WITH_BATCHES, make_advisor
 from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureKind
 from minitask.ledger.evidence import RecordedDecision
+from minitask.ledger.exchange import Exchange
 from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict
-from minitask.ledger.said import Said
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.budget import Budget
 from minitask.policy.named_tiers import filled, how_to_add
@@ -52,7 +52,7 @@ FALLS_BACK = frozenset(
         FailureKind.PROMPT_CUT,
     }
 )
-"""What a model could not do, and a better one may."""
+"""Kinds of failure that a better model may not have."""
 
 
 class QuestionSubject(Struct, frozen=True):
@@ -75,7 +75,7 @@ class QuestionPrompt(Struct, frozen=True):
 
     phase: str
     system: str
-    prompt: str
+    text: str
     check: Check
     max_output_tokens: int = 4_096
     repairs: int | None = None
@@ -85,24 +85,24 @@ class QuestionCall(Struct, frozen=True):
     """A question on its way to a model."""
 
     topic: QuestionSubject
-    matter: QuestionPrompt
+    prompt: QuestionPrompt
     route: Route
-    question: CompletionRequest
-    errand: CallKey
+    request: CompletionRequest
+    key: CallKey
     meter: TaskMeter
     started: float
     batched: bool = False
 
     def perform(self, engine: Context, *, http: Post | None = None) -> Outcome:
-        """Return the answer and its cost, or why there is none."""
-        engine.emit(Progress(self.topic.task, self.matter.phase, self.route.model))
+        """Return the answer and its cost, or the reason for having none."""
+        engine.emit(Progress(self.topic.task, self.prompt.phase, self.route.model))
         warn_exposure(engine, self.topic.task, self.route.executor)
         advisor = make_advisor(self.route.executor, engine.settings, engine.environ, http=http)
 
         def work() -> Answered:
-            advice = advisor.advise(self.question, self.matter.check)
+            advice = advisor.advise(self.request, self.prompt.check)
             cost = self.meter.spent_usd if advice.cost_usd is None else advice.cost_usd
-            done = ExecutorResult(
+            result = ExecutorResult(
                 (),
                 advice.usage,
                 self.route.model,
@@ -113,9 +113,9 @@ class QuestionCall(Struct, frozen=True):
                 malformed=advice.malformed,
                 throttled=advice.throttled,
             )
-            return Answered(done, cost, self.meter.pricing)
+            return Answered(result, cost, self.meter.pricing)
 
-        return answer_once(engine, self.errand, work)
+        return answer_once(engine, self.key, work)
 
 
 def route_to(engine: Context, tier: str, reason: str, *, model: str | None = None) -> Route:
@@ -132,35 +132,35 @@ def route_to(engine: Context, tier: str, reason: str, *, model: str | None = Non
 def next_tier(engine: Context, route: Route) -> Route | None:
     """Return the route to the next tier up that has an executor, within the cap; None at the top."""
     settings = engine.settings
-    place = MODEL_TIERS.index(route.tier.value)
+    index = MODEL_TIERS.index(route.tier.value)
     cap = MODEL_TIERS.index(settings.routing.cap)
-    found = next(
-        (tier for tier in MODEL_TIERS[place + 1 : cap + 1] if tier in settings.tiers), None
+    higher = next(
+        (tier for tier in MODEL_TIERS[index + 1 : cap + 1] if tier in settings.tiers), None
     )
-    if found is None:
+    if higher is None:
         return None
     with suppress(ExecutorFailure, UsageError):  # a server that is not there serves nobody
-        return route_to(engine, found, f"{route.tier.value} failed")
+        return route_to(engine, higher, f"{route.tier.value} failed")
     return None
 
 
 def make_question_call(
     engine: Context,
     topic: QuestionSubject,
-    matter: QuestionPrompt,
+    prompt: QuestionPrompt,
     route: Route,
     *,
-    purse: Budget,
+    budget: Budget,
     batch: bool = False,
 ) -> QuestionCall:
     """Return a question ready to be asked."""
     setting = engine.settings.executors.get(route.executor)
-    known = engine.settings.models.get(route.model)
+    model = engine.settings.models.get(route.model)
     batched = batch and setting is not None and setting.type in WITH_BATCHES
     subject = hashlib.sha256(
-        f"{matter.system}\0{matter.prompt}".encode("utf-8", "surrogateescape")
+        f"{prompt.system}\0{prompt.text}".encode("utf-8", "surrogateescape")
     ).hexdigest()[:24]
-    errand = CallKey(
+    key = CallKey(
         task=topic.task,
         spec_path=topic.spec_path,
         spec_blob=topic.spec_blob,
@@ -171,36 +171,36 @@ def make_question_call(
         model=route.model,
         base_url=setting.base_url if setting else "",
         history=topic.round,
-        phase=matter.phase,
+        phase=prompt.phase,
         subject=subject,
     )
-    note = unnoted if batched else partial(call_journal.note, engine.repository.home, errand)
+    note = unnoted if batched else partial(call_journal.note, engine.repository.home, key)
     unpriced = partial(meet_unpriced, engine, topic.task, route.model)
-    meter = TaskMeter(tariff(engine, route, batch=batched), purse, note=note, unpriced=unpriced)
-    question = CompletionRequest(
-        name=f"{topic.task.replace('@', '')}" + ("" if "@" in topic.task else f".{matter.phase}"),
-        phase=matter.phase,
-        system=matter.system,
-        prompt=matter.prompt,
+    meter = TaskMeter(tariff(engine, route, batch=batched), budget, note=note, unpriced=unpriced)
+    request = CompletionRequest(
+        name=f"{topic.task.replace('@', '')}" + ("" if "@" in topic.task else f".{prompt.phase}"),
+        phase=prompt.phase,
+        system=prompt.system,
+        prompt=prompt.text,
         model=route.model,
         timeout_seconds=BATCH_SECONDS if batched else SECONDS,
-        max_output_tokens=_room(matter, known.max_output_tokens if known else None),
-        context_tokens=known.context_tokens if known else None,
+        max_output_tokens=_room(prompt, model.max_output_tokens if model else None),
+        context_tokens=model.context_tokens if model else None,
         token_scale=token_scale(route.model),
         meter=meter,
         workplace=AgentWorkspaces(engine, topic.base),
-        repairs=matter.repairs,
+        repairs=prompt.repairs,
     )
-    return QuestionCall(topic, matter, route, question, errand, meter, engine.clock(), batched)
+    return QuestionCall(topic, prompt, route, request, key, meter, engine.clock(), batched)
 
 
-def _room(matter: QuestionPrompt, most: int | None) -> int:
-    return matter.max_output_tokens if most is None else min(most, matter.max_output_tokens)
+def _room(prompt: QuestionPrompt, most: int | None) -> int:
+    return prompt.max_output_tokens if most is None else min(most, prompt.max_output_tokens)
 
 
 def record_question(
     engine: Context,
-    what: QuestionCall,
+    question: QuestionCall,
     outcome: Answered | ExecutorFailure,
     *,
     verdict: Verdict,
@@ -208,8 +208,8 @@ def record_question(
     notes: tuple[str, ...] = (),
 ) -> Attempt:
     """Put a question on record with what it took, and forget that it was under way."""
-    call = _call(engine, what, outcome, verdict, reason)
-    topic = what.topic
+    call = _call(engine, question, outcome, verdict, reason)
+    topic = question.topic
     record = Record(
         task=topic.task,
         spec_path=topic.spec_path,
@@ -220,49 +220,49 @@ def record_question(
         candidate=None,
         merge=None,
         tree=None,
-        started_at=moment(what.started),
+        started_at=moment(question.started),
         baseline_cost_usd=None,
         attempt=call,
         notes=notes,
-        kind=what.matter.phase,
+        kind=question.prompt.phase,
     )
     with engine.writing:
         reply = outcome.work.reply if isinstance(outcome, Answered) else outcome.reply
-        said = Said(f"{what.matter.system}\n\n{what.matter.prompt}", reply)
-        announce = partial(call_journal.announce, engine.repository.home, what.errand)
-        append_record(engine, record, said=said, announce=announce)
-        call_journal.settle(engine.repository.home, what.errand)
+        exchange = Exchange(f"{question.prompt.system}\n\n{question.prompt.text}", reply)
+        announce = partial(call_journal.announce, engine.repository.home, question.key)
+        append_record(engine, record, exchange=exchange, announce=announce)
+        call_journal.settle(engine.repository.home, question.key)
     return call
 
 
 def _call(
     engine: Context,
-    what: QuestionCall,
+    question: QuestionCall,
     outcome: Answered | ExecutorFailure,
     verdict: Verdict,
     reason: str,
 ) -> Attempt:
     work = outcome.work if isinstance(outcome, Answered) else None
     usage = work.usage if work else getattr(outcome, "usage", NO_USAGE)
-    cost = outcome.cost_usd if isinstance(outcome, Answered) else what.meter.spent_usd
-    pricing = outcome.pricing if isinstance(outcome, Answered) else what.meter.pricing
+    cost = outcome.cost_usd if isinstance(outcome, Answered) else question.meter.spent_usd
+    pricing = outcome.pricing if isinstance(outcome, Answered) else question.meter.pricing
     return Attempt(
-        n=what.topic.n or next_number(engine, what.topic.task),
-        tier=what.route.tier.value,
-        executor=what.route.executor,
-        model=what.route.model,
+        n=question.topic.n or next_number(engine, question.topic.task),
+        tier=question.route.tier.value,
+        executor=question.route.executor,
+        model=question.route.model,
         verdict=verdict,
-        gate="" if verdict.is_good else what.matter.phase,
+        gate="" if verdict.is_good else question.prompt.phase,
         reason=reason,
         usage=usage,
         cost_usd=cost,
-        seconds=engine.clock() - what.started,
+        seconds=engine.clock() - question.started,
         sandbox=engine.sandbox.strength.value,
         served=work.served if work else "",
         version=work.version if work else "",
         malformed=work.malformed if work else getattr(outcome, "malformed", 0),
         pricing=pricing,
-        decision=RecordedDecision(reason=what.route.reason),
+        decision=RecordedDecision(reason=question.route.reason),
     )
 
 
@@ -270,36 +270,40 @@ def ask_until(
     engine: Context,
     first: QuestionCall,
     *,
-    purse: Budget,
+    budget: Budget,
     call: Call | None = None,
     falls_back: bool = True,
 ) -> tuple[QuestionCall, Outcome, tuple[Attempt, ...]]:
     """Ask, and the next tier up where a model could not: who was asked last, what came, and the calls that failed."""
     call = call or call_at_once(engine)
-    what = first
+    question = first
     failed: list[Attempt] = []
     while True:
-        outcome = call(what)
-        if not falls_back or not may_fall_back(outcome, what.route):
-            return what, outcome, tuple(failed)
-        higher = next_tier(engine, what.route)
+        outcome = call(question)
+        if not falls_back or not may_fall_back(outcome, question.route):
+            return question, outcome, tuple(failed)
+        higher = next_tier(engine, question.route)
         if higher is None:
-            return what, outcome, tuple(failed)
+            return question, outcome, tuple(failed)
         assert isinstance(outcome, ExecutorFailure)  # noqa: S101 - only those fall back
         reason = f"{outcome.kind}: {outcome}"
-        failed.append(record_question(engine, what, outcome, verdict=Verdict.FAILED, reason=reason))
+        failed.append(
+            record_question(engine, question, outcome, verdict=Verdict.FAILED, reason=reason)
+        )
         engine.emit(
             Progress(
-                what.topic.task, what.matter.phase, f"{higher.reason}, asking {higher.tier.value}"
+                question.topic.task,
+                question.prompt.phase,
+                f"{higher.reason}, asking {higher.tier.value}",
             )
         )
-        what = make_question_call(
-            engine, what.topic, what.matter, higher, purse=purse, batch=what.batched
+        question = make_question_call(
+            engine, question.topic, question.prompt, higher, budget=budget, batch=question.batched
         )
 
 
 def ask_for_task(
-    engine: Context, state: TaskState, matter: QuestionPrompt, route: Route, *, call: Call
+    engine: Context, state: TaskState, prompt: QuestionPrompt, route: Route, *, call: Call
 ) -> tuple[TaskState, QuestionCall, Outcome]:
     """Ask a question about a task's present attempt, and the next tier up where a model could not.
 
@@ -316,19 +320,19 @@ def ask_for_task(
         round=state.repairs,
     )
     first = make_question_call(
-        engine, topic, matter, route, purse=state.purse, batch=state.wishes.batch
+        engine, topic, prompt, route, budget=state.budget, batch=state.options.batch
     )
     last, outcome, failed = ask_until(
-        engine, first, purse=state.purse, call=call, falls_back=matter.phase != MESSAGE
+        engine, first, budget=state.budget, call=call, falls_back=prompt.phase != MESSAGE
     )
-    calls = (*state.calls, *((matter.phase, each) for each in failed))
+    calls = (*state.calls, *((prompt.phase, attempt) for attempt in failed))
     failure = outcome if isinstance(outcome, ExecutorFailure) else None
     return replace(state, calls=calls, failure=failure), last, outcome
 
 
-def with_call(state: TaskState, phase: str, made: Attempt) -> TaskState:
+def with_call(state: TaskState, phase: str, attempt: Attempt) -> TaskState:
     """Return the state with one more call on it."""
-    return replace(state, calls=(*state.calls, (phase, made)))
+    return replace(state, calls=(*state.calls, (phase, attempt)))
 
 
 def may_fall_back(outcome: Outcome, route: Route) -> bool:

@@ -18,8 +18,8 @@ from minitask.git.update_target import checkout_of
 from minitask.landing import candidate_commits
 from minitask.landing.candidate_commits import Landed
 from minitask.landing.join import note_recorded
+from minitask.ledger.exchange import Exchange, exchange_file
 from minitask.ledger.record import LANDING, Attempt, Record, Verdict
-from minitask.ledger.said import Said, said_file
 from minitask.ledger.store import append_commit, record_file
 from minitask.ledger.usage import NO_USAGE
 from minitask.task.state import AttemptState
@@ -31,13 +31,13 @@ def record_attempt(
     attempt: Attempt,
     *,
     lands: bool,
-    said: Said | None = None,
+    exchange: Exchange | None = None,
     announce: Callable[[str], None] = lambda _name: None,
 ) -> Record:
     """Write the record with, where there is one, the candidate and the merge that it is to land by.
 
     All their refs move or none, and the ledger's only from where it was: a compare-and-swap. The ids are worked out
-    from the commits' content first, so that the record can name them. `said` is kept beside the record. `announce`
+    from the commits' content first, so that the record can name them. `exchange` is kept beside the record. `announce`
     is told the name of the record's file before it is written.
     """
     commits: list[NewCommit] = []
@@ -57,7 +57,7 @@ def record_attempt(
             commits.append(onto)
             engine.built_on[merge] = base
     record = _record(draft, attempt, candidate=candidate, merge=merge)
-    commits.append(_append(engine, record, announce, said=said))
+    commits.append(_append(engine, record, announce, exchange=exchange))
     write_commits(engine.database, commits)
     return record
 
@@ -83,7 +83,7 @@ def _is_recorded(record: Record, landed: Landed) -> bool:
 
 def _append_landing(engine: Context, record: Record, landed: Landed) -> None:
     merge = landed.merge
-    told = landed.proof.commands if landed.proof else ()
+    commands = landed.proof.commands if landed.proof else ()
     is_merged = landed.verdict is Verdict.MERGED
     attempt = replace(
         record.attempt,
@@ -92,7 +92,7 @@ def _append_landing(engine: Context, record: Record, landed: Landed) -> None:
         reason=landed.reason,
         usage=NO_USAGE,
         cost_usd=Decimal(0),
-        commands=told,
+        commands=commands,
     )
     if merge is not None:
         candidate = engine.objects.commit(f"{merge}^2") or record.candidate
@@ -109,24 +109,28 @@ def append_record(
     engine: Context,
     record: Record,
     *,
-    said: Said | None = None,
+    exchange: Exchange | None = None,
     announce: Callable[[str], None] = lambda _name: None,
 ) -> None:
     """Put one record into the ledger; `announce` is told the name of its file first."""
-    write_commits(engine.database, [_append(engine, record, announce, said=said)])
+    write_commits(engine.database, [_append(engine, record, announce, exchange=exchange)])
 
 
 def _append(
-    engine: Context, record: Record, announce: Callable[[str], None], *, said: Said | None = None
+    engine: Context,
+    record: Record,
+    announce: Callable[[str], None],
+    *,
+    exchange: Exchange | None = None,
 ) -> NewCommit:
     """Return the commit that appends a record to the ledger as it stands now, with what was said."""
     file = record_file(record)
     announce(file.path)
     files = [file]
-    if said is not None and (said.prompt or said.reply):
+    if exchange is not None and (exchange.prompt or exchange.reply):
         secrets = engine.settings.secrets(engine.environ)
-        prompt, reply = (redacted(text, secrets) for text in (said.prompt, said.reply))
-        files.append(said_file(Said(prompt, reply, record.started_at), file.path))
+        prompt, reply = (redacted(text, secrets) for text in (exchange.prompt, exchange.reply))
+        files.append(exchange_file(Exchange(prompt, reply, record.started_at), file.path))
     head = engine.objects.commit(refs.LEDGER)
     return append_commit([record], head=head, signature=engine.signature, files=files)
 
@@ -168,8 +172,8 @@ def _record(
     starting = [file.path for file in draft.files if starts_programs(file.path)]
     written = [path for command in attempt.commands for path in command.changed]
     if written:
-        told = ", ".join(dict.fromkeys(written))
-        notes.append(f"its validation changed {told}: restored, not part of the change")
+        paths = ", ".join(dict.fromkeys(written))
+        notes.append(f"its validation changed {paths}: restored, not part of the change")
     if starting:
         notes.append(f"it changes files that start programs: {', '.join(starting)}")
     return Record(

@@ -40,27 +40,27 @@ def take_proven(
 
     `lander` lands it, in place of landing it alone.
     """
-    found = latest_made(engine, task)
-    if found is None or not found.may_land or lacks_review(engine, task, found):
+    review = latest_made(engine, task)
+    if review is None or not review.may_land or lacks_review(engine, task, review):
         return None
-    record = found.made
+    record = review.record
     if record.candidate is None or record.tree is None:
         return None
-    held = engine.objects.commit(refs.branch(task.name))
-    if held not in (None, record.candidate):
+    tip = engine.objects.commit(refs.branch(task.name))
+    if tip not in (None, record.candidate):
         return None
     if _was_taken_back(engine, task, record.candidate, record.base):
         return None
     number = record.attempt.n
-    if held is None:
+    if tip is None:
         move_branch(engine, task, record.candidate, old=None)
-    waits = needs_approval(engine, task) and not found.is_approved
+    waits = needs_approval(engine, task) and not review.is_approved
     if not lands or waits:
         reason = f"attempt {number} has already passed and is not merged"
         ready = result_of(record, Verdict.READY, reason=reason)
         step = "review" if waits else "merge"
         return replace(ready, next_step=f"minitask {step} {task.name}")
-    if record.attempt.doubts and not found.is_approved:
+    if record.attempt.doubts and not review.is_approved:
         return in_doubt(result_of(record, Verdict.READY, reason=""), record.attempt.doubts)
     engine.emit(Progress(task.name, "land", f"attempt {number} has already passed"))
     candidate = Candidate(record.candidate, record.tree, record.attempt, record.merge)
@@ -93,19 +93,19 @@ def latest_made(engine: Context, task: Task) -> ReviewState | None:
     if task.uncommitted:
         return None
     records = records_of(engine, task.name)
-    made = [record for record in records if record.kind != REVIEW]
-    if not made or made[-1].kind != ATTEMPT or made[-1].spec_blob != task.blob:
+    candidates = [record for record in records if record.kind != REVIEW]
+    if not candidates or candidates[-1].kind != ATTEMPT or candidates[-1].spec_blob != task.blob:
         return None
-    return review_state(records, made[-1].candidate)
+    return review_state(records, candidates[-1].candidate)
 
 
-def lacks_review(engine: Context, task: Task, found: ReviewState) -> bool:
+def lacks_review(engine: Context, task: Task, review: ReviewState) -> bool:
     """Return True if a model is still to review a candidate, by the route that the task has now; a person's word
     is enough.
     """
-    if found.is_approved:
+    if review.is_approved:
         return False
-    attempt = found.made.attempt
+    attempt = review.record.attempt
     if not attempt.verdict.is_good:
         return attempt.gate == REVIEW
     had = attempt.decision is not None and bool(attempt.decision.review)
@@ -113,20 +113,20 @@ def lacks_review(engine: Context, task: Task, found: ReviewState) -> bool:
 
 
 def find_unreviewed(
-    engine: Context, task: Task, wishes: RunOptions, *, started: float
+    engine: Context, task: Task, options: RunOptions, *, started: float
 ) -> TaskState | None:
     """Return the task with its latest change, about to be reviewed; None if there is no such change."""
-    found = latest_made(engine, task)
-    if found is None or not found.is_proven or found.is_rejected:
+    review = latest_made(engine, task)
+    if review is None or not review.is_proven or review.is_rejected:
         return None
-    if not lacks_review(engine, task, found):
+    if not lacks_review(engine, task, review):
         return None
-    record = found.made
-    held = engine.objects.commit(refs.branch(task.name))
-    if held not in (None, record.candidate) or not _still_starts(engine, task, record):
+    record = review.record
+    tip = engine.objects.commit(refs.branch(task.name))
+    if tip not in (None, record.candidate) or not _still_starts(engine, task, record):
         return None
     engine.emit(Progress(task.name, "review", f"attempt {record.attempt.n} still needs its review"))
-    return _state(engine, replace(task, base=record.base), wishes, record, started=started)
+    return _state(engine, replace(task, base=record.base), options, record, started=started)
 
 
 def _still_starts(engine: Context, task: Task, record: Record) -> bool:
@@ -139,7 +139,7 @@ def _still_starts(engine: Context, task: Task, record: Record) -> bool:
 
 
 def _state(
-    engine: Context, task: Task, wishes: RunOptions, record: Record, *, started: float
+    engine: Context, task: Task, options: RunOptions, record: Record, *, started: float
 ) -> TaskState:
     attempt = record.attempt
     heads = task_refs(engine, task.name)
@@ -148,8 +148,8 @@ def _state(
     draft = AttemptState(
         task, route, number, started, heads, anchor, before=attempt.before, step=RESUME
     )
-    purse = Budget(task.spec.options.max_cost_usd, parent=wishes.purse, name="spec's own budget")
-    state = make_state(engine, draft, wishes, purse, PromptInputs(task.spec))
+    budget = Budget(task.spec.options.max_cost_usd, parent=options.budget, name="spec's own budget")
+    state = make_state(engine, draft, options, budget, PromptInputs(task.spec))
     changes = _changes(engine, record)
     estimate = estimate_usage(state.order, changes)
     proven = replace(
@@ -185,13 +185,13 @@ def _route(engine: Context, task: Task, record: Record) -> Route:
 def _changes(engine: Context, record: Record) -> tuple[Change, ...]:
     """Return what the candidate changes, read from its tree."""
     assert record.candidate is not None  # noqa: S101 - it was looked for
-    found = tree_changes(engine.repository.git, record.base, record.candidate)
-    moved = next((each.path for each in found if each.status == "D"), None)
+    files = tree_changes(engine.repository.git, record.base, record.candidate)
+    moved = next((file.path for file in files if file.status == "D"), None)
     return tuple(
         Change(
-            each.path,
-            None if each.status == "D" else engine.objects.file(record.candidate, each.path),
-            moved if each.status == "A" and each.new_mode == "100755" else None,
+            file.path,
+            None if file.status == "D" else engine.objects.file(record.candidate, file.path),
+            moved if file.status == "A" and file.new_mode == "100755" else None,
         )
-        for each in found
+        for file in files
     )

@@ -32,7 +32,7 @@ class RunOptions(Struct, frozen=True):
 
     `known` is what a run has asked git for all of its tasks. `lander` lands what is proven, together with others.
     With `fail_fast`, nothing more begins after a failure. With `batch`, model calls go into a provider's batches, where
-    it has them. `purse` is what all tasks of the command may cost; a spec's own limit can only be lower.
+    it has them. `budget` is what all tasks of the command may cost; a spec's own limit can only be lower.
     """
 
     demand: RouteOverrides
@@ -40,7 +40,7 @@ class RunOptions(Struct, frozen=True):
     again: bool = False
     batch: bool = False
     fail_fast: bool = False
-    purse: Budget | None = None
+    budget: Budget | None = None
     lander: Landings | None = None
     known: RefSnapshot | None = None
 
@@ -80,10 +80,10 @@ class TaskState(Struct, frozen=True):
     """
 
     task: Task
-    wishes: RunOptions
+    options: RunOptions
     draft: AttemptState
     call: WorkCall
-    purse: Budget
+    budget: Budget
     prepared: PromptInputs
     maker: Route | None = None
     earlier: tuple[Attempt, ...] = ()
@@ -166,8 +166,8 @@ class AttemptState(Struct, frozen=True):
 
     def failed(self, verdict: Verdict, gate: str, reason: str) -> AttemptState:
         """Return it with what stopped it, besides what was found out before."""
-        known = self.ruling
-        ruling = replace(known, gate=gate, passed=False, reason=reason, refused=False)
+        ruling = self.ruling
+        ruling = replace(ruling, gate=gate, passed=False, reason=reason, refused=False)
         return replace(self, verdict=verdict, ruling=ruling)
 
     def attempt(self, engine: Context) -> Attempt:

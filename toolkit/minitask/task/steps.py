@@ -86,8 +86,8 @@ def _may_repair(facts: Facts) -> bool:
 
 def _may_apply(facts: Facts) -> bool:
     failed = facts.verdict is Verdict.FAILED and facts.has_change
-    wanted = (facts.gate == REVIEW or facts.is_correction) and facts.has_edits
-    return failed and wanted and facts.applies < facts.most_review_rounds
+    has_review_edits = (facts.gate == REVIEW or facts.is_correction) and facts.has_edits
+    return failed and has_review_edits and facts.applies < facts.most_review_rounds
 
 
 def _may_escalate(facts: Facts) -> bool:

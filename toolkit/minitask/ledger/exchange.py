@@ -21,7 +21,7 @@ LONGEST_PROMPT, LONGEST_REPLY = 100_000, 200_000
 _CUT = "\n[… {count:,} characters left out …]\n"
 
 
-class Said(Struct, frozen=True):
+class Exchange(Struct, frozen=True):
     """A prompt and the reply to it; empty if there was none. `started_at` is the record's."""
 
     prompt: str = ""
@@ -29,7 +29,7 @@ class Said(Struct, frozen=True):
     started_at: str = ""
 
 
-def said_file(said: Said, record_path: str) -> FileWrite:
+def exchange_file(said: Exchange, record_path: str) -> FileWrite:
     """Return the file that holds what was said, beside the record at `record_path`."""
     document = {
         "format": FORMAT,
@@ -41,7 +41,7 @@ def said_file(said: Said, record_path: str) -> FileWrite:
     return FileWrite(record_path.removesuffix(".json") + ENDING, text.encode("ascii"))
 
 
-def read_said(objects: Objects, head: str | None, record: Record) -> Said | None:
+def read_exchange(objects: Objects, head: str | None, record: Record) -> Exchange | None:
     """Return what was said in a recorded attempt; None if the ledger does not have it."""
     entry = objects.entry(head, record.task) if head else None
     if entry is None or entry.mode != TREE:
@@ -58,14 +58,14 @@ def read_said(objects: Objects, head: str | None, record: Record) -> Said | None
     )
 
 
-def _parsed(objects: Objects, blobs: Iterator[str]) -> Iterator[Said]:
+def _parsed(objects: Objects, blobs: Iterator[str]) -> Iterator[Exchange]:
     for blob in blobs:
         try:
             document = json.loads(objects.blob(blob))
             told = {name: str(document[name]) for name in ("prompt", "reply", "started_at")}
         except (ValueError, KeyError, TypeError):
             continue
-        yield Said(**told)
+        yield Exchange(**told)
 
 
 def capped(text: str, most: int) -> str:
