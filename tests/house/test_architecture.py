@@ -215,6 +215,21 @@ def test_every_module_says_why_it_exists(path: Path) -> None:
     assert ast.get_docstring(_tree(path))
 
 
+@pytest.mark.parametrize(
+    "package", sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py")), ids=str
+)
+def test_a_package_names_where_to_start(package: str) -> None:
+    """Each `module.name` in its docstring is there."""
+    folder = PACKAGE / package
+    text = ast.get_docstring(_tree(folder / "__init__.py")) or ""
+    for module, name in re.findall(r"`([a-z_.]+?)\.(\w+)`", text):
+        path = folder.joinpath(*module.split(".")).with_suffix(".py")
+        defined = {getattr(node, "name", "") for node in _tree(path).body}
+        assert name in defined, f"{module}.{name}"
+    for module in re.findall(r"`([a-z_]+)`", text):
+        assert (folder / f"{module}.py").exists(), module
+
+
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
 def test_no_test_asserts_wall_clock_time(path: Path) -> None:
     asserted = [

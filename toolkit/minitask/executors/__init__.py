@@ -1,5 +1,6 @@
-"""Executors turn a task into a change: the spec's own edit script, or a model behind an HTTP API.
+"""Turn a task into a change: the spec's own edit script, a model behind an HTTP API, or an agent program.
 
-`model.py` holds the one protocol that they share. A new executor is one file here. `http.py` is the
-only door to the network; `prompt.py` is all that a model is ever told.
+`request.ExecutorRequest` goes in, `request.ExecutorResult` comes out; `registry.make_executor` makes the executor of a
+type. `prompt.user_prompt` is all that a model is told, `http.Http` the only way to the network, `endpoint.ChatExecutor` the
+one client of model APIs, and each agent program is a file in `agents/`.
 """

@@ -1,4 +1,5 @@
-"""Decide what a task should cost and who should do it: prices, token estimates, and the choices.
+"""Decide what a task should cost and who should do it: prices, token estimates, routes. Values in, values out.
 
-Values in, values out: nothing here asks a model or touches the machine.
+Start at `choice.choose` (the route of a spec), `ladder` (which tiers are worth a try), `prices.cost` (the one price),
+`tokens.estimate_tokens` (the one estimate), `budget.Budget`, `decide.decide` and `simulate`.
 """
