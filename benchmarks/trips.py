@@ -35,14 +35,16 @@ grep -q made made.txt
 """
 _SCRIPT = "\n## Code Snippets\n\n```text path=made.txt\nmade\n```\n"
 _PROFILED = """\
-import json, sys, threading
+import inspect, json, sys, threading
 import minitask
 home = minitask.__file__.rpartition("/")[0]
 entered, calls = set(), 0
 def profile(frame, event, arg):
     global calls
-    if event == "call" and frame.f_code.co_filename.startswith(home) and frame.f_code.co_name != "<module>":
-        entered.add(frame.f_code.co_filename[len(home) + 1:])
+    code = frame.f_code
+    is_function = code.co_flags & inspect.CO_OPTIMIZED  # no body of a module or a class
+    if event == "call" and is_function and code.co_filename.startswith(home):
+        entered.add(code.co_filename[len(home) + 1:])
         calls += 1
 threading.setprofile(profile)
 sys.setprofile(profile)
