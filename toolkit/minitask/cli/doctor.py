@@ -102,7 +102,7 @@ def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
             else "inconclusive: it also fails without a sandbox"
         )
         yield CheckResult(
-            "", "ok" if trial.stopped else "note", f"{trial.what}: {said} ({control})"
+            "", "ok" if trial.stopped else "note", f"{trial.attack}: {said} ({control})"
         )
 
 
@@ -154,7 +154,7 @@ def _agents(environ: Mapping[str, str], folder: Path) -> Iterator[CheckResult]:
     found = agents_installed(environ, folder)
     for agent in found:
         yield CheckResult(
-            "agent", "ok", f"{agent.type}: {agent.version or 'version unknown'}, {agent.place}"
+            "agent", "ok", f"{agent.type}: {agent.version or 'version unknown'}, {agent.path}"
         )
     if not found:
         yield CheckResult("agent", "note", "no coding agent on PATH")

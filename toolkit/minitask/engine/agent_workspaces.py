@@ -26,14 +26,14 @@ _lock = threading.Lock()
 
 
 class AgentWorkspaces(Struct, frozen=True):
-    """A desk at a commit, in the first workspace for agents that is free. Safe to share between threads."""
+    """A workspace at a commit, in the first workspace for agents that is free. Safe to share between threads."""
 
     engine: Context
     commit: str
 
     @contextmanager
     def open(self) -> Iterator[AgentWorkspace]:
-        """The desk, for as long as the block lasts."""
+        """Yield the workspace, for as long as the block lasts."""
         from minitask.workspace.agent_workspace import open_agent_workspace
 
         with _free_slot(self.engine) as slot:
@@ -44,8 +44,8 @@ class AgentWorkspaces(Struct, frozen=True):
                 sandbox=self.engine.sandbox,
                 scratch=scratch_folder(repository),
                 environ=self.engine.environ,
-            ) as desk:
-                yield desk
+            ) as workspace:
+                yield workspace
 
 
 @contextmanager
@@ -53,14 +53,14 @@ def _free_slot(engine: Context) -> Iterator[Workspace]:
     above = agents_folder(engine)
     with _lock:
         number = 0
-        while (place := above / f"agent-{number}") in _taken:
+        while (folder := above / f"agent-{number}") in _taken:
             number += 1
-        _taken.add(place)
+        _taken.add(folder)
     try:
-        yield Workspace(place, engine.repository, replace(engine.bring(), layered=False))
+        yield Workspace(folder, engine.repository, replace(engine.bring(), layered=False))
     finally:
         with _lock:
-            _taken.discard(place)
+            _taken.discard(folder)
 
 
 def agents_folder(engine: Context) -> Path:

@@ -52,7 +52,7 @@ class Anchor(Struct):
 
     @property
     def renames(self) -> Renames:
-        """What files were called at the anchor."""
+        """Return the names that files had at the anchor."""
         if self._renames is None:
             self._renames = Renames(self.git, self.commit(), self.task.base)
         return self._renames
@@ -75,12 +75,12 @@ class Anchor(Struct):
         return self._versions[path]
 
     def _find(self) -> str:
-        named = self.task.spec.options.anchor
-        if named:
-            commit = self.objects.commit(named)
+        revision = self.task.spec.options.anchor
+        if revision:
+            commit = self.objects.commit(revision)
             if commit is None:
                 raise RefusedError(
-                    f"the anchor {named} is not a commit of this repository",
+                    f"the anchor {revision} is not a commit of this repository",
                     where=f"{self.task.path}:{self.task.spec.line_of('anchor')}",
                     hint="name an existing commit, or remove `anchor:`",
                 )
@@ -150,8 +150,8 @@ class Anchor(Struct):
             raise self._gone(path, anchor)
         if old.oid == new.oid:
             return None
-        found = tuple(_hunk(raw) for raw in hunks(self.git, old.oid, new.oid))
-        return Versions(path, self._lines(old.oid), self._lines(new.oid), found)
+        line_hunks = tuple(_hunk(raw) for raw in hunks(self.git, old.oid, new.oid))
+        return Versions(path, self._lines(old.oid), self._lines(new.oid), line_hunks)
 
     def _gone(self, path: str, anchor: str) -> EditError:
         """The refusal of a file that is not there any more, with its new name if it has one."""

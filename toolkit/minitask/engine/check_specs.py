@@ -33,7 +33,7 @@ TOLD = frozenset({"W217"})
 def check_tasks(
     engine: Context,
     tasks: Sequence[Task],
-    place: Base,
+    base: Base,
     *,
     again: bool = False,
     is_routed: bool = False,
@@ -42,25 +42,25 @@ def check_tasks(
 
     `is_routed` says that the user chose who does them, whatever the specs ask for.
     """
-    return Check(engine, tuple(tasks), place, again=again, is_routed=is_routed).verdicts()
+    return Check(engine, tuple(tasks), base, again=again, is_routed=is_routed).verdicts()
 
 
-def tasks_beside(engine: Context, tasks: Sequence[Task], place: Base) -> list[Task]:
+def tasks_beside(engine: Context, tasks: Sequence[Task], base: Base) -> list[Task]:
     """Return the other tasks of their projects, and those of further projects that they build on."""
-    found: dict[str, Task] = {}
-    own = {task.path for task in tasks}
-    for other in Check(engine, tuple(tasks), place).others():
-        if other.path not in own:
-            found[f"{other.path}#{other.spec.index}"] = other
-    return list(found.values())
+    others: dict[str, Task] = {}
+    paths = {task.path for task in tasks}
+    for task in Check(engine, tuple(tasks), base).others():
+        if task.path not in paths:
+            others[f"{task.path}#{task.spec.index}"] = task
+    return list(others.values())
 
 
 def warn(engine: Context, verdicts: Mapping[str, CheckedSpec]) -> None:
     """Tell whoever watches of tasks whose lines may not be those that their specs mean."""
     for name, verdict in verdicts.items():
-        for item in verdict.diagnostics:
-            if item.code in TOLD:
-                text = f"{item.code} {item.path}:{item.line}: {item.message}; {item.hint}"
+        for diagnostic in verdict.diagnostics:
+            if diagnostic.code in TOLD:
+                text = f"{diagnostic.code} {diagnostic.path}:{diagnostic.line}: {diagnostic.message}; {diagnostic.hint}"
                 engine.emit(Progress(name, "warning", text))
 
 
@@ -79,14 +79,16 @@ def refusals(
     tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec]
 ) -> Mapping[str, MinitaskError]:
     """Return why tasks of a run are refused, by name; raises for a spec that is no use to anybody."""
-    found: dict[str, MinitaskError] = {}
+    errors_by_name: dict[str, MinitaskError] = {}
     for task in tasks:
         errors = verdicts[task.name].errors
         if errors:
-            found[task.name] = refusal(task, errors)
-            if any(item.code in UNUSABLE for item in errors):
-                raise refusal(task, [item for item in errors if item.code in UNUSABLE])
-    return found
+            errors_by_name[task.name] = refusal(task, errors)
+            if any(diagnostic.code in UNUSABLE for diagnostic in errors):
+                raise refusal(
+                    task, [diagnostic for diagnostic in errors if diagnostic.code in UNUSABLE]
+                )
+    return errors_by_name
 
 
 def refusal(task: Task, diagnostics: Sequence[Diagnostic]) -> MinitaskError:
@@ -109,20 +111,20 @@ def check_alone(engine: Context, task: Task) -> None:
 
 
 class Check(Struct, frozen=True, dict=True):
-    """Tasks to be checked at a place."""
+    """Tasks to be checked at a base."""
 
     engine: Context
     tasks: tuple[Task, ...]
-    place: Base
+    base: Base
     again: bool = False
     is_routed: bool = False
 
     def verdicts(self) -> dict[str, CheckedSpec]:
         """Return the verdict of each task, by its name."""
-        found: dict[str, CheckedSpec] = {}
+        verdicts: dict[str, CheckedSpec] = {}
         for mine in self._projects():
-            found |= self._of_project(mine)
-        return found
+            verdicts |= self._of_project(mine)
+        return verdicts
 
     def others(self) -> Iterator[Task]:
         """Yield the tasks beside those that are checked, once for each project."""
@@ -137,16 +139,16 @@ class Check(Struct, frozen=True, dict=True):
 
     def _everyone(self, tasks: Sequence[Task]) -> list[Task]:
         """Return the tasks of one project, then all others that matter to them."""
-        own = {task.path for task in tasks}
-        near = self._load(set(self._near(tasks)) - own)
-        found = [*tasks, *near]
+        own_paths = {task.path for task in tasks}
+        near = self._load(set(self._near(tasks)) - own_paths)
+        everyone = [*tasks, *near]
         specs = [task.spec for task in tasks]
         universe = Universe(specs, [task.spec for task in near], self._is_there)
         if not universe.is_complete:
-            far = self._load(self._all_paths - {task.path for task in found})
-            wanted = set(map(id, universe.with_others([task.spec for task in far]).far))
-            found += [task for task in far if id(task.spec) in wanted]
-        return found
+            far = self._load(self._all_paths - {task.path for task in everyone})
+            needed = set(map(id, universe.with_others([task.spec for task in far]).far))
+            everyone += [task for task in far if id(task.spec) in needed]
+        return everyone
 
     def _of_project(self, tasks: Sequence[Task]) -> dict[str, CheckedSpec]:
         everyone = self._everyone(tasks)
@@ -154,49 +156,47 @@ class Check(Struct, frozen=True, dict=True):
         landed = self._landed(tasks, everyone)
         verdicts = check_specs(
             [task.spec for task in everyone],
-            ground=_ground(self.engine, self.place.base, everyone),
+            ground=_ground(self.engine, self.base.base, everyone),
             judged=specs,
             landed=landed,
             protected=self.engine.settings.protected,
         )
-        done = set(map(id, landed))
+        landed_ids = set(map(id, landed))
         return {
-            task.name: _with(() if id(task.spec) in done else self._own(task), verdict)
+            task.name: _with(() if id(task.spec) in landed_ids else self._own(task), verdict)
             for task, verdict in zip(tasks, verdicts, strict=True)
         }
 
     def _own(self, task: Task) -> tuple[Diagnostic, ...]:
-        """What is wrong with a task's anchor and files, and with whom it asks for."""
-        asked = () if self.is_routed else check_route(task.spec, self.engine.settings)
-        return (*_own_errors(self.engine, task), *asked)
+        """Return the problems of a task's anchor and files, and of the executor that it asks for."""
+        route_errors = () if self.is_routed else check_route(task.spec, self.engine.settings)
+        return (*_own_errors(self.engine, task), *route_errors)
 
     def _near(self, tasks: Sequence[Task]) -> Iterable[str]:
         """Return the spec files of the tasks' projects, by folder and by name."""
         for folder in {_home(task) for task in tasks}:
-            yield from spec_paths(self.engine, self.place.base, folder)
+            yield from spec_paths(self.engine, self.base.base, folder)
         for project in {_project(task) for task in tasks}:
             for home in (f"{PROJECTS}/{project}", f"{PROJECTS}/{project}.md"):
-                yield from spec_paths(self.engine, self.place.base, home)
+                yield from spec_paths(self.engine, self.base.base, home)
 
     @cached_property
     def _all_paths(self) -> set[str]:
-        return set(spec_paths(self.engine, self.place.base, PROJECTS))
+        return set(spec_paths(self.engine, self.base.base, PROJECTS))
 
     def _load(self, paths: Iterable[str]) -> list[Task]:
         return [
-            task
-            for path in sorted(paths)
-            for task in load_file(self.engine, path, self.place).tasks
+            task for path in sorted(paths) for task in load_file(self.engine, path, self.base).tasks
         ]
 
     def _is_there(self, path: str) -> bool:
-        return self.engine.objects.entry(self.place.base, path) is not None
+        return self.engine.objects.entry(self.base.base, path) is not None
 
     def _landed(self, tasks: Sequence[Task], everyone: Sequence[Task]) -> list[Spec]:
         """Return the specs that have landed as they are committed; not those that are to run again."""
         if len(everyone) == 1 and self.again:
             return []
-        landings = history.landings(self.engine.repository.git, self.place.base)
+        landings = history.landings(self.engine.repository.git, self.base.base)
         mine = {id(task.spec) for task in tasks}
         return [
             task.spec
@@ -213,9 +213,9 @@ def _with(errors: tuple[Diagnostic, ...], verdict: CheckedSpec) -> CheckedSpec:
 
 
 def _own_errors(engine: Context, task: Task) -> tuple[Diagnostic, ...]:
-    """What is wrong with a task's anchor, and with files that go through a filter."""
-    spec, named = task.spec, task.spec.options.anchor
-    anchor = check_anchor(spec, commit=engine.objects.commit(named) if named else None)
+    """Return the problems of a task's anchor, and of files that go through a filter."""
+    spec, revision = task.spec, task.spec.options.anchor
+    anchor = check_anchor(spec, commit=engine.objects.commit(revision) if revision else None)
     return (*anchor, *check_filters([spec], engine.repository, engine.objects, task.base))
 
 

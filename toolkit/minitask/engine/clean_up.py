@@ -23,7 +23,7 @@ class Cleaned(Struct, frozen=True):
     refs: tuple[str, ...]
 
 
-def clean(engine: Context, place: Base, *, branches: bool, dry_run: bool) -> Cleaned:
+def clean(engine: Context, base: Base, *, branches: bool, dry_run: bool) -> Cleaned:
     """Remove workspaces, caches and journal refs; with `branches` also the branches of tasks that landed.
 
     Attempts and the ledger always stay: they are the evidence.
@@ -40,7 +40,7 @@ def clean(engine: Context, place: Base, *, branches: bool, dry_run: bool) -> Cle
     )
     names = tuple(sorted(refs.snapshot(engine.repository.git, refs.LANDING)))
     if branches:
-        names += _landed_branches(engine, place)
+        names += _landed_branches(engine, base)
     if not dry_run:
         for folder in folders:
             for child in folder.iterdir() if folder.name != "cache" else ():
@@ -51,17 +51,17 @@ def clean(engine: Context, place: Base, *, branches: bool, dry_run: bool) -> Cle
     return Cleaned(folders, names)
 
 
-def _landed_branches(engine: Context, place: Base) -> tuple[str, ...]:
+def _landed_branches(engine: Context, base: Base) -> tuple[str, ...]:
     """Return the task branches whose tip is part of the target, except for one that is checked out."""
     git = engine.repository.git
-    landed = history.landings(git, place.base)
+    landed = history.landings(git, base.base)
     heads = refs.snapshot(git, refs.BRANCHES)
     names = []
-    for task, found in landed.items():
-        landing = as_it_stands(engine, found, tip=place.base) or found
+    for task, latest in landed.items():
+        landing = as_it_stands(engine, latest, tip=base.base) or latest
         name = refs.branch(task)
-        held = heads.get(name)
-        if landing.undone or held is None or held != engine.objects.commit(f"{landing.commit}^2"):
+        tip = heads.get(name)
+        if landing.undone or tip is None or tip != engine.objects.commit(f"{landing.commit}^2"):
             continue
         if checkout_of(engine.repository, name) is None:
             names.append(name)

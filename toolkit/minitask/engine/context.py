@@ -38,7 +38,7 @@ from minitask.workspace.checkout import SharedPaths, Workspace
 from minitask.workspace.incremental import IncrementalCheckout
 
 BAD_REF = lazy_pattern(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(/|$)|[/.]$")
-"""What git-check-ref-format(1) forbids in a ref's name."""
+"""Characters and sequences that git-check-ref-format(1) forbids in a ref's name."""
 
 
 class Progress(Struct, frozen=True):
@@ -183,13 +183,13 @@ class Context(Struct):
 
     def limits(self, seconds: int | None) -> Limits:
         """Return what a validation may use; a spec's own time can only be shorter."""
-        held = self.settings.limits
-        allowed = float(held["seconds"])
+        settings = self.settings.limits
+        allowed = float(settings["seconds"])
         return Limits(
             seconds=min(allowed, float(seconds)) if seconds else allowed,
-            memory_bytes=held["memory_mb"] << 20,
-            processes=held["processes"],
-            output_bytes=held["output_mb"] << 20,
+            memory_bytes=settings["memory_mb"] << 20,
+            processes=settings["processes"],
+            output_bytes=settings["output_mb"] << 20,
         )
 
     def target(self, into: str | None) -> str:
@@ -255,11 +255,11 @@ def open_context(
             )
 
         try:
-            held = stack.enter_context(locks.hold(home / "lock", on_wait=waiting))
-            locked = repository.locked(held.fd)
-            recover(locked, abandoned=held.abandoned)
+            lock = stack.enter_context(locks.hold(home / "lock", on_wait=waiting))
+            locked = repository.locked(lock.fd)
+            recover(locked, abandoned=lock.abandoned)
             places.claim(locked)
-            held.claim(purpose)
+            lock.claim(purpose)
         except OSError as error:
             raise unwritable(home, error) from None
         database = stack.enter_context(open_database(locked))

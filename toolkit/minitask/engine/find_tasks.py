@@ -23,19 +23,19 @@ class FoundTasks(Struct, frozen=True):
     refused: Mapping[str, RefusedError]
 
 
-def find_tasks(engine: Context, words: Sequence[str], place: Base) -> FoundTasks:
+def find_tasks(engine: Context, names: Sequence[str], base: Base) -> FoundTasks:
     """Return the tasks that are meant; raise `UsageError` if a word names nothing, or a spec of theirs has errors."""
     tasks: dict[str, Task] = {}
     refused: dict[str, RefusedError] = {}
-    for word in words:
-        chosen, files = _named(engine, word, place)
-        if _paths(engine, word, place)[0]:
+    for word in names:
+        chosen, files = _named(engine, word, base)
+        if _paths(engine, word, base)[0]:
             _tell_of_no_tasks(engine, files)
         for task in chosen:
             _stop_on_errors(files[task.path].parsed)
             _add(tasks, task)
             try:
-                check_committed(engine, task.path, place)
+                check_committed(engine, task.path, base)
             except RefusedError as error:
                 refused[task.name] = error
     return FoundTasks(tuple(tasks.values()), refused)
@@ -44,7 +44,11 @@ def find_tasks(engine: Context, words: Sequence[str], place: Base) -> FoundTasks
 def _tell_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
     """Say which files of a project hold no task; raise `UsageError` for one that cannot be read."""
     for path, file in files.items():
-        errors = [item for item in file.parsed.diagnostics if item.severity is Severity.ERROR]
+        errors = [
+            diagnostic
+            for diagnostic in file.parsed.diagnostics
+            if diagnostic.severity is Severity.ERROR
+        ]
         if not file.tasks and errors:
             if errors[0].code != "E101":
                 _stop_on_errors(file.parsed)
@@ -53,19 +57,19 @@ def _tell_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
 
 
 def _add(tasks: dict[str, Task], task: Task) -> None:
-    other = tasks.setdefault(task.name, task)
-    if other.path != task.path:
+    earlier = tasks.setdefault(task.name, task)
+    if earlier.path != task.path:
         raise UsageError(
-            f"E211 two specs are named {task.name}: {other.path} and {task.path}",
+            f"E211 two specs are named {task.name}: {earlier.path} and {task.path}",
             where=task.path,
             hint="give one of them another `id`",
         )
 
 
-def list_tasks(engine: Context, words: Sequence[str], place: Base) -> tuple[Task, ...]:
+def list_tasks(engine: Context, names: Sequence[str], base: Base) -> tuple[Task, ...]:
     """Return the tasks that are committed, to be looked at: errors and edits in the checkout are no matter."""
     return tuple(
-        {task.name: task for word in words for task in _named(engine, word, place)[0]}.values()
+        {task.name: task for word in names for task in _named(engine, word, base)[0]}.values()
     )
 
 
@@ -81,13 +85,13 @@ def spec_paths(engine: Context, base: str, folder: str) -> list[str]:
 
 
 def _markdown(engine: Context, tree: str, folder: PurePosixPath) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for name, entry in engine.objects.entries(tree).items():
         if entry.mode == TREE:
-            found += _markdown(engine, entry.oid, folder / name) if name != "base" else []
+            paths += _markdown(engine, entry.oid, folder / name) if name != "base" else []
         elif is_spec_name(name) and entry.mode in FILE_MODES:
-            found.append(str(folder / name))
-    return found
+            paths.append(str(folder / name))
+    return paths
 
 
 def is_spec_name(name: str) -> bool:
@@ -95,12 +99,12 @@ def is_spec_name(name: str) -> bool:
     return name.endswith(".md") and not name.upper().startswith("README")
 
 
-def _named(engine: Context, word: str, place: Base) -> tuple[list[Task], dict[str, LoadedFile]]:
+def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str, LoadedFile]]:
     """Return the tasks that a word names, and the files that were looked into: a path that exists is a path."""
-    paths, number = _paths(engine, word, place)
+    paths, number = _paths(engine, word, base)
     if len(paths) == 1:
-        engine.look_back(place.base, paths[0])
-    files = {name: load_file(engine, name, place) for name in paths or _likely(engine, word, place)}
+        engine.look_back(base.base, paths[0])
+    files = {name: load_file(engine, name, base) for name in paths or _likely(engine, word, base)}
     tasks = [task for file in files.values() for task in file.tasks]
     if paths:
         chosen = [task for task in tasks if not number or task.spec.number == number]
@@ -111,42 +115,42 @@ def _named(engine: Context, word: str, place: Base) -> tuple[list[Task], dict[st
     return chosen, files
 
 
-def _paths(engine: Context, word: str, place: Base) -> tuple[list[str], str]:
+def _paths(engine: Context, word: str, base: Base) -> tuple[list[str], str]:
     """Return the spec files at a path, or of the project whose folder has that name, and the number behind a `#`."""
     before, sign, number = word.rpartition("#")
     for path, own_number in ((word, ""), *([(before, number)] if sign else [])):
-        inside = _inside(engine, path, place)
-        paths = spec_paths(engine, place.base, inside) if inside is not None else []
+        inside = _inside(engine, path, base)
+        paths = spec_paths(engine, base.base, inside) if inside is not None else []
         if inside and not paths and checkout_bytes(engine, inside) is not None:
-            check_committed(engine, inside, place)
+            check_committed(engine, inside, base)
             paths = [inside]
         if paths:
             return paths, own_number
     if "/" not in word:
-        for name in _spellings(engine, word, place):
-            paths = spec_paths(engine, place.base, f"{PROJECTS}/{name}")
+        for name in _spellings(engine, word, base):
+            paths = spec_paths(engine, base.base, f"{PROJECTS}/{name}")
             if paths:
                 return paths, ""
     return [], ""
 
 
-def _spellings(engine: Context, word: str, place: Base) -> list[str]:
+def _spellings(engine: Context, word: str, base: Base) -> list[str]:
     """Return the names in the projects' folder that are a word as some keyboard or file system composes it."""
-    folder = engine.objects.entry(place.base, PROJECTS)
+    folder = engine.objects.entry(base.base, PROJECTS)
     if folder is None or folder.mode != TREE:
         return []
-    wanted = normalize("NFC", word)
+    composed = normalize("NFC", word)
     names = (
         name for name, entry in engine.objects.entries(folder.oid).items() if entry.mode == TREE
     )
-    return [name for name in names if normalize("NFC", name) == wanted]
+    return [name for name in names if normalize("NFC", name) == composed]
 
 
-def _likely(engine: Context, word: str, place: Base) -> list[str]:
+def _likely(engine: Context, word: str, base: Base) -> list[str]:
     """Return the files in which a task or project of that name would be."""
     first = word.partition("/")[0]
     project = first.partition("#")[0]
-    folders = [f"{PROJECTS}/{name}" for name in _spellings(engine, first, place)]
+    folders = [f"{PROJECTS}/{name}" for name in _spellings(engine, first, base)]
     for candidate in (
         *folders,
         f"{PROJECTS}/{project}",
@@ -154,7 +158,7 @@ def _likely(engine: Context, word: str, place: Base) -> list[str]:
         f"{word}.md",
         PROJECTS,
     ):
-        paths = spec_paths(engine, place.base, candidate)
+        paths = spec_paths(engine, base.base, candidate)
         if paths:
             return paths
     return []
@@ -162,13 +166,13 @@ def _likely(engine: Context, word: str, place: Base) -> list[str]:
 
 def _is_called(task: Task, word: str) -> bool:
     """Return True for a task's name, its project's, `PROJECT#N`, or `FOLDER/ID` as the folder is written."""
-    project, _, own = task.name.partition("/")
+    project, _, task_id = task.name.partition("/")
     if word in (task.name, project):
         return True
     if "/" in word:
         folder, _, name = word.partition("/")
         written = normalize("NFC", f"{PROJECTS}/{folder}/")
-        return name == own and normalize("NFC", task.path).startswith(written)
+        return name == task_id and normalize("NFC", task.path).startswith(written)
     before, sign, number = word.rpartition("#")
     return bool(sign) and before == project and task.spec.number == number
 
@@ -183,7 +187,9 @@ def _stop_on_nothing(word: str, files: dict[str, LoadedFile]) -> None:
 
 
 def _stop_on_errors(parsed: SpecFile) -> None:
-    errors = [item for item in parsed.diagnostics if item.severity is Severity.ERROR]
+    errors = [
+        diagnostic for diagnostic in parsed.diagnostics if diagnostic.severity is Severity.ERROR
+    ]
     if not errors:
         return
     first, others = errors[0], len(errors) - 1
@@ -192,12 +198,12 @@ def _stop_on_errors(parsed: SpecFile) -> None:
     raise UsageError(f"{first.code} {first.message}{more}", where=where, hint=first.hint)
 
 
-def _inside(engine: Context, path: str, place: Base) -> str | None:
+def _inside(engine: Context, path: str, base: Base) -> str | None:
     """Return a path as the user typed it, relative to the repository's root; None if it is not below it."""
     top = engine.repository.top
     if top is None:
         return path
-    joined = Path(place.folder, path)
+    joined = Path(base.folder, path)
     try:
         inside = str(PurePosixPath(joined.resolve().relative_to(top.resolve())))
     except (ValueError, OSError):
@@ -205,19 +211,19 @@ def _inside(engine: Context, path: str, place: Base) -> str | None:
     return "" if inside == "." else inside
 
 
-def check_committed(engine: Context, path: str, place: Base) -> None:
+def check_committed(engine: Context, path: str, base: Base) -> None:
     """Refuse a spec whose file in the checkout is not the one that is committed."""
-    if place.worktree_spec:
+    if base.worktree_spec:
         return
     present = checkout_bytes(engine, path)
     if present is None:
         return
     head = engine.objects.commit("HEAD")
-    here = engine.objects.entry(head, path) if head else None
-    if here is None:
-        if engine.objects.entry(place.base, path) is None:
-            raise _refusal(path, f"is not committed at {place}")
-    elif not _is_same(engine, path, present, here):
+    entry = engine.objects.entry(head, path) if head else None
+    if entry is None:
+        if engine.objects.entry(base.base, path) is None:
+            raise _refusal(path, f"is not committed at {base}")
+    elif not _is_same(engine, path, present, entry):
         raise _refusal(path, "was edited since it was committed")
 
 
@@ -230,9 +236,9 @@ def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
     return oid == entry.oid
 
 
-def _refusal(path: str, what: str) -> RefusedError:
+def _refusal(path: str, reason: str) -> RefusedError:
     name, message = shlex.quote(path), shlex.quote(f"spec: {PurePosixPath(path).stem}")
     return RefusedError(
-        f"the spec {path} {what}: only committed specs run",
+        f"the spec {path} {reason}: only committed specs run",
         hint=f"git add -- {name} && git commit -m {message} -- {name}",
     )

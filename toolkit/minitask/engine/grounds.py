@@ -48,7 +48,7 @@ class CommitGround(Struct):
         return anchor.locate(path, cited) if anchor else cited
 
     def new_name(self, spec: Spec, path: str) -> str | None:
-        """What a file that is not in the base was renamed to since the spec was written."""
+        """Return the name that a file missing from the base was renamed to since the spec was written."""
         anchor = self._anchor(spec)
         return anchor.new_name(path) if anchor else None
 
@@ -71,11 +71,11 @@ class CommitGround(Struct):
         commit.
         """
         specs = parse_once(text, path=spec.path, cache=None).specs
-        found = next((each for each in specs if each.index == spec.index), None)
-        if found is None:
+        earlier = next((candidate for candidate in specs if candidate.index == spec.index), None)
+        if earlier is None:
             return None
-        at = self.objects.commit(found.options.anchor) if found.options.anchor else commit
-        return Earlier(found, at, self._tree(at)) if at else None
+        at = self.objects.commit(earlier.options.anchor) if earlier.options.anchor else commit
+        return Earlier(earlier, at, self._tree(at)) if at else None
 
     def anchor_commit(self, spec: Spec) -> str | None:
         """Return the commit that a committed spec's line numbers are those of."""
@@ -85,18 +85,18 @@ class CommitGround(Struct):
     def _anchor(self, spec: Spec) -> Anchor | None:
         """Return the anchor; None if the one that the spec names is not found, which a rule of its own says."""
         if id(spec) not in self._anchors:
-            self._anchors[id(spec)] = self._found(spec)
+            self._anchors[id(spec)] = self._make_anchor(spec)
         return self._anchors[id(spec)]
 
-    def _found(self, spec: Spec) -> Anchor | None:
-        named = spec.options.anchor
-        if named and self.objects.commit(named) is None:
+    def _make_anchor(self, spec: Spec) -> Anchor | None:
+        revision = spec.options.anchor
+        if revision and self.objects.commit(revision) is None:
             return None
         uncommitted = spec.path in self.uncommitted
         task = Task("", spec, spec.path, "", self.base, "", uncommitted)
         shared = spec.path.startswith(f"{PROJECTS}/")
         anchor = Anchor(self.git, self.objects, task)
-        if shared and not named and not uncommitted:
+        if shared and not revision and not uncommitted:
             anchor = Anchor(self.git, self.objects, task, _history=self._histories.get(shared))
             self._histories[shared] = anchor.history()
         return anchor
@@ -128,8 +128,8 @@ class WorkGround(Struct):
 
     def anchor_of(self, spec: Spec) -> CommittedFiles | None:
         """Return the tree of the anchor that a spec names; None if it names none that is there."""
-        named = spec.options.anchor
-        commit = self.objects.commit(named) if self.objects and named else None
+        revision = spec.options.anchor
+        commit = self.objects.commit(revision) if self.objects and revision else None
         return CommittedFiles(self.objects, commit) if self.objects and commit else None
 
     def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
@@ -183,7 +183,7 @@ class CommittedFiles(Struct):
         return self.objects.blob(entry.oid).decode("utf-8", "surrogateescape")
 
     def names(self, folder: str) -> Iterable[str]:
-        """What a folder holds."""
+        """Return the entries of a folder."""
         return self._names(folder)
 
     def _names(self, folder: str) -> dict[str, Entry]:
@@ -228,7 +228,7 @@ class CheckoutFiles(Struct):
             return None
 
     def names(self, folder: str) -> Iterable[str]:
-        """What a folder holds."""
+        """Return the entries of a folder."""
         if self._look(f"{folder}/")[0] != "names":
             return ()
         return [path.name for path in (self.top / folder).iterdir() if path.name != ".git"]
@@ -237,9 +237,9 @@ class CheckoutFiles(Struct):
         """Every path that was asked about: `[path, kind, size, mtime_ns]`; of a folder's names, with a `/`."""
         return [[path, *facts] for path, facts in self._seen.items()]
 
-    def holds(self, seen: list[Any]) -> bool:
+    def holds(self, entries: list[Any]) -> bool:
         """Return True if all of that is still so."""
-        return all(self._look(path) == facts for path, *facts in seen)
+        return all(self._look(path) == facts for path, *facts in entries)
 
     def _look(self, path: str) -> list[Any]:
         if path not in self._seen:
@@ -248,20 +248,20 @@ class CheckoutFiles(Struct):
 
     def _stat(self, path: str) -> list[Any]:
         try:
-            found = (self.top / path.rstrip("/")).lstat()
+            status = (self.top / path.rstrip("/")).lstat()
         except (OSError, ValueError):
             return [None, 0, 0]
-        if stat.S_ISLNK(found.st_mode):
+        if stat.S_ISLNK(status.st_mode):
             return ["symlink", 0, 0]
         if path.endswith("/"):
-            is_folder = stat.S_ISDIR(found.st_mode)
-            return ["names", 0, found.st_mtime_ns] if is_folder else [None, 0, 0]
-        if stat.S_ISDIR(found.st_mode):
+            is_folder = stat.S_ISDIR(status.st_mode)
+            return ["names", 0, status.st_mtime_ns] if is_folder else [None, 0, 0]
+        if stat.S_ISDIR(status.st_mode):
             inside = (self.top / path / ".git").exists()
             return ["submodule" if inside and path else "dir", 0, 0]
         return (
-            ["file", found.st_size, found.st_mtime_ns]
-            if stat.S_ISREG(found.st_mode)
+            ["file", status.st_size, status.st_mtime_ns]
+            if stat.S_ISREG(status.st_mode)
             else ["dir", 0, 0]
         )
 

@@ -25,9 +25,9 @@ from minitask.system import process
 
 
 class HealthCheck(Struct, frozen=True):
-    """One attack: what it tries, whether the sandbox stopped it, whether it works without a sandbox."""
+    """The result of an attack on the sandbox: whether the sandbox stopped it, and whether it works without one."""
 
-    what: str
+    attack: str
     stopped: bool
     works_outside: bool
 
@@ -38,7 +38,8 @@ def try_sandbox(sandbox: Sandbox, environ: Mapping[str, str]) -> tuple[HealthChe
         inside = _outcomes(sandbox, folder, attacks, environ)
         control = _outcomes(Sandbox(Strength.NONE, scratch=folder), folder, attacks, environ)
     return tuple(
-        HealthCheck(what, stopped=not inside[what], works_outside=control[what]) for what in attacks
+        HealthCheck(attack, stopped=not inside[attack], works_outside=control[attack])
+        for attack in attacks
     )
 
 
@@ -66,9 +67,9 @@ def _outcomes(
     sandbox: Sandbox, folder: Path, attacks: Mapping[str, str], environ: Mapping[str, str]
 ) -> dict[str, bool]:
     """Return whether each attack worked."""
-    done = {}
+    worked = {}
     written = folder / "written"
-    for what, text in attacks.items():
+    for attack, text in attacks.items():
         written.unlink(missing_ok=True)
         result = shell_session.run_commands(
             [Command(f"( {text} )")],
@@ -80,8 +81,8 @@ def _outcomes(
             env=environ,
         )
         # A write counts where it arrives: a sandbox may give the command a folder of its own to write to.
-        done[what] = written.exists() if str(written) in text else result.results[0].passed
-    return done
+        worked[attack] = written.exists() if str(written) in text else result.results[0].passed
+    return worked
 
 
 class ServedModels(Struct, frozen=True):
@@ -94,36 +95,36 @@ class ServedModels(Struct, frozen=True):
 
 
 class InstalledAgent(Struct, frozen=True):
-    """An agent program: the type that the config calls it by, where it is, what it says of its version."""
+    """An agent program: the type that the config calls it by, its path, its version."""
 
     type: str
-    place: str
+    path: str
     version: str
 
 
 def ollama_servers(settings: Settings | None) -> tuple[ServedModels, ...]:
     """Return what each Ollama of the config serves, and the one at the usual place where the config names none."""
-    named = {
+    urls = {
         entry.name: entry.base_url or BASE_URL
         for entry in (settings.executors.values() if settings else ())
         if entry.type == "ollama"
     }
-    found = tuple(_ask(url, name) for name, url in named.items())
-    if named:
-        return found
+    servers = tuple(_ask(url, name) for name, url in urls.items())
+    if urls:
+        return servers
     usual = _ask(BASE_URL, "")
     return (usual,) if usual.models is not None else ()
 
 
 def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[InstalledAgent, ...]:
     """Return the agent programs on PATH."""
-    found = []
+    agents = []
     for kind, program in PROGRAMS.items():
-        place = shutil.which(program.program, path=environ.get("PATH", ""))
-        if place is not None:
-            argv = (place, *program.version_argv[1:])
-            found.append(InstalledAgent(kind, place, _version(argv, environ, folder)))
-    return tuple(found)
+        path = shutil.which(program.program, path=environ.get("PATH", ""))
+        if path is not None:
+            argv = (path, *program.version_argv[1:])
+            agents.append(InstalledAgent(kind, path, _version(argv, environ, folder)))
+    return tuple(agents)
 
 
 def _ask(url: str, executor: str) -> ServedModels:
@@ -136,7 +137,7 @@ def _ask(url: str, executor: str) -> ServedModels:
 
 def _version(argv: tuple[str, ...], environ: Mapping[str, str], folder: Path) -> str:
     try:
-        done = process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)
+        result = process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)
     except MachineError:
         return ""
-    return version(done.stdout)
+    return version(result.stdout)

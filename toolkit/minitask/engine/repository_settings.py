@@ -37,9 +37,9 @@ def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
     try:
         choose(spec, settings, demand=RouteOverrides(), scripted=has_script(spec))
     except UsageError as error:
-        return (_said(spec, "E218", error),)
+        return (_route_error(spec, "E218", error),)
     except RefusedError as error:
-        return (_said(spec, "E220", error),)
+        return (_route_error(spec, "E220", error),)
     return ()
 
 
@@ -54,14 +54,14 @@ def check_filters(
         if ref.action is not FileAction.DELETE
     ]
     paths = list(dict.fromkeys(ref.path for _, ref in writes))
-    found = filtered_paths(repository, objects, commit, paths) if paths else {}
+    filters = filtered_paths(repository, objects, commit, paths) if paths else {}
     for spec, ref in writes:
-        if ref.path in found:
+        if ref.path in filters:
             yield diagnose(
                 spec.path,
                 ref.line or spec.line_of("files"),
                 code="E219",
-                message=f"{ref.path} goes through the git filter {found[ref.path]}, which no task runs",
+                message=f"{ref.path} goes through the git filter {filters[ref.path]}, which no task runs",
                 hint="change it by hand, in a commit of your own",
             )
 
@@ -73,7 +73,7 @@ def _are_known(spec: Spec, settings: Settings) -> bool:
     return spec.options.executor is not None and not settings.notes
 
 
-def _said(spec: Spec, code: str, error: UsageError | RefusedError) -> Diagnostic:
+def _route_error(spec: Spec, code: str, error: UsageError | RefusedError) -> Diagnostic:
     names = ("executor", "model", "tier")
     field = next((name for name in names if getattr(spec.options, name) is not None), "")
     where = (error.where or "").rpartition(":")[2]
@@ -87,10 +87,10 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
     """Settle the settings; raise `UsageError` if a source cannot be read or has an unknown key."""
     memo = Cache(repository.home / "cache").document if repository else None
     layers: list[SettingsLayer] = []
-    own = config.user_file(environ)
-    text = read_text(own)
+    path = config.user_file(environ)
+    text = read_text(path)
     if text is not None:
-        layers.append(config.parse_layer(text, name=str(own), memo=memo))
+        layers.append(config.parse_layer(text, name=str(path), memo=memo))
     trusted = False
     local = config_text(repository)
     if repository is not None and local is not None:
@@ -100,16 +100,16 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
     return _placed(settings.resolve(layers, trusted=trusted), repository)
 
 
-def _placed(found: Settings, repository: Repository | None) -> Settings:
+def _placed(resolved: Settings, repository: Repository | None) -> Settings:
     """Return the settings with the folders of executors as they are from the repository's root."""
-    if repository is None or not any(entry.folder for entry in found.executors.values()):
-        return found
+    if repository is None or not any(entry.folder for entry in resolved.executors.values()):
+        return resolved
     root = repository.top or repository.git_dir
     executors = {
         name: replace(entry, folder=str(root / entry.folder)) if entry.folder else entry
-        for name, entry in found.executors.items()
+        for name, entry in resolved.executors.items()
     }
-    return replace(found, executors=executors)
+    return replace(resolved, executors=executors)
 
 
 def config_text(repository: Repository | None) -> str | None:

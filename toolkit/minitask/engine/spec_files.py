@@ -31,28 +31,28 @@ class Sources(Struct, frozen=True):
         return home in self.texts or not self.whole.isdisjoint(parents)
 
 
-def read_sources(top: Path, folder: Path, words: Sequence[str]) -> Sources:
+def read_sources(top: Path, folder: Path, names: Sequence[str]) -> Sources:
     """Return the spec files that paths name, or all below `mini-projects`; raise `UsageError` if one is not there."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     whole: set[str] = set()
     root = top.resolve()
-    for place in _places(top, folder, words) or [top / PROJECTS]:
-        if not place.exists():
+    for start in _places(top, folder, names) or [top / PROJECTS]:
+        if not start.exists():
             raise UsageError(
-                f"{place} does not exist",
+                f"{start} does not exist",
                 hint="name spec files or folders that hold them, a project or a task",
             )
-        if place.is_dir() and place.resolve().is_relative_to(root):
-            whole.add(place.resolve().relative_to(root).as_posix())
-        for path in spec_files(place.resolve()):
+        if start.is_dir() and start.resolve().is_relative_to(root):
+            whole.add(start.resolve().relative_to(root).as_posix())
+        for path in spec_files(start.resolve()):
             real = path.resolve() if path.is_symlink() else path
             if not real.is_relative_to(root):
                 raise UsageError(f"{path} is outside {top}")
             name = real.relative_to(root).as_posix()
-            found[name] = _read_spec(real).decode("utf-8", "surrogateescape")
-            if len(found) > MAX_FILES:
+            texts[name] = _read_spec(real).decode("utf-8", "surrogateescape")
+            if len(texts) > MAX_FILES:
                 raise UsageError(f"more than {MAX_FILES:,} spec files", hint="name fewer folders")
-    sources = Sources(top, found, frozenset(whole))
+    sources = Sources(top, texts, frozenset(whole))
     return replace(sources, whole=sources.whole | set(_completed(sources, root)))
 
 
@@ -64,36 +64,38 @@ def _read_spec(path: Path) -> bytes:
         return file.read(MAX_BYTES + 1)
 
 
-def _places(top: Path, folder: Path, words: Sequence[str]) -> list[Path]:
+def _places(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
     """Return the files and folders that words name: a path that exists, else `FILE#N`, a project, or `PROJECT/ID`."""
-    found = []
-    for word in words:
+    paths = []
+    for word in names:
         path = folder / word
         if path.exists():
-            found.append(path)
+            paths.append(path)
             continue
-        named = (
+        candidates = (
             folder / word.rpartition("#")[0],
             top / PROJECTS / word,
             top / PROJECTS / f"{word}.md",
         )
-        there = [
-            place for place in named if place.is_file() or (place.is_dir() and place != folder)
+        existing = [
+            candidate
+            for candidate in candidates
+            if candidate.is_file() or (candidate.is_dir() and candidate != folder)
         ]
-        found += there[:1] or _files_of(top, word) or [path]
-    return found
+        paths += existing[:1] or _files_of(top, word) or [path]
+    return paths
 
 
 def _files_of(top: Path, word: str) -> list[Path]:
     """Return the spec files of a project, or of a task of it, by the names that `status` lists."""
-    found = []
+    paths = []
     for path in spec_files(top / PROJECTS) if (top / PROJECTS).is_dir() else ():
         name = path.relative_to(top).as_posix()
         text = _read_spec(path).decode("utf-8", "surrogateescape")
         names = task_names(parse_once(text, path=name, cache=None).specs)
-        if word in names or any(word == own.partition("/")[0] for own in names):
-            found.append(path)
-    return found
+        if word in names or any(word == task_name.partition("/")[0] for task_name in names):
+            paths.append(path)
+    return paths
 
 
 def _completed(sources: Sources, root: Path) -> Iterator[str]:
@@ -106,14 +108,14 @@ def _completed(sources: Sources, root: Path) -> Iterator[str]:
             yield home
 
 
-def spec_files(place: Path) -> list[Path]:
-    """Return the spec files at or below a place."""
-    if place.is_file():
-        return [place]
+def spec_files(start: Path) -> list[Path]:
+    """Return the spec files at or below a path."""
+    if start.is_file():
+        return [start]
     return sorted(
         path
-        for path in place.rglob("*.md")
+        for path in start.rglob("*.md")
         if path.is_file()
         and is_spec_name(path.name)
-        and "base" not in path.relative_to(place).parts[:-1]
+        and "base" not in path.relative_to(start).parts[:-1]
     )

@@ -35,7 +35,9 @@ def all_records_of(engine: Context, name: str) -> tuple[Record, ...]:
 def ledger_of(engine: Context, project: str = "") -> Ledger:
     """Return what the ledger holds of all work, or of a project's; without commands, files, rates and merges."""
     ledger = read_ledger(engine.objects, engine.objects.commit(refs.LEDGER), below=project)
-    return replace(ledger, records=tuple(each for each in ledger.records if not each.is_merged))
+    return replace(
+        ledger, records=tuple(record for record in ledger.records if not record.is_merged)
+    )
 
 
 def with_merges(engine: Context, records: Sequence[Record]) -> tuple[Record, ...]:
@@ -47,15 +49,15 @@ def with_merges(engine: Context, records: Sequence[Record]) -> tuple[Record, ...
     for record in records:
         if record.is_merged:
             merges.setdefault(record.attempt.n, record)
-    told, shown = [], set[int]()
+    merged, shown = [], set[int]()
     for record in records:
         landed = merges.get(record.attempt.n)
         if landed is not None and record.kind == ATTEMPT and not _has_merged(engine, record):
-            told.append(replace(record, merge=landed.merge, tree=landed.tree))
+            merged.append(replace(record, merge=landed.merge, tree=landed.tree))
             shown.add(id(landed))
         elif id(record) not in shown:
-            told.append(record)
-    return tuple(told)
+            merged.append(record)
+    return tuple(merged)
 
 
 def _has_merged(engine: Context, record: Record) -> bool:
@@ -69,12 +71,12 @@ def _has_merged(engine: Context, record: Record) -> bool:
 
 def latest_record(engine: Context, name: str) -> Record:
     """Return a task's latest record; raise `UsageError` if the ledger has none."""
-    found = records_of(engine, name) if "/" in name else ()
-    if not found:
+    records = records_of(engine, name) if "/" in name else ()
+    if not records:
         raise UsageError(
             f"no attempts recorded for {name}", hint="`minitask status` lists the tasks"
         )
-    return found[-1]
+    return records[-1]
 
 
 def attempt_record(engine: Context, name: str, number: int | None) -> Record:
@@ -82,9 +84,9 @@ def attempt_record(engine: Context, name: str, number: int | None) -> Record:
     if number is None:
         return latest_record(engine, name)
     latest_record(engine, name)  # says so where there is none at all
-    found = [record for record in records_of(engine, name) if record.attempt.n == number]
-    if found:
-        return found[-1]
+    records = [record for record in records_of(engine, name) if record.attempt.n == number]
+    if records:
+        return records[-1]
     numbers = sorted({record.attempt.n for record in records_of(engine, name)})
     listed = ", ".join(map(str, numbers))
     raise UsageError(f"{name} has no recorded attempt {number}", hint=f"attempts: {listed}")
@@ -97,13 +99,15 @@ def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record,
     """
     head = engine.objects.commit(refs.LEDGER)
     chosen = attempt_record(engine, name, number) if "/" in name else latest_record(engine, name)
-    made = all_records_of(engine, name)
-    wanted = [each for each in made if number is None or each.attempt.n == chosen.attempt.n]
-    attempts = [each for each in wanted if not each.is_call]
-    for record in reversed(attempts or wanted):
-        said = read_exchange(engine.objects, head, record)
-        if said is not None:
-            return record, said
+    records = all_records_of(engine, name)
+    chosen_records = [
+        record for record in records if number is None or record.attempt.n == chosen.attempt.n
+    ]
+    attempts = [record for record in chosen_records if not record.is_call]
+    for record in reversed(attempts or chosen_records):
+        exchange = read_exchange(engine.objects, head, record)
+        if exchange is not None:
+            return record, exchange
     which = f"attempt {number}" if number is not None else "any attempt"
     raise UsageError(
         f"no prompt or reply is recorded for {which} of {name}",
@@ -111,14 +115,14 @@ def exchange_of(engine: Context, name: str, number: int | None) -> tuple[Record,
     )
 
 
-def task_at(engine: Context, name: str, source: str, place: Base) -> Task:
+def task_at(engine: Context, name: str, source: str, base: Base) -> Task:
     """Return the task that a `PATH@BLOB` names; raise `UsageError` if that file holds no such task."""
     path, _, blob = source.rpartition("@")
     content = engine.objects.blob(blob).decode("utf-8", "surrogateescape")
     specs = parse(engine, content, path).specs
-    for found, spec in zip(task_names(specs), specs, strict=True):
-        if found == name:
-            return Task(name, spec, path, blob, place.base, place.target)
+    for task_name, spec in zip(task_names(specs), specs, strict=True):
+        if task_name == name:
+            return Task(name, spec, path, blob, base.base, base.target)
     raise UsageError(f"{path} at {blob[:12]} holds no task {name}")
 
 
@@ -150,10 +154,12 @@ def task_refs(engine: Context, task: str) -> dict[str, str]:
 
 
 def next_number(engine: Context, task: str, heads: Mapping[str, str] | None = None) -> int:
-    """One more than any attempt that the ledger or a ref knows, be it the merge of one that was killed."""
-    known = task_refs(engine, task) if heads is None else heads
+    """Return the next attempt's number: above all in the ledger and in refs, even those of a killed process."""
+    ref_names = task_refs(engine, task) if heads is None else heads
     below = tuple(f"{folder}/{task}/" for folder in (refs.ATTEMPTS, refs.LANDING))
-    ends = [name.rpartition("/")[2].partition(".")[0] for name in known if name.startswith(below)]
+    ends = [
+        name.rpartition("/")[2].partition(".")[0] for name in ref_names if name.startswith(below)
+    ]
     numbers = [int(end) for end in ends if end.isdecimal()]
     ledger = engine.objects.commit(refs.LEDGER)
     entry = engine.objects.entry(ledger, task) if ledger else None

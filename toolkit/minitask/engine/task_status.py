@@ -45,63 +45,63 @@ class TaskStatus(Struct, frozen=True):
     reason: str = ""
 
 
-def task_statuses(engine: Context, tasks: Sequence[Task], place: Base) -> tuple[TaskStatus, ...]:
+def task_statuses(engine: Context, tasks: Sequence[Task], base: Base) -> tuple[TaskStatus, ...]:
     """Return the state of each task."""
-    landed = history.landings(engine.repository.git, place.base)
+    landed = history.landings(engine.repository.git, base.base)
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
-    known = task_summaries(engine, [task.name for task in tasks])
-    found = [
-        _standing(
+    summaries = task_summaries(engine, [task.name for task in tasks])
+    statuses = [
+        _status(
             task,
-            known.get(task.name),
-            as_it_stands(engine, landed.get(task.name), tip=place.base)
-            or brought_by_hand(engine, place.base, task.name),
+            summaries.get(task.name),
+            as_it_stands(engine, landed.get(task.name), tip=base.base)
+            or brought_by_hand(engine, base.base, task.name),
             heads,
         )
         for task in tasks
     ]
-    return tuple(_with_refusal(engine, standing) for standing in found)
+    return tuple(_with_refusal(engine, status) for status in statuses)
 
 
-def _with_refusal(engine: Context, standing: TaskStatus) -> TaskStatus:
-    """Return the standing of a task that was not begun the last time, and why, while its spec is the same."""
-    if standing.state in (State.MERGED, State.READY):
-        return standing
-    refusal = find_refusal(engine, standing.task.name)
-    if refusal is None or refusal.spec_blob != standing.task.blob:
-        return standing
-    return replace(standing, state=State(refusal.verdict.value), reason=refusal.reason)
+def _with_refusal(engine: Context, status: TaskStatus) -> TaskStatus:
+    """Return the status of a task that was not begun the last time, and why, while its spec is the same."""
+    if status.state in (State.MERGED, State.READY):
+        return status
+    refusal = find_refusal(engine, status.task.name)
+    if refusal is None or refusal.spec_blob != status.task.blob:
+        return status
+    return replace(status, state=State(refusal.verdict.value), reason=refusal.reason)
 
 
-def _standing(
+def _status(
     task: Task,
-    digest: TaskSummary | None,
+    summary: TaskSummary | None,
     landing: history.Landing | None,
     heads: dict[str, str],
 ) -> TaskStatus:
     name = refs.branch(task.name)
     return TaskStatus(
         task,
-        _state(task, digest, landing),
-        attempts=digest.attempts if digest else 0,
-        cost_usd=digest.cost_usd if digest else Decimal(0),
+        _state(task, summary, landing),
+        attempts=summary.attempts if summary else 0,
+        cost_usd=summary.cost_usd if summary else Decimal(0),
         branch=name.removeprefix("refs/heads/") if name in heads else None,
         merge=landing.commit if landing and not landing.undone else None,
-        reason=digest.reason if digest else "",
+        reason=summary.reason if summary else "",
     )
 
 
-def _state(task: Task, digest: TaskSummary | None, landing: history.Landing | None) -> State:
+def _state(task: Task, summary: TaskSummary | None, landing: history.Landing | None) -> State:
     source = f"{task.path}@{task.blob}"
     if landing is not None and landing.spec == source and not landing.undone:
         return State.MERGED
-    if digest is None:
+    if summary is None:
         return State.NEW if landing is None or not landing.undone else State.UNDONE
-    if digest.spec_blob != task.blob:
+    if summary.spec_blob != task.blob:
         return State.CHANGED
     if landing is not None and landing.undone:
         return State.UNDONE
-    return State(digest.verdict.value)
+    return State(summary.verdict.value)
 
 
 ABSENT = ("", "")
@@ -109,8 +109,8 @@ ABSENT = ("", "")
 
 def latest_landing(engine: Context, tip: str, task: str) -> Landing | None:
     """Return a task's newest landing or undo at a tip, as it stands there."""
-    found = history.latest_landing(engine.repository.git, tip, task=task)
-    return as_it_stands(engine, found, tip=tip) or brought_by_hand(engine, tip, task)
+    landing = history.latest_landing(engine.repository.git, tip, task=task)
+    return as_it_stands(engine, landing, tip=tip) or brought_by_hand(engine, tip, task)
 
 
 def brought_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
@@ -120,15 +120,15 @@ def brought_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
     if candidate is None or base is None:
         return None
     git = engine.repository.git
-    made = history.latest_with_spec(git, candidate)
-    if made is None or history.trailer(git, made, "Minitask") != task:
+    change_commit = history.latest_with_spec(git, candidate)
+    if change_commit is None or history.trailer(git, change_commit, "Minitask") != task:
         return None
-    spec = history.trailer(git, made, "Minitask-Spec")
+    spec = history.trailer(git, change_commit, "Minitask-Spec")
     merge = history.merge_of(git, candidate, tip)
     if merge is not None:
         is_own = bool(history.trailer(git, merge, "Minitask"))
-        found = Landing(merge, spec, undone=False)
-        return None if is_own else as_it_stands(engine, found, tip=tip)
+        landing = Landing(merge, spec, undone=False)
+        return None if is_own else as_it_stands(engine, landing, tip=tip)
     paths = _paths_there(engine, tip, base=base, candidate=candidate)
     commit = history.introduced_by(git, tip, paths[0]) if paths else None
     return Landing(commit, spec, undone=False, whole=False) if commit else None
@@ -138,7 +138,7 @@ def _paths_there(engine: Context, tip: str, *, base: str, candidate: str) -> lis
     """Return the paths of a candidate's change if a tip holds all of it, and came to hold it after the base."""
     trees = engine.objects.tree_of
     changes = engine.database.diffs.changes(trees(base), trees(candidate))
-    if not all(_held(engine, tip, change) == _side(change, new=True) for change in changes):
+    if not all(_side_at(engine, tip, change) == _side(change, new=True) for change in changes):
         return []
     return [change.path for change in changes]
 
@@ -163,13 +163,13 @@ def _is_reverted(engine: Context, landing: Landing, tip: str) -> bool:
         return False
     trees = engine.objects.tree_of
     changes = engine.database.diffs.changes(trees(before), trees(landing.commit))
-    held = [_held(engine, tip, change) for change in changes]
+    present = [_side_at(engine, tip, change) for change in changes]
     if not changes or all(
-        has == _side(change, new=True) for change, has in zip(changes, held, strict=True)
+        has == _side(change, new=True) for change, has in zip(changes, present, strict=True)
     ):
         return False
     git = engine.repository.git
-    if all(has == _side(change, new=False) for change, has in zip(changes, held, strict=True)):
+    if all(has == _side(change, new=False) for change, has in zip(changes, present, strict=True)):
         paths = [change.path for change in changes]
         return not history.was_changed_by_task(git, landing.commit, tip, paths)
     candidate = engine.objects.commit(f"{landing.commit}^2")
@@ -177,7 +177,7 @@ def _is_reverted(engine: Context, landing: Landing, tip: str) -> bool:
     return landing.commit in reverted or candidate in reverted
 
 
-def _held(engine: Context, commit: str, change: TreeChange) -> tuple[str, str]:
+def _side_at(engine: Context, commit: str, change: TreeChange) -> tuple[str, str]:
     entry = engine.objects.entry(commit, change.path)
     return (entry.mode, entry.oid) if entry else ABSENT
 

@@ -29,7 +29,7 @@ class TaskSummary(Struct, frozen=True):
 
 
 def task_summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSummary]:
-    """Return the digest of each task that the ledger has records of."""
+    """Return the summary of each task that the ledger has records of."""
     head = engine.objects.commit(refs.LEDGER)
     if head is None:
         return {}
@@ -38,18 +38,18 @@ def task_summaries(engine: Context, tasks: Sequence[str]) -> Mapping[str, TaskSu
         entry = engine.objects.entry(head, task)
         if entry is not None and entry.mode == TREE:
             trees[task] = entry.oid
-    kept = _kept(engine)
-    stale = [task for task, tree in trees.items() if kept.get(task, (None,))[0] != tree]
+    cached = _cached(engine)
+    stale = [task for task, tree in trees.items() if cached.get(task, (None,))[0] != tree]
     for task in stale:
-        found = _digest(read_documents(engine.objects, head, below=task))
-        kept[task] = [trees[task], _document(found) if found else None]
+        summary = _summary(read_documents(engine.objects, head, below=task))
+        cached[task] = [trees[task], _document(summary) if summary else None]
     if stale:
-        engine.cache.keep(KEY, kept)
-    return {task: _parse(kept[task][1]) for task in trees if kept[task][1]}
+        engine.cache.keep(KEY, cached)
+    return {task: _parse(cached[task][1]) for task in trees if cached[task][1]}
 
 
 class AttemptSummary(Struct, frozen=True):
-    """The few fields of a record that a digest is made of."""
+    """The few fields of a record that a summary is made of."""
 
     n: int
     started_at: str
@@ -71,17 +71,17 @@ class AttemptSummary(Struct, frozen=True):
         return self.kind == LANDING and self.verdict is Verdict.MERGED
 
 
-def _digest(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
-    """Return the digest of a task's records; None if none of them is of an attempt."""
+def _summary(documents: Iterable[dict[str, Any]]) -> TaskSummary | None:
+    """Return the summary of a task's records; None if none of them is of an attempt."""
     records = sorted(
-        filter(None, map(_brief, documents)), key=lambda item: (item.n, item.started_at)
+        filter(None, map(_brief, documents)), key=lambda record: (record.n, record.started_at)
     )
-    made = [record for record in records if not record.is_call and not record.is_merged]
-    if not made:
+    attempts = [record for record in records if not record.is_call and not record.is_merged]
+    if not attempts:
         return None
-    latest = made[-1]
+    latest = attempts[-1]
     return TaskSummary(
-        attempts=sum(record.kind != REVIEW for record in made),
+        attempts=sum(record.kind != REVIEW for record in attempts),
         cost_usd=whole(record.cost_usd for record in records),
         spec_blob=latest.blob,
         verdict=latest.verdict,
@@ -110,19 +110,19 @@ def _brief(document: dict[str, Any]) -> AttemptSummary | None:
         return None
 
 
-def _kept(engine: Context) -> dict[str, Any]:
-    """Task → the tree that its records were in, and their digest."""
-    kept = engine.cache.peek(KEY)
-    return kept if isinstance(kept, dict) else {}
+def _cached(engine: Context) -> dict[str, Any]:
+    """Task → the tree that its records were in, and their summary."""
+    cached = engine.cache.peek(KEY)
+    return cached if isinstance(cached, dict) else {}
 
 
-def _document(digest: TaskSummary) -> list[Any]:
-    cost = None if digest.cost_usd is None else str(digest.cost_usd)
-    return [digest.attempts, cost, digest.spec_blob, digest.verdict.value, digest.reason]
+def _document(summary: TaskSummary) -> list[Any]:
+    cost = None if summary.cost_usd is None else str(summary.cost_usd)
+    return [summary.attempts, cost, summary.spec_blob, summary.verdict.value, summary.reason]
 
 
-def _parse(held: list[Any]) -> TaskSummary:
-    attempts, cost, blob, verdict, reason = held
+def _parse(row: list[Any]) -> TaskSummary:
+    attempts, cost, blob, verdict, reason = row
     return TaskSummary(
         attempts, None if cost is None else Decimal(cost), blob, Verdict(verdict), reason
     )

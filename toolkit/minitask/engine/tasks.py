@@ -53,18 +53,18 @@ class LoadedFile(Struct, frozen=True):
     tasks: tuple[Task, ...]
 
 
-def load_file(engine: Context, path: str, place: Base) -> LoadedFile:
-    """Return the tasks of a file, as committed at the place or, if so wished, as it stands in the checkout."""
-    if place.worktree_spec:
+def load_file(engine: Context, path: str, base: Base) -> LoadedFile:
+    """Return the tasks of a file, as committed at the base or, with `worktree_spec`, as it is in the checkout."""
+    if base.worktree_spec:
         present = checkout_bytes(engine, path)
         if present is not None:
             git = engine.repository.git
             blob = git.output("hash-object", "-w", "--stdin", stdin=present).decode().strip()
-            return _loaded(engine, path, blob, present, place)
-    entry = engine.objects.entry(place.base, path)
+            return _loaded(engine, path, blob, present, base)
+    entry = engine.objects.entry(base.base, path)
     if entry is None or entry.mode not in FILE_MODES:
-        raise UsageError(f"no spec {path} at {place}", hint="check the path, or commit the file")
-    return _loaded(engine, path, entry.oid, engine.objects.blob(entry.oid), place)
+        raise UsageError(f"no spec {path} at {base}", hint="check the path, or commit the file")
+    return _loaded(engine, path, entry.oid, engine.objects.blob(entry.oid), base)
 
 
 def parse(engine: Context, text: str, path: str) -> SpecFile:
@@ -81,10 +81,10 @@ def checkout_bytes(engine: Context, path: str) -> bytes | None:
         return None
 
 
-def _loaded(engine: Context, path: str, blob: str, content: bytes, place: Base) -> LoadedFile:
+def _loaded(engine: Context, path: str, blob: str, content: bytes, base: Base) -> LoadedFile:
     parsed = parse(engine, content.decode("utf-8", "surrogateescape"), path)
     tasks = tuple(
-        Task(name, spec, path, blob, place.base, place.target, place.worktree_spec)
+        Task(name, spec, path, blob, base.base, base.target, base.worktree_spec)
         for name, spec in zip(task_names(parsed.specs), parsed.specs, strict=True)
     )
     return LoadedFile(parsed, tasks)
@@ -105,12 +105,12 @@ def snapshot_refs(engine: Context, tip: str, tasks: Iterable[str]) -> RefSnapsho
     """Return what is known of some tasks at a target's tip."""
     git = engine.repository.git
     names = frozenset(tasks)
-    found: dict[str, dict[str, str]] = {}
+    heads: dict[str, dict[str, str]] = {}
     for folder in (refs.BRANCHES, refs.ATTEMPTS, refs.LANDING):
         for ref, oid in refs.snapshot(git, folder).items():
             for name in _tasks_of(ref.removeprefix(f"{folder}/"), names):
-                found.setdefault(name, {})[ref] = oid
-    return RefSnapshot(frozenset(history.landings(git, tip)), found)
+                heads.setdefault(name, {})[ref] = oid
+    return RefSnapshot(frozenset(history.landings(git, tip)), heads)
 
 
 def _tasks_of(path: str, names: frozenset[str]) -> list[str]:
@@ -120,7 +120,7 @@ def _tasks_of(path: str, names: frozenset[str]) -> list[str]:
 
 
 _KIND = "spec 3"
-"""What parsed specs are kept as: another number whenever the parser reads more than before."""
+"""The version of cached parsed specs; raise it whenever the parser reads more than before."""
 
 
 def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
@@ -131,6 +131,6 @@ def parse_once(text: str, *, path: str, cache: Cache | None) -> SpecFile:
 
         return parse_file(text, path=path)
 
-    found = cache.values(f"{_KIND}\0{path}\0{text}", read) if cache else read()
-    assert isinstance(found, SpecFile)  # noqa: S101
-    return found
+    parsed = cache.values(f"{_KIND}\0{path}\0{text}", read) if cache else read()
+    assert isinstance(parsed, SpecFile)  # noqa: S101
+    return parsed

@@ -39,23 +39,28 @@ class Checked(Struct, frozen=True):
     @property
     def has_errors(self) -> bool:
         """Return True if a task could not run."""
-        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+        return any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
 
 
 def check_sources(sources: Sources, repository: Repository | None, settings: Settings) -> Checked:
-    """Everything that can be said of the specs without running them."""
+    """Return all that can be said of the specs without running them."""
     if repository is None:
         return _check(sources, Surroundings(sources, settings, None, None))[0]
     cache = Cache(repository.home / "cache")
     with open_objects(repository.git) as objects:
         head = objects.commit("HEAD")
         key = _key(sources, head, settings, attribute_sources(repository))
-        kept = cache.peek(key)
-        if kept is not None and CheckoutFiles(sources.top).holds(kept["seen"]):
-            return Checked(tuple(_diagnostic(item) for item in kept["diagnostics"]), kept["count"])
-        checked, seen = _check(sources, Surroundings(sources, settings, repository, objects, head))
-    rows = [_row(item) for item in checked.diagnostics]
-    cache.keep(key, {"seen": seen, "diagnostics": rows, "count": checked.spec_count})
+        cached = cache.peek(key)
+        if cached is not None and CheckoutFiles(sources.top).holds(cached["seen"]):
+            return Checked(
+                tuple(_diagnostic(diagnostic) for diagnostic in cached["diagnostics"]),
+                cached["count"],
+            )
+        checked, entries = _check(
+            sources, Surroundings(sources, settings, repository, objects, head)
+        )
+    rows = [_row(diagnostic) for diagnostic in checked.diagnostics]
+    cache.keep(key, {"seen": entries, "diagnostics": rows, "count": checked.spec_count})
     return checked
 
 
@@ -101,7 +106,7 @@ class Surroundings(Struct):
         return CommittedFiles(self.objects, commit) if commit else None
 
     def filters(self, specs: Sequence[Spec]) -> Iterator[Diagnostic]:
-        """What is wrong with files that go through a filter of git's."""
+        """Yield the problems of files that go through one of git's filters."""
         if self.repository is not None and self.objects is not None and self.head is not None:
             yield from check_filters(specs, self.repository, self.objects, self.head)
 
@@ -111,39 +116,47 @@ class Surroundings(Struct):
             return []
         if self._landings is None:
             self._landings = history.landings(self.repository.git, self.head)
-        landings, done = self._landings, []
+        landings, landed = self._landings, []
         for name, spec in zip(task_names(specs), specs, strict=True) if landings else ():
             landing = landings.get(name)
             entry = self.objects.entry(self.head, spec.path)
             source = f"{spec.path}@{entry.oid}" if entry else ""
             if landing and not landing.undone and landing.spec == source:
-                done.append(spec)
-        return done
+                landed.append(spec)
+        return landed
 
 
 def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
     cache = Cache(around.repository.home / "cache") if around.repository else None
     files = [parse_once(text, path=path, cache=cache) for path, text in sources.texts.items()]
-    found = [item for file in files for item in file.diagnostics]
+    diagnostics = [diagnostic for file in files for diagnostic in file.diagnostics]
     specs = [spec for file in files for spec in file.specs]
     worktree = CheckoutFiles(sources.top)
     committed = around.committed(sources.texts)
     beside = SpecsBeside(sources, around, cache)
     for group in by_project(specs):
-        found += _check_project(group, beside, worktree, committed)
-    done = set(map(id, around.landed(specs)))
-    found += around.filters([spec for spec in specs if id(spec) not in done])
+        diagnostics += _check_project(group, beside, worktree, committed)
+    landed_ids = set(map(id, around.landed(specs)))
+    diagnostics += around.filters([spec for spec in specs if id(spec) not in landed_ids])
     for spec in specs:
-        named = spec.options.anchor
-        commit = around.objects.commit(named) if around.objects and named else named
-        found += check_anchor(spec, commit=commit)
+        revision = spec.options.anchor
+        commit = around.objects.commit(revision) if around.objects and revision else revision
+        diagnostics += check_anchor(spec, commit=commit)
     for project in _whole_projects(specs, sources):
         is_new = not committed.issuperset(spec.path for spec in project)
-        here = worktree if is_new else around.tip() or worktree
-        found += check_batches(
-            project, is_there=partial(_is_file, here), is_free=is_free, found=found
+        tree = worktree if is_new else around.tip() or worktree
+        diagnostics += check_batches(
+            project, is_there=partial(_is_file, tree), is_free=is_free, found=diagnostics
         )
-    ordered = sorted(set(found), key=lambda item: (item.path, item.line, item.code, item.message))
+    ordered = sorted(
+        set(diagnostics),
+        key=lambda diagnostic: (
+            diagnostic.path,
+            diagnostic.line,
+            diagnostic.code,
+            diagnostic.message,
+        ),
+    )
     return Checked(tuple(ordered), len(specs)), [*worktree.seen(), *beside.seen()]
 
 
@@ -169,7 +182,7 @@ def _check_project(
     everyone = universe.specs
     same = committed | around.committed(beside.texts)
     landed = around.landed([spec for spec in everyone if spec.path in same])
-    done = set(map(id, landed))
+    landed_ids = set(map(id, landed))
     old = [spec for spec in judged if spec.path in committed and tip is not None]
     new = [spec for spec in judged if spec.path not in committed or tip is None]
     for group, ground in (
@@ -184,10 +197,10 @@ def _check_project(
                 landed=landed,
                 protected=around.settings.protected,
             )
-            yield from (item for verdict in verdicts for item in verdict.diagnostics)
-    for spec in (spec for spec in judged if id(spec) not in done):
+            yield from (diagnostic for verdict in verdicts for diagnostic in verdict.diagnostics)
+    for spec in (spec for spec in judged if id(spec) not in landed_ids):
         yield from check_route(spec, around.settings)
-    for spec in (spec for spec in old if id(spec) in done):
+    for spec in (spec for spec in old if id(spec) in landed_ids):
         anchor = around.anchor_tree(spec)
         yield from check_against_tree(spec, anchor) if anchor else ()
 
@@ -211,9 +224,9 @@ class SpecsBeside(Struct):
         paths = {path for home in homes if home != "." for path in spec_files(top / home)}
         return self._specs(paths, but=judged)
 
-    def far(self, known: Sequence[Spec]) -> list[Spec]:
+    def far(self, specs: Sequence[Spec]) -> list[Spec]:
         """Return the specs of all other projects."""
-        return self._specs(spec_files(self.sources.top / PROJECTS), but=known)
+        return self._specs(spec_files(self.sources.top / PROJECTS), but=specs)
 
     def seen(self) -> list[Any]:
         """Return what was read, so that a later look can tell a change."""
@@ -225,9 +238,9 @@ class SpecsBeside(Struct):
         return self._seen
 
     def _specs(self, paths: Iterable[Path], *, but: Sequence[Spec]) -> list[Spec]:
-        known = {spec.path for spec in but}
+        excluded = {spec.path for spec in but}
         names = {path.relative_to(self.sources.top).as_posix() for path in paths}
-        return [spec for name in sorted(names - known) for spec in self._file(name)]
+        return [spec for name in sorted(names - excluded) for spec in self._file(name)]
 
     def _file(self, name: str) -> list[Spec]:
         if name not in self._read:
@@ -263,16 +276,25 @@ def _is_committed(tree: CommittedFiles, path: str, text: str) -> bool:
 
 def _key(sources: Sources, head: str | None, settings: Settings, attributes: bytes) -> str:
     digest = hashlib.sha256(attributes)
-    asked = (settings.protected, settings.executors, settings.tiers, settings.models)
-    digest.update(repr((asked, settings.routing, settings.notes)).encode("utf-8", "replace"))
+    checked_settings = (settings.protected, settings.executors, settings.tiers, settings.models)
+    digest.update(
+        repr((checked_settings, settings.routing, settings.notes)).encode("utf-8", "replace")
+    )
     for path, text in sources.texts.items():
         digest.update(f"{path}\0{len(text)}\0{text}".encode("utf-8", "surrogateescape"))
     digest.update("\0".join(sorted(sources.whole)).encode("utf-8", "surrogateescape"))
     return f"validate\0{head}\0{digest.hexdigest()}"
 
 
-def _row(item: Diagnostic) -> list[Any]:
-    return [item.path, item.line, item.code, item.severity.value, item.message, item.hint]
+def _row(diagnostic: Diagnostic) -> list[Any]:
+    return [
+        diagnostic.path,
+        diagnostic.line,
+        diagnostic.code,
+        diagnostic.severity.value,
+        diagnostic.message,
+        diagnostic.hint,
+    ]
 
 
 def _diagnostic(row: list[Any]) -> Diagnostic:

@@ -59,8 +59,8 @@ class WorkspacePool:
             if not self._free:
                 self._mirrors.append(self._make(len(self._mirrors)))
                 return len(self._mirrors) - 1
-            there = (number for number in self._free if self._mirrors[number].at == commit)
-            number = next(there, self._free[0])
+            matching = (number for number in self._free if self._mirrors[number].at == commit)
+            number = next(matching, self._free[0])
             self._free.remove(number)
             return number
 
