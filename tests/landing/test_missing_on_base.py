@@ -102,7 +102,7 @@ def test_what_no_change_brings_is_named(case: tuple[Red, str]) -> None:
     red, named = case
     lack = find_lack(red, scene("new.txt"))
     assert lack is not None
-    assert named in lack.what
+    assert named in lack.problem
     assert lack.hint
 
 

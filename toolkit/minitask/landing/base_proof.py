@@ -18,14 +18,14 @@ from minitask.spec.model import Command, ExpectationKind
 from minitask.spec.paths import check_path
 
 PACKAGES = ("node_modules", ".venv", "venv", "vendor")
-"""Where package managers put packages in a checkout."""
+"""Folders in which package managers install packages in a checkout."""
 
 
 def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]:
     """Run the validation on the base; refused where it is green already, for then it proves nothing."""
     if task.spec.options.proof == "none":
         return ()
-    named = [command for command in task.spec.commands if _must_fail_before(command)]
+    must_fail = [command for command in task.spec.commands if _must_fail_before(command)]
     proof = run_on(engine, task, task.base, task.spec.commands, on_base=True)
     _refuse_broken_environment(engine, task, proof)
     if proof.passed:
@@ -34,8 +34,8 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
             where=f"{task.path}:{task.spec.line_of('validation')}",
             hint="add a command that fails now and passes when the task is done",
         )
-    passed = {(item.line, item.command) for item in proof.commands if item.passed}
-    for command in named:
+    passed = {(record.line, record.command) for record in proof.commands if record.passed}
+    for command in must_fail:
         if (command.line, command.text) in passed:
             raise RefusedError(
                 f"task {task.name}: `{one_line(command.text)}` should fail without the change, but passes",
@@ -46,7 +46,9 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
 
 
 def _must_fail_before(command: Command) -> bool:
-    return any(item.kind is ExpectationKind.FAILS_BEFORE for item in command.expectations)
+    return any(
+        expectation.kind is ExpectationKind.FAILS_BEFORE for expectation in command.expectations
+    )
 
 
 def _refuse_broken_environment(engine: Context, task: Task, proof: Proof) -> None:
@@ -68,7 +70,7 @@ def _refuse_broken_environment(engine: Context, task: Task, proof: Proof) -> Non
             lack = find_lack(red, scene)
             if lack is not None:
                 raise RefusedError(
-                    f"task {task.name}: `{one_line(command.command)}` {lack.what}",
+                    f"task {task.name}: `{one_line(command.command)}` {lack.problem}",
                     where=f"{task.path}:{command.line}",
                     hint=lack.hint,
                 )
@@ -110,16 +112,18 @@ def _left_out(engine: Context, task: Task, paths: Iterable[str]) -> dict[str, bo
     top = engine.repository.top
     if top is None:
         return {}
-    named = (*engine.settings.share, *engine.settings.copy)
-    brought = [name for name in named if engine.objects.entry(task.base, name.strip("/")) is None]
-    found: dict[str, bool] = {}
+    settings_paths = (*engine.settings.share, *engine.settings.copy)
+    brought = [
+        name for name in settings_paths if engine.objects.entry(task.base, name.strip("/")) is None
+    ]
+    left_out: dict[str, bool] = {}
     for path in paths:
         if check_path(path) or not os.path.lexists(top / path) or lies_in(path, brought):
             continue
         if engine.objects.entry(task.base, path) is None:
             whole = _ignored_part(engine, path)
-            found[whole or path] = bool(whole)
-    return found
+            left_out[whole or path] = bool(whole)
+    return left_out
 
 
 def _ignored_part(engine: Context, path: str) -> str:
@@ -133,6 +137,6 @@ def _ignored_part(engine: Context, path: str) -> str:
 def _tools(engine: Context, task: Task) -> tuple[str, ...]:
     """Return the folders of packages in the checkout that the workspace does not have."""
     top = engine.repository.top
-    there = (name for name in PACKAGES if top is not None and (top / name).is_dir())
-    unshared = (name for name in there if name not in engine.settings.share)
+    present = (name for name in PACKAGES if top is not None and (top / name).is_dir())
+    unshared = (name for name in present if name not in engine.settings.share)
     return tuple(name for name in unshared if engine.objects.entry(task.base, name) is None)

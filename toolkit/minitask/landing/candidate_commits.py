@@ -58,15 +58,15 @@ def write_draft(engine: Context, task: Task, writes: Sequence[FileWrite]) -> str
 
 
 def candidate_commit(
-    engine: Context, task: Task, attempt: Attempt, tree: str, *, said: str = ""
+    engine: Context, task: Task, attempt: Attempt, tree: str, *, text: str = ""
 ) -> NewCommit:
-    """Return the candidate with its verdict: the author is the model, the committer the user; `said` is its own
+    """Return the candidate with its verdict: the author is the model, the committer the user; `text` is its own
     message.
     """
     committer = engine.signature
     return NewCommit(
         ref=refs.attempt(task.name, attempt.n),
-        message=message(task, attempt, said or task.spec.title or task.name),
+        message=message(task, attempt, text or task.spec.title or task.name),
         author=_author(attempt, committer),
         committer=committer,
         parents=(task.base,),
@@ -89,10 +89,10 @@ def merge_commit(
     title = f"Merge {refs.branch(task.name).removeprefix('refs/heads/')}: {task.spec.title}"
     changes = engine.database.diffs.changes(engine.objects.tree_of(tip), tree)
     starting = [change.path for change in changes if starts_programs(change.path)]
-    told = f"{RUNS}: {', '.join(starting)}\n" if starting else ""
+    trailer = f"{RUNS}: {', '.join(starting)}\n" if starting else ""
     return NewCommit(
         ref=refs.landing(task.name, attempt.n) + suffix,
-        message=message(task, attempt, title, verdict=Verdict.MERGED) + told,
+        message=message(task, attempt, title, verdict=Verdict.MERGED) + trailer,
         author=engine.signature,
         committer=engine.signature,
         parents=(tip, candidate),
@@ -105,16 +105,16 @@ def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None
 
     What follows the first line of a title is kept as paragraphs.
     """
-    said = verdict or attempt.verdict
-    title, _, told = title.partition("\n\n")
-    body = f"{told.strip()}\n\n" if told.strip() else ""
-    body += f"{attempt.reason}\n\n" if attempt.reason and not said.is_good else ""
+    outcome = verdict or attempt.verdict
+    title, _, paragraphs = title.partition("\n\n")
+    body = f"{paragraphs.strip()}\n\n" if paragraphs.strip() else ""
+    body += f"{attempt.reason}\n\n" if attempt.reason and not outcome.is_good else ""
     trailers = {
         "Minitask": task.name,
         "Minitask-Spec": f"{task.path}@{task.blob}",
         "Minitask-Model": attempt.model or "none",
         "Minitask-Tier": attempt.tier,
-        "Minitask-Verdict": said.value,
+        "Minitask-Verdict": outcome.value,
         "Minitask-Tokens": _tokens(attempt.usage),
         "Minitask-Cost": _cost(attempt.cost_usd),
     }

@@ -30,7 +30,7 @@ from minitask.settings import OFF, stricter_grade
 from minitask.words import counted
 
 LEAST_SECONDS, MOST_SECONDS = 0.4, 10.0
-"""What planting takes at least, since a command of some milliseconds cannot be repeated in less, and at most."""
+"""The least and the most time for planting; even a command of some milliseconds cannot be repeated in less."""
 TIMES, STRICT_LEAST_SECONDS = 3, 5.0
 """For a percentage: how many times the validation's own time, and seconds at the least."""
 LOOP_SECONDS = 2.0
@@ -55,35 +55,42 @@ class Graded(Struct, frozen=True):
         return sum(command.seconds for command in self.commands)
 
 
-def wanted(engine: Context, task: Task) -> str | int:
+def required_grade(engine: Context, task: Task) -> str | int:
     """Return the grade that a task asks for: the settings', or the spec's where that is stricter."""
     return stricter_grade(engine.settings.grade, task.spec.options.grade)
 
 
-def grade(engine: Context, graded: Graded, *, asked: str | int | None = None) -> Grade | None:
+def grade(engine: Context, graded: Graded, *, required: str | int | None = None) -> Grade | None:
     """Return how many planted faults the validation notices; None if that is not asked for.
 
-    `asked` stands in for what the settings and the spec ask for.
+    `required` stands in for what the settings and the spec ask for.
     """
-    asked = asked or wanted(engine, graded.task)
-    if asked == OFF or not graded.task.spec.commands or not graded.files:
+    required = required or required_grade(engine, graded.task)
+    if required == OFF or not graded.task.spec.commands or not graded.files:
         return None
     try:
         mutants = plant(engine, graded)
         if not mutants:
             return NOTHING_PLANTED
-        return _Trial(engine, graded, budget=_budget(graded, asked)).run(mutants)
+        return _Trial(engine, graded, budget=_budget(graded, required)).run(mutants)
     except (MinitaskError, OSError, RuntimeError) as error:
         return Grade(0, 0, note=f"planting faults failed: {error}")
 
 
-def shortfall(engine: Context, task: Task, found: Grade | None) -> str:
+def shortfall(engine: Context, task: Task, score: Grade | None) -> str:
     """Return why a grade keeps a task from landing; empty if it does not."""
-    asked = wanted(engine, task)
-    if not isinstance(asked, int) or found is None or not found.planted or found.percent >= asked:
+    required = required_grade(engine, task)
+    if (
+        not isinstance(required, int)
+        or score is None
+        or not score.planted
+        or score.percent >= required
+    ):
         return ""
-    where = ", ".join(f"{each.path}:{each.line} ({each.mutant})" for each in found.missed[:4])
-    return f"{found}, and {asked} % is required; missed: {where}"
+    where = ", ".join(
+        f"{missed.path}:{missed.line} ({missed.mutant})" for missed in score.missed[:4]
+    )
+    return f"{score}, and {required} % is required; missed: {where}"
 
 
 def plant(engine: Context, graded: Graded) -> tuple[Mutant, ...]:
@@ -93,8 +100,8 @@ def plant(engine: Context, graded: Graded) -> tuple[Mutant, ...]:
     if not paths:
         return ()
     texts = {path: objects.file(graded.commit, path) for path in paths}
-    known = base_lines(engine, graded.task, graded.files)
-    return find_mutants({path: text for path, text in texts.items() if text is not None}, known)
+    old_lines = base_lines(engine, graded.task, graded.files)
+    return find_mutants({path: text for path, text in texts.items() if text is not None}, old_lines)
 
 
 def base_lines(engine: Context, task: Task, files: Iterable[FileRecord]) -> frozenset[str]:
@@ -104,8 +111,8 @@ def base_lines(engine: Context, task: Task, files: Iterable[FileRecord]) -> froz
     return frozenset(line.strip() for text in texts for line in text.split("\n"))
 
 
-def _budget(graded: Graded, asked: str | int) -> float:
-    if isinstance(asked, int):
+def _budget(graded: Graded, required: str | int) -> float:
+    if isinstance(required, int):
         return max(STRICT_LEAST_SECONDS, TIMES * graded.seconds)
     return min(max(LEAST_SECONDS, graded.seconds), MOST_SECONDS)
 
@@ -123,12 +130,12 @@ class _Trial:
 
     def run(self, mutants: Sequence[Mutant]) -> Grade:
         """Return the result of the mutants that there was time for."""
-        left = iter(mutants)
+        remaining = iter(mutants)
 
         def work() -> None:
             while time.monotonic() < self._end:
                 with self._lock:
-                    mutant = next(left, None)
+                    mutant = next(remaining, None)
                 if mutant is None:
                     return
                 self._try(mutant)
@@ -144,11 +151,11 @@ class _Trial:
             helper.result()
         tried = len(self._noticed) + len(self._missed)
         note = f"time ran out after {tried} of {counted(len(mutants), 'fault')}"
-        missed = sorted(self._missed, key=lambda each: (each.path, each.line))
+        missed = sorted(self._missed, key=lambda mutant: (mutant.path, mutant.line))
         return Grade(
             tried,
             len(self._noticed),
-            tuple(Missed(each.path, each.line, each.fault) for each in missed),
+            tuple(Missed(mutant.path, mutant.line, mutant.fault) for mutant in missed),
             note if tried < len(mutants) else "",
         )
 
@@ -173,5 +180,5 @@ def _commit(engine: Context, graded: Graded, mutant: Mutant) -> str:
     entry = engine.objects.entry(graded.commit, mutant.path)
     content = mutant.text.encode("utf-8", "surrogateescape")
     write = FileWrite(mutant.path, content, entry.mode if entry else FILE_MODES[0])
-    made = write_draft_commit(engine, graded.task, parents=(graded.commit,), writes=(write,))
-    return write_commit(engine.objects, made)
+    commit = write_draft_commit(engine, graded.task, parents=(graded.commit,), writes=(write,))
+    return write_commit(engine.objects, commit)

@@ -19,7 +19,7 @@ from minitask.landing.proof import Proof, is_proven, prove_only
 from minitask.patterns import lazy_pattern
 
 EACH_SECONDS = 0.01
-"""What it takes to begin a run, beside its commands."""
+"""The time that starting a run takes, beside its commands."""
 FREE_SECONDS = 0.1
 _NAMES = """
 cat cd cmp cut diff echo egrep false fgrep grep head ls printf pwd sed sleep sort tail test tr true uniq wc
@@ -66,8 +66,8 @@ class Guards:
         """Return how the merge breaks what landed before; None if nothing that is run again is red."""
         if tip != self._tip:  # somebody else moved the target: what stands there is not known
             self._leave_out(self._kept)
-        for one in self._affordable(tasks):
-            proof = self._proof(one.task, merge)
+        for landed in self._affordable(tasks):
+            proof = self._proof(landed.task, merge)
             if not proof.passed:
                 return proof
         return None
@@ -85,25 +85,27 @@ class Guards:
             return Settled({}, ())
         merge = self._engine.tip(self._left_out[0].task.target)
         tree = self._engine.objects.tree_of(merge)
-        open_ = [one for one in self._left_out if not is_proven(self._engine, one.task, tree)]
-        chosen = self._chosen([one for one in open_ if self._may_see(one, tree)])
+        open_ = [
+            landed for landed in self._left_out if not is_proven(self._engine, landed.task, tree)
+        ]
+        chosen = self._chosen([landed for landed in open_ if self._may_see(landed, tree)])
         proofs: dict[str, Proof] = {}
-        left = iter(chosen)
+        remaining = iter(chosen)
 
         def work() -> None:
-            for one in left:
-                proofs[one.task.name] = self._proof(one.task, merge)
+            for landed in remaining:
+                proofs[landed.task.name] = self._proof(landed.task, merge)
 
         cores.share(work, at_most=len(chosen) - 1)
         red = {name: proof for name, proof in proofs.items() if not proof.passed}
-        return Settled(red, tuple(one.task.name for one in open_ if one not in chosen))
+        return Settled(red, tuple(landed.task.name for landed in open_ if landed not in chosen))
 
-    def _may_see(self, one: _Landed, tree: str) -> bool:
+    def _may_see(self, landed: _Landed, tree: str) -> bool:
         """Return True if a task's commands may see what has landed since they were run."""
         engine = self._engine
-        changes = engine.database.diffs.changes(engine.objects.tree_of(one.merge), tree)
+        changes = engine.database.diffs.changes(engine.objects.tree_of(landed.merge), tree)
         paths = [change.path for change in changes]
-        return any(_may_see(command.text, paths) for command in one.task.spec.commands)
+        return any(_may_see(command.text, paths) for command in landed.task.spec.commands)
 
     def _affordable(self, tasks: Sequence[Task]) -> list[_Landed]:
         """Return those to run again before a merge; the others are left for the end."""
@@ -111,28 +113,30 @@ class Guards:
         self._kept = self._not_taken_up(self._kept, names)
         self._left_out = self._not_taken_up(self._left_out, names)
         chosen = self._chosen(self._kept) if self._repeats else []
-        self._leave_out([one for one in self._kept if one not in chosen])
+        self._leave_out([landed for landed in self._kept if landed not in chosen])
         return chosen
 
-    def _not_taken_up(self, kept: Sequence[_Landed], names: Sequence[str]) -> list[_Landed]:
+    def _not_taken_up(self, landed_tasks: Sequence[_Landed], names: Sequence[str]) -> list[_Landed]:
         """Return those whose work none of the named tasks takes up."""
         return [
-            one for one in kept if not any(self._follows(name, one.task.name) for name in names)
+            landed
+            for landed in landed_tasks
+            if not any(self._follows(name, landed.task.name) for name in names)
         ]
 
-    def _chosen(self, kept: Sequence[_Landed]) -> list[_Landed]:
+    def _chosen(self, landed_tasks: Sequence[_Landed]) -> list[_Landed]:
         """Return those that there is time for, the quickest first."""
         chosen: list[_Landed] = []
-        for one in sorted(kept, key=lambda one: one.seconds):
-            cost = one.seconds + EACH_SECONDS
+        for landed in sorted(landed_tasks, key=lambda landed: landed.seconds):
+            cost = landed.seconds + EACH_SECONDS
             if cost <= self._left_seconds:
                 self._left_seconds -= cost
-                chosen.append(one)
+                chosen.append(landed)
         return chosen
 
-    def _leave_out(self, kept: Sequence[_Landed]) -> None:
-        self._left_out += kept
-        self._kept = [one for one in self._kept if one not in kept]
+    def _leave_out(self, landed_tasks: Sequence[_Landed]) -> None:
+        self._left_out += landed_tasks
+        self._kept = [landed for landed in self._kept if landed not in landed_tasks]
 
     def _proof(self, task: Task, merge: str) -> Proof:
         """Run a task's own commands; a red one once more, for a flaky command removes no task."""
@@ -144,11 +148,11 @@ def _may_see(text: str, paths: Sequence[str]) -> bool:
     """Return True if a command names one of the paths or a folder above it, or runs what may look anywhere."""
     parts = (part.lstrip("! \t") for part in _PARTS.split(text))
     heads = (part.split()[0] for part in parts if _PROGRAM.match(part))
-    words = [word.removeprefix("./").rstrip("/") for word in _WORDS.findall(text)]
-    if any(head not in BOUND for head in heads) or any(map(_RECURSES.fullmatch, words)):
+    arguments = [word.removeprefix("./").rstrip("/") for word in _WORDS.findall(text)]
+    if any(head not in BOUND for head in heads) or any(map(_RECURSES.fullmatch, arguments)):
         return bool(paths)
     names = {"."}.union(*(_names(path) for path in paths))
-    return bool(paths) and not names.isdisjoint(words)
+    return bool(paths) and not names.isdisjoint(arguments)
 
 
 def _names(path: str) -> set[str]:

@@ -45,24 +45,24 @@ def join(engine: Context, task: Task, candidate: Candidate, *, tip: str) -> Join
     base = candidate.base or engine.objects.commit(f"{candidate.commit}^1")
     if base is None or leads_back(engine, tip, base):
         return _joint(candidate.commit, merged(engine, candidate.commit, tip=tip))
-    own = _own_commits(engine, candidate.commit, tip=tip)
-    has_merges = any(len(parents) > 1 for parents in own.values())
-    if own and base not in own:
-        found = merged(engine, candidate.commit, tip=tip)
+    own_commits = _own_commits(engine, candidate.commit, tip=tip)
+    has_merges = any(len(parents) > 1 for parents in own_commits.values())
+    if own_commits and base not in own_commits:
+        merge = merged(engine, candidate.commit, tip=tip)
         if not has_merges:
-            return _joint(candidate.commit, found)
+            return _joint(candidate.commit, merge)
     else:
-        found = _merged_on(engine, candidate.commit, base=base, tip=tip)
+        merge = _merged_on(engine, candidate.commit, base=base, tip=tip)
     lacking = _lacking_spec(engine, task, base=base, tip=tip)
     if lacking is not None:
         return lacking
-    if found.tree is None:
-        return _joint(candidate.commit, found)
-    return Joint(_carry(engine, task, candidate, tip=tip, tree=found.tree), found.tree)
+    if merge.tree is None:
+        return _joint(candidate.commit, merge)
+    return Joint(_carry(engine, task, candidate, tip=tip, tree=merge.tree), merge.tree)
 
 
-def _joint(commit: str, found: MergeResult) -> Joint:
-    return Joint(commit, found.tree, found.conflicts)
+def _joint(commit: str, merge: MergeResult) -> Joint:
+    return Joint(commit, merge.tree, merge.conflicts)
 
 
 def _own_commits(engine: Context, candidate: str, *, tip: str) -> dict[str, list[str]]:
@@ -82,12 +82,12 @@ def _merged_on(engine: Context, candidate: str, *, base: str, tip: str) -> Merge
 
 def _lacking_spec(engine: Context, task: Task, *, base: str, tip: str) -> Joint | None:
     """Return why the change may not be carried over: the target does not hold the spec that it was made for."""
-    made_for, held = (engine.objects.entry(commit, task.path) for commit in (base, tip))
-    if made_for is None or made_for.oid != task.blob or (held and held.oid == task.blob):
+    made_for, present = (engine.objects.entry(commit, task.path) for commit in (base, tip))
+    if made_for is None or made_for.oid != task.blob or (present and present.oid == task.blob):
         return None
     branch = task.target.removeprefix("refs/heads/")
     origin = f"it was made on {base[:12]}, which is not part of {branch}"
-    if held is None:
+    if present is None:
         add = f"git checkout {base[:12]} -- {task.path} && git commit -m 'Add {task.path}'"
         return Joint(
             "", refusal=f"{origin}, and {branch} lacks its spec {task.path}", next_step=add
@@ -163,8 +163,8 @@ def check_merge(engine: Context, task: Task, *, tip: str, merge: str) -> GateRes
 def _check_filters(engine: Context, changes: Sequence[TreeChange], tip: str) -> GateResult:
     """Refuse to write a file that the user's git would have stored in another form."""
     paths = [change.path for change in changes if change.status != "D"]
-    found = filtered_paths(engine.repository, engine.objects, tip, paths)
-    for path, name in found.items():
+    filters = filtered_paths(engine.repository, engine.objects, tip, paths)
+    for path, name in filters.items():
         reason = f"it writes {path}, which has the git filter {name}"
         return GateResult("scope", passed=False, reason=reason, refused=True)
     return GateResult("scope", passed=True)

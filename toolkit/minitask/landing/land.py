@@ -31,7 +31,7 @@ class Landings(Protocol):
 
 
 Check = Callable[[str, str], Proof | None]
-"""How a merge into a tip breaks what landed before it; None if it does not."""
+"""A check that returns how a merge into a tip breaks what landed before it; None if it does not."""
 
 
 def land_alone(
@@ -47,10 +47,10 @@ def land_alone(
         tip = engine.tip(task.target)
         merge = candidate.merge
         if merge is None or engine.objects.commit(f"{merge}^1") != tip:
-            made = _proven_merge(engine, task, candidate, tip=tip, round_=round_ + 1)
-            if isinstance(made, Landed):
-                return made
-            merge, proof = made
+            proven = _proven_merge(engine, task, candidate, tip=tip, round_=round_ + 1)
+            if isinstance(proven, Landed):
+                return proven
+            merge, proof = proven
         red = check(tip, merge)
         if red is not None:
             return together_red(red)
@@ -74,10 +74,10 @@ def _proven_merge(
 ) -> Landed | tuple[str, Proof]:
     """Return the merge of the candidate into a tip, with its proof; or why it cannot land."""
     engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
-    found = join(engine, task, candidate, tip=tip)
-    if found.tree is None:
-        return not_joined(task, found)
-    merge_draft = write_draft_commit(engine, task, parents=(tip, found.commit), tree=found.tree)
+    joint = join(engine, task, candidate, tip=tip)
+    if joint.tree is None:
+        return not_joined(task, joint)
+    merge_draft = write_draft_commit(engine, task, parents=(tip, joint.commit), tree=joint.tree)
     proof = prove(engine, task, write_commits(engine.database, [merge_draft], force=True)[0])
     if not proof.passed:
         return together_red(proof)
@@ -86,8 +86,8 @@ def _proven_merge(
         task,
         candidate.attempt,
         tip=tip,
-        candidate=found.commit,
-        tree=found.tree,
+        candidate=joint.commit,
+        tree=joint.tree,
         round_=round_,
     )
     merge = write_commits(engine.database, [commit], force=True)[0]

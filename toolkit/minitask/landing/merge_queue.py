@@ -40,7 +40,7 @@ FIRST_AT_ONCE, MOST_AT_ONCE = 16, 32
 LONG_SECONDS = 0.1
 """A shorter validation is over sooner than all that would save it; the last one tells of the next."""
 GATHERING, GATHERING_SECONDS_MAX = 0.1, 5.0
-"""What share of a run's time, and how many seconds, are waited for others to take part in it."""
+"""The longest wait for others to join a run: a share of its time, and seconds."""
 
 
 class _Request(Struct):
@@ -127,7 +127,7 @@ class MergeQueue:
         if self._ahead is None or not self._takes_long:
             return
         with self._lock:
-            names = [each.task.name for each in self._waiting]
+            names = [request.task.name for request in self._waiting]
         if self._ahead.expects_others(names) and not self._is_proven(mine):
             time.sleep(min(seconds * GATHERING, GATHERING_SECONDS_MAX))
 
@@ -141,26 +141,28 @@ class MergeQueue:
     def _batch(self, mine: _Request) -> list[_Request]:
         """Return the requests to land now: mine, and others for the same branch, in the order in which they came."""
         with self._lock:
-            fitting = [each for each in self._waiting if each.task.target == mine.task.target]
-            taken = fitting[: self._at_once]
-            if mine not in taken:
-                taken = [*taken[:-1], mine]
-            self._waiting = [each for each in self._waiting if each not in taken]
-        return taken
+            fitting = [
+                request for request in self._waiting if request.task.target == mine.task.target
+            ]
+            batch = fitting[: self._at_once]
+            if mine not in batch:
+                batch = [*batch[:-1], mine]
+            self._waiting = [request for request in self._waiting if request not in batch]
+        return batch
 
     def _land(self, batch: list[_Request]) -> None:
         if len(batch) == 1:
-            one = batch[0]
-            check = partial(self._broken, [one.task])
-            one.landed = land_alone(self._engine, one.task, one.candidate, check=check)
-            if one.landed.merge is not None:
-                self._has_landed(one, one.landed.merge)
+            request = batch[0]
+            check = partial(self._broken, [request.task])
+            request.landed = land_alone(self._engine, request.task, request.candidate, check=check)
+            if request.landed.merge is not None:
+                self._has_landed(request, request.landed.merge)
             return
-        left = batch
+        waiting = batch
         for _ in range(ROUNDS + 3 * len(batch)):
-            now = left[: self._at_once] if self._was_overtaken else left
-            left = [*(self._round(now) if now else []), *left[len(now) :]]
-        for request in left:
+            now = waiting[: self._at_once] if self._was_overtaken else waiting
+            waiting = [*(self._round(now) if now else []), *waiting[len(now) :]]
+        for request in waiting:
             request.landed = _keeps_moving(request.task)
 
     def _round(self, batch: list[_Request]) -> list[_Request]:
@@ -197,18 +199,18 @@ class MergeQueue:
         """
         engine, chain, at = self._engine, [], tip
         for request in batch:
-            found = join(engine, request.task, request.candidate, tip=at)
-            if found.tree is None:
-                if at == tip or found.refusal:
-                    request.landed = not_joined(request.task, found)
+            joint = join(engine, request.task, request.candidate, tip=at)
+            if joint.tree is None:
+                if at == tip or joint.refusal:
+                    request.landed = not_joined(request.task, joint)
                 continue
             commit = merge_commit(
                 engine,
                 request.task,
                 request.candidate.attempt,
                 tip=at,
-                candidate=found.commit,
-                tree=found.tree,
+                candidate=joint.commit,
+                tree=joint.tree,
                 round_=1,
             )
             merge = write_commits(engine.database, [commit], force=True)[0]
@@ -225,7 +227,7 @@ class MergeQueue:
         engine = self._engine
         trees = engine.objects.tree_of
         return list(
-            takewhile(lambda each: is_proven(engine, each.request.task, trees(each.commit)), chain)
+            takewhile(lambda link: is_proven(engine, link.request.task, trees(link.commit)), chain)
         )
 
     def _sound(self, chain: list[_Link]) -> tuple[list[_Link], tuple[_Link, Proof] | None]:
@@ -236,19 +238,19 @@ class MergeQueue:
         low, high = 0, len(chain)  # the first `low` links are green, the first `high` are not
         while high - low > 1:
             middle = (low + high) // 2
-            found = self._failure(chain[:middle])
-            if found is None:
+            failure = self._failure(chain[:middle])
+            if failure is None:
                 low = middle
             else:
-                high, red = middle, found
+                high, red = middle, failure
         return chain[:low], (chain[low], red)
 
     def _failure(self, links: Sequence[_Link]) -> Proof | None:
         """Return how the tree of the last link fails the commands of all of them; None if it is green."""
         tasks = [link.request.task for link in links]
         cores = self._cores if self._takes_long else None
-        found = prove_together(self._engine, tasks, links[-1].commit, cores=cores)
-        return None if found is None else found[1]
+        failure = prove_together(self._engine, tasks, links[-1].commit, cores=cores)
+        return None if failure is None else failure[1]
 
     def _advance(self, links: Sequence[_Link], *, target: str, tip: str) -> bool:
         """Move the target to the last link; whether it did."""

@@ -82,7 +82,7 @@ class Scene(Struct, frozen=True):
 class Lack(Struct, frozen=True):
     """A missing thing, and how to get it."""
 
-    what: str
+    problem: str
     hint: str
 
 
@@ -102,8 +102,8 @@ def _network(red: Red, scene: Scene) -> Lack | None:
 
 
 def _revision(red: Red, scene: Scene) -> Lack | None:
-    found = REVISION.search(red.output)
-    name = next(filter(None, found.groups()), "") if found else ""
+    match = REVISION.search(red.output)
+    name = next(filter(None, match.groups()), "") if match else ""
     if not name or ITS_OWN_REVISION.search(name) or _is_written(name, scene.written):
         return None
     if name in scene.names() or PATH_LIKE.search(name):
@@ -115,10 +115,10 @@ def _revision(red: Red, scene: Scene) -> Lack | None:
 
 
 def _denied(red: Red, scene: Scene) -> Lack | None:
-    found = DENIED.search(red.output) if red.exit_code == CANNOT_RUN else None
-    if found is None or found[1].rpartition("/")[2] not in scene.names():
+    match = DENIED.search(red.output) if red.exit_code == CANNOT_RUN else None
+    if match is None or match[1].rpartition("/")[2] not in scene.names():
         return None
-    path = found[1].removeprefix("./")
+    path = match[1].removeprefix("./")
     return Lack(
         f"runs {path}, which is not executable in the base, and an edit cannot make it so",
         f"commit its mode (git update-index --chmod=+x {path}), or run it with its interpreter",
@@ -126,8 +126,8 @@ def _denied(red: Red, scene: Scene) -> Lack | None:
 
 
 def _submodule(red: Red, scene: Scene) -> Lack | None:
-    said = f"{red.command}\n{red.output}"
-    path = next((each for each in scene.empty() if each in said), None)
+    text = f"{red.command}\n{red.output}"
+    path = next((submodule for submodule in scene.empty() if submodule in text), None)
     if path is None:
         return None
     return Lack(
@@ -146,8 +146,8 @@ def _left_out(red: Red, scene: Scene) -> Lack | None:
     needed = TOKEN.findall(WANTED_ABSENT.sub(" ", red.command))
     tokens = {token.removeprefix("./").rstrip("/") for token in needed}
     paths = sorted(t for t in tokens if t and not t.startswith(("/", "-")) and ".." not in t)
-    found = scene.left_out(path for path in paths if not _is_written(path, scene.written))
-    for path, is_ignored in found.items():
+    left_out = scene.left_out(path for path in paths if not _is_written(path, scene.written))
+    for path, is_ignored in left_out.items():
         if is_ignored:
             return Lack(f"needs {path}, which git ignores, so no commit has it", _bring(path))
         return Lack(f"needs {path}, which is not committed", f"commit it: git add {path}")
@@ -155,33 +155,33 @@ def _left_out(red: Red, scene: Scene) -> Lack | None:
 
 
 def _program(red: Red, scene: Scene) -> Lack | None:
-    found = PROGRAM.search(red.output) if red.exit_code == NOT_FOUND else None
-    if found is None or not red.after_checks or red.installs or _may_come(found[1], scene):
+    match = PROGRAM.search(red.output) if red.exit_code == NOT_FOUND else None
+    if match is None or not red.after_checks or red.installs or _may_come(match[1], scene):
         return None
     hint = "install it, or put its folder on PATH; the sandbox sees what PATH names"
-    return Lack(f"needs `{found[1]}`, which was not found", _with_tools(hint, scene))
+    return Lack(f"needs `{match[1]}`, which was not found", _with_tools(hint, scene))
 
 
 def _module(red: Red, scene: Scene) -> Lack | None:
     for pattern in (PYTHON_MODULE, NODE_MODULE):
-        found = pattern.search(red.output)
-        if found is None or found[1].startswith((".", "/", "node:")):
+        match = pattern.search(red.output)
+        if match is None or match[1].startswith((".", "/", "node:")):
             continue
-        if not red.after_checks or red.installs or _may_come(_package(found[1]), scene):
+        if not red.after_checks or red.installs or _may_come(_package(match[1]), scene):
             return None
-        if may_be_brought(found[1], scene.written):
+        if may_be_brought(match[1], scene.written):
             return None
         hint = "install it where the programs on PATH find it"
-        return Lack(f"needs the module {found[1]}, which was not found", _with_tools(hint, scene))
+        return Lack(f"needs the module {match[1]}, which was not found", _with_tools(hint, scene))
     return None
 
 
 def missing_modules(output: str) -> frozenset[str]:
     """Return the modules that an output says are not there, but for those that it names by a path."""
-    found = (
+    modules = (
         match[1] for pattern in (PYTHON_MODULE, NODE_MODULE) for match in pattern.finditer(output)
     )
-    return frozenset(name for name in found if not name.startswith((".", "/", "node:")))
+    return frozenset(name for name in modules if not name.startswith((".", "/", "node:")))
 
 
 def may_be_brought(module: str, written: Collection[str]) -> bool:
@@ -209,7 +209,7 @@ def _may_come(name: str, scene: Scene) -> bool:
     plain = _plain(name)
     if any(MANIFEST.search(path) or plain in _plain(path) for path in scene.written):
         return True
-    return any(_stem(each) == plain for each in scene.names())
+    return any(_stem(present) == plain for present in scene.names())
 
 
 def _plain(name: str) -> str:
@@ -222,8 +222,8 @@ def _stem(name: str) -> str:
 
 def _is_written(path: str, written: Collection[str]) -> bool:
     return any(
-        path == each or each.startswith(f"{path}/") or path.startswith(f"{each}/")
-        for each in written
+        path == target or target.startswith(f"{path}/") or path.startswith(f"{target}/")
+        for target in written
     )
 
 

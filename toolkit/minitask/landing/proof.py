@@ -30,15 +30,15 @@ def prove(engine: Context, task: Task, commit: str, *, anew: bool = False) -> Pr
     """Run the task's validation and the config's checks on a commit; a green result is kept by its tree."""
     checks = _checks(engine)
     commands = (*task.spec.commands, *checks)
-    kept = _recall(engine, _key(engine, task, engine.objects.tree_of(commit), commands))
-    if kept is not None and not anew:
-        return kept
+    cached = _recall(engine, _key(engine, task, engine.objects.tree_of(commit), commands))
+    if cached is not None and not anew:
+        return cached
     with engine.slots.take(commit) as slot:
         set_up(engine, slot)
         proof = run_session(engine, task, slot, task.spec.commands, commit=commit)
         if proof.passed and checks:
-            told = _in_clean(engine, task, slot, commit, checks)
-            proof = Proof(told.passed, (*proof.commands, *told.commands), told.sandbox)
+            checked = _in_clean(engine, task, slot, commit, checks)
+            proof = Proof(checked.passed, (*proof.commands, *checked.commands), checked.sandbox)
     if proof.passed:
         _keep(engine, task, commit, proof.commands)
     return proof
@@ -47,9 +47,9 @@ def prove(engine: Context, task: Task, commit: str, *, anew: bool = False) -> Pr
 def prove_only(engine: Context, task: Task, commit: str, commands: Sequence[Command]) -> Proof:
     """Run some commands on a commit; a green result is kept by its tree."""
     key = _key(engine, task, engine.objects.tree_of(commit), commands)
-    kept = _recall(engine, key)
-    if kept is not None:
-        return kept
+    cached = _recall(engine, key)
+    if cached is not None:
+        return cached
     proof = run_on(engine, task, commit, commands)
     if proof.passed and not (engine.settings.copy or engine.settings.share):
         engine.cache.keep(key, [to_builtins(record) for record in proof.commands])
@@ -76,11 +76,11 @@ def is_proven(engine: Context, task: Task, tree: str) -> bool:
 
 def _recall(engine: Context, key: str) -> Proof | None:
     """Return the green result that is kept under a key, if any."""
-    kept = engine.cache.peek(key)
-    if not isinstance(kept, list):
+    cached = engine.cache.peek(key)
+    if not isinstance(cached, list):
         return None
-    held = tuple(map(parse_command, kept))
-    return Proof(passed=True, commands=held, sandbox=engine.sandbox.strength.value)
+    records = tuple(map(parse_command, cached))
+    return Proof(passed=True, commands=records, sandbox=engine.sandbox.strength.value)
 
 
 def prove_together(
@@ -96,28 +96,28 @@ def prove_together(
     jobs = [*((task, task.spec.commands) for task in tasks)]
     jobs += [(tasks[-1], checks)] if checks else []
     proofs: dict[int, Proof] = {}
-    left = iter(range(len(jobs)))
+    remaining = iter(range(len(jobs)))
 
     def work() -> None:
         with engine.slots.take(commit) as slot:
             set_up(engine, slot)
-            for place in left:
-                task, commands = jobs[place]
-                proofs[place] = _steady(engine, task, slot, commit, commands)
-                if not proofs[place].passed:
-                    for _ in left:  # nobody begins another
+            for index in remaining:
+                task, commands = jobs[index]
+                proofs[index] = _steady(engine, task, slot, commit, commands)
+                if not proofs[index].passed:
+                    for _ in remaining:  # nobody begins another
                         pass
 
     if cores is None:
         work()
     else:
         cores.share(work, at_most=len(jobs) - 1)
-    red = min((place for place, proof in proofs.items() if not proof.passed), default=None)
+    red = min((index for index, proof in proofs.items() if not proof.passed), default=None)
     if red is not None:
         return min(red, len(tasks) - 1), proofs[red]
-    told = proofs[len(tasks)].commands if checks else ()
-    for place, task in enumerate(tasks):
-        _keep(engine, task, commit, (*proofs[place].commands, *told))
+    check_records = proofs[len(tasks)].commands if checks else ()
+    for index, task in enumerate(tasks):
+        _keep(engine, task, commit, (*proofs[index].commands, *check_records))
     return None
 
 

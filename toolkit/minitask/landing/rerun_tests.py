@@ -42,7 +42,7 @@ from minitask.words import counted
 MOST_ENTRIES, MOST_FILES = 20_000, 300
 """Names of a tree that are looked at for tests, and files in which tests are made to fail."""
 TIMES, LEAST_SECONDS = 3, 5.0
-"""What the runs may take: so many times what the validation took, and so many seconds at the least."""
+"""The time limit of the runs: a multiple of the validation's time, and the fewest seconds."""
 _FOREIGN = frozenset({"node_modules", "vendor", "third_party", "target", "dist", ".venv", "venv"})
 
 
@@ -62,7 +62,7 @@ class Watched(Struct, frozen=True):
     def commands(self) -> tuple[Command, ...]:
         """Return the spec's commands up to the last that starts a test runner."""
         commands = self.task.spec.commands
-        last = max((n for n, each in enumerate(commands) if may_judge(each)), default=-1)
+        last = max((n for n, command in enumerate(commands) if may_judge(command)), default=-1)
         return commands[: last + 1]
 
 
@@ -77,23 +77,23 @@ def watch(engine: Context, watched: Watched) -> Findings:
     spec = watched.task.spec
     lost = find_lost_tests(base, candidate, spec=spec)
     may_lose = lost.losses > 0 or allows_losses(spec)
-    found = lost.plus(
+    findings = lost.plus(
         compare_runs(watched.before, watched.after, commands=watched.commands, may_lose=may_lose)
     )
-    own = sum(record.seconds for record in watched.after)
-    budget = max(LEAST_SECONDS, TIMES * own)
-    held = replace(watched, until=time.monotonic() + budget)
+    seconds = sum(record.seconds for record in watched.after)
+    budget = max(LEAST_SECONDS, TIMES * seconds)
+    limited = replace(watched, until=time.monotonic() + budget)
     for check in (_with_failing_tests, _with_base_sources, _with_base_tests):
-        if found.certain:
+        if findings.certain:
             break
-        found = found.plus(check(engine, held))
-        if time.monotonic() >= held.until:
-            said = (
+        findings = findings.plus(check(engine, limited))
+        if time.monotonic() >= limited.until:
+            message = (
                 f"checking that its tests can fail was stopped after {budget:.0f} s: it proves less"
             )
-            engine.emit(Progress(watched.task.name, "note", said))
+            engine.emit(Progress(watched.task.name, "note", message))
             break
-    return found
+    return findings
 
 
 def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def find_rigged_lines(engine: Context, watched: Watched) -> tuple[str, ...]:
     def is_own(module: str, name: str) -> bool:
         path = module.replace(".", "/")
         places = [f"{top}{path}{end}" for top in _TOPS for end in (".py", "/__init__.py")]
-        texts = (objects.file(watched.commit, place) for place in places)
+        texts = (objects.file(watched.commit, candidate) for candidate in places)
         word = re.compile(rf"(?:\b(?:def|class)\s+|import\b.*){re.escape(name)}\b")
         return any(text is not None and (not name or word.search(text)) for text in texts)
 
@@ -131,7 +131,9 @@ def _with_failing_tests(engine: Context, watched: Watched) -> Findings:
     paths = list(islice(_paths(engine, watched.commit), MOST_FILES + 1))
     targets = find_targets(watched.commands, paths)
     writes, planted = [], set()
-    for path in list(dict.fromkeys(path for each in targets for path in each.files))[:MOST_FILES]:
+    for path in list(dict.fromkeys(path for target in targets for path in target.files))[
+        :MOST_FILES
+    ]:
         text = engine.objects.file(watched.commit, path)
         failing = with_failing_tests(path, text) if text is not None else None
         if failing is not None:
@@ -160,8 +162,8 @@ def _with_base_sources(engine: Context, watched: Watched) -> Findings:
         return Findings()
     names = ", ".join(file.path for file in sources[:3])
     more = f" and {counted(len(sources) - 3, 'more file')}" if sources[3:] else ""
-    said = f"its tests pass without its change to {names}{more}: they do not test it"
-    return Findings(doubts=(said,))
+    message = f"its tests pass without its change to {names}{more}: they do not test it"
+    return Findings(doubts=(message,))
 
 
 def _with_base_tests(engine: Context, watched: Watched) -> Findings:
@@ -172,12 +174,12 @@ def _with_base_tests(engine: Context, watched: Watched) -> Findings:
     if not changed or not sources or not had:
         return Findings()
     writes = [_write_of(engine, watched.task.base, file.path) for file in changed]
-    left = _failed(_run(engine, watched, base=watched.commit, writes=writes).commands)
-    if left < had:
+    failing = _failed(_run(engine, watched, base=watched.commit, writes=writes).commands)
+    if failing < had:
         return Findings()
     names = ", ".join(file.path for file in changed[:3])
-    said = f"it passes only because it changed {names}: with the old tests, {counted(left, 'test')} still fail"
-    return Findings(doubts=(said,))
+    message = f"it passes only because it changed {names}: with the old tests, {counted(failing, 'test')} still fail"
+    return Findings(doubts=(message,))
 
 
 def _failed(records: Iterable[CommandRecord]) -> int:
@@ -186,11 +188,11 @@ def _failed(records: Iterable[CommandRecord]) -> int:
 
 def _sides(files: Iterable[FileRecord]) -> tuple[list[FileRecord], list[FileRecord]]:
     """Return the changed files that belong to the tests, where any holds some, and the sources."""
-    told = [file for file in files if not is_prose(file.path)]
-    tests = [file for file in told if is_test_path(file.path)]
+    code_files = [file for file in files if not is_prose(file.path)]
+    tests = [file for file in code_files if is_test_path(file.path)]
     if not any(may_hold_tests(file.path) for file in tests):
         tests = []
-    return tests, [file for file in told if not is_test_path(file.path)]
+    return tests, [file for file in code_files if not is_test_path(file.path)]
 
 
 def _with_new_code(
@@ -200,22 +202,22 @@ def _with_new_code(
     tell.
     """
     code = [file for file in files if is_code(file.path)]
-    known = base_lines(engine, watched.task, watched.files)
+    old_lines = base_lines(engine, watched.task, watched.files)
     return [
         file
         for file in code
-        if new_lines(engine.objects.file(watched.commit, file.path) or "", known)
+        if new_lines(engine.objects.file(watched.commit, file.path) or "", old_lines)
     ]
 
 
 def _paths(engine: Context, commit: str) -> Iterator[str]:
     """Yield the files of a commit that may hold tests, those of others' code left out."""
     pending = [("", engine.objects.tree_of(commit))]
-    left = MOST_ENTRIES
-    while pending and left > 0:
+    remaining = MOST_ENTRIES
+    while pending and remaining > 0:
         above, tree = pending.pop(0)
         entries = engine.objects.entries(tree)
-        left -= len(entries)
+        remaining -= len(entries)
         for name, entry in entries.items():
             if entry.mode == TREE and name not in _FOREIGN:
                 pending.append((f"{above}{name}/", entry.oid))

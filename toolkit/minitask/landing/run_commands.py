@@ -66,7 +66,7 @@ def set_up(engine: Context, slot: IncrementalCheckout) -> None:
     """Run `workspace.setup`, without network; raise `MachineError` if it fails. Tracked files stay the commit's."""
     if not engine.settings.setup:
         return
-    done = shell_session.run_commands(
+    outcome = shell_session.run_commands(
         [Command(engine.settings.setup)],
         sandbox=slot.within(engine.sandbox),
         workspace=slot.tree,
@@ -76,9 +76,9 @@ def set_up(engine: Context, slot: IncrementalCheckout) -> None:
         env=engine.environ,
         put_back=slot.put_back,
     )
-    if not done.passed:
+    if not outcome.passed:
         raise MachineError(
-            f"workspace.setup failed: {done.results[0].output_tail.strip()[-400:]}",
+            f"workspace.setup failed: {outcome.results[0].output_tail.strip()[-400:]}",
             hint="fix `workspace.setup` in minitask.yaml; it runs in the sandbox, without network",
         )
 
@@ -124,9 +124,9 @@ def run_session(
     set_up(engine, slot)
     again = run_once(engine, task, slot, commands, only_first=only_first, stepwise=True)
     if not again.passed:
-        return replace(again, commands=_told_why(again.commands, changed))
-    said = f"its validation changed {_listed(changed)}: restored, not part of the change"
-    engine.emit(Progress(task.name, "note", said))
+        return replace(again, commands=_with_reason(again.commands, changed))
+    message = f"its validation changed {_listed(changed)}: restored, not part of the change"
+    engine.emit(Progress(task.name, "note", message))
     return proof
 
 
@@ -142,8 +142,8 @@ def run_once(
     """Run commands in one shell, in a workspace as it is, and judge each by its exit and output alone."""
     options = task.spec.options
     written = tuple(ref.path for ref in task.spec.writes())
-    counts = TestReader(commands)
-    done = shell_session.run_commands(
+    reader = TestReader(commands)
+    outcome = shell_session.run_commands(
         list(commands),
         sandbox=slot.within(engine.sandbox),
         workspace=slot.tree,
@@ -152,12 +152,13 @@ def run_once(
         readonly=slot.readonly(),
         env=engine.environ,
         stop_at_first_failure=only_first,
-        on_output=counts.read,
+        on_output=reader.read,
         put_back=partial(slot.put_back, absent=written),
         stepwise=stepwise,
     )
     records = [
-        _record(item, tests=counts.found.get(place)) for place, item in enumerate(done.results)
+        _record(result, tests=reader.counts.get(index))
+        for index, result in enumerate(outcome.results)
     ]
     records = _with_earlier_changes(records)
     passed = all(record.passed for record in records)
@@ -166,21 +167,21 @@ def run_once(
 
 def one_line(text: str) -> str:
     """Return the first line of a text, with a sign that there is more."""
-    first, _, rest = text.partition("\n")
-    return f"{first} …" if rest else first
+    first, _, more = text.partition("\n")
+    return f"{first} …" if more else first
 
 
-def _record(item: CommandResult, *, tests: SuiteCounts | None) -> CommandRecord:
+def _record(result: CommandResult, *, tests: SuiteCounts | None) -> CommandRecord:
     return CommandRecord(
-        line=item.line,
-        command=item.command,
-        exit_code=item.exit_code,
-        passed=item.passed,
-        seconds=item.seconds,
-        output_tail=item.output_tail,
-        reason=item.reason,
+        line=result.line,
+        command=result.command,
+        exit_code=result.exit_code,
+        passed=result.passed,
+        seconds=result.seconds,
+        output_tail=result.output_tail,
+        reason=result.reason,
         tests=tests,
-        changed=item.changed,
+        changed=result.changed,
     )
 
 
@@ -190,10 +191,10 @@ def _with_earlier_changes(records: Sequence[CommandRecord]) -> list[CommandRecor
     judged = []
     for record in records:
         if not record.passed and earlier and record.exit_code is not None:
-            told = (
+            reason = (
                 f"{record.reason} (an earlier command changed {_listed(earlier)}; it was restored)"
             )
-            record = replace(record, reason=told)  # noqa: PLW2901
+            record = replace(record, reason=reason)  # noqa: PLW2901
         judged.append(record)
         earlier += record.changed
     return judged
@@ -207,13 +208,15 @@ def _in_question(
         return []
     written = [ref.path for ref in task.spec.writes()]
     changed = [path for record in proof.commands for path in record.changed]
-    own = [path for path in changed if path in written]
-    others = [path for path in changed if path not in own and not _may_change(engine, task, path)]
+    own_paths = [path for path in changed if path in written]
+    others = [
+        path for path in changed if path not in own_paths and not _may_change(engine, task, path)
+    ]
     before = _changes_before(engine, task, commands) if others else ()
-    return [*own, *(path for path in others if path not in before)]
+    return [*own_paths, *(path for path in others if path not in before)]
 
 
-def _told_why(
+def _with_reason(
     records: Sequence[CommandRecord], changed: Sequence[str]
 ) -> tuple[CommandRecord, ...]:
     """Return the records of commands that are red only without what they change, with the reason of the first."""
@@ -221,7 +224,7 @@ def _told_why(
         f"it passes only because it changed {_listed(changed)}, so it did not test the commit; "
         "make it check without writing, or list what it writes among the task's files"
     )
-    red = next(place for place, record in enumerate(records) if not record.passed)
+    red = next(index for index, record in enumerate(records) if not record.passed)
     return (*records[:red], replace(records[red], reason=reason), *records[red + 1 :])
 
 
@@ -239,11 +242,11 @@ def _changes_before(engine: Context, task: Task, commands: Sequence[Command]) ->
     """Return the tracked files that the commands change on the task's base; they are run there where that is not
     known.
     """
-    kept = engine.cache.peek(_changes_key(engine, task, commands))
-    if not isinstance(kept, list):
+    cached = engine.cache.peek(_changes_key(engine, task, commands))
+    if not isinstance(cached, list):
         run_on(engine, task, task.base, commands, on_base=True)
-        kept = engine.cache.peek(_changes_key(engine, task, commands)) or []
-    return frozenset(map(str, kept))
+        cached = engine.cache.peek(_changes_key(engine, task, commands)) or []
+    return frozenset(map(str, cached))
 
 
 def _keep_changes(
@@ -266,24 +269,24 @@ def _listed(paths: Sequence[str]) -> str:
 
 
 class TestReader:
-    """Reads the summaries of test runners as commands end; `found` has the counts by the command's place."""
+    """Reads the summaries of test runners as commands end; `counts` has the results by the command's index."""
 
     def __init__(self, commands: Sequence[Command]) -> None:
-        self.found: dict[int, SuiteCounts] = {}
+        self.counts: dict[int, SuiteCounts] = {}
         self._texts = {
-            place: command.text
-            for place, command in enumerate(commands)
+            index: command.text
+            for index, command in enumerate(commands)
             if may_run_tests(command.text)
         }
 
-    def read(self, place: int, output: bytes) -> None:
+    def read(self, index: int, output: bytes) -> None:
         """Take all that a command printed."""
-        if place not in self._texts:
+        if index not in self._texts:
             return
         from minitask.gates.test_reports import read_counts
         from minitask.gates.test_runners import find_suites
 
-        suites = find_suites(self._texts[place])
+        suites = find_suites(self._texts[index])
         counts = read_counts(suites, output) if suites else None
         if counts is not None:
-            self.found[place] = counts
+            self.counts[index] = counts

@@ -71,7 +71,7 @@ class SpeculativeProofs:
     def wait(self, name: str, *, seconds: float) -> None:
         """Wait for a task's proof ahead, if there is one; if it is green, also for those before it, so long at most."""
         deadline = time.monotonic() + seconds
-        mine = next((each for each in self._line if each.task.name == name), None)
+        mine = next((candidate for candidate in self._line if candidate.task.name == name), None)
         if mine is None or mine.proof is None:
             return
         while time.monotonic() < deadline and not self._is_over and self._is_in_line(mine):
@@ -84,21 +84,21 @@ class SpeculativeProofs:
 
     def expects_others(self, names: Container[str]) -> bool:
         """Return True if any candidates are being proven besides some that are proven."""
-        return any(each.task.name not in names for each in self._line)
+        return any(candidate.task.name not in names for candidate in self._line)
 
     def note_landed(self, name: str) -> None:
         """A task has landed."""
         with self._lock:
-            self._line = [each for each in self._line if each.task.name != name]
+            self._line = [candidate for candidate in self._line if candidate.task.name != name]
 
     def drop(self, name: str) -> None:
         """A task will not land: neither is its proof ahead of use any more, nor those of all that came after it."""
         with self._lock:
-            names = [each.task.name for each in self._line]
+            names = [candidate.task.name for candidate in self._line]
             if name not in names:
                 return
-            useless = [each.proof for each in self._line[names.index(name) :]]
-            self._line = [each for each in self._line if each.task.name != name]
+            useless = [candidate.proof for candidate in self._line[names.index(name) :]]
+            self._line = [candidate for candidate in self._line if candidate.task.name != name]
         self._end([proof for proof in useless if proof is not None], wait=False)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class SpeculativeProofs:
             merge = self._merge_ahead(expected)
             if merge is not None:
                 expected.proof = BackgroundCall(partial(self._prove, expected.task, merge))
-                self._begun = [each for each in self._begun if not each.wait(0)]
+                self._begun = [proof for proof in self._begun if not proof.wait(0)]
                 self._begun.append(expected.proof)
         except (MinitaskError, OSError, RuntimeError):  # a guess must fail no task
             pass
@@ -141,11 +141,14 @@ class SpeculativeProofs:
             self._cores.leave()
 
     def _is_in_line(self, mine: _Expected) -> bool:
-        return any(each is mine for each in self._line)
+        return any(candidate is mine for candidate in self._line)
 
     def _is_next(self, mine: _Expected) -> bool:
         """Return True if nobody is before a candidate."""
-        first = next((each for each in self._line if each.task.target == mine.task.target), None)
+        first = next(
+            (candidate for candidate in self._line if candidate.task.target == mine.task.target),
+            None,
+        )
         return first is mine
 
     def _merge_ahead(self, expected: _Expected) -> str | None:
@@ -154,9 +157,12 @@ class SpeculativeProofs:
         """
         engine, target = self._engine, expected.task.target
         at = engine.tip(target)
-        for each in (*(each for each in self._line if each.task.target == target), expected):
-            merge = self._merge(each, at)
-            if merge is None and each is expected:
+        for candidate in (
+            *(candidate for candidate in self._line if candidate.task.target == target),
+            expected,
+        ):
+            merge = self._merge(candidate, at)
+            if merge is None and candidate is expected:
                 return None
             at = merge or at
         trees = engine.objects.tree_of
@@ -165,11 +171,11 @@ class SpeculativeProofs:
     def _merge(self, expected: _Expected, tip: str) -> str | None:
         """Return a merge that nothing refers to: it is needed for a moment."""
         engine = self._engine
-        found = merged(engine, expected.commit, tip=tip)
-        if found.tree is None:
+        result = merged(engine, expected.commit, tip=tip)
+        if result.tree is None:
             return None
         merge = write_draft_commit(
-            engine, expected.task, parents=(tip, expected.commit), tree=found.tree
+            engine, expected.task, parents=(tip, expected.commit), tree=result.tree
         )
         oid = write_commit(engine.objects, merge)
         engine.built_on[oid] = tip

@@ -32,12 +32,12 @@ class Undone(Struct, frozen=True):
     undone: str = ""
 
 
-def undo_task(engine: Context, name: str, place: Base) -> Undone:
+def undo_task(engine: Context, name: str, base: Base) -> Undone:
     """Revert the merge that landed a task; raise `UsageError` if it has not landed."""
-    tip = engine.tip(place.target)
+    tip = engine.tip(base.target)
     landing = latest_landing(engine, tip, name)
     if landing is None or landing.undone:
-        target = place.target.removeprefix("refs/heads/")
+        target = base.target.removeprefix("refs/heads/")
         raise UsageError(
             f"{name} has not merged into {target}", hint="`minitask status` lists merged tasks"
         )
@@ -53,10 +53,10 @@ def undo_task(engine: Context, name: str, place: Base) -> Undone:
         return Undone(name, Verdict.FAILED, reason=_nothing_left(landing.commit))
     text = f"Undo {name}\n\nThis takes back the merge {landing.commit}.\n\nMinitask-Undo: {name}\n"
     commit = _commit(engine, f"{name}/undo", text, parent=tip, tree=merged.tree)
-    proof = prove_checks(engine, task_at(engine, name, landing.spec, place), commit)
+    proof = prove_checks(engine, task_at(engine, name, landing.spec, base), commit)
     if proof is not None and not proof.passed:
         return Undone(name, Verdict.FAILED, reason=f"without it, {proof.reason}")
-    moved = update_target(engine.repository, TargetMove(place.target, tip, commit))
+    moved = update_target(engine.repository, TargetMove(base.target, tip, commit))
     if moved.done:
         return Undone(name, Verdict.MERGED, commit, undone=landing.commit)
     return Undone(name, Verdict.READY, reason=moved.reason or "the target branch moved meanwhile")

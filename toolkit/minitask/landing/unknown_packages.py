@@ -35,7 +35,7 @@ OTHER_NAMES = {
     "sklearn": "scikit.learn",
     "win32com": "pywin32",
 }
-"""What packages are called whose names do not hold that of the module, as a pattern."""
+"""Names of packages that do not contain the module's name, as a pattern."""
 MANIFESTS = (
     "*requirements*", "*constraints*", "*environment*.y*ml", "*.toml", "*setup.py", "*setup.cfg", "*Pipfile*",
     "*.lock", "*tox.ini", "*noxfile.py", "*Dockerfile*", "*.github/workflows/*", "*package.json", "*lock.json",
@@ -61,16 +61,16 @@ def find_unknown_packages(
     engine: Context, task: Task, commit: str, *, changes: Sequence[Change], read: Reader
 ) -> Iterator[LintError]:
     """Yield the first import of each package that nothing provides, in the files of a change."""
-    said: set[str] = set()
+    reported: set[str] = set()
     for change in changes:
         text = change.content
         if text is None or is_sample(change.path) or not may_import_package(change.path, text):
             continue
         before = {name for _, name in _packages(change.path, read(change.path) or "")}
         for line, name in _packages(change.path, text):
-            if name in before or name in said:
+            if name in before or name in reported:
                 continue
-            said.add(name)
+            reported.add(name)
             is_python = change.path.endswith(".py")
             if _is_named(engine, task, commit, name, is_python=is_python):
                 continue
@@ -88,10 +88,10 @@ def _packages(path: str, text: str) -> Iterator[tuple[int, str]]:
         from minitask.gates.python_bindings import imports, parsed_python
 
         tree = parsed_python(text)
-        for found in imports(tree) if tree is not None else ():
-            top = found.module.split(".")[0]
-            if not found.guarded and not found.level and top not in sys.stdlib_module_names:
-                yield found.line, top
+        for imported in imports(tree) if tree is not None else ():
+            top = imported.module.split(".")[0]
+            if not imported.guarded and not imported.level and top not in sys.stdlib_module_names:
+                yield imported.line, top
     elif suffix in SCRIPTS:
         from minitask.gates.javascript_imports import find_packages
 

@@ -22,7 +22,7 @@ class BranchVerification(Struct, frozen=True):
     proof: Proof
 
 
-def verify(engine: Context, revision: str, place: Base) -> BranchVerification:
+def verify(engine: Context, revision: str, base: Base) -> BranchVerification:
     """Run the validation that a commit's trailers name on a fresh checkout of it, whatever is cached."""
     commit = engine.objects.commit(revision) or engine.objects.commit(refs.branch(revision))
     if commit is None:
@@ -40,7 +40,7 @@ def verify(engine: Context, revision: str, place: Base) -> BranchVerification:
             f"{revision} has no Minitask-Spec trailer",
             hint="name a task's branch, or a merge of one",
         )
-    task = task_at(engine, name, source, place)
+    task = task_at(engine, name, source, base)
     _check_claim(engine, task, carrier)
     return BranchVerification(name, commit, prove(engine, task, commit, anew=True))
 

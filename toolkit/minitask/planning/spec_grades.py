@@ -64,7 +64,7 @@ def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
     if not proof.passed:
         return f"it cannot be graded: {proof.reason}", tip
     commands = tuple(command for command in proof.commands if command.line)
-    found = grade(engine, Graded(task, commit, commands, files), asked=_THOROUGH)
+    found = grade(engine, Graded(task, commit, commands, files), required=_THOROUGH)
     return found or "it cannot be graded: it has no commands", commit
 
 

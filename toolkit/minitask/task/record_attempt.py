@@ -44,7 +44,7 @@ def record_attempt(
     candidate = merge = None
     if draft.tree is not None:
         commit = candidate_commits.candidate_commit(
-            engine, draft.task, attempt, draft.tree, said=draft.message
+            engine, draft.task, attempt, draft.tree, text=draft.message
         )
         candidate = candidate_commits.commit_id(commit, engine.repository.object_format)
         commits.append(commit)
