@@ -21,7 +21,7 @@ def ruling(path: str, base: str, content: str, title: str, said: str = "") -> st
         path="mini-projects/p/01.md", number="1", title=title, files=files, task=f"1. {title}."
     )
     change = [Change(path, content)]
-    return check_lint(change, read={path: base}.get, spec=spec, said=said).reason
+    return check_lint(change, read={path: base}.get, spec=spec, explanation=said).reason
 
 
 LOST = {

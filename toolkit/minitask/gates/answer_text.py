@@ -8,7 +8,7 @@ from posixpath import splitext
 
 from minitask.gates.elisions import comment_text
 from minitask.gates.prose_loss import is_prose
-from minitask.gates.requested_removals import asks_to_add, told
+from minitask.gates.requested_removals import asks_to_add, text_about
 from minitask.gates.result import FileChange, LintError, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -53,9 +53,9 @@ _REMEDY = "leave the answer's sentences out of the file"
 
 def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]:
     """Yield a sentence at the edge of a file that the base does not have and that the spec does not ask for."""
-    said = told(spec, proposal.path)
+    spec_text = text_about(spec, proposal.path)
     for number, line, at_end in _edges(proposal):
-        if line not in said and _is_foreign(proposal, line, spec, at_end=at_end):
+        if line not in spec_text and _is_foreign(proposal, line, spec, at_end=at_end):
             message = f"{quoted(line)} is part of the answer, not of the file"
             yield LintError(proposal.path, number, message, _REMEDY)
             return
@@ -63,7 +63,7 @@ def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]
 
 def _edges(proposal: FileChange) -> Iterator[tuple[int, str, bool]]:
     """Yield the new lines before the first that the base has, and behind the last; the outermost of a new file."""
-    blanked = _BLOCK_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), proposal.content)
+    blanked = _BLOCK_COMMENT.sub(lambda match: "\n" * match[0].count("\n"), proposal.content)
     rows = [(n, row.strip()) for n, row in enumerate(blanked.split("\n"), 1) if row.strip()]
     had = frozenset(map(str.strip, (proposal.base or "").split("\n")))
     for at_end, ordered in ((False, rows), (True, rows[::-1])):
@@ -72,7 +72,7 @@ def _edges(proposal: FileChange) -> Iterator[tuple[int, str, bool]]:
 
 
 def _until_known(rows: Sequence[tuple[int, str]], had: frozenset[str]) -> Sequence[tuple[int, str]]:
-    fresh = list(takewhile(lambda each: each[1] not in had, rows))
+    fresh = list(takewhile(lambda row: row[1] not in had, rows))
     return fresh if len(fresh) < len(rows) else []
 
 

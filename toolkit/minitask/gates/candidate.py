@@ -1,4 +1,4 @@
-"""What the repository would hold with a change: its folders and files, as far as a commit can tell."""
+"""The repository as it would be with a change: its folders and files, as far as a commit can tell."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minitask.git.objects import FILE_MODES, TREE, Entry, Objects
 
 
 class EntryKind(Enum):
-    """What stands at a path; `UNKNOWN` is a link, a submodule, or whatever lies beyond one."""
+    """The kind of a path; `UNKNOWN` is a link, a submodule, or anything below one."""
 
     FILE = "file"
     FOLDER = "folder"
@@ -24,7 +24,7 @@ class FilesAfter(Protocol):
     """The base with all of a change applied, what it deletes being gone. Safe to share between threads."""
 
     def names(self, folder: str) -> Mapping[str, EntryKind]:
-        """What a folder holds; "" is the root, and a folder that is not there holds nothing."""
+        """Return a folder's entries; "" is the root, and a missing folder has none."""
         ...
 
     def read(self, path: str) -> str | None:
@@ -41,12 +41,12 @@ class CommitFiles(Struct, frozen=True, eq=False):
     _texts: dict[str, str | None] = field(default_factory=dict)
 
     def names(self, folder: str) -> Mapping[str, EntryKind]:
-        """What a folder of the commit holds."""
+        """Return the entries of a folder of the commit."""
         if folder not in self._names:
             root = Entry(TREE, self.objects.tree_of(self.commit))
             entry = self.objects.entry(self.commit, folder) if folder else root
-            held = self.objects.entries(entry.oid) if entry and entry.mode == TREE else {}
-            self._names[folder] = {name: _kind(found) for name, found in held.items()}
+            entries = self.objects.entries(entry.oid) if entry and entry.mode == TREE else {}
+            self._names[folder] = {name: _kind(child) for name, child in entries.items()}
         return self._names[folder]
 
     def read(self, path: str) -> str | None:
@@ -57,22 +57,22 @@ class CommitFiles(Struct, frozen=True, eq=False):
 
 
 def find_kind(candidate: FilesAfter, path: str) -> EntryKind | None:
-    """What stands at a path, "" being the root; None where nothing does."""
+    """Return the kind of a path, "" being the root; None if nothing is there."""
     folder = ""
     kind = EntryKind.FOLDER
     for part in path.split("/") if path else ():
         if kind is not EntryKind.FOLDER:
             return None
-        found = candidate.names(folder).get(part)
-        if found is None or found is EntryKind.UNKNOWN:
-            return found
-        kind = found
+        part_kind = candidate.names(folder).get(part)
+        if part_kind is None or part_kind is EntryKind.UNKNOWN:
+            return part_kind
+        kind = part_kind
         folder = join(folder, part)
     return kind
 
 
 def holds(candidate: FilesAfter, path: str) -> bool:
-    """Whether there is a plain file at a path."""
+    """Return True if there is a plain file at a path."""
     return find_kind(candidate, path) is EntryKind.FILE
 
 

@@ -1,4 +1,4 @@
-"""Whether a change did all that the spec lists: each file is created, edited or deleted, and none is emptied."""
+"""Check that a change did all that the spec lists: each file is created, edited or deleted, and none is emptied."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from minitask.gates.requested_removals import (
     may_go,
     takes_away,
     task_sentences,
-    told,
+    text_about,
     words_of,
 )
 from minitask.gates.result import FileChange, GateResult, LintError, quoted
@@ -41,13 +41,13 @@ _SAYS_GONE = lazy_pattern(
 class Work(Struct, frozen=True):
     """A change as its executor made it: how to read the base, and what the executor said of it.
 
-    `said` is None where nobody spoke of every file: a reviewer's corrections. `scripted`: the spec's own edit script
-    made it, which may create empty files.
+    `explanation` is None if nobody spoke of every file, as in a reviewer's corrections. `scripted`: the spec's own edit
+    script made it, which may create empty files.
     """
 
     changes: Sequence[Change]
     read: Reader
-    said: str | None = None
+    explanation: str | None = None
     scripted: bool = False
 
 
@@ -70,20 +70,25 @@ def _reasons(spec: Spec, work: Work, candidate: FilesAfter) -> Iterator[str]:
 
 
 def _undone(ref: FileRef, candidate: FilesAfter) -> str:
-    there = holds(candidate, ref.path)
+    exists = holds(candidate, ref.path)
     if ref.action is FileAction.DELETE:
-        return f"{ref.path}, a file to delete, is still there" if there else ""
-    if ref.action is not FileAction.CREATE or ref.optional or there:
+        return f"{ref.path}, a file to delete, is still there" if exists else ""
+    if ref.action is not FileAction.CREATE or ref.optional or exists:
         return ""
     return f"{ref.path}, a file to create, was not created"
 
 
 def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
-    made = next((change for change in work.changes if change.path == ref.path), None)
-    if made is None or made.content is None or made.content.strip() or may_be_empty(spec, ref.path):
+    file_change = next((change for change in work.changes if change.path == ref.path), None)
+    if (
+        file_change is None
+        or file_change.content is None
+        or file_change.content.strip()
+        or may_be_empty(spec, ref.path)
+    ):
         return ""
-    base = work.read(made.mode_from or ref.path) or ""
-    if ref.action is FileAction.CREATE and not ref.optional and not made.content:
+    base = work.read(file_change.mode_from or ref.path) or ""
+    if ref.action is FileAction.CREATE and not ref.optional and not file_change.content:
         return f"{ref.path}, a file to create, is empty"
     if not base.strip() or _may_be_emptied(ref.path, base, spec, work.changes):
         return ""
@@ -95,20 +100,20 @@ def _may_be_emptied(path: str, base: str, spec: Spec, changes: Sequence[Change])
     if takes_away(spec, path) or any(map(_SAYS_GONE.search, task_sentences(spec, path))):
         return True
     lines = Counter(filter(None, map(str.strip, base.split("\n"))))
-    others = "\n".join(each.content or "" for each in changes if each.path != path)
-    kept = lines & Counter(map(str.strip, others.split("\n")))
-    return kept.total() * 2 >= lines.total()
+    others = "\n".join(change.content or "" for change in changes if change.path != path)
+    moved = lines & Counter(map(str.strip, others.split("\n")))
+    return moved.total() * 2 >= lines.total()
 
 
 def _left(ref: FileRef, candidate: FilesAfter, work: Work) -> str:
     """Return why a file that did not change, or that is not there, does not pass."""
-    there = holds(candidate, ref.path)
-    open_ended = ref.action is FileAction.WRITE and there
-    if work.said is None or open_ended or ref.action not in _DONE or may_stay(ref):
+    exists = holds(candidate, ref.path)
+    open_ended = ref.action is FileAction.WRITE and exists
+    if work.explanation is None or open_ended or ref.action not in _DONE or may_stay(ref):
         return ""
-    if is_excused(ref.path, work.said):
+    if is_excused(ref.path, work.explanation):
         return ""
-    how = "leaves it as it is" if there else "leaves no such file"
+    how = "leaves it as it is" if exists else "leaves no such file"
     return (
         f"{ref.path} is to be {_DONE[ref.action]}, and the change {how}; "
         f"do it, or say in a line of your last words why {ref.path} needs no change"
@@ -133,9 +138,9 @@ _MEANT = lazy_pattern(
 
 
 def find_dropped(
-    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), said: str = ""
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), explanation: str = ""
 ) -> LintError | None:
-    """Return the lines that a short file loses, which neither the spec nor `said`, an answer to that fault, names."""
+    """Return the lines that a short file loses, that neither the spec nor the `explanation` of that fault names."""
     path = proposal.path
     if proposal.explicit or not proposal.base or takes_away(spec, path):
         return None
@@ -143,7 +148,11 @@ def find_dropped(
     if not 2 <= len(old) <= LONGEST or not new or asks_for_less(spec, path):
         return None
     lost = _lost(proposal, old, new, spec=spec, others=others)
-    if not lost or not _is_doubtful(old, new, lost, spec=spec, path=path) or _is_meant(path, said):
+    if (
+        not lost
+        or not _is_doubtful(old, new, lost, spec=spec, path=path)
+        or _is_meant(path, explanation)
+    ):
         return None
     shown = ", ".join(map(quoted, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
     message = f"it drops {shown}, which the spec does not name"
@@ -165,14 +174,14 @@ def _lost(
     others: Sequence[FileChange],
 ) -> list[str]:
     """Return the lines that are gone: nothing is like them, no other file has them, and the spec speaks of none."""
-    moved = {row for other in others for row in _rows(other.content)}
+    moved = {row for file in others for row in _rows(file.content)}
     fresh = [row for row in new if row not in set(old)]
     gone = [row for row in old if row not in moved.union(new)]
     unlike, _ = unmatched([row for row in gone if not row.isalpha()], fresh)
     alone = [row for row in gone if row.isalpha() or row in unlike]
     if len(alone) <= cited_lines(spec, proposal.path):
         return []
-    text, words = "".join(proposal.content.split()), set(words_of("\n".join(fresh)))
+    text, new_words = "".join(proposal.content.split()), set(words_of("\n".join(fresh)))
     judged, keys = _in_other_parts(proposal, spec), {_key(row) for row in fresh}
     return [
         row
@@ -181,29 +190,31 @@ def _lost(
         and not _IMPORTS.match(row)
         and not (_key(row) and _key(row) in keys)
         and "".join(row.split()) not in text
-        and not words.issuperset(words_of(row))
+        and not new_words.issuperset(words_of(row))
         and not may_go(spec, proposal.path, [row])
     ]
 
 
 def _key(row: str) -> str:
     """Return the name that a line gives a value to; empty where it does not."""
-    found = _VALUE.match(row)
-    return found[1] if found else ""
+    match = _VALUE.match(row)
+    return match[1] if match else ""
 
 
 def _in_other_parts(proposal: FileChange, spec: Spec) -> frozenset[str]:
     """Return the lines of definitions that are still there, which others judge, and of parts that the spec names."""
     base = proposal.base or ""
-    said, rows = told(spec, proposal.path).lower(), base.split("\n")
+    spec_text, rows = text_about(spec, proposal.path).lower(), base.split("\n")
     before, after = parts_of_both(proposal.path, base, proposal.content)
     now = {part.name for part in after if part.kind == "code"}
-    own = (
+    judged_parts = (
         part
         for part in before
-        if part.name in now or (part.kind in {"code", "heading"} and part.leaf.lower() in said)
+        if part.name in now or (part.kind in {"code", "heading"} and part.leaf.lower() in spec_text)
     )
-    return frozenset(row.strip() for part in own for row in rows[max(part.start - 1, 0) : part.end])
+    return frozenset(
+        row.strip() for part in judged_parts for row in rows[max(part.start - 1, 0) : part.end]
+    )
 
 
 def _is_doubtful(
@@ -222,8 +233,8 @@ def _is_doubtful(
     return not mends and len(lost) > 1 and len(lost) * 2 > len(old)
 
 
-def _is_meant(path: str, said: str) -> bool:
+def _is_meant(path: str, explanation: str) -> bool:
     """Return True if a line of an answer, outside of its fences, says that a file is to lose lines."""
     name = path.rsplit("/", 1)[-1]
-    lines = FENCED.sub("\n", said).split("\n")
+    lines = FENCED.sub("\n", explanation).split("\n")
     return any(name in line and _MEANT.search(line.replace(path, "")) for line in lines)

@@ -102,13 +102,15 @@ def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
 
 
 def _markers(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
-    found = list(_MARKER.finditer(proposal.content))
-    if not found or _only_shown(proposal):
+    matches = list(_MARKER.finditer(proposal.content))
+    if not matches or _only_shown(proposal):
         return
     had = frozenset((proposal.base or "").split("\n"))
-    wanted = "\n".join((spec.task, spec.snippets_text, *(each.content for each in spec.snippets)))
-    for match in found:
-        if match[0] not in had and match[1] not in wanted:
+    spec_text = "\n".join(
+        (spec.task, spec.snippets_text, *(fence.content for fence in spec.snippets))
+    )
+    for match in matches:
+        if match[0] not in had and match[1] not in spec_text:
             line = proposal.content.count("\n", 0, match.start()) + 1
             yield LintError(
                 proposal.path, line, "it holds a conflict marker", "resolve the conflict"
@@ -136,14 +138,16 @@ _RIGHT_TO_LEFT = lazy_pattern(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield the first new line with a character that nobody sees and that changes what the line is."""
     had = frozenset((proposal.base or "").split("\n"))
-    wanted = "\n".join((spec.task, spec.snippets_text, *(each.content for each in spec.snippets)))
+    spec_text = "\n".join(
+        (spec.task, spec.snippets_text, *(fence.content for fence in spec.snippets))
+    )
     for number, line in enumerate(proposal.content.removeprefix("\ufeff").split("\n"), 1):
-        found = _HIDDEN.search(line)
-        if found is None or line in had or found[0] in wanted:
+        match = _HIDDEN.search(line)
+        if match is None or line in had or match[0] in spec_text:
             continue
-        if "\u202a" <= found[0] <= "\u2069" and _RIGHT_TO_LEFT.search(line):
+        if "\u202a" <= match[0] <= "\u2069" and _RIGHT_TO_LEFT.search(line):
             continue
-        message = f"it holds the hidden character U+{ord(found[0]):04X}"
+        message = f"it holds the hidden character U+{ord(match[0]):04X}"
         yield LintError(proposal.path, number, message, _REMEDY)
         return
 
@@ -196,8 +200,8 @@ def _reason(change: Change, base: str, *, spec: Spec, secrets: Mapping[str, str]
     for name, value in secrets.items():
         if len(value) >= SHORTEST and value in content and value not in base:
             return f"{change.path} would hold the value of {name}"
-    for found in _PRIVATE_KEY.finditer(content):
-        if found[1] not in base and not any(found[1] in fence.content for fence in spec.snippets):
-            line = content.count("\n", 0, found.start()) + 1
+    for match in _PRIVATE_KEY.finditer(content):
+        if match[1] not in base and not any(match[1] in fence.content for fence in spec.snippets):
+            line = content.count("\n", 0, match.start()) + 1
             return f"{change.path}:{line} would hold a private key"
     return ""

@@ -1,4 +1,4 @@
-"""Whether a line of text stands for code that was left out: "... rest of the file unchanged".
+"""Recognise lines that stand for code that was left out: "... rest of the file unchanged".
 
 Only a whole line counts, read as one short phrase. Without dots around it, the phrase must be about code and say that
 something happens to none of it; with dots, less will do. Anything longer, or about anything else, is prose.
@@ -117,7 +117,7 @@ _ENCLOSED = lazy_pattern(rf"(?:[\w./-]+ ){{0,2}}?{_CODE}|existing|unchanged|rest
 
 
 def is_elision(line: str) -> bool:
-    """Whether the line, in any language, is nothing but a comment or a note that elides code."""
+    """Return True if the line, in any language, is only a comment or a note that elides code."""
     if len(line) > LONGEST or not may_elide(line):
         return False
     inner = comment_text(line)
@@ -128,7 +128,7 @@ def is_elision(line: str) -> bool:
 
 
 def is_note(line: str) -> bool:
-    """Whether the line, with no comment's marks needed, says that code is left out."""
+    """Return True if the line says that code is left out, with or without a comment's marks."""
     if len(line) > LONGEST or not may_elide(line):
         return False
     bare = line.strip()
@@ -136,9 +136,9 @@ def is_note(line: str) -> bool:
 
 
 def comment_text(line: str) -> str | None:
-    """What a comment that is alone on its line says; None where the line is no comment."""
-    found = _LEADER.match(line)
-    return _TRAILER.sub("", line[found.end() :]).strip() if found else None
+    """Return the text of a comment that is alone on its line; None if the line is no comment."""
+    match = _LEADER.match(line)
+    return _TRAILER.sub("", line[match.end() :]).strip() if match else None
 
 
 def _tells(text: str, *, plain: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Why a file that a repository does not hold may be there all the same when its code runs.
+"""Reasons why a file that a repository does not hold may exist all the same when its code runs.
 
 Builds make modules, `.gitignore` hides them, templates and samples are read by other programs. Every doubt here speaks
 for the change: a right change that is refused costs more than a wrong one that the validation has to find.
@@ -53,13 +53,13 @@ _COMPILED = lazy_pattern(r"\*\.(?:d\.ts|[cm]?jsx?|map)(?:\.map)?")
 
 
 def is_sample(path: str) -> bool:
-    """Whether a file is there to be read or filled in, so that its imports need not be true where it stands."""
+    """Return True if a file is a sample or template, whose imports need not resolve where it is."""
     folders = path.split("/")[:-1]
     return bool(_MARKS.search(path)) or not _SAMPLES.isdisjoint(map(str.lower, folders))
 
 
 def may_be_made(target: str, candidate: FilesAfter) -> bool:
-    """Whether something may make or hide the module at a path that the repository does not hold.
+    """Return True if a build may make the module at a path that the repository lacks, or a `.gitignore` hide it.
 
     The path comes without its ending.
     """
@@ -76,7 +76,7 @@ def may_be_made(target: str, candidate: FilesAfter) -> bool:
 
 
 def is_ignored(target: str, candidate: FilesAfter) -> bool:
-    """Whether a `.gitignore` may hide the path, with whatever ending; in doubt it does."""
+    """Return True if a `.gitignore` may hide the path, with any ending; also in doubt."""
     forms = [target + ending for ending in _ENDINGS]
     for folder in above(target):
         if candidate.names(folder).get(".gitignore") is not EntryKind.FILE:
@@ -100,7 +100,7 @@ def _near(target: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
 
 
 def _patterns(text: str) -> Iterable[str]:
-    """What a `.gitignore` hides, without the catch-alls of one that lists what it does not."""
+    """Yield the patterns of a `.gitignore`; without the catch-alls if it also lists exceptions."""
     lines = [line.strip() for line in text.split("\n")]
     lists = any(line.startswith("!") for line in lines)
     for line in lines:

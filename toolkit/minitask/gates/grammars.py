@@ -79,11 +79,11 @@ GRAMMARS = {
 }
 
 _DEEPEST = 300
-"""How many `<` may stand open: beyond, the memory that some grammars take grows with their square."""
+"""Most `<` that may be open at once: beyond, the memory that some grammars take grows with their square."""
 # What ends whatever a `<` may have opened.
 _ENDS = lazy_pattern(r"[>;{}()]")
 _STEPS, _STEPS_PER_CHARACTER = 1_000, 0.03
-"""How often a parser may report progress before it is stopped; real files need half of it, some soup a thousandfold."""
+"""Progress reports after which a parser is stopped; real files need half of them, some garbage a thousandfold."""
 _CHUNK = 1 << 16
 _OPENING = {"(": ")", "[": "]", "{": "}", "${": "}"}
 _CLOSING = frozenset(_OPENING.values())
@@ -100,8 +100,8 @@ def find_grammar_flaw(text: str, grammar: Grammar) -> SyntaxFlaw | None:
     first = _first_error(root)
     if _ends_a_fragment(first, text):
         return None
-    said = bracket.message if bracket else _said(first)
-    return SyntaxFlaw(first.start_point.row + 1, said)
+    message = bracket.message if bracket else _said(first)
+    return SyntaxFlaw(first.start_point.row + 1, message)
 
 
 def parsed(text: str, grammar: Grammar) -> Node | None:
@@ -128,12 +128,12 @@ def _tree(source: bytes, language: Language) -> Node | None:
     # A parser that was stopped must not be used again: it would go on where it stopped.
     from tree_sitter import Parser
 
-    left = _STEPS + int(len(source) * _STEPS_PER_CHARACTER)
+    remaining = _STEPS + int(len(source) * _STEPS_PER_CHARACTER)
 
     def is_enough(_offset: int, _failed: bool) -> bool:
-        nonlocal left
-        left -= 1
-        return left < 0
+        nonlocal remaining
+        remaining -= 1
+        return remaining < 0
 
     def chunk(offset: int, _place: object) -> bytes:
         return source[offset : offset + _CHUNK]
@@ -156,7 +156,7 @@ def _first_error(root: Node) -> Node:
 
 
 def _ends_a_fragment(node: Node, text: str) -> bool:
-    """Whether all that is missing is the last semicolon: such a file is an expression for another to include."""
+    """Return True if only the last semicolon is missing: the file is an expression that others include."""
     if not node.is_missing or node.type != ";":
         return False
     return not any(line.strip() for line in text.split("\n")[node.start_point.row + 1 :])
@@ -238,12 +238,12 @@ def suffix_of(path: str) -> str:
 
 
 def may_elide(text: str) -> bool:
-    """Whether a text could say that code is left out."""
+    """Return True if a text could say that code is left out."""
     return _ELISION.search(text) is not None
 
 
 def may_import(path: str, text: str) -> bool:
-    """Whether a file could import something of its own repository."""
+    """Return True if a file could import something of its own repository."""
     pattern = _IMPORTS.get(PurePosixPath(path).suffix.lower())
     return pattern is not None and pattern.search(text) is not None
 
@@ -288,7 +288,7 @@ def may_run_tests(command: str) -> bool:
 
 
 def may_be_damaged(text: str) -> bool:
-    """Whether a text has a mark or a byte that text seldom has."""
+    """Return True if a text has a mark or a byte that text seldom has."""
     marks = any(mark in text for mark in ("\0", "<<<<<<<", ">>>>>>>", "|||||||"))
     return marks or (not text.isascii() and _HIDDEN.search(text) is not None)
 
@@ -305,5 +305,5 @@ _UNFINISHED = lazy_pattern(
 
 
 def may_be_unfinished(text: str) -> bool:
-    """Whether a text has a word that stands for work left out."""
+    """Return True if a text has a word that stands for work left out."""
     return _UNFINISHED.search(text) is not None

@@ -74,14 +74,14 @@ def _language(path: str) -> tuple[Find, Want] | None:
 
 
 def _is_known(lines: Sequence[str], line: int) -> bool:
-    """Whether a comment at an import, or above it, says that it is not found."""
+    """Return True if a comment at an import, or above it, says that it is not found."""
     return any(_KNOWN.search(text) for text in lines[max(line - 2, 0) : line])
 
 
 def _before(
     proposal: FileChange, changes: Sequence[Change], *, read: Reader, want: Want
 ) -> RequestedModule:
-    """What the file itself imported in the base, from where it was then."""
+    """Return what the file itself imported in the base, from where it was then."""
     moved = {change.path: change.mode_from for change in changes}
     path = moved.get(proposal.path) if read(proposal.path) is None else None
     return want(path or proposal.path, proposal.base or "")
@@ -90,22 +90,22 @@ def _before(
 def _around(
     proposal: FileChange, changes: Sequence[Change], *, read: Reader, spec: Spec
 ) -> RequestedModule:
-    """What the other files of the change and of the spec import in the base."""
+    """Return what the other files of the change and of the spec import in the base."""
     paths = {*(change.path for change in changes), *(ref.path for ref in spec.files)}
-    found = []
+    all_imports = []
     for path in sorted(paths - {proposal.path}):
         language = _language(path)
         text = read(path) if language is not None else None
         if language is not None and text is not None:
-            found.append(language[1](path, text))
+            all_imports.append(language[1](path, text))
     return RequestedModule(
-        frozenset().union(*(wanted.modules for wanted in found)),
-        frozenset().union(*(wanted.names for wanted in found)),
+        frozenset().union(*(file_imports.modules for file_imports in all_imports)),
+        frozenset().union(*(file_imports.names for file_imports in all_imports)),
     )
 
 
 def _is_touched(missing: UnresolvedImport, changes: Sequence[Change]) -> bool:
-    """Whether the change itself edits, creates or deletes what the import looks for."""
+    """Return True if the change itself edits, creates or deletes what the import looks for."""
     starts = (missing.target + ".", missing.target + "/")
     return any(
         change.path == missing.target or change.path.startswith(starts) for change in changes
@@ -113,19 +113,19 @@ def _is_touched(missing: UnresolvedImport, changes: Sequence[Change]) -> bool:
 
 
 def _is_named(missing: UnresolvedImport, spec: Spec) -> bool:
-    """Whether the spec has the import, or names the file that is missing as another task's."""
+    """Return True if the spec has the import, or names the missing file as another task's."""
     text = _text(spec)
     if missing.name:
         module = re.escape(missing.written.split()[1])
         pattern = rf"from\s+{module}\s+import\s+(?:\([^)]*|[^\n]*)\b{re.escape(missing.name)}\b"
         return re.search(pattern, text) is not None
-    own = tuple(missing.target + ending for ending in (".", "/__init__.", "/index."))
-    if any(ref.path.startswith(own) for ref in spec.writes()):
+    prefixes = tuple(missing.target + ending for ending in (".", "/__init__.", "/index."))
+    if any(ref.path.startswith(prefixes) for ref in spec.writes()):
         return False
     module = missing.written.rsplit(" import ", 1)[0]
     dotted = missing.target.removeprefix("src/").replace("/", ".")
-    wanted = (module, dotted, missing.target.removeprefix("src/"))
-    return any(re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", text) for word in wanted)
+    spellings = (module, dotted, missing.target.removeprefix("src/"))
+    return any(re.search(rf"(?<![\w.]){re.escape(word)}(?!\w)", text) for word in spellings)
 
 
 def _text(spec: Spec) -> str:

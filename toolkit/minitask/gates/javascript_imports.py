@@ -31,7 +31,7 @@ punycode querystring readline repl stream string_decoder sys timers tls trace_ev
 vm vscode wasi worker_threads zlib
 """
 BUILT_IN = frozenset(_BUILT_IN_NAMES.split())
-"""What comes with a runtime."""
+"""Modules that come with a runtime."""
 # What a bundler, not a path, is told: `?raw`, `!loader`, `*`, `${…}`, an alias of a route.
 _TOLD = lazy_pattern(r"[?!*${}#|%<>]")
 _SCRIPTS = frozenset({".js", ".jsx", ".mjs", ".cjs", ".ts", ".tsx", ".mts", ".cts"})
@@ -54,12 +54,12 @@ def find_missing_javascript(
     path: str, text: str, candidate: FilesAfter
 ) -> Iterator[UnresolvedImport]:
     """The relative imports of a file that certainly find nothing."""
-    for found in _specifiers(path, text):
-        target = _target(path, found.text)
+    for specifier in _specifiers(path, text):
+        target = _target(path, specifier.text)
         if (
-            found.guarded
+            specifier.guarded
             or target is None
-            or _TOLD.search(found.text)
+            or _TOLD.search(specifier.text)
             or _resolves(target, candidate)
         ):
             continue
@@ -67,43 +67,43 @@ def find_missing_javascript(
             continue
         near = _near(path, target, candidate)
         message = f"there is no {target}" + (f'; did you mean "{near}"?' if near else "")
-        yield UnresolvedImport(found.line, f"import '{found.text}'", message, _stem(target))
+        yield UnresolvedImport(specifier.line, f"import '{specifier.text}'", message, _stem(target))
 
 
 def javascript_wants(path: str, text: str) -> RequestedModule:
     """All that a file imports by a relative path."""
-    targets = (_target(path, found.text) for found in _specifiers(path, text))
+    targets = (_target(path, specifier.text) for specifier in _specifiers(path, text))
     return RequestedModule(frozenset(_stem(target) for target in targets if target is not None))
 
 
 def find_packages(path: str, text: str) -> Iterator[tuple[int, str]]:
     """Yield the packages, of `@scope/name/part` the first two, that a file imports for sure, with their lines."""
-    for found in _specifiers(path, text, _PACKAGE):
-        parts = found.text.split("/")
-        name = "/".join(parts[: 2 if found.text.startswith("@") else 1])
-        if not found.guarded and name not in BUILT_IN:
-            yield found.line, name
+    for specifier in _specifiers(path, text, _PACKAGE):
+        parts = specifier.text.split("/")
+        name = "/".join(parts[: 2 if specifier.text.startswith("@") else 1])
+        if not specifier.guarded and name not in BUILT_IN:
+            yield specifier.line, name
 
 
 def _specifiers(path: str, text: str, pattern: re.Pattern[str] = _SPECIFIER) -> Iterator[Specifier]:
     if len(text) > LARGEST:
         return
     grammar = GRAMMARS[splitext(path)[1].lower()]
-    places = tuple(pattern.finditer(text))
-    root = parsed(text, grammar) if places else None
+    matches = tuple(pattern.finditer(text))
+    root = parsed(text, grammar) if matches else None
     if root is None:
         return
     at, before = 0, 0
-    for place in places:
-        before += len(text[at : place.start()].encode("utf-8", "surrogateescape"))
-        at = place.start()
+    for match in matches:
+        before += len(text[at : match.start()].encode("utf-8", "surrogateescape"))
+        at = match.start()
         node = root.descendant_for_byte_range(before, before + 1)
         if node is not None and _is_import(node):
-            yield Specifier(node.start_point.row + 1, place[2], _is_guarded(node))
+            yield Specifier(node.start_point.row + 1, match[2], _is_guarded(node))
 
 
 def _is_import(node: Node) -> bool:
-    """Whether a quote begins the path of an import, not a text, a comment, or a part of either."""
+    """Return True if a quote begins the path of an import, not a text, a comment, or a part of either."""
     literal = node.parent
     if literal is None or literal.type not in {"string", "template_string"}:
         return False
@@ -124,7 +124,7 @@ def _is_import(node: Node) -> bool:
 
 
 def _is_guarded(node: Node) -> bool:
-    """Whether the file goes on without it: below a `try`, or where a promise's failure is caught."""
+    """Return True if the file goes on without the import: below a `try`, or where a promise's failure is caught."""
     above: Node | None = node
     for _ in range(_DEEPEST):
         above = above.parent if above is not None else None
@@ -154,7 +154,7 @@ def _stem(target: str) -> str:
 
 
 def _resolves(target: str, candidate: FilesAfter) -> bool:
-    """Whether a bundler could find something at the path, or there is no telling."""
+    """Return True if a bundler could find something at the path, or if that cannot be told."""
     kind = find_kind(candidate, target)
     if kind is EntryKind.FOLDER:
         names = candidate.names(target)
@@ -184,21 +184,23 @@ def _has_file(target: str, candidate: FilesAfter) -> bool:
 def _near(path: str, target: str, candidate: FilesAfter) -> str:
     """The specifier of what is nearest to the missing file: of the same name further up or down, or of a like one."""
     folder, name = dirname(target), basename(target)
-    here = dirname(path)
-    for other in dict.fromkeys((here, dirname(here), dirname(folder), dirname(dirname(here)))):
-        if other != folder and _resolves(join(other, name), candidate):
-            return _written(here, join(other, name))
+    source_folder = dirname(path)
+    for other_folder in dict.fromkeys(
+        (source_folder, dirname(source_folder), dirname(folder), dirname(dirname(source_folder)))
+    ):
+        if other_folder != folder and _resolves(join(other_folder, name), candidate):
+            return _written(source_folder, join(other_folder, name))
     ending = splitext(name)[1] if splitext(name)[1] in _SCRIPTS else ""
     near = did_you_mean(name.removesuffix(ending), _modules(candidate.names(folder)))
-    return _written(here, join(folder, near) + ending) if near else ""
+    return _written(source_folder, join(folder, near) + ending) if near else ""
 
 
 def _modules(names: Mapping[str, EntryKind]) -> set[str]:
-    """What may be imported from a folder, as it is written."""
+    """Return what may be imported from a folder, as it is written."""
     scripts = {name: splitext(name) for name, kind in names.items() if kind is EntryKind.FILE}
     files = {stem if ending in _SCRIPTS else name for name, (stem, ending) in scripts.items()}
-    kept = {name for name in files if not _BESIDE.match(name.rsplit(".", 1)[-1])}
-    return kept | {name for name, kind in names.items() if kind is EntryKind.FOLDER}
+    importable = {name for name in files if not _BESIDE.match(name.rsplit(".", 1)[-1])}
+    return importable | {name for name, kind in names.items() if kind is EntryKind.FOLDER}
 
 
 def _written(folder: str, target: str) -> str:

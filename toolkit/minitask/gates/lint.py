@@ -18,13 +18,12 @@ from minitask.gates.grammars import (
     may_import,
     suffix_of,
 )
-from minitask.gates.result import FileChange, GateResult, LintError
+from minitask.gates.result import BaseLines, FileChange, GateResult, LintError
 from minitask.spec.model import Spec
 
 if TYPE_CHECKING:
     from minitask.gates.candidate import FilesAfter
 
-Known = Callable[[], frozenset[str]]
 Unresolved = Callable[[FileChange], Iterable[LintError]]
 GATE = "lint"
 _SHOWN = 5
@@ -38,24 +37,26 @@ def check_lint(
     spec: Spec,
     candidate: FilesAfter | None = None,
     scripted: bool = False,
-    said: str = "",
+    explanation: str = "",
 ) -> GateResult:
     """Judge a proposed change by the text of its files; `read` gives the base's, or None.
 
     Imports are judged where the `candidate` is there to look for them. A `scripted` change, the spec's own edit script,
-    may take away whatever its author wrote. `said` is what its maker answers to an earlier fault. The reason names one
+    may take away whatever its author wrote. `explanation` answers an earlier fault. The reason names one
     fault a line, `path:line: what is wrong; what to do`.
     """
     proposals = tuple(_proposals(changes, read))
-    known = _known_lines(changes, read, spec)
+    base_lines = _base_lines(changes, read, spec)
     unresolved = _unresolved_imports(changes, read=read, spec=spec, candidate=candidate)
     faults = [
         fault
         for proposal in proposals
-        for fault in _faults(proposal, spec, known=known, unresolved=unresolved)
+        for fault in _faults(proposal, spec, base_lines=base_lines, unresolved=unresolved)
     ]
     if not scripted:
-        faults += _only_from_others(proposals, faults, spec=spec, known=known, said=said)
+        faults += _only_from_others(
+            proposals, faults, spec=spec, base_lines=base_lines, explanation=explanation
+        )
     if not faults:
         return GateResult(GATE, passed=True)
     return GateResult(GATE, passed=False, reason=_reason(faults))
@@ -71,20 +72,20 @@ def _proposals(changes: Sequence[Change], read: Reader) -> Iterator[FileChange]:
 
 
 def _faults(
-    proposal: FileChange, spec: Spec, *, known: Known, unresolved: Unresolved
+    proposal: FileChange, spec: Spec, *, base_lines: BaseLines, unresolved: Unresolved
 ) -> Iterator[LintError]:
-    """What is wrong with a file, one fault a line at most: a placeholder says more than the syntax error it causes."""
+    """Yield a file's faults, at most one a line: a placeholder says more than the syntax error it causes."""
     if proposal.content == proposal.base:
         yield from unresolved(proposal)
         return
-    found = _placeholders(proposal, known)
+    faults = _placeholders(proposal, base_lines)
     syntax = _syntax_fault(proposal)
-    if syntax is not None and all(fault.line != syntax.line for fault in found):
-        found.append(syntax)
-    lines = {fault.line for fault in found}
-    found.extend(fault for fault in _damage(proposal, spec) if fault.line not in lines)
-    found.extend(unresolved(proposal))
-    yield from sorted(found, key=lambda fault: fault.line)
+    if syntax is not None and all(fault.line != syntax.line for fault in faults):
+        faults.append(syntax)
+    lines = {fault.line for fault in faults}
+    faults.extend(fault for fault in _damage(proposal, spec) if fault.line not in lines)
+    faults.extend(unresolved(proposal))
+    yield from sorted(faults, key=lambda fault: fault.line)
 
 
 # Each check is imported where a file calls for it: patterns and parsers take longer than all else in a small task.
@@ -95,37 +96,37 @@ def _only_from_others(
     faults: Sequence[LintError],
     *,
     spec: Spec,
-    known: Known,
-    said: str,
+    base_lines: BaseLines,
+    explanation: str,
 ) -> Iterator[LintError]:
-    """What only a model or an agent is told: text that it lost, and work that it left to others."""
-    told = {(fault.path, fault.line) for fault in faults}
+    """Yield the faults that only models and agents are judged by: lost text, and work left to others."""
+    reported = {(fault.path, fault.line) for fault in faults}
     for proposal in proposals:
-        for fault in _unfinished(proposal, spec, known):
-            if (fault.path, fault.line) not in told:
+        for fault in _unfinished(proposal, spec, base_lines):
+            if (fault.path, fault.line) not in reported:
                 yield fault
         shrunk = _shrinkage(proposal, proposals, spec)
         if shrunk is not None:
             yield shrunk
         elif proposal.content != proposal.base:
-            yield from _rewritten(proposal, proposals, spec, said)
+            yield from _rewritten(proposal, proposals, spec, explanation)
 
 
 def _rewritten(
-    proposal: FileChange, proposals: Sequence[FileChange], spec: Spec, said: str
+    proposal: FileChange, proposals: Sequence[FileChange], spec: Spec, explanation: str
 ) -> Iterable[LintError]:
     from minitask.gates.rewrites import find_rewrite_faults
 
-    others = tuple(other for other in proposals if other is not proposal)
-    return find_rewrite_faults(proposal, spec=spec, others=others, said=said)
+    others = tuple(file for file in proposals if file is not proposal)
+    return find_rewrite_faults(proposal, spec=spec, others=others, explanation=explanation)
 
 
-def _unfinished(proposal: FileChange, spec: Spec, known: Known) -> Iterable[LintError]:
+def _unfinished(proposal: FileChange, spec: Spec, base_lines: BaseLines) -> Iterable[LintError]:
     if proposal.content == proposal.base or not may_be_unfinished(proposal.content):
         return ()
     from minitask.gates.unfinished import find_unfinished
 
-    return find_unfinished(proposal, spec=spec, known=known)
+    return find_unfinished(proposal, spec=spec, base_lines=base_lines)
 
 
 def _damage(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
@@ -138,12 +139,12 @@ def _damage(proposal: FileChange, spec: Spec) -> Iterable[LintError]:
     return find_damage(proposal, spec)
 
 
-def _placeholders(proposal: FileChange, known: Known) -> list[LintError]:
+def _placeholders(proposal: FileChange, base_lines: BaseLines) -> list[LintError]:
     if not may_elide(proposal.content):
         return []
     from minitask.gates.unfinished import find_placeholders
 
-    return list(find_placeholders(proposal, known=known))
+    return list(find_placeholders(proposal, base_lines=base_lines))
 
 
 def _syntax_fault(proposal: FileChange) -> LintError | None:
@@ -176,11 +177,11 @@ def _shrinkage(
         return None
     from minitask.gates.shrinkage import find_shrinkage
 
-    others = tuple(other for other in proposals if other is not proposal)
+    others = tuple(file for file in proposals if file is not proposal)
     return find_shrinkage(proposal, spec=spec, others=others)
 
 
-def _known_lines(changes: Sequence[Change], read: Reader, spec: Spec) -> Known:
+def _base_lines(changes: Sequence[Change], read: Reader, spec: Spec) -> BaseLines:
     """The lines of the base's files that the change may have moved or copied, read when they are first asked for."""
     lines: list[frozenset[str]] = []
 

@@ -46,25 +46,25 @@ class Mutant(Struct, frozen=True):
 
 
 def find_mutants(
-    files: Mapping[str, str], known: Collection[str], *, most: int = MOST
+    files: Mapping[str, str], base_lines: Collection[str], *, most: int = MOST
 ) -> tuple[Mutant, ...]:
     """Return up to `most` mutants of the new lines of some files, spread over all of them.
 
-    `known` are the lines of the base, stripped.
+    `base_lines` are the lines of the base, stripped.
     """
-    found = [
+    splices = [
         (path, splice)
         for path, text in sorted(files.items())
-        for splice in _splices(path, text, new_lines(text, known))
+        for splice in _splices(path, text, new_lines(text, base_lines))
     ]
     mutants: list[Mutant] = []
-    for path, splice in _spread(found):
+    for path, splice in _spread(splices):
         if len(mutants) == most:
             break
         mutant = _mutant(path, files[path], splice)
         if mutant is not None:
             mutants.append(mutant)
-    return tuple(sorted(mutants, key=lambda each: (each.path, each.line)))
+    return tuple(sorted(mutants, key=lambda mutant: (mutant.path, mutant.line)))
 
 
 def is_graded(path: str) -> bool:
@@ -77,12 +77,12 @@ def is_code(path: str) -> bool:
     return is_graded(path) and PurePosixPath(path).suffix.lower() not in _DATA
 
 
-def new_lines(text: str, known: Collection[str]) -> frozenset[int]:
+def new_lines(text: str, base_lines: Collection[str]) -> frozenset[int]:
     """Return the numbers of the lines that hold code and that no file of the base has."""
     return frozenset(
         number
         for number, line in enumerate(text.split("\n"), 1)
-        if _WORD.search(line) and line.strip() not in known and not _COMMENT.match(line)
+        if _WORD.search(line) and line.strip() not in base_lines and not _COMMENT.match(line)
     )
 
 
@@ -108,11 +108,11 @@ def _dropped_lines(text: str, lines: frozenset[int]) -> Iterator[Splice]:
         start = end + 1
 
 
-def _spread(found: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
+def _spread(splices: list[tuple[str, Splice]]) -> Iterator[tuple[str, Splice]]:
     """The faults in an order that begins with one a line, evenly spread, and goes on with second ones."""
     by_line: dict[tuple[str, int], list[tuple[str, Splice]]] = {}
-    for each in found:
-        by_line.setdefault((each[0], each[1].line), []).append(each)
+    for pair in splices:
+        by_line.setdefault((pair[0], pair[1].line), []).append(pair)
     lines = [by_line[key] for key in sorted(by_line)]
     for rank in range(max(map(len, lines), default=0)):
         yield from _evenly([faults[rank] for faults in lines if len(faults) > rank])

@@ -27,9 +27,9 @@ def parts_of_both(path: str, before: str, after: str) -> tuple[Parts, Parts]:
     """Return the parts of two versions of a file, read in the same way."""
     reader = _reader(path)
     if reader is not None:
-        found, now = reader(before), reader(after)
-        if found is not None and now is not None:
-            return found, now
+        old, new = reader(before), reader(after)
+        if old is not None and new is not None:
+            return old, new
     return read_patterns(before), read_patterns(after)
 
 
@@ -126,7 +126,7 @@ _NAMED = frozenset(
 """Nodes with a name, in any of the grammars, whose loss is a loss."""
 _OWNERS = frozenset({"impl_item"})
 _LOCAL = frozenset({"statement_block", "block", "function_body", "constructor_body"})
-"""What is defined in a function's body belongs to it."""
+"""Nodes whose inner definitions belong to them."""
 
 # Definitions in the languages that have no grammar here. Each alternative begins at the line's first word.
 _MODIFIERS = (
@@ -204,15 +204,15 @@ def read_grammar(text: str, grammar: Grammar) -> Parts | None:
 def _grammar_parts(node: Node, above: str) -> Iterator[NamedPart]:
     waiting = [(child, above) for child in reversed(node.children)]
     while waiting:
-        child, place = waiting.pop()
-        part = _grammar_part(child, place)
+        child, prefix = waiting.pop()
+        part = _grammar_part(child, prefix)
         if part is not None:
             yield part
-            place = part.name + SEPARATOR
+            prefix = part.name + SEPARATOR
         elif child.type in _OWNERS:
-            place = place + _owner(child) + SEPARATOR
+            prefix = prefix + _owner(child) + SEPARATOR
         if child.type not in _LOCAL:
-            waiting += [(inner, place) for inner in reversed(child.children)]
+            waiting += [(inner, prefix) for inner in reversed(child.children)]
 
 
 def _grammar_part(node: Node, above: str) -> NamedPart | None:
@@ -272,11 +272,11 @@ def _defined(line: str) -> str:
     if len(line) > 300:
         return ""
     for form in _FORMS:
-        found = form.match(line)
-        if found:
-            return " ".join(found[1].replace('"', " ").split())
-    found = _C_FUNCTION.match(line)
-    return found[1] if found and found[1] not in _NO_FUNCTION and not _is_statement(line) else ""
+        match = form.match(line)
+        if match:
+            return " ".join(match[1].replace('"', " ").split())
+    match = _C_FUNCTION.match(line)
+    return match[1] if match and match[1] not in _NO_FUNCTION and not _is_statement(line) else ""
 
 
 def _is_statement(line: str) -> bool:

@@ -31,18 +31,18 @@ _TAG = lazy_pattern(
 _IDENTIFIER = lazy_pattern(r"""\s(?:id|name|key)\s*=\s*["']([^"'{}$<>]+)["']""")
 _TITLE = lazy_pattern(r"<h([1-6])\b[^>]*>(.*?)</h\1>", 2 | 16)
 _DEEPEST, _MOST = 12, 50_000
-"""How deep keys are followed, and how many are told: aliases of YAML can make a large tree of a small text."""
+"""Greatest depth and number of keys that are read: aliases of YAML can make a large tree of a small text."""
 
 
 def read_headings(text: str, ending: str) -> Parts:
     """Return the headings of a document; each part goes up to the next heading."""
     lines = text.split("\n")
     finder = _rst_headings if ending == ".rst" else _marked_headings
-    found = list(finder(lines, ending))
-    ends = [number - 1 for number, _ in found[1:]] + [len(lines)] * bool(found)
+    headings = list(finder(lines, ending))
+    ends = [number - 1 for number, _ in headings[1:]] + [len(lines)] * bool(headings)
     return tuple(
         NamedPart(name, "heading", number, end)
-        for (number, name), end in zip(found, ends, strict=True)
+        for (number, name), end in zip(headings, ends, strict=True)
     )
 
 
@@ -70,10 +70,10 @@ def _is_setext(lines: list[str], number: int) -> bool:
 
 def _rst_headings(lines: list[str], _ending: str) -> Iterator[tuple[int, str]]:
     for number, (title, line) in enumerate(pairwise(lines), 1):
-        words = title.strip()
+        heading = title.strip()
         underlined = _UNDERLINE.match(line) and len(line.rstrip()) >= len(title.rstrip())
-        if words and underlined and not _UNDERLINE.match(title):
-            yield number, _plain(words)
+        if heading and underlined and not _UNDERLINE.match(title):
+            yield number, _plain(heading)
 
 
 def _plain(title: str) -> str:
@@ -85,7 +85,7 @@ def read_styles(text: str) -> Parts | None:
     plain = _QUOTED.sub(_blank, _COMMENT.sub(_blank, text))
     if plain.count("{") != plain.count("}"):
         return None
-    seen: dict[str, NamedPart] = {}
+    rules: dict[str, NamedPart] = {}
     opened: list[str] = []
     start = 0
     for at, char in enumerate(plain):
@@ -95,23 +95,25 @@ def read_styles(text: str) -> Parts | None:
             line = plain.count("\n", 0, at) + 1
             for name in _selectors(opened[-1]):
                 path = SEPARATOR.join([*opened[:-1], name])
-                seen.setdefault(path, NamedPart(path, "rule", line, line))
+                rules.setdefault(path, NamedPart(path, "rule", line, line))
         elif char == "}" and opened:
             opened.pop()
         if char in "{}":
             start = at + 1
-    return tuple(seen.values())
+    return tuple(rules.values())
 
 
 def _selectors(prelude: str) -> tuple[str, ...]:
     if prelude.startswith("@") or "#{" in prelude or not prelude:
         return (prelude,) if prelude else ()
     plain = _COMMENT.sub(" ", prelude)
-    return tuple(name for name in (" ".join(each.split()) for each in plain.split(",")) if name)
+    return tuple(
+        name for name in (" ".join(selector.split()) for selector in plain.split(",")) if name
+    )
 
 
-def _blank(found: Any) -> str:
-    return "".join(char if char == "\n" else " " for char in found[0])
+def _blank(match: Any) -> str:
+    return "".join(char if char == "\n" else " " for char in match[0])
 
 
 def read_properties(text: str) -> Parts:
@@ -131,13 +133,13 @@ def read_properties(text: str) -> Parts:
 
 def read_markup(text: str) -> Parts:
     """Return the identified elements, headings and large elements of HTML and its kin."""
-    found: list[NamedPart] = []
+    parts: list[NamedPart] = []
     for pattern, group, kind in ((_IDENTIFIER, 1, "key"), (_TITLE, 2, "heading"), (_TAG, 1, "tag")):
         for match in pattern.finditer(text):
             name = " ".join(match[group].split())
             line = text.count("\n", 0, match.start()) + 1
-            found.append(NamedPart(f"<{name}>" if kind == "tag" else name, kind, line, line))
-    return tuple(found)
+            parts.append(NamedPart(f"<{name}>" if kind == "tag" else name, kind, line, line))
+    return tuple(parts)
 
 
 def read_data(text: str, form: str) -> Parts | None:
@@ -185,29 +187,29 @@ def _documents(text: str, form: str) -> list[Any]:
     import yaml
 
     try:
-        known: dict[int, Any] = {}
+        cache: dict[int, Any] = {}
         return [
-            _node(node, known) for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node
+            _node(node, cache) for node in yaml.compose_all(text, Loader=yaml.SafeLoader) if node
         ]
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
 
 
-def _node(node: Any, known: dict[int, Any]) -> Any:
+def _node(node: Any, cache: dict[int, Any]) -> Any:
     """Return a YAML node as plain values, whatever its tags say; an alias is the value that it stands for."""
     import yaml
 
-    if id(node) in known:
-        return known[id(node)]
+    if id(node) in cache:
+        return cache[id(node)]
     if isinstance(node, yaml.MappingNode):
         pairs: dict[str, Any] = {}
-        known[id(node)] = pairs
-        pairs.update((str(key.value), _node(value, known)) for key, value in node.value)
+        cache[id(node)] = pairs
+        pairs.update((str(key.value), _node(value, cache)) for key, value in node.value)
         return pairs
     if isinstance(node, yaml.SequenceNode):
         items: list[Any] = []
-        known[id(node)] = items
-        items.extend(_node(item, known) for item in node.value)
+        cache[id(node)] = items
+        items.extend(_node(item, cache) for item in node.value)
         return items
     return str(node.value)
 

@@ -10,7 +10,13 @@ from posixpath import basename, splitext
 from msgspec import Struct
 
 from minitask.gates.parts import is_code
-from minitask.gates.requested_removals import cited_lines, may_go, telling_words, told, words_of
+from minitask.gates.requested_removals import (
+    cited_lines,
+    may_go,
+    telling_words,
+    text_about,
+    words_of,
+)
 from minitask.gates.result import FileChange, LintError, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -69,11 +75,15 @@ def _wrapped(
     proposal: FileChange, old: Sequence[_ProseLine], new: Sequence[_ProseLine], spec: Spec
 ) -> LintError | None:
     """Return the first line of a file that holds its old lines inside of tags, quotes or another document."""
-    known, now = {line.text for line in old}, {line.text for line in new}
-    fresh = [line for line in new if line.text not in known]
-    gone = [line.text for line in old if line.text not in now and len(line.text) > 3]
-    held = [text for text in gone if any(text in line.text for line in fresh)]
-    if len(held) < 3 or len(held) * 2 < len(old) or _FORMATS.search(told(spec, proposal.path)):
+    old_texts, new_texts = {line.text for line in old}, {line.text for line in new}
+    fresh = [line for line in new if line.text not in old_texts]
+    gone = [line.text for line in old if line.text not in new_texts and len(line.text) > 3]
+    enclosed = [text for text in gone if any(text in line.text for line in fresh)]
+    if (
+        len(enclosed) < 3
+        or len(enclosed) * 2 < len(old)
+        or _FORMATS.search(text_about(spec, proposal.path))
+    ):
         return None
     message = f"{quoted(fresh[0].text)} and others hold its lines inside of something else"
     return LintError(proposal.path, fresh[0].number, message, _REMEDY)
@@ -88,11 +98,15 @@ def _cut(
         (line.text for line in old if line.text.startswith(last.text) and line.text != last.text),
         "",
     )
-    rest = whole.removeprefix(last.text)
-    known = any(line.text == last.text for line in old)
-    if not any(map(str.isalnum, rest)) or known or last.text in told(spec, proposal.path):
+    missing = whole.removeprefix(last.text)
+    is_unchanged = any(line.text == last.text for line in old)
+    if (
+        not any(map(str.isalnum, missing))
+        or is_unchanged
+        or last.text in text_about(spec, proposal.path)
+    ):
         return None
-    if rest[0].isspace() and may_go(spec, proposal.path, [rest.strip()]):
+    if missing[0].isspace() and may_go(spec, proposal.path, [missing.strip()]):
         return None
     message = f"it breaks off in {quoted(last.text)}"
     return LintError(proposal.path, last.number, message, _REMEDY)
@@ -107,15 +121,17 @@ def _lost(
     others: Sequence[FileChange],
 ) -> LintError | None:
     lost = Counter(line.text for line in old) - Counter(line.text for line in new)
-    for other in others:
-        before = Counter(line.text for line in _lines(other.base or ""))
-        lost -= Counter(line.text for line in _lines(other.content)) - before
+    for file in others:
+        before = Counter(line.text for line in _lines(file.base or ""))
+        lost -= Counter(line.text for line in _lines(file.content)) - before
     gone: list[_ProseLine] = []
     for removed, fresh, at in _hunks(old, new):
-        left, added = _really_lost(removed, lost), _instead(removed, fresh, old)
-        if not _is_lost(left, added) or _is_asked(left, added, _heading(old, at), proposal, spec):
+        lost_lines, added = _really_lost(removed, lost), _instead(removed, fresh, old)
+        if not _is_lost(lost_lines, added) or _is_asked(
+            lost_lines, added, _heading(old, at), proposal, spec
+        ):
             continue
-        gone += left
+        gone += lost_lines
     cited = cited_lines(spec, proposal.path)
     if not gone or (cited and len(gone) <= cited):
         return None
@@ -137,12 +153,12 @@ def _hunks(
 
 def _really_lost(removed: Sequence[_ProseLine], lost: Counter[str]) -> list[_ProseLine]:
     """Return the lines that are nowhere else now; each is told once."""
-    left = []
+    lost_lines = []
     for line in removed:
         if lost[line.text] > 0:
             lost[line.text] -= 1
-            left.append(line)
-    return left
+            lost_lines.append(line)
+    return lost_lines
 
 
 def _instead(
@@ -182,32 +198,32 @@ def _is_lost(removed: Sequence[_ProseLine], added: Sequence[_ProseLine]) -> bool
 def _is_restated(gone: Sequence[str], fresh: Sequence[str]) -> bool:
     """Return True if nearly all words are still there, or one line says in fewer what several said."""
     before, after = (words_of("\n".join(rows)) for rows in (gone, fresh))
-    kept = (Counter(before) & Counter(after)).total()
-    if before and kept >= len(before) * _NEARLY_ALL:
+    shared = (Counter(before) & Counter(after)).total()
+    if before and shared >= len(before) * _NEARLY_ALL:
         return True
-    shorter = len(fresh) == 1 and kept >= len(after) * _KEPT
+    shorter = len(fresh) == 1 and shared >= len(after) * _KEPT
     return shorter and len(after) >= len(before) * _RESTATED
 
 
 def unmatched(gone: Sequence[str], fresh: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the lines of both that have no similar one among the other's."""
-    left = list(fresh)
+    remaining = list(fresh)
     alone = []
     for line in gone:
-        best = max(left, key=lambda other: _likeness(line, other), default="")
+        best = max(remaining, key=lambda candidate: _likeness(line, candidate), default="")
         if best and _likeness(line, best) >= _SIMILAR:
-            left.remove(best)
+            remaining.remove(best)
         else:
             alone.append(line)
-    return alone, left
+    return alone, remaining
 
 
-def _likeness(one: str, other: str) -> float:
+def _likeness(line: str, other_line: str) -> float:
     """Return the share of the words that two lines have in common; of their characters for short ones."""
-    first, second = Counter(words_of(one)), Counter(words_of(other))
+    first, second = Counter(words_of(line)), Counter(words_of(other_line))
     most = max(first.total(), second.total())
     if most < 3:
-        return SequenceMatcher(None, one, other).ratio()
+        return SequenceMatcher(None, line, other_line).ratio()
     return (first & second).total() / most
 
 
@@ -222,7 +238,7 @@ def _is_asked(
     proposal: FileChange,
     spec: Spec,
 ) -> bool:
-    said = told(spec, proposal.path)
-    if added and all(line.text in said and telling_words(line.text) for line in added):
+    spec_text = text_about(spec, proposal.path)
+    if added and all(line.text in spec_text and telling_words(line.text) for line in added):
         return True
     return may_go(spec, proposal.path, [line.text for line in removed], heading=heading)

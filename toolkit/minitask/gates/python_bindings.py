@@ -1,4 +1,4 @@
-"""What a Python file says about names: which it imports, where nothing guards the import, and which it binds itself."""
+"""Names in a Python file: those that it imports, with or without a guard, and those that it binds itself."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def parsed_python(text: str) -> ast.Module | None:
 
 def imports(tree: ast.Module) -> Iterator[Imported]:
     """All that a file imports, in the file's order."""
-    for node, guarded in sorted(_statements(tree), key=lambda found: found[0].lineno):
+    for node, guarded in sorted(_statements(tree), key=lambda statement: statement[0].lineno):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield Imported(node.lineno, 0, alias.name, None, guarded)
@@ -87,9 +87,9 @@ def imports(tree: ast.Module) -> Iterator[Imported]:
 
 
 def binds(text: str, name: str) -> bool:
-    """Whether a module may have the name; only a sure no is one."""
-    known = re.escape(name)
-    if re.search(rf"^(?:(?:async\s+)?def\s+|class\s+)?{known}\b\s*[=:(\[]", text, re.MULTILINE):
+    """Return True unless the module certainly does not have the name."""
+    escaped = re.escape(name)
+    if re.search(rf"^(?:(?:async\s+)?def\s+|class\s+)?{escaped}\b\s*[=:(\[]", text, re.MULTILINE):
         return True
     names = bound_names(text)
     return names is None or name in names
@@ -118,7 +118,7 @@ def _statements(tree: ast.Module) -> Iterator[tuple[Imports, bool]]:
 
 
 def _guards(node: ast.AST) -> bool:
-    """Whether what is imported below a statement may be missing all the same."""
+    """Return True if what is imported below a statement may be missing without harm."""
     if isinstance(node, ast.Try | ast.TryStar):
         return any(_catches(handler.type) for handler in node.handlers)
     if isinstance(node, ast.If | ast.While):
@@ -127,15 +127,15 @@ def _guards(node: ast.AST) -> bool:
 
 
 def _catches(caught: ast.expr | None) -> bool:
-    """Whether a handler takes an import that fails; any but a plain, other exception may."""
+    """Return True if a handler catches a failed import; only one for a known, unrelated exception does not."""
     if isinstance(caught, ast.Tuple):
         return any(map(_catches, caught.elts))
     if not isinstance(caught, ast.Name):
         return True
-    known = getattr(builtins, caught.id, None)
-    if not isinstance(known, type):
+    exception = getattr(builtins, caught.id, None)
+    if not isinstance(exception, type):
         return True
-    return issubclass(ImportError, known) or issubclass(known, ImportError)
+    return issubclass(ImportError, exception) or issubclass(exception, ImportError)
 
 
 def _asks(part: ast.AST) -> bool:

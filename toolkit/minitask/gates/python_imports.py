@@ -50,7 +50,7 @@ _LISTS = lazy_pattern(
 
 
 class Find(Enum):
-    """How a search for a module ends; `UNKNOWN` is where something else may provide it."""
+    """The outcome of a search for a module; `UNKNOWN` if something else may provide it."""
 
     FOUND = "found"
     MISSING = "missing"
@@ -58,7 +58,7 @@ class Find(Enum):
 
 
 class Search(Struct, frozen=True):
-    """How the search for a module below a folder ended: `at` is the last folder or file, `part` what it lacks."""
+    """A finished search for a module below a folder: `at` is the last folder or file, `part` what it lacks."""
 
     find: Find
     root: str
@@ -72,11 +72,13 @@ def find_missing_python(path: str, text: str, candidate: FilesAfter) -> Iterator
     if tree is None or "sys.modules" in text:
         return
     moves = _PATHS.search(text) is not None
-    for found in imports(tree):
-        if found.guarded or not found.source.isascii() or (moves and not found.level):
+    for imported in imports(tree):
+        if imported.guarded or not imported.source.isascii() or (moves and not imported.level):
             continue
         missing = (
-            _relative(path, found, candidate) if found.level else _absolute(path, found, candidate)
+            _relative(path, imported, candidate)
+            if imported.level
+            else _absolute(path, imported, candidate)
         )
         if missing is not None:
             yield missing
@@ -87,54 +89,54 @@ def python_wants(path: str, text: str) -> RequestedModule:
     modules: set[str] = set()
     names: set[tuple[str, str]] = set()
     tree = parsed_python(text)
-    for found in imports(tree) if tree is not None else ():
-        for folder in _folders(path, found):
-            module = join(folder, found.module.replace(".", "/"))
+    for imported in imports(tree) if tree is not None else ():
+        for folder in _folders(path, imported):
+            module = join(folder, imported.module.replace(".", "/"))
             modules.add(module)
-            if found.name is not None:
-                modules.add(join(module, found.name))
-                names.add((module, found.name))
+            if imported.name is not None:
+                modules.add(join(module, imported.name))
+                names.add((module, imported.name))
     return RequestedModule(frozenset(modules), frozenset(names))
 
 
-def _folders(path: str, found: Imported) -> Sequence[str]:
+def _folders(path: str, imported: Imported) -> Sequence[str]:
     """The folders that an import may start from."""
     folders = tuple(above(path))
-    if found.level:
-        return folders[found.level - 1 : found.level]
+    if imported.level:
+        return folders[imported.level - 1 : imported.level]
     return tuple(join(folder, root) for folder in folders for root in _ROOTS)
 
 
-def _relative(path: str, found: Imported, candidate: FilesAfter) -> UnresolvedImport | None:
-    for folder in _folders(path, found):
-        search = _search(folder, found.module, candidate)
+def _relative(path: str, imported: Imported, candidate: FilesAfter) -> UnresolvedImport | None:
+    for folder in _folders(path, imported):
+        search = _search(folder, imported.module, candidate)
         if search.find is Find.MISSING:
-            return _no_module(path, found, search, candidate)
-        if search.find is Find.FOUND and _lacks(search.at, found.name, candidate):
-            return _no_name(path, found, search, candidate)
+            return _no_module(path, imported, search, candidate)
+        if search.find is Find.FOUND and _lacks(search.at, imported.name, candidate):
+            return _no_name(path, imported, search, candidate)
     return None
 
 
-def _absolute(path: str, found: Imported, candidate: FilesAfter) -> UnresolvedImport | None:
-    """What is missing, where no folder that the import may start from has it and each that could is clear."""
-    top = found.module.split(".")[0]
+def _absolute(path: str, imported: Imported, candidate: FilesAfter) -> UnresolvedImport | None:
+    """Return what is missing, if no folder that the import may start from has it and each that could is clear."""
+    top = imported.module.split(".")[0]
     if top in sys.stdlib_module_names:
         return None
     failed = []
-    for root in _folders(path, found):
+    for root in _folders(path, imported):
         if not _forms(candidate.names(root), top):
             continue
-        search = _search(root, found.module, candidate)
+        search = _search(root, imported.module, candidate)
         if search.find is Find.UNKNOWN:
             return None
-        if search.find is Find.FOUND and not _lacks(search.at, found.name, candidate):
+        if search.find is Find.FOUND and not _lacks(search.at, imported.name, candidate):
             return None
         failed.append(search)
     if not failed or not all(_is_clear(path, top, search, candidate) for search in failed):
         return None
     if failed[-1].find is Find.MISSING:
-        return _no_module(path, found, failed[-1], candidate)
-    return _no_name(path, found, failed[-1], candidate)
+        return _no_module(path, imported, failed[-1], candidate)
+    return _no_name(path, imported, failed[-1], candidate)
 
 
 def _search(folder: str, module: str, candidate: FilesAfter) -> Search:
@@ -179,7 +181,7 @@ def _has_tricks(path: str, candidate: FilesAfter) -> bool:
 
 
 def _lacks(module: str, name: str | None, candidate: FilesAfter) -> bool:
-    """Whether a module that is there certainly has no such name."""
+    """Return True if an existing module certainly has no such name."""
     if (
         name is None
         or name == "*"
@@ -193,19 +195,21 @@ def _lacks(module: str, name: str | None, candidate: FilesAfter) -> bool:
 
 
 def _text_of(module: str, candidate: FilesAfter) -> str | None:
-    """What defines a module's names; None where its text alone does not."""
+    """Return the text that defines a module's names; None if a text alone does not define them."""
     folder = candidate.names(module) if find_kind(candidate, module) is EntryKind.FOLDER else {}
     beside = frozenset(_files(candidate.names(dirname(module)), module.rsplit("/", 1)[-1]))
-    own = frozenset(_files(folder, "__init__"))
-    if own:
-        return candidate.read(join(module, "__init__.py")) if own == {"__init__.py"} else None
+    init_files = frozenset(_files(folder, "__init__"))
+    if init_files:
+        return (
+            candidate.read(join(module, "__init__.py")) if init_files == {"__init__.py"} else None
+        )
     if beside:
         return candidate.read(module + ".py") if len(beside) == 1 and folder == {} else None
     return "" if folder else None
 
 
 def _is_clear(path: str, top: str, search: Search, candidate: FilesAfter) -> bool:
-    """Whether the place where the search failed is really where the import looks."""
+    """Return True if the import really looks in the folder where the search failed."""
     names = candidate.names(search.root)
     if "__init__.py" in names or join(search.root, f"{top}.py") == path:
         return False
@@ -221,7 +225,7 @@ def _is_clear(path: str, top: str, search: Search, candidate: FilesAfter) -> boo
 
 
 def _sees(path: str, root: str, candidate: FilesAfter) -> bool:
-    """Whether no project of its own stands between a file and a folder above it."""
+    """Return True if no separate project lies between a file and a folder above it."""
     for folder in above(path):
         if folder == root or root.startswith(folder + "/") or not folder:
             return True
@@ -231,92 +235,94 @@ def _sees(path: str, root: str, candidate: FilesAfter) -> bool:
 
 
 def _is_required(path: str, top: str, candidate: FilesAfter, *, loosely: bool) -> bool:
-    """Whether what the repository installs may be called like a package of its own."""
+    """Return True if a dependency of the repository may have the name of one of its own packages."""
     name = re.escape(top).replace("_", "[-_.]")
-    own = re.compile(rf"""^\s*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE)
+    project_name = re.compile(
+        rf"""^\s*name\s*=\s*["']?{name}["']?\s*,?\s*$""", re.IGNORECASE | re.MULTILINE
+    )
     texts = tuple(_dependencies(path, candidate))
-    if any(own.search(text) for file, text in texts if not file.endswith(".lock")):
+    if any(project_name.search(text) for file, text in texts if not file.endswith(".lock")):
         return False
-    wanted = re.compile(
+    requirement = re.compile(
         name
         if loosely
         else rf"""(?:^|["'])[\s-]*(?:python-|py)?{name}(?:-python|-py)?(?=["'\[<>=!~;@\s]|$)"""
         rf"""(?!["']?\s*=\s*["'\[{{]?{name})""",
         re.IGNORECASE | re.MULTILINE,
     )
-    return any(wanted.search(text if loosely else _LISTS.sub("", text)) for _, text in texts)
+    return any(requirement.search(text if loosely else _LISTS.sub("", text)) for _, text in texts)
 
 
 def _dependencies(path: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
     """The names and texts of the files above a path that say what is installed."""
     for folder in above(path):
-        for place in (folder, join(folder, "requirements")):
-            for file, kind in candidate.names(place).items():
-                if kind is EntryKind.FILE and (_DEPENDENCIES.fullmatch(file) or place != folder):
-                    yield file, candidate.read(join(place, file)) or ""
+        for location in (folder, join(folder, "requirements")):
+            for file, kind in candidate.names(location).items():
+                if kind is EntryKind.FILE and (_DEPENDENCIES.fullmatch(file) or location != folder):
+                    yield file, candidate.read(join(location, file)) or ""
 
 
 def _no_module(
-    path: str, found: Imported, search: Search, candidate: FilesAfter
+    path: str, imported: Imported, search: Search, candidate: FilesAfter
 ) -> UnresolvedImport | None:
     target = join(search.at, search.part)
     if _is_filled(search.at, candidate) or may_be_made(target, candidate):
         return None
     if find_kind(candidate, search.at) is not EntryKind.FOLDER:
         message = f"{search.at}.py is a module, which holds no module {search.part}"
-        return UnresolvedImport(found.line, str(found), message, target)
+        return UnresolvedImport(imported.line, str(imported), message, target)
     message = f"there is no {target}.py"
-    near = _elsewhere(path, found, candidate) or _near_module(found, search, candidate)
-    return UnresolvedImport(found.line, str(found), message + _asked(near), target)
+    near = _elsewhere(path, imported, candidate) or _near_module(imported, search, candidate)
+    return UnresolvedImport(imported.line, str(imported), message + _asked(near), target)
 
 
 def _no_name(
-    path: str, found: Imported, search: Search, candidate: FilesAfter
+    path: str, imported: Imported, search: Search, candidate: FilesAfter
 ) -> UnresolvedImport | None:
-    name = found.name or ""
+    name = imported.name or ""
     folder = find_kind(candidate, search.at) is EntryKind.FOLDER
     if folder and (
         _is_filled(search.at, candidate) or may_be_made(join(search.at, name), candidate)
     ):
         return None
     text = _text_of(search.at, candidate) or ""
-    known = set(bound_names(text) or ()) | (
+    names = set(bound_names(text) or ()) | (
         _modules(candidate.names(search.at)) if folder else set()
     )
-    near = "" if found.module else _elsewhere(path, found, candidate)
+    near = "" if imported.module else _elsewhere(path, imported, candidate)
     where = (search.at or "the root") if folder else search.at + ".py"
-    message = f"{where} has no {name}" + _asked(near or did_you_mean(name, known))
-    return UnresolvedImport(found.line, str(found), message, search.at, name)
+    message = f"{where} has no {name}" + _asked(near or did_you_mean(name, names))
+    return UnresolvedImport(imported.line, str(imported), message, search.at, name)
 
 
 def _is_filled(folder: str, candidate: FilesAfter) -> bool:
-    """Whether a module of a package may put more into the package than can be read off it."""
+    """Return True if a module of a package may add names to it that cannot be read from its text."""
     sources = (join(folder, name) for name in candidate.names(folder) if name.endswith(".py"))
     return any(MODULE_TRICKS.search(candidate.read(source) or "") for source in sources)
 
 
-def _near_module(found: Imported, search: Search, candidate: FilesAfter) -> str:
+def _near_module(imported: Imported, search: Search, candidate: FilesAfter) -> str:
     near = did_you_mean(search.part, _modules(candidate.names(search.at)))
     if not near:
         return ""
-    parts = found.module.split(".")
+    parts = imported.module.split(".")
     at = len(search.at[len(search.root) :].strip("/").split("/")) if search.at != search.root else 0
     parts[at] = near
-    return "." * found.level + ".".join(parts)
+    return "." * imported.level + ".".join(parts)
 
 
-def _elsewhere(path: str, found: Imported, candidate: FilesAfter) -> str:
+def _elsewhere(path: str, imported: Imported, candidate: FilesAfter) -> str:
     """The same relative import from another number of folders up, where it finds its module."""
-    if not found.level:
+    if not imported.level:
         return ""
-    module = found.module or found.name or ""
+    module = imported.module or imported.name or ""
     for level, folder in enumerate(above(path), 1):
-        if level == found.level or not folder:
+        if level == imported.level or not folder:
             continue
         if _search(folder, module, candidate).find is Find.FOUND:
             return (
-                "." * level + found.module
-                if found.module
+                "." * level + imported.module
+                if imported.module
                 else f"from {'.' * level} import {module}"
             )
     return ""

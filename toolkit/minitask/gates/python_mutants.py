@@ -62,9 +62,9 @@ def find_python_splices(text: str, lines: frozenset[int]) -> Iterator[Splice]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
     source = _Source(text)
-    told = {id(docstring) for docstring in _unread(root)}
+    unread = {id(docstring) for docstring in _unread(root)}
     for node in ast.walk(root):
-        if id(node) in told or getattr(node, "lineno", 0) not in lines:
+        if id(node) in unread or getattr(node, "lineno", 0) not in lines:
             continue
         if isinstance(node, ast.stmt):
             yield from _of_statement(node, source)
@@ -79,8 +79,8 @@ def _unread(root: ast.Module) -> Iterator[ast.AST]:
             yield node.body[0]
             yield from ast.walk(node.body[0])
         annotations = (getattr(node, name, None) for name in ("annotation", "returns"))
-        for each in annotations:
-            yield from ast.walk(each) if isinstance(each, ast.AST) else ()
+        for annotation in annotations:
+            yield from ast.walk(annotation) if isinstance(annotation, ast.AST) else ()
 
 
 def _of_statement(node: ast.stmt, source: _Source) -> Iterator[Splice]:
@@ -126,8 +126,8 @@ def _between(
 ) -> Splice:
     """Another operator between two operands, which keep the brackets that stand around them."""
     start, end = source.span(node)
-    one, other = source.text(left), source.text(right)
-    text = f"(({one}) {new} ({other}))"
+    first, second = source.text(left), source.text(right)
+    text = f"(({first}) {new} ({second}))"
     return Splice(start, end, text, node.lineno, what("operator changed", source.text(node)))
 
 

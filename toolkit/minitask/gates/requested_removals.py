@@ -1,4 +1,4 @@
-"""What a spec asks to be taken away from a file: by its words, by the lines that it cites, by its own edit script.
+"""Removals that a spec asks for in a file: by its words, by the lines that it cites, by its own edit script.
 
 A sentence with a word of removal, and without names of what is to go, asks for anything. One with names asks for those.
 """
@@ -86,22 +86,19 @@ _PLAIN_WORD = lazy_pattern(r"[a-z]+|\w{1,2}")
 
 def asks_for_less(spec: Spec, path: str) -> bool:
     """Return True if the spec asks for any part of a file to go, without a word on which."""
-    return any(_asks_for_anything(sentence, path) for sentence in _sentences(_told(spec, path)))
-
-
-def told_texts(spec: Spec, path: str) -> tuple[str, ...]:
-    """Return what the spec says of the task and of a file: title, steps, criteria, notes."""
-    return _told(spec, path)
+    return any(
+        _asks_for_anything(sentence, path) for sentence in _sentences(texts_about(spec, path))
+    )
 
 
 def task_sentences(spec: Spec, path: str) -> tuple[str, ...]:
     """Return the sentences of what the spec says of the task and of a file, without fenced code."""
-    return _sentences(_told(spec, path))
+    return _sentences(texts_about(spec, path))
 
 
 def code_spans(sentence: str) -> tuple[str, ...]:
     """Return what a sentence has in backticks or quotation marks."""
-    return tuple(next(filter(None, found.groups()), "") for found in _SPAN.finditer(sentence))
+    return tuple(next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence))
 
 
 def has_loss_word(sentence: str) -> bool:
@@ -119,12 +116,12 @@ _EMPTIED = lazy_pattern(
 
 def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
     """Return True if the spec names a part as one that is to be changed or to go."""
-    for text in _told(spec, path):
+    for text in texts_about(spec, path):
         if any(
             _names(sentence, part) and _may_lose(sentence, part) for sentence in _sentences((text,))
         ):
             return True
-        if any(_has_word(found[0], part.leaf) for found in FENCED.finditer(text)):
+        if any(_has_word(match[0], part.leaf) for match in FENCED.finditer(text)):
             return True
     context = _sentences((spec.context,))
     return any(_names(sentence, part) and _removes(sentence) for sentence in context)
@@ -133,7 +130,7 @@ def is_named(spec: Spec, path: str, part: NamedPart) -> bool:
 def _names(sentence: str, part: NamedPart) -> bool:
     """Return True if a sentence has a part's name: as code, or as plain text where it could be no other word."""
     leaf = part.leaf.removesuffix("[]")
-    spans = [next(filter(None, found.groups()), "") for found in _SPAN.finditer(sentence)]
+    spans = [next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence)]
     if any(_has_word(span, leaf) for span in spans):
         return True
     if _PLAIN_WORD.fullmatch(leaf.lower()) and not re.search(
@@ -170,7 +167,7 @@ def _asks_for_anything(sentence: str, path: str) -> bool:
         return True
     if not any(form.search(plain) for form in (_LESS, _AMBIGUOUS, _REPLACED)):
         return False
-    spans = (next(filter(None, found.groups()), "") for found in _SPAN.finditer(sentence))
+    spans = (next(filter(None, match.groups()), "") for match in _SPAN.finditer(sentence))
     names = [span for span in spans if span not in {path, basename(path)}]
     return not names or _VAGUE.search(plain) is not None
 
@@ -185,8 +182,8 @@ def _sentences(texts: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _told(spec: Spec, path: str) -> tuple[str, ...]:
-    """Return what the spec says of the task and of the file."""
+def texts_about(spec: Spec, path: str) -> tuple[str, ...]:
+    """Return what the spec says of the task and of a file: title, steps, criteria, notes."""
     criteria = (criterion.text for criterion in spec.criteria)
     notes = (ref.note for ref in spec.files if ref.path == path)
     return (spec.title, spec.task, spec.snippets_text, *criteria, *notes)
@@ -195,7 +192,7 @@ def _told(spec: Spec, path: str) -> tuple[str, ...]:
 def cited_lines(spec: Spec, path: str) -> int:
     """Return how many lines of a file the spec cites as those to be changed."""
     cited = (line for ref in spec.writes() if ref.path == path for line in ref.ranges)
-    return sum(each.end - each.start + 1 for each in cited)
+    return sum(line_range.end - line_range.start + 1 for line_range in cited)
 
 
 def takes_away(spec: Spec, path: str) -> bool:
@@ -249,7 +246,7 @@ _FIXES = lazy_pattern(
 
 def words_of(text: str) -> list[str]:
     """Return the words of a text, in lower case."""
-    return [found[0].lower() for found in _WORD.finditer(text)]
+    return [match[0].lower() for match in _WORD.finditer(text)]
 
 
 def telling_words(text: str) -> frozenset[str]:
@@ -257,40 +254,42 @@ def telling_words(text: str) -> frozenset[str]:
     return frozenset(word for word in words_of(text) if len(word) > 3 and word not in _STOP)
 
 
-def told(spec: Spec, path: str) -> str:
+def text_about(spec: Spec, path: str) -> str:
     """Return all that a spec says of its task and of a file, with its snippets."""
     fences = (fence.content for fence in spec.snippets)
-    return "\n".join((*told_texts(spec, path), spec.context, *fences))
+    return "\n".join((*texts_about(spec, path), spec.context, *fences))
 
 
 def asks_to_add(spec: Spec, path: str) -> bool:
     """Return True if a spec asks for sentences, or for anything else to be added."""
-    return any(_ADDS_TEXT.search(text.replace(path, "")) for text in told_texts(spec, path))
+    return any(_ADDS_TEXT.search(text.replace(path, "")) for text in texts_about(spec, path))
 
 
 def asks_to_mend(spec: Spec, path: str) -> bool:
     """Return True if a spec asks for a fault to be mended, whatever lines that takes."""
-    return any(_FIXES.search(text.replace(path, "")) for text in told_texts(spec, path))
+    return any(_FIXES.search(text.replace(path, "")) for text in texts_about(spec, path))
 
 
 def may_go(spec: Spec, path: str, lines: Iterable[str], *, heading: str = "") -> bool:
     """Return True if a sentence of the spec asks for lines of prose to go, by their words or their section's name."""
     removed = [line for line in lines if line]
     text = "\n".join((heading, *removed))
-    own = telling_words(text)
-    said = told(spec, path)
-    if removed and all(line in said for line in removed):
+    removed_words = telling_words(text)
+    spec_text = text_about(spec, path)
+    if removed and all(line in spec_text for line in removed):
         return True
     return any(
-        _asks_for(sentence.replace(path, ""), text, own, heading)
+        _asks_for(sentence.replace(path, ""), text, removed_words, heading)
         for sentence in task_sentences(spec, path)
     )
 
 
-def _asks_for(sentence: str, text: str, own: frozenset[str], heading: str) -> bool:
+def _asks_for(sentence: str, text: str, removed_words: frozenset[str], heading: str) -> bool:
     if has_loss_word(sentence):
-        named = telling_words(sentence) & own
-        return bool(named) or any(span in text for span in code_spans(sentence) if span.strip())
+        named_words = telling_words(sentence) & removed_words
+        return bool(named_words) or any(
+            span in text for span in code_spans(sentence) if span.strip()
+        )
     if _ENGLISH.search(sentence):
         return False
     spans = any(span in text for span in code_spans(sentence) if span.strip())

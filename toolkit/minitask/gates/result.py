@@ -1,6 +1,8 @@
-"""What a gate says."""
+"""Results of gates, and the values that gates share."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -8,7 +10,7 @@ from minitask.ledger.record import CommandRecord
 
 
 class GateResult(Struct, frozen=True):
-    """Whether the gate lets the attempt pass, why not, and what it ran to find out."""
+    """A gate's decision on an attempt: whether it passes, why not, and which commands were run."""
 
     gate: str
     passed: bool
@@ -18,6 +20,8 @@ class GateResult(Struct, frozen=True):
     sandbox: str = ""
 
 
+BaseLines = Callable[[], frozenset[str]]
+"""Reads the lines of the base's files that a change may have moved or copied."""
 _LONGEST = 100
 """Characters of a file's own text that a message may hold."""
 
@@ -35,7 +39,7 @@ class FileChange(Struct, frozen=True):
 
 
 class SyntaxFlaw(Struct, frozen=True):
-    """Why text is not of its language, and the line, from 1."""
+    """The first line, from 1, where a text is not valid in its language, and why."""
 
     line: int
     message: str

@@ -70,7 +70,7 @@ class ReviewFinding(Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Whether it passes as it is."""
+        """Return True if the criterion passes without the reviewer's edits."""
         return self.verdict == PASS
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ class ReviewFinding(Struct, frozen=True):
 
 
 class Review(Struct, frozen=True):
-    """What a reviewer said: a verdict for each criterion in order, and the edits, if any.
+    """A reviewer's answer: a verdict for each criterion in order, and the edits, if any.
 
     `fences` are the edits as they were written. `problem` says why they cannot be read, fit to be sent back.
     """
@@ -92,12 +92,12 @@ class Review(Struct, frozen=True):
 
     @property
     def passed(self) -> bool:
-        """Whether every criterion passes."""
+        """Return True if every criterion passes."""
         return all(finding.passed for finding in self.findings)
 
     @property
     def mends_all(self) -> bool:
-        """Whether the edits mend everything that does not pass, by the reviewer's own word."""
+        """Return True if, by the reviewer's verdicts, the edits fix everything that does not pass."""
         return all(finding.verdict != FAIL for finding in self.findings)
 
     @property
@@ -107,7 +107,7 @@ class Review(Struct, frozen=True):
 
     @property
     def has_edits(self) -> bool:
-        """Whether it asks for edits that can be read, be they such that apply or not."""
+        """Return True if the review has edits that can be parsed, whether or not they apply."""
         return bool(self.script.edits)
 
     def changes(self, request: ReplyContext) -> tuple[Change, ...]:
@@ -118,29 +118,27 @@ class Review(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """What fails, in a line; how many pass where all do."""
+        """Return the failed criteria in a line, or how many pass if all do."""
         failed = [finding for finding in self.findings if not finding.passed]
         if not failed:
             return f"{counted(len(self.findings), 'criterion', 'criteria')} pass"
-        said = "; ".join(one_line(str(finding), longest=160) for finding in failed[:3])
-        return (
-            f"{len(failed)} of {counted(len(self.findings), 'criterion', 'criteria')} fail: {said}"
-        )
+        reasons = "; ".join(one_line(str(finding), longest=160) for finding in failed[:3])
+        return f"{len(failed)} of {counted(len(self.findings), 'criterion', 'criteria')} fail: {reasons}"
 
 
-class Told(Struct, frozen=True):
-    """What the config tells a reviewer besides the spec: the `context` that every prompt begins with, and its aims."""
+class Guidance(Struct, frozen=True):
+    """Guidance of the config for reviewers: the `context` that every prompt begins with, and the aims."""
 
     context: str = ""
     aims: tuple[str, ...] = ()
 
 
-NOT_TOLD = Told()
+NO_GUIDANCE = Guidance()
 
 
 def criteria_of(spec: Spec, aims: Sequence[str] = ()) -> tuple[str, ...]:
-    """What a change is judged by: the spec's criteria, then the aims that the config names."""
-    criteria = tuple(each.text for each in spec.criteria) or NO_CRITERIA
+    """Return what a change is judged by: the spec's criteria, then the aims that the config names."""
+    criteria = tuple(criterion.text for criterion in spec.criteria) or NO_CRITERIA
     return (*criteria, *(f"{aim}: the change brings no fault of this kind" for aim in aims))
 
 
@@ -150,13 +148,13 @@ def review_prompt(
     *,
     passed: Sequence[str],
     grade: Grade | None = None,
-    told: Told = NOT_TOLD,
+    guidance: Guidance = NO_GUIDANCE,
 ) -> str:
     """The task, its criteria, the commands that passed, and the diff in a fence that nothing in it can close."""
-    listed = "\n".join(f"{n}. {text}" for n, text in enumerate(criteria_of(spec, told.aims), 1))
+    listed = "\n".join(f"{n}. {text}" for n, text in enumerate(criteria_of(spec, guidance.aims), 1))
     ticks = fence_of(diff)
-    known = [told.context] if told.context else []
-    parts = [*known, f"# {spec.title}", spec.task.strip(), f"## Criteria\n{listed}"]
+    opening = [guidance.context] if guidance.context else []
+    parts = [*opening, f"# {spec.title}", spec.task.strip(), f"## Criteria\n{listed}"]
     if passed:
         shown = "\n".join(f"- `{one_line(command, longest=120)}`" for command in passed[:12])
         noticed = f"\n\nFor the whole change: {grade}." if grade and grade.planted else ""
@@ -171,36 +169,38 @@ def parse_review(text: str, criteria: int, request: ReplyContext) -> Review:
     Raise `EditError`, fit to be sent back, where a criterion has no verdict or has two.
     """
     fences = find_fences(text)
-    told = [fence for fence in fences if fence.info.strip().lower() == FENCE]
-    lines = (line for fence in told for line in fence.content.splitlines())
-    found = _verdicts(lines if told else iter(text.splitlines()), criteria)
-    edits = tuple(fence for fence in fences if fence not in told)
-    review = Review(found, edits)
+    verdict_fences = [fence for fence in fences if fence.info.strip().lower() == FENCE]
+    lines = (line for fence in verdict_fences for line in fence.content.splitlines())
+    findings = _verdicts(lines if verdict_fences else iter(text.splitlines()), criteria)
+    edits = tuple(fence for fence in fences if fence not in verdict_fences)
+    review = Review(findings, edits)
     if review.passed:
         return review
-    rest = without_fences(text, told)
+    edit_text = without_fences(text, verdict_fences)
     try:
-        parsed = _edits(rest, request, promised=any(each.verdict == MEND for each in found))
+        parsed = _edits(
+            edit_text, request, promised=any(finding.verdict == MEND for finding in findings)
+        )
     except EditError as error:
         return replace(review, problem=str(error))
     return replace(review, edits=parsed)
 
 
 def _verdicts(lines: Iterator[str], criteria: int) -> tuple[ReviewFinding, ...]:
-    found: dict[int, ReviewFinding] = {}
+    findings: dict[int, ReviewFinding] = {}
     for finding in _findings(lines):
-        earlier = found.setdefault(finding.number, finding)
+        earlier = findings.setdefault(finding.number, finding)
         if earlier.verdict != finding.verdict:
             raise EditError(
                 f"criterion {finding.number} is said to {earlier.verdict} and to {finding.verdict}"
             )
-    missing = [number for number in range(1, criteria + 1) if number not in found]
+    missing = [number for number in range(1, criteria + 1) if number not in findings]
     if missing:
         raise EditError(
             f"criterion {missing[0]} has no verdict",
             hint=f"write a line `{missing[0]} pass PATH:LINE why` or `{missing[0]} fail PATH:LINE why`",
         )
-    return tuple(found[number] for number in range(1, criteria + 1))
+    return tuple(findings[number] for number in range(1, criteria + 1))
 
 
 def _edits(text: str, request: ReplyContext, *, promised: bool) -> Parsed | None:
@@ -221,19 +221,19 @@ def _edits(text: str, request: ReplyContext, *, promised: bool) -> Parsed | None
 
 
 def follows_edits(before: str, after: str, script: EditScript, *, path: str) -> bool:
-    """Whether a file became what a reviewer's edits say, though they did not fit it to the letter.
+    """Return True if a file became what a reviewer's edits say, though they did not match it exactly.
 
     All that was put in stands in the edits, and all of theirs is there; all that was taken out is much like what they
     take out.
     """
     edits = [edit for edit in script.edits if isinstance(edit, SearchReplace) and edit.path == path]
-    wanted = [line for edit in edits for line in _words(edit.replace)]
+    added = [line for edit in edits for line in _words(edit.replace)]
     gone = [line for edit in edits for line in _words(edit.search)]
     old, new = Counter(_words(before)), Counter(_words(after))
     put_in, taken_out = (new - old), (old - new)
     return (
-        all(line in wanted for line in put_in)
-        and all(line in new for line in wanted)
+        all(line in added for line in put_in)
+        and all(line in new for line in added)
         and all(_is_like(line, gone) for line in taken_out)
     )
 
@@ -243,7 +243,7 @@ def _words(text: str) -> list[str]:
 
 
 def _is_like(line: str, others: Sequence[str]) -> bool:
-    return any(SequenceMatcher(None, line, other).ratio() >= ALIKE for other in others)
+    return any(SequenceMatcher(None, line, other_line).ratio() >= ALIKE for other_line in others)
 
 
 def _findings(lines: Iterator[str]) -> Iterator[ReviewFinding]:
@@ -251,12 +251,12 @@ def _findings(lines: Iterator[str]) -> Iterator[ReviewFinding]:
         match = _LINE.match(line[:LONGEST_LINE])
         if match is None:
             continue
-        rest = match[3].strip()
-        place = _PLACE.match(rest)
-        why = (place[2] if place else rest.removeprefix("-")).strip()
+        remainder = match[3].strip()
+        location = _PLACE.match(remainder)
+        why = (location[2] if location else remainder.removeprefix("-")).strip()
         yield ReviewFinding(
             int(match[1]),
             match[2].lower(),
-            place[1] if place else "",
+            location[1] if location else "",
             one_line(why, longest=300),
         )

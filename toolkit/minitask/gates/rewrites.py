@@ -1,4 +1,4 @@
-"""What a rewritten file lost or gained that its task did not ask for, beyond its names: bodies, paragraphs, edges.
+"""Losses and gains of a rewritten file that its task did not ask for, beyond its names: bodies, paragraphs, edges.
 
 Edits that name the lines they replace say what they take away; what is judged here is a file that came as a whole.
 """
@@ -21,7 +21,7 @@ from minitask.gates.requested_removals import (
     has_loss_word,
     takes_away,
     task_sentences,
-    told,
+    text_about,
     words_of,
 )
 from minitask.gates.result import FileChange, LintError, printable
@@ -38,11 +38,11 @@ _BLANKED = lazy_pattern(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'",
 
 
 def find_rewrite_faults(
-    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), said: str = ""
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = (), explanation: str = ""
 ) -> Iterator[LintError]:
     """Yield what a file that was written anew must not have: text of the answer, empty bodies, lost lines.
 
-    `said` is what its maker answers to an earlier fault.
+    `explanation` is what its maker answers to an earlier fault.
     """
     unclosed = _unclosed(proposal)
     if unclosed is not None:
@@ -53,12 +53,12 @@ def find_rewrite_faults(
     if not proposal.base or "\0" in proposal.base or _may_lose_anything(proposal, spec):
         return
     if is_prose(proposal.path):
-        found = find_prose_loss(proposal, spec=spec, others=others)
+        fault = find_prose_loss(proposal, spec=spec, others=others)
     else:
-        found = find_marked_lines(proposal) or find_emptied(proposal, spec=spec, strict=True)
-    found = found or find_dropped(proposal, spec=spec, others=others, said=said)
-    if found is not None:
-        yield found
+        fault = find_marked_lines(proposal) or find_emptied(proposal, spec=spec, strict=True)
+    fault = fault or find_dropped(proposal, spec=spec, others=others, explanation=explanation)
+    if fault is not None:
+        yield fault
 
 
 def _may_lose_anything(proposal: FileChange, spec: Spec) -> bool:
@@ -126,15 +126,15 @@ def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
 
 def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
     """Return the telling lines of a definition, without its head."""
-    own = [row.strip() for row in rows[part.start - 1 : part.end]]
-    heads = (at for at, row in enumerate(own) if row.rstrip().endswith(_ENDS_HEAD))
+    part_rows = [row.strip() for row in rows[part.start - 1 : part.end]]
+    heads = (at for at, row in enumerate(part_rows) if row.rstrip().endswith(_ENDS_HEAD))
     first = next(heads, 0)
-    return [row for row in own[first + 1 :] if _is_telling(row)]
+    return [row for row in part_rows[first + 1 :] if _is_telling(row)]
 
 
 def _is_telling(row: str) -> bool:
-    said = comment_text(row)
-    return said is None and (any(map(str.isalnum, row)) or row == "...")
+    comment = comment_text(row)
+    return comment is None and (any(map(str.isalnum, row)) or row == "...")
 
 
 def _is_one_line(part: NamedPart, rows: Sequence[str]) -> bool:
@@ -147,8 +147,8 @@ def _is_one_line(part: NamedPart, rows: Sequence[str]) -> bool:
 def _is_emptied(had: Sequence[str], has: Sequence[str]) -> bool:
     if any(row not in had and not _TRIVIAL.fullmatch(row) for row in has):
         return False
-    kept = [row for row in has if not _TRIVIAL.fullmatch(row)]
-    return not kept and any(not _TRIVIAL.fullmatch(row) for row in had)
+    remaining = [row for row in has if not _TRIVIAL.fullmatch(row)]
+    return not remaining and any(not _TRIVIAL.fullmatch(row) for row in had)
 
 
 def _only_lost(had: Sequence[str], has: Sequence[str], gained: Counter[str]) -> bool:
@@ -173,12 +173,12 @@ def _may_lose(part: NamedPart, spec: Spec, path: str) -> bool:
 
 def _speaks_of(name: str, spec: Spec, path: str) -> bool:
     """Return True if the spec has a name, or all words that it is made of next to one another."""
-    said = told(spec, path).replace(path, "")
-    if name in said:
+    spec_text = text_about(spec, path).replace(path, "")
+    if name in spec_text:
         return True
-    parts = [found[0].lower() for found in _WORDS.finditer(name)]
-    words = " ".join(words_of(said))
-    return bool(parts) and " ".join(parts) in words and any(len(each) > 2 for each in parts)
+    parts = [match[0].lower() for match in _WORDS.finditer(name)]
+    spec_words = " ".join(words_of(spec_text))
+    return bool(parts) and " ".join(parts) in spec_words and any(len(part) > 2 for part in parts)
 
 
 def _emptied_rule(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:
@@ -210,15 +210,15 @@ def _mends(spec: Spec, proposal: FileChange) -> bool:
 
 def _rules(text: str) -> dict[str, str]:
     """Return the declarations of each innermost block, by its selector."""
-    found: dict[str, str] = {}
+    declarations: dict[str, str] = {}
     for rule in _RULE.finditer(_COMMENT.sub("", text)):
         selector = " ".join(rule[1].split())
-        found[selector] = found.get(selector, "") + rule[2]
-    return found
+        declarations[selector] = declarations.get(selector, "") + rule[2]
+    return declarations
 
 
 def _properties(declarations: str) -> frozenset[str]:
-    names = (each.partition(":")[0].strip() for each in declarations.split(";"))
+    names = (declaration.partition(":")[0].strip() for declaration in declarations.split(";"))
     return frozenset(name for name in names if name)
 
 

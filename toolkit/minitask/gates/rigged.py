@@ -1,4 +1,4 @@
-"""Whether a change's own lines switch off what judges it, where counting tests cannot tell."""
+"""Find lines of a change that switch off its own checks, where counting tests cannot tell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from posixpath import basename
 
-from minitask.gates.requested_removals import task_sentences, told
+from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import quoted
 from minitask.gates.rigged_code import FileVersions, IsOwn, find_patches, find_skips
 from minitask.gates.sentinel import allows_losses
@@ -31,16 +31,16 @@ def find_rigged(files: Sequence[FileVersions], *, spec: Spec, is_own: IsOwn) -> 
 
 def _of(file: FileVersions, spec: Spec, is_own: IsOwn) -> Iterator[str]:
     commands = [command.text for command in spec.commands]
-    said = told(spec, file.path)
-    asked = allows_losses(spec) or any(map(_SKIPS.search, task_sentences(spec, file.path)))
-    found = [
+    spec_text = text_about(spec, file.path)
+    may_skip = allows_losses(spec) or any(map(_SKIPS.search, task_sentences(spec, file.path)))
+    findings = [
         (find_patches(file, is_own=is_own), "replaces what its tests run or assert with"),
-        (() if asked else find_skips(file), "leaves tests out"),
+        (() if may_skip else find_skips(file), "leaves tests out"),
         (find_settings(file, commands), "narrows or hides what the validation checks"),
     ]
-    for lines, why in found:
+    for lines, why in findings:
         for line in lines:
-            if line not in said:
+            if line not in spec_text:
                 yield f"{file.path}: {quoted(line)} {why}, which the spec does not ask for"
 
 
@@ -94,11 +94,11 @@ def find_settings(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
 
 
 def _is_narrowing(line: str) -> bool:
-    found = _IGNORES.search(line)
-    if found is None or line.startswith(("//", "*", "/*")):
+    match = _IGNORES.search(line)
+    if match is None or line.startswith(("//", "*", "/*")):
         return False
-    values = re.findall(r"[\"'`]([^\"'`]*)[\"'`]", line[found.end() :])
-    return not values or not all(_GENERATED.search(f'"{each}"') for each in values)
+    values = re.findall(r"[\"'`]([^\"'`]*)[\"'`]", line[match.end() :])
+    return not values or not all(_GENERATED.search(f'"{pattern}"') for pattern in values)
 
 
 def _options(file: FileVersions) -> Iterator[str]:
@@ -113,15 +113,15 @@ def _options(file: FileVersions) -> Iterator[str]:
 def _addopts(path: str, text: str) -> str:
     try:
         if path.endswith(".toml"):
-            found = tomllib.loads(text).get("tool", {}).get("pytest", {}).get("ini_options", {})
-            options = found.get("addopts", "")
+            settings = tomllib.loads(text).get("tool", {}).get("pytest", {}).get("ini_options", {})
+            options = settings.get("addopts", "")
             return " ".join(options) if isinstance(options, list) else str(options)
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         parser.read_string(text)
     except (ValueError, AttributeError, configparser.Error):
         return ""
     sections = ("pytest", "tool:pytest")
-    return "".join(parser.get(each, "addopts", fallback="") for each in sections)
+    return "".join(parser.get(section, "addopts", fallback="") for section in sections)
 
 
 def _package(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
@@ -140,24 +140,24 @@ def _package(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
 
 def _scripts(text: str) -> dict[str, str]:
     try:
-        found = json.loads(text).get("scripts", {}) if text.strip() else {}
+        scripts = json.loads(text).get("scripts", {}) if text.strip() else {}
     except (ValueError, AttributeError, RecursionError):
         return {}
-    items = found.items() if isinstance(found, dict) else ()
+    items = scripts.items() if isinstance(scripts, dict) else ()
     return {str(name): value for name, value in items if isinstance(value, str)}
 
 
 def _run_scripts(commands: Sequence[str], scripts: dict[str, str]) -> list[str]:
     """Return the scripts that commands start, and those that these start."""
-    pending, found = list(commands), []
+    pending, started = list(commands), []
     while pending:
         for match in _RUNS.finditer(pending.pop()):
             name = {"t": "test", "tst": "test"}.get(match[1], match[1])
-            for each in (name, f"pre{name}", f"post{name}"):
-                if each in scripts and each not in found:
-                    found.append(each)
-                    pending.append(scripts[each])
-    return found
+            for script in (name, f"pre{name}", f"post{name}"):
+                if script in scripts and script not in started:
+                    started.append(script)
+                    pending.append(scripts[script])
+    return started
 
 
 def _names(command: str, path: str) -> bool:

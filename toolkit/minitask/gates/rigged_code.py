@@ -36,7 +36,7 @@ _SKIPS = {
     ".swift": r"throw XCTSkip",
     **dict.fromkeys(_SCRIPT, r"(?:\w+\.(?:only|skip)|fit|fdescribe|xit|xtest|xdescribe)\s*\("),
 }
-"""What marks tests to be left out, at the start of a line of a test file."""
+"""Marks of skipped tests, at the start of a line of a test file."""
 _HOOKS = ("pytest_configure", "pytest_sessionstart", "pytest_runtest_setup", "pytest_load_initial")
 
 
@@ -98,8 +98,8 @@ def _python_patches(file: FileVersions, is_own: IsOwn) -> Iterator[str]:
         line = rows[node.lineno - 1].strip()
         if line not in added:
             continue
-        for place, name in _patched(node):
-            owner = _resolved(place, names)
+        for target, name in _patched(node):
+            owner = _resolved(target, names)
             if _MACHINERY.fullmatch(f"{owner}.{name}") or (
                 runs_always
                 and is_test_path(file.path)
@@ -113,22 +113,22 @@ def _python_patches(file: FileVersions, is_own: IsOwn) -> Iterator[str]:
 
 def _imported(root: ast.AST) -> Mapping[str, str]:
     """Return what each imported name stands for, dotted."""
-    found = {}
+    dotted_names = {}
     for node in ast.walk(root):
         if isinstance(node, ast.Import):
-            for each in node.names:
-                found[each.asname or each.name.partition(".")[0]] = (
-                    each.name if each.asname else each.name.partition(".")[0]
+            for alias in node.names:
+                dotted_names[alias.asname or alias.name.partition(".")[0]] = (
+                    alias.name if alias.asname else alias.name.partition(".")[0]
                 )
         elif isinstance(node, ast.ImportFrom) and node.module:
-            for each in node.names:
-                found[each.asname or each.name] = f"{node.module}.{each.name}"
-    return found
+            for alias in node.names:
+                dotted_names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    return dotted_names
 
 
-def _resolved(place: str, names: Mapping[str, str]) -> str:
-    first, dot, rest = place.partition(".")
-    return names.get(first, first) + dot + rest
+def _resolved(dotted: str, names: Mapping[str, str]) -> str:
+    first, dot, attributes = dotted.partition(".")
+    return names.get(first, first) + dot + attributes
 
 
 def _statements(node: ast.AST, *, always: bool) -> Iterator[tuple[ast.stmt | ast.expr, bool]]:
@@ -167,7 +167,7 @@ def _patched(node: ast.AST) -> Iterator[tuple[str, str]]:
         called = ast.unparse(node.func)
         if called.rpartition(".")[2] not in {"setattr", "patch", "object"} or not node.args:
             return
-        texts = [each.value for each in node.args[:2] if isinstance(each, ast.Constant)]
+        texts = [argument.value for argument in node.args[:2] if isinstance(argument, ast.Constant)]
         if isinstance(node.args[0], ast.Constant):
             owner, _, name = str(texts[0]).rpartition(".")
             yield owner, name
@@ -186,5 +186,5 @@ def _is_silenced(node: ast.AST) -> bool:
         return False
     does = (ast.Call, ast.Raise, ast.Assert)
     return bool(node.args.args) and not any(
-        isinstance(each, does) for part in node.body for each in ast.walk(part)
+        isinstance(child, does) for part in node.body for child in ast.walk(part)
     )

@@ -61,13 +61,16 @@ def check_scope(
 ) -> GateResult:
     """Judge the difference between the base and the candidate, path by path."""
     listed = {ref.path: ref.action for ref in spec.writes()}
-    found = tuple(changes)
-    if not found:
+    tree_changes = tuple(changes)
+    if not tree_changes:
         return GateResult(
             "scope", passed=False, reason="the change is empty: nothing differs from the base"
         )
-    moved_executable = any(item.status == "D" and item.old_mode == "100755" for item in found)
-    for change in found:
+    moved_executable = any(
+        tree_change.status == "D" and tree_change.old_mode == "100755"
+        for tree_change in tree_changes
+    )
+    for change in tree_changes:
         reason = _reason(change, listed, spec=spec, protected=protected)
         reason = reason or _mode_reason(change, executable=moved_executable)
         if reason:
@@ -116,7 +119,7 @@ def _reason(
 
 
 def _mode_reason(change: TreeChange, *, executable: bool) -> str:
-    """Why a change of mode may not be; a renamed executable stays one."""
+    """Return why a change of mode is refused; a renamed executable stays one."""
     if change.status == "D":
         return ""
     if change.new_mode not in FILE_MODES:
@@ -148,7 +151,9 @@ def _bad_name(path: str, base: FilesAfter, candidate: FilesAfter) -> str:
     if hidden:
         return f"it creates {printable(path)}, whose name holds an invisible character ({hidden})"
     twins = find_twin(
-        path, names=candidate.names, is_there=lambda here: find_kind(base, here) is not None
+        path,
+        names=candidate.names,
+        is_there=lambda other_path: find_kind(base, other_path) is not None,
     )
     if twins is None:
         return ""

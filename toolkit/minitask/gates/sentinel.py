@@ -1,4 +1,4 @@
-"""Whether a validation's test run can be believed: what it says of its tests, held against the run on the base.
+"""Check that a validation's test run can be believed, by comparing its test counts with the run on the base.
 
 A run is rigged for certain where it ends well without the summary that the same command printed on the base, or in
 spite of failures that its own summary counts. What only looks like it is a doubt, which a person settles.
@@ -34,7 +34,7 @@ _OF_ALL = lazy_pattern(rf"\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)
 
 
 class Findings(Struct, frozen=True):
-    """What was found: why the run is rigged for certain, or why it may be.
+    """Reasons why a run is certainly rigged, or why it may be.
 
     `losses` counts the tests that the change takes away, whether or not the spec asks for it.
     """
@@ -43,10 +43,10 @@ class Findings(Struct, frozen=True):
     doubts: tuple[str, ...] = ()
     losses: int = 0
 
-    def plus(self, other: Findings) -> Findings:
+    def plus(self, findings: Findings) -> Findings:
         """Return both together."""
-        doubts = (*self.doubts, *other.doubts)
-        return Findings(self.certain or other.certain, doubts, self.losses + other.losses)
+        doubts = (*self.doubts, *findings.doubts)
+        return Findings(self.certain or findings.certain, doubts, self.losses + findings.losses)
 
 
 def may_judge(command: Command) -> bool:
@@ -66,14 +66,14 @@ def compare_runs(
 
     `may_lose`: tests that are gone are told, or allowed, elsewhere.
     """
-    judged = {(each.line, each.text) for each in commands if may_judge(each)}
-    earlier = {(each.line, each.command): each for each in before}
-    found = Findings()
+    judged = {(command.line, command.text) for command in commands if may_judge(command)}
+    earlier = {(record.line, record.command): record for record in before}
+    findings = Findings()
     for record in after:
         if (record.line, record.command) in judged and record.exit_code == 0:
             old = earlier.get((record.line, record.command))
-            found = found.plus(_compare(old, record, may_lose=may_lose))
-    return found
+            findings = findings.plus(_compare(old, record, may_lose=may_lose))
+    return findings
 
 
 def _compare(old: CommandRecord | None, new: CommandRecord, *, may_lose: bool) -> Findings:
@@ -88,9 +88,9 @@ def _compare(old: CommandRecord | None, new: CommandRecord, *, may_lose: bool) -
             )
         return Findings()
     if new.tests.failed and plain:
-        said = f"{name} ended with exit code 0, though {counted(new.tests.failed, 'test')} failed in its summary"
+        message = f"{name} ended with exit code 0, though {counted(new.tests.failed, 'test')} failed in its summary"
         is_new = old is not None and had is not None and had.failed and old.exit_code
-        return Findings(certain=said) if is_new else Findings(doubts=(said,))
+        return Findings(certain=message) if is_new else Findings(doubts=(message,))
     if not new.tests.collected:
         return _ran_nothing(name, had, new)
     return (
@@ -101,11 +101,11 @@ def _compare(old: CommandRecord | None, new: CommandRecord, *, may_lose: bool) -
 
 
 def _ran_nothing(name: str, had: SuiteCounts | None, new: CommandRecord) -> Findings:
-    said = f"{name} ended with exit code 0, but ran no test"
+    message = f"{name} ended with exit code 0, but ran no test"
     if had is not None and had.collected:
-        return Findings(certain=f"{said}; on the base it ran {had.collected}")
+        return Findings(certain=f"{message}; on the base it ran {had.collected}")
     compiles = any(suite.runner in _COMPILES for suite in find_suites(new.command))
-    return Findings() if compiles else Findings(doubts=(said,))
+    return Findings() if compiles else Findings(doubts=(message,))
 
 
 def _fewer(name: str, had: SuiteCounts, now: SuiteCounts) -> Iterator[str]:
@@ -134,11 +134,11 @@ def find_lost_tests(
         (path, *item) for path, tests in had.items() for item in tests.items()
     ):
         new = has.get(path, {}).get(name)
-        what = _loss(test, new, is_elsewhere=gained[_last(name)] > 0)
+        loss = _loss(test, new, is_elsewhere=gained[_last(name)] > 0)
         gained[_last(name)] -= new is None
-        losses += bool(what)
-        if what and not allowed.loss(path, _last(name)):
-            gone.append(f"{path}: {name} {what}")
+        losses += bool(loss)
+        if loss and not allowed.loss(path, _last(name)):
+            gone.append(f"{path}: {name} {loss}")
     if not gone:
         return Findings(losses=losses)
     shown = "; ".join(gone[:_SHOWN]) + (f"; and {len(gone) - _SHOWN} more" if gone[_SHOWN:] else "")
@@ -153,7 +153,7 @@ def allows_losses(spec: Spec) -> bool:
 
 
 def _loss(test: KnownTest, new: KnownTest | None, *, is_elsewhere: bool) -> str:
-    """What became of a test; empty where nothing did that matters."""
+    """Return what became of a test; empty if nothing that matters."""
     if new is None:
         return "" if is_elsewhere else "is gone"
     if new.is_skipped and not test.is_skipped:
@@ -165,9 +165,9 @@ class _Allowed:
     """The tests that a spec allows to go."""
 
     def __init__(self, spec: Spec) -> None:
-        told = (spec.title, spec.task, *(each.text for each in spec.criteria))
+        texts = (spec.title, spec.task, *(criterion.text for criterion in spec.criteria))
         notes = (f"{ref.path} {ref.note}" for ref in spec.writes())
-        text = "\n".join((*told, *notes))
+        text = "\n".join((*texts, *notes))
         sentences = [part for part in _SENTENCE.split(text) if _OF_A_NAME.search(part)]
         self._told = "\n".join((*sentences, *_replaced(spec)))
         deleted = {ref.path for ref in spec.files if ref.action is FileAction.DELETE}
@@ -238,12 +238,12 @@ def find_targets(commands: Sequence[Command], paths: Sequence[str]) -> tuple[Tar
 
 def _target(command: Command, paths: Sequence[str]) -> Target:
     suites = find_suites(command.text)
-    words = [word for suite in suites for word in suite.named]
-    named = tuple(path for path in paths if any(_is_named(path, word) for word in words))
-    if named and all(suite.named for suite in suites):
-        return Target(command, named, is_named=True)
-    below = tuple(path for path in paths if any(_is_below(path, word) for word in words))
-    return Target(command, named + below or tuple(paths), is_named=False)
+    arguments = [word for suite in suites for word in suite.named]
+    named_paths = tuple(path for path in paths if any(_is_named(path, word) for word in arguments))
+    if named_paths and all(suite.named for suite in suites):
+        return Target(command, named_paths, is_named=True)
+    below = tuple(path for path in paths if any(_is_below(path, word) for word in arguments))
+    return Target(command, named_paths + below or tuple(paths), is_named=False)
 
 
 def _is_named(path: str, word: str) -> bool:
@@ -269,9 +269,9 @@ def still_passing(
     `passed` is how the commands went before that, `failing` how they went with it; `is_complete` says that all files
     that may hold tests were looked at.
     """
-    before = {(each.line, each.command): each for each in passed}
-    now = {(each.line, each.command): each for each in failing}
-    certain, told, noticed = "", "", False
+    before = {(record.line, record.command): record for record in passed}
+    now = {(record.line, record.command): record for record in failing}
+    certain, doubt, noticed = "", "", False
     for target in targets:
         key = (target.command.line, target.command.text)
         files = [path for path in target.files if path in planted]
@@ -282,15 +282,15 @@ def still_passing(
             noticed = noticed or not target.is_named
             continue
         ran = old.tests is not None and old.tests.passed > 0
-        said = (
+        message = (
             f"`{one_line(target.command.text, longest=80)}` passes even when every test in "
             f"{_listed(files)} is made to fail"
         )
         if target.is_named and ran and is_plain(target.command.text):
-            certain = certain or said
+            certain = certain or message
         elif target.is_named or (is_complete and ran):
-            told = told or said
-    doubts = (told,) if told and not noticed else ()
+            doubt = doubt or message
+    doubts = (doubt,) if doubt and not noticed else ()
     return Findings(certain, doubts)
 
 

@@ -1,4 +1,4 @@
-"""Whether a proposed file lost what nothing in the spec asks to lose.
+"""Find content that a proposed file lost and that nothing in the spec asks to remove.
 
 Its named parts are compared, then its lines, then what a comment stands in place of. What went to another file of the
 change is not lost.
@@ -74,8 +74,8 @@ def _lines(text: str) -> Counter[str]:
 def _is_elsewhere(lost: Counter[str], others: Sequence[FileChange]) -> bool:
     """Return True if at least half of the lines stand in other files now, which did not have them before."""
     gained: Counter[str] = Counter()
-    for other in others:
-        gained += _lines(other.content) - _lines(other.base or "")
+    for file in others:
+        gained += _lines(file.content) - _lines(file.base or "")
     return (lost & gained).total() * 2 >= lost.total()
 
 
@@ -110,7 +110,7 @@ def _lost_parts(
     gone = _gone(before, after)
     if not gone:
         return None
-    elsewhere = {part.leaf for other in others for part in _gained(other)}
+    elsewhere = {part.leaf for file in others for part in _gained(file)}
     elsewhere |= {part.leaf for part in _gone(after, before)}
     rows = base.split("\n")
     lost = [
@@ -131,11 +131,11 @@ def _is_strong(part: NamedPart) -> bool:
 
 def _gone(before: Parts, after: Parts) -> list[NamedPart]:
     """Return the parts that are no more; one that is in another that is gone as well is not told by itself."""
-    left = Counter(part.name for part in after)
+    remaining = Counter(part.name for part in after)
     gone = []
     for part in before:
-        if left[part.name]:
-            left[part.name] -= 1
+        if remaining[part.name]:
+            remaining[part.name] -= 1
         else:
             gone.append(part)
     names = {part.name for part in gone}
@@ -158,8 +158,8 @@ def _retitled(before: Parts, after: Parts) -> set[NamedPart]:
     }
 
 
-def _gained(other: FileChange) -> list[NamedPart]:
-    before, after = parts_of_both(other.path, other.base or "", other.content)
+def _gained(file: FileChange) -> list[NamedPart]:
+    before, after = parts_of_both(file.path, file.base or "", file.content)
     return _gone(after, before)
 
 
@@ -168,10 +168,10 @@ def _stays(part: NamedPart, rows: Sequence[str], lost: Counter[str]) -> bool:
     if part.end <= part.start:
         return False
     telling = (row for row in rows[part.start - 1 : part.end] if any(map(str.isalnum, row)))
-    own = _lines("\n".join(telling))
-    if own.total() < 2:
+    part_lines = _lines("\n".join(telling))
+    if part_lines.total() < 2:
         return False
-    return (own & lost).total() * 2 <= own.total()
+    return (part_lines & lost).total() * 2 <= part_lines.total()
 
 
 def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: str) -> bool:
@@ -179,7 +179,11 @@ def _is_done_with(part: NamedPart, before: Parts, rows: Sequence[str], content: 
     if part.kind != "code" or not part.leaf.startswith(("_", "#")) or part.leaf in content:
         return False
     elsewhere = "\n".join((*rows[: part.start - 1], *rows[part.end :]))
-    users = [other for other in before if part.leaf in "\n".join(rows[other.start - 1 : other.end])]
+    users = [
+        definition
+        for definition in before
+        if part.leaf in "\n".join(rows[definition.start - 1 : definition.end])
+    ]
     return part.leaf in elsewhere and any(user != part and user.leaf in content for user in users)
 
 
@@ -207,18 +211,18 @@ def _elided(proposal: FileChange) -> LintError | None:
     old, new = (_numbered(text) for text in (proposal.base or "", proposal.content))
     if max(len(old), len(new)) > _MOST_LINES:
         return None
-    known = {line for _, line in old}
+    base_lines = {line for _, line in old}
     marks = [
         at
         for at, (_, line) in enumerate(new)
-        if line not in known and _is_remark(line, proposal.path)
+        if line not in base_lines and _is_remark(line, proposal.path)
     ]
     if not marks:
         return None
-    kept = _kept(old, new)
+    matched = _kept(old, new)
     for at in marks:
-        before = max((pair for pair in kept if pair[1] < at), default=(-1, -1))
-        after = min((pair for pair in kept if pair[1] > at), default=(len(old), len(new)))
+        before = max((pair for pair in matched if pair[1] < at), default=(-1, -1))
+        after = min((pair for pair in matched if pair[1] > at), default=(len(old), len(new)))
         lost = [
             line for _, line in old[before[0] + 1 : after[0]] if _is_content(line, proposal.path)
         ]
@@ -256,8 +260,8 @@ def _is_remark(line: str, path: str) -> bool:
         return line.startswith(_OPENS) or line.endswith(_CLOSES)
     if path.lower().endswith(_STYLES) and not line.startswith(("/*", "//")):
         return False  # `#main {` is a selector
-    said = comment_text(line)
-    return said is not None and any(map(str.isalnum, said))
+    comment = comment_text(line)
+    return comment is not None and any(map(str.isalnum, comment))
 
 
 _PROSE = (".md", ".markdown", ".mdx", ".txt", ".rst", ".adoc", ".asciidoc", ".org", ".csv", ".tsv")

@@ -1,4 +1,4 @@
-"""Whether a proposed file is of the language that its name promises, and which line is the first that is not.
+"""Check that a proposed file is valid in the language of its name, and find the first line that is not.
 
 Only what is new counts: where the base's file fails the same check, the proposal is not judged. What no parser here can
 tell for certain passes: C (its preprocessor may make anything of it), shell (tree-sitter's grammar rejects about one in
@@ -30,12 +30,12 @@ def find_make_flaw(text: str) -> SyntaxFlaw | None:
         return None
     below_rule = continued = in_define = False
     for number, line in enumerate(text.split("\n"), 1):
-        words = line.split()
+        tokens = line.split()
         if in_define:
-            in_define = words[:1] != ["endef"]
-        elif words[:1] == ["define"]:
+            in_define = tokens[:1] != ["endef"]
+        elif tokens[:1] == ["define"]:
             in_define = True
-        elif not continued and words and not line.lstrip().startswith("#"):
+        elif not continued and tokens and not line.lstrip().startswith("#"):
             if below_rule and _is_spaced_recipe(line):
                 return SyntaxFlaw(number, "a recipe line begins with spaces, and make wants a tab")
             if not line.startswith((" ", "\t")):
@@ -96,8 +96,8 @@ def find_yaml_flaw(text: str) -> SyntaxFlaw | None:
             pass
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = error.problem or error.context or "it cannot be read"
-        return SyntaxFlaw(mark.line + 1 if mark else 1, printable(said))
+        problem = error.problem or error.context or "it cannot be read"
+        return SyntaxFlaw(mark.line + 1 if mark else 1, printable(problem))
     except yaml.YAMLError:
         return SyntaxFlaw(1, "it holds characters that YAML does not allow")
     except (RecursionError, MemoryError, ValueError):
@@ -121,11 +121,11 @@ def _is_json_lines(text: str) -> bool:
     return True
 
 
-def _toml_flaw(said: str, text: str) -> SyntaxFlaw:
-    found = _TOML_PLACE.search(said)
+def _toml_flaw(message: str, text: str) -> SyntaxFlaw:
+    match = _TOML_PLACE.search(message)
     last = text.rstrip("\n").count("\n") + 1
-    line = int(found[1]) if found and found[1] else last
-    return SyntaxFlaw(line, printable(_TOML_PLACE.sub("", said)))
+    line = int(match[1]) if match and match[1] else last
+    return SyntaxFlaw(line, printable(_TOML_PLACE.sub("", message)))
 
 
 def _is_encodable(text: str) -> bool:
@@ -191,7 +191,7 @@ def _flaw(error: SyntaxError, text: str) -> SyntaxFlaw | None:
 
 
 def _is_later(error: SyntaxError, line: str) -> bool:
-    """Whether a later Python than ours may well take the line."""
+    """Return True if a later Python than ours may accept the line."""
     if sys.version_info < (3, 12) and (error.msg or "").startswith("f-string"):
         return True
     return any(sys.version_info < version and form.search(line) for version, form in _LATER)
@@ -233,10 +233,10 @@ _LENIENT_JSON = lazy_pattern(
 
 def find_syntax_fault(proposal: FileChange) -> LintError | None:
     """The first place where the proposal is not of its language; None where it is, or where there is no telling."""
-    named = _check_of(proposal.path)
-    if named is None:
+    language_check = _check_of(proposal.path)
+    if language_check is None:
         return None
-    language, check = named
+    language, check = language_check
     flaw = _found(check, proposal.content)
     if flaw is None or _is_template(proposal):
         return None
@@ -261,7 +261,7 @@ def _found(check: Check, text: str) -> SyntaxFlaw | None:
 
 
 def _is_template(proposal: FileChange) -> bool:
-    """Whether an engine makes the real file of this one, which alone need not be of the language."""
+    """Return True if the file is a template, which need not be valid in the language itself."""
     if "{{" in proposal.path or _TEMPLATE.search(proposal.content):
         return True
     is_data = PurePosixPath(proposal.path).suffix.lower() in {".json", ".toml", ".yaml", ".yml"}

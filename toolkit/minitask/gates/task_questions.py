@@ -23,7 +23,7 @@ ESTIMATED_LINES = "Estimated Lines"
 
 
 class TaskKind(Struct, frozen=True):
-    """What a task was found to be; `lines` None: nobody can say."""
+    """A task's classification; `lines` is None if nobody can say."""
 
     complexity: str
     tags: tuple[str, ...]
@@ -32,16 +32,16 @@ class TaskKind(Struct, frozen=True):
 
 def classify_system(tags: Iterable[str]) -> str:
     """The instructions; `tags` are those that the rules ask for."""
-    known = ", ".join(sorted({tag.upper() for tag in tags})) or "none"
+    tag_list = ", ".join(sorted({tag.upper() for tag in tags})) or "none"
     return f"""\
 Classify a programming task. Reply with three lines and nothing else:
 complexity: low|medium|high
-tags: those that apply, of {known}; or none
+tags: those that apply, of {tag_list}; or none
 lines: how many lines of code are written or changed"""
 
 
 def classify_prompt(spec: Spec) -> str:
-    """What there is to go by."""
+    """Return the prompt that a task is classified by."""
     files = "\n".join(f"{ref.action}: {ref.path}" for ref in spec.files)
     return f"# {spec.title}\n\n{files}\n\n{spec.context.strip()}\n\n{spec.task.strip()[:6_000]}"
 
@@ -49,27 +49,27 @@ def classify_prompt(spec: Spec) -> str:
 def parse_kind(text: str, *, tags: Iterable[str]) -> TaskKind:
     """The kind in an answer; `EditError` where it names no complexity. Tags that no rule knows are dropped."""
     lines = (_FIELD.match(line) for line in text.split("\n")[:LONGEST])
-    found = {match[1].lower(): match[2].strip(" *_`.") for match in lines if match}
-    level = found.get("complexity", "").lower()
+    fields = {match[1].lower(): match[2].strip(" *_`.") for match in lines if match}
+    level = fields.get("complexity", "").lower()
     if level not in LEVELS:
         raise EditError("the answer names no complexity", hint="write `complexity: low`")
-    known = {tag.upper() for tag in tags}
-    named = {word.upper() for word in re.findall(r"[\w-]+", found.get("tags", ""))}
-    number = re.search(r"\d[\d,]{0,8}", found.get("lines", ""))
+    allowed = {tag.upper() for tag in tags}
+    mentioned = {word.upper() for word in re.findall(r"[\w-]+", fields.get("tags", ""))}
+    number = re.search(r"\d[\d,]{0,8}", fields.get("lines", ""))
     count = int(number[0].replace(",", "")) if number else None
-    return TaskKind(level, tuple(sorted(named & known)), count)
+    return TaskKind(level, tuple(sorted(mentioned & allowed)), count)
 
 
 def classified(spec: Spec, kind: TaskKind) -> Spec:
     """The spec with what it does not say itself, for routing alone."""
     options = spec.options
-    said = replace(
+    completed = replace(
         options,
         complexity=options.complexity or kind.complexity,
         tags=tuple(dict.fromkeys((*options.tags, *kind.tags))),
     )
     extra = spec.extra if kind.lines is None else (*spec.extra, (ESTIMATED_LINES, str(kind.lines)))
-    return replace(spec, options=said, extra=extra)
+    return replace(spec, options=completed, extra=extra)
 
 
 SYSTEM = """\
@@ -79,8 +79,8 @@ OUTLINE_CHARACTERS = 4_000
 
 
 def outline_prompt(spec: Spec) -> str:
-    """What there is to go by: the spec, and what it will be judged by."""
-    criteria = "\n".join(f"- {each.text}" for each in spec.criteria)
+    """Return the prompt for an outline: the spec, and what it will be judged by."""
+    criteria = "\n".join(f"- {criterion.text}" for criterion in spec.criteria)
     commands = "\n".join(command.text for command in spec.commands)
     return f"{classify_prompt(spec)}\n\n## Done when\n{criteria}\n\n## Validated by\n{commands}"
 
@@ -126,7 +126,7 @@ _VERBS = (
 
 
 def message_prompt(spec: Spec, files: Sequence[FileRecord]) -> str:
-    """What a message is written from: the task's title and text, and the files that changed."""
+    """Return the prompt for a commit message: the task's title and text, and the files that changed."""
     listed = "\n".join(
         f"{file.status} {file.path} +{file.added or 0} -{file.removed or 0}" for file in files[:40]
     )
@@ -147,8 +147,8 @@ def parse_message(text: str) -> str:
             f"the first line is {one_line(subject, longest=80)!r}, which is no subject of the form",
             hint=f"write `type(area): what it does`, at most {LONGEST_SUBJECT} characters",
         )
-    kept = [line for line in lines[1:] if not _TRAILER.match(line)]
-    body = "\n".join("".join(filter(str.isprintable, line)) for line in kept).strip()
+    body_lines = [line for line in lines[1:] if not _TRAILER.match(line)]
+    body = "\n".join("".join(filter(str.isprintable, line)) for line in body_lines).strip()
     return f"{subject}\n\n{body[:LONGEST_BODY].rstrip()}".rstrip()
 
 
@@ -164,9 +164,9 @@ def template_message(spec: Spec, files: Sequence[FileRecord]) -> str:
 def _type(spec: Spec) -> str:
     if {tag.upper() for tag in spec.options.tags} & {"BUG", "FIX"}:
         return "fix"
-    words = re.findall(r"[a-z]+", spec.title.lower())
+    title_words = re.findall(r"[a-z]+", spec.title.lower())
     for name, verbs in _VERBS:
-        if words and words[0] in verbs:
+        if title_words and title_words[0] in verbs:
             return name
     actions = {ref.action for ref in spec.writes()}
     return "feat" if actions == {FileAction.CREATE} else "chore"

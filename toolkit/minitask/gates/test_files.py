@@ -80,7 +80,11 @@ def find_tests(path: str, text: str) -> Mapping[str, KnownTest]:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix == ".py":
         return dict(_python_tests(text))
-    return {found.name: found.test for found in _found(suffix, text)} if suffix in JUDGED else {}
+    return (
+        {grammar_test.name: grammar_test.test for grammar_test in _found(suffix, text)}
+        if suffix in JUDGED
+        else {}
+    )
 
 
 def with_failing_tests(path: str, text: str) -> str | None:
@@ -88,10 +92,10 @@ def with_failing_tests(path: str, text: str) -> str | None:
     suffix = PurePosixPath(path).suffix.lower()
     inserts = _python_inserts(text) if suffix == ".py" else _inserts(suffix, text)
     source = text.encode("utf-8", "surrogateescape")
-    found = sorted(inserts, reverse=True)
-    for start, end, new in found:
+    ordered = sorted(inserts, reverse=True)
+    for start, end, new in ordered:
         source = source[:start] + new.encode() + source[end:]
-    return source.decode("utf-8", "surrogateescape") if found else None
+    return source.decode("utf-8", "surrogateescape") if ordered else None
 
 
 def _python_functions(
@@ -127,7 +131,7 @@ def _docstrings(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def _is_marked(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    return any(_SKIP.search(ast.unparse(each)) for each in node.decorator_list)
+    return any(_SKIP.search(ast.unparse(decorator)) for decorator in node.decorator_list)
 
 
 def _skips_at_once(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
@@ -145,20 +149,20 @@ def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
-    said = f"raise AssertionError({PLANTED!r})"
+    statement = f"raise AssertionError({PLANTED!r})"
     for _, function, _ in _python_functions(text):
         last = function.body[-1]
         indent = function.body[0].col_offset
         if function.body[0].lineno == function.lineno:  # `def test_a(): …` on one line
-            place = starts[last.lineno - 1] + last.col_offset
-            yield place, place, f"{said}; "
+            offset = starts[last.lineno - 1] + last.col_offset
+            yield offset, offset, f"{statement}; "
         elif isinstance(last, ast.Return | ast.Raise):
-            place = starts[last.lineno - 1]
-            yield place, place, f"{' ' * indent}{said}\n"
+            offset = starts[last.lineno - 1]
+            yield offset, offset, f"{' ' * indent}{statement}\n"
         else:
-            place = starts[last.end_lineno or last.lineno]
+            offset = starts[last.end_lineno or last.lineno]
             before = "" if lines[(last.end_lineno or last.lineno) - 1].endswith(b"\n") else "\n"
-            yield place, place, f"{before}{' ' * indent}{said}\n"
+            yield offset, offset, f"{before}{' ' * indent}{statement}\n"
 
 
 class _Found(Struct, frozen=True):
@@ -180,9 +184,9 @@ def _found(suffix: str, text: str) -> Iterator[_Found]:
     pending = [root]
     while pending:
         node = pending.pop()
-        found = read(node)
-        if found is not None:
-            yield found
+        grammar_test = read(node)
+        if grammar_test is not None:
+            yield grammar_test
         pending.extend(reversed(node.children))
 
 
@@ -196,34 +200,42 @@ def _script_test(node: Node) -> _Found | None:
     if node.type != "call_expression" or arguments is None:
         return None
     called = _text(node.child_by_field_name("function"))[:200]
-    words = [word for word in called.replace("(", ".").split(".") if word]
-    given = [child for child in arguments.named_children if child.type != "comment"]
-    if not words or len(given) < 2 or not _is_script_tag(words):
+    call_parts = [word for word in called.replace("(", ".").split(".") if word]
+    call_arguments = [child for child in arguments.named_children if child.type != "comment"]
+    if not call_parts or len(call_arguments) < 2 or not _is_script_tag(call_parts):
         return None
-    callback = next((each for each in reversed(given) if "function" in each.type), None)
+    callback = next(
+        (argument for argument in reversed(call_arguments) if "function" in argument.type), None
+    )
     body = callback.child_by_field_name("body") if callback is not None else None
     if body is None:
         return None
-    options = "".join(_text(each) for each in given[1:] if each.type == "object")
-    skipped = bool(_SKIP.search(".".join(words[1:2]))) or bool(_SKIP.search(options))
-    name = _text(given[0]).strip("\"'`")
+    options = "".join(
+        _text(argument) for argument in call_arguments[1:] if argument.type == "object"
+    )
+    skipped = bool(_SKIP.search(".".join(call_parts[1:2]))) or bool(_SKIP.search(options))
+    name = _text(call_arguments[0]).strip("\"'`")
     return _Found(name, KnownTest(_ASSERTION.search(_text(body)) is not None, skipped), body)
 
 
-def _is_script_tag(words: list[str]) -> bool:
-    return words[0] in _TAGS or words[0] in {"xit", "xtest", "fit"} or words[-1] in _TAGS
+def _is_script_tag(call_parts: list[str]) -> bool:
+    return (
+        call_parts[0] in _TAGS
+        or call_parts[0] in {"xit", "xtest", "fit"}
+        or call_parts[-1] in _TAGS
+    )
 
 
 def _go_test(node: Node) -> _Found | None:
     name, body = _text(node.child_by_field_name("name")), node.child_by_field_name("body")
-    given = _text(node.child_by_field_name("parameters"))
+    parameters = _text(node.child_by_field_name("parameters"))
     if node.type != "function_declaration" or not name.startswith("Test") or body is None:
         return None
-    if "*testing.T)" not in given:
+    if "*testing.T)" not in parameters:
         return None
     inside = _text(body)
     skips = ".Skip" in inside[:120]
-    parameter = given.strip("() ").split()[0]
+    parameter = parameters.strip("() ").split()[0]
     return _Found(name, KnownTest(_ASSERTION.search(inside) is not None, skips), body, parameter)
 
 
@@ -247,25 +259,25 @@ def _rust_test(node: Node) -> _Found | None:
 def _inserts(suffix: str, text: str) -> Iterator[tuple[int, int, str]]:
     if suffix not in JUDGED:
         return
-    for found in _found(suffix, text):
-        if suffix == ".go" and found.parameter != "_":
-            place = found.body.start_byte + 1
-            yield place, place, f' defer {found.parameter}.Error("{PLANTED}");'
-        elif suffix == ".rs" and not found.parameter:
-            place = found.body.start_byte + 1
-            yield place, place, _RUST
+    for grammar_test in _found(suffix, text):
+        if suffix == ".go" and grammar_test.parameter != "_":
+            offset = grammar_test.body.start_byte + 1
+            yield offset, offset, f' defer {grammar_test.parameter}.Error("{PLANTED}");'
+        elif suffix == ".rs" and not grammar_test.parameter:
+            offset = grammar_test.body.start_byte + 1
+            yield offset, offset, _RUST
         elif suffix in _SCRIPTS:
-            yield _script_insert(found.body)
+            yield _script_insert(grammar_test.body)
 
 
 def _script_insert(body: Node) -> tuple[int, int, str]:
-    said = f'throw new Error("{PLANTED}");'
+    statement = f'throw new Error("{PLANTED}");'
     if body.type != "statement_block":
-        return body.start_byte, body.end_byte, f"{{ {_text(body)}; {said} }}"
+        return body.start_byte, body.end_byte, f"{{ {_text(body)}; {statement} }}"
     last = [child for child in body.named_children if child.type != "comment"][-1:]
     ends = bool(last) and last[0].type in {"return_statement", "throw_statement"}
-    place = last[0].start_byte if ends else body.end_byte - 1
-    return place, place, f"{said} " if ends else f"\n{said}\n"
+    offset = last[0].start_byte if ends else body.end_byte - 1
+    return offset, offset, f"{statement} " if ends else f"\n{statement}\n"
 
 
 _RUST = (

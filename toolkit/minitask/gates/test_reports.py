@@ -1,4 +1,4 @@
-"""How many tests a run collected and passed, read from the summary that its runner prints last."""
+"""Count the tests that a run collected and passed, from the summary that its runner prints last."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def read_counts(suites: Sequence[Suite], output: bytes) -> SuiteCounts | None:
     runners = dict.fromkeys(suite.runner for suite in suites)
     if Runner.ANY in runners:
         runners = dict.fromkeys(_READERS)
-    found = [counts for runner in runners if (counts := _READERS[runner](text)) is not None]
-    return _sum(found)
+    suite_counts = [counts for runner in runners if (counts := _READERS[runner](text)) is not None]
+    return _sum(suite_counts)
 
 
 def _pytest(text: str) -> SuiteCounts | None:
@@ -69,19 +69,19 @@ def _unittest(text: str) -> SuiteCounts | None:
 
 def _unittest_run(match: re.Match[str]) -> SuiteCounts:
     total = int(match[1])
-    told = dict(re.findall(r"([a-z ]+)=(\d+)", match[3] or ""))
-    told = {name.strip(): int(number) for name, number in told.items()}
-    failed = sum(told.get(name, 0) for name in ("failures", "errors", "unexpected successes"))
-    skipped = told.get("skipped", 0) + told.get("expected failures", 0)
+    counts = dict(re.findall(r"([a-z ]+)=(\d+)", match[3] or ""))
+    counts = {name.strip(): int(number) for name, number in counts.items()}
+    failed = sum(counts.get(name, 0) for name in ("failures", "errors", "unexpected successes"))
+    skipped = counts.get("skipped", 0) + counts.get("expected failures", 0)
     total = max(total, failed + skipped)
     return SuiteCounts(total, total - failed - skipped, failed, skipped)
 
 
 def _tap(text: str) -> SuiteCounts | None:
-    told = [(match[1], int(match[2])) for match in _TAP.finditer(text)]
-    if not {"tests", "pass", "fail"} <= {name for name, _ in told}:
+    tallies = [(match[1], int(match[2])) for match in _TAP.finditer(text)]
+    if not {"tests", "pass", "fail"} <= {name for name, _ in tallies}:
         return None
-    return _tallied(told)
+    return _tallied(tallies)
 
 
 def _jest(text: str) -> SuiteCounts | None:
@@ -93,23 +93,23 @@ def _vitest(text: str) -> SuiteCounts | None:
 
 
 def _words(pattern: re.Pattern[str], text: str) -> SuiteCounts | None:
-    told = [(match[2], int(match[1])) for match in pattern.finditer(text)]
-    return _tallied(told) if told else None
+    tallies = [(match[2], int(match[1])) for match in pattern.finditer(text)]
+    return _tallied(tallies) if tallies else None
 
 
 def _cargo(text: str) -> SuiteCounts | None:
     runs = [tuple(map(int, match.groups())) for match in _CARGO.finditer(text)]
-    found = [SuiteCounts(p + f + i, p, f, i) for p, f, i, _ in runs]
-    found += [_tallied(_pairs(match[1])) for match in _NEXTEST.finditer(text)]
-    return _sum(found)
+    suite_counts = [SuiteCounts(p + f + i, p, f, i) for p, f, i, _ in runs]
+    suite_counts += [_tallied(_pairs(match[1])) for match in _NEXTEST.finditer(text)]
+    return _sum(suite_counts)
 
 
 def _go(text: str) -> SuiteCounts | None:
     """Tests where they are told by name (`-v`, `-json`), packages with tests otherwise."""
-    told = [(match[1].lower(), 1) for match in _GO_TEST.finditer(text)]
-    told = told or [(match[1], 1) for match in _GO_EVENT.finditer(text)]
-    if told:
-        return _tallied(told)
+    tallies = [(match[1].lower(), 1) for match in _GO_TEST.finditer(text)]
+    tallies = tallies or [(match[1], 1) for match in _GO_EVENT.finditer(text)]
+    if tallies:
+        return _tallied(tallies)
     packages = [match for match in _GO_PACKAGE.finditer(text) if match[1] != "---"]
     return (
         _tallied([(match[1].lower(), 0 if match[2] else 1) for match in packages])
@@ -135,16 +135,16 @@ def _pairs(text: str) -> list[tuple[str, int]]:
     return [(name, int(number)) for number, name in _COUNT.findall(text)]
 
 
-def _tallied(told: Iterable[tuple[str, int]]) -> SuiteCounts:
+def _tallied(tallies: Iterable[tuple[str, int]]) -> SuiteCounts:
     sums = {"passed": 0, "failed": 0, "skipped": 0}
-    for name, number in told:
+    for name, number in tallies:
         if name in _MEANS:
             sums[_MEANS[name]] += number
     return SuiteCounts(sum(sums.values()), **sums)
 
 
-def _sum(found: Iterable[SuiteCounts]) -> SuiteCounts | None:
-    runs = list(found)
+def _sum(suite_counts: Iterable[SuiteCounts]) -> SuiteCounts | None:
+    runs = list(suite_counts)
     if not runs:
         return None
     return SuiteCounts(

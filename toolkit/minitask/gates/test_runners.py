@@ -1,4 +1,4 @@
-"""Which test runners a validation command starts, and which files it names for them."""
+"""Find the test runners that a validation command starts, and the files that it names for them."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ def find_suites(text: str) -> tuple[Suite, ...]:
         return ()
     return tuple(
         suite
-        for words in _commands(text)
-        if (suite := _suite(words)) is not None and _LISTS.isdisjoint(suite.arguments)
+        for command in _commands(text)
+        if (suite := _suite(command)) is not None and _LISTS.isdisjoint(suite.arguments)
     )
 
 
@@ -97,22 +97,22 @@ def may_mask(text: str) -> bool:
 
 def _has_only(text: str, operators: set[str]) -> bool:
     line = text.strip().replace("\\\n", " ").replace("2>&1", "")
-    words = _tokens(line)
-    used = {word for word in words if set(word) <= set(_OPERATORS)}
-    return "\n" not in line and words[:1] != ["!"] and used <= operators
+    tokens = _tokens(line)
+    used = {word for word in tokens if set(word) <= set(_OPERATORS)}
+    return "\n" not in line and tokens[:1] != ["!"] and used <= operators
 
 
 def _commands(text: str) -> Iterator[list[str]]:
     """The simple commands in a text, as words."""
     for line in text.replace("\\\n", " ").split("\n"):
-        words: list[str] = []
+        command: list[str] = []
         for token in [*_tokens(line), ";"]:
             if set(token) <= set(_OPERATORS):
-                if words:
-                    yield words
-                words = []
+                if command:
+                    yield command
+                command = []
             else:
-                words.append(token)
+                command.append(token)
 
 
 def _tokens(line: str) -> list[str]:
@@ -125,91 +125,91 @@ def _tokens(line: str) -> list[str]:
         return line.split()
 
 
-def _suite(words: Sequence[str]) -> Suite | None:
+def _suite(command: Sequence[str]) -> Suite | None:
     """The test runner that a simple command starts."""
-    words = _unwrapped(words)
-    if not words:
+    command = _unwrapped(command)
+    if not command:
         return None
-    name, rest = basename(words[0]), tuple(words[1:])
-    if name in {"bash", "sh"} and "-c" in rest[:-1]:
-        return next(iter(find_suites(rest[rest.index("-c") + 1])), None)
+    name, argv = basename(command[0]), tuple(command[1:])
+    if name in {"bash", "sh"} and "-c" in argv[:-1]:
+        return next(iter(find_suites(argv[argv.index("-c") + 1])), None)
     if name.startswith("python") or name == "pypy3":
-        return _python(rest)
+        return _python(argv)
     if name in _BY_NAME:
-        return Suite(_BY_NAME[name], _without(rest, "run") if name == "vitest" else rest)
+        return Suite(_BY_NAME[name], _without(argv, "run") if name == "vitest" else argv)
     if name == "node":
-        return _node(rest)
-    if name == "go" and rest[:1] == ("test",):
-        return Suite(Runner.GO, rest[1:])
+        return _node(argv)
+    if name == "go" and argv[:1] == ("test",):
+        return Suite(Runner.GO, argv[1:])
     if name == "cargo":
-        return _cargo(rest)
-    return _script(rest) if name in _SCRIPTS else None
+        return _cargo(argv)
+    return _script(argv) if name in _SCRIPTS else None
 
 
-def _unwrapped(words: Sequence[str]) -> list[str]:
+def _unwrapped(command: Sequence[str]) -> list[str]:
     """A command without variables set for it and programs that only start it."""
-    left = list(words)
-    while left:
-        name = basename(left[0])
-        if _ASSIGNMENT.match(left[0]) or left[0] in _KEYWORDS:
-            left = left[1:]
+    remaining = list(command)
+    while remaining:
+        name = basename(remaining[0])
+        if _ASSIGNMENT.match(remaining[0]) or remaining[0] in _KEYWORDS:
+            remaining = remaining[1:]
         elif name in _WRAPPERS or (
-            left[0] in {"pnpm", "yarn"} and left[1:2] in (["exec"], ["dlx"])
+            remaining[0] in {"pnpm", "yarn"} and remaining[1:2] in (["exec"], ["dlx"])
         ):
-            left = left[1 if name in _WRAPPERS else 2 :]
-            while left and (left[0].startswith("-") or left[0][:1].isdigit()):
-                left = left[1:]
-        elif name in _RUN and left[1:2] == ["run"]:
-            left = left[2:]
+            remaining = remaining[1 if name in _WRAPPERS else 2 :]
+            while remaining and (remaining[0].startswith("-") or remaining[0][:1].isdigit()):
+                remaining = remaining[1:]
+        elif name in _RUN and remaining[1:2] == ["run"]:
+            remaining = remaining[2:]
             if name == "coverage":
-                return ["python", *left]
-            while left and left[0].startswith("-"):
-                left = left[1:]
-        elif left[0] in {"pnpm", "yarn", "bun"} and left[1:] and left[1] in _BY_NAME:
-            left = left[1:]
+                return ["python", *remaining]
+            while remaining and remaining[0].startswith("-"):
+                remaining = remaining[1:]
+        elif remaining[0] in {"pnpm", "yarn", "bun"} and remaining[1:] and remaining[1] in _BY_NAME:
+            remaining = remaining[1:]
         else:
-            return left
-    return left
+            return remaining
+    return remaining
 
 
-def _python(rest: tuple[str, ...]) -> Suite | None:
-    for place, word in enumerate(rest):
-        if place and rest[place - 1] in {"-W", "-X"}:
+def _python(argv: tuple[str, ...]) -> Suite | None:
+    for index, word in enumerate(argv):
+        if index and argv[index - 1] in {"-W", "-X"}:
             continue
         if word == "-m":
-            module, arguments = "".join(rest[place + 1 : place + 2]), rest[place + 2 :]
+            module, arguments = "".join(argv[index + 1 : index + 2]), argv[index + 2 :]
             if module == "coverage" and arguments[:1] == ("run",):
                 return _python(arguments[1:])
-            found = {"pytest": Runner.PYTEST, "unittest": Runner.UNITTEST}.get(module)
-            return Suite(found, _without(arguments, "discover")) if found else None
+            runner = {"pytest": Runner.PYTEST, "unittest": Runner.UNITTEST}.get(module)
+            return Suite(runner, _without(arguments, "discover")) if runner else None
         if not word.startswith("-"):
             is_test = _TEST_FILE.search(word) is not None
-            return Suite(Runner.UNITTEST, rest[place:]) if is_test else None
+            return Suite(Runner.UNITTEST, argv[index:]) if is_test else None
         if word == "-c":
             return None
     return None
 
 
-def _node(rest: tuple[str, ...]) -> Suite | None:
-    files = [word for word in rest if not word.startswith("-")]
-    if "--test" in rest or (files and _NODE_FILE.search(files[0])):
-        return Suite(Runner.NODE, tuple(word for word in rest if word != "--test"))
+def _node(argv: tuple[str, ...]) -> Suite | None:
+    files = [word for word in argv if not word.startswith("-")]
+    if "--test" in argv or (files and _NODE_FILE.search(files[0])):
+        return Suite(Runner.NODE, tuple(word for word in argv if word != "--test"))
     return None
 
 
-def _cargo(rest: tuple[str, ...]) -> Suite | None:
-    words = [word for word in rest if not word.startswith("+")]
-    if words[:1] in (["test"], ["t"]):
-        return Suite(Runner.CARGO, tuple(words[1:]))
-    if words[:2] in (["nextest", "run"], ["nextest", "r"]):
-        return Suite(Runner.CARGO, tuple(words[2:]))
+def _cargo(argv: tuple[str, ...]) -> Suite | None:
+    arguments = [word for word in argv if not word.startswith("+")]
+    if arguments[:1] in (["test"], ["t"]):
+        return Suite(Runner.CARGO, tuple(arguments[1:]))
+    if arguments[:2] in (["nextest", "run"], ["nextest", "r"]):
+        return Suite(Runner.CARGO, tuple(arguments[2:]))
     return None
 
 
-def _script(rest: tuple[str, ...]) -> Suite | None:
-    words = [word for word in _without(rest, "run") if not word.startswith("-")]
-    return Suite(Runner.ANY) if words and _TEST_SCRIPT.match(words[0]) else None
+def _script(argv: tuple[str, ...]) -> Suite | None:
+    arguments = [word for word in _without(argv, "run") if not word.startswith("-")]
+    return Suite(Runner.ANY) if arguments and _TEST_SCRIPT.match(arguments[0]) else None
 
 
-def _without(words: tuple[str, ...], first: str) -> tuple[str, ...]:
-    return words[1:] if words[:1] == (first,) else words
+def _without(arguments: tuple[str, ...], first: str) -> tuple[str, ...]:
+    return arguments[1:] if arguments[:1] == (first,) else arguments

@@ -6,7 +6,7 @@ Only what the change adds counts, and nothing that the spec itself says or shows
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
 from posixpath import basename, splitext
@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from minitask.gates.elisions import comment_text, is_elision, is_note
 from minitask.gates.grammars import GRAMMARS, parsed
-from minitask.gates.result import FileChange, LintError, quoted
+from minitask.gates.result import BaseLines, FileChange, LintError, quoted
 from minitask.gates.syntax import LARGEST
 from minitask.gates.unfinished_python import find_unfinished_python, python_comments
 from minitask.patterns import lazy_pattern
@@ -25,7 +25,6 @@ from minitask.spec.model import Spec
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-KnownNames = Callable[[], frozenset[str]]
 
 _PROSE = frozenset(
     {".md", ".markdown", ".mdx", ".rst", ".adoc", ".asciidoc", ".org", ".txt", ".tex", ""}
@@ -83,7 +82,7 @@ _FORBIDS = lazy_pattern(
     r"\b(?:no|not|n't|without|never|avoid|free of|any|replac\w+|remov\w+|implement|instead of|resolve)\b[^.;\n]{0,40}$",
     re.IGNORECASE,
 )
-"""What stands before such a word where it is not to be there."""
+"""Words before such a word that forbid what it names."""
 _REMEDY = "write the code that it stands for"
 
 
@@ -95,28 +94,30 @@ class Unfinished(Struct, frozen=True):
     name: str
 
 
-def find_unfinished(proposal: FileChange, *, spec: Spec, known: KnownNames) -> Iterator[LintError]:
+def find_unfinished(
+    proposal: FileChange, *, spec: Spec, base_lines: BaseLines
+) -> Iterator[LintError]:
     """Yield the places where a proposal leaves work to others, and the base does not."""
     if _may_be_unfinished(spec):
         return
-    found = _places(proposal.path, proposal.content)
-    if not found:
+    gaps = _places(proposal.path, proposal.content)
+    if not gaps:
         return
-    had = {place.name for place in _places(proposal.path, proposal.base or "")} | known()
+    had = {gap.name for gap in _places(proposal.path, proposal.base or "")} | base_lines()
     shown = {line.strip() for fence in spec.snippets for line in fence.content.split("\n")}
-    for place in found:
-        if place.name not in had and place.name not in shown:
-            yield LintError(proposal.path, place.line, place.message, _REMEDY)
+    for gap in gaps:
+        if gap.name not in had and gap.name not in shown:
+            yield LintError(proposal.path, gap.line, gap.message, _REMEDY)
 
 
 def _may_be_unfinished(spec: Spec) -> bool:
     """Return True if the spec speaks of stubs, placeholders or the like itself."""
     criteria = (criterion.text for criterion in spec.criteria)
-    told = (spec.title, spec.task, *criteria, *(ref.note for ref in spec.files))
+    texts = (spec.title, spec.task, *criteria, *(ref.note for ref in spec.files))
     return any(
-        not _FORBIDS.search(text[: found.start()])
-        for text in told
-        for found in _ALLOWED.finditer(text)
+        not _FORBIDS.search(text[: match.start()])
+        for text in texts
+        for match in _ALLOWED.finditer(text)
     )
 
 
@@ -132,18 +133,18 @@ def _places(path: str, text: str) -> list[Unfinished]:
         return [
             _told(number, line) for number, line in enumerate(lines, 1) if _PROSE_MARK.search(line)
         ]
-    found = [
+    gaps = [
         _told(number, lines[number - 1])
         for number, comment in _comments(ending, text, lines)
         if _MARK.search(comment) or _PHRASE.search(comment)
     ]
     if ending == ".py":
         python = find_unfinished_python(text)
-        found += [Unfinished(line, said, name) for line, said, name in python]
+        gaps += [Unfinished(line, message, name) for line, message, name in python]
     form = _STATEMENTS.get(".js" if ending in _SCRIPTS else ending)
     if form is not None:
-        found += [_told(number, line) for number, line in enumerate(lines, 1) if form.search(line)]
-    return sorted(found, key=lambda place: place.line)
+        gaps += [_told(number, line) for number, line in enumerate(lines, 1) if form.search(line)]
+    return sorted(gaps, key=lambda gap: gap.line)
 
 
 def _told(number: int, line: str) -> Unfinished:
@@ -190,15 +191,15 @@ _WRITE_IT_OUT = (
 )
 
 
-def find_placeholders(proposal: FileChange, *, known: KnownNames) -> Iterator[LintError]:
+def find_placeholders(proposal: FileChange, *, base_lines: BaseLines) -> Iterator[LintError]:
     """The lines that stand for code, that the base does not have, and that are no part of a string."""
     lines = proposal.content.split("\n")
-    found = [(number, line) for number, line in _candidates(proposal.path, lines)]
-    if not found:
+    elisions = [(number, line) for number, line in _candidates(proposal.path, lines)]
+    if not elisions:
         return
-    own = frozenset(map(str.strip, (proposal.base or "").split("\n")))
-    had = own | known()
-    for number, line in found:
+    old_lines = frozenset(map(str.strip, (proposal.base or "").split("\n")))
+    had = old_lines | base_lines()
+    for number, line in elisions:
         if line.strip() in had or _is_in_string(proposal, number, line):
             continue
         message = f"{quoted(line)} stands for code that is left out"

@@ -53,10 +53,10 @@ def _below(
             yield from _below(child, name + ".", child, extended, rows)
         elif isinstance(child, Function):
             name = above + child.name
-            said = _does_nothing(child)
-            if said and not _is_excused(child, owner, extended, said, rows):
-                message = f"the body of {name} is {said} alone"
-                yield child.body[-1].lineno, message, f"{name}: {said}"
+            body = _does_nothing(child)
+            if body and not _is_excused(child, owner, extended, body, rows):
+                message = f"the body of {name} is {body} alone"
+                yield child.body[-1].lineno, message, f"{name}: {body}"
             yield from _below(child, name + ".", None, extended, rows)
         elif not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)):
             yield from _below(child, above, owner, extended, rows)
@@ -73,7 +73,7 @@ def _does_nothing(function: Function) -> str:
         return "`...`"
     raises = isinstance(body[-1], ast.Raise) and _last(body[-1].exc) == "NotImplementedError"
     results = any(
-        isinstance(each, ast.Return | ast.Yield | ast.YieldFrom) for each in ast.walk(function)
+        isinstance(node, ast.Return | ast.Yield | ast.YieldFrom) for node in ast.walk(function)
     )
     return "`raise NotImplementedError`" if raises and not results else ""
 
@@ -87,12 +87,12 @@ def _is_dots(node: ast.stmt) -> bool:
 
 
 def _is_excused(
-    function: Function, owner: ast.ClassDef | None, extended: set[str], said: str, rows: list[str]
+    function: Function, owner: ast.ClassDef | None, extended: set[str], body: str, rows: list[str]
 ) -> bool:
     if any(_last(mark) in _EXCUSED for mark in function.decorator_list):
         return True
-    told = "\n".join(rows[function.lineno - 1 : function.end_lineno])
-    if _NO_WORK.search(told.replace("NotImplementedError", "")) and said != "`...`":
+    source = "\n".join(rows[function.lineno - 1 : function.end_lineno])
+    if _NO_WORK.search(source.replace("NotImplementedError", "")) and body != "`...`":
         return True
     if owner is None:
         return False
@@ -104,7 +104,7 @@ def _is_excused(
     ):
         return True
     is_dunder = function.name.startswith("__") and function.name.endswith("__")
-    return said == "`pass`" and (bool(bases - {"object"}) or is_dunder)
+    return body == "`pass`" and (bool(bases - {"object"}) or is_dunder)
 
 
 def _is_empty_class(node: ast.ClassDef) -> bool:

@@ -36,8 +36,8 @@ MOST_COMMANDS = 12
 _WORDS = lazy_pattern(r"(approved?|fix)\b[\s:,.\u2013\u2014-]{0,9}(.*)", re.IGNORECASE)
 
 
-class VerifierWord(Struct, frozen=True):
-    """What is said of one task."""
+class TaskVerdict(Struct, frozen=True):
+    """The verifier's verdict on one task."""
 
     task: str
     approved: bool
@@ -63,9 +63,9 @@ def verification_prompt(
         _task(name, spec, (printed or {}).get(name, "")) for name, spec in specs.items()
     )
     ticks = fence_of(diff)
-    known = [f"# The goal\n{goal.strip()[:LONGEST_GOAL]}"] if goal.strip() else []
+    opening = [f"# The goal\n{goal.strip()[:LONGEST_GOAL]}"] if goal.strip() else []
     shown = f"# The diff of them all\n{ticks}diff\n{diff.rstrip()}\n{ticks}"
-    return "\n\n".join([*known, f"# The tasks\n{tasks}", shown])
+    return "\n\n".join([*opening, f"# The tasks\n{tasks}", shown])
 
 
 def what_printed(commands: Sequence[CommandRecord]) -> str:
@@ -79,24 +79,24 @@ def what_printed(commands: Sequence[CommandRecord]) -> str:
     return "\n".join(parts)
 
 
-def parse_words(text: str, tasks: Sequence[str]) -> tuple[VerifierWord, ...]:
-    """What is said of each task, in order; `EditError`, fit to be sent back, where of one nothing is."""
-    told = [each for each in find_fences(text) if each.info.strip().lower() == FENCE]
-    lines = [line for fence in told for line in fence.content.splitlines()]
-    found: dict[str, VerifierWord] = {}
+def parse_verdicts(text: str, tasks: Sequence[str]) -> tuple[TaskVerdict, ...]:
+    """Return the verdict on each task, in order; raise `EditError`, fit to be sent back, if one has none."""
+    verdict_fences = [fence for fence in find_fences(text) if fence.info.strip().lower() == FENCE]
+    lines = [line for fence in verdict_fences for line in fence.content.splitlines()]
+    verdicts: dict[str, TaskVerdict] = {}
     for line in lines:
-        name, _, rest = line[:LONGEST_LINE].strip(" \t-*`").partition(" ")
-        task, said = _named(name.strip("`*:,"), tasks), _WORDS.match(rest.strip(" \t-:*`"))
-        if task and said:
-            why = one_line(said[2], longest=300)
-            found.setdefault(task, VerifierWord(task, said[1].lower() != "fix", why))
-    missing = [name for name in tasks if name not in found]
+        name, _, remainder = line[:LONGEST_LINE].strip(" \t-*`").partition(" ")
+        task, match = _named(name.strip("`*:,"), tasks), _WORDS.match(remainder.strip(" \t-:*`"))
+        if task and match:
+            why = one_line(match[2], longest=300)
+            verdicts.setdefault(task, TaskVerdict(task, match[1].lower() != "fix", why))
+    missing = [name for name in tasks if name not in verdicts]
     if missing:
         raise EditError(
             f"nothing is said of the task {missing[0]}",
             hint=f"write a line `{missing[0]} approve why` or `{missing[0]} fix why` in the fence `{FENCE}`",
         )
-    return tuple(found[name] for name in tasks)
+    return tuple(verdicts[name] for name in tasks)
 
 
 def _named(word: str, tasks: Sequence[str]) -> str | None:
@@ -108,7 +108,7 @@ def _task(name: str, spec: Spec, printed: str) -> str:
     parts = [f"## {name}: {spec.title}"]
     if spec.context.strip():
         parts.append(f"{spec.context.strip()[:LONGEST_CONTEXT]}\n")
-    parts += [f"- {each.text}" for each in spec.criteria]
+    parts += [f"- {criterion.text}" for criterion in spec.criteria]
     if printed:
         ticks = fence_of(printed)
         parts.append(f"\nIts checks printed:\n{ticks}text\n{printed}\n{ticks}")

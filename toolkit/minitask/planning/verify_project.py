@@ -14,7 +14,7 @@ from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.request import ExecutorFailure
 from minitask.gates import verification
 from minitask.gates.review import LONGEST_DIFF
-from minitask.gates.verification import VerifierWord
+from minitask.gates.verification import TaskVerdict
 from minitask.git import history
 from minitask.git.merge_tree import patch
 from minitask.ledger.record import REVIEW, Attempt, Verdict
@@ -49,7 +49,7 @@ class ProjectVerification(Struct, frozen=True):
     project: str
     base: str
     tip: str
-    words: tuple[VerifierWord, ...]
+    words: tuple[TaskVerdict, ...]
     fixes: Planned | None
     calls: tuple[Attempt, ...]
     problem: str = ""
@@ -79,7 +79,7 @@ def verify_project(
         )
     if not isinstance(outcome, Answered):
         raise outcome if isinstance(outcome, MinitaskError) else UsageError(str(outcome))
-    words = verification.parse_words(outcome.work.reply, names)
+    words = verification.parse_verdicts(outcome.work.reply, names)
     approved = all(word.approved for word in words)
     fixes = None if approved else write_planned(engine, project, outcome.work.reply)
     call = record_question(
@@ -108,7 +108,7 @@ def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> Q
     names = tuple(task.name for task in tasks)
 
     def check(text: str) -> None:
-        if not all(word.approved for word in verification.parse_words(text, names)):
+        if not all(word.approved for word in verification.parse_verdicts(text, names)):
             check_fixes(engine, project, text)
 
     return QuestionPrompt(
@@ -161,7 +161,7 @@ def _before(engine: Context, place: Base, commits: set[str]) -> str:
     return parent
 
 
-def _reason(words: Sequence[VerifierWord]) -> str:
+def _reason(words: Sequence[TaskVerdict]) -> str:
     wrong = [word.task for word in words if not word.approved]
     if not wrong:
         return f"all {len(words)} tasks are approved" if len(words) > 1 else "the task is approved"

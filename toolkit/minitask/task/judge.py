@@ -249,7 +249,7 @@ def _lint(engine: Context, case: GateInput) -> GateResult:
         spec=case.task.spec,
         candidate=candidate,
         scripted=case.scripted,
-        said=case.answer,
+        explanation=case.answer,
     )
     commands = lint_commands(engine.settings.lint, case.files) if result.passed else ()
     if not commands:

@@ -93,7 +93,7 @@ def _diff(engine: Context, state: TaskState) -> str:
 
 def _question_prompt(engine: Context, state: TaskState, diff: str) -> QuestionPrompt:
     aims = engine.settings.review_aims
-    guidance = review.Told(shared_context(engine, state.task.base), aims)
+    guidance = review.Guidance(shared_context(engine, state.task.base), aims)
     criteria = len(review.criteria_of(state.task.spec, aims))
     passed = [command.command for command in state.draft.ruling.commands if command.passed]
     shown = _shown(state)
@@ -101,7 +101,7 @@ def _question_prompt(engine: Context, state: TaskState, diff: str) -> QuestionPr
         REVIEW,
         review.SYSTEM,
         review.review_prompt(
-            state.task.spec, diff, passed=passed, grade=state.draft.grade, told=guidance
+            state.task.spec, diff, passed=passed, grade=state.draft.grade, guidance=guidance
         ),
         _Check(criteria, shown, may_ask_again=engine.settings.repairs > 0),
         repairs=engine.settings.repairs,
