@@ -294,7 +294,7 @@ def _lines(booked: RecordedUsage, *, dry: bool) -> list[str]:
     lines = [_line(record) for record in booked.records]
     if not lines:
         have = counted(booked.skipped, "answer")
-        why = f"{have}already recorded" if booked.skipped else "no answer is from that time"
+        why = f"{have} already recorded" if booked.skipped else "no answer is from that time"
         lines.append(f"nothing new to record: {why}")
     else:
         have = counted(booked.skipped, "answer")
