@@ -302,7 +302,10 @@ def test_a_transcript_that_was_booked_gives_nothing_new(priced: World, tmp_path:
     assert (again["records"], again["cost_usd"], again["new"], again["skipped"]) == ([], "0", 0, 2)
     for project in ("p", "q"):
         outcome = priced.minitask("record-usage", project, "--claude-code", str(path))
-        assert (outcome.code, "nothing new to record: 2 answers already recorded\n" in outcome.stdout) == (0, True)
+        assert (
+            outcome.code,
+            "nothing new to record: 2 answers already recorded\n" in outcome.stdout,
+        ) == (0, True)
     assert ledger(priced) == before, "nor does another project take what one has"
 
 
