@@ -123,9 +123,9 @@ def test_a_project_whose_order_is_in_doubt_is_judged_by_no_wave() -> None:
     writers = [_spec(name, ("x", EDIT)) for name in "abcd"]
     said = check_project(writers)
     assert set(_codes(said).split()) == {"N207"}
-    assert check_batches(writers, found=said) == ()
+    assert check_batches(writers, diagnostics=said) == ()
     elsewhere = [Diagnostic("mini-projects/q/a.md", 1, "N207", Severity.ERROR, "said")]
-    assert _codes(check_batches(_project("a b<a c<b d<c"), found=elsewhere)) == "N411"
+    assert _codes(check_batches(_project("a b<a c<b d<c"), diagnostics=elsewhere)) == "N411"
 
 
 def test_many_tasks_are_named_by_the_first_few() -> None:

@@ -88,7 +88,7 @@ def _said(text: str) -> list[tuple[int, str]]:
     ]
     parsed = parse_file(text, path=PATH)
     assert parsed.diagnostics == ()
-    found = check_all(parsed.specs, tree=Repository(), known=known)
+    found = check_all(parsed.specs, tree=Repository(), existing=known)
     found += tuple(item for spec in parsed.specs for item in check_script(spec))
     return [(item.line, item.code) for item in found]
 

@@ -131,7 +131,7 @@ def test_many_writers_of_one_file_give_one_note_that_stops_nothing() -> None:
 def test_what_has_landed_shares_no_file_and_creates_none() -> None:
     maker, writer = _spec("a", ("f", CREATE)), _spec("b", ("f", EDIT))
     assert _codes(check_project([maker, writer])) == "W214"
-    assert check_project([writer], known=[maker], landed=[maker]) == ()
+    assert check_project([writer], existing=[maker], landed=[maker]) == ()
     other = _spec("c", ("f", EDIT))
     assert check_project([writer, other], landed=[other]) == ()
 
@@ -157,22 +157,22 @@ def test_a_missing_next_task_is_a_warning() -> None:
 
 def test_specs_that_are_only_known_are_not_judged() -> None:
     broken = _spec("z", ("f", EDIT), needs=("nothing",), then="Mini-Task 77")
-    assert check_project([_spec("a")], known=[broken]) == ()
-    assert _codes(check_project([_spec("a", needs=("z",))], known=[broken])) == ""
-    assert _codes(check_project([_spec("a", ("f", EDIT))], known=[broken])) == "N207"
-    assert _codes(check_project([_spec("a", id_="z")], known=[broken])) == "E211"
+    assert check_project([_spec("a")], existing=[broken]) == ()
+    assert _codes(check_project([_spec("a", needs=("z",))], existing=[broken])) == ""
+    assert _codes(check_project([_spec("a", ("f", EDIT))], existing=[broken])) == "N207"
+    assert _codes(check_project([_spec("a", id_="z")], existing=[broken])) == "E211"
 
 
 def test_a_judged_creator_is_told_of_a_known_user() -> None:
     user = _spec("user", ("f", READ))
-    (found,) = check_project([_spec("maker", ("f", CREATE))], known=[user])
+    (found,) = check_project([_spec("maker", ("f", CREATE))], existing=[user])
     assert (found.code, found.path) == ("W214", "mini-projects/p/maker.md")
     assert "to p/user" in found.hint
 
 
 def test_a_spec_given_twice_is_not_two_specs() -> None:
     spec = _spec("a", ("f", EDIT))
-    assert check_project([spec], known=[spec]) == ()
+    assert check_project([spec], existing=[spec]) == ()
 
 
 def test_what_the_parser_says_of_one_file_is_not_said_again() -> None:

@@ -167,7 +167,7 @@ def test_a_sound_project_has_nothing_against_it() -> None:
     maker = _sound("mini-projects/p/a.md", _ref("src/base.py", CREATE))
     user = _sound("mini-projects/p/b.md", _ref("src/base.py", EDIT), needs=("a",))
     assert check_all([maker, user], tree=TREE) == ()
-    assert check_all([user], tree=TREE, known=[maker]) == ()
+    assert check_all([user], tree=TREE, existing=[maker]) == ()
 
 
 def test_each_spec_has_its_own_anchor() -> None:

@@ -46,7 +46,7 @@ def orders(found: ImpliedOrder) -> list[str]:
 
 
 def clashes(found: ImpliedOrder) -> list[str]:
-    return sorted({NAMES[clash.one] + NAMES[clash.other] for clash in found.clashes})
+    return sorted({NAMES[clash.first] + NAMES[clash.second] for clash in found.clashes})
 
 
 def absent(_path: str) -> bool:
@@ -257,7 +257,7 @@ def test_two_of_which_one_writes_what_the_other_uses_clash_or_are_in_order(
         assert all(order.add(need, place) for need in needs)
     assert all(order.add(link.before, link.after) for link in said.links)
     assert not any(order.add(link.before, link.after) for link in said.dropped)
-    pairs = {(clash.one, clash.other) for clash in said.clashes}
+    pairs = {(clash.first, clash.second) for clash in said.clashes}
     for one in range(len(specs)):
         for other in range(one):
             shared = _writes(specs[one]) & _uses(specs[other]) | _writes(specs[other]) & _uses(

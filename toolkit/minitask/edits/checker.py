@@ -62,7 +62,7 @@ def check_specs(
     mine = set(map(id, specs if judged is None else judged))
     chosen = [spec for spec in specs if id(spec) in mine]
     others = [spec for spec in specs if id(spec) not in mine]
-    between = _by_spec(check_project(chosen, known=others, landed=landed), chosen)
+    between = _by_spec(check_project(chosen, existing=others, landed=landed), chosen)
     done = {id(spec) for spec in landed}
     left = [spec for spec in specs if id(spec) not in done]
     together = frozenset(place for place, spec in enumerate(left) if id(spec) in mine)

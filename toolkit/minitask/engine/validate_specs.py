@@ -146,7 +146,7 @@ def _check(sources: Sources, around: Surroundings) -> tuple[Checked, list[Any]]:
         is_new = not committed.issuperset(spec.path for spec in project)
         tree = worktree if is_new else around.tip() or worktree
         diagnostics += check_batches(
-            project, is_there=partial(_is_file, tree), is_free=is_free, found=diagnostics
+            project, is_there=partial(_is_file, tree), is_free=is_free, diagnostics=diagnostics
         )
     ordered = sorted(
         set(diagnostics),

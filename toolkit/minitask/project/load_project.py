@@ -65,7 +65,7 @@ def make_plan(engine: Context, found: FoundTasks, place: Base, *, again: bool = 
     tasks = ordered(found.tasks)
     names = tuple(task.name for task in tasks)
     said = implications(engine, tasks, place)
-    pairs = [(clash.one, clash.other) for clash in said.clashes]
+    pairs = [(clash.first, clash.second) for clash in said.clashes]
     lengths = urgency([task.spec for task in tasks], said.links)
     return Plan(
         tasks,

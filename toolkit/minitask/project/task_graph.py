@@ -106,7 +106,7 @@ def _ties(
         tie = Edge(tasks[link.before].name, link.path, link.kind.value)
         after[tasks[link.after].name].append(tie)
     for clash in said.clashes:
-        one, other = tasks[clash.one].name, tasks[clash.other].name
+        one, other = tasks[clash.first].name, tasks[clash.second].name
         clashes[one].append(Edge(other, clash.path))
         clashes[other].append(Edge(one, clash.path))
     return _sorted(after), _sorted(clashes)
@@ -133,7 +133,7 @@ ORDER_RULES = frozenset({"E208", "E209", "E211"})
 def check_order(engine: Context, tasks: Sequence[Task], place: Base) -> None:
     """Raise `UsageError` for what would make the order a guess: unknown dependencies, cycles, one id twice."""
     known = [task.spec for task in tasks_beside(engine, tasks, place)]
-    for item in check_project([task.spec for task in tasks], known=known):
+    for item in check_project([task.spec for task in tasks], existing=known):
         if item.code in ORDER_RULES:
             where = f"{item.path}:{item.line}"
             raise UsageError(f"{item.code} {item.message}", where=where, hint=item.hint)

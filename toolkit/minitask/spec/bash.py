@@ -23,7 +23,9 @@ from minitask.spec.rules import Problem
 if TYPE_CHECKING:
     from tree_sitter import Language, Node
 
-_KEPT_WORDS = frozenset(["then", "else", "elif", "fi", "do", "done", "esac", "coproc", "{", "}"])
+_RESERVED_WORDS = frozenset(
+    ["then", "else", "elif", "fi", "do", "done", "esac", "coproc", "{", "}"]
+)
 _NAME = rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?\+?="
 _ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILINE)
 
@@ -77,16 +79,16 @@ def parsed_parts(content: str) -> Iterator[ShellPart]:
     telling.
     """
     script = _parse(content)
-    held: ShellPart | None = None
+    part: ShellPart | None = None
     for node in script.root.children:
         if node.is_named:
-            if held:
-                yield held
-            held = _part(node, script)
-        elif held and node.type == "&":
-            held = replace(held, text=f"{held.text} &")
-    if held:
-        yield held
+            if part:
+                yield part
+            part = _part(node, script)
+        elif part and node.type == "&":
+            part = replace(part, text=f"{part.text} &")
+    if part:
+        yield part
 
 
 @cache
@@ -104,15 +106,15 @@ def _parse(content: str) -> _Script:
     source = content.encode("utf-8", "surrogatepass")
     script = _Script(parser.parse(source).root_node, source)
     cuts: list[int] = []
-    while _ASSIGNMENTS.search(source) and (place := _run_on(script.root)):
-        cut = place - bisect_left(script.inserted, place)
+    while _ASSIGNMENTS.search(source) and (offset := _run_on(script.root)):
+        cut = offset - bisect_left(script.inserted, offset)
         if cut in cuts:
             raise _unreadable(script.root, source)
         cuts.append(cut)
         apart, inserted = _with_cuts(source, sorted(cuts))
         script = _Script(parser.parse(apart).root_node, source, inserted)
     broken = next((child for child in script.root.children if child.has_error), None)
-    broken = broken or next((node for node in _walk(script.root) if _is_kept_word(node)), None)
+    broken = broken or next((node for node in _walk(script.root) if _is_reserved_word(node)), None)
     if broken or script.root.has_error:
         raise _unreadable(broken or script.root, source)
     return script
@@ -127,9 +129,9 @@ def _with_cuts(source: bytes, cuts: list[int]) -> tuple[bytes, tuple[int, ...]]:
 def _walk(node: Node) -> Iterator[Node]:
     waiting = [node]
     while waiting:
-        found = waiting.pop()
-        yield found
-        waiting.extend(found.children)
+        current = waiting.pop()
+        yield current
+        waiting.extend(current.children)
 
 
 def _run_on(root: Node) -> int:
@@ -137,8 +139,8 @@ def _run_on(root: Node) -> int:
     for node in _walk(root):
         if node.type != "command":
             continue
-        words = [child for child in node.children if child.type != "comment"]
-        for before, after in itertools.pairwise(words):
+        children = [child for child in node.children if child.type != "comment"]
+        for before, after in itertools.pairwise(children):
             rows = after.start_point.row - before.end_point.row
             if before.type == "variable_assignment" and rows and not _is_continued(before, after):
                 return before.end_byte
@@ -155,9 +157,10 @@ def _is_continued(before: Node, after: Node) -> bool:
     return b"\n" not in gap.replace(b"\\\n", b"")
 
 
-def _is_kept_word(node: Node) -> bool:
+def _is_reserved_word(node: Node) -> bool:
     return (
-        node.type == "command_name" and (node.text or b"").decode("utf-8", "replace") in _KEPT_WORDS
+        node.type == "command_name"
+        and (node.text or b"").decode("utf-8", "replace") in _RESERVED_WORDS
     )
 
 
@@ -180,12 +183,12 @@ def _inner_comments(node: Node, script: _Script) -> Iterator[str]:
     for child in _walk(node):
         if child.type == "comment":
             text = script.text(child.start_byte, child.end_byte)
-            said = find_expectation_text(text)
-            if said is None:
+            expectation = find_expectation_text(text)
+            if expectation is None:
                 yield text
             else:
                 same_row = child.start_point.row == node.start_point.row
-                yield text if same_row else f"# expect: {said} (inside a compound command)"
+                yield text if same_row else f"# expect: {expectation} (inside a compound command)"
 
 
 def _unreadable(node: Node, source: bytes) -> UnreadableError:

@@ -37,7 +37,7 @@ UNORDERED = frozenset({"N207", "E208", "E209", "E211", "W214"})
 
 
 class Design(Struct, frozen=True):
-    """The waves of some specs, by place: each one's wave, what it waits for; those that are alone, wave by wave."""
+    """The waves of some specs, by index: each one's wave and what it waits for; those that run alone, wave by wave."""
 
     graph: Graph
     waves: tuple[int, ...]
@@ -55,22 +55,23 @@ def check_batches(
     *,
     is_there: Callable[[str], bool] = lambda _path: True,
     is_free: Callable[[Spec], bool] = lambda _spec: False,
-    found: Iterable[Diagnostic] = (),
+    diagnostics: Iterable[Diagnostic] = (),
 ) -> tuple[Diagnostic, ...]:
-    """Return what a whole project's batches could be better at; nothing for one of fewer than four tasks.
+    """Return the notes on a whole project's batches; none for a project of fewer than four tasks.
 
-    `is_there` knows the files before any of the tasks, `is_free` the specs that need no model. `found` is what was
-    said of the specs so far.
+    `is_there` knows the files before any of the tasks, `is_free` the specs that need no model. `diagnostics` are those
+    that the specs have so far.
     """
     if len(specs) < MIN_TASKS:
         return ()
     paths = {spec.path for spec in specs}
     in_doubt = any(
-        item.path in paths and (item.code in UNORDERED or item.code.startswith("E1"))
-        for item in found
+        diagnostic.path in paths
+        and (diagnostic.code in UNORDERED or diagnostic.code.startswith("E1"))
+        for diagnostic in diagnostics
     )
-    said = () if in_doubt else _check_waves(specs, is_there)
-    return (*said, *_check_estimates(specs, is_free))
+    wave_diagnostics = () if in_doubt else _check_waves(specs, is_there)
+    return (*wave_diagnostics, *_check_estimates(specs, is_free))
 
 
 def home_of(spec: Spec) -> str:
@@ -85,23 +86,23 @@ def home_of(spec: Spec) -> str:
 def design_of(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> Design:
     """Return the waves that a run goes by; a circle is a `UsageError`."""
     graph = Graph(tuple(specs))
-    said = implied(specs, is_there=is_there, graph=graph)
-    before = predecessors(graph, said.links)
+    order = implied(specs, is_there=is_there, graph=graph)
+    before = predecessors(graph, order.links)
     waves = chain_lengths(before)
     beside: dict[int, set[int]] = {}
-    for place, wave in enumerate(waves):
-        beside.setdefault(wave, set()).add(place)
-    apart: list[set[int]] = [{place} for place in range(len(waves))]
-    for clash in said.clashes:
-        apart[clash.one].add(clash.other)
-        apart[clash.other].add(clash.one)
-    alone = [place for place, wave in enumerate(waves) if beside[wave] <= apart[place]]
-    alone.sort(key=lambda place: (waves[place], place))
+    for index, wave in enumerate(waves):
+        beside.setdefault(wave, set()).add(index)
+    apart: list[set[int]] = [{index} for index in range(len(waves))]
+    for clash in order.clashes:
+        apart[clash.first].add(clash.second)
+        apart[clash.second].add(clash.first)
+    alone = [index for index, wave in enumerate(waves) if beside[wave] <= apart[index]]
+    alone.sort(key=lambda index: (waves[index], index))
     return Design(graph, waves, tuple(map(frozenset, before)), tuple(alone))
 
 
 def _check_waves(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> tuple[Diagnostic, ...]:
-    """One diagnostic at most: a task that is alone makes one batch more, and takes its share of the rest."""
+    """Return at most one diagnostic: a task that runs alone adds a batch and lowers the parallel share."""
     try:
         design = design_of(specs, is_there)
     except UsageError:  # a circle, of which E208 says more
@@ -121,40 +122,42 @@ def _check_waves(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> tupl
     return (_at(design, alone[MAX_SEQUENTIAL], code="N411", message=message),)
 
 
-def _at(design: Design, place: int, *, code: str, message: str) -> Diagnostic:
-    spec = design.graph.specs[place]
+def _at(design: Design, index: int, *, code: str, message: str) -> Diagnostic:
+    spec = design.graph.specs[index]
     line = spec.line_of("options.depends_on")
-    return diagnose(spec.path, line, code=code, message=message, hint=_way_out(design))
+    return diagnose(spec.path, line, code=code, message=message, hint=_untie_hint(design))
 
 
-def _way_out(design: Design) -> str:
-    """Return which tasks to untie: those that nothing but `depends_on` holds back, where there are any."""
+def _untie_hint(design: Design) -> str:
+    """Return a hint on which tasks to separate: first those that wait only because of `depends_on`."""
     loose = [
-        f"{_names(design.graph, [place])} to {_names(design.graph, held)}"
-        for place, held in islice(_loose(design), MAX_NAMES)
+        f"{_names(design.graph, [index])} to {_names(design.graph, blockers)}"
+        for index, blockers in islice(_loose(design), MAX_NAMES)
     ]
     if loose:
-        return f"remove `depends_on` ({_listed(loose)}) if possible: no shared file requires it"
+        return (
+            f"remove `depends_on` ({_join_phrases(loose)}) if possible: no shared file requires it"
+        )
     names = _names(design.graph, design.alone)
     return f"{names} share files: separate the files, or join some tasks"
 
 
 def _loose(design: Design) -> Iterator[tuple[int, list[int]]]:
-    """Tasks that are alone, and the tasks of the wave before that hold each back without a file."""
+    """Yield the tasks that run alone only because of `depends_on`, each with the earlier tasks that it waits for."""
     specs, waves = design.graph.specs, design.waves
-    for place in design.alone:
-        held = sorted(each for each in design.before[place] if waves[each] == waves[place] - 1)
-        touched = [files_by_path(specs[each]) for each in (place, *held)]
-        if held and not any(0 in pair for pair in shared_files(touched)):
-            yield place, held
+    for index in design.alone:
+        blockers = sorted(task for task in design.before[index] if waves[task] == waves[index] - 1)
+        touched = [files_by_path(specs[task]) for task in (index, *blockers)]
+        if blockers and not any(0 in pair for pair in shared_files(touched)):
+            yield index, blockers
 
 
 def _check_estimates(
     specs: Sequence[Spec], is_free: Callable[[Spec], bool]
 ) -> Iterator[Diagnostic]:
-    silent = [place for place, spec in enumerate(specs) if spec.estimate.tokens is None]
+    silent = [index for index, spec in enumerate(specs) if spec.estimate.tokens is None]
     others = len(specs) - len(silent)
-    missing = [place for place in silent if others and not is_free(specs[place])]
+    missing = [index for index in silent if others and not is_free(specs[index])]
     if missing:
         first = specs[missing[0]]
         have = "has one" if others == 1 else "have one"
@@ -168,13 +171,13 @@ def _check_estimates(
         )
 
 
-def _names(graph: Graph, places: Sequence[int]) -> str:
+def _names(graph: Graph, indices: Sequence[int]) -> str:
     """Return the tasks' ids: all of them, or the first few and how many more."""
-    own = [graph.names[place].partition("/")[2] for place in places[:MAX_NAMES]]
-    more = len(places) - len(own)
-    return _listed([*own, f"{more} more"] if more else own)
+    ids = [graph.names[index].partition("/")[2] for index in indices[:MAX_NAMES]]
+    more = len(indices) - len(ids)
+    return _join_phrases([*ids, f"{more} more"] if more else ids)
 
 
-def _listed(words: Sequence[str]) -> str:
+def _join_phrases(phrases: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
-    return " and ".join([*([", ".join(words[:-1])] if words[1:] else []), words[-1]])
+    return " and ".join([*([", ".join(phrases[:-1])] if phrases[1:] else []), phrases[-1]])

@@ -29,27 +29,31 @@ if TYPE_CHECKING:
 __all__ = ["Tree", "check_against_tree", "check_all", "check_anchor", "check_project"]
 
 NEW = frozenset({FileAction.CREATE, FileAction.WRITE})
-"""What makes a file where there is none."""
+"""The actions that make a new file."""
 
 
 def check_all(
     specs: Sequence[Spec],
     *,
     tree: Tree,
-    known: Sequence[Spec] = (),
+    existing: Sequence[Spec] = (),
     anchors: Mapping[str, Tree] = MappingProxyType({}),
 ) -> tuple[Diagnostic, ...]:
-    """Everything that can be said of the specs without running them, in the order of the files.
+    """Return every diagnostic of the specs that can be known without running them, in the order of the files.
 
-    `known` are specs that exist beside them: they may be named and waited for, and are not judged.
+    `existing` are specs that exist beside them: they may be named and waited for, and are not judged.
     `anchors` holds the trees of the specs' anchors, by the specs' paths, where they are not `tree`.
     """
-    everyone = OtherSpecs.of((*specs, *known))
-    found = list(check_project(specs, known=known))
+    everyone = OtherSpecs.of((*specs, *existing))
+    diagnostics = list(check_project(specs, existing=existing))
     for spec in specs:
-        found += _check_files(spec, tree, others=everyone, anchor=anchors.get(spec.path))
-        found += check_quality(spec)
-    return tuple(sorted(found, key=lambda item: (item.path, item.line, item.code)))
+        diagnostics += _check_files(spec, tree, others=everyone, anchor=anchors.get(spec.path))
+        diagnostics += check_quality(spec)
+    return tuple(
+        sorted(
+            diagnostics, key=lambda diagnostic: (diagnostic.path, diagnostic.line, diagnostic.code)
+        )
+    )
 
 
 def check_against_tree(
@@ -60,7 +64,7 @@ def check_against_tree(
     anchor: Tree | None = None,
     new_name: Callable[[str], str | None] = lambda _path: None,
 ) -> tuple[Diagnostic, ...]:
-    """Return the spec's files against the tree that its task starts from.
+    """Check the spec's files against the tree that its task starts from.
 
     `new_name` gives what a file was renamed to since the spec was written.
 
@@ -72,7 +76,7 @@ def check_against_tree(
 
 
 class OtherSpecs(Struct, frozen=True):
-    """Which specs make a path, and which delete it; and what a file was renamed to."""
+    """The specs that make each path, those that delete it, and the new names of renamed files."""
 
     makers: Mapping[str, Sequence[Spec]]
     removers: Mapping[str, Sequence[Spec]]
@@ -103,7 +107,7 @@ class OtherSpecs(Struct, frozen=True):
 def _check_files(
     spec: Spec, tree: Tree, *, others: OtherSpecs, anchor: Tree | None
 ) -> tuple[Diagnostic, ...]:
-    found = [] if spec.writes() else [_nothing_to_write(spec)]
+    diagnostics = [] if spec.writes() else [_nothing_to_write(spec)]
     judged: set[str] = set()
     for ref in spec.files:
         if ref.path in judged or PLACEHOLDER_PATH.search(ref.path):
@@ -113,12 +117,12 @@ def _check_files(
             problem = _check_lines(spec, ref, tree=anchor or tree)
         if problem is not None:
             judged.add(ref.path)
-            found.append(problem)
-    return tuple(found)
+            diagnostics.append(problem)
+    return tuple(diagnostics)
 
 
 def check_anchor(spec: Spec, *, commit: str | None) -> tuple[Diagnostic, ...]:
-    """Return whether the anchor that the front matter names was found; `commit` is what it resolved to."""
+    """Return a diagnostic if the anchor in the front matter was not found; `commit` is what it resolved to."""
     if spec.options.anchor is None or commit is not None:
         return ()
     return (
@@ -170,13 +174,13 @@ def _check_links(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
     for part in _prefixes(ref.path):
         kind = tree.kind(part)
         if kind in {"symlink", "submodule"}:
-            what = "a symbolic link" if kind == "symlink" else "a submodule"
+            description = "a symbolic link" if kind == "symlink" else "a submodule"
             through = "is" if part == ref.path else f"passes through {part}, which is"
             return _at(
                 spec,
                 ref,
                 code="E206",
-                message=f"{ref.path} {through} {what}",
+                message=f"{ref.path} {through} {description}",
                 hint="name the file itself, inside this repository",
             )
     return None
@@ -187,8 +191,8 @@ def _check_presence(
 ) -> Diagnostic | None:
     kind = tree.kind(ref.path)
     if ref.action in NEW and (ref.action is FileAction.CREATE or kind != "file"):
-        taken = _check_free(spec, ref, tree=tree, others=others)
-        return taken or (_check_name(spec, ref, tree=tree) if kind is None else None)
+        conflict = _check_free(spec, ref, tree=tree, others=others)
+        return conflict or (_check_name(spec, ref, tree=tree) if kind is None else None)
     if ref.action is FileAction.WRITE:
         return None
     if kind == "file" or ref.optional or (kind is None and others.makes(ref.path, beside=spec)):
@@ -209,28 +213,30 @@ def _check_presence(
 
 
 def _check_free(spec: Spec, ref: FileRef, *, tree: Tree, others: OtherSpecs) -> Diagnostic | None:
-    """E204 where the path, or a folder that it needs, is taken."""
+    """Return E204 if the path, or a folder that it needs, is taken."""
     for part in _prefixes(ref.path):
         kind = tree.kind(part)
         whole = part == ref.path
         if kind is None or (kind == "dir" and not whole) or others.removes(part, beside=spec):
             continue
-        what = "a folder" if kind == "dir" else "a file"
-        said = (
-            "exists already" if whole and kind == "file" else f"cannot be created: {part} is {what}"
+        description = "a folder" if kind == "dir" else "a file"
+        reason = (
+            "exists already"
+            if whole and kind == "file"
+            else f"cannot be created: {part} is {description}"
         )
         return _at(
             spec,
             ref,
             code="E204",
-            message=f"{ref.path}, a file to create, {said}",
+            message=f"{ref.path}, a file to create, {reason}",
             hint="say `(edit)` where it is to change, or choose another path",
         )
     return None
 
 
 def _check_name(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
-    """E204 or E205 for a new file whose name is also a folder's, or another's to some file system or reader."""
+    """Return E204 or E205 for a new file whose name is also a folder's, or another file's to some file system."""
     hidden = find_hidden(ref.path)
     if hidden:
         return _at(
@@ -240,15 +246,19 @@ def _check_name(spec: Spec, ref: FileRef, *, tree: Tree) -> Diagnostic | None:
             message=f"the path {ref.path!r} has an invisible character ({hidden})",
             hint="type the path anew",
         )
-    made = {each.path for each in spec.files if each.action in NEW}
-    gone = {each.path for each in spec.files if each.action is FileAction.DELETE}
+    new_paths = {file.path for file in spec.files if file.action in NEW}
+    deleted_paths = {file.path for file in spec.files if file.action is FileAction.DELETE}
 
     def names(folder: str) -> set[str]:
         start = f"{folder}/" if folder else ""
-        own = {path[len(start) :].partition("/")[0] for path in made if path.startswith(start)}
-        return own | {name for name in tree.names(folder) if start + name not in gone}
+        new_names = {
+            path[len(start) :].partition("/")[0] for path in new_paths if path.startswith(start)
+        }
+        return new_names | {
+            name for name in tree.names(folder) if start + name not in deleted_paths
+        }
 
-    inside = next((path for path in sorted(made) if path.startswith(f"{ref.path}/")), "")
+    inside = next((path for path in sorted(new_paths) if path.startswith(f"{ref.path}/")), "")
     twins = find_twin(ref.path, names=names, is_there=lambda path: tree.kind(path) is not None)
     if not inside and twins is None:
         return None

@@ -80,11 +80,11 @@ _SMALL_WORDS = frozenset(_FILLERS.split())
 
 def counts(command: Command) -> Counts:
     """Return what the first number of the command's output stands for."""
-    words = read_words(command.text)
-    if not words:
+    tokens = read_words(command.text)
+    if not tokens:
         return Counts.UNKNOWN
-    found = [_counts(parts) for parts, _ in read_pipelines(words)]
-    speaking = [kind for kind in found if kind is not Counts.SILENCE]
+    kinds = [_counts(parts) for parts, _ in read_pipelines(tokens)]
+    speaking = [kind for kind in kinds if kind is not Counts.SILENCE]
     if not speaking:
         return Counts.SILENCE
     return speaking[0] if len(speaking) == 1 else Counts.OTHER
@@ -97,50 +97,50 @@ def _counts(parts: list[list[str]]) -> Counts:
     while len(stages) > 1 and stages[-1] and stages[-1][0] in _SELECTORS:
         selects_last = selects_last or stages[-1][0] == "tail"
         stages.pop()
-    words = stages[-1]
-    if words[:1] == ["!"]:
-        words = words[1:]
-    if not words or words[0] in _SILENT:
+    argv = stages[-1]
+    if argv[:1] == ["!"]:
+        argv = argv[1:]
+    if not argv or argv[0] in _SILENT:
         return Counts.SILENCE
     piped = len(stages) > 1
-    if words[0] == "wc":
-        return _wc(words, piped=piped, totals=selects_last)
-    if words[0] in _GREPS:
-        return _grep(words, piped=piped)
-    if words[0] in _PRINTERS:
-        return _printer(words)
-    if words[0] in _RUNNERS:
+    if argv[0] == "wc":
+        return _wc(argv, piped=piped, totals=selects_last)
+    if argv[0] in _GREPS:
+        return _grep(argv, piped=piped)
+    if argv[0] in _PRINTERS:
+        return _printer(argv)
+    if argv[0] in _RUNNERS:
         return Counts.OTHER
-    if words[0] == "echo" and "$" in " ".join(words):
+    if argv[0] == "echo" and "$" in " ".join(argv):
         return Counts.UNKNOWN
-    return Counts.OTHER if words[0] in _SHOWN else Counts.UNKNOWN
+    return Counts.OTHER if argv[0] in _SHOWN else Counts.UNKNOWN
 
 
-def _printer(words: list[str]) -> Counts:
-    if "-m" in words:
+def _printer(argv: list[str]) -> Counts:
+    if "-m" in argv:
         return Counts.OTHER
-    text = " ".join(words)
-    prints = words[0] == "jq" or "print" in text or "log(" in text or "puts" in text
+    text = " ".join(argv)
+    prints = argv[0] == "jq" or "print" in text or "log(" in text or "puts" in text
     return Counts.ANYTHING if prints else Counts.UNKNOWN
 
 
-def _wc(words: list[str], *, piped: bool, totals: bool) -> Counts:
-    letters = "".join(word[1:] for word in words[1:] if word.startswith("-") and word[1:2] != "-")
-    letters += "".join(word[2:3].replace("b", "c") for word in words[1:] if word.startswith("--"))
-    files = [word for word in words[1:] if not word.startswith("-")]
+def _wc(argv: list[str], *, piped: bool, totals: bool) -> Counts:
+    letters = "".join(word[1:] for word in argv[1:] if word.startswith("-") and word[1:2] != "-")
+    letters += "".join(word[2:3].replace("b", "c") for word in argv[1:] if word.startswith("--"))
+    files = [word for word in argv[1:] if not word.startswith("-")]
     one_number = len(files) < 2 and not any(_GLOB.search(name) for name in files)
     if len(set(letters)) != 1 or letters[0] not in _FLAGS or not (one_number or totals):
         return Counts.OTHER
     return Counts.ANYTHING if piped and letters[0] == "l" else _FLAGS[letters[0]]
 
 
-def _grep(words: list[str], *, piped: bool) -> Counts:
-    short = "".join(word[1:] for word in words[1:] if word.startswith("-") and word[1:2] != "-")
-    if "q" in short or {"--quiet", "--silent"}.intersection(words):
+def _grep(argv: list[str], *, piped: bool) -> Counts:
+    short = "".join(word[1:] for word in argv[1:] if word.startswith("-") and word[1:2] != "-")
+    if "q" in short or {"--quiet", "--silent"}.intersection(argv):
         return Counts.SILENCE
-    if "c" not in short and "--count" not in words:
+    if "c" not in short and "--count" not in argv:
         return Counts.OTHER
-    files = [word for word in words[1:] if not word.startswith("-")][1:]
+    files = [word for word in argv[1:] if not word.startswith("-")][1:]
     many = len(files) > 1 or "r" in short.lower() or any(_GLOB.search(name) for name in files)
     return Counts.OTHER if many or (not files and not piped) else Counts.ANYTHING
 
@@ -170,8 +170,8 @@ def _on_output(command: Command, expectation: Expectation, kind: Counts) -> tupl
 
 def _exits(command: Command, expectation: Expectation) -> tuple[Expectation, ...]:
     """Return the exit codes that go with an expected zero: a search that finds nothing ends with 1."""
-    words = read_words(command.text)
-    pipelines = read_pipelines(words) if words else []
+    tokens = read_words(command.text)
+    pipelines = read_pipelines(tokens) if tokens else []
     stages = [plain_words(part)[0] for part in pipelines[-1][0]] if pipelines else []
     searches = any(stage and stage[0] in _GREPS | {"pgrep"} for stage in stages)
     may_be_zero = expectation.number - expectation.tolerance <= 0
@@ -205,7 +205,7 @@ def enforce_lengths(
     A command that counts the file's lines already is held to the number; one that states a number of its own counts.
     """
     written = tuple(dict.fromkeys(ref.path for ref in files if ref.action in _WRITTEN))
-    found = list(commands)
+    updated = list(commands)
     added: list[Command] = []
     problems = []
     for criterion in criteria:
@@ -218,28 +218,28 @@ def enforce_lengths(
             problems.append(_unread(criterion))
             continue
         for path in paths:
-            place = next(
-                (i for i, command in enumerate(found) if _counts_lines_of(command, path)), None
+            index = next(
+                (i for i, command in enumerate(updated) if _counts_lines_of(command, path)), None
             )
-            if place is None:
+            if index is None:
                 text = f"wc -l < {shlex.quote(path)}"
                 added.append(Command(text, (expectation,), criterion.line))
-            elif not any(item.kind in _NUMBERS for item in found[place].expectations):
-                found[place] = _with(found[place], expectation)
-    return (*added, *found), tuple(problems)
+            elif not any(present.kind in _NUMBERS for present in updated[index].expectations):
+                updated[index] = _with(updated[index], expectation)
+    return (*added, *updated), tuple(problems)
 
 
 def _subjects(subject: str, written: tuple[str, ...]) -> tuple[str, ...]:
     """Return the files that a criterion's subject means: those it names, or the only one that is written."""
-    named = [code or bare for code, bare in re.findall(r"`([^`]+)`|([\w./-]+\.\w+)", subject)]
-    if named:
-        fits = (_named(name, written) for name in named)
+    names = [code or bare for code, bare in re.findall(r"`([^`]+)`|([\w./-]+\.\w+)", subject)]
+    if names:
+        fits = (_find_written(name, written) for name in names)
         return tuple(path for path in fits if path)
-    each = subject.casefold().startswith("each")
-    return written if each or len(written) == 1 else ()
+    means_each = subject.casefold().startswith("each")
+    return written if means_each or len(written) == 1 else ()
 
 
-def _named(name: str, written: Sequence[str]) -> str:
+def _find_written(name: str, written: Sequence[str]) -> str:
     """Return the one written file that a name or the end of a path means; empty if none or several fit."""
     fits = [path for path in written if path == name or path.endswith(f"/{name}")]
     return fits[0] if len(fits) == 1 else ""
@@ -254,11 +254,11 @@ def _with(command: Command, expectation: Expectation) -> Command:
 
 
 def _unread(criterion: Criterion) -> Problem:
-    said = criterion.text if len(criterion.text) <= 60 else f"{criterion.text[:59]}…"
+    excerpt = criterion.text if len(criterion.text) <= 60 else f"{criterion.text[:59]}…"
     return Problem(
         criterion.line,
         "W414",
-        f"`{said}` states a number that no command checks",
+        f"`{excerpt}` states a number that no command checks",
         "name the file in the criterion, or check it: `wc -l < FILE  # expect: output ~600 ±60`",
         Severity.WARNING,
     )

@@ -15,35 +15,33 @@ if TYPE_CHECKING:
 
 
 def urgency(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
-    """For each spec, the number of tasks on the longest chain that starts with it, itself included."""
+    """Return for each spec the number of tasks on the longest chain that starts with it, itself included."""
     return chain_lengths(_followers(_predecessors(specs, links)))
 
 
 def wave_numbers(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
-    """For each spec, the wave that it is in, from 1: all that it waits for is in earlier ones."""
+    """Return for each spec the wave that it is in, from 1: all that it waits for is in earlier ones."""
     return chain_lengths(_predecessors(specs, links))
 
 
 def critical_path(specs: Sequence[Spec], links: Sequence[Dependency]) -> tuple[int, ...]:
-    """Return the places of the longest chain, first task first; of several the one that begins with the lowest
-    places.
-    """
+    """Return the indices of the longest chain, first task first; of several the one with the lowest indices."""
     followers = _followers(_predecessors(specs, links))
     lengths = chain_lengths(followers)
     chain: list[int] = []
-    left, choice = max(lengths, default=0), set(range(len(specs)))
-    while left:
-        chain.append(min(place for place in choice if lengths[place] == left))
-        left, choice = left - 1, followers[chain[-1]]
+    remaining, choice = max(lengths, default=0), set(range(len(specs)))
+    while remaining:
+        chain.append(min(index for index in choice if lengths[index] == remaining))
+        remaining, choice = remaining - 1, followers[chain[-1]]
     return tuple(chain)
 
 
 def predecessors(graph: Graph, links: Sequence[Dependency]) -> list[set[int]]:
-    """For each spec of a graph without a circle, those that it waits for, as it says itself or by a link."""
-    found = [set(needs) for needs in graph.needs]
+    """Return for each spec of an acyclic graph those that it waits for, by `depends_on` or by a link."""
+    edges = [set(needs) for needs in graph.needs]
     for link in links:
-        found[link.after].add(link.before)
-    return found
+        edges[link.after].add(link.before)
+    return edges
 
 
 def _predecessors(specs: Sequence[Spec], links: Sequence[Dependency]) -> list[set[int]]:
@@ -53,16 +51,16 @@ def _predecessors(specs: Sequence[Spec], links: Sequence[Dependency]) -> list[se
 
 
 def _followers(predecessors: Sequence[set[int]]) -> list[set[int]]:
-    found: list[set[int]] = [set() for _ in predecessors]
-    for place, before in enumerate(predecessors):
-        for each in before:
-            found[each].add(place)
-    return found
+    followers: list[set[int]] = [set() for _ in predecessors]
+    for index, before in enumerate(predecessors):
+        for earlier in before:
+            followers[earlier].add(index)
+    return followers
 
 
 def chain_lengths(edges: Sequence[set[int]]) -> tuple[int, ...]:
-    """For each place, the number of places on the longest way along the edges."""
+    """Return for each index the number of indices on the longest path along the edges."""
     lengths = [1] * len(edges)
-    for place in TopologicalSorter(dict(enumerate(edges))).static_order():
-        lengths[place] = 1 + max((lengths[each] for each in edges[place]), default=0)
+    for index in TopologicalSorter(dict(enumerate(edges))).static_order():
+        lengths[index] = 1 + max((lengths[neighbour] for neighbour in edges[index]), default=0)
     return tuple(lengths)

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class Graph(Struct, frozen=True, dict=True):
-    """Specs by their place in `specs`, and the dependencies between them."""
+    """Specs by their index in `specs`, and the dependencies between them."""
 
     specs: tuple[Spec, ...]
 
@@ -40,21 +40,21 @@ class Graph(Struct, frozen=True, dict=True):
 
     @cached_property
     def needs(self) -> tuple[frozenset[int], ...]:
-        """For each spec, those that it depends on directly, as far as its entries name tasks."""
+        """Return for each spec those that it depends on directly, as far as its entries name tasks."""
         return tuple(
             frozenset(
-                place
+                index
                 for entry in spec.options.depends_on
-                if not self.is_ambiguous(found := self.find(entry, asker=asker))
-                for place in found
+                if not self.is_ambiguous(matches := self.find(entry, asker=asker))
+                for index in matches
             )
             for asker, spec in enumerate(self.specs)
         )
 
     @cached_property
     def reach(self) -> tuple[frozenset[int], ...]:
-        """For each spec, those that it depends on directly or by way of others."""
-        return tuple(frozenset(self._walk(self.needs[place])) for place in range(len(self.specs)))
+        """Return for each spec those that it depends on directly or by way of others."""
+        return tuple(frozenset(self._walk(self.needs[index])) for index in range(len(self.specs)))
 
     def find(self, entry: str, *, asker: int) -> tuple[int, ...]:
         """Return the specs that a `depends_on` entry may mean.
@@ -67,15 +67,15 @@ class Graph(Struct, frozen=True, dict=True):
         return (
             by_name.get(entry, ())
             or by_id.get((project, entry), ())
-            or tuple(place for place in files if self._project(place) == project)
+            or tuple(index for index in files if self._project(index) == project)
             or self._numbered(normal_number(entry), asker=asker)
             or files
         )
 
-    def is_ambiguous(self, found: Sequence[int]) -> bool:
-        """Return True if specs found for one entry are a choice, and share neither a name nor a file."""
-        names = {self.names[place] for place in found}
-        paths = {self.specs[place].path for place in found}
+    def is_ambiguous(self, matches: Sequence[int]) -> bool:
+        """Return True if the matches of one entry share neither a name nor a file."""
+        names = {self.names[index] for index in matches}
+        paths = {self.specs[index].path for index in matches}
         return len(names) > 1 and len(paths) > 1
 
     @cached_property
@@ -86,53 +86,53 @@ class Graph(Struct, frozen=True, dict=True):
         dict[tuple[str, str], tuple[int, ...]],
         dict[str, tuple[int, ...]],
     ]:
-        """Return the places by task name, by project and id, and by what their file may be called."""
+        """Return the indices by task name, by project and id, and by file name."""
         by_name: dict[str, tuple[int, ...]] = {}
         by_id: dict[tuple[str, str], tuple[int, ...]] = {}
         by_file: dict[str, tuple[int, ...]] = {}
-        for place, name in enumerate(self.names):
-            by_name[name] = (*by_name.get(name, ()), place)
-            for own in set(self._ids(place)):
-                key = (self._project(place), own)
-                by_id[key] = (*by_id.get(key, ()), place)
-            for file in set(self._file_names(place)):
-                by_file[file] = (*by_file.get(file, ()), place)
+        for index, name in enumerate(self.names):
+            by_name[name] = (*by_name.get(name, ()), index)
+            for task_id in set(self._ids(index)):
+                key = (self._project(index), task_id)
+                by_id[key] = (*by_id.get(key, ()), index)
+            for file in set(self._file_names(index)):
+                by_file[file] = (*by_file.get(file, ()), index)
         return by_name, by_id, by_file
 
     def _numbered(self, number: str, *, asker: int) -> tuple[int, ...]:
         fitting = tuple(
-            place
-            for place in self._near(asker)
-            if self.specs[place].number and normal_number(self.specs[place].number) == number
+            index
+            for index in self._near(asker)
+            if self.specs[index].number and normal_number(self.specs[index].number) == number
         )
         same_file = tuple(p for p in fitting if self.specs[p].path == self.specs[asker].path)
         return same_file or fitting
 
     def _near(self, asker: int) -> tuple[int, ...]:
         project = self._project(asker)
-        return tuple(place for place in range(len(self.specs)) if self._project(place) == project)
+        return tuple(index for index in range(len(self.specs)) if self._project(index) == project)
 
-    def _project(self, place: int) -> str:
-        return self.names[place].partition("/")[0]
+    def _project(self, index: int) -> str:
+        return self.names[index].partition("/")[0]
 
-    def _ids(self, place: int) -> tuple[str, ...]:
-        own = self.names[place].partition("/")[2]
-        return (own, self.specs[place].options.id or own)
+    def _ids(self, index: int) -> tuple[str, ...]:
+        task_id = self.names[index].partition("/")[2]
+        return (task_id, self.specs[index].options.id or task_id)
 
-    def _file_names(self, place: int) -> tuple[str, ...]:
-        spec = self.specs[place]
+    def _file_names(self, index: int) -> tuple[str, ...]:
+        spec = self.specs[index]
         path = PurePosixPath(spec.path)
         return (path.stem, path.name, spec.path, f"{spec.path}#{spec.number}")
 
     def _walk(self, start: Iterable[int]) -> Iterator[int]:
-        seen: set[int] = set()
+        visited: set[int] = set()
         waiting = list(start)
         while waiting:
-            place = waiting.pop()
-            if place not in seen:
-                seen.add(place)
-                waiting.extend(self.needs[place])
-                yield place
+            index = waiting.pop()
+            if index not in visited:
+                visited.add(index)
+                waiting.extend(self.needs[index])
+                yield index
 
 
 def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:
@@ -141,36 +141,38 @@ def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:
     Dependencies on tasks that are not among them count for nothing; a cycle is a `UsageError`.
     """
     graph = _acyclic(specs)
-    left = [len(needs) for needs in graph.needs]
-    ready = [(_key(graph.specs[place]), place) for place, count in enumerate(left) if not count]
+    open_needs = [len(needs) for needs in graph.needs]
+    ready = [
+        (_key(graph.specs[index]), index) for index, count in enumerate(open_needs) if not count
+    ]
     heapify(ready)
     users = _users(graph)
-    done: list[Spec] = []
+    ordered: list[Spec] = []
     while ready:
-        _, place = heappop(ready)
-        done.append(graph.specs[place])
-        for user in users[place]:
-            left[user] -= 1
-            if not left[user]:
+        _, index = heappop(ready)
+        ordered.append(graph.specs[index])
+        for user in users[index]:
+            open_needs[user] -= 1
+            if not open_needs[user]:
                 heappush(ready, (_key(graph.specs[user]), user))
-    return tuple(done)
+    return tuple(ordered)
 
 
 def find_cycle(specs: Sequence[Spec]) -> tuple[Spec, ...]:
-    """Specs of which each depends on the next and the last on the first; empty: no cycle."""
+    """Return specs of which each depends on the next and the last on the first; empty if there is no cycle."""
     graph = Graph(tuple(specs))
-    return tuple(graph.specs[place] for place in find_circle(graph))
+    return tuple(graph.specs[index] for index in find_circle(graph))
 
 
 def find_circle(graph: Graph, *, among: frozenset[int] | None = None) -> tuple[int, ...]:
-    """As `find_cycle`, by place, among the given places only."""
-    left = set(range(len(graph.specs)) if among is None else among)
-    while free := {place for place in left if not graph.needs[place] & left}:
-        left -= free
-    if not left:
+    """Return the indices of a cycle as `find_cycle` does, among the given indices only."""
+    remaining = set(range(len(graph.specs)) if among is None else among)
+    while free := {index for index in remaining if not graph.needs[index] & remaining}:
+        remaining -= free
+    if not remaining:
         return ()
-    trail = [min(left)]
-    while (following := min(graph.needs[trail[-1]] & left)) not in trail:
+    trail = [min(remaining)]
+    while (following := min(graph.needs[trail[-1]] & remaining)) not in trail:
         trail.append(following)
     return tuple(trail[trail.index(following) :])
 
@@ -182,10 +184,10 @@ def _acyclic(specs: Sequence[Spec]) -> Graph:
 
 
 def check_acyclic(graph: Graph) -> None:
-    """Raise `UsageError`, and print the circle, where tasks depend on each other in one."""
+    """Raise a `UsageError` that names the cycle if tasks depend on each other in one."""
     circle = find_circle(graph)
     if circle:
-        loop = " -> ".join(graph.names[place] for place in (*circle, circle[0]))
+        loop = " -> ".join(graph.names[index] for index in (*circle, circle[0]))
         raise UsageError(
             f"the tasks depend on each other in a cycle: {loop}",
             hint="remove the `depends_on` entry that closes it",
@@ -195,9 +197,9 @@ def check_acyclic(graph: Graph) -> None:
 
 def _users(graph: Graph) -> list[list[int]]:
     users: list[list[int]] = [[] for _ in graph.specs]
-    for place, needs in enumerate(graph.needs):
+    for index, needs in enumerate(graph.needs):
         for need in needs:
-            users[need].append(place)
+            users[need].append(index)
     return users
 
 

@@ -12,7 +12,7 @@ FORMS = (
     '`output contains "text"`, `no output`, `fails before`'
 )
 
-_COMMENT = lazy_pattern(r"#+\s*expect\s*:(?P<said>.*)", re.IGNORECASE | re.DOTALL)
+_COMMENT = lazy_pattern(r"#+\s*expect\s*:(?P<text>.*)", re.IGNORECASE | re.DOTALL)
 _EXIT = lazy_pattern(r"exit\s+(?:code\s+)?([0-9]{1,3})", re.IGNORECASE)
 _EXACT = lazy_pattern(r"output\s+(-?[0-9]{1,15})", re.IGNORECASE)
 _BOUND = lazy_pattern(
@@ -30,25 +30,25 @@ _LARGEST_EXIT = 255
 def find_expectation_text(comment: str) -> str | None:
     """Return what a shell comment states after `expect:`; None for any other comment."""
     match = _COMMENT.fullmatch(comment.strip())
-    return match["said"].strip() if match else None
+    return match["text"].strip() if match else None
 
 
-def parse_expectation(said: str) -> Expectation | None:
+def parse_expectation(text: str) -> Expectation | None:
     """Return the expectation that a comment states; None if it is none of the known forms."""
-    words = " ".join(said.split()).casefold()
-    if words in {"no output", "fails before"}:
-        return Expectation(ExpectationKind(words))
-    if match := _EXIT.fullmatch(said):
+    phrase = " ".join(text.split()).casefold()
+    if phrase in {"no output", "fails before"}:
+        return Expectation(ExpectationKind(phrase))
+    if match := _EXIT.fullmatch(text):
         code = int(match[1])
         return Expectation(ExpectationKind.EXIT, code) if code <= _LARGEST_EXIT else None
-    if match := _EXACT.fullmatch(said):
+    if match := _EXACT.fullmatch(text):
         return Expectation(ExpectationKind.NUMBER, int(match[1]))
-    if match := _ABOUT.fullmatch(said):
+    if match := _ABOUT.fullmatch(text):
         return Expectation(ExpectationKind.NUMBER, int(match[1]), int(match[2]))
-    if match := _BOUND.fullmatch(said):
+    if match := _BOUND.fullmatch(text):
         kind = ExpectationKind.AT_LEAST if match["least"] else ExpectationKind.AT_MOST
         return Expectation(kind, int(match["number"]))
-    if match := _CONTAINS.fullmatch(said):
+    if match := _CONTAINS.fullmatch(text):
         return Expectation(ExpectationKind.CONTAINS, text=_unquoted(match))
     return None
 

@@ -10,7 +10,7 @@ Order, by paths that are compared as any file system would compare them:
 - The Next Task section gives an order only where the caller wants it to.
 
 `depends_on` wins: an implied order that contradicts it, directly or by way of others, is dropped. So is one that
-contradicts an implied order before it: creations come first, then deletions, then Next Task, each by place.
+contradicts an implied order before it: creations come first, then deletions, then Next Task, each by index.
 
 Two tasks of which one writes a file that the other reads or writes, and that are in no order, clash: they may never
 run at once, and either may be first. Cited lines make no difference to that.
@@ -51,7 +51,7 @@ RANKS = {
 
 
 class Dependency(Struct, frozen=True):
-    """The spec at place `before` comes before the one at `after`; `path` is empty for a Next Task."""
+    """The spec at index `before` comes before the one at `after`; `path` is empty for a Next Task."""
 
     before: int
     after: int
@@ -60,10 +60,10 @@ class Dependency(Struct, frozen=True):
 
 
 class WriteClash(Struct, frozen=True):
-    """The specs at `one` and `other`, lower place first, may not run at once: both use `path`, and one writes it."""
+    """The specs at `first` and `second`, the lower index first, may not run at once: both use `path`, one writes it."""
 
-    one: int
-    other: int
+    first: int
+    second: int
     path: str
 
 
@@ -84,8 +84,8 @@ def implied(
     is_there: Callable[[str], bool] = lambda _path: True,
     graph: Graph | None = None,
 ) -> ImpliedOrder:
-    """Return what the specs imply of each other by their places in `specs`; `is_there` knows the files before any
-    of them.
+    """Return the order that the specs' files imply, by index in `specs`; `is_there` tells if a file exists before
+    any of them runs.
 
     The links hold together with `depends_on`; a cycle of `depends_on` itself is a `UsageError`. `graph` is that of the
     specs, where the caller has it.
@@ -93,47 +93,47 @@ def implied(
     graph = graph or Graph(tuple(specs))
     check_acyclic(graph)
     touched = [files_by_path(spec) for spec in specs]
-    wanted = set(_by_files(touched, is_there))
+    candidates = set(_by_files(touched, is_there))
     if next_task:
-        wanted.update(_by_next_task(graph))
+        candidates.update(_by_next_task(graph))
     order = WriterOrder(len(specs))
-    for place, needs in enumerate(graph.needs):
+    for index, needs in enumerate(graph.needs):
         for need in needs:
-            order.add(need, place)
+            order.add(need, index)
     links: list[Dependency] = []
     dropped: list[Dependency] = []
-    for link in sorted(wanted, key=_rank):
+    for link in sorted(candidates, key=_rank):
         (links if order.add(link.before, link.after) else dropped).append(link)
     return ImpliedOrder(tuple(links), tuple(_clashes(touched, order)), tuple(dropped))
 
 
 class WriterOrder:
-    """An order of places that grows, and stays one: for each place, the set of those before and behind it as bits."""
+    """A growing order of indices without a cycle: for each index, the sets of those before and after it, as bits."""
 
     def __init__(self, size: int) -> None:
         self._before = [0] * size
         self._behind = [0] * size
 
     def add(self, first: int, then: int) -> bool:
-        """Put one place before another; False, and nothing changes, where that would close a circle."""
+        """Put one index before another; return False and change nothing if that would close a cycle."""
         if first == then or self._before[first] >> then & 1:
             return False
         if self._before[then] >> first & 1:
             return True
         before = self._before[first] | 1 << first
         behind = self._behind[then] | 1 << then
-        for place in _places(behind):
-            self._before[place] |= before
-        for place in _places(before):
-            self._behind[place] |= behind
+        for index in _set_bits(behind):
+            self._before[index] |= before
+        for index in _set_bits(before):
+            self._behind[index] |= behind
         return True
 
-    def holds(self, one: int, other: int) -> bool:
+    def holds(self, first: int, second: int) -> bool:
         """Return True if one of the two comes before the other."""
-        return bool((self._before[one] | self._behind[one]) >> other & 1)
+        return bool((self._before[first] | self._behind[first]) >> second & 1)
 
 
-def _places(bits: int) -> Iterator[int]:
+def _set_bits(bits: int) -> Iterator[int]:
     while bits:
         lowest = bits & -bits
         yield lowest.bit_length() - 1
@@ -146,10 +146,10 @@ def _rank(link: Dependency) -> tuple[int, int, int, str, str]:
 
 def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Dependency]:
     for path, uses in _written_files(touched):
-        there = is_there(path)
-        makers = _makers(uses, there=there)
-        removers = [place for place, actions in uses.items() if FileAction.DELETE in actions]
-        if makers and removers and there:
+        exists = is_there(path)
+        makers = _makers(uses, exists=exists)
+        removers = [index for index, actions in uses.items() if FileAction.DELETE in actions]
+        if makers and removers and exists:
             continue
         yield from _creations(path, uses, makers)
         if len(removers) == 1:
@@ -159,25 +159,26 @@ def _by_files(touched: Touched, is_there: Callable[[str], bool]) -> Iterator[Dep
 def _written_files(touched: Touched) -> Iterator[tuple[str, dict[int, set[FileAction]]]]:
     """Yield the files that a spec writes and others name too, with what each surely does with them."""
     users: dict[str, dict[int, tuple[FileRef, ...]]] = {}
-    for place, files in enumerate(touched):
+    for index, files in enumerate(touched):
         for key, refs in files.items():
-            users.setdefault(key, {})[place] = refs
-    for found in users.values():
-        path = next(iter(found.values()))[0].path
+            users.setdefault(key, {})[index] = refs
+    for refs_by_spec in users.values():
+        path = next(iter(refs_by_spec.values()))[0].path
         actions = {
-            place: {ref.action for ref in refs if not ref.optional} for place, refs in found.items()
+            index: {ref.action for ref in refs if not ref.optional}
+            for index, refs in refs_by_spec.items()
         }
-        uses = {place: said for place, said in actions.items() if said}
-        if len(uses) > 1 and any(said != {FileAction.READ} for said in uses.values()):
+        uses = {index: verbs for index, verbs in actions.items() if verbs}
+        if len(uses) > 1 and any(verbs != {FileAction.READ} for verbs in uses.values()):
             yield path, uses
 
 
-def _makers(uses: Mapping[int, set[FileAction]], *, there: bool) -> list[int]:
-    """Return the specs that bring a file in: those that say so, else those that may where there is none yet."""
-    said = [place for place, actions in uses.items() if FileAction.CREATE in actions]
-    if said or there:
-        return said
-    return [place for place, actions in uses.items() if FileAction.WRITE in actions]
+def _makers(uses: Mapping[int, set[FileAction]], *, exists: bool) -> list[int]:
+    """Return the specs that make a file: those that say so, else those that may if it does not exist yet."""
+    creators = [index for index, actions in uses.items() if FileAction.CREATE in actions]
+    if creators or exists:
+        return creators
+    return [index for index, actions in uses.items() if FileAction.WRITE in actions]
 
 
 def _creations(
@@ -199,15 +200,15 @@ def _deletions(
 
 
 def _by_next_task(graph: Graph) -> Iterator[Dependency]:
-    for place, spec in enumerate(graph.specs):
+    for index, spec in enumerate(graph.specs):
         for number in dict.fromkeys(TASK_NUMBER.findall(spec.next_task)):
-            found = graph.find(number, asker=place)
-            if not graph.is_ambiguous(found):
-                yield from (Dependency(place, then, DependencyKind.NEXT_TASK) for then in found)
+            matches = graph.find(number, asker=index)
+            if not graph.is_ambiguous(matches):
+                yield from (Dependency(index, then, DependencyKind.NEXT_TASK) for then in matches)
 
 
 def _clashes(touched: Touched, order: WriterOrder) -> Iterator[WriteClash]:
-    for (one, other), keys in sorted(shared_files(touched).items()):
-        if not order.holds(one, other):
-            paths = sorted(touched[one][key][0].path for key in keys)
-            yield from (WriteClash(one, other, path) for path in paths)
+    for (first, second), keys in sorted(shared_files(touched).items()):
+        if not order.holds(first, second):
+            paths = sorted(touched[first][key][0].path for key in keys)
+            yield from (WriteClash(first, second, path) for path in paths)

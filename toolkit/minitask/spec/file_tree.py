@@ -12,7 +12,7 @@ class Tree(Protocol):
     """The files of one commit."""
 
     def kind(self, path: str) -> Kind | None:
-        """Return what stands at a canonical path; `None` where nothing does."""
+        """Return the kind of a canonical path; `None` if nothing is there."""
         ...
 
     def line_count(self, path: str) -> int | None:
@@ -20,7 +20,7 @@ class Tree(Protocol):
         ...
 
     def names(self, folder: str) -> Iterable[str]:
-        """What a folder holds, "" being the root; nothing where it is not there."""
+        """Return the names in a folder, "" being the root; none if it does not exist."""
         ...
 
 

@@ -26,32 +26,32 @@ def bullets(document: Document, block: MarkdownBlock) -> Iterator[tuple[str, int
 
     Items below a label such as `**Modify:**` are files, with its verb before them.
     """
-    found = items(document, block)
+    list_items = items(document, block)
     label, label_depth = "", 0
-    held: tuple[Item, str, list[str]] | None = None
-    for index, item in enumerate(found):
+    pending: tuple[Item, str, list[str]] | None = None
+    for index, item in enumerate(list_items):
         if label and item.depth <= label_depth:
             label, label_depth = "", 0
-        deeper = index + 1 < len(found) and found[index + 1].depth > item.depth
-        if held and item.depth > label_depth + 1:
-            held[2].append(item.text)
+        deeper = index + 1 < len(list_items) and list_items[index + 1].depth > item.depth
+        if pending and item.depth > label_depth + 1:
+            pending[2].append(item.text)
             continue
-        if held:
-            yield _told(*held)
-            held = None
+        if pending:
+            yield _bullet_text(*pending)
+            pending = None
         verb = find_label_verb(item.text)
         if verb and deeper and item.depth == label_depth + 1:
             label, label_depth = verb, item.depth
             continue
-        held = (item, label, [])
-    if held:
-        yield _told(*held)
+        pending = (item, label, [])
+    if pending:
+        yield _bullet_text(*pending)
 
 
-def _told(item: Item, label: str, details: Sequence[str]) -> tuple[str, int]:
-    own = f"{label}: {item.text}" if label else item.text
-    said = DETAILS.join(detail for detail in details if detail)
-    return (f"{own}\n{said}" if said else own), item.line
+def _bullet_text(item: Item, label: str, details: Sequence[str]) -> tuple[str, int]:
+    text = f"{label}: {item.text}" if label else item.text
+    joined = DETAILS.join(detail for detail in details if detail)
+    return (f"{text}\n{joined}" if joined else text), item.line
 
 
 def find_label_verb(text: str) -> str:
@@ -87,16 +87,16 @@ def with_tables(rows: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
 
 def _table(head: list[str], rows: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int]]:
     cells = [_cells(text) for text, _ in rows]
-    named = next((i for i, cell in enumerate(head) if cell.casefold() in _PATH_HEADS), None)
-    column = _path_column(cells) if named is None else named
+    path_head = next((i for i, cell in enumerate(head) if cell.casefold() in _PATH_HEADS), None)
+    column = _path_column(cells) if path_head is None else path_head
     for row, (_, line) in zip(cells, rows, strict=True):
         if column is None or column >= len(row) or not row[column]:
             continue
         others = [cell for index, cell in enumerate(row) if index != column and cell]
         verb = next((verb for cell in others if (verb := find_label_verb(cell))), "")
         note = ", ".join(cell for cell in others if not find_label_verb(cell))
-        own = f"{verb}: {row[column]}" if verb else row[column]
-        yield (f"{own}\n{note}" if note else own), line
+        entry = f"{verb}: {row[column]}" if verb else row[column]
+        yield (f"{entry}\n{note}" if note else entry), line
 
 
 def _path_column(rows: Sequence[list[str]]) -> int | None:

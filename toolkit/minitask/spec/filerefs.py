@@ -118,10 +118,10 @@ def find_action(key: str) -> FileAction | None:
     match = _LIST_KEY.fullmatch(name)
     if match is None:
         return None
-    words = re.split(r"\W+", match["verbs"] or match["before"])
-    if not all(word in _ACTIONS or word in _JOINTS for word in words):
+    verbs = re.split(r"\W+", match["verbs"] or match["before"])
+    if not all(word in _ACTIONS or word in _JOINTS for word in verbs):
         return None
-    return _joined({_ACTIONS[word] for word in words if word in _ACTIONS})
+    return _joined({_ACTIONS[word] for word in verbs if word in _ACTIONS})
 
 
 def _joined(actions: set[FileAction]) -> FileAction | None:
@@ -132,20 +132,20 @@ def _joined(actions: set[FileAction]) -> FileAction | None:
 
 def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
     """Return the files that an item names; lines of `text` after the first are details, which name none."""
-    own, _, details = text.partition("\n")
-    own = re.sub(r"^\[[ xX]\]\s+", "", own.strip())
-    if _NOTHING.fullmatch(own):
+    head, _, details = text.partition("\n")
+    head = re.sub(r"^\[[ xX]\]\s+", "", head.strip())
+    if _NOTHING.fullmatch(head):
         return FoundRefs()
-    moved = _MOVE.fullmatch(own) if action is FileAction.WRITE else None
+    moved = _MOVE.fullmatch(head) if action is FileAction.WRITE else None
     if moved:
         old, new = code_text(moved["old"]).strip(), code_text(moved["new"]).strip()
-        gone = FileRef(old, FileAction.DELETE, line=line)
-        return FoundRefs((gone, FileRef(new, FileAction.CREATE, line=line)))
-    action, own = _with_prefix(own, action)
-    named = list(_split(own))
+        deleted = FileRef(old, FileAction.DELETE, line=line)
+        return FoundRefs((deleted, FileRef(new, FileAction.CREATE, line=line)))
+    action, head = _with_prefix(head, action)
+    entries = list(_split(head))
     refs, bad = [], []
-    for index, (path, note) in enumerate(named):
-        more = details if index == len(named) - 1 else ""
+    for index, (path, note) in enumerate(entries):
+        more = details if index == len(entries) - 1 else ""
         ref, problems = _reference(path, note, details=more, action=action, line=line)
         refs.append(ref)
         bad.extend(problems)
@@ -167,8 +167,8 @@ def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
     verb = _VERB_PREFIX.match(text)
     if verb is None:
         return action, text
-    said = _ACTIONS[verb[1].casefold()]
-    return action if action is FileAction.READ else said, text[verb.end() :]
+    verb_action = _ACTIONS[verb[1].casefold()]
+    return action if action is FileAction.READ else verb_action, text[verb.end() :]
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
@@ -193,10 +193,10 @@ def _split(text: str) -> Iterator[tuple[str, str]]:
         return
     for index, (span, before) in enumerate(starts):
         until = starts[index + 1][0].start() if index + 1 < len(starts) else len(text)
-        rest = text[span.end() : until]
-        if index + 1 < len(starts) and (match := _ENUMERATION.match(rest)):
-            rest = match["note"]
-        yield code_text(span[2]).strip(), f"{before} {_after_link(rest)}".strip()
+        note = text[span.end() : until]
+        if index + 1 < len(starts) and (match := _ENUMERATION.match(note)):
+            note = match["note"]
+        yield code_text(span[2]).strip(), f"{before} {_after_link(note)}".strip()
 
 
 def looks_like_path(text: str) -> bool:
@@ -219,17 +219,17 @@ def _before(gap: str, *, first: bool, depth: int) -> str | None:
         return None
     if not first:
         return "" if _ENUMERATION.fullmatch(gap) else None
-    words = gap.strip(" *[_")
-    return None if "/" in words or re.search(r"\w\.\w", words) else words
+    lead = gap.strip(" *[_")
+    return None if "/" in lead or re.search(r"\w\.\w", lead) else lead
 
 
-def _after_link(rest: str) -> str:
+def _after_link(note: str) -> str:
     """Return a note without the end of the link that its path is the text of."""
-    opened = re.match(r"\**(?=\]\()", rest)
-    link = find_link(f"[x{rest[opened.end() :]}") if opened else None
+    opened = re.match(r"\**(?=\]\()", note)
+    link = find_link(f"[x{note[opened.end() :]}") if opened else None
     if opened and link:
-        rest = rest[opened.end() + link.end - len("[x") :]
-    return rest.lstrip("*")
+        note = note[opened.end() + link.end - len("[x") :]
+    return note.lstrip("*")
 
 
 def _split_bare(text: str) -> Iterator[tuple[str, str]]:

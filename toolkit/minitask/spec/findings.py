@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from minitask.errors import UsageError
-from minitask.spec.json_reader import count, load_json, rows, table, words
+from minitask.spec.json_reader import count, load_json, rows, string, table
 from minitask.spec.model import Fence, LineRange
 from minitask.spec.render import render_fence
 from minitask.spec.sarif import UNNAMED, Finding, relative_path, sarif_findings, sarif_tools
@@ -20,7 +20,7 @@ from minitask.words import counted, one_line
 __all__ = ["Finding", "FindingReport", "Form", "parse_report"]
 
 SYNTAX = "invalid-syntax"
-"""What ruff calls a file that it cannot parse; it is no rule that could be selected."""
+"""Ruff's name for a file that it cannot parse; it is no rule that could be selected."""
 
 
 class Form(StrEnum):
@@ -57,12 +57,12 @@ def parse_report(text: str, *, roots: Sequence[str] = ()) -> FindingReport:
     document = load_json(text)
     form = _form(document)
     if form is Form.RUFF:
-        tool, found = "ruff", list(_ruff_findings(document))
+        tool, reported = "ruff", list(_ruff_findings(document))
     else:
-        tool, found = ", ".join(sarif_tools(document)), list(sarif_findings(document, roots))
-    placed = [_placed(finding, roots) for finding in found]
-    kept = {finding for finding in placed if finding is not None}
-    ordered = sorted(kept, key=attrgetter("path", "line", "column", "rule", "message"))
+        tool, reported = ", ".join(sarif_tools(document)), list(sarif_findings(document, roots))
+    placed = [_placed(finding, roots) for finding in reported]
+    unique = {finding for finding in placed if finding is not None}
+    ordered = sorted(unique, key=attrgetter("path", "line", "column", "rule", "message"))
     return FindingReport(
         form, one_line(tool, longest=80), tuple(ordered), left_out=placed.count(None)
     )
@@ -84,18 +84,18 @@ def _form(document: Any) -> Form:
 
 
 def _ruff_findings(document: Sequence[Any]) -> Iterator[Finding]:
-    for index, item in enumerate(rows(document, "the report")):
+    for index, row in enumerate(rows(document, "the report")):
         where = f"[{index}]"
-        entry = table(item, where)
-        place = table(entry.get("location"), f"{where}.location")
+        entry = table(row, where)
+        location = table(entry.get("location"), f"{where}.location")
         fix = table(entry.get("fix"), f"{where}.fix")
-        path = words(entry.get("filename"), f"{where}.filename")
+        path = string(entry.get("filename"), f"{where}.filename")
         yield Finding(
             path="" if entry.get("cell") is not None else path,
-            line=count(place.get("row"), f"{where}.location.row"),
-            column=count(place.get("column"), f"{where}.location.column"),
-            rule=words(entry.get("code"), f"{where}.code") or SYNTAX,
-            message=words(entry.get("message"), f"{where}.message"),
+            line=count(location.get("row"), f"{where}.location.row"),
+            column=count(location.get("column"), f"{where}.location.column"),
+            rule=string(entry.get("code"), f"{where}.code") or SYNTAX,
+            message=string(entry.get("message"), f"{where}.message"),
             fixable=fix.get("applicability") == "safe",
         )
 
@@ -136,12 +136,14 @@ def render_findings(findings: Sequence[Finding], text: str) -> str:
     fits = len(findings) <= MOST_LINES
     quota = MOST_LINES if fits else max(1, (MOST_LINES - 1) // len(groups) - 1)
     content: list[str] = []
-    for place, group in enumerate(groups):
-        told = [_told(finding, lines) for finding in group[:quota]] + _rest(group[quota:])
-        if not fits and len(content) + len(told) >= MOST_LINES:
-            content.append(_others(groups[place:]))
+    for index, group in enumerate(groups):
+        group_lines = [
+            _finding_line(finding, lines) for finding in group[:quota]
+        ] + _remaining_lines(group[quota:])
+        if not fits and len(content) + len(group_lines) >= MOST_LINES:
+            content.append(_other_rules(groups[index:]))
             break
-        content += told
+        content += group_lines
     return render_fence(Fence("text", "".join(f"{line}\n" for line in content)))
 
 
@@ -149,34 +151,34 @@ def cited_lines(findings: Iterable[Finding], *, line_count: int) -> tuple[LineRa
     """Return the ranges around the findings of a long file, and its head; none where the whole is the better thing
     to show.
     """
-    places = [finding.line for finding in findings]
-    if line_count <= LONG_FILE or not all(1 <= line <= line_count for line in places):
+    numbers = [finding.line for finding in findings]
+    if line_count <= LONG_FILE or not all(1 <= line <= line_count for line in numbers):
         return ()
     ranges = [LineRange(1, HEAD)]
-    for line in sorted(places):
+    for line in sorted(numbers):
         start, end = max(1, line - AROUND), min(line_count, line + AROUND)
         if start <= ranges[-1].end + 1:
             ranges[-1] = LineRange(ranges[-1].start, max(end, ranges[-1].end))
         else:
             ranges.append(LineRange(start, end))
-    shown = sum(item.end - item.start + 1 for item in ranges)
+    shown = sum(span.end - span.start + 1 for span in ranges)
     return tuple(ranges) if 2 * shown <= line_count else ()
 
 
 def _by_rule(findings: Sequence[Finding]) -> list[list[Finding]]:
-    ordered = sorted(findings, key=lambda item: (item.rule, item.line, item.column))
-    groups = [list(group) for _, group in groupby(ordered, key=lambda item: item.rule)]
+    ordered = sorted(findings, key=lambda finding: (finding.rule, finding.line, finding.column))
+    groups = [list(group) for _, group in groupby(ordered, key=lambda finding: finding.rule)]
     return sorted(groups, key=lambda group: -len(group))
 
 
-def _told(finding: Finding, lines: Sequence[str]) -> str:
+def _finding_line(finding: Finding, lines: Sequence[str]) -> str:
     code = lines[finding.line - 1] if 0 < finding.line <= len(lines) else ""
-    place = f"line {finding.line}" if finding.line else "the whole file"
-    return " | ".join(part for part in (finding.rule, place, code, finding.message) if part)
+    position = f"line {finding.line}" if finding.line else "the whole file"
+    return " | ".join(part for part in (finding.rule, position, code, finding.message) if part)
 
 
-def _rest(group: Sequence[Finding]) -> list[str]:
-    """One line for the findings of a rule that have no line of their own; none where all have."""
+def _remaining_lines(group: Sequence[Finding]) -> list[str]:
+    """Return one line for the findings of a rule that have no line of their own; none if all have."""
     if not group:
         return []
     numbers = ", ".join(str(finding.line) for finding in group[:MOST_NUMBERS])
@@ -185,7 +187,7 @@ def _rest(group: Sequence[Finding]) -> list[str]:
     return [f"{group[0].rule} | {len(group)} more, at {word} {numbers}{more}"]
 
 
-def _others(groups: Sequence[Sequence[Finding]]) -> str:
+def _other_rules(groups: Sequence[Sequence[Finding]]) -> str:
     rules = ", ".join(group[0].rule for group in groups[:MOST_NUMBERS])
     more = ", …" if len(groups) > MOST_NUMBERS else ""
     return f"and {counted(sum(map(len, groups)), 'finding')} of other rules: {rules}{more}"

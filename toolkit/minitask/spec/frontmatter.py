@@ -67,14 +67,16 @@ def parse_front_matter(text: str) -> FrontMatter:
         )
     body = text.split("\n", end)[1 : end - 1]
     try:
-        values, places = _load("\n".join(body) + "\n")
+        values, key_lines = _load("\n".join(body) + "\n")
     except _RefusedError as refused:
         return _broken(refused.line + 2, refused.why, refused.hint, end=end)
-    problems = check_options(values, places)
+    problems = check_options(values, key_lines)
     if problems:
-        values = {key: said for key, said in values.items() if not check_options({key: said}, {})}
+        values = {
+            key: option for key, option in values.items() if not check_options({key: option}, {})
+        }
     options = _options(values)
-    return FrontMatter(options, places, problems, end)
+    return FrontMatter(options, key_lines, problems, end)
 
 
 def _broken(line: int, why: str, hint: str, *, end: int = 0) -> FrontMatter:
@@ -125,51 +127,53 @@ def _load(text: str) -> tuple[dict[str, object], dict[str, int]]:
         return {}, {}
     if not isinstance(node, yaml.MappingNode):
         raise _RefusedError(node.start_mark.line, "the front matter is not a mapping", _HINT)
-    walk = _Walk(seen=set(), lines={})
+    walk = _Walk(visited=set(), lines={})
     return walk.mapping(node, ""), walk.lines
 
 
 class _Walk(Struct, frozen=True):
     """Turns nodes into plain values, noting the line of each."""
 
-    seen: set[int]
+    visited: set[int]
     lines: dict[str, int]
 
-    def value(self, node: Any, place: str) -> object:
-        if id(node) in self.seen:
-            line = self.lines.get(place, 2) - 2
-            raise _RefusedError(line, f"{place} is a YAML alias", "write the value out")
-        self.seen.add(id(node))
-        if place.count("/") > _MAX_DEPTH:
-            raise _RefusedError(node.start_mark.line, f"{place} is nested too deep", _HINT)
+    def value(self, node: Any, key_path: str) -> object:
+        if id(node) in self.visited:
+            line = self.lines.get(key_path, 2) - 2
+            raise _RefusedError(line, f"{key_path} is a YAML alias", "write the value out")
+        self.visited.add(id(node))
+        if key_path.count("/") > _MAX_DEPTH:
+            raise _RefusedError(node.start_mark.line, f"{key_path} is nested too deep", _HINT)
         if node.id == "scalar":
             return _scalar(node)
         return (
-            self.mapping(node, f"{place}/") if node.id == "mapping" else self.sequence(node, place)
+            self.mapping(node, f"{key_path}/")
+            if node.id == "mapping"
+            else self.sequence(node, key_path)
         )
 
     def mapping(self, node: Any, prefix: str) -> dict[str, object]:
-        self.seen.add(id(node))
-        found: dict[str, object] = {}
+        self.visited.add(id(node))
+        entries: dict[str, object] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line
             if key_node.id != "scalar":
                 raise _RefusedError(line, "a key of the front matter is not plain text", _HINT)
             key = str(key_node.value)
-            if key in found:
+            if key in entries:
                 raise _RefusedError(
                     line, f"{prefix}{key} is given twice", "keep one of the two lines"
                 )
             self.lines[f"{prefix}{key}"] = line + 2
-            found[key] = self.value(value_node, f"{prefix}{key}")
-        return found
+            entries[key] = self.value(value_node, f"{prefix}{key}")
+        return entries
 
-    def sequence(self, node: Any, place: str) -> list[object]:
-        found = []
+    def sequence(self, node: Any, key_path: str) -> list[object]:
+        entries = []
         for index, child in enumerate(node.value):
-            self.lines[f"{place}/{index}"] = child.start_mark.line + 2
-            found.append(self.value(child, f"{place}/{index}"))
-        return found
+            self.lines[f"{key_path}/{index}"] = child.start_mark.line + 2
+            entries.append(self.value(child, f"{key_path}/{index}"))
+        return entries
 
 
 def _scalar(node: Any) -> object:
@@ -189,12 +193,12 @@ def _scalar(node: Any) -> object:
 
 def _options(values: Mapping[str, Any]) -> Options:
     """Typed options of a mapping that the schema accepts."""
-    given = {key: value for key, value in values.items() if value is not None}
+    options = {key: value for key, value in values.items() if value is not None}
     for key in ("depends_on", "tags", "protected"):
-        if key in given:
-            given[key] = (given[key],) if isinstance(given[key], str) else tuple(given[key])
-    if "tier" in given:
-        given["tier"] = Tier(given["tier"])
-    if "max_cost_usd" in given:
-        given["max_cost_usd"] = Decimal(str(given["max_cost_usd"]))
-    return Options(**given)
+        if key in options:
+            options[key] = (options[key],) if isinstance(options[key], str) else tuple(options[key])
+    if "tier" in options:
+        options["tier"] = Tier(options["tier"])
+    if "max_cost_usd" in options:
+        options["max_cost_usd"] = Decimal(str(options["max_cost_usd"]))
+    return Options(**options)

@@ -80,11 +80,11 @@ def _with_files(header: Header, raw: RawField, *, action: FileAction) -> Header:
     files = list(header.files)
     problems: list[Problem] = []
     for text, line in (*texts, *with_tables(raw.bullets)):
-        found = parse_refs(text, action=action, line=line)
-        files.extend(ref for ref in found.refs if ref not in files)
+        parsed = parse_refs(text, action=action, line=line)
+        files.extend(ref for ref in parsed.refs if ref not in files)
         problems.extend(
-            Problem(line, "E110", said, "write `lines A-B` with 1 <= A <= B, digits only")
-            for said in found.bad_ranges
+            Problem(line, "E110", bad_range, "write `lines A-B` with 1 <= A <= B, digits only")
+            for bad_range in parsed.bad_ranges
         )
     return replace(
         header,
@@ -116,12 +116,12 @@ def _bare(value: str) -> str:
 def _tokens(estimate: Estimate, value: str) -> Estimate | None:
     """Return the estimate with the token counts of a value such as `3,000 input + 800 output`."""
     counts = {match["side"].casefold(): _count(match) for match in _COUNT.finditer(value)}
-    rest = _COUNT.sub("", value)
-    money = _MONEY_AFTER.search(rest)
+    remainder = _COUNT.sub("", value)
+    money = _MONEY_AFTER.search(remainder)
     cost = estimate.cost_usd
     if money:
-        cost, rest = parse_money(money["money"]), _MONEY_AFTER.sub("", rest, count=1)
-    if not counts or None in counts.values() or _LEFT_OVER.sub("", rest):
+        cost, remainder = parse_money(money["money"]), _MONEY_AFTER.sub("", remainder, count=1)
+    if not counts or None in counts.values() or _LEFT_OVER.sub("", remainder):
         return None
     return Estimate(counts.get("in"), counts.get("out"), cost)
 
@@ -146,21 +146,21 @@ def parse_money(text: str) -> Decimal | None:
     return Decimal(match["number"].replace(",", ""))
 
 
-def merge_headers(container: Header, own: Header) -> Header:
+def merge_headers(container: Header, header: Header) -> Header:
     """Return a task's header, with what its container says wherever the task itself says nothing."""
     if container == Header():
-        return own
-    given = {key_of(key) for key, _ in own.extra}
-    if own.estimate != Estimate():
-        given |= _TOKEN_KEYS | _COST_KEYS
-    inherited = tuple(pair for pair in container.extra if key_of(pair[0]) not in given)
+        return header
+    stated_keys = {key_of(key) for key, _ in header.extra}
+    if header.estimate != Estimate():
+        stated_keys |= _TOKEN_KEYS | _COST_KEYS
+    inherited = tuple(pair for pair in container.extra if key_of(pair[0]) not in stated_keys)
     return Header(
-        model=own.model or container.model,
-        estimate=own.estimate if own.estimate != Estimate() else container.estimate,
-        files=(*container.files, *(ref for ref in own.files if ref not in container.files)),
-        extra=(*inherited, *own.extra),
-        lines=container.lines | own.lines,
-        problems=own.problems,
+        model=header.model or container.model,
+        estimate=header.estimate if header.estimate != Estimate() else container.estimate,
+        files=(*container.files, *(ref for ref in header.files if ref not in container.files)),
+        extra=(*inherited, *header.extra),
+        lines=container.lines | header.lines,
+        problems=header.problems,
     )
 
 
@@ -173,12 +173,12 @@ def check_agreement(spec: Spec, lines: Mapping[str, int]) -> list[Problem]:
     for key, value in spec.extra:
         fields.append((key_of(key).replace(" ", "_"), value, spec.line_of(f"extra.{key}")))
     problems = []
-    for name, said, line in fields:
+    for name, stated, line in fields:
         if name not in lines:
             continue
-        wanted = _option(spec.options, name)
-        if wanted and not _agree(said, wanted):
-            message = f"the header says {name} `{said}`, the front matter `{', '.join(wanted)}`"
+        expected = _option(spec.options, name)
+        if expected and not _agree(stated, expected):
+            message = f"the header says {name} `{stated}`, the front matter `{', '.join(expected)}`"
             problems.append(Problem(line, "E105", message, _HINT))
     return problems
 
@@ -192,13 +192,13 @@ def _option(options: Options, name: str) -> tuple[str, ...]:
     return value if isinstance(value, tuple) else (str(value),)
 
 
-def _agree(said: str, wanted: tuple[str, ...]) -> bool:
+def _agree(stated: str, expected: tuple[str, ...]) -> bool:
     """Equal except for case, spacing and order; a header may name alternatives, as in `A (or B)`."""
-    asked = {_plain(value) for value in wanted}
-    if len(asked) > 1:
-        return {_plain(part) for part in said.split(",")} == asked
-    alternatives = re.split(r"\s*\(\s*or\b|\s+or\s+|\)", said)
-    return not asked.isdisjoint(_plain(part) for part in (said, *alternatives))
+    normalised = {_plain(value) for value in expected}
+    if len(normalised) > 1:
+        return {_plain(part) for part in stated.split(",")} == normalised
+    alternatives = re.split(r"\s*\(\s*or\b|\s+or\s+|\)", stated)
+    return not normalised.isdisjoint(_plain(part) for part in (stated, *alternatives))
 
 
 def _plain(text: str) -> str:

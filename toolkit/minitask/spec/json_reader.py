@@ -48,7 +48,7 @@ def rows(value: object, where: str) -> Sequence[Any]:
     return _expect(value, where, list, [])
 
 
-def words(value: object, where: str) -> str:
+def string(value: object, where: str) -> str:
     """Return a text; an empty one where there is none."""
     return _expect(value, where, str, "")
 
@@ -79,5 +79,5 @@ def _expect(value: object, where: str, kind: type[Value], absent: Value) -> Valu
 
 
 def _kind(value: object) -> str:
-    found = next((said for kind, said in KINDS if isinstance(value, kind)), "")
-    return found or f"the number {str(value)[:20]}"
+    name = next((label for kind, label in KINDS if isinstance(value, kind)), "")
+    return name or f"the number {str(value)[:20]}"

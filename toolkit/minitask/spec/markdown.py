@@ -86,7 +86,7 @@ def parse_document(text: str) -> Document:
 
 def blocks(document: Document) -> list[MarkdownBlock]:
     """Return the top-level blocks in order."""
-    found = []
+    top_blocks = []
     tokens = document.tokens
     opened = 0
     for index, token in enumerate(tokens):
@@ -95,10 +95,12 @@ def blocks(document: Document) -> list[MarkdownBlock]:
         if token.nesting == 1:
             opened = index
         elif token.nesting == -1:
-            found.append(_container(tokens, opened, last=index + 1))
+            top_blocks.append(_container(tokens, opened, last=index + 1))
         elif token.map:
-            found.append(MarkdownBlock(token.type, token.map[0], token.map[1], index, index + 1))
-    return found
+            top_blocks.append(
+                MarkdownBlock(token.type, token.map[0], token.map[1], index, index + 1)
+            )
+    return top_blocks
 
 
 def _container(tokens: Sequence[Token], first: int, *, last: int) -> MarkdownBlock:
@@ -117,18 +119,18 @@ def _container(tokens: Sequence[Token], first: int, *, last: int) -> MarkdownBlo
 def items(document: Document, block: MarkdownBlock) -> list[Item]:
     """Return the items of a list, nested ones after the item that holds them."""
     texts: list[list[str]] = []
-    places: list[tuple[int, int]] = []
+    positions: list[tuple[int, int]] = []
     stack: list[int] = []
     for token in document.tokens[block.first : block.last]:
         if token.type == "list_item_open":
             stack.append(len(texts))
             texts.append([])
-            places.append((len(stack), token.map[0] + 1 if token.map else 0))
+            positions.append((len(stack), token.map[0] + 1 if token.map else 0))
         elif token.type == "list_item_close":
             stack.pop()
         elif token.type == "inline" and stack and token.content:
             texts[stack[-1]].append(one_line(token.content))
-    pairs = zip(texts, places, strict=True)
+    pairs = zip(texts, positions, strict=True)
     return [Item(" ".join(text), depth, line) for text, (depth, line) in pairs]
 
 
@@ -172,10 +174,10 @@ def _lead(tokens: Sequence[Token], index: int, *, first: int) -> tuple[str, int]
 
 def unclosed_fences(document: Document) -> list[int]:
     """Return the lines, from 1, of the fences that nothing closes."""
-    found = []
+    line_numbers = []
     for token in document.tokens:
         if token.type == "fence" and token.map:
             start, end = token.map
             if _content(token).count("\n") >= end - start - 1:
-                found.append(start + 1)
-    return found
+                line_numbers.append(start + 1)
+    return line_numbers

@@ -14,7 +14,7 @@ from minitask.spec.model import FileAction, FileRef, LineRange
 
 DASH = r"(?:[-–—−]|â€[“”]|‚Ä[ìî])"  # the last two are dashes whose bytes were misread
 DETAILS = "; "
-"""What separates a file's own note from the details that are nested below it."""
+"""The separator between a file's note and the details that are nested below it."""
 
 _RANGE = rf"~?(?P<start>[0-9]+)(?:\s*(?:{DASH}|\bto\b|\bthrough\b)\s*(?P<end>[0-9]+))?"
 _FIRST = lazy_pattern(
@@ -72,10 +72,10 @@ def clean_note(raw: str) -> str:
     return note[1:-1].strip() if is_wrapped(note) else note
 
 
-def with_details(own: str, details: str) -> str:
+def with_details(note: str, details: str) -> str:
     """Return a note with what stands below it, which is no verb even where it stands alone."""
-    if own or not details:
-        return f"{own}{DETAILS}{details}" if details else own
+    if note or not details:
+        return f"{note}{DETAILS}{details}" if details else note
     is_verb = (
         is_optional(details) or noted_action(details, FileAction.WRITE) is not FileAction.WRITE
     )
@@ -102,15 +102,15 @@ def noted_action(note: str, field: FileAction) -> FileAction:
     """
     if field in {FileAction.READ, FileAction.DELETE}:
         return field
-    own = note.split(DETAILS.strip(), maxsplit=1)[0]
-    if own.startswith("(") and ")" in own and not is_wrapped(own):
-        own = own.replace(")", "),", 1)
-    parts = [part for part in own.split(",") if part.strip()]
-    found = [action for part in parts if (action := _verb(part))]
+    head = note.split(DETAILS.strip(), maxsplit=1)[0]
+    if head.startswith("(") and ")" in head and not is_wrapped(head):
+        head = head.replace(")", "),", 1)
+    parts = [part for part in head.split(",") if part.strip()]
+    actions = [action for part in parts if (action := _verb(part))]
     others = [part for part in parts if not _verb(part) and not _is_plain(part)]
-    if not found or (others and field is not FileAction.WRITE):
+    if not actions or (others and field is not FileAction.WRITE):
         return field
-    return found[0]
+    return actions[0]
 
 
 def _verb(part: str) -> FileAction | None:
@@ -131,8 +131,8 @@ def _is_plain(part: str) -> bool:
 
 def is_optional(note: str) -> bool:
     """Return True if a note says that the file may be missing; `make the argument optional` does not."""
-    own = note.split(DETAILS.strip(), maxsplit=1)[0]
-    return any(_OPTIONAL.match(part) for part in own.split(","))
+    head = note.split(DETAILS.strip(), maxsplit=1)[0]
+    return any(_OPTIONAL.match(part) for part in head.split(","))
 
 
 def may_stay(ref: FileRef) -> bool:
@@ -165,12 +165,12 @@ def line_range(match: re.Match[str]) -> LineRange | str:
     groups = match.groupdict()
     first = match["start"] or groups["start2"]
     last = match["end"] or groups.get("end2")
-    said = f"{first}-{last}" if last else first
+    text = f"{first}-{last}" if last else first
     if max(len(first), len(last or "")) > _LARGEST:
-        return f"line range {said[:40]} is too large"
+        return f"line range {text[:40]} is too large"
     if last is None and _OPEN_END.match(match.string, match.end()):
         return f"line range from {first} names no last line"
     start, end = int(first), int(last or first)
     if start == 0:
-        return f"line range {said} starts at 0, but lines count from 1"
-    return LineRange(start, end) if start <= end else f"line range {said} ends before it starts"
+        return f"line range {text} starts at 0, but lines count from 1"
+    return LineRange(start, end) if start <= end else f"line range {text} ends before it starts"

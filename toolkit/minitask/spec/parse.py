@@ -75,12 +75,14 @@ def parse_file(text: str, *, path: str) -> SpecFile:
         specs.append(replace(spec, siblings=len(tasks)))
     problems.extend(_file_problems(specs, front, unclosed=bool(unclosed)))
     diagnostics.extend(problem.at(path) for problem in problems)
-    return SpecFile(path, tuple(specs), tuple(sorted(diagnostics, key=lambda found: found.line)))
+    return SpecFile(
+        path, tuple(specs), tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.line))
+    )
 
 
-def _body(source: str, taken: int) -> str:
+def _body(source: str, front_end: int) -> str:
     """Return the text below the front matter, its lines still numbered from the top of the file."""
-    return "\n" * taken + source.split("\n", taken)[taken] if taken else source
+    return "\n" * front_end + source.split("\n", front_end)[front_end] if front_end else source
 
 
 def _unclosed(line: int) -> Problem:
@@ -92,15 +94,15 @@ def _unclosed(line: int) -> Problem:
     )
 
 
-def _container_header(raw: RawTask, seen: dict[int, Header], problems: list[Problem]) -> Header:
+def _container_header(raw: RawTask, headers: dict[int, Header], problems: list[Problem]) -> Header:
     """Return the header of a task's container, parsed once for all its tasks."""
     if raw.container is None:
         return Header()
     key = raw.container.line
-    if key not in seen:
-        seen[key] = parse_header(raw.container.fields)
-        problems.extend(seen[key].problems)
-    return seen[key]
+    if key not in headers:
+        headers[key] = parse_header(raw.container.fields)
+        problems.extend(headers[key].problems)
+    return headers[key]
 
 
 def _file_problems(specs: list[Spec], front: FrontMatter, *, unclosed: bool) -> Iterator[Problem]:
@@ -192,10 +194,10 @@ def is_edit_fence(fence: Fence) -> bool:
 def _criteria(document: Document, raw: RawTask) -> Iterator[Criterion]:
     """All items of Acceptance Criteria (its paragraphs, where it has no list), and ticked boxes under Validation."""
     pieces = raw.sections.get(CRITERIA, [])
-    found = [item for piece in pieces for item in _items(document, piece)]
-    if not found:
-        found = [item for piece in pieces for item in _paragraphs(document, piece)]
-    yield from (_criterion(text, line) for text, line in found if text)
+    entries = [entry for piece in pieces for entry in _items(document, piece)]
+    if not entries:
+        entries = [entry for piece in pieces for entry in _paragraphs(document, piece)]
+    yield from (_criterion(text, line) for text, line in entries if text)
     for piece in raw.sections.get(VALIDATION, ()):
         for text, line in _items(document, piece):
             if _BOX.match(text):

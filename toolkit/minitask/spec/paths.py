@@ -1,4 +1,4 @@
-"""Which paths a spec may name, and which files no task may write.
+"""Check the paths that a spec may name, and list the files that no task may write.
 
 One file must have one name, on every file system: scope is checked by comparing paths. So a path is
 refused that some system would fold into another, and `.git` is refused in each spelling that HFS+,
@@ -134,10 +134,10 @@ def is_spec_path(path: str) -> bool:
 
     A project's README and what lies in a folder `base` are no specs.
     """
-    folder, _, rest = fold(path).partition("/")
-    if folder != SPECS_FOLDER or not rest:
+    folder, _, subpath = fold(path).partition("/")
+    if folder != SPECS_FOLDER or not subpath:
         return False
-    name = rest.rpartition("/")[2]
+    name = subpath.rpartition("/")[2]
     inside_base = "base" in path.split("/")[1:-1]
     is_spec = name.endswith(".md") and not name.startswith("readme") and not inside_base
     return is_spec or not path.startswith(f"{SPECS_FOLDER}/")
@@ -203,8 +203,8 @@ def _fold_component(part: str) -> str:
 
 
 def _visible(text: str) -> str:
-    kept = "".join(char for char in text if unicodedata.category(char) != "Cf")
-    return _IGNORED.sub("", kept)
+    visible = "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return _IGNORED.sub("", visible)
 
 
 def _matches(path: str, pattern: str) -> bool:

@@ -57,14 +57,14 @@ def find_placeholders(spec: Spec) -> Iterator[tuple[int, str]]:
         ("next_task", spec.next_task),
     ):
         for row, line in enumerate(_prose(text)):
-            yield from ((spec.line_in(section, row), found) for found in _in_line(line))
+            yield from ((spec.line_in(section, row), placeholder) for placeholder in _in_line(line))
     for criterion in spec.criteria:
         prose = _CODE.sub("", criterion.text)
-        yield from ((criterion.line, found) for found in _in_line(prose))
+        yield from ((criterion.line, placeholder) for placeholder in _in_line(prose))
     for fence in spec.snippets:
         yield from _in_snippet(fence)
     for command in spec.commands:
-        yield from ((command.line, found[0]) for found in _COMMAND.finditer(command.text))
+        yield from ((command.line, match[0]) for match in _COMMAND.finditer(command.text))
         path = _PATH_COMMAND.match(command.text)
         if path:
             yield command.line, path["path"]
@@ -77,16 +77,16 @@ def find_loose_paths(spec: Spec) -> Iterator[tuple[int, str]]:
             yield from ((spec.line_in(section, row), m[0]) for m in _LOOSE_PATH.finditer(line))
     items = [(criterion.line, criterion.text) for criterion in spec.criteria]
     items += [(command.line, command.text) for command in spec.commands]
-    for number, said in items:
-        yield from ((number, match[0]) for match in _LOOSE_PATH.finditer(said))
+    for number, content in items:
+        yield from ((number, match[0]) for match in _LOOSE_PATH.finditer(content))
 
 
 def _in_header(spec: Spec) -> Iterator[tuple[int, str]]:
     title = spec.line_of("title")
     if spec.number.startswith("["):
         yield title, spec.number
-    yield from ((title, found) for found in _in_line(spec.title))
-    yield from ((spec.line_of("model"), found) for found in _in_line(spec.model))
+    yield from ((title, placeholder) for placeholder in _in_line(spec.title))
+    yield from ((spec.line_of("model"), placeholder) for placeholder in _in_line(spec.model))
     for ref in spec.files:
         if PLACEHOLDER_PATH.match(ref.path):
             yield ref.line, ref.path
@@ -112,11 +112,11 @@ def _in_snippet(fence: Fence) -> Iterator[tuple[int, str]]:
         yield fence.line, info["path"]
     is_script = "path=" in fence.info or fence.info.split(maxsplit=1)[:1] == ["edits"]
     for row, line in enumerate(fence.content.split("\n") if is_script else ()):
-        place = fence.line + 1 + row
+        line_number = fence.line + 1 + row
         if _SCRIPT_LINE.fullmatch(line.strip()):
-            yield place, line.strip()
+            yield line_number, line.strip()
         elif fence.info.startswith("edits"):
-            yield from ((place, match[0].strip(':"')) for match in _OPERATION.finditer(line))
+            yield from ((line_number, match[0].strip(':"')) for match in _OPERATION.finditer(line))
 
 
 def _prose(text: str) -> Iterator[str]:

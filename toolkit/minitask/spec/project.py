@@ -19,24 +19,25 @@ if TYPE_CHECKING:
     Use = tuple[int, tuple[FileRef, ...]]
 
 MAX_WRITERS = 3
-"""How many other writers of a file a note names."""
+"""The most writers of a file that a note names."""
 
 TASK_NUMBER = lazy_pattern(r"\bmini[- ]?task\s+#?(\d+[a-z]?)\b", re.IGNORECASE)
 
 
 def check_project(
-    specs: Sequence[Spec], *, known: Sequence[Spec] = (), landed: Sequence[Spec] = ()
+    specs: Sequence[Spec], *, existing: Sequence[Spec] = (), landed: Sequence[Spec] = ()
 ) -> tuple[Diagnostic, ...]:
-    """Return what does not fit between the specs; `known` are further specs that are not judged themselves.
+    """Return the diagnostics of specs that contradict each other.
 
-    Files of `landed` specs are settled: nothing is said of who writes or creates them.
+    `existing` are further specs that are not checked themselves. Files of `landed` specs are settled: nothing is said
+    of who writes or creates them.
     """
-    own = tuple(specs)
-    mine = set(map(id, own))
-    graph = Graph(own + tuple(spec for spec in known if id(spec) not in mine))
-    judged = frozenset(range(len(own)))
+    checked = tuple(specs)
+    checked_ids = set(map(id, checked))
+    graph = Graph(checked + tuple(spec for spec in existing if id(spec) not in checked_ids))
+    judged = frozenset(range(len(checked)))
     settled = {id(spec) for spec in landed}
-    open_ = frozenset(place for place, spec in enumerate(graph.specs) if id(spec) not in settled)
+    open_ = frozenset(index for index, spec in enumerate(graph.specs) if id(spec) not in settled)
     return (
         *_check_ids(graph, judged),
         *_check_dependencies(graph, judged),
@@ -48,61 +49,61 @@ def check_project(
 
 def _check_ids(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
     first: dict[str, int] = {}
-    for place in sorted(range(len(graph.specs)), key=lambda place: (place in judged, place)):
-        spec, name = graph.specs[place], graph.names[place]
-        earlier = first.setdefault(name.casefold(), place)
-        if earlier != place and place in judged and not _is_said(spec, graph.specs[earlier]):
-            other = _place_of(graph.specs[earlier])
+    for index in sorted(range(len(graph.specs)), key=lambda index: (index in judged, index)):
+        spec, name = graph.specs[index], graph.names[index]
+        earlier = first.setdefault(name.casefold(), index)
+        if earlier != index and index in judged and not _is_reported(spec, graph.specs[earlier]):
+            location = _location(graph.specs[earlier])
             yield diagnose(
                 spec.path,
                 spec.line_of("options.id"),
                 code="E211",
-                message=f"two specs are named {name}: this one and {other}",
+                message=f"two specs are named {name}: this one and {location}",
                 hint="give one of them another `id` in its front matter",
             )
 
 
-def _is_said(spec: Spec, other: Spec) -> bool:
-    """Return True if the parser has said so already: one file, with one number or one id for both."""
-    numbers = spec.number.casefold() == other.number.casefold()
-    return spec.path == other.path and (numbers or spec.options.id is not None)
+def _is_reported(spec: Spec, earlier: Spec) -> bool:
+    """Return True if the parser has reported it: one file, with one number or one id for both."""
+    numbers = spec.number.casefold() == earlier.number.casefold()
+    return spec.path == earlier.path and (numbers or spec.options.id is not None)
 
 
 def _check_dependencies(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
-    for place in sorted(judged):
-        spec = graph.specs[place]
+    for index in sorted(judged):
+        spec = graph.specs[index]
         for row, entry in enumerate(spec.options.depends_on):
-            found = graph.find(entry, asker=place)
+            matches = graph.find(entry, asker=index)
             repeated = entry in spec.options.depends_on[:row]
-            if repeated or (found and not graph.is_ambiguous(found)):
+            if repeated or (matches and not graph.is_ambiguous(matches)):
                 continue
-            several = ", ".join(graph.names[other] for other in found)
-            said = f"names several tasks ({several})" if found else "names no task"
+            several = ", ".join(graph.names[match] for match in matches)
+            fault = f"names several tasks ({several})" if matches else "names no task"
             yield diagnose(
                 spec.path,
                 _dependency_line(spec, row),
                 code="E209",
-                message=f"the dependency {entry!r} {said}",
+                message=f"the dependency {entry!r} {fault}",
                 hint="write a task's id, or `PROJECT/ID` for another project",
             )
 
 
 def _dependency_line(spec: Spec, row: int) -> int:
     """Return the line of one entry of `depends_on`, or that of the list where the entry's is not known."""
-    known = dict(spec.lines)
-    return known.get(f"options.depends_on/{row}") or spec.line_of("options.depends_on")
+    lines = dict(spec.lines)
+    return lines.get(f"options.depends_on/{row}") or spec.line_of("options.depends_on")
 
 
 def _check_cycles(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
-    left = frozenset(range(len(graph.specs)))
-    while circle := find_circle(graph, among=left):
-        left -= frozenset(circle)
+    remaining = frozenset(range(len(graph.specs)))
+    while circle := find_circle(graph, among=remaining):
+        remaining -= frozenset(circle)
         reporters = sorted(judged.intersection(circle))
         if not reporters:
             continue
         start = circle.index(reporters[0])
         turned = (*circle[start:], *circle[:start], circle[start])
-        loop = " -> ".join(graph.names[place] for place in turned)
+        loop = " -> ".join(graph.names[index] for index in turned)
         spec = graph.specs[reporters[0]]
         yield diagnose(
             spec.path,
@@ -117,31 +118,32 @@ def _check_shared_files(
     graph: Graph, judged: frozenset[int], open_: frozenset[int]
 ) -> Iterator[Diagnostic]:
     touched = [
-        files_by_path(spec) if place in open_ else {} for place, spec in enumerate(graph.specs)
+        files_by_path(spec) if index in open_ else {} for index, spec in enumerate(graph.specs)
     ]
     writers: dict[str, set[int]] = {}
-    for (one, two), paths in sorted(shared_files(touched).items()):
+    for (earlier, later), paths in sorted(shared_files(touched).items()):
         uses = [
-            (path, (one, touched[one][path]), (two, touched[two][path])) for path in sorted(paths)
+            (path, (earlier, touched[earlier][path]), (later, touched[later][path]))
+            for path in sorted(paths)
         ]
-        said = next(
+        diagnostic = next(
             (
                 problem
                 for _, first, second in uses
-                if judged & {one, two}
-                and (problem := _unordered_use(graph, judged, one=first, two=second))
+                if judged & {earlier, later}
+                and (problem := _unordered_use(graph, judged, first=first, second=second))
             ),
             None,
         )
-        if said is not None:
-            yield said
+        if diagnostic is not None:
+            yield diagnostic
             continue
         for path, first, second in uses:
             if _both_write(graph, first, second):
-                writers.setdefault(path, set()).update((one, two))
-    for path, places in sorted(writers.items()):
-        if judged & places:
-            yield _note_writers(graph, judged, touched, path=path, writers=sorted(places))
+                writers.setdefault(path, set()).update((earlier, later))
+    for path, indices in sorted(writers.items()):
+        if judged & indices:
+            yield _note_writers(graph, judged, touched, path=path, writers=sorted(indices))
 
 
 def shared_files(
@@ -149,34 +151,34 @@ def shared_files(
 ) -> dict[tuple[int, int], list[str]]:
     """Return the pairs of specs that share files of which one of the two writes, with those files."""
     users: dict[str, list[int]] = {}
-    for place, files in enumerate(touched):
+    for index, files in enumerate(touched):
         for path in files:
-            users.setdefault(path, []).append(place)
-    found: dict[tuple[int, int], list[str]] = {}
-    for path, places in users.items():
-        writers = [place for place in places if _writes(touched[place][path])]
-        pairs = {(min(w, p), max(w, p)) for w in writers for p in places if w != p}
+            users.setdefault(path, []).append(index)
+    shared: dict[tuple[int, int], list[str]] = {}
+    for path, indices in users.items():
+        writers = [index for index in indices if _writes(touched[index][path])]
+        pairs = {(min(w, p), max(w, p)) for w in writers for p in indices if w != p}
         for pair in pairs:
-            found.setdefault(pair, []).append(path)
-    return found
+            shared.setdefault(pair, []).append(path)
+    return shared
 
 
 def _unordered_use(
-    graph: Graph, judged: frozenset[int], *, one: Use, two: Use
+    graph: Graph, judged: frozenset[int], *, first: Use, second: Use
 ) -> Diagnostic | None:
-    """W214 where one of the two creates what the other uses, in no order that they declare."""
-    for maker, user in ((one, two), (two, one)):
+    """Return W214 if one of the two creates what the other uses, and they declare no order."""
+    for maker, user in ((first, second), (second, first)):
         if _creates(maker[1]) and not _creates(user[1]):
             return _check_use(graph, maker=maker, user=user, judged=judged)
     return None
 
 
-def _both_write(graph: Graph, one: Use, two: Use) -> bool:
+def _both_write(graph: Graph, first: Use, second: Use) -> bool:
     """Return True if both write the file, in no declared order, and neither makes it for the other."""
-    if _creates(one[1]) != _creates(two[1]):
+    if _creates(first[1]) != _creates(second[1]):
         return False
-    linked = two[0] in graph.reach[one[0]] or one[0] in graph.reach[two[0]]
-    return not linked and bool(_writes(one[1])) and bool(_writes(two[1]))
+    linked = second[0] in graph.reach[first[0]] or first[0] in graph.reach[second[0]]
+    return not linked and bool(_writes(first[1])) and bool(_writes(second[1]))
 
 
 def _note_writers(
@@ -187,13 +189,13 @@ def _note_writers(
     path: str,
     writers: Sequence[int],
 ) -> Diagnostic:
-    """N207, once a file, at the last of its writers that is judged."""
-    place = max(judged.intersection(writers))
-    spec, ref = graph.specs[place], _writes(touched[place][path])[0]
-    others = [other for other in writers if other != place]
+    """Return N207, once per file, at the last of its writers that is checked."""
+    index = max(judged.intersection(writers))
+    spec, ref = graph.specs[index], _writes(touched[index][path])[0]
+    others = [writer for writer in writers if writer != index]
     shown = ", ".join(
-        f"{_short(graph, other, asker=place)} ({_place_of(graph.specs[other])})"
-        for other in others[:MAX_WRITERS]
+        f"{_short_name(graph, writer, asker=index)} ({_location(graph.specs[writer])})"
+        for writer in others[:MAX_WRITERS]
     )
     more = f" and {len(others) - MAX_WRITERS} more" if len(others) > MAX_WRITERS else ""
     return diagnose(
@@ -201,7 +203,7 @@ def _note_writers(
         ref.line or spec.line_of("files"),
         code="N207",
         message=f"{ref.path} is also written by {shown}{more}: they run one at a time",
-        hint=f"where the order matters, add `depends_on: [{_short(graph, others[0], asker=place)}]`",
+        hint=f"where the order matters, add `depends_on: [{_short_name(graph, others[0], asker=index)}]`",
     )
 
 
@@ -215,11 +217,11 @@ def _check_use(
     refs = tuple(ref for ref in user[1] if not ref.optional)
     if maker[0] in graph.reach[user[0]] or not refs:
         return None
-    place = user[0] if user[0] in judged else maker[0]
-    spec, ref = graph.specs[place], refs[0]
-    creator, reader = _short(graph, maker[0], asker=user[0]), graph.names[user[0]]
+    index = user[0] if user[0] in judged else maker[0]
+    spec, ref = graph.specs[index], refs[0]
+    creator, reader = _short_name(graph, maker[0], asker=user[0]), graph.names[user[0]]
     verb = "reads" if ref.action is FileAction.READ else "writes"
-    line = ref.line if place == user[0] else maker[1][0].line
+    line = ref.line if index == user[0] else maker[1][0].line
     return diagnose(
         spec.path,
         line or spec.line_of("files"),
@@ -237,14 +239,14 @@ def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnost
         number = normal_number(spec.number)
         by_project.setdefault(name.partition("/")[0], set()).add(number)
         by_path.setdefault(spec.path, set()).add(number)
-    for place in sorted(judged):
-        spec = graph.specs[place]
-        named = dict.fromkeys(TASK_NUMBER.findall(spec.next_task))
-        if not named:
+    for index in sorted(judged):
+        spec = graph.specs[index]
+        next_numbers = dict.fromkeys(TASK_NUMBER.findall(spec.next_task))
+        if not next_numbers:
             continue
-        project = graph.names[place].partition("/")[0]
+        project = graph.names[index].partition("/")[0]
         numbers = by_project[project] | by_path[spec.path]
-        for number in named:
+        for number in next_numbers:
             if normal_number(number) not in numbers:
                 yield diagnose(
                     spec.path,
@@ -257,12 +259,12 @@ def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnost
 
 def files_by_path(spec: Spec) -> dict[str, tuple[FileRef, ...]]:
     """Return the spec's files with a usable path, under the name that any file system compares."""
-    found: dict[str, tuple[FileRef, ...]] = {}
+    files: dict[str, tuple[FileRef, ...]] = {}
     for ref in spec.files:
         if not check_path(ref.path) and not PLACEHOLDER_PATH.search(ref.path):
             key = fold(ref.path)
-            found[key] = (*found.get(key, ()), ref)
-    return found
+            files[key] = (*files.get(key, ()), ref)
+    return files
 
 
 def _creates(refs: Sequence[FileRef]) -> bool:
@@ -273,11 +275,11 @@ def _writes(refs: Sequence[FileRef]) -> tuple[FileRef, ...]:
     return tuple(ref for ref in refs if ref.action is not FileAction.READ)
 
 
-def _short(graph: Graph, place: int, *, asker: int) -> str:
+def _short_name(graph: Graph, index: int, *, asker: int) -> str:
     """Return a task's name as a `depends_on` entry of `asker` would give it."""
-    project, _, own = graph.names[place].partition("/")
-    return own if graph.names[asker].partition("/")[0] == project else graph.names[place]
+    project, _, task_id = graph.names[index].partition("/")
+    return task_id if graph.names[asker].partition("/")[0] == project else graph.names[index]
 
 
-def _place_of(spec: Spec) -> str:
+def _location(spec: Spec) -> str:
     return f"{spec.path}:{spec.line_of('title')}"

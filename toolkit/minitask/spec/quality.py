@@ -70,9 +70,9 @@ def _check_validation(spec: Spec) -> Iterator[Diagnostic]:
             )
         return
     worth = [(command, strength(command)) for command in spec.commands]
-    if any(value is CommandStrength.CHECK for _, value in worth):
+    if any(rating is CommandStrength.CHECK for _, rating in worth):
         yield from (
-            _void(spec, command) for command, value in worth if value is CommandStrength.VOID
+            _void(spec, command) for command, rating in worth if rating is CommandStrength.VOID
         )
     elif spec.options.proof != "none":
         yield diagnose(
@@ -105,32 +105,32 @@ def _check_steps(spec: Spec) -> Iterator[Diagnostic]:
         return
     steps = spec.task.split("\n")
     for offset, line in enumerate(_blank_code(spec.task).split("\n")):
-        words = list(dict.fromkeys(match.group().lower() for match in _VAGUE.finditer(line)))
-        if words:
-            said = ", ".join(f'"{word}"' for word in words)
+        vague_words = list(dict.fromkeys(match.group().lower() for match in _VAGUE.finditer(line)))
+        if vague_words:
+            quoted = ", ".join(f'"{word}"' for word in vague_words)
             yield diagnose(
                 spec.path,
                 spec.line_in("task", offset),
                 code="W403",
-                message=f"a step is vague: {said}: {_start(steps[offset])}",
+                message=f"a step is vague: {quoted}: {_start(steps[offset])}",
                 hint="say exactly which, how many and what",
             )
 
 
 def _start(step: str) -> str:
     """Enough of a step to find it by."""
-    words = step.strip()
-    return words if len(words) <= MAX_QUOTE else f"{words[: MAX_QUOTE - 1].rstrip()}…"
+    text = step.strip()
+    return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1].rstrip()}…"
 
 
 def _check_size(spec: Spec) -> Iterator[Diagnostic]:
-    words = len(_WORD.findall(spec.context))
-    if words > MAX_CONTEXT_WORDS:
+    word_count = len(_WORD.findall(spec.context))
+    if word_count > MAX_CONTEXT_WORDS:
         yield diagnose(
             spec.path,
             spec.line_of("context"),
             code="W404",
-            message=f"the context has {words} words; keep it under {MAX_CONTEXT_WORDS}",
+            message=f"the context has {word_count} words; keep it under {MAX_CONTEXT_WORDS}",
             hint="keep what the steps need",
         )
     reads = dict.fromkeys(ref.path for ref in spec.reads())
@@ -155,14 +155,14 @@ def _check_size(spec: Spec) -> Iterator[Diagnostic]:
 
 def _check_placeholders(spec: Spec) -> Iterator[Diagnostic]:
     """Yield what is left of a template: an error where that is sure, at the first line of it."""
-    found = list(find_placeholders(spec))
-    if found:
-        said = ", ".join(dict.fromkeys(text for _, text in found))
+    placeholders = list(find_placeholders(spec))
+    if placeholders:
+        listed = ", ".join(dict.fromkeys(text for _, text in placeholders))
         yield diagnose(
             spec.path,
-            found[0][0] or spec.line_of("title"),
+            placeholders[0][0] or spec.line_of("title"),
             code="E407",
-            message=f"the template was not filled in: {said}",
+            message=f"the template was not filled in: {listed}",
             hint="fill it in, or delete the line",
         )
         return
@@ -187,23 +187,23 @@ def _check_presence(spec: Spec) -> Iterator[Diagnostic]:
             hint="list checkable criteria under `## Acceptance Criteria`",
         )
     if not _STEP.search(spec.task) and not spec.snippets:
-        said = "names no step" if spec.task.strip() else "is missing or empty"
+        fault = "names no step" if spec.task.strip() else "is missing or empty"
         yield diagnose(
             spec.path,
             spec.line_of("task"),
             code="W409",
-            message=f"the Task section {said}",
+            message=f"the Task section {fault}",
             hint="write numbered steps, each with its file and lines",
         )
 
 
 def _check_protected(spec: Spec, protected: Sequence[str]) -> Iterator[Diagnostic]:
-    said: set[str] = set()
+    reported: set[str] = set()
     patterns = (*protected, *spec.options.protected)
     for ref in spec.writes():
         guarded = fold(ref.path) == fold(spec.path) or is_protected(ref.path, patterns)
-        if guarded and ref.path not in said and not check_path(ref.path):
-            said.add(ref.path)
+        if guarded and ref.path not in reported and not check_path(ref.path):
+            reported.add(ref.path)
             yield diagnose(
                 spec.path,
                 ref.line or spec.line_of("files"),
@@ -243,10 +243,10 @@ def _check_issues(spec: Spec) -> Iterator[Diagnostic]:
     if "issue" not in spec.task.casefold():
         return
     rows = enumerate(_blank_code(spec.task).split("\n"))
-    found = [(row, match["name"]) for row, line in rows if (match := _ISSUE.match(line))]
-    names = list(dict.fromkeys(name for _, name in found))
+    headings = [(row, match["name"]) for row, line in rows if (match := _ISSUE.match(line))]
+    names = list(dict.fromkeys(name for _, name in headings))
     if len(names) > 1:
-        second = next(row for row, name in found if name != names[0])
+        second = next(row for row, name in headings if name != names[0])
         yield diagnose(
             spec.path,
             spec.line_in("task", second),

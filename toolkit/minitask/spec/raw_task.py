@@ -24,11 +24,11 @@ class Piece(Struct):
 
     def text(self, document: Document) -> str:
         """Return the piece as written."""
-        rest = document.text(self.start, self.end)
+        body = document.text(self.start, self.end)
         if not self.first:
-            return rest
+            return body
         joint = "\n" if self.labelled and document.lines[self.start].strip() else "\n\n"
-        return f"{_harmless(self.first)}{joint}{rest}".rstrip()
+        return f"{_harmless(self.first)}{joint}{body}".rstrip()
 
     def rows(self, document: Document) -> list[int]:
         """Return the line in the file, from 1, of each line of `text`."""

@@ -1,4 +1,4 @@
-"""Looking for a file's findings again: the command that fails while they are there and passes when they are fixed.
+"""Look for a file's findings again: the command that fails while they exist and passes when they are fixed.
 
 It is known for ruff, whose rules can be selected one by one; for another linter the user has to give it.
 """
@@ -18,7 +18,7 @@ from minitask.patterns import lazy_pattern
 PATH = "{path}"
 RUFF = ("ruff", "check")
 SYNTAX_ONLY = "E9"
-"""What to select where a file cannot be parsed: ruff says so whatever is selected, and nothing is not allowed."""
+"""The selection for a file that cannot be parsed: ruff reports that whatever is selected, and needs a selection."""
 
 _PLAIN = lazy_pattern(r"[\w./+@:-]+")
 _RULE = lazy_pattern(r"[A-Z]+[0-9]+")
@@ -28,9 +28,7 @@ _SILENCED = "noqa|ruff: *(disable|ignore|file-ignore)"
 
 
 class Recheck(Struct, frozen=True):
-    """The command that looks again: the user's `template` with `{path}` in it, or else `ruff`, the words that it
-    begins with.
-    """
+    """The command that looks again: the user's `template` with `{path}` in it, or the first words of a `ruff` call."""
 
     template: str = ""
     ruff: tuple[str, ...] = ()
@@ -68,21 +66,21 @@ def ruff_words(linter: str) -> tuple[str, ...]:
     check`.
     """
     try:
-        words = shlex.split(linter)
+        arguments = shlex.split(linter)
     except ValueError:
         return RUFF
     ends = [
-        place + 2
-        for place, pair in enumerate(pairwise(words))
+        index + 2
+        for index, pair in enumerate(pairwise(arguments))
         if pair[0].rpartition("/")[2] == RUFF[0] and pair[1] == RUFF[1]
     ]
-    start = words[: ends[0]] if ends else []
+    start = arguments[: ends[0]] if ends else []
     if not start or not all(map(_PLAIN.fullmatch, start)):
         return RUFF
-    return (*start, *_kept(words[ends[0] :]))
+    return (*start, *_rule_options(arguments[ends[0] :]))
 
 
-def _kept(arguments: Sequence[str]) -> Iterator[str]:
+def _rule_options(arguments: Sequence[str]) -> Iterator[str]:
     follows = False
     for word in arguments:
         name, equals, _ = word.partition("=")

@@ -139,47 +139,52 @@ class Quantity(Struct, frozen=True):
     plain: bool = False
 
 
-def _may_expect(said: str) -> bool:
+def _may_expect(text: str) -> bool:
     """Return True if a closer look is worth its patterns."""
-    lowered = said.casefold()
-    return said[0].isdigit() or any(word in lowered for word in _WORDS)
+    lowered = text.casefold()
+    return text[0].isdigit() or any(word in lowered for word in _WORDS)
 
 
 def parse_remark(text: str) -> Remark | None:
     """Return what a comment expects; None if it expects nothing of the kind."""
-    said = re.sub(r"\bzero\b", "0", text.strip().lstrip("#").strip(), flags=re.IGNORECASE)
-    if not said or len(said) > _LONGEST or not _may_expect(said) or _NO_NUMBER_VERB.search(said):
+    comment = re.sub(r"\bzero\b", "0", text.strip().lstrip("#").strip(), flags=re.IGNORECASE)
+    if (
+        not comment
+        or len(comment) > _LONGEST
+        or not _may_expect(comment)
+        or _NO_NUMBER_VERB.search(comment)
+    ):
         return None
-    exit_code = _EXIT.fullmatch(said)
-    if exit_code and _MODAL.search(said):
+    exit_code = _EXIT.fullmatch(comment)
+    if exit_code and _MODAL.search(comment):
         number = int(exit_code["code"])
         return (
             Remark(Expectation(ExpectationKind.EXIT, number), bare=True) if number < 256 else None
         )
-    intro = _INTRO.match(said)
+    intro = _INTRO.match(comment)
     if intro is None:
-        return _bare_number(said) or _unread(said)
-    return _introduced(intro, said[intro.end() :].strip()) or _unread(said)
+        return _bare_number(comment) or _unread(comment)
+    return _introduced(intro, comment[intro.end() :].strip()) or _unread(comment)
 
 
-def _bare_number(said: str) -> Remark | None:
+def _bare_number(text: str) -> Remark | None:
     """Return a remark that is nothing but a number, as in `wc -l a.py  # 600 lines`."""
-    quantity = parse_quantity(said)
+    quantity = parse_quantity(text)
     if quantity is None or quantity.rest.strip(" .") or quantity.unit not in {"", *LINE_UNITS}:
         return None
     return Remark(quantity.expectation, quantity.unit, bare=True, plain=quantity.plain, tail=True)
 
 
-def _unread(said: str) -> Remark | None:
+def _unread(text: str) -> Remark | None:
     """A remark that cannot be enforced, where it has a number and the words of an expectation."""
-    stated = (_MODAL.search(said) and _ANY_NUMBER.search(said)) or _PRINTS.match(said)
+    stated = (_MODAL.search(text) and _ANY_NUMBER.search(text)) or _PRINTS.match(text)
     return Remark(None) if stated else None
 
 
-def _introduced(intro: re.Match[str], rest: str) -> Remark | None:
+def _introduced(intro: re.Match[str], remainder: str) -> Remark | None:
     verb = (intro["verb"] or "").casefold()
     below = intro["modal"] is None
-    quantity = parse_quantity(rest)
+    quantity = parse_quantity(remainder)
     if quantity is not None:
         return Remark(
             quantity.expectation,
@@ -191,21 +196,21 @@ def _introduced(intro: re.Match[str], rest: str) -> Remark | None:
         )
     if verb in {"have", "contain", "list", "count"}:
         return None
-    if _NOTHING.fullmatch(rest):
+    if _NOTHING.fullmatch(remainder):
         return Remark(Expectation(ExpectationKind.NO_OUTPUT), bare=True, below=below)
     printed = verb in _PRINTED or (intro["what"] or "").casefold() == "output"
     printed = printed or (intro["output"] or "").casefold().startswith(("output", "print"))
-    quoted = _QUOTED.match(rest)
+    quoted = _QUOTED.match(remainder)
     if quoted and (printed or intro["output"] or verb in {"show", "see", "return", "give", "be"}):
         text = next(group for group in quoted.groups() if group is not None)
         return Remark(_contains(text), bare=True, below=below)
     if (
         printed
-        and _LITERAL.fullmatch(rest)
-        and (rest[-1:] == ":" or not _WORD_ONLY.fullmatch(rest))
+        and _LITERAL.fullmatch(remainder)
+        and (remainder[-1:] == ":" or not _WORD_ONLY.fullmatch(remainder))
     ):
-        return Remark(_contains(rest.rstrip(".")), bare=True, below=below)
-    return Remark(None, about_output=True, below=below) if printed and rest else None
+        return Remark(_contains(remainder.rstrip(".")), bare=True, below=below)
+    return Remark(None, about_output=True, below=below) if printed and remainder else None
 
 
 def _contains(text: str) -> Expectation:
@@ -231,17 +236,17 @@ def parse_quantity(text: str) -> Quantity | None:
     return Quantity(expectation, unit, match["rest"], plain=not any(match[key] for key in stated))
 
 
-def _between(bound: Expectation, unit: str, rest: str) -> Quantity | None:
+def _between(bound: Expectation, unit: str, remainder: str) -> Quantity | None:
     """Return the quantity between two bounds, as in `at least 550, at most 650`, where a second one follows."""
-    joint = _JOINT.match(rest)
-    second = parse_quantity(rest[joint.end() :]) if joint else None
+    joint = _JOINT.match(remainder)
+    second = parse_quantity(remainder[joint.end() :]) if joint else None
     kinds = {ExpectationKind.AT_LEAST, ExpectationKind.AT_MOST}
     if second is None or {bound.kind, second.expectation.kind} != kinds:
         return None
     low, high = sorted((bound.number, second.expectation.number))
     expectation = Expectation(ExpectationKind.NUMBER, (low + high) // 2, (high - low + 1) // 2)
-    own = "" if unit in {"and", "but"} else unit
-    return Quantity(expectation, second.unit or own, second.rest)
+    first_unit = "" if unit in {"and", "but"} else unit
+    return Quantity(expectation, second.unit or first_unit, second.rest)
 
 
 def with_default_tolerance(expectation: Expectation) -> Expectation:
@@ -295,6 +300,6 @@ def parse_length(criterion: str) -> tuple[str, Expectation | None] | None:
         is_count = "count" in subject.casefold() or "number" in subject.casefold()
         is_length = quantity.unit in LINE_UNITS or (is_count and not quantity.unit)
         if is_length and _AFTER_LENGTH.fullmatch(quantity.rest):
-            wanted = quantity.expectation
-            return subject, with_default_tolerance(wanted) if quantity.plain else wanted
+            expectation = quantity.expectation
+            return subject, with_default_tolerance(expectation) if quantity.plain else expectation
     return ("", None) if _LENGTH_WORDS.search(criterion) else None

@@ -49,12 +49,12 @@ def render_spec(spec: Spec) -> str:
 
 def render_front_matter(options: Options) -> str:
     """Return the YAML front matter that says what differs from the defaults; empty if nothing does."""
-    given = {
+    values = {
         field.name: _plain(getattr(options, field.name))
         for field in fields(options)
         if getattr(options, field.name) != field.default
     }
-    return f"---\n{_yaml(given)}---" if given else ""
+    return f"---\n{_yaml(values)}---" if values else ""
 
 
 def _plain(value: object) -> object:
@@ -88,9 +88,9 @@ def _title(spec: Spec) -> str:
 
 
 def _header(spec: Spec) -> Iterator[str]:
-    said = [("Model", spec.model)] if spec.model else []
-    said.extend(_estimate(spec.estimate))
-    for has_list, pairs in groupby((*said, *spec.extra), key=_has_list):
+    header_fields = [("Model", spec.model)] if spec.model else []
+    header_fields.extend(_estimate(spec.estimate))
+    for has_list, pairs in groupby((*header_fields, *spec.extra), key=_has_list):
         if has_list:
             yield from (f"**{key}**:\n{value}" for key, value in pairs)
         else:
@@ -177,7 +177,9 @@ def render_fence(fence: Fence) -> str:
 
 
 def _criteria(criteria: Iterable[Criterion]) -> str:
-    return "\n".join(f"- [{'x' if item.done else ' '}] {item.text}" for item in criteria)
+    return "\n".join(
+        f"- [{'x' if criterion.done else ' '}] {criterion.text}" for criterion in criteria
+    )
 
 
 def spec_document(spec: Spec) -> dict[str, object]:
@@ -193,7 +195,7 @@ def _value(value: object) -> object:
     if isinstance(value, Struct):
         return {name: _value(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, tuple):
-        return [_value(item) for item in value]
+        return [_value(element) for element in value]
     if isinstance(value, Decimal):
         return format(value, "f")
     return str(value) if isinstance(value, str) else value

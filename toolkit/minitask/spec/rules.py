@@ -62,17 +62,21 @@ def diagnose(path: str, line: int, *, code: str, message: str, hint: str = "") -
 
 def codes() -> list[str]:
     """Return the codes of all rules, by their number."""
-    found = (page.stem for page in resources.path("rules").iterdir())
-    return sorted((name for name in found if re.fullmatch(_CODE, name)), key=lambda code: code[1:])
+    names = (page.stem for page in resources.path("rules").iterdir())
+    return sorted((name for name in names if re.fullmatch(_CODE, name)), key=lambda code: code[1:])
 
 
 def find_rule(code: str) -> Rule | None:
     """Return the rule of a code; a code of an older version, with another letter, finds it by its number."""
-    wanted = code.strip().upper()
-    if not re.fullmatch(r"[A-Z]\d{3}", wanted) or wanted[0] not in SEVERITIES:
+    normalised = code.strip().upper()
+    if not re.fullmatch(r"[A-Z]\d{3}", normalised) or normalised[0] not in SEVERITIES:
         return None
-    found = next((each for each in codes() if each[1:] == wanted[1:]), None)
-    return Rule(found, resources.path("rules", f"{found}.md").read_text("utf-8")) if found else None
+    current = next((candidate for candidate in codes() if candidate[1:] == normalised[1:]), None)
+    return (
+        Rule(current, resources.path("rules", f"{current}.md").read_text("utf-8"))
+        if current
+        else None
+    )
 
 
 def explain(code: str) -> str:

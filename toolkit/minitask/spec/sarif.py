@@ -15,14 +15,14 @@ from urllib.parse import unquote_to_bytes
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.json_reader import count, rows, table, words
+from minitask.spec.json_reader import count, rows, string, table
 from minitask.spec.paths import check_path
 
 UNNAMED = "unnamed"
 """The rule of a result that names none."""
 MAX_BASES = 20
 SOURCE_ROOT = "SRCROOT"
-"""What linters call the repository's root by convention, mostly between percent signs."""
+"""The conventional name of the repository's root, mostly between percent signs."""
 
 _SCHEME = lazy_pattern(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/]*))?")
 _ARGUMENT = lazy_pattern(r"\{(\d{1,3})\}")
@@ -44,7 +44,7 @@ class Run(Struct, frozen=True):
 def sarif_tools(document: Json) -> tuple[str, ...]:
     """Return the names of the tools that ran."""
     runs = _runs(document, ())
-    names = (words(run.driver.get("name"), f"{run.where}.tool.driver.name") for run in runs)
+    names = (string(run.driver.get("name"), f"{run.where}.tool.driver.name") for run in runs)
     return tuple(dict.fromkeys(name for name in names if name))
 
 
@@ -61,9 +61,9 @@ def sarif_findings(document: Json, roots: Sequence[str]) -> Iterator[Finding]:
 
 
 def _runs(document: Json, roots: Sequence[str]) -> Iterator[Run]:
-    for index, item in enumerate(rows(document.get("runs"), "runs")):
+    for index, entry in enumerate(rows(document.get("runs"), "runs")):
         where = f"runs[{index}]"
-        run = table(item, where)
+        run = table(entry, where)
         tool = table(run.get("tool"), f"{where}.tool")
         yield Run(
             where=where,
@@ -83,17 +83,21 @@ def _findings(run: Run, result: Json, where: str) -> Iterator[Finding]:
         return
     reference = table(result.get("rule"), f"{where}.rule")
     name = result.get("ruleId") or reference.get("id") or rule.get("id")
-    named = words(name, f"{where}.ruleId") or UNNAMED
-    message = _message(run, result, rule, where) or named
-    for index, item in enumerate(rows(result.get("locations"), f"{where}.locations") or [{}]):
-        here = f"{where}.locations[{index}]"
-        physical = table(table(item, here).get("physicalLocation"), f"{here}.physicalLocation")
-        region = table(physical.get("region"), f"{here}.region")
+    rule_name = string(name, f"{where}.ruleId") or UNNAMED
+    message = _message(run, result, rule, where) or rule_name
+    for index, entry in enumerate(rows(result.get("locations"), f"{where}.locations") or [{}]):
+        location_path = f"{where}.locations[{index}]"
+        physical = table(
+            table(entry, location_path).get("physicalLocation"), f"{location_path}.physicalLocation"
+        )
+        region = table(physical.get("region"), f"{location_path}.region")
         yield Finding(
-            path=_located(run, table(physical.get("artifactLocation"), here), here),
-            line=count(region.get("startLine"), f"{here}.region.startLine"),
-            column=count(region.get("startColumn"), f"{here}.region.startColumn"),
-            rule=named,
+            path=_located(
+                run, table(physical.get("artifactLocation"), location_path), location_path
+            ),
+            line=count(region.get("startLine"), f"{location_path}.region.startLine"),
+            column=count(region.get("startColumn"), f"{location_path}.region.startColumn"),
+            rule=rule_name,
             message=message,
         )
 
@@ -105,39 +109,39 @@ def _rule(run: Run, result: Json, where: str) -> Json:
     owner = table(_at(run.extensions, component.get("index")), where) or run.driver
     rules = rows(owner.get("rules"), f"{run.where}.tool: rules")
     index = result.get("ruleIndex", reference.get("index"))
-    found = _at(rules, index)
-    if found is None:
+    rule = _at(rules, index)
+    if rule is None:
         name = result.get("ruleId") or reference.get("id")
-        described = (item for item in rules if isinstance(item, dict))
-        found = next((item for item in described if name and item.get("id") == name), None)
-    return table(found, f"{run.where}.tool: rule {index}")
+        described = (entry for entry in rules if isinstance(entry, dict))
+        rule = next((entry for entry in described if name and entry.get("id") == name), None)
+    return table(rule, f"{run.where}.tool: rule {index}")
 
 
 def _counts(result: Json, rule: Json, where: str) -> bool:
-    """Return True if a result is a finding that nobody has put aside."""
+    """Return True if a result is a finding that nobody has suppressed."""
     if (result.get("kind") or "fail") != "fail" or result.get("baselineState") == "absent":
         return False
     settings = table(rule.get("defaultConfiguration"), f"{where}: defaultConfiguration")
     if (result.get("level") or settings.get("level")) == "none":
         return False
     asides = rows(result.get("suppressions"), f"{where}.suppressions")
-    states = [_status(item, f"{where}.suppressions") for item in asides]
+    states = [_status(entry, f"{where}.suppressions") for entry in asides]
     return not states or any(state in {"underReview", "rejected"} for state in states)
 
 
-def _status(item: object, where: str) -> str:
-    """Return how far the wish to put a result aside has come; accepted where nothing else is said."""
-    return words(table(item, where).get("status"), f"{where}: status") or "accepted"
+def _status(suppression: object, where: str) -> str:
+    """Return the status of a request to suppress a result; accepted if it states none."""
+    return string(table(suppression, where).get("status"), f"{where}: status") or "accepted"
 
 
 def _message(run: Run, result: Json, rule: Json, where: str) -> str:
     message = table(result.get("message"), f"{where}.message")
-    text = words(message.get("text") or message.get("markdown"), f"{where}.message.text")
-    name = words(message.get("id"), f"{where}.message.id")
+    text = string(message.get("text") or message.get("markdown"), f"{where}.message.text")
+    name = string(message.get("id"), f"{where}.message.id")
     for owner, key in ((rule, "messageStrings"), (run.driver, "globalMessageStrings")):
         if name and not text:
             strings = table(owner.get(key), f"{where}: {key}")
-            text = words(table(strings.get(name), f"{where}: {key}").get("text"), where)
+            text = string(table(strings.get(name), f"{where}: {key}").get("text"), where)
     arguments = rows(message.get("arguments"), f"{where}.message.arguments")
     return _ARGUMENT.sub(lambda match: _argument(match, arguments), text) if arguments else text
 
@@ -156,8 +160,8 @@ def _located(run: Run, artifact: Json, where: str) -> str:
 
 
 def _resolved(run: Run, artifact: Json, where: str, *, depth: int) -> str:
-    path = _path(words(artifact.get("uri"), f"{where}.uri"))
-    base = words(artifact.get("uriBaseId"), f"{where}.uriBaseId")
+    path = _path(string(artifact.get("uri"), f"{where}.uri"))
+    base = string(artifact.get("uriBaseId"), f"{where}.uriBaseId")
     if not path or path.startswith("/") or not base or depth > MAX_BASES:
         return path
     parent = table(run.bases.get(base), f"{run.where}.originalUriBaseIds.{base}")
@@ -185,7 +189,7 @@ def _path(uri: str) -> str:
 
 
 def _at(items: Sequence[Any], index: object) -> Any:
-    """Return the item at an index that another program wrote; None if there is none."""
+    """Return the element at an index that another program wrote; None if there is none."""
     if isinstance(index, bool) or not isinstance(index, int):
         return None
     return items[index] if 0 <= index < len(items) else None

@@ -60,13 +60,13 @@ def _problems(
     errors = list(validator.iter_errors(value))
     if not errors:
         return ()
-    by_place: dict[str, list[ValidationError]] = {}
+    by_path: dict[str, list[ValidationError]] = {}
     for error in errors:
-        by_place.setdefault(_place(error.absolute_path), []).append(error)
-    found = [
-        problem for group in by_place.values() for problem in _explain(_best(group), lines=lines)
+        by_path.setdefault(_path(error.absolute_path), []).append(error)
+    problems = [
+        problem for group in by_path.values() for problem in _explain(_best(group), lines=lines)
     ]
-    return tuple(sorted(found, key=lambda problem: problem.line))
+    return tuple(sorted(problems, key=lambda problem: problem.line))
 
 
 def _best(errors: list[ValidationError]) -> ValidationError:
@@ -77,69 +77,69 @@ def _best(errors: list[ValidationError]) -> ValidationError:
     return best or errors[0]
 
 
-def _place(path: Iterable[object]) -> str:
+def _path(path: Iterable[object]) -> str:
     return "/".join(str(part) for part in path)
 
 
-def _line(place: str, lines: Mapping[str, int]) -> int:
-    while place not in lines and "/" in place:
-        place = place.rpartition("/")[0]
-    return lines.get(place, 1)
+def _line(path: str, lines: Mapping[str, int]) -> int:
+    while path not in lines and "/" in path:
+        path = path.rpartition("/")[0]
+    return lines.get(path, 1)
 
 
 def _explain(error: ValidationError, *, lines: Mapping[str, int]) -> list[Problem]:
-    place = _place(error.absolute_path)
+    path = _path(error.absolute_path)
     if error.validator == "additionalProperties":
-        return _unknown_keys(error, place=place, lines=lines)
-    name = place.partition("/")[0] if place else "the document"
-    subject = f"an item of {name}" if place.rpartition("/")[2].isdigit() else name
+        return _unknown_keys(error, path=path, lines=lines)
+    name = path.partition("/")[0] if path else "the document"
+    subject = f"an item of {name}" if path.rpartition("/")[2].isdigit() else name
     message = f"{subject} {_fault(error)}"
-    return [Problem(_line(place, lines), "E104", message, _hint(error, name))]
+    return [Problem(_line(path, lines), "E104", message, _hint(error, name))]
 
 
-def _unknown_keys(error: ValidationError, *, place: str, lines: Mapping[str, int]) -> list[Problem]:
+def _unknown_keys(error: ValidationError, *, path: str, lines: Mapping[str, int]) -> list[Problem]:
     import difflib
 
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
-    known = list(schema.get("properties", {}))
+    known_keys = list(schema.get("properties", {}))
     problems = []
     foreign = []
-    given: dict[str, object] = error.instance if isinstance(error.instance, dict) else {}
-    for key in given:
-        if key in known:
+    instance: dict[str, object] = error.instance if isinstance(error.instance, dict) else {}
+    for key in instance:
+        if key in known_keys:
             continue
-        line = _line(f"{place}/{key}" if place else key, lines)
-        near = difflib.get_close_matches(key.casefold(), known, n=1, cutoff=0.75)
+        line = _line(f"{path}/{key}" if path else key, lines)
+        near = difflib.get_close_matches(key.casefold(), known_keys, n=1, cutoff=0.75)
         if near:
             hint = f"did you mean `{near[0]}`?"
             problems.append(Problem(line, "E103", f"unknown key `{key}`", hint))
         else:
             foreign.append((line, key))
-    return [*problems, *_foreign_keys(foreign, known)]
+    return [*problems, *_foreign_keys(foreign, known_keys)]
 
 
-def _foreign_keys(found: list[tuple[int, str]], known: list[str]) -> list[Problem]:
+def _foreign_keys(foreign: list[tuple[int, str]], known_keys: list[str]) -> list[Problem]:
     """One problem for all keys that are no misspelling of a known one: they are another tool's."""
-    if not found:
+    if not foreign:
         return []
-    said = ", ".join(f"`{key}`" for _, key in found)
-    word = "key" if len(found) == 1 else "keys"
-    hint = f"known keys: {', '.join(known)}"
-    return [Problem(found[0][0], "E103", f"unknown {word} {said}", hint)]
+    names = ", ".join(f"`{key}`" for _, key in foreign)
+    word = "key" if len(foreign) == 1 else "keys"
+    hint = f"known keys: {', '.join(known_keys)}"
+    return [Problem(foreign[0][0], "E103", f"unknown {word} {names}", hint)]
 
 
 def _fault(error: ValidationError) -> str:
     value: object = error.instance
-    wanted: Any = error.validator_value
+    constraint: Any = error.validator_value
     if error.validator == "type":
-        kinds = wanted if isinstance(wanted, list) else [wanted]
-        said = " or ".join(_KINDS[kind] for kind in kinds if kind != "null")
-        return f"must be {said}, not {_show(value)}"
+        kinds = constraint if isinstance(constraint, list) else [constraint]
+        expected = " or ".join(_KINDS[kind] for kind in kinds if kind != "null")
+        return f"must be {expected}, not {_show(value)}"
     if error.validator == "enum":
-        said = ", ".join(str(choice) for choice in wanted if choice is not None)
-        return f"must be one of {said}, not {_show(value)}"
+        expected = ", ".join(str(choice) for choice in constraint if choice is not None)
+        return f"must be one of {expected}, not {_show(value)}"
     if error.validator == "minimum":
-        return f"must be at least {wanted}, not {_show(value)}"
+        return f"must be at least {constraint}, not {_show(value)}"
     if error.validator == "required":
         return f"lacks {error.message.partition(' is ')[0]}"
     return f"has an invalid value: {_show(value)}"

@@ -46,26 +46,28 @@ def read_tasks(document: Document) -> list[RawTask]:
     Without a Mini-Task heading, the first top heading is the task, if the template's sections
     follow.
     """
-    found = blocks(document)
-    headings = [block for block in found if block.kind == "heading"]
+    top_blocks = blocks(document)
+    headings = [block for block in top_blocks if block.kind == "heading"]
     lone = None
     if not any(find_task_heading(block.text) for block in headings):
-        lone = _lone_task(found, headings)
+        lone = _lone_task(top_blocks, headings)
         if lone is None:
             return []
     reader = _Reader(document, lone)
-    for index, block in enumerate(found):
-        following = found[index + 1] if index + 1 < len(found) else None
+    for index, block in enumerate(top_blocks):
+        following = top_blocks[index + 1] if index + 1 < len(top_blocks) else None
         reader.read(block, following=following)
     return reader.tasks
 
 
-def _lone_task(found: list[MarkdownBlock], headings: list[MarkdownBlock]) -> MarkdownBlock | None:
+def _lone_task(
+    top_blocks: list[MarkdownBlock], headings: list[MarkdownBlock]
+) -> MarkdownBlock | None:
     """Return the heading of a file that holds one task and does not call it a mini-task."""
     top = next((b for b in headings if b.level == 1 or find_container_title(b.text)), None)
     if any(is_canonical(block.text) for block in headings):
         return top
-    labels = {key_of(name) for block in found for name in _labels(block) if is_canonical(name)}
+    labels = {key_of(name) for block in top_blocks for name in _labels(block) if is_canonical(name)}
     return top if len(labels) > 1 else None
 
 
@@ -139,9 +141,9 @@ class _Reader(Struct):
         if holder is self.container:
             self._hold(None)
             return
-        named = find_section(block.text)
-        if named:
-            self._open_section(named[0], named[1], block=block, level=block.level)
+        section = find_section(block.text)
+        if section:
+            self._open_section(section[0], section[1], block=block, level=block.level)
         elif _lists_files(block.text) or (
             key_of(block.text.rstrip(": ")) in _VAGUE and self._begins_with_paths(following)
         ):
@@ -174,21 +176,21 @@ class _Reader(Struct):
         self._content(block)
 
     def _open_section(
-        self, name: str, rest: str, *, block: MarkdownBlock, level: int, row: int = -1
+        self, name: str, first: str, *, block: MarkdownBlock, level: int, row: int = -1
     ) -> None:
-        """Begin a section at a heading, or at line `row` of a paragraph; `rest` is behind its name."""
-        holder = self._held()
+        """Begin a section at a heading, or at line `row` of a paragraph; `first` is behind its name."""
+        holder = self._current_task()
         self.section, self.level = name, level
         row = block.end - 1 if row < 0 else row
         line = (block.start if level < _LABEL_LEVEL else row) + 1
         holder.lines.setdefault(name, line)
-        first_token = block.first if rest or level == _LABEL_LEVEL else block.last
-        self.piece = Piece(rest, row + 1, row + 1, first_token, block.last)
+        first_token = block.first if first or level == _LABEL_LEVEL else block.last
+        self.piece = Piece(first, row + 1, row + 1, first_token, block.last)
         self.piece.labelled = level == _LABEL_LEVEL
         self.piece_section = name
         holder.sections.setdefault(name, []).append(self.piece)
 
-    def _held(self) -> RawTask:
+    def _current_task(self) -> RawTask:
         if self.holder is None:
             raise AssertionError("a block outside every task")
         return self.holder
@@ -204,7 +206,7 @@ class _Reader(Struct):
 
     def _extend(self, block: MarkdownBlock, *, start: int, end: int) -> None:
         name = self.section or CONTEXT
-        holder = self._held()
+        holder = self._current_task()
         if self.piece is None or self.piece_section != name:
             holder.lines.setdefault(name, start + 1)
             self.piece = Piece("", start, end, block.first, block.last)
@@ -250,7 +252,7 @@ class _Reader(Struct):
         verb = find_label_verb(f"{label[0]}:") if label else ""
         if label and (verb or is_header_key(label[0])):
             key = f"Files to {verb}" if verb else label[0]
-            self._add_field(self._held(), RawField(key, label[1], number))
+            self._add_field(self._current_task(), RawField(key, label[1], number))
         else:
             self._add_bullets(((line, number),))
 
@@ -263,18 +265,18 @@ class _Reader(Struct):
         if not labels:
             return ""
         key, value = labels[0]
-        named = find_section(key)
-        is_field = not named and self._is_field(key, before_fence=before_fence)
-        if not named and not is_field:
+        section = find_section(key)
+        is_field = not section and self._is_field(key, before_fence=before_fence)
+        if not section and not is_field:
             return ""
         if plain_from < row:
             self._extend(block, start=plain_from, end=row)
-        if named and self.holder is not self.container:
-            rest = " | ".join([value, *(part.strip() for part in parts[1:])])
-            self._open_section(named[0], rest, block=block, level=_LABEL_LEVEL, row=row)
+        if section and self.holder is not self.container:
+            first = " | ".join([value, *(part.strip() for part in parts[1:])])
+            self._open_section(section[0], first, block=block, level=_LABEL_LEVEL, row=row)
             return "section"
         for label in labels:
-            self._add_field(self._held(), RawField(label[0], label[1], row + 1))
+            self._add_field(self._current_task(), RawField(label[0], label[1], row + 1))
         self.piece = None
         self.takes_list = find_action(labels[-1][0]) is not None or not labels[-1][1]
         return _FIELD
@@ -293,18 +295,18 @@ class _Reader(Struct):
         holder.fields.append(raw)
 
     def _continue_field(self, line: str, row: int) -> None:
-        fields = self._held().fields
+        fields = self._current_task().fields
         if find_action(fields[-1].key) is not None:
             self._add_bullets(((line.strip(), row + 1),))
         else:
             value, *more = split_labels(f"{fields[-1].value} {line.strip()}".strip())
             fields[-1] = replace(fields[-1], value=value)
-            found = [label for label in map(find_label, more) if label]
-            fields.extend(RawField(key, said, row + 1) for key, said in found)
+            more_labels = [label for label in map(find_label, more) if label]
+            fields.extend(RawField(key, text, row + 1) for key, text in more_labels)
             self.takes_list = False
 
     def _add_bullets(self, bullets: tuple[tuple[str, int], ...]) -> None:
-        fields = self._held().fields
+        fields = self._current_task().fields
         fields[-1] = replace(fields[-1], bullets=(*fields[-1].bullets, *bullets))
 
     def _goes_on(self, block: MarkdownBlock) -> bool:
@@ -313,7 +315,7 @@ class _Reader(Struct):
 
     def _field_list(self, block: MarkdownBlock) -> None:
         """A list below a field; one with other marks goes on with it where it follows at once."""
-        fields = self._held().fields
+        fields = self._current_task().fields
         self.list_end = block.end
         if find_action(fields[-1].key) is not None:
             for text, line in bullets(self.document, block):
@@ -325,14 +327,14 @@ class _Reader(Struct):
 
     def _add_bullet(self, text: str, line: int) -> None:
         """Add a file; a header field that follows it without a blank line is part of its bullet in Markdown."""
-        own, *rest = _LABEL_INSIDE.split(text)
-        labels = [find_label(part) for part in rest]
+        bullet, *parts = _LABEL_INSIDE.split(text)
+        labels = [find_label(part) for part in parts]
         if not all(label and is_header_key(label[0]) for label in labels):
-            own, labels = text, []
-        if own:
-            self._add_bullets(((own, line),))
+            bullet, labels = text, []
+        if bullet:
+            self._add_bullets(((bullet, line),))
         for label in filter(None, labels):
-            self._add_field(self._held(), RawField(label[0], label[1], line))
+            self._add_field(self._current_task(), RawField(label[0], label[1], line))
 
 
 def _lists_files(text: str) -> bool:

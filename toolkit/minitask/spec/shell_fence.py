@@ -57,12 +57,12 @@ class _Splitter(Struct):
         self.last_row = part.last
 
     def _comment(self, text: str, row: int) -> None:
-        said = find_expectation_text(text)
-        if said is None:
+        expectation_text = find_expectation_text(text)
+        if expectation_text is None:
             return
-        expectation = parse_expectation(said)
+        expectation = parse_expectation(expectation_text)
         if expectation is None:
-            self._problem(row, f"unknown expectation `{said}`", f"write one of {FORMS}")
+            self._problem(row, f"unknown expectation `{expectation_text}`", f"write one of {FORMS}")
         elif row == self.last_row and self.commands:
             command = self.commands[-1]
             self.commands[-1] = replace(command, expectations=(*command.expectations, expectation))
@@ -81,8 +81,8 @@ class _Splitter(Struct):
 
 def is_shell(fence: Fence) -> bool:
     """Return True if a fence of the Validation section is run."""
-    words = fence.info.split(maxsplit=1)
-    return (words[0].casefold() if words else "") in SHELLS
+    info_words = fence.info.split(maxsplit=1)
+    return (info_words[0].casefold() if info_words else "") in SHELLS
 
 
 def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:

@@ -14,9 +14,9 @@ _ALONE = frozenset({"pytest", "make", "tox", "nox", "jest", "vitest", "mypy", "r
 
 def looks_like_command(text: str) -> bool:
     """Return True if the text begins with a known program and its arguments, or with a path to one."""
-    words = text.split()
-    if not words or text.endswith(("()", ":")):
+    tokens = text.split()
+    if not tokens or text.endswith(("()", ":")):
         return False
-    if words[0].startswith("./"):
+    if tokens[0].startswith("./"):
         return True
-    return words[0] in (_PROGRAMS | {"!"} if len(words) > 1 else _ALONE)
+    return tokens[0] in (_PROGRAMS | {"!"} if len(tokens) > 1 else _ALONE)

@@ -22,7 +22,7 @@ SUFFIX = ".md"
 RULE = "---"
 LONGEST_SLUG = 60
 FRONT_LINES = 30
-"""How far above a heading its front matter may begin."""
+"""The most lines between a heading and the beginning of its front matter."""
 _PATH = lazy_pattern(r"(?:^|\s)path=\"?([^\"\s]+)")
 _NAME = lazy_pattern(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.md$")
 
@@ -40,23 +40,23 @@ def specs_of(text: str, *, first: int = 1) -> tuple[DraftedSpec, ...]:
     """
     plain = text.replace("\r\n", "\n")
     fenced = [fence for fence in find_fences(plain) if _is_spec(fence)]
-    found = (
-        [_named(fence, number) for number, fence in enumerate(fenced, first)]
+    drafts = (
+        [_fenced_spec(fence, number) for number, fence in enumerate(fenced, first)]
         if fenced
         else list(_below_each_other(plain, first))
     )
-    if not found:
+    if not drafts:
         raise EditError(
             "the answer holds no mini-task",
             hint="put each spec into a fence of four backticks with `path=01-name.md` in its info string",
         )
-    _check_names(found)
-    return tuple(found)
+    _check_names(drafts)
+    return tuple(drafts)
 
 
 def _path_in(info: str) -> str:
-    found = _PATH.search(info)
-    return found[1] if found else ""
+    match = _PATH.search(info)
+    return match[1] if match else ""
 
 
 def _is_spec(fence: Fence) -> bool:
@@ -66,7 +66,7 @@ def _is_spec(fence: Fence) -> bool:
     return looks and bool(parse_file(fence.content, path="answer.md").specs)
 
 
-def _named(fence: Fence, number: int) -> DraftedSpec:
+def _fenced_spec(fence: Fence, number: int) -> DraftedSpec:
     path = _path_in(fence.info)
     name = path.rsplit("/", 1)[-1]
     if not _NAME.match(name):
@@ -110,11 +110,11 @@ def _name(specs: Sequence[Spec], number: int) -> str:
     return f"{stated}-{slug(title)[:LONGEST_SLUG]}".rstrip("-") + SUFFIX
 
 
-def _check_names(found: Sequence[DraftedSpec]) -> None:
-    seen: set[str] = set()
-    for draft in found:
-        if draft.name.lower() in seen:
+def _check_names(drafts: Sequence[DraftedSpec]) -> None:
+    names: set[str] = set()
+    for draft in drafts:
+        if draft.name.lower() in names:
             raise EditError(
                 f"two specs are named {draft.name}", hint="give each a unique name in `path=`"
             )
-        seen.add(draft.name.lower())
+        names.add(draft.name.lower())

@@ -32,35 +32,39 @@ def apply_remarks(
     parts: Sequence[ShellPart], commands: Sequence[Command], *, offset: int
 ) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
     """Return the commands with what the comments among `parts` expect of them, and a problem for each unread remark."""
-    found = list(commands)
+    updated = list(commands)
     stated = [_states_output(command) for command in commands]
     problems = []
-    for place, part in enumerate(parts):
+    for position, part in enumerate(parts):
         problems += [unread(part.first + offset, text, inner) for text, inner in _inner(part)]
         remark = _remark(part)
         if remark is None:
             continue
-        near = list(_near(parts, place, remark))
-        fits = [(index, wanted) for index in near if (wanted := enforceable(found[index], remark))]
+        near = list(_near(parts, position, remark))
+        fits = [
+            (index, expectations)
+            for index in near
+            if (expectations := enforceable(updated[index], remark))
+        ]
         if any(stated[index] for index in near):
             continue  # an `# expect:` comment says it already
         if len(fits) == 1 or (fits and remark.below):
-            index, wanted = fits[0]
-            found[index] = _with(found[index], wanted)
+            index, expectations = fits[0]
+            updated[index] = _with(updated[index], expectations)
         elif not remark.tail:
             problems.append(unread(part.first + offset, part.text, remark))
-    return tuple(found), tuple(problems)
+    return tuple(updated), tuple(problems)
 
 
 def unread(line: int, text: str, remark: Remark) -> Problem:
     """Return the warning about an expectation in words that is not enforced."""
-    said = " ".join(text.strip().lstrip("#").split())
-    said = said if len(said) <= 60 else f"{said[:59]}…"
-    what = "an output" if remark.about_output else "a number"
+    excerpt = " ".join(text.strip().lstrip("#").split())
+    excerpt = excerpt if len(excerpt) <= 60 else f"{excerpt[:59]}…"
+    subject = "an output" if remark.about_output else "a number"
     return Problem(
         line,
         "W414",
-        f"`{said}` states {what} that no command checks",
+        f"`{excerpt}` states {subject} that no command checks",
         'write it as `# expect: output ~600 ±60` (or `contains "…"`, `exit N`) behind the command that prints it',
         Severity.WARNING,
     )
@@ -81,32 +85,36 @@ def _inner(part: ShellPart) -> Iterator[tuple[str, Remark]]:
 
 
 def _states_output(command: Command) -> bool:
-    return any(item.kind in _OUTPUT_KINDS for item in command.expectations)
+    return any(expectation.kind in _OUTPUT_KINDS for expectation in command.expectations)
 
 
-def _with(command: Command, wanted: Sequence[Expectation]) -> Command:
-    exits = any(item.kind is ExpectationKind.EXIT for item in command.expectations)
-    more = [item for item in wanted if not (exits and item.kind is ExpectationKind.EXIT)]
+def _with(command: Command, expectations: Sequence[Expectation]) -> Command:
+    exits = any(expectation.kind is ExpectationKind.EXIT for expectation in command.expectations)
+    more = [
+        expectation
+        for expectation in expectations
+        if not (exits and expectation.kind is ExpectationKind.EXIT)
+    ]
     return replace(command, expectations=(*command.expectations, *more))
 
 
-def _near(parts: Sequence[ShellPart], place: int, remark: Remark) -> Iterator[int]:
+def _near(parts: Sequence[ShellPart], position: int, remark: Remark) -> Iterator[int]:
     """Yield the indices of the commands that a comment may speak of; the likelier one first."""
-    part = parts[place]
-    indices = [index for index, other in enumerate(parts) if not other.is_comment]
-    above = next((i for i in range(place - 1, -1, -1) if not parts[i].is_comment), None)
-    under = next((i for i in range(place + 1, len(parts)) if not parts[i].is_comment), None)
+    part = parts[position]
+    indices = [index for index, shell_part in enumerate(parts) if not shell_part.is_comment]
+    above = next((i for i in range(position - 1, -1, -1) if not parts[i].is_comment), None)
+    below = next((i for i in range(position + 1, len(parts)) if not parts[i].is_comment), None)
     if above is not None and parts[above].last == part.first:
         yield indices.index(above)
         return
     if remark.tail:
         return
-    found = []
-    if under is not None and _joins(parts, place, under):
-        found.append(indices.index(under))
-    if above is not None and _joins(parts, above, place):
-        found.append(indices.index(above))
-    yield from reversed(found) if remark.below else found
+    candidates = []
+    if below is not None and _joins(parts, position, below):
+        candidates.append(indices.index(below))
+    if above is not None and _joins(parts, above, position):
+        candidates.append(indices.index(above))
+    yield from reversed(candidates) if remark.below else candidates
 
 
 def _joins(parts: Sequence[ShellPart], first: int, last: int) -> bool:

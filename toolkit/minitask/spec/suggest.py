@@ -53,10 +53,10 @@ def find_unread_lists(spec: Spec) -> Iterator[UnreadList]:
 def _lists_paths(markdown: str) -> bool:
     """Return True if a field's value names paths."""
     document = parse_document(normalise(markdown))
-    found = blocks(document)
-    if len(found) == 1 and found[0].kind == "paragraph":
+    top_blocks = blocks(document)
+    if len(top_blocks) == 1 and top_blocks[0].kind == "paragraph":
         return _all_paths([markdown])
-    return bool(found) and _is_path_list(document, found[0])
+    return bool(top_blocks) and _is_path_list(document, top_blocks[0])
 
 
 def _named_lists(text: str) -> Iterator[tuple[str, int]]:
@@ -64,8 +64,8 @@ def _named_lists(text: str) -> Iterator[tuple[str, int]]:
     if "\n" not in text or not _may_have_name(text, _NAME.match):
         return
     document = parse_document(normalise(text))
-    found = blocks(document)
-    for block, following in pairwise(found):
+    top_blocks = blocks(document)
+    for block, following in pairwise(top_blocks):
         name = _name(block)
         if name and _NAME.match(name) and _is_path_list(document, following):
             yield name, block.end - 1
@@ -99,12 +99,14 @@ def _is_path_list(document: Document, block: MarkdownBlock) -> bool:
     return _all_paths([text.split("\n")[0] for text, _ in bullets(document, block)])
 
 
-def _all_paths(items: list[str]) -> bool:
-    """Return True if every item begins with a path, beyond doubt: a code span or a word with a dot or a slash in
+def _all_paths(texts: list[str]) -> bool:
+    """Return True if every text begins with a path, beyond doubt: a code span or a word with a dot or a slash in
     it.
     """
-    refs = [parse_refs(item, action=FileAction.WRITE, line=0).refs for item in items]
-    return bool(refs) and all(found and looks_like_path(found[0].path.strip("`")) for found in refs)
+    refs = [parse_refs(text, action=FileAction.WRITE, line=0).refs for text in texts]
+    return bool(refs) and all(
+        item_refs and looks_like_path(item_refs[0].path.strip("`")) for item_refs in refs
+    )
 
 
 def find_unread_commands(spec: Spec) -> Iterator[UnreadList]:

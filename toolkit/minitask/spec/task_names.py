@@ -79,17 +79,17 @@ def _path_parts(spec: Spec) -> tuple[str, ...]:
 
 def _numbered_slug(spec: Spec) -> str:
     number = (spec.number or str(spec.index + 1)).strip().lower().zfill(2)
-    words = slug(spec.title)
-    return f"{number}-{words}" if words else number
+    title_slug = slug(spec.title)
+    return f"{number}-{title_slug}" if title_slug else number
 
 
 def slug(title: str) -> str:
     """Return a title in lower-case ASCII words joined by dashes, cut at a word; may be empty."""
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    words = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
-    if len(words) <= MAX_SLUG:
-        return words
-    return words[: MAX_SLUG + 1].rpartition("-")[0] or words[:MAX_SLUG]
+    dashed = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(dashed) <= MAX_SLUG:
+        return dashed
+    return dashed[: MAX_SLUG + 1].rpartition("-")[0] or dashed[:MAX_SLUG]
 
 
 def _component(text: str) -> str:
@@ -121,19 +121,19 @@ def find_twin(
     """
     folder = ""
     for part in path.split("/"):
-        here = f"{folder}/{part}" if folder else part
-        twin = "" if is_there(here) else _twin(part, names(folder))
+        current = f"{folder}/{part}" if folder else part
+        twin = "" if is_there(current) else _twin(part, names(folder))
         if twin:
-            return here, f"{folder}/{twin}" if folder else twin
-        folder = here
+            return current, f"{folder}/{twin}" if folder else twin
+        folder = current
     return None
 
 
 def find_nested(paths: Iterable[str]) -> tuple[str, str] | None:
     """Return a path, and another one that needs a folder of that name; None where there are no two."""
-    known = set(paths)
-    for path in sorted(known):
-        folder = next((folder for folder in _folders(path) if folder in known), "")
+    unique_paths = set(paths)
+    for path in sorted(unique_paths):
+        folder = next((folder for folder in _folders(path) if folder in unique_paths), "")
         if folder:
             return folder, path
     return None
@@ -149,7 +149,11 @@ def _is_hidden(path: str, at: int) -> bool:
     if char.isascii() or unicodedata.category(char) != "Cf":
         return False
     around = path[at - 1 : at] + path[at + 1 : at + 2]
-    return char not in _JOINERS or len(around) < 2 or not all(each > "\u02ff" for each in around)
+    return (
+        char not in _JOINERS
+        or len(around) < 2
+        or not all(neighbour > "\u02ff" for neighbour in around)
+    )
 
 
 def _folders(path: str) -> Iterator[str]:

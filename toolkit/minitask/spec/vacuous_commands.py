@@ -50,15 +50,15 @@ _JOINED = lazy_pattern(r"\d*[<>]&[\d-]+")
 
 def strength(command: Command) -> CommandStrength:
     """Return the worth of one command; every part of a pipe counts, as it does when the command is run."""
-    if any(_can_deny(item.kind, item.number) for item in command.expectations):
+    if any(_can_deny(expectation.kind, expectation.number) for expectation in command.expectations):
         return CommandStrength.CHECK
-    words = read_words(command.text)
-    if not words:
+    tokens = read_words(command.text)
+    if not tokens:
         return CommandStrength.CHECK
-    if _OPERATORS.isdisjoint(words):
-        return _simple_strength(words)
-    pipelines = read_pipelines(words)
-    if words[-1] == "&" or _only_prepares(pipelines):
+    if _OPERATORS.isdisjoint(tokens):
+        return _simple_strength(tokens)
+    pipelines = read_pipelines(tokens)
+    if tokens[-1] == "&" or _only_prepares(pipelines):
         return CommandStrength.SETUP
     outcomes = _outcomes(pipelines)
     return CommandStrength.CHECK if False in outcomes else CommandStrength.VOID
@@ -78,17 +78,17 @@ def read_words(text: str) -> list[str]:
     lexer = shlex.shlex(flat, posix=True, punctuation_chars="();|&")
     lexer.whitespace_split = True
     try:
-        words = list(lexer)
+        tokens = list(lexer)
     except ValueError:
         return []
     starts = [
-        word for place, word in enumerate(words) if not place or words[place - 1] in _OPERATORS
+        word for index, word in enumerate(tokens) if not index or tokens[index - 1] in _OPERATORS
     ]
-    return [] if "(" in words or _COMPOUND.intersection(starts) else words
+    return [] if "(" in tokens or _COMPOUND.intersection(starts) else tokens
 
 
-def _simple_strength(words: list[str]) -> CommandStrength:
-    plain, redirected = plain_words(words)
+def _simple_strength(tokens: list[str]) -> CommandStrength:
+    plain, redirected = plain_words(tokens)
     if not plain:
         return CommandStrength.SETUP
     name, arguments = plain[0], [word for word in plain[1:] if not word.startswith("-")]
@@ -113,12 +113,12 @@ def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:
     return bool(names & _SETUP) and names <= _SETUP | _VOID
 
 
-def _git_shows(words: list[str], arguments: list[str]) -> bool:
+def _git_shows(argv: list[str], arguments: list[str]) -> bool:
     """Return True if a git command only shows; `git diff` judges where it is told to."""
     if not arguments:
         return False
     if arguments[0] == "diff":
-        return not {"--exit-code", "--quiet", "--check"}.intersection(words)
+        return not {"--exit-code", "--quiet", "--check"}.intersection(argv)
     return arguments[0] in _GIT_SHOW
 
 
@@ -127,33 +127,33 @@ def _outcomes(pipelines: Sequence[Pipeline]) -> frozenset[bool]:
     outcome: frozenset[bool] = frozenset()
     joint = ";"
     for pipeline, following in pipelines:
-        own = _pipeline_outcomes(pipeline)
+        outcomes = _pipeline_outcomes(pipeline)
         if joint == "&&":
-            outcome = (outcome - {True}) | (own if True in outcome else frozenset())
+            outcome = (outcome - {True}) | (outcomes if True in outcome else frozenset())
         elif joint == "||":
-            outcome = (outcome - {False}) | (own if False in outcome else frozenset())
+            outcome = (outcome - {False}) | (outcomes if False in outcome else frozenset())
         else:
-            outcome = own
+            outcome = outcomes
         if following == "&":
             outcome = _SUCCEEDS
         joint = following
     return outcome
 
 
-def read_pipelines(words: list[str]) -> list[Pipeline]:
+def read_pipelines(tokens: list[str]) -> list[Pipeline]:
     """Return the pipelines of a list, each with the operator that follows it."""
-    found: list[Pipeline] = []
+    pipelines: list[Pipeline] = []
     parts: list[list[str]] = [[]]
-    for word in (*words, ";"):
+    for word in (*tokens, ";"):
         if word in {"|", "|&"}:
             parts.append([])
         elif word in _OPERATORS:
             if parts[0]:
-                found.append((parts, word))
+                pipelines.append((parts, word))
             parts = [[]]
         else:
             parts[-1].append(word)
-    return found
+    return pipelines
 
 
 def _pipeline_outcomes(parts: list[list[str]]) -> frozenset[bool]:
@@ -181,17 +181,17 @@ def _single_can_fail(part: list[str]) -> bool:
     return bool(plain) and plain[0] not in _VOID
 
 
-def plain_words(words: list[str]) -> tuple[list[str], bool]:
+def plain_words(tokens: list[str]) -> tuple[list[str], bool]:
     """The words without leading assignments and redirections, and whether output is redirected."""
-    kept: list[str] = []
+    plain: list[str] = []
     redirected = skipping = False
-    for word in words:
+    for word in tokens:
         match = _REDIRECTION.match(word)
         if skipping:
             skipping = False
         elif match:
             redirected = redirected or ">" in match.group()
             skipping = match.end() == len(word)
-        elif kept or not _ASSIGNMENT.match(word):
-            kept.append(word)
-    return kept, redirected
+        elif plain or not _ASSIGNMENT.match(word):
+            plain.append(word)
+    return plain, redirected

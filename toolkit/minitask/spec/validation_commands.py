@@ -52,10 +52,10 @@ def _ignored(fence: Fence) -> Problem:
 
 def inline_fences(texts: Sequence[tuple[str, int]]) -> Iterator[Fence]:
     """Return a fence for each line that is nothing but a command, held to the `Expected: …` below it."""
-    for place, (text, line) in enumerate(texts):
+    for index, (text, line) in enumerate(texts):
         command = _whole_command(text)
         if command:
-            following = texts[place + 1][0] if place + 1 < len(texts) else ""
+            following = texts[index + 1][0] if index + 1 < len(texts) else ""
             remark = f"  # {strip_marks(following)}" if _EXPECTED.fullmatch(following) else ""
             yield Fence("bash", f"{command}{remark}\n", line=line - 1)
 
