@@ -49,7 +49,7 @@ def read(case: str, **changes: object) -> AgentReport:
 def test_work_that_was_done_is_counted_and_has_no_problem(case, usage, cost):
     said = "" if case.startswith("mini") else DONE
     expected = None if cost is None else Decimal(cost)
-    assert read(case) == AgentReport(usage, expected, said=said)
+    assert read(case) == AgentReport(usage, expected, final_message=said)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_cost_of_nothing_in_spite_of_tokens_is_unknown():
 
 def test_codex_says_its_last_words_in_a_file():
     report = read("codex-0.169.0.success", files={"last.txt": "From the file.\n"})
-    assert report.said == "From the file."
+    assert report.final_message == "From the file."
 
 
 def test_a_turn_that_failed_after_another_makes_the_sum_unknown():

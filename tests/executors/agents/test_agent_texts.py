@@ -95,7 +95,7 @@ def test_goose_says_what_it_used_in_its_metadata():
     text = goose(input_tokens=1000, output_tokens=50, cache_read_tokens=800, cost_usd=0.25)
     report = GOOSE.report(printed(text))
     assert (report.usage, report.cost_usd) == (Usage(None, 1000, 800, 50), Decimal("0.25"))
-    assert (report.said, report.problem) == ("All done.", None)
+    assert (report.final_message, report.problem) == ("All done.", None)
 
 
 def test_an_older_goose_says_but_a_total():
@@ -115,7 +115,7 @@ RESULT = {"type": "result", "subtype": "success", "is_error": False, "result": "
 def test_cursor_says_nothing_of_what_it_used():
     report = CURSOR.report(printed(json.dumps(RESULT)))
     assert (report.usage, report.cost_usd) == (Usage(), None)
-    assert (report.said, report.problem) == ("All done.", None)
+    assert (report.final_message, report.problem) == ("All done.", None)
 
 
 def test_cursor_fails_with_another_code_and_without_json():

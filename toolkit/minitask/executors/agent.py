@@ -60,7 +60,7 @@ _UNUSABLE = "An earlier answer could not be used:\n{problem}\nAnswer again, corr
 SHOWN = 300
 """Characters of what a program said that a message may hold."""
 LIKELY_INPUT_TOKENS = 40_000
-"""What an agent's own instructions and tools make of one task, by measurement; it looks around besides."""
+"""Input tokens of one task, as measured: an agent has its own instructions and tools, and explores the repository."""
 
 
 class JobMaker(Protocol):
@@ -89,12 +89,12 @@ class AgentExecutor:
     def work(self, order: ExecutorRequest) -> ExecutorResult:
         """Have the program do the task; raises `ExecutorFailure`."""
         self._check()
-        with _opened(order.workplace, self.name) as desk:
+        with _opened(order.workplace, self.name) as workspace:
             for past in order.history:
-                desk.put(past.changes)
-            report = self._reported(desk, order.meter, partial(self._job, order))
-            changes = self._changes(desk, order, report)
-            version = self._version(desk)
+                workspace.put(past.changes)
+            report = self._reported(workspace, order.meter, partial(self._job, order))
+            changes = self._changes(workspace, order, report)
+            version = self._version(workspace)
         if report.problem is not None and not _is_work(changes):
             raise self._failure(report.problem, report.message, report)
         if not changes:
@@ -105,7 +105,7 @@ class AgentExecutor:
             changes,
             report.usage,
             order.model,
-            report.said,
+            report.final_message,
             report.cost_usd,
             version=version,
             outage=self._outage(report),
@@ -117,32 +117,33 @@ class AgentExecutor:
         Raises `ExecutorFailure`.
         """
         self._check()
-        spent, malformed, asked = NO_USAGE, 0, question
+        spent, malformed, inquiry = NO_USAGE, 0, question
         while True:
-            with _opened(question.workplace, self.name) as desk:
-                report = self._reported(desk, question.meter, partial(self._inquiry, asked))
-                version = self._version(desk)
+            with _opened(question.workplace, self.name) as workspace:
+                report = self._reported(workspace, question.meter, partial(self._inquiry, inquiry))
+                version = self._version(workspace)
             spent = plus(spent, report.usage)
             if report.problem is not None:
                 raise self._unanswered(report.problem, report.message, report, spent, malformed)
             try:
-                check(report.said)
+                check(report.final_message)
             except (EditError, *UNREADABLE) as error:
                 malformed += 1
-                said = str(as_edit_error(error))
+                problem = str(as_edit_error(error))
                 if malformed > question.repairs_or(0):
                     kind = FailureKind.MALFORMED
-                    raise self._unanswered(kind, said, report, spent, malformed) from error
-                again = f"{question.prompt}\n\n{_UNUSABLE.format(problem=said)}"
-                asked = replace(question, prompt=again)
+                    raise self._unanswered(kind, problem, report, spent, malformed) from error
+                prompt = f"{question.prompt}\n\n{_UNUSABLE.format(problem=problem)}"
+                inquiry = replace(question, prompt=prompt)
             else:
-                return Completion(report.said.strip(), spent, version=version, malformed=malformed)
+                answer = report.final_message.strip()
+                return Completion(answer, spent, version=version, malformed=malformed)
 
     def _unanswered(
-        self, kind: FailureKind, said: str, report: AgentReport, spent: Usage, malformed: int
+        self, kind: FailureKind, message: str, report: AgentReport, spent: Usage, malformed: int
     ) -> ExecutorFailure:
         """Return a failure that counts what all rounds took."""
-        failure = self._failure(kind, said, report)
+        failure = self._failure(kind, message, report)
         failure.usage, failure.malformed = spent, malformed
         return failure
 
@@ -159,7 +160,7 @@ class AgentExecutor:
             command=self._program.invocation(job).argv,
         )
 
-    def _reported(self, desk: AgentWorkspace, meter: Meter, job: JobMaker) -> AgentReport:
+    def _reported(self, workspace: AgentWorkspace, meter: Meter, job: JobMaker) -> AgentReport:
         """Return what the program reports of a job; it is paid for, whatever resulted."""
         settle = meter.reserve(
             input_tokens=LIKELY_INPUT_TOKENS,
@@ -167,11 +168,11 @@ class AgentExecutor:
             capped=self._program.caps_cost and not self._setting.base_url,
         )
         try:
-            done = self._run(desk, job, self._find())
+            output = self._run(workspace, job, self._find())
         except (MachineError, OSError):  # it could not even be started
             settle(NO_USAGE)
             raise
-        report = believed(read_limits(self._program.report(done), done))
+        report = believed(read_limits(self._program.report(output), output))
         settle(report.usage, cost_usd=report.cost_usd)
         return report
 
@@ -188,14 +189,14 @@ class AgentExecutor:
             )
 
     def _find(self) -> str:
-        found = shutil.which(self._program.program, path=self._environ.get("PATH", ""))
-        if found is None:
+        path = shutil.which(self._program.program, path=self._environ.get("PATH", ""))
+        if path is None:
             raise ExecutorFailure(
                 FailureKind.MISSING,
                 f"{self.name}: {self._program.program} is not on PATH",
                 hint="install it, or use another executor; `minitask doctor` lists what is there",
             )
-        return found
+        return path
 
     def _check_key(self) -> None:
         variable = self._setting.api_key_env
@@ -233,8 +234,6 @@ class AgentExecutor:
             workspace=workspace,
             home=home,
             seconds=question.timeout_seconds,
-            writes=(),
-            reads=(),
             max_cost_usd=question.meter.left_usd,
             base_url=self._setting.base_url,
             key=self._environ.get(self._setting.api_key_env, ""),
@@ -242,53 +241,53 @@ class AgentExecutor:
             sandboxed=sandboxed,
         )
 
-    def _run(self, desk: AgentWorkspace, make_job: JobMaker, place: str) -> Output:
-        strong = self._setting.sandbox and desk.is_strong
-        job = make_job(workspace=desk.folder, home=desk.home, sandboxed=strong)
+    def _run(self, workspace: AgentWorkspace, make_job: JobMaker, executable: str) -> Output:
+        strong = self._setting.sandbox and workspace.is_strong
+        job = make_job(workspace=workspace.folder, home=workspace.home, sandboxed=strong)
         start = self._program.invocation(job)
         own_home = Path(self._environ.get("HOME", "/nonexistent"))
-        lent = lend_login(own_home, desk, self._program.credentials)
+        lent = lend_login(own_home, workspace, self._program.credentials)
         for name, text in start.files.items():
-            path = desk.home / name
+            path = workspace.home / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8", "surrogateescape")
-        done = desk.run(
-            (place, *start.argv[1:]),
+        finished = workspace.run(
+            (executable, *start.argv[1:]),
             stdin=start.stdin,
             env={**self._variables(), **start.env},
             seconds=job.seconds,
             sandboxed=self._setting.sandbox,
-            readable=(Path(place),),
+            readable=(Path(executable),),
             patience=OutageWatch(),
         )
-        if not done.timed_out:
-            take_login_back(own_home, desk, lent)
-        return _output(done, {name: _text(desk, name) for name in start.outputs})
+        if not finished.timed_out:
+            take_login_back(own_home, workspace, lent)
+        return _output(finished, {name: _text(workspace, name) for name in start.outputs})
 
     def _variables(self) -> dict[str, str]:
         names = (*self._program.variables, *self._setting.env)
         return {name: self._environ[name] for name in names if name in self._environ}
 
     def _changes(
-        self, desk: AgentWorkspace, order: ExecutorRequest, report: AgentReport
+        self, workspace: AgentWorkspace, order: ExecutorRequest, report: AgentReport
     ) -> tuple[Change, ...]:
         """Return what differs from the base; an edit that leaves a file's content as it was is none."""
-        wanted = [ref.path for ref in order.spec.writes()]
+        paths = [ref.path for ref in order.spec.writes()]
         try:
-            found = desk.changes(litter=self._program.litter, wanted=wanted)
+            changes = workspace.changes(litter=self._program.litter, wanted=paths)
         except EditError as error:
             raise self._failure(FailureKind.OUT_OF_SCOPE, str(error), report) from error
-        return agent_changes(found, spec=order.spec, read=order.read)
+        return agent_changes(changes, spec=order.spec, read=order.read)
 
     def _failure(
-        self, kind: FailureKind, said: str, report: AgentReport, *, hint: str = ""
+        self, kind: FailureKind, message: str, report: AgentReport, *, hint: str = ""
     ) -> ExecutorFailure:
         return ExecutorFailure(
             kind,
-            f"{self.name}: {one_line(said, longest=SHOWN) or 'it failed'}",
+            f"{self.name}: {one_line(message, longest=SHOWN) or 'it failed'}",
             hint=one_line(hint, longest=SHOWN),
             usage=report.usage,
-            reply=report.said,
+            reply=report.final_message,
         )
 
     def _outage(self, report: AgentReport) -> str:
@@ -297,12 +296,12 @@ class AgentExecutor:
             return ""
         return f"{report.problem}: {self._failure(report.problem, report.message, report).message}"
 
-    def _version(self, desk: AgentWorkspace) -> str:
+    def _version(self, workspace: AgentWorkspace) -> str:
         """Return what the program says of its version, asked once a process."""
         if not self._program.version_argv:
             return ""
         try:
-            return _version_of(self._program.version_argv, self._find(), desk)
+            return _version_of(self._program.version_argv, self._find(), workspace)
         except MachineError:
             return ""
 
@@ -319,32 +318,32 @@ def _is_work(changes: tuple[Change, ...]) -> bool:
 
 
 _VERSIONS: dict[str, str] = {}
-"""What each program said of its version, by its place: asked once a process."""
+"""The version of each program, by its path; each is asked once a process."""
 
 
-def _version_of(argv: tuple[str, ...], place: str, desk: AgentWorkspace) -> str:
-    if place not in _VERSIONS:
-        done = desk.run(
-            (place, *argv[1:]),
+def _version_of(argv: tuple[str, ...], executable: str, workspace: AgentWorkspace) -> str:
+    if executable not in _VERSIONS:
+        finished = workspace.run(
+            (executable, *argv[1:]),
             stdin=b"",
             env={},
             seconds=VERSION_SECONDS,
-            readable=(Path(place),),
+            readable=(Path(executable),),
         )
-        _VERSIONS[place] = version(done.stdout)
-    return _VERSIONS[place]
+        _VERSIONS[executable] = version(finished.stdout)
+    return _VERSIONS[executable]
 
 
-def _output(done: Finished, files: Mapping[str, str | None]) -> Output:
+def _output(finished: Finished, files: Mapping[str, str | None]) -> Output:
     return Output(
-        exit_code=done.exit_code,
-        stdout=done.stdout.decode("utf-8", "replace"),
-        stderr=done.stderr.decode("utf-8", "replace"),
+        exit_code=finished.exit_code,
+        stdout=finished.stdout.decode("utf-8", "replace"),
+        stderr=finished.stderr.decode("utf-8", "replace"),
         files={name: text for name, text in files.items() if text is not None},
-        timed_out=done.timed_out,
+        timed_out=finished.timed_out,
     )
 
 
-def _text(desk: AgentWorkspace, name: str) -> str | None:
-    content = read_output(desk, name)
+def _text(workspace: AgentWorkspace, name: str) -> str | None:
+    content = read_output(workspace, name)
     return None if content is None else content.decode("utf-8", "replace")

@@ -26,15 +26,15 @@ def agent_changes(changes: Iterable[Change], *, spec: Spec, read: Reader) -> tup
     A file that it was started with, and left empty, was not created. Line ends that changed in all of a file are put
     back, unless the spec speaks of them.
     """
-    found = []
+    own_changes = []
     for change in changes:
         base = read(change.path)
         if base is None and change.content == "" and not may_be_empty(spec, change.path):
             continue
-        kept = change if _speaks_of_line_ends(spec) else _with_line_ends(change, base)
-        if kept.content != base:
-            found.append(kept)
-    return tuple(found)
+        restored = change if _speaks_of_line_ends(spec) else _with_line_ends(change, base)
+        if restored.content != base:
+            own_changes.append(restored)
+    return tuple(own_changes)
 
 
 def may_be_empty(spec: Spec, path: str) -> bool:

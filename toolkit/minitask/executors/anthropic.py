@@ -54,9 +54,9 @@ class AnthropicDialect:
             "cache_control": _CACHED,
             "system": [system],
             "messages": [
-                {"role": each.role, "content": each.text}
-                for each in call.messages
-                if each.role != "system"
+                {"role": message.role, "content": message.text}
+                for message in call.messages
+                if message.role != "system"
             ],
         }
 
@@ -85,17 +85,17 @@ class AnthropicExecutor(ChatExecutor):
     dialect = AnthropicDialect()
 
 
-def read_usage(found: object) -> Usage:
-    """The counts of a `usage` object; input that was read from or written to the cache is added."""
-    usage = mapping(found)
+def read_usage(parsed: object) -> Usage:
+    """Return the counts of a `usage` object; input that was read from or written to the cache is added."""
+    usage = mapping(parsed)
     fresh = count(usage.get("input_tokens"))
-    read = _optional(usage, "cache_read_input_tokens", known=fresh)
-    written, short, long = _writes(usage, known=fresh)
-    known = [part for part in (fresh, read, written) if part is not None]
+    read = _optional(usage, "cache_read_input_tokens", others=fresh)
+    written, short, long = _writes(usage, fresh=fresh)
+    input_parts = [part for part in (fresh, read, written) if part is not None]
     details = mapping(usage.get("output_tokens_details"))
     return Usage(
         requests=1,
-        input_tokens=sum(known) if len(known) == 3 else None,
+        input_tokens=sum(input_parts) if len(input_parts) == 3 else None,
         cached_input_tokens=read,
         output_tokens=count(usage.get("output_tokens")),
         cache_write_tokens=short,
@@ -105,15 +105,15 @@ def read_usage(found: object) -> Usage:
 
 
 def _writes(
-    usage: Mapping[str, object], *, known: int | None
+    usage: Mapping[str, object], *, fresh: int | None
 ) -> tuple[int | None, int | None, int | None]:
-    """All cache writes, those for five minutes, those for an hour; without a breakdown all are for five minutes."""
+    """Return all cache writes, those for five minutes and those for an hour; without a breakdown all are the former."""
     apart = mapping(usage.get("cache_creation"))
     if not apart:
-        written = _optional(usage, "cache_creation_input_tokens", known=known)
+        written = _optional(usage, "cache_creation_input_tokens", others=fresh)
         return written, written, None if written is None else 0
-    short = _optional(apart, "ephemeral_5m_input_tokens", known=0)
-    long = _optional(apart, "ephemeral_1h_input_tokens", known=0)
+    short = _optional(apart, "ephemeral_5m_input_tokens", others=0)
+    long = _optional(apart, "ephemeral_1h_input_tokens", others=0)
     total = None if short is None or long is None else short + long
     if usage.get("cache_creation_input_tokens") is None:
         return total, short, long
@@ -124,8 +124,8 @@ def _writes(
     return (written, short, long) if total == written else (written, None, None)
 
 
-def _optional(usage: Mapping[str, object], name: str, *, known: int | None) -> int | None:
-    """A count that older servers leave out where it is 0; unknown if the others are, too."""
+def _optional(usage: Mapping[str, object], name: str, *, others: int | None) -> int | None:
+    """Return a count that older servers leave out if it is 0; unknown if the `others` are unknown, too."""
     if usage.get(name) is None:
-        return None if known is None else 0
+        return None if others is None else 0
     return count(usage.get(name))

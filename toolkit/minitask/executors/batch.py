@@ -109,7 +109,9 @@ class AnthropicBatches:
 
     def create(self, bodies: Bodies, *, name: str) -> BatchState:  # noqa: ARG002 - no room for a name
         """Send the requests as a batch."""
-        requests = [{"custom_id": own, "params": body} for own, body in bodies.items()]
+        requests = [
+            {"custom_id": request_id, "params": body} for request_id, body in bodies.items()
+        ]
         return self._read(self._calls.post_json("/messages/batches", {"requests": requests}))
 
     def state(self, batch_id: str) -> BatchState:
@@ -129,17 +131,17 @@ class AnthropicBatches:
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """Return what each request got."""
-        found = {}
+        answers = {}
         for line in self._calls.lines(f"/messages/batches/{batch_id}/results"):
-            own, result = line.get("custom_id"), mapping(line.get("result"))
-            if isinstance(own, str):
-                found[own] = _anthropic_answer(result)
-        return found
+            request_id, result = line.get("custom_id"), mapping(line.get("result"))
+            if isinstance(request_id, str):
+                answers[request_id] = _anthropic_answer(result)
+        return answers
 
     def _read(self, parsed: Object) -> BatchState:
         counts = mapping(parsed.get("request_counts"))
-        known = [count(number) for number in counts.values()]
-        size = sum(number or 0 for number in known) if known else None
+        numbers = [count(number) for number in counts.values()]
+        size = sum(number or 0 for number in numbers) if numbers else None
         return BatchState(_id(parsed), parsed.get("processing_status") == "ended", size)
 
 
@@ -153,8 +155,8 @@ class OpenAiBatches:
     def create(self, bodies: Bodies, *, name: str) -> BatchState:
         """Upload the requests as a file of lines, and start a batch on it."""
         rows = (
-            {"custom_id": own, "method": "POST", "url": self._path, "body": body}
-            for own, body in bodies.items()
+            {"custom_id": request_id, "method": "POST", "url": self._path, "body": body}
+            for request_id, body in bodies.items()
         )
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         content, kind = _form(name, lines.encode("utf-8", "replace"))
@@ -175,21 +177,21 @@ class OpenAiBatches:
         """Return the batch of that name."""
         listed = self._calls.get_json(f"/batches?limit={LISTED}").get("data")
         rows = [mapping(row) for row in listed] if isinstance(listed, list) else []
-        named = [row for row in rows if mapping(row.get("metadata")).get("minitask") == name]
-        return _id(named[0]) if named else None
+        matching = [row for row in rows if mapping(row.get("metadata")).get("minitask") == name]
+        return _id(matching[0]) if matching else None
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
         """Return what each request got, from the file of answers and the file of errors."""
         parsed = self._calls.get_json(f"/batches/{batch_id}")
-        found = {}
+        answers = {}
         for key in ("output_file_id", "error_file_id"):
             file_id = parsed.get(key)
             if isinstance(file_id, str) and file_id:
                 for line in self._calls.lines(f"/files/{file_id}/content"):
-                    own = line.get("custom_id")
-                    if isinstance(own, str):
-                        found[own] = _openai_answer(line)
-        return found
+                    request_id = line.get("custom_id")
+                    if isinstance(request_id, str):
+                        answers[request_id] = _openai_answer(line)
+        return answers
 
     def _read(self, parsed: Object) -> BatchState:
         status = parsed.get("status")
@@ -238,9 +240,13 @@ def _first_error(parsed: Object) -> str:
 
 def _id(parsed: Object) -> str:
     """Return the id of a batch or file, which becomes a part of paths; raises `ExecutorFailure` if it is none."""
-    found = parsed.get("id")
-    if isinstance(found, str) and found and all(c.isalnum() or c in "-_" for c in found):
-        return found
+    identifier = parsed.get("id")
+    if (
+        isinstance(identifier, str)
+        and identifier
+        and all(c.isalnum() or c in "-_" for c in identifier)
+    ):
+        return identifier
     raise ExecutorFailure(FailureKind.TRANSPORT, "the response names no batch or file")
 
 

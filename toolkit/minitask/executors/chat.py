@@ -60,7 +60,7 @@ class ChatReply(Struct, frozen=True):
 
 
 _MORE_ROOM = 4
-"""How many times the limit a reply gets that was cut off at it."""
+"""Factor by which the limit grows for a reply that was cut off at it."""
 Messages = tuple[Message, ...]
 Ask = Callable[[Messages, int | None], ChatReply]
 """Sends messages, with the most tokens that the reply may have; raises `ExecutorFailure`."""
@@ -166,10 +166,10 @@ class _Talk(Struct):
     def usable_reply(self, check: Check, *, repairs: int) -> ChatReply:
         """Return the first reply that passes a check; what it says of the others goes back, so often."""
         while True:
-            said = self.next_reply()
-            reply = replace(said, text=whole_characters(said.text))
+            raw_reply = self.next_reply()
+            reply = replace(raw_reply, text=whole_characters(raw_reply.text))
             try:
-                check_characters(said.text)
+                check_characters(raw_reply.text)
                 check(reply.text)
             except (EditError, *UNREADABLE) as error:
                 self.malformed += 1

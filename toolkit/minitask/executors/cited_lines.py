@@ -1,4 +1,4 @@
-"""What a prompt shows of cited lines: excerpts of what is only moved, and one numbering, that of the base."""
+"""Cited lines in a prompt: excerpts of what is only moved, and one numbering, that of the base."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def renumbered(text: str, files: Sequence[FileRef], locate: Locate | None) -> st
 
 def _cited(files: Sequence[FileRef]) -> dict[str, tuple[LineRange, ...]]:
     """Return the ranges of each file that has some."""
-    found: dict[str, tuple[LineRange, ...]] = {}
+    cited: dict[str, tuple[LineRange, ...]] = {}
     for ref in files:
         if ref.ranges:
-            found[ref.path] = (*found.get(ref.path, ()), *ref.ranges)
-    return found
+            cited[ref.path] = (*cited.get(ref.path, ()), *ref.ranges)
+    return cited
 
 
 def _is_moved(path: str, ranges: Sequence[LineRange], locate: Locate) -> bool:
-    return any(_now(path, each, locate) not in (each, None) for each in ranges)
+    return any(_now(path, line_range, locate) not in (line_range, None) for line_range in ranges)
 
 
 def _now(path: str, cited: LineRange, locate: Locate) -> LineRange | None:
@@ -51,42 +51,43 @@ def _now(path: str, cited: LineRange, locate: Locate) -> LineRange | None:
 
 
 def _line(line: str, cited: dict[str, tuple[LineRange, ...]], locate: Locate) -> str:
-    named = [path for path in cited if path in line]
-    for path in named:
+    paths = [path for path in cited if path in line]
+    for path in paths:
         pattern = rf"(?P<before>(?<![\w./-]){re.escape(path)}`?:)L?{_RANGE}(?![\w])"
-        line = re.sub(pattern, lambda found, path=path: _rewritten(found, path, locate), line)  # type: ignore[misc]
+        line = re.sub(pattern, lambda match, path=path: _rewritten(match, path, locate), line)  # type: ignore[misc]
 
-    others = _PATH.sub(lambda found: "" if found[0] in cited else found[0], line)
+    others = _PATH.sub(lambda match: "" if match[0] in cited else match[0], line)
 
-    def worded(found: re.Match[str]) -> str:
-        given = _range(found)
+    def worded(match: re.Match[str]) -> str:
+        line_range = _range(match)
         if _PATH.search(others):
-            return found[0]
-        meant = named or [path for path, ranges in cited.items() if _holds(ranges, given)]
-        return _rewritten(found, meant[0], locate) if len(meant) == 1 else found[0]
+            return match[0]
+        meant = paths or [path for path, ranges in cited.items() if _holds(ranges, line_range)]
+        return _rewritten(match, meant[0], locate) if len(meant) == 1 else match[0]
 
     return _WORDED.sub(worded, line)
 
 
-def _holds(ranges: Sequence[LineRange], given: LineRange | None) -> bool:
-    return given is not None and any(
-        each.start <= given.start and given.end <= each.end for each in ranges
+def _holds(ranges: Sequence[LineRange], line_range: LineRange | None) -> bool:
+    return line_range is not None and any(
+        cited_range.start <= line_range.start and line_range.end <= cited_range.end
+        for cited_range in ranges
     )
 
 
-def _range(found: re.Match[str]) -> LineRange | None:
-    start, end = int(found["start"]), int(found["end"] or found["start"])
+def _range(match: re.Match[str]) -> LineRange | None:
+    start, end = int(match["start"]), int(match["end"] or match["start"])
     return LineRange(start, end) if 1 <= start <= end else None
 
 
-def _rewritten(found: re.Match[str], path: str, locate: Locate) -> str:
+def _rewritten(match: re.Match[str], path: str, locate: Locate) -> str:
     """Return the match with the range as it is now; as it stands where that is not known."""
-    given = _range(found)
-    now = _now(path, given, locate) if given else None
+    line_range = _range(match)
+    now = _now(path, line_range, locate) if line_range else None
     if now is None:
-        return found[0]
-    end = f"{found['dash']}{now.end}" if found["end"] else ""
-    return f"{found['before']}{now.start}{end}"
+        return match[0]
+    end = f"{match['dash']}{now.end}" if match["end"] else ""
+    return f"{match['before']}{now.start}{end}"
 
 
 SHORTEST = 20
@@ -122,8 +123,8 @@ def is_only_moved(spec: Spec, ref: FileRef, cited: LineRange) -> bool:
 
 
 @cache
-def _pattern(words: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
+def _pattern(alternatives: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{alternatives})\b", re.IGNORECASE)
 
 
 def _moves(text: str) -> bool:

@@ -14,7 +14,7 @@ from minitask.ledger.usage import Usage
 from minitask.words import one_line
 
 UNREADABLE = (ValueError, RecursionError)
-"""What reading an answer raises that nobody foresaw: it was paid for, and counts as one that cannot be used."""
+"""Unforeseen errors of parsing an answer: it was paid for, and counts as one that cannot be used."""
 Check = Callable[[str], None]
 """Raises `EditError`, fit to be sent back, where an answer cannot be used."""
 

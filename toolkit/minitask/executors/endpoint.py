@@ -39,9 +39,9 @@ from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.tokens import estimate_tokens
 
 _AMENDMENTS = 2
-"""How often a refused request is sent in another form: under another name, and shorter."""
+"""Times that a refused request is sent in another form: under another name, and shorter."""
 _LIMIT_NAMES: dict[tuple[str, str], str] = {}
-"""What the limit of an answer is called, by URL and model, where this process has learned it."""
+"""Name of the parameter that limits an answer, by URL and model, as far as this process has learned it."""
 
 
 class Call(Struct, frozen=True):
@@ -61,12 +61,12 @@ class Call(Struct, frozen=True):
     @property
     def system(self) -> str:
         """Return the system's text."""
-        return "\n\n".join(each.text for each in self.messages if each.role == "system")
+        return "\n\n".join(message.text for message in self.messages if message.role == "system")
 
     @property
     def is_first(self) -> bool:
         """Return True if the model has said nothing yet."""
-        return all(each.role != "assistant" for each in self.messages)
+        return all(message.role != "assistant" for message in self.messages)
 
 
 class Dialect(Protocol):
@@ -147,17 +147,17 @@ class ChatExecutor:
 
     def check_key(self) -> None:
         """Raise `ExecutorFailure` where the key is missing, or cannot be one."""
-        named = self._key_variable or "the key"
+        key_name = self._key_variable or "the key"
         if self._key_variable and not self._key:
             raise ExecutorFailure(
                 FailureKind.AUTH,
-                f"{self.name}: {named} is not set",
-                hint=f"export {named}=… with the key for {self.host}",
+                f"{self.name}: {key_name} is not set",
+                hint=f"export {key_name}=… with the key for {self.host}",
             )
         if not (self._key.isascii() and self._key.isprintable()):
             raise ExecutorFailure(
                 FailureKind.AUTH,
-                f"{self.name}: {named} contains characters that are invalid in a key",
+                f"{self.name}: {key_name} contains characters that are invalid in a key",
                 hint="set it again, without quotes or line breaks",
             )
 
@@ -207,13 +207,15 @@ class ChatExecutor:
                 reply = self._sent(payload, call, deadline)
                 return replace(reply, usage=plus(refused, reply.usage))
             except ExecutorFailure as failure:
-                other = None
+                amended_payload = None
                 if failure.kind is FailureKind.BAD_REQUEST:
-                    other = amended(payload, failure.message, prompt_tokens=call.prompt_tokens)
-                if other is None:
+                    amended_payload = amended(
+                        payload, failure.message, prompt_tokens=call.prompt_tokens
+                    )
+                if amended_payload is None:
                     failure.usage = plus(refused, failure.usage)
                     raise
-                payload, refused = other, plus(refused, failure.usage)
+                payload, refused = amended_payload, plus(refused, failure.usage)
                 _LIMIT_NAMES[self.url, call.model] = limit_name(payload)
         reply = self._sent(payload, call, deadline)
         return replace(reply, usage=plus(refused, reply.usage))
@@ -226,15 +228,15 @@ class ChatExecutor:
             partial(self._call, request, call), deadline=deadline, patience=self._patience
         )
 
-    def _call(self, request: HttpRequest, call: Call, left: float) -> ChatReply:
-        """One request and what its answer means."""
-        answer = self.send(request, timeout_seconds=left)
+    def _call(self, request: HttpRequest, call: Call, timeout_seconds: float) -> ChatReply:
+        """Send one request and return its parsed reply."""
+        answer = self.send(request, timeout_seconds=timeout_seconds)
         return self.dialect.read(answer, call, self.wire())
 
 
 def chat_messages(call: Call) -> list[dict[str, str]]:
     """Return the messages as OpenAI's API and its kin take them."""
-    return [{"role": each.role, "content": each.text} for each in call.messages]
+    return [{"role": message.role, "content": message.text} for message in call.messages]
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -245,11 +247,11 @@ def bearer(key: str) -> dict[str, str]:
 def _checked(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
-        known = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
         has_secret = parts.username is not None or parts.password is not None
     except ValueError:
-        known = has_secret = False
-    if has_secret or not known:
+        is_http = has_secret = False
+    if has_secret or not is_http:
         shown = "a URL with a password in it" if has_secret else repr(base_url)
         raise UsageError(
             f"base_url: {shown} cannot be used",

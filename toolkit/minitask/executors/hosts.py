@@ -1,4 +1,4 @@
-"""Whether a server can be reached, and whether it is this machine."""
+"""Check that a server can be reached, and whether it is this machine."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class Http:
 
     @contextmanager
     def _line(self, url: str) -> Iterator[_Connection]:
-        """A connection of one's own; it is kept afterwards unless the call failed."""
+        """Return a connection for one call; it is kept afterwards unless the call failed."""
         origin = "://".join(urlsplit(url)[:2])
         with self._lock:
             idle = self._idle.get(origin)
@@ -149,16 +149,16 @@ class Http:
         line = line or _Connection(_client(url))
         with self._lock:
             self._busy.add(line)
-        kept = False
+        is_reusable = False
         try:
             yield line
-            kept = line.cut is None
+            is_reusable = line.cut is None
         finally:
             with self._lock:
                 self._busy.discard(line)
-                if kept:
+                if is_reusable:
                     self._idle.setdefault(origin, []).append(line)
-            if not kept:
+            if not is_reusable:
                 line.client.close()
 
 
@@ -193,20 +193,20 @@ class _Connection:
         """Shut the sockets down; the call under way fails."""
         with self._lock:
             self.cut = self.cut or why
-            for each in self._sockets:
-                _shut(each)
+            for open_socket in self._sockets:
+                _shut(open_socket)
 
     def trace(self, event: str, info: Mapping[str, object]) -> None:
         """Learn of a socket as soon as the library has connected it."""
         if not event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             return
-        found = info["return_value"].get_extra_info("socket")  # type: ignore[attr-defined]
+        new_socket = info["return_value"].get_extra_info("socket")  # type: ignore[attr-defined]
         with self._lock:
             if event.endswith(".connect_tcp.complete"):
                 self._sockets.clear()
-            self._sockets.append(found)
+            self._sockets.append(new_socket)
             if self.cut:
-                _shut(found)
+                _shut(new_socket)
 
     def fault(self, timeout_seconds: float) -> HttpFault:
         """Return what being cut off means for the call."""
@@ -215,9 +215,9 @@ class _Connection:
         return HttpFault(Stage.TIMEOUT, f"no complete response within {timeout_seconds:.3g} s")
 
 
-def _shut(found: socket.socket) -> None:
+def _shut(open_socket: socket.socket) -> None:
     with suppress(OSError, ValueError):
-        found.shutdown(socket.SHUT_RDWR)
+        open_socket.shutdown(socket.SHUT_RDWR)
 
 
 SHARED = Http()
@@ -248,8 +248,8 @@ def _exchange(
 ) -> HttpResponse:
     import httpx
 
-    left = max(0.001, deadline - time.monotonic())
-    timeout = httpx.Timeout(left, connect=min(left, _CONNECT_SECONDS))
+    remaining_seconds = max(0.001, deadline - time.monotonic())
+    timeout = httpx.Timeout(remaining_seconds, connect=min(remaining_seconds, _CONNECT_SECONDS))
     headers = {"Accept-Encoding": "gzip", "User-Agent": "minitask", **request.headers}
     stage = Stage.UNANSWERED
     try:

@@ -34,7 +34,7 @@ LEAST_ANSWER = 64
 """Room for an answer that a prompt must leave."""
 LIST_SECONDS = 5.0
 _SLACK = 1.2
-"""How much more than the estimate a prompt may turn out to be: vocabularies differ."""
+"""Factor by which a prompt may exceed its estimate: vocabularies differ."""
 _WHOLE = 0.6
 """A prompt of which the server read less than this share of the estimate may have been cut."""
 _FULL = 0.98
@@ -100,7 +100,7 @@ class OllamaExecutor(ChatExecutor):
 
 
 def read_usage(parsed: Mapping[str, object]) -> Usage:
-    """The counts of an answer; a local server bills nothing, and keeps no cache that is billed."""
+    """Return the counts of an answer; a local server bills nothing, and keeps no cache that is billed."""
     return Usage(
         requests=1,
         input_tokens=count(parsed.get("prompt_eval_count")),
@@ -152,8 +152,8 @@ def _check_whole(call: Call, usage: Usage, wire: Wire) -> None:
     )
 
 
-def _fills_a_context(tokens: int, known: int | None) -> bool:
+def _fills_a_context(tokens: int, context_tokens: int | None) -> bool:
     size = _LEAST_CONTEXT
     while size < tokens:
         size *= 2
-    return any(_FULL * most <= tokens <= most for most in (size, known or size))
+    return any(_FULL * most <= tokens <= most for most in (size, context_tokens or size))

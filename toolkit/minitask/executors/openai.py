@@ -93,14 +93,14 @@ class OpenAiExecutor(ChatExecutor):
     dialect = OpenAiDialect()
 
 
-def read_usage(found: object) -> Usage:
-    """The counts of a `usage` object: what is missing, negative or absurd is unknown.
+def read_usage(parsed: object) -> Usage:
+    """Return the counts of a `usage` object: what is missing, negative or absurd is unknown.
 
     Where counts disagree, the larger reading holds, for that is what is billed: thoughts that are in the total alone,
     or beside the completion, are output; cache reads that are more than the prompt come on top of it. A server that
     counts cache reads and says nothing of writes has none.
     """
-    usage = mapping(found)
+    usage = mapping(parsed)
     prompt, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     details = mapping(usage.get("prompt_tokens_details"))
     cached = _count(details, "cached_tokens")
@@ -114,8 +114,8 @@ def read_usage(found: object) -> Usage:
     prompt, output = _with_total(prompt, output, _count(usage, "total_tokens"))
     if prompt is None:
         cached = None
-    given = details.get("cache_write_tokens", 0 if cached is not None else None)
-    written = count(given, most=_MOST_OF_A_REQUEST)
+    cache_writes = details.get("cache_write_tokens", 0 if cached is not None else None)
+    written = count(cache_writes, most=_MOST_OF_A_REQUEST)
     if output is None:
         reasoning = None
     return Usage(1, prompt, cached, output, written, None if written is None else 0, reasoning)

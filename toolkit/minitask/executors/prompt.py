@@ -97,16 +97,16 @@ def _spec_parts(order: ExecutorRequest) -> list[str]:
     toolkit.
     """
     spec, locate = order.spec, order.locate
-    told = [
+    sections = [
         _section("Context", spec.context),
         _section("Task", spec.task),
         _section("Code", _snippets(spec)),
-        _section("Done when", "\n".join(f"- {each.text}" for each in spec.criteria)),
+        _section("Done when", "\n".join(f"- {criterion.text}" for criterion in spec.criteria)),
     ]
     return [
         f"# {spec.title}",
         "\n".join(_file_line(ref, locate) for ref in spec.files),
-        *(renumbered(part, spec.files, locate) for part in told),
+        *(renumbered(part, spec.files, locate) for part in sections),
         _section("Validated by", _commands(spec, order.checks)),
     ]
 
@@ -117,21 +117,25 @@ def _section(title: str, text: str) -> str:
 
 def _file_line(ref: FileRef, locate: Locate | None) -> str:
     """Return what is to be done with a file, and where its cited lines are by now if they moved."""
-    place = ref.path
+    location = ref.path
     if ref.ranges and not ref.note:
-        place += f":{_listed(ref.ranges)}"
+        location += f":{_listed(ref.ranges)}"
     now = _carried(ref, locate)
     moved = f"its lines are now {_listed(now)}" if now and now != ref.ranges else ""
     changed = "" if now is not None else "these lines have changed since"
     notes = "; ".join(note for note in (ref.note, moved or changed) if note)
     counts = "; the new numbers count" if moved else ""
-    return f"{ref.action}: {place}" + (f" ({notes}){counts}" if notes else "")
+    return f"{ref.action}: {location}" + (f" ({notes}){counts}" if notes else "")
 
 
 def _carried(ref: FileRef, locate: Locate | None) -> tuple[LineRange, ...] | None:
-    """The cited lines as they are numbered now; None where some that are only to be read are not what they were."""
+    """Return the cited lines' present numbers; None if some that are only to be read have changed."""
     try:
-        return tuple(locate(ref.path, each) for each in ref.ranges) if locate else ref.ranges
+        return (
+            tuple(locate(ref.path, line_range) for line_range in ref.ranges)
+            if locate
+            else ref.ranges
+        )
     except EditError:
         if ref.action is not FileAction.READ:
             raise
@@ -159,13 +163,15 @@ def _commands(spec: Spec, checks: Sequence[str]) -> str:
     """Return the commands that judge the result, each with what is expected of it: the spec's, then the project's
     own.
     """
-    own = [_command(command) for command in spec.commands]
-    return "\n".join((*own, *(check for check in checks if check not in own)))
+    spec_commands = [_command(command) for command in spec.commands]
+    return "\n".join((*spec_commands, *(check for check in checks if check not in spec_commands)))
 
 
 def _command(command: Command) -> str:
     expected = [
-        each for each in command.expectations if each.kind is not ExpectationKind.FAILS_BEFORE
+        expectation
+        for expectation in command.expectations
+        if expectation.kind is not ExpectationKind.FAILS_BEFORE
     ]
     if not expected:
         return command.text
@@ -177,22 +183,22 @@ def _shown(excerpt: Excerpt, order: ExecutorRequest) -> str:
     """Return the lines under their place; numbered where the task may move or change them."""
     lines = bodies(split_lines(excerpt.text)) or ("",)
     last = excerpt.first_line + len(lines) - 1
-    place = excerpt.path if excerpt.whole else f"{excerpt.path}:{excerpt.first_line}-{last}"
+    location = excerpt.path if excerpt.whole else f"{excerpt.path}:{excerpt.first_line}-{last}"
     if excerpt.ends_only and len(lines) > 2 * _END_LINES:
-        return _ends(place, lines, excerpt.first_line)
+        return _ends(location, lines, excerpt.first_line)
     numbered = is_numbered(excerpt, order)
     shown = numbered_lines(lines, excerpt.first_line) if numbered else lines
     ticks = fence_of(excerpt.text)
-    return "\n".join((f"{place}\n{ticks}", *shown, ticks))
+    return "\n".join((f"{location}\n{ticks}", *shown, ticks))
 
 
-def _ends(place: str, lines: Sequence[str], first_line: int) -> str:
+def _ends(location: str, lines: Sequence[str], first_line: int) -> str:
     """Return the first and last of lines that are only to be moved: the rest would be paid for unread."""
     tail_line = first_line + len(lines) - _END_LINES
     head = numbered_lines(lines[:_END_LINES], first_line)
     tail = numbered_lines(lines[-_END_LINES:], tail_line)
     ticks = fence_of("\n".join((*head, *tail)))
-    return "\n".join((f"{place} (to be moved: its ends)\n{ticks}", *head, "…", *tail, ticks))
+    return "\n".join((f"{location} (to be moved: its ends)\n{ticks}", *head, "…", *tail, ticks))
 
 
 def is_numbered(excerpt: Excerpt, order: ExecutorRequest) -> bool:

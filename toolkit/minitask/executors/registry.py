@@ -53,13 +53,13 @@ def make_executor(
 def make_advisor(
     name: str, settings: Settings, environ: Mapping[str, str], *, http: Post | None = None
 ) -> CompletionExecutor:
-    """Return the same, to be asked questions; raise `UsageError` for one that answers none."""
-    found = make_executor(name, settings, environ, http=http)
-    if not isinstance(found, CompletionExecutor):
+    """Return the executor for questions; raise `UsageError` for one that answers none."""
+    executor = make_executor(name, settings, environ, http=http)
+    if not isinstance(executor, CompletionExecutor):
         raise UsageError(
             f"executor {name} cannot answer questions", hint="name an executor of models"
         )
-    return found
+    return executor
 
 
 def _chat(
@@ -115,6 +115,6 @@ MAKERS: Mapping[str, Maker] = {
     "ollama": _ollama,
     "scripted": _scripted,
 }
-"""What each type is made by; any other type is an agent program's."""
+"""The function that makes an executor of each type; any other type is an agent program's."""
 WITH_BATCHES = frozenset({"openai", "anthropic"})
 """The types whose requests can be sent in batches: those of which `batch.batches_of` knows how."""

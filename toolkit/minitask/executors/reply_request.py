@@ -25,8 +25,10 @@ def request_of(order: ExecutorRequest) -> ReplyContext:
     """Return what a reply to an order answers."""
     script = _script(order.spec)
     files = tuple(_listed(ref, order, script) for ref in order.spec.files)
-    given = frozenset((edit.path, edit.content) for edit in script if isinstance(edit, WholeFile))
-    return ReplyContext(files, order.read, order.root, _told(order.spec), given, _seen(order))
+    whole_files = frozenset(
+        (edit.path, edit.content) for edit in script if isinstance(edit, WholeFile)
+    )
+    return ReplyContext(files, order.read, order.root, _told(order.spec), whole_files, _seen(order))
 
 
 def _seen(order: ExecutorRequest) -> str:
@@ -35,17 +37,17 @@ def _seen(order: ExecutorRequest) -> str:
 
 
 def _listed(ref: FileRef, order: ExecutorRequest, script: Sequence[Edit]) -> ListedFile:
-    excerpts = [each for each in order.excerpts if each.path == ref.path]
-    shown = tuple(_range(each) for each in excerpts if not each.ends_only)
+    excerpts = [excerpt for excerpt in order.excerpts if excerpt.path == ref.path]
+    shown = tuple(_range(excerpt) for excerpt in excerpts if not excerpt.ends_only)
     return ListedFile(
         ref.path,
         ref.action,
         optional=may_stay(ref),
         shown=shown,
         whole=_is_whole(ref.path, excerpts, shown, order),
-        numbered=any(is_numbered(each, order) for each in excerpts),
+        numbered=any(is_numbered(excerpt, order) for excerpt in excerpts),
         cited=tuple(_citations(ref.path, order, script)),
-        ends=tuple(_range(each) for each in excerpts if each.ends_only),
+        ends=tuple(_range(excerpt) for excerpt in excerpts if excerpt.ends_only),
     )
 
 
@@ -58,7 +60,7 @@ def _is_whole(
     path: str, excerpts: Sequence[Excerpt], shown: Sequence[LineRange], order: ExecutorRequest
 ) -> bool:
     """Return True if the excerpts together show every line of a file."""
-    if any(each.whole and not each.ends_only for each in excerpts):
+    if any(excerpt.whole and not excerpt.ends_only for excerpt in excerpts):
         return True
     base = order.read(path)
     if base is None or not shown:
@@ -71,7 +73,9 @@ def _citations(path: str, order: ExecutorRequest, script: Sequence[Edit]) -> Ite
     """Yield the ranges of a file that the spec cites and that have moved since, in its list and in its edit
     script.
     """
-    cited = [each for ref in order.spec.files if ref.path == path for each in ref.ranges]
+    cited = [
+        line_range for ref in order.spec.files if ref.path == path for line_range in ref.ranges
+    ]
     operations = (edit for edit in script if isinstance(edit, Operation))
     cited += [
         source.range
@@ -99,5 +103,5 @@ def _script(spec: Spec) -> tuple[Edit, ...]:
 def _told(spec: Spec) -> str:
     """Return the text of the spec that says what files are to hold."""
     fences = (fence.content for fence in spec.snippets)
-    criteria = (each.text for each in spec.criteria)
+    criteria = (criterion.text for criterion in spec.criteria)
     return "\n".join((spec.title, spec.context, spec.task, spec.snippets_text, *fences, *criteria))

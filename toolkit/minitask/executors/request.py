@@ -88,7 +88,7 @@ class AgentFolders(Protocol):
     """Workspaces for programs that edit files themselves. Safe to share between threads."""
 
     def open(self) -> AbstractContextManager[AgentWorkspace]:
-        """Return a desk with the base's files, for as long as the block lasts."""
+        """Return a workspace with the base's files, for as long as the block lasts."""
         ...
 
 

@@ -63,7 +63,7 @@ class Wire(Redacted, frozen=True):
     def failure(
         self,
         kind: FailureKind,
-        said: str,
+        message: str,
         *,
         hint: str = "",
         usage: Usage = NO_TOKENS,
@@ -74,7 +74,7 @@ class Wire(Redacted, frozen=True):
         """Return a failure whose message names the executor and the host."""
         return ExecutorFailure(
             kind,
-            f"{self.name} ({self.host}): {self.clean(said)}",
+            f"{self.name} ({self.host}): {self.clean(message)}",
             hint=hint,
             usage=usage,
             reply=whole_characters(self.redact(reply)),
@@ -109,16 +109,16 @@ def parse_answer(answer: HttpResponse, wire: Wire) -> Object:
 
 def error_in_success(parsed: Object, wire: Wire, *, usage: Usage) -> ExecutorFailure:
     """Return the failure that a gateway wrapped in status 200; its own code says which."""
-    said = read_complaint(parsed)
-    status = said.status(502)
-    kind = said.kind(status)
+    complaint = read_complaint(parsed)
+    status = complaint.status(502)
+    kind = complaint.kind(status)
     return wire.failure(
         kind,
-        f"answered with an error: {said.message or 'no details'}",
-        hint=_reset_hint(said) if kind is FailureKind.QUOTA else "",
+        f"answered with an error: {complaint.message or 'no details'}",
+        hint=_reset_hint(complaint) if kind is FailureKind.QUOTA else "",
         usage=usage,
         retryable=kind is FailureKind.TRANSPORT and should_retry(status, {}),
-        retry_after_seconds=said.wait_seconds,
+        retry_after_seconds=complaint.wait_seconds,
     )
 
 
@@ -131,12 +131,12 @@ def error_in_choice(choice: object, wire: Wire, *, usage: Usage) -> ExecutorFail
     return None
 
 
-def no_content(parsed: Object, wire: Wire, what: str, *, usage: Usage) -> ExecutorFailure:
+def no_content(parsed: Object, wire: Wire, part: str, *, usage: Usage) -> ExecutorFailure:
     """Return the failure of an answer that lacks what every answer has; asking again may help."""
     if says_error(parsed):
         return error_in_success(parsed, wire, usage=usage)
     return wire.failure(
-        FailureKind.TRANSPORT, f"the response has no {what}", usage=usage, retryable=True
+        FailureKind.TRANSPORT, f"the response has no {part}", usage=usage, retryable=True
     )
 
 
@@ -158,25 +158,25 @@ class Ending(Struct, frozen=True):
 def check_ending(ending: Ending, *, text: str, usage: Usage, wire: Wire, refusal: str = "") -> None:
     """Let a reply through only where it is known to be complete."""
     if ending.word in ending.refused or (refusal and not text):
-        kind, said, hint = FailureKind.REFUSED, refusal or "the reply was filtered", ""
+        kind, message, hint = FailureKind.REFUSED, refusal or "the reply was filtered", ""
     elif ending.word in ending.cut_off:
-        kind, said = FailureKind.CUT_OFF, "the reply was cut off at its token limit"
+        kind, message = FailureKind.CUT_OFF, "the reply was cut off at its token limit"
         hint = "allow more output tokens, or split the task"
     elif ending.word in ending.ended:
         if text.strip() or usage.output_tokens:
             return
-        kind, said, hint = FailureKind.TRANSPORT, "the reply is empty", ""
+        kind, message, hint = FailureKind.TRANSPORT, "the reply is empty", ""
     else:  # the server failed to say how the reply ended: no model can be blamed for that
         kind, hint = (
             FailureKind.TRANSPORT,
             "the server or a gateway cut the reply off",
         )
-        said = f"the reply may be incomplete: its {ending.field} is {ending.reason!r}"
-    raise wire.failure(kind, said, hint=hint, usage=usage, reply=text)
+        message = f"the reply may be incomplete: its {ending.field} is {ending.reason!r}"
+    raise wire.failure(kind, message, hint=hint, usage=usage, reply=text)
 
 
 def count(value: object, *, most: int = _MOST_TOKENS) -> int | None:
-    """A count of tokens; what is missing, negative or absurd is unknown."""
+    """Return a count of tokens; what is missing, negative or absurd is unknown."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and 0 <= value <= most else None  # type: ignore[operator,return-value]
 
@@ -231,29 +231,29 @@ def _not_json(answer: HttpResponse, wire: Wire) -> ExecutorFailure:
             retryable=False,
         )
     if start.startswith((b"data:", b"event:", b": ")):
-        said = "answered with a stream, which was not requested"
+        message = "answered with a stream, which was not requested"
     else:
-        said = "answered with damaged JSON" if start else "answered with nothing"
-    return wire.failure(FailureKind.TRANSPORT, said, usage=UNKNOWN_TOKENS)
+        message = "answered with damaged JSON" if start else "answered with nothing"
+    return wire.failure(FailureKind.TRANSPORT, message, usage=UNKNOWN_TOKENS)
 
 
 def _refusal(answer: HttpResponse, parsed: Object | None, wire: Wire) -> ExecutorFailure:
-    said = read_complaint(parsed or {})
-    kind = said.kind(answer.status)
+    complaint = read_complaint(parsed or {})
+    kind = complaint.kind(answer.status)
     final = kind in {FailureKind.AUTH, FailureKind.QUOTA}
     advised = advised_seconds(answer.headers, now=wire.now)
     failure = wire.failure(
         kind,
-        f"HTTP {answer.status}" + (f": {said.message}" if said.message else ""),
-        hint=_hint(answer, kind, said, wire),
+        f"HTTP {answer.status}" + (f": {complaint.message}" if complaint.message else ""),
+        hint=_hint(answer, kind, complaint, wire),
         retryable=not final and should_retry(answer.status, answer.headers),
-        retry_after_seconds=said.wait_seconds if advised is None else advised,
+        retry_after_seconds=complaint.wait_seconds if advised is None else advised,
     )
     failure.throttled = int(answer.status in _BUSY and not final)
     return failure
 
 
-def _hint(answer: HttpResponse, kind: FailureKind, said: Complaint, wire: Wire) -> str:
+def _hint(answer: HttpResponse, kind: FailureKind, complaint: Complaint, wire: Wire) -> str:
     if 300 <= answer.status < 400:
         target = wire.clean(answer.headers.get("location", "elsewhere"))
         return (
@@ -262,7 +262,7 @@ def _hint(answer: HttpResponse, kind: FailureKind, said: Complaint, wire: Wire) 
     if kind is FailureKind.AUTH:
         return "check the key and its permissions"
     if kind is FailureKind.QUOTA:
-        return _reset_hint(said)
+        return _reset_hint(complaint)
     if answer.status == 404:
         return f"check the model name, that it is pulled, and base_url: {wire.base_hint}"
     if answer.status == 413:
@@ -270,8 +270,8 @@ def _hint(answer: HttpResponse, kind: FailureKind, said: Complaint, wire: Wire) 
     return "the server rejected the request" if kind is FailureKind.BAD_REQUEST else ""
 
 
-def _reset_hint(said: Complaint) -> str:
-    when = reset_words(said.message)
+def _reset_hint(complaint: Complaint) -> str:
+    when = reset_words(complaint.message)
     if when:
         return f"run the same command again when the limit resets ({when}), or use another executor"
     return "the account has no credit left: add some, or use another executor"

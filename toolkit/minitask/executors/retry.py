@@ -1,4 +1,4 @@
-"""When a failed call is worth repeating, and after how long.
+"""Decide whether a failed call is worth repeating, and after how long.
 
 What a server says of waiting is believed only where it fits: a value that is negative, unreadable
 or past the deadline gives way to our own backoff.
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _REMAINING = lazy_pattern(
     r"(?:x-ratelimit-remaining-|anthropic-ratelimit-)(?P<what>requests|tokens|input-tokens|output-tokens)(?:-remaining)?"
 )
-"""How much of a rate limit is left: `x-ratelimit-remaining-X` (OpenAI), `anthropic-ratelimit-X-remaining`."""
+"""Headers with the remainder of a rate limit: `x-ratelimit-remaining-X` (OpenAI), `anthropic-ratelimit-X-remaining`."""
 _PART = lazy_pattern(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _DURATION = lazy_pattern(rf"(?:{_PART.pattern})+")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -54,15 +54,17 @@ class RetryPolicy(Struct, frozen=True):
     sleep: Callable[[float], None] = pause
     jitter: Clock = _dice
 
-    def wait_seconds(self, tried: int, *, advice: float | None, left: float) -> float | None:
+    def wait_seconds(
+        self, tried: int, *, advice: float | None, remaining_seconds: float
+    ) -> float | None:
         """Return how long to wait after `tried` requests; `None` is to give up."""
-        if tried >= self.requests or left <= 0:
+        if tried >= self.requests or remaining_seconds <= 0:
             return None
-        if advice is not None and math.isfinite(advice) and 0 <= advice < left:
+        if advice is not None and math.isfinite(advice) and 0 <= advice < remaining_seconds:
             return advice
         backoff = min(self.first_seconds * 2.0 ** (tried - 1), self.longest_seconds)
         wait = backoff * (1 - 0.25 * self.jitter())
-        return wait if wait < left else None
+        return wait if wait < remaining_seconds else None
 
 
 def call_with_retries(
@@ -82,8 +84,10 @@ def call_with_retries(
             throttled = failure.throttled = throttled + failure.throttled
             if not failure.retryable:
                 raise
-            left = deadline - patience.clock()
-            wait = patience.wait_seconds(tried, advice=failure.retry_after_seconds, left=left)
+            remaining_seconds = deadline - patience.clock()
+            wait = patience.wait_seconds(
+                tried, advice=failure.retry_after_seconds, remaining_seconds=remaining_seconds
+            )
             if wait is None:
                 if tried > 1:
                     failure.message += f" (after {tried} requests)"
@@ -96,9 +100,9 @@ def call_with_retries(
 
 def should_retry(status: int, headers: Mapping[str, str]) -> bool:
     """Return True if an answer of this status may be followed by a better one; the server's word wins."""
-    said = headers.get("x-should-retry", "").strip().lower()
-    if said in {"true", "false"}:
-        return said == "true"
+    header = headers.get("x-should-retry", "").strip().lower()
+    if header in {"true", "false"}:
+        return header == "true"
     return status in {408, 409, 429} or status >= 500
 
 
@@ -127,7 +131,7 @@ def _date(value: str, *, now: float) -> float | None:
 
 
 def _until_reset(headers: Mapping[str, str], *, now: float) -> float | None:
-    """By OpenAI's headers (durations such as `6m0s`) or Anthropic's (RFC 3339 times); None without any."""
+    """Return the seconds by OpenAI's headers (such as `6m0s`) or Anthropic's (RFC 3339 times); None without any."""
     waits = []
     for name, value in headers.items():
         limit = _REMAINING.fullmatch(name)
@@ -137,8 +141,8 @@ def _until_reset(headers: Mapping[str, str], *, now: float) -> float | None:
         anthropic = headers.get(f"anthropic-ratelimit-{limit['what']}-reset")
         waits += [_duration(openai)] if openai else []
         waits += [_moment(anthropic, now=now)] if anthropic else []
-    known = [wait for wait in waits if wait is not None]
-    return max(known) if known else None
+    known_waits = [wait for wait in waits if wait is not None]
+    return max(known_waits) if known_waits else None
 
 
 def _duration(text: str) -> float | None:

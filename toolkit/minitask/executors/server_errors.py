@@ -59,9 +59,9 @@ class Complaint(Struct, frozen=True):
 
     def status(self, otherwise: int) -> int:
         """Return the HTTP status that the codes stand for, an unlisted one giving way to `otherwise`."""
-        named = [STATUS_OF[code] for code in sorted(self.codes) if code in STATUS_OF]
-        named += [int(code) for code in sorted(self.codes) if _is_status(code)]
-        return next(iter(named), otherwise)
+        statuses = [STATUS_OF[code] for code in sorted(self.codes) if code in STATUS_OF]
+        statuses += [int(code) for code in sorted(self.codes) if _is_status(code)]
+        return next(iter(statuses), otherwise)
 
     def kind(self, status: int) -> FailureKind:
         """Return what an error under this status is; a gateway's 5xx may wrap a provider's word on the key or the
@@ -120,9 +120,9 @@ def says_error(parsed: Object) -> bool:
 
 
 def _complaint(fields: Object, text: str) -> Complaint:
-    words = frozenset(islice(_texts(fields, _DEPTH), _NODES))
+    texts = frozenset(islice(_texts(fields, _DEPTH), _NODES))
     codes = frozenset(str(fields[name]) for name in _CODES if _is_code(fields.get(name)))
-    codes |= (NO_MONEY | _REJECTED_KEY) & words
+    codes |= (NO_MONEY | _REJECTED_KEY) & texts
     return Complaint(text, codes, _delay(fields, _DEPTH) or wait_seconds(text))
 
 
@@ -158,9 +158,9 @@ def _delay(value: object, depth: int) -> float | None:
         return None
     if isinstance(value, dict):
         for name in ("retryDelay", "retry_after", "retry_after_seconds"):
-            found = wait_seconds(f"try again in {value[name]}") if name in value else None
-            if found is not None:
-                return found
+            seconds = wait_seconds(f"try again in {value[name]}") if name in value else None
+            if seconds is not None:
+                return seconds
     inner = value.values() if isinstance(value, dict) else value
     delays = (_delay(item, depth - 1) for item in islice(inner, _NODES))
     return next((delay for delay in delays if delay is not None), None)
@@ -194,7 +194,7 @@ SPENT = (
     r"billing_|payment required|upgrade (?:to|your plan)",
     r"limit[^\n]{0,120}?\breset(?:s|ting)?\b|\breset(?:s|ting)?\b[^\n]{0,120}?limit",
 )
-"""What says that nothing more can be had before a date, a payment or an upgrade.
+"""Messages which say that nothing more can be had before a date, a payment or an upgrade.
 
 The last one takes every wording that names a limit and its reset.
 """
@@ -308,8 +308,8 @@ def _shorter(limit: object, text: str, prompt_tokens: int) -> int | None:
     if context is not None:
         most = _number(context[1]) - int(1.25 * prompt_tokens)
     else:
-        found = [_number(each) for each in _MOST.findall(text)]
-        most = min(found, default=limit)
+        limits = [_number(number) for number in _MOST.findall(text)]
+        most = min(limits, default=limit)
     return most if LEAST_TOKENS <= most < limit else None
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 ENDED = frozenset({"tool_calls", "tool_call", "function_call", "tool_use"})
-"""How servers say that a reply ended with a call."""
+"""Finish reasons of replies that end with a tool call."""
 _PATHS = ("path", "file_path", "filepath", "filename", "file", "target_file", "absolute_path")
 _CONTENTS = ("content", "contents", "file_text", "file_content", "text", "code", "new_content")
 _OLD = ("old_string", "old_str", "old_text", "old", "search", "find")
@@ -27,8 +27,8 @@ _BEGIN = "*** Begin Patch"
 
 def text_of_calls(calls: object) -> str:
     """Return the calls of a message as a reply, whichever provider's form they have; empty if there are none."""
-    found = calls if isinstance(calls, list) else [calls] if calls else []
-    return "\n".join(_render(mapping(call)) for call in found if isinstance(call, dict))
+    listed = calls if isinstance(calls, list) else [calls] if calls else []
+    return "\n".join(_render(mapping(call)) for call in listed if isinstance(call, dict))
 
 
 def joined(text: str, calls: object) -> str:
@@ -38,10 +38,10 @@ def joined(text: str, calls: object) -> str:
 
 def _render(call: Mapping[str, object]) -> str:
     function = mapping(call.get("function")) or call
-    given = next(
+    raw_arguments = next(
         (function[key] for key in ("arguments", "input", "parameters") if function.get(key)), {}
     )
-    arguments = _arguments(given)
+    arguments = _arguments(raw_arguments)
     patch = next((text for text in _texts(arguments.values()) if _BEGIN in text), None)
     if patch is not None:
         return render_fence("patch", patch[patch.index(_BEGIN) :])
@@ -52,18 +52,18 @@ def _render(call: Mapping[str, object]) -> str:
         return render_fence(path_info(path), render_block(block))
     if path and content is not None and old is None:
         return render_fence(path_info(path), content)
-    shown = given if isinstance(given, str) else json.dumps(given)
+    shown = raw_arguments if isinstance(raw_arguments, str) else json.dumps(raw_arguments)
     return f"(a call of the tool {function.get('name')}, which there is not: {shown})"
 
 
-def _arguments(given: object) -> Mapping[str, object]:
-    if isinstance(given, str):
+def _arguments(raw_arguments: object) -> Mapping[str, object]:
+    if isinstance(raw_arguments, str):
         try:
-            parsed = json.loads(given)
+            parsed = json.loads(raw_arguments)
         except (ValueError, RecursionError):
-            return {"input": given}
+            return {"input": raw_arguments}
         return mapping(parsed) or {"input": parsed}
-    return mapping(given)
+    return mapping(raw_arguments)
 
 
 def _texts(values: Iterable[object]) -> Iterable[str]:
@@ -71,12 +71,12 @@ def _texts(values: Iterable[object]) -> Iterable[str]:
         if isinstance(value, str):
             yield value
         elif isinstance(value, list):
-            yield from (each for each in value if isinstance(each, str))
+            yield from (text for text in value if isinstance(text, str))
 
 
 def _first(arguments: Mapping[str, object], keys: Iterable[str]) -> str | None:
-    found = (arguments.get(key) for key in keys)
-    return next((value for value in found if isinstance(value, str)), None)
+    candidates = (arguments.get(key) for key in keys)
+    return next((value for value in candidates if isinstance(value, str)), None)
 
 
 def _ended(text: str) -> str:

@@ -21,9 +21,9 @@ LITELLM_KEYS = (
     "DEEPSEEK_API_KEY",
     "OPENROUTER_API_KEY",
 )
-"""What programs that reach every provider by way of LiteLLM look for."""
+"""Variables that programs read which reach every provider by way of LiteLLM."""
 VERSION_SECONDS = 20.0
-"""How long a program may take to say its version."""
+"""Time that a program may take to print its version."""
 
 
 class Job(Redacted, frozen=True):
@@ -79,7 +79,7 @@ class Output(Struct, frozen=True):
 
 
 class AgentReport(Struct, frozen=True):
-    """The parsed output: tokens, the program's own cost (None: it names none), its last words.
+    """The parsed output: tokens, the program's own cost (None: it names none), its final message.
 
     `problem` is set where the provider or the program failed, so that no change can be expected; `message` says how.
     An agent that merely could not do the task has no problem here: its diff, or the lack of one, says so.
@@ -87,7 +87,7 @@ class AgentReport(Struct, frozen=True):
 
     usage: Usage
     cost_usd: Decimal | None = None
-    said: str = ""
+    final_message: str = ""
     problem: FailureKind | None = None
     message: str = ""
 
@@ -119,7 +119,7 @@ class AgentProgram(Protocol):
 
 
 PROMPT_FILE = "prompt.md"
-"""Where the prompt is below the home, for the agents that read it from a file."""
+"""The prompt's path below the home, for the agents that read it from a file."""
 NO_KEY = "unused"
 """In place of a key for an endpoint of the config's own that has none: the user's key is not for it."""
 _BY_NAME = (("claude", "ANTHROPIC"), ("gemini", "GEMINI"), ("deepseek", "DEEPSEEK"))
@@ -142,8 +142,8 @@ def plain(path: str) -> str:
 
 def unless_given(job: Job, flag: str, value: str) -> tuple[str, ...]:
     """Return a flag and its value, except for a user who gives that flag in `extra_args`."""
-    given = any(arg == flag or arg.startswith(f"{flag}=") for arg in job.extra_args)
-    return () if given else (flag, value)
+    overridden = any(arg == flag or arg.startswith(f"{flag}=") for arg in job.extra_args)
+    return () if overridden else (flag, value)
 
 
 def endpoint_variables(job: Job, *, url: str, key: str) -> dict[str, str]:
@@ -159,8 +159,8 @@ def endpoint_variables(job: Job, *, url: str, key: str) -> dict[str, str]:
 
 def litellm_model(job: Job) -> str:
     """Return the model as LiteLLM names it: one at an endpoint of the config's own is spoken to as OpenAI's."""
-    own = job.base_url and not job.model.startswith("openai/")
-    return f"openai/{job.model}" if own else job.model
+    is_custom = job.base_url and not job.model.startswith("openai/")
+    return f"openai/{job.model}" if is_custom else job.model
 
 
 def litellm_variables(job: Job) -> dict[str, str]:
@@ -177,5 +177,5 @@ def key_variable(model: str) -> str:
     provider, slash, _ = model.partition("/")
     if slash:
         return f"{provider.upper().replace('-', '_')}_API_KEY"
-    known = next((name for start, name in _BY_NAME if model.startswith(start)), "OPENAI")
-    return f"{known}_API_KEY"
+    vendor = next((name for start, name in _BY_NAME if model.startswith(start)), "OPENAI")
+    return f"{vendor}_API_KEY"

@@ -83,7 +83,7 @@ class AiderProgram:
         return AgentReport(
             Usage() if output.timed_out else summed(_usage(line) for line in lines),
             amount(Decimal(costs[-1])) if len(costs) == len(lines) > 0 else None,
-            said=text[-_SAID:].strip(),
+            final_message=text[-_SAID:].strip(),
             problem=problem.kind,
             message=problem.message,
         )

@@ -94,7 +94,7 @@ class ClaudeProgram:
         return AgentReport(
             usage,
             free_or_unknown(amount(result.get("total_cost_usd")), usage),
-            said=string(result.get("result")),
+            final_message=string(result.get("result")),
             problem=problem.kind,
             message=problem.message,
         )
@@ -156,7 +156,7 @@ def _usage(
 
 
 def _problem(output: Output, result: Object) -> AgentProblem:
-    """Return a limit that was reached or a write that was denied is the task's affair, an API's error is not."""
+    """Return the failure of an API, which a reached limit or a denied write is not: those are the task's own."""
     denied = [mapping(item) for item in items(result.get("permission_denials"))]
     if result.get("is_error") is not True:
         return AgentProblem(message=_denials(denied))
@@ -164,13 +164,13 @@ def _problem(output: Output, result: Object) -> AgentProblem:
     for field in ("subtype", "terminal_reason"):
         if limit := _LIMITS.get(string(result.get(field))):
             return AgentProblem(message=clean(f"{limit}: {errors}" if errors else limit))
-    said = string(result.get("result")) or errors
-    return provider_problem(output, said, status=count(result.get("api_error_status")))
+    message = string(result.get("result")) or errors
+    return provider_problem(output, message, status=count(result.get("api_error_status")))
 
 
 def _denials(denied: list[Object]) -> str:
-    what = [
+    denials = [
         f"{string(item.get('tool_name'))} {string(mapping(item.get('tool_input')).get('file_path'))}"
         for item in denied[:_SHOWN_DENIALS]
     ]
-    return clean(f"denied: {', '.join(what)}") if what else ""
+    return clean(f"denied: {', '.join(denials)}") if denials else ""

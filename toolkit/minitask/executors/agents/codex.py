@@ -52,10 +52,10 @@ class CodexProgram:
         events = records(output.stdout)
         failed = [event for event in events if event.get("type") == "turn.failed"]
         turns = [_usage(event) for event in events if event.get("type") == "turn.completed"]
-        problem = _problem(output, failed, events, done=bool(turns))
+        problem = _problem(output, failed, events, completed=bool(turns))
         return AgentReport(
             summed([] if failed or output.timed_out else turns),
-            said=output.files.get(_LAST, "").strip() or _last_message(events),
+            final_message=output.files.get(_LAST, "").strip() or _last_message(events),
             problem=problem.kind,
             message=problem.message,
         )
@@ -90,15 +90,17 @@ def _usage(event: Object) -> Usage:
 
 
 def _problem(
-    output: Output, failed: list[Object], events: tuple[Object, ...], *, done: bool
+    output: Output, failed: list[Object], events: tuple[Object, ...], *, completed: bool
 ) -> AgentProblem:
     errors = [string(mapping(event.get("error")).get("message")) for event in failed]
-    if not errors and not done:
+    if not errors and not completed:
         errors = [string(event.get("message")) for event in events if event.get("type") == "error"]
     return provider_problem(output, errors[-1]) if errors else exit_problem(output)
 
 
 def _last_message(events: tuple[Object, ...]) -> str:
-    said = [mapping(event.get("item")) for event in events if event.get("type") == "item.completed"]
-    texts = [string(item.get("text")) for item in said if item.get("type") == "agent_message"]
+    completed = [
+        mapping(event.get("item")) for event in events if event.get("type") == "item.completed"
+    ]
+    texts = [string(item.get("text")) for item in completed if item.get("type") == "agent_message"]
     return texts[-1] if texts else ""

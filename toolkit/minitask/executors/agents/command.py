@@ -79,9 +79,9 @@ class CommandProgram:
         )
 
     def report(self, output: Output) -> AgentReport:
-        """The counts that the pointers lead to; one that leads nowhere is unknown."""
+        """Return the counts that the pointers lead to; one that leads nowhere is unknown."""
         printed = last_value(output.stdout)
-        found = {
+        counts = {
             name: count(_pointed(printed, pointer))
             for name, pointer in self._usage_pointers.items()
             if name in Usage.__struct_fields__
@@ -89,16 +89,16 @@ class CommandProgram:
         cost = _pointed(printed, self._cost_pointer) if self._cost_pointer else None
         problem = exit_problem(output)
         return AgentReport(
-            Usage(**found),
+            Usage(**counts),
             amount(cost),
-            said=output.stdout[-_SAID:].strip(),
+            final_message=output.stdout[-_SAID:].strip(),
             problem=problem.kind,
             message=problem.message,
         )
 
 
 def _filled(part: str, job: Job) -> list[str]:
-    """One part of the template as arguments; a value is never filled in again."""
+    """Return one part of the template as arguments; placeholders in a value are not filled in."""
     files = [plain(path) for path in job.writes]
     if part == "{files}":
         return files
@@ -108,7 +108,7 @@ def _filled(part: str, job: Job) -> list[str]:
         "model": job.model,
         "files": shlex.join(files),
     }
-    return [_PLACE.sub(lambda place: values[place[1]], part)]
+    return [_PLACE.sub(lambda match: values[match[1]], part)]
 
 
 def _pointed(value: object, pointer: str) -> object:

@@ -58,12 +58,14 @@ class CursorProgram:
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Its last words; what it used is unknown."""
+        """Return its final message; its usage is unknown."""
         results = [item for item in records(output.stdout) if item.get("type") == "result"]
         if not results:
             return failed_report(output)
-        said = string(results[-1].get("result"))
+        final_message = string(results[-1].get("result"))
         problem: AgentProblem = exit_problem(output)
         if results[-1].get("is_error") is True:
-            problem = provider_problem(output, said)
-        return AgentReport(Usage(), said=said, problem=problem.kind, message=problem.message)
+            problem = provider_problem(output, final_message)
+        return AgentReport(
+            Usage(), final_message=final_message, problem=problem.kind, message=problem.message
+        )

@@ -21,7 +21,7 @@ from minitask.patterns import lazy_pattern
 from minitask.words import one_line
 
 _Words = Mapping[FailureKind, str]
-"""What an error may say, in the order in which it is looked for."""
+"""Patterns of error messages, in the order in which they are tried."""
 
 _SHOWN = 300
 _TAIL_LINES = 12
@@ -54,12 +54,12 @@ _ABSENT = lazy_pattern(
     r"|fetch failed",
     re.IGNORECASE,
 )
-"""What says that a server is not there at all."""
+"""Messages which say that a server cannot be reached at all."""
 _RETRIES = lazy_pattern(
     r"\b(?:error|fatal|retry|retrying|retries|reconnect\w*|attempt)\b|\b429\b", re.IGNORECASE
 )
 _LIMIT_WORDS = 200
-"""How long an answer may be that is nothing but a limit's notice."""
+"""Most characters of an answer that is only a limit's notice."""
 
 
 class AgentProblem(Struct, frozen=True):
@@ -135,13 +135,15 @@ def read_limits(report: AgentReport, output: Output) -> AgentReport:
 
     Some say it as their last words, and exit with 0.
     """
-    known = report.problem in (None, FailureKind.TRANSPORT, FailureKind.BAD_REQUEST)
-    if not known or output.timed_out:
+    may_be_limit = report.problem in (None, FailureKind.TRANSPORT, FailureKind.BAD_REQUEST)
+    if not may_be_limit or output.timed_out:
         return report
-    said = report.said.strip()
-    told = said if len(said) <= _LIMIT_WORDS and is_notice(said) else ""
-    told = told or _spent_line(output.stderr)
-    return replace(report, problem=FailureKind.QUOTA, message=clean(told)) if told else report
+    final_message = report.final_message.strip()
+    notice = (
+        final_message if len(final_message) <= _LIMIT_WORDS and is_notice(final_message) else ""
+    )
+    notice = notice or _spent_line(output.stderr)
+    return replace(report, problem=FailureKind.QUOTA, message=clean(notice)) if notice else report
 
 
 def believed(report: AgentReport) -> AgentReport:
@@ -209,5 +211,5 @@ def _spent_kind(text: str) -> FailureKind | None:
 
 def _by_words(text: str, table: _Words) -> FailureKind | None:
     return next(
-        (kind for kind, words in table.items() if re.search(words, text, re.IGNORECASE)), None
+        (kind for kind, pattern in table.items() if re.search(pattern, text, re.IGNORECASE)), None
     )

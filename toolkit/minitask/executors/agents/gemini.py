@@ -79,12 +79,12 @@ class GeminiProgram:
 
     def report(self, output: Output) -> AgentReport:
         """Return the sum over all models that took part, its helpers' too."""
-        found = trailing_object(output.stdout) or trailing_object(output.stderr)
-        models = mapping(mapping(found.get("stats")).get("models"))
-        problem = _problem(output, mapping(found.get("error")))
+        parsed = trailing_object(output.stdout) or trailing_object(output.stderr)
+        models = mapping(mapping(parsed.get("stats")).get("models"))
+        problem = _problem(output, mapping(parsed.get("error")))
         return AgentReport(
             summed(_usage(mapping(model)) for model in models.values()),
-            said=string(found.get("response")),
+            final_message=string(parsed.get("response")),
             problem=problem.kind,
             message=problem.message,
         )
@@ -104,13 +104,13 @@ def _usage(model: Object) -> Usage:
 
 
 def _problem(output: Output, error: Object) -> AgentProblem:
-    """Its error's code is an HTTP status or one of its own exit codes."""
+    """Classify an error, whose code is an HTTP status or one of gemini's own exit codes."""
     if not error:
         return exit_problem(output)
-    said, code = string(error.get("message")), count(error.get("code"))
+    message, code = string(error.get("message")), count(error.get("code"))
     if code == _TURN_LIMIT:
-        return AgentProblem(message=clean(said))
+        return AgentProblem(message=clean(message))
     if code in _OWN_CODES and not output.timed_out:
-        return AgentProblem(_OWN_CODES[code], clean(said))
+        return AgentProblem(_OWN_CODES[code], clean(message))
     status = code if kind_of_status(code) else None
-    return provider_problem(output, said, status=status)
+    return provider_problem(output, message, status=status)

@@ -69,15 +69,15 @@ class GooseProgram:
         )
 
     def report(self, output: Output) -> AgentReport:
-        """Return what its metadata says; older versions say but a total there, which is of no use."""
-        found = trailing_object(output.stdout)
-        metadata = mapping(found.get("metadata"))
+        """Return the usage in its metadata; that of older versions has only a total, which is of no use."""
+        parsed = trailing_object(output.stdout)
+        metadata = mapping(parsed.get("metadata"))
         usage = Usage() if output.timed_out else _usage(metadata)
         problem = _problem(output, metadata)
         return AgentReport(
             usage,
             free_or_unknown(amount(metadata.get("cost_usd")), usage),
-            said=_last_message(found),
+            final_message=_last_message(parsed),
             problem=problem.kind,
             message=problem.message,
         )
@@ -118,21 +118,23 @@ def _first(metadata: Object, names: tuple[str, ...]) -> int | None:
     return next((count(metadata[name]) for name in names if name in metadata), None)
 
 
-def _last_message(found: Object) -> str:
+def _last_message(parsed: Object) -> str:
     """Return the text of the agent's last message."""
-    messages = [mapping(item) for item in items(found.get("messages"))]
-    said = [item for item in messages if item.get("role") == "assistant"]
-    parts = items(said[-1].get("content")) if said else []
+    messages = [mapping(item) for item in items(parsed.get("messages"))]
+    replies = [item for item in messages if item.get("role") == "assistant"]
+    parts = items(replies[-1].get("content")) if replies else []
     return "".join(string(mapping(part).get("text")) for part in parts)
 
 
 def _problem(output: Output, metadata: Object) -> AgentProblem:
-    """Failed runs exit with 0 in older versions, which say so in their status alone."""
+    """Classify a failure; older versions exit with 0 after one, and name it in their status alone."""
     problem = exit_problem(output)
     status, error = string(metadata.get("status")), string(metadata.get("error"))
     if problem.kind or status.lower() in _FINE:
         return problem
-    said = error or output.stderr.strip()
+    message = error or output.stderr.strip()
     return (
-        provider_problem(output, said) if said else AgentProblem(message=clean(f"status {status}"))
+        provider_problem(output, message)
+        if message
+        else AgentProblem(message=clean(f"status {status}"))
     )

@@ -76,11 +76,11 @@ class MiniProgram:
         """Return the sum of its messages' usage; the trajectory is written as it goes, so one may be missing after
         a kill.
         """
-        found = mapping(parse(output.files.get(_TRAJECTORY, "")))
-        info = mapping(found.get("info"))
+        trajectory = mapping(parse(output.files.get(_TRAJECTORY, "")))
+        info = mapping(trajectory.get("info"))
         if not info:
             return failed_report(output)
-        messages = [mapping(item) for item in items(found.get("messages"))]
+        messages = [mapping(item) for item in items(trajectory.get("messages"))]
         stats = mapping(info.get("model_stats"))
         usage = Usage() if output.timed_out else _usage(messages, count(stats.get("api_calls")))
         cost = None if output.timed_out else amount(stats.get("instance_cost"))
@@ -88,7 +88,7 @@ class MiniProgram:
         return AgentReport(
             usage,
             free_or_unknown(cost, usage),
-            said=string(info.get("submission")),
+            final_message=string(info.get("submission")),
             problem=problem.kind,
             message=problem.message,
         )

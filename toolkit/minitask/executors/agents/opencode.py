@@ -88,7 +88,7 @@ class OpencodeProgram:
         return AgentReport(
             usage,
             None if lost else free_or_unknown(_cost(steps), usage),
-            said=texts[-1] if texts else "",
+            final_message=texts[-1] if texts else "",
             problem=problem.kind,
             message=problem.message,
         )
@@ -148,8 +148,8 @@ def _problem(output: Output, events: tuple[Object, ...]) -> AgentProblem:
         problem = exit_problem(output)
         return problem if problem.kind else AgentProblem(message=_denials(events))
     data = mapping(errors[-1].get("data"))
-    said = string(data.get("message")) or string(errors[-1].get("name"))
-    return provider_problem(output, said, status=count(data.get("statusCode")))
+    message = string(data.get("message")) or string(errors[-1].get("name"))
+    return provider_problem(output, message, status=count(data.get("statusCode")))
 
 
 def _denials(events: tuple[Object, ...]) -> str:

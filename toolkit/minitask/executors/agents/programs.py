@@ -55,13 +55,13 @@ _LOGIN = threading.Lock()
 """Held by whoever reads or renews a login of the user's."""
 
 
-def lend_login(own_home: Path, desk: AgentWorkspace, names: Iterable[str]) -> dict[str, bytes]:
+def lend_login(own_home: Path, workspace: AgentWorkspace, names: Iterable[str]) -> dict[str, bytes]:
     """Copy the files of the user's login into the program's own home; return what was lent, by name."""
     lent = {}
     for name in names:
         source = own_home / name
         if source.is_file():
-            target = desk.home / name
+            target = workspace.home / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch(mode=0o600)
             with _LOGIN:
@@ -70,24 +70,24 @@ def lend_login(own_home: Path, desk: AgentWorkspace, names: Iterable[str]) -> di
     return lent
 
 
-def take_login_back(own_home: Path, desk: AgentWorkspace, lent: Mapping[str, bytes]) -> None:
+def take_login_back(own_home: Path, workspace: AgentWorkspace, lent: Mapping[str, bytes]) -> None:
     """Keep a login that the program renewed: the old one may not be good any more.
 
     One that somebody else renewed in the meantime stays, and so does one that the program left half-written.
     """
     for name, before in lent.items():
-        renewed = read_output(desk, name)
+        renewed = read_output(workspace, name)
         if renewed and renewed != before and _is_whole(name, renewed):
             with _LOGIN, suppress(OSError):
                 _renew(own_home / name, before, renewed)
 
 
-def read_output(desk: AgentWorkspace, name: str) -> bytes | None:
+def read_output(workspace: AgentWorkspace, name: str) -> bytes | None:
     """Return what a file in the program's home holds; None for none, or one that is not to be trusted."""
     from minitask.system.files import read_regular_file
 
     try:
-        return read_regular_file(desk.home, name, limit=OUTPUT_BYTES)
+        return read_regular_file(workspace.home, name, limit=OUTPUT_BYTES)
     except EditError:
         return None
 
@@ -103,12 +103,12 @@ def _is_whole(name: str, content: bytes) -> bool:
     return True
 
 
-def _renew(own: Path, before: bytes, renewed: bytes) -> None:
+def _renew(login_path: Path, before: bytes, renewed: bytes) -> None:
     """Replace the user's login, unless it is another one by now."""
-    if own.read_bytes() != before:
+    if login_path.read_bytes() != before:
         return
-    draft = own.with_name(f"{own.name}.{os.urandom(4).hex()}.minitask")
+    draft = login_path.with_name(f"{login_path.name}.{os.urandom(4).hex()}.minitask")
     draft.touch(mode=0o600)
     draft.write_bytes(renewed)
-    draft.chmod(own.stat().st_mode & 0o777)
-    draft.replace(own)
+    draft.chmod(login_path.stat().st_mode & 0o777)
+    draft.replace(login_path)

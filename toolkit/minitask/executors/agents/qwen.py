@@ -73,7 +73,7 @@ class QwenProgram:
         problem = _problem(output, result)
         return AgentReport(
             _usage(result) if result else Usage(),
-            said=string(result.get("result")),
+            final_message=string(result.get("result")),
             problem=problem.kind,
             message=problem.message,
         )
@@ -96,12 +96,12 @@ def _usage(result: Object) -> Usage:
 
 def _over(models: list[Object], group: str, name: str) -> int | None:
     """Return the sum of one number over all models; unknown without any model."""
-    found = [count(mapping(model.get(group)).get(name)) for model in models]
-    return total(found) if found else None
+    counts = [count(mapping(model.get(group)).get(name)) for model in models]
+    return total(counts) if counts else None
 
 
 def _problem(output: Output, result: Object) -> AgentProblem:
-    """A limit or a loop is the task's affair, an API's error or the end of its time is not."""
+    """Return the failure of an API or a timeout, which a reached limit or a loop is not: those are the task's own."""
     if output.timed_out:
         return exit_problem(output)
     error = string(mapping(result.get("error")).get("message"))

@@ -36,7 +36,7 @@ Object = Mapping[str, object]
 _MOST = 1_000_000_000
 _VERSION_CHARACTERS = 80
 _TRIES = 100
-"""How many starts of an object are tried, so that a hostile output cannot hold its reader up."""
+"""Starts of an object that are tried, so that a hostile output cannot delay its reader."""
 
 
 def parse(text: str) -> object:
@@ -62,12 +62,12 @@ def _decimal(text: str) -> Decimal | None:
 
 
 def records(text: str) -> tuple[Object, ...]:
-    """All JSON objects of an output: itself, the items of its array, or those that fill a line."""
+    """Return all JSON objects of an output: itself, the items of its array, or those that fill a line."""
     whole = parse(text)
     if isinstance(whole, dict):
         return (whole,)
-    found = whole if isinstance(whole, list) else [parse(line) for line in _lines(text)]
-    return tuple(item for item in found if isinstance(item, dict))
+    candidates = whole if isinstance(whole, list) else [parse(line) for line in _lines(text)]
+    return tuple(item for item in candidates if isinstance(item, dict))
 
 
 def is_whole(text: str) -> bool:
@@ -114,15 +114,15 @@ def amount(value: object) -> Decimal | None:
 
 def total(counts: Iterable[int | None]) -> int | None:
     """Return the sum; unknown if one of the counts is."""
-    found = list(counts)
-    known = [item for item in found if item is not None]
-    return sum(known) if len(known) == len(found) else None
+    numbers = list(counts)
+    known_numbers = [item for item in numbers if item is not None]
+    return sum(known_numbers) if len(known_numbers) == len(numbers) else None
 
 
 def summed(usages: Iterable[Usage]) -> Usage:
     """Return the sum of some usages, at least one; unknown in all where there is none."""
-    found = list(usages)
-    return reduce(plus, found, NO_USAGE) if found else Usage()
+    all_usages = list(usages)
+    return reduce(plus, all_usages, NO_USAGE) if all_usages else Usage()
 
 
 def free_or_unknown(cost: Decimal | None, usage: Usage) -> Decimal | None:
