@@ -109,6 +109,16 @@ JSON = '{\n  "name": "shop",\n  "version": "1",\n  "license": "MIT"\n}\n'
 GO = "package shop\n\nfunc Total(a int) int {\n\tb := a * 2\n\treturn b\n}\n"
 
 
+def blocks(one: str) -> str:
+    """Two definitions, of which one has a name that the other's begins with."""
+    return "\n\n".join(one.format(name) for name in (1, 10)).replace("<", "{").replace(">", "}")
+
+
+BLOCKS_JS = blocks("export function block{0}(x) <\n  const y = x + 1;\n  return x * 10{0:02};\n>\n")
+BLOCKS_PYTHON = blocks("def block{0}(x):\n    y = x + 1\n    return x * 10{0:02}\n")
+BLOCKS_CSS = blocks(".block{0} <\n  width: 3px;\n  height: 10{0:02}px;\n>\n")
+
+
 def ruling(
     path: str, base: str | None, content: str, *, explicit: bool = False, **parts: object
 ) -> str:
@@ -311,6 +321,24 @@ WRONG = {
 def test_a_file_written_anew_keeps_what_the_task_does_not_speak_of(case: str) -> None:
     path, base, content, told = WRONG[case]
     assert told in ruling(path, base, content)
+
+
+@pytest.mark.parametrize(
+    ("path", "base", "line", "message"),
+    [
+        ("a.js", BLOCKS_JS, "  return x * 1001;\n", "loses lines of block1"),
+        ("a.py", BLOCKS_PYTHON, "    return x * 1001\n", "loses lines of block1"),
+        ("a.css", BLOCKS_CSS, "  height: 1001px;\n", "loses lines of .block1"),
+    ],
+)
+def test_a_name_is_not_the_beginning_of_another(
+    path: str, base: str, line: str, message: str
+) -> None:
+    """The task speaks of `block10` alone, and `block1` loses a line."""
+    content = without(base, line).replace("1010", "9010")
+    assert message in ruling(path, base, content, task="1. Change block10 from 1010 to 9010.")
+    plural = "1. Simplify the block1s, and change block10 from 1010 to 9010."
+    assert not ruling(path, base, content, task=plural)
 
 
 def test_edits_that_name_the_lines_they_replace_may_take_them_away() -> None:

@@ -19,6 +19,7 @@ from minitask.gates.requested_removals import (
     asks_to_mend,
     cited_lines,
     has_loss_word,
+    has_name,
     may_go,
     takes_away,
     task_sentences,
@@ -210,7 +211,8 @@ def _in_other_parts(proposal: FileChange, spec: Spec) -> frozenset[str]:
     judged_parts = (
         part
         for part in before
-        if part.name in now or (part.kind in {"code", "heading"} and part.leaf.lower() in spec_text)
+        if part.name in now
+        or (part.kind in {"code", "heading"} and has_name(spec_text, part.leaf.lower()))
     )
     return frozenset(
         row.strip() for part in judged_parts for row in rows[max(part.start - 1, 0) : part.end]

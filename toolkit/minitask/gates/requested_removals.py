@@ -144,6 +144,12 @@ def _has_word(text: str, word: str) -> bool:
     return bool(word) and re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
 
 
+def has_name(text: str, name: str) -> bool:
+    """Return True if a text has a name, by itself or as a plural: `block1` is not in `block10`."""
+    end = r"(?!\d|_|[^\W\d_]{3})"
+    return bool(name) and re.search(rf"(?<!\w){re.escape(name)}{end}", text) is not None
+
+
 def _may_lose(sentence: str, part: NamedPart) -> bool:
     if _removes(sentence):
         return True

@@ -19,6 +19,7 @@ from minitask.gates.requested_removals import (
     asks_for_less,
     asks_to_mend,
     has_loss_word,
+    has_name,
     takes_away,
     task_sentences,
     text_about,
@@ -160,7 +161,8 @@ def _only_lost(had: Sequence[str], has: Sequence[str], gained: Counter[str]) -> 
 def _may_be_empty(part: NamedPart, spec: Spec, path: str) -> bool:
     name = part.leaf
     return any(
-        name in sentence and has_loss_word(sentence) for sentence in task_sentences(spec, path)
+        has_name(sentence, name) and has_loss_word(sentence)
+        for sentence in task_sentences(spec, path)
     )
 
 
@@ -174,11 +176,15 @@ def _may_lose(part: NamedPart, spec: Spec, path: str) -> bool:
 def _speaks_of(name: str, spec: Spec, path: str) -> bool:
     """Return True if the spec has a name, or all words that it is made of next to one another."""
     spec_text = text_about(spec, path).replace(path, "")
-    if name in spec_text:
+    if has_name(spec_text, name):
         return True
     parts = [match[0].lower() for match in _WORDS.finditer(name)]
     spec_words = " ".join(words_of(spec_text))
-    return bool(parts) and " ".join(parts) in spec_words and any(len(part) > 2 for part in parts)
+    return (
+        bool(parts)
+        and has_name(spec_words, " ".join(parts))
+        and any(len(part) > 2 for part in parts)
+    )
 
 
 def _emptied_rule(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:
@@ -200,7 +206,8 @@ def _is_rule_named(selector: str, spec: Spec, path: str, *, now: frozenset[str])
     if now:
         return _speaks_of(name, spec, path)
     return any(
-        name in sentence and has_loss_word(sentence) for sentence in task_sentences(spec, path)
+        has_name(sentence, name) and has_loss_word(sentence)
+        for sentence in task_sentences(spec, path)
     )
 
 
