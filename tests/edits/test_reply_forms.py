@@ -186,7 +186,7 @@ def test_markers_that_the_file_or_the_task_has_are_text() -> None:
     base = {"a.css": CSS, "doc.md": text}
     later = text + "\nMore.\n"
     assert read(whole("doc.md", later), asked(edited("doc.md"), base=base)) == {"doc.md": later}
-    told = asked(ListedFile("doc.md", CREATE), told=f"Write:\n{text}")
+    told = asked(ListedFile("doc.md", CREATE), task_text=f"Write:\n{text}")
     assert read(whole("doc.md", text), told) == {"doc.md": text}
     literal = f"{F}md path=doc.md whole\n{text}{F}\n"
     assert read(literal, asked(ListedFile("doc.md", CREATE))) == {"doc.md": text}
@@ -333,7 +333,7 @@ def test_a_whole_file_is_no_answer_to_one_that_was_not_shown() -> None:
 
 
 def test_a_whole_file_that_the_task_itself_holds_may_be_written() -> None:
-    request = asked(PART, base={"m.py": "a\nb\nc\n"}, given=frozenset({("m.py", "a\nB\n")}))
+    request = asked(PART, base={"m.py": "a\nb\nc\n"}, snippet_files=frozenset({("m.py", "a\nB\n")}))
     assert read(whole("m.py", "a\nB\n"), request) == {"m.py": "a\nB\n"}
 
 

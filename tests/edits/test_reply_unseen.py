@@ -18,7 +18,9 @@ def asked(told: str = "", seen: str = "", ends: tuple[LineRange, ...] = ()) -> R
     """The request to edit a file that was shown in part, and to create another."""
     part = ListedFile("a.txt", FileAction.EDIT, shown=(LineRange(3, 6),), ends=ends)
     new = ListedFile("b.txt", FileAction.WRITE, optional=True)
-    return ReplyContext((part, new), {"a.txt": TEXT, "other.txt": TEXT}.get, told=told, seen=seen)
+    return ReplyContext(
+        (part, new), {"a.txt": TEXT, "other.txt": TEXT}.get, task_text=told, extra_text=seen
+    )
 
 
 def operation(text: str) -> str:

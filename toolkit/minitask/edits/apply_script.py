@@ -44,24 +44,24 @@ def _written(layout: EditPlan) -> set[str]:
 
 def _assembled(layout: EditPlan, path: str) -> Text:
     origin = layout.origin(path)
-    known = layout.base.text(origin)
+    base_text = layout.base.text(origin)
     pieces = layout.pieces.get(path, [])
-    if known is not None and not (pieces or path in layout.wholes or origin in layout.removed):
-        return known
+    if base_text is not None and not (pieces or path in layout.wholes or origin in layout.removed):
+        return base_text
     whole = parse_text(layout.wholes[path].content) if path in layout.wholes else None
-    eol = _eol(known, whole, pieces)
+    eol = _eol(base_text, whole, pieces)
     if whole is not None:
         body = _around(adopt(whole.lines, had=whole.eol, eol=eol), pieces, eol)
-    elif known is not None:
+    elif base_text is not None:
         body = _edited(layout, origin, pieces, eol)
     else:
         body = _around((), pieces, eol)
-    bom = any(text.bom for text in (known, whole) if text)
-    first_of_new = known is None and whole is None and pieces[0].bom
+    bom = any(text.bom for text in (base_text, whole) if text)
+    first_of_new = base_text is None and whole is None and pieces[0].bom
     return text_of(_joined([body, *_appended(pieces, eol)], eol), eol=eol, bom=bom or first_of_new)
 
 
-def _eol(known: Text | None, whole: Text | None, pieces: Sequence[PlacedLines]) -> str:
+def _eol(base_text: Text | None, whole: Text | None, pieces: Sequence[PlacedLines]) -> str:
     """Return the line end of the file to be built.
 
     A whole file in LF takes over that of the file it replaces, or of the lines that are moved into
@@ -69,8 +69,8 @@ def _eol(known: Text | None, whole: Text | None, pieces: Sequence[PlacedLines]) 
     """
     if whole and whole.eol == CRLF:
         return CRLF
-    known_eols = [known.eol if known else "", *(piece.eol for piece in pieces)]
-    return next((eol for eol in known_eols if eol), LF)
+    eols = [base_text.eol if base_text else "", *(piece.eol for piece in pieces)]
+    return next((eol for eol in eols if eol), LF)
 
 
 def _edited(
@@ -105,7 +105,7 @@ def _appended(pieces: Iterable[PlacedLines], eol: str) -> Iterator[tuple[str, ..
 
 
 def _joined(chunks: Iterable[Sequence[str]], eol: str) -> tuple[str, ...]:
-    """All chunks' lines, with an end on each that something follows."""
+    """Return all chunks' lines, with an end on each that something follows."""
     return ended([line for chunk in chunks for line in chunk], eol)
 
 

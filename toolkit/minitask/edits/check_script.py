@@ -68,11 +68,11 @@ def _malformed(spec: Spec, error: EditError) -> Diagnostic:
 
 
 def _check_scope(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
-    known = {ref.path for ref in spec.writes()}
+    allowed = {ref.path for ref in spec.writes()}
     read = {ref.path for ref in spec.reads()}
     for edit in script.edits:
-        for path in sorted(paths_written(EditScript((edit,))) - known):
-            known.add(path)
+        for path in sorted(paths_written(EditScript((edit,))) - allowed):
+            allowed.add(path)
             listed = "lists only to read" if path in read else "does not list"
             yield diagnose(
                 spec.path,
@@ -84,15 +84,15 @@ def _check_scope(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
 
 
 def _check_cover(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
-    wanted = [ref.path for ref in spec.writes() if not ref.optional]
-    if wanted and not covers(script, wanted):
+    required = [ref.path for ref in spec.writes() if not ref.optional]
+    if required and not covers(script, required):
         written = paths_written(script)
-        left = ", ".join(dict.fromkeys(path for path in wanted if path not in written))
+        missing = ", ".join(dict.fromkeys(path for path in required if path not in written))
         yield diagnose(
             spec.path,
             spec.line_of("snippets"),
             code="N303",
-            message=f"the edit script leaves {left} to a model",
+            message=f"the edit script leaves {missing} to a model",
             hint="add the missing edits, and the task costs nothing",
         )
 
@@ -117,11 +117,11 @@ def try_script(
 
     Edits of files whose text is not known are left out.
     """
-    made = {edit.path for edit in script.edits if isinstance(edit, WholeFile)}
+    whole_paths = {edit.path for edit in script.edits if isinstance(edit, WholeFile)}
     left_out = [
         edit
         for edit in script.edits
-        if not all(path in made or is_known(path) for path in _paths(edit))
+        if not all(path in whole_paths or is_known(path) for path in _paths(edit))
     ]
     tried = EditScript(tuple(edit for edit in script.edits if edit not in left_out))
     unknown = paths_written(EditScript(tuple(left_out)))

@@ -43,7 +43,9 @@ class CheckedSpec(Struct, frozen=True):
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """Return what stops the task."""
-        return tuple(item for item in self.diagnostics if item.severity is Severity.ERROR)
+        return tuple(
+            diagnostic for diagnostic in self.diagnostics if diagnostic.severity is Severity.ERROR
+        )
 
 
 def check_specs(
@@ -59,62 +61,68 @@ def check_specs(
     `specs` are all there are: dependencies, and files that one task makes for another, are looked for among them.
     Those of `landed` are done, so the ground has their work already.
     """
-    mine = set(map(id, specs if judged is None else judged))
-    chosen = [spec for spec in specs if id(spec) in mine]
-    others = [spec for spec in specs if id(spec) not in mine]
+    judged_ids = set(map(id, specs if judged is None else judged))
+    chosen = [spec for spec in specs if id(spec) in judged_ids]
+    others = [spec for spec in specs if id(spec) not in judged_ids]
     between = _by_spec(check_project(chosen, existing=others, landed=landed), chosen)
-    done = {id(spec) for spec in landed}
-    left = [spec for spec in specs if id(spec) not in done]
-    together = frozenset(place for place, spec in enumerate(left) if id(spec) in mine)
-    checker = Checker(left, ground, together)
+    landed_ids = {id(spec) for spec in landed}
+    remaining = [spec for spec in specs if id(spec) not in landed_ids]
+    together = frozenset(index for index, spec in enumerate(remaining) if id(spec) in judged_ids)
+    checker = Checker(remaining, ground, together)
     verdicts = []
     for spec in chosen:
-        found = checker.judge(spec) if id(spec) not in done else CheckedSpec(())
-        moved = check_renumbered(spec, ground) if id(spec) not in done else ()
-        said = (
+        checked = checker.judge(spec) if id(spec) not in landed_ids else CheckedSpec(())
+        moved = check_renumbered(spec, ground) if id(spec) not in landed_ids else ()
+        diagnostics = (
             *between.get((spec.path, spec.line_of("title")), ()),
-            *found.diagnostics,
+            *checked.diagnostics,
             *moved,
             *check_script(spec),
             *check_quality(spec, protected),
         )
-        verdicts.append(CheckedSpec(_once_each(said), found.waits_for))
+        verdicts.append(CheckedSpec(_once_each(diagnostics), checked.waits_for))
     return verdicts
 
 
 def check_one(spec: Spec, *, ground: Ground, protected: Sequence[str] = ()) -> CheckedSpec:
     """Return what is wrong with a spec on a base as it is, whatever other tasks are to do."""
-    found = Checker([spec], ground).judge(spec)
-    said = (*found.diagnostics, *check_script(spec), *check_quality(spec, protected))
-    return CheckedSpec(_once_each(said))
+    checked = Checker([spec], ground).judge(spec)
+    diagnostics = (*checked.diagnostics, *check_script(spec), *check_quality(spec, protected))
+    return CheckedSpec(_once_each(diagnostics))
 
 
-def _once_each(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics without repeats; of a protected file nothing else is said."""
-    lines = {item.line for item in found if item.code == "E410"}
-    kept = [item for item in found if item.code not in PRESENCE or item.line not in lines]
-    return tuple(dict.fromkeys(kept))
+def _once_each(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics without repeats; a protected file has no other diagnostics."""
+    lines = {diagnostic.line for diagnostic in diagnostics if diagnostic.code == "E410"}
+    filtered = [
+        diagnostic
+        for diagnostic in diagnostics
+        if diagnostic.code not in PRESENCE or diagnostic.line not in lines
+    ]
+    return tuple(dict.fromkeys(filtered))
 
 
 def _by_spec(
-    found: Sequence[Diagnostic], specs: Sequence[Spec]
+    diagnostics: Sequence[Diagnostic], specs: Sequence[Spec]
 ) -> dict[tuple[str, int], list[Diagnostic]]:
     """Return the diagnostics by the path and first line of the spec that each is about."""
     starts: dict[str, list[int]] = {}
     for spec in specs:
         starts.setdefault(spec.path, []).append(spec.line_of("title"))
     owned: dict[tuple[str, int], list[Diagnostic]] = {}
-    for item in found:
-        lines = starts.get(item.path, ())
-        owner = max((line for line in lines if line <= item.line), default=min(lines, default=0))
-        owned.setdefault((item.path, owner), []).append(item)
+    for diagnostic in diagnostics:
+        lines = starts.get(diagnostic.path, ())
+        owner = max(
+            (line for line in lines if line <= diagnostic.line), default=min(lines, default=0)
+        )
+        owned.setdefault((diagnostic.path, owner), []).append(diagnostic)
     return owned
 
 
 class Checker(Struct):
     """Judges specs that are to be run, each on the tree that it will start from.
 
-    `together` are the places of those that one run is to do.
+    `together` are the indices of those that one run is to do.
     """
 
     specs: list[Spec]
@@ -126,19 +134,19 @@ class Checker(Struct):
     def judge(self, spec: Spec) -> CheckedSpec:
         """Return what is wrong with a spec's files, its cited lines and its edit script."""
         order = self._ordered()
-        place = next(at for at, each in enumerate(self.specs) if each is spec)
-        needed, earlier = order.needed(place), order.earlier(place)
-        found = self._judge_on(spec, needed)
+        index = next(at for at, candidate in enumerate(self.specs) if candidate is spec)
+        needed, earlier = order.needed(index), order.earlier(index)
+        checked = self._judge_on(spec, needed)
         if needed == earlier:
-            return found
+            return checked
         later = self._judge_on(spec, earlier)
-        if found.errors and not later.errors:
-            return self._told_to_wait(spec, found, later, set(earlier) - set(needed))
-        if later.errors and not found.errors:
-            between = [place for place in earlier if place not in needed]
-            unfit = self._once_landed(spec, later, between, needed)
-            return CheckedSpec((*found.diagnostics, unfit))
-        return found
+        if checked.errors and not later.errors:
+            return self._with_wait_warning(spec, checked, later, set(earlier) - set(needed))
+        if later.errors and not checked.errors:
+            between = [index for index in earlier if index not in needed]
+            unfit = self._unfit_diagnostic(spec, later, between, needed)
+            return CheckedSpec((*checked.diagnostics, unfit))
+        return checked
 
     def _ordered(self) -> Order:
         if self._order is None:
@@ -156,30 +164,30 @@ class Checker(Struct):
             new_name=partial(self.ground.new_name, spec),
         )
         numbering = Numbering(spec, self.ground, state)
-        if any(item.severity is Severity.ERROR for item in files):
+        if any(diagnostic.severity is Severity.ERROR for diagnostic in files):
             return CheckedSpec(files)
         cited = check_citations(spec, numbering, state)
-        if any(item.severity is Severity.ERROR for item in cited):
+        if any(diagnostic.severity is Severity.ERROR for diagnostic in cited):
             return CheckedSpec((*files, *cited))
         return CheckedSpec((*files, *cited, *_check_trial(spec, numbering, state)))
 
-    def _state(self, places: tuple[int, ...]) -> Overlay:
-        """Return the tree after the specs at some places, one after another."""
-        done = next((n for n in range(len(places), 0, -1) if places[:n] in self._states), 0)
-        state = self._states[places[:done]] if done else Overlay(self.ground.files)
-        for count in range(done + 1, len(places) + 1):
+    def _state(self, indices: tuple[int, ...]) -> Overlay:
+        """Return the tree after the specs at some indices, one after another."""
+        cached = next((n for n in range(len(indices), 0, -1) if indices[:n] in self._states), 0)
+        state = self._states[indices[:cached]] if cached else Overlay(self.ground.files)
+        for count in range(cached + 1, len(indices) + 1):
             state = state.copy()
-            _advance(state, self.specs[places[count - 1]], self.ground)
-            self._states[places[:count]] = state
+            _advance(state, self.specs[indices[count - 1]], self.ground)
+            self._states[indices[:count]] = state
         return state
 
-    def _told_to_wait(
-        self, spec: Spec, found: CheckedSpec, later: CheckedSpec, between: set[int]
+    def _with_wait_warning(
+        self, spec: Spec, checked: CheckedSpec, later: CheckedSpec, between: set[int]
     ) -> CheckedSpec:
-        """W307 in place of the errors that other tasks' work takes away."""
-        makers = [self.specs[place] for place in sorted(between)]
+        """Return the verdict with W307 in place of the errors that other tasks' work removes."""
+        makers = [self.specs[index] for index in sorted(between)]
         names = self._names(sorted(between))
-        first = found.errors[0]
+        first = checked.errors[0]
         warning = diagnose(
             spec.path,
             first.line,
@@ -189,14 +197,14 @@ class Checker(Struct):
         )
         return CheckedSpec((*later.diagnostics, warning), tuple(makers))
 
-    def _once_landed(
+    def _unfit_diagnostic(
         self, spec: Spec, later: CheckedSpec, between: Sequence[int], needed: tuple[int, ...]
     ) -> Diagnostic:
-        """E309 or W308 for what no longer fits after tasks that a run does first, though it does not depend on them.
+        """Return E309 or W308 for a spec that no longer fits after tasks that a run does first, unrelated by `depends_on`.
 
-        It is an error where they are to be done in the same run, which could only refuse it then.
+        It is an error if they belong to the same run, which would have to refuse the spec later.
         """
-        same_run = [place for place in between if place in self.together]
+        same_run = [index for index in between if index in self.together]
         before = tuple(sorted((*needed, *same_run), key=self._ordered().ranks.__getitem__))
         after = self._judge_on(spec, before) if same_run else CheckedSpec(())
         is_sure = bool(after.errors)
@@ -210,13 +218,13 @@ class Checker(Struct):
             hint=f"depend on {names} and write the spec for its result, or remove one of them",
         )
 
-    def _names(self, places: Iterable[int]) -> str:
+    def _names(self, indices: Iterable[int]) -> str:
         graph = self._ordered().graph
-        return ", ".join(graph.names[place].partition("/")[2] for place in places)
+        return ", ".join(graph.names[index].partition("/")[2] for index in indices)
 
 
 def _advance(state: Overlay, spec: Spec, ground: Ground) -> None:
-    """Do a spec's work on a state: its edit script where that does it all, else what it says that it writes."""
+    """Apply a spec to a state: its edit script if that does all of it, else the list of what it writes."""
     script = _script(spec)
     if not _is_free(spec, script):
         state.assume(spec)
@@ -256,7 +264,7 @@ def _try(spec: Spec, script: EditScript, numbering: Numbering, state: Overlay) -
 
 
 def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[Diagnostic]:
-    """E304 for each edit that does not fit; W306 where a model does the work, and the script only shows it how."""
+    """Yield E304 for each edit that does not fit, or W306 if a model does the work and the script is only a sample."""
     script = _script(spec)
     free = _is_free(spec, script)
     if spec.options.tier is Tier.NONE and not free:

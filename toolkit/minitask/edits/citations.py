@@ -1,4 +1,4 @@
-"""Lines that a spec cites, in the tree that its task will start from: whether they are there still, and where."""
+"""Check the lines that a spec cites in the tree that its task will start from: if they still exist, and where."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ground(Protocol):
         ...
 
     def new_name(self, spec: Spec, path: str) -> str | None:
-        """What a file that is gone was renamed to since the spec was written; None where that is not known."""
+        """Return the new name of a file that was renamed since the spec was written; None if it is not known."""
         ...
 
     def earlier(self, spec: Spec) -> Earlier | None:
@@ -78,22 +78,22 @@ class Numbering(Struct, frozen=True):
         if author is not None and self.ground.files.text(path) is None:
             renamed = self.state.old_name(path)
             if renamed is not None:
-                return self._from(renamed, path, cited)
+                return self._carry_lines(renamed, path, cited)
             raise EditError(
                 f"lines {cited} of {path} cannot be cited: {_id(author)} creates that file first",
                 hint="search for the text instead of citing lines, or name the whole file",
             )
-        return self._from(path, path, cited)
+        return self._carry_lines(path, path, cited)
 
-    def _from(self, path: str, new: str, cited: LineRange) -> LineRange:
+    def _carry_lines(self, path: str, new: str, cited: LineRange) -> LineRange:
         """Carry lines of a file of the base to what is made of it, there or under another name."""
-        here = self.ground.locate(self.spec, path, cited)
+        located = self.ground.locate(self.spec, path, cited)
         if path == new and not self.state.is_touched(path):
-            return here
+            return located
         before, after = self.ground.files.text(path), self.state.text(new)
         if before is None or after is None or before == after:
-            return here
-        return map_lines(here, versions_of(path, before, after))
+            return located
+        return map_lines(located, versions_of(path, before, after))
 
 
 def versions_of(path: str, before: str, after: str) -> Versions:
@@ -108,17 +108,17 @@ def versions_of(path: str, before: str, after: str) -> Versions:
 
 def check_citations(spec: Spec, numbering: Numbering, state: Overlay) -> tuple[Diagnostic, ...]:
     """Return a diagnostic for each file of which cited lines are not what they were."""
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     for ref in spec.files:
         if ref.ranges and ref.action is not FileAction.CREATE and state.kind(ref.path) == "file":
-            found += _check_ref(spec, ref, numbering, state)
-    return tuple(found)
+            diagnostics += _check_ref(spec, ref, numbering, state)
+    return tuple(diagnostics)
 
 
 def _check_ref(
     spec: Spec, ref: FileRef, numbering: Numbering, state: Overlay
 ) -> Iterator[Diagnostic]:
-    """E215 for the first range that cannot be cited; N216 where it is only to be read."""
+    """Yield E215 for the first range that cannot be cited, or N216 if it is only read."""
     if not state.is_known(ref.path) and state.base.kind(ref.path) == "file":
         return  # a model changes it first: nobody can tell which lines
     for cited in ref.ranges:
@@ -142,18 +142,18 @@ def _check_ref(
 
 
 def check_renumbered(spec: Spec, ground: Ground) -> Iterator[Diagnostic]:
-    """W217 where the spec was changed and cites lines as before that are other text by now."""
+    """Yield W217 if the spec was changed but cites the same lines, which hold other text by now."""
     cited = list(_cited(spec))
     earlier = ground.earlier(spec) if cited else None
     if earlier is None:
         return
     before = {(path, lines) for path, lines, _ in _cited(earlier.spec)}
     now = ground.anchor_of(spec) or ground.files
-    for path, lines, place in cited:
+    for path, lines, line in cited:
         if (path, lines) in before and _at(earlier.files, path, lines) != _at(now, path, lines):
             yield diagnose(
                 spec.path,
-                place or spec.line_of("files"),
+                line or spec.line_of("files"),
                 code="W217",
                 message=f"lines {lines} of {path} were other text when the version before of this spec was committed "
                 f"({earlier.commit[:12]})",

@@ -137,9 +137,9 @@ def _parse_file(cursor: _Cursor) -> FileDiff:
 
 def _extended(cursor: _Cursor) -> dict[str, str]:
     headers: dict[str, str] = {}
-    while found := _EXTENDED.fullmatch(cursor.peek()):
-        _refuse_mode(cursor, found[1], found[2])
-        headers[found[1]] = found[2]
+    while match := _EXTENDED.fullmatch(cursor.peek()):
+        _refuse_mode(cursor, match[1], match[2])
+        headers[match[1]] = match[2]
         cursor.take()
     return headers
 
@@ -201,10 +201,10 @@ def _plain(name: str) -> str:
         return name
     raw = bytearray()
     inner, at = name[1:-1], 0
-    for found in _C_ESCAPE.finditer(inner):
-        raw += inner[at : found.start()].encode("utf-8", "surrogateescape")
-        raw += _escaped(found[1])
-        at = found.end()
+    for match in _C_ESCAPE.finditer(inner):
+        raw += inner[at : match.start()].encode("utf-8", "surrogateescape")
+        raw += _escaped(match[1])
+        at = match.end()
     raw += inner[at:].encode("utf-8", "surrogateescape")
     return raw.decode("utf-8", "surrogateescape")
 
@@ -224,15 +224,15 @@ def _parse_hunk(cursor: _Cursor) -> DiffHunk:
         raise cursor.wrong(message, hint="write `@@ -START,COUNT +START,COUNT @@`")
     first = cursor.at + 1
     cursor.take()
-    left = {"-": int(header[2] or 1), "+": int(header[4] or 1)}
+    remaining = {"-": int(header[2] or 1), "+": int(header[4] or 1)}
     lines: list[DiffLine] = []
-    while any(left.values()):
-        lines.append(_hunk_line(cursor, left, first))
+    while any(remaining.values()):
+        lines.append(_hunk_line(cursor, remaining, first))
     return DiffHunk(int(header[1]), tuple(lines), first)
 
 
-def _hunk_line(cursor: _Cursor, left: dict[str, int], first: int) -> DiffLine:
-    """One line with the note on a missing newline behind it, counted off what is left."""
+def _hunk_line(cursor: _Cursor, remaining: dict[str, int], first: int) -> DiffLine:
+    """Return one line, with the note on a missing newline after it, and count it off `remaining`."""
     if not cursor.more:
         raise cursor.wrong(
             f"the hunk of line {first} ends before it has the lines that its header counts"
@@ -240,13 +240,13 @@ def _hunk_line(cursor: _Cursor, left: dict[str, int], first: int) -> DiffLine:
     # Editors and models strip the lone space of an empty context line.
     line = cursor.peek() or " "
     sides = {" ": "-+", "-": "-", "+": "+"}.get(line[0])
-    if sides is None or any(left[side] == 0 for side in sides):
+    if sides is None or any(remaining[side] == 0 for side in sides):
         message = f"`{line[:60]}` does not fit the counts of the hunk of line {first}"
         raise cursor.wrong(
             message, hint="count the lines again, and start each with a space, `+` or `-`"
         )
     for side in sides:
-        left[side] -= 1
+        remaining[side] -= 1
     cursor.take()
     bare = cursor.peek().startswith("\\ ")
     if bare:

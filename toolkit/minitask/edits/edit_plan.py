@@ -130,13 +130,13 @@ def _cuts(layout: EditPlan, operation: Operation) -> tuple[Cut, ...]:
     if operation.verb is Verb.RENAME:
         return ()
     with layout.placed(operation):
-        found = []
+        cuts = []
         for source in operation.sources:
             path = layout.origin(source.path)
             size = len(layout.base.require(path).lines)
             lines = layout.base.lines_at(path, source.range) if source.range else LineRange(1, size)
-            found.append(Cut(path, lines.start, lines.end, source.range is None, operation))
-        return tuple(found)
+            cuts.append(Cut(path, lines.start, lines.end, source.range is None, operation))
+        return tuple(cuts)
 
 
 def _add_removals(layout: EditPlan, cuts: Sequence[Cut]) -> None:
@@ -187,8 +187,8 @@ def _add_piece(layout: EditPlan, operation: Operation, cuts: Sequence[Cut]) -> N
     eol = next((text.eol for text in texts if text.eol), "")
     joined: list[str] = []
     for cut, text in zip(cuts, texts, strict=True):
-        taken = adopt(text.lines[cut.start - 1 : cut.end], had=text.eol, eol=eol)
-        joined = [*ended([*joined, ""], eol or LF)[:-1], *taken]
+        adopted = adopt(text.lines[cut.start - 1 : cut.end], had=text.eol, eol=eol)
+        joined = [*ended([*joined, ""], eol or LF)[:-1], *adopted]
     lines = reindented(joined, indent=operation.indent, dedent=operation.dedent)
     bom = cuts[0].whole and texts[0].bom
     piece = PlacedLines(lines, eol, bom, _insertion(layout, operation, target), tuple(cuts))

@@ -49,15 +49,15 @@ def path_in(info: str) -> str | None:
 
     Raises `EditError` where it is empty or its quotes do not close.
     """
-    found = _PATH.search(info)
-    if found is None:
+    match = _PATH.search(info)
+    if match is None:
         if re.search(r"(?:^|\s)path=", info):
             raise EditError(
                 f"cannot read the path of `{info}`",
                 hint='write path="with spaces.py" or path=plain.py',
             )
         return None
-    path = unquote(found[1] or "")
+    path = unquote(match[1] or "")
     if not path:
         raise EditError(f"the path of `{info}` is empty", hint="write path=src/name.py")
     return path
@@ -65,8 +65,8 @@ def path_in(info: str) -> str | None:
 
 def is_literal(info: str) -> bool:
     """Return True if the word `whole` behind the path says that the content is all the file's."""
-    found = _PATH.search(info)
-    return bool(found and "whole" in found[2].split())
+    match = _PATH.search(info)
+    return bool(match and "whole" in match[2].split())
 
 
 def path_above(lead: str) -> str | None:
@@ -74,11 +74,11 @@ def path_above(lead: str) -> str | None:
     text, marked = _undressed(lead.strip().lstrip("#").strip())
     if not text or any(mark in text for mark in ("://", "\\", '"', "`", "*")):
         return None
-    named = _EXTENSION.fullmatch(text) or text.rsplit("/", 1)[-1] in _FILES_WITHOUT
+    is_file_name = _EXTENSION.fullmatch(text) or text.rsplit("/", 1)[-1] in _FILES_WITHOUT
     if any(character.isspace() for character in text):
-        return text if marked and named else None
+        return text if marked and is_file_name else None
     folder = "/" in text and not text.endswith("/")
-    return text if named or (marked and folder) else None
+    return text if is_file_name or (marked and folder) else None
 
 
 def _undressed(text: str) -> tuple[str, bool]:
@@ -129,7 +129,7 @@ def has_markers(content: str) -> bool:
 
 
 def parse_blocks(content: str, *, path: str, line: int, source: str) -> tuple[SearchReplace, ...]:
-    """One edit a block; `line` is that of the content's first line.
+    """Return one edit for each block; `line` is that of the content's first line.
 
     Raises `EditError` for a block that is not closed and for text outside the blocks.
     """
@@ -151,9 +151,9 @@ def parse_blocks(content: str, *, path: str, line: int, source: str) -> tuple[Se
 
 def render_block(edit: SearchReplace) -> str:
     """Return the block, with markers that none of its lines could be taken for."""
-    taken = {line.rstrip() for line in split_lines(edit.search + edit.replace)}
+    used_lines = {line.rstrip() for line in split_lines(edit.search + edit.replace)}
     size = _SHORTEST_MARK
-    while taken & set(_markers(size)):
+    while used_lines & set(_markers(size)):
         size += 1
     opening, divider, closing = _markers(size)
     return f"{opening}\n{edit.search}{divider}\n{edit.replace}{closing}\n"

@@ -50,11 +50,11 @@ class BaseFiles:
     def lines_at(self, path: str, cited: LineRange) -> LineRange:
         """Return where the cited lines of a file that must exist are now."""
         size = len(self.require(path).lines)
-        found = self._locate(path, cited) if self._locate else cited
-        if found.end > size:
-            message = f"{path} has {counted(size, 'line')}; {found} is beyond its end"
+        current = self._locate(path, cited) if self._locate else cited
+        if current.end > size:
+            message = f"{path} has {counted(size, 'line')}; {current} is beyond its end"
             raise EditError(message, hint="cite lines that the file has")
-        return found
+        return current
 
 
 class EditedFiles:
@@ -62,38 +62,38 @@ class EditedFiles:
 
     def __init__(self, base: BaseFiles) -> None:
         self._base = base
-        self._made: dict[str, Text | None] = {}
+        self._edited: dict[str, Text | None] = {}
         self._modes: dict[str, str] = {}
 
     def text(self, path: str) -> Text | None:
         """Return the present lines, or `None` where there is no such file."""
-        return self._made[path] if path in self._made else self._base.text(path)
+        return self._edited[path] if path in self._edited else self._base.text(path)
 
     def put(self, path: str, text: Text, *, mode_from: str | None = None) -> None:
         """Give a path its content, and the mode of another path where one is named."""
-        self._made[path] = text
+        self._edited[path] = text
         if mode_from is not None:
             self._modes[path] = mode_from
 
     def drop(self, path: str) -> None:
         """Remove a path."""
-        self._made[path] = None
+        self._edited[path] = None
         self._modes.pop(path, None)
 
     def carry(self, old: str, new: str, *, keep: bool = False) -> None:
         """Give `new` the content and mode of `old`, which goes unless it is kept."""
-        self._made[new] = self.text(old)
+        self._edited[new] = self.text(old)
         self._modes[new] = self._modes.get(old, old)
         if not keep:
             self.drop(old)
 
     def changes(self) -> tuple[Change, ...]:
         """Return what differs from the base, sorted by path."""
-        found = (self._change(path) for path in sorted(self._made))
-        return tuple(change for change in found if change)
+        candidates = (self._change(path) for path in sorted(self._edited))
+        return tuple(change for change in candidates if change)
 
     def _change(self, path: str) -> Change | None:
-        text, before = self._made[path], self._base.content(path)
+        text, before = self._edited[path], self._base.content(path)
         mode_from = self._modes.get(path)
         if mode_from == path:
             mode_from = None

@@ -77,11 +77,11 @@ def paths_read(script: EditScript) -> frozenset[str]:
     }
     cited = {source.path for edit in _operations(script) for source in edit.sources}
     needed: set[str] = set()
-    made: set[str] = set()
+    produced: set[str] = set()
     for edit in script.edits:
         needs, makes = _needs_and_makes(edit)
-        needed |= needs - made
-        made |= makes
+        needed |= needs - produced
+        produced |= makes
     built = {edit.path for edit in script.edits if isinstance(edit, WholeFile)}
     built |= {
         edit.target
@@ -144,18 +144,20 @@ def _parse_diff(fence: Fence, path: str | None) -> UnifiedDiff:
 
 
 def _check_wholes(edits: Iterable[Edit], source: str) -> None:
-    seen: dict[str, int] = {}
+    first_lines: dict[str, int] = {}
     for edit in edits:
-        if isinstance(edit, WholeFile) and edit.path in seen:
+        if isinstance(edit, WholeFile) and edit.path in first_lines:
             with placed(edit.line, source=source):
-                message = f"{edit.path} is written whole twice, first in line {seen[edit.path]}"
+                message = (
+                    f"{edit.path} is written whole twice, first in line {first_lines[edit.path]}"
+                )
                 raise EditError(message, hint="keep one of the two")
         if isinstance(edit, WholeFile):
-            seen[edit.path] = edit.line
+            first_lines[edit.path] = edit.line
 
 
 def _fence_key(numbered: tuple[int, Edit]) -> tuple[type, object]:
-    """Equal for neighbours that share a fence."""
+    """Return a key that is equal for neighbours that share a fence."""
     number, edit = numbered
     if isinstance(edit, Operation):
         return Operation, None
@@ -182,7 +184,7 @@ def _operations(script: EditScript) -> Iterator[Operation]:
 
 
 def _needs_and_makes(edit: Edit) -> tuple[set[str], set[str]]:
-    """Paths whose content the edit works on, and those that it gives content of its own."""
+    """Return paths whose content the edit works on, and those that it gives content of its own."""
     if isinstance(edit, SearchReplace):
         return ({edit.path}, set()) if edit.search else (set(), {edit.path})
     if isinstance(edit, UnifiedDiff):

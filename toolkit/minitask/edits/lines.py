@@ -56,9 +56,9 @@ def text_of(lines: Sequence[str], *, eol: str, bom: bool = False) -> Text:
 
 def split_lines(content: str) -> tuple[str, ...]:
     """Return the lines with their ends."""
-    *full, rest = content.split(LF)
+    *full, tail = content.split(LF)
     lines = [line + LF for line in full]
-    return (*lines, rest) if rest else tuple(lines)
+    return (*lines, tail) if tail else tuple(lines)
 
 
 def dominant_eol(content: str) -> str:
@@ -165,9 +165,9 @@ def map_lines(cited: LineRange, versions: Versions) -> LineRange:
     shift = _shift(cited, versions)
     if shift is not None:
         return LineRange(cited.start + shift, cited.end + shift)
-    found = _only_place(versions.old[cited.start - 1 : cited.end], versions.new)
-    if found is not None:
-        return LineRange(found + 1, found + 1 + cited.end - cited.start)
+    index = _only_index(versions.old[cited.start - 1 : cited.end], versions.new)
+    if index is not None:
+        return LineRange(index + 1, index + 1 + cited.end - cited.start)
     raise _drift(cited, versions)
 
 
@@ -236,28 +236,30 @@ def _repeats(lines: Sequence[str], start: int, end: int) -> tuple[int, int]:
     return up, down
 
 
-def _only_place(block: Sequence[str], lines: Sequence[str]) -> int | None:
+def _only_index(block: Sequence[str], lines: Sequence[str]) -> int | None:
     """Return where a block of three lines or more stands, if it stands exactly once."""
     if len(block) < 3:
         return None
-    wanted = list(block)
-    places = [
+    target = list(block)
+    indices = [
         at
         for at, line in enumerate(lines)
-        if line == wanted[0] and list(lines[at : at + len(wanted)]) == wanted
+        if line == target[0] and list(lines[at : at + len(target)]) == target
     ]
-    return places[0] if len(places) == 1 else None
+    return indices[0] if len(indices) == 1 else None
 
 
 def _drift(cited: LineRange, versions: Versions) -> EditError:
     now = spread(cited, versions)
-    left = f"the rest is now in lines {now}" if now else "all of them are gone"
-    hint = f"{left}: cite the lines as they are now, and commit the spec again"
+    outcome = f"the rest is now in lines {now}" if now else "all of them are gone"
+    hint = f"{outcome}: cite the lines as they are now, and commit the spec again"
     message = f"lines {cited} of {versions.path} are not what the spec cites"
     for hunk in versions.hunks:
         if hunk.old_start < cited.end and hunk.old_end >= cited.start:
             line = min(max(hunk.old_start + 1, cited.start), cited.end)
-            what = "new lines stand after" if hunk.old_start == hunk.old_end else "changed or gone:"
+            change = (
+                "new lines stand after" if hunk.old_start == hunk.old_end else "changed or gone:"
+            )
             text = versions.old[line - 1].strip()
-            return EditError(f"{message}: {what} line {line} (`{text}`)", hint=hint)
+            return EditError(f"{message}: {change} line {line} (`{text}`)", hint=hint)
     return EditError(message, hint=hint)

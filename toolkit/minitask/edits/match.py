@@ -57,22 +57,22 @@ class MatchedBlock(Struct, frozen=True):
 
 
 def find_block(
-    lines: Sequence[str], wanted: Sequence[str], *, path: str = "the file"
+    lines: Sequence[str], search: Sequence[str], *, path: str = "the file"
 ) -> MatchedBlock:
-    """Return where `wanted` stands in `lines`: exactly, else except for trailing space, else indentation.
+    """Return where `search` stands in `lines`: exactly, else except for trailing space, else indentation.
 
     Line ends are no part of the comparison.
     Raises `EditError` where a way of looking finds several places, or none finds any.
     """
-    have, want = bodies(lines), bodies(wanted)
+    have, want = bodies(lines), bodies(search)
     if not want:
         raise EditError(f"the search text for {path} is empty", hint="give the lines to replace")
     for look in (_exact, _but_for_trailing, _but_for_indentation):
-        found = look(have, want)
-        if len(found) > 1:
-            raise _ambiguous([block.start + 1 for block in found], path)
-        if found:
-            return found[0]
+        blocks = look(have, want)
+        if len(blocks) > 1:
+            raise _ambiguous([block.start + 1 for block in blocks], path)
+        if blocks:
+            return blocks[0]
     raise _missing(have, want, path)
 
 
@@ -82,8 +82,8 @@ def replaced(text: Text | None, edit: SearchReplace) -> Text:
         return _filled(text, edit)
     if text is None:
         raise EditError(f"{edit.path} does not exist", hint="an empty search text creates a file")
-    wanted, fresh = split_lines(edit.search), split_lines(edit.replace)
-    block = find_block(text.lines, wanted, path=edit.path)
+    search, fresh = split_lines(edit.search), split_lines(edit.replace)
+    block = find_block(text.lines, search, path=edit.path)
     eol = text.eol or LF
     put = adopt(block.shift(fresh), had=dominant_eol(edit.replace), eol=eol)
     after = text.lines[block.end :]
@@ -100,7 +100,7 @@ def _filled(text: Text | None, edit: SearchReplace) -> Text:
 
 
 def occurrences(have: Sequence[str], want: Sequence[str]) -> list[int]:
-    """Every index at which `want` stands in `have`, overlapping ones too."""
+    """Return every index at which `want` stands in `have`, overlapping ones too."""
     have, want, size = tuple(have), tuple(want), len(want)
     places = range(len(have) - size + 1)
     return [i for i in places if have[i] == want[0] and have[i : i + size] == want]
@@ -162,78 +162,78 @@ _SHOWN_LINES = 12
 _SHOWN_WIDTH = 160
 
 
-def describe_nearest(lines: Sequence[str], wanted: Sequence[str]) -> str:
-    """Return the region of `lines` (without ends) nearest to `wanted`; `""` where nothing is alike."""
-    start = nearest_start(lines, wanted)
+def describe_nearest(lines: Sequence[str], search: Sequence[str]) -> str:
+    """Return the region of `lines` (without ends) nearest to `search`; `""` where nothing is alike."""
+    start = nearest_start(lines, search)
     if start is None:
         return ""
-    end = min(start + len(wanted), len(lines))
-    first = _first_difference(lines[start:end], wanted)
-    low = start + max(0, min(first, len(wanted) - 1) - 2)
+    end = min(start + len(search), len(lines))
+    first = _first_difference(lines[start:end], search)
+    low = start + max(0, min(first, len(search) - 1) - 2)
     shown = range(low, min(end, low + _SHOWN_LINES))
     region = "\n".join(f"  {i + 1:>5} | {lines[i][:_SHOWN_WIDTH]}" for i in shown)
     span = f"line {start + 1}" if end == start + 1 else f"lines {start + 1}-{end}"
-    told = _character(lines[start:end], wanted, first)
-    return f"{span} (first difference in line {min(start + first, end - 1) + 1}{told}):\n{region}"
+    character_note = _character(lines[start:end], search, first)
+    return f"{span} (first difference in line {min(start + first, end - 1) + 1}{character_note}):\n{region}"
 
 
-def _character(window: Sequence[str], wanted: Sequence[str], first: int) -> str:
+def _character(window: Sequence[str], search: Sequence[str], first: int) -> str:
     """Name the characters that differ, where they may look alike; empty if plain text differs."""
-    if first >= min(len(window), len(wanted)):
+    if first >= min(len(window), len(search)):
         return ""
-    have, want = window[first], wanted[first]
+    have, want = window[first], search[first]
     at = next(
         (i for i, pair in enumerate(zip(have, want, strict=False)) if pair[0] != pair[1]), None
     )
     if at is None or (_is_plain(have[at]) and _is_plain(want[at])):
         return ""
-    return f": the file has {_named(have[at])} where the search text has {_named(want[at])}"
+    return f": the file has {_character_name(have[at])} where the search text has {_character_name(want[at])}"
 
 
 def _is_plain(char: str) -> bool:
     return char.isascii() and char.isprintable()
 
 
-def _named(char: str) -> str:
+def _character_name(char: str) -> str:
     from unicodedata import name
 
-    known = {"\t": "a tab", " ": "a space"}
-    return known.get(char) or f"U+{ord(char):04X} {name(char, '')}".rstrip()
+    plain_names = {"\t": "a tab", " ": "a space"}
+    return plain_names.get(char) or f"U+{ord(char):04X} {name(char, '')}".rstrip()
 
 
-def nearest_start(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
-    """Return where the window nearest to `wanted` starts, from 0."""
-    scores = _window_scores(lines, wanted)
+def nearest_start(lines: Sequence[str], search: Sequence[str]) -> int | None:
+    """Return where the window nearest to `search` starts, from 0."""
+    scores = _window_scores(lines, search)
     best = nlargest(_CANDIDATES, range(len(scores)), key=lambda i: (scores[i], -i))
     alike = [i for i in best if scores[i] > 0]
     if not alike:
         return None
-    return max(alike, key=lambda i: (_likeness(lines[i : i + len(wanted)], wanted), -i))
+    return max(alike, key=lambda i: (_likeness(lines[i : i + len(search)], search), -i))
 
 
-def _window_scores(lines: Sequence[str], wanted: Sequence[str]) -> list[float]:
-    stripped = {line.strip() for line in wanted} - {""}
-    words = {word for line in wanted for word in _WORD.findall(line)}
-    scores = [_line_score(line, stripped, words) for line in lines]
-    size = min(len(wanted), len(lines))
+def _window_scores(lines: Sequence[str], search: Sequence[str]) -> list[float]:
+    stripped = {line.strip() for line in search} - {""}
+    search_words = {word for line in search for word in _WORD.findall(line)}
+    scores = [_line_score(line, stripped, search_words) for line in lines]
+    size = min(len(search), len(lines))
     sums = list(accumulate(scores, initial=0.0))
     return [sums[i + size] - sums[i] for i in range(len(lines) - size + 1)] if size else []
 
 
-def _line_score(line: str, stripped: set[str], words: set[str]) -> float:
+def _line_score(line: str, stripped: set[str], search_words: set[str]) -> float:
     if line.strip() in stripped:
         return 2.0
-    own = set(_WORD.findall(line))
-    return len(own & words) / len(own | words) if own else 0.0
+    line_words = set(_WORD.findall(line))
+    return len(line_words & search_words) / len(line_words | search_words) if line_words else 0.0
 
 
-def _likeness(window: Sequence[str], wanted: Sequence[str]) -> float:
+def _likeness(window: Sequence[str], search: Sequence[str]) -> float:
     from difflib import SequenceMatcher
 
-    have, want = "\n".join(window), "\n".join(wanted)
+    have, want = "\n".join(window), "\n".join(search)
     return SequenceMatcher(None, have[:_COMPARED_CHARACTERS], want[:_COMPARED_CHARACTERS]).ratio()
 
 
-def _first_difference(window: Sequence[str], wanted: Sequence[str]) -> int:
-    pairs = enumerate(zip(window, wanted, strict=False))
+def _first_difference(window: Sequence[str], search: Sequence[str]) -> int:
+    pairs = enumerate(zip(window, search, strict=False))
     return next((i for i, (have, want) in pairs if have != want), len(window))

@@ -45,17 +45,17 @@ class _Token(Struct, frozen=True):
 
 def parse_operation(text: str, *, line: int = 0) -> Operation:
     """Return the operation of one line; raises `EditError` naming the form that its verb wants."""
-    word, rest = [*text.strip().split(maxsplit=1), "", ""][:2]
+    word, operands = [*text.strip().split(maxsplit=1), "", ""][:2]
     if word not in set(Verb):
         verbs = ", ".join(Verb)
         raise EditError(
             f"unknown operation `{word}`", hint=f"an edits line starts with one of {verbs}"
         )
     verb = Verb(word)
-    left, right = _sides(_tokens(rest, verb), verb)
-    left, indent, dedent = _reindent(left, verb)
-    sources = _sources(left, verb)
-    target, after = _target(right, verb)
+    source_tokens, target_tokens = _sides(_tokens(operands, verb), verb)
+    source_tokens, indent, dedent = _reindent(source_tokens, verb)
+    sources = _sources(source_tokens, verb)
+    target, after = _target(target_tokens, verb)
     if verb is Verb.RENAME and (len(sources) != 1 or sources[0].range or after is not None):
         raise _malformed(verb, "a rename takes one whole file to one path")
     return Operation(verb, sources, target, after, indent, dedent, line)
@@ -63,16 +63,16 @@ def parse_operation(text: str, *, line: int = 0) -> Operation:
 
 def render_operation(operation: Operation) -> str:
     """Return the line that `parse_operation` reads back."""
-    words = [operation.verb.value]
-    words += [_render_source(source) for source in operation.sources]
+    parts = [operation.verb.value]
+    parts += [_render_source(source) for source in operation.sources]
     if operation.dedent:
-        words.append("dedent")
+        parts.append("dedent")
     elif operation.indent:
-        words.append(f"{'indent' if operation.indent > 0 else 'dedent'} {abs(operation.indent)}")
+        parts.append(f"{'indent' if operation.indent > 0 else 'dedent'} {abs(operation.indent)}")
     if operation.target is not None:
         after = "" if operation.after is None else f":{operation.after}"
-        words += [_ARROW, quote(operation.target) + after]
-    return " ".join(words)
+        parts += [_ARROW, quote(operation.target) + after]
+    return " ".join(parts)
 
 
 def _render_source(source: Source) -> str:
@@ -83,13 +83,13 @@ def _render_source(source: Source) -> str:
 def _tokens(text: str, verb: Verb) -> list[_Token]:
     tokens, at, text = [], 0, text.rstrip(" \t,")
     while at < len(text):
-        found = _TOKEN.match(text, at)
-        if not found:
+        match = _TOKEN.match(text, at)
+        if not match:
             raise _malformed(verb, f"cannot read `{text[at:].strip()}`")
-        written, start, end = found.groups()
+        written, start, end = match.groups()
         plain = _Token(written)
         tokens.append(_Token(written, int(start), int(end or start)) if start else plain)
-        at = found.end()
+        at = match.end()
     return tokens
 
 
@@ -106,18 +106,18 @@ def _sides(tokens: list[_Token], verb: Verb) -> tuple[list[_Token], list[_Token]
 
 def _reindent(tokens: list[_Token], verb: Verb) -> tuple[list[_Token], int, bool]:
     """Return what is left of the tokens, the indentation to add, whether to take the common one away."""
-    words = [
+    positions = [
         i for i, token in enumerate(tokens) if token.is_word("dedent") or token.is_word("indent")
     ]
-    if not words:
+    if not positions:
         return tokens, 0, False
-    at = words[0]
-    word, rest = tokens[at].written, tokens[at + 1 :]
+    at = positions[0]
+    word, operands = tokens[at].written, tokens[at + 1 :]
     if verb not in (Verb.COPY, Verb.MOVE):
         raise _malformed(verb, f"`{word}` goes with copy and move only")
-    if word == "dedent" and not rest:
+    if word == "dedent" and not operands:
         return tokens[:at], 0, True
-    amount = rest[0].number() if len(rest) == 1 else None
+    amount = operands[0].number() if len(operands) == 1 else None
     if amount is None:
         raise _malformed(verb, f"`{word}` wants one number before the arrow")
     return tokens[:at], amount if word == "indent" else -amount, False

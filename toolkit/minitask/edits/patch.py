@@ -56,53 +56,53 @@ def patched(text: Text, diff: FileDiff) -> Text:
     path = diff.old or diff.new or ""
     have, eol = bodies(text.lines), text.eol or LF
     out: list[str] = []
-    done = 0
+    consumed = 0
     for hunk in diff.hunks:
-        at = _place(have, hunk, text=text, path=path)
-        if at < done:
+        at = _find_hunk(have, hunk, text=text, path=path)
+        if at < consumed:
             raise EditError(
                 f"the hunk of line {hunk.line} of the diff overlaps the one before it in {path}"
             )
-        out += text.lines[done:at]
+        out += text.lines[consumed:at]
         out += _changed(text.lines[at:], hunk, eol=eol)
-        done = at + len(hunk.old())
-        if any(line.bare and line.mark == "+" for line in hunk.lines) and done != len(have):
+        consumed = at + len(hunk.old())
+        if any(line.bare and line.mark == "+" for line in hunk.lines) and consumed != len(have):
             raise EditError(
                 f"the hunk of line {hunk.line} of the diff ends {path} without a newline, but lines"
                 " follow",
                 hint="leave out the `\\ No newline at end of file`",
             )
-    return text_of((*out, *text.lines[done:]), eol=eol, bom=text.bom)
+    return text_of((*out, *text.lines[consumed:]), eol=eol, bom=text.bom)
 
 
 def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
     """Return what the hunk makes of the lines that start with its first."""
-    rest, out = iter(lines), []
+    remaining, out = iter(lines), []
     for line in hunk.lines:
         if line.mark == "+":
             out.append(line.text + ("" if line.bare else eol))
             continue
-        kept = next(rest)
+        original = next(remaining)
         if line.mark == " ":
-            out.append(kept)
+            out.append(original)
     return out
 
 
-def _place(have: Sequence[str], hunk: DiffHunk, *, text: Text, path: str) -> int:
+def _find_hunk(have: Sequence[str], hunk: DiffHunk, *, text: Text, path: str) -> int:
     """Return the index at which the hunk's old lines stand."""
     old = hunk.old()
     if not old:
         return _insertion(have, hunk, path)
     want = [line.text for line in old]
     alike = occurrences(have, want)
-    found = [i for i in alike if _ends_fit(text, i, old)]
-    if hunk.start - 1 in found:
+    fits = [i for i in alike if _ends_fit(text, i, old)]
+    if hunk.start - 1 in fits:
         return hunk.start - 1
-    if len(found) == 1:
-        return found[0]
+    if len(fits) == 1:
+        return fits[0]
     subject = f"the hunk of line {hunk.line} of the diff"
-    if found:
-        places = ", ".join(str(i + 1) for i in found)
+    if fits:
+        places = ", ".join(str(i + 1) for i in fits)
         message = f"{subject} fits {path} at lines {places}, not at {hunk.start}"
         raise EditError(message, hint="correct its line number, or include more lines of context")
     if alike:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 RENAMED = 0.5
-"""How much of a file must be left for git, too, to call it renamed."""
+"""The share of a file that must remain for git, too, to call it renamed."""
 
 
 class Overlay:
@@ -60,11 +60,11 @@ class Overlay:
         return self._authors.get(path)
 
     def old_name(self, path: str) -> str | None:
-        """Return what a file that is not in the base is called there: one that is gone and was much like it."""
+        """Return the old name of a file that is not in the base: that of a removed file which was much like it."""
         text = self._texts.get(path)
         if text is None or self._base.text(path) is not None:
             return None
-        gone = [name for name, left in self._texts.items() if left is None]
+        gone = [name for name, content in self._texts.items() if content is None]
         alike = {name: _likeness(self._base.text(name) or "", text) for name in gone}
         best = max(alike, key=alike.__getitem__, default=None)
         return best if best is not None and alike[best] >= RENAMED else None
@@ -78,8 +78,8 @@ class Overlay:
         if path in self._unknown or self._texts.get(path) is not None:
             return "file"
         inside = f"{path}/"
-        made = (name for name, text in self._texts.items() if text is not None)
-        if any(name.startswith(inside) for name in (*made, *self._unknown)):
+        created = (name for name, text in self._texts.items() if text is not None)
+        if any(name.startswith(inside) for name in (*created, *self._unknown)):
             return "dir"
         return None if path in self._texts else self._base.kind(path)
 
@@ -93,10 +93,10 @@ class Overlay:
         return None if text is None else text.count("\n") + bool(text and not text.endswith("\n"))
 
     def names(self, folder: str) -> Iterable[str]:
-        """What a folder holds."""
+        """Return the names in a folder."""
         start = f"{folder}/" if folder else ""
-        made = [path for path, text in self._texts.items() if text is not None]
-        inside = (path for path in (*made, *self._unknown) if path.startswith(start))
+        created = [path for path, text in self._texts.items() if text is not None]
+        inside = (path for path in (*created, *self._unknown) if path.startswith(start))
         new = {path[len(start) :].partition("/")[0] for path in inside}
         gone = {path for path, text in self._texts.items() if text is None}
         return new | {name for name in self._base.names(folder) if start + name not in gone}
@@ -116,7 +116,7 @@ class Overlay:
 
 
 def _likeness(old: str, new: str) -> float:
-    """The share of lines that two texts have in common."""
+    """Return the share of lines that two texts have in common."""
     if old == new:
         return 1.0
     from difflib import SequenceMatcher

@@ -1,4 +1,4 @@
-"""Which specs matter to those that are judged, and which come before which."""
+"""Find the specs that matter to those that are checked, and the order between them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Universe(Struct, frozen=True):
 
     @property
     def specs(self) -> list[Spec]:
-        """All that matter."""
+        """Return all the specs of the universe."""
         return [*self.judged, *self.near, *self.far]
 
     @property
@@ -43,53 +43,53 @@ class Universe(Struct, frozen=True):
 
     def with_others(self, others: Sequence[Spec]) -> Universe:
         """Return the universe with those of other specs that are depended on, or make a file that is used."""
-        known, left = self.specs, list(others)
+        specs, remaining = self.specs, list(others)
         while True:
-            found = _reached(known, left, self.is_there)
-            if not found:
-                far = known[len(self.judged) + len(self.near) :]
+            reached = _reached(specs, remaining, self.is_there)
+            if not reached:
+                far = specs[len(self.judged) + len(self.near) :]
                 return Universe(self.judged, self.near, self.is_there, far)
-            known += found
-            taken = set(map(id, found))
-            left = [spec for spec in left if id(spec) not in taken]
+            specs += reached
+            reached_ids = set(map(id, reached))
+            remaining = [spec for spec in remaining if id(spec) not in reached_ids]
 
     def _unknown_needs(self) -> bool:
         graph = Graph(tuple(self.specs))
         return any(
-            not graph.find(entry, asker=place)
-            for place, spec in enumerate(graph.specs)
+            not graph.find(entry, asker=index)
+            for index, spec in enumerate(graph.specs)
             for entry in spec.options.depends_on
         )
 
 
 def _missing(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> set[str]:
     """Return the files that specs start from, and that are neither in the base nor made by one of them."""
-    made = {ref.path for spec in specs for ref in spec.files if ref.action in MAKING}
+    created = {ref.path for spec in specs for ref in spec.files if ref.action in MAKING}
     used = (ref for spec in specs for ref in spec.files if ref.action not in MAKING)
     return {
         ref.path
         for ref in used
-        if not ref.optional and ref.path not in made and not is_there(ref.path)
+        if not ref.optional and ref.path not in created and not is_there(ref.path)
     }
 
 
 def _reached(
-    known: Sequence[Spec], left: Sequence[Spec], is_there: Callable[[str], bool]
+    specs: Sequence[Spec], candidates: Sequence[Spec], is_there: Callable[[str], bool]
 ) -> list[Spec]:
-    """Return the specs of `left` that one of `known` depends on, or whose new files it uses."""
-    graph = Graph((*known, *left))
-    wanted = {
-        place for asker in range(len(known)) for place in graph.needs[asker] if place >= len(known)
+    """Return the specs of `candidates` that one of `specs` depends on, or whose new files it uses."""
+    graph = Graph((*specs, *candidates))
+    reached = {
+        index for asker in range(len(specs)) for index in graph.needs[asker] if index >= len(specs)
     }
-    missing = _missing(known, is_there)
-    for at, spec in enumerate(left, len(known)):
+    missing = _missing(specs, is_there)
+    for at, spec in enumerate(candidates, len(specs)):
         if any(ref.action in MAKING and ref.path in missing for ref in spec.files):
-            wanted.add(at)
-    return [graph.specs[place] for place in sorted(wanted)]
+            reached.add(at)
+    return [graph.specs[index] for index in sorted(reached)]
 
 
 class Order(Struct, frozen=True):
-    """Specs by place, in the order of a run: `ranks` gives each one's turn, `before` all that it waits for."""
+    """Specs by index, in the order of a run: `ranks` gives each one's turn, `before` all that it waits for."""
 
     graph: Graph
     ranks: tuple[int, ...]
@@ -97,33 +97,35 @@ class Order(Struct, frozen=True):
     touched: tuple[frozenset[str], ...]
     written: tuple[frozenset[str], ...]
 
-    def needed(self, place: int) -> tuple[int, ...]:
-        """Return the specs that the one at a place waits for and whose files matter to it, in the order of a run."""
-        return self._relevant(place, self.before[place])
+    def needed(self, index: int) -> tuple[int, ...]:
+        """Return the specs that the one at an index waits for and whose files matter to it, in the order of a run."""
+        return self._relevant(index, self.before[index])
 
-    def earlier(self, place: int) -> tuple[int, ...]:
+    def earlier(self, index: int) -> tuple[int, ...]:
         """Return all specs that come before it in a run and whose files matter to it, in that order."""
-        rank = self.ranks[place]
+        rank = self.ranks[index]
         return self._relevant(
-            place, frozenset(at for at, own in enumerate(self.ranks) if own < rank)
+            index, frozenset(at for at, other_rank in enumerate(self.ranks) if other_rank < rank)
         )
 
-    def _relevant(self, place: int, among: frozenset[int]) -> tuple[int, ...]:
-        files = set(self.touched[place])
-        found = []
-        for other in sorted(among, key=self.ranks.__getitem__, reverse=True):
-            if not files.isdisjoint(self.written[other]):
-                found.append(other)
-                files |= set(self.touched[other])
-        return tuple(reversed(found))
+    def _relevant(self, index: int, among: frozenset[int]) -> tuple[int, ...]:
+        files = set(self.touched[index])
+        relevant = []
+        for earlier in sorted(among, key=self.ranks.__getitem__, reverse=True):
+            if not files.isdisjoint(self.written[earlier]):
+                relevant.append(earlier)
+                files |= set(self.touched[earlier])
+        return tuple(reversed(relevant))
 
 
 def order_of(specs: Sequence[Spec], *, is_there: Callable[[str], bool]) -> Order:
-    """Return the order of some specs; in a circle of dependencies nobody waits for anybody."""
+    """Return the order of some specs; in a cycle of dependencies no spec waits for another."""
     graph = Graph(tuple(specs))
     files = [files_by_path(spec) for spec in specs]
-    touched = tuple(frozenset(own) for own in files)
-    written = tuple(frozenset(path for path, refs in own.items() if _writes(refs)) for own in files)
+    touched = tuple(frozenset(by_path) for by_path in files)
+    written = tuple(
+        frozenset(path for path, refs in by_path.items() if _writes(refs)) for by_path in files
+    )
     try:
         links = implied(specs, is_there=is_there, graph=graph).links
         direct = predecessors(graph, links)
@@ -134,36 +136,36 @@ def order_of(specs: Sequence[Spec], *, is_there: Callable[[str], bool]) -> Order
 
 def _ranks(specs: Sequence[Spec], direct: Sequence[set[int]]) -> tuple[int, ...]:
     """Return each spec's turn: after all that it waits for, else by path and place in the file."""
-    left = [len(needs) for needs in direct]
-    keys = [(spec.path, spec.index, place) for place, spec in enumerate(specs)]
-    ready = [keys[place] for place, count in enumerate(left) if not count]
+    open_needs = [len(needs) for needs in direct]
+    keys = [(spec.path, spec.index, index) for index, spec in enumerate(specs)]
+    ready = [keys[index] for index, count in enumerate(open_needs) if not count]
     heapify(ready)
     ranks = [len(specs)] * len(specs)
     turn = 0
     while ready:
-        place = heappop(ready)[2]
-        ranks[place] = turn
+        index = heappop(ready)[2]
+        ranks[index] = turn
         turn += 1
         for user, needs in enumerate(direct):
-            if place in needs:
-                left[user] -= 1
-                if not left[user]:
+            if index in needs:
+                open_needs[user] -= 1
+                if not open_needs[user]:
                     heappush(ready, keys[user])
     return tuple(ranks)
 
 
 def _closed(direct: Sequence[set[int]]) -> tuple[frozenset[int], ...]:
-    found: list[frozenset[int]] = []
-    for place in range(len(direct)):
-        seen: set[int] = set()
-        waiting = list(direct[place])
+    closures: list[frozenset[int]] = []
+    for index in range(len(direct)):
+        reachable: set[int] = set()
+        waiting = list(direct[index])
         while waiting:
-            other = waiting.pop()
-            if other not in seen:
-                seen.add(other)
-                waiting += direct[other]
-        found.append(frozenset(seen))
-    return tuple(found)
+            current = waiting.pop()
+            if current not in reachable:
+                reachable.add(current)
+                waiting += direct[current]
+        closures.append(frozenset(reachable))
+    return tuple(closures)
 
 
 def _writes(refs: tuple[FileRef, ...]) -> bool:

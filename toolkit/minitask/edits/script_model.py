@@ -117,7 +117,7 @@ Reader = Callable[[str], str | None]
 
 
 def place_of(line: int, *, source: str) -> str | None:
-    """`SOURCE:LINE`, or what is known of it."""
+    """Return `SOURCE:LINE`, or the part of it that is known."""
     if not line:
         return source or None
     return f"{source}:{line}" if source else f"line {line}"

@@ -115,7 +115,7 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
         try:
             changes = changes_of(text, request)
         except EditError as error:
-            request = replace(request, seen=f"{request.seen}\n{error}")
+            request = replace(request, extra_text=f"{request.extra_text}\n{error}")
             raise
 
     talk = _Talk(order, ask, opening(order), order.max_output_tokens)

@@ -179,5 +179,5 @@ def _names(graph: Graph, indices: Sequence[int]) -> str:
 
 
 def _join_phrases(phrases: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Return `a`, `a and b`, or `a, b and c`."""
     return " and ".join([*([", ".join(phrases[:-1])] if phrases[1:] else []), phrases[-1]])

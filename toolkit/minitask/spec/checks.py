@@ -302,7 +302,7 @@ def _missing_hint(ref: FileRef) -> str:
 
 
 def _prefixes(path: str) -> Iterator[str]:
-    """`a`, `a/b`, `a/b/c` for `a/b/c`."""
+    """Return `a`, `a/b`, `a/b/c` for `a/b/c`."""
     parts = path.split("/")
     return ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
 

@@ -172,7 +172,7 @@ def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
-    """Path and raw note of each file; a path begins the text or follows a comma, not in brackets."""
+    """Yield the path and raw note of each file; a path begins the text or follows a comma, not in brackets."""
     link = find_link(text)
     if link and not link.text.startswith("`"):
         yield _link_path(link), text[link.end :]

@@ -192,7 +192,7 @@ def _scalar(node: Any) -> object:
 
 
 def _options(values: Mapping[str, Any]) -> Options:
-    """Typed options of a mapping that the schema accepts."""
+    """Return the typed options of a mapping that the schema accepts."""
     options = {key: value for key, value in values.items() if value is not None}
     for key in ("depends_on", "tags", "protected"):
         if key in options:

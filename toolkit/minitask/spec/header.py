@@ -139,7 +139,7 @@ def _cost(estimate: Estimate, value: str) -> Estimate | None:
 
 
 def parse_money(text: str) -> Decimal | None:
-    """US dollars as in `~$0.002` or `0.5 USD`; None for anything else, a range too."""
+    """Return US dollars as in `~$0.002` or `0.5 USD`; None for anything else, a range too."""
     match = _MONEY.fullmatch(text.strip())
     if match is None or len(match["number"]) > _DIGITS:
         return None
@@ -168,7 +168,7 @@ _HINT = "keep one of the two, or make them say the same"
 
 
 def check_agreement(spec: Spec, lines: Mapping[str, int]) -> list[Problem]:
-    """Header fields that contradict the front matter, whose keys are at `lines`."""
+    """Return a problem for each header field that contradicts the front matter, whose keys are at `lines`."""
     fields = [("model", spec.model, spec.line_of("model"))] if spec.model else []
     for key, value in spec.extra:
         fields.append((key_of(key).replace(" ", "_"), value, spec.line_of(f"extra.{key}")))
@@ -193,7 +193,7 @@ def _option(options: Options, name: str) -> tuple[str, ...]:
 
 
 def _agree(stated: str, expected: tuple[str, ...]) -> bool:
-    """Equal except for case, spacing and order; a header may name alternatives, as in `A (or B)`."""
+    """Return True if both agree but for case, spacing and order; a header may name alternatives, as in `A (or B)`."""
     normalised = {_plain(value) for value in expected}
     if len(normalised) > 1:
         return {_plain(part) for part in stated.split(",")} == normalised
@@ -206,7 +206,7 @@ def _plain(text: str) -> str:
 
 
 def check_numbers(specs: Iterable[Spec], *, id_line: int) -> list[Problem]:
-    """Tasks of a file with one number, or one id (at `id_line`, 0 for none) for several."""
+    """Return a problem for each number that two tasks of a file share, and for one id (at `id_line`) of several."""
     first: dict[str, int] = {}
     problems = []
     count = 0

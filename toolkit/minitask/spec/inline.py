@@ -59,7 +59,7 @@ def escape_marks(line: str) -> str:
 
 
 def code_span(text: str) -> str:
-    """`text` as a code span, with as many backticks as it needs."""
+    """Return `text` as a code span, with as many backticks as it needs."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     ticks = "`" * (longest + 1)
     pad = " " if text.startswith("`") or text.endswith("`") else ""
@@ -67,7 +67,7 @@ def code_span(text: str) -> str:
 
 
 def find_label(line: str) -> tuple[str, str] | None:
-    """Key and value of a line such as `**Key**: value` or `**Key:** value`."""
+    """Return the key and value of a line such as `**Key**: value` or `**Key:** value`."""
     if "**" not in line:
         return None
     match = _LABEL.match(line.strip())

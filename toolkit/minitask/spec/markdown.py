@@ -49,7 +49,7 @@ class Document(Struct, frozen=True):
     tokens: Sequence[Token]
 
     def text(self, start: int, end: int) -> str:
-        """Lines `start` to `end` as written, without blank lines around them."""
+        """Return lines `start` to `end` as written, without blank lines around them."""
         lines = self.lines[start:end]
         low, high = 0, len(lines)
         while low < high and not lines[low].strip():
@@ -135,7 +135,7 @@ def items(document: Document, block: MarkdownBlock) -> list[Item]:
 
 
 def find_fences(text: str) -> tuple[Fence, ...]:
-    """Every fence of a Markdown text, at any nesting, in order.
+    """Return every fence of a Markdown text, at any nesting, in order.
 
     `lead` is the last line of the paragraph (or heading) that stands directly before the fence.
     """

@@ -42,7 +42,7 @@ class LineRange(Struct, frozen=True, order=True):
     end: int
 
     def __str__(self) -> str:
-        """`A-B`, or `A` for a single line."""
+        """Return `A-B`, or `A` for a single line."""
         return str(self.start) if self.start == self.end else f"{self.start}-{self.end}"
 
 
@@ -122,7 +122,7 @@ class Estimate(Struct, frozen=True):
 
     @property
     def tokens(self) -> int | None:
-        """Input and output together; None if the header does not state both."""
+        """Return input and output together; None if the header does not state both."""
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return self.input_tokens + self.output_tokens

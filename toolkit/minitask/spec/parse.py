@@ -192,7 +192,7 @@ def is_edit_fence(fence: Fence) -> bool:
 
 
 def _criteria(document: Document, raw: RawTask) -> Iterator[Criterion]:
-    """All items of Acceptance Criteria (its paragraphs, where it has no list), and ticked boxes under Validation."""
+    """Yield the items of Acceptance Criteria (its paragraphs if it has no list) and the boxes under Validation."""
     pieces = raw.sections.get(CRITERIA, [])
     entries = [entry for piece in pieces for entry in _items(document, piece)]
     if not entries:

@@ -118,7 +118,7 @@ def _check_steps(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _start(step: str) -> str:
-    """Enough of a step to find it by."""
+    """Return enough of a step to find it by."""
     text = step.strip()
     return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1].rstrip()}…"
 
@@ -214,7 +214,7 @@ def _check_protected(spec: Spec, protected: Sequence[str]) -> Iterator[Diagnosti
 
 
 def _check_lists(spec: Spec) -> Iterator[Diagnostic]:
-    """Lists of paths that are none of the template's; where nothing else is listed, E212 names them."""
+    """Yield W417 for lists of paths under an unknown name; if no other file is listed, E212 names them instead."""
     if not spec.writes():
         return
     for unread in find_unread_lists(spec):
@@ -239,7 +239,7 @@ def _check_commands(spec: Spec) -> Iterator[Diagnostic]:
 
 
 def _check_issues(spec: Spec) -> Iterator[Diagnostic]:
-    """W419 where headings of several issues stand in one task."""
+    """Yield W419 if one task has headings of several issues."""
     if "issue" not in spec.task.casefold():
         return
     rows = enumerate(_blank_code(spec.task).split("\n"))

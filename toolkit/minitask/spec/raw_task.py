@@ -56,6 +56,6 @@ class RawTask(Struct):
 
 
 def _harmless(first: str) -> str:
-    """Text moved to the start of a line, kept from opening a block there."""
+    """Return text moved to the start of a line, kept from opening a block there."""
     opens = first.startswith(("#", "```", "~~~", ">", "<"))
     return f"\\{first}" if opens else first

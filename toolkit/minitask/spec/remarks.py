@@ -176,7 +176,7 @@ def _bare_number(text: str) -> Remark | None:
 
 
 def _unread(text: str) -> Remark | None:
-    """A remark that cannot be enforced, where it has a number and the words of an expectation."""
+    """Return a remark that cannot be enforced, where it has a number and the words of an expectation."""
     stated = (_MODAL.search(text) and _ANY_NUMBER.search(text)) or _PRINTS.match(text)
     return Remark(None) if stated else None
 

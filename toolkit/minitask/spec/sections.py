@@ -196,7 +196,7 @@ class _Reader(Struct):
         return self.holder
 
     def _content(self, block: MarkdownBlock) -> None:
-        """The block belongs to the open section; before the first one, to the context."""
+        """Add a block to the open section, or to the context before the first one."""
         if self.section == _FIELD:
             return
         if not self.section and block.kind == "html_block":
@@ -247,7 +247,7 @@ class _Reader(Struct):
             self._extend(block, start=plain_from, end=block.end)
 
     def _field_line(self, line: str, number: int) -> None:
-        """A line below a heading that lists files: a file, a row of a table, or a label such as `**Modify:**`."""
+        """Add a line below a heading that lists files: a file, a row of a table, or a label such as `**Modify:**`."""
         label = find_label(line)
         verb = find_label_verb(f"{label[0]}:") if label else ""
         if label and (verb or is_header_key(label[0])):
@@ -282,7 +282,7 @@ class _Reader(Struct):
         return _FIELD
 
     def _is_field(self, key: str, *, before_fence: bool) -> bool:
-        """Any label before the first section; later, only what the template's header knows."""
+        """Return True for any label before the first section, and later for the template's header fields only."""
         if not self.section:
             return True
         if self.section in {SNIPPETS, VALIDATION} or before_fence:
@@ -314,7 +314,7 @@ class _Reader(Struct):
         return block.start == self.list_end and bool(self.document.lines[block.start - 1].strip())
 
     def _field_list(self, block: MarkdownBlock) -> None:
-        """A list below a field; one with other marks goes on with it where it follows at once."""
+        """Add a list below a field; a list with other marks that follows at once continues it."""
         fields = self._current_task().fields
         self.list_end = block.end
         if find_action(fields[-1].key) is not None:

@@ -131,7 +131,7 @@ def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
 
 
 def _passed_over(fence: Fence, lines: list[tuple[int, str]]) -> Iterator[Problem]:
-    """One warning for the lines without a prompt that may be commands."""
+    """Yield one warning for the lines without a prompt that may be commands."""
     if fence.info.split(maxsplit=1)[:1] == ["console"]:
         lines = [(row, line) for row, line in lines if looks_like_command(line)]
     if lines:

@@ -39,7 +39,7 @@ def id_of(spec: Spec, *, siblings: int = 1) -> str:
 
 
 def task_name(spec: Spec, *, siblings: int = 1) -> str:
-    """`PROJECT/ID`: what the task's branch, record and report go by."""
+    """Return `PROJECT/ID`, the name that the task's branch, record and report use."""
     return f"{project_of(spec, siblings=siblings)}/{id_of(spec, siblings=siblings)}"
 
 

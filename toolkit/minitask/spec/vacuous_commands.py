@@ -182,7 +182,7 @@ def _single_can_fail(part: list[str]) -> bool:
 
 
 def plain_words(tokens: list[str]) -> tuple[list[str], bool]:
-    """The words without leading assignments and redirections, and whether output is redirected."""
+    """Return the words without leading assignments and redirections, and whether output is redirected."""
     plain: list[str] = []
     redirected = skipping = False
     for word in tokens:

@@ -187,7 +187,7 @@ def shown_to_reviewer(order: ExecutorRequest, changes: Sequence[Change]) -> Repl
         for change in changes
     )
     request = request_of(order)
-    return ReplyContext(files, overlaid(order.read, changes), order.root, request.told)
+    return ReplyContext(files, overlaid(order.read, changes), order.root, request.task_text)
 
 
 def overlaid(read: Reader, changes: Sequence[Change]) -> Reader:

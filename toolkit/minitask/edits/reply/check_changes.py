@@ -26,7 +26,7 @@ _NEED_NOT = lazy_pattern(
 
 
 def is_utf8(content: str) -> bool:
-    """Return whether a file's content is text in UTF-8, rather than bytes of something else."""
+    """Return True if a file's content is text in UTF-8, rather than bytes of something else."""
     return "\0" not in content and not any("\udc80" <= char <= "\udcff" for char in content)
 
 
@@ -58,7 +58,7 @@ def check_whole(edit: WholeFile, request: ReplyContext) -> None:
             f"{edit.path} is not in UTF-8, so it cannot be written as a whole",
             hint="reply with operations, or with SEARCH/REPLACE blocks of its plain ASCII lines",
         )
-    if not listed.whole and (edit.path, edit.content) not in request.given:
+    if not listed.whole and (edit.path, edit.content) not in request.snippet_files:
         shown = ", ".join(map(str, listed.shown))
         how = f"was shown in part (lines {shown})" if shown else "was not shown"
         raise EditError(
@@ -88,7 +88,7 @@ def _check_text(
     had = set(split_lines(base))
     fresh = [(n, line) for n, line in enumerate(split_lines(content), 1) if line not in had]
     for number, line in fresh:
-        if _REPLACEMENT in line and line.strip() not in request.told:
+        if _REPLACEMENT in line and line.strip() not in request.task_text:
             raise EditError(
                 f"line {number} of {path} would hold U+FFFD, which stands for a character that was lost",
                 hint="leave lines with such characters alone: use operations, or search for others",
@@ -100,21 +100,25 @@ def _check_text(
             f"{path} would hold `\\n` in place of its line ends",
             hint="write real line ends, not those of a string",
         )
-    known = (*had, *request.told.split("\n"))
-    marker = None if literal else find_markers("".join(line for _, line in fresh), known=known)
+    known_lines = (*had, *request.task_text.split("\n"))
+    marker = (
+        None
+        if literal
+        else find_markers("".join(line for _, line in fresh), known_lines=known_lines)
+    )
     if marker is not None:
         raise EditError(
             f"{path} would hold the marker `{marker[1][:60]}`",
             hint="write blocks as `<<<<<<< SEARCH`, `=======`, `>>>>>>> REPLACE`, and none inside another",
         )
-    unknown = (line for _, line in fresh if line.strip() not in request.told)
+    unknown = (line for _, line in fresh if line.strip() not in request.task_text)
     diff = None if literal or holds_diffs(path) else find_diff_line(unknown, request)
     if diff is not None:
         raise EditError(
             f"{path} would hold `{diff[:60]}`, a line of a diff",
             hint="put a diff into a fence ```diff with `---` and `+++` lines, or write the file's own text",
         )
-    copied = find_copied(content, base, told=request.told) if base else None
+    copied = find_copied(content, base, task_text=request.task_text) if base else None
     if copied is not None:
         raise EditError(
             f"line {copied} of {path} would begin with its line number",
@@ -156,14 +160,14 @@ def _check_done(
     file: ListedFile, after: dict[str, str | None], request: ReplyContext, prose: str
 ) -> None:
     path, base = file.path, request.read(file.path)
-    there = after.get(path, base)
+    content = after.get(path, base)
     if file.action is FileAction.DELETE:
-        if there is not None:
+        if content is not None:
             raise EditError(
                 f"{path} is to be deleted, and the reply leaves it", hint=_deletion(path)
             )
         return
-    if there is None:
+    if content is None:
         raise EditError(
             f"{path} is to be {_DONE[file.action]}, and the reply does not do it",
             hint=f"add a fence with path={path}, and reply with all files again",

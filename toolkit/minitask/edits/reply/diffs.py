@@ -23,12 +23,12 @@ _NOWHERE = "/dev/null"
 
 
 def holds_diffs(path: str) -> bool:
-    """Return whether a file's own text is a diff."""
+    """Return True if a file's own text is a diff."""
     return path.endswith(_FILES)
 
 
 def is_diff(content: str, *, path: str = "") -> bool:
-    """Return whether a text is a unified diff, rather than the content of the file `path`."""
+    """Return True if a text is a unified diff, rather than the content of the file `path`."""
     if holds_diffs(path):
         return False
     lines = [line for line in content.split("\n") if line.strip()]
@@ -43,7 +43,7 @@ def is_diff(content: str, *, path: str = "") -> bool:
 
 
 def is_headless(content: str, base: str) -> bool:
-    """Return whether a text is a hunk that lost its head: its marked lines are the file's, without their marks."""
+    """Return True if a text is a hunk that lost its head: its marked lines are the file's, without their marks."""
     lines = [line for line in content.split("\n") if line.strip()]
     have = set(base.split("\n"))
     if not all(line[0] in " +-" for line in lines) or not any(line[0] in "+-" for line in lines):
@@ -77,7 +77,7 @@ def read_diff(content: str, request: ReplyContext, *, path: str | None, line: in
 
 
 def _parsed(text: str) -> tuple[FileDiff, ...]:
-    """The files of a diff; the counts of its hunks are corrected where they are wrong, as models' often are."""
+    """Return the files of a diff; the counts of its hunks are corrected where they are wrong, as models' often are."""
     try:
         return parse_diff(text)
     except EditError:
@@ -92,7 +92,7 @@ def _parsed(text: str) -> tuple[FileDiff, ...]:
 
 
 def _with_one_name(text: str, request: ReplyContext) -> str:
-    """The diff with both names of a file in one spelling, where they mean the same listed file."""
+    """Return the diff with both names of a file in one spelling, where they mean the same listed file."""
     lines = text.split("\n")
     for at in range(len(lines) - 2):
         old, new, hunk = lines[at : at + 3]
@@ -104,7 +104,7 @@ def _with_one_name(text: str, request: ReplyContext) -> str:
 
 
 def _headed(content: str, path: str) -> str:
-    """The diff with lines that name its file, where it has none."""
+    """Return the diff with lines that name its file, where it has none."""
     first = next((line for line in content.split("\n") if line.strip()), "")
     return f"--- a/{path}\n+++ b/{path}\n{content.lstrip()}" if first.startswith("@@") else content
 
@@ -122,7 +122,7 @@ def _meant(diff: FileDiff, request: ReplyContext) -> FileDiff:
 
 
 def _render(diff: FileDiff) -> str:
-    """The diff as text that `parse_diff` reads back."""
+    """Return the diff as text that `parse_diff` reads back."""
     old = _NOWHERE if diff.old is None else f"a/{diff.old}"
     new = _NOWHERE if diff.new is None else f"b/{diff.new}"
     head = ""
@@ -148,21 +148,21 @@ def _render_hunk(hunk: DiffHunk) -> str:
 
 
 def _unnumbered(text: str, request: ReplyContext, *, path: str | None, line: int) -> list[Edit]:
-    """A diff whose hunks say no numbers: each is a block, whose old lines must stand in the file once."""
+    """Return the edits of a diff without line numbers: each hunk is a block, whose old lines must occur once."""
     lines = text.rstrip("\n").split("\n")
-    names = [each for each in lines if each.startswith(("--- ", "+++ "))][:2]
-    if len(names) != 2 or sum(each.startswith("+++ ") for each in lines) != 1:
+    names = [diff_line for diff_line in lines if diff_line.startswith(("--- ", "+++ "))][:2]
+    if len(names) != 2 or sum(diff_line.startswith("+++ ") for diff_line in lines) != 1:
         raise EditError(
             "the diff does not say which file it is for",
             hint="write `--- a/PATH` and `+++ b/PATH` above it",
         )
-    found = required(names[1][4:].split("\t")[0].strip(), request)
-    if path is not None and found != path:
+    target = required(names[1][4:].split("\t")[0].strip(), request)
+    if path is not None and target != path:
         raise EditError(
-            f"a diff of {found} stands in the fence of {path}", hint=f"write path={found}"
+            f"a diff of {target} stands in the fence of {path}", hint=f"write path={target}"
         )
-    start = next(at for at, each in enumerate(lines) if each.startswith("@@"))
-    return [_as_block(hunk, found, line) for hunk in _split(lines[start:])]
+    start = next(at for at, diff_line in enumerate(lines) if diff_line.startswith("@@"))
+    return [_as_block(hunk, target, line) for hunk in _split(lines[start:])]
 
 
 def _split(lines: Sequence[str]) -> list[list[str]]:
@@ -180,8 +180,8 @@ def _split(lines: Sequence[str]) -> list[list[str]]:
 
 
 def _as_block(hunk: Sequence[str], path: str, line: int) -> SearchReplace:
-    old = "".join(f"{each[1:]}\n" for each in hunk if each[:1] != "+")
-    new = "".join(f"{each[1:]}\n" for each in hunk if each[:1] != "-")
+    old = "".join(f"{diff_line[1:]}\n" for diff_line in hunk if diff_line[:1] != "+")
+    new = "".join(f"{diff_line[1:]}\n" for diff_line in hunk if diff_line[:1] != "-")
     if not old:
         raise EditError(
             f"a hunk of {path} shows no line that is there", hint="include lines of context"
@@ -202,19 +202,19 @@ def recount(text: str) -> str | None:
     starts = [at for at, line in enumerate(lines) if _COUNTED_HUNK.fullmatch(line.rstrip("\r"))]
     if not starts:
         return None
-    found = lines[: starts[0]]
+    output = lines[: starts[0]]
     for number, start in enumerate(starts):
         follows = starts[number + 1] if number + 1 < len(starts) else len(lines)
         end = _end(lines, start + 1, follows)
         hunk = _without_blank_end(lines[start + 1 : end])
         if any(line[:1] not in {" ", "+", "-", "\\", ""} for line in hunk):
             return None
-        found += [_header(lines[start], hunk), *hunk, *lines[end:follows]]
-    return "\n".join(found) + "\n"
+        output += [_header(lines[start], hunk), *hunk, *lines[end:follows]]
+    return "\n".join(output) + "\n"
 
 
 def _end(lines: Sequence[str], start: int, limit: int) -> int:
-    """The index behind a hunk's last line: at the next hunk, or at the lines that name the next file."""
+    """Return the index behind a hunk's last line: at the next hunk, or at the lines that name the next file."""
     for at in range(start, limit):
         names = lines[at].startswith("--- ") and at + 1 < limit and lines[at + 1][:4] == "+++ "
         if lines[at].startswith(_HEADERS) or (names and at + 2 == limit):
@@ -230,8 +230,8 @@ def _without_blank_end(hunk: Sequence[str]) -> Sequence[str]:
 
 
 def _header(line: str, hunk: Sequence[str]) -> str:
-    found = _COUNTED_HUNK.fullmatch(line.rstrip("\r"))
-    assert found is not None  # noqa: S101 - the caller found the line by the same pattern
-    old = sum(each[:1] in {" ", "-", ""} for each in hunk)
-    new = sum(each[:1] in {" ", "+", ""} for each in hunk)
-    return f"@@ -{found[1]},{old} +{found[2]},{new} @@{found[3]}"
+    match = _COUNTED_HUNK.fullmatch(line.rstrip("\r"))
+    assert match is not None  # noqa: S101 - the caller found the line by the same pattern
+    old = sum(diff_line[:1] in {" ", "-", ""} for diff_line in hunk)
+    new = sum(diff_line[:1] in {" ", "+", ""} for diff_line in hunk)
+    return f"@@ -{match[1]},{old} +{match[2]},{new} @@{match[3]}"

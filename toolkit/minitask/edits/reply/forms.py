@@ -40,7 +40,7 @@ _KEPT_SHARE = 2
 """A whole file whose fence has no name must keep one of so many lines of the file that it replaces."""
 
 
-class Found(Struct, frozen=True):
+class FenceEdits(Struct, frozen=True):
     """The edits of a fence, and the paths whose content it says to be literal."""
 
     edits: tuple[Edit, ...]
@@ -48,7 +48,7 @@ class Found(Struct, frozen=True):
 
 
 def is_edit_by_form(fence: Fence) -> bool:
-    """Return whether the fence is an edit whatever stands around it."""
+    """Return True if the fence is an edit whatever stands around it."""
     word = _word(fence)
     return (
         word in _EDITS | _DIFFS
@@ -58,21 +58,21 @@ def is_edit_by_form(fence: Fence) -> bool:
     )
 
 
-def edits_of(fence: Fence, request: ReplyContext) -> Found | None:
+def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     """Return what a fence holds, or None where it names no file and has no form of an edit.
 
     Raise `EditError` where it is malformed.
     """
     if _word(fence) in _EDITS:
-        return Found(_operations(fence, request))
+        return FenceEdits(_operations(fence, request))
     name = name_of(_without_command(fence), request)
     patch = patch_of(fence.content) if name is None or _begins_patch(fence.content) else None
     if patch is not None:
         line, text = patch
-        return Found(tuple(read_patch(text, request, line=fence.line + line)))
+        return FenceEdits(tuple(read_patch(text, request, line=fence.line + line)))
     if name is None:
         return _nameless(fence, request)
-    return _named(fence, name, request)
+    return _named_edits(fence, name, request)
 
 
 def elect_only(
@@ -86,7 +86,7 @@ def elect_only(
     if len(chosen) != 1 or any(not is_sample(fence) for fence in unplaced if fence not in chosen):
         return None
     with placed(chosen[0].line, source=SOURCE):
-        return list(_named(chosen[0], Name(only.path, weak=True), request).edits)
+        return list(_named_edits(chosen[0], Name(only.path, weak=True), request).edits)
 
 
 def _word(fence: Fence) -> str:
@@ -94,7 +94,7 @@ def _word(fence: Fence) -> str:
 
 
 def _without_command(fence: Fence) -> Fence:
-    """The fence without its lead where that only introduces commands to run."""
+    """Return the fence without its lead where that only introduces commands to run."""
     return replace(fence, lead="") if is_command(fence) and not fence.info.count("=") else fence
 
 
@@ -102,19 +102,19 @@ def _begins_patch(content: str) -> bool:
     return content.lstrip().startswith("*** Begin Patch")
 
 
-def _nameless(fence: Fence, request: ReplyContext) -> Found | None:
+def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     if is_command(fence):
         paths = removals(fence.content, request)
         gone = tuple(Operation(Verb.DELETE, (Source(path),), line=fence.line) for path in paths)
-        return Found(gone) if gone else None
+        return FenceEdits(gone) if gone else None
     only = request.only()
     if _word(fence) in _DIFFS or is_diff(fence.content):
         bare = fence.content.lstrip().startswith("@@")
         path = only.path if only is not None and bare else None
-        return Found(tuple(read_diff(fence.content, request, path=path, line=fence.line)))
+        return FenceEdits(tuple(read_diff(fence.content, request, path=path, line=fence.line)))
     if has_block_form(fence.content) or find_markers(fence.content):
         if only is not None and has_block_form(fence.content):
-            return _named(fence, Name(only.path), request)
+            return _named_edits(fence, Name(only.path), request)
         raise EditError(
             "a SEARCH/REPLACE block names no file", hint="write ```path=src/name.py above it"
         )
@@ -124,25 +124,25 @@ def _nameless(fence: Fence, request: ReplyContext) -> Found | None:
 
 
 def _operations(fence: Fence, request: ReplyContext) -> tuple[Edit, ...]:
-    found = []
+    operations = []
     for number, text in content_lines(fence.content, after=fence.line):
         if not is_blank(text) and not text.lstrip().startswith("#"):
             with placed(number, source=SOURCE):
-                found.append(_with_listed(parse_operation(text, line=number), request))
-    return tuple(found)
+                operations.append(_with_listed(parse_operation(text, line=number), request))
+    return tuple(operations)
 
 
-def _bare_operations(fence: Fence, request: ReplyContext) -> Found | None:
-    """The operations of a fence that is not called `edits`, where it holds nothing else."""
+def _bare_operations(fence: Fence, request: ReplyContext) -> FenceEdits | None:
+    """Return the operations of a fence that is not called `edits`, where it holds nothing else."""
     try:
-        found = _operations(fence, request)
+        operations = _operations(fence, request)
     except EditError:
         return None
-    return Found(found) if found else None
+    return FenceEdits(operations) if operations else None
 
 
 def _with_listed(operation: Operation, request: ReplyContext) -> Operation:
-    """The operation with the listed paths that are meant; lines may be copied from any file of the base."""
+    """Return the operation with the listed paths that are meant; lines may be copied from any file of the base."""
     sources = []
     for source in operation.sources:
         path = resolve(source.path, request)
@@ -153,7 +153,7 @@ def _with_listed(operation: Operation, request: ReplyContext) -> Operation:
     return replace(operation, sources=tuple(sources), target=target)
 
 
-def _named(fence: Fence, name: Name, request: ReplyContext) -> Found:
+def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
     path, content = name.path, fence.content
     listed = request.find(path)
     if listed is None or not listed.is_written:
@@ -163,9 +163,9 @@ def _named(fence: Fence, name: Name, request: ReplyContext) -> Found:
     if not literal:
         if has_block_form(content) or _is_unknown_block(content, base, request):
             blocks = read_blocks(content, path=path, line=fence.line + 1)
-            return Found(blocks_without_numbers(blocks, base, told=request.told))
+            return FenceEdits(blocks_without_numbers(blocks, base, task_text=request.task_text))
         if is_diff(content, path=path) or _word(fence) in _DIFFS:
-            return Found(tuple(read_diff(content, request, path=path, line=fence.line)))
+            return FenceEdits(tuple(read_diff(content, request, path=path, line=fence.line)))
         if base is not None and is_headless(content, base):
             raise EditError(
                 f"the fence of {path} holds marked lines, and no `@@` line",
@@ -180,17 +180,17 @@ def _named(fence: Fence, name: Name, request: ReplyContext) -> Found:
     check_whole(whole, request)
     if name.weak:
         _check_likeness(whole, base)
-    return Found((whole,), frozenset({path} if literal else ()))
+    return FenceEdits((whole,), frozenset({path} if literal else ()))
 
 
 def _is_unknown_block(content: str, base: str | None, request: ReplyContext) -> bool:
-    """Whether the content has markers of blocks that neither the file nor the task has."""
-    known = (*split_lines(base or ""), *request.told.split("\n"))
-    return find_markers(content, known=known) is not None
+    """Return True if the content has markers of blocks that neither the file nor the task has."""
+    known_lines = (*split_lines(base or ""), *request.task_text.split("\n"))
+    return find_markers(content, known_lines=known_lines) is not None
 
 
 def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
-    """Whether a new document shows git's conflict markers in fences of its own: nothing is there to be searched."""
+    """Return True if a new document shows git's conflict markers in fences of its own; they are then no edits."""
     if base is not None or not path.endswith(_MARKDOWN) or has_markers(content):
         return False
     outside = without_fences(content)
@@ -198,36 +198,36 @@ def _shows_conflicts(content: str, path: str, base: str | None) -> bool:
 
 
 def _content(content: str, name: Name, base: str | None, request: ReplyContext) -> str:
-    """A whole file's content without what belongs to the reply: its path, a second fence, numbers."""
+    """Return a whole file's content without what belongs to the reply: its path, a second fence, numbers."""
     if name.comment:
         content = _without_path(content, base, request)
     if not name.literal:
         content = _without_inner_fence(content, name.path, base)
-    return without_numbers(content, base, path=name.path, told=request.told)
+    return without_numbers(content, base, path=name.path, task_text=request.task_text)
 
 
 def _without_path(content: str, base: str | None, request: ReplyContext) -> str:
-    first, _, rest = content.partition("\n")
-    kept = (base is not None and base.startswith(first)) or first.strip() in request.told
-    return content if kept else rest.removeprefix("\n")
+    first, _, remainder = content.partition("\n")
+    is_content = (base is not None and base.startswith(first)) or first.strip() in request.task_text
+    return content if is_content else remainder.removeprefix("\n")
 
 
 def _without_inner_fence(content: str, path: str, base: str | None) -> str:
-    """The content of a file that was put into two fences, one within the other."""
+    """Return the content of a file that was put into two fences, one within the other."""
     lines = content.strip("\n").split("\n")
     opening = bar_of(lines[0])
     if opening is None or len(lines) < 2 or (base or "").lstrip("\n").startswith(lines[0]):
         return content
     closed = opening.is_closed_by(bar_of(lines[-1]))
     inside = any(opening.is_closed_by(bar_of(line)) for line in lines[1:-1])
-    own = path.endswith(_MARKDOWN) and opening.info not in {"markdown", "md"}
-    if not closed or inside or (own and not _is_wrapped(lines[1:-1], base)):
+    may_be_own = path.endswith(_MARKDOWN) and opening.info not in {"markdown", "md"}
+    if not closed or inside or (may_be_own and not _is_wrapped(lines[1:-1], base)):
         return content
     return "".join(f"{line}\n" for line in lines[1:-1])
 
 
 def _is_wrapped(inner: Sequence[str], base: str | None) -> bool:
-    """Whether the lines between two bars are the file as it was, which has no bars at its ends."""
+    """Return True if the lines between two bars are the file as it was, which has no bars at its ends."""
     old = [line.rstrip() for line in (base or "").split("\n") if line.strip()]
     new = [line.rstrip() for line in inner if line.strip()]
     ends = bool(old and new) and (old[0] == new[0] or old[-1] == new[-1])
@@ -245,9 +245,9 @@ def _check_likeness(whole: WholeFile, base: str | None) -> None:
         return
     old = [line.strip() for line in base.split("\n") if line.strip()]
     new = {line.strip() for line in whole.content.split("\n") if line.strip()}
-    kept = sum(line in new for line in old)
+    kept_count = sum(line in new for line in old)
     ends = not old or old[0] in new or old[-1] in new
-    if old and not (ends and kept * _KEPT_SHARE >= len(old)):
+    if old and not (ends and kept_count * _KEPT_SHARE >= len(old)):
         raise EditError(
             "a fence names no file, and does not look like all of one",
             hint=f"write path={whole.path} in its info string if it is the whole file",

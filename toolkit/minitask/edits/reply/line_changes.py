@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _ITEM = lazy_pattern(
     r"\W*(?:\d{1,3}[.)]\s+\W*)?(?:(?P<path>[^\s`*:,]+)[`*]*[\s:,]{1,3})?"
     r"(?:(?:lines?|L)\s?(?P<number>\d{1,7})(?P<span>\s*(?:-|\u2013|to)\s*\d+)?[*`]*\s*[:,\u2013\u2014-]\s*"
-    r"(?P<said>(?:change|replace|remove|delete|add|insert)\b.+)"
+    r"(?P<instruction>(?:change|replace|remove|delete|add|insert)\b.+)"
     r"|(?P<label>(?:change|replace|remove|delete|add|insert)\s*:.*))",
     re.IGNORECASE,
 )
@@ -45,13 +45,13 @@ _SHORT_LEAD = 3
 """A line of so many words at the most that names one file is the head of what follows it."""
 
 
-class _Item(Struct, frozen=True):
-    """One edit as it was said: on which line of the answer, of which file, at which line of it (may be unknown)."""
+class _LineEdit(Struct, frozen=True):
+    """One edit as it was written: its line in the answer, its file, the line of that file (may be unknown)."""
 
     at: int
     path: str
     number: int | None
-    said: str
+    instruction: str
 
 
 def line_changes(text: str, request: ReplyContext) -> tuple[WholeFile, ...]:
@@ -61,15 +61,15 @@ def line_changes(text: str, request: ReplyContext) -> tuple[WholeFile, ...]:
     """
     files: dict[str, list[str]] = {}
     first: dict[str, int] = {}
-    for item in _items(text, request):
-        first.setdefault(item.path, item.at)
-        lines = files.setdefault(item.path, list(split_lines(request.read(item.path) or "")))
-        _make(item, lines)
+    for edit in _line_edits(text, request):
+        first.setdefault(edit.path, edit.at)
+        lines = files.setdefault(edit.path, list(split_lines(request.read(edit.path) or "")))
+        _apply_edit(edit, lines)
     return tuple(WholeFile(path, "".join(lines), first[path]) for path, lines in files.items())
 
 
-def _items(text: str, request: ReplyContext) -> Iterator[_Item]:
-    """The edits of the lines that stand in no fence."""
+def _line_edits(text: str, request: ReplyContext) -> Iterator[_LineEdit]:
+    """Yield the edits of the lines that stand in no fence."""
     only, current, opening = request.only(), "", None
     for at, line in enumerate(text.split("\n"), 1):
         bar = bar_of(line)
@@ -79,49 +79,49 @@ def _items(text: str, request: ReplyContext) -> Iterator[_Item]:
         if bar is not None:
             opening = bar
             continue
-        found = _ITEM.fullmatch(line.strip())
-        named = mentions(found["path"] or "" if found else line, request)
-        if found is None:
-            is_head = len(named) == 1 and len(line.split()) <= _SHORT_LEAD
-            current = next(iter(named)) if is_head else current
+        match = _ITEM.fullmatch(line.strip())
+        paths = mentions(match["path"] or "" if match else line, request)
+        if match is None:
+            is_head = len(paths) == 1 and len(line.split()) <= _SHORT_LEAD
+            current = next(iter(paths)) if is_head else current
             continue
-        if found["path"] and not named:
+        if match["path"] and not paths:
             continue  # words before "line 3:", so a sentence
-        path = next(iter(named), "") or current or (only.path if only else "")
+        path = next(iter(paths), "") or current or (only.path if only else "")
         if not path:
             raise _unread(at, "does not say which file it is for")
-        if found["span"]:
+        if match["span"]:
             raise _unread(at, "is for several lines")
-        number = int(found["number"]) if found["number"] else None
-        yield _Item(at, path, number, (found["said"] or found["label"]).strip())
+        number = int(match["number"]) if match["number"] else None
+        yield _LineEdit(at, path, number, (match["instruction"] or match["label"]).strip())
 
 
-def _make(item: _Item, lines: list[str]) -> None:
+def _apply_edit(edit: _LineEdit, lines: list[str]) -> None:
     """Make one edit in the lines of its file; a line that goes leaves an empty string, so that numbers stay."""
-    change, removal = _CHANGE.fullmatch(item.said), _REMOVE.fullmatch(item.said)
+    change, removal = _CHANGE.fullmatch(edit.instruction), _REMOVE.fullmatch(edit.instruction)
     if change is not None:
         old, new = _quoted(change, "old"), _quoted(change, "new")
     elif removal is not None:
         old, new = _quoted(removal, "old"), ""
     else:
-        raise _unread(item.at, "does not say what is to become what, each in backticks")
-    at = _place(item, old, lines)
+        raise _unread(edit.at, "does not say what is to become what, each in backticks")
+    at = _line_index(edit, old, lines)
     if not new and lines[at].strip() == old.strip():
         lines[at] = ""
     else:
         lines[at] = lines[at].replace(old, new)
 
 
-def _place(item: _Item, old: str, lines: list[str]) -> int:
-    """The index of the line that is meant."""
-    number = item.number
+def _line_index(edit: _LineEdit, old: str, lines: list[str]) -> int:
+    """Return the index of the line that is meant."""
+    number = edit.number
     if number is not None and number <= len(lines) and lines[number - 1].count(old) == 1:
         return number - 1
     places = [at for at, line in enumerate(lines) if old in line]
     if len(places) == 1 and lines[places[0]].count(old) == 1:
         return places[0]
     times = sum(line.count(old) for line in lines)
-    raise _unread(item.at, f"fits {item.path} {times} times")
+    raise _unread(edit.at, f"fits {edit.path} {times} times")
 
 
 def _quoted(match: re.Match[str], name: str) -> str:

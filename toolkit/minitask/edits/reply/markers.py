@@ -41,18 +41,18 @@ _LITERAL = "; where such lines are the file's own text, add the word `whole` aft
 
 
 def is_opening(line: str) -> bool:
-    """Return whether a line opens a block, in any tool's form."""
+    """Return True if a line opens a block, in any tool's form."""
     return _OPENING.fullmatch(body(line)) is not None
 
 
 def is_closing(line: str) -> bool:
-    """Return whether a line closes a block, in any tool's form."""
+    """Return True if a line closes a block, in any tool's form."""
     return _CLOSING.fullmatch(body(line)) is not None
 
 
-def find_markers(content: str, *, known: Iterable[str] = ()) -> tuple[int, str] | None:
-    """Return the number and the text of the first line that opens or closes a block and is not `known`."""
-    had = {line.strip() for line in known}
+def find_markers(content: str, *, known_lines: Iterable[str] = ()) -> tuple[int, str] | None:
+    """Return the number and the text of the first line that opens or closes a block and is not one of `known_lines`."""
+    had = {line.strip() for line in known_lines}
     for number, line in enumerate(split_lines(content), 1):
         is_marker = is_opening(line) or is_closing(line) or _ESCAPED.fullmatch(body(line))
         if is_marker and line.strip() not in had:
@@ -61,7 +61,7 @@ def find_markers(content: str, *, known: Iterable[str] = ()) -> tuple[int, str] 
 
 
 def has_block_form(content: str) -> bool:
-    """Return whether the text begins with a block's opening line."""
+    """Return True if the text begins with a block's opening line."""
     lines = [line for line in split_lines(content) if not is_blank(line)]
     return bool(lines) and is_opening(lines[0])
 
@@ -79,8 +79,8 @@ def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, .
             return blocks
     blocks = _loose_blocks(split_lines(content), path=path, line=line)
     if blocks is None:
-        found = find_markers(content)
-        number, text = found or (1, "")
+        marker = find_markers(content)
+        number, text = marker or (1, "")
         raise EditError(
             f"`{text[:60]}` is no marker of a block, and no text of {path}",
             hint=_FORM + _LITERAL,
@@ -92,8 +92,8 @@ def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, .
 def _loose_blocks(
     lines: Sequence[str], *, path: str, line: int
 ) -> tuple[SearchReplace, ...] | None:
-    """The blocks, where each has one opening, one divider and one closing line, and nothing stands outside."""
-    found, at = [], 0
+    """Return the blocks, where each has one opening, one divider and one closing line, and nothing stands outside."""
+    blocks, at = [], 0
     while at < len(lines):
         if is_blank(lines[at]):
             at += 1
@@ -106,13 +106,13 @@ def _loose_blocks(
             return None
         first = _search_start(lines, at + 1, divider)
         search, replace = lines[first:divider], lines[divider + 1 : end]
-        found.append(SearchReplace(path, "".join(search), "".join(replace), line + at))
+        blocks.append(SearchReplace(path, "".join(search), "".join(replace), line + at))
         at = end + 1
-    return tuple(found) or None
+    return tuple(blocks) or None
 
 
 def _block_end(lines: Sequence[str], start: int) -> int | None:
-    """The line that closes the block which opens at `start`; None where none does, or another opens before."""
+    """Return the line that closes the block which opens at `start`; None where none does, or another opens before."""
     if not is_opening(lines[start]):
         return None
     for at in range(start + 1, len(lines)):
@@ -124,12 +124,12 @@ def _block_end(lines: Sequence[str], start: int) -> int | None:
 
 
 def _divider(lines: Sequence[str], start: int, end: int) -> int | None:
-    found = [at for at in range(start + 1, end) if _DIVIDER.fullmatch(body(lines[at]))]
-    return found[0] if len(found) == 1 else None
+    dividers = [at for at in range(start + 1, end) if _DIVIDER.fullmatch(body(lines[at]))]
+    return dividers[0] if len(dividers) == 1 else None
 
 
 def _search_start(lines: Sequence[str], start: int, divider: int) -> int:
-    """Where the search text begins, behind notes on its place."""
+    """Return where the search text begins, behind notes on its place."""
     at = start
     while at < divider and _START.fullmatch(body(lines[at])):
         at += 1
@@ -146,48 +146,48 @@ class Bar(Struct, frozen=True):
     size: int
     info: str
 
-    def is_closed_by(self, other: Bar | None) -> bool:
-        """Return whether the other line closes the fence that this one opens."""
-        return other is not None and not other.info and self.covers(other)
+    def is_closed_by(self, bar: Bar | None) -> bool:
+        """Return True if the other line closes the fence that this one opens."""
+        return bar is not None and not bar.info and self.covers(bar)
 
-    def covers(self, other: Bar) -> bool:
-        """Return whether the other line is of the same kind, and long enough to matter inside of this one's fence."""
-        return other.mark == self.mark and other.size >= self.size
+    def covers(self, bar: Bar) -> bool:
+        """Return True if the other line is of the same kind, and long enough to matter inside of this one's fence."""
+        return bar.mark == self.mark and bar.size >= self.size
 
 
 def is_balanced(lines: Iterable[str]) -> bool:
-    """Return whether every fence that opens in some lines is closed there."""
+    """Return True if every fence that opens in some lines is closed there."""
     bar: Bar | None = None
     for line in lines:
-        found = bar_of(line)
+        line_bar = bar_of(line)
         if bar is None:
-            bar = found
-        elif bar.is_closed_by(found):
+            bar = line_bar
+        elif bar.is_closed_by(line_bar):
             bar = None
     return bar is None
 
 
 def without_fences(text: str) -> str:
     """Return the text without its fences; one that is never closed is left in."""
-    kept: list[str] = []
+    outside: list[str] = []
     fence: list[str] = []
     bar: Bar | None = None
     for line in text.split("\n"):
-        found = bar_of(line)
-        if bar is None and found is None:
-            kept.append(line)
+        line_bar = bar_of(line)
+        if bar is None and line_bar is None:
+            outside.append(line)
             continue
         fence.append(line)
         if bar is None:
-            bar = found
-        elif bar.is_closed_by(found):
+            bar = line_bar
+        elif bar.is_closed_by(line_bar):
             bar, fence = None, []
-    return "\n".join(kept + fence)
+    return "\n".join(outside + fence)
 
 
 def bar_of(line: str) -> Bar | None:
     """Return the bar in a line, or None where there is none."""
-    found = _BAR.fullmatch(line.rstrip("\n"))
-    if not found or (found[1][0] == "`" and "`" in found[2]):
+    match = _BAR.fullmatch(line.rstrip("\n"))
+    if not match or (match[1][0] == "`" and "`" in match[2]):
         return None
-    return Bar(found[1][0], len(found[1]), found[2])
+    return Bar(match[1][0], len(match[1]), match[2])

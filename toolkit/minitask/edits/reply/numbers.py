@@ -29,7 +29,7 @@ _FORMS = tuple(
     lazy_pattern(rf"[ \t]*L?(?P<number>\d{{1,6}})(?:{mark}|[ \t|│→:]*$)")
     for mark in (r"\t", r" ?[|│→:] ", r" ?[|│→:]", r"[.)] ", " ", "  ", r" ?[|│→:]\t")
 )
-"""How a number is set apart from its line; the form counts under which most lines are the file's."""
+"""The ways to set a number apart from its line; the one under which most lines are the file's counts."""
 _PROMPT_FORMS = tuple(form for at, form in enumerate(_FORMS) if at != 3)
 """Those of them that no list has."""
 _TABLE = lazy_pattern(r"[ \t]*(?P<number>\d{1,6})(?:\t| ?[|│→] ?)")
@@ -44,157 +44,173 @@ class _Marked(Struct, frozen=True):
 
     at: int
     number: int
-    rest: str
+    text: str
 
 
-def without_numbers(content: str, base: str | None, *, path: str, told: str = "") -> str:
+def without_numbers(content: str, base: str | None, *, path: str, task_text: str = "") -> str:
     """Return a whole file's content without copied numbers; raise `EditError` where they do not count on."""
     lines = split_lines(content)
     if base is None:
-        _check_new(lines, path, told)
+        _check_new(lines, path, task_text)
         return content
-    known = _places(base)
-    marked = _marked(lines, known, told)
-    hits = _hits(marked, known)
-    if not hits or not _is_copied(lines, marked, hits, known):
-        _check_all(lines, base, path, told)
+    numbers_by_line = _line_numbers(base)
+    marked = _marked(lines, numbers_by_line, task_text)
+    hits = _hits(marked, numbers_by_line)
+    if not hits or not _is_copied(lines, marked, hits, numbers_by_line):
+        _check_all(lines, base, path, task_text)
         return content
-    if not _counts_on(marked, known):
+    if not _counts_on(marked, numbers_by_line):
         raise _copied(path, marked[0].at + 1)
     return _stripped(lines, marked)
 
 
 def blocks_without_numbers(
-    blocks: Iterable[SearchReplace], base: str | None, *, told: str = ""
+    blocks: Iterable[SearchReplace], base: str | None, *, task_text: str = ""
 ) -> tuple[SearchReplace, ...]:
     """Return the blocks without copied numbers; a search text that stands in the file is left alone."""
     if base is None:
         return tuple(blocks)
-    known = _places(base)
-    return tuple(_plain_block(block, known, told) for block in blocks)
+    numbers_by_line = _line_numbers(base)
+    return tuple(_plain_block(block, numbers_by_line, task_text) for block in blocks)
 
 
-def find_copied(content: str, base: str, *, told: str = "") -> int | None:
+def find_copied(content: str, base: str, *, task_text: str = "") -> int | None:
     """Return the first new line that begins with its own number and a tab, in a file that has no such lines."""
-    known = set(bodies(split_lines(base)))
-    if any(_TAB.fullmatch(line) for line in known):
+    base_lines = set(bodies(split_lines(base)))
+    if any(_TAB.fullmatch(line) for line in base_lines):
         return None
     for number, line in enumerate(bodies(split_lines(content)), 1):
-        found = None if line in known or line in told else _TAB.fullmatch(line)
-        if found and int(found[1]) == number:
+        match = None if line in base_lines or line in task_text else _TAB.fullmatch(line)
+        if match and int(match[1]) == number:
             return number
     return None
 
 
-def _places(base: str) -> dict[str, list[int]]:
-    """The numbers of the lines that have each text."""
-    found: dict[str, list[int]] = {}
+def _line_numbers(base: str) -> dict[str, list[int]]:
+    """Return the numbers of the lines that have each text."""
+    numbers: dict[str, list[int]] = {}
     for number, line in enumerate(bodies(split_lines(base)), 1):
-        found.setdefault(line.rstrip(), []).append(number)
-    return found
+        numbers.setdefault(line.rstrip(), []).append(number)
+    return numbers
 
 
-def _marked(lines: Sequence[str], known: dict[str, list[int]], told: str) -> list[_Marked]:
-    """The lines that begin with a number and do not stand so in the file or the task."""
+def _marked(
+    lines: Sequence[str], numbers_by_line: dict[str, list[int]], task_text: str
+) -> list[_Marked]:
+    """Return the lines that begin with a number and do not stand so in the file or the task."""
     texts = [(at, body(line)) for at, line in enumerate(lines)]
     fresh = [
-        (at, text) for at, text in texts if text.rstrip() not in known and not _is_told(text, told)
+        (at, text)
+        for at, text in texts
+        if text.rstrip() not in numbers_by_line and not _is_in_task(text, task_text)
     ]
     readings = [
         [
-            _Marked(at, int(found["number"]), text[found.end() :])
+            _Marked(at, int(match["number"]), text[match.end() :])
             for at, text in fresh
-            if (found := form.match(text))
+            if (match := form.match(text))
         ]
         for form in _FORMS
     ]
-    return max(readings, key=lambda marked: len(_hits(marked, known)))
+    return max(readings, key=lambda marked: len(_hits(marked, numbers_by_line)))
 
 
-def _is_told(text: str, told: str) -> bool:
+def _is_in_task(text: str, task_text: str) -> bool:
     plain = text.strip()
     if plain.isdigit():
-        return any(plain == line.strip() for line in told.split("\n"))
-    return bool(plain) and plain in told
+        return any(plain == line.strip() for line in task_text.split("\n"))
+    return bool(plain) and plain in task_text
 
 
-def _hits(marked: Iterable[_Marked], known: dict[str, list[int]]) -> list[_Marked]:
-    """Those before a line of the file."""
-    return [each for each in marked if each.rest.strip() and each.rest.rstrip() in known]
+def _hits(marked: Iterable[_Marked], numbers_by_line: dict[str, list[int]]) -> list[_Marked]:
+    """Return the marked lines whose text is a line of the file."""
+    return [
+        marked_line
+        for marked_line in marked
+        if marked_line.text.strip() and marked_line.text.rstrip() in numbers_by_line
+    ]
 
 
 def _is_copied(
     lines: Sequence[str],
     marked: Sequence[_Marked],
     hits: Sequence[_Marked],
-    known: dict[str, list[int]],
+    numbers_by_line: dict[str, list[int]],
 ) -> bool:
-    """Whether the numbers are the prompt's: lines of the file have their own, of then or of now."""
+    """Return True if the numbers are the prompt's: lines of the file have their own, of then or of now."""
     placed = [
-        each
-        for each in hits
-        if each.number in known[each.rest.rstrip()] or each.number == each.at + 1
+        hit
+        for hit in hits
+        if hit.number in numbers_by_line[hit.text.rstrip()] or hit.number == hit.at + 1
     ]
     filled = sum(1 for line in lines if line.strip())
     return bool(placed) and (len(hits) * 2 >= len(marked) or len(marked) * 2 >= filled)
 
 
-def _counts_on(marked: Sequence[_Marked], known: dict[str, list[int]]) -> bool:
+def _counts_on(marked: Sequence[_Marked], numbers_by_line: dict[str, list[int]]) -> bool:
     rising = all(a.number < b.number for a, b in pairwise(marked))
-    shifts = {each.number - each.at for each in marked}
+    shifts = {marked_line.number - marked_line.at for marked_line in marked}
     in_place = all(
-        each.number in known[each.rest.rstrip()] for each in marked if each.rest.rstrip() in known
+        marked_line.number in numbers_by_line[marked_line.text.rstrip()]
+        for marked_line in marked
+        if marked_line.text.rstrip() in numbers_by_line
     )
     return rising and (shifts == {1} or in_place)
 
 
 def _stripped(lines: Sequence[str], marked: Iterable[_Marked]) -> str:
-    rest = {each.at: each.rest for each in marked}
+    texts = {marked_line.at: marked_line.text for marked_line in marked}
     return "".join(
-        f"{rest[at]}{line[len(body(line)) :]}" if at in rest else line
+        f"{texts[at]}{line[len(body(line)) :]}" if at in texts else line
         for at, line in enumerate(lines)
     )
 
 
-def _check_all(lines: Sequence[str], base: str, path: str, told: str) -> None:
+def _check_all(lines: Sequence[str], base: str, path: str, task_text: str) -> None:
     """Raise where every line begins with its own number, and the file that it replaces has no such lines."""
     filled = [(at, body(line)) for at, line in enumerate(lines) if line.strip()]
     old = [body(line) for line in split_lines(base) if line.strip()]
-    if not filled or not old or any(_is_told(text, told) for _, text in filled):
+    if not filled or not old or any(_is_in_task(text, task_text) for _, text in filled):
         return
     for form in _PROMPT_FORMS:
-        found = [(at, form.match(text)) for at, text in filled]
-        if all(match and int(match["number"]) == at + 1 for at, match in found) and not any(
+        matches = [(at, form.match(text)) for at, text in filled]
+        if all(match and int(match["number"]) == at + 1 for at, match in matches) and not any(
             form.match(text) for text in old
         ):
             raise _copied(path, 1)
 
 
-def _check_new(lines: Sequence[str], path: str, told: str) -> None:
+def _check_new(lines: Sequence[str], path: str, task_text: str) -> None:
     """Raise where every line of a new file, of a kind that is no data, begins with its own number."""
     if path.lower().endswith(_DATA):
         return
     filled = [(at, body(line)) for at, line in enumerate(lines) if line.strip()]
-    if len(filled) < _SHORTEST_NEW or any(text in told for _, text in filled):
+    if len(filled) < _SHORTEST_NEW or any(text in task_text for _, text in filled):
         return
-    found = [(at, _TABLE.match(text)) for at, text in filled]
-    if all(match and int(match["number"]) == at + 1 for at, match in found):
+    matches = [(at, _TABLE.match(text)) for at, text in filled]
+    if all(match and int(match["number"]) == at + 1 for at, match in matches):
         raise _copied(path, 1)
 
 
-def _plain_block(block: SearchReplace, known: dict[str, list[int]], told: str) -> SearchReplace:
+def _plain_block(
+    block: SearchReplace, numbers_by_line: dict[str, list[int]], task_text: str
+) -> SearchReplace:
     from msgspec.structs import replace
 
     search = split_lines(block.search)
-    if all(body(line).rstrip() in known for line in search):
+    if all(body(line).rstrip() in numbers_by_line for line in search):
         return block
-    marked = _marked(search, known, told)
-    if not marked or any(each.rest.rstrip() not in known for each in marked):
+    marked = _marked(search, numbers_by_line, task_text)
+    if not marked or any(
+        marked_line.text.rstrip() not in numbers_by_line for marked_line in marked
+    ):
         return block
-    if not all(each.number in known[each.rest.rstrip()] for each in marked):
+    if not all(
+        marked_line.number in numbers_by_line[marked_line.text.rstrip()] for marked_line in marked
+    ):
         return block
     fresh = split_lines(block.replace)
-    copied = _marked(fresh, known, told)
+    copied = _marked(fresh, numbers_by_line, task_text)
     if not all(a.number < b.number for a, b in pairwise(copied)):
         raise _copied(block.path, copied[0].at + 1)
     return replace(block, search=_stripped(search, marked), replace=_stripped(fresh, copied))
@@ -221,17 +237,21 @@ def _moved(source: Source, request: ReplyContext) -> Source:
     return Source(source.path, _meant(source.path, source.range, request))
 
 
-def _meant(path: str, given: LineRange, request: ReplyContext) -> LineRange:
-    """Where the lines are; `EditError` where the range is both one of the spec's and one that was shown."""
+def _meant(path: str, line_range: LineRange, request: ReplyContext) -> LineRange:
+    """Return where the lines are; `EditError` where the range is both one of the spec's and one that was shown."""
     cited = {
-        each.written: each.now for file in request.files if file.path == path for each in file.cited
+        citation.written: citation.now
+        for file in request.files
+        if file.path == path
+        for citation in file.cited
     }
-    if given not in cited or cited[given] == given:
-        return given
-    if given in cited.values():
-        now = cited[given]
+    if line_range not in cited or cited[line_range] == line_range:
+        return line_range
+    if line_range in cited.values():
+        now = cited[line_range]
         raise EditError(
-            f"lines {given} of {path} can be those shown, or those that the spec calls so, which are lines {now} now",
+            f"lines {line_range} of {path} can be those shown, or those that the spec calls so, "
+            f"which are lines {now} now",
             hint=f"write {path}:{now} for the spec's lines, or two ranges for those shown",
         )
-    return cited[given]
+    return cited[line_range]

@@ -31,7 +31,7 @@ class _Hunk(Struct, frozen=True):
     line: int
 
     def side(self, mark: str) -> list[str]:
-        """The lines before (`-`) or after (`+`) the change."""
+        """Return the lines before (`-`) or after (`+`) the change."""
         return [line[1:] for line in self.lines if line[:1] in {" ", mark, ""}]
 
 
@@ -65,7 +65,7 @@ def read_patch(text: str, request: ReplyContext, *, line: int) -> list[Edit]:
 
 
 def _of_file(lines: Sequence[str], request: ReplyContext, *, line: int) -> list[Edit]:
-    head, rest = lines[0], lines[1:]
+    head, body_lines = lines[0], lines[1:]
     verb = next((verb for verb in (_ADD, _DELETE, _UPDATE) if head.startswith(verb)), None)
     if verb is None:
         raise EditError(
@@ -75,8 +75,8 @@ def _of_file(lines: Sequence[str], request: ReplyContext, *, line: int) -> list[
     if verb == _DELETE:
         return [Operation(Verb.DELETE, (Source(path),), line=line)]
     if verb == _ADD:
-        return [_added(path, rest, request, line=line)]
-    return _updated(path, rest, request, line=line)
+        return [_added(path, body_lines, request, line=line)]
+    return _updated(path, body_lines, request, line=line)
 
 
 def _added(path: str, lines: Sequence[str], request: ReplyContext, *, line: int) -> WholeFile:
@@ -86,12 +86,12 @@ def _added(path: str, lines: Sequence[str], request: ReplyContext, *, line: int)
         )
     if request.read(path) is not None:
         raise EditError(f"the patch adds {path}, which exists", hint=f"write `{_UPDATE} {path}`")
-    kept = [text[1:] for text in _without_trailing_blanks(lines)]
-    return WholeFile(path, "".join(f"{text}\n" for text in kept), line)
+    added = [text[1:] for text in _without_trailing_blanks(lines)]
+    return WholeFile(path, "".join(f"{text}\n" for text in added), line)
 
 
 def _without_trailing_blanks(lines: Sequence[str]) -> Sequence[str]:
-    """The lines without the empty ones at the end, which separate parts of a patch."""
+    """Return the lines without the empty ones at the end, which separate parts of a patch."""
     size = len(lines)
     while size and not lines[size - 1]:
         size -= 1
@@ -120,34 +120,34 @@ def _updated(path: str, lines: Sequence[str], request: ReplyContext, *, line: in
 def _hunks(lines: Sequence[str], *, line: int) -> list[_Hunk]:
     hunks: list[_Hunk] = []
     places: list[str] = []
-    taken: list[str] = []
+    hunk_lines: list[str] = []
     start = line
     for number, text in enumerate((*lines, "@@"), line):
         if text.startswith("@@"):
-            if taken:
-                hunks.append(_Hunk(tuple(places), tuple(taken), start))
-                places, taken = [], []
-            place = text.strip("@ ").strip()
-            places += [place] if place else []
+            if hunk_lines:
+                hunks.append(_Hunk(tuple(places), tuple(hunk_lines), start))
+                places, hunk_lines = [], []
+            heading = text.strip("@ ").strip()
+            places += [heading] if heading else []
             start = number
         elif text.strip() != _EOF:
             if text[:1] not in {" ", "+", "-", ""}:
                 raise EditError(f"`{text[:60]}` is no line of a patch", hint=_FORM)
-            taken.append(text)
+            hunk_lines.append(text)
     while hunks and not hunks[-1].lines:
         hunks.pop()
     return hunks
 
 
 def _block(hunk: _Hunk, have: Sequence[str], path: str) -> SearchReplace:
-    """The hunk as a block; where its lines stand more than once, from the line on that says where."""
+    """Return the hunk as a block; if its lines occur more than once, begin at the line that its heading names."""
     hunk = _Hunk(hunk.places, tuple(_without_trailing_blanks(hunk.lines)), hunk.line)
     old, new = hunk.side("-"), hunk.side("+")
     if old == new:
         raise EditError(f"an update of {path} changes nothing", hint="mark lines with `-` and `+`")
-    found = occurrences(have, old) if old else []
-    if hunk.places and len(found) != 1:
-        old, new = _from_place(hunk, have, old, new)
+    starts = occurrences(have, old) if old else []
+    if hunk.places and len(starts) != 1:
+        old, new = _from_heading(hunk, have, old, new)
     if not old:
         raise EditError(
             f"an update of {path} says not where its lines go", hint="add lines of context"
@@ -156,18 +156,18 @@ def _block(hunk: _Hunk, have: Sequence[str], path: str) -> SearchReplace:
     return SearchReplace(path, search, replace, hunk.line)
 
 
-def _from_place(
+def _from_heading(
     hunk: _Hunk, have: Sequence[str], old: list[str], new: list[str]
 ) -> tuple[list[str], list[str]]:
-    """Both sides with the file's lines from the named one on, where that stands once."""
-    named = [at for at, text in enumerate(have) if body(text).strip() == hunk.places[-1]]
-    if len(named) != 1:
+    """Return both sides with the file's lines from the named one on, where that stands once."""
+    indices = [at for at, text in enumerate(have) if body(text).strip() == hunk.places[-1]]
+    if len(indices) != 1:
         return old, new
-    place = named[0]
+    start = indices[0]
     if not old:
-        return [have[place]], [have[place], *new]
-    below = [at for at in occurrences(have, old) if at > place]
+        return [have[start]], [have[start], *new]
+    below = [at for at in occurrences(have, old) if at > start]
     if not below:
         return old, new
-    between = list(have[place : below[0]])
+    between = list(have[start : below[0]])
     return [*between, *old], [*between, *new]

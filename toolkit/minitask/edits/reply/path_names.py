@@ -1,4 +1,4 @@
-"""Which listed file a fence is for: the path in its info string, above it, or in its first comment.
+"""Find the listed file that a fence is for: the path in its info string, above it, or in its first comment.
 
 A path is taken however it is spelled, as long as it can mean only one of the listed files.
 """
@@ -90,10 +90,10 @@ def name_of(fence: Fence, request: ReplyContext) -> Name | None:
 
 def required(written: str, request: ReplyContext) -> str:
     """Return the listed path that is meant; raise `UnlistedError`, which says what is listed, where there is none."""
-    found = resolve(written, request)
-    if found is None:
+    path = resolve(written, request)
+    if path is None:
         raise unlisted(written, request)
-    return found
+    return path
 
 
 def unlisted(written: str, request: ReplyContext) -> UnlistedError:
@@ -129,13 +129,13 @@ def resolve(written: str, request: ReplyContext) -> str | None:
     for candidate in _spellings(written, request):
         if candidate in paths:
             return candidate
-    wanted = unicodedata.normalize("NFC", _tidied(written))
-    composed = [path for path in paths if unicodedata.normalize("NFC", path) == wanted]
+    normalised = unicodedata.normalize("NFC", _tidied(written))
+    composed = [path for path in paths if unicodedata.normalize("NFC", path) == normalised]
     return composed[0] if len(composed) == 1 else None
 
 
 def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
-    """Paths that a spelling stands for, the most literal first."""
+    """Yield paths that a spelling stands for, the most literal first."""
     path = _tidied(written)
     yield path
     if path.startswith("/"):
@@ -145,23 +145,23 @@ def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
 
 
 def _tidied(written: str) -> str:
-    """The path without quotes, separators of another system and detours."""
+    """Return the path without quotes, separators of another system and detours."""
     path = written.strip().strip(_EDGES).rstrip(_TRAILING).strip(_EDGES)
     path = _DRIVE.sub("", path.replace("\\", "/"))
     return posixpath.normpath(path) if path else path
 
 
 def _below_root(path: str, request: ReplyContext) -> Iterator[str]:
-    """What an absolute path is within the repository, this one or a copy of it elsewhere."""
+    """Yield the path in the repository that an absolute path stands for, in this clone or in another."""
     root = request.root.replace("\\", "/").rstrip("/")
     if root and path.startswith(f"{root}/"):
         yield path[len(root) + 1 :]
         return
     parts = path.lstrip("/").split("/")
     tails = ["/".join(parts[at:]) for at in range(len(parts))]
-    known = [tail for tail in tails if request.find(tail) or request.read(tail) is not None]
-    if len(known) == 1 and ("/" in known[0] or len(parts) <= 2):
-        yield known[0]
+    existing = [tail for tail in tails if request.find(tail) or request.read(tail) is not None]
+    if len(existing) == 1 and ("/" in existing[0] or len(parts) <= 2):
+        yield existing[0]
 
 
 def _from_info(info: str, request: ReplyContext) -> Name | None:
@@ -169,38 +169,38 @@ def _from_info(info: str, request: ReplyContext) -> Name | None:
     if keyed:
         return _keyed(keyed, request)
     lone = _LANGUAGE_PATH.fullmatch(info)
-    words = (
+    candidates = (
         [lone["path"]] if lone else [word for word in info.split() if "." in word or "/" in word]
     )
-    words += [] if lone else info.split()[1:]
-    listed = next((word for word in words if resolve(word, request)), "")
-    pathlike = next((word for word in words if _is_pathlike(word)), "")
-    return _named(listed or pathlike, request) if listed or pathlike else None
+    candidates += [] if lone else info.split()[1:]
+    listed = next((word for word in candidates if resolve(word, request)), "")
+    pathlike = next((word for word in candidates if _is_pathlike(word)), "")
+    return _name_for(listed or pathlike, request) if listed or pathlike else None
 
 
 def _is_pathlike(text: str) -> bool:
-    """Whether a text can hardly be anything but a path."""
+    """Return True if a text can hardly be anything but a path."""
     return bool(_PATHLIKE.fullmatch(text)) and ("/" in text or text.count(".") == 1)
 
 
 def _keyed(keyed: re.Match[str], request: ReplyContext) -> Name | None:
-    value, rest = keyed["value"], keyed["rest"]
+    value, remainder = keyed["value"], keyed["rest"]
     plain = (
         value[1:-1] if value[0] in "\"'`" and value[-1] == value[0] and len(value) > 1 else value
     )
     if value.startswith('"'):
         plain = re.sub(r'\\(["\\])', r"\1", plain)
-    spaced = f"{value}{rest}".strip()
+    spaced = f"{value}{remainder}".strip()
     if not resolve(plain, request) and resolve(spaced, request):
         plain = spaced
     says_path = "path" in keyed[0].partition(value)[0].lower()
     if not says_path and not resolve(plain, request) and not _is_pathlike(plain):
         return None
-    return _named(plain, request, literal="whole" in rest.split())
+    return _name_for(plain, request, literal="whole" in remainder.split())
 
 
-def _named(written: str, request: ReplyContext, *, literal: bool = False) -> Name:
-    """The name for a path that may be followed by lines; raises where it is not listed."""
+def _name_for(written: str, request: ReplyContext, *, literal: bool = False) -> Name:
+    """Return the name for a path that may be followed by lines; raises where it is not listed."""
     ranged = _RANGE.fullmatch(written.strip())
     if ranged and not resolve(written, request):
         return Name(required(ranged["path"], request), literal, ranged=True)
@@ -215,28 +215,28 @@ def _from_lead(lead: str, request: ReplyContext) -> Name | None:
         return Name(required(bare, request))
     ranged = _RANGE.fullmatch(bare)
     if ranged and resolve(ranged["path"], request):
-        return _named(bare, request)
+        return _name_for(bare, request)
     if path_above(lead) or (_PATHLIKE.fullmatch(bare) and "/" in bare):
-        return _named(path_above(lead) or bare, request)
+        return _name_for(path_above(lead) or bare, request)
     return _from_sentence(lead, request)
 
 
 def _undressed(lead: str) -> str:
-    """The line above a fence without labels, marks and remarks around the path."""
+    """Return the line above a fence without labels, marks and remarks around the path."""
     text = lead.strip().lstrip("#").strip().rstrip(":").strip()
     text = _REMARK.sub("", text).strip().strip(_EDGES).rstrip(":").strip(_EDGES)
     label = _LABEL.match(text)
-    rest = text[label.end() :] if label else text
-    return rest.strip().strip(_EDGES).strip() or text
+    bare = text[label.end() :] if label else text
+    return bare.strip().strip(_EDGES).strip() or text
 
 
 def _from_sentence(lead: str, request: ReplyContext) -> Name | None:
-    """The file of a line such as "Here is the new `src/a.py`:", which says nothing else."""
+    """Return the file of a line such as "Here is the new `src/a.py`:", which says nothing else."""
     if not lead.rstrip(" *_").endswith(":"):
         return None
-    words = [word.strip(".,:;!") for word in _WORD.findall(lead)]
-    meant = {path for word in words if word and (path := resolve(word, request))}
-    others = [word.lower() for word in words if word and not resolve(word, request)]
+    tokens = [word.strip(".,:;!") for word in _WORD.findall(lead)]
+    meant = {path for word in tokens if word and (path := resolve(word, request))}
+    others = [word.lower() for word in tokens if word and not resolve(word, request)]
     if len(meant) != 1 or not _NEUTRAL.issuperset(others):
         return None
     return Name(meant.pop(), weak=True)
@@ -244,14 +244,14 @@ def _from_sentence(lead: str, request: ReplyContext) -> Name | None:
 
 def mentions(text: str, request: ReplyContext) -> set[str]:
     """Return the files to be written that a text names."""
-    words = (word.strip(".,:;!") for word in _WORD.findall(text))
-    found = {path for word in words if word and (path := resolve(word, request))}
-    return found & {file.path for file in request.written()}
+    tokens = (word.strip(".,:;!") for word in _WORD.findall(text))
+    paths = {path for word in tokens if word and (path := resolve(word, request))}
+    return paths & {file.path for file in request.written()}
 
 
 def _from_comment(content: str, request: ReplyContext) -> str | None:
     first = content.split("\n", 1)[0]
-    found = _COMMENT.fullmatch(first)
-    path = resolve(found["path"], request) if found else None
+    match = _COMMENT.fullmatch(first)
+    path = resolve(match["path"], request) if match else None
     listed = request.find(path) if path else None
     return path if listed and listed.is_written else None

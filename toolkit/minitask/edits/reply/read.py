@@ -71,7 +71,7 @@ def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
 
 
 def _with_origin(change: Change, script: EditScript) -> Change:
-    """The change, marked as explicit where no whole file made it."""
+    """Return the change, marked as explicit where no whole file made it."""
     whole = any(isinstance(edit, WholeFile) and edit.path == change.path for edit in script.edits)
     return change if whole else replace(change, explicit=True)
 
@@ -86,12 +86,12 @@ def parse_reply(reply: str, request: ReplyContext) -> Parsed:
     literal: set[str] = set()
     for fence in dict.fromkeys(fences):  # a fence that stands there twice is said twice
         with placed(fence.line, source=SOURCE):
-            found = edits_of(fence, request)
-        if found is None:
+            fence_edits = edits_of(fence, request)
+        if fence_edits is None:
             unplaced.append(fence)
         else:
-            edits += found.edits
-            literal |= found.literal
+            edits += fence_edits.edits
+            literal |= fence_edits.literal
     edits += _bare_patch(answer, request) if not fences else []
     elected = elect_only(unplaced, edits, request)
     if elected is not None:
@@ -113,11 +113,11 @@ def _is_named(fence: Fence, request: ReplyContext) -> bool:
 
 
 def _bare_patch(answer: str, request: ReplyContext) -> list[Edit]:
-    """The edits of a patch that stands in no fence."""
-    found = patch_of(answer)
-    if found is None:
+    """Return the edits of a patch that stands in no fence."""
+    patch = patch_of(answer)
+    if patch is None:
         return []
-    line, text = found
+    line, text = patch
     with placed(line, source=SOURCE):
         return read_patch(text, request, line=line)
 
@@ -154,19 +154,19 @@ def without_fences(answer: str, fences: Sequence[Fence]) -> str:
 
 def without_repeats(edits: Sequence[Edit], request: ReplyContext) -> tuple[Edit, ...]:
     """Return the edits, each once: what stands there twice is said twice, not to be done twice."""
-    kept: list[Edit] = []
+    unique: list[Edit] = []
     for edit in edits:
-        if isinstance(edit, Operation) or edit not in kept:
-            kept.append(edit)
-    for whole in [edit for edit in kept if isinstance(edit, WholeFile)]:
-        blocks = [e for e in kept if isinstance(e, SearchReplace) and e.path == whole.path]
+        if isinstance(edit, Operation) or edit not in unique:
+            unique.append(edit)
+    for whole in [edit for edit in unique if isinstance(edit, WholeFile)]:
+        blocks = [e for e in unique if isinstance(e, SearchReplace) and e.path == whole.path]
         if blocks and _makes(blocks, whole, request):
-            kept = [edit for edit in kept if edit not in blocks]
-    return tuple(kept)
+            unique = [edit for edit in unique if edit not in blocks]
+    return tuple(unique)
 
 
 def _makes(blocks: Sequence[SearchReplace], whole: WholeFile, request: ReplyContext) -> bool:
-    """Whether the blocks alone make the whole file that the reply shows too."""
+    """Return True if the blocks alone make the whole file that the reply shows too."""
     try:
         (change,) = apply_script(EditScript(tuple(blocks)), read=request.read, locate=None)
     except (EditError, ValueError):
@@ -176,34 +176,34 @@ def _makes(blocks: Sequence[SearchReplace], whole: WholeFile, request: ReplyCont
 
 def check_exchanged(changes: Sequence[Change], request: ReplyContext) -> None:
     """Raise where a file would get the text of another, which gets the text of a third or of the first."""
-    taken = {
+    origins = {
         change.path: origin
         for change in changes
         if change.content and (origin := _origin(change.path, change.content, request))
     }
-    for path, origin in taken.items():
-        if origin in taken:
+    for path, origin in origins.items():
+        if origin in origins:
             raise EditError(
-                f"{path} would hold the text of {origin}, and {origin} that of {taken[origin]}",
+                f"{path} would hold the text of {origin}, and {origin} that of {origins[origin]}",
                 hint="write the path of each file above its own text",
             )
 
 
 def _origin(path: str, content: str, request: ReplyContext) -> str | None:
-    """The other file whose lines the new text has, where it has none of its own file's."""
-    own = request.read(path)
-    if own is None:
+    """Return the other file whose lines the new text has, if it has none of its own file's lines."""
+    old_text = request.read(path)
+    if old_text is None:
         return None
     new = _lines(content)
     others = {file.path: _lines(request.read(file.path) or "") for file in request.written()}
-    mine = others.pop(path, None) or _lines(own)
-    for other, lines in others.items():
-        shared, kept = new & (lines - mine), new & (mine - lines)
-        if shared and not kept and 2 * len(shared) >= len(lines - mine):
-            return other
+    old_lines = others.pop(path, None) or _lines(old_text)
+    for candidate, lines in others.items():
+        shared, retained = new & (lines - old_lines), new & (old_lines - lines)
+        if shared and not retained and 2 * len(shared) >= len(lines - old_lines):
+            return candidate
     return None
 
 
 def _lines(text: str) -> set[str]:
-    """The lines of a text that say something."""
+    """Return the lines of a text that say something."""
     return {line.strip() for line in text.split("\n") if any(map(str.isalnum, line))}

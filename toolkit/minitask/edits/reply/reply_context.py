@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from minitask.edits.script_model import Reader
 
 SOURCE = "reply"
-"""What errors call the Markdown that they are about."""
+"""The name of the Markdown in errors."""
 
 
 class Citation(Struct, frozen=True):
@@ -42,29 +42,29 @@ class ListedFile(Struct, frozen=True):
 
     @property
     def is_written(self) -> bool:
-        """Whether the task may change the file."""
+        """Return True if the task may change the file."""
         return self.action is not FileAction.READ
 
 
 class ReplyContext(Struct, frozen=True):
     """The context for reading a reply.
 
-    `read` gives a file of the base. `root` is the repository's folder, for absolute paths. `told` is the spec's own
-    text, and `given` the whole files that its snippets hold, as (path, content). `seen` is what else the model was
-    told: a plan, what its earlier replies went back with.
+    `read` gives a file of the base. `root` is the repository's folder, for absolute paths. `task_text` is the spec's
+    own text, and `snippet_files` the whole files that its snippets hold, as (path, content). `extra_text` is what else
+    the model saw: a plan, the errors of its earlier replies.
     """
 
     files: tuple[ListedFile, ...]
     read: Reader
     root: str = ""
-    told: str = ""
-    given: frozenset[tuple[str, str]] = field(default_factory=frozenset)
-    seen: str = ""
+    task_text: str = ""
+    snippet_files: frozenset[tuple[str, str]] = field(default_factory=frozenset)
+    extra_text: str = ""
 
     def find(self, path: str) -> ListedFile | None:
         """Return the listed file of exactly this path; one to be written comes before one to be read."""
-        found = [file for file in self.files if file.path == path]
-        return next((file for file in found if file.is_written), found[0] if found else None)
+        matches = [file for file in self.files if file.path == path]
+        return next((file for file in matches if file.is_written), matches[0] if matches else None)
 
     def written(self) -> tuple[ListedFile, ...]:
         """Return the files that the task may change."""

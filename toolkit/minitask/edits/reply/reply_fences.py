@@ -32,31 +32,31 @@ _TICKED_PATH = lazy_pattern(
 _WRAPPERS = frozenset({"", "markdown", "md", "text", "txt", "plaintext", "reply", "answer"})
 
 IsNamed = Callable[[Fence], bool]
-"""Whether a fence says which file it is for, or is an edit by its form."""
+"""Tells if a fence says which file it is for, or is an edit by its form."""
 
 
 def fences_of(answer: str, *, is_named: IsNamed) -> tuple[Fence, ...]:
     """Return the fences of an answer; raise `EditError` where one is not closed, or where a file may be cut."""
     answer = _TICKED_PATH.sub(r'\g<bar>"\g<path>"', answer)
     try:
-        found = _closed_fences(answer)
-        torn = _torn(found, answer.split("\n"), is_named)
+        fences = _closed_fences(answer)
+        torn = _torn(fences, answer.split("\n"), is_named)
     except EditError:
         longer = _with_longer_bars(answer)
         if longer is None:
             raise
-        found, torn = _closed_fences(longer), None
+        fences, torn = _closed_fences(longer), None
     if torn is not None:
         longer = _with_longer_bars(answer)
         if longer is None:
             message = "a file seems to end at a fence inside its own text"
             raise EditError(message, hint=_LONGER, where=f"{SOURCE}:{torn.line}")
-        found = _closed_fences(longer)
-    return tuple(inner for fence in found for inner in _unwrapped(fence, is_named))
+        fences = _closed_fences(longer)
+    return tuple(inner for fence in fences for inner in _unwrapped(fence, is_named))
 
 
 def _closed_fences(text: str) -> tuple[Fence, ...]:
-    """The fences by CommonMark's rules; one that nothing closes would swallow what is put behind the text."""
+    """Return the fences by CommonMark's rules; one that nothing closes would swallow what is put behind the text."""
     fences = find_fences(f"{text}\n\n{_END}\n")
     if fences and fences[-1].content.endswith(f"{_END}\n"):
         where = f"{SOURCE}:{fences[-1].line}"
@@ -67,7 +67,7 @@ def _closed_fences(text: str) -> tuple[Fence, ...]:
 
 
 def _torn(fences: Sequence[Fence], lines: Sequence[str], is_named: IsNamed) -> Fence | None:
-    """The first fence that seems to end too soon."""
+    """Return the first fence that seems to end too soon."""
     for number, fence in enumerate(fences):
         bar = _opening_bar(lines[fence.line - 1])
         if bar is None or _holds_opening(fence, bar):
@@ -81,19 +81,21 @@ def _torn(fences: Sequence[Fence], lines: Sequence[str], is_named: IsNamed) -> F
 
 
 def _opening_bar(line: str) -> Bar | None:
-    """The bar of a fence's first line, which may stand in a quotation or a list."""
+    """Return the bar of a fence's first line, which may stand in a quotation or a list."""
     starts = [line.find(mark) for mark in ("```", "~~~") if mark in line]
     return bar_of(line[min(starts) :]) if starts else None
 
 
 def _holds_opening(fence: Fence, bar: Bar) -> bool:
-    """Whether a line inside opens a fence, which nothing inside can close."""
+    """Return True if a line inside opens a fence, which nothing inside can close."""
     inner = (bar_of(line) for line in fence.content.split("\n"))
-    return any(found is not None and found.info and bar.covers(found) for found in inner)
+    return any(
+        inner_bar is not None and inner_bar.info and bar.covers(inner_bar) for inner_bar in inner
+    )
 
 
 def _ends(lines: Sequence[str], at: int) -> bool:
-    """Whether the bar at an index ends what stands above it: text before, none behind."""
+    """Return True if the bar at an index ends what stands above it: text before, none behind."""
     behind = lines[at + 1].strip() if at + 1 < len(lines) else ""
     return bool(lines[at - 1].strip()) and not behind
 
@@ -138,7 +140,7 @@ class _Scan(Struct):
         return True
 
     def _is_inside_block(self, line: str) -> bool:
-        """Whether the line belongs to a SEARCH/REPLACE block, in which bars are text."""
+        """Return True if the line belongs to a SEARCH/REPLACE block, in which bars are text."""
         if self.in_block:
             self.in_block = not is_closing(line)
             return True
@@ -147,7 +149,7 @@ class _Scan(Struct):
 
 
 def _with_longer_bars(text: str) -> str | None:
-    """The text with longer bars around its outermost fences; None where these cannot be told for sure."""
+    """Return the text with longer bars around its outermost fences; None where these cannot be told for sure."""
     lines = text.split("\n")
     scan = _Scan(lines, [], [])
     if not all(scan.take(at) for at in range(len(lines))) or scan.open:
@@ -163,7 +165,7 @@ def _with_longer_bars(text: str) -> str | None:
 
 
 def _unwrapped(fence: Fence, is_named: IsNamed) -> tuple[Fence, ...]:
-    """The fences inside of one that only wraps them; else the fence itself."""
+    """Return the fences inside of one that only wraps them; else the fence itself."""
     if is_named(fence) or fence.info.lower() not in _WRAPPERS:
         return (fence,)
     bars = (bar_of(line) for line in fence.content.split("\n"))
@@ -175,6 +177,6 @@ def _unwrapped(fence: Fence, is_named: IsNamed) -> tuple[Fence, ...]:
             return (fence,)
         error.where = f"{SOURCE}:{fence.line}"
         raise
-    if not any(is_named(each) for each in inner):
+    if not any(is_named(inner_fence) for inner_fence in inner):
         return (fence,)
-    return tuple(replace(each, line=each.line + fence.line) for each in inner)
+    return tuple(replace(inner_fence, line=inner_fence.line + fence.line) for inner_fence in inner)

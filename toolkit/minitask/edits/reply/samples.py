@@ -50,17 +50,17 @@ _WRITING = lazy_pattern(
 
 
 def is_command(fence: Fence) -> bool:
-    """Return whether a fence holds commands for a shell."""
+    """Return True if a fence holds commands for a shell."""
     return _word(fence) in _SHELLS
 
 
 def is_sample(fence: Fence) -> bool:
-    """Return whether a fence can be what a command prints, or the command itself."""
+    """Return True if a fence can be what a command prints, or the command itself."""
     return _word(fence) in _SHELLS | _OUTPUTS
 
 
 def fits(fence: Fence, path: str) -> bool:
-    """Return whether a fence's language can be that of a file."""
+    """Return True if a fence's language can be that of a file."""
     word = _word(fence)
     if word in _OUTPUTS:
         return word not in {"output", "log", "stdout", "out"} or path.endswith(f".{word}")
@@ -72,29 +72,29 @@ def fits(fence: Fence, path: str) -> bool:
 
 def removals(content: str, request: ReplyContext) -> list[str]:
     """Return the files to be deleted that the commands remove; empty where they do anything else."""
-    found: list[str] = []
+    removed: list[str] = []
     for line in content.split("\n"):
-        words = _words(line.removeprefix("$ "))
-        words = words[1:] if words[:1] == ["git"] else words
-        if not words:
+        argv = _split_words(line.removeprefix("$ "))
+        argv = argv[1:] if argv[:1] == ["git"] else argv
+        if not argv:
             continue
-        paths = [resolve(word, request) for word in words[1:] if not word.startswith("-")]
+        paths = [resolve(word, request) for word in argv[1:] if not word.startswith("-")]
         listed = [request.find(path) for path in paths if path]
         doomed = [file.path for file in listed if file and file.action is FileAction.DELETE]
-        if words[0] != "rm" or not paths or len(doomed) != len(paths):
+        if argv[0] != "rm" or not paths or len(doomed) != len(paths):
             return []
-        found += doomed
-    return found
+        removed += doomed
+    return removed
 
 
 def check_unplaced(fences: Sequence[Fence], script: EditScript, request: ReplyContext) -> None:
     """Raise for a fence that may be an edit and names no file."""
     served = paths_written(script)
     missing = [f.path for f in request.written() if not f.optional and f.path not in served]
-    known = set(_known_lines(script, request))
+    known_lines = set(_known_lines(script, request))
     _check_not_cut(fences, script, request)
     for fence in fences:
-        _check_fence(fence, missing, known, request)
+        _check_fence(fence, missing, known_lines, request)
 
 
 def _check_not_cut(fences: Sequence[Fence], script: EditScript, request: ReplyContext) -> None:
@@ -116,7 +116,7 @@ def _bars(text: str) -> int:
 
 
 def _check_fence(
-    fence: Fence, missing: Sequence[str], known: set[str], request: ReplyContext
+    fence: Fence, missing: Sequence[str], known_lines: set[str], request: ReplyContext
 ) -> None:
     where = f"{SOURCE}:{fence.line}"
     if not fence.content.strip():
@@ -132,7 +132,7 @@ def _check_fence(
         if not any(fits(fence, path) for path in missing):
             return
     lines = [line.strip() for line in fence.content.split("\n") if line.strip()]
-    if all(line in known for line in lines):
+    if all(line in known_lines for line in lines):
         return
     if is_sample(fence) and not missing and not mentions(fence.lead, request):
         return
@@ -147,7 +147,7 @@ def _word(fence: Fence) -> str:
     return fence.info.split(maxsplit=1)[0].lower() if fence.info.strip() else ""
 
 
-def _words(line: str) -> list[str]:
+def _split_words(line: str) -> list[str]:
     try:
         return shlex.split(line, comments=True)
     except ValueError:
@@ -155,17 +155,17 @@ def _words(line: str) -> list[str]:
 
 
 def _changed_by(content: str, request: ReplyContext) -> set[str]:
-    """The files to be written that commands seem to change."""
-    found: set[str] = set()
+    """Return the files to be written that commands seem to change."""
+    changed: set[str] = set()
     for line in content.split("\n"):
         writing = _WRITING.search(line)
         if writing:
-            found |= mentions(line[writing.start() :].replace(">", " "), request)
-    return found
+            changed |= mentions(line[writing.start() :].replace(">", " "), request)
+    return changed
 
 
 def _known_lines(script: EditScript, request: ReplyContext) -> Iterator[str]:
-    """The lines of the listed files, as they are and as the reply writes them."""
+    """Return the lines of the listed files, as they are and as the reply writes them."""
     texts = [request.read(file.path) or "" for file in request.files]
     texts += [edit.content for edit in script.edits if isinstance(edit, WholeFile)]
     return (line.strip() for text in texts for line in text.split("\n"))

@@ -43,21 +43,21 @@ def _blank(text: str) -> str:
 
 
 def _final_channel(reply: str) -> str:
-    """The text of the final channel, where the reply has channels as gpt-oss has."""
+    """Return the text of the final channel, where the reply has channels as gpt-oss has."""
     plain = _PLAIN_CHANNELS.match(reply)
     if plain:
         return _blank(plain[0]) + reply[plain.end() :]
     if not reply.lstrip().startswith(("<|channel|>", "<|start|>")):
         return reply
     at, out, final = 0, "", False
-    for found in _CHANNEL.finditer(reply):
-        if found.start() < at:
+    for match in _CHANNEL.finditer(reply):
+        if match.start() < at:
             continue
-        end = _CHANNEL_END.search(reply, found.end())
+        end = _CHANNEL_END.search(reply, match.end())
         stop = end.start() if end else len(reply)
-        out += _blank(reply[at : found.end()])
-        body = reply[found.end() : stop]
-        is_final = found[1] == "final"
+        out += _blank(reply[at : match.end()])
+        body = reply[match.end() : stop]
+        is_final = match[1] == "final"
         final = final or is_final
         out += body if is_final else _blank(body)
         at = stop
@@ -72,11 +72,11 @@ def _without_blocks(text: str) -> str:
     while at < len(lines):
         line = lines[at]
         if bar is not None:
-            found = bar_of(line)
-            if tag is not None and found is not None and found.info and bar.covers(found):
+            line_bar = bar_of(line)
+            if tag is not None and line_bar is not None and line_bar.info and bar.covers(line_bar):
                 at, bar, tag = _blanked_above(lines, tag), None, None
                 continue
-            bar = None if bar.is_closed_by(found) else bar
+            bar = None if bar.is_closed_by(line_bar) else bar
             tag = _lone_tag(lines, at, tag)
         elif _OPENING.match(line):
             at, tag = _blanked_block(lines, at), None
@@ -93,7 +93,7 @@ def _without_blocks(text: str) -> str:
 
 
 def _lone_tag(lines: Sequence[str], at: int, tag: int | None) -> int | None:
-    """The line of a closing tag inside a fence, so far; one that something opened there is text of the fence."""
+    """Return the line of a closing tag inside a fence, so far; one that something opened there is text of the fence."""
     if tag is None and _CLOSING.fullmatch(lines[at].strip()):
         opened = any(_OPENING.match(line) for line in lines[:at])
         return None if opened else at
@@ -106,28 +106,28 @@ def _blanked_block(lines: list[str], start: int) -> int:
     assert opening is not None  # noqa: S101 - the caller looked
     for at in range(start, len(lines)):
         begin = opening.end() if at == start else 0
-        found = _CLOSING.search(lines[at], begin)
-        if found:
-            rest = lines[at][found.end() :]
+        match = _CLOSING.search(lines[at], begin)
+        if match:
+            remainder = lines[at][match.end() :]
             lines[start:at] = [""] * (at - start)
-            lines[at] = rest
+            lines[at] = remainder
             return at
     raise EditError("the thoughts are never closed", hint="end them, then reply with the answer")
 
 
 def _is_closing(line: str) -> bool:
-    """Whether the line ends thoughts that somebody else opened."""
-    found = _CLOSING.search(line)
-    if not found:
+    """Return True if the line ends thoughts that somebody else opened."""
+    match = _CLOSING.search(line)
+    if not match:
         return False
-    before, behind = line[: found.start()].strip(), line[found.end() :].strip()
+    before, behind = line[: match.start()].strip(), line[match.end() :].strip()
     return not before or not behind
 
 
 def _blanked_above(lines: list[str], at: int) -> int:
     """Empty all lines above a closing tag, and that line up to its end; the line."""
-    found = _CLOSING.search(lines[at])
-    assert found is not None  # noqa: S101 - the caller looked
+    match = _CLOSING.search(lines[at])
+    assert match is not None  # noqa: S101 - the caller looked
     lines[:at] = [""] * at
-    lines[at] = lines[at][found.end() :]
+    lines[at] = lines[at][match.end() :]
     return at

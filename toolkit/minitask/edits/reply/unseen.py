@@ -46,11 +46,11 @@ def _faults(edit: Edit, request: ReplyContext) -> Iterator[EditError]:
 
 def _of_operation(edit: Operation, request: ReplyContext) -> Iterator[EditError]:
     for source in edit.sources:
-        lines, known = _lines(source.path, request), _known(source.path, request)
-        if source.range is None or known is None or _is_told(source.range, request):
+        lines, shown = _lines(source.path, request), _shown_numbers(source.path, request)
+        if source.range is None or shown is None or _is_cited(source.range, request):
             continue
         numbers = range(source.range.start, min(source.range.end, len(lines)) + 1)
-        unseen = [n for n in numbers if n not in known and lines[n - 1].strip()]
+        unseen = [n for n in numbers if n not in shown and lines[n - 1].strip()]
         if unseen:
             which = LineRange(unseen[0], unseen[-1])
             yield _unseen(f"lines {which} of {source.path} were not shown", source.path, request)
@@ -60,10 +60,10 @@ def _of_operation(edit: Operation, request: ReplyContext) -> Iterator[EditError]
 
 def _of_place(path: str, after: int, request: ReplyContext) -> Iterator[EditError]:
     """Yield the fault of an insertion below a line that was not shown; the ends of a file are always known."""
-    known = _known(path, request)
-    if known is None or after in {0, len(_lines(path, request))} or {after, after + 1} & known:
+    shown = _shown_numbers(path, request)
+    if shown is None or after in {0, len(_lines(path, request))} or {after, after + 1} & shown:
         return
-    if not _is_told(LineRange(after, after), request):
+    if not _is_cited(LineRange(after, after), request):
         yield _unseen(f"line {after} of {path} was not shown", path, request)
 
 
@@ -81,11 +81,11 @@ def _of_diff(edit: UnifiedDiff, request: ReplyContext) -> Iterator[EditError]:
 def _of_text(
     path: str, old: Sequence[str], new: Sequence[str], request: ReplyContext
 ) -> Iterator[EditError]:
-    known, lines = _known(path, request), _lines(path, request)
-    place = _place(lines, old) if known is not None else None
-    if known is None or place is None or known & set(range(place.start, place.end + 1)):
+    shown, lines = _shown_numbers(path, request), _lines(path, request)
+    position = _find_position(lines, old) if shown is not None else None
+    if shown is None or position is None or shown & set(range(position.start, position.end + 1)):
         return
-    heard = f"{request.told}\n{request.seen}"
+    heard = f"{request.task_text}\n{request.extra_text}"
     is_telling = sum(map(str.isalnum, "".join(old))) >= _LEAST
     if is_telling and all(line.strip() in heard for line in old):
         return
@@ -93,40 +93,46 @@ def _of_text(
     if only_adds and not any(indent_of(line) for line in old):
         return
     yield _unseen(
-        f"the search text stands in lines {place} of {path}, which were not shown", path, request
+        f"the search text stands in lines {position} of {path}, which were not shown", path, request
     )
 
 
-def _place(lines: Sequence[str], old: Sequence[str]) -> LineRange | None:
+def _find_position(lines: Sequence[str], old: Sequence[str]) -> LineRange | None:
     """Return the only place of some text in the base; None where an earlier edit has to make it first."""
     try:
-        found = find_block(lines, old)
+        block = find_block(lines, old)
     except EditError:
         return None
-    return LineRange(found.start + 1, found.end)
+    return LineRange(block.start + 1, block.end)
 
 
 def _lines(path: str, request: ReplyContext) -> tuple[str, ...]:
     return split_lines(request.read(path) or "")
 
 
-def _known(path: str, request: ReplyContext) -> frozenset[int] | None:
+def _shown_numbers(path: str, request: ReplyContext) -> frozenset[int] | None:
     """Return the numbers of the lines that the model knows of; None for all of them."""
     listed = request.find(path)
     if request.read(path) is None or (listed is not None and (listed.whole or not listed.shown)):
         return None
     ranges = _ranges(listed) if listed is not None else ()
-    return frozenset(n for each in ranges for n in range(each.start, each.end + 1))
+    return frozenset(
+        n for line_range in ranges for n in range(line_range.start, line_range.end + 1)
+    )
 
 
 def _ranges(listed: ListedFile) -> tuple[LineRange, ...]:
-    return (*listed.shown, *listed.ends, *(each.now for each in listed.cited))
+    return (*listed.shown, *listed.ends, *(citation.now for citation in listed.cited))
 
 
-def _is_told(given: LineRange, request: ReplyContext) -> bool:
+def _is_cited(line_range: LineRange, request: ReplyContext) -> bool:
     """Return True if the task itself names the lines."""
-    end = "" if given.start == given.end else rf"\s*(?:[-–—]|to|through|and)\s*L?{given.end}"
-    return re.search(rf"(?<!\d){given.start}{end}(?!\d)", request.told) is not None
+    end = (
+        ""
+        if line_range.start == line_range.end
+        else rf"\s*(?:[-–—]|to|through|and)\s*L?{line_range.end}"
+    )
+    return re.search(rf"(?<!\d){line_range.start}{end}(?!\d)", request.task_text) is not None
 
 
 def _unseen(message: str, path: str, request: ReplyContext) -> EditError:
