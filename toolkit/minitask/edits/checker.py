@@ -200,7 +200,7 @@ class Checker(Struct):
     def _unfit_diagnostic(
         self, spec: Spec, later: CheckedSpec, between: Sequence[int], needed: tuple[int, ...]
     ) -> Diagnostic:
-        """Return E309 or W308 for a spec that no longer fits after tasks that a run does first, unrelated by `depends_on`.
+        """Return E309 or W308 for a spec that no longer fits after tasks that a run does before it.
 
         It is an error if they belong to the same run, which would have to refuse the spec later.
         """
