@@ -1,4 +1,4 @@
-"""Draw the packages and their imports into docs/house.md: `python docs/draw_house.py`, or `--check` in CI."""
+"""Write docs/house.md, the list of packages and their imports: `python docs/draw_house.py`, or `--check` in CI."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ TOP = Path(__file__).parents[1]
 PACKAGE = TOP / "toolkit" / "minitask"
 PAGE = TOP / "docs" / "house.md"
 _HEAD = """\
-# The house
+# Packages
 
-Drawn from the imports by `python docs/draw_house.py`; a test fails when it is out of date. Packages import only
-what stands below them, and never in a circle. Beside them are small modules that anything may import: `config`,
-`settings`, `presets`, `concurrency`, `errors` and the like.
+This page lists the packages of `toolkit/minitask/` from top to bottom, and their imports. A package imports only
+packages below it; there are no circular imports. Small modules beside them (`config`, `settings`, `presets`,
+`concurrency`, `errors` …) may be imported by any package. `python docs/draw_house.py` generates this page from the
+source; a test fails if it is out of date. The docstring of each package says where to start reading.
 """
 
 
