@@ -18,7 +18,7 @@ from minitask.task.merge_later import merge_task
 @json_option
 @click.pass_context
 def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
-    """Land proven tasks; a merge that was not proven as it is now is proven first.
+    """Merge proven tasks; a merge that was not validated as it is now is validated first.
 
     \b
     Example:

@@ -105,7 +105,7 @@ DAY = len("2026-01-31")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, project: str, **options: Any) -> int:
-    """Book what models did for PROJECT outside of minitask, so that `minitask report` counts it against the savings.
+    """Record what models did for PROJECT outside of minitask, so that `minitask report` counts it against the savings.
 
     \b
     Example:

@@ -46,7 +46,9 @@ def make_executor(
         return ScriptExecutor()
     setting = settings.executors.get(name)
     if setting is None:
-        raise UsageError(f"no executor named {name}", hint="see `minitask config show`")
+        ignored = next((note for note in settings.notes if "minitask trust" in note), "")
+        hint = ignored or "see `minitask config show`"
+        raise UsageError(f"no executor named {name}", hint=hint)
     return MAKERS.get(setting.type, _agent)(setting, ExecutorContext(settings, environ, http))
 
 

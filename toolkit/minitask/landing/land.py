@@ -73,7 +73,7 @@ def _proven_merge(
     engine: Context, task: Task, candidate: Candidate, *, tip: str, round_: int
 ) -> Landed | tuple[str, Proof]:
     """Return the merge of the candidate into a tip, with its proof; or why it cannot land."""
-    engine.emit(Progress(task.name, "merge", f"the merge into {tip[:12]} is proven"))
+    engine.emit(Progress(task.name, "merge", f"validating the merge into {tip[:12]}"))
     joint = join(engine, task, candidate, tip=tip)
     if joint.tree is None:
         return not_joined(task, joint)
