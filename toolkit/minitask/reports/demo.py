@@ -11,7 +11,7 @@ from minitask.reports.results import RunSummary, dollars, render_run
 
 def render_demo(shown: DemoResult) -> str:
     """Return the tasks, what became of the module, the branches and merges, the costs, and where to look."""
-    failed = next((item for item in shown.results if item.verdict is Verdict.FAILED), None)
+    failed = next((result for result in shown.results if result.verdict is Verdict.FAILED), None)
     lines = [
         render_run(RunSummary(PROJECT, "main", shown.results, shown.seconds)),
         "",
@@ -19,10 +19,10 @@ def render_demo(shown: DemoResult) -> str:
         *_sizes(shown.lines_before, shown.lines_after),
         "",
         "branches, one per task, passed or not",
-        *(f"  {seen.commit}  {seen.text}" for seen in shown.branches),
+        *(f"  {entry.commit}  {entry.text}" for entry in shown.branches),
         "",
         "merges on main, each tree validated before main moved",
-        *(f"  {seen.commit}  {seen.text}" for seen in shown.merges),
+        *(f"  {entry.commit}  {entry.text}" for entry in shown.merges),
         "",
         "cost",
         "  this run                 $0: every spec carries its own edit script",

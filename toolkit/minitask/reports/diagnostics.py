@@ -40,13 +40,13 @@ def render_diagnostics(diagnostics: Sequence[Diagnostic], *, form: str, spec_cou
 
 
 def render_text(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
-    """`PATH:LINE: CODE MESSAGE`, the hint below it, and a line that counts."""
+    """Return `PATH:LINE: CODE MESSAGE` with the hint below it for each diagnostic, and a line that counts."""
     lines: list[str] = []
-    for item in diagnostics:
-        place = f"{item.path}:{item.line}" if item.line else item.path
-        lines.append(_visible(f"{place}: {item.code} {item.message}"))
-        if item.hint:
-            lines.append(_visible(f"  hint: {item.hint}"))
+    for diagnostic in diagnostics:
+        location = f"{diagnostic.path}:{diagnostic.line}" if diagnostic.line else diagnostic.path
+        lines.append(_visible(f"{location}: {diagnostic.code} {diagnostic.message}"))
+        if diagnostic.hint:
+            lines.append(_visible(f"  hint: {diagnostic.hint}"))
     return "\n".join([*lines, summarize(diagnostics, spec_count)]) + "\n"
 
 
@@ -55,14 +55,14 @@ def render_json(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
     del spec_count
     rows = [
         {
-            "path": item.path,
-            "line": item.line,
-            "code": item.code,
-            "severity": item.severity.value,
-            "message": item.message,
-            "hint": item.hint,
+            "path": diagnostic.path,
+            "line": diagnostic.line,
+            "code": diagnostic.code,
+            "severity": diagnostic.severity.value,
+            "message": diagnostic.message,
+            "hint": diagnostic.hint,
         }
-        for item in diagnostics
+        for diagnostic in diagnostics
     ]
     return json.dumps(rows, indent=2) + "\n"
 
@@ -70,8 +70,8 @@ def render_json(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
 def render_sarif(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
     """Return a SARIF 2.1.0 log with one run, and the rules that its results cite."""
     del spec_count
-    codes = sorted({item.code for item in diagnostics})
-    places = {code: place for place, code in enumerate(codes)}
+    codes = sorted({diagnostic.code for diagnostic in diagnostics})
+    indices = {code: index for index, code in enumerate(codes)}
     driver = {
         "name": "minitask",
         "semanticVersion": __version__,
@@ -80,16 +80,19 @@ def render_sarif(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_sarif_result(item, rule_index=places[item.code]) for item in diagnostics],
+        "results": [
+            _sarif_result(diagnostic, rule_index=indices[diagnostic.code])
+            for diagnostic in diagnostics
+        ],
     }
     log = {"$schema": SARIF_SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2) + "\n"
 
 
 def render_github(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
-    """GitHub Actions workflow commands, which annotate the lines of a pull request."""
+    """Return GitHub Actions workflow commands, which annotate the lines of a pull request."""
     del spec_count
-    return "".join(f"{_github_command(item)}\n" for item in diagnostics)
+    return "".join(f"{_github_command(diagnostic)}\n" for diagnostic in diagnostics)
 
 
 FORMATS: Mapping[str, Renderer] = MappingProxyType(
@@ -103,10 +106,10 @@ FORMATS: Mapping[str, Renderer] = MappingProxyType(
 
 
 def summarize(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
-    """`2 errors, 1 warning in 9 specs`; severities that do not occur are left out."""
-    counts = Counter(item.severity for item in diagnostics)
-    said = [counted(counts[severity], severity.value) for severity in Severity if counts[severity]]
-    return f"{', '.join(said) or 'no errors'} in {counted(spec_count, 'spec')}"
+    """Return `2 errors, 1 warning in 9 specs`; severities that do not occur are left out."""
+    counts = Counter(diagnostic.severity for diagnostic in diagnostics)
+    parts = [counted(counts[severity], severity.value) for severity in Severity if counts[severity]]
+    return f"{', '.join(parts) or 'no errors'} in {counted(spec_count, 'spec')}"
 
 
 def _visible(text: str) -> str:
@@ -137,17 +140,19 @@ def _sarif_rule(code: str) -> dict[str, object]:
     }
 
 
-def _sarif_result(item: Diagnostic, *, rule_index: int) -> dict[str, object]:
+def _sarif_result(diagnostic: Diagnostic, *, rule_index: int) -> dict[str, object]:
     physical: dict[str, object] = {
-        "artifactLocation": {"uri": _uri(item.path), "uriBaseId": "%SRCROOT%"}
+        "artifactLocation": {"uri": _uri(diagnostic.path), "uriBaseId": "%SRCROOT%"}
     }
-    if item.line:
-        physical["region"] = {"startLine": item.line}
-    text = f"{item.message}\nhint: {item.hint}" if item.hint else item.message
+    if diagnostic.line:
+        physical["region"] = {"startLine": diagnostic.line}
+    text = (
+        f"{diagnostic.message}\nhint: {diagnostic.hint}" if diagnostic.hint else diagnostic.message
+    )
     return {
-        "ruleId": item.code,
+        "ruleId": diagnostic.code,
         "ruleIndex": rule_index,
-        "level": item.severity.value,
+        "level": diagnostic.severity.value,
         "message": {"text": text},
         "locations": [{"physicalLocation": physical}],
     }
@@ -158,12 +163,14 @@ def _uri(path: str) -> str:
     return quote(path.encode("utf-8", "surrogateescape"), safe="/")
 
 
-def _github_command(item: Diagnostic) -> str:
-    line = {"line": str(item.line)} if item.line else {}
-    properties = {"file": item.path, **line, "title": item.code}
+def _github_command(diagnostic: Diagnostic) -> str:
+    line = {"line": str(diagnostic.line)} if diagnostic.line else {}
+    properties = {"file": diagnostic.path, **line, "title": diagnostic.code}
     joined = ",".join(f"{key}={_github_property(value)}" for key, value in properties.items())
-    text = f"{item.message}\nhint: {item.hint}" if item.hint else item.message
-    return f"::{_GITHUB_LEVELS[item.severity]} {joined}::{_github_data(text)}"
+    text = (
+        f"{diagnostic.message}\nhint: {diagnostic.hint}" if diagnostic.hint else diagnostic.message
+    )
+    return f"::{_GITHUB_LEVELS[diagnostic.severity]} {joined}::{_github_data(text)}"
 
 
 def _github_data(text: str) -> str:

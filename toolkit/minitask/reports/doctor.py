@@ -34,8 +34,13 @@ def health_document(health: Health) -> dict[str, Any]:
     return {
         "ok": health.is_good,
         "findings": [
-            {"area": item.area, "state": item.state, "text": item.text, "hint": item.hint}
-            for item in health.findings
+            {
+                "area": finding.area,
+                "state": finding.state,
+                "text": finding.text,
+                "hint": finding.hint,
+            }
+            for finding in health.findings
         ],
         "settings": health.settings,
         "sources": health.sources,
@@ -46,10 +51,10 @@ def render_health(health: Health) -> str:
     """Return a line a finding; then the settings that are not defaults."""
     marks = {"ok": "✓", "note": "·", "bad": "✗"}
     lines = []
-    for item in health.findings:
-        lines.append(f"{marks[item.state]} {item.area:11} {item.text}")
-        if item.hint:
-            lines.append(f"  {'':11} {item.hint}")
+    for finding in health.findings:
+        lines.append(f"{marks[finding.state]} {finding.area:11} {finding.text}")
+        if finding.hint:
+            lines.append(f"  {'':11} {finding.hint}")
     changed = {key: source for key, source in health.sources.items() if source != "default"}
     for key, source in sorted(changed.items()):
         lines.append(f"· {'setting':11} {key}, from {source}")

@@ -13,108 +13,109 @@ from minitask.reports.results import dollars
 from minitask.task.prepare import TaskPreview
 
 
-def outlook_document(project: str, prospects: Sequence[RunPreview]) -> dict[str, Any]:
+def outlook_document(project: str, previews: Sequence[RunPreview]) -> dict[str, Any]:
     """Return an outlook as JSON."""
-    last = max((each.wave for each in prospects), default=0)
+    last = max((preview.wave for preview in previews), default=0)
     return {
         "project": project,
         "dry_run": True,
         "waves": [
-            [each.task.name for each in prospects if each.wave == wave]
+            [preview.task.name for preview in previews if preview.wave == wave]
             for wave in range(1, last + 1)
         ],
-        "tasks": [_task(each) for each in prospects],
-        "cost_usd": money(_total(prospects)),
+        "tasks": [_task(preview) for preview in previews],
+        "cost_usd": money(_total(previews)),
     }
 
 
-def render_outlook(prospects: Sequence[RunPreview]) -> str:
+def render_outlook(previews: Sequence[RunPreview]) -> str:
     """Return an outlook as text: a line a task, and the sum."""
-    width = max((len(each.task.name) for each in prospects), default=0)
+    width = max((len(preview.task.name) for preview in previews), default=0)
     lines = ["dry run, nothing is spent"]
     wave = 0
-    for each in prospects:
-        if each.wave != wave:
-            wave = each.wave
+    for preview in previews:
+        if preview.wave != wave:
+            wave = preview.wave
             lines.append(f"wave {wave}")
-        lines.append(f"  {each.task.name:{width}}  {_said(each)}")
-    unknown = sum(each.cost_usd is None for each in prospects)
+        lines.append(f"  {preview.task.name:{width}}  {_preview_line(preview)}")
+    unknown = sum(preview.cost_usd is None for preview in previews)
     more = f" ({unknown} without estimate)" if unknown else ""
-    known = [each.cost_usd for each in prospects if each.cost_usd is not None]
-    lines.append(f"estimated total {dollars(sum(known, Decimal(0)))}{more}")
+    costs = [preview.cost_usd for preview in previews if preview.cost_usd is not None]
+    lines.append(f"estimated total {dollars(sum(costs, Decimal(0)))}{more}")
     return "\n".join(lines)
 
 
-def _said(each: RunPreview) -> str:
-    if each.merge:
-        return f"already merged ({each.merge[:12]})"
-    if each.route is None:
-        return f"cannot run: {each.problem.partition(chr(10))[0]}"
-    who = each.route.model or "edit script"
-    tokens = "" if not each.input_tokens else f", {each.input_tokens:,} tokens in"
-    cost = "cost unknown" if each.cost_usd is None else f"about {dollars(each.cost_usd)}"
-    return f"{each.route.tier.value:8} {who}{tokens}, {cost}"
+def _preview_line(preview: RunPreview) -> str:
+    if preview.merge:
+        return f"already merged ({preview.merge[:12]})"
+    if preview.route is None:
+        return f"cannot run: {preview.problem.partition(chr(10))[0]}"
+    who = preview.route.model or "edit script"
+    tokens = "" if not preview.input_tokens else f", {preview.input_tokens:,} tokens in"
+    cost = "cost unknown" if preview.cost_usd is None else f"about {dollars(preview.cost_usd)}"
+    return f"{preview.route.tier.value:8} {who}{tokens}, {cost}"
 
 
-def _task(each: RunPreview) -> dict[str, Any]:
-    route = each.route
+def _task(preview: RunPreview) -> dict[str, Any]:
+    route = preview.route
     return {
-        "task": each.task.name,
-        "wave": each.wave,
+        "task": preview.task.name,
+        "wave": preview.wave,
         "tier": route.tier.value if route else None,
         "executor": route.executor if route else None,
         "model": (route.model or None) if route else None,
-        "reason": route.reason if route else each.problem,
+        "reason": route.reason if route else preview.problem,
         "estimate": {
-            "input_tokens": each.input_tokens,
-            "output_tokens": each.output_tokens,
-            "cost_usd": money(each.cost_usd),
+            "input_tokens": preview.input_tokens,
+            "output_tokens": preview.output_tokens,
+            "cost_usd": money(preview.cost_usd),
         },
     }
 
 
-def _total(prospects: Sequence[RunPreview]) -> Decimal | None:
-    known = [each.cost_usd for each in prospects if each.cost_usd is not None]
-    return sum(known, Decimal(0)) if len(known) == len(prospects) else None
+def _total(previews: Sequence[RunPreview]) -> Decimal | None:
+    costs = [preview.cost_usd for preview in previews if preview.cost_usd is not None]
+    return sum(costs, Decimal(0)) if len(costs) == len(previews) else None
 
 
-def dry_run_document(said: TaskPreview) -> dict[str, Any]:
+def dry_run_document(preview: TaskPreview) -> dict[str, Any]:
     """Return a dry run as JSON."""
-    description = said.description
+    description = preview.description
     return {
-        "task": said.task.name,
-        "spec": {"path": said.task.path, "blob": said.task.blob},
+        "task": preview.task.name,
+        "spec": {"path": preview.task.path, "blob": preview.task.blob},
         "dry_run": True,
-        "landed": said.landed,
-        "base": said.task.base,
-        "target": said.task.target.removeprefix("refs/heads/"),
-        "tier": said.route.tier.value,
-        "executor": said.route.executor,
-        "model": said.route.model or None,
-        "reason": said.route.reason,
+        "landed": preview.landed,
+        "base": preview.task.base,
+        "target": preview.task.target.removeprefix("refs/heads/"),
+        "tier": preview.route.tier.value,
+        "executor": preview.route.executor,
+        "model": preview.route.model or None,
+        "reason": preview.route.reason,
         "url": description.url or None,
         "key_variable": description.key_variable or None,
         "key_set": description.key_set,
         "command_line": list(description.command) or None,
         "max_output_tokens": description.max_output_tokens,
         "prompt": description.prompt or None,
-        "commands": [command.text for command in said.task.spec.commands],
-        "sandbox": said.sandbox,
+        "commands": [command.text for command in preview.task.spec.commands],
+        "sandbox": preview.sandbox,
         "questions": [
-            {"phase": phase, "tier": tier, "model": model} for phase, tier, model in said.questions
+            {"phase": phase, "tier": tier, "model": model}
+            for phase, tier, model in preview.questions
         ],
     }
 
 
-def render_dry_run(said: TaskPreview) -> str:
+def render_dry_run(preview: TaskPreview) -> str:
     """Return a dry run as text."""
-    description = said.description
+    description = preview.description
     lines = [
-        f"{said.task.name}: dry run, nothing is spent",
-        f"  spec     {said.task.path} at {said.task.blob[:12]}, on {said.task.base[:12]}",
-        f"  route    tier {said.route.tier.value}: {said.route.reason}",
+        f"{preview.task.name}: dry run, nothing is spent",
+        f"  spec     {preview.task.path} at {preview.task.blob[:12]}, on {preview.task.base[:12]}",
+        f"  route    tier {preview.route.tier.value}: {preview.route.reason}",
     ]
-    if said.landed:
+    if preview.landed:
         lines.append("  merged   already; exec would skip it (--again to rerun)")
     if description.url:
         key = description.key_variable or "no key"
@@ -124,17 +125,18 @@ def render_dry_run(said: TaskPreview) -> str:
             else (" (set)" if description.key_set else " (NOT SET)")
         )
         lines.append(f"  sent to  {description.url}, model {description.model}, key {key}{state}")
-    if said.exposure:
-        lines.append(f"  WARNING  {said.exposure}")
+    if preview.exposure:
+        lines.append(f"  WARNING  {preview.exposure}")
     if description.command:
         lines.append(f"  program  {shlex.join(description.command)}")
     if description.max_output_tokens is not None:
         lines.append(f"  answer   at most {description.max_output_tokens:,} tokens")
     lines += [
-        f"  calls    {model} (tier {tier}) for the {phase}" for phase, tier, model in said.questions
+        f"  calls    {model} (tier {tier}) for the {phase}"
+        for phase, tier, model in preview.questions
     ]
-    lines.append(f"  sandbox  {said.sandbox}")
-    lines += [f"  run      {command.text}" for command in said.task.spec.commands]
+    lines.append(f"  sandbox  {preview.sandbox}")
+    lines += [f"  run      {command.text}" for command in preview.task.spec.commands]
     if description.prompt:
         lines += ["  prompt", *(f"  | {line}" for line in description.prompt.splitlines())]
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The output of `graph`: the picture of a project as text, JSON, Mermaid or Graphviz; `graph_svg` draws it itself."""
+"""The output of `graph`: a project's tasks as text, JSON, Mermaid or Graphviz; `graph_svg` renders SVG."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _SYNTAX = lazy_pattern(r"(?<=[^\W_])[./-](?=[^\W_])|([^\w ]|_)")
 """Whatever Mermaid, or the Markdown in it, might take for syntax is in the group."""
 
 
-def graph_document(picture: TaskGraph, forecast: Collisions | None) -> dict[str, Any]:
-    """Return the picture as JSON; with a forecast, where there is one."""
+def graph_document(graph: TaskGraph, forecast: Collisions | None) -> dict[str, Any]:
+    """Return the graph as JSON, with the forecast if there is one."""
     document: dict[str, Any] = {
-        "project": picture.project,
-        "tasks": [_task_document(node) for node in picture.nodes],
-        "critical_path": list(picture.critical_path),
+        "project": graph.project,
+        "tasks": [_task_document(node) for node in graph.nodes],
+        "critical_path": list(graph.critical_path),
     }
     if forecast is not None:
         document["forecast"] = {
             "conflicts": [
-                {"task": each.task, "with": each.other, "paths": list(each.paths)}
-                for each in forecast.found
+                {"task": collision.task, "with": collision.other, "paths": list(collision.paths)}
+                for collision in forecast.found
             ],
             "candidates": forecast.candidates,
             "pairs": forecast.pairs,
@@ -52,15 +52,15 @@ def _task_document(node: Node) -> dict[str, Any]:
     }
 
 
-def render_text(picture: TaskGraph) -> str:
+def render_text(graph: TaskGraph) -> str:
     """Return the waves, a line a task, and below it what it waits for and what it may not run beside."""
-    waves = picture.nodes[-1].wave if picture.nodes else 0
-    lines = [f"{counted(len(picture.nodes), 'task')} in {counted(waves, 'wave')}"]
-    if len(picture.critical_path) > 1:
-        lines.append(f"longest chain: {' -> '.join(picture.critical_path)}")
-    width = max((len(node.name) for node in picture.nodes), default=0)
+    waves = graph.nodes[-1].wave if graph.nodes else 0
+    lines = [f"{counted(len(graph.nodes), 'task')} in {counted(waves, 'wave')}"]
+    if len(graph.critical_path) > 1:
+        lines.append(f"longest chain: {' -> '.join(graph.critical_path)}")
+    width = max((len(node.name) for node in graph.nodes), default=0)
     wave = 0
-    for node in picture.nodes:
+    for node in graph.nodes:
         if node.wave != wave:
             wave = node.wave
             lines += ["", f"wave {wave}"]
@@ -68,7 +68,7 @@ def render_text(picture: TaskGraph) -> str:
         title = one_line(node.task.spec.title)
         lines.append(f"  {node.name:{width}}  {state:8}  {tier:8}  {title}".rstrip())
         lines += [f"  {'':{width}}    {line}" for line in _relations(node)]
-    lines += _gave_way(picture)
+    lines += _dropped_lines(graph)
     return "\n".join(lines)
 
 
@@ -77,8 +77,8 @@ def _relations(node: Node) -> Iterator[str]:
     for tie in node.after:
         reasons.setdefault(tie.task, []).append(one_line(tie.path) or tie.kind)
     if reasons:
-        said = [f"{name}{_bracket(paths)}" for name, paths in reasons.items()]
-        yield f"after: {_listed(said)}"
+        phrases = [f"{name}{_bracket(paths)}" for name, paths in reasons.items()]
+        yield f"after: {_listed(phrases)}"
     by_path: dict[str, list[str]] = {}
     for tie in node.clashes:
         by_path.setdefault(tie.path, []).append(tie.task)
@@ -96,10 +96,10 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more > 1 else "")
 
 
-def _gave_way(picture: TaskGraph) -> Iterator[str]:
-    if picture.dropped:
+def _dropped_lines(graph: TaskGraph) -> Iterator[str]:
+    if graph.dropped:
         yield ""
-    for name, tie in picture.dropped:
+    for name, tie in graph.dropped:
         path = f" for {one_line(tie.path)}" if tie.path else ""
         yield f"ignored dependency: {name} after {tie.task}{path} ({tie.kind}), which contradicts other dependencies"
 
@@ -108,7 +108,7 @@ def render_forecast(forecast: Collisions, target: str) -> str:
     """Return a line for each conflict to be expected."""
     tried = f"{counted(forecast.candidates, 'candidate')} against {target}"
     lines = [f"forecast: {tried}, {counted(forecast.pairs, 'pair')} that conflict"]
-    lines += [_collision(each) for each in forecast.found] or ["  no conflicts expected"]
+    lines += [_collision(collision) for collision in forecast.found] or ["  no conflicts expected"]
     if forecast.left_out:
         lines.append(
             f"  {counted(forecast.left_out, 'more pair')} left out: at most {MOST_PAIRS} are tried"
@@ -116,24 +116,24 @@ def render_forecast(forecast: Collisions, target: str) -> str:
     return "\n".join(lines)
 
 
-def _collision(each: Collision) -> str:
-    return f"  {each.task} conflicts with {each.other}: {', '.join(map(one_line, each.paths))}"
+def _collision(collision: Collision) -> str:
+    return f"  {collision.task} conflicts with {collision.other}: {', '.join(map(one_line, collision.paths))}"
 
 
-def render_mermaid(picture: TaskGraph) -> str:
+def render_mermaid(graph: TaskGraph) -> str:
     """Return a flowchart for GitHub and GitLab: what is declared as solid arrows, what files imply as dotted ones."""
-    ids = {node.name: f"t{place}" for place, node in enumerate(picture.nodes)}
+    ids = {node.name: f"t{index}" for index, node in enumerate(graph.nodes)}
     lines = ["flowchart LR"]
-    for node in picture.nodes:
+    for node in graph.nodes:
         title = one_line(node.task.spec.title)
         label = f"{_entities(node.name)}<br/>{_entities(title)}"
         lines.append(f'  {ids[node.name]}["{label}"]:::{node.standing.state.value}')
-    for node in picture.nodes:
-        known = (name for name in node.depends_on if name in ids)
-        lines += [f"  {ids[name]} --> {ids[node.name]}" for name in known]
+    for node in graph.nodes:
+        declared = (name for name in node.depends_on if name in ids)
+        lines += [f"  {ids[name]} --> {ids[node.name]}" for name in declared]
         for name, label in _labels(node.after):
             lines.append(f'  {ids[name]} -.->|"{_entities(label)}"| {ids[node.name]}')
-    for state in sorted({node.standing.state for node in picture.nodes}):
+    for state in sorted({node.standing.state for node in graph.nodes}):
         tone = TONES[tone_of(state)]
         style = f"fill:{tone.fill},stroke:{tone.stroke},color:#1f2328"
         lines.append(f"  classDef {state.value} {style}")
@@ -141,24 +141,24 @@ def render_mermaid(picture: TaskGraph) -> str:
 
 
 def _entities(text: str) -> str:
-    """Text for a quoted label of Mermaid, in which whatever might be syntax is written as its number."""
-    return _SYNTAX.sub(lambda found: f"#{ord(found[0])};" if found[1] else found[0], text)
+    """Return text for a quoted label of Mermaid, in which possible syntax is written as numeric entities."""
+    return _SYNTAX.sub(lambda match: f"#{ord(match[0])};" if match[1] else match[0], text)
 
 
-def render_dot(picture: TaskGraph) -> str:
+def render_dot(graph: TaskGraph) -> str:
     """Return a directed graph for Graphviz: what is declared as solid arrows, what files imply as dotted ones."""
-    names = {node.name for node in picture.nodes}
+    names = {node.name for node in graph.nodes}
     lines = ["digraph minitask {", "  rankdir=LR;"]
     lines.append('  node [shape=box, style="rounded,filled", fontname="sans-serif"];')
-    for node in picture.nodes:
+    for node in graph.nodes:
         tone = TONES[tone_of(node.standing.state)]
         title, state = one_line(node.task.spec.title), node.standing.state.value
         label = f"{_label(node.name)}\\n{_label(title)}\\n{state}"
         colours = f'fillcolor="{tone.fill}", color="{tone.stroke}"'
         lines.append(f'  {_quoted(node.name)} [label="{label}", {colours}];')
-    for node in picture.nodes:
-        known = (name for name in node.depends_on if name in names)
-        lines += [f"  {_quoted(name)} -> {_quoted(node.name)};" for name in known]
+    for node in graph.nodes:
+        declared = (name for name in node.depends_on if name in names)
+        lines += [f"  {_quoted(name)} -> {_quoted(node.name)};" for name in declared]
         for name, label in _labels(node.after):
             look = f'style=dotted, label="{_label(label)}"'
             lines.append(f"  {_quoted(name)} -> {_quoted(node.name)} [{look}];")
@@ -171,16 +171,16 @@ def _quoted(text: str) -> str:
 
 
 def _label(text: str) -> str:
-    """Text for a quoted label of Graphviz, which would read entities and backslashes."""
+    """Return text for a quoted label of Graphviz, which would read entities and backslashes."""
     return text.replace("&", "&amp;").replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _labels(ties: Sequence[Edge]) -> list[tuple[str, str]]:
-    """Each earlier task once, with the paths that tie it."""
-    found: dict[str, list[str]] = {}
+    """Return each earlier task once, with the paths that tie it."""
+    paths_by_task: dict[str, list[str]] = {}
     for tie in ties:
-        found.setdefault(tie.task, []).append(one_line(tie.path) or tie.kind)
-    return [(name, ", ".join(dict.fromkeys(paths))) for name, paths in found.items()]
+        paths_by_task.setdefault(tie.task, []).append(one_line(tie.path) or tie.kind)
+    return [(name, ", ".join(dict.fromkeys(paths))) for name, paths in paths_by_task.items()]
 
 
 FORMATS: Mapping[str, Callable[[TaskGraph], str]] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""The picture of a project as SVG, laid out here: waves are columns, tasks boxes, and arrows lead from left to right.
+"""The graph of a project as SVG, laid out here: waves are columns, tasks boxes, and arrows lead from left to right.
 
 It needs nothing beside itself, and follows the reader's light or dark theme.
 """
@@ -40,17 +40,17 @@ Spots = Mapping[str, tuple[int, int]]
 """Column and row of every task, from 0."""
 
 
-def render_svg(picture: TaskGraph) -> str:
-    """Return the picture as one SVG document."""
-    arrows = _arrows(picture)
-    spots = _spots(picture, arrows)
+def render_svg(graph: TaskGraph) -> str:
+    """Return the graph as one SVG document."""
+    arrows = _arrows(graph)
+    spots = _spots(graph, arrows)
     columns = max((column for column, _ in spots.values()), default=0) + 1
     rows = max((row for _, row in spots.values()), default=0) + 1
     width = 2 * MARGIN + columns * (WIDTH + ACROSS) - ACROSS
     height = TOP + MARGIN + rows * (HEIGHT + DOWN) - DOWN
     size = f'width="{width}" height="{height}"'
-    name = _text(f"{picture.project}: {len(picture.nodes)} tasks")
-    chain = set(zip(picture.critical_path, picture.critical_path[1:], strict=False))
+    name = _text(f"{graph.project}: {len(graph.nodes)} tasks")
+    chain = set(zip(graph.critical_path, graph.critical_path[1:], strict=False))
     return "\n".join(
         [
             f'<svg xmlns="{NAMESPACE}" {size} viewBox="0 0 {width} {height}" role="img">',
@@ -58,35 +58,35 @@ def render_svg(picture: TaskGraph) -> str:
             f"<style>{_style()}</style>",
             HEAD,
             f'<rect class="paper" {size}/>',
-            *_headings(columns if picture.nodes else 0),
+            *_headings(columns if graph.nodes else 0),
             *(_line(arrow, spots, chain) for arrow in arrows),
-            *(_box(node, spots[node.name], picture.critical_path) for node in picture.nodes),
+            *(_box(node, spots[node.name], graph.critical_path) for node in graph.nodes),
             "</svg>",
         ]
     )
 
 
-def _arrows(picture: TaskGraph) -> list[Arrow]:
-    """One arrow between two tasks: the declared one, where there is one."""
-    names = {node.name for node in picture.nodes}
-    found: dict[tuple[str, str], Arrow] = {}
-    for node in picture.nodes:
+def _arrows(graph: TaskGraph) -> list[Arrow]:
+    """Return one arrow for each pair of tasks: the declared one, if there is one."""
+    names = {node.name for node in graph.nodes}
+    arrows: dict[tuple[str, str], Arrow] = {}
+    for node in graph.nodes:
         for name in node.depends_on:
             if name in names:
-                found[name, node.name] = Arrow(name, node.name)
+                arrows[name, node.name] = Arrow(name, node.name)
         for tie in node.after:
             arrow = Arrow(tie.task, node.name, tie.path or tie.kind, dotted=True)
-            found.setdefault((tie.task, node.name), arrow)
-    return list(found.values())
+            arrows.setdefault((tie.task, node.name), arrow)
+    return list(arrows.values())
 
 
-def _spots(picture: TaskGraph, arrows: Iterable[Arrow]) -> Spots:
+def _spots(graph: TaskGraph, arrows: Iterable[Arrow]) -> Spots:
     """Return a column a wave; in it, each task near the middle of those that it follows."""
     before: dict[str, list[str]] = {}
     for arrow in arrows:
         before.setdefault(arrow.after, []).append(arrow.before)
     columns: dict[int, list[str]] = {}
-    for node in picture.nodes:
+    for node in graph.nodes:
         columns.setdefault(node.wave - 1, []).append(node.name)
     spots: dict[str, tuple[int, int]] = {}
     for column in sorted(columns):
@@ -113,16 +113,19 @@ def _headings(columns: int) -> Iterator[str]:
 
 
 def _line(arrow: Arrow, spots: Spots, chain: set[tuple[str, str]]) -> str:
-    (left, high), (right, low) = _corner(spots[arrow.before]), _corner(spots[arrow.after])
-    x, y, end, down = left + WIDTH, high + HEIGHT // 2, right, low + HEIGHT // 2
+    (before_x, before_y), (after_x, after_y) = (
+        _corner(spots[arrow.before]),
+        _corner(spots[arrow.after]),
+    )
+    x, y, end, down = before_x + WIDTH, before_y + HEIGHT // 2, after_x, after_y + HEIGHT // 2
     bend = ACROSS // 2
     classes = ["line", *(["dotted"] if arrow.dotted else [])]
     classes += ["chain"] if (arrow.before, arrow.after) in chain else []
-    said = f"{arrow.before} → {arrow.after}" + (f": {arrow.path}" if arrow.path else "")
+    title = f"{arrow.before} → {arrow.after}" + (f": {arrow.path}" if arrow.path else "")
     return (
         f'<path class="{" ".join(classes)}" marker-end="url(#head)" '
         f'd="M{x} {y}C{x + bend} {y} {end - bend} {down} {end} {down}">'
-        f"<title>{_text(said)}</title></path>"
+        f"<title>{_text(title)}</title></path>"
     )
 
 
@@ -146,11 +149,11 @@ def _text(text: str) -> str:
 
 def _cut(text: str, letters: int) -> str:
     """Return the text, or as much of it as fits; wide letters count for two."""
-    taken = 0
-    for place, char in enumerate(text):
-        taken += 2 if east_asian_width(char) in "WF" else 1
-        if taken > letters:
-            return text[: max(place - 1, 0)] + "…"
+    width = 0
+    for index, char in enumerate(text):
+        width += 2 if east_asian_width(char) in "WF" else 1
+        if width > letters:
+            return text[: max(index - 1, 0)] + "…"
     return text
 
 

@@ -44,41 +44,41 @@ class Table(Struct, frozen=True):
 
 def report_document(report: LedgerReport) -> dict[str, Any]:
     """Return the report as JSON."""
-    found = report.summary
+    summary = report.summary
     return {
-        "totals": _tally_document(found.totals),
-        "by_tier": _groups_document(found.by_tier),
-        "by_model": _groups_document(found.by_model),
-        "by_phase": _groups_document(found.by_phase),
-        "by_project": _groups_document(found.by_project),
-        "savings": _savings_document(found.savings),
-        "first_try_rate": found.first_tries.rate,
-        "first_tries": {"tasks": found.first_tries.tasks, "proven": found.first_tries.proven},
-        "grade": {"planted": found.grade.planted, "noticed": found.grade.noticed},
-        "failures_by_gate": dict(found.failures_by_gate),
-        "escalations": found.escalations,
-        "outages": found.outages,
-        "repairs": found.repairs,
+        "totals": _tally_document(summary.totals),
+        "by_tier": _groups_document(summary.by_tier),
+        "by_model": _groups_document(summary.by_model),
+        "by_phase": _groups_document(summary.by_phase),
+        "by_project": _groups_document(summary.by_project),
+        "savings": _savings_document(summary.savings),
+        "first_try_rate": summary.first_tries.rate,
+        "first_tries": {"tasks": summary.first_tries.tasks, "proven": summary.first_tries.proven},
+        "grade": {"planted": summary.grade.planted, "noticed": summary.grade.noticed},
+        "failures_by_gate": dict(summary.failures_by_gate),
+        "escalations": summary.escalations,
+        "outages": summary.outages,
+        "repairs": summary.repairs,
         "estimate_error": {
-            "tasks": found.estimates.tasks,
-            "input_percent": found.estimates.input_percent,
-            "output_percent": found.estimates.output_percent,
-            "within_20_percent": found.estimates.close,
+            "tasks": summary.estimates.tasks,
+            "input_percent": summary.estimates.input_percent,
+            "output_percent": summary.estimates.output_percent,
+            "within_20_percent": summary.estimates.close,
         },
         "estimated_cost": {
-            "tasks": found.costs.tasks,
-            "estimated_usd": money(found.costs.stated_usd),
-            "actual_usd": money(found.costs.actual_usd),
-            "percent": found.costs.percent,
-            "over": found.costs.over,
+            "tasks": summary.costs.tasks,
+            "estimated_usd": money(summary.costs.stated_usd),
+            "actual_usd": money(summary.costs.actual_usd),
+            "percent": summary.costs.percent,
+            "over": summary.costs.over,
         },
         "damaged": report.damaged,
         "future": report.future,
         "project": report.project or None,
         "period": {
             "since": report.since or None,
-            "first": found.first_at,
-            "last": found.last_at,
+            "first": summary.first_at,
+            "last": summary.last_at,
         },
     }
 
@@ -86,13 +86,13 @@ def report_document(report: LedgerReport) -> dict[str, Any]:
 def render_report_text(report: LedgerReport) -> str:
     """Return the report for a terminal."""
     lines = [f"{heading_of(report)}: {span_of(report)}"]
-    told = facts(report)
-    width = max((len(name) for name, _ in told), default=0)
-    lines += ["", *(f"  {name:{width}}  {text}" for name, text in told)] if told else []
+    rows = facts(report)
+    width = max((len(name) for name, _ in rows), default=0)
+    lines += ["", *(f"  {name:{width}}  {text}" for name, text in rows)] if rows else []
     for table in tables(report):
         lines += ["", *_aligned(table)]
-    left = [f"note: {note}" for note in notes(report)]
-    return "\n".join([*lines, *([""] if left else []), *left]) + "\n"
+    note_lines = [f"note: {note}" for note in notes(report)]
+    return "\n".join([*lines, *([""] if note_lines else []), *note_lines]) + "\n"
 
 
 def render_report_markdown(report: LedgerReport) -> str:
@@ -117,37 +117,37 @@ def heading_of(report: LedgerReport) -> str:
 
 def span_of(report: LedgerReport) -> str:
     """Return how much it holds, and from when."""
-    found = report.summary
-    if found.first_at is None or found.last_at is None:
+    summary = report.summary
+    if summary.first_at is None or summary.last_at is None:
         return NOTHING
-    first, last = (one_line(moment)[:10] for moment in (found.first_at, found.last_at))
+    first, last = (one_line(moment)[:10] for moment in (summary.first_at, summary.last_at))
     span = f"on {first}" if first == last else f"from {first} to {last}"
-    attempts = counted(found.totals.attempts, "attempt")
-    return f"{attempts} at {counted(found.totals.tasks, 'task')}, {span}"
+    attempts = counted(summary.totals.attempts, "attempt")
+    return f"{attempts} at {counted(summary.totals.tasks, 'task')}, {span}"
 
 
 def facts(report: LedgerReport) -> tuple[tuple[str, str], ...]:
     """Return the few things that a reader wants to know first; nothing if there are no records."""
-    found = report.summary
-    if not found.totals.records:
+    summary = report.summary
+    if not summary.totals.records:
         return ()
-    tries = found.first_tries
+    tries = summary.first_tries
     first = "no tasks were attempted"
     if tries.rate is not None:
         first = (
             f"{tries.proven} of {counted(tries.tasks, 'task')} proven ({100 * tries.rate:.0f} %)"
         )
-    repairs = counted(found.repairs, "repair")
+    repairs = counted(summary.repairs, "repair")
     return (
-        ("spent", cost(found.totals)),
-        ("baseline", baseline(found.savings)),
-        ("saved", saved(found.savings)),
+        ("spent", cost(summary.totals)),
+        ("baseline", baseline(summary.savings)),
+        ("saved", saved(summary.savings)),
         ("first try", first),
-        ("later tries", f"{repairs}, {counted(found.escalations, 'escalation')}"),
-        ("outages", f"{found.outages:,} (provider or program failures, not counted as tries)"),
-        *((("checks", graded(found.grade)),) if found.grade.planted else ()),
-        *((("estimates", estimates(found.estimates)),) if found.estimates.tasks else ()),
-        *((("estimated cost", stated_costs(found.costs)),) if found.costs.tasks else ()),
+        ("later tries", f"{repairs}, {counted(summary.escalations, 'escalation')}"),
+        ("outages", f"{summary.outages:,} (provider or program failures, not counted as tries)"),
+        *((("checks", graded(summary.grade)),) if summary.grade.planted else ()),
+        *((("estimates", estimates(summary.estimates)),) if summary.estimates.tasks else ()),
+        *((("estimated cost", stated_costs(summary.costs)),) if summary.costs.tasks else ()),
     )
 
 
@@ -159,20 +159,20 @@ def graded(grade: Grade) -> str:
 
 def tables(report: LedgerReport) -> Iterator[Table]:
     """Yield the groups, and the failures; nothing if there is nothing to show."""
-    found = report.summary
-    for title, groups in groupings(found):
+    summary = report.summary
+    for title, groups in groupings(summary):
         rows = tuple((one_line(name), *_cells(tally)) for name, tally in groups.items())
         if rows:
-            yield Table(title, HEADINGS, rows, ("all", *_cells(found.totals)) if rows[1:] else ())
+            yield Table(title, HEADINGS, rows, ("all", *_cells(summary.totals)) if rows[1:] else ())
     failures = tuple(
-        (one_line(gate), f"{count:,}") for gate, count in found.failures_by_gate.items()
+        (one_line(gate), f"{count:,}") for gate, count in summary.failures_by_gate.items()
     )
     if failures:
         yield Table("Failures by gate", ("failures",), failures)
 
 
 def groupings(summary: Summary) -> tuple[tuple[str, Groups], ...]:
-    """Every grouping with its title; phases only where there is more than one."""
+    """Return every grouping with its title; phases only where there is more than one."""
     phases = (("By phase", summary.by_phase),) if len(summary.by_phase) > 1 else ()
     return (
         ("By tier", summary.by_tier),
@@ -190,8 +190,8 @@ def notes(report: LedgerReport) -> Iterator[str]:
     if totals.uncounted:
         yield f"{counted(totals.uncounted, 'attempt')} with incomplete token counts"
     if savings.left_out:
-        left = counted(savings.left_out, "proven task")
-        yield f"{left} not in the baseline, for want of a price: what is known of the cost counts"
+        excluded = counted(savings.left_out, "proven task")
+        yield f"{excluded} not in the baseline, for want of a price: what is known of the cost counts"
     if report.damaged:
         yield f"{counted(report.damaged, 'damaged record')} skipped"
     if report.future:
@@ -223,11 +223,11 @@ def shared(savings: Savings) -> str:
     return f"{phases} as spent ({dollars(savings.shared_usd)}), which both sides hold"
 
 
-def stated_costs(found: CostError) -> str:
+def stated_costs(error: CostError) -> str:
     """Return what specs cost beside the **Estimated Cost** that they state."""
-    share = f" ({percent(found.percent)})" if found.percent is not None else ""
-    sums = f"{dollars(found.actual_usd)} spent of {dollars(found.stated_usd)} stated{share}"
-    return f"{sums} by {counted(found.tasks, 'proven spec')}, {found.over:,} of them above"
+    share = f" ({percent(error.percent)})" if error.percent is not None else ""
+    sums = f"{dollars(error.actual_usd)} spent of {dollars(error.stated_usd)} stated{share}"
+    return f"{sums} by {counted(error.tasks, 'proven spec')}, {error.over:,} of them above"
 
 
 def saved(savings: Savings) -> str:
@@ -239,11 +239,11 @@ def saved(savings: Savings) -> str:
     return f"{'-' if amount < 0 else ''}{dollars(abs(amount))}{share}"
 
 
-def estimates(found: EstimateError) -> str:
+def estimates(error: EstimateError) -> str:
     """Return how far calls were off what was expected of them, and how many came close."""
-    sides = (("input", found.input_percent), ("output", found.output_percent))
+    sides = (("input", error.input_percent), ("output", error.output_percent))
     off = [f"{side} {percent(share)}" for side, share in sides if share is not None]
-    return ", ".join([*off, f"{found.close:,} of {found.tasks:,} within {100 * CLOSE:.0f} %"])
+    return ", ".join([*off, f"{error.close:,} of {error.tasks:,} within {100 * CLOSE:.0f} %"])
 
 
 def signed(number: Decimal) -> str:
@@ -298,9 +298,9 @@ def _aligned(table: Table) -> list[str]:
 
 def _padded(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
     """Names to the left, figures to the right."""
-    for place, (cell, width) in enumerate(zip(row, widths, strict=True)):
+    for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
         space = " " * (width - _columns(cell))
-        yield space + cell if place else cell + space
+        yield space + cell if index else cell + space
 
 
 def _columns(text: str) -> int:

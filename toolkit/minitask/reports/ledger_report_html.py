@@ -61,7 +61,7 @@ ul { margin: 18px 0 0; padding-left: 20px; color: var(--soft); font-size: 13px; 
 
 def render_report_html(report: LedgerReport) -> str:
     """Return the report as one HTML document."""
-    heading, rest = heading_of(report), span_of(report)
+    heading, span = heading_of(report), span_of(report)
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8">',
@@ -69,7 +69,7 @@ def render_report_html(report: LedgerReport) -> str:
         '<meta name="color-scheme" content="light dark">',
         f"<title>{escape(heading)}</title>",
         f"<style>{STYLE}</style></head><body><main>",
-        f'<h1>{escape(heading)}</h1><p class="soft">{escape(rest)}</p>',
+        f'<h1>{escape(heading)}</h1><p class="soft">{escape(span)}</p>',
         *(_body(report.summary) if report.summary.totals.records else ()),
         *_notes(report),
         "</main></body></html>",
@@ -104,9 +104,13 @@ def _cards(summary: Summary) -> Iterator[str]:
     )
     later = f"{counted(summary.repairs, 'repair')}, {counted(summary.escalations, 'escalation')}"
     yield _card("Attempts", f"{totals.attempts:,}", later)
-    found = summary.estimates
-    if found.tasks:
-        yield _card("Estimates", f"{100 * found.close / found.tasks:.0f} %", estimates(found))
+    estimate_error = summary.estimates
+    if estimate_error.tasks:
+        yield _card(
+            "Estimates",
+            f"{100 * estimate_error.close / estimate_error.tasks:.0f} %",
+            estimates(estimate_error),
+        )
     costs = summary.costs
     if costs.tasks:
         figure = "–" if costs.percent is None else f"{signed(Decimal(str(costs.percent)))} %"
@@ -137,9 +141,11 @@ def _versus(savings: Savings) -> Iterator[str]:
 
 
 def _tokens(totals: Tally) -> Iterator[str]:
-    """All tokens in one bar, by their class."""
-    found = [(name, totals.counts[name] or 0, f"--c{place}") for place, name in enumerate(CLASSES)]
-    shown = [item for item in found if item[1]]
+    """Yield all tokens in one bar, by their class."""
+    classes = [
+        (name, totals.counts[name] or 0, f"--c{index}") for index, name in enumerate(CLASSES)
+    ]
+    shown = [entry for entry in classes if entry[1]]
     whole = sum(count for _, count, _ in shown)
     if not whole:
         return
@@ -197,9 +203,9 @@ def _failures(failures: Mapping[str, int]) -> Iterator[str]:
 
 
 def _notes(report: LedgerReport) -> Iterator[str]:
-    found = list(notes(report))
-    if found:
-        yield f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in found)}</ul>"
+    lines = list(notes(report))
+    if lines:
+        yield f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in lines)}</ul>"
 
 
 def _bar(parts: list[tuple[float, str]], name: str) -> str:

@@ -32,7 +32,7 @@ class RunView:
         self._results: list[TaskResult] = []
 
     def take(self, event: Progress) -> str:
-        """Note an event; a line to keep, where it is one that stays."""
+        """Record an event; return the line to print above the view, or an empty text."""
         if event.stage == "tasks":
             self._total = int(event.text)
         elif event.result is not None:
@@ -67,10 +67,10 @@ class RunView:
         return Group(table, foot)
 
     def summary(self) -> str:
-        """Counts, costs against the budget, savings, and the time that is left, in a line."""
+        """Return counts, costs against the budget, savings, and the time left, in a line."""
         landed = sum(result.verdict is Verdict.MERGED for result in self._results)
-        known = [result.cost_usd for result in self._results if result.cost_usd is not None]
-        spent = sum(known, Decimal(0))
+        costs = [result.cost_usd for result in self._results if result.cost_usd is not None]
+        spent = sum(costs, Decimal(0))
         of_budget = f" of {dollars(self._budget)}" if self._budget is not None else ""
         parts = [
             f"{len(self._results)}/{self._total} done, {landed} landed",
@@ -79,9 +79,9 @@ class RunView:
         saved = self._baseline() - spent
         if saved > 0:
             parts.append(f"about {dollars(saved)} saved")
-        left = self._seconds_left()
-        if left is not None:
-            parts.append(f"about {left:.0f} s left")
+        seconds = self._seconds_left()
+        if seconds is not None:
+            parts.append(f"about {seconds:.0f} s left")
         return " · ".join(parts)
 
     def _baseline(self) -> Decimal:
@@ -96,10 +96,10 @@ class RunView:
         )
 
     def _seconds_left(self) -> float | None:
-        done = len(self._results)
-        if not done or done >= self._total:
+        finished = len(self._results)
+        if not finished or finished >= self._total:
             return None
-        return (self._clock() - self._started) / done * (self._total - done)
+        return (self._clock() - self._started) / finished * (self._total - finished)
 
 
 def event_document(event: Progress) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def planned_document(planned: Planned) -> dict[str, Any]:
     return {
         "project": planned.project,
         "specs": list(planned.specs),
-        "diagnostics": [_diagnostic(item) for item in planned.diagnostics],
+        "diagnostics": [_diagnostic(diagnostic) for diagnostic in planned.diagnostics],
         "problem": planned.problem or None,
         "kept": planned.kept or None,
         "cost_usd": money(planned.cost_usd),
@@ -64,12 +64,12 @@ def _call(call: Attempt) -> dict[str, Any]:
     return {name: whole[name] for name in names}
 
 
-def _diagnostic(item: Diagnostic) -> dict[str, Any]:
+def _diagnostic(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
-        "path": item.path,
-        "line": item.line,
-        "code": item.code,
-        "severity": item.severity.value,
-        "message": item.message,
-        "hint": item.hint,
+        "path": diagnostic.path,
+        "line": diagnostic.line,
+        "code": diagnostic.code,
+        "severity": diagnostic.severity.value,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
     }

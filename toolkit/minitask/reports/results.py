@@ -43,12 +43,12 @@ class RunSummary(Struct, frozen=True):
     @property
     def baseline_cost_usd(self) -> Decimal | None:
         """Return the sum of the known estimates; None if there is none."""
-        known = [
+        costs = [
             result.baseline_cost_usd
             for result in self.results
             if result.baseline_cost_usd is not None
         ]
-        return sum(known, Decimal(0)) if known else None
+        return sum(costs, Decimal(0)) if costs else None
 
 
 def run_document(summary: RunSummary) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def run_document(summary: RunSummary) -> dict[str, Any]:
 
 
 def render_result(result: TaskResult) -> str:
-    """One task's outcome: the verdict, why, what was changed and run, what it cost, what is next."""
+    """Return one task's outcome: the verdict, why, what was changed and run, what it cost, what is next."""
     lines = [f"{MARKS[result.verdict]} {result.task}: {result.verdict.value}{_reason(result)}"]
     for attempt in result.attempts:
         if len(result.attempts) > 1:
@@ -76,8 +76,8 @@ def render_result(result: TaskResult) -> str:
         if attempt.sandbox != "strong":
             lines.append(f"  NOTE   the sandbox was {attempt.sandbox}; `minitask doctor` says why")
     for phase, call in result.calls:
-        said = _one_line(call.reason)
-        lines.append(f"  {phase:8} {_who(call)}, {dollars(call.cost_usd)}: {said}")
+        reason = _one_line(call.reason)
+        lines.append(f"  {phase:8} {_who(call)}, {dollars(call.cost_usd)}: {reason}")
     if result.attempts:
         lines.append(f"  cost   {dollars(result.cost_usd)}{_baseline(result.baseline_cost_usd)}")
     if result.branch:
@@ -93,10 +93,10 @@ def render_result(result: TaskResult) -> str:
 def render_attempt(attempt: Attempt) -> list[str]:
     """Return the files and commands of an attempt, a line each; the output of a command that failed."""
     lines = []
-    words = {"A": "create", "M": "edit", "D": "delete"}
+    verbs = {"A": "create", "M": "edit", "D": "delete"}
     for file in attempt.files:
         counts = "binary" if file.added is None else f"+{file.added} -{file.removed}"
-        lines.append(f"  {words.get(file.status, file.status):6} {file.path} ({counts})")
+        lines.append(f"  {verbs.get(file.status, file.status):6} {file.path} ({counts})")
     for command in attempt.commands:
         lines += render_command(command)
     lines += [f"  note   {note}" for note in attempt.unknown_imports]
@@ -112,7 +112,10 @@ def render_grade(attempt: Attempt) -> list[str]:
         return []
     more = f" ({grade.note})" if grade.planted and grade.note else ""
     lines = [f"  grade  {grade}{more}"]
-    lines += [f"         missed {each.path}:{each.line} {each.mutant}" for each in grade.missed[:3]]
+    lines += [
+        f"         missed {missed.path}:{missed.line} {missed.mutant}"
+        for missed in grade.missed[:3]
+    ]
     if grade.missed[3:]:
         lines.append(f"         and {len(grade.missed) - 3} more")
     return lines
@@ -120,8 +123,8 @@ def render_grade(attempt: Attempt) -> list[str]:
 
 def render_command(command: CommandRecord) -> list[str]:
     """Return a command with its result; where it failed, the end of what it printed."""
-    first, _, rest = command.command.partition("\n")
-    shown = f"{first} …" if rest else first
+    first, _, more_lines = command.command.partition("\n")
+    shown = f"{first} …" if more_lines else first
     mark = "ok" if command.passed else "FAILED"
     why = "" if command.passed else f" ({command.reason or f'exit code {command.exit_code}'})"
     lines = [f"  {mark:6} {shown}{why}"]
@@ -149,12 +152,14 @@ def render_run(summary: RunSummary) -> str:
 def _cost(summary: RunSummary) -> str:
     """Return what a run cost; where some of it has no price, what is known, and that no limit counts the rest."""
     costs = [result.cost_usd for result in summary.results]
-    known = [cost for cost in costs if cost is not None]
-    unknown = len(costs) - len(known)
+    known_costs = [cost for cost in costs if cost is not None]
+    unknown = len(costs) - len(known_costs)
     if not unknown:
         return dollars(summary.cost_usd)
-    left = f"{counted(unknown, 'task')} of unknown cost, not counted against the limit"
-    return f"{dollars(sum(known, Decimal(0)))} and {left}" if any(known) else left
+    unpriced = f"{counted(unknown, 'task')} of unknown cost, not counted against the limit"
+    return (
+        f"{dollars(sum(known_costs, Decimal(0)))} and {unpriced}" if any(known_costs) else unpriced
+    )
 
 
 def render_batch(batch: BatchTokens) -> str:
@@ -185,7 +190,7 @@ def _off(batch: BatchTokens) -> str:
 
 
 def dollars(amount: Decimal | None) -> str:
-    """US dollars: to the cent from a dollar on, to four digits below; unknown is said."""
+    """Return US dollars: to the cent from a dollar on, to four digits below; None as `unpriced`."""
     if amount is None:
         return "unpriced"
     if amount == 0:
@@ -194,7 +199,7 @@ def dollars(amount: Decimal | None) -> str:
 
 
 def tokens_text(tokens: int | None) -> str:
-    """`1,200`; unknown is said."""
+    """Return a number such as `1,200`, or `unknown`."""
     return "unknown" if tokens is None else f"{tokens:,}"
 
 

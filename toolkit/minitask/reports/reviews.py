@@ -29,89 +29,92 @@ class Reviewed(Struct, frozen=True):
     merge: str = ""
 
 
-def reviewed_document(item: Reviewed) -> dict[str, Any]:
+def reviewed_document(reviewed: Reviewed) -> dict[str, Any]:
     """Return a task as JSON."""
     return {
-        "task": item.record.task,
-        "branch": item.branch,
-        "verdict": item.record.attempt.verdict.value,
-        "merge": item.merge or None,
-        "criteria": [each.text for each in item.spec.criteria],
-        "diff": item.diff,
-        "record": record_document(item.record),
-        "calls": [record_document(call) for call in item.calls],
+        "task": reviewed.record.task,
+        "branch": reviewed.branch,
+        "verdict": reviewed.record.attempt.verdict.value,
+        "merge": reviewed.merge or None,
+        "criteria": [criterion.text for criterion in reviewed.spec.criteria],
+        "diff": reviewed.diff,
+        "record": record_document(reviewed.record),
+        "calls": [record_document(call) for call in reviewed.calls],
     }
 
 
-def render_reviewed(item: Reviewed) -> str:
+def render_reviewed(reviewed: Reviewed) -> str:
     """Return a task as text: what it should do, what it does, how it was proven, what it cost, and what can be
     said.
     """
-    record, attempt = item.record, item.record.attempt
+    record, attempt = reviewed.record, reviewed.record.attempt
     name = record.task
-    state = f"merged as {item.merge[:12]}" if item.merge else attempt.verdict.value
-    lines = [f"{name}: {state}, {item.spec.title}", ""]
-    lines += [f"  criterion  {each.text}" for each in item.spec.criteria]
-    for call in item.calls:
-        said = [f"             {note}" for note in call.notes]
+    state = f"merged as {reviewed.merge[:12]}" if reviewed.merge else attempt.verdict.value
+    lines = [f"{name}: {state}, {reviewed.spec.title}", ""]
+    lines += [f"  criterion  {criterion.text}" for criterion in reviewed.spec.criteria]
+    for call in reviewed.calls:
+        note_lines = [f"             {note}" for note in call.notes]
         lines += [
             f"  {call.kind:9}  {call.attempt.model or 'a person'}: {call.attempt.reason}",
-            *said,
+            *note_lines,
         ]
     lines += (
-        ["", *map(plain, item.diff.rstrip().split("\n")), ""]
-        if item.diff.strip()
+        ["", *map(plain, reviewed.diff.rstrip().split("\n")), ""]
+        if reviewed.diff.strip()
         else ["", "  no change", ""]
     )
     lines += render_attempt(attempt)
-    costs = [attempt.cost_usd, *(call.attempt.cost_usd for call in item.calls)]
+    costs = [attempt.cost_usd, *(call.attempt.cost_usd for call in reviewed.calls)]
     lines.append(
         f"  cost   {dollars(whole(costs))}, by {attempt.model or 'the edit script of the spec'}"
     )
     if attempt.reason:
         lines.append(f"  said   {attempt.reason}")
-    if item.merge:
+    if reviewed.merge:
         return "\n".join([*lines, "", f"  undo     minitask undo {name}"])
     lines += [
         "",
         f"  approve  minitask review {name} --approve",
         f'  reject   minitask review {name} --reject "what is wrong"  (the next attempt sees your reason)',
-        f"  edit     git switch {item.branch}, commit your changes, minitask merge {name}  (validates it again)",
+        f"  edit     git switch {reviewed.branch}, commit your changes, minitask merge {name}  (validates it again)",
     ]
     return "\n".join(lines)
 
 
-def verified_document(found: ProjectVerification) -> dict[str, Any]:
+def verified_document(verification: ProjectVerification) -> dict[str, Any]:
     """Return a verification as JSON."""
     return {
-        "project": found.project,
-        "base": found.base,
-        "tip": found.tip,
-        "approved": bool(found.words) and all(word.approved for word in found.words),
+        "project": verification.project,
+        "base": verification.base,
+        "tip": verification.tip,
+        "approved": bool(verification.words) and all(word.approved for word in verification.words),
         "tasks": [
-            {"task": word.task, "approved": word.approved, "why": word.why} for word in found.words
+            {"task": word.task, "approved": word.approved, "why": word.why}
+            for word in verification.words
         ],
-        "fixes": planned_document(found.fixes) if found.fixes else None,
-        "problem": found.problem or None,
-        "cost_usd": money(whole([call.cost_usd for call in found.calls])),
+        "fixes": planned_document(verification.fixes) if verification.fixes else None,
+        "problem": verification.problem or None,
+        "cost_usd": money(whole([call.cost_usd for call in verification.calls])),
         "calls": [
             {
                 key: attempt_document(call)[key]
                 for key in ("tier", "executor", "model", "verdict", "reason", "usage", "cost_usd")
             }
-            for call in found.calls
+            for call in verification.calls
         ],
     }
 
 
-def render_verified(found: ProjectVerification) -> str:
+def render_verified(verification: ProjectVerification) -> str:
     """Return a verification as text."""
-    lines = [f"{found.project}: {found.base[:12]}..{found.tip[:12]}"]
-    lines += [f"  {'✓' if word.approved else '✗'} {word.task}  {word.why}" for word in found.words]
-    if found.problem:
-        lines.append(f"  no verdict: {found.problem}")
-    for call in found.calls:
+    lines = [f"{verification.project}: {verification.base[:12]}..{verification.tip[:12]}"]
+    lines += [
+        f"  {'✓' if word.approved else '✗'} {word.task}  {word.why}" for word in verification.words
+    ]
+    if verification.problem:
+        lines.append(f"  no verdict: {verification.problem}")
+    for call in verification.calls:
         lines.append(f"  by {call.model} (tier {call.tier}): {dollars(call.cost_usd)}")
-    if found.fixes:
-        lines.append(render_planned(found.fixes))
+    if verification.fixes:
+        lines.append(render_planned(verification.fixes))
     return "\n".join(lines)

@@ -14,12 +14,12 @@ Routed = Sequence[tuple[str, Route]]
 
 
 def routes_document(routed: Routed) -> list[dict[str, Any]]:
-    """Routes as JSON."""
+    """Return routes as JSON."""
     return [_document(name, route) for name, route in routed]
 
 
 def render_routes(routed: Routed, *, explain: bool) -> str:
-    """Routes as text."""
+    """Return routes as text."""
     width = max((len(name) for name, _ in routed), default=0)
     return "\n".join(
         line for name, route in routed for line in _lines(name, route, width, explain=explain)

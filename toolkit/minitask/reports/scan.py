@@ -33,14 +33,14 @@ def scan_document(scan: Scan) -> dict[str, Any]:
     }
 
 
-def render_scan(scan: Scan, wishes: ScanOptions, *, fixer: str) -> str:
+def render_scan(scan: Scan, options: ScanOptions, *, fixer: str) -> str:
     """Return the whole of it as text; `fixer` is the command by which the linter fixes what it can."""
     parts = (
         _specs(scan),
         _diagnostics(scan),
-        _counts(scan, wishes),
-        _free(scan, wishes, fixer),
-        _next(scan, wishes),
+        _counts(scan, options),
+        _free(scan, options, fixer),
+        _next(scan, options),
     )
     return "\n".join(line for part in parts for line in part)
 
@@ -50,8 +50,8 @@ def _specs(scan: Scan) -> Iterator[str]:
     for file in scan.files:
         if file.spec and file.kind:
             draft = ", a draft without a validation" if file.spec in scan.drafts else ""
-            what = f"{counted(len(file.findings), 'finding')}, {file.kind.value}{draft}"
-            yield f"{file.spec:{width}}  {one_line(file.path)}: {what}"
+            summary = f"{counted(len(file.findings), 'finding')}, {file.kind.value}{draft}"
+            yield f"{file.spec:{width}}  {one_line(file.path)}: {summary}"
 
 
 def _diagnostics(scan: Scan) -> Iterator[str]:
@@ -59,38 +59,38 @@ def _diagnostics(scan: Scan) -> Iterator[str]:
         yield render_text(scan.diagnostics, len(scan.specs)).rstrip("\n")
 
 
-def _counts(scan: Scan, wishes: ScanOptions) -> Iterator[str]:
+def _counts(scan: Scan, options: ScanOptions) -> Iterator[str]:
     if not scan.findings:
         yield f"no findings in {scan.place}"
     else:
-        said = "written" if wishes.writes else "would be written"
-        told = counted(len(scan.specs), "spec")
-        yield f"{counted(scan.findings, 'finding')} in {scan.place}: {told} {said}"
+        outcome = "written" if options.writes else "would be written"
+        spec_count = counted(len(scan.specs), "spec")
+        yield f"{counted(scan.findings, 'finding')} in {scan.place}: {spec_count} {outcome}"
     by_reason: dict[str, list[ScannedFile]] = {}
     for file in scan.files:
         if file.spec is None:
             by_reason.setdefault(file.reason, []).append(file)
     for reason, files in by_reason.items():
-        what = one_line(files[0].path) if len(files) == 1 else f"{len(files)} files"
+        subject = one_line(files[0].path) if len(files) == 1 else f"{len(files)} files"
         number = sum(len(file.findings) for file in files)
-        yield f"no spec for {what} ({counted(number, 'finding')}): {reason}"
+        yield f"no spec for {subject} ({counted(number, 'finding')}): {reason}"
     if scan.left_out:
         yield f"left out: {counted(scan.left_out, 'finding')} outside the committed files of this repository"
 
 
-def _free(scan: Scan, wishes: ScanOptions, fixer: str) -> Iterator[str]:
+def _free(scan: Scan, options: ScanOptions, fixer: str) -> Iterator[str]:
     if scan.fixable:
-        rest = "the specs cover all" if wishes.free_too else "the specs cover the rest"
+        coverage = "the specs cover all" if options.free_too else "the specs cover the rest"
         yield (
-            f"{scan.fixable} of {counted(scan.findings, 'finding')}: `{fixer}` fixes them at no cost; {rest}"
+            f"{scan.fixable} of {counted(scan.findings, 'finding')}: `{fixer}` fixes them at no cost; {coverage}"
         )
 
 
-def _next(scan: Scan, wishes: ScanOptions) -> Iterator[str]:
+def _next(scan: Scan, options: ScanOptions) -> Iterator[str]:
     if not scan.specs:
         return
-    folder = f"{PROJECTS}/{wishes.project}"
-    if not wishes.writes:
+    folder = f"{PROJECTS}/{options.project}"
+    if not options.writes:
         missing = "; --check 'COMMAND {path}' adds a validation" if scan.drafts else ""
         yield f"next  run it without --dry-run to write them{missing}"
         return
@@ -101,5 +101,5 @@ def _next(scan: Scan, wishes: ScanOptions) -> Iterator[str]:
         yield f"then  minitask validate {folder}"
     else:
         yield f"next  minitask validate {folder}"
-    yield f'      git add {folder} && git commit -m "specs: {wishes.project}"'
-    yield f"      minitask run {wishes.project}"
+    yield f'      git add {folder} && git commit -m "specs: {options.project}"'
+    yield f"      minitask run {options.project}"

@@ -83,8 +83,13 @@ def render_simulation(figures: ModelStats, outcomes: Sequence[Outcome], *, in_de
 def _table(outcomes: Sequence[Outcome], alone: str) -> list[str]:
     rows = [("policy", "cost", f"against {alone}", "solved")]
     rows += [
-        (_names(each), dollars(each.cost_usd), _change(each.saved_percent), _solved(each))
-        for each in outcomes
+        (
+            _names(outcome),
+            dollars(outcome.cost_usd),
+            _change(outcome.saved_percent),
+            _solved(outcome),
+        )
+        for outcome in outcomes
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -105,8 +110,8 @@ def _detail(outcome: Outcome) -> Iterator[str]:
     width = max(len(step.model.name) for step in outcome.steps)
     for step in outcome.steps:
         paid = dollars(step.cost_usd * step.reached)
-        asked = f"tried for {100 * step.reached:.1f} % of the tasks: {paid}"
-        yield f"  {step.model.name:{width}}  passes {100 * step.model.q:.1f} %, {asked}"
+        share = f"tried for {100 * step.reached:.1f} % of the tasks: {paid}"
+        yield f"  {step.model.name:{width}}  passes {100 * step.model.q:.1f} %, {share}"
 
 
 def _names(outcome: Outcome) -> str:
@@ -125,10 +130,10 @@ def _solved(outcome: Outcome) -> str:
     return f"{low} %" if low == high else f"{low} to {high} %"
 
 
-def _share(value: float) -> str:
+def _share(fraction: float) -> str:
     """Return a share in percent to a tenth; 100.0 only where it is all."""
-    percent = round(100 * value, 1)
-    return f"{percent if value == 1 else min(percent, 99.9):.1f}"
+    percent = round(100 * fraction, 1)
+    return f"{percent if fraction == 1 else min(percent, 99.9):.1f}"
 
 
 def _notes(figures: ModelStats, outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -11,42 +11,42 @@ from minitask.ledger.record import money
 from minitask.reports.results import dollars
 
 
-def status_document(standings: Sequence[TaskStatus]) -> dict[str, Any]:
+def status_document(statuses: Sequence[TaskStatus]) -> dict[str, Any]:
     """Return the tasks' states as JSON."""
     return {
         "tasks": [
             {
-                "task": item.task.name,
-                "spec": {"path": item.task.path, "blob": item.task.blob},
-                "state": item.state.value,
-                "attempts": item.attempts,
-                "branch": item.branch,
-                "merge": item.merge,
-                "cost_usd": money(item.cost_usd),
-                "reason": item.reason,
+                "task": status.task.name,
+                "spec": {"path": status.task.path, "blob": status.task.blob},
+                "state": status.state.value,
+                "attempts": status.attempts,
+                "branch": status.branch,
+                "merge": status.merge,
+                "cost_usd": money(status.cost_usd),
+                "reason": status.reason,
             }
-            for item in standings
+            for status in statuses
         ]
     }
 
 
-def render_status(standings: Sequence[TaskStatus]) -> str:
+def render_status(statuses: Sequence[TaskStatus]) -> str:
     """Return a line a task, then how many are in which state."""
-    if not standings:
+    if not statuses:
         return "no specs committed here: `minitask new` writes one"
-    width = max(len(item.task.name) for item in standings)
+    width = max(len(status.task.name) for status in statuses)
     lines = [
-        f"{item.task.name:{width}}  {item.state.value:8} {dollars(item.cost_usd):>8}"
-        f"  {_details(item)}".rstrip()
-        for item in standings
+        f"{status.task.name:{width}}  {status.state.value:8} {dollars(status.cost_usd):>8}"
+        f"  {_details(status)}".rstrip()
+        for status in statuses
     ]
-    counts = Counter(item.state.value for item in standings)
+    counts = Counter(status.state.value for status in statuses)
     lines.append(", ".join(f"{count} {state}" for state, count in counts.items()))
     return "\n".join(lines)
 
 
-def _details(item: TaskStatus) -> str:
-    if item.merge:
-        return f"merged as {item.merge[:12]}"
-    reason = item.reason.splitlines()[0] if item.reason else ""
-    return reason or (item.branch or "")
+def _details(status: TaskStatus) -> str:
+    if status.merge:
+        return f"merged as {status.merge[:12]}"
+    reason = status.reason.splitlines()[0] if status.reason else ""
+    return reason or (status.branch or "")

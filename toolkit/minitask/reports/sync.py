@@ -7,23 +7,23 @@ from typing import Any
 from minitask.project.sync import Synced
 
 
-def sync_document(done: Synced) -> dict[str, Any]:
+def sync_document(synced: Synced) -> dict[str, Any]:
     """Return an exchange as JSON."""
     return {
-        "remote": done.remote,
-        "fetched": list(done.fetched),
-        "pushed": list(done.pushed),
-        "kept": list(done.kept),
+        "remote": synced.remote,
+        "fetched": list(synced.fetched),
+        "pushed": list(synced.pushed),
+        "kept": list(synced.kept),
     }
 
 
-def render_sync(done: Synced) -> str:
+def render_sync(synced: Synced) -> str:
     """Return an exchange as text."""
-    lines = [f"{done.remote}: fetched {len(done.fetched)} refs, pushed {len(done.pushed)}"]
-    lines += [f"  fetched {ref}" for ref in done.fetched]
-    lines += [f"  pushed  {ref}" for ref in done.pushed]
+    lines = [f"{synced.remote}: fetched {len(synced.fetched)} refs, pushed {len(synced.pushed)}"]
+    lines += [f"  fetched {ref}" for ref in synced.fetched]
+    lines += [f"  pushed  {ref}" for ref in synced.pushed]
     lines += [
-        f"  kept    {ref.removeprefix('refs/heads/')}: {done.remote} has a different candidate"
-        for ref in done.kept
+        f"  kept    {ref.removeprefix('refs/heads/')}: {synced.remote} has a different candidate"
+        for ref in synced.kept
     ]
     return "\n".join(lines)

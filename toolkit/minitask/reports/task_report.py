@@ -15,7 +15,7 @@ from minitask.task.feedback import find_outage_step
 def report_document(
     records: tuple[Record, ...], standing: TaskStatus | None, calls: tuple[Record, ...] = ()
 ) -> dict[str, Any]:
-    """All the records of a task, the calls beside its attempts, and where it stands, as JSON."""
+    """Return all the records of a task, the calls beside its attempts, and where it stands, as JSON."""
     return {
         "task": records[-1].task,
         "state": standing.state.value if standing else None,
@@ -66,8 +66,8 @@ def render_report(
     lines += [f"  note      {note}" for note in record.notes]
     lines += [f"  {render_call(call)}" for call in calls]
     lines += [
-        f"  earlier   attempt {item.attempt.n}: {item.attempt.verdict.value}{_why(item)}"
-        for item in records[:-1]
+        f"  earlier   attempt {earlier.attempt.n}: {earlier.attempt.verdict.value}{_why(earlier)}"
+        for earlier in records[:-1]
     ]
     lines.append(f"  next      {next_step(record, state)}")
     return "\n".join(lines)
@@ -109,8 +109,8 @@ def _tokens(usage: Usage) -> str:
     """Return what went in and came out, and the parts of it that have prices of their own."""
     written = plus_known(usage.cache_write_tokens, usage.cache_write_1h_tokens)
     parts = [
-        f"{count:,} {words}"
-        for count, words in (
+        f"{count:,} {label}"
+        for count, label in (
             (usage.cached_input_tokens, "read from a cache"),
             (written, "written to one"),
             (usage.reasoning_tokens, "reasoning"),
