@@ -30,9 +30,9 @@ def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
     if options.tier is Tier.NONE or not (asks or spec.model) or not _are_known(spec, settings):
         return ()
     from minitask.policy.choice import choose
-    from minitask.policy.named_tiers import Wish, header_wish
+    from minitask.policy.named_tiers import HeaderRequest, header_request
 
-    if not asks and header_wish(spec, settings) == Wish():
+    if not asks and header_request(spec, settings) == HeaderRequest():
         return ()
     try:
         choose(spec, settings, demand=RouteOverrides(), scripted=has_script(spec))

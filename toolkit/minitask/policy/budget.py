@@ -26,7 +26,7 @@ class Budget:
         self._limit = limit_usd
         self._parent = parent
         self._name = name
-        self._gone = NOTHING
+        self._committed = NOTHING
         self._lock = threading.Lock()
 
     @property
@@ -38,32 +38,32 @@ class Budget:
     def left_usd(self) -> Decimal | None:
         """Return what is neither spent nor reserved; None if there is no limit."""
         above = self._parent.left_usd if self._parent else None
-        own = None if self._limit is None else max(NOTHING, self._limit - self._gone)
-        known = [amount for amount in (own, above) if amount is not None]
-        return min(known) if known else None
+        remaining = None if self._limit is None else max(NOTHING, self._limit - self._committed)
+        amounts = [amount for amount in (remaining, above) if amount is not None]
+        return min(amounts) if amounts else None
 
     def reserve(self, amount_usd: Decimal) -> None:
-        """Set an amount aside; raise `BudgetError` if that much is not left, and nothing is set aside."""
+        """Reserve an amount; raise `BudgetError`, and reserve nothing, if less than that is left."""
         with self._lock:
-            left = None if self._limit is None else self._limit - self._gone
-            if left is not None and amount_usd > max(left, NOTHING):
+            remaining = None if self._limit is None else self._limit - self._committed
+            if remaining is not None and amount_usd > max(remaining, NOTHING):
                 raise BudgetError(
                     f"the {self._name} is used up: the call could cost ${amount_usd:.6f}, "
-                    f"${max(left, NOTHING):.6f} is left",
+                    f"${max(remaining, NOTHING):.6f} is left",
                     hint="raise the limit (--max-cost, budget.max_cost_usd or the spec's max_cost_usd)",
                 )
-            self._gone += amount_usd
+            self._committed += amount_usd
         if self._parent is not None:
             try:
                 self._parent.reserve(amount_usd)
             except BudgetError:
                 with self._lock:
-                    self._gone -= amount_usd
+                    self._committed -= amount_usd
                 raise
 
     def settle(self, reserved_usd: Decimal, spent_usd: Decimal) -> None:
         """Put what was reserved back, and take what was spent."""
         with self._lock:
-            self._gone += spent_usd - reserved_usd
+            self._committed += spent_usd - reserved_usd
         if self._parent is not None:
             self._parent.settle(reserved_usd, spent_usd)

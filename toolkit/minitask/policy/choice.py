@@ -11,7 +11,13 @@ from decimal import Decimal
 
 from minitask.errors import RefusedError, UsageError
 from minitask.policy.ladder import Odds, Rung, TierChoice, choose_rung
-from minitask.policy.named_tiers import Wish, filled, header_wish, how_to_add, review_tier
+from minitask.policy.named_tiers import (
+    HeaderRequest,
+    header_request,
+    how_to_add,
+    nearest_tier,
+    review_tier,
+)
 from minitask.policy.route import (
     MODEL_TIERS,
     NOTHING_KNOWN,
@@ -29,9 +35,9 @@ from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
-"""How likely a first try passes, as long as the ledger has nothing to say."""
+"""The probability that a first try passes, as long as the ledger has no samples."""
 AFTER_FAILURE = 0.75
-"""By what factor it is less likely once another tier failed: failures come together."""
+"""The factor on that probability once another tier failed: failures come together."""
 
 DECLINED = "declined this spec before"
 
@@ -42,86 +48,84 @@ def choose(
     *,
     demand: RouteOverrides,
     scripted: bool,
-    known: RoutingContext = NOTHING_KNOWN,
+    context: RoutingContext = NOTHING_KNOWN,
 ) -> Route:
     """Return the cheapest way that fits; `scripted`: the spec's edits cover it.
 
-    Raises `UsageError` where the config has nobody for it, raise `RefusedError` if the spec asks for more than it may.
+    Raise `UsageError` if no executor is configured for it, `RefusedError` if the spec asks for more than the cap.
     """
     script = find_script_route(spec, demand, scripted=scripted)
     if script is not None:
         return script
     options = spec.options
-    asked = demand.tier or demand.executor or demand.model
-    named = Wish() if asked else header_wish(spec, settings)
-    tier = options.tier.value if options.tier else named.tier
-    wanted = demand.tier or tier
+    has_override = demand.tier or demand.executor or demand.model
+    header = HeaderRequest() if has_override else header_request(spec, settings)
+    tier = options.tier.value if options.tier else header.tier
+    requested_tier = demand.tier or tier
     executor = demand.executor or options.executor
-    model = demand.model or options.model or named.model
-    choice = _Choice(spec, settings, features_of(spec), known)
+    model = demand.model or options.model or header.model
+    choice = _Choice(spec, settings, features_of(spec), context)
     if executor:
-        found = choice.named(executor, model, wanted)
+        route = choice.named(executor, model, requested_tier)
     elif demand.tier or model:
-        found = choice.pinned(wanted, model)
+        route = choice.pinned(requested_tier, model)
     else:
-        found = choice.climbed(tier)
-    _check_cap(spec, settings, demand, found)
-    return found
+        route = choice.climbed(tier)
+    _check_cap(spec, settings, demand, route)
+    return route
 
 
 def next_rung(
-    route: Route, settings: Settings, *, known: RoutingContext, spec: Spec, why: str = "failed"
+    route: Route, settings: Settings, *, context: RoutingContext, spec: Spec, why: str = "failed"
 ) -> Route | None:
-    """Return the next tier above a route's that is tried; None if there is none, or the task was sent where
-    it is.
-    """
-    place = TIERS.index(route.tier.value)
-    above = [step for step in route.ladder if step.use and TIERS.index(step.tier) > place]
+    """Return the route to the next tier to try; None if there is none, or the user chose the tier."""
+    index = TIERS.index(route.tier.value)
+    above = [step for step in route.ladder if step.use and TIERS.index(step.tier) > index]
     if not above:
         return None
-    choice = _Choice(spec, settings, features_of(spec), known)
-    said = choice.said
-    wanted = said.tier if said.tier and known.failures else None
-    higher = [step for step in above if wanted and TIERS.index(step.tier) >= TIERS.index(wanted)]
+    choice = _Choice(spec, settings, features_of(spec), context)
+    rule_match = choice.rule_match
+    start = rule_match.tier if rule_match.tier and context.failures else None
+    higher = [step for step in above if start and TIERS.index(step.tier) >= TIERS.index(start)]
     step = (higher or above)[0]
     reason = f"{route.tier.value} {why}"
-    if higher and said.tier_reason:
-        reason += f"; {said.tier_reason}"
+    if higher and rule_match.tier_reason:
+        reason += f"; {rule_match.tier_reason}"
     skipped = [
-        each.reason for each in route.ladder if not each.use and _is_between(each, route, step)
+        rung.reason for rung in route.ladder if not rung.use and _is_between(rung, route, step)
     ]
     return choice.route(step.tier, "; ".join([reason, *skipped]), ladder=route.ladder)
 
 
-def _is_between(each: TierChoice, route: Route, step: TierChoice) -> bool:
+def _is_between(skipped: TierChoice, route: Route, step: TierChoice) -> bool:
     low, high = TIERS.index(route.tier.value), TIERS.index(step.tier)
-    return low < TIERS.index(each.tier) < high and each.q is not None
+    return low < TIERS.index(skipped.tier) < high and skipped.q is not None
 
 
 class _Choice:
     """A route being chosen."""
 
     def __init__(
-        self, spec: Spec, settings: Settings, traits: TaskFeatures, known: RoutingContext
+        self, spec: Spec, settings: Settings, traits: TaskFeatures, context: RoutingContext
     ) -> None:
         self._spec = spec
         self._settings = settings
         self._traits = traits
-        self._known = known
-        self.said = match_rules(settings.routing.rules, traits, failures=known.failures)
+        self._context = context
+        self.rule_match = match_rules(settings.routing.rules, traits, failures=context.failures)
 
-    def named(self, executor: str, model: str | None, wanted: str | None) -> Route:
+    def named(self, executor: str, model: str | None, requested: str | None) -> Route:
         """Return the route to an executor that was asked for."""
         settings = self._settings
-        if wanted and wanted not in MODEL_TIERS:
-            raise UsageError(f"unknown tier {wanted}", hint=f"choose from {', '.join(TIERS)}")
+        if requested and requested not in MODEL_TIERS:
+            raise UsageError(f"unknown tier {requested}", hint=f"choose from {', '.join(TIERS)}")
         if executor not in settings.executors:
             names = ", ".join(sorted(settings.executors)) or "none"
             raise UsageError(
                 f"no executor named {executor} (known: {names})", hint=how_to_add(settings)
             )
-        held = (name for name, entry in settings.tiers.items() if entry.executor == executor)
-        tier = wanted or next(held, Tier.CHEAP.value)
+        tiers = (name for name, entry in settings.tiers.items() if entry.executor == executor)
+        tier = requested or next(tiers, Tier.CHEAP.value)
         entry = settings.tiers.get(tier)
         if model is None:
             if entry is None or entry.executor != executor:
@@ -132,25 +136,25 @@ class _Choice:
         why = f"executor {executor} requested"
         return self.route(tier, why, to=TierSetting(executor, model))
 
-    def pinned(self, wanted: str | None, model: str | None) -> Route:
+    def pinned(self, requested: str | None, model: str | None) -> Route:
         """Return the route to a tier or a model that was asked for: no other is tried."""
-        if wanted is None:
+        if requested is None:
             tiers = self._settings.tiers
-            own = next((name for name, each in tiers.items() if each.model == model), None)
-            tier = own or self.climbed(None).tier.value
+            match = next((name for name, entry in tiers.items() if entry.model == model), None)
+            tier = match or self.climbed(None).tier.value
             entry = tiers[tier]
             why = f"model {model} requested"
             return self.route(tier, why, to=TierSetting(entry.executor, model or entry.model))
-        entry = self._entry(wanted)
+        entry = self._entry(requested)
         to = TierSetting(entry.executor, model or entry.model)
-        return self.route(wanted, f"tier {wanted} requested", to=to)
+        return self.route(requested, f"tier {requested} requested", to=to)
 
-    def climbed(self, asked: str | None) -> Route:
+    def climbed(self, requested: str | None) -> Route:
         """Return the first tier that is tried, from the tier that the spec, a rule or the config starts at."""
-        start, why = self._start(asked)
-        if asked:
-            self._entry(asked)
-        near = filled(self._settings, start)
+        start, why = self._start(requested)
+        if requested:
+            self._entry(requested)
+        near = nearest_tier(self._settings, start)
         if near is None:
             raise UsageError(
                 "the spec has no edit script that covers its files, and no tier has an executor",
@@ -158,7 +162,7 @@ class _Choice:
             )
         if near != start:
             why += f" is not configured; using {near}"
-        steps = self._ladder(near, is_asked=asked is not None)
+        steps = self._ladder(near, is_asked=requested is not None)
         used = [step for step in steps if step.use]
         skipped = [step.reason for step in steps if not step.use and _is_to_say(step)]
         tier = used[0].tier
@@ -175,7 +179,7 @@ class _Choice:
     ) -> Route:
         """Return the route to a tier, with who reviews what comes of it."""
         entry = to or self._settings.tiers[tier]
-        review, review_reason = review_tier(self._settings, self.said)
+        review, review_reason = review_tier(self._settings, self.rule_match)
         return Route(
             Tier(tier),
             entry.executor,
@@ -188,21 +192,24 @@ class _Choice:
             estimate=self._estimate(tier, entry),
         )
 
-    def _start(self, asked: str | None) -> tuple[str, str]:
+    def _start(self, requested: str | None) -> tuple[str, str]:
         """Return the tier to start at, and why; no higher than the cap, no lower than what failed already."""
         routing = self._settings.routing
-        if asked:
-            start, why = asked, f"tier {asked} requested"
-        elif self.said.tier:
-            start, why = self.said.tier, f"{self.said.tier_reason}: tier {self.said.tier}"
+        if requested:
+            start, why = requested, f"tier {requested} requested"
+        elif self.rule_match.tier:
+            start, why = (
+                self.rule_match.tier,
+                f"{self.rule_match.tier_reason}: tier {self.rule_match.tier}",
+            )
         else:
             start = routing.entry["implement"]
             start, why = _model_tier(start), f"default tier {start}"
-        if not asked and MODEL_TIERS.index(start) > MODEL_TIERS.index(routing.cap):
+        if not requested and MODEL_TIERS.index(start) > MODEL_TIERS.index(routing.cap):
             start, why = routing.cap, f"{why}, and {routing.cap} is the cap"
-        failed = [tier for tier in MODEL_TIERS if tier in self._known.failed_tiers]
+        failed = [tier for tier in MODEL_TIERS if tier in self._context.failed_tiers]
         above = (self._above(failed[-1]) or failed[-1]) if failed else None
-        if not asked and above and MODEL_TIERS.index(above) > MODEL_TIERS.index(start):
+        if not requested and above and MODEL_TIERS.index(above) > MODEL_TIERS.index(start):
             top = ", and there is no higher tier" if above == failed[-1] else ""
             start, why = above, f"{failed[-1]} failed on this spec before{top}"
         return start, why
@@ -210,14 +217,18 @@ class _Choice:
     def _above(self, tier: str) -> str | None:
         """Return the next tier that may be tried to."""
         routing = self._settings.routing
-        rest = MODEL_TIERS[MODEL_TIERS.index(tier) + 1 : MODEL_TIERS.index(routing.cap) + 1]
+        higher = MODEL_TIERS[MODEL_TIERS.index(tier) + 1 : MODEL_TIERS.index(routing.cap) + 1]
         return next(
-            (each for each in rest if each in self._settings.tiers and each in routing.escalation),
+            (
+                name
+                for name in higher
+                if name in self._settings.tiers and name in routing.escalation
+            ),
             None,
         )
 
     def _ladder(self, start: str, *, is_asked: bool) -> tuple[TierChoice, ...]:
-        """Every tier, cheapest first: those below the start and those that do not serve are left out, and why."""
+        """Return a choice for every tier, cheapest first; those below the start or unfit are skipped, with a reason."""
         served, left_out = [], []
         for tier in MODEL_TIERS:
             reason = self._why_not(tier, start)
@@ -241,20 +252,20 @@ class _Choice:
             rungs,
             loss_usd=loss + routing.validation_usd,
             validation_usd=routing.validation_usd,
-            explores=self._known.explores,
+            explores=self._context.explores,
         )
 
     def _why_not(self, tier: str, start: str) -> str:
         settings = self._settings
         routing = settings.routing
-        place = MODEL_TIERS.index(tier)
-        if place < MODEL_TIERS.index(start):
+        index = MODEL_TIERS.index(tier)
+        if index < MODEL_TIERS.index(start):
             return f"below {start}, where this task starts"
         if tier not in settings.tiers:
             return "no executor"
         if tier == start:
             return self._too_small(tier)
-        if place > MODEL_TIERS.index(routing.cap):
+        if index > MODEL_TIERS.index(routing.cap):
             return f"above the cap {routing.cap}"
         if tier not in routing.escalation:
             return "not in routing.escalation"
@@ -262,21 +273,23 @@ class _Choice:
 
     def _has_declined(self, tier: str) -> bool:
         model = self._settings.tiers[tier].model
-        known = self._known.declined
-        return (tier, model) in known or (model == AUTO and any(tier == each for each, _ in known))
+        declined = self._context.declined
+        return (tier, model) in declined or (
+            model == AUTO and any(tier == name for name, _ in declined)
+        )
 
     def _too_small(self, tier: str) -> str:
         entry = self._settings.tiers[tier]
-        held = self._settings.models.get(entry.model)
+        model = self._settings.models.get(entry.model)
         estimate = self._estimate(tier, entry)
         needed = estimate.input_tokens + estimate.output_tokens
-        if held is None or held.context_tokens is None or needed <= held.context_tokens:
+        if model is None or model.context_tokens is None or needed <= model.context_tokens:
             return ""
-        return f"about {needed:,} tokens exceed the {held.context_tokens:,} of {entry.model}"
+        return f"about {needed:,} tokens exceed the {model.context_tokens:,} of {entry.model}"
 
     def _rung(self, tier: str) -> Rung:
         prior = PRIORS[tier]
-        first, after = self._known.odds(tier, False), self._known.odds(tier, True)
+        first, after = self._context.odds(tier, False), self._context.odds(tier, True)
         return Rung(
             tier,
             self._estimate(tier, self._settings.tiers[tier]).cost_usd,
@@ -285,9 +298,9 @@ class _Choice:
         )
 
     def _estimate(self, tier: str, entry: TierSetting) -> CallEstimate:
-        input_tokens = self._known.prompt_tokens(tier, entry)
+        input_tokens = self._context.prompt_tokens(tier, entry)
         output_tokens = self._traits.output_tokens
-        cost = self._known.price(entry, input_tokens, output_tokens)
+        cost = self._context.price(entry, input_tokens, output_tokens)
         return CallEstimate(input_tokens, output_tokens, cost)
 
     def _entry(self, tier: str) -> TierSetting:
@@ -302,14 +315,14 @@ def _is_to_say(step: TierChoice) -> bool:
 
 
 def _check_cap(spec: Spec, settings: Settings, demand: RouteOverrides, route: Route) -> None:
-    """Refuse a spec that asks for more than the config's cap; the user himself may."""
+    """Raise `RefusedError` if the spec asks for more than the config's cap, which only the user may."""
     cap = settings.routing.cap
     if cap == MODEL_TIERS[-1]:
         return
     allowed = MODEL_TIERS[: MODEL_TIERS.index(cap) + 1]
-    for field, asked, flag in _beyond(spec, settings, demand, route, allowed):
+    for field, request, flag in _beyond(spec, settings, demand, route, allowed):
         raise RefusedError(
-            f"the spec asks for {asked}, above the cap {cap}",
+            f"the spec asks for {request}, above the cap {cap}",
             where=f"{spec.path}:{spec.line_of(f'options.{field}')}",
             hint=f"remove it, raise routing.cap, or pass {flag}",
         )
@@ -318,17 +331,17 @@ def _check_cap(spec: Spec, settings: Settings, demand: RouteOverrides, route: Ro
 def _beyond(
     spec: Spec, settings: Settings, demand: RouteOverrides, route: Route, allowed: Sequence[str]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield what of a spec's own wishes no tier up to the cap has: the field, what it asks for, the flag that may."""
+    """Yield the requests of a spec that no tier up to the cap meets: the field, its content, the flag that may."""
     options = spec.options
-    known = {settings.tiers[tier] for tier in allowed if tier in settings.tiers}
-    header = header_wish(spec, settings)
+    allowed_settings = {settings.tiers[tier] for tier in allowed if tier in settings.tiers}
+    header = header_request(spec, settings)
     if (options.tier or header.tier) and not demand.tier and route.tier.value not in allowed:
         yield "tier", f"tier {route.tier.value}", f"--tier {route.tier.value}"
     by_spec = options.executor and not (demand.executor or demand.model)
-    if by_spec and TierSetting(route.executor, route.model) not in known:
+    if by_spec and TierSetting(route.executor, route.model) not in allowed_settings:
         yield "executor", f"{route.model} of {route.executor}", f"--executor {route.executor}"
     model = options.model or (None if demand.tier or demand.executor else header.model)
-    if model and not demand.model and model not in {each.model for each in known}:
+    if model and not demand.model and model not in {setting.model for setting in allowed_settings}:
         yield "model", f"model {model}", f"--model {model}"
 
 

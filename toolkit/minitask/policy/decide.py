@@ -189,20 +189,20 @@ class Survey(Struct, frozen=True):
 
 def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
     """Count what bears on the tree; the diagnostics are those of `validate`."""
-    found: defaultdict[str, set[int]] = defaultdict(set)
+    by_kind: defaultdict[str, set[int]] = defaultdict(set)
     strays = 0
-    for item in diagnostics:
-        owners = _owners(specs, item)
-        kind = "error" if item.severity is Severity.ERROR else item.code
-        found[kind].update(owners)
+    for diagnostic in diagnostics:
+        owners = _owners(specs, diagnostic)
+        kind = "error" if diagnostic.severity is Severity.ERROR else diagnostic.code
+        by_kind[kind].update(owners)
         strays += not owners and kind == "error"
-    flawed = found["error"] | found[VAGUE] | found[READS_MANY]
+    flawed = by_kind["error"] | by_kind[VAGUE] | by_kind[READS_MANY]
     return Survey(
         tasks=len(specs),
         validated=sum(bool(spec.commands) for spec in specs),
-        sound=len(specs) - len(found["error"]),
-        vague=len(found[VAGUE]),
-        wide=len(found[READS_MANY]),
+        sound=len(specs) - len(by_kind["error"]),
+        vague=len(by_kind[VAGUE]),
+        wide=len(by_kind[READS_MANY]),
         atomic=len(specs) - len(flawed),
         alike=most_alike(specs),
         written=len({ref.path for spec in specs for ref in spec.writes()}),
@@ -210,27 +210,27 @@ def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
     )
 
 
-def survey_answers(found: Survey) -> dict[Question, DelegationAnswer]:
+def survey_answers(counts: Survey) -> dict[Question, DelegationAnswer]:
     """Return the answers that the specs give; whether somebody's judgement is needed they cannot say."""
-    count = found.tasks
-    sound = f"{found.sound} of {count} pass `minitask validate`"
-    stray = f", {found.strays} more errors in files without a task" if found.strays else ""
-    open_ = f"{found.vague} vague, {found.wide} reading many files"
+    count = counts.tasks
+    sound = f"{counts.sound} of {count} pass `minitask validate`"
+    stray = f", {counts.strays} more errors in files without a task" if counts.strays else ""
+    open_ = f"{counts.vague} vague, {counts.wide} reading many files"
     return {
         WELL_DEFINED: DelegationAnswer(
-            found.sound == count and not found.strays,
-            f"specs: {sound}, {found.validated} have a validation{stray}",
+            counts.sound == count and not counts.strays,
+            f"specs: {sound}, {counts.validated} have a validation{stray}",
         ),
-        EXPLORATION: DelegationAnswer(bool(found.vague or found.wide), f"specs: {open_}"),
+        EXPLORATION: DelegationAnswer(bool(counts.vague or counts.wide), f"specs: {open_}"),
         REPETITIVE: DelegationAnswer(
-            found.alike >= MANY_EDITS,
-            f"specs: {found.alike} of {count} are similar"
-            if found.alike > 1
+            counts.alike >= MANY_EDITS,
+            f"specs: {counts.alike} of {count} are similar"
+            if counts.alike > 1
             else "specs: none alike",
         ),
-        LARGE: DelegationAnswer(found.written > 1, f"specs: files written: {found.written}"),
+        LARGE: DelegationAnswer(counts.written > 1, f"specs: files written: {counts.written}"),
         ATOMIC: answer_atomic(
-            found.atomic, f"specs: {found.atomic} of {count} are atomic, {open_}"
+            counts.atomic, f"specs: {counts.atomic} of {count} are atomic, {open_}"
         ),
     }
 
@@ -248,25 +248,25 @@ def _shape(spec: Spec) -> Shape:
     """Return what is done with what kinds of files, and the words of it without code, paths and numbers."""
     kinds = frozenset((ref.action.value, PurePosixPath(ref.path).suffix) for ref in spec.writes())
     plain = _BESIDE.sub(" ", f"{spec.title}\n{spec.task}")
-    words = (part.strip(".,;:!?()[]\"'*").casefold() for part in plain.split())
-    return kinds, frozenset(word for word in words if _WORD.fullmatch(word))
+    tokens = (part.strip(".,;:!?()[]\"'*").casefold() for part in plain.split())
+    return kinds, frozenset(word for word in tokens if _WORD.fullmatch(word))
 
 
 def _counts_like(shape: Shape, shapes: Mapping[Shape, int]) -> Iterator[int]:
-    kinds, words = shape
+    kinds, terms = shape
     for (other_kinds, other_words), count in shapes.items():
-        if kinds == other_kinds and _is_alike(words, other_words):
+        if kinds == other_kinds and _is_alike(terms, other_words):
             yield count
 
 
-def _is_alike(words: frozenset[str], others: frozenset[str]) -> bool:
-    return len(words & others) >= ALIKE * len(words | others)
+def _is_alike(terms: frozenset[str], others: frozenset[str]) -> bool:
+    return len(terms & others) >= ALIKE * len(terms | others)
 
 
-def _owners(specs: Sequence[Spec], item: Diagnostic) -> set[int]:
+def _owners(specs: Sequence[Spec], diagnostic: Diagnostic) -> set[int]:
     """Return the places of the specs that a diagnostic is about: all of its file where it names no line."""
-    places = [place for place, spec in enumerate(specs) if spec.path == item.path]
-    if len(places) < 2 or not item.line:
-        return set(places)
-    above = [place for place in places if specs[place].line_of("title") <= item.line]
-    return {above[-1] if above else places[0]}
+    indices = [index for index, spec in enumerate(specs) if spec.path == diagnostic.path]
+    if len(indices) < 2 or not diagnostic.line:
+        return set(indices)
+    above = [index for index in indices if specs[index].line_of("title") <= diagnostic.line]
+    return {above[-1] if above else indices[0]}

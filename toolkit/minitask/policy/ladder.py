@@ -1,4 +1,4 @@
-"""Which tiers of the price ladder are worth climbing: by what a try costs, and how likely it is to pass.
+"""Choose the tiers of the price ladder that are worth a try, by its cost and its chance to pass.
 
 With q the probability that a tier passes given that the ones before it failed, c the price of a try, v that of its
 validation and L the cost of giving up, a ladder is expected to cost the sum of (c + v) times the product of the
@@ -73,41 +73,43 @@ def choose_rung(
     validation_usd: Decimal = Decimal(0),
     explores: bool = False,
 ) -> tuple[TierChoice, ...]:
-    """Return which tiers to climb, cheapest first; at least one is. `explores` keeps one that would be left out."""
+    """Return which tiers to try, cheapest first; at least one is. `explores` keeps one that would be skipped."""
     left_out: list[TierChoice] = []
-    rest = tuple(rungs)
-    while rest:
-        steps = _climbed(rest, loss_usd=loss_usd, validation_usd=validation_usd)
-        if steps[0].use or len(rest) == 1:
+    remaining = tuple(rungs)
+    while remaining:
+        steps = _climbed(remaining, loss_usd=loss_usd, validation_usd=validation_usd)
+        if steps[0].use or len(remaining) == 1:
             break
         left_out.append(steps[0])
-        rest = rest[1:]
-    if not rest:
+        remaining = remaining[1:]
+    if not remaining:
         return ()
-    found = [*left_out, *steps]
-    if not any(step.use for step in found):
-        best = max(range(len(found)), key=lambda place: (found[place].q or 0.0, -place))
-        found[best] = _used(found[best], "no tier is worth its cost; this one is likeliest to pass")
+    choices = [*left_out, *steps]
+    if not any(step.use for step in choices):
+        best = max(range(len(choices)), key=lambda index: (choices[index].q or 0.0, -index))
+        choices[best] = _used(
+            choices[best], "no tier is worth its cost; this one is likeliest to pass"
+        )
     elif explores:
-        found = _explored(found)
-    return tuple(found)
+        choices = _explored(choices)
+    return tuple(choices)
 
 
 def _climbed(
     rungs: Sequence[Rung], *, loss_usd: Decimal, validation_usd: Decimal
 ) -> tuple[TierChoice, ...]:
     """Return the steps for tiers of which the first is tried first."""
-    value = loss_usd
+    expected_cost = loss_usd
     steps: list[TierChoice] = []
-    for place in range(len(rungs) - 1, -1, -1):
-        rung = rungs[place]
-        odds = rung.after if place else rung.first
+    for index in range(len(rungs) - 1, -1, -1):
+        rung = rungs[index]
+        odds = rung.after if index else rung.first
         price = (rung.cost_usd or Decimal(0)) + validation_usd
-        threshold = float(price / value) if value else 1.0
+        threshold = float(price / expected_cost) if expected_cost else 1.0
         step = _step(rung, odds, threshold)
         steps.append(step)
         if step.use:
-            value = min(value, price + Decimal(1 - odds.mean) * value)
+            expected_cost = min(expected_cost, price + Decimal(1 - odds.mean) * expected_cost)
     return tuple(reversed(steps))
 
 
@@ -127,18 +129,18 @@ def _step(rung: Rung, odds: Odds, threshold: float) -> TierChoice:
 
 def _explored(steps: list[TierChoice]) -> list[TierChoice]:
     """Return the steps with the first that is left out tried anyway."""
-    place = next((place for place, step in enumerate(steps) if not step.use), None)
-    if place is None:
+    index = next((index for index, step in enumerate(steps) if not step.use), None)
+    if index is None:
         return steps
-    why = f"explored, like one task in {EXPLORED_IN} ({steps[place].reason})"
-    return [*steps[:place], _used(steps[place], why), *steps[place + 1 :]]
+    why = f"explored, like one task in {EXPLORED_IN} ({steps[index].reason})"
+    return [*steps[:index], _used(steps[index], why), *steps[index + 1 :]]
 
 
 def _used(step: TierChoice, reason: str) -> TierChoice:
     return TierChoice(step.tier, use=True, reason=reason, q=step.q, threshold=step.threshold)
 
 
-def _share(value: float) -> str:
+def _share(probability: float) -> str:
     """Return a probability to two places, as in `.41`; what is above 1 keeps its digits."""
-    text = f"{value:.2f}"
+    text = f"{probability:.2f}"
     return text[1:] if text.startswith("0.") else text

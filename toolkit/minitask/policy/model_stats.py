@@ -39,7 +39,7 @@ class ModelRow(Struct, frozen=True):
 
     @property
     def price(self) -> Decimal:
-        """US dollars a task."""
+        """Return US dollars per task."""
         return self.cost_usd / self.tasks
 
 
@@ -71,12 +71,14 @@ def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
     units: set[tuple[str, str]] = set()
     left_out = 0
     for unit, attempts in _units(records).items():
-        judged = [item for item in attempts if item.verdict.is_good or item.verdict in FAILED]
+        judged = [
+            attempt for attempt in attempts if attempt.verdict.is_good or attempt.verdict in FAILED
+        ]
         left_out += len(attempts) - len(judged)
-        for tier, tries in groupby(judged, key=lambda item: item.tier):
+        for tier, tries in groupby(judged, key=lambda attempt: attempt.tier):
             samples[tier].append(tuple(tries))
             units.add(unit)
-    models = {tier: _tier_model(tier, found) for tier, found in samples.items()}
+    models = {tier: _tier_model(tier, tier_samples) for tier, tier_samples in samples.items()}
     priced = sorted(filter(None, models.values()), key=_rank)
     return ModelStats(
         name=name,
@@ -85,18 +87,22 @@ def stats_of(records: Iterable[Record], *, name: str) -> ModelStats:
         baseline=priced[-1] if priced else None,
         by_tier=True,
         left_out=left_out,
-        unpriced=sum(_cost(tries) is None for found in samples.values() for tries in found),
+        unpriced=sum(
+            _cost(tries) is None for tier_samples in samples.values() for tries in tier_samples
+        ),
         priceless=tuple(tier for tier, model in models.items() if model is None),
     )
 
 
 def _units(records: Iterable[Record]) -> Mapping[tuple[str, str], list[Attempt]]:
     """Return the attempts of models at each statement of a task, oldest first."""
-    found: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
-    for record in sorted(records, key=lambda each: (each.task, each.attempt.n, each.started_at)):
+    units: defaultdict[tuple[str, str], list[Attempt]] = defaultdict(list)
+    for record in sorted(
+        records, key=lambda entry: (entry.task, entry.attempt.n, entry.started_at)
+    ):
         if record.kind == TRIED and record.attempt.tier != Tier.NONE:
-            found[record.task, record.spec_blob].append(record.attempt)
-    return found
+            units[record.task, record.spec_blob].append(record.attempt)
+    return units
 
 
 def _tier_model(tier: str, samples: Sequence[Sequence[Attempt]]) -> ModelRow | None:
@@ -113,8 +119,8 @@ def _tier_model(tier: str, samples: Sequence[Sequence[Attempt]]) -> ModelRow | N
 
 
 def _cost(tries: Sequence[Attempt]) -> Decimal | None:
-    known = [item.cost_usd for item in tries if item.cost_usd is not None]
-    return sum(known, Decimal(0)) if len(known) == len(tries) else None
+    costs = [attempt.cost_usd for attempt in tries if attempt.cost_usd is not None]
+    return sum(costs, Decimal(0)) if len(costs) == len(tries) else None
 
 
 def _rank(model: ModelRow) -> tuple[int, str]:
@@ -127,33 +133,33 @@ def parse_table(text: str, *, name: str, where: str) -> ModelStats:
     The baseline is the model that passes most; of several, the dearest.
     """
     document = _load(text, where)
-    _check_keys(document, TABLE_KEYS, where=where, place="the table")
+    _check_keys(document, TABLE_KEYS, where=where, subject="the table")
     rows = document.get("models")
     if not isinstance(rows, list) or not rows:
         _refuse(where, "the table has no list of `models`", EXAMPLE)
     models = tuple(
-        _parse_model(row, where=where, place=f"model {number}")
+        _parse_model(row, where=where, subject=f"model {number}")
         for number, row in enumerate(rows, 1)
     )
     for model, count in Counter(model.name for model in models).items():
         if count > 1:
             _refuse(where, f"{count} models are named {model}", "give each a name of its own")
-    said = (document.get(key) for key in ("source", "date"))
-    origin = ", ".join(one_line(str(item)) for item in said if isinstance(item, str | date))
+    origins = (document.get(key) for key in ("source", "date"))
+    origin = ", ".join(one_line(str(part)) for part in origins if isinstance(part, str | date))
     best = max(models, key=lambda model: (model.q, model.price))
     return ModelStats(name, max(model.tasks for model in models), models, best, origin)
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
+def nearest(name: str, names: Sequence[str]) -> str:
     """Return a hint that names what is most like `name`, with or without what stands in brackets; else all there
     is.
     """
     from difflib import get_close_matches
 
-    folded = {each.partition(" (")[0].casefold(): each for each in known}
-    folded |= {each.casefold(): each for each in known}
+    folded = {candidate.partition(" (")[0].casefold(): candidate for candidate in names}
+    folded |= {candidate.casefold(): candidate for candidate in names}
     near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return f"did you mean {folded[near[0]]}?" if near else f"known: {', '.join(known)}"
+    return f"did you mean {folded[near[0]]}?" if near else f"known: {', '.join(names)}"
 
 
 def _load(text: str, where: str) -> Mapping[str, Any]:
@@ -166,9 +172,9 @@ def _load(text: str, where: str) -> Mapping[str, Any]:
         document = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{where}:{mark.line + 1}" if mark else where
+        location = f"{where}:{mark.line + 1}" if mark else where
         why = one_line(error.problem or error.context or "")
-        _refuse(place, f"the table is not YAML: {why}", EXAMPLE)
+        _refuse(location, f"the table is not YAML: {why}", EXAMPLE)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         why = one_line(str(error), longest=100)
         _refuse(where, f"the table is not YAML: {why}", EXAMPLE)
@@ -177,74 +183,80 @@ def _load(text: str, where: str) -> Mapping[str, Any]:
     return document
 
 
-def _parse_model(row: object, *, where: str, place: str) -> ModelRow:
-    """One row of a table."""
+def _parse_model(row: object, *, where: str, subject: str) -> ModelRow:
+    """Return the model of one row of a table."""
     if not isinstance(row, dict):
-        _refuse(where, f"{place} is not a mapping", EXAMPLE)
+        _refuse(where, f"{subject} is not a mapping", EXAMPLE)
     name, tier = row.get("name"), row.get("tier", "")
     if not isinstance(name, str) or not name.strip() or "," in name:
-        _refuse(where, f"{place} has no usable name", "give it a text without commas as its `name`")
+        _refuse(
+            where, f"{subject} has no usable name", "give it a text without commas as its `name`"
+        )
     name = one_line(name)
-    place = f"{place} ({name})"
-    _check_keys(row, MODEL_KEYS, where=where, place=place)
+    subject = f"{subject} ({name})"
+    _check_keys(row, MODEL_KEYS, where=where, subject=subject)
     if not isinstance(tier, str) or "," in tier:
         _refuse(
-            where, f"{place}: the tier must be text without commas", "name one, or leave it out"
+            where, f"{subject}: the tier must be text without commas", "name one, or leave it out"
         )
-    tasks = _count(row, "tasks", where=where, place=place)
+    tasks = _count(row, "tasks", where=where, subject=subject)
     if not tasks:
-        _refuse(where, f"{place}: tasks is 0", "remove the model: it has no data")
-    q = _rate(row, tasks, where=where, place=place)
-    cost = _number(row, "cost_usd", where=where, place=place)
+        _refuse(where, f"{subject}: tasks is 0", "remove the model: it has no data")
+    q = _rate(row, tasks, where=where, subject=subject)
+    cost = _number(row, "cost_usd", where=where, subject=subject)
     if cost > MAX_USD:
         _refuse(
-            where, f"{place}: cost_usd is {_shown(cost)}", "give US dollars for all tasks together"
+            where,
+            f"{subject}: cost_usd is {_shown(cost)}",
+            "give US dollars for all tasks together",
         )
     return ModelRow(name, tasks, q, cost, one_line(tier))
 
 
-def _rate(row: Mapping[str, Any], tasks: int, *, where: str, place: str) -> Decimal:
+def _rate(row: Mapping[str, Any], tasks: int, *, where: str, subject: str) -> Decimal:
     """Return the share of tasks that passed, by their number or as it is given."""
     if ("passed" in row) == ("pass_rate" in row):
-        _refuse(where, f"{place} needs one of `passed` and `pass_rate`", "give the number if known")
+        _refuse(
+            where, f"{subject} needs one of `passed` and `pass_rate`", "give the number if known"
+        )
     if "passed" in row:
-        passed = _count(row, "passed", where=where, place=place)
+        passed = _count(row, "passed", where=where, subject=subject)
         if passed > tasks:
-            why = f"{place}: {passed} passed, but it has only {tasks} tasks"
+            why = f"{subject}: {passed} passed, but it has only {tasks} tasks"
             _refuse(where, why, "`passed` counts tasks, not tries")
         return Decimal(passed) / tasks
-    rate = _number(row, "pass_rate", where=where, place=place)
+    rate = _number(row, "pass_rate", where=where, subject=subject)
     if rate > 1:
         _refuse(
             where,
-            f"{place}: pass_rate is {_shown(rate)}",
+            f"{subject}: pass_rate is {_shown(rate)}",
             "it is a share from 0 to 1, such as 0.88",
         )
     return rate
 
 
-def _count(row: Mapping[str, Any], key: str, *, where: str, place: str) -> int:
-    found = _number(row, key, where=where, place=place)
-    if found != found.to_integral_value() or found > MAX_TASKS:
+def _count(row: Mapping[str, Any], key: str, *, where: str, subject: str) -> int:
+    number = _number(row, key, where=where, subject=subject)
+    if number != number.to_integral_value() or number > MAX_TASKS:
         _refuse(
             where,
-            f"{place}: {key} is {_shown(found)}",
+            f"{subject}: {key} is {_shown(number)}",
             f"give a whole number, at most {MAX_TASKS:,}",
         )
-    return int(found)
+    return int(number)
 
 
-def _number(row: Mapping[str, Any], key: str, *, where: str, place: str) -> Decimal:
+def _number(row: Mapping[str, Any], key: str, *, where: str, subject: str) -> Decimal:
     """Return a number from 0 on."""
     value = row.get(key)
     if value is None:
-        _refuse(where, f"{place} has no `{key}`", EXAMPLE)
+        _refuse(where, f"{subject} has no `{key}`", EXAMPLE)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _refuse(where, f"{place}: {key} is not a number", "write it plainly, such as 29.08")
-    found = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
-    if not found.is_finite() or found < 0:
-        _refuse(where, f"{place}: {key} is {_shown(found)}", "it is 0 or more")
-    return found
+        _refuse(where, f"{subject}: {key} is not a number", "write it plainly, such as 29.08")
+    number = Decimal(str(value)) if isinstance(value, float) else Decimal(value)
+    if not number.is_finite() or number < 0:
+        _refuse(where, f"{subject}: {key} is {_shown(number)}", "it is 0 or more")
+    return number
 
 
 def _shown(number: Decimal) -> str:
@@ -253,12 +265,14 @@ def _shown(number: Decimal) -> str:
 
 
 def _check_keys(
-    mapping: Mapping[Any, Any], known: Sequence[str], *, where: str, place: str
+    mapping: Mapping[Any, Any], allowed: Sequence[str], *, where: str, subject: str
 ) -> None:
     for key in mapping:
-        if key not in known:
-            said = one_line(str(key), longest=40)
-            _refuse(where, f"{place} has an unknown key `{said}`", nearest(said, known))
+        if key not in allowed:
+            shown_key = one_line(str(key), longest=40)
+            _refuse(
+                where, f"{subject} has an unknown key `{shown_key}`", nearest(shown_key, allowed)
+            )
 
 
 def _refuse(where: str, message: str, hint: str) -> NoReturn:

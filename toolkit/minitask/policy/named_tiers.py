@@ -13,23 +13,23 @@ from minitask.settings import Settings
 from minitask.spec.model import Spec, Tier
 
 
-class Wish(Struct, frozen=True):
+class HeaderRequest(Struct, frozen=True):
     """The tier or the model that a spec's header asks for."""
 
     tier: str | None = None
     model: str | None = None
 
 
-def header_wish(spec: Spec, settings: Settings) -> Wish:
+def header_request(spec: Spec, settings: Settings) -> HeaderRequest:
     """Return what `**Model**` of the header asks for, where it names a configured tier or model; else it is a note."""
     options = spec.options
     if options.tier or options.executor or options.model or not spec.model:
-        return Wish()
-    said = spec.model.strip().strip("`").strip()
-    if said.casefold() in settings.tiers:
-        return Wish(tier=said.casefold())
-    known = said in {entry.model for entry in settings.tiers.values()}
-    return Wish(model=said) if known else Wish()
+        return HeaderRequest()
+    name = spec.model.strip().strip("`").strip()
+    if name.casefold() in settings.tiers:
+        return HeaderRequest(tier=name.casefold())
+    is_model = name in {entry.model for entry in settings.tiers.values()}
+    return HeaderRequest(model=name) if is_model else HeaderRequest()
 
 
 def reviewer_of(spec: Spec, settings: Settings) -> tuple[str, str]:
@@ -37,21 +37,21 @@ def reviewer_of(spec: Spec, settings: Settings) -> tuple[str, str]:
     return review_tier(settings, match_rules(settings.routing.rules, features_of(spec), failures=0))
 
 
-def review_tier(settings: Settings, said: RuleMatch) -> tuple[str, str]:
+def review_tier(settings: Settings, rule_match: RuleMatch) -> tuple[str, str]:
     """Return the tier that reviews a change, empty for none, and why."""
-    if said.review:
-        tier = "" if said.review == Tier.NONE.value else said.review
-        return tier, said.review_reason
+    if rule_match.review:
+        tier = "" if rule_match.review == Tier.NONE.value else rule_match.review
+        return tier, rule_match.review_reason
     if "review" not in settings.gates:
         return "", "no configured gate requests a review"
     tier = settings.routing.entry["review"]
     return ("" if tier == Tier.NONE.value else tier), f"default review tier {tier}"
 
 
-def filled(settings: Settings, tier: str) -> str | None:
+def nearest_tier(settings: Settings, tier: str) -> str | None:
     """Return the tier itself if it has an executor, else the nearest above it that has, else the nearest below."""
-    place = MODEL_TIERS.index(tier)
-    order = (*MODEL_TIERS[place:], *reversed(MODEL_TIERS[:place]))
+    index = MODEL_TIERS.index(tier)
+    order = (*MODEL_TIERS[index:], *reversed(MODEL_TIERS[:index]))
     return next((name for name in order if name in settings.tiers), None)
 
 

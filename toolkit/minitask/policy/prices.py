@@ -78,7 +78,7 @@ def cost(
     if overrides and model in overrides:
         rates = parse_rates(model, overrides[model], batch=batch)
         return Priced(amount(rates, usage), FROM_CONFIG, rates)
-    return _list_price(_Asked(model, base_url, at, batch=batch), usage)
+    return _list_price(_PriceQuery(model, base_url, at, batch=batch), usage)
 
 
 def estimate_cost(
@@ -95,15 +95,15 @@ def estimate_cost(
 
 
 def parse_rates(model: str, prices: Mapping[str, object], *, batch: bool = False) -> Rates:
-    """One entry of the config's `prices`; what it leaves out costs what `input` does.
+    """Return the rates of one entry of the config's `prices`; what it leaves out costs what `input` does.
 
     Without a `batch` factor, work in a batch is taken to cost the same.
     """
     factor = _rate(model, "batch", prices.get("batch", 1)) if batch else Decimal(1)
 
     def rate(name: str) -> Decimal:
-        given = prices[name] if name in prices or name == "output" else prices.get("input")
-        return _rate(model, name, given) * factor
+        price = prices[name] if name in prices or name == "output" else prices.get("input")
+        return _rate(model, name, price) * factor
 
     return Rates(
         rate("input"), rate("cached"), rate("output"), rate("cache_write"), rate("cache_write_1h")
@@ -129,9 +129,9 @@ def amount(rates: Rates, usage: Usage) -> Decimal | None:
         return Decimal(0)
     if usage.input_tokens is None or usage.output_tokens is None:
         return None
-    kept = _PromptTokens.of(usage)
-    total = kept.fresh * rates.input + kept.read * rates.cached
-    total += kept.written * rates.cache_write + kept.written_1h * rates.cache_write_1h
+    prompt = _PromptTokens.of(usage)
+    total = prompt.fresh * rates.input + prompt.read * rates.cached
+    total += prompt.written * rates.cache_write + prompt.written_1h * rates.cache_write_1h
     return (total + usage.output_tokens * rates.output) / _MILLION
 
 
@@ -145,20 +145,20 @@ class _PromptTokens(Struct, frozen=True):
 
     @classmethod
     def of(cls, usage: Usage) -> _PromptTokens:
-        left = usage.input_tokens or 0
+        fresh = usage.input_tokens or 0
         parts = []
         for count in (
             usage.cached_input_tokens,
             usage.cache_write_tokens,
             usage.cache_write_1h_tokens,
         ):
-            parts.append(min(count or 0, left))
-            left -= parts[-1]
-        return cls(left, *parts)
+            parts.append(min(count or 0, fresh))
+            fresh -= parts[-1]
+        return cls(fresh, *parts)
 
 
-class _Asked(Struct, frozen=True):
-    """Whose list price is wanted, and for when."""
+class _PriceQuery(Struct, frozen=True):
+    """A query for a list price: the model, its server, and when it ran."""
 
     model: str
     base_url: str
@@ -166,39 +166,41 @@ class _Asked(Struct, frozen=True):
     batch: bool
 
 
-def _list_price(asked: _Asked, usage: Usage) -> Priced:
+def _list_price(query: _PriceQuery, usage: Usage) -> Priced:
     """Return the list price; weights with a size tag (`NAME:7b`) are run by their user and have none."""
-    if _SIZE_TAG.search(asked.model):
+    if _SIZE_TAG.search(query.model):
         return Priced(None, UNPRICED)
     from genai_prices import __version__
 
-    found = _find_list_price(asked, usage)
-    if found is None:
+    calculation = _find_list_price(query, usage)
+    if calculation is None:
         return Priced(None, UNPRICED)
-    known = usage.input_tokens is not None and usage.output_tokens is not None
-    rates = _list_rates(found, usage.input_tokens or 0)
-    return Priced(found.total_price if known else None, f"genai-prices {__version__}", rates)
+    is_counted = usage.input_tokens is not None and usage.output_tokens is not None
+    rates = _list_rates(calculation, usage.input_tokens or 0)
+    return Priced(
+        calculation.total_price if is_counted else None, f"genai-prices {__version__}", rates
+    )
 
 
-def _find_list_price(asked: _Asked, usage: Usage) -> PriceCalculation | None:
-    """Look the model up at `base_url`'s provider, then by its name, then as `PROVIDER/NAME`."""
+def _find_list_price(query: _PriceQuery, usage: Usage) -> PriceCalculation | None:
+    """Return the price of the model at `base_url`'s provider, then by its name, then as `PROVIDER/NAME`."""
     from genai_prices import calc_price
 
     counted = _counted(usage)
-    context = {"processing": "batch"} if asked.batch else None
-    places: list[dict[str, str | None]] = [{"provider_id": None}]
-    if asked.base_url:  # a gateway of its own is not on the list: then the name decides
-        places.insert(0, {"provider_api_url": asked.base_url})
-    if "/" in asked.model:
-        places.append({"provider_id": "litellm"})
-    for place in places:
+    context = {"processing": "batch"} if query.batch else None
+    providers: list[dict[str, str | None]] = [{"provider_id": None}]
+    if query.base_url:  # a gateway of its own is not on the list: then the name decides
+        providers.insert(0, {"provider_api_url": query.base_url})
+    if "/" in query.model:
+        providers.append({"provider_id": "litellm"})
+    for provider in providers:
         try:
             return calc_price(
                 counted,
-                asked.model,
-                genai_request_timestamp=asked.at,
+                query.model,
+                genai_request_timestamp=query.at,
                 price_context=context,
-                **place,
+                **provider,
             )
         except LookupError:
             continue
@@ -209,18 +211,18 @@ def _counted(usage: Usage) -> Counted:
     """Return the usage as the price list counts it: cache reads and all writes are parts of the input."""
     from genai_prices import Usage as Counts
 
-    kept = _PromptTokens.of(usage)
+    prompt = _PromptTokens.of(usage)
     return Counts(
         input_tokens=usage.input_tokens or 0,
-        cache_read_tokens=kept.read,
-        cache_write_tokens=kept.written + kept.written_1h,
-        cache_write_1h_tokens=kept.written_1h,
+        cache_read_tokens=prompt.read,
+        cache_write_tokens=prompt.written + prompt.written_1h,
+        cache_write_1h_tokens=prompt.written_1h,
         output_tokens=usage.output_tokens or 0,
     )
 
 
-def _list_rates(found: PriceCalculation, input_tokens: int) -> Rates:
-    price = found.model_price
+def _list_rates(calculation: PriceCalculation, input_tokens: int) -> Rates:
+    price = calculation.model_price
     per_input = _rate_at(price.input_mtok, input_tokens) or Decimal(0)
 
     def rate(listed: Decimal | TieredPrices | None, otherwise: Decimal) -> Decimal:
@@ -261,8 +263,8 @@ class ModelPricing(Struct, frozen=True):
         """Return what one request cost, None if that is unknown, and by which rates."""
         if self.is_local and self.model not in (self.prices or {}):
             return Decimal(0), Pricing(LOCAL, {})
-        found = cost(self.model, usage, self.prices, base_url=self.base_url, batch=self.batch)
-        return found.cost_usd, pricing_of(found)
+        priced = cost(self.model, usage, self.prices, base_url=self.base_url, batch=self.batch)
+        return priced.cost_usd, pricing_of(priced)
 
     def estimate(self, *, input_tokens: int, output_tokens: int) -> Decimal | None:
         """Return what one request of this size costs, with nothing read from a cache; None if it has no price."""

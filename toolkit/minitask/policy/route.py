@@ -1,4 +1,4 @@
-"""Which tier, executor and model a task goes to, who reviews it, and why, each in one line.
+"""The route of a task: its tier, executor, model and reviewer, each with the reason in one line.
 
 The values, and the way that needs no model; `choice` has all others.
 """
@@ -83,12 +83,12 @@ def find_script_route(spec: Spec, demand: RouteOverrides, *, scripted: bool) -> 
     Raises `UsageError` where it was asked for and they do not.
     """
     options = spec.options
-    wanted = demand.tier or (options.tier.value if options.tier else None)
+    requested_tier = demand.tier or (options.tier.value if options.tier else None)
     executor = demand.executor or options.executor
     model = demand.model or options.model
-    if SCRIPT in (executor, wanted) or wanted == Tier.NONE.value:
+    if SCRIPT in (executor, requested_tier) or requested_tier == Tier.NONE.value:
         return _script_route(scripted=scripted)
-    free = scripted and not (wanted or executor or model)
+    free = scripted and not (requested_tier or executor or model)
     return _script_route(scripted=True) if free else None
 
 

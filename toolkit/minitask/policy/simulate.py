@@ -98,7 +98,7 @@ def replay(policy: Sequence[ModelRow], figures: ModelStats, *, is_ladder: bool =
 
 
 def usual_outcomes(figures: ModelStats, *, loss_usd: Decimal | None = None) -> tuple[Outcome, ...]:
-    """Each model alone, each cheaper one before the baseline, and last the ladder that `choose_rung` picks."""
+    """Return each model alone, each cheaper one before the baseline, and last the ladder that `choose_rung` picks."""
     if figures.baseline is None:
         return ()
     best = figures.baseline
@@ -155,23 +155,23 @@ def parse_policy(text: str, models: Sequence[ModelRow]) -> tuple[ModelRow, ...]:
 
 
 def _find_model(name: str, models: Sequence[ModelRow]) -> ModelRow:
-    """By the whole name, else by tier, else by a part of the name that only one has."""
-    wanted = name.casefold()
+    """Return the model with the whole name, else by tier, else by a part of the name that only one has."""
+    folded = name.casefold()
     ways = (
-        [model for model in models if model.name.casefold() == wanted],
-        [model for model in models if model.tier.casefold() == wanted],
-        [model for model in models if wanted in model.name.casefold()],
+        [model for model in models if model.name.casefold() == folded],
+        [model for model in models if model.tier.casefold() == folded],
+        [model for model in models if folded in model.name.casefold()],
     )
-    found = next(filter(None, ways), [])
-    if len(found) == 1:
-        return found[0]
-    if found:
-        several = ", ".join(one_line(model.name) for model in found)
+    matches = next(filter(None, ways), [])
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        several = ", ".join(one_line(model.name) for model in matches)
         raise UsageError(
             f"{name} matches several models: {several}", hint="give a longer part of the name"
         )
-    known = [one_line(model.name) for model in models]
-    raise UsageError(f"no model named {one_line(name)}", hint=nearest(name, known))
+    names = [one_line(model.name) for model in models]
+    raise UsageError(f"no model named {one_line(name)}", hint=nearest(name, names))
 
 
 def _rounded(amount: Decimal) -> Decimal:

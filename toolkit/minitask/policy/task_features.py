@@ -13,7 +13,7 @@ from minitask.spec.model import ExpectationKind, FileAction, Spec, Tier
 TOKENS_PER_LINE = 10
 """Of code: 600 lines are about 6,000 tokens."""
 LIKELY_OUTPUT_TOKENS = 1_500
-"""How long an answer is taken to be where the spec gives no hint; with 6,000 tokens of input, a typical task."""
+"""The assumed length of an answer if the spec gives no hint; with 6,000 tokens of input, a typical task."""
 UNRATED = "unrated"
 _LINES_FIELD = lazy_pattern(r"estimated lines", re.IGNORECASE)
 _ABOUT_LINES = lazy_pattern(
@@ -69,15 +69,17 @@ def _by_tokens(spec: Spec) -> int | None:
 def _expected(spec: Spec) -> int | None:
     """Return the length that the validation or a criterion expects, of all files together."""
     counted = [
-        item.number
+        expectation.number
         for command in spec.commands
-        for item in command.expectations
-        if item.kind is ExpectationKind.NUMBER and command.text.lstrip().startswith("wc -l")
+        for expectation in command.expectations
+        if expectation.kind is ExpectationKind.NUMBER and command.text.lstrip().startswith("wc -l")
     ]
     if counted:
         return sum(counted)
-    found = [match for each in spec.criteria for match in _ABOUT_LINES.finditer(each.text)]
-    return sum(int((match[1] or match[2]).replace(",", "")) for match in found) or None
+    matches = [
+        match for criterion in spec.criteria for match in _ABOUT_LINES.finditer(criterion.text)
+    ]
+    return sum(int((match[1] or match[2]).replace(",", "")) for match in matches) or None
 
 
 def _cited(spec: Spec) -> int | None:
@@ -118,17 +120,17 @@ class Evidence(Struct, frozen=True):
 
 
 def choose_format(
-    wanted: str | None, *, tier: Tier, evidence: Evidence, shown_whole: int | None
+    configured: str | None, *, tier: Tier, evidence: Evidence, shown_whole: int | None
 ) -> ReplyFormat:
     """Return the form to ask for. `shown_whole` is how many lines the files to edit have, None if some are not
     shown.
 
-    `wanted` is the config's word, which wins where the files are shown whole: nobody can repeat what he has not seen.
+    `configured` is the config's format, which wins if the files are shown whole: a model cannot repeat unseen lines.
     """
     if shown_whole is None:
         return ReplyFormat.EDITS
-    if wanted is not None:
-        return ReplyFormat(wanted)
+    if configured is not None:
+        return ReplyFormat(configured)
     if shown_whole > MOST_LINES:
         return ReplyFormat.EDITS
     if evidence.replies >= ENOUGH_REPLIES:

@@ -50,7 +50,7 @@ _WEIGHTS = {
 
 
 DEFAULT_OUTPUT_TOKENS = 8_192
-"""How long an answer may be at first where nothing is known of it."""
+"""The first limit of an answer whose length is unknown."""
 SCALES = (("claude", 1.45), ("deepseek", 1.05))
 """Tokens that a vocabulary has for one of `o200k_base`, by a part of the model's name."""
 

@@ -34,12 +34,14 @@ def tariff(engine: Context, route: Route, *, batch: bool = False) -> ModelPricin
     """Return what calls on a route cost by; a model that Ollama runs on this machine bills nobody."""
     setting = engine.settings.executors.get(route.executor)
     base_url = setting.base_url if setting else ""
-    here = setting is not None and setting.type in LOCAL_TYPES and _is_here(base_url, route.model)
+    is_local = (
+        setting is not None and setting.type in LOCAL_TYPES and _is_here(base_url, route.model)
+    )
     return ModelPricing(
         model=route.model,
         base_url=base_url,
         prices=engine.settings.prices,
-        is_local=here,
+        is_local=is_local,
         batch=batch,
     )
 
@@ -93,20 +95,20 @@ def price_of(
     engine: Context, *, executor: str, model: str, input_tokens: int, output_tokens: int
 ) -> Decimal | None:
     """Return what one call of this size costs, nothing cached; None if the model has no price."""
-    whose = tariff(engine, Route(Tier.CHEAP, executor, model, ""))
-    return _likely_cost(engine, whose, input_tokens=input_tokens, output_tokens=output_tokens)
+    pricing = tariff(engine, Route(Tier.CHEAP, executor, model, ""))
+    return _likely_cost(engine, pricing, input_tokens=input_tokens, output_tokens=output_tokens)
 
 
 def _likely_cost(
-    engine: Context, whose: ModelPricing, *, input_tokens: int, output_tokens: int
+    engine: Context, pricing: ModelPricing, *, input_tokens: int, output_tokens: int
 ) -> Decimal | None:
     """Return what one call costs: by rates that are kept, for reading the price list takes longer than all else
     here.
     """
-    listed = not whose.is_local and whose.model not in engine.settings.prices
+    listed = not pricing.is_local and pricing.model not in engine.settings.prices
     if not listed or input_tokens > _FIRST_TIER:
-        return whose.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
-    rates = _kept_rates(engine, whose)
+        return pricing.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
+    rates = _kept_rates(engine, pricing)
     if rates is None:
         return None
     return prices.amount(rates, Usage(1, input_tokens, 0, output_tokens, 0, 0))
@@ -118,18 +120,18 @@ def _differing(change: Change, order: ExecutorRequest) -> str:
     return "\n".join([*(old - new).elements(), *(new - old).elements()])
 
 
-def _kept_rates(engine: Context, whose: ModelPricing) -> prices.Rates | None:
+def _kept_rates(engine: Context, pricing: ModelPricing) -> prices.Rates | None:
     """Return a model's list rates, remembered for as long as the price list is the same file."""
-    key = f"rates\0{whose.model}\0{whose.base_url}\0{_price_list_stamp()}"
-    found = engine.cache.document(key, lambda: _listed(whose))
-    return prices.Rates(*map(Decimal, found)) if found else None
+    key = f"rates\0{pricing.model}\0{pricing.base_url}\0{_price_list_stamp()}"
+    listed = engine.cache.document(key, lambda: _listed(pricing))
+    return prices.Rates(*map(Decimal, listed)) if listed else None
 
 
-def _listed(whose: ModelPricing) -> list[str] | None:
-    found = prices.estimate_cost(
-        whose.model, input_tokens=1000, output_tokens=1000, base_url=whose.base_url
+def _listed(pricing: ModelPricing) -> list[str] | None:
+    rates = prices.estimate_cost(
+        pricing.model, input_tokens=1000, output_tokens=1000, base_url=pricing.base_url
     ).rates
-    return [str(getattr(found, name)) for name in _RATES] if found else None
+    return [str(getattr(rates, name)) for name in _RATES] if rates else None
 
 
 @cache

@@ -32,7 +32,7 @@ def odds(engine: Context, task_class: str, tier: str, after: bool) -> tuple[int,
 
 
 def lessons(engine: Context) -> Mapping[str, Any]:
-    """All that the ledger has learned, as plain values, for somebody who has not got it."""
+    """Return all that the ledger has learned, as plain values, for a process without the ledger."""
     return _learned(engine)
 
 
@@ -42,19 +42,19 @@ def _learned(engine: Context) -> Mapping[str, Any]:
     head = engine.objects.commit(refs.LEDGER)
     if head is None:
         return {"models": {}, "cells": {}}
-    kept = engine.cache.peek(KEY)
-    known = kept if isinstance(kept, dict) else {"head": None, "models": {}, "cells": {}}
-    if known["head"] != head:
-        known = _brought_up(engine, known, head)
-        engine.cache.keep(KEY, known)
-    return known
+    cached = engine.cache.peek(KEY)
+    learned = cached if isinstance(cached, dict) else {"head": None, "models": {}, "cells": {}}
+    if learned["head"] != head:
+        learned = _updated(engine, learned, head)
+        engine.cache.keep(KEY, learned)
+    return learned
 
 
-def _brought_up(engine: Context, known: dict[str, Any], head: str) -> dict[str, Any]:
-    """The counts with what the ledger has gained; from the start where the old head is gone."""
-    old = known["head"] if known["head"] and engine.objects.commit(known["head"]) else None
+def _updated(engine: Context, learned: dict[str, Any], head: str) -> dict[str, Any]:
+    """Return the counts with what the ledger has gained; from the start where the old head is gone."""
+    old = learned["head"] if learned["head"] and engine.objects.commit(learned["head"]) else None
     models, cells = (
-        {name: list(counts) for name, counts in known[table].items()} if old else {}
+        {name: list(counts) for name, counts in learned[table].items()} if old else {}
         for table in ("models", "cells")
     )
     for document in read_documents(engine.objects, head, since=old):
@@ -89,7 +89,7 @@ def _cell(task_class: str, tier: str, after: bool) -> str:
 
 
 def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
-    """Replies in the form of edits that could not be applied, and all of them."""
+    """Return how many replies in the form of edits could not be applied, and how many there were."""
     if attempt.get("reply_format") != ReplyFormat.EDITS.value:
         return 0, 0
     malformed = int(attempt.get("malformed") or 0)
@@ -100,11 +100,11 @@ def _replies(attempt: dict[str, Any]) -> tuple[int, int]:
 CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
 """The gates whose no tells something of who made the change."""
 SAME_WAY = "fails the same way without the change"
-"""What the reason says where nothing that is red became so, or stayed so, by the change."""
+"""The text in the reason of a failure that the change has not caused."""
 UNABLE = ("malformed", "stuck", "out of scope")
-"""How the reason begins of a failure to make any change that is the model's own."""
+"""The first words of the reason if the model was unable to make any change."""
 UNWILLING = "refused"
-"""How the reason begins where the model declined, or its provider filtered the reply: another may do it."""
+"""The first word of the reason if the model declined, or its provider filtered the reply: another may do it."""
 
 
 def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:

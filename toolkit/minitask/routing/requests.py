@@ -21,7 +21,7 @@ from minitask.spec.paths import check_path
 EXECUTOR_SECONDS = 600.0
 LEAST_OUTPUT_TOKENS = 2_048
 OUTPUT_MARGIN = 3
-"""How many times a spec's own estimate of its output an answer may be at first."""
+"""The first limit of an answer, as a multiple of the spec's own estimate of its output."""
 
 
 def make_order(engine: Context, task: Task, anchor: Anchor, *, route: Route) -> ExecutorRequest:
@@ -82,16 +82,16 @@ def _for_model(
     engine: Context, task: Task, order: ExecutorRequest, route: Route
 ) -> ExecutorRequest:
     """Return the order with what depends on the model: the form of its replies, and its sizes."""
-    known = engine.settings.models.get(route.model)
+    model_setting = engine.settings.models.get(route.model)
     form = choose_format(
-        known.reply if known else None,
+        model_setting.reply if model_setting else None,
         tier=route.tier,
         evidence=evidence(engine, route.model),
         shown_whole=_shows_files_whole(task.spec, order.excerpts),
     )
     moved = order.excerpts if form is ReplyFormat.EDITS else _in_full(order.excerpts)
     scale = token_scale(route.model)
-    most = known.max_output_tokens if known else None
+    most = model_setting.max_output_tokens if model_setting else None
     return replace(
         order,
         excerpts=moved,
@@ -99,7 +99,7 @@ def _for_model(
         shared=shared_context(engine, task.base),
         checks=engine.settings.checks,
         max_output_tokens=most or _answer_limit(task.spec, moved, form=form, scale=scale),
-        context_tokens=known.context_tokens if known else None,
+        context_tokens=model_setting.context_tokens if model_setting else None,
         token_scale=scale,
     )
 
@@ -153,7 +153,7 @@ def _excerpts(task: Task, anchor: Anchor, engine: Context) -> list[Excerpt]:
     """Return the listed lines of the files to read, then those of the files to edit that are not listed to be
     read.
     """
-    found: list[Excerpt] = []
+    excerpts: list[Excerpt] = []
     read = {ref.path for ref in task.spec.reads()}
     edited = [
         ref
@@ -163,8 +163,8 @@ def _excerpts(task: Task, anchor: Anchor, engine: Context) -> list[Excerpt]:
     for ref in (*task.spec.reads(), *edited):
         text = engine.objects.file(task.base, ref.path)
         if text is not None:
-            found += _of_file(task.spec, ref, text, anchor)
-    return found
+            excerpts += _of_file(task.spec, ref, text, anchor)
+    return excerpts
 
 
 def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerpt]:
@@ -173,15 +173,15 @@ def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerp
     from minitask.executors.cited_lines import is_only_moved
 
     lines = text.split("\n")
-    found = []
+    excerpts = []
     for cited in ref.ranges:
-        here = _shown(anchor, ref, cited, len(lines))
-        if here is None:
+        span = _shown(anchor, ref, cited, len(lines))
+        if span is None:
             continue
-        shown = "\n".join(lines[here.start - 1 : here.end]) + "\n"
+        shown = "\n".join(lines[span.start - 1 : span.end]) + "\n"
         moved = is_only_moved(spec, ref, cited)
-        found.append(Excerpt(ref.path, here.start, shown, ends_only=moved))
-    return found or [Excerpt(ref.path, 1, text, whole=True)]
+        excerpts.append(Excerpt(ref.path, span.start, shown, ends_only=moved))
+    return excerpts or [Excerpt(ref.path, 1, text, whole=True)]
 
 
 def _shown(anchor: Anchor, ref: FileRef, cited: LineRange, count: int) -> LineRange | None:

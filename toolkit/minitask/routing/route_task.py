@@ -26,16 +26,16 @@ def route_of(
     """Return the route of a task; `spec` stands for its own where more is known of it. A model may be named `auto`
     still.
     """
-    asked = spec or task.spec
-    script = find_script_route(asked, demand, scripted=has_script(task.spec))
+    routed_spec = spec or task.spec
+    script = find_script_route(routed_spec, demand, scripted=has_script(task.spec))
     if script is not None:
-        return _reviewed(engine, asked, script) if REVIEW in engine.settings.gates else script
+        return _reviewed(engine, routed_spec, script) if REVIEW in engine.settings.gates else script
     # Imported here: a task that needs no model needs neither the rules nor what the ledger has learned.
     from minitask.policy.choice import choose
     from minitask.routing.task_history import routing_context
 
-    known = routing_context(engine, task, asked)
-    return choose(asked, engine.settings, demand=demand, scripted=False, known=known)
+    context = routing_context(engine, task, routed_spec)
+    return choose(routed_spec, engine.settings, demand=demand, scripted=False, context=context)
 
 
 def _reviewed(engine: Context, spec: Spec, route: Route) -> Route:
@@ -72,8 +72,8 @@ def resolve_model(engine: Context, route: Route) -> Route:
 
 def pick(models: tuple[str, ...]) -> str | None:
     """Return the first model made for code, else the first; None if there is none."""
-    made = (model for model in models if any(part in model.lower() for part in FOR_CODE))
-    return next(made, models[0] if models else None)
+    for_code = (model for model in models if any(part in model.lower() for part in FOR_CODE))
+    return next(for_code, models[0] if models else None)
 
 
 _SAID: set[tuple[str, str]] = set()

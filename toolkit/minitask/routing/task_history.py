@@ -25,8 +25,11 @@ def routing_context(
     engine: Context, task: Task, spec: Spec, attempts: Sequence[Attempt] = ()
 ) -> RoutingContext:
     """Return what is known of a task; `attempts` are those not on record yet, `spec` is what it is routed by."""
-    known = [*failures_before(engine, task), *(each for each in attempts if settled_failure(each))]
-    failed = [*(engine.lessons or {}).get("failed", ()), *(attempt.tier for attempt in known)]
+    failures = [
+        *failures_before(engine, task),
+        *(candidate for candidate in attempts if settled_failure(candidate)),
+    ]
+    failed = [*(engine.lessons or {}).get("failed", ()), *(attempt.tier for attempt in failures)]
     return RoutingContext(
         failures=len(failed),
         failed_tiers=frozenset(failed),
@@ -40,28 +43,28 @@ def routing_context(
 
 def failures_before(engine: Context, task: Task) -> tuple[Attempt, ...]:
     """Return the settled failures at this very spec since it last passed, oldest first."""
-    found: list[Attempt] = []
-    for record in _own(engine, task):
+    failures: list[Attempt] = []
+    for record in _own_records(engine, task):
         if record.attempt.verdict.is_good:
-            found.clear()
+            failures.clear()
         elif settled_failure(record.attempt):
-            found.append(record.attempt)
-    return tuple(found)
+            failures.append(record.attempt)
+    return tuple(failures)
 
 
 def declined_before(engine: Context, task: Task) -> frozenset[tuple[str, str]]:
     """Return the tiers and models that declined this very spec since it last passed."""
-    found: set[tuple[str, str]] = set()
-    for record in _own(engine, task):
+    declined: set[tuple[str, str]] = set()
+    for record in _own_records(engine, task):
         attempt = record.attempt
         if attempt.verdict.is_good:
-            found.clear()
+            declined.clear()
         elif has_declined(attempt.verdict, attempt.gate, attempt.reason):
-            found.add((attempt.tier, attempt.model))
-    return frozenset(found)
+            declined.add((attempt.tier, attempt.model))
+    return frozenset(declined)
 
 
-def _own(engine: Context, task: Task) -> list[Record]:
+def _own_records(engine: Context, task: Task) -> list[Record]:
     return [
         record
         for record in records_of(engine, task.name)

@@ -15,7 +15,7 @@ from minitask.executors.request import ExecutorFailure, PastRound
 from minitask.git import refs
 from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.policy.choice import next_rung
-from minitask.policy.named_tiers import filled
+from minitask.policy.named_tiers import nearest_tier
 from minitask.policy.route import SCRIPT, Route
 from minitask.routing.pass_rates import SAME_WAY, counts_against_model, may_be_for_another
 from minitask.routing.route_task import resolve_model
@@ -236,7 +236,7 @@ def _next_route(engine: Context, state: TaskState) -> Route | None:
     context = routing_context(engine, state.task, spec, (attempt,))
     why = "could not be reached" if draft.transport else "failed"
     maker = state.maker or draft.route
-    route = next_rung(maker, engine.settings, known=context, spec=spec, why=why)
+    route = next_rung(maker, engine.settings, context=context, spec=spec, why=why)
     return _served(engine, route) if route else None
 
 
@@ -259,7 +259,7 @@ def _problem(state: TaskState, record: Record) -> str:
 
 def _apply_route(engine: Context) -> Route | None:
     start = engine.settings.routing.entry["apply"]
-    tier = None if start == Tier.NONE.value else filled(engine.settings, start)
+    tier = None if start == Tier.NONE.value else nearest_tier(engine.settings, start)
     if tier is None:
         return None
     entry = engine.settings.tiers[tier]

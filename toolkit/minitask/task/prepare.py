@@ -22,7 +22,7 @@ from minitask.executors.request import Description, ExecutorFailure, PastRound
 from minitask.landing.base_proof import check_fails_before
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW
 from minitask.policy.budget import Budget
-from minitask.policy.named_tiers import filled
+from minitask.policy.named_tiers import nearest_tier
 from minitask.policy.route import SCRIPT, Route
 from minitask.routing.costs import meet_unpriced, tariff
 from minitask.routing.requests import likely_output_tokens, make_order
@@ -227,6 +227,6 @@ def _questions(engine: Context, task: Task, route: Route) -> Iterator[tuple[str,
     }
     for phase, tier in tiers.items():
         is_asked = tier and tier != Tier.NONE.value and (phase == REVIEW or phase in settings.gates)
-        near = filled(settings, tier) if is_asked else None
+        near = nearest_tier(settings, tier) if is_asked else None
         if near is not None:
             yield phase, near, settings.tiers[near].model

@@ -26,7 +26,7 @@ from minitask.ledger.exchange import Exchange
 from minitask.ledger.record import MESSAGE, Attempt, Record, Verdict
 from minitask.ledger.usage import NO_USAGE
 from minitask.policy.budget import Budget
-from minitask.policy.named_tiers import filled, how_to_add
+from minitask.policy.named_tiers import how_to_add, nearest_tier
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.policy.tokens import token_scale
 from minitask.routing.costs import meet_unpriced, tariff
@@ -120,7 +120,7 @@ class QuestionCall(Struct, frozen=True):
 
 def route_to(engine: Context, tier: str, reason: str, *, model: str | None = None) -> Route:
     """Return the route of a question: the tier, or the nearest that has an executor; raise `UsageError` if none has."""
-    near = filled(engine.settings, tier)
+    near = nearest_tier(engine.settings, tier)
     if near is None:
         raise UsageError("no tier has an executor", hint=how_to_add(engine.settings))
     entry = engine.settings.tiers[near]
