@@ -6,7 +6,7 @@ import pytest
 
 from minitask.edits.diff import parse_diff
 from minitask.edits.fences import path_above, path_in
-from minitask.edits.grammar import covers, parse_script, paths_read, paths_written, render_script
+from minitask.edits.grammar import covers, parse_script, paths_written, render_script
 from minitask.edits.operations import parse_operation
 from minitask.edits.script_model import EditScript, Operation, Source, UnifiedDiff, Verb, WholeFile
 from minitask.errors import EditError
@@ -145,20 +145,6 @@ def test_a_diff_that_is_not_well_formed_is_refused_when_it_is_read(text: str) ->
 def test_the_signature_of_a_mailed_patch_is_passed_over() -> None:
     mailed = f"From 1234\nSubject: x\n---\n x.py | 2 +-\n\n{DIFF}-- \n2.39.0\n\n"
     assert [diff.new for diff in parse_diff(mailed)] == ["x.py"]
-
-
-def test_paths_read_are_those_whose_content_is_needed() -> None:
-    found = script(
-        Fence(
-            "edits",
-            "rename a.py -> b.py\nmove b.py:1 -> new.py\ncopy c.py:2 -> d.py:4\ndelete e.py\n",
-        ),
-        Fence("path=new.py", "<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACE\n"),
-        Fence("path=f.py", "<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACE\n"),
-        Fence("path=g.py", "whole\n"),
-        Fence("diff", DIFF),
-    )
-    assert paths_read(found) == {"a.py", "c.py", "d.py", "e.py", "f.py", "x.py"}
 
 
 def test_paths_written_include_the_sources_of_moves() -> None:

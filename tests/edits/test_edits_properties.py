@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from minitask.edits.apply_script import apply_script
-from minitask.edits.grammar import parse_script, paths_read, paths_written, render_script
+from minitask.edits.grammar import parse_script, paths_written, render_script
 from minitask.edits.script_model import (
     Edit,
     EditScript,
@@ -207,7 +207,6 @@ def test_the_paths_of_a_script_are_those_that_it_names(script: EditScript) -> No
     named |= {e.target for e in script.edits if isinstance(e, Operation) and e.target is not None}
     named |= {"x.py"} if any(isinstance(e, UnifiedDiff) for e in script.edits) else set()
     assert paths_written(script) <= named
-    assert paths_read(script) <= named
 
 
 @given(st.lists(bodies, max_size=12), st.lists(bodies, max_size=12), st.integers(0, 3))

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from minitask.spec.model import Command, Diagnostic, FileRef, Spec
 from minitask.spec.parse import parse_file
-from minitask.spec.render import render_spec, spec_document
-from minitask.spec.schema import check_document
+from minitask.spec.schema import check_document, spec_document
+from render_spec import render_spec
 
 CASES = Path(__file__).parent / "cases"
 POSITIVE = sorted((CASES / "positive").glob("*.md"))

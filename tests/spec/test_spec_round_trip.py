@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from minitask.spec.findings import render_fence
 from minitask.spec.model import (
     Criterion,
     Estimate,
@@ -21,9 +22,9 @@ from minitask.spec.model import (
     Tier,
 )
 from minitask.spec.parse import parse_file
-from minitask.spec.render import render_fence, render_spec, spec_document
-from minitask.spec.schema import check_document
+from minitask.spec.schema import check_document, spec_document
 from minitask.spec.shell_fence import split_commands
+from render_spec import render_spec
 
 PATH = "mini-projects/x/01-y.md"
 SETTINGS = settings(

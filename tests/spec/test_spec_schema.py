@@ -17,8 +17,7 @@ from minitask.errors import UsageError
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Options, Spec
 from minitask.spec.parse import parse_file
-from minitask.spec.render import spec_document
-from minitask.spec.schema import check_document
+from minitask.spec.schema import check_document, spec_document
 
 SCHEMA = resources.schema("spec")
 EXAMPLE = Path(__file__).parent / "cases" / "positive" / "original_example.md"

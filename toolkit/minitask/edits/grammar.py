@@ -65,32 +65,6 @@ def render_script(script: EditScript) -> str:
     return "\n".join(_render_group([edit for _, edit in group]) for _, group in groups)
 
 
-def paths_read(script: EditScript) -> frozenset[str]:
-    """Return the paths whose content before the script it needs.
-
-    These are sources, and files searched, patched or inserted into that the script does not make.
-    """
-    renamed = {
-        edit.target: edit.sources[0].path
-        for edit in _operations(script)
-        if edit.verb is Verb.RENAME
-    }
-    cited = {source.path for edit in _operations(script) for source in edit.sources}
-    needed: set[str] = set()
-    produced: set[str] = set()
-    for edit in script.edits:
-        needs, makes = _needs_and_makes(edit)
-        needed |= needs - produced
-        produced |= makes
-    built = {edit.path for edit in script.edits if isinstance(edit, WholeFile)}
-    built |= {
-        edit.target
-        for edit in _operations(script)
-        if edit.target is not None and edit.after is None
-    }
-    return frozenset({renamed.get(path, path) for path in cited} | (needed - built))
-
-
 def paths_written(script: EditScript) -> frozenset[str]:
     """Return the paths that the script creates, changes or removes; a move writes its sources too."""
     return frozenset(path for edit in script.edits for path in _written(edit))
@@ -177,26 +151,6 @@ def _render_group(edits: Sequence[Edit]) -> str:
         return render_fence(path_info(first.path), "".join(blocks))
     lines = (render_operation(edit) for edit in edits if isinstance(edit, Operation))
     return render_fence(_EDITS, "".join(f"{line}\n" for line in lines))
-
-
-def _operations(script: EditScript) -> Iterator[Operation]:
-    return (edit for edit in script.edits if isinstance(edit, Operation))
-
-
-def _needs_and_makes(edit: Edit) -> tuple[set[str], set[str]]:
-    """Return paths whose content the edit works on, and those that it gives content of its own."""
-    if isinstance(edit, SearchReplace):
-        return ({edit.path}, set()) if edit.search else (set(), {edit.path})
-    if isinstance(edit, UnifiedDiff):
-        from minitask.edits.diff import parse_diff
-
-        diffs = parse_diff(edit.text)
-        return {diff.old for diff in diffs if diff.old}, {
-            d.new for d in diffs if d.new and d.new != d.old
-        }
-    if isinstance(edit, Operation) and edit.target is not None and edit.after:
-        return {edit.target}, set()
-    return set(), set()
 
 
 def _written(edit: Edit) -> Iterator[str]:

@@ -31,32 +31,6 @@ def introduced_by(git: Git, commit: str, path: str) -> str | None:
     return found or None
 
 
-def introduced_by_all(git: Git, commit: str, paths: Sequence[str]) -> dict[str, str]:
-    """Return the same for many paths, in one walk."""
-    wanted = set(paths)
-    found: dict[str, str] = {}
-    specs = [f":(literal,top){path}" for path in paths]
-    args = (
-        "log",
-        "--format=%x00%H",
-        "--name-only",
-        "-z",
-        "--no-renames",
-        "-m",
-        commit,
-        "--",
-        *specs,
-    )
-    current = ""
-    for field in git.output(*args).decode("utf-8", "surrogateescape").split("\0"):
-        name = field.removeprefix("\n")
-        if re.fullmatch(r"[0-9a-f]{40}([0-9a-f]{24})?", name):
-            current = name
-        elif name in wanted:
-            found.setdefault(name, current)
-    return found
-
-
 def latest_landing(git: Git, target: str, *, task: str) -> Landing | None:
     """Return the newest commit on the target's first-parent line that landed a task or undid it."""
     pattern = rf"^Minitask\(-Undo\)\?: {re.escape(task)}$"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import groupby
@@ -11,9 +12,9 @@ from typing import Any
 from msgspec import Struct
 
 from minitask.errors import UsageError
+from minitask.spec.inline import escape_marks
 from minitask.spec.json_reader import count, load_json, rows, string, table
 from minitask.spec.model import Fence, LineRange
-from minitask.spec.render import render_fence
 from minitask.spec.sarif import UNNAMED, Finding, relative_path, sarif_findings, sarif_tools
 from minitask.words import counted, one_line
 
@@ -191,3 +192,13 @@ def _other_rules(groups: Sequence[Sequence[Finding]]) -> str:
     rules = ", ".join(group[0].rule for group in groups[:MOST_NUMBERS])
     more = ", …" if len(groups) > MOST_NUMBERS else ""
     return f"and {counted(sum(map(len, groups)), 'finding')} of other rules: {rules}{more}"
+
+
+def render_fence(fence: Fence) -> str:
+    """Return a fence below its lead, its marks longer than any inside."""
+    mark = "~" if "`" in fence.info else "`"
+    runs = re.findall(rf"{mark}{{3,}}", fence.content)
+    marks = mark * max(3, *(len(run) + 1 for run in runs), 3)
+    info = f" {fence.info}" if fence.info.startswith(mark) else fence.info
+    lead = f"{escape_marks(fence.lead)}\n\n" if fence.lead else ""
+    return f"{lead}{marks}{info}\n{fence.content}{marks}"

@@ -33,6 +33,7 @@ from minitask.spec.markdown import (
 from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Spec, SpecFile
 from minitask.spec.raw_task import Piece, RawTask
 from minitask.spec.rules import Problem
+from minitask.spec.schema import check_document, spec_document
 from minitask.spec.sections import read_tasks
 from minitask.spec.shell_fence import is_shell
 from minitask.spec.validation_commands import inline_fences, read_commands
@@ -75,6 +76,9 @@ def parse_file(text: str, *, path: str) -> SpecFile:
         specs.append(replace(spec, siblings=len(tasks)))
     problems.extend(_file_problems(specs, front, unclosed=bool(unclosed)))
     diagnostics.extend(problem.at(path) for problem in problems)
+    if not diagnostics:
+        for spec in specs:
+            diagnostics.extend(check_document(spec_document(spec), dict(spec.lines), path=path))
     return SpecFile(
         path, tuple(specs), tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.line))
     )

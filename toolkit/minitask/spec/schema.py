@@ -1,4 +1,4 @@
-"""Values held against the published JSON schema; one mistake gives one problem, in plain words."""
+"""Specs held against the published JSON schema; one mistake gives one problem, in plain words."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from minitask import resources
 from minitask.schemas import surely_fits
-from minitask.spec.model import Diagnostic
+from minitask.spec.model import Diagnostic, Spec
 from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ def check_document(
     document: Mapping[str, object], lines: Mapping[str, int], *, path: str = ""
 ) -> tuple[Diagnostic, ...]:
     """Return what is wrong with a spec's document; `lines` maps a place in it (`options/tier`) to a line."""
+    if surely_fits(document, _inlined_schema()):
+        return ()
     return tuple(problem.at(path) for problem in _problems(_validator(""), document, lines))
 
 
@@ -45,6 +49,23 @@ def check_options(options: Mapping[str, object], lines: Mapping[str, int]) -> tu
 def _schema(definition: str) -> dict[str, Any]:
     schema = resources.schema("spec")
     return {**schema["$defs"][definition], "$defs": schema["$defs"]} if definition else schema
+
+
+@cache
+def _inlined_schema() -> dict[str, Any]:
+    """Return the schema of a spec with each reference replaced by what it refers to."""
+    schema = resources.schema("spec")
+
+    def inlined(part: Any) -> Any:
+        if isinstance(part, list):
+            return [inlined(each) for each in part]
+        if not isinstance(part, dict):
+            return part
+        reference = part.get("$ref", "").removeprefix("#/$defs/")
+        rest = {key: inlined(value) for key, value in part.items() if key not in {"$ref", "$defs"}}
+        return {**inlined(schema["$defs"][reference]), **rest} if reference else rest
+
+    return dict(inlined(schema))
 
 
 @cache
@@ -172,3 +193,22 @@ def _hint(error: ValidationError, name: str) -> str:
     if schema.get("examples"):
         return f"write, for example, `{name}: {schema['examples'][0]}`"
     return str(schema.get("description", "")) or f"see the schema's `{name}`"
+
+
+def spec_document(spec: Spec) -> dict[str, object]:
+    """Return the JSON document of a spec: enums as text, money as decimal strings, unknown as null."""
+    names = [name for name in spec.__struct_fields__ if name != "rows"]
+    document = {name: _value(getattr(spec, name)) for name in names}
+    document["extra"] = [{"key": key, "value": value} for key, value in spec.extra]
+    document["lines"] = dict(spec.lines)
+    return document
+
+
+def _value(value: object) -> object:
+    if isinstance(value, Struct):
+        return {name: _value(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, tuple):
+        return [_value(element) for element in value]
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value) if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""A spec as Markdown in the template's form, and as the JSON that `spec.schema.json` describes."""
+"""A spec as Markdown in the template's form; parsing it again gives the same value."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from enum import Enum
 from itertools import groupby
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import fields
 
 from minitask.patterns import lazy_pattern
+from minitask.spec.findings import render_fence
 from minitask.spec.headings import CANONICAL
-from minitask.spec.inline import code_span, escape_marks
+from minitask.spec.inline import code_span
 from minitask.spec.markdown import blocks, find_fences, normalise, parse_document
 from minitask.spec.model import Criterion, Estimate, Fence, FileAction, FileRef, Options, Spec
 from minitask.spec.notes import cited_ranges, is_wrapped
@@ -166,36 +166,7 @@ def _fences(fences: Iterable[Fence]) -> Iterator[str]:
     return (render_fence(fence) for fence in fences)
 
 
-def render_fence(fence: Fence) -> str:
-    """Return a fence below its lead, its marks longer than any inside."""
-    mark = "~" if "`" in fence.info else "`"
-    runs = re.findall(rf"{mark}{{3,}}", fence.content)
-    marks = mark * max(3, *(len(run) + 1 for run in runs), 3)
-    info = f" {fence.info}" if fence.info.startswith(mark) else fence.info
-    lead = f"{escape_marks(fence.lead)}\n\n" if fence.lead else ""
-    return f"{lead}{marks}{info}\n{fence.content}{marks}"
-
-
 def _criteria(criteria: Iterable[Criterion]) -> str:
     return "\n".join(
         f"- [{'x' if criterion.done else ' '}] {criterion.text}" for criterion in criteria
     )
-
-
-def spec_document(spec: Spec) -> dict[str, object]:
-    """Return the JSON document of a spec: enums as text, money as decimal strings, unknown as null."""
-    names = [name for name in spec.__struct_fields__ if name != "rows"]
-    document = {name: _value(getattr(spec, name)) for name in names}
-    document["extra"] = [{"key": key, "value": value} for key, value in spec.extra]
-    document["lines"] = dict(spec.lines)
-    return document
-
-
-def _value(value: object) -> object:
-    if isinstance(value, Struct):
-        return {name: _value(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, tuple):
-        return [_value(element) for element in value]
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    return str(value) if isinstance(value, str) else value
