@@ -31,11 +31,11 @@ def task_branches(top: Path) -> tuple[BranchView, ...]:
 def merges(top: Path, branch: str) -> tuple[BranchView, ...]:
     """Return the merges on a branch's first-parent line, oldest first."""
     commits = _open(top).iter_commits(branch, first_parent=True, merges=True)
-    found = [
+    views = [
         BranchView(commit.hexsha[:9], str(commit.summary), str(commit.author.name))
         for commit in commits
     ]
-    return tuple(reversed(found))
+    return tuple(reversed(views))
 
 
 def _open(top: Path) -> Repo:

@@ -60,10 +60,10 @@ def write_commits(
     moves = []
     for commit in commits:
         oid = write_commit(database.objects, commit)
-        held = None if force else database.objects.commit(commit.ref)
-        if held not in (None, oid, *commit.parents):
+        current = None if force else database.objects.commit(commit.ref)
+        if current not in (None, oid, *commit.parents):
             raise _overtaken(commit.ref)
-        moves.append(Move(commit.ref, oid, None if force else held or absent))
+        moves.append(Move(commit.ref, oid, None if force else current or absent))
     if moves and not database.refs.move(moves):
         raise _overtaken(moves[0].ref)
     return tuple(move.new for move in moves)

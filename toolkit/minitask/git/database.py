@@ -25,7 +25,7 @@ class Database(Struct, frozen=True):
 
 @contextmanager
 def open_database(repository: Repository) -> Iterator[Database]:
-    """A repository's database, whose processes end with the `with` block."""
+    """Return a repository's database, whose processes end with the `with` block."""
     git, form = repository.git, repository.object_format
     store = LooseStore(repository.objects_dir, form)
     with ExitStack() as stack:

@@ -36,11 +36,13 @@ def filtered_paths(
     repository: Repository, objects: Objects, commit: str, paths: Sequence[str]
 ) -> Mapping[str, str]:
     """Return each path whose content a filter would change, with the filter's name, by a commit's attributes."""
-    held = dict(_attributes(objects, commit, paths))
-    if not any(b"filter" in content for content in held.values()) and not _may_be_set(repository):
+    attributes = dict(_attributes(objects, commit, paths))
+    if not any(b"filter" in content for content in attributes.values()) and not _may_be_set(
+        repository
+    ):
         return {}
     with tempfile.TemporaryDirectory(prefix="minitask-attributes-") as folder:
-        for name, content in held.items():
+        for name, content in attributes.items():
             path = Path(folder, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
@@ -78,12 +80,12 @@ def attribute_sources(repository: Repository) -> bytes:
 
 
 def _sources(repository: Repository) -> tuple[list[Path], list[Path]]:
-    """The files of settings, and those of attributes, beside a commit's own."""
+    """Return the files of settings, and those of attributes, beside a commit's own."""
     environ = repository.git.environ
     home = Path(environ.get("HOME") or "/")
     folder = Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "git")
-    own = environ.get("GIT_CONFIG_GLOBAL")
-    configs = [Path(own)] if own else [home / ".gitconfig", folder / "config"]
+    global_config = environ.get("GIT_CONFIG_GLOBAL")
+    configs = [Path(global_config)] if global_config else [home / ".gitconfig", folder / "config"]
     attributes = [
         repository.common_dir / "info/attributes",
         folder / "attributes",

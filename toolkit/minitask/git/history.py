@@ -27,8 +27,8 @@ class Landing(Struct, frozen=True):
 
 def introduced_by(git: Git, commit: str, path: str) -> str | None:
     """Return the last commit, at or before `commit`, that changed a path: it brought in the present version."""
-    found = git.line("log", "-1", "--format=%H", commit, "--", f":(literal,top){path}")
-    return found or None
+    last_change = git.line("log", "-1", "--format=%H", commit, "--", f":(literal,top){path}")
+    return last_change or None
 
 
 def latest_landing(git: Git, target: str, *, task: str) -> Landing | None:
@@ -50,7 +50,7 @@ def landed_since(git: Git, target: str, path: str) -> dict[str, Landing]:
 
 
 def landings(git: Git, target: str, *, since: str | None = None) -> dict[str, Landing]:
-    """Task → its newest landing or undo, over the target's first-parent line, or what of it came after a commit."""
+    """Return each task's newest landing or undo on the target's first-parent line, after `since` if given."""
     keys = ("Minitask", "Minitask-Spec", "Minitask-Undo")
     form = "--format=%H" + "".join(f"%x00%(trailers:key={key},valueonly)" for key in keys) + "%x01"
     args = (
@@ -62,21 +62,21 @@ def landings(git: Git, target: str, *, since: str | None = None) -> dict[str, La
         target,
         *([f"^{since}"] if since else []),
     )
-    found: dict[str, Landing] = {}
+    newest: dict[str, Landing] = {}
     for item in git.output(*args).decode("utf-8", "surrogateescape").split("\1"):
-        commit, _, rest = item.strip("\n").partition("\0")
+        commit, _, trailers = item.strip("\n").partition("\0")
         if not commit:
             continue
-        task, spec, undo = (part.strip() for part in rest.split("\0"))
-        found.setdefault(task or undo, Landing(commit, spec, undone=bool(undo)))
-    return found
+        task, spec, undo = (part.strip() for part in trailers.split("\0"))
+        newest.setdefault(task or undo, Landing(commit, spec, undone=bool(undo)))
+    return newest
 
 
 def merge_of(git: Git, commit: str, target: str) -> str | None:
     """Return the merge on the target's first-parent line that has a commit as a further parent, if any."""
     lines = git.line("rev-list", "--first-parent", "--parents", target, f"^{commit}").splitlines()
-    found = (line.split() for line in lines)
-    return next((merge for merge, _, *others in found if commit in others), None)
+    rows = (line.split() for line in lines)
+    return next((merge for merge, _, *others in rows if commit in others), None)
 
 
 def was_changed_by_task(git: Git, since: str, target: str, paths: Sequence[str]) -> bool:
@@ -104,9 +104,11 @@ def reverted_since(git: Git, since: str, target: str) -> frozenset[str]:
     return frozenset(reverted)
 
 
-def is_same_change(git: Git, commit: str, other: str) -> bool:
+def is_same_change(git: Git, commit: str, other_commit: str) -> bool:
     """Return True if a commit is another one, or makes the same change as that does, as a cherry-pick would."""
-    return commit == other or git.line("cherry", commit, other, f"{other}^").startswith("- ")
+    return commit == other_commit or git.line(
+        "cherry", commit, other_commit, f"{other_commit}^"
+    ).startswith("- ")
 
 
 def latest_with_spec(git: Git, commit: str) -> str | None:
@@ -128,12 +130,12 @@ def latest_with_spec(git: Git, commit: str) -> str | None:
 def parent_of_task(git: Git, tip: str, task: str, *, since: str) -> str | None:
     """Return the parent of the oldest commit of a task on the first-parent line from a tip, as far as it is new."""
     form = "--format=%P%x00%(trailers:key=Minitask,valueonly)%x01"
-    found = None
+    parent = None
     for item in git.line("log", "--first-parent", form, tip, f"^{since}").split("\1"):
         parents, _, name = item.strip("\n").partition("\0")
         if name.strip() == task:
-            found = parents.partition(" ")[0]
-    return found
+            parent = parents.partition(" ")[0]
+    return parent
 
 
 def trailer(git: Git, commit: str, key: str) -> str:
@@ -146,12 +148,12 @@ def hunks(git: Git, old_blob: str, new_blob: str) -> tuple[tuple[int, int, int, 
     -U0`.
     """
     args = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--text", "--minimal", "-U0")
-    found = []
+    ranges = []
     for line in git.output(*args, old_blob, new_blob).split(b"\n"):
         match = HUNK.match(line)
         if match:
             old, old_count, new, new_count = (
                 int(group) if group is not None else 1 for group in match.groups()
             )
-            found.append((old, old_count, new, new_count))
-    return tuple(found)
+            ranges.append((old, old_count, new, new_count))
+    return tuple(ranges)

@@ -21,8 +21,8 @@ class Signature(Struct, frozen=True):
 
 def signature(ident: str) -> Signature:
     """Parse `Name <email> SECONDS ZONE`."""
-    name, _, rest = ident.rpartition(" <")
-    email, _, stamp = rest.partition("> ")
+    name, _, remainder = ident.rpartition(" <")
+    email, _, stamp = remainder.partition("> ")
     if not stamp:
         raise MachineError(f"git returned an unreadable identity: {ident!r}")
     return Signature(_header(name), _header(email), stamp)

@@ -21,7 +21,7 @@ NAME_MAX = 0xFFF
 WORD = 0xFFFFFFFF
 KIND_AT = 26
 FILE, LINK, GITLINK = 0o100644 >> 8, 0o120000 >> 8, 0o160000 >> 8
-"""What the third byte of a mode, in an entry, says that stands at a path."""
+"""Kinds of files, in the third byte of an entry's mode."""
 
 
 class Index(Struct):
@@ -54,14 +54,14 @@ class Index(Struct):
     def has_below(self, folder: bytes) -> bool:
         """Return True if there are entries below a folder; an empty path is the root."""
         above = folder + b"/" if folder else b""
-        place = bisect_left(self._names, above)
-        return place < len(self._names) and self._names[place].startswith(above)
+        index = bisect_left(self._names, above)
+        return index < len(self._names) and self._names[index].startswith(above)
 
     def entry(self, path: bytes) -> bytes:
         """Return the entry of a path, as it stands in the file."""
         return self._entries[path]
 
-    def put(self, path: bytes, *, mode: str, oid: str, found: os.stat_result) -> None:
+    def put(self, path: bytes, *, mode: str, oid: str, file_stat: os.stat_result) -> None:
         """Have a path, with what the file system says of its file."""
         if path not in self._entries:
             insort(self._names, path)
@@ -69,7 +69,7 @@ class Index(Struct):
         if int(mode, 8) >> 8 != FILE:
             self._others[path] = int(mode, 8) >> 8
         flags = min(len(path), NAME_MAX).to_bytes(FLAGS_BYTES)
-        packed = _packed_stat(found, int(mode, 8)) + bytes.fromhex(oid) + flags + path
+        packed = _packed_stat(file_stat, int(mode, 8)) + bytes.fromhex(oid) + flags + path
         self._entries[path] = packed + b"\0" * (8 - len(packed) % 8)
 
     def drop(self, path: bytes) -> None:
@@ -108,10 +108,10 @@ def parse_index(content: bytes, object_format: str) -> Index:
     return Index(object_format, entries, list(entries), others)
 
 
-def _packed_stat(found: os.stat_result, mode: int) -> bytes:
+def _packed_stat(file_stat: os.stat_result, mode: int) -> bytes:
     """Return what tells git that a file is unchanged: times, device, inode, owner and size, each cut to 32 bits."""
-    changed, changed_ns = divmod(found.st_ctime_ns, 10**9)
-    modified, modified_ns = divmod(found.st_mtime_ns, 10**9)
-    fields = (changed, changed_ns, modified, modified_ns, found.st_dev, found.st_ino, mode)
-    owner = (found.st_uid, found.st_gid, found.st_size)
+    changed, changed_ns = divmod(file_stat.st_ctime_ns, 10**9)
+    modified, modified_ns = divmod(file_stat.st_mtime_ns, 10**9)
+    fields = (changed, changed_ns, modified, modified_ns, file_stat.st_dev, file_stat.st_ino, mode)
+    owner = (file_stat.st_uid, file_stat.st_gid, file_stat.st_size)
     return STAT.pack(*(value & WORD for value in (*fields, *owner)))

@@ -22,14 +22,14 @@ class MergeResult(Struct, frozen=True):
 def merge_tree(git: Git, *, ours: str, theirs: str) -> MergeResult:
     """Merge two commits, in memory."""
     args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
-    done = git.run(*args)
-    parts = done.stdout.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
-    if done.exit_code == 0:
+    finished = git.run(*args)
+    parts = finished.stdout.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
+    if finished.exit_code == 0:
         return MergeResult(parts[0])
     # A bad revision exits with 1 as well, but prints no tree.
-    if done.exit_code == 1 and parts[0]:
+    if finished.exit_code == 1 and parts[0]:
         return MergeResult(None, tuple(dict.fromkeys(parts[1:])))
-    raise failure(args, done)
+    raise failure(args, finished)
 
 
 def merge_apart(objects: Objects, *, base: str, ours: str, theirs: str) -> str | None:
@@ -40,11 +40,15 @@ def merge_apart(objects: Objects, *, base: str, ours: str, theirs: str) -> str |
     touched a path, or one may have moved a folder that the other put something into.
     """
     changes: dict[str, Entry | None] = {}
-    for found in differences(objects, base, theirs):
-        held, kept = (objects.entry_below(tree, found.path) for tree in (base, ours))
-        if held != kept or not _has_place(objects, found.path, (base, ours, theirs)):
+    for difference in differences(objects, base, theirs):
+        base_entry, our_entry = (
+            objects.entry_below(tree, difference.path) for tree in (base, ours)
+        )
+        if base_entry != our_entry or not _has_place(
+            objects, difference.path, (base, ours, theirs)
+        ):
             return None
-        changes[found.path] = found.new
+        changes[difference.path] = difference.new
     return changed_tree(objects, ours, changes)
 
 
@@ -126,13 +130,13 @@ def _parse_changes(fields: Sequence[str]) -> tuple[TreeChange, ...]:
     )
     raw, counted = fields[:end], fields[end:]
     counts = dict(_counts(field) for field in counted)
-    found = []
+    changes = []
     for header, path in zip(raw[::2], raw[1::2], strict=True):
         old_mode, new_mode, old_oid, new_oid, status = header.lstrip(":").split(" ")
         added, removed = counts.get(path, (None, None))
         change = (status[0], path, old_mode, new_mode, old_oid, new_oid, added, removed)
-        found.append(TreeChange(*change))
-    return tuple(found)
+        changes.append(TreeChange(*change))
+    return tuple(changes)
 
 
 def _counts(field: str) -> tuple[str, tuple[int | None, int | None]]:
@@ -143,16 +147,16 @@ def _counts(field: str) -> tuple[str, tuple[int | None, int | None]]:
 
 def is_ancestor(git: Git, *, ancestor: str, of: str) -> bool:
     """Return True if one commit is reachable from another."""
-    done = git.run("merge-base", "--is-ancestor", ancestor, of)
-    if done.exit_code not in (0, 1):
-        raise failure(("merge-base",), done)
-    return done.exit_code == 0
+    finished = git.run("merge-base", "--is-ancestor", ancestor, of)
+    if finished.exit_code not in (0, 1):
+        raise failure(("merge-base",), finished)
+    return finished.exit_code == 0
 
 
-def merge_base(git: Git, one: str, other: str) -> str | None:
+def merge_base(git: Git, first: str, second: str) -> str | None:
     """Return the best common ancestor of two commits; None if they have none."""
-    done = git.run("merge-base", one, other)
-    return done.stdout.decode().strip() or None
+    finished = git.run("merge-base", first, second)
+    return finished.stdout.decode().strip() or None
 
 
 def patch(git: Git, old: str, new: str, *, paths: tuple[str, ...] = ()) -> str:
@@ -169,5 +173,5 @@ def patch(git: Git, old: str, new: str, *, paths: tuple[str, ...] = ()) -> str:
         "--full-index",
     )
     scope = ("--", *paths) if paths else ()
-    found = git.output("diff-tree", *form, "--no-ext-diff", "--no-textconv", old, new, *scope)
-    return found.decode("utf-8", "replace")
+    diff = git.output("diff-tree", *form, "--no-ext-diff", "--no-textconv", old, new, *scope)
+    return diff.decode("utf-8", "replace")

@@ -23,10 +23,10 @@ CHUNK_BYTES = 2048
 """Names sent at once. Two chunks may wait unread, and the smallest pipe (one page) holds both: no write ever waits."""
 
 KEPT_ENTRIES = 500_000
-"""How many names in trees are kept; each takes some 200 bytes."""
+"""Names in trees that are cached; each takes some 200 bytes."""
 
 BUFFER_BYTES = 1 << 16
-"""What is read from git at once, where it has that much to say."""
+"""Bytes that are read from git at once, if it has as many."""
 
 
 def blob_id(content: bytes, *, like: str) -> str:
@@ -70,8 +70,8 @@ class Objects(Struct):
         with self._exchange():
             self._land()
             self._send(_line(name))
-            found = self._answer()
-        return (found[0].decode(), found[1].decode(), found[2]) if found else None
+            answer = self._answer()
+        return (answer[0].decode(), answer[1].decode(), answer[2]) if answer else None
 
     def read_many(self, names: Iterable[str]) -> Iterator[bytes | None]:
         """Yield the content of each object (None: there is none), in the order of the names; git works ahead.
@@ -107,9 +107,9 @@ class Objects(Struct):
     def _answers(self, flight: Pipeline, count: int) -> list[bytes | None]:
         """Return the next answers of a flight."""
         with self._exchange():
-            here = min(count, len(flight.landed))
-            taken = [flight.landed.popleft() for _ in range(here)]
-            return taken + [self._owed(flight) for _ in range(count - here)]
+            buffered = min(count, len(flight.landed))
+            answers = [flight.landed.popleft() for _ in range(buffered)]
+            return answers + [self._owed(flight) for _ in range(count - buffered)]
 
     def _land(self) -> None:
         """Take in all that git owes, so that the next answer is to the next request."""
@@ -121,8 +121,8 @@ class Objects(Struct):
         if not flight.owed:
             raise _ended()
         flight.owed -= 1
-        found = self._answer()
-        return found[2] if found else None
+        answer = self._answer()
+        return answer[2] if answer else None
 
     def _send(self, lines: bytes) -> None:
         try:
@@ -135,19 +135,19 @@ class Objects(Struct):
         header = self._stdout.readline()
         if not header:
             raise _ended()
-        words = header.split()
-        if len(words) != 3 or not words[2].isdigit():
+        fields = header.split()
+        if len(fields) != 3 or not fields[2].isdigit():
             return None
-        size = int(words[2])
+        size = int(fields[2])
         content = self._stdout.read(size + 1)
         if len(content) <= size:
             raise _ended()
-        return words[0], words[1], content[:-1]
+        return fields[0], fields[1], content[:-1]
 
     def commit(self, revision: str) -> str | None:
         """Return the id of the commit that a revision names, if it names one."""
-        found = self.read(f"{revision}^{{commit}}") if "\n" not in revision else None
-        return found[0] if found else None
+        answer = self.read(f"{revision}^{{commit}}") if "\n" not in revision else None
+        return answer[0] if answer else None
 
     def parent_of(self, commit: str) -> str | None:
         """Return the first parent of the commit with an id; None if it has none."""
@@ -158,31 +158,31 @@ class Objects(Struct):
     def tree_of(self, commit: str) -> str:
         """Return the id of a commit's root tree; `commit` is an id, which never comes to mean another."""
         if commit not in self._roots:
-            found = self.read(f"{commit}^{{tree}}")
-            if found is None:
+            answer = self.read(f"{commit}^{{tree}}")
+            if answer is None:
                 raise MachineError(f"{commit[:12]} is not a commit of this repository")
-            self._roots[commit] = found[0]
+            self._roots[commit] = answer[0]
         return self._roots[commit]
 
     def entries(self, tree: str) -> dict[str, Entry]:
         """Return the names in a tree."""
-        known = self._trees.get(tree)
-        if known is not None:
-            return known
-        found = self.read(tree)
-        if found is None:
+        cached = self._trees.get(tree)
+        if cached is not None:
+            return cached
+        answer = self.read(tree)
+        if answer is None:
             raise _missing(tree)
-        return self._keep(tree, _parse_tree(found[2], len(tree) // 2))
+        return self._keep(tree, _parse_tree(answer[2], len(tree) // 2))
 
     def entries_of(self, trees: Sequence[str]) -> list[dict[str, Entry]]:
         """Return the names in each of many trees, asked for at once."""
-        found = {tree: self._trees.get(tree) for tree in trees}
-        unread = [tree for tree, known in found.items() if known is None]
+        entries = {tree: self._trees.get(tree) for tree in trees}
+        unread = [tree for tree, cached in entries.items() if cached is None]
         for tree, content in zip(unread, self.read_many(unread), strict=True):
             if content is None:
                 raise _missing(tree)
-            found[tree] = self._keep(tree, _parse_tree(content, len(tree) // 2))
-        return [found[tree] or {} for tree in trees]
+            entries[tree] = self._keep(tree, _parse_tree(content, len(tree) // 2))
+        return [entries[tree] or {} for tree in trees]
 
     def entry(self, commit: str, path: str) -> Entry | None:
         """Return what stands at a path of a commit, if anything."""
@@ -202,10 +202,10 @@ class Objects(Struct):
 
     def blob(self, oid: str) -> bytes:
         """Return a blob's content; raise `MachineError` if the object is missing (a partial clone, say)."""
-        found = self.read(oid)
-        if found is None:
+        answer = self.read(oid)
+        if answer is None:
             raise _missing(oid)
-        return found[2]
+        return answer[2]
 
     def file(self, commit: str, path: str) -> str | None:
         """Return a regular file's content at a commit, every byte kept; None if there is no such file."""
@@ -246,7 +246,7 @@ class Objects(Struct):
 
 @contextmanager
 def open_objects(git: Git, *, store: LooseStore | None = None) -> Iterator[Objects]:
-    """A reader that ends with the `with` block, and writes to a store where it has one."""
+    """Return a reader that ends with the `with` block, and that writes to the store if there is one."""
     argv = git.argv("cat-file", "--batch")
     with ExitStack() as stack:
 

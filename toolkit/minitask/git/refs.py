@@ -16,7 +16,7 @@ ATTEMPTS = "refs/minitask/attempts"
 LANDING = "refs/minitask/landing"
 BRANCHES = "refs/heads/minitask"
 ELSEWHERE = (b"but expected", b"reference already exists", b"unable to resolve reference")
-"""What git says when a ref holds something else, or nothing."""
+"""Messages of git when a ref holds another commit, or none."""
 UPDATE = ("update-ref", "--stdin", "-z")
 
 
@@ -53,12 +53,12 @@ class Move(Struct, frozen=True):
 
 def move(git: Git, moves: Sequence[Move]) -> bool:
     """Move all the refs or none; False if one did not hold what it should."""
-    done = git.run(*UPDATE, stdin=_lines(moves))
-    if done.exit_code == 0:
+    finished = git.run(*UPDATE, stdin=_lines(moves))
+    if finished.exit_code == 0:
         return True
-    if any(words in done.stderr for words in ELSEWHERE):
+    if any(message in finished.stderr for message in ELSEWHERE):
         return False
-    raise failure(UPDATE, done)
+    raise failure(UPDATE, finished)
 
 
 class RefUpdates:
@@ -93,8 +93,8 @@ class RefUpdates:
         self._dialogue.close()
 
     def _has_moved(self, moves: Sequence[Move]) -> bool:
-        held = snapshot(self._git, *(item.ref for item in moves))
-        return all(held.get(item.ref) == item.new for item in moves)
+        current = snapshot(self._git, *(item.ref for item in moves))
+        return all(current.get(item.ref) == item.new for item in moves)
 
 
 def _lines(moves: Sequence[Move]) -> bytes:

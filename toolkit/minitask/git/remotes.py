@@ -15,16 +15,18 @@ TRACKED = "refs/minitask/remotes"
 
 def choose_remote(repository: Repository, name: str | None) -> str:
     """Return the remote that is meant: the one named, `origin`, or the only one there is."""
-    known = repository.git.with_user_config().output("remote").decode().split()
+    remotes = repository.git.with_user_config().output("remote").decode().split()
     if name is not None:
-        if name in known or "/" in name or ":" in name:
+        if name in remotes or "/" in name or ":" in name:
             return name
-        raise UsageError(f"there is no remote {name}", hint=f"known: {', '.join(known) or 'none'}")
-    if "origin" in known:
+        raise UsageError(
+            f"there is no remote {name}", hint=f"known: {', '.join(remotes) or 'none'}"
+        )
+    if "origin" in remotes:
         return "origin"
-    if len(known) == 1:
-        return known[0]
-    hint = f"name one: {', '.join(known)}" if known else "add one: git remote add origin URL"
+    if len(remotes) == 1:
+        return remotes[0]
+    hint = f"name one: {', '.join(remotes)}" if remotes else "add one: git remote add origin URL"
     raise UsageError("several git remotes, none chosen", hint=hint)
 
 
@@ -39,9 +41,9 @@ def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
     ]
     listed = git.output("ls-remote", remote, *(SHARED[0], f"{SHARED[1]}/*", f"{SHARED[2]}/*"))
     rows = (line.split("\t") for line in listed.decode("utf-8", "surrogateescape").splitlines())
-    there = {name: oid for oid, name in rows}
-    wanted = specs if refs.LEDGER in there else specs[1:]
-    if there:
+    remote_refs = {name: oid for oid, name in rows}
+    refspecs = specs if refs.LEDGER in remote_refs else specs[1:]
+    if remote_refs:
         args = (
             "fetch",
             "--quiet",
@@ -49,12 +51,12 @@ def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
             "--no-write-fetch-head",
             "--prune",
             remote,
-            *wanted,
+            *refspecs,
         )
-        done = git.run(*args)
-        if done.exit_code != 0:
-            raise failure(args, done)
-    return there
+        finished = git.run(*args)
+        if finished.exit_code != 0:
+            raise failure(args, finished)
+    return remote_refs
 
 
 def push(repository: Repository, remote: str, moves: Mapping[str, str]) -> tuple[str, ...]:
@@ -68,11 +70,11 @@ def push(repository: Repository, remote: str, moves: Mapping[str, str]) -> tuple
 
 def _push(repository: Repository, remote: str, moves: Mapping[str, str]) -> Sequence[str]:
     args = ("push", "--porcelain", "--no-verify", remote)
-    done = _network(repository).run(*args, *(f"{oid}:{name}" for name, oid in moves.items()))
-    said = done.stdout.decode("utf-8", "surrogateescape").splitlines()
-    rows = [line.split("\t") for line in said if line[:1] in "!+-*= " and "\t" in line]
-    if done.exit_code != 0 and not rows:
-        raise failure(args, done)
+    finished = _network(repository).run(*args, *(f"{oid}:{name}" for name, oid in moves.items()))
+    lines = finished.stdout.decode("utf-8", "surrogateescape").splitlines()
+    rows = [line.split("\t") for line in lines if line[:1] in "!+-*= " and "\t" in line]
+    if finished.exit_code != 0 and not rows:
+        raise failure(args, finished)
     return [row[1].partition(":")[2] for row in rows if row[0].startswith("!")]
 
 
@@ -81,13 +83,13 @@ def merge_ledgers(git: Git, ours: str, theirs: str) -> str:
     differ.
     """
     args = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", "--no-messages")
-    done = git.run(*args, ours, theirs)
-    if done.exit_code != 0:
+    finished = git.run(*args, ours, theirs)
+    if finished.exit_code != 0:
         raise MachineError(
             "both ledgers have a file of the same name with different content, so one was edited by hand",
             hint=f"compare them: git diff --stat {ours[:12]} {theirs[:12]}",
         )
-    return done.stdout.decode().rstrip("\0").split("\0")[0]
+    return finished.stdout.decode().rstrip("\0").split("\0")[0]
 
 
 def _network(repository: Repository) -> Git:
@@ -116,23 +118,23 @@ def fetch_missing(repository: Repository, commit: str) -> None:
     missing = _missing(git, commit)
     if not missing:
         return
-    wanted = "".join(f"{oid}\n" for oid in missing).encode()
+    oids = "".join(f"{oid}\n" for oid in missing).encode()
     quick = ("-c", "fetch.negotiationAlgorithm=noop")
-    done = git.run(*quick, "fetch", "-q", remote, *FETCH, stdin=wanted)
-    left = _missing(git, commit)
-    if left:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+    finished = git.run(*quick, "fetch", "-q", remote, *FETCH, stdin=oids)
+    unfetched = _missing(git, commit)
+    if unfetched:
+        error_lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
         raise MachineError(
-            f"this is a partial clone, and {len(left)} files of {commit[:12]} could not be fetched from {remote}"
-            + (f": {said[-1]}" if said else ""),
+            f"this is a partial clone, and {len(unfetched)} files of {commit[:12]} could not be fetched from {remote}"
+            + (f": {error_lines[-1]}" if error_lines else ""),
             hint=f"check the connection, or fill the clone: git fetch --refetch --no-filter {remote}",
         )
 
 
 def _promisor(git: Git) -> str:
     """Return the remote that has promised objects; empty if there is none."""
-    done = git.run("config", "--name-only", "--get-regexp", r"^remote\..*\.promisor$")
-    names = done.stdout.decode("utf-8", "surrogateescape").splitlines()
+    finished = git.run("config", "--name-only", "--get-regexp", r"^remote\..*\.promisor$")
+    names = finished.stdout.decode("utf-8", "surrogateescape").splitlines()
     return names[0].removeprefix("remote.").removesuffix(".promisor") if names else ""
 
 

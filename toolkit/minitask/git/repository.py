@@ -46,13 +46,13 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
     questions = ("bare-repository", "inside-work-tree", "shallow-repository")
     argv = ("git", "rev-parse", *(f"--is-{name}" for name in questions))
     argv = (*argv, "--show-object-format", "--show-cdup", "--absolute-git-dir")
-    done = process.run(argv, cwd=start, env=clean_environment(environ), timeout_seconds=60)
-    if done.exit_code != 0:
-        raise _not_found(start, done.stderr.decode("utf-8", "replace"))
-    text = done.stdout.decode("utf-8", "surrogateescape")
-    bare, inside, shallow, object_format, rest = text.split("\n", 4)
+    finished = process.run(argv, cwd=start, env=clean_environment(environ), timeout_seconds=60)
+    if finished.exit_code != 0:
+        raise _not_found(start, finished.stderr.decode("utf-8", "replace"))
+    text = finished.stdout.decode("utf-8", "surrogateescape")
+    bare, inside, shallow, object_format, remainder = text.split("\n", 4)
     # A bare repository has no checkout, and no line that leads up to one.
-    up, _, git_dir = ("", "", rest) if bare == "true" else rest.partition("\n")
+    up, _, git_dir = ("", "", remainder) if bare == "true" else remainder.partition("\n")
     if bare != "true" and inside != "true":
         raise UsageError(
             f"{start} is inside a .git folder",
@@ -67,22 +67,22 @@ def discover(start: Path, environ: Mapping[str, str]) -> Repository:
 def committer(repository: Repository) -> Signature:
     """Return who commits, by the user's own configuration; raise `UsageError` if git does not know."""
     git = repository.git.with_user_config()
-    done = git.run("var", "GIT_COMMITTER_IDENT")
-    if done.exit_code != 0:
+    finished = git.run("var", "GIT_COMMITTER_IDENT")
+    if finished.exit_code != 0:
         raise UsageError(
             "git does not know who you are",
             hint='run `git config user.name "Your Name"` and `git config user.email you@example.com`',
         )
-    return signature(done.stdout.decode("utf-8", "surrogateescape").rstrip("\n"))
+    return signature(finished.stdout.decode("utf-8", "surrogateescape").rstrip("\n"))
 
 
 def git_version(environ: Mapping[str, str], cwd: Path) -> tuple[int, ...]:
-    """Git's version as numbers; raise `MachineError` if there is no git."""
-    done = process.run(
+    """Return git's version as numbers; raise `MachineError` if there is no git."""
+    finished = process.run(
         ("git", "version"), cwd=cwd, env=clean_environment(environ), timeout_seconds=60
     )
-    words = done.stdout.decode().split()
-    numbers = words[2].split(".")[:3] if len(words) > 2 else []
+    tokens = finished.stdout.decode().split()
+    numbers = tokens[2].split(".")[:3] if len(tokens) > 2 else []
     return tuple(int(number) for number in numbers if number.isdigit())
 
 
@@ -94,8 +94,8 @@ def head_branch(repository: Repository) -> str | None:
         text = ""
     if text.startswith("ref: refs/heads/") and not text.endswith("/.invalid"):
         return text.removeprefix("ref: ")  # the file says it: no need to start git
-    done = repository.git.run("symbolic-ref", "-q", "HEAD")
-    return done.stdout.decode("utf-8", "surrogateescape").rstrip("\n") or None
+    finished = repository.git.run("symbolic-ref", "-q", "HEAD")
+    return finished.stdout.decode("utf-8", "surrogateescape").rstrip("\n") or None
 
 
 def _common_dir(git_dir: Path) -> Path:
@@ -110,14 +110,14 @@ def _common_dir(git_dir: Path) -> Path:
     return (git_dir / text).resolve()
 
 
-def _not_found(start: Path, said: str) -> UsageError:
-    if "dubious ownership" in said:
+def _not_found(start: Path, message: str) -> UsageError:
+    if "dubious ownership" in message:
         return UsageError(
             f"git refuses {start}: another user owns it",
             hint=f"if you trust it, run `git config --global --add safe.directory {start}`",
         )
-    if "not a git repository" in said:
+    if "not a git repository" in message:
         return UsageError(
             f"{start} is not in a git repository", hint="run `git init`, or name one with -C DIR"
         )
-    return UsageError(f"git cannot open the repository at {start}: {said.strip()}")
+    return UsageError(f"git cannot open the repository at {start}: {message.strip()}")

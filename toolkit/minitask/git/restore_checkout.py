@@ -52,62 +52,62 @@ class _Entry(Struct, frozen=True):
     oid: str
 
 
-def _checkout_git(repository: Repository, place: Checkout) -> Git:
-    git = Git(place.git_dir, repository.git.environ, lock_fds=repository.git.lock_fds)
-    return git.with_user_config(place.top)
+def _checkout_git(repository: Repository, checkout: Checkout) -> Git:
+    git = Git(checkout.git_dir, repository.git.environ, lock_fds=repository.git.lock_fds)
+    return git.with_user_config(checkout.top)
 
 
-def merging_git(repository: Repository, step: TargetMove, place: Checkout) -> Git:
+def merging_git(repository: Repository, step: TargetMove, checkout: Checkout) -> Git:
     """Return the checkout's git, for which the branch has no options of its own for merges."""
     key = f"branch.{step.target.removeprefix('refs/heads/')}.mergeoptions"
-    return _checkout_git(repository, place).with_setting(key, "")
+    return _checkout_git(repository, checkout).with_setting(key, "")
 
 
 def remove_locks(
-    repository: Repository, step: TargetMove, place: Checkout | None, since_ns: int
+    repository: Repository, step: TargetMove, checkout: Checkout | None, since_ns: int
 ) -> None:
     """Remove git's locks made since the journal was written, unless somebody releases them meanwhile."""
     locks = [repository.common_dir / f"{step.target}.lock"]
-    if place is not None:
-        locks += [place.git_dir / f"{name}.lock" for name in ("index", "HEAD", "ORIG_HEAD")]
+    if checkout is not None:
+        locks += [checkout.git_dir / f"{name}.lock" for name in ("index", "HEAD", "ORIG_HEAD")]
     deadline = time.monotonic() + LOCK_GRACE_SECONDS
     while any(lock.exists() for lock in locks) and time.monotonic() < deadline:
         time.sleep(0.05)
     stale = [lock for lock in locks if lock.exists() and lock.stat().st_mtime_ns >= since_ns]
-    if stale and place is not None and orphans.works_in("git", place.top):
+    if stale and checkout is not None and orphans.works_in("git", checkout.top):
         raise MachineError(
-            f"another git command is running in {place.top} and holds {stale[0].name}",
+            f"another git command is running in {checkout.top} and holds {stale[0].name}",
             hint="wait for it, then run the same command again",
         )
     for lock in stale:
         lock.unlink(missing_ok=True)
 
 
-def are_there(repository: Repository, step: TargetMove, place: Checkout) -> bool:
+def are_there(repository: Repository, step: TargetMove, checkout: Checkout) -> bool:
     """Return True if checkout and commits exist still; without them nothing can be told or written."""
-    return (place.top.is_dir() and place.git_dir.is_dir()) and all(
+    return (checkout.top.is_dir() and checkout.git_dir.is_dir()) and all(
         repository.git.succeeds("cat-file", "-e", f"{commit}^{{tree}}")
         for commit in (step.old, step.new)
     )
 
 
-def restore(repository: Repository, step: TargetMove, *, place: Checkout, since_ns: int) -> None:
+def restore(repository: Repository, step: TargetMove, *, checkout: Checkout, since_ns: int) -> None:
     """Bring half-written files back to what the index says; a file with anything of the user's in it stays.
 
     Nothing is lost by writing ours again, for the new content is in a commit.
     """
-    git = _checkout_git(repository, place)
+    git = _checkout_git(repository, checkout)
     changes = tree_changes(repository.git, step.old, step.new)
     index = _read_index(git)
     for change in changes:
-        if change.path not in index and _is_ours(git, place, change, since_ns):
-            _remove(place.top, change.path)
+        if change.path not in index and _is_ours(git, checkout, change, since_ns):
+            _remove(checkout.top, change.path)
     back = [
         change.path
         for change in changes
         if change.path in index
         and index[change.path].tag != SKIPPED
-        and _is_ours(git, place, change, since_ns)
+        and _is_ours(git, checkout, change, since_ns)
     ]
     if back:
         names = "\0".join(back).encode("utf-8", "surrogateescape")
@@ -125,16 +125,20 @@ def _read_index(git: Git) -> dict[str, _Entry]:
     return entries
 
 
-def _is_ours(git: Git, place: Checkout, change: TreeChange, since_ns: int) -> bool:
+def _is_ours(git: Git, checkout: Checkout, change: TreeChange, since_ns: int) -> bool:
     """Return True if git wrote what stands at a path, or took it away."""
-    path = place.top / change.path
-    if not _has_plain_parents(place.top, path):
+    path = checkout.top / change.path
+    if not _has_plain_parents(checkout.top, path):
         return False
     try:
-        found = path.lstat()
+        file_stat = path.lstat()
     except FileNotFoundError:
         return change.status != "A" and _folder_of(path).stat().st_mtime_ns >= since_ns
-    if change.status == "D" or not stat.S_ISREG(found.st_mode) or found.st_ctime_ns < since_ns:
+    if (
+        change.status == "D"
+        or not stat.S_ISREG(file_stat.st_mode)
+        or file_stat.st_ctime_ns < since_ns
+    ):
         return False
     new = git.output("cat-file", "--filters", f"--path={change.path}", change.new_oid)
     return new.startswith(path.read_bytes())
@@ -166,9 +170,9 @@ def _remove(top: Path, name: str) -> None:
             return
 
 
-def follow_index(repository: Repository, step: TargetMove, place: Checkout) -> None:
+def follow_index(repository: Repository, step: TargetMove, checkout: Checkout) -> None:
     """Move the branch where its checkout has arrived: files and index were written, the ref was not."""
-    git = merging_git(repository, step, place)
+    git = merging_git(repository, step, checkout)
     head = git.run("symbolic-ref", "-q", "HEAD").stdout.decode("utf-8", "surrogateescape")
     if head.rstrip("\n") != step.target or git.line("rev-parse", "HEAD") != step.old:
         return

@@ -54,10 +54,10 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in the C locale, with no `GIT_*` variable but those that say where the user's
     settings are.
     """
-    kept = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
-    kept |= {key: environ[key] for key in USER_CONFIG if key in environ}
-    kept.pop("LANGUAGE", None)
-    return kept | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+    variables = {key: value for key, value in environ.items() if not key.startswith("GIT_")}
+    variables |= {key: environ[key] for key in USER_CONFIG if key in environ}
+    variables.pop("LANGUAGE", None)
+    return variables | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 class Git(Struct, frozen=True):
@@ -95,8 +95,8 @@ class Git(Struct, frozen=True):
         """Return the environment that the command runs in."""
         cleaned = clean_environment(self.environ) | self._settings()
         if self.user_config:
-            own = (*IDENTITY, *TRANSPORT)
-            return cleaned | {key: self.environ[key] for key in own if key in self.environ}
+            names = (*IDENTITY, *TRANSPORT)
+            return cleaned | {key: self.environ[key] for key in names if key in self.environ}
         store = {"GIT_OBJECT_DIRECTORY": str(self.new_objects)} if self.new_objects else {}
         store |= {"GIT_INDEX_FILE": str(self.index_file)} if self.index_file else {}
         return (
@@ -112,10 +112,10 @@ class Git(Struct, frozen=True):
 
     def _settings(self) -> dict[str, str]:
         """Return the variables that carry the settings; on the command line a key ends at its first `=`."""
-        found = {"GIT_CONFIG_COUNT": str(len(self.settings))} if self.settings else {}
+        variables = {"GIT_CONFIG_COUNT": str(len(self.settings))} if self.settings else {}
         for number, (key, value) in enumerate(self.settings):
-            found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-        return found
+            variables |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        return variables
 
     def run(self, *args: str, stdin: bytes = b"", timeout_seconds: float = 600) -> process.Finished:
         """Return the finished command, whatever its exit code."""
@@ -130,11 +130,11 @@ class Git(Struct, frozen=True):
         )
 
     def output(self, *args: str, stdin: bytes = b"") -> bytes:
-        """Return what the command printed; `MachineError` with git's own words where it failed."""
-        done = self.run(*args, stdin=stdin)
-        if done.exit_code != 0 or done.timed_out:
-            raise failure(args, done)
-        return done.stdout
+        """Return what the command printed; raise `MachineError` with git's own message if it failed."""
+        finished = self.run(*args, stdin=stdin)
+        if finished.exit_code != 0 or finished.timed_out:
+            raise failure(args, finished)
+        return finished.stdout
 
     def line(self, *args: str) -> str:
         """Return the output without its final newline."""
@@ -150,19 +150,23 @@ class Git(Struct, frozen=True):
         return self.run(*args).exit_code == 0
 
 
-def failure(args: tuple[str, ...], done: process.Finished) -> MachineError:
+def failure(args: tuple[str, ...], finished: process.Finished) -> MachineError:
     """Return an error that says which git command failed, and how."""
-    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    named = [line for line in said if line.startswith(("fatal: ", "error: "))]
-    told = (named or said[-1:] or [f"exit code {done.exit_code}"])[0]
-    reason = "timed out" if done.timed_out else told.removeprefix("fatal: ").removeprefix("error: ")
-    return MachineError(f"git {args[0]} failed: {reason}", hint=_hint("\n".join(said)))
+    lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
+    error_lines = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+    summary = (error_lines or lines[-1:] or [f"exit code {finished.exit_code}"])[0]
+    reason = (
+        "timed out"
+        if finished.timed_out
+        else summary.removeprefix("fatal: ").removeprefix("error: ")
+    )
+    return MachineError(f"git {args[0]} failed: {reason}", hint=_hint("\n".join(lines)))
 
 
-def _hint(said: str) -> str:
-    if any(words in said for words in ("No space left", "Out of diskspace", "Disk quota")):
+def _hint(message: str) -> str:
+    if any(phrase in message for phrase in ("No space left", "Out of diskspace", "Disk quota")):
         return "free some disk space, then run the same command again"
-    if ".lock': File exists" in said:
+    if ".lock': File exists" in message:
         return "another git process holds that lock; when none runs, remove the file it names"
     return "run `minitask doctor` to check the repository and git itself"
 

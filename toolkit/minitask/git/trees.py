@@ -24,21 +24,25 @@ class Difference(Struct, frozen=True):
 
 
 def differences(objects: Objects, old: str, new: str, *, above: str = "") -> Iterator[Difference]:
-    """Every path that differs between two trees, a folder's before what comes after it."""
+    """Yield every path that differs between two trees, a folder's before what comes after it."""
     if old == new:
         return
     before = objects.entries(old) if old else {}
     after = objects.entries(new) if new else {}
     for name in sorted(before.keys() | after.keys()):
-        one, other = before.get(name), after.get(name)
-        if one == other:
+        old_entry, new_entry = before.get(name), after.get(name)
+        if old_entry == new_entry:
             continue
-        folders = [entry.oid if entry and entry.mode == TREE else "" for entry in (one, other)]
+        folders = [
+            entry.oid if entry and entry.mode == TREE else "" for entry in (old_entry, new_entry)
+        ]
         if any(folders):
             yield from differences(objects, *folders, above=f"{above}{name}/")
-        one, other = (None if entry and entry.mode == TREE else entry for entry in (one, other))
-        if one or other:
-            yield Difference(f"{above}{name}", one, other)
+        old_entry, new_entry = (
+            None if entry and entry.mode == TREE else entry for entry in (old_entry, new_entry)
+        )
+        if old_entry or new_entry:
+            yield Difference(f"{above}{name}", old_entry, new_entry)
 
 
 def changed_tree(objects: Objects, tree: str, changes: Mapping[str, Entry | None]) -> str:
@@ -48,17 +52,17 @@ def changed_tree(objects: Objects, tree: str, changes: Mapping[str, Entry | None
     edits: Edits = {}
     for path, entry in changes.items():
         *folders, name = path.split("/")
-        here = edits
+        level = edits
         for folder in folders:
-            below = here.get(folder)
+            below = level.get(folder)
             if isinstance(below, Entry) and entry is None:
                 break  # a folder that makes way for a file takes all below it along
             if not isinstance(below, dict):
-                below = here[folder] = {}
-            here = below
+                below = level[folder] = {}
+            level = below
         else:
-            if entry is not None or not isinstance(here.get(name), dict):
-                here[name] = entry
+            if entry is not None or not isinstance(level.get(name), dict):
+                level[name] = entry
     return _edited(objects, tree, edits) or objects.write_tree({})
 
 
@@ -66,14 +70,14 @@ def _edited(objects: Objects, tree: str, edits: Edits) -> str:
     """Return the folder's tree with the edits; empty if nothing is left in it."""
     entries = dict(objects.entries(tree)) if tree else {}
     for name, edit in edits.items():
-        found = edit
+        entry = edit
         if isinstance(edit, dict):
-            held = entries.get(name)
-            is_folder = held is not None and held.mode == TREE
-            below = _edited(objects, held.oid if held and is_folder else "", edit)
-            found = Entry(TREE, below) if below else None if is_folder else held
-        if isinstance(found, Entry):
-            entries[name] = found
+            old_entry = entries.get(name)
+            is_folder = old_entry is not None and old_entry.mode == TREE
+            below = _edited(objects, old_entry.oid if old_entry and is_folder else "", edit)
+            entry = Entry(TREE, below) if below else None if is_folder else old_entry
+        if isinstance(entry, Entry):
+            entries[name] = entry
         else:
             entries.pop(name, None)
     return objects.write_tree(entries) if entries else ""

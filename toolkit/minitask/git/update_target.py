@@ -44,7 +44,7 @@ TROUBLE = (
     "unable to unlink",
     "annot create directory",
 )
-"""What git says when the machine failed, rather than that something of the user's is in the way."""
+"""Messages of git when the machine failed, rather than when a file of the user's is in the way."""
 GITS_OWN_CODES_MAX = 129
 """A higher exit code is that of a wrapper whose git was killed."""
 
@@ -60,17 +60,17 @@ class TargetUpdate(Struct, frozen=True):
 def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:
     """Move the target; the checkout that holds it, if any, gets the new files.
 
-    `MachineError` where git or the disk failed; what was half-written by then is fixed at once, or else by the next
+    Raise `MachineError` if git or the disk failed; what was half-written by then is fixed at once, or else by the next
     command, for the journal stays until it is.
     """
-    place = checkout_of(repository, step.target)
-    since_ns = write_journal(repository, step, place)
+    checkout = checkout_of(repository, step.target)
+    since_ns = write_journal(repository, step, checkout)
     try:
-        if place is None:
+        if checkout is None:
             moved = refs.move(repository.git, [refs.Move(step.target, step.new, step.old)])
             outcome: TargetUpdate | MachineError = TargetUpdate(moved, moved_meanwhile=not moved)
         else:
-            outcome = _fast_forward(repository, step, place=place, since_ns=since_ns)
+            outcome = _fast_forward(repository, step, checkout=checkout, since_ns=since_ns)
     except BaseException:
         with contextlib.suppress(MinitaskError, OSError):
             recover(repository)
@@ -96,54 +96,54 @@ def recover(repository: Repository) -> None:
     try:
         entry = json.loads(path.read_text("utf-8", "surrogateescape"))
         step = TargetMove(entry["target"], entry["old"], entry["new"])
-        place = Checkout(Path(entry["top"]), Path(entry["git_dir"])) if entry["top"] else None
+        checkout = Checkout(Path(entry["top"]), Path(entry["git_dir"])) if entry["top"] else None
         since_ns = path.stat().st_mtime_ns
     except (OSError, ValueError, KeyError, TypeError):
         path.unlink(missing_ok=True)
         return
-    remove_locks(repository, step, place, since_ns)
-    if place is not None and are_there(repository, step, place):
-        restore(repository, step, place=place, since_ns=since_ns)
-        follow_index(repository, step, place)
+    remove_locks(repository, step, checkout, since_ns)
+    if checkout is not None and are_there(repository, step, checkout):
+        restore(repository, step, checkout=checkout, since_ns=since_ns)
+        follow_index(repository, step, checkout)
     path.unlink(missing_ok=True)
 
 
-def write_journal(repository: Repository, step: TargetMove, place: Checkout | None) -> int:
-    """Write down what is about to be done; the time of that in ns, by the file system's own clock."""
+def write_journal(repository: Repository, step: TargetMove, checkout: Checkout | None) -> int:
+    """Write down what is about to be done; return the time of that in ns, by the file system's own clock."""
     path = repository.home / JOURNAL
     entry = to_builtins(step) | {
-        "top": str(place.top) if place else "",
-        "git_dir": str(place.git_dir) if place else "",
+        "top": str(checkout.top) if checkout else "",
+        "git_dir": str(checkout.git_dir) if checkout else "",
     }
     write_json(path, entry)
     return path.stat().st_mtime_ns
 
 
 def _fast_forward(
-    repository: Repository, step: TargetMove, *, place: Checkout, since_ns: int
+    repository: Repository, step: TargetMove, *, checkout: Checkout, since_ns: int
 ) -> TargetUpdate | MachineError:
-    """Merge in the checkout; the error is given, not raised, where nothing is left to fix."""
-    git = merging_git(repository, step, place)
+    """Merge in the checkout; return the error, instead of raising it, if nothing is left to fix."""
+    git = merging_git(repository, step, checkout)
     if (
         not _is_at(repository, step.target, step.old)
         and git.line("rev-parse", "--verify", "HEAD") != step.old
     ):
         return TargetUpdate(done=False, moved_meanwhile=True)
-    if (place.git_dir / "rebase-merge").exists() or (place.git_dir / "rebase-apply").exists():
+    if (checkout.git_dir / "rebase-merge").exists() or (checkout.git_dir / "rebase-apply").exists():
         return TargetUpdate(done=False, reason="a rebase is under way in the checkout")
-    done = git.run(*FAST_FORWARD, step.new)
-    if done.exit_code == 0:
+    finished = git.run(*FAST_FORWARD, step.new)
+    if finished.exit_code == 0:
         return _arrived(repository, step, git)
-    if done.exit_code < 0 or done.exit_code > GITS_OWN_CODES_MAX:
-        raise failure(FAST_FORWARD, done)
-    said = done.stderr.decode("utf-8", "replace")
-    if "Not possible to fast-forward" in said:
+    if finished.exit_code < 0 or finished.exit_code > GITS_OWN_CODES_MAX:
+        raise failure(FAST_FORWARD, finished)
+    message = finished.stderr.decode("utf-8", "replace")
+    if "Not possible to fast-forward" in message:
         return TargetUpdate(done=False, moved_meanwhile=True)
     # Git took its locks away itself, but leaves the files that it wrote before a disk was full or a filter failed.
-    restore(repository, step, place=place, since_ns=since_ns)
-    if any(words in said for words in TROUBLE):
-        return failure(FAST_FORWARD, done)
-    return TargetUpdate(done=False, reason=_refusal(said))
+    restore(repository, step, checkout=checkout, since_ns=since_ns)
+    if any(phrase in message for phrase in TROUBLE):
+        return failure(FAST_FORWARD, finished)
+    return TargetUpdate(done=False, reason=_refusal(message))
 
 
 def _arrived(repository: Repository, step: TargetMove, git: Git) -> TargetUpdate | MachineError:
@@ -169,12 +169,12 @@ def _is_at(repository: Repository, target: str, commit: str) -> bool:
         return False
 
 
-def _refusal(said: str) -> str:
-    """Git's reason in one line: its first sentence and the paths that it lists below."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+def _refusal(message: str) -> str:
+    """Return git's reason in one line: its first sentence and the paths that it lists below."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
     first = next((line.removeprefix("error: ") for line in lines), "git refused the merge")
-    named = [line.strip() for line in said.splitlines() if line.startswith("\t")]
-    return f"{first.rstrip(':')}: {', '.join(named)}" if named else first
+    paths = [line.strip() for line in message.splitlines() if line.startswith("\t")]
+    return f"{first.rstrip(':')}: {', '.join(paths)}" if paths else first
 
 
 def _linked_checkout(repository: Repository, target: str) -> Checkout | None:

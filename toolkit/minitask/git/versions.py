@@ -14,7 +14,7 @@ COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 SQUASHED = re.compile(
     r"\A[^\n]*\(#\d+\)\s*$|^Squashed commit of the following:|\A[^\n]*\bsquash", re.MULTILINE
 )
-"""What GitHub, GitLab and git itself write into a commit that stands for several."""
+"""Texts that GitHub, GitLab and git itself write into a squashed commit."""
 
 
 class Version(Struct, frozen=True):
@@ -75,7 +75,7 @@ def load_versions(git: Git, commit: str, folders: Sequence[str]) -> SpecVersions
 
 
 def _parsed(fields: Sequence[str]) -> list[Version]:
-    found = []
+    versions = []
     current = blob = ""
     for raw in fields:
         field = raw.strip("\n")
@@ -85,9 +85,9 @@ def _parsed(fields: Sequence[str]) -> list[Version]:
             blob = field.split(" ")[3]
         elif field and blob:
             if blob.strip("0"):
-                found.append(Version(current, field, blob))
+                versions.append(Version(current, field, blob))
             blob = ""
-    return found
+    return versions
 
 
 def _shallow_commits(git: Git) -> frozenset[str]:
@@ -108,7 +108,7 @@ def is_squash(git: Git, commit: str) -> bool:
 
 
 _LIMIT = "-l2000"
-"""How many files of one commit git compares with each other, at most."""
+"""Most files of one commit that git compares with each other."""
 
 
 class Renames(Struct):
@@ -132,7 +132,7 @@ class Renames(Struct):
         return path
 
     def _pairs(self) -> Sequence[tuple[str, str]]:
-        """The renames as `(old, new)`, the oldest first."""
+        """Return the renames as `(old, new)`, the oldest first."""
         if self._steps is None:
             shape = (
                 "--format=",
@@ -149,6 +149,6 @@ class Renames(Struct):
 
 
 def _read(fields: Sequence[str]) -> list[tuple[str, str]]:
-    """The pairs of `R100`, the old name and the new one, in a row."""
+    """Return the pairs of each `R100`: the old name and the new one."""
     names = [name.removeprefix("\n") for name in fields if name.strip("\n")]
     return list(zip(names[1::3], names[2::3], strict=False))

@@ -129,7 +129,7 @@ class Tracked(Struct, frozen=True):
         found = self._stat(path)
         if found is not None:
             mode, oid = self._entry(path)
-            self.index.put(path, mode=f"{mode:o}", oid=oid, found=found)
+            self.index.put(path, mode=f"{mode:o}", oid=oid, file_stat=found)
 
     def _entry(self, path: bytes) -> tuple[int, str]:
         entry = self.index.entry(path)

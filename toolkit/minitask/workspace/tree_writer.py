@@ -64,7 +64,7 @@ class TreeWriter(Struct):
             self.written.add(path_bytes(each.path))
             if self.on_file is not None:
                 self.on_file(place)
-            index.put(path_bytes(each.path), mode=entry.mode, oid=entry.oid, found=found_now)
+            index.put(path_bytes(each.path), mode=entry.mode, oid=entry.oid, file_stat=found_now)
 
     def _make_folders(self, folder: str) -> None:
         """Make a folder and those above it that are missing."""
