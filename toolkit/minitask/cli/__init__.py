@@ -42,7 +42,7 @@ COMMANDS = {
 """Every command and its one line of help; a command's module has its name, with `_` for `-`."""
 UNICODE = ("utf-8", "utf8")
 RARELY = (100_000, 20, 100)
-"""When garbage is looked for: a command makes many small values, few of them in circles, and lives a short time."""
+"""Threshold of the garbage collector: a command makes many small values, few of them in cycles, and ends soon."""
 
 
 class LazyGroup(click.Group):

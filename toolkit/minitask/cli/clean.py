@@ -22,14 +22,14 @@ def command(ctx: click.Context, *, branches: bool, dry_run: bool, as_json: bool)
     """
     session = start(ctx)
     with session.engine("clean", quiet=as_json) as engine:
-        done = clean(engine, session.place(engine), branches=branches, dry_run=dry_run)
+        cleaned = clean(engine, session.base(engine), branches=branches, dry_run=dry_run)
     if as_json:
-        folders = [str(path) for path in done.folders]
-        print_json({"dry_run": dry_run, "folders": folders, "refs": list(done.refs)})
+        folders = [str(path) for path in cleaned.folders]
+        print_json({"dry_run": dry_run, "folders": folders, "refs": list(cleaned.refs)})
         return 0
     verb = "would remove" if dry_run else "removed"
-    for name in (*map(str, done.folders), *done.refs):
+    for name in (*map(str, cleaned.folders), *cleaned.refs):
         click.echo(f"{verb} {name}")
-    if not (done.folders or done.refs):
+    if not (cleaned.folders or cleaned.refs):
         click.echo("nothing to clean")
     return 0

@@ -76,29 +76,29 @@ def command(
       minitask decide mini-projects/api
     """
     answers = _answers_of_specs(start_folder(ctx), paths) if paths else {}
-    said = {
+    options = {
         WELL_DEFINED: well_defined,
         EXPLORATION: exploration,
         JUDGEMENT: judgement,
         REPETITIVE: repetitive,
         LARGE: large,
     }
-    answers |= _answers_of_options(said, atomic_tasks)
+    answers |= _answers_of_options(options, atomic_tasks)
     asks = not paths and sys.stdin.isatty()
-    while isinstance(found := decide(answers), Question):
-        answers[found] = _ask(found) if asks else _assume(found)
+    while isinstance(decision := decide(answers), Question):
+        answers[decision] = _ask(decision) if asks else _assume(decision)
     if as_json:
-        print_json(_document(found))
+        print_json(_document(decision))
     else:
-        click.echo(_render(found))
+        click.echo(_render(decision))
     return 0
 
 
 def _answers_of_options(
-    said: Mapping[Question, bool | None], atomic_tasks: int | None
+    options: Mapping[Question, bool | None], atomic_tasks: int | None
 ) -> dict[Question, DelegationAnswer]:
     answers = {}
-    for question, yes in said.items():
+    for question, yes in options.items():
         if yes is not None:
             answers[question] = DelegationAnswer(
                 yes, question.yes_option if yes else question.no_option
@@ -108,24 +108,24 @@ def _answers_of_options(
     return answers
 
 
-def _answers_of_specs(folder: Path, words: tuple[str, ...]) -> dict[Question, DelegationAnswer]:
+def _answers_of_specs(folder: Path, paths: tuple[str, ...]) -> dict[Question, DelegationAnswer]:
     """Return what the specs say; raise `UsageError` if there are none."""
     repository = _repository(folder)
     around = repository if repository and repository.top else None
     top = around.top if around and around.top else folder
-    sources = read_sources(top, folder, [_place(top, folder, word) for word in words])
+    sources = read_sources(top, folder, [_spec_path(top, folder, word) for word in paths])
     files = [parse_once(text, path=path, cache=None) for path, text in sources.texts.items()]
     specs = [spec for file in files for spec in file.specs]
     if not specs:
         raise UsageError(
-            f"no mini-tasks in {', '.join(words)}",
+            f"no mini-tasks in {', '.join(paths)}",
             hint="name spec files or their folders; `minitask new` writes a spec",
         )
     settings = load_settings(around, environment())
     return survey_answers(survey(specs, check_sources(sources, around, settings).diagnostics))
 
 
-def _place(top: Path, folder: Path, word: str) -> str:
+def _spec_path(top: Path, folder: Path, word: str) -> str:
     """Return the path that a word names; where there is none, the project of that name."""
     project = top / PROJECTS / word
     return str(project) if not (folder / word).exists() and project.is_dir() else word
@@ -160,28 +160,28 @@ def _assume(question: Question) -> DelegationAnswer:
         raise UsageError(
             f"unanswered: {question.text}", hint=f"pass {way}, or run it on a terminal"
         )
-    other = question.no_option if question.assumed else question.yes_option
-    return DelegationAnswer(question.assumed, f"assumed; {other} says otherwise")
+    alternative = question.no_option if question.assumed else question.yes_option
+    return DelegationAnswer(question.assumed, f"assumed; {alternative} says otherwise")
 
 
-def _document(found: DelegationDecision) -> dict[str, Any]:
+def _document(decision: DelegationDecision) -> dict[str, Any]:
     return {
-        "verdict": found.verdict.value,
-        "reason": found.reason,
+        "verdict": decision.verdict.value,
+        "reason": decision.reason,
         "path": [
             {"question": question.text, "answer": _word(answer), "source": answer.source}
-            for question, answer in found.path
+            for question, answer in decision.path
         ],
     }
 
 
-def _render(found: DelegationDecision) -> str:
-    width = max(len(question.text) for question, _ in found.path)
+def _render(decision: DelegationDecision) -> str:
+    width = max(len(question.text) for question, _ in decision.path)
     lines = [
         f"  {question.text:{width}}  {_word(answer):3}  ({answer.source})"
-        for question, answer in found.path
+        for question, answer in decision.path
     ]
-    return "\n".join([f"{found.verdict.value}: {found.reason}", *lines])
+    return "\n".join([f"{decision.verdict.value}: {decision.reason}", *lines])
 
 
 def _word(answer: DelegationAnswer) -> str:

@@ -27,11 +27,15 @@ def command(folder: str | None) -> int:
     Example:
       minitask demo
     """
-    place = Path(folder).absolute() if folder else Path(tempfile.mkdtemp(prefix="minitask-demo-"))
-    if folder and place.exists() and any(place.iterdir()):
-        raise UsageError(f"{place} is not empty", hint="name a folder that does not exist yet")
-    say(f"running mini-projects/{PROJECT} in {place}")
-    shown = run_demo(place, environment(), _progress)
+    folder_path = (
+        Path(folder).absolute() if folder else Path(tempfile.mkdtemp(prefix="minitask-demo-"))
+    )
+    if folder and folder_path.exists() and any(folder_path.iterdir()):
+        raise UsageError(
+            f"{folder_path} is not empty", hint="name a folder that does not exist yet"
+        )
+    say(f"running mini-projects/{PROJECT} in {folder_path}")
+    shown = run_demo(folder_path, environment(), _progress)
     click.echo(render_demo(shown))
     landed = sum(result.verdict is Verdict.MERGED for result in shown.results)
     return 0 if landed == len(shown.results) - 1 else 1

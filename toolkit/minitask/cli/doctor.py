@@ -72,37 +72,37 @@ def _repository(
         return None, [CheckResult("repository", "note", error.message, error.hint)]
     kind = "bare" if repository.top is None else str(repository.top)
     shallow = ", shallow" if repository.shallow else ""
-    found = [CheckResult("repository", "ok", f"{kind} ({repository.object_format}{shallow})")]
+    results = [CheckResult("repository", "ok", f"{kind} ({repository.object_format}{shallow})")]
     try:
         who = committer(repository)
-        found.append(CheckResult("identity", "ok", f"{who.name} <{who.email}>"))
+        results.append(CheckResult("identity", "ok", f"{who.name} <{who.email}>"))
     except MinitaskError as error:
-        found.append(CheckResult("identity", "bad", error.message, error.hint))
-    return repository, found
+        results.append(CheckResult("identity", "bad", error.message, error.hint))
+    return repository, results
 
 
 def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     try:
-        found = choose_sandbox(settings.sandbox if settings else "auto", environ=environ)
+        sandbox = choose_sandbox(settings.sandbox if settings else "auto", environ=environ)
     except MinitaskError as error:
         yield CheckResult("sandbox", "bad", error.message, error.hint)
         return
-    strong = found.strength is Strength.STRONG
+    strong = sandbox.strength is Strength.STRONG
     hint = "" if strong else "install bubblewrap, and allow user namespaces, for a strong one"
     yield CheckResult(
-        "sandbox", "ok" if strong else "note", f"{found.strength}: {found.describe()}", hint
+        "sandbox", "ok" if strong else "note", f"{sandbox.strength}: {sandbox.describe()}", hint
     )
-    for line in found.tried if not strong else ():
+    for line in sandbox.tried if not strong else ():
         yield CheckResult("", "note", line)
-    for trial in try_sandbox(found, environ):
-        said = "stopped" if trial.stopped else "NOT stopped"
+    for trial in try_sandbox(sandbox, environ):
+        outcome = "stopped" if trial.stopped else "NOT stopped"
         control = (
             "works without a sandbox"
             if trial.works_outside
             else "inconclusive: it also fails without a sandbox"
         )
         yield CheckResult(
-            "", "ok" if trial.stopped else "note", f"{trial.attack}: {said} ({control})"
+            "", "ok" if trial.stopped else "note", f"{trial.attack}: {outcome} ({control})"
         )
 
 
@@ -124,8 +124,8 @@ def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterato
 
 def _executor(entry: ExecutorSetting, environ: Mapping[str, str]) -> CheckResult:
     key = entry.api_key_env
-    place = entry.base_url or " ".join(entry.command) or entry.folder
-    text = f"{entry.name}: {entry.type}" + (f", {place}" if place else "")
+    address = entry.base_url or " ".join(entry.command) or entry.folder
+    text = f"{entry.name}: {entry.type}" + (f", {address}" if address else "")
     if key and not environ.get(key):
         return CheckResult("executor", "note", f"{text}, key {key} not set", f"export {key}=…")
     return CheckResult("executor", "ok", text + (f", key {key} set" if key else ""))
@@ -151,10 +151,10 @@ def _servers(settings: Settings | None) -> Iterator[CheckResult]:
 
 
 def _agents(environ: Mapping[str, str], folder: Path) -> Iterator[CheckResult]:
-    found = agents_installed(environ, folder)
-    for agent in found:
+    agents = agents_installed(environ, folder)
+    for agent in agents:
         yield CheckResult(
             "agent", "ok", f"{agent.type}: {agent.version or 'version unknown'}, {agent.path}"
         )
-    if not found:
+    if not agents:
         yield CheckResult("agent", "note", "no coding agent on PATH")

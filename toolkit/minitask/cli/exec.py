@@ -55,27 +55,27 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     as_json = bool(options["as_json"])
     with session.engine(f"exec {spec}", quiet=as_json) as engine:
         into = options["into"]
-        place = session.place(
+        base = session.base(
             engine, str(into) if into else None, worktree_spec=bool(options["worktree_spec"])
         )
         if not options["dry_run"]:
-            engine.begin(place.base)
+            engine.begin(base.base)
         try:
-            task = _only(find_tasks(engine, [spec], place), spec)
+            task = _only(find_tasks(engine, [spec], base), spec)
         except RefusedError as error:
             result = _refused(spec, error)
         else:
-            wishes = _wishes(options, session.settings.max_cost_usd)
-            waits = _held_back(engine, task, place, options)
+            run_options = _run_options(options, session.settings.max_cost_usd)
+            waits = _held_back(engine, task, base, options)
             if options["dry_run"]:
-                return _dry_run(engine, task, wishes, waits, as_json=as_json)
-            result = waits or run_task(engine, task, wishes)
+                return _dry_run(engine, task, run_options, waits, as_json=as_json)
+            result = waits or run_task(engine, task, run_options)
             remember(engine, [result])
     _print(result, as_json=as_json)
     return exit_code([result])
 
 
-def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> RunOptions:
+def _run_options(options: dict[str, object], limit_usd: Decimal | None) -> RunOptions:
     from minitask.policy.budget import Budget
     from minitask.policy.route import RouteOverrides
     from minitask.task.state import RunOptions
@@ -94,22 +94,22 @@ def _wishes(options: dict[str, object], limit_usd: Decimal | None) -> RunOptions
     )
 
 
-def _only(found: FoundTasks, spec: str) -> Task:
+def _only(selection: FoundTasks, spec: str) -> Task:
     """Return the one task that is meant; raises the refusal where its spec is not committed as it stands."""
-    tasks = found.tasks
+    tasks = selection.tasks
     if len(tasks) > 1:
         names = ", ".join(task.name for task in tasks[:4])
         raise UsageError(
             f"{spec} holds {len(tasks)} tasks ({names} …)",
             hint="name one, or run all with `minitask run`",
         )
-    if tasks[0].name in found.refused:
-        raise found.refused[tasks[0].name]
+    if tasks[0].name in selection.refused:
+        raise selection.refused[tasks[0].name]
     return tasks[0]
 
 
 def _held_back(
-    engine: Context, task: Task, place: Base, options: dict[str, object]
+    engine: Context, task: Task, base: Base, options: dict[str, object]
 ) -> TaskResult | None:
     """Return why the task is not begun, if it is not; bad specs are raised, and remembered for `status`."""
     if options["no_deps"]:
@@ -119,7 +119,7 @@ def _held_back(
 
     try:
         routed = any(options[name] for name in ("tier", "executor", "model"))
-        return hindrance(engine, task, place, again=bool(options["again"]), is_routed=routed)
+        return hindrance(engine, task, base, again=bool(options["again"]), is_routed=routed)
     except UsageError as error:
         remember_error(engine, task, error)
         raise
@@ -153,7 +153,7 @@ def _print(result: TaskResult, *, as_json: bool) -> None:
 
 
 def _dry_run(
-    engine: Context, task: Task, wishes: RunOptions, waits: TaskResult | None, *, as_json: bool
+    engine: Context, task: Task, run_options: RunOptions, waits: TaskResult | None, *, as_json: bool
 ) -> int:
     from minitask.reports.dry_runs import dry_run_document, render_dry_run
     from minitask.task.prepare import preview_task
@@ -162,7 +162,7 @@ def _dry_run(
         _print(waits, as_json=as_json)
         return exit_code([waits])
     try:
-        said = preview_task(engine, task, wishes)
+        preview = preview_task(engine, task, run_options)
     except (RefusedError, MachineError) as error:
         result = waits or _refused(task.name, RefusedError(str(error)))
         _print(result, as_json=as_json)
@@ -170,7 +170,7 @@ def _dry_run(
     if waits is not None:
         say(f"note: {task.name} would be skipped now: {waits.reason}")
     if as_json:
-        print_json(dry_run_document(said))
+        print_json(dry_run_document(preview))
     else:
-        click.echo(render_dry_run(said))
+        click.echo(render_dry_run(preview))
     return 0

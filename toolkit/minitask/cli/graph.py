@@ -46,15 +46,15 @@ def command(
         raise UsageError(f"--forecast does not work with {form}", hint="use text, or --json")
     session = start(ctx)
     with session.engine("graph", quiet=True, looks_only=True) as engine:
-        place = session.place(engine)
-        tasks = list_tasks(engine, specs, place)
-        picture = task_graph(engine, tasks, place, project=", ".join(specs))
+        base = session.base(engine)
+        tasks = list_tasks(engine, specs, base)
+        picture = task_graph(engine, tasks, base, project=", ".join(specs))
         standings = [node.standing for node in picture.nodes]
-        found = find_collisions(engine, standings, place) if forecast else None
-    target = place.target.removeprefix("refs/heads/")
-    text = _json(picture, found) if as_json else FORMATS[form](picture)
-    if found is not None and not as_json:
-        text += f"\n\n{render_forecast(found, target)}"
+        collisions = find_collisions(engine, standings, base) if forecast else None
+    target = base.target.removeprefix("refs/heads/")
+    text = _json(picture, collisions) if as_json else FORMATS[form](picture)
+    if collisions is not None and not as_json:
+        text += f"\n\n{render_forecast(collisions, target)}"
     content = text.encode("utf-8", "replace")
     if output is None:
         click.echo(content)

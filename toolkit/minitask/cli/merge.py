@@ -28,7 +28,7 @@ def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_
     results = []
     with session.engine(f"merge {' '.join(tasks)}", quiet=as_json) as engine:
         for task in tasks:
-            result = merge_task(engine, task, session.place(engine, into))
+            result = merge_task(engine, task, session.base(engine, into))
             results.append(result)
             if not as_json:
                 click.echo(render_result(result))

@@ -11,7 +11,7 @@ from minitask.cli.session import Session, budget_of, json_option, print_json, st
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
-from minitask.planning.plan import Planned, plan, planning_matter, project_name, write_planned
+from minitask.planning.plan import Planned, plan, planning_question, project_name, write_planned
 from minitask.planning.plan_prompt import READ_TOKENS, Goal
 from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS, Route
@@ -67,13 +67,13 @@ def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
         return _print_prompt(session, _goal(goal or "", name, options))
     purpose = f"plan {name}"
     with session.engine(purpose, quiet=as_json, looks_only=source is not None) as engine:
-        place = session.place(engine)
+        base = session.base(engine)
         if source is not None:
             planned = write_planned(engine, name, _text(session.folder, str(source)))
         else:
             route = _route(engine, options)
             budget = Budget(budget_of(options["max_cost"], session.settings))
-            planned = plan(engine, place, _goal(goal or "", name, options), route, budget=budget)
+            planned = plan(engine, base, _goal(goal or "", name, options), route, budget=budget)
     return _print(planned, as_json=as_json)
 
 
@@ -94,9 +94,9 @@ def _route(engine: Context, options: dict[str, object]) -> Route:
 
 def _print_prompt(session: Session, goal: Goal) -> int:
     with session.engine("plan", quiet=True, looks_only=True) as engine:
-        place: Base = session.place(engine)
-        matter = planning_matter(engine, place, goal)
-    click.echo(f"{matter.system}\n\n{matter.text}".encode("utf-8", "replace"))
+        base: Base = session.base(engine)
+        question = planning_question(engine, base, goal)
+    click.echo(f"{question.system}\n\n{question.text}".encode("utf-8", "replace"))
     return 0
 
 

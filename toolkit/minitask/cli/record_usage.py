@@ -121,11 +121,11 @@ def command(ctx: click.Context, /, project: str, **options: Any) -> int:
     session = start(ctx)
     damaged = 0
     if usage is None:
-        found = load_transcripts(Path(session.folder, _expanded(path)))
-        chosen = narrow(found.answers, session=options["session"], since=since, until=until)
-        damaged = found.damaged
+        transcript = load_transcripts(Path(session.folder, _expanded(path)))
+        chosen = narrow(transcript.answers, session=options["session"], since=since, until=until)
+        damaged = transcript.damaged
     with session.engine(f"record-usage {terms.project}", quiet=as_json, looks_only=dry) as engine:
-        known = is_known(engine, terms.project)
+        has_history = is_known(engine, terms.project)
         if usage is None:
             booked = record_answers(engine, terms, chosen)
         else:
@@ -135,7 +135,7 @@ def command(ctx: click.Context, /, project: str, **options: Any) -> int:
         print_json(_document(booked))
     else:
         click.echo("\n".join(_lines(booked, dry=dry)))
-    for note in _notes(booked, damaged=damaged, is_known=known):
+    for note in _notes(booked, damaged=damaged, is_known=has_history):
         say(f"note: {note}")
     return 0
 
@@ -231,11 +231,11 @@ def _usage(options: dict[str, Any]) -> Usage:
 
 
 def _check_parts(options: dict[str, Any], whole: str, parts: tuple[str, ...]) -> None:
-    given = [name for name in parts if options[name]]
-    if sum(options[name] for name in given) > options[whole]:
-        told = " + ".join(f"{COUNTS[name]} {options[name]}" for name in given)
+    filled = [name for name in parts if options[name]]
+    if sum(options[name] for name in filled) > options[whole]:
+        terms = " + ".join(f"{COUNTS[name]} {options[name]}" for name in filled)
         raise UsageError(
-            f"{told} is more than {COUNTS[whole]} {options[whole]}, which it is a part of",
+            f"{terms} is more than {COUNTS[whole]} {options[whole]}, which it is a part of",
             hint=f"{COUNTS[whole]} must include its parts",
         )
 
@@ -257,9 +257,9 @@ def _moment(flag: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        found = parse_moment(text)
+        moment = parse_moment(text)
         whole_day = flag == "--until" and len(text) == DAY
-        return found + timedelta(days=1, milliseconds=-1) if whole_day else found
+        return moment + timedelta(days=1, milliseconds=-1) if whole_day else moment
     except (ValueError, OverflowError):
         raise UsageError(
             f"{flag} {text} is not a date", hint="write it as YYYY-MM-DD, optionally with a time"
@@ -309,8 +309,8 @@ def _line(record: Record) -> str:
     counts = f"{attempt.usage.input_tokens:,} tokens in, {attempt.usage.output_tokens:,} out"
     note = _note(record)
     who = f"{record.kind} by {attempt.model} (tier {attempt.tier})"
-    said = f"{who}, {counts}: {dollars(attempt.cost_usd)}"
-    return f"{said}  ({note})" if note else said
+    text = f"{who}, {counts}: {dollars(attempt.cost_usd)}"
+    return f"{text}  ({note})" if note else text
 
 
 def _notes(booked: RecordedUsage, *, damaged: int, is_known: bool) -> list[str]:
@@ -321,7 +321,9 @@ def _notes(booked: RecordedUsage, *, damaged: int, is_known: bool) -> list[str]:
     if damaged:
         lines = counted(damaged, "line")
         notes.append(f"{lines} of the transcripts cannot be read; ignored")
-    unpriced = {each.attempt.model for each in booked.records if each.attempt.cost_usd is None}
+    unpriced = {
+        record.attempt.model for record in booked.records if record.attempt.cost_usd is None
+    }
     notes += [
         f"{model} has no price, so its cost is unknown (not 0);"
         " set one under `prices` first (check with --dry-run), or pass --cost"

@@ -79,8 +79,8 @@ def command(
 def _moment(text: str) -> str:
     """Return a date or time as records hold it; where it names no zone it is UTC."""
     try:
-        found = datetime.fromisoformat(text)
-        zoned = found if found.tzinfo else found.replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(text)
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
         return zoned.astimezone(UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError):
         raise UsageError(

@@ -95,28 +95,28 @@ def _show(
 
 def _ask(session: Session, name: str, options: dict[str, object]) -> None:
     """Ask the person at the terminal."""
-    said = click.prompt("decision", type=click.Choice([APPROVE, REJECT, LEAVE]), default=LEAVE)
-    if said == APPROVE:
+    decision = click.prompt("decision", type=click.Choice([APPROVE, REJECT, LEAVE]), default=LEAVE)
+    if decision == APPROVE:
         _approve(session, (name,), options, as_json=False)
-    elif said == REJECT:
+    elif decision == REJECT:
         _reject(session, (name,), click.prompt("what is wrong"), options, as_json=False)
 
 
 def _reviewed(session: Session, engine: Context, name: str) -> Reviewed:
     record = latest_record(engine, name)
-    place = session.place(engine)
+    base = session.base(engine)
     branch = refs.branch(name)
     tip = engine.objects.commit(branch) or record.candidate
     diff = patch(engine.repository.git, record.base, tip) if tip else ""
-    task = task_at(engine, name, f"{record.spec_path}@{record.spec_blob}", place)
+    task = task_at(engine, name, f"{record.spec_path}@{record.spec_blob}", base)
     calls = tuple(
-        each
-        for each in all_records_of(engine, name)
-        if each.is_call and each.spec_blob == record.spec_blob
+        call
+        for call in all_records_of(engine, name)
+        if call.is_call and call.spec_blob == record.spec_blob
     )
     short = branch.removeprefix("refs/heads/")
     return Reviewed(
-        record, calls, task.spec, diff, short, human_review.landed(engine, name, place) or ""
+        record, calls, task.spec, diff, short, human_review.landed(engine, name, base) or ""
     )
 
 
@@ -129,8 +129,8 @@ def _approve(
         for name in names:  # nothing is done where one of them cannot be
             human_review.check_approvable(engine, name)
         for name in names:
-            place = session.place(engine, str(into) if into else None)
-            results.append(merge_task(engine, name, place, approves=True))
+            base = session.base(engine, str(into) if into else None)
+            results.append(merge_task(engine, name, base, approves=True))
     if as_json:
         print_json({"tasks": [result_document(result) for result in results]})
     else:
@@ -150,32 +150,38 @@ def _reject(
         raise UsageError("a rejection needs a reason", hint='state what is wrong: --reject "…"')
     into = options["into"]
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
-        place = session.place(engine, str(into) if into else None)
+        base = session.base(engine, str(into) if into else None)
         for name in names:  # nothing is said where one of them has landed
-            human_review.check_rejectable(engine, name, place)
-        said = [human_review.reject(engine, name, reason) for name in names]
+            human_review.check_rejectable(engine, name, base)
+        records = [human_review.reject(engine, name, reason) for name in names]
     if as_json:
-        print_json({"tasks": [{"task": each.task, "reason": each.attempt.reason} for each in said]})
+        print_json(
+            {
+                "tasks": [
+                    {"task": record.task, "reason": record.attempt.reason} for record in records
+                ]
+            }
+        )
         return 0
-    for each in said:
-        click.echo(f"✗ {each.task}: {each.attempt.reason}")
-        click.echo(f"  next   minitask exec {each.task}  (it will see your reason)")
+    for record in records:
+        click.echo(f"✗ {record.task}: {record.attempt.reason}")
+        click.echo(f"  next   minitask exec {record.task}  (it will see your reason)")
     return 0
 
 
 def _verify(session: Session, name: str, options: dict[str, object], *, as_json: bool) -> int:
     with session.engine(f"review {name}", quiet=as_json) as engine:
         into = options["into"]
-        place = session.place(engine, str(into) if into else None)
-        tasks = list_tasks(engine, [name], place)
+        base = session.base(engine, str(into) if into else None)
+        tasks = list_tasks(engine, [name], base)
         tier = str(options["tier"] or MODEL_TIERS[-1])
         model = options["model"]
         why = f"verifying at tier {tier}"
         route = route_to(engine, tier, why, model=str(model) if model else None)
         budget = Budget(budget_of(options["max_cost"], session.settings))
-        found = verify_project(engine, place, tasks, route, budget=budget)
+        verification = verify_project(engine, base, tasks, route, budget=budget)
     if as_json:
-        print_json(verified_document(found))
+        print_json(verified_document(verification))
     else:
-        click.echo(render_verified(found))
-    return found.exit_code
+        click.echo(render_verified(verification))
+    return verification.exit_code

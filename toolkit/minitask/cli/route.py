@@ -44,8 +44,8 @@ def command(
     """
     session = start(ctx)
     with session.engine("route", quiet=True, looks_only=True) as engine:
-        place = session.place(engine, into)
-        tasks = list_tasks(engine, specs, place)
+        base = session.base(engine, into)
+        tasks = list_tasks(engine, specs, base)
         demand = RouteOverrides(tier=tier, executor=executor, model=model)
         routed = [(task.name, route_of(engine, task, demand)) for task in tasks]
     if as_json:

@@ -89,20 +89,20 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     with session.engine(purpose, how=how, budget_usd=limit) as engine:
         started = engine.clock()
         into = options["into"]
-        place = session.place(engine, str(into) if into else None)
+        base = session.base(engine, str(into) if into else None)
         if not options["dry_run"] and options["where"] == LOCAL:
-            engine.begin(place.base)
-        found = select(engine, find_tasks(engine, specs, place), place, _choice(options))
+            engine.begin(base.base)
+        selection = select(engine, find_tasks(engine, specs, base), base, _choice(options))
         if options["dry_run"]:
-            prospects = preview_run(engine, found.tasks, place, again=bool(options["again"]))
+            prospects = preview_run(engine, selection.tasks, base, again=bool(options["again"]))
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
-        results = _run(engine, found, place, options, limit=limit)
+        results = _run(engine, selection, base, options, limit=limit)
         remember(engine, results)
         seconds = engine.clock() - started
-        batches = () if as_json else token_budgets(engine, found.tasks, results, place)
+        batches = () if as_json else token_budgets(engine, selection.tasks, results, base)
     from minitask.reports.results import RunSummary, render_run, run_document
 
-    target = place.target.removeprefix("refs/heads/")
+    target = base.target.removeprefix("refs/heads/")
     summary = RunSummary(", ".join(specs), target, results, seconds, batches)
     if as_json:
         print_json(run_document(summary))
@@ -113,14 +113,14 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
 
 def _run(
     engine: Context,
-    found: FoundTasks,
-    place: Base,
+    selection: FoundTasks,
+    base: Base,
     options: dict[str, object],
     *,
     limit: Decimal | None,
 ) -> tuple[TaskResult, ...]:
     settings = engine.settings
-    wishes = RunOptions(
+    run_options = RunOptions(
         RouteOverrides(),
         merge=not options["no_merge"],
         again=bool(options["again"]),
@@ -131,9 +131,9 @@ def _run(
     with _cluster(engine, str(options["where"])) as cluster:
         return run_project(
             engine,
-            found,
-            place=place,
-            options=wishes,
+            selection,
+            place=base,
+            options=run_options,
             askers=_askers(engine, settings.requests, batch=bool(options["batch"])),
             jobs=int(str(options["jobs"] or settings.jobs)),
             cluster=cluster,
@@ -164,8 +164,8 @@ def _cluster(engine: Context, where: str) -> Iterator[Cluster | None]:
         cluster.close()
 
 
-def _names(given: object) -> tuple[str, ...]:
-    return tuple(map(str, given)) if isinstance(given, tuple) else ()
+def _names(names: object) -> tuple[str, ...]:
+    return tuple(map(str, names)) if isinstance(names, tuple) else ()
 
 
 def _dry_run(prospects: Sequence[RunPreview], project: str, *, as_json: bool) -> int:

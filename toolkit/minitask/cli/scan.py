@@ -95,11 +95,11 @@ def command(
     session = start(ctx)
     purpose = "scan" if report is None else "scan --report"
     with session.engine(purpose, quiet=as_json, looks_only=report is not None) as engine:
-        place = _place(session, engine)
-        inside = narrow(engine, place, paths)
-        linted = _linted(session, engine, place, linter=linter, report=report)
+        base = _base(session, engine)
+        inside = narrow(engine, base, paths)
+        linted = _linted(session, engine, base, linter=linter, report=report)
         again = ruff_words(linter or DEFAULT)
-        wishes = ScanOptions(
+        options = ScanOptions(
             project,
             fix_from=fix_from,
             rewrite_from=rewrite_from,
@@ -109,33 +109,33 @@ def command(
             free_too=free_too,
             writes=not dry_run,
         )
-        done = scan(engine, place, linted.report, wishes)
-    _show(done, wishes, linted, fixer=" ".join(again), as_json=as_json)
-    return 2 if done.has_errors else 0
+        result = scan(engine, base, linted.report, options)
+    _show(result, options, linted, fixer=" ".join(again), as_json=as_json)
+    return 2 if result.has_errors else 0
 
 
-def _show(done: Scan, wishes: ScanOptions, linted: Linted, *, fixer: str, as_json: bool) -> None:
+def _show(result: Scan, options: ScanOptions, linted: Linted, *, fixer: str, as_json: bool) -> None:
     if linted.note:
         say(f"note: {linted.note}")
     if as_json:
-        print_json(scan_document(done))
+        print_json(scan_document(result))
     else:
-        text = render_scan(done, wishes, fixer=f"{fixer} --fix")
+        text = render_scan(result, options, fixer=f"{fixer} --fix")
         click.echo(text.encode("utf-8", "replace"))
 
 
-def _place(session: Session, engine: Context) -> Base:
+def _base(session: Session, engine: Context) -> Base:
     """Return the branch that tasks land on; where HEAD is detached, HEAD."""
     if engine.settings.target or head_branch(session.repository):
-        return session.place(engine)
+        return session.base(engine)
     return Base(engine.tip("HEAD"), "HEAD", session.folder)
 
 
 def _linted(
-    session: Session, engine: Context, place: Base, *, linter: str | None, report: str | None
+    session: Session, engine: Context, base: Base, *, linter: str | None, report: str | None
 ) -> Linted:
     if report is None:
-        return run_linter(engine, place.base, linter if linter is not None else DEFAULT)
+        return run_linter(engine, base.base, linter if linter is not None else DEFAULT)
     if report == "-":
         content = sys.stdin.buffer.read()
     else:

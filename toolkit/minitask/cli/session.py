@@ -75,7 +75,7 @@ class Session(Struct, frozen=True):
                 _record_merges(engine)
             yield engine
 
-    def place(
+    def base(
         self, engine: Context, into: str | None = None, *, worktree_spec: bool = False
     ) -> Base:
         """Return where specs are looked for: the tip of the branch that they land on."""

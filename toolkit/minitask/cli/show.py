@@ -60,26 +60,26 @@ def command(
     session = start(ctx)
     if wants_reply or wants_prompt:
         with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
-            record, said = exchange_of(engine, task, number)
-        wanted = [name for name, on in (("prompt", wants_prompt), ("reply", wants_reply)) if on]
-        return _show_exchange(record, said, wanted, as_json=as_json)
+            record, exchange = exchange_of(engine, task, number)
+        parts = [name for name, on in (("prompt", wants_prompt), ("reply", wants_reply)) if on]
+        return _show_exchange(record, exchange, parts, as_json=as_json)
     with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
-        made = all_records_of(engine, task) if "/" in task else ()
-        if made and all(each.is_call for each in made):
-            return _show_calls(made, as_json=as_json)
-        place = session.place(engine)
-        refusal = None if made else find_refusal(engine, task)
+        history = all_records_of(engine, task) if "/" in task else ()
+        if history and all(past.is_call for past in history):
+            return _show_calls(history, as_json=as_json)
+        base = session.base(engine)
+        refusal = None if history else find_refusal(engine, task)
         if refusal is not None:
             return _show_refusal(task, refusal, as_json=as_json)
         record = (
             latest_record(engine, task) if number is None else attempt_record(engine, task, number)
         )
-        attempts = (each for each in with_merges(engine, made) if not each.is_call)
-        records = tuple(each for each in attempts if each.attempt.n <= record.attempt.n)
-        calls = tuple(each for each in made if each.is_call)
-        source = f"{record.spec_path}@{_blob_now(engine.objects.entry(place.base, record.spec_path), record)}"
+        attempts = (past for past in with_merges(engine, history) if not past.is_call)
+        records = tuple(past for past in attempts if past.attempt.n <= record.attempt.n)
+        calls = tuple(past for past in history if past.is_call)
+        source = f"{record.spec_path}@{_blob_now(engine.objects.entry(base.base, record.spec_path), record)}"
         try:
-            standing = task_statuses(engine, [task_at(engine, task, source, place)], place)[0]
+            standing = task_statuses(engine, [task_at(engine, task, source, base)], base)[0]
         except UsageError:
             standing = None
     if as_json:
@@ -89,9 +89,9 @@ def command(
     return 0
 
 
-def _show_exchange(record: Record, said: Exchange, wanted: list[str], *, as_json: bool) -> int:
+def _show_exchange(record: Record, exchange: Exchange, parts: list[str], *, as_json: bool) -> int:
     """Print what was said: as it is into a file, without control characters on a terminal."""
-    texts = {name: getattr(said, name) for name in wanted}
+    texts = {name: getattr(exchange, name) for name in parts}
     if as_json:
         print_json({"task": record.task, "attempt": record.attempt.n, **texts})
         return 0

@@ -80,21 +80,21 @@ def _table_figures(folder: Path, word: str) -> ModelStats:
     if file.is_file():
         return parse_table(read_text(file) or "", name=word, where=word)
     shipped = resources.path("templates", TABLES)
-    known = sorted(path.stem for path in shipped.glob(f"*{SUFFIX}"))
-    if word in known:
+    names = sorted(path.stem for path in shipped.glob(f"*{SUFFIX}"))
+    if word in names:
         text = (shipped / f"{word}{SUFFIX}").read_text("utf-8")
         return parse_table(text, name=word, where=word)
     raise UsageError(
         f"--table {word}: no such file, and no built-in table of that name",
-        hint=nearest(word, known),
+        hint=nearest(word, names),
     )
 
 
 def _dollars(text: str) -> Decimal:
     try:
-        found = Decimal(text)
+        amount = Decimal(text)
     except InvalidOperation:
-        found = Decimal("NaN")
-    if not found.is_finite() or not 0 < found < Decimal("1e12"):
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 < amount < Decimal("1e12"):
         raise UsageError(f"--loss {text} is not an amount in US dollars", hint="write it like 2.50")
-    return found
+    return amount

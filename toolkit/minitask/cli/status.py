@@ -24,14 +24,14 @@ def command(ctx: click.Context, projects: tuple[str, ...], *, as_json: bool) -> 
     """
     session = start(ctx)
     with session.engine("status", quiet=True, looks_only=True) as engine:
-        place = session.place(engine)
-        has_any = engine.objects.entry(place.base, PROJECTS) is not None
-        words = projects or ((_all(session.repository.top),) if has_any else ())
-        found = task_statuses(engine, list_tasks(engine, words, place), place)
+        base = session.base(engine)
+        has_any = engine.objects.entry(base.base, PROJECTS) is not None
+        selectors = projects or ((_all(session.repository.top),) if has_any else ())
+        statuses = task_statuses(engine, list_tasks(engine, selectors, base), base)
     if as_json:
-        print_json(status_document(found))
+        print_json(status_document(statuses))
     else:
-        click.echo(render_status(found))
+        click.echo(render_status(statuses))
     return 0
 
 

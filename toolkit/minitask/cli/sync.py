@@ -26,9 +26,9 @@ def command(ctx: click.Context, remote: str | None, *, as_json: bool) -> int:
 
     session = start(ctx)
     with session.engine("sync", quiet=as_json) as engine:
-        done = sync(engine, choose_remote(session.repository, remote))
+        result = sync(engine, choose_remote(session.repository, remote))
     if as_json:
-        print_json(sync_document(done))
+        print_json(sync_document(result))
     else:
-        click.echo(render_sync(done))
+        click.echo(render_sync(result))
     return 0

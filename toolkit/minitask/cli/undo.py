@@ -24,16 +24,18 @@ def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_
       minitask undo api/02-routes
     """
     session = start(ctx)
-    done: list[Undone] = []
+    undone_tasks: list[Undone] = []
     with session.engine(f"undo {' '.join(tasks)}", quiet=as_json) as engine:
         for task in tasks:
-            undone = undo_task(engine, task, session.place(engine, into))
-            done.append(undone)
+            undone = undo_task(engine, task, session.base(engine, into))
+            undone_tasks.append(undone)
             if not as_json:
                 click.echo(_render(undone))
     if as_json:
-        print_json({"tasks": [_document(item) for item in done]})
-    return max(EXIT[item.verdict] if item.verdict is not Verdict.READY else 1 for item in done)
+        print_json({"tasks": [_document(item) for item in undone_tasks]})
+    return max(
+        EXIT[item.verdict] if item.verdict is not Verdict.READY else 1 for item in undone_tasks
+    )
 
 
 def _render(undone: Undone) -> str:

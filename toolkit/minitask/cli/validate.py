@@ -64,11 +64,11 @@ def command(
     sources = read_sources(top, folder, paths)
     around = repository if repository and repository.top else None
     checked = check_sources(sources, around, load_settings(repository, environment()))
-    found = checked.diagnostics
+    diagnostics = checked.diagnostics
     if grades and not checked.has_errors:
-        found += _grades(ctx, paths)
+        diagnostics += _grades(ctx, paths)
     text = render_diagnostics(
-        found, form="json" if as_json else form, spec_count=checked.spec_count
+        diagnostics, form="json" if as_json else form, spec_count=checked.spec_count
     )
     click.echo(text.encode("utf-8", "replace"), nl=False)
     return 2 if checked.has_errors else 0
@@ -83,8 +83,8 @@ def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...
 
     session = start(ctx)
     with session.engine("validate --grade", quiet=True) as engine:
-        place = session.place(engine)
-        return tuple(grade_specs(engine, list_tasks(engine, paths or (PROJECTS,), place)))
+        base = session.base(engine)
+        return tuple(grade_specs(engine, list_tasks(engine, paths or (PROJECTS,), base)))
 
 
 def _repository(folder: object) -> Repository | None:

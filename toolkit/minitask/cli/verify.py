@@ -27,20 +27,24 @@ def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
     session = start(ctx)
     with session.engine(f"verify {ref}", quiet=as_json) as engine:
         commit = engine.objects.commit("HEAD") or ""
-        done = verify(engine, ref, Base(commit, "", session.folder))
+        verification = verify(engine, ref, Base(commit, "", session.folder))
     if as_json:
         print_json(
             {
-                "task": done.task,
-                "commit": done.commit,
-                "passed": done.proof.passed,
-                "sandbox": done.proof.sandbox,
-                "commands": [command_document(item) for item in done.proof.commands],
+                "task": verification.task,
+                "commit": verification.commit,
+                "passed": verification.proof.passed,
+                "sandbox": verification.proof.sandbox,
+                "commands": [command_document(item) for item in verification.proof.commands],
             }
         )
     else:
-        verdict = "proven" if done.proof.passed else f"not proven: {done.proof.reason}"
-        click.echo(f"{done.task} at {done.commit[:12]}: {verdict} (sandbox: {done.proof.sandbox})")
-        for item in done.proof.commands:
+        verdict = (
+            "proven" if verification.proof.passed else f"not proven: {verification.proof.reason}"
+        )
+        click.echo(
+            f"{verification.task} at {verification.commit[:12]}: {verdict} (sandbox: {verification.proof.sandbox})"
+        )
+        for item in verification.proof.commands:
             click.echo("\n".join(render_command(item)))
-    return 0 if done.proof.passed else 1
+    return 0 if verification.proof.passed else 1

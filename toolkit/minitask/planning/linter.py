@@ -37,20 +37,22 @@ class Linted(Struct, frozen=True):
 def run_linter(engine: Context, commit: str, command: str) -> Linted:
     """Return what a command line reports on a commit's tree.
 
-    `MachineError` where it does not run to its end, raise `UsageError` if it prints no report that can be read.
+    Raise `MachineError` if it does not run to its end, `UsageError` if it prints no report that can be read.
     """
     if not command.strip() or "\0" in command:
         raise UsageError("--linter is empty", hint=f"name a command line, such as `{DEFAULT}`")
     with engine.slots.take(commit) as slot:
         set_up(engine, slot)
-        done = _run(engine, slot, command)
+        finished = _run(engine, slot, command)
         roots = (*_spellings(slot.tree), *checkouts(engine.repository))
-    _check_end(engine, done, command)
+    _check_end(engine, finished, command)
     try:
-        report = parse_report(decode_json(done.stdout), roots=roots)
+        report = parse_report(decode_json(finished.stdout), roots=roots)
     except UsageError as error:
-        raise _blame(done, command, error) from None
-    return Linted(report, "" if done.exit_code in FOUND_NOTHING_OR_SOMETHING else _odd_end(done))
+        raise _blame(finished, command, error) from None
+    return Linted(
+        report, "" if finished.exit_code in FOUND_NOTHING_OR_SOMETHING else _odd_end(finished)
+    )
 
 
 def read_report(repository: Repository, content: bytes, *, name: str) -> Linted:
@@ -90,53 +92,53 @@ def _run(engine: Context, slot: IncrementalCheckout, command: str) -> Finished:
         )
 
 
-def _check_end(engine: Context, done: Finished, command: str) -> None:
-    """`MachineError` where the report cannot be whole."""
+def _check_end(engine: Context, finished: Finished, command: str) -> None:
+    """Raise `MachineError` if the report cannot be whole."""
     limits = engine.limits(None)
-    said = f"the linter `{one_line(command)}`"
-    if done.timed_out:
+    subject = f"the linter `{one_line(command)}`"
+    if finished.timed_out:
         raise MachineError(
-            f"{said} did not finish within {limits.seconds:g} s",
+            f"{subject} did not finish within {limits.seconds:g} s",
             hint="run it on fewer files, or raise `limits.seconds` in minitask.yaml",
         )
-    if done.truncated and len(done.stdout) >= limits.output_bytes:
+    if finished.truncated and len(finished.stdout) >= limits.output_bytes:
         raise MachineError(
-            f"{said} printed more than {limits.output_bytes >> 20} MiB",
+            f"{subject} printed more than {limits.output_bytes >> 20} MiB",
             hint="run it on fewer files, or raise `limits.output_mb` in minitask.yaml",
         )
-    if done.exit_code in CANNOT_RUN and not done.stdout.strip():
+    if finished.exit_code in CANNOT_RUN and not finished.stdout.strip():
         raise MachineError(
-            f"{said} cannot be run: {_last_words(done)}",
+            f"{subject} cannot be run: {_last_words(finished)}",
             hint="install it, or put its folder on PATH; the sandbox has no network, and only programs on PATH",
         )
 
 
-def _blame(done: Finished, command: str, error: UsageError) -> MinitaskError:
-    """Whose fault it is that there is no report."""
-    said = f"the linter `{one_line(command)}`"
-    printed = bool(done.stdout.strip())
-    if done.exit_code not in FOUND_NOTHING_OR_SOMETHING or (done.exit_code and not printed):
+def _blame(finished: Finished, command: str, error: UsageError) -> MinitaskError:
+    """Return the error for a missing report: the machine's, or the user's command."""
+    subject = f"the linter `{one_line(command)}`"
+    printed = bool(finished.stdout.strip())
+    if finished.exit_code not in FOUND_NOTHING_OR_SOMETHING or (finished.exit_code and not printed):
         return MachineError(
-            f"{said} {_ended(done.exit_code)} and no report: {_last_words(done)}",
+            f"{subject} {_ended(finished.exit_code)} and no report: {_last_words(finished)}",
             hint="run it by hand in the checkout; in the sandbox it has no network and no home",
         )
     if not printed:
-        return UsageError(f"{said} printed nothing", hint=_form_hint(error))
-    return UsageError(f"{said}: {error.message}", hint=_form_hint(error))
+        return UsageError(f"{subject} printed nothing", hint=_form_hint(error))
+    return UsageError(f"{subject}: {error.message}", hint=_form_hint(error))
 
 
 def _form_hint(error: UsageError) -> str:
     return f"{error.hint}; only its standard output is read"
 
 
-def _odd_end(done: Finished) -> str:
-    return f"the linter {_ended(done.exit_code)}; its report is complete and was used"
+def _odd_end(finished: Finished) -> str:
+    return f"the linter {_ended(finished.exit_code)}; its report is complete and was used"
 
 
 def _ended(code: int) -> str:
     return f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
 
 
-def _last_words(done: Finished) -> str:
-    lines: Sequence[str] = done.stderr.decode("utf-8", "replace").strip().splitlines()
+def _last_words(finished: Finished) -> str:
+    lines: Sequence[str] = finished.stderr.decode("utf-8", "replace").strip().splitlines()
     return one_line(lines[-1], longest=300) if lines else "nothing on stderr"

@@ -43,7 +43,7 @@ REPAIRS = 2
 MOST_TASKS = 30
 SHOWN_DIAGNOSTICS = 12
 GOAL = "goal: "
-"""How the note of a plan's record begins that holds its goal."""
+"""Beginning of the note in a plan's record that holds its goal."""
 ANSWER_TOKENS = 16_000
 SYSTEM = """\
 You plan a change to a repository so that cheap models, or no model at all, can carry it out. Cut it into mini-tasks: \
@@ -66,7 +66,7 @@ FORBIDDEN: Mapping[str, Callable[[Options], object]] = {
     "anchor": lambda options: options.anchor,
     "proof": lambda options: options.proof,
 }
-"""What a planner may not set: it is for the user to say who works, and with what."""
+"""Options that a planner may not set: the user decides who works, and with what."""
 
 
 class Planned(Struct, frozen=True):
@@ -94,9 +94,9 @@ class Planned(Struct, frozen=True):
         return whole(call.cost_usd for call in self.calls)
 
 
-def project_name(goal: str, given: str | None) -> str:
+def project_name(goal: str, name_option: str | None) -> str:
     """Return the project's name: the one given, or the goal's first words; raise `UsageError` if it is none."""
-    name = given or "-".join(slug(goal).split("-")[:NAME_WORDS])
+    name = name_option or "-".join(slug(goal).split("-")[:NAME_WORDS])
     if not PROJECT_NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} is not a valid project name"
@@ -107,27 +107,27 @@ def project_name(goal: str, given: str | None) -> str:
     return name
 
 
-def planning_matter(engine: Context, place: Base, goal: Goal) -> QuestionPrompt:
+def planning_question(engine: Context, base: Base, goal: Goal) -> QuestionPrompt:
     """Return what a planner is asked; raise `UsageError` if a file to show is not committed, or all are too long."""
     template = resources.path("templates", "planned-task.md").read_text("utf-8").strip()
     return QuestionPrompt(
         PLAN,
         SYSTEM.format(template=template),
-        plan_prompt(engine, place, goal),
+        plan_prompt(engine, base, goal),
         lambda text: check_answer(engine, goal.project, text),
         max_output_tokens=ANSWER_TOKENS,
         repairs=REPAIRS,
     )
 
 
-def plan(engine: Context, place: Base, goal: Goal, route: Route, *, budget: Budget) -> Planned:
+def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budget) -> Planned:
     """Have the goal planned, and write the specs; the planning is on record, whatever resulted."""
     _folder(engine, goal.project)
-    matter = planning_matter(engine, place, goal)
-    topic = QuestionSubject(f"{goal.project}/@plan", place.base, place.target)
-    first = make_question_call(engine, topic, matter, route, budget=budget)
-    what, outcome, failed = ask_until(engine, first, budget=budget)
-    return _take(engine, goal, what, outcome, failed)
+    question = planning_question(engine, base, goal)
+    topic = QuestionSubject(f"{goal.project}/@plan", base.base, base.target)
+    first = make_question_call(engine, topic, question, route, budget=budget)
+    question_call, outcome, failed = ask_until(engine, first, budget=budget)
+    return _take(engine, goal, question_call, outcome, failed)
 
 
 def write_planned(engine: Context, project: str, text: str) -> Planned:
@@ -143,8 +143,8 @@ def write_planned(engine: Context, project: str, text: str) -> Planned:
 def check_answer(engine: Context, project: str, text: str) -> None:
     """Raise `EditError`, fit to be sent back, unless an answer is specs that could run."""
     drafts = drafts_of(engine, project, text)
-    found = _check(engine, project, drafts)
-    errors = [item for item in found if item.severity is Severity.ERROR]
+    diagnostics = _check(engine, project, drafts)
+    errors = [item for item in diagnostics if item.severity is Severity.ERROR]
     if errors:
         shown = [_line(item) for item in errors[:SHOWN_DIAGNOSTICS]]
         more = len(errors) - len(shown)
@@ -167,40 +167,49 @@ def drafts_of(engine: Context, project: str, text: str) -> tuple[DraftedSpec, ..
 def _take(
     engine: Context,
     goal: Goal,
-    what: QuestionCall,
+    question_call: QuestionCall,
     outcome: Outcome,
     failed: tuple[Attempt, ...],
 ) -> Planned:
     if isinstance(outcome, Answered):
         drafts = drafts_of(engine, goal.project, outcome.work.reply)
         notes = (f"{GOAL}{goal.text}", *_paths(goal.project, drafts))
-        kept = _keep(engine, goal.project, outcome.work.reply)
+        answer_path = _keep(engine, goal.project, outcome.work.reply)
         call = record_question(
-            engine, what, outcome, verdict=Verdict.READY, reason=what.route.reason, notes=notes
+            engine,
+            question_call,
+            outcome,
+            verdict=Verdict.READY,
+            reason=question_call.route.reason,
+            notes=notes,
         )
-        found = _written(engine, goal.project, drafts)
-        Path(kept).unlink(missing_ok=True)
-        return replace(found, calls=(*failed, call))
+        planned = _written(engine, goal.project, drafts)
+        Path(answer_path).unlink(missing_ok=True)
+        return replace(planned, calls=(*failed, call))
     if not isinstance(outcome, ExecutorFailure):
         if isinstance(outcome, MinitaskError):
             raise outcome
         raise UsageError(str(outcome))
-    found = _salvaged(engine, goal, outcome)
-    call = record_question(engine, what, outcome, verdict=Verdict.FAILED, reason=str(outcome))
-    return replace(found, calls=(*failed, call))
+    planned = _salvaged(engine, goal, outcome)
+    call = record_question(
+        engine, question_call, outcome, verdict=Verdict.FAILED, reason=str(outcome)
+    )
+    return replace(planned, calls=(*failed, call))
 
 
 def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
     """Return what can be had of an answer that was paid for: its specs with their errors, or at least its text."""
-    said = failure.message
+    message = failure.message
     if failure.reply and failure.kind is FailureKind.MALFORMED:
         try:
             drafts = drafts_of(engine, goal.project, failure.reply)
-            found = _written(engine, goal.project, drafts)
+            planned = _written(engine, goal.project, drafts)
         except (EditError, UsageError):
-            kept = _keep(engine, goal.project, failure.reply)
-            return Planned(goal.project, (), (), problem=said, kept=kept, exit_code=1)
-        return Planned(goal.project, found.specs, found.diagnostics, problem=said, exit_code=1)
+            answer_path = _keep(engine, goal.project, failure.reply)
+            return Planned(goal.project, (), (), problem=message, kept=answer_path, exit_code=1)
+        return Planned(
+            goal.project, planned.specs, planned.diagnostics, problem=message, exit_code=1
+        )
     return Planned(goal.project, (), (), problem=str(failure), exit_code=failure.exit_code)
 
 
@@ -262,7 +271,7 @@ def _line(item: Diagnostic) -> str:
 
 
 def _keep(engine: Context, project: str, text: str) -> str:
-    """Keep an answer that was paid for, and give its place."""
+    """Keep an answer that was paid for, and return its path."""
     folder = engine.repository.home / "answers"
     folder.mkdir(parents=True, exist_ok=True)
     number = 1 + sum(1 for _ in folder.glob(f"{project}-*.md"))
@@ -274,5 +283,5 @@ def _keep(engine: Context, project: str, text: str) -> str:
 def _last_number(top: Path, project: str) -> int:
     folder = top / PROJECTS / project
     names = (path.name for path in folder.glob("*.md")) if folder.is_dir() else ()
-    numbers = [int(found[0]) for name in names if (found := re.match(r"\d+", name))]
+    numbers = [int(match[0]) for name in names if (match := re.match(r"\d+", name))]
     return max(numbers, default=0)

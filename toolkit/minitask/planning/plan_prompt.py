@@ -32,15 +32,15 @@ class Goal(Struct, frozen=True):
     read_tokens: int = READ_TOKENS
 
 
-def plan_prompt(engine: Context, place: Base, goal: Goal) -> str:
+def plan_prompt(engine: Context, base: Base, goal: Goal) -> str:
     """Return the prompt, with as much of the repository as a planner needs."""
-    shared = shared_context(engine, place.base)
+    shared = shared_context(engine, base.base)
     parts = [
         f"# The goal\n{goal.text.strip()}",
         f"The specs are for {PROJECTS}/{goal.project}/.{_taken(engine, goal.project)}",
         f"# The repository's rules\n{shared}" if shared else "",
-        f"# The repository's files\n{_tree(engine, place)}",
-        _files(engine, place, goal),
+        f"# The repository's files\n{_tree(engine, base)}",
+        _files(engine, base, goal),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -52,20 +52,20 @@ def _taken(engine: Context, project: str) -> str:
     return f" It holds {', '.join(names)}; go on with the next number." if names else ""
 
 
-def _tree(engine: Context, place: Base) -> str:
-    paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", place.base)
+def _tree(engine: Context, base: Base) -> str:
+    paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", base.base)
     shown = [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
     listed = "\n".join(shown[:MOST_PATHS])
-    rest = len(shown) - MOST_PATHS
-    return f"{listed}\n… and {rest} more" if rest > 0 else listed
+    omitted = len(shown) - MOST_PATHS
+    return f"{listed}\n… and {omitted} more" if omitted > 0 else listed
 
 
-def _files(engine: Context, place: Base, goal: Goal) -> str:
+def _files(engine: Context, base: Base, goal: Goal) -> str:
     """Return the files that the user named, and those that the goal names, every line with its number."""
-    texts = {path: _content(engine, place, path) for path in goal.reads}
-    for path in _mentioned(engine, place, goal.text):
+    texts = {path: _content(engine, base, path) for path in goal.reads}
+    for path in _mentioned(engine, base, goal.text):
         if path not in texts:
-            texts[path] = engine.objects.file(place.base, path) or ""
+            texts[path] = engine.objects.file(base.base, path) or ""
     sizes = {path: estimate_tokens(text) for path, text in texts.items()}
     if sum(sizes.values()) > goal.read_tokens:
         largest = ", ".join(
@@ -79,18 +79,18 @@ def _files(engine: Context, place: Base, goal: Goal) -> str:
     return "\n\n".join(_shown(path, text) for path, text in texts.items())
 
 
-def _content(engine: Context, place: Base, path: str) -> str:
-    text = engine.objects.file(place.base, path)
+def _content(engine: Context, base: Base, path: str) -> str:
+    text = engine.objects.file(base.base, path)
     if text is None:
-        raise UsageError(f"{path} is no file of {place.base[:12]}", hint="name committed files")
+        raise UsageError(f"{path} is no file of {base.base[:12]}", hint="name committed files")
     return text
 
 
-def _mentioned(engine: Context, place: Base, text: str) -> list[str]:
+def _mentioned(engine: Context, base: Base, text: str) -> list[str]:
     """Return the files that a goal names by their path."""
-    words = (word.rstrip(".,:;") for word in re.findall(r"[\w./-]+", text))
-    likely = dict.fromkeys(word for word in words if "." in word and not word.startswith("/"))
-    return [word for word in likely if ".." not in word and engine.objects.file(place.base, word)]
+    tokens = (word.rstrip(".,:;") for word in re.findall(r"[\w./-]+", text))
+    likely = dict.fromkeys(word for word in tokens if "." in word and not word.startswith("/"))
+    return [word for word in likely if ".." not in word and engine.objects.file(base.base, word)]
 
 
 def _shown(path: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Booking what models did elsewhere, in a chat or in an agent, so that what planning cost is in the ledger too.
+"""Recording what models did elsewhere, in a chat or in an agent, so that what planning cost is in the ledger too.
 
 The record of a transcript depends on what was read and on nothing else: no clock, no tip, no number that others may
 have taken. So two clones that book the same make the same file, and a union of their ledgers holds it once. A record's
@@ -58,7 +58,7 @@ DONE: Mapping[str, str] = {
     MESSAGE: "written",
 }
 ANSWERS = "answers: "
-"""How the note begins that lists what was recorded."""
+"""Beginning of the note that lists what was recorded."""
 
 
 class RecordedUsage(Struct, frozen=True):
@@ -118,14 +118,14 @@ def load_transcripts(path: Path) -> Transcript:
             f"--claude-code: no transcript (*.jsonl) is in {path}",
             hint="name a session's file or a folder such as ~/.claude/projects/-my-project",
         )
-    found = join(parse_transcript(_text(file), session=file.stem) for file in files)
-    if not found.answers:
+    transcript = join(parse_transcript(_text(file), session=file.stem) for file in files)
+    if not transcript.answers:
         raise UsageError(
             f"--claude-code: no model answers in {path}"
-            + (f" ({found.damaged} lines cannot be read)" if found.damaged else ""),
+            + (f" ({transcript.damaged} lines cannot be read)" if transcript.damaged else ""),
             hint="name a transcript of Claude Code: one JSON object a line",
         )
-    return found
+    return transcript
 
 
 def _text(file: Path) -> str:
@@ -148,11 +148,11 @@ def narrow(
     """Return the answers of a session and a time, both ends included; raise `UsageError` for a session that is not
     there.
     """
-    known = sorted({answer.session for answer in answers})
-    if session is not None and session not in known:
+    sessions = sorted({answer.session for answer in answers})
+    if session is not None and session not in sessions:
         raise UsageError(
             f"--session {session}: no answer of that session is in the transcripts",
-            hint=f"they hold {', '.join(known[:3])}" + (" and others" if known[3:] else ""),
+            hint=f"they hold {', '.join(sessions[:3])}" + (" and others" if sessions[3:] else ""),
         )
     return tuple(
         answer
@@ -166,15 +166,15 @@ def narrow(
 def record_answers(
     engine: Context, terms: UsageTerms, answers: Sequence[TranscriptAnswer]
 ) -> RecordedUsage:
-    """Book those answers that no record of any project holds: a record for each session and model."""
-    known = _known(engine)
-    new = [answer for answer in answers if answer.digest not in known]
+    """Record those answers that no record of any project holds: a record for each session and model."""
+    recorded = _known(engine)
+    new = [answer for answer in answers if answer.digest not in recorded]
     groups: defaultdict[tuple[str, str], list[TranscriptAnswer]] = defaultdict(list)
     for answer in new:
         groups[answer.session, answer.model].append(answer)
     records = [_of_session(engine, terms, group) for _, group in sorted(groups.items())]
     _append(engine, terms, records)
-    doubled = sum(known[answer.digest] > 1 for answer in answers)
+    doubled = sum(recorded[answer.digest] > 1 for answer in answers)
     return RecordedUsage(terms.project, tuple(records), len(new), len(answers) - len(new), doubled)
 
 
@@ -205,7 +205,7 @@ def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[Transcript
     )
     aside = sum(answer.is_sidechain for answer in answers)
     count = counted(len(answers), "answer")
-    said = f"claude-code session {first.session}: {count} up to {_stamp(last.at)}"
+    summary = f"claude-code session {first.session}: {count} up to {_stamp(last.at)}"
     return _record(
         terms,
         replace(attempt, seconds=(last.at - first.at).total_seconds()),
@@ -213,7 +213,7 @@ def _of_session(engine: Context, terms: UsageTerms, answers: Sequence[Transcript
         target="",
         started_at=_stamp(first.at),
         notes=[
-            said + (f", {aside} by sub-agents" if aside else ""),
+            summary + (f", {aside} by sub-agents" if aside else ""),
             ANSWERS + " ".join(sorted(answer.digest for answer in answers)),
         ],
     )
@@ -236,7 +236,7 @@ def _record(
     started_at: str,
     notes: Iterable[str],
 ) -> Record:
-    said = [*notes, *([SUBSCRIBED] if terms.subscription else []), terms.note]
+    all_notes = [*notes, *([SUBSCRIBED] if terms.subscription else []), terms.note]
     return Record(
         task=terms.task,
         spec_path="",
@@ -250,7 +250,7 @@ def _record(
         started_at=started_at,
         baseline_cost_usd=None,
         attempt=attempt,
-        notes=tuple(filter(None, said)),
+        notes=tuple(filter(None, all_notes)),
         kind=terms.phase,
     )
 

@@ -41,12 +41,12 @@ class Written(Struct, frozen=True):
 
 def init_repository(top: Path, agents: Sequence[str]) -> tuple[Written, ...]:
     """Write the configuration, the projects' folder and the templates; what is there already is kept."""
-    done = [
+    written = [
         _create(
             top, "minitask.yaml", resources.path("templates", "minitask.yaml").read_text("utf-8")
         )
     ]
-    done += [
+    written += [
         _create(top, f"{PROJECTS}/{TEMPLATES}/{source.name}", source.read_text("utf-8"))
         for source in template_files(None).values()
     ]
@@ -54,8 +54,8 @@ def init_repository(top: Path, agents: Sequence[str]) -> tuple[Written, ...]:
     for agent in agents:
         if agent not in AGENT_FILES:
             raise UsageError(f"unknown agent {agent}", hint=f"known: {', '.join(AGENT_FILES)}")
-        done.append(_teach(top, AGENT_FILES[agent], guide))
-    return tuple(done)
+        written.append(_teach(top, AGENT_FILES[agent], guide))
+    return tuple(written)
 
 
 def template_files(top: Path | None) -> dict[str, Path]:
@@ -127,15 +127,15 @@ def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> s
     from jinja2 import TemplateError
     from jinja2.sandbox import SandboxedEnvironment
 
-    known = template_files(top)
-    if name not in known:
-        raise UsageError(f"no template named {name}", hint=f"known: {', '.join(sorted(known))}")
+    templates = template_files(top)
+    if name not in templates:
+        raise UsageError(f"no template named {name}", hint=f"known: {', '.join(sorted(templates))}")
     environment = SandboxedEnvironment(keep_trailing_newline=True, autoescape=False)
     try:
-        return environment.from_string(known[name].read_text("utf-8")).render(values)
+        return environment.from_string(templates[name].read_text("utf-8")).render(values)
     except TemplateError as error:
         raise UsageError(
-            f"the template cannot be rendered: {error}", where=str(known[name])
+            f"the template cannot be rendered: {error}", where=str(templates[name])
         ) from None
 
 

@@ -73,7 +73,7 @@ class Scan(Struct, frozen=True):
     `drafts` are those specs that have no validation yet.
     """
 
-    place: Base
+    base: Base
     findings: int
     fixable: int
     left_out: int
@@ -88,28 +88,28 @@ class Scan(Struct, frozen=True):
         return any(item.severity is Severity.ERROR for item in self.diagnostics)
 
 
-def scan(engine: Context, place: Base, report: FindingReport, wishes: ScanOptions) -> Scan:
-    """Write the specs, unless the wishes say not to, and judge them as `validate` does."""
+def scan(engine: Context, base: Base, report: FindingReport, options: ScanOptions) -> Scan:
+    """Write the specs, unless the options forbid it, and judge them as `validate` does."""
     top = engine.repository.top
     if top is None:
         raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
-    tree = CommittedFiles(engine.objects, place.base)
-    asked = [item for item in report.findings if _is_below(item.path, wishes.paths)]
-    found = [item for item in asked if tree.kind(item.path) == "file"]
-    free = _free(found)
-    kept = found if wishes.free_too else [item for item in found if item not in free]
-    writer = _Writer(engine, place, top, report, wishes)
-    files = tuple(writer.file(path, items) for path, items in _by_file(kept))
+    tree = CommittedFiles(engine.objects, base.base)
+    selected = [item for item in report.findings if _is_below(item.path, options.paths)]
+    committed = [item for item in selected if tree.kind(item.path) == "file"]
+    free = _free(committed)
+    chosen = committed if options.free_too else [item for item in committed if item not in free]
+    writer = _Writer(engine, base, top, report, options)
+    files = tuple(writer.file(path, items) for path, items in _by_file(chosen))
     texts = {name: draft.text for name, draft in writer.drafts.items()}
     sources = Sources(top, texts)
     checked = check_sources(sources, engine.repository, engine.settings) if texts else None
-    for draft in writer.drafts.values() if wishes.writes else ():
+    for draft in writer.drafts.values() if options.writes else ():
         draft.write()
     return Scan(
-        place,
-        findings=len(found),
+        base,
+        findings=len(committed),
         fixable=len(free),
-        left_out=report.left_out + len(asked) - len(found),
+        left_out=report.left_out + len(selected) - len(committed),
         files=files,
         specs=tuple(texts),
         drafts=tuple(writer.unproven),
@@ -117,41 +117,41 @@ def scan(engine: Context, place: Base, report: FindingReport, wishes: ScanOption
     )
 
 
-def narrow(engine: Context, place: Base, words: Sequence[str]) -> tuple[str, ...]:
+def narrow(engine: Context, base: Base, names: Sequence[str]) -> tuple[str, ...]:
     """Return the repository's paths that the user named, `""` for all of it; raise `UsageError` for one that is not
     committed.
     """
     top = engine.repository.top
-    if not words or top is None:
+    if not names or top is None:
         return ("",)
-    tree = CommittedFiles(engine.objects, place.base)
-    found = []
-    for word in words:
-        real = Path(place.folder, word).resolve()
+    tree = CommittedFiles(engine.objects, base.base)
+    paths = []
+    for word in names:
+        real = Path(base.folder, word).resolve()
         if not real.is_relative_to(top.resolve()):
             raise UsageError(f"{word} is outside {top}", hint="name files or folders inside it")
         path = real.relative_to(top.resolve()).as_posix()
         path = "" if path == "." else path
         if path and tree.kind(path) is None:
             raise UsageError(
-                f"{word} is not in {place}", hint="fix the path, or commit the file first"
+                f"{word} is not in {base}", hint="fix the path, or commit the file first"
             )
-        found.append(path)
-    return tuple(found)
+        paths.append(path)
+    return tuple(paths)
 
 
 class _Writer:
     """Drafts the specs of one scan, file by file."""
 
     def __init__(
-        self, engine: Context, place: Base, top: Path, report: FindingReport, wishes: ScanOptions
+        self, engine: Context, base: Base, top: Path, report: FindingReport, options: ScanOptions
     ) -> None:
         self.engine = engine
-        self.place = place
+        self.base = base
         self.top = top
         self.tool = report.tool
-        self.wishes = wishes
-        self.open = open_specs(engine, place, top, wishes.project)
+        self.options = options
+        self.open = open_specs(engine, base, top, options.project)
         self.drafts: dict[str, NextSpec] = {}
         self.unproven: list[str] = []
 
@@ -160,7 +160,9 @@ class _Writer:
         kind = self._kind(len(findings))
         scanned = ScannedFile(path, findings, kind)
         if kind is None:
-            return replace(scanned, reason=f"fewer than {counted(self.wishes.fix_from, 'finding')}")
+            return replace(
+                scanned, reason=f"fewer than {counted(self.options.fix_from, 'finding')}"
+            )
         reason = self._hindrance(path)
         if reason:
             return replace(scanned, reason=reason)
@@ -175,9 +177,9 @@ class _Writer:
         return replace(scanned, spec=name)
 
     def _kind(self, count: int) -> ScanKind | None:
-        if count >= self.wishes.rewrite_from:
+        if count >= self.options.rewrite_from:
             return ScanKind.REWRITE
-        return ScanKind.FIX if count >= self.wishes.fix_from else None
+        return ScanKind.FIX if count >= self.options.fix_from else None
 
     def _hindrance(self, path: str) -> str:
         """Return why a file gets no spec though it has findings enough; empty if it gets one."""
@@ -185,20 +187,20 @@ class _Writer:
             return f"{self.open[path]} is open"
         if is_protected(path, self.engine.settings.protected):
             return "it is protected: fix it by hand"
-        if len(self.drafts) >= self.wishes.limit:
-            return f"over the limit of {counted(self.wishes.limit, 'spec')}"
+        if len(self.drafts) >= self.options.limit:
+            return f"over the limit of {counted(self.options.limit, 'spec')}"
         return ""
 
     def _draft(
         self, path: str, kind: ScanKind, findings: tuple[Finding, ...]
     ) -> tuple[NextSpec, bool]:
-        """The spec, and whether it has a validation."""
-        text = self.engine.objects.file(self.place.base, path) or ""
-        check = self.wishes.recheck.command(path, rules=(f.rule for f in findings), text=text)
+        """Return the spec, and whether it has a validation."""
+        text = self.engine.objects.file(self.base.base, path) or ""
+        check = self.options.recheck.command(path, rules=(f.rule for f in findings), text=text)
         lines = cited_lines(findings, line_count=text.count("\n")) if kind is ScanKind.FIX else ()
         draft = next_spec(
             self.top,
-            project=self.wishes.project,
+            project=self.options.project,
             title=escape_marks(TITLES[kind].format(path=path)),
             template=TEMPLATES[kind],
             values={
@@ -206,7 +208,7 @@ class _Writer:
                 "note": f"edit lines {', '.join(map(str, lines))}" if lines else "edit",
                 "tool": escape_marks(self.tool) or "The linter",
                 "count": counted(len(findings), "finding"),
-                "commit": self.place.base[:12],
+                "commit": self.base.base[:12],
                 "findings": render_findings(findings, text),
                 "check": check,
             },
@@ -215,7 +217,7 @@ class _Writer:
         return draft, bool(check)
 
 
-def open_specs(engine: Context, place: Base, top: Path, project: str) -> dict[str, str]:
+def open_specs(engine: Context, base: Base, top: Path, project: str) -> dict[str, str]:
     """Return the files that a project's specs edit, each with its spec, except for those that have landed."""
     folder = top / PROJECTS / project
     if not folder.is_dir():
@@ -223,18 +225,18 @@ def open_specs(engine: Context, place: Base, top: Path, project: str) -> dict[st
     texts = read_sources(top, top, [f"{PROJECTS}/{project}"]).texts
     files = [parse_once(text, path=path, cache=engine.cache) for path, text in texts.items()]
     specs = [spec for file in files for spec in file.specs]
-    landed = history.landings(engine.repository.git, place.base)
-    found: dict[str, str] = {}
+    landed = history.landings(engine.repository.git, base.base)
+    edited: dict[str, str] = {}
     for name, spec in zip(task_names(specs), specs, strict=True):
-        entry = engine.objects.entry(place.base, spec.path)
+        entry = engine.objects.entry(base.base, spec.path)
         landing = landed.get(name)
-        done = landing is not None and not landing.undone and entry is not None
-        if done and landing and entry and landing.spec == f"{spec.path}@{entry.oid}":
+        has_landed = landing is not None and not landing.undone and entry is not None
+        if has_landed and landing and entry and landing.spec == f"{spec.path}@{entry.oid}":
             continue
         for ref in spec.writes():
             if ref.action in {FileAction.EDIT, FileAction.WRITE}:
-                found.setdefault(ref.path, spec.path)
-    return found
+                edited.setdefault(ref.path, spec.path)
+    return edited
 
 
 def _free(findings: Sequence[Finding]) -> set[Finding]:
@@ -250,10 +252,10 @@ def _by_file(findings: Sequence[Finding]) -> list[tuple[str, tuple[Finding, ...]
     """Return the files with their findings, those with most first."""
     counts = Counter(item.path for item in findings)
     order = sorted(counts, key=lambda path: (-counts[path], path))
-    found: dict[str, list[Finding]] = {path: [] for path in order}
+    by_path: dict[str, list[Finding]] = {path: [] for path in order}
     for item in findings:
-        found[item.path].append(item)
-    return [(path, tuple(items)) for path, items in found.items()]
+        by_path[item.path].append(item)
+    return [(path, tuple(items)) for path, items in by_path.items()]
 
 
 def _is_below(path: str, folders: Sequence[str]) -> bool:

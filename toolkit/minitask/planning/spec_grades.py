@@ -33,15 +33,15 @@ def grade_specs(engine: Context, tasks: Sequence[Task]) -> Iterator[Diagnostic]:
         if not has_script(task.spec) or landed_result(engine, task) is not None:
             continue
         try:
-            found, tip = _graded(engine, replace(task, base=tip or task.base), tip)
+            result, tip = _graded(engine, replace(task, base=tip or task.base), tip)
         except MinitaskError as error:
-            found = f"it cannot be graded: {error.message}"
+            result = f"it cannot be graded: {error.message}"
         yield Diagnostic(
             task.path,
             task.spec.line_of("validation"),
             CODE,
             severity_of(CODE),
-            *((found, "") if isinstance(found, str) else _said(found)),
+            *((result, "") if isinstance(result, str) else _said(result)),
         )
 
 
@@ -64,20 +64,22 @@ def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
     if not proof.passed:
         return f"it cannot be graded: {proof.reason}", tip
     commands = tuple(command for command in proof.commands if command.line)
-    found = grade(engine, Graded(task, commit, commands, files), required=_THOROUGH)
-    return found or "it cannot be graded: it has no commands", commit
+    result = grade(engine, Graded(task, commit, commands, files), required=_THOROUGH)
+    return result or "it cannot be graded: it has no commands", commit
 
 
-def _said(found: Grade) -> tuple[str, str]:
+def _said(result: Grade) -> tuple[str, str]:
     """Return the message and the hint."""
-    more = f" ({found.note})" if found.planted and found.note else ""
-    if not found.missed:
-        return f"{found}{more}", ""
-    places: dict[str, list[str]] = {}
-    for each in found.missed:
-        places.setdefault(f"{each.path}:{each.line}", []).append(each.mutant)
-    unseen = "; ".join(f"{place} ({faults[0]})" for place, faults in list(places.items())[:6])
+    more = f" ({result.note})" if result.planted and result.note else ""
+    if not result.missed:
+        return f"{result}{more}", ""
+    locations: dict[str, list[str]] = {}
+    for missed in result.missed:
+        locations.setdefault(f"{missed.path}:{missed.line}", []).append(missed.mutant)
+    unseen = "; ".join(
+        f"{location} ({faults[0]})" for location, faults in list(locations.items())[:6]
+    )
     return (
-        f"{found}{more}; no command tests {unseen}",
+        f"{result}{more}; no command tests {unseen}",
         "add a command that fails without these lines",
     )

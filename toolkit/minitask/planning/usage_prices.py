@@ -55,8 +55,8 @@ class UsageTerms(Struct, frozen=True):
 def listed(model: str, names: Iterable[str]) -> str:
     """Return the name that the config has for a model: transcripts tell the day of its release, configs seldom do."""
     short = DATED.sub("", model)
-    known = set(names)
-    return short if model not in known and short in known else model
+    configured = set(names)
+    return short if model not in configured and short in configured else model
 
 
 def billed_price(amount: Decimal) -> Price:
@@ -82,9 +82,9 @@ def price_of(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
     configured = engine.settings.prices
     name = listed(model, configured)
     requests = usage.requests or 1
-    each, rest = _shares(usage, requests)
-    last = cost(name, rest, configured, at=at)
-    priced = cost(name, each, configured, at=at) if requests > 1 else last
+    per_request, remainder = _shares(usage, requests)
+    last = cost(name, remainder, configured, at=at)
+    priced = cost(name, per_request, configured, at=at) if requests > 1 else last
     pricing = pricing_of(last)
     if priced.cost_usd is None or last.cost_usd is None:
         return None, pricing
@@ -93,15 +93,18 @@ def price_of(engine: Context, model: str, usage: Usage, at: datetime) -> Price:
 
 def _shares(usage: Usage, requests: int) -> tuple[Usage, Usage]:
     """Return the usage of each of so many requests of one size, and of the last, which has what is left over."""
-    kept = (
+    cached = (
         usage.cached_input_tokens or 0,
         usage.cache_write_tokens or 0,
         usage.cache_write_1h_tokens or 0,
     )
-    parts = ((usage.input_tokens or 0) - sum(kept), *kept, usage.output_tokens or 0)
-    each = [part // requests for part in parts]
-    rest = [part - (requests - 1) * share for part, share in zip(parts, each, strict=True)]
-    one, last = (
-        Usage(1, sum(share[:4]), share[1], share[4], share[2], share[3]) for share in (each, rest)
+    parts = ((usage.input_tokens or 0) - sum(cached), *cached, usage.output_tokens or 0)
+    per_request = [part // requests for part in parts]
+    remainder = [
+        part - (requests - 1) * share for part, share in zip(parts, per_request, strict=True)
+    ]
+    one_request, last = (
+        Usage(1, sum(share[:4]), share[1], share[4], share[2], share[3])
+        for share in (per_request, remainder)
     )
-    return one, last
+    return one_request, last

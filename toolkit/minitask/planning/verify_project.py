@@ -49,7 +49,7 @@ class ProjectVerification(Struct, frozen=True):
     project: str
     base: str
     tip: str
-    words: tuple[TaskVerdict, ...]
+    verdicts: tuple[TaskVerdict, ...]
     fixes: Planned | None
     calls: tuple[Attempt, ...]
     problem: str = ""
@@ -57,47 +57,49 @@ class ProjectVerification(Struct, frozen=True):
 
 
 def verify_project(
-    engine: Context, place: Base, tasks: Sequence[Task], route: Route, *, budget: Budget
+    engine: Context, base: Base, tasks: Sequence[Task], route: Route, *, budget: Budget
 ) -> ProjectVerification:
     """Have everything that has landed of a project verified; raise `UsageError` if nothing has."""
-    landed = history.landings(engine.repository.git, place.base)
-    done = [task for task in tasks if task.name in landed and not landed[task.name].undone]
-    if not done:
+    landed = history.landings(engine.repository.git, base.base)
+    merged = [task for task in tasks if task.name in landed and not landed[task.name].undone]
+    if not merged:
         raise UsageError("none of its tasks has merged", hint="run it first: minitask run PROJECT")
-    project = done[0].name.partition("/")[0]
-    base = _before(engine, place, {landed[task.name].commit for task in done})
-    names = tuple(task.name for task in done)
-    matter = _matter(engine, place, done, base)
-    topic = QuestionSubject(f"{project}/@review", place.base, place.target)
-    first = make_question_call(engine, topic, matter, route, budget=budget)
-    what, outcome, failed = ask_until(engine, first, budget=budget)
+    project = merged[0].name.partition("/")[0]
+    start = _before(engine, base, {landed[task.name].commit for task in merged})
+    names = tuple(task.name for task in merged)
+    question = _question(engine, base, merged, start)
+    topic = QuestionSubject(f"{project}/@review", base.base, base.target)
+    first = make_question_call(engine, topic, question, route, budget=budget)
+    question_call, outcome, failed = ask_until(engine, first, budget=budget)
     if isinstance(outcome, ExecutorFailure):
-        call = record_question(engine, what, outcome, verdict=Verdict.ERROR, reason=str(outcome))
+        call = record_question(
+            engine, question_call, outcome, verdict=Verdict.ERROR, reason=str(outcome)
+        )
         code = outcome.exit_code
         return ProjectVerification(
-            project, base, place.base, (), None, (*failed, call), str(outcome), exit_code=code
+            project, start, base.base, (), None, (*failed, call), str(outcome), exit_code=code
         )
     if not isinstance(outcome, Answered):
         raise outcome if isinstance(outcome, MinitaskError) else UsageError(str(outcome))
-    words = verification.parse_verdicts(outcome.work.reply, names)
-    approved = all(word.approved for word in words)
+    verdicts = verification.parse_verdicts(outcome.work.reply, names)
+    approved = all(verdict.approved for verdict in verdicts)
     fixes = None if approved else write_planned(engine, project, outcome.work.reply)
     call = record_question(
         engine,
-        what,
+        question_call,
         outcome,
         verdict=Verdict.READY if approved else Verdict.FAILED,
-        reason=_reason(words),
-        notes=(*map(str, words), *(fixes.specs if fixes else ())),
+        reason=_reason(verdicts),
+        notes=(*map(str, verdicts), *(fixes.specs if fixes else ())),
     )
     return ProjectVerification(
-        project, base, place.base, words, fixes, (*failed, call), exit_code=0 if approved else 1
+        project, start, base.base, verdicts, fixes, (*failed, call), exit_code=0 if approved else 1
     )
 
 
-def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> QuestionPrompt:
+def _question(engine: Context, base: Base, tasks: Sequence[Task], start: str) -> QuestionPrompt:
     paths = tuple(dict.fromkeys(ref.path for task in tasks for ref in task.spec.writes()))
-    diff = patch(engine.repository.git, base, place.base, paths=paths)
+    diff = patch(engine.repository.git, start, base.base, paths=paths)
     if len(diff) > LONGEST_DIFF:
         raise UsageError(
             f"the diff has {len(diff):,} characters; the limit for a verification is {LONGEST_DIFF:,}",
@@ -108,7 +110,7 @@ def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> Q
     names = tuple(task.name for task in tasks)
 
     def check(text: str) -> None:
-        if not all(word.approved for word in verification.parse_verdicts(text, names)):
+        if not all(verdict.approved for verdict in verification.parse_verdicts(text, names)):
             check_fixes(engine, project, text)
 
     return QuestionPrompt(
@@ -117,7 +119,7 @@ def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> Q
         verification.verification_prompt(
             {task.name: task.spec for task in tasks},
             diff,
-            goal=_goal(engine, place, project),
+            goal=_goal(engine, base, project),
             printed={task.name: _printed(engine, task.name) for task in tasks},
         ),
         check,
@@ -126,21 +128,23 @@ def _matter(engine: Context, place: Base, tasks: Sequence[Task], base: str) -> Q
     )
 
 
-def _goal(engine: Context, place: Base, project: str) -> str:
+def _goal(engine: Context, base: Base, project: str) -> str:
     """Return what the project is for: the goal that it was planned by, else what its README says; may be empty."""
     for record in reversed(all_records_of(engine, f"{project}/@plan")):
         for note in record.notes:
             if note.startswith(GOAL):
                 return note.removeprefix(GOAL)
     folder = f"{PROJECTS}/{project}"
-    readmes = (engine.objects.file(place.base, f"{folder}/{name}") for name in READMES)
+    readmes = (engine.objects.file(base.base, f"{folder}/{name}") for name in READMES)
     return next((text for text in readmes if text is not None), "")
 
 
 def _printed(engine: Context, name: str) -> str:
     """Return what the commands printed that a task was last proven by."""
-    proven = (each for each in reversed(records_of(engine, name)) if each.attempt.verdict.is_good)
-    commands = next((each.attempt.commands for each in proven if each.attempt.commands), ())
+    proven = (
+        record for record in reversed(records_of(engine, name)) if record.attempt.verdict.is_good
+    )
+    commands = next((record.attempt.commands for record in proven if record.attempt.commands), ())
     return verification.what_printed(commands)
 
 
@@ -152,17 +156,21 @@ def check_fixes(engine: Context, project: str, text: str) -> None:
         raise EditError(f"a task is to be fixed, but {error.message}", hint=error.hint) from None
 
 
-def _before(engine: Context, place: Base, commits: set[str]) -> str:
+def _before(engine: Context, base: Base, commits: set[str]) -> str:
     """Return the commit before the first of the landings."""
-    walked = engine.repository.git.output("rev-list", "--first-parent", "--reverse", place.base)
+    walked = engine.repository.git.output("rev-list", "--first-parent", "--reverse", base.base)
     first = next(line for line in walked.decode().split() if line in commits)
     parent = engine.objects.commit(f"{first}^1")
     assert parent is not None  # noqa: S101 - a landing is a merge
     return parent
 
 
-def _reason(words: Sequence[TaskVerdict]) -> str:
-    wrong = [word.task for word in words if not word.approved]
+def _reason(verdicts: Sequence[TaskVerdict]) -> str:
+    wrong = [verdict.task for verdict in verdicts if not verdict.approved]
     if not wrong:
-        return f"all {len(words)} tasks are approved" if len(words) > 1 else "the task is approved"
+        return (
+            f"all {len(verdicts)} tasks are approved"
+            if len(verdicts) > 1
+            else "the task is approved"
+        )
     return f"to be fixed: {', '.join(wrong)}"

@@ -87,10 +87,11 @@ def verified_document(verification: ProjectVerification) -> dict[str, Any]:
         "project": verification.project,
         "base": verification.base,
         "tip": verification.tip,
-        "approved": bool(verification.words) and all(word.approved for word in verification.words),
+        "approved": bool(verification.verdicts)
+        and all(verdict.approved for verdict in verification.verdicts),
         "tasks": [
-            {"task": word.task, "approved": word.approved, "why": word.why}
-            for word in verification.words
+            {"task": verdict.task, "approved": verdict.approved, "why": verdict.why}
+            for verdict in verification.verdicts
         ],
         "fixes": planned_document(verification.fixes) if verification.fixes else None,
         "problem": verification.problem or None,
@@ -109,7 +110,8 @@ def render_verified(verification: ProjectVerification) -> str:
     """Return a verification as text."""
     lines = [f"{verification.project}: {verification.base[:12]}..{verification.tip[:12]}"]
     lines += [
-        f"  {'✓' if word.approved else '✗'} {word.task}  {word.why}" for word in verification.words
+        f"  {'✓' if verdict.approved else '✗'} {verdict.task}  {verdict.why}"
+        for verdict in verification.verdicts
     ]
     if verification.problem:
         lines.append(f"  no verdict: {verification.problem}")

@@ -61,11 +61,11 @@ def _diagnostics(scan: Scan) -> Iterator[str]:
 
 def _counts(scan: Scan, options: ScanOptions) -> Iterator[str]:
     if not scan.findings:
-        yield f"no findings in {scan.place}"
+        yield f"no findings in {scan.base}"
     else:
         outcome = "written" if options.writes else "would be written"
         spec_count = counted(len(scan.specs), "spec")
-        yield f"{counted(scan.findings, 'finding')} in {scan.place}: {spec_count} {outcome}"
+        yield f"{counted(scan.findings, 'finding')} in {scan.base}: {spec_count} {outcome}"
     by_reason: dict[str, list[ScannedFile]] = {}
     for file in scan.files:
         if file.spec is None:
