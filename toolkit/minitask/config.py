@@ -178,12 +178,12 @@ def _meant(name: str, value: Any) -> dict[str, Any]:
 
 
 def _give(routing: dict[str, Any], key: str, meant: Any, *, alias: str) -> None:
-    held = routing.get(key)
+    current = routing.get(key)
     if isinstance(meant, dict):
-        both = [name for name in meant if name in (held or {})]
-        routing[key] = {**(held or {}), **meant}
+        both = [name for name in meant if name in (current or {})]
+        routing[key] = {**(current or {}), **meant}
     else:
-        both = [key] if held is not None else []
+        both = [key] if current is not None else []
         routing[key] = meant
     if both:
         raise UsageError(f"{alias} and routing.{key} set the same key", hint=f"leave {alias} out")
@@ -225,21 +225,21 @@ def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
 def _not_finite(values: Any, prefix: str = "") -> str:
     """Return the dotted key of the first number that is none, or infinite; empty if all are fine."""
     if isinstance(values, Mapping):
-        found = (
+        keys = (
             _not_finite(value, f"{prefix}.{key}" if prefix else str(key))
             for key, value in values.items()
         )
-        return next(filter(None, found), "")
+        return next(filter(None, keys), "")
     return prefix if isinstance(values, float) and not isfinite(values) else ""
 
 
 def _unknown_key(instance: Any, schema: Any, *, where: str, prefix: str) -> UsageError:
     from difflib import get_close_matches
 
-    known = sorted(schema.get("properties", {}))
-    unknown = next(key for key in instance if key not in known)
-    near = get_close_matches(str(unknown), known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
+    known_keys = sorted(schema.get("properties", {}))
+    unknown = next(key for key in instance if key not in known_keys)
+    near = get_close_matches(str(unknown), known_keys, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known_keys)}"
     return UsageError(
         f"unknown key `{prefix + '.' if prefix else ''}{unknown}`", where=where, hint=hint
     )
@@ -262,7 +262,7 @@ def _number(text: str) -> Any:
 
 def _trusted(environ: Mapping[str, str]) -> dict[str, str]:
     try:
-        found = json.loads(trust_file(environ).read_text("utf-8"))
+        hashes = json.loads(trust_file(environ).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return hashes if isinstance(hashes, dict) else {}

@@ -19,7 +19,7 @@ class Lazy:
         if name not in METHODS:
             raise AttributeError(name)
         compiled = re.compile(*self._given)
-        vars(self).update({each: getattr(compiled, each) for each in METHODS})
+        vars(self).update({method: getattr(compiled, method) for method in METHODS})
         return getattr(compiled, name)
 
 

@@ -54,7 +54,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         ),
     },
 }
-"""What each preset sets. Models are names of the list that prices come from."""
+"""Settings of each preset. Models are names of the list that prices come from."""
 
 RULES: tuple[Mapping[str, Any], ...] = (
     {"when": {"tags": ["ARCH", "SECURITY"]}, "tier": "frontier"},
@@ -106,5 +106,5 @@ WORKFLOWS: Mapping[str, Mapping[str, Any]] = {
         "concurrency": {"jobs": 4, "requests": 16},
     },
 }
-"""How the work goes: plan, do and verify (`delegate`); a free draft that a better model reviews (`draft-review`); a
-model of its own for every gate (`gated`); everything at once, in batches (`batches`)."""
+"""Settings of each workflow: plan, do and verify (`delegate`); a free draft that a better model reviews
+(`draft-review`); a model of its own for every gate (`gated`); everything at once, in batches (`batches`)."""

@@ -24,17 +24,17 @@ _IN_CHECKOUT = {
 def path(kind: str, name: str = "") -> Path:
     """Return the file or folder `name` of a kind; without a name, the kind's folder.
 
-    Raises `UsageError` for a name that leaves the folder or is not there, raise `MachineError` if
+    Raise `UsageError` for a name that leaves the folder or is not there, `MachineError` if
     the installation is broken.
     """
     folder = _folder(kind)
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts:
         raise UsageError(f"{kind} has no {name!r}", hint="give the bare name of a file there")
-    found = folder / relative
-    if not found.exists():
+    file = folder / relative
+    if not file.exists():
         raise UsageError(f"{kind} has no {name!r}", hint=f"it has: {', '.join(_names(folder))}")
-    return found
+    return file
 
 
 @cache

@@ -15,83 +15,85 @@ ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "$defs", "title", "descri
 
 def surely_fits(value: object, schema: Mapping[str, Any]) -> bool:
     """Return True if the value is certain to fit; False also where the schema says what this cannot read."""
-    for keyword, said in schema.items():
+    for keyword, rule_value in schema.items():
         if keyword in ANNOTATIONS:
             continue
         rule = _RULES.get(keyword)
-        if rule is None or not rule(value, said, schema):
+        if rule is None or not rule(value, rule_value, schema):
             return False
     return True
 
 
-def _has_type(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    kinds = said if isinstance(said, list) else [said]
+def _has_type(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    kinds = rule_value if isinstance(rule_value, list) else [rule_value]
     return any(type(value) in _TYPES.get(kind, ()) for kind in kinds)
 
 
-def _is_choice(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    return any(type(value) is type(choice) and value == choice for choice in said)
+def _is_choice(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return any(type(value) is type(choice) and value == choice for choice in rule_value)
 
 
-def _is_at_least(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, (int, float, Decimal)) or value >= said
+def _is_at_least(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, (int, float, Decimal)) or value >= rule_value
 
 
-def _is_at_most(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, (int, float, Decimal)) or value <= said
+def _is_at_most(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, (int, float, Decimal)) or value <= rule_value
 
 
-def _is_long_enough(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, str) or len(value) >= said
+def _is_long_enough(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or len(value) >= rule_value
 
 
-def _is_short_enough(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, str) or len(value) <= said
+def _is_short_enough(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or len(value) <= rule_value
 
 
-def _matches(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, str) or re.search(said, value) is not None
+def _matches(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, str) or re.search(rule_value, value) is not None
 
 
-def _items_fit(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+def _items_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
     if not isinstance(value, list):
         return True
-    return isinstance(said, dict) and all(surely_fits(item, said) for item in value)
+    return isinstance(rule_value, dict) and all(surely_fits(item, rule_value) for item in value)
 
 
-def _has_enough_items(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, list) or len(value) >= said
+def _has_enough_items(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, list) or len(value) >= rule_value
 
 
-def _are_unique(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    if not said or not isinstance(value, list):
+def _are_unique(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    if not rule_value or not isinstance(value, list):
         return True
     return all(type(item) is str for item in value) and len(set(value)) == len(value)
 
 
-def _has_all(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
-    return not isinstance(value, dict) or all(key in value for key in said)
+def _has_all(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
+    return not isinstance(value, dict) or all(key in value for key in rule_value)
 
 
-def _properties_fit(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+def _properties_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
     if not isinstance(value, dict):
         return True
-    return all(surely_fits(value[key], said[key]) for key in value if key in said)
+    return all(surely_fits(value[key], rule_value[key]) for key in value if key in rule_value)
 
 
-def _others_fit(value: object, said: Any, schema: Mapping[str, Any]) -> bool:
+def _others_fit(value: object, rule_value: Any, schema: Mapping[str, Any]) -> bool:
     if not isinstance(value, dict):
         return True
     others = [item for key, item in value.items() if key not in schema.get("properties", {})]
-    if isinstance(said, dict):
-        return "patternProperties" not in schema and all(surely_fits(item, said) for item in others)
-    return said is True or not others
+    if isinstance(rule_value, dict):
+        return "patternProperties" not in schema and all(
+            surely_fits(item, rule_value) for item in others
+        )
+    return rule_value is True or not others
 
 
-def _names_fit(value: object, said: Any, _schema: Mapping[str, Any]) -> bool:
+def _names_fit(value: object, rule_value: Any, _schema: Mapping[str, Any]) -> bool:
     if not isinstance(value, dict):
         return True
-    return isinstance(said, dict) and all(surely_fits(key, said) for key in value)
+    return isinstance(rule_value, dict) and all(surely_fits(key, rule_value) for key in value)
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {

@@ -73,11 +73,13 @@ OFF, NOTE, FAIL = "off", "note", "fail"
 """Of `grade` and `imports`. A number as `grade` is the percentage of planted faults that the validation must notice."""
 
 
-def stricter_grade(one: str | int, other: str | int | None) -> str | int:
-    """Return the one of two grades that asks for more."""
-    order: dict[str | int | None, int] = {None: -1, OFF: -1, NOTE: 0}
-    rank = {each: order.get(each, each if isinstance(each, int) else 0) for each in (one, other)}
-    return other if other is not None and rank[other] > rank[one] else one
+def stricter_grade(first: str | int, second: str | int | None) -> str | int:
+    """Return the one of two grades that asks for more; the first if they ask for the same."""
+    ranks: dict[str | int | None, int] = {None: -1, OFF: -1, NOTE: 0}
+    rank = {
+        level: level if isinstance(level, int) else ranks.get(level, 0) for level in (first, second)
+    }
+    return second if second is not None and rank[second] > rank[first] else first
 
 
 class ExecutorSetting(Struct, frozen=True):
@@ -209,17 +211,17 @@ def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
         *_named(layers, "workflow", WORKFLOWS, trusted),
     )
     for layer in [SettingsLayer("default", DEFAULTS), *beneath, *layers]:
-        held = layer.values
+        allowed = layer.values
         if layer.name == FILE and not trusted:
-            ignored = [key for key in GUARDED if key in held]
-            held = {key: value for key, value in held.items() if key not in GUARDED}
-            held = {key: _lowered(values, key, value) for key, value in held.items()}
+            ignored = [key for key in GUARDED if key in allowed]
+            allowed = {key: value for key, value in allowed.items() if key not in GUARDED}
+            allowed = {key: _lowered(values, key, value) for key, value in allowed.items()}
             if ignored:
-                left = ", ".join(ignored)
+                ignored_keys = ", ".join(ignored)
                 notes.append(
-                    f"{FILE}: {left} ignored until you run `minitask trust` in this repository"
+                    f"{FILE}: {ignored_keys} ignored until you run `minitask trust` in this repository"
                 )
-        _merge(values, held, source=layer.name, sources=sources)
+        _merge(values, allowed, source=layer.name, sources=sources)
     return _typed(values, sources, tuple(notes))
 
 
@@ -229,27 +231,27 @@ def _named(
     """Return what the last source names in a table of whole settings, as a layer beneath them all."""
     counts = trusted or key not in GUARDED
     those = (layer for layer in layers if key in layer.values and (counts or layer.name != FILE))
-    found = [layer.values[key] for layer in those]
-    return (SettingsLayer(f"{key} {found[-1]}", table[found[-1]]),) if found else ()
+    names = [layer.values[key] for layer in those]
+    return (SettingsLayer(f"{key} {names[-1]}", table[names[-1]]),) if names else ()
 
 
-def _lowered(values: Mapping[str, Any], key: str, held: Any) -> Any:
+def _lowered(values: Mapping[str, Any], key: str, proposed: Any) -> Any:
     """Return a value of an untrusted repository's, as far as it narrows what is in force; anything else as it is."""
     now = values.get(key)
     if key == "review":
-        return now if now == "required" else held
+        return now if now == "required" else proposed
     if key == "grade":
-        return stricter_grade(_grade(now), _grade(held))
+        return stricter_grade(_grade(now), _grade(proposed))
     if key == "imports":
-        return max(now or OFF, held or OFF, key=(OFF, NOTE, FAIL).index)
+        return max(now or OFF, proposed or OFF, key=(OFF, NOTE, FAIL).index)
     if key == "gates":
-        return held if set(now or ()) <= set(held) else now
-    if key == "routing" and "cap" in held:
-        cap = min(held["cap"], now["cap"] if now else held["cap"], key=RUNGS.index)
-        return {**held, "cap": cap}
+        return proposed if set(now or ()) <= set(proposed) else now
+    if key == "routing" and "cap" in proposed:
+        cap = min(proposed["cap"], now["cap"] if now else proposed["cap"], key=RUNGS.index)
+        return {**proposed, "cap": cap}
     if key not in NARROWED or now is None:
-        return held
-    return {name: each for name, each in held.items() if _is_narrower(each, now.get(name))}
+        return proposed
+    return {name: entry for name, entry in proposed.items() if _is_narrower(entry, now.get(name))}
 
 
 def _is_narrower(value: Any, now: Any) -> bool:
@@ -322,8 +324,8 @@ def _routing(values: Mapping[str, Any]) -> Routing:
 def _rule(entry: Mapping[str, Any]) -> RoutingRule:
     when = dict(entry.get("when", {}))
     tags = tuple(when.pop("tags", ()))
-    said = {key: entry[key] for key in ("tier", "review", "why") if key in entry}
-    return RoutingRule(tags=tags, **when, **said)
+    consequences = {key: entry[key] for key in ("tier", "review", "why") if key in entry}
+    return RoutingRule(tags=tags, **when, **consequences)
 
 
 def _executor(name: str, entry: Mapping[str, Any]) -> ExecutorSetting:
@@ -337,12 +339,12 @@ def _merge(
     """Merge mappings key by key, everything else whole; named tables (`executors` …) merge by name."""
     stack: list[tuple[dict[str, Any], Mapping[str, Any], str]] = [(into, values, "")]
     while stack:
-        here, new, prefix = stack.pop()
+        target, new, prefix = stack.pop()
         for key, value in new.items():
             name = f"{prefix}{key}"
             if isinstance(value, Mapping):
-                below = here.setdefault(key, {})
+                below = target.setdefault(key, {})
                 stack.append((below, value, f"{name}."))
             else:
-                here[key] = value
+                target[key] = value
                 sources[name] = source

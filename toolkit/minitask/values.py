@@ -1,4 +1,4 @@
-"""What some frozen values need beyond `msgspec.Struct`: fields that are not compared, fields that are not shown."""
+"""Additions to `msgspec.Struct` for some frozen values: fields that are not compared, fields that are not shown."""
 
 from __future__ import annotations
 
