@@ -137,7 +137,7 @@ _RIGHT_TO_LEFT = lazy_pattern(r"[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 
 def _hidden(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     """Yield the first new line with a character that nobody sees and that changes what the line is."""
-    had = frozenset((proposal.base or "").split("\n"))
+    had = frozenset((proposal.base or "").removeprefix("\ufeff").split("\n"))
     spec_text = "\n".join(
         (spec.task, spec.snippets_text, *(fence.content for fence in spec.snippets))
     )
