@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
-from posixpath import splitext
+from posixpath import basename, splitext
 
 from minitask.gates.elisions import comment_text
 from minitask.gates.prose_loss import is_prose
@@ -55,7 +55,8 @@ def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]
     """Yield a sentence at the edge of a file that the base does not have and that the spec does not ask for."""
     spec_text = text_about(spec, proposal.path)
     for number, line, at_end in _edges(proposal):
-        if line not in spec_text and _is_foreign(proposal, line, spec, at_end=at_end):
+        known = spec_text.split("\n") if _is_frame(line, proposal.path) else spec_text
+        if line not in known and _is_foreign(proposal, line, spec, at_end=at_end):
             message = f"{quoted(line)} is part of the answer, not of the file"
             yield LintError(proposal.path, number, message, _REMEDY)
             return
@@ -84,8 +85,39 @@ _ENVELOPE = lazy_pattern(
 )
 
 
+# What ends a turn in a model's own alphabet, which some servers leave in its text.
+_TOKEN = lazy_pattern(
+    r"<[|｜][\w▁ -]{2,40}[|｜]>|\[/?INST\]|<(?:end|start)_of_turn>(?:model|user)?|<eos>|</s>"
+    r"|\*{3} ?end of (?:file|patch)",
+    2,
+)
+_FRAME = lazy_pattern(
+    r"EOF|(?:[-=#*/<]{2,}\s*)?(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?\s*[-=#*/>]{2,}"
+    r"|[-=#*/<]{2,}\s*(?:end|begin(?:ning)?|start)(?: of)?(?: file)?(?: ?: ?\S+)?"
+    r"|</?(?:code|pre)(?:\s[^<>]*)?>|text|markdown|plaintext|python|javascript|typescript|yaml|toml|json|ini|csv|sql|html|css"
+    r"|bash|shell|dockerfile|makefile|rust",
+    2,
+)
+"""Lines that stand before and behind a file where it is shown, or name its language."""
+
+
+def _is_frame(line: str, path: str) -> bool:
+    """Return True if a line says no more than where a file begins or ends, or what its name is."""
+    if _FRAME.fullmatch(line):
+        return True
+    bare = _AROUND.sub("", line).removeprefix("File:").removeprefix("file:").strip()
+    return bare in {path, basename(path)} or (
+        bare.endswith(path) and bare.removesuffix(path) in {"./", "a/", "b/", "/"}
+    )
+
+
+_AROUND = lazy_pattern(r"^[\s#*/`=<!;:-]+|[\s#*/`=>:-]+$")
+
+
 def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) -> bool:
     ending = splitext(proposal.path)[1].lower()
+    if _TOKEN.fullmatch(line) or (proposal.base and _is_frame(line, proposal.path)):
+        return True
     plain = line.strip("*_> ")
     form = _CLOSES if at_end else _OPENS
     if proposal.base and ending not in _MARKUP and _ENVELOPE.fullmatch(line):
