@@ -138,6 +138,17 @@ def without(text: str, *parts: str) -> str:
     return text
 
 
+CONF = """\
+name = Shop
+tea = "3"
+# keep this
+port = 80
+host = here
+user = me
+"""
+INDENTED = "".join(f"  {row}\n" for row in CONF.splitlines())
+DOCKER = "FROM a\nRUN make it\nCOPY . /app\nCMD run it\n"
+NESTED = "one:\n  two: 3\n  four: 5\nsix:\n  seven: 8\n"
 WRONG = {
     "a paragraph": (
         "README.md",
@@ -307,6 +318,45 @@ WRONG = {
         ),
         "it loses",
     ),
+    **{
+        f"{name} token": ("a.conf", CONF, f"{CONF}{token}\n", "part of the answer")
+        for name, token in (
+            ("chat", "<|im_end|>"),
+            ("sentence", "</s>"),
+            ("heredoc", "EOF"),
+            ("patch", "*** End of File"),
+            ("frame", "=== end ==="),
+        )
+    },
+    "the path first": ("a.sh", SHELL, f"# a.sh\n{SHELL}", "part of the answer"),
+    "the language first": ("a.conf", CONF, f"ini\n{CONF}", "part of the answer"),
+    "a heading first": ("a.conf", CONF, f"### a.conf\n\n{CONF}", "part of the answer"),
+    "a code tag": ("a.conf", CONF, f"<code>\n{CONF}</code>\n", "part of the answer"),
+    "curly quotes": ("a.sh", SHELL, SHELL.replace('tag "$1"', "tag “$1”"), "other characters"),
+    "straight quotes": ("a.txt", "“A”, said she.\n", '"A", said she.\n', "other characters"),
+    "curly where it changes": ("a.conf", CONF, CONF.replace('"3"', "”9”"), "other characters"),
+    "entities": ("a.sh", SHELL, SHELL.replace('tag "$1"', "tag &quot;$1&quot;"), "characters"),
+    "no-break space": ("a.conf", CONF, CONF.replace("# keep", "#\u00a0keep"), "characters"),
+    "escapes": ("a.conf", CONF + "# ü\n", CONF + "# \\u00fc\n", "other characters"),
+    "spaces to tabs": ("a.js", JS, JS.replace("  ", "\t"), "indented in another way"),
+    "dedented": ("a.yaml", NESTED, NESTED.replace("  ", " "), "indented in another way"),
+    "all indented": ("a.conf", CONF, INDENTED, "indented in another way"),
+    "lower case": ("a.conf", CONF, CONF.replace("Shop", "shop"), "another case"),
+    "spaced": ("a.conf", CONF, CONF.replace("\n", "\n\n"), "blank lines"),
+    "reversed": ("a.conf", CONF, "".join(reversed(CONF.splitlines(True))), "another order"),
+    "before and after": ("a.conf", CONF, CONF + CONF.replace("3", "9"), "lines twice"),
+    "the end twice": ("a.conf", CONF, CONF + "host = here\nuser = me\n", "is there twice"),
+    "a comment": ("a.conf", CONF, without(CONF, "# keep this\n"), "drops"),
+    "the last command": ("a.sh", "set -e\nbuild all\n", "set -e\n", "build all"),
+    "the last tag": ("a.html", "<p>\nx1\n</p>\n", "<p>\nx9\n", "ends before"),
+    "half of the last line": ("Dockerfile", DOCKER, DOCKER[:-4] + "\n", "breaks off"),
+    "dots": ("Dockerfile", DOCKER, "FROM a\n...\nCMD run it\n", "left out"),
+    "left out in Chinese": (
+        "a.sh",
+        "set -e\nmake x\nmake y\n",
+        "set -e\n（以下省略）\n",
+        "it drops",
+    ),
     "todo in text": ("a.txt", NOTES, NOTES + "TODO your text goes here\n", "left out"),
     "todo in json": (
         "a.json",
@@ -339,6 +389,11 @@ def test_a_name_is_not_the_beginning_of_another(
     assert message in ruling(path, base, content, task="1. Change block10 from 1010 to 9010.")
     plural = "1. Simplify the block1s, and change block10 from 1010 to 9010."
     assert not ruling(path, base, content, task=plural)
+
+
+def test_a_base_with_a_mark_at_its_start_may_hold_what_it_held() -> None:
+    base = "\ufeffa\u200bb\n"
+    assert not ruling("a.conf", base, base + "c\n", explicit=True)
 
 
 def test_edits_that_name_the_lines_they_replace_may_take_them_away() -> None:
@@ -405,6 +460,18 @@ RIGHT: dict[str, tuple[str, str | None, str, dict[str, object]]] = {
     "Hebrew": ("a.txt", NOTES, NOTES + "\u202bשלום\u202c\n", {"task": "1. Add a greeting in Hebrew."}),
     "an emoji": ("a.md", README, README.replace("A small shop", "A small shop \U0001f468\u200d\U0001f469\u200d\U0001f467"), {"task": "1. Add a family emoji."}),
     "a todo that is wanted": ("a.md", README, README.replace("- Add", "- TODO: test\n- Add"), {"task": "1. Add a TODO on tests to the list."}),
+    "quotes are asked for": ("a.sh", SHELL, SHELL.replace('tag "$1"', "tag '$1'"), {"task": "1. Use single quotes."}),
+    "curly quotes are asked for": ("a.txt", '"A" said she.\n', "“A” said she.\n", {"task": "1. Write typographic quotes."}),
+    "tabs are asked for": ("a.js", JS, JS.replace("  ", "\t"), {"task": "1. Indent with tabs."}),
+    "wrapped in a condition": ("a.sh", SHELL, "if true; then\n" + "".join(f"  {row}\n" for row in SHELL.splitlines()) + "fi\n", {"task": "1. Do it only if true."}),
+    "unwrapped": ("a.py", "import os\nif os.name:\n    os.one()\n    os.two()\n", "import os\nos.one()\nos.two()\n", {"task": "1. Call both in any case."}),
+    "a name in another case": ("a.conf", CONF, CONF.replace("Shop", "shop"), {"task": "1. Set the name to shop."}),
+    "a row more": ("a.csv", "a,1\nb,2\n", "a,1\nb,2\nb,2\n", {"task": "1. Add the last row once more."}),
+    "a similar test more": ("test_a.py", "def test_a():\n    x = 1\n    assert x\n", "def test_a():\n    x = 1\n    assert x\n\n\ndef test_b():\n    x = 1\n    assert x\n", {"task": "1. Add a test b."}),
+    "its name on top": ("a.sh", None, "# a.sh\necho hello\n", {"task": "1. Say hello."}),
+    "the last command goes": ("a.sh", SHELL + "build all\n", SHELL, {"task": "1. Remove the last command."}),
+    "a comment goes": ("a.conf", CONF, without(CONF, "# keep this\n"), {"task": "1. Remove the comment."}),
+    "another comment": ("a.conf", CONF, CONF.replace("# keep this", "# the port is fixed"), {"task": "1. Say that the port is fixed."}),
     "a new document": ("docs/a.md", None, SHORT, {"task": "1. Write a guide."}),
     "a new text": ("a.txt", None, "This is the list of things that we sell.\n\ntea\n", {"task": "1. Write what we sell."}),
 }  # fmt: skip

@@ -152,7 +152,7 @@ def find_dropped(
     if (
         not lost
         or not _is_doubtful(old, new, lost, spec=spec, path=path)
-        or _is_meant(path, explanation)
+        or is_meant(path, explanation)
     ):
         return None
     shown = ", ".join(map(quoted, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
@@ -235,7 +235,7 @@ def _is_doubtful(
     return not mends and len(lost) > 1 and len(lost) * 2 > len(old)
 
 
-def _is_meant(path: str, explanation: str) -> bool:
+def is_meant(path: str, explanation: str) -> bool:
     """Return True if a line of an answer, outside of its fences, says that a file is to lose lines."""
     name = path.rsplit("/", 1)[-1]
     lines = FENCED.sub("\n", explanation).split("\n")

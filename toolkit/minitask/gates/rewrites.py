@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from posixpath import splitext
 
 from minitask.gates.answer_text import find_answer_text
-from minitask.gates.completeness import find_dropped
+from minitask.gates.changed_form import find_changed_form
+from minitask.gates.completeness import find_dropped, is_meant
 from minitask.gates.elisions import comment_text
 from minitask.gates.parts import is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart
@@ -58,6 +59,8 @@ def find_rewrite_faults(
     else:
         fault = find_marked_lines(proposal) or find_emptied(proposal, spec=spec, strict=True)
     fault = fault or find_dropped(proposal, spec=spec, others=others, explanation=explanation)
+    if fault is None and not is_meant(proposal.path, explanation):
+        fault = find_changed_form(proposal, spec=spec, others=others)
     if fault is not None:
         yield fault
 

@@ -1,0 +1,309 @@
+"""What a rewritten file does to lines that its task does not speak of: new characters, indents, copies.
+
+Whoever asks for one value wants no straight quotes made curly, no tabs made spaces and no line twice. Where the spec
+speaks of form, or the reply says that it is meant, nothing is judged.
+"""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import pairwise
+
+from minitask.gates.elisions import comment_text
+from minitask.gates.parts import is_code
+from minitask.gates.requested_removals import (
+    asks_to_add,
+    asks_to_mend,
+    cited_lines,
+    has_loss_word,
+    may_go,
+    task_sentences,
+    text_about,
+    words_of,
+)
+from minitask.gates.result import FileChange, LintError, quoted
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Spec
+
+_MOST_LINES = 5_000
+_LEAST, _NEARLY_ALL, _ALIKE = 3, 0.8, 0.5
+_TELLING = 8
+"""How many lines, and which share of those there are, make a change of form one of the whole file."""
+_ABOUT_FORM = lazy_pattern(
+    r"\b(?:(?:re-?)?format\w*|indent\w*|tabs?|spac(?:e|es|ing)|white-?space|blank lines?|style|lint\w*|prettier|black"
+    r"|ruff|gofmt|tidy|pretty\w*|beautif\w+|align\w*|(?:un)?wrap\w*|nest\w*|convert\w*|port|translat\w+|rewrit\w+|layout"
+    r"|paragraphs?|sort\w*|(?:re-?)?order\w*|move[ds]?|revers\w+|arrange\w*|group\w*|upper-?\w*|lower-?\w*|case|capital\w*|renam\w+)\b",
+    2,
+)
+_ABOUT_CHARACTERS = lazy_pattern(
+    r"\b(?:quot\w+|apostroph\w+|dash\w*|hyphen\w*|typograph\w+|entit\w+|escap\w+|nbsp|non-?breaking|unicode|ascii|characters?"
+    r"|encod\w*|symbols?|punctuation|html|xml|translat\w+|convert\w*|ellips\w+|sanitiz\w+|format\w*|accents?|umlauts?)\b",
+    2,
+)
+_ABOUT_COPIES = lazy_pattern(
+    r"\b(?:twice|duplicat\w*|cop(?:y|ies|ied)|repeat\w*|clone\w*|again|double[ds]?|times|another|second|more)\b",
+    2,
+)
+_PLAIN = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"),
+        **dict.fromkeys("\u00a0\u202f\u2007\u2009\u200a\u3000", " "),
+        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),
+        "\u2026": "...",
+    }
+)
+_DOTS = lazy_pattern(r"\s*(?:\.{3,}|…+|[(\[（【〔][^\x21-\x7e]*[)\]）】〕])\s*")
+_ESCAPE = lazy_pattern(r"\\u([0-9a-fA-F]{4})")
+_REMEDY = "reply with edits of the lines that change, or if that is meant, say in a line that {path} is meant to be so"
+
+Rows = Sequence[tuple[int, str]]
+
+
+def find_changed_form(
+    proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
+) -> LintError | None:
+    """Return the first line that is the base's in another form, twice, or gone, without a word of the spec."""
+    old, new = _rows(proposal.base or ""), _rows(proposal.content)
+    if not old or not new or max(len(old), len(new)) > _MOST_LINES:
+        return None
+    said = text_about(spec, proposal.path).replace(proposal.path, "")
+    found = (
+        _retyped(old, new, said)
+        or _left_out(old, new)
+        or _restyled(old, new, proposal, spec)
+        or _copied(old, new, proposal, spec)
+        or _gone(old, new, proposal, spec, others)
+    )
+    if found is None:
+        return None
+    return LintError(proposal.path, found[0], found[1], _REMEDY.format(path=proposal.path))
+
+
+def _rows(text: str) -> Rows:
+    rows = ((number, row.rstrip()) for number, row in enumerate(text.split("\n"), 1))
+    return [(number, row) for number, row in rows if row]
+
+
+def _changed(old: Rows, new: Rows) -> tuple[list[str], Rows]:
+    """Return the lines that are gone, and those that are new."""
+    had, has = {row for _, row in old}, {row for _, row in new}
+    return [row for _, row in old if row not in has], [each for each in new if each[1] not in had]
+
+
+def _retyped(old: Rows, new: Rows, said: str) -> tuple[int, str] | None:
+    """Find a line that is the same but for characters that look alike, or stand for one another."""
+    if _ABOUT_CHARACTERS.search(said):
+        return None
+    gone, fresh = _changed(old, new)
+    known = {_plain(row): row for row in gone}
+    for number, row in fresh:
+        was = known.get(_plain(row))
+        if was is not None and not set(row) - set(was) - {"\\"} <= set(said):
+            return number, f"{quoted(row)} has other characters than {quoted(was)}"
+        if was is not None and set(was) - set(row) and not set(row) - set(was):
+            return number, f"{quoted(row)} has other characters than {quoted(was)}"
+    text = "".join(row for _, row in old) + said
+    for number, row in fresh:
+        odd = {char for char in row if ord(char) in _PLAIN and char not in (*text, "\u200d")}
+        was = next((was for was in gone if odd and _is_like(row, was)), "")
+        if was and all(str(_PLAIN[ord(char)]) in was for char in odd):
+            return number, f"{quoted(row)} has other characters than {quoted(was)}"
+    return None
+
+
+def _is_like(row: str, was: str) -> bool:
+    return SequenceMatcher(None, _plain(row), _plain(was), autojunk=False).ratio() >= _ALIKE
+
+
+def _plain(row: str) -> str:
+    text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(row))
+    return text.translate(_PLAIN)
+
+
+def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
+    """Find a line of nothing but dots, or of a remark in brackets that no ASCII letter is in, where lines are gone."""
+    gone, fresh = _changed(old, new)
+    for number, row in fresh:
+        if (
+            len(gone) > 1
+            and _DOTS.fullmatch(row)
+            and not any(row.strip() == x.strip() for x in gone)
+        ):
+            return number, f"{quoted(row)} stands where lines are left out"
+    return None
+
+
+def _restyled(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
+    """Find a file whose lines are nearly all indented, spaced, spelled or ordered in another way."""
+    said = text_about(spec, proposal.path).replace(proposal.path, "")
+    if _ABOUT_FORM.search(said):
+        return None
+    found = _reindented(old, new) or _spread(proposal)
+    if found is None and not asks_to_mend(spec, proposal.path):
+        found = _recased(old, new, said)
+    if found is None and not is_code(proposal.path):
+        found = _reordered(old, new)
+    return found
+
+
+def _reindented(old: Rows, new: Rows) -> tuple[int, str] | None:
+    pairs = list(_same_words(old, new))
+    moved = [(number, was, row) for number, was, row in pairs if was != row]
+    if len(moved) < 2 or len(old) - len(pairs) > len(new) - len(pairs):
+        return None
+    indented = [each for each in pairs if each[1][0] in " \t"]
+    others = [each for each in moved if each[1][0] not in " \t"]
+    all_inner = bool(indented) and not others and len(moved) >= len(indented) * _NEARLY_ALL
+    all_lines = (
+        len(moved) >= len(pairs) * _NEARLY_ALL and new[0][1][0].isspace() != old[0][1][0].isspace()
+    )
+    if moved and (all_lines or all_inner):
+        return moved[0][0], f"{quoted(moved[0][2])} and others are indented in another way"
+    return None
+
+
+def _same_words(old: Rows, new: Rows) -> Iterator[tuple[int, str, str]]:
+    """Yield the lines that stayed but for their indents: the number, how they were and how they are."""
+    texts = [row.strip() for _, row in old], [row.strip() for _, row in new]
+    for block in SequenceMatcher(None, *texts, autojunk=False).get_matching_blocks():
+        for step in range(block.size):
+            number, row = new[block.b + step]
+            yield number, old[block.a + step][1], row
+
+
+def _recased(old: Rows, new: Rows, said: str) -> tuple[int, str] | None:
+    gone, fresh = _changed(old, new)
+    known = {row.casefold(): row for row in gone}
+    found = [(number, row) for number, row in fresh if row.casefold() in known]
+    before = set(" ".join(gone).split())
+    fresh_words = {word for _, row in found for word in row.split() if word not in before}
+    if not found or any(word in said for word in fresh_words):
+        return None
+    return found[0][0], f"{quoted(found[0][1])} is in another case than before"
+
+
+def _spread(proposal: FileChange) -> tuple[int, str] | None:
+    """Find a blank line between nearly all lines that stood below one another."""
+    before = _adjacent((proposal.base or "").split("\n"))
+    after = _adjacent(proposal.content.split("\n"))
+    filled = {row for row in proposal.content.split("\n") if row.strip()}
+    close = [pair for pair in before if pair[0] in filled and pair[1] in filled]
+    parted = [pair for pair in close if pair not in after]
+    if len(before) < _LEAST or len(parted) < 2 or after:
+        return None
+    return 2, "blank lines stand between its lines"
+
+
+def _adjacent(rows: Sequence[str]) -> set[tuple[str, str]]:
+    return {(a, b) for a, b in pairwise(rows) if a.strip() and b.strip()}
+
+
+def _reordered(old: Rows, new: Rows) -> tuple[int, str] | None:
+    kept = (Counter(row for _, row in old) & Counter(row for _, row in new)).total()
+    placed = sum(1 for _ in _same_words(old, new))
+    if len(old) <= _LEAST or kept < len(old) * _NEARLY_ALL or placed * 2 > kept:
+        return None
+    return new[0][0], "its lines stand in another order"
+
+
+def _copied(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
+    """Find a file that holds nearly all of its lines twice, or whose end is there twice."""
+    said = text_about(spec, proposal.path).replace(proposal.path, "")
+    if _ABOUT_COPIES.search(said) or asks_to_add(spec, proposal.path):
+        return None
+    starts = [at for at, row in enumerate(new) if at and row[1] == old[0][1]]
+    for at in (*starts, len(new) // 2):
+        if len(old) >= _LEAST and _is_nearly(old, new[:at]) and _is_nearly(old, new[at:]):
+            return new[at][0], "it holds its lines twice"
+    start = _repeated_end(new)
+    if start is None or (len(old) >= 2 and _repeated_end(old) is not None):
+        return None
+    return new[start][0], f"its end, from {quoted(new[start][1])}, is there twice"
+
+
+def _is_nearly(old: Rows, part: Rows) -> bool:
+    """Return True if a part of a file has nearly all of its lines, in order."""
+    kept = sum(1 for _ in _same_words(old, part))
+    return kept >= min(len(old) - 1, len(old) * _NEARLY_ALL)
+
+
+def _repeated_end(rows: Rows) -> int | None:
+    """Return where a copy of the lines right above begins that goes on to the end."""
+    texts = [row for _, row in rows]
+    for size in range(1, len(texts) // 2 + 1):
+        end = texts[-size:]
+        letters = sum(map(str.isalnum, "".join(end)))
+        if end == texts[-2 * size : -size] and letters >= _TELLING:
+            return len(texts) - size
+    return None
+
+
+def _gone(
+    old: Rows, new: Rows, proposal: FileChange, spec: Spec, others: Sequence[FileChange]
+) -> tuple[int, str] | None:
+    """Find the end, or a comment, that is gone and in whose place nothing stands."""
+    if cited_lines(spec, proposal.path):
+        return None
+    texts = [row.strip() for _, row in old], [row.strip() for _, row in new]
+    moved = {row.strip() for other in others for row in other.content.split("\n")}
+    less = Counter(texts[0]) - Counter(texts[1])
+    for tag, first, last, at, end in SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        hunk = [row for row in texts[0][first:last] if _is_less(row, less, texts[1], moved)]
+        judged = last == len(old) and (tag == "delete" or not is_code(proposal.path))
+        rest = _rest_of_end(texts[0][first:last], texts[1][at:end]) if judged else 0
+        if rest:
+            lost = [row for row in texts[0][last - rest : last] if row in hunk]
+            where = "it ends before"
+        else:
+            lost, where = _dropped_remarks(texts[0][first:last], texts[1][at:end], hunk), "it drops"
+        if lost and not _is_asked(lost, proposal.path, spec):
+            message = f"{where} {quoted(lost[0])}, which the spec does not speak of"
+            return new[min(at, len(new) - 1)][0], message
+    return _broken_off(old, new, proposal, spec)
+
+
+def _rest_of_end(before: Sequence[str], after: Sequence[str]) -> int:
+    """Return how many of the last lines have nothing in their place, where those before them are alike."""
+    is_alike = all(_is_like(row, was) for row, was in zip(after, before, strict=False))
+    return max(0, len(before) - len(after)) if is_alike else 0
+
+
+def _is_less(row: str, less: Counter[str], now: Sequence[str], moved: set[str]) -> bool:
+    """Return True if a line is gone; for one that says nothing, such as a brace, if there are fewer."""
+    return (
+        row not in moved and bool(less[row]) and (row not in now or not any(map(str.isalnum, row)))
+    )
+
+
+def _dropped_remarks(before: Sequence[str], after: Sequence[str], lost: Sequence[str]) -> list[str]:
+    """Return the comments that are gone where each other line has one in its place, and none is a comment."""
+    others = sum(not _is_remark(row) for row in before)
+    if others != len(after) or any(map(_is_remark, after)):
+        return []
+    return [row for row in lost if _is_remark(row)]
+
+
+def _broken_off(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
+    last, was = new[-1][1].strip(), old[-1][1].strip()
+    if last == was or not was.startswith(last) or _is_asked([was], proposal.path, spec):
+        return None
+    return new[-1][0], f"it breaks off in {quoted(last)}"
+
+
+def _is_remark(row: str) -> bool:
+    said = comment_text(row)
+    return said is not None and any(map(str.isalnum, said))
+
+
+def _is_asked(lost: Sequence[str], path: str, spec: Spec) -> bool:
+    if asks_to_mend(spec, path) or may_go(spec, path, lost):
+        return True
+    if any(has_loss_word(sentence) for sentence in task_sentences(spec, path)):
+        return True
+    said = {word for word in words_of(text_about(spec, path).replace(path, "")) if len(word) > 3}
+    return bool(said.intersection(words_of("\n".join(lost))))
