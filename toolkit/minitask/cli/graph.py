@@ -49,8 +49,8 @@ def command(
         base = session.base(engine)
         tasks = list_tasks(engine, specs, base)
         picture = task_graph(engine, tasks, base, project=", ".join(specs))
-        standings = [node.standing for node in picture.nodes]
-        collisions = find_collisions(engine, standings, base) if forecast else None
+        statuses = [node.status for node in picture.nodes]
+        collisions = find_collisions(engine, statuses, base) if forecast else None
     target = base.target.removeprefix("refs/heads/")
     text = _json(picture, collisions) if as_json else FORMATS[form](picture)
     if collisions is not None and not as_json:

@@ -132,7 +132,7 @@ def _run(
         return run_project(
             engine,
             selection,
-            place=base,
+            base=base,
             options=run_options,
             askers=_askers(engine, settings.requests, batch=bool(options["batch"])),
             jobs=int(str(options["jobs"] or settings.jobs)),

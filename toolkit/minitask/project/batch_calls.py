@@ -35,7 +35,7 @@ KEPT_SECONDS = 29 * 86_400
 """For how long a provider surely keeps the answers of a batch: Anthropic's, from its creation."""
 INTERRUPTED = "interrupted; the next run will collect the answers to what was sent"
 MAX_TROUBLES = 30
-"""How often in a row a provider may fail to say where a batch stands before the run gives up; the batch is kept."""
+"""Number of times in a row that a batch's status may fail to come before the run gives up; the batch is kept."""
 
 
 class _PendingRequest:
@@ -43,7 +43,7 @@ class _PendingRequest:
 
     def __init__(self, call: ModelCall, request: HttpRequest) -> None:
         key = b"\0".join((request.url.encode(), call.key.task.encode(), request.body))
-        self.own_id = hashlib.sha256(key).hexdigest()[:40]
+        self.custom_id = hashlib.sha256(key).hexdigest()[:40]
         self.key = call.key
         self.body = json.loads(request.body)
         self.answer: HttpResponse | None = None
@@ -72,7 +72,7 @@ class BatchCalls:
         self._engine = engine
         self._home = engine.repository.home
         self._stopped = threading.Event()
-        self._known = list(batch_journal.journals(self._home))
+        self._journals = list(batch_journal.journals(self._home))
         self._news = threading.Condition()
         self._talking = 0
         self._parked: list[_PendingRequest] = []
@@ -82,7 +82,7 @@ class BatchCalls:
 
     def base_of(self, task: Task) -> str | None:
         """Return the base that a task's request of a batch under way was written for."""
-        for journal in self._known:
+        for journal in self._journals:
             for entry in journal.entries.values():
                 if (entry.task, entry.blob) == (task.name, task.blob):
                     return entry.base if self._engine.objects.commit(entry.base) else None
@@ -103,7 +103,7 @@ class BatchCalls:
             self._talking += 1
 
     def leave(self) -> None:
-        """One fewer to wait for."""
+        """Wait for one call fewer."""
         with self._news:
             self._talking -= 1
             self._news.notify_all()
@@ -117,8 +117,8 @@ class BatchCalls:
         process.end_optional()
         self._stopped.set()
         with self._news:
-            for each in self._parked:
-                each.settle(None, MachineError(INTERRUPTED))
+            for request in self._parked:
+                request.settle(None, MachineError(INTERRUPTED))
             self._parked = []
             self._news.notify_all()
 
@@ -149,9 +149,9 @@ class BatchCalls:
                 fault = MachineError(f"the batch failed: {error}")
             finally:
                 with self._news:
-                    for each in parked:
-                        if not each.is_settled:
-                            each.settle(None, fault)
+                    for waiting in parked:
+                        if not waiting.is_settled:
+                            waiting.settle(None, fault)
                     self._serving = False
                     self._news.notify_all()
         if mine.fault is not None:
@@ -165,15 +165,15 @@ class BatchCalls:
     def _serve(self, parked: list[_PendingRequest]) -> None:
         """Send what is not on its way yet, and wait until the first batch has ended."""
         by_executor: dict[str, list[_PendingRequest]] = {}
-        for each in parked:
-            by_executor.setdefault(each.key.executor, []).append(each)
+        for request in parked:
+            by_executor.setdefault(request.key.executor, []).append(request)
         sent: list[_SentBatch] = []
         for executor, group in by_executor.items():
             try:
                 sent += self._sent(executor, group)
             except (ExecutorFailure, MachineError) as error:
-                for each in group:
-                    each.settle(None, error)
+                for request in group:
+                    request.settle(None, error)
         for batch in sent:
             self._await(batch)
 
@@ -185,18 +185,22 @@ class BatchCalls:
             raise MachineError(
                 f"{executor} does not support batches", hint="run it without --batch"
             )
-        waiting = {each.own_id: each for each in group}
-        found: list[_SentBatch] = []
-        for journal in [each for each in self._known if each.executor == executor]:
-            mine = {own: waiting.pop(own) for own in journal.entries if own in waiting}
+        waiting = {request.custom_id: request for request in group}
+        batches: list[_SentBatch] = []
+        for journal in [earlier for earlier in self._journals if earlier.executor == executor]:
+            mine = {
+                request_id: waiting.pop(request_id)
+                for request_id in journal.entries
+                if request_id in waiting
+            }
             learned = self._learned(api, journal) if mine else None
             if learned is not None:
-                found.append(_SentBatch(api, learned, mine))
+                batches.append(_SentBatch(api, learned, mine))
             else:
                 waiting |= mine
-        rest = list(waiting.values())
-        chunks = [rest[at : at + MOST_REQUESTS] for at in range(0, len(rest), MOST_REQUESTS)]
-        return found + [self._create(api, executor, chunk) for chunk in chunks]
+        unsent = list(waiting.values())
+        chunks = [unsent[at : at + MOST_REQUESTS] for at in range(0, len(unsent), MOST_REQUESTS)]
+        return batches + [self._create(api, executor, chunk) for chunk in chunks]
 
     def _learned(self, api: BatchApi, journal: Journal) -> Journal | None:
         """Return the journal with its batch's id; None, and forgotten, where the batch was never sent or is no
@@ -207,11 +211,13 @@ class BatchCalls:
                 self._forget(journal)
                 return None
             return journal
-        found = api.find(name=journal.name, size=len(journal.entries), since=journal.created - 60)
-        if found is None:
+        batch_id = api.find(
+            name=journal.name, size=len(journal.entries), since=journal.created - 60
+        )
+        if batch_id is None:
             self._forget(journal)
             return None
-        learned = replace(journal, id=found)
+        learned = replace(journal, id=batch_id)
         self._remember(learned)
         return learned
 
@@ -229,13 +235,17 @@ class BatchCalls:
 
     def _create(self, api: BatchApi, executor: str, chunk: list[_PendingRequest]) -> _SentBatch:
         entries = {
-            each.own_id: JournalEntry(each.key.task, each.key.spec_blob, each.key.base)
-            for each in chunk
+            request.custom_id: JournalEntry(
+                request.key.task, request.key.spec_blob, request.key.base
+            )
+            for request in chunk
         }
         journal = Journal(os.urandom(8).hex(), executor, self._engine.clock(), entries)
         self._remember(journal)
         try:
-            state = api.create({each.own_id: each.body for each in chunk}, name=journal.name)
+            state = api.create(
+                {request.custom_id: request.body for request in chunk}, name=journal.name
+            )
         except ExecutorFailure as failure:
             if not failure.retryable:  # it was refused; any other may have been made all the same
                 self._forget(journal)
@@ -243,7 +253,7 @@ class BatchCalls:
         journal = replace(journal, id=state.id)
         self._remember(journal)
         self._say(f"batch {state.id}: {len(chunk)} requests sent; answers within a day")
-        return _SentBatch(api, journal, {each.own_id: each for each in chunk})
+        return _SentBatch(api, journal, {request.custom_id: request for request in chunk})
 
     def _await(self, batch: _SentBatch) -> None:
         """Wait until a batch has ended, and hand its answers out."""
@@ -251,11 +261,11 @@ class BatchCalls:
             state = self._ended(batch)
             answers = {} if state.failure else batch.api.answers(state.id)
         except (ExecutorFailure, MachineError) as failure:
-            for each in batch.waiting.values():
-                each.settle(None, failure)
+            for request in batch.waiting.values():
+                request.settle(None, failure)
             return
         with self._news:
-            tasks = {each.key.task for each in batch.waiting.values()}
+            tasks = {request.key.task for request in batch.waiting.values()}
             self._served.append((batch.journal.name, tasks))
             # What is sent again has the same content; it must not find the answer that it got already.
             self._know(
@@ -265,21 +275,21 @@ class BatchCalls:
             )
         refused = ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
         lacking = unanswered("the batch has no answer for it")
-        for own, each in batch.waiting.items():
-            each.settle(answers.get(own, lacking), refused if state.failure else None)
+        for request_id, request in batch.waiting.items():
+            request.settle(answers.get(request_id, lacking), refused if state.failure else None)
 
     def _take(self, task: str) -> None:
         """A task's outcome is kept from here on; of its batch is left what nobody has asked for yet."""
         with self._news:
             for _, tasks in self._served:
                 tasks.discard(task)
-            taken = {name for name, tasks in self._served if not tasks}
+            collected = {name for name, tasks in self._served if not tasks}
             self._served = [(name, tasks) for name, tasks in self._served if tasks]
-            for name in taken - {name for name, _ in self._served}:
-                left = [each for each in self._known if each.name == name]
-                for journal in left:
+            for name in collected - {name for name, _ in self._served}:
+                remaining = [journal for journal in self._journals if journal.name == name]
+                for journal in remaining:
                     batch_journal.keep(self._home, journal)
-                if not left:
+                if not remaining:
                     batch_journal.forget(self._home, name)
 
     def _ended(self, batch: _SentBatch) -> BatchState:
@@ -311,12 +321,12 @@ class BatchCalls:
 
     def _know(self, journal: Journal) -> None:
         """Take requests for those of the journal, as long as it has any."""
-        others = [each for each in self._known if each.name != journal.name]
-        self._known = [*others, journal] if journal.entries else others
+        others = [earlier for earlier in self._journals if earlier.name != journal.name]
+        self._journals = [*others, journal] if journal.entries else others
 
     def _forget(self, journal: Journal) -> None:
         with self._news:
-            self._known = [each for each in self._known if each.name != journal.name]
+            self._journals = [earlier for earlier in self._journals if earlier.name != journal.name]
             batch_journal.forget(self._home, journal.name)
 
     def _say(self, text: str) -> None:
@@ -325,5 +335,9 @@ class BatchCalls:
 
 def _without(journal: Journal, answered: set[str]) -> Journal:
     """Return the journal of the requests that nobody has asked for yet."""
-    entries = {own: entry for own, entry in journal.entries.items() if own not in answered}
+    entries = {
+        request_id: entry
+        for request_id, entry in journal.entries.items()
+        if request_id not in answered
+    }
     return replace(journal, entries=entries)

@@ -51,9 +51,12 @@ def journals(home: Path) -> Iterator[Journal]:
     """Yield the batches that are under way, or whose answers were not all taken; a damaged file is passed over."""
     for path in sorted((home / FOLDER).glob("*.json")):
         try:
-            held = json.loads(path.read_text("utf-8"))
-            entries = {own: JournalEntry(**entry) for own, entry in held.pop("entries").items()}
-            yield Journal(**held, entries=entries)
+            document = json.loads(path.read_text("utf-8"))
+            entries = {
+                request_id: JournalEntry(**entry)
+                for request_id, entry in document.pop("entries").items()
+            }
+            yield Journal(**document, entries=entries)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
 
@@ -63,12 +66,12 @@ def _path(home: Path, name: str) -> Path:
 
 
 def token_budgets(
-    engine: Context, tasks: Sequence[Task], results: Sequence[TaskResult], place: Base
+    engine: Context, tasks: Sequence[Task], results: Sequence[TaskResult], base: Base
 ) -> tuple[BatchTokens, ...]:
     """Each wave that called a model; nothing for a run of a single task."""
     if len(tasks) < 2 or all(result.usage.requests == 0 for result in results):
         return ()
-    links = implications(engine, tasks, place).links
+    links = implications(engine, tasks, base).links
     numbers = wave_numbers([task.spec for task in tasks], links)
     names = [task.name for task in tasks]
     return batch_tokens(

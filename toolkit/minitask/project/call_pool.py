@@ -15,7 +15,7 @@ from minitask.task.call_journal import Answered
 from minitask.task.calls import ModelCall, Outcome
 
 BUSY_TRIES = 3
-"""How often an order is given again whose every request met a rate limit, which cost nothing; fewer ask by then."""
+"""Number of retries of a call whose every request was rate-limited, which cost nothing; fewer run at once by then."""
 
 
 class CallPool(Protocol):
@@ -35,7 +35,7 @@ class CallPool(Protocol):
         ...
 
     def leave(self) -> None:
-        """One of those who came asks no more."""
+        """Count one participant out: it asks no more."""
         ...
 
     def base_of(self, task: Task) -> str | None:
@@ -64,9 +64,9 @@ class ThreadCallPool:
     def ask(self, call: ModelCall, *, urgency: int = 0) -> Outcome:
         """Ask, as soon as there is room; an answer after which all others would fail alike stops the asking."""
         throttle = self._throttles.setdefault(call.key.executor, AdaptiveLimit(self.width))
-        for left in range(BUSY_TRIES, -1, -1):
+        for retries in range(BUSY_TRIES, -1, -1):
             outcome = self._ask(call, throttle, urgency)
-            if not left or not _is_busy(outcome):
+            if not retries or not _is_busy(outcome):
                 break
         return outcome
 
@@ -91,7 +91,7 @@ class ThreadCallPool:
         """Nobody waits for anybody."""
 
     def base_of(self, task: Task) -> str | None:  # noqa: ARG002
-        """Nothing is remembered from one run to the next."""
+        """Return None: nothing is remembered from one run to the next."""
         return None
 
     def cancel(self) -> None:

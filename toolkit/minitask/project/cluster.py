@@ -44,7 +44,7 @@ from minitask.task.state import RunOptions
 
 SCHEME = "dask://"
 RETRIES = 3
-"""How many workers may be lost under one job."""
+"""Number of workers that may be lost while they do one job."""
 CONNECT_SECONDS = 20
 Go = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -90,25 +90,25 @@ class Cluster:
         reserved = limit or Decimal(0)
         try:
             budget.reserve(reserved)
-            came = self._send(task, limit=limit)
+            outcome = self._send(task, limit=limit)
         except BudgetError as error:
             return stopped(task, error)
         except MachineError as error:
             budget.settle(reserved, Decimal(0))
             return stopped(task, error)
-        costs = [each.attempt.cost_usd or Decimal(0) for each in came.records]
+        costs = [record.attempt.cost_usd or Decimal(0) for record in outcome.records]
         budget.settle(reserved, sum(costs, Decimal(0)))
-        return self._take_in(task, came, options)
+        return self._take_in(task, outcome, options)
 
     def _share(self, task: Task, budget: Budget) -> Decimal | None:
         """Return what a worker may spend on a task: the spec's own limit, else what is left by the number of
         workers.
         """
-        left = budget.left_usd
-        own = task.spec.options.max_cost_usd
-        if left is None or own is not None:
-            return left
-        return left / self.width
+        left_usd = budget.left_usd
+        limit_usd = task.spec.options.max_cost_usd
+        if left_usd is None or limit_usd is not None:
+            return left_usd
+        return left_usd / self.width
 
     def close(self) -> None:
         """Leave the cluster, and take away what was pushed for it alone."""
@@ -162,26 +162,26 @@ class Cluster:
             )
             self._pushed.add(commit)
 
-    def _take_in(self, task: Task, came: WorkerResult, options: RunOptions) -> TaskResult:
+    def _take_in(self, task: Task, outcome: WorkerResult, options: RunOptions) -> TaskResult:
         """Records and candidates of a worker, as if they had been made here."""
         engine = self._engine
         note = ""
-        if came.records:
-            self._fetch([each.candidate for each in came.records if each.candidate])
+        if outcome.records:
+            self._fetch([record.candidate for record in outcome.records if record.candidate])
             with engine.writing:
-                note = _adopt(engine, task, came.records)
-        result = _result(task, came)
-        made = [each for each in came.records if not each.is_call]
-        if not made or result.verdict is not Verdict.READY:
-            return replace(result, next_step=f"minitask show {task.name}" if made else "")
-        if made[-1].attempt.doubts:
-            return in_doubt(result, made[-1].attempt.doubts)
+                note = _adopt(engine, task, outcome.records)
+        result = _result(task, outcome)
+        attempts = [record for record in outcome.records if not record.is_call]
+        if not attempts or result.verdict is not Verdict.READY:
+            return replace(result, next_step=f"minitask show {task.name}" if attempts else "")
+        if attempts[-1].attempt.doubts:
+            return in_doubt(result, attempts[-1].attempt.doubts)
         if not options.merge or needs_approval(engine, task) or options.lander is None:
             step = "review" if needs_approval(engine, task) else "merge"
             return replace(
                 result, reason="passed, not merged", next_step=f"minitask {step} {task.name}"
             )
-        final = self._land(task, made[-1], result, options.lander)
+        final = self._land(task, attempts[-1], result, options.lander)
         return replace(final, reason=final.reason or note)
 
     def _land(self, task: Task, record: Record, result: TaskResult, lander: Landings) -> TaskResult:
@@ -213,23 +213,23 @@ class Cluster:
             )
 
 
-def _result(task: Task, came: WorkerResult) -> TaskResult:
+def _result(task: Task, outcome: WorkerResult) -> TaskResult:
     """Return what a worker's records say of a task, nothing having landed yet."""
-    made = [each for each in came.records if not each.is_call]
-    last = made[-1] if made else None
-    found = (
+    attempts = [record for record in outcome.records if not record.is_call]
+    last = attempts[-1] if attempts else None
+    result = (
         result_of(last, last.attempt.verdict, reason=last.attempt.reason)
         if last
-        else replace(stopped(task, MachineError(came.reason)), verdict=came.verdict)
+        else replace(stopped(task, MachineError(outcome.reason)), verdict=outcome.verdict)
     )
     return replace(
-        found,
-        attempts=tuple(each.attempt for each in made),
-        calls=tuple((each.kind, each.attempt) for each in came.records if each.is_call),
-        usage=reduce(plus, (each.attempt.usage for each in came.records), NO_USAGE),
-        cost_usd=whole(each.attempt.cost_usd for each in came.records),
-        over_budget=came.over_budget,
-        stops_run=came.stops_run,
+        result,
+        attempts=tuple(record.attempt for record in attempts),
+        calls=tuple((record.kind, record.attempt) for record in outcome.records if record.is_call),
+        usage=reduce(plus, (record.attempt.usage for record in outcome.records), NO_USAGE),
+        cost_usd=whole(record.attempt.cost_usd for record in outcome.records),
+        over_budget=outcome.over_budget,
+        stops_run=outcome.stops_run,
     )
 
 
@@ -237,17 +237,17 @@ def _adopt(engine: Context, task: Task, records: tuple[Record, ...]) -> str:
     """Put records and candidates where an attempt made here would have put them; a note where the branch stayed."""
     absent = refs.zeros(engine.repository.object_format)
     moves = [
-        refs.Move(refs.attempt(task.name, each.attempt.n), each.candidate, absent)
-        for each in records
-        if each.candidate is not None
+        refs.Move(refs.attempt(task.name, record.attempt.n), record.candidate, absent)
+        for record in records
+        if record.candidate is not None
     ]
     old = task_refs(engine, task.name).get(refs.branch(task.name))
     if moves:
         engine.database.refs.move(moves)
     head = engine.objects.commit(refs.LEDGER)
     write_commits(engine.database, [append_commit(records, head=head, signature=engine.signature)])
-    made = [each.candidate for each in records if not each.is_call]
-    return move_branch(engine, task, made[-1] if made else None, old=old)
+    candidates = [record.candidate for record in records if not record.is_call]
+    return move_branch(engine, task, candidates[-1] if candidates else None, old=old)
 
 
 def _remote(engine: Context) -> str:

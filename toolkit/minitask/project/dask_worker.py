@@ -75,7 +75,7 @@ class WorkerResult(Struct, frozen=True):
 def parse_return(document: Mapping[str, Any]) -> WorkerResult:
     """Return what came back, from plain values."""
     return WorkerResult(
-        tuple(parse_record(each) for each in document["records"]),
+        tuple(parse_record(record) for record in document["records"]),
         Verdict(document["verdict"]),
         document["reason"],
         document["over_budget"],
@@ -116,18 +116,18 @@ def plain_settings(settings: Settings) -> dict[str, Any]:
 def _work(engine: Context, job: WorkerJob) -> dict[str, Any]:
     engine.set_signature(job.signature)
     engine.lessons = {"models": {}, "cells": {}, **job.lessons}
-    place = Base(job.base, job.target, engine.repository.git_dir)
-    task = replace(task_at(engine, job.task, job.source, place), base=job.base)
+    base = Base(job.base, job.target, engine.repository.git_dir)
+    task = replace(task_at(engine, job.task, job.source, base), base=job.base)
     _set_number(engine, task, job.number)
     budget = Budget(Decimal(job.limit_usd) if job.limit_usd else None)
     result = run_task(
         engine, task, RunOptions(RouteOverrides(), merge=False, again=True, budget=budget)
     )
-    made = all_records_of(engine, job.task)
-    records = [each for each in made if each.attempt.n >= job.number]
+    all_records = all_records_of(engine, job.task)
+    records = [record for record in all_records if record.attempt.n >= job.number]
     _push(engine, job, records)
     return {
-        "records": [record_document(each) for each in records],
+        "records": [record_document(record) for record in records],
         "verdict": result.verdict.value,
         "reason": result.reason,
         "over_budget": result.over_budget,
@@ -147,7 +147,7 @@ def _set_number(engine: Context, task: Task, number: int) -> None:
 
 
 def _push(engine: Context, job: WorkerJob, records: list[Record]) -> None:
-    candidates = [each.candidate for each in records if each.candidate is not None]
+    candidates = [record.candidate for record in records if record.candidate is not None]
     if not candidates:
         return
     specs = [f"{oid}:{inbox_ref(job.run, oid)}" for oid in candidates]
@@ -158,11 +158,11 @@ def _push(engine: Context, job: WorkerJob, records: list[Record]) -> None:
 
 def _repository(job: WorkerJob, home: Path, environ: Mapping[str, str]) -> Repository:
     """This worker's own repository for the remote, holding the base."""
-    place = home / hashlib.sha256(job.remote.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    if not (place / "HEAD").exists():
-        place.mkdir(parents=True, exist_ok=True)
-        _git(place, environ, "init", "-q", "--bare", "--initial-branch=main", "--template=", ".")
-    repository = discover(place, environ)
+    folder = home / hashlib.sha256(job.remote.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    if not (folder / "HEAD").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _git(folder, environ, "init", "-q", "--bare", "--initial-branch=main", "--template=", ".")
+    repository = discover(folder, environ)
     git = repository.git.with_user_config()
     if git.run("cat-file", "-e", f"{job.base}^{{commit}}").exit_code != 0:
         ref = base_ref(job.base)
@@ -170,13 +170,13 @@ def _repository(job: WorkerJob, home: Path, environ: Mapping[str, str]) -> Repos
     return repository
 
 
-def _git(place: Path, environ: Mapping[str, str], *args: str) -> None:
-    done = process.run(
-        ("git", *args), cwd=place, env=clean_environment(environ), timeout_seconds=120
+def _git(folder: Path, environ: Mapping[str, str], *args: str) -> None:
+    result = process.run(
+        ("git", *args), cwd=folder, env=clean_environment(environ), timeout_seconds=120
     )
-    if done.exit_code != 0:
-        said = done.stderr.decode("utf-8", "replace").strip()
-        raise MachineError(f"git {args[0]} failed in {os.fsdecode(place)}: {said}")
+    if result.exit_code != 0:
+        message = result.stderr.decode("utf-8", "replace").strip()
+        raise MachineError(f"git {args[0]} failed in {os.fsdecode(folder)}: {message}")
 
 
 def _ignore(_event: Progress) -> None:

@@ -55,12 +55,12 @@ def run_demo(
     with open_context(repository, settings, environ=environ, purpose="demo", emit=emit) as engine:
         started = engine.clock()
         target = engine.target(None)
-        place = Base(engine.tip(target), target, folder)
-        before = _python_lines(engine, place.base)
-        found = find_tasks(engine, [f"{PROJECTS}/{PROJECT}"], place)
+        base = Base(engine.tip(target), target, folder)
+        before = _python_lines(engine, base.base)
+        selected = find_tasks(engine, [f"{PROJECTS}/{PROJECT}"], base)
         options = RunOptions(RouteOverrides())
         results = run_project(
-            engine, found, place=place, options=options, askers=ThreadCallPool(engine, width=1)
+            engine, selected, base=base, options=options, askers=ThreadCallPool(engine, width=1)
         )
         return DemoResult(
             folder=folder,
@@ -97,11 +97,11 @@ def _python_lines(engine: Context, commit: str) -> dict[str, int]:
     stack = [("core/agents", entry.oid)] if entry else []
     while stack:
         folder, tree = stack.pop()
-        for name, item in engine.objects.entries(tree).items():
-            if item.mode == "40000":
-                stack.append((f"{folder}/{name}", item.oid))
+        for name, child in engine.objects.entries(tree).items():
+            if child.mode == "40000":
+                stack.append((f"{folder}/{name}", child.oid))
             elif name.endswith(".py"):
-                counts[f"{folder}/{name}"] = engine.objects.blob(item.oid).count(b"\n")
+                counts[f"{folder}/{name}"] = engine.objects.blob(child.oid).count(b"\n")
     return dict(sorted(counts.items()))
 
 
@@ -109,5 +109,5 @@ def _estimate(engine: Context, results: Sequence[TaskResult], kind: str) -> Deci
     costs = [
         baseline_cost(engine, result.estimate, kind=kind) for result in results if result.estimate
     ]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known, Decimal(0)) if costs and len(known) == len(costs) else None
+    priced = [cost for cost in costs if cost is not None]
+    return sum(priced, Decimal(0)) if costs and len(priced) == len(costs) else None

@@ -38,9 +38,9 @@ from minitask.task.state import RunOptions
 
 def run_project(
     engine: Context,
-    found: FoundTasks,
+    selected: FoundTasks,
     *,
-    place: Base,
+    base: Base,
     options: RunOptions,
     askers: CallPool,
     jobs: int = 1,
@@ -50,54 +50,54 @@ def run_project(
 
     At most `jobs` validations run at once, and never two tasks at once of which one writes what the other uses.
     """
-    plan = make_plan(engine, found, place, again=options.again)
+    plan = make_plan(engine, selected, base, again=options.again)
     return Schedule(
-        engine, plan, place, options=options, askers=askers, jobs=jobs, cluster=cluster
+        engine, plan, base, options=options, askers=askers, jobs=jobs, cluster=cluster
     ).run()
 
 
-def make_plan(engine: Context, found: FoundTasks, place: Base, *, again: bool = False) -> Plan:
+def make_plan(engine: Context, selected: FoundTasks, base: Base, *, again: bool = False) -> Plan:
     """Return the tasks in order, and what each waits for; raise `UsageError` if the specs leave that open."""
-    check_order(engine, found.tasks, place)
-    verdicts = check_tasks(engine, found.tasks, place, again=again)
+    check_order(engine, selected.tasks, base)
+    verdicts = check_tasks(engine, selected.tasks, base, again=again)
     warn(engine, verdicts)
-    wrong = refusals(found.tasks, verdicts)
-    tasks = ordered(found.tasks)
+    wrong = refusals(selected.tasks, verdicts)
+    tasks = ordered(selected.tasks)
     names = tuple(task.name for task in tasks)
-    said = implications(engine, tasks, place)
-    pairs = [(clash.first, clash.second) for clash in said.clashes]
-    lengths = urgency([task.spec for task in tasks], said.links)
+    implied_order = implications(engine, tasks, base)
+    pairs = [(clash.first, clash.second) for clash in implied_order.clashes]
+    lengths = urgency([task.spec for task in tasks], implied_order.links)
     return Plan(
         tasks,
-        needs=dependencies(engine, found.tasks, place),
+        needs=dependencies(engine, selected.tasks, base),
         after=_joined(
-            _named(names, ((link.after, link.before) for link in said.links)),
-            waits_for(found.tasks, verdicts),
+            _by_name(names, ((link.after, link.before) for link in implied_order.links)),
+            waits_for(selected.tasks, verdicts),
         ),
-        clashes=_named(names, (*pairs, *((other, one) for one, other in pairs))),
+        clashes=_by_name(names, (*pairs, *((second, first) for first, second in pairs))),
         urgency=dict(zip(names, lengths, strict=True)),
-        refused={**wrong, **found.refused},
+        refused={**wrong, **selected.refused},
     )
 
 
 def _joined(
-    one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]
+    after: Mapping[str, tuple[str, ...]], waits: Mapping[str, tuple[str, ...]]
 ) -> Mapping[str, tuple[str, ...]]:
     return {
-        name: tuple(dict.fromkeys((*names, *other.get(name, ())))) for name, names in one.items()
+        name: tuple(dict.fromkeys((*names, *waits.get(name, ())))) for name, names in after.items()
     }
 
 
-def _named(
+def _by_name(
     names: tuple[str, ...], pairs: Iterable[tuple[int, int]]
 ) -> Mapping[str, tuple[str, ...]]:
-    """For every name, those that its place is paired with, by place."""
-    found: dict[int, set[int]] = {place: set() for place in range(len(names))}
-    for place, other in pairs:
-        found[place].add(other)
+    """Return for every name those that its index is paired with, in order."""
+    paired: dict[int, set[int]] = {index: set() for index in range(len(names))}
+    for index, partner in pairs:
+        paired[index].add(partner)
     return {
-        names[place]: tuple(names[each] for each in sorted(others))
-        for place, others in found.items()
+        names[index]: tuple(names[partner] for partner in sorted(others))
+        for index, others in paired.items()
     }
 
 
@@ -114,26 +114,24 @@ class Selection(Struct, frozen=True):
     retry_failed: bool = False
 
 
-def select(engine: Context, found: FoundTasks, place: Base, choice: Selection) -> FoundTasks:
+def select(engine: Context, selected: FoundTasks, base: Base, choice: Selection) -> FoundTasks:
     """Return the tasks that are chosen; raise `UsageError` if a name is that of none."""
-    tasks = found.tasks
+    tasks = selected.tasks
     if choice.only:
-        wanted = {_one(tasks, name).name for name in choice.only}
-        tasks = tuple(task for task in tasks if task.name in wanted)
+        chosen = {_task_called(tasks, name).name for name in choice.only}
+        tasks = tuple(task for task in tasks if task.name in chosen)
     if choice.since:
-        tasks = _since(tasks, _one(tasks, choice.since))
+        tasks = _since(tasks, _task_called(tasks, choice.since))
     if choice.retry_failed:
         tasks = tuple(
-            standing.task
-            for standing in task_statuses(engine, tasks, place)
-            if standing.state in TO_RETRY
+            status.task for status in task_statuses(engine, tasks, base) if status.state in TO_RETRY
         )
     names = {task.name for task in tasks}
-    refused = {name: error for name, error in found.refused.items() if name in names}
-    return replace(found, tasks=tasks, refused=refused)
+    refused = {name: error for name, error in selected.refused.items() if name in names}
+    return replace(selected, tasks=tasks, refused=refused)
 
 
-def _one(tasks: Sequence[Task], name: str) -> Task:
+def _task_called(tasks: Sequence[Task], name: str) -> Task:
     fitting = [
         task
         for task in tasks
@@ -141,16 +139,16 @@ def _one(tasks: Sequence[Task], name: str) -> Task:
     ]
     if len(fitting) == 1:
         return fitting[0]
-    known = ", ".join(task.name for task in (fitting or tasks)[:6])
+    names = ", ".join(task.name for task in (fitting or tasks)[:6])
     many = "several tasks are" if fitting else "no task of this run is"
-    raise UsageError(f"{many} called {name}", hint=f"name one of: {known}")
+    raise UsageError(f"{many} called {name}", hint=f"name one of: {names}")
 
 
 def _since(tasks: Sequence[Task], first: Task) -> tuple[Task, ...]:
     """Return the task and all that come after it, in dependency order."""
     by_spec = {id(task.spec): task for task in tasks}
     ordered = [by_spec[id(spec)] for spec in order([task.spec for task in tasks])]
-    at = next(place for place, task in enumerate(ordered) if task.name == first.name)
+    at = next(index for index, task in enumerate(ordered) if task.name == first.name)
     return tuple(ordered[at:])
 
 
@@ -158,7 +156,7 @@ MAKING = frozenset({DependencyKind.CREATE_READ, DependencyKind.CREATE_EDIT})
 
 
 def hindrance(
-    engine: Context, task: Task, place: Base, *, again: bool = False, is_routed: bool = False
+    engine: Context, task: Task, base: Base, *, again: bool = False, is_routed: bool = False
 ) -> TaskResult | None:
     """Return the result of a task that must wait for others, None if it may begin or has landed.
 
@@ -167,12 +165,12 @@ def hindrance(
     """
     if not again and landed_result(engine, task) is not None:
         return None
-    verdicts = check_tasks(engine, [task], place, again=again, is_routed=is_routed)
+    verdicts = check_tasks(engine, [task], base, again=again, is_routed=is_routed)
     warn(engine, verdicts)
     verdict = verdicts[task.name]
     if verdict.errors:
         raise refusal(task, verdict.errors)
-    reason = _missing(engine, task, place, verdict)
+    reason = _missing(engine, task, base, verdict)
     return skipped(task, reason) if reason else None
 
 
@@ -189,21 +187,21 @@ def skipped(task: Task, reason: str) -> TaskResult:
     )
 
 
-def _missing(engine: Context, task: Task, place: Base, verdict: Check) -> str:
+def _missing(engine: Context, task: Task, base: Base, verdict: Check) -> str:
     """Return what the task waits for and has not landed, in words; empty if there is nothing."""
-    others = tasks_beside(engine, [task], place)
+    others = tasks_beside(engine, [task], base)
     if not others:
         return ""
-    done = landings(engine.repository.git, place.base)
-    open_ = [other for other in others if not _has_landed(done.get(other.name))]
-    waiting = {_key(other.spec) for other in open_}
-    graph = Graph((task.spec, *(other.spec for other in others)))
+    landed = landings(engine.repository.git, base.base)
+    open_ = [sibling for sibling in others if not _has_landed(landed.get(sibling.name))]
+    waiting = {_key(sibling.spec) for sibling in open_}
+    graph = Graph((task.spec, *(sibling.spec for sibling in others)))
     for need in sorted(graph.needs[0]):
         if _key(graph.specs[need]) in waiting:
             return f"it depends on {graph.names[need]}, which did not merge"
-    for path, maker in _files(engine, task, open_, place):
+    for path, maker in _files(engine, task, open_, base):
         return f"it needs {path} of {maker}, which did not merge"
-    names = {_key(other.spec): other.name for other in others}
+    names = {_key(sibling.spec): sibling.name for sibling in others}
     for spec in verdict.waits_for:
         if _key(spec) in waiting:
             return f"it needs the work of {names[_key(spec)]}, which did not merge"
@@ -211,15 +209,15 @@ def _missing(engine: Context, task: Task, place: Base, verdict: Check) -> str:
 
 
 def _files(
-    engine: Context, task: Task, others: Sequence[Task], place: Base
+    engine: Context, task: Task, others: Sequence[Task], base: Base
 ) -> Iterator[tuple[str, str]]:
     """Yield the files that others are to make first and that are not there, with the makers' names."""
 
     def is_there(path: str) -> bool:
-        return engine.objects.entry(place.base, path) is not None
+        return engine.objects.entry(base.base, path) is not None
 
     try:
-        links = implied([task.spec, *(other.spec for other in others)], is_there=is_there).links
+        links = implied([task.spec, *(sibling.spec for sibling in others)], is_there=is_there).links
     except UsageError:  # others depend on each other in a circle
         return
     for link in links:

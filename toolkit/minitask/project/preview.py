@@ -39,23 +39,23 @@ class RunPreview(Struct, frozen=True):
 
 
 def preview_run(
-    engine: Context, tasks: Sequence[Task], place: Base, *, again: bool
+    engine: Context, tasks: Sequence[Task], base: Base, *, again: bool
 ) -> tuple[RunPreview, ...]:
     """Return the outlook of each task, wave by wave; `again` is whether those that have landed would run again.
 
     A task is in a later wave than all that it depends on, and all that it comes after by the files of both. What a run
     would refuse as a whole is a `UsageError`.
     """
-    check_order(engine, tasks, place)
-    verdicts = check_tasks(engine, tasks, place, again=again)
+    check_order(engine, tasks, base)
+    verdicts = check_tasks(engine, tasks, base, again=again)
     wrong = {name: str(error) for name, error in refusals(tasks, verdicts).items()}
     tasks = ordered(tasks)
-    links = implications(engine, tasks, place).links
+    links = implications(engine, tasks, base).links
     numbers = wave_numbers([task.spec for task in tasks], links)
-    found = sorted(zip(numbers, range(len(tasks)), strict=True))
+    by_wave = sorted(zip(numbers, range(len(tasks)), strict=True))
     return tuple(
         _prospect(engine, tasks[at], wave, again=again, problem=wrong.get(tasks[at].name, ""))
-        for wave, at in found
+        for wave, at in by_wave
     )
 
 
@@ -65,10 +65,10 @@ def _prospect(
     if problem:
         return RunPreview(task, wave, problem=problem)
     try:
-        done = None if again else landed_result(engine, task)
-        if done is not None:
+        landed = None if again else landed_result(engine, task)
+        if landed is not None:
             return RunPreview(
-                task, wave, None, 0, 0, Decimal(0), problem=done.reason, merge=done.merge or ""
+                task, wave, None, 0, 0, Decimal(0), problem=landed.reason, merge=landed.merge or ""
             )
         route = route_of(engine, task)
         if route.executor == SCRIPT:

@@ -1,4 +1,4 @@
-"""Which task is begun when: as soon as what it waits for has landed, each on the target as it is by then.
+"""Schedule tasks: each begins when its dependencies have landed, on the target as it is by then.
 
 Every task under way has a thread of its own. Validations, and all else that takes a core, run as many at once as there
 are jobs; executors are asked as many at once as the config allows. What is proven lands through one queue.
@@ -34,9 +34,9 @@ from minitask.task.state import RunOptions, UnservedError
 
 FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
 NAMED = 5
-"""How many tasks a message names."""
+"""Number of tasks that a message names."""
 AHEAD = 2
-"""How many times as many tasks as can be asked about at once are begun: no executor waits for a validation."""
+"""Tasks that are begun for each call that may run at once, so that no executor waits for a validation."""
 
 
 class Plan(Struct, frozen=True):
@@ -53,15 +53,15 @@ class Plan(Struct, frozen=True):
     urgency: Mapping[str, int]
     refused: Mapping[str, MinitaskError]
 
-    def follows(self, name: str, other: str) -> bool:
+    def follows(self, name: str, maker: str) -> bool:
         """Return True if a task takes up another's work, be it through others, or uses the same files."""
-        left, seen = [name], {name}
-        while left:
-            at = left.pop()
+        pending, reached = [name], {name}
+        while pending:
+            at = pending.pop()
             before = (*self.needs.get(at, ()), *self.after.get(at, ()))
-            left += [each for each in before if each not in seen]
-            seen.update(before)
-        return other in seen or other in self.clashes.get(name, ())
+            pending += [task for task in before if task not in reached]
+            reached.update(before)
+        return maker in reached or maker in self.clashes.get(name, ())
 
 
 class Schedule:
@@ -71,7 +71,7 @@ class Schedule:
         self,
         engine: Context,
         plan: Plan,
-        place: Base,
+        base: Base,
         *,
         options: RunOptions,
         askers: CallPool,
@@ -80,13 +80,15 @@ class Schedule:
     ) -> None:
         self._engine = engine
         self._plan = plan
-        self._place = place
-        known = snapshot_refs(engine, engine.tip(place.target), [task.name for task in plan.tasks])
+        self._base = base
+        snapshot = snapshot_refs(
+            engine, engine.tip(base.target), [task.name for task in plan.tasks]
+        )
         self._askers = askers
         self._cores = CpuPool(jobs)
         self._guards = Guards(engine, follows=plan.follows, repeats=jobs == 1)
         self._queue = MergeQueue(engine, cores=self._cores, guards=self._guards)
-        self._options = replace(options, lander=self._queue, known=known)
+        self._options = replace(options, lander=self._queue, known=snapshot)
         self._cluster = cluster
         self._width = AHEAD * (cluster.width if cluster else askers.width) + jobs
         self._tasks = {task.name: task for task in plan.tasks}
@@ -136,14 +138,14 @@ class Schedule:
     def _settle(self) -> None:
         """Run what landed early again on all that landed; name the tasks whose commands were not."""
         with self._engine.landing:
-            found = self._guards.settle(self._cores)
-        for name, proof in found.red.items():
+            settled = self._guards.settle(self._cores)
+        for name, proof in settled.red.items():
             reason = f"merged, but fails with what merged after it: {proof.reason}"
             step = f"fix it, or minitask undo {name}"
             result = replace(self._results[name], reason=reason, next_step=step, is_broken=True)
             self._results[name] = result
             self._engine.emit(Progress(name, "merge", reason))
-        names = found.not_run
+        names = settled.not_run
         if names:
             some = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
             text = f"not revalidated after later merges: {some}"
@@ -230,20 +232,20 @@ class Schedule:
         """Return True if a change for the task is on record that needs no more than a review, or to land: no
         worker does.
         """
-        known = self._options.known
-        if not self._options.takes_what_is_there or not (known and known.refs_of(task.name)):
+        snapshot = self._options.known
+        if not self._options.takes_what_is_there or not (snapshot and snapshot.refs_of(task.name)):
             return False
-        found = latest_made(self._engine, task)
-        return found is not None and found.is_proven and not found.is_rejected
+        review = latest_made(self._engine, task)
+        return review is not None and review.is_proven and not review.is_rejected
 
     def _away(self, cluster: Cluster, task: Task) -> TaskResult:
         """Return the result of a task that a worker of a cluster does, unless it has landed already."""
         on_tip = self._on_tip(task)
-        known = self._options.known
-        if not self._options.again and known and task.name in known.landed:
-            done = landed_result(self._engine, on_tip)
-            if done is not None:
-                return done
+        snapshot = self._options.known
+        if not self._options.again and snapshot and task.name in snapshot.landed:
+            landed = landed_result(self._engine, on_tip)
+            if landed is not None:
+                return landed
         return cluster.do(on_tip, self._options)
 
     def _take(self, task: Task, ended: TaskResult | BaseException) -> None:
@@ -285,23 +287,26 @@ class Schedule:
         return ""
 
     def _has_landed(self, name: str) -> bool:
-        tip = self._engine.tip(self._place.target)
+        tip = self._engine.tip(self._base.target)
         landing = latest_landing(self._engine, tip, name)
         return landing is not None and not landing.undone
 
     def _on_tip(self, task: Task) -> Task:
         """Return the task as the target's tip has it: the blob that is committed there, on that base."""
         engine = self._engine
-        tip = self._askers.base_of(task) or engine.tip(self._place.target)
+        tip = self._askers.base_of(task) or engine.tip(self._base.target)
         entry = engine.objects.entry(tip, task.path)
         if task.uncommitted or entry is None or entry.oid == task.blob:
             return replace(task, base=tip)
-        fresh = load_file(engine, task.path, replace(self._place, base=tip)).tasks
-        return next((item for item in fresh if item.name == task.name), replace(task, base=tip))
+        fresh = load_file(engine, task.path, replace(self._base, base=tip)).tasks
+        return next(
+            (candidate for candidate in fresh if candidate.name == task.name),
+            replace(task, base=tip),
+        )
 
 
-def _common_files(one: Task, other: Task) -> list[str]:
-    return sorted({ref.path for ref in one.spec.files} & {ref.path for ref in other.spec.files})
+def _common_files(task: Task, maker: Task) -> list[str]:
+    return sorted({ref.path for ref in task.spec.files} & {ref.path for ref in maker.spec.files})
 
 
 def _skipped(task: Task, reason: str) -> TaskResult:

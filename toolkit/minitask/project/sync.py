@@ -34,35 +34,35 @@ def sync(engine: Context, remote: str) -> Synced:
     fetched: list[str] = []
     for _ in range(ROUNDS):
         engine.emit(Progress("", "sync", f"fetch from {remote}"))
-        there = fetch(engine.repository, remote, label=label)
-        fetched += _take(engine, there, label)
-        moves, kept = _moves(engine, there)
+        remote_refs = fetch(engine.repository, remote, label=label)
+        fetched += _take(engine, remote_refs, label)
+        moves, diverged = _moves(engine, remote_refs)
         engine.emit(Progress("", "sync", f"push {len(moves)} refs to {remote}"))
         rejected = push(engine.repository, remote, moves) if moves else ()
         if not rejected:
-            return Synced(remote, tuple(dict.fromkeys(fetched)), tuple(moves), kept)
+            return Synced(remote, tuple(dict.fromkeys(fetched)), tuple(moves), diverged)
     raise MachineError(
         f"{remote} keeps refusing {', '.join(rejected[:3])}", hint="run `minitask sync` again later"
     )
 
 
-def _take(engine: Context, there: dict[str, str], label: str) -> list[str]:
+def _take(engine: Context, remote_refs: dict[str, str], label: str) -> list[str]:
     """Merge the remote's ledger, and take what is not here yet."""
     git, objects = engine.repository.git, engine.objects
-    taken = []
-    theirs = there.get(refs.LEDGER)
+    fetched = []
+    theirs = remote_refs.get(refs.LEDGER)
     if theirs is not None and _merge_ledger(engine, theirs):
-        taken.append(refs.LEDGER)
+        fetched.append(refs.LEDGER)
     absent = refs.zeros(engine.repository.object_format)
-    own = refs.snapshot(git, refs.ATTEMPTS, refs.BRANCHES)
+    local_refs = refs.snapshot(git, refs.ATTEMPTS, refs.BRANCHES)
     folders = {refs.ATTEMPTS: "attempts", refs.BRANCHES: "heads"}
     for folder, name in folders.items():
         tracked = refs.snapshot(git, f"{TRACKED}/{label}/{name}")
         for ref, oid in tracked.items():
             mine = f"{folder}/{ref.removeprefix(f'{TRACKED}/{label}/{name}/')}"
-            if mine not in own and objects.commit(oid) is not None:
-                taken += [mine] if refs.move(git, [refs.Move(mine, oid, absent)]) else []
-    return taken
+            if mine not in local_refs and objects.commit(oid) is not None:
+                fetched += [mine] if refs.move(git, [refs.Move(mine, oid, absent)]) else []
+    return fetched
 
 
 def _merge_ledger(engine: Context, theirs: str) -> bool:
@@ -89,23 +89,23 @@ def _merge_ledger(engine: Context, theirs: str) -> bool:
     return True
 
 
-def _moves(engine: Context, there: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def _moves(engine: Context, remote_refs: dict[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return what to push, by the ref to push it to; and the branches that differ on both sides."""
     git = engine.repository.git
     moves: dict[str, str] = {}
-    kept = []
-    known = set(there.values())
+    diverged = []
+    remote_oids = set(remote_refs.values())
     for ref, oid in refs.snapshot(git, refs.LEDGER, refs.ATTEMPTS, refs.BRANCHES).items():
-        held = there.get(ref)
-        if held == oid:
+        remote_oid = remote_refs.get(ref)
+        if remote_oid == oid:
             continue
-        if held is None or ref == refs.LEDGER:
+        if remote_oid is None or ref == refs.LEDGER:
             moves[ref] = oid
         elif ref.startswith(f"{refs.ATTEMPTS}/"):
-            if oid not in known:
+            if oid not in remote_oids:
                 moves[f"{ref}.{oid[:12]}"] = oid
-        elif engine.objects.commit(held) and is_ancestor(git, ancestor=held, of=oid):
+        elif engine.objects.commit(remote_oid) and is_ancestor(git, ancestor=remote_oid, of=oid):
             moves[ref] = oid
         else:
-            kept.append(ref)
-    return moves, tuple(kept)
+            diverged.append(ref)
+    return moves, tuple(diverged)

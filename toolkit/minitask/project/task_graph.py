@@ -31,13 +31,13 @@ class Edge(Struct, frozen=True):
 
 
 class Node(Struct, frozen=True):
-    """One task of a picture.
+    """A task of a graph.
 
-    `depends_on` names tasks that may be outside of it; `after` and `clashes` are what its files imply. `tier` is empty
-    where no tier can serve it.
+    `depends_on` names tasks that may be outside of the graph; `after` and `clashes` are what its files imply.
+    `tier` is empty where no tier can serve it.
     """
 
-    standing: TaskStatus
+    status: TaskStatus
     wave: int
     tier: str
     depends_on: tuple[str, ...]
@@ -48,12 +48,12 @@ class Node(Struct, frozen=True):
     @property
     def task(self) -> Task:
         """Return the task itself."""
-        return self.standing.task
+        return self.status.task
 
     @property
     def name(self) -> str:
         """Return the task's name."""
-        return self.standing.task.name
+        return self.status.task.name
 
 
 class TaskGraph(Struct, frozen=True):
@@ -65,57 +65,62 @@ class TaskGraph(Struct, frozen=True):
     dropped: tuple[tuple[str, Edge], ...]
 
 
-def task_graph(engine: Context, tasks: Sequence[Task], place: Base, *, project: str) -> TaskGraph:
-    """Return the picture of the tasks; a cycle of `depends_on` is a `UsageError` that prints it."""
+def task_graph(engine: Context, tasks: Sequence[Task], base: Base, *, project: str) -> TaskGraph:
+    """Return the graph of the tasks; a cycle of `depends_on` is a `UsageError` that prints it."""
     tasks = ordered(tasks)
     specs = [task.spec for task in tasks]
-    said = implications(engine, tasks, place)
-    needs = dependencies(engine, tasks, place)
-    after, clashes = _ties(tasks, said)
-    found = task_statuses(engine, tasks, place)
-    rows = zip(found, wave_numbers(specs, said.links), urgency(specs, said.links), strict=True)
+    implied_order = implications(engine, tasks, base)
+    needs = dependencies(engine, tasks, base)
+    after, clashes = _ties(tasks, implied_order)
+    statuses = task_statuses(engine, tasks, base)
+    rows = zip(
+        statuses,
+        wave_numbers(specs, implied_order.links),
+        urgency(specs, implied_order.links),
+        strict=True,
+    )
     nodes = [
         Node(
-            standing,
+            status,
             wave=wave,
-            tier=_tier(engine, standing.task),
-            depends_on=needs[standing.task.name],
-            after=after[standing.task.name],
-            clashes=clashes[standing.task.name],
+            tier=_tier(engine, status.task),
+            depends_on=needs[status.task.name],
+            after=after[status.task.name],
+            clashes=clashes[status.task.name],
             urgency=length,
         )
-        for standing, wave, length in rows
+        for status, wave, length in rows
     ]
     return TaskGraph(
         project,
         tuple(sorted(nodes, key=lambda node: node.wave)),
-        tuple(tasks[at].name for at in critical_path(specs, said.links)),
+        tuple(tasks[at].name for at in critical_path(specs, implied_order.links)),
         tuple(
             (tasks[link.after].name, Edge(tasks[link.before].name, link.path, link.kind.value))
-            for link in said.dropped
+            for link in implied_order.dropped
         ),
     )
 
 
 def _ties(
-    tasks: Sequence[Task], said: ImpliedOrder
+    tasks: Sequence[Task], implied_order: ImpliedOrder
 ) -> tuple[Mapping[str, tuple[Edge, ...]], Mapping[str, tuple[Edge, ...]]]:
     after: dict[str, list[Edge]] = {task.name: [] for task in tasks}
     clashes: dict[str, list[Edge]] = {task.name: [] for task in tasks}
-    for link in said.links:
+    for link in implied_order.links:
         tie = Edge(tasks[link.before].name, link.path, link.kind.value)
         after[tasks[link.after].name].append(tie)
-    for clash in said.clashes:
-        one, other = tasks[clash.first].name, tasks[clash.second].name
-        clashes[one].append(Edge(other, clash.path))
-        clashes[other].append(Edge(one, clash.path))
+    for clash in implied_order.clashes:
+        first, second = tasks[clash.first].name, tasks[clash.second].name
+        clashes[first].append(Edge(second, clash.path))
+        clashes[second].append(Edge(first, clash.path))
     return _sorted(after), _sorted(clashes)
 
 
 def _sorted(ties: Mapping[str, list[Edge]]) -> Mapping[str, tuple[Edge, ...]]:
     return {
-        name: tuple(sorted(each, key=lambda tie: (tie.task, tie.path)))
-        for name, each in ties.items()
+        name: tuple(sorted(edges, key=lambda tie: (tie.task, tie.path)))
+        for name, edges in ties.items()
     }
 
 
@@ -130,26 +135,28 @@ def _tier(engine: Context, task: Task) -> str:
 ORDER_RULES = frozenset({"E208", "E209", "E211"})
 
 
-def check_order(engine: Context, tasks: Sequence[Task], place: Base) -> None:
+def check_order(engine: Context, tasks: Sequence[Task], base: Base) -> None:
     """Raise `UsageError` for what would make the order a guess: unknown dependencies, cycles, one id twice."""
-    known = [task.spec for task in tasks_beside(engine, tasks, place)]
-    for item in check_project([task.spec for task in tasks], existing=known):
-        if item.code in ORDER_RULES:
-            where = f"{item.path}:{item.line}"
-            raise UsageError(f"{item.code} {item.message}", where=where, hint=item.hint)
+    others = [task.spec for task in tasks_beside(engine, tasks, base)]
+    for diagnostic in check_project([task.spec for task in tasks], existing=others):
+        if diagnostic.code in ORDER_RULES:
+            where = f"{diagnostic.path}:{diagnostic.line}"
+            raise UsageError(
+                f"{diagnostic.code} {diagnostic.message}", where=where, hint=diagnostic.hint
+            )
 
 
 def ordered(tasks: Sequence[Task]) -> tuple[Task, ...]:
-    """Return the tasks, each after all that it depends on, else by path and place in the file."""
+    """Return the tasks, each after all that it depends on, else by path and position in the file."""
     by_spec = {id(task.spec): task for task in tasks}
     return tuple(by_spec[id(spec)] for spec in order([task.spec for task in tasks]))
 
 
 def dependencies(
-    engine: Context, tasks: Sequence[Task], place: Base
+    engine: Context, tasks: Sequence[Task], base: Base
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the names of the tasks that each depends on, those outside the run included."""
-    others = tasks_beside(engine, tasks, place)
+    others = tasks_beside(engine, tasks, base)
     graph = Graph(tuple(task.spec for task in tasks) + tuple(task.spec for task in others))
     return {
         task.name: tuple(graph.names[need] for need in sorted(graph.needs[at]))
@@ -157,11 +164,11 @@ def dependencies(
     }
 
 
-def implications(engine: Context, tasks: Sequence[Task], place: Base) -> ImpliedOrder:
-    """Return what the tasks' files imply, by the tasks' places, given the files at the target's tip."""
+def implications(engine: Context, tasks: Sequence[Task], base: Base) -> ImpliedOrder:
+    """Return what the tasks' files imply, by the index of each task, given the files at the target's tip."""
 
     def is_there(path: str) -> bool:
-        return engine.objects.entry(place.base, path) is not None
+        return engine.objects.entry(base.base, path) is not None
 
     return implied([task.spec for task in tasks], is_there=is_there)
 
@@ -188,25 +195,25 @@ class Collisions(Struct, frozen=True):
 
 
 def find_collisions(
-    engine: Context, tasks: Sequence[TaskStatus], place: Base, *, most_pairs: int = MOST_PAIRS
+    engine: Context, tasks: Sequence[TaskStatus], base: Base, *, most_pairs: int = MOST_PAIRS
 ) -> Collisions:
     """Merge every candidate that has not landed with the target's tip, and with each other one, in memory."""
     candidates = _candidates(engine, tasks)
-    target = place.target.removeprefix("refs/heads/")
+    target = base.target.removeprefix("refs/heads/")
     count = len(candidates) * (len(candidates) - 1) // 2
-    tried = [((name, oid), (target, place.base)) for name, oid in candidates]
+    tried = [((name, oid), (target, base.base)) for name, oid in candidates]
     tried += islice(combinations(candidates, 2), most_pairs)
-    found = []
+    collisions = []
     with temporary_objects(engine.repository) as git:
-        for (name, theirs), (other, ours) in tried:
+        for (name, theirs), (partner, ours) in tried:
             paths = merge_tree(git, ours=ours, theirs=theirs).conflicts
             if paths:
-                found.append(Collision(name, other, paths))
+                collisions.append(Collision(name, partner, paths))
     pairs = min(count, most_pairs)
-    return Collisions(tuple(found), len(candidates), pairs, count - pairs)
+    return Collisions(tuple(collisions), len(candidates), pairs, count - pairs)
 
 
 def _candidates(engine: Context, tasks: Sequence[TaskStatus]) -> list[tuple[str, str]]:
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
-    names = [item.task.name for item in tasks if item.state is not State.MERGED]
+    names = [status.task.name for status in tasks if status.state is not State.MERGED]
     return [(name, heads[refs.branch(name)]) for name in names if refs.branch(name) in heads]

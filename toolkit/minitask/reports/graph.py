@@ -43,7 +43,7 @@ def _task_document(node: Node) -> dict[str, Any]:
         "path": node.task.path,
         "title": node.task.spec.title,
         "wave": node.wave,
-        "state": node.standing.state.value,
+        "state": node.status.state.value,
         "tier": node.tier or None,
         "depends_on": list(node.depends_on),
         "after": [{"task": tie.task, "path": tie.path, "kind": tie.kind} for tie in node.after],
@@ -64,7 +64,7 @@ def render_text(graph: TaskGraph) -> str:
         if node.wave != wave:
             wave = node.wave
             lines += ["", f"wave {wave}"]
-        state, tier = node.standing.state.value, node.tier or "no tier"
+        state, tier = node.status.state.value, node.tier or "no tier"
         title = one_line(node.task.spec.title)
         lines.append(f"  {node.name:{width}}  {state:8}  {tier:8}  {title}".rstrip())
         lines += [f"  {'':{width}}    {line}" for line in _relations(node)]
@@ -127,13 +127,13 @@ def render_mermaid(graph: TaskGraph) -> str:
     for node in graph.nodes:
         title = one_line(node.task.spec.title)
         label = f"{_entities(node.name)}<br/>{_entities(title)}"
-        lines.append(f'  {ids[node.name]}["{label}"]:::{node.standing.state.value}')
+        lines.append(f'  {ids[node.name]}["{label}"]:::{node.status.state.value}')
     for node in graph.nodes:
         declared = (name for name in node.depends_on if name in ids)
         lines += [f"  {ids[name]} --> {ids[node.name]}" for name in declared]
         for name, label in _labels(node.after):
             lines.append(f'  {ids[name]} -.->|"{_entities(label)}"| {ids[node.name]}')
-    for state in sorted({node.standing.state for node in graph.nodes}):
+    for state in sorted({node.status.state for node in graph.nodes}):
         tone = TONES[tone_of(state)]
         style = f"fill:{tone.fill},stroke:{tone.stroke},color:#1f2328"
         lines.append(f"  classDef {state.value} {style}")
@@ -151,8 +151,8 @@ def render_dot(graph: TaskGraph) -> str:
     lines = ["digraph minitask {", "  rankdir=LR;"]
     lines.append('  node [shape=box, style="rounded,filled", fontname="sans-serif"];')
     for node in graph.nodes:
-        tone = TONES[tone_of(node.standing.state)]
-        title, state = one_line(node.task.spec.title), node.standing.state.value
+        tone = TONES[tone_of(node.status.state)]
+        title, state = one_line(node.task.spec.title), node.status.state.value
         label = f"{_label(node.name)}\\n{_label(title)}\\n{state}"
         colours = f'fillcolor="{tone.fill}", color="{tone.stroke}"'
         lines.append(f'  {_quoted(node.name)} [label="{label}", {colours}];')

@@ -131,7 +131,7 @@ def _line(arrow: Arrow, spots: Spots, chain: set[tuple[str, str]]) -> str:
 
 def _box(node: Node, spot: tuple[int, int], chain: tuple[str, ...]) -> str:
     x, y = _corner(spot)
-    state, title = node.standing.state, one_line(node.task.spec.title)
+    state, title = node.status.state, one_line(node.task.spec.title)
     marks = f"box {tone_of(state)}{' chain' if node.name in chain else ''}"
     below = f"{state.value} · {node.tier}" if node.tier else state.value
     return (
