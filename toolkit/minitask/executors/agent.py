@@ -274,7 +274,7 @@ class AgentExecutor:
         """Return what differs from the base; an edit that leaves a file's content as it was is none."""
         paths = [ref.path for ref in order.spec.writes()]
         try:
-            changes = workspace.changes(litter=self._program.litter, wanted=paths)
+            changes = workspace.changes(litter=self._program.litter, listed=paths)
         except EditError as error:
             raise self._failure(FailureKind.OUT_OF_SCOPE, str(error), report) from error
         return agent_changes(changes, spec=order.spec, read=order.read)

@@ -34,11 +34,11 @@ OUTPUT_BYTES = 16 << 20
 MEMORY_BYTES = 16 << 30
 PROCESSES = 2_000
 IDENTITY = "[user]\n\tname = agent\n\temail = agent@minitask.invalid\n"
-"""Who commits in the program's own repository: some ask, and some refuse to work without."""
+"""The identity for commits in an agent's own repository: some agents refuse to work without one."""
 
 
 class AgentWorkspace(Redacted, frozen=True):
-    """A program's place: the base's files in `folder`, a private `home`, and the sandbox that it runs in."""
+    """The workspace of an agent: the base's files in `folder`, a private `home`, and the sandbox that it runs in."""
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("environ",)
 
@@ -111,10 +111,10 @@ class AgentWorkspace(Redacted, frozen=True):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(change.content.encode("utf-8", "surrogateescape"))
 
-    def changes(self, *, litter: Sequence[str], wanted: Sequence[str] = ()) -> tuple[Change, ...]:
+    def changes(self, *, litter: Sequence[str], listed: Sequence[str] = ()) -> tuple[Change, ...]:
         """Return what differs from the base in the files, except for what git ignores and what matches `litter`.
 
-        The `wanted` files count whatever git ignores. The contents are those that git would have in a commit: line
+        The `listed` files count whatever git ignores. The contents are those that git would have in a commit: line
         ends, `ident` and encodings are converted as the attributes say. `EditError` for a path that is no regular file
         any more, or too large to be a source file.
         """
@@ -125,8 +125,8 @@ class AgentWorkspace(Redacted, frozen=True):
         names = {
             name for name in changed if not any(_is_litter(name, pattern) for pattern in litter)
         }
-        if wanted:
-            pathspecs = [f":(literal,top){name}" for name in wanted]
+        if listed:
+            pathspecs = [f":(literal,top){name}" for name in listed]
             names.update(git.fields("ls-files", "-z", "--others", "--", *pathspecs))
         contents = {name: self._content(name) for name in sorted(names)}
         converted = tracked_files.as_committed(self.slot, contents)
@@ -146,7 +146,7 @@ class AgentWorkspace(Redacted, frozen=True):
 def open_agent_workspace(
     slot: Workspace, commit: str, *, sandbox: Sandbox, scratch: Path, environ: Mapping[str, str]
 ) -> Iterator[AgentWorkspace]:
-    """A desk with a commit's files; its home is removed in the end, the files stay for the next one."""
+    """Yield a workspace with a commit's files; its home is removed in the end, the files stay for the next one."""
     discard_git(slot)
     slot.checkout(commit)
     private = Path(os.path.realpath(scratch)) / f"agent-{os.urandom(8).hex()}"
@@ -171,14 +171,16 @@ def discard_git(slot: Workspace) -> None:
 def _give_git(slot: Workspace, commit: str) -> None:
     """A repository in the files that knows the commit, borrows its objects, and has nothing to lose."""
     discard_git(slot)
-    own = slot.tree / ".git"
+    git_dir = slot.tree / ".git"
     for name in ("objects/info", "refs/heads", "info"):
-        (own / name).mkdir(parents=True)
-    (own / "HEAD").write_text(f"{commit}\n", "ascii")
-    shutil.copy2(slot.git_dir / "index", own / "index")
-    (own / "config").write_text((slot.git_dir / "config").read_text("utf-8") + IDENTITY, "utf-8")
-    shutil.copy2(slot.git_dir / "objects/info/alternates", own / "objects/info/alternates")
-    (own / "info/exclude").write_bytes(slot.excludes())
+        (git_dir / name).mkdir(parents=True)
+    (git_dir / "HEAD").write_text(f"{commit}\n", "ascii")
+    shutil.copy2(slot.git_dir / "index", git_dir / "index")
+    (git_dir / "config").write_text(
+        (slot.git_dir / "config").read_text("utf-8") + IDENTITY, "utf-8"
+    )
+    shutil.copy2(slot.git_dir / "objects/info/alternates", git_dir / "objects/info/alternates")
+    (git_dir / "info/exclude").write_bytes(slot.excludes())
 
 
 def _is_litter(name: str, pattern: str) -> bool:
@@ -192,7 +194,7 @@ def _is_litter(name: str, pattern: str) -> bool:
 def temporary_objects(repository: Repository) -> Iterator[Git]:
     """Git on the repository, for merges that only ask what would come of them: their objects are not kept."""
     with TemporaryDirectory(prefix="minitask-") as folder:
-        info = Path(folder, "info")
-        info.mkdir()
-        (info / "alternates").write_bytes(alternates_to(repository.objects_dir))
+        info_dir = Path(folder, "info")
+        info_dir.mkdir()
+        (info_dir / "alternates").write_bytes(alternates_to(repository.objects_dir))
         yield replace(repository.git, new_objects=Path(folder))

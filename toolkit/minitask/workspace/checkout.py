@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from minitask.sandbox.sandbox import Sandbox
 
 _GLOB = lazy_pattern(r"[*?\[\]\\ ]")
-"""What has a meaning in a pattern of git's, or is dropped at its end."""
+"""Characters that are special in a pattern of git's, or are dropped at its end."""
 STALE_LOCKS = ("index.lock", "HEAD.lock", "config.lock", "shallow.lock")
 
 
@@ -78,10 +78,12 @@ class Workspace(Struct, frozen=True):
     def layers(self) -> tuple[Layer, ...]:
         """Return the folders that are shared by a private layer."""
         return tuple(
-            Layer(Path(os.path.realpath(source)), self.tree / name, place / "upper", place / "work")
+            Layer(
+                Path(os.path.realpath(source)), self.tree / name, folder / "upper", folder / "work"
+            )
             for number, (name, source) in enumerate(self._shared())
             if self.bring.layered and source.is_dir()
-            for place in (self.folder / "layers" / str(number),)
+            for folder in (self.folder / "layers" / str(number),)
         )
 
     def copied(self) -> tuple[Copied, ...]:
@@ -114,23 +116,23 @@ class Workspace(Struct, frozen=True):
             return []
         from minitask.workspace.submodules import at_commit, gitlinks
 
-        found = []
+        copies = []
         for path, oid in gitlinks(self.git):
-            place = home / path.replace("/", "%")
+            folder = home / path.replace("/", "%")
             if any(path == name.strip("/") for name in self.bring.share):
                 continue
             inner = at_commit(
-                top / path, oid, place, environ=self.repository.git.environ, make=Workspace
+                top / path, oid, folder, environ=self.repository.git.environ, make=Workspace
             )
             if inner is None:
                 force_remove(self.tree / path)
                 (self.tree / path).mkdir(parents=True)
             else:
-                copy = Copied(inner, self.tree / path, place / "note", top, self.tree)
-                found.append((path, copy))
+                copy = Copied(inner, self.tree / path, folder / "note", top, self.tree)
+                copies.append((path, copy))
         home.mkdir(exist_ok=True)
-        (home / "list").write_text("".join(f"{path}\0" for path, _ in found), "utf-8")
-        return [copy for _, copy in found]
+        (home / "list").write_text("".join(f"{path}\0" for path, _ in copies), "utf-8")
+        return [copy for _, copy in copies]
 
     def _shared(self) -> list[tuple[str, Path]]:
         """Return what is shared and there, by its name."""
@@ -165,8 +167,8 @@ class Workspace(Struct, frozen=True):
         if not names:
             return
         entries = self.git.fields("ls-tree", "-z", commit, "--", *sorted(names))
-        found = [entry.partition("\t") for entry in entries]
-        tracked = {path for kind, _, path in found if " commit " not in kind}
+        rows = [entry.partition("\t") for entry in entries]
+        tracked = {path for kind, _, path in rows if " commit " not in kind}
         text = "".join(f"{name}\0" for name in names & tracked)
         self._tracked_note.write_text(text, "utf-8", "surrogateescape")
 
@@ -220,9 +222,9 @@ class Workspace(Struct, frozen=True):
         form = f"--object-format={self.repository.object_format}"
         git.output("init", "-q", "--template=", "--initial-branch=workspace", form)
         git.output("config", "core.bare", "false")
-        info = self.git_dir / "objects" / "info"
-        info.mkdir(parents=True, exist_ok=True)
-        (info / "alternates").write_bytes(alternates_to(self.repository.objects_dir))
+        info_dir = self.git_dir / "objects" / "info"
+        info_dir.mkdir(parents=True, exist_ok=True)
+        (info_dir / "alternates").write_bytes(alternates_to(self.repository.objects_dir))
         shutil.copyfile(self.git_dir / "config", self._kept_config)
 
     def _bring_to(self, commit: str) -> None:
@@ -241,10 +243,10 @@ class Workspace(Struct, frozen=True):
         shutil.copyfile(self._kept_config, self.git_dir / "config")
         self._bring_refs()
         # Cleaned first: attributes that somebody left would have a say in what is written.
-        kept = [
+        exclusions = [
             f"--exclude={_pattern(copy.target.relative_to(self.tree))}" for copy in self.copied()
         ]
-        self.git.output("clean", "-ffdxq", *kept)
+        self.git.output("clean", "-ffdxq", *exclusions)
         self.git.output("checkout", "-q", "-f", "--detach", commit)
         self._bring_ignored()
 
@@ -266,8 +268,8 @@ class Workspace(Struct, frozen=True):
 
     def _write_tags(self) -> None:
         form = "--format=%(objectname) %(refname)"
-        found = self.repository.git.output("for-each-ref", form, "refs/tags")
-        (self.git_dir / "packed-refs").write_bytes(found)
+        packed_refs = self.repository.git.output("for-each-ref", form, "refs/tags")
+        (self.git_dir / "packed-refs").write_bytes(packed_refs)
 
     def _point(self) -> None:
         pointer = self.tree / ".git"
@@ -306,14 +308,14 @@ def end_orphans(scratch: Path) -> None:
 
 def _tags_state(common_dir: Path) -> tuple[tuple[int, int, int] | None, ...]:
     """Return what changes with the tags of a repository."""
-    found: list[tuple[int, int, int] | None] = []
+    state: list[tuple[int, int, int] | None] = []
     for name in ("packed-refs", "refs/tags", "reftable/tables.list"):
         try:
-            told = (common_dir / name).stat()
-            found.append((told.st_ino, told.st_size, told.st_mtime_ns))
+            status = (common_dir / name).stat()
+            state.append((status.st_ino, status.st_size, status.st_mtime_ns))
         except OSError:
-            found.append(None)
-    return tuple(found)
+            state.append(None)
+    return tuple(state)
 
 
 def _pattern(path: str | Path) -> str:
@@ -321,8 +323,8 @@ def _pattern(path: str | Path) -> str:
     return f"/{_GLOB.sub(_escaped, str(path))}"
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\{found[0]}"
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\{match[0]}"
 
 
 def _copy(source: Path, target: Path) -> None:

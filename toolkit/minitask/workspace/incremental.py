@@ -67,8 +67,8 @@ class IncrementalCheckout:
         self._written: set[bytes] = set()
         self._seen: tuple[object, ...] = ()
         self._top = os.fsencode(slot.tree) + b"/"
-        named = (*slot.bring.share, *slot.bring.copy)
-        self._named = tuple(path_bytes(name.strip("/")) for name in named)
+        brought = (*slot.bring.share, *slot.bring.copy)
+        self._named = tuple(path_bytes(name.strip("/")) for name in brought)
         self._looked_at = tuple(
             f"{slot.git_dir}/{name}" for name in ("index", "HEAD", "config", "info")
         )
@@ -138,7 +138,7 @@ class IncrementalCheckout:
         """
         if self._watch is None or self._is_blind:
             return list(index.names)
-        touched = [each for each in self._watch.touched() if not self._is_own(*each)]
+        touched = [event for event in self._watch.touched() if not self._is_own(*event)]
         if not touched:
             return None
         self._is_touched = True
@@ -199,19 +199,16 @@ class IncrementalCheckout:
         self._is_touched = self._is_blind = False
 
     def _is_converted_otherwise(self, commit: str) -> bool:
-        """Return True if attributes differ from those of what it held last.
-
-        Git then leaves a file as it is whose object stays the same.
-        """
+        """Return True if attributes differ from its last commit's: git then skips files whose object is the same."""
         try:
-            held = self._objects.commit(Path(self._kept[1]).read_text("utf-8", "replace").strip())
+            last = self._objects.commit(Path(self._kept[1]).read_text("utf-8", "replace").strip())
         except OSError:
             return False
-        if held is None:
+        if last is None:
             return True
-        old, new = self._objects.tree_of(held), self._objects.tree_of(commit)
-        found = differences(self._objects, old, new)
-        return any(path_bytes(each.path).endswith(ATTRIBUTES) for each in found)
+        old, new = self._objects.tree_of(last), self._objects.tree_of(commit)
+        changes = differences(self._objects, old, new)
+        return any(path_bytes(change.path).endswith(ATTRIBUTES) for change in changes)
 
     def _learn(self, commit: str) -> bool:
         """Return True if the files are those that git wrote for a commit; from now on, know what happens to them."""
@@ -234,9 +231,9 @@ class IncrementalCheckout:
 
     def _expected(self, index: Index) -> ExpectedFiles:
         copies = [path_bytes(name) for name in self._slot.brought().copy]
-        copies += [os.fsencode(each.target)[len(self._top) :] for each in self._slot.copied()]
+        copies += [os.fsencode(copy.target)[len(self._top) :] for copy in self._slot.copied()]
         copies += map(path_bytes, self._slot.filled())
-        layers = [os.fsencode(each.target)[len(self._top) :] for each in self._slot.layers()]
+        layers = [os.fsencode(layer.target)[len(self._top) :] for layer in self._slot.layers()]
         return expected_files(index, folders=layers, others=copies)
 
     def _brings_copies(self) -> bool:
@@ -270,11 +267,12 @@ class IncrementalCheckout:
         if commit == self._at:
             return True
         try:
-            found = self._differences(commit)
+            changes = self._differences(commit)
             index = self._index or self._read_index()
-            if found is None or not self._is_plain or not all(map(_is_plain, found)):
+            if changes is None or not self._is_plain or not all(map(_is_plain, changes)):
                 return False
-            if any(_overlap(path_bytes(each.path), name) for each in found for name in self._named):
+            paths = [path_bytes(change.path) for change in changes]
+            if any(_overlap(path, name) for path in paths for name in self._named):
                 return False
             self._written = set()
             writer = TreeWriter(
@@ -284,18 +282,18 @@ class IncrementalCheckout:
                 on_file=self._watch_too if self._watches_files else None,
                 written=self._written,
             )
-            writer.apply(found, index)
+            writer.apply(changes, index)
             self._settle(commit, index)
         except (OSError, ValueError, MachineError):
             return False
-        return not found or (self._watch is not None and self._watch.is_touched())
+        return not changes or (self._watch is not None and self._watch.is_touched())
 
     def _differences(self, commit: str) -> list[Difference] | None:
         """Return what differs between the commit that it is at and another; None if that is much."""
         assert self._at is not None  # noqa: S101 - it is intact
         old, new = self._objects.tree_of(self._at), self._objects.tree_of(commit)
-        found = list(islice(differences(self._objects, old, new), MOST + 1))
-        return found if len(found) <= MOST else None
+        changes = list(islice(differences(self._objects, old, new), MOST + 1))
+        return changes if len(changes) <= MOST else None
 
     def _read_index(self) -> Index:
         content = Path(self._kept[0]).read_bytes()
@@ -303,8 +301,8 @@ class IncrementalCheckout:
         self._is_plain = not any(name.endswith(ATTRIBUTES) for name in index.names)
         return index
 
-    def _watch_too(self, place: bytes) -> None:
-        if self._watch is None or not self._watch.add([place]):
+    def _watch_too(self, path: bytes) -> None:
+        if self._watch is None or not self._watch.add([path]):
             raise MachineError("the kernel has no room for another watch")
 
     def _settle(self, commit: str, index: Index) -> None:
@@ -320,22 +318,22 @@ class IncrementalCheckout:
     def _look(self) -> tuple[object, ...]:
         """Return what tells that nobody else has written what the slot's git knows of the files."""
         try:
-            found = [os.stat(path) for path in self._looked_at]  # noqa: PTH116 - several times a task
+            statuses = [os.stat(path) for path in self._looked_at]  # noqa: PTH116 - several times a task
         except OSError:
             return ()
-        return tuple((each.st_ino, each.st_size, each.st_ctime_ns) for each in found)
+        return tuple((status.st_ino, status.st_size, status.st_ctime_ns) for status in statuses)
 
 
-def _is_plain(found: Difference) -> bool:
+def _is_plain(change: Difference) -> bool:
     """Return True if a file is no more than what its object holds, at a path that git would write."""
-    if any(entry and entry.mode not in WRITABLE for entry in (found.old, found.new)):
+    if any(entry and entry.mode not in WRITABLE for entry in (change.old, change.new)):
         return False
-    return not check_path(found.path) and not path_bytes(found.path).endswith(ATTRIBUTES)
+    return not check_path(change.path) and not path_bytes(change.path).endswith(ATTRIBUTES)
 
 
-def _overlap(one: bytes, other: bytes) -> bool:
+def _overlap(path: bytes, other_path: bytes) -> bool:
     """Return True if two paths are the same, or one lies below the other."""
-    return (one + b"/").startswith(other + b"/") or other.startswith(one + b"/")
+    return (path + b"/").startswith(other_path + b"/") or other_path.startswith(path + b"/")
 
 
 def _works(watch: Watch, top: bytes) -> bool:

@@ -55,7 +55,7 @@ def claim(repository: Repository) -> None:
 
 
 def work_folders(repository: Repository) -> tuple[Path, ...]:
-    """All folders that hold workspaces of this repository, the one in use first."""
+    """Return all folders that hold workspaces of this repository, the one in use first."""
     listed = (Path(os.fsdecode(line)) for line in _listed(repository))
     mine = os.fsencode(repository.common_dir)
     owned = [folder for folder in listed if _owner(folder) == mine]
@@ -65,8 +65,8 @@ def work_folders(repository: Repository) -> tuple[Path, ...]:
 def orphans(environ: Mapping[str, str]) -> tuple[Path, ...]:
     """Return the folders of workspaces whose repository is gone."""
     base = cache_folder(environ)
-    found = sorted(base.iterdir()) if base.is_dir() else []
-    return tuple(folder for folder in found if _is_orphan(folder))
+    folders = sorted(base.iterdir()) if base.is_dir() else []
+    return tuple(folder for folder in folders if _is_orphan(folder))
 
 
 def _bases(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -77,20 +77,20 @@ def _bases(environ: Mapping[str, str]) -> Iterator[Path]:
 def _is_inside(folder: Path, repository: Repository) -> bool:
     real = Path(os.path.realpath(folder))
     around = (repository.top, repository.common_dir)
-    return any(each is not None and real.is_relative_to(each) for each in around)
+    return any(parent is not None and real.is_relative_to(parent) for parent in around)
 
 
 def _may_write(folder: Path) -> bool:
     """Return True if a folder is there or can be made, and nobody else put it there."""
-    place = folder
-    while not os.path.lexists(place):
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+    existing = folder
+    while not os.path.lexists(existing):
+        existing = existing.parent
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return False
-    if place not in (folder, folder.parent):
+    if existing not in (folder, folder.parent):
         return True
-    found = place.lstat()
-    return found.st_uid == os.getuid() and not found.st_mode & WRITABLE_BY_OTHERS
+    status = existing.lstat()
+    return status.st_uid == os.getuid() and not status.st_mode & WRITABLE_BY_OTHERS
 
 
 def _note(repository: Repository, folder: Path) -> None:

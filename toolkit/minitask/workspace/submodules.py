@@ -17,14 +17,14 @@ GITLINK = "160000"
 def gitlinks(git: Git) -> Iterator[tuple[str, str]]:
     """Yield the submodules of the index: their paths and commits."""
     for line in git.fields("ls-files", "--stage", "-z"):
-        told, _, path = line.partition("\t")
-        mode, oid, _ = told.split(" ")
+        meta, _, path = line.partition("\t")
+        mode, oid, _ = meta.split(" ")
         if mode == GITLINK:
             yield path, oid
 
 
-class Place(Protocol):
-    """A place that can hold a commit's files."""
+class CommitFolder(Protocol):
+    """A folder that can hold a commit's files."""
 
     def checkout(self, commit: str) -> Path:
         """Hold them, and give the folder."""
@@ -34,17 +34,17 @@ class Place(Protocol):
 def at_commit(
     checkout: Path,
     oid: str,
-    place: Path,
+    folder: Path,
     *,
     environ: Mapping[str, str],
-    make: Callable[[Path, Repository], Place],
+    make: Callable[[Path, Repository], CommitFolder],
 ) -> Path | None:
-    """Return a folder below `place` with the files of a submodule's commit; None if the checkout does not have it.
+    """Return a folder below `folder` with the files of a submodule's commit; None if the checkout does not have it.
 
     No command runs there, so that what was written once is right for as long as the commit is the same.
     """
-    note = place / "commit"
-    slot_folder = place / "slot"
+    note = folder / "commit"
+    slot_folder = folder / "slot"
     try:
         if note.read_text("ascii") == oid:
             return slot_folder / "tree"
@@ -56,7 +56,7 @@ def at_commit(
         repository = discover(checkout, environ)
         if repository.top != checkout.resolve() or not _has(repository.git, oid):
             return None
-        place.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         tree = make(slot_folder, repository).checkout(oid)
     except (MachineError, UsageError):
         return None

@@ -24,7 +24,7 @@ from minitask.workspace.checkout import Workspace
 from minitask.workspace.verify_checkout import is_unchanged
 
 MODE_AT = 6
-"""Which of an index entry's first numbers is the mode."""
+"""Index of the mode among the first numbers of an index entry."""
 PATHS_AT_ONCE = 500
 LENIENT = ("-c", "core.fileMode=false", "--literal-pathspecs")
 
@@ -45,40 +45,42 @@ class Tracked(Struct, frozen=True):
         """Return those of the index's paths that hold something else now, and those of `absent` that hold
         anything.
         """
-        made = [path for path in absent if not self.index.has(path) and self._stat(path)]
-        known: dict[bytes, bool] = {b"": False}
+        created = [path for path in absent if not self.index.has(path) and self._stat(path)]
+        links: dict[bytes, bool] = {b"": False}
         differing = [
-            path for path in paths if self._is_behind_link(path, known) or self._differs(path)
+            path for path in paths if self._is_behind_link(path, links) or self._differs(path)
         ]
-        return sorted({*made, *(differing if self.is_plain else self._differ_for_git(differing))})
+        return sorted(
+            {*created, *(differing if self.is_plain else self._differ_for_git(differing))}
+        )
 
     def put_back(self, paths: Collection[bytes]) -> None:
         """Make paths hold what the commit has there, or nothing."""
         for path in paths:
             self._clear(path)
-        kept = [path for path in paths if self.index.has(path)]
+        committed = [path for path in paths if self.index.has(path)]
         if self.is_plain:
-            self._write(kept)
+            self._write(committed)
         else:
-            for few in _chunks(kept):
+            for few in _chunks(committed):
                 self.slot.git.output(*LENIENT, "checkout", "-q", "-f", self.commit, "--", *few)
-        for path in kept:
+        for path in committed:
             self._note(path)
-        failed = self.changed(kept, absent=paths)
+        failed = self.changed(committed, absent=paths)
         if failed:
             raise MachineError(f"cannot put {_text(failed[0])} back after a command changed it")
 
     def _differs(self, path: bytes) -> bool:
         """Return True if a path holds another kind of file than the index says, or other bytes than its object."""
-        found = self._stat(path)
-        if found is not None and is_unchanged(found, self.index, path):
+        status = self._stat(path)
+        if status is not None and is_unchanged(status, self.index, path):
             return False
         mode, oid = self._entry(path)
         if stat.S_ISLNK(mode):
-            is_same = found is not None and stat.S_ISLNK(found.st_mode)
+            is_same = status is not None and stat.S_ISLNK(status.st_mode)
             content = os.readlink(self._place(path)) if is_same else b""  # noqa: PTH115
         elif stat.S_ISREG(mode):
-            is_same = found is not None and stat.S_ISREG(found.st_mode)
+            is_same = status is not None and stat.S_ISREG(status.st_mode)
             content = Path(os.fsdecode(self._place(path))).read_bytes() if is_same else b""
         else:
             return False  # a submodule
@@ -90,11 +92,11 @@ class Tracked(Struct, frozen=True):
     def _differ_for_git(self, paths: list[bytes]) -> list[bytes]:
         """Return those of the paths that differ once git has converted them as their attributes say."""
         flags = ("--no-ext-diff", "--no-renames", "--ignore-submodules=all", "--name-only", "-z")
-        found: list[bytes] = []
+        differing: list[bytes] = []
         for few in _chunks(paths):
-            said = self.slot.git.output(*LENIENT, "diff", *flags, self.commit, "--", *few)
-            found += [name for name in said.split(b"\0") if name]
-        return found
+            output = self.slot.git.output(*LENIENT, "diff", *flags, self.commit, "--", *few)
+            differing += [name for name in output.split(b"\0") if name]
+        return differing
 
     def _write(self, paths: list[bytes]) -> None:
         entries = [self._entry(path) for path in paths]
@@ -102,34 +104,34 @@ class Tracked(Struct, frozen=True):
         for path, (mode, oid), content in zip(paths, entries, contents, strict=True):
             if content is None:
                 raise MachineError(f"object {oid[:12]} is missing")
-            place = self._place(path)
-            os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
-            create_file(place, Entry(f"{mode:o}", oid), content)
+            full_path = self._place(path)
+            os.makedirs(os.path.dirname(full_path), exist_ok=True)  # noqa: PTH103, PTH120
+            create_file(full_path, Entry(f"{mode:o}", oid), content)
 
     def _clear(self, path: bytes) -> None:
         """Remove what stands at a path, and whatever stands where a folder above it should be."""
         parts = path.split(b"/")
         for count in range(1, len(parts)):
-            place = self._place(b"/".join(parts[:count]))
-            if os.path.lexists(place) and not stat.S_ISDIR(os.lstat(place).st_mode):
-                os.unlink(place)  # noqa: PTH108
+            parent = self._place(b"/".join(parts[:count]))
+            if os.path.lexists(parent) and not stat.S_ISDIR(os.lstat(parent).st_mode):
+                os.unlink(parent)  # noqa: PTH108
         if os.path.lexists(self._place(path)):
             force_remove(Path(os.fsdecode(self._place(path))))
 
-    def _is_behind_link(self, path: bytes, known: dict[bytes, bool]) -> bool:
-        """Return True if a folder above a path is a link; what is found of each is kept in `known`."""
+    def _is_behind_link(self, path: bytes, links: dict[bytes, bool]) -> bool:
+        """Return True if a folder above a path is a link; what is found of each is kept in `links`."""
         above = path.rpartition(b"/")[0]
-        if above not in known:
+        if above not in links:
             is_link = os.path.islink(self._place(above))  # noqa: PTH114
-            known[above] = is_link or self._is_behind_link(above, known)
-        return known[above]
+            links[above] = is_link or self._is_behind_link(above, links)
+        return links[above]
 
     def _note(self, path: bytes) -> None:
         """Have the index know the file by what the file system says of it now."""
-        found = self._stat(path)
-        if found is not None:
+        status = self._stat(path)
+        if status is not None:
             mode, oid = self._entry(path)
-            self.index.put(path, mode=f"{mode:o}", oid=oid, file_stat=found)
+            self.index.put(path, mode=f"{mode:o}", oid=oid, file_stat=status)
 
     def _entry(self, path: bytes) -> tuple[int, str]:
         entry = self.index.entry(path)
@@ -146,13 +148,13 @@ class Tracked(Struct, frozen=True):
         return os.fsencode(self.slot.tree) + b"/" + path
 
 
-def create_file(place: bytes, entry: Entry, content: bytes) -> os.stat_result:
+def create_file(path: bytes, entry: Entry, content: bytes) -> os.stat_result:
     """Make a file or link with the rights that git gives it, where nothing stands; what the file system says of it."""
     if entry.mode == SYMLINK:
-        os.symlink(content, place)  # noqa: PTH211
-        return os.lstat(place)
+        os.symlink(content, path)  # noqa: PTH211
+        return os.lstat(path)
     rights = 0o777 if entry.mode == "100755" else 0o666
-    fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
     with os.fdopen(fd, "wb") as stream:
         stream.write(content)
         stream.flush()
@@ -198,14 +200,14 @@ def _marked(git: Git, names: Iterable[str]) -> list[str]:
 
 
 def _staged(git: Git, names: Iterable[str]) -> dict[str, str]:
-    wanted = set(names)
-    found = {}
+    selected = set(names)
+    contents = {}
     for row in git.fields("ls-files", "-s", "-z"):
         meta, _, name = row.partition("\t")
-        if name in wanted:
+        if name in selected:
             content = git.output("cat-file", "blob", meta.split()[1])
-            found[name] = content.decode("utf-8", "surrogateescape")
-    return found
+            contents[name] = content.decode("utf-8", "surrogateescape")
+    return contents
 
 
 def _lines(names: Iterable[str]) -> bytes:

@@ -27,19 +27,19 @@ class TreeWriter(Struct):
     on_file: Callable[[bytes], None] | None
     written: set[bytes]
 
-    def apply(self, found: Sequence[Difference], index: Index) -> None:
+    def apply(self, changes: Sequence[Difference], index: Index) -> None:
         """Remove what is to go or to make way, then write what is new."""
-        self._remove(found, index)
-        self._write([each for each in found if each.new], index)
+        self._remove(changes, index)
+        self._write([change for change in changes if change.new], index)
 
-    def _remove(self, found: Sequence[Difference], index: Index) -> None:
+    def _remove(self, changes: Sequence[Difference], index: Index) -> None:
         """Remove files, and the folders that are empty by it."""
         emptied = set()
-        for each in found:
-            if each.old is not None:
-                os.unlink(self._below(each.path))  # noqa: PTH108 - paths are bytes
-                index.drop(path_bytes(each.path))
-                emptied.add(each.path.rpartition("/")[0])
+        for change in changes:
+            if change.old is not None:
+                os.unlink(self._below(change.path))  # noqa: PTH108 - paths are bytes
+                index.drop(path_bytes(change.path))
+                emptied.add(change.path.rpartition("/")[0])
         for folder in sorted(emptied, reverse=True):
             self._prune(folder)
 
@@ -52,19 +52,19 @@ class TreeWriter(Struct):
                 return
             folder = folder.rpartition("/")[0]
 
-    def _write(self, found: Sequence[Difference], index: Index) -> None:
-        entries = [each.new for each in found if each.new is not None]
+    def _write(self, changes: Sequence[Difference], index: Index) -> None:
+        entries = [change.new for change in changes if change.new is not None]
         contents = self.objects.read_many([entry.oid for entry in entries])
-        for each, entry, content in zip(found, entries, contents, strict=True):
+        for change, entry, content in zip(changes, entries, contents, strict=True):
             if content is None:
                 raise MachineError(f"object {entry.oid[:12]} is missing")
-            self._make_folders(each.path.rpartition("/")[0])
-            place = self._below(each.path)
-            found_now = create_file(place, entry, content)
-            self.written.add(path_bytes(each.path))
+            self._make_folders(change.path.rpartition("/")[0])
+            path = self._below(change.path)
+            status = create_file(path, entry, content)
+            self.written.add(path_bytes(change.path))
             if self.on_file is not None:
-                self.on_file(place)
-            index.put(path_bytes(each.path), mode=entry.mode, oid=entry.oid, file_stat=found_now)
+                self.on_file(path)
+            index.put(path_bytes(change.path), mode=entry.mode, oid=entry.oid, file_stat=status)
 
     def _make_folders(self, folder: str) -> None:
         """Make a folder and those above it that are missing."""
@@ -78,10 +78,10 @@ class TreeWriter(Struct):
         return self.top + path_bytes(path)
 
 
-def _is_folder(place: bytes) -> bool:
+def _is_folder(path: bytes) -> bool:
     """Return True if a folder stands there; a link to one is none."""
     try:
-        return stat.S_ISDIR(os.lstat(place).st_mode)
+        return stat.S_ISDIR(os.lstat(path).st_mode)
     except FileNotFoundError:
         return False
 

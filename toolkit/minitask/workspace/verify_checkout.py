@@ -35,17 +35,17 @@ def expected_files(
     index: Index, *, folders: Collection[bytes] = (), others: Collection[bytes] = ()
 ) -> ExpectedFiles:
     """Return what is to be expected where an index and what is brought besides say all."""
-    found: set[bytes] = {*index.gitlinks, *folders}
+    parents: set[bytes] = {*index.gitlinks, *folders}
     last = b""
     for name in [*index.names, *folders, *others]:
         above = name.rpartition(b"/")[0]
         if above == last:
             continue
         last = above
-        while above and above not in found:
-            found.add(above)
+        while above and above not in parents:
+            parents.add(above)
             above = above.rpartition(b"/")[0]
-    return ExpectedFiles(frozenset(found), frozenset(others))
+    return ExpectedFiles(frozenset(parents), frozenset(others))
 
 
 def find_deviation(
@@ -60,7 +60,7 @@ def find_deviation(
     if _rights(os.lstat(top)) != rights:
         return top
     special = dict.fromkeys(index.links, True) | dict.fromkeys(index.gitlinks, False)
-    seen, has = len(index.gitlinks), index.has
+    count, has = len(index.gitlinks), index.has
     waiting = [b""]
     while waiting:
         above = waiting.pop()
@@ -70,8 +70,8 @@ def find_deviation(
                 if path in expected.others:
                     continue
                 if entry.is_dir(follow_symlinks=False):
-                    found = entry.stat(follow_symlinks=False)
-                    if path not in expected.folders or _rights(found) != rights:
+                    status = entry.stat(follow_symlinks=False)
+                    if path not in expected.folders or _rights(status) != rights:
                         return path
                     waiting.append(path + b"/")
                 elif not has(path):
@@ -82,21 +82,21 @@ def find_deviation(
                 ):
                     return path
                 else:
-                    seen += 1
-    return None if seen == len(index.names) else b"a file of the commit"
+                    count += 1
+    return None if count == len(index.names) else b"a file of the commit"
 
 
-def is_unchanged(found: os.stat_result, index: Index, path: bytes) -> bool:
+def is_unchanged(status: os.stat_result, index: Index, path: bytes) -> bool:
     """Return True if a file is the one that the index was told of, reached by no other name."""
     changed, changed_ns, modified, modified_ns, _, inode, _, _, _, size = STAT.unpack_from(
         index.entry(path)
     )
     return (
-        (found.st_nlink == 1 or stat.S_ISLNK(found.st_mode))
-        and found.st_ino & WORD == inode
-        and found.st_size & WORD == size
-        and _is_at(found.st_ctime_ns, changed, changed_ns)
-        and _is_at(found.st_mtime_ns, modified, modified_ns)
+        (status.st_nlink == 1 or stat.S_ISLNK(status.st_mode))
+        and status.st_ino & WORD == inode
+        and status.st_size & WORD == size
+        and _is_at(status.st_ctime_ns, changed, changed_ns)
+        and _is_at(status.st_mtime_ns, modified, modified_ns)
     )
 
 
@@ -107,5 +107,5 @@ def _is_at(found_ns: int, seconds: int, nanoseconds: int) -> bool:
     return found_ns == seconds * SECOND + nanoseconds
 
 
-def _rights(found: os.stat_result) -> tuple[int, int, int]:
-    return found.st_mode, found.st_uid, found.st_gid
+def _rights(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_mode, status.st_uid, status.st_gid
