@@ -367,6 +367,21 @@ WRONG = {
 }
 
 
+TWICE = "def total(a):\n    return a\n\n\n"
+
+
+@pytest.mark.parametrize("explicit", [False, True])
+def test_a_definition_comes_once(explicit: bool) -> None:
+    again = TWICE + TWICE.replace("return a", "return a + 9")
+    assert "defines total twice" in ruling("a.py", TWICE, again, explicit=explicit)
+    assert "defines total twice" in ruling("a.py", None, again, explicit=explicit)
+    assert not ruling("a.py", again, again.replace("9", "8"), explicit=explicit)
+    property_ = "class A:\n    @property\n    def a(self):\n        return 1\n\n    @a.setter\n    def a(self, b):\n        self.b = b\n"
+    assert not ruling("a.py", None, property_, explicit=explicit)
+    either = "try:\n    import json\nexcept ImportError:\n    def f():\n        return 1\nelse:\n    def f():\n        return 2\n"
+    assert not ruling("a.py", None, either, explicit=explicit)
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_a_file_written_anew_keeps_what_the_task_does_not_speak_of(case: str) -> None:
     path, base, content, told = WRONG[case]

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from minitask.gates.result import FileChange, LintError, printable
 from minitask.gates.syntax import _WARNINGS, LARGEST
 from minitask.patterns import lazy_pattern
 
@@ -176,3 +177,32 @@ def _names_of(node: ast.AST) -> Iterator[str]:
         yield node.name
     elif isinstance(node, ast.MatchMapping) and node.rest:
         yield node.rest
+
+
+def find_defined_twice(proposal: FileChange) -> Iterator[LintError]:
+    """Yield functions and classes that a change defines a second time in one scope, where the last one wins."""
+    before = _defined_twice(proposal.base or "")
+    for name, line in _defined_twice(proposal.content).items():
+        if name not in before:
+            message = f"it defines {printable(name)} twice; the first definition is lost"
+            yield LintError(proposal.path, line, message, "keep one of them")
+
+
+def _defined_twice(text: str) -> dict[str, int]:
+    """Return the names of undecorated definitions that come again in the same scope, with the later one's line."""
+    tree = parsed_python(text)
+    twice: dict[str, int] = {}
+    scopes = (
+        [node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef)]
+        if tree
+        else []
+    )
+    for scope in scopes:
+        seen: set[str] = set()
+        for node in scope.body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                if node.name in seen and not node.decorator_list and node.name != "_":
+                    twice[node.name] = node.lineno
+                if not node.decorator_list:
+                    seen.add(node.name)
+    return twice

@@ -16,6 +16,7 @@ from minitask.gates.elisions import comment_text
 from minitask.gates.parts import is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart
 from minitask.gates.prose_loss import find_marked_lines, find_prose_loss, is_prose
+from minitask.gates.python_bindings import find_defined_twice
 from minitask.gates.requested_removals import (
     asks_for_less,
     asks_to_mend,
@@ -49,6 +50,8 @@ def find_rewrite_faults(
     unclosed = _unclosed(proposal)
     if unclosed is not None:
         yield unclosed
+    if proposal.path.endswith(".py"):
+        yield from find_defined_twice(proposal)
     if proposal.explicit:
         return
     yield from find_answer_text(proposal, spec=spec)

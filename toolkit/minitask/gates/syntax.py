@@ -193,7 +193,7 @@ def _flaw(error: SyntaxError, text: str) -> SyntaxFlaw | None:
 def _is_later(error: SyntaxError, line: str) -> bool:
     """Return True if a later Python than ours may accept the line."""
     if sys.version_info < (3, 12) and (error.msg or "").startswith("f-string"):
-        return True
+        return line.count("{") == line.count("}") or '"""' in line or "'''" in line
     return any(sys.version_info < version and form.search(line) for version, form in _LATER)
 
 
