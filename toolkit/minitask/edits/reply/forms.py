@@ -221,6 +221,11 @@ def _without_inner_fence(content: str, path: str, base: str | None) -> str:
     closed = opening.is_closed_by(bar_of(lines[-1]))
     inside = any(opening.is_closed_by(bar_of(line)) for line in lines[1:-1])
     may_be_own = path.endswith(_MARKDOWN) and opening.info not in {"markdown", "md"}
+    if inside and not path.endswith((*_MARKDOWN, ".txt")):
+        raise EditError(
+            f"the fence of {path} begins with another fence, and it is not clear where that ends",
+            hint="put the file into one fence, with more marks than any line inside",
+        )
     if not closed or inside or (may_be_own and not _is_wrapped(lines[1:-1], base)):
         return content
     return "".join(f"{line}\n" for line in lines[1:-1])
