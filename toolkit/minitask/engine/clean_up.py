@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -46,6 +47,8 @@ def clean(engine: Context, base: Base, *, branches: bool, dry_run: bool) -> Clea
             for child in folder.iterdir() if folder.name != "cache" else ():
                 force_remove(child)
             shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # notes of merges that are not on record yet stay
+            (home / "unrecorded").rmdir()
         if names:
             refs.delete(engine.repository.git, names)
     return Cleaned(folders, names)
