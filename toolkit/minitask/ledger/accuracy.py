@@ -88,14 +88,14 @@ def batch_tokens(
             plan = planned.get(result.task)
             pair = (_routed(result) if plan is None else plan, _spent(result))
             groups.setdefault(waves[result.task], []).append(pair)
-    found = []
+    tokens = []
     for wave in sorted(groups):
         pairs = [
             (plan, spent) for plan, spent in groups[wave] if plan is not None and spent is not None
         ]
         plans, actuals = (sum(pair[side] for pair in pairs) for side in (0, 1))
-        found.append(BatchTokens(wave, len(pairs), plans, actuals, len(groups[wave]) - len(pairs)))
-    return tuple(found)
+        tokens.append(BatchTokens(wave, len(pairs), plans, actuals, len(groups[wave]) - len(pairs)))
+    return tuple(tokens)
 
 
 def estimate_error(attempts: Iterable[Record]) -> EstimateError:
@@ -135,11 +135,11 @@ def _costs(unit: Sequence[Record]) -> tuple[Decimal, Decimal] | None:
         if record.attempt.decision and record.attempt.decision.stated_cost_usd is not None
     ]
     spent = [record.attempt.cost_usd for record in unit]
-    known = [cost for cost in spent if cost is not None]
+    known_costs = [cost for cost in spent if cost is not None]
     is_proven = any(each.kind == ATTEMPT and each.attempt.verdict.is_good for each in unit)
-    if not stated or not is_proven or len(known) < len(spent):
+    if not stated or not is_proven or len(known_costs) < len(spent):
         return None
-    return stated[-1], sum(known, Decimal(0))
+    return stated[-1], sum(known_costs, Decimal(0))
 
 
 def _called_a_model(result: TaskResult) -> bool:
@@ -177,10 +177,10 @@ def _pair(record: Record) -> tuple[tuple[int, int], tuple[int, int]] | None:
         usage.input_tokens,
         usage.output_tokens,
     )
-    known = [count for count in counts if count is not None]
-    if len(known) < len(counts):
+    known_counts = [count for count in counts if count is not None]
+    if len(known_counts) < len(counts):
         return None
-    return (known[0], known[1]), (known[2], known[3])
+    return (known_counts[0], known_counts[1]), (known_counts[2], known_counts[3])
 
 
 def _percent(actual: int, expected: int) -> float | None:

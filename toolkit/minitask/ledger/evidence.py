@@ -55,22 +55,24 @@ NOTHING_PLANTED = Grade(
 
 def grade_document(grade: Grade) -> dict[str, Any]:
     """Return a grade as JSON."""
-    missed = [to_builtins(each) for each in grade.missed]
-    told = {"planted": grade.planted, "noticed": grade.noticed, "missed": missed}
-    return told | ({"note": grade.note} if grade.note else {})
+    missed = [to_builtins(mutant) for mutant in grade.missed]
+    document = {"planted": grade.planted, "noticed": grade.noticed, "missed": missed}
+    return document | ({"note": grade.note} if grade.note else {})
 
 
 def grade_total(grades: Iterable[Grade | None]) -> Grade:
     """Return the sum of some grades, without what each of them missed."""
-    known = [grade for grade in grades if grade is not None]
-    return Grade(sum(each.planted for each in known), sum(each.noticed for each in known))
+    known_grades = [grade for grade in grades if grade is not None]
+    return Grade(
+        sum(each.planted for each in known_grades), sum(each.noticed for each in known_grades)
+    )
 
 
 def parse_grade(document: Mapping[str, Any] | None) -> Grade | None:
     """Return the grade that `grade_document` wrote."""
     if not document:
         return None
-    missed = tuple(Missed(**each) for each in document["missed"])
+    missed = tuple(Missed(**mutant) for mutant in document["missed"])
     return Grade(document["planted"], document["noticed"], missed, document.get("note", ""))
 
 
@@ -149,7 +151,7 @@ def decision_document(decision: RecordedDecision | None) -> dict[str, Any] | Non
         "review": decision.review or None,
         "review_reason": decision.review_reason or None,
         "ladder": [
-            {"tier": each.tier, "use": each.use, "reason": each.reason} for each in decision.ladder
+            {"tier": fact.tier, "use": fact.use, "reason": fact.reason} for fact in decision.ladder
         ],
         "estimate": {
             "input_tokens": decision.input_tokens,
@@ -175,7 +177,7 @@ def parse_decision(document: dict[str, Any] | None) -> RecordedDecision | None:
         review=document["review"] or "",
         review_reason=document["review_reason"] or "",
         ladder=tuple(
-            WeighedFact(each["tier"], each["use"], each["reason"]) for each in document["ladder"]
+            WeighedFact(fact["tier"], fact["use"], fact["reason"]) for fact in document["ladder"]
         ),
         input_tokens=estimate["input_tokens"],
         output_tokens=estimate["output_tokens"],

@@ -29,13 +29,13 @@ class Exchange(Struct, frozen=True):
     started_at: str = ""
 
 
-def exchange_file(said: Exchange, record_path: str) -> FileWrite:
+def exchange_file(exchange: Exchange, record_path: str) -> FileWrite:
     """Return the file that holds what was said, beside the record at `record_path`."""
     document = {
         "format": FORMAT,
-        "started_at": said.started_at,
-        "prompt": capped(said.prompt, LONGEST_PROMPT),
-        "reply": capped(said.reply, LONGEST_REPLY),
+        "started_at": exchange.started_at,
+        "prompt": capped(exchange.prompt, LONGEST_PROMPT),
+        "reply": capped(exchange.reply, LONGEST_REPLY),
     }
     text = json.dumps(document, indent=1) + "\n"
     return FileWrite(record_path.removesuffix(".json") + ENDING, text.encode("ascii"))
@@ -54,7 +54,12 @@ def read_exchange(objects: Objects, head: str | None, record: Record) -> Exchang
         if name.startswith(start) and name.endswith(ENDING)
     )
     return next(
-        (said for said in _parsed(objects, blobs) if said.started_at == record.started_at), None
+        (
+            exchange
+            for exchange in _parsed(objects, blobs)
+            if exchange.started_at == record.started_at
+        ),
+        None,
     )
 
 
@@ -62,10 +67,10 @@ def _parsed(objects: Objects, blobs: Iterator[str]) -> Iterator[Exchange]:
     for blob in blobs:
         try:
             document = json.loads(objects.blob(blob))
-            told = {name: str(document[name]) for name in ("prompt", "reply", "started_at")}
+            fields = {name: str(document[name]) for name in ("prompt", "reply", "started_at")}
         except (ValueError, KeyError, TypeError):
             continue
-        yield Exchange(**told)
+        yield Exchange(**fields)
 
 
 def capped(text: str, most: int) -> str:

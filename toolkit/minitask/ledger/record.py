@@ -182,6 +182,6 @@ def money(amount: Decimal | None) -> str | None:
 
 def whole(amounts: Iterable[Decimal | None]) -> Decimal | None:
     """Return a sum in which one unknown amount makes all of it unknown."""
-    given = list(amounts)
-    known = [amount for amount in given if amount is not None]
-    return sum(known, Decimal(0)) if len(known) == len(given) else None
+    all_amounts = list(amounts)
+    known_amounts = [amount for amount in all_amounts if amount is not None]
+    return sum(known_amounts, Decimal(0)) if len(known_amounts) == len(all_amounts) else None

@@ -40,14 +40,14 @@ def usage_document(usage: Usage) -> dict[str, int | None]:
 
 def classes_document(usage: Usage) -> dict[str, int | None]:
     """Return the tokens in disjoint classes, each counted once, as JSON."""
-    found = classes(usage)
+    by_class = classes(usage)
     return {
-        "fresh_input": found.fresh_input,
-        "cache_read": found.cache_read,
-        "cache_write_5m": found.cache_write_5m,
-        "cache_write_1h": found.cache_write_1h,
-        "output": found.output,
-        "reasoning": found.reasoning,
+        "fresh_input": by_class.fresh_input,
+        "cache_read": by_class.cache_read,
+        "cache_write_5m": by_class.cache_write_5m,
+        "cache_write_1h": by_class.cache_write_1h,
+        "output": by_class.output,
+        "reasoning": by_class.reasoning,
     }
 
 

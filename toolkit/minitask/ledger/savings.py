@@ -128,8 +128,8 @@ class Tally(Struct, frozen=True):
 def line_of(record: Record) -> TallyLine:
     """Return a record with its counts worked out."""
     usage = record.attempt.usage
-    given = (usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
-    return TallyLine(record, given + _split_input(usage) + _split_output(usage))
+    counts = (usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
+    return TallyLine(record, counts + _split_input(usage) + _split_output(usage))
 
 
 def tally(lines: Sequence[TallyLine]) -> Tally:
@@ -160,19 +160,19 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
     """Return the exact sum of the known amounts; None if there are amounts and none is known, 0 if there are
     none.
     """
-    given = list(amounts)
-    known = [amount for amount in given if amount is not None]
-    if given and not known:
+    all_amounts = list(amounts)
+    known_amounts = [amount for amount in all_amounts if amount is not None]
+    if all_amounts and not known_amounts:
         return None
-    found = Decimal(0)
-    for amount in known:
-        found = EXACT.add(found, amount)
-    return found
+    result = Decimal(0)
+    for amount in known_amounts:
+        result = EXACT.add(result, amount)
+    return result
 
 
 def _known(column: Sequence[int | None]) -> int | None:
-    known = [count for count in column if count is not None]
-    return sum(known) if known or not column else None
+    counts = [count for count in column if count is not None]
+    return sum(counts) if counts or not column else None
 
 
 def _split_input(usage: Usage) -> tuple[int | None, ...]:
@@ -184,15 +184,15 @@ def _split_input(usage: Usage) -> tuple[int | None, ...]:
     fresh = classes(usage).fresh_input
     if fresh is not None:
         return (fresh, *parts, 0)
-    known = sum(part or 0 for part in parts)
-    if known > whole:
+    known_sum = sum(part or 0 for part in parts)
+    if known_sum > whole:
         return (None, None, None, None, whole)
-    return (None, *parts, whole - known)
+    return (None, *parts, whole - known_sum)
 
 
 def _split_output(usage: Usage) -> tuple[int | None, ...]:
     """Output without reasoning, and reasoning."""
-    found = classes(usage)
-    if found.output is None:
+    by_class = classes(usage)
+    if by_class.output is None:
         return usage.output_tokens, None
-    return found.output, found.reasoning
+    return by_class.output, by_class.reasoning

@@ -127,10 +127,10 @@ def _blobs(objects: Objects, head: str | None, below: str) -> Iterator[str]:
         return iter(())
     if not below:
         return _added(objects, None, objects.tree_of(head))
-    found = objects.entry(head, below)
-    if found is None:
+    entry = objects.entry(head, below)
+    if entry is None:
         return iter(())
-    return _added(objects, None, found.oid) if found.mode == TREE else iter((found.oid,))
+    return _added(objects, None, entry.oid) if entry.mode == TREE else iter((entry.oid,))
 
 
 def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
@@ -141,9 +141,9 @@ def _added(objects: Objects, before: str | None, tree: str) -> Iterator[str]:
         names = dict(zip(trees, objects.entries_of(trees), strict=True))
         deeper: list[tuple[str | None, str]] = []
         for old, new in level:
-            known = names[old] if old else {}
+            old_names = names[old] if old else {}
             for name, entry in names[new].items():
-                same = known.get(name)
+                same = old_names.get(name)
                 if same == entry:
                     continue
                 if entry.mode == TREE:
@@ -181,7 +181,7 @@ def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
 def _is_sound(record: Record) -> bool:
     """Return True if what records are sorted, grouped and summed by is of the type that it should be."""
     attempt, usage = record.attempt, record.attempt.usage
-    words = (record.task, record.spec_blob, record.started_at, record.kind)
+    texts = (record.task, record.spec_blob, record.started_at, record.kind)
     more = (attempt.tier, attempt.executor, attempt.model, attempt.gate, attempt.reason)
     counts = (
         attempt.n,
@@ -195,7 +195,7 @@ def _is_sound(record: Record) -> bool:
     )
     amounts = (attempt.cost_usd, record.baseline_cost_usd)
     return (
-        TEXT.issuperset(map(type, words + more))
+        TEXT.issuperset(map(type, texts + more))
         and COUNT.issuperset(map(type, counts))
         and attempt.n is not None
         and all(amount is None or is_sum(amount) for amount in amounts)

@@ -97,8 +97,8 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
 def is_outage(record: Record) -> bool:
     """Return True for an attempt in which no model is at fault: its provider or its program failed."""
     attempt = record.attempt
-    made = record.kind == ATTEMPT and attempt.gate == IMPLEMENT
-    return made and attempt.verdict is Verdict.ERROR
+    is_implementing = record.kind == ATTEMPT and attempt.gate == IMPLEMENT
+    return is_implementing and attempt.verdict is Verdict.ERROR
 
 
 def model_of(record: Record) -> str:
@@ -114,20 +114,20 @@ def phase_of(record: Record) -> str:
 def _place(record: Record) -> tuple[object, ...]:
     """Return where a record stands in an order that does not depend on the one that it came in."""
     attempt = record.attempt
-    told = (record.spec_blob, attempt.tier, model_of(record), attempt.verdict.value, attempt.gate)
+    key = (record.spec_blob, attempt.tier, model_of(record), attempt.verdict.value, attempt.gate)
     costs = (str(attempt.cost_usd), str(record.baseline_cost_usd))
-    return (record.task, attempt.n, record.started_at, record.kind, *told, *costs)
+    return (record.task, attempt.n, record.started_at, record.kind, *key, *costs)
 
 
 def _groups(
     lines: Sequence[TallyLine], key: Callable[[Record], str], *, first: Sequence[str] = ()
 ) -> Groups:
     """Return a tally for each key: those of `first` in that order, then by cost, then by name."""
-    found: defaultdict[str, list[TallyLine]] = defaultdict(list)
+    lines_by_name: defaultdict[str, list[TallyLine]] = defaultdict(list)
     for line in lines:
-        found[key(line.record)].append(line)
-    tallies = {name: tally(group) for name, group in found.items()}
-    places = {name: place for place, name in enumerate(first)}
+        lines_by_name[key(line.record)].append(line)
+    tallies = {name: tally(group) for name, group in lines_by_name.items()}
+    places = {name: index for index, name in enumerate(first)}
 
     def order(name: str) -> tuple[int, Decimal, str]:
         return places.get(name, len(places)), -(tallies[name].cost_usd or Decimal(0)), name
@@ -144,8 +144,8 @@ def _pairs(unit: Sequence[Record]) -> Iterable[tuple[Attempt, Attempt]]:
 def _is_higher(before: Attempt, after: Attempt) -> bool:
     if after.decision is not None and after.decision.step in (CORRECT, APPLY):
         return False
-    known = before.tier in RANKS and after.tier in RANKS
-    return known and RANKS[after.tier] > RANKS[before.tier]
+    are_ranked = before.tier in RANKS and after.tier in RANKS
+    return are_ranked and RANKS[after.tier] > RANKS[before.tier]
 
 
 def _is_repair(before: Attempt, after: Attempt) -> bool:
@@ -154,14 +154,14 @@ def _is_repair(before: Attempt, after: Attempt) -> bool:
 
 def _failures(records: Iterable[Record]) -> Mapping[str, int]:
     """Gate → how often it said no, most often first; the verdict stands for a gate that has no name."""
-    found: Counter[str] = Counter()
+    failures: Counter[str] = Counter()
     for record in records:
         attempt = record.attempt
         if record.kind == LOST:
-            found[LOST] += 1
+            failures[LOST] += 1
         elif not attempt.verdict.is_good and not record.is_call and not is_outage(record):
-            found[LAND if record.kind == LANDING else attempt.gate or attempt.verdict.value] += 1
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+            failures[LAND if record.kind == LANDING else attempt.gate or attempt.verdict.value] += 1
+    return dict(sorted(failures.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _first_tries(attempts: Iterable[Record]) -> FirstTries:

@@ -60,7 +60,7 @@ def parse_transcript(text: str, *, session: str = "") -> Transcript:
 
     `session` is that of the lines that name none.
     """
-    found: dict[tuple[str, str], TranscriptAnswer] = {}
+    answers: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
     for line in text.split("\n"):
         if not line.strip():
@@ -72,26 +72,30 @@ def parse_transcript(text: str, *, session: str = "") -> Transcript:
             continue
         if answer is not None:
             ids = (answer.message, answer.request)
-            found[ids] = _same(answer, found.get(ids, answer))
-    return Transcript(_told_apart(found), damaged)
+            answers[ids] = _same(answer, answers.get(ids, answer))
+    return Transcript(_told_apart(answers), damaged)
 
 
 def join(transcripts: Iterable[Transcript]) -> Transcript:
     """Return the answers of several files as one, in whatever order the files come."""
-    found: dict[tuple[str, str], TranscriptAnswer] = {}
+    answers: dict[tuple[str, str], TranscriptAnswer] = {}
     damaged = 0
     for transcript in transcripts:
         damaged += transcript.damaged
         for answer in transcript.answers:
             ids = (answer.message, answer.request)
-            fuller, other = sorted((answer, found.get(ids, answer)), key=_fullness, reverse=True)
-            found[ids] = _same(fuller, other)
-    return Transcript(_told_apart(found), damaged)
+            fuller, lesser = sorted((answer, answers.get(ids, answer)), key=_fullness, reverse=True)
+            answers[ids] = _same(fuller, lesser)
+    return Transcript(_told_apart(answers), damaged)
 
 
-def _same(answer: TranscriptAnswer, other: TranscriptAnswer) -> TranscriptAnswer:
+def _same(answer: TranscriptAnswer, second: TranscriptAnswer) -> TranscriptAnswer:
     """Return an answer that was met before: as it is told now, from when and where it was told first."""
-    first = min(answer, other, key=lambda each: (each.at, each.session, each.is_sidechain))
+    first = min(
+        answer,
+        second,
+        key=lambda entry: (entry.at, entry.session, entry.is_sidechain),
+    )
     return replace(answer, at=first.at, session=first.session, is_sidechain=first.is_sidechain)
 
 
@@ -101,13 +105,22 @@ def _fullness(answer: TranscriptAnswer) -> tuple[object, ...]:
     return (*counts, usage.cache_write_tokens, usage.cache_write_1h_tokens, answer.model)
 
 
-def _told_apart(found: dict[tuple[str, str], TranscriptAnswer]) -> tuple[TranscriptAnswer, ...]:
+def _told_apart(
+    answers_by_id: dict[tuple[str, str], TranscriptAnswer],
+) -> tuple[TranscriptAnswer, ...]:
     """Oldest first, without lines that leave out the request of an answer whose other lines name it."""
-    named = {message for message, request in found if request}
+    identified = {message for message, request in answers_by_id if request}
     answers = [
-        answer for (message, request), answer in found.items() if request or message not in named
+        answer
+        for (message, request), answer in answers_by_id.items()
+        if request or message not in identified
     ]
-    return tuple(sorted(answers, key=lambda each: (each.at, each.message, each.request)))
+    return tuple(
+        sorted(
+            answers,
+            key=lambda entry: (entry.at, entry.message, entry.request),
+        )
+    )
 
 
 def _answer(line: str, session: str) -> TranscriptAnswer | None:
@@ -121,11 +134,11 @@ def _answer(line: str, session: str) -> TranscriptAnswer | None:
         return None
     if not model:
         raise ValueError("no model")
-    own, request = _text(message, "id"), _text(entry, "requestId")
-    if not own and not request:
-        own = hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest()
+    message_id, request = _text(message, "id"), _text(entry, "requestId")
+    if not message_id and not request:
+        message_id = hashlib.sha256(line.encode("utf-8", "surrogatepass")).hexdigest()
     return TranscriptAnswer(
-        message=own,
+        message=message_id,
         request=request,
         session=one_line(_text(entry, "sessionId") or session, longest=LONGEST),
         model=model,
@@ -139,8 +152,8 @@ def parse_moment(text: str) -> datetime:
     """Return a date or time in UTC, to the millisecond; where it names no zone it is UTC. `ValueError` where it is
     none.
     """
-    found = datetime.fromisoformat(text)
-    zoned = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    moment = datetime.fromisoformat(text)
+    zoned = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return zoned.replace(microsecond=zoned.microsecond // 1000 * 1000)
 
 
@@ -148,28 +161,28 @@ def _is_answer(entry: object) -> bool:
     return isinstance(entry, dict) and entry.get("type") == "assistant"
 
 
-def _text(held: dict[str, Any], name: str) -> str:
-    found = held.get(name)
-    return found if isinstance(found, str) else ""
+def _text(fields: dict[str, Any], name: str) -> str:
+    text = fields.get(name)
+    return text if isinstance(text, str) else ""
 
 
-def _usage(told: dict[str, Any]) -> Usage:
+def _usage(fields: dict[str, Any]) -> Usage:
     """Usage as the ledger counts it; a write to the cache whose time nobody said is one for five minutes."""
-    fresh, output = _count(told, "input_tokens"), _count(told, "output_tokens")
-    read = _count(told, "cache_read_input_tokens", least=0)
-    split = told.get("cache_creation")
+    fresh, output = _count(fields, "input_tokens"), _count(fields, "output_tokens")
+    read = _count(fields, "cache_read_input_tokens", least=0)
+    split = fields.get("cache_creation")
     split = split if isinstance(split, dict) else {}
     hour = _count(split, "ephemeral_1h_input_tokens", least=0)
     five = _count(split, "ephemeral_5m_input_tokens", least=0)
-    written = max(_count(told, "cache_creation_input_tokens", least=0), five + hour)
+    written = max(_count(fields, "cache_creation_input_tokens", least=0), five + hour)
     return Usage(1, fresh + read + written, read, output, written - hour, hour)
 
 
-def _count(told: dict[str, Any], name: str, *, least: int | None = None) -> int:
+def _count(fields: dict[str, Any], name: str, *, least: int | None = None) -> int:
     """A count; `least` is what it is where nobody said."""
-    found = told.get(name)
-    if found is None:
-        found = least
-    if type(found) is not int or not 0 <= found <= MOST_TOKENS:
+    count = fields.get(name)
+    if count is None:
+        count = least
+    if type(count) is not int or not 0 <= count <= MOST_TOKENS:
         raise ValueError(f"{name} is not a count")
-    return found
+    return count

@@ -13,7 +13,7 @@ Unit = tuple[str, str]
 
 def units_of(records: Iterable[Record]) -> Mapping[Unit, list[Record]]:
     """Return the records of each task at each version of its spec, in the order given."""
-    found: defaultdict[Unit, list[Record]] = defaultdict(list)
+    records_by_unit: defaultdict[Unit, list[Record]] = defaultdict(list)
     for record in records:
-        found[record.task, record.spec_blob].append(record)
-    return found
+        records_by_unit[record.task, record.spec_blob].append(record)
+    return records_by_unit

@@ -120,14 +120,14 @@ def _granted(room: SandboxPolicy, tools: Toolchain) -> Iterator[str]:
     it.
     """
     workspace = spellings(room.workspace)
-    readonly = [path for given in room.readonly for path in spellings(given)]
+    readonly = [path for root in room.readonly for path in spellings(root)]
     inside = [path for path in readonly if lies_in(path, workspace)]
     yield from _binds("--ro-bind-try", tools.roots)
     yield from _binds("--ro-bind-try", [path for path in readonly if path not in inside])
     yield from _binds("--bind", workspace)
     yield from _binds("--ro-bind", [folder + "/.git" for folder in workspace if _has_git(folder)])
     yield from _binds("--ro-bind-try", inside)
-    yield from _binds("--bind", [path for given in room.writable for path in spellings(given)])
+    yield from _binds("--bind", [path for root in room.writable for path in spellings(root)])
 
 
 def _standing_for(
@@ -138,18 +138,18 @@ def _standing_for(
     A virtual environment in the checkout names the folder of what is installed in place. What is granted stays itself.
     """
     top = str(checkout or "")
-    given = [*tools.roots, *(path for each in room.readonly for path in spellings(each))]
+    allowed = [*tools.roots, *(path for entry in room.readonly for path in spellings(entry))]
     workspace = spellings(room.workspace)
     if not top or lies_in(top, workspace) or not (shares or _any_in(tools.roots, top)):
         return
     for name in sorted(os.listdir(workspace[0])):
-        place = f"{top}/{name}"
+        target = f"{top}/{name}"
         if (
             name != ".git"
-            and not _any_in((*given, *workspace), place)
-            and not lies_in(place, given)
+            and not _any_in((*allowed, *workspace), target)
+            and not lies_in(target, allowed)
         ):
-            yield from ("--symlink", f"{workspace[0]}/{name}", place)
+            yield from ("--symlink", f"{workspace[0]}/{name}", target)
 
 
 def _any_in(paths: Sequence[str], folder: str) -> bool:

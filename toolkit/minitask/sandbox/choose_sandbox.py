@@ -54,30 +54,30 @@ def choose_sandbox(
         )
     if policy not in {"auto", "required"}:
         raise UsageError(f"unknown sandbox policy {policy!r}", hint="use auto, required or none")
-    found = probe(environ=environ, cache=cache, scratch=scratch)
-    if policy == "required" and found.strength is not Strength.STRONG:
+    sandbox = probe(environ=environ, cache=cache, scratch=scratch)
+    if policy == "required" and sandbox.strength is not Strength.STRONG:
         raise MachineError(
-            f"a strong sandbox is required, but not available here: {'; '.join(found.tried)}",
+            f"a strong sandbox is required, but not available here: {'; '.join(sandbox.tried)}",
             hint="install bubblewrap (apt, dnf or apk add bubblewrap) and allow user namespaces, "
             "or set `sandbox: auto` to allow a weaker one",
         )
-    return found
+    return sandbox
 
 
 def probe(
     *, environ: Mapping[str, str], cache: Path | None = None, scratch: Path | None = None
 ) -> Sandbox:
     """Return the best sandbox that works here; with a warm `cache`, without starting a program."""
-    place = scratch_folder(environ, scratch)
+    folder = scratch_folder(environ, scratch)
     program = find_program("bwrap", environ.get("PATH", DEFAULT_PATH))
     key = _key(program)
-    known = _recall(cache, key, scratch=place)
-    if known is not None:
-        return known
-    found = _try_all(program, environ, scratch=place)
+    recalled = _recall(cache, key, scratch=folder)
+    if recalled is not None:
+        return recalled
+    sandbox = _try_all(program, environ, scratch=folder)
     if cache is not None:
-        _remember(cache, key, found)
-    return found
+        _remember(cache, key, sandbox)
+    return sandbox
 
 
 def _try_all(program: str, environ: Mapping[str, str], *, scratch: Path) -> Sandbox:
@@ -112,31 +112,31 @@ def _failure_of(candidate: Sandbox, environ: Mapping[str, str]) -> str:
             network=False,
             environ=environ,
         ) as wrapped:
-            done = process.run(
+            finished = process.run(
                 wrapped.argv, cwd=workspace, env=wrapped.env, timeout_seconds=PROBE_SECONDS
             )
     except MachineError as error:
         return error.message
     finally:
         remove_folder(workspace)
-    return "" if done.ok and done.stdout == b"inside\n" else _last_words(done)
+    return "" if finished.ok and finished.stdout == b"inside\n" else _last_words(finished)
 
 
 def _landlock_version() -> tuple[int, str]:
     """Return the version that the launcher could really use, or 0 and why not."""
     if not sys.platform.startswith("linux"):
         return 0, f"{sys.platform} has no Landlock"
-    done = process.run(
+    finished = process.run(
         launch("net=off", "r=/"), cwd=Path("/"), env={}, timeout_seconds=PROBE_SECONDS
     )
-    if done.ok and done.stdout.strip().isdigit():
-        return int(done.stdout), ""
-    return 0, _last_words(done)
+    if finished.ok and finished.stdout.strip().isdigit():
+        return int(finished.stdout), ""
+    return 0, _last_words(finished)
 
 
-def _last_words(done: process.Finished) -> str:
-    said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-    return said[-1] if said else f"exit code {done.exit_code}"
+def _last_words(finished: process.Finished) -> str:
+    lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {finished.exit_code}"
 
 
 def _key(program: str) -> list[str]:
@@ -160,26 +160,26 @@ def _recall(cache: Path | None, key: list[str], *, scratch: Path) -> Sandbox | N
     if cache is None:
         return None
     try:
-        kept = json.loads(cache.read_bytes())
-        if kept["key"] != key:
+        document = json.loads(cache.read_bytes())
+        if document["key"] != key:
             return None
         return Sandbox(
-            Strength(kept["strength"]),
-            program=str(kept["program"]),
-            variant=str(kept["variant"]),
-            landlock=int(kept["landlock"]),
-            tried=tuple(map(str, kept["tried"])),
+            Strength(document["strength"]),
+            program=str(document["program"]),
+            variant=str(document["variant"]),
+            landlock=int(document["landlock"]),
+            tried=tuple(map(str, document["tried"])),
             scratch=scratch,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _remember(cache: Path, key: list[str], found: Sandbox) -> None:
+def _remember(cache: Path, key: list[str], sandbox: Sandbox) -> None:
     """Keep the outcome for next time; where it cannot be written, it is found again."""
-    kept = {name: value for name, value in asdict(found).items() if name not in PASSING}
+    document = {name: value for name, value in asdict(sandbox).items() if name not in PASSING}
     draft = cache.with_name(f"{cache.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         cache.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps({"key": key, **kept}), "utf-8")
+        draft.write_text(json.dumps({"key": key, **document}), "utf-8")
         draft.replace(cache)

@@ -42,8 +42,8 @@ def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
         return Status(code)
     if code == SIGPIPE_STATUS and is_one_pipeline(text):
         return Status(0)
-    words = text.split(maxsplit=1) or [""]
-    if code == 0 and words[0] == "!" and is_one_pipeline(words[-1]):
+    parts = text.split(maxsplit=1) or [""]
+    if code == 0 and parts[0] == "!" and is_one_pipeline(parts[-1]):
         return Status(1)
     return Status(
         SIGPIPE_STATUS,
@@ -125,30 +125,30 @@ def _output_fault(expectation: Expectation, output: str) -> str:
 
 def _number_fault(expectation: Expectation, output: str) -> str:
     margin = f" ±{expectation.tolerance}" if expectation.tolerance else ""
-    found = first_number(output)
-    if found is None:
+    number = first_number(output)
+    if number is None:
         return f"printed no number, expected {expectation.number}{margin}"
-    if abs(found - expectation.number) > expectation.tolerance:
-        return f"printed {found}, expected {expectation.number}{margin}"
+    if abs(number - expectation.number) > expectation.tolerance:
+        return f"printed {number}, expected {expectation.number}{margin}"
     return ""
 
 
 def _bound_fault(expectation: Expectation, output: str) -> str:
     """Return how the output's first number exceeds a bound; empty if it does not."""
-    found = first_number(output)
-    wanted = f"{expectation.kind} {expectation.number}"
-    if found is None:
-        return f"printed no number, expected {wanted}"
+    number = first_number(output)
+    bound = f"{expectation.kind} {expectation.number}"
+    if number is None:
+        return f"printed no number, expected {bound}"
     at_least = expectation.kind is ExpectationKind.AT_LEAST
-    within = found >= expectation.number if at_least else found <= expectation.number
-    return "" if within else f"printed {found}, expected {wanted}"
+    within = number >= expectation.number if at_least else number <= expectation.number
+    return "" if within else f"printed {number}, expected {bound}"
 
 
 def first_number(text: str) -> int | None:
     """Return the first whole number in a text; thousands may be separated (`12,345`)."""
     import re
 
-    found = re.search(NUMBER, text, re.ASCII)
-    if found is None:
+    match = re.search(NUMBER, text, re.ASCII)
+    if match is None:
         return None
-    return int(found[0].translate(str.maketrans("", "", SEPARATORS)))
+    return int(match[0].translate(str.maketrans("", "", SEPARATORS)))

@@ -107,8 +107,8 @@ def _allow(libc: ctypes.CDLL, rules: int, path: str, *, rights: tuple[int, bool]
 def _call(libc: ctypes.CDLL, number: int, *args: int | bytes | None) -> int:
     import ctypes
 
-    words = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
-    result = int(libc.syscall(ctypes.c_long(number), *words))
+    arguments = [ctypes.c_long(arg) if isinstance(arg, int) else arg for arg in args]
+    result = int(libc.syscall(ctypes.c_long(number), *arguments))
     if result < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))

@@ -23,9 +23,9 @@ def overlaid(layers: Sequence[Layer]) -> tuple[str, ...]:
     """Return what mounts the layers, up to where the command goes."""
     if not layers:
         return ()
-    places = [(each.source, each.upper, each.work, each.target) for each in layers]
-    words = (str(path) for four in places for path in four)
-    return (sys.executable, "-I", "-S", str(LAUNCHER), *words, "--")
+    places = [(layer.source, layer.upper, layer.work, layer.target) for layer in layers]
+    arguments = (str(path) for four in places for path in four)
+    return (sys.executable, "-I", "-S", str(LAUNCHER), *arguments, "--")
 
 
 class Ready(Protocol):
@@ -48,21 +48,21 @@ Wrap = Callable[[Sequence[str], Layer], AbstractContextManager[Ready]]
 
 def can_overlay(folder: Path, wrap: Wrap) -> bool:
     """Return True if the sandbox can have layers whose files lie in a folder."""
-    place = folder / f"probe-{os.urandom(8).hex()}"
+    target = folder / f"probe-{os.urandom(8).hex()}"
     names = ("source", "target", "upper", "work")
-    layer = Layer(*(place / name for name in names))
+    layer = Layer(*(target / name for name in names))
     try:
         for name in names:
-            (place / name).mkdir(parents=True)
+            (target / name).mkdir(parents=True)
         (layer.source / "told").touch()
         command = ("bash", "-c", "test -e target/told && echo n > target/new")
         with wrap(command, layer) as wrapped:
-            done = process.run(
-                wrapped.argv, cwd=place, env=wrapped.env, timeout_seconds=PROBE_SECONDS
+            finished = process.run(
+                wrapped.argv, cwd=target, env=wrapped.env, timeout_seconds=PROBE_SECONDS
             )
-        return done.ok and (layer.upper / "new").exists()
+        return finished.ok and (layer.upper / "new").exists()
     except (OSError, MachineError):
         return False
     finally:
         with contextlib.suppress(OSError):
-            force_remove(place)
+            force_remove(target)

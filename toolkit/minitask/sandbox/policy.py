@@ -130,16 +130,16 @@ def limited(argv: Sequence[str], limits: Limits, *, running: int | None) -> tupl
     alone.
     """
     kib = 1024
-    wanted = {
+    limits_by_option = {
         "c": 0,
         "d": limits.memory_bytes // kib,
         "f": limits.file_bytes // kib,
         "n": OPEN_FILES,
     }
     if running is not None:
-        wanted["u"] = running + limits.processes
-    each = "".join(f"ulimit -{option} {value};" for option, value in wanted.items())
-    set_all = f"{{ {each} }} 2>/dev/null;"
+        limits_by_option["u"] = running + limits.processes
+    commands = "".join(f"ulimit -{option} {value};" for option, value in limits_by_option.items())
+    set_all = f"{{ {commands} }} 2>/dev/null;"
     if argv[:-1] == SHELL:  # it can do so itself
         return (*SHELL, f"{set_all} {argv[-1]}")
     return (*SHELL, f'{set_all} exec "$@"', "minitask", *argv)

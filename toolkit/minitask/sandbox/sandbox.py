@@ -196,7 +196,7 @@ def launch(*rules: str) -> tuple[str, ...]:
 def _rules(room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]:
     """Return the launcher's arguments for a room."""
     readable = [*SYSTEM, *PSEUDO, *tools.roots]
-    readable += [path for given in room.readonly for path in spellings(given)]
+    readable += [path for readable_path in room.readonly for path in spellings(readable_path)]
     writable = [*DEVICES, str(private), *(str(path) for path in (room.workspace, *room.writable))]
     if room.network:
         readable.append(os.path.realpath("/etc/resolv.conf"))
@@ -204,16 +204,16 @@ def _rules(room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]
     return rules if room.network else ["net=off", *rules]
 
 
-def scratch_folder(environ: Mapping[str, str], given: Path | None) -> Path:
-    return given or Path(environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as every program does
+def scratch_folder(environ: Mapping[str, str], path: Path | None) -> Path:
+    return path or Path(environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as every program does
 
 
 def find_program(name: str, path: str) -> str:
     """Return where a program is, by absolute entries of the path alone; empty if it is not."""
     for entry in path.split(os.pathsep):
-        found = f"{entry}/{name}"
-        if entry.startswith("/") and os.access(found, os.X_OK) and Path(found).is_file():
-            return found
+        candidate = f"{entry}/{name}"
+        if entry.startswith("/") and os.access(candidate, os.X_OK) and Path(candidate).is_file():
+            return candidate
     return ""
 
 

@@ -50,8 +50,8 @@ class SessionResult(Struct, frozen=True):
 
 def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:
     """Return the last `limit` bytes as text, from the start of a line where there is one."""
-    kept = output[-limit:]
-    if len(kept) < len(output):
+    end = output[-limit:]
+    if len(end) < len(output):
         newline = output.find(b"\n", len(output) - limit - 1, len(output) - 1)
-        kept = output[newline + 1 :] if newline >= 0 else kept.lstrip(bytes(range(0x80, 0xC0)))
-    return kept.decode("utf-8", "replace")
+        end = output[newline + 1 :] if newline >= 0 else end.lstrip(bytes(range(0x80, 0xC0)))
+    return end.decode("utf-8", "replace")

@@ -66,7 +66,7 @@ class Copied(Struct, frozen=True):
         force_remove(self.target)
         self.note.unlink(missing_ok=True)
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        held = _state(self.source)
+        source_state = _state(self.source)
         if self.source.is_dir():
             shutil.copytree(self.source, self.target, symlinks=True)
         else:
@@ -74,15 +74,15 @@ class Copied(Struct, frozen=True):
         for path in _paths(self.target):
             self._lead_into_workspace(path)
         self.note.parent.mkdir(parents=True, exist_ok=True)
-        self.note.write_text(json.dumps([held, _state(self.target)]), "utf-8")
+        self.note.write_text(json.dumps([source_state, _state(self.target)]), "utf-8")
 
     def is_intact(self) -> bool:
         """Return True if the copy is there, and neither it nor its source was changed since it was made."""
         try:
-            known = json.loads(self.note.read_bytes())
+            states = json.loads(self.note.read_bytes())
         except (OSError, ValueError):
             return False
-        return bool(known == [_state(self.source), _state(self.target)])
+        return bool(states == [_state(self.source), _state(self.target)])
 
     def _lead_into_workspace(self, path: str) -> None:
         """Make a link or a file that names the checkout name the workspace."""
@@ -103,7 +103,8 @@ class Copied(Struct, frozen=True):
 
 def _may_name_folders(path: str) -> bool:
     above, name = os.path.split(path)
-    return os.path.basename(above) in PROGRAM_FOLDERS or any(fnmatch(name, each) for each in TEXTS)  # noqa: PTH119
+    folder = os.path.basename(above)  # noqa: PTH119
+    return folder in PROGRAM_FOLDERS or any(fnmatch(name, pattern) for pattern in TEXTS)
 
 
 def _paths(top: Path) -> Iterator[str]:
@@ -120,14 +121,21 @@ def _state(top: Path) -> str:
     """Return what tells that nothing at or below a path was changed: each file by its inode, size and times."""
     import hashlib
 
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in _paths(top):
-        each = os.lstat(path)
-        told = (path, each.st_ino, each.st_mode, each.st_size, each.st_mtime_ns, each.st_ctime_ns)
-        if stat.S_ISDIR(each.st_mode):
-            told = (path, each.st_ino, each.st_mode, 0, 0, 0)
-        found.update(repr(told).encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
+        status = os.lstat(path)
+        facts = (
+            path,
+            status.st_ino,
+            status.st_mode,
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ctime_ns,
+        )
+        if stat.S_ISDIR(status.st_mode):
+            facts = (path, status.st_ino, status.st_mode, 0, 0, 0)
+        digest.update(repr(facts).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 SITES = ("lib/python*/site-packages", "lib/python*/dist-packages", "Lib/site-packages")
@@ -145,18 +153,18 @@ def variables(path: str, *, checkout: Path | None, workspace: Path) -> dict[str,
 @lru_cache(maxsize=4)
 def in_place(path: str, checkout: str) -> tuple[str, ...]:
     """Return the folders, relative to the checkout, that the Pythons on a `PATH` import from."""
-    found: dict[str, None] = {}
+    paths: dict[str, None] = {}
     for program_folder in path.split(os.pathsep):
         for text in _texts(Path(program_folder).parent):
-            found.update(dict.fromkeys(_folders(text, checkout)))
-    return tuple(found)
+            paths.update(dict.fromkeys(_folders(text, checkout)))
+    return tuple(paths)
 
 
 def _texts(installation: Path) -> Iterator[str]:
     if not installation.is_absolute():
         return
     for site in (folder for pattern in SITES for folder in installation.glob(pattern)):
-        for path in sorted(each for pattern in NAMED for each in site.glob(pattern)):
+        for path in sorted(file for pattern in NAMED for file in site.glob(pattern)):
             try:
                 if path.stat().st_size < TEXT_BYTES:
                     yield path.read_text("utf-8", "replace")
@@ -166,8 +174,8 @@ def _texts(installation: Path) -> Iterator[str]:
 
 def _folders(text: str, checkout: str) -> Iterator[str]:
     """Yield the folders in a text that modules of the checkout are found in; for a package, the folder above it."""
-    for found in re.finditer(re.escape(checkout) + r"(/[^\s\"':;,]*)?(?=[\s\"':;,]|$)", text):
-        name = (found[1] or "").strip("/")
-        place = Path(checkout, name)
-        is_package = (place / "__init__.py").exists() or place.is_file()
+    for match in re.finditer(re.escape(checkout) + r"(/[^\s\"':;,]*)?(?=[\s\"':;,]|$)", text):
+        name = (match[1] or "").strip("/")
+        folder = Path(checkout, name)
+        is_package = (folder / "__init__.py").exists() or folder.is_file()
         yield name.rpartition("/")[0] if is_package else name

@@ -220,9 +220,9 @@ class _Watching:
         elif self._stopped:
             self.record.skip_rest(f"`{_first_line(self.record.results[-1].command)}` failed")
         elif not self._ready:
-            said = tail(output).strip() or f"exit code {exit_code}"
+            message = tail(output).strip() or f"exit code {exit_code}"
             raise MachineError(
-                f"the sandbox's shell did not start: {said}",
+                f"the sandbox's shell did not start: {message}",
                 hint="run `minitask doctor` to see what this machine's sandbox lacks",
             )
         else:
@@ -250,10 +250,10 @@ class _Watching:
                 return
             self._counted += start
             output = bytes(self._pending[:start])
-            words = bytes(self._pending[start + len(self._mark) : end]).split()
+            fields = bytes(self._pending[start + len(self._mark) : end]).split()
             del self._pending[: end + 1]
             self._scanned = 0
-            self._take(words, output, child=child, ends=ends)
+            self._take(fields, output, child=child, ends=ends)
 
     def _take_steps(self, child: pipes.Child) -> None:
         """Let the parts of commands that wait go on, on the commit's own files."""
@@ -266,21 +266,21 @@ class _Watching:
 
     def _take(
         self,
-        words: Sequence[bytes],
+        fields: Sequence[bytes],
         output: bytes,
         *,
         child: pipes.Child,
         ends: contextlib.ExitStack,
     ) -> None:
         """One mark: the shell is ready, or a command is done."""
-        if words[0] == b"ready":
+        if fields[0] == b"ready":
             self._ready = True
             self.record.since = time.monotonic()
             for pid in process.children_of(child.pid) if self.namespaced else ():
                 watch = ends.enter_context(pipes.exit_watch(pid))
                 self.descendants += [] if watch is None else [watch]
         elif not self.record.complete:
-            code, *pipeline = map(int, words[1:])
+            code, *pipeline = map(int, fields[1:])
             passed = self.record.judge(output, code=code, pipeline=pipeline).passed
             self._stopped = self.stop and not passed
             if self.gated and not self._stopped:

@@ -61,16 +61,16 @@ class Toolchain(Struct):
         """Cover what the folder's links lead to; give the program folders among that, which lead
         on.
         """
-        found = list(_based_on(os.path.dirname(folder)))
+        links = list(_based_on(os.path.dirname(folder)))
         for target in _link_targets(folder):
             if self._covered(target):
                 continue
             parent = os.path.dirname(target)
             if self._root(parent) != parent:
-                found.append(parent)
+                links.append(parent)
             elif os.path.isfile(target):
                 self._cover(target)
-        return found
+        return links
 
     def _root(self, folder: str) -> str:
         """Return the installation that a program folder belongs to, or that folder alone."""
@@ -114,10 +114,10 @@ def find_toolchain(path: str, *, home: str) -> Toolchain:
     """Return what the programs on a `PATH` need, for a user with this home directory; looked for once, not to be
     changed.
     """
-    found = Toolchain(home)
+    toolchain = Toolchain(home)
     for entry in path.split(os.pathsep):
-        found.add_folder(entry)
-    return found
+        toolchain.add_folder(entry)
+    return toolchain
 
 
 def _looks_installed(folder: str) -> bool:

@@ -38,8 +38,8 @@ def force_remove(folder: Path) -> None:
 def _open_folders(folder: Path) -> None:
     """Give the owner all rights on a folder and those below it, from the top; links lead nowhere."""
     folder.chmod(0o700)
-    for here, names, _ in os.walk(folder):
-        for inner in (Path(here, name) for name in names):
+    for above, names, _ in os.walk(folder):
+        for inner in (Path(above, name) for name in names):
             if not inner.is_symlink():
                 inner.chmod(0o700)
 
@@ -52,17 +52,17 @@ def read_regular_file(folder: Path, name: str, *, limit: int) -> bytes | None:
     file, and for a larger one.
     """
     parts = name.split("/")
-    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         for depth, part in enumerate(parts[:-1], 1):
-            deeper = _enter(held, part, "/".join(parts[:depth]))
+            deeper = _enter(descriptor, part, "/".join(parts[:depth]))
             if deeper is None:
                 return None
-            os.close(held)
-            held = deeper
-        return _content(held, parts[-1], name, limit=limit)
+            os.close(descriptor)
+            descriptor = deeper
+        return _content(descriptor, parts[-1], name, limit=limit)
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def _enter(folder: int, part: str, name: str) -> int | None:
@@ -81,18 +81,18 @@ def _enter(folder: int, part: str, name: str) -> int | None:
 
 def _content(folder: int, part: str, name: str, *, limit: int) -> bytes | None:
     try:
-        found = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+        descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     except FileNotFoundError:
         return None
     except OSError as error:
         if _is_link(folder, part):
             raise _changed(name, "a link") from error
         raise EditError(f"{name} cannot be read ({error.strerror})") from error
-    status = os.fstat(found)
+    status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        os.close(found)
+        os.close(descriptor)
         raise _changed(name, "no regular file")
-    with os.fdopen(found, "rb") as stream:
+    with os.fdopen(descriptor, "rb") as stream:
         content = stream.read(limit + 1) if status.st_size <= limit else b""
     if max(status.st_size, len(content)) > limit:
         raise EditError(f"{name} has {status.st_size} bytes, more than a change may hold")

@@ -59,12 +59,12 @@ class Watch:
 
     def touched(self) -> list[tuple[bytes, int]]:
         """Return what was touched since the last call: paths, empty if that is lost, and events."""
-        found: list[tuple[bytes, int]] = []
+        events: list[tuple[bytes, int]] = []
         while True:
             try:
-                found += self._parse(os.read(self._fd, READ_BYTES))
+                events += self._parse(os.read(self._fd, READ_BYTES))
             except BlockingIOError:
-                return found
+                return events
 
     def _parse(self, data: bytes) -> Iterator[tuple[bytes, int]]:
         at = 0

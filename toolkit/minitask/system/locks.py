@@ -45,9 +45,9 @@ def hold(path: Path, *, on_wait: Callable[[str], None]) -> Iterator[Held]:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _acquire(fd, on_wait)
-        held = Held(fd, abandoned=os.fstat(fd).st_size > 0)
+        lock = Held(fd, abandoned=os.fstat(fd).st_size > 0)
         try:
-            yield held
+            yield lock
         finally:
             os.ftruncate(fd, 0)
     finally:

@@ -47,8 +47,8 @@ def end_marked(mark: bytes, *, since: Moment | None = None, passes: int = 20) ->
     """
     for _ in range(passes):
         newer = since.newer() if since else None
-        found = newer if newer is not None and len(newer) < FEW else _process_ids()
-        if not [pid for pid in found if _kill_if_marked(pid, mark)]:
+        process_ids = newer if newer is not None and len(newer) < FEW else _process_ids()
+        if not [pid for pid in process_ids if _kill_if_marked(pid, mark)]:
             return
         time.sleep(0.001)
 
@@ -63,8 +63,8 @@ def works_in(program: str, folder: Path) -> bool:
 def _works_in(pid: int, program: str, folder: Path) -> bool:
     proc = Path(f"/proc/{pid}")
     try:
-        named = (proc / "comm").read_text().rstrip("\n") == program
-        return named and (proc / "cwd").readlink().is_relative_to(folder)
+        has_name = (proc / "comm").read_text().rstrip("\n") == program
+        return has_name and (proc / "cwd").readlink().is_relative_to(folder)
     except (OSError, ValueError):
         return False
 

@@ -110,10 +110,10 @@ class PipeExchange:
         """Yield what the pipes still held when the program exited: never more than a pipe can hold."""
         for fd in self._readers:
             os.set_blocking(fd, False)
-            left = PIPE_BYTES_MAX
+            remaining = PIPE_BYTES_MAX
             with contextlib.suppress(BlockingIOError):
-                while left > 0 and (data := os.read(fd, CHUNK_BYTES)):
-                    left -= len(data)
+                while remaining > 0 and (data := os.read(fd, CHUNK_BYTES)):
+                    remaining -= len(data)
                     yield fd, data
 
 
@@ -142,5 +142,5 @@ def exit_watch(pid: int) -> Iterator[int | None]:
 
 def patience(deadline: float, *, ticking: bool) -> float:
     """Return how long a poll may wait, in milliseconds."""
-    left = max(0.0, deadline - time.monotonic())
-    return 1000 * (min(left, TICK_SECONDS) if ticking else left)
+    remaining = max(0.0, deadline - time.monotonic())
+    return 1000 * (min(remaining, TICK_SECONDS) if ticking else remaining)

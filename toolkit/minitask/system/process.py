@@ -71,8 +71,8 @@ def run(  # noqa: PLR0913 - what can be said of a program
         if optional:
             _optional.add(child.pid)
         keeper = _KeptEnd if keep_end else _StreamStart
-        kept = [keeper(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
-        by_fd = {stream.fd: stream for stream in kept}
+        keepers = [keeper(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
+        by_fd = {stream.fd: stream for stream in keepers}
         try:
             latest = started + timeout_seconds
             exchange = PipeExchange(child, deadline=latest, input=input)
@@ -85,11 +85,11 @@ def run(  # noqa: PLR0913 - what can be said of a program
     return Finished(
         argv=tuple(argv),
         exit_code=child.returncode,
-        stdout=b"".join(kept[0].chunks),
-        stderr=b"".join(kept[1].chunks),
+        stdout=b"".join(keepers[0].chunks),
+        stderr=b"".join(keepers[1].chunks),
         seconds=time.monotonic() - started,
         timed_out=timed_out,
-        truncated=any(stream.cut for stream in kept),
+        truncated=any(stream.cut for stream in keepers),
     )
 
 
