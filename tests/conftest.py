@@ -14,7 +14,10 @@ REAL_HOME = Path.home()
 FOREIGN = ("GIT_", "MINITASK_", "LC_", "XDG_")
 """Prefixes of variables that a test must not inherit."""
 FOREIGN_ENDS = ("_KEY", "_TOKEN", "_PROXY")
-FOREIGN_NAMES = ("LANG", "LANGUAGE", "EMAIL", "EDITOR", "VISUAL", "PAGER")
+FOREIGN_NAMES = (
+    *("LANG", "LANGUAGE", "EMAIL", "EDITOR", "VISUAL", "PAGER"),
+    "PYTHONDONTWRITEBYTECODE",  # each start of the program would compile all of its files again
+)
 GIT_CONFIG = """\
 [user]
     name = Una User
