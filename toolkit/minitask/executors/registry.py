@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from minitask.errors import UsageError
 from minitask.executors.completion import CompletionExecutor
-from minitask.executors.offline import ScriptExecutor
+from minitask.executors.edit_script import ScriptExecutor
 from minitask.executors.request import Executor
 from minitask.policy.route import SCRIPT
 from minitask.settings import ExecutorSetting, Settings
@@ -96,7 +96,7 @@ def _ollama(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
 
 
 def _scripted(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
-    from minitask.executors.offline import ScriptedExecutor
+    from minitask.executors.scripted import ScriptedExecutor
 
     folder = Path(setting.folder)
     return ScriptedExecutor(folder, name=setting.name, repairs=means.settings.repairs)

@@ -33,7 +33,7 @@ from minitask.spec.markdown import (
 from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Spec, SpecFile
 from minitask.spec.raw_task import Piece, RawTask
 from minitask.spec.rules import Problem
-from minitask.spec.schema import check_document, spec_document
+from minitask.spec.schema import check_spec
 from minitask.spec.sections import read_tasks
 from minitask.spec.shell_fence import is_shell
 from minitask.spec.validation_commands import inline_fences, read_commands
@@ -78,7 +78,7 @@ def parse_file(text: str, *, path: str) -> SpecFile:
     diagnostics.extend(problem.at(path) for problem in problems)
     if not diagnostics:
         for spec in specs:
-            diagnostics.extend(check_document(spec_document(spec), dict(spec.lines), path=path))
+            diagnostics.extend(check_spec(spec))
     return SpecFile(
         path, tuple(specs), tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.line))
     )

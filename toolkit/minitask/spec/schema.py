@@ -38,6 +38,14 @@ def check_document(
     return tuple(problem.at(path) for problem in _problems(_validator(""), document, lines))
 
 
+def check_spec(spec: Spec) -> tuple[Diagnostic, ...]:
+    """Return what is wrong with a parsed spec, whose front matter has been judged by itself."""
+    document = spec_document(spec)
+    if surely_fits(document, _schema_beyond_front_matter()):
+        return ()
+    return check_document(document, dict(spec.lines), path=spec.path)
+
+
 def check_options(options: Mapping[str, object], lines: Mapping[str, int]) -> tuple[Problem, ...]:
     """Return what is wrong with a front matter; `lines` maps a key, or `key/INDEX`, to a line."""
     if not options or surely_fits(options, _schema("options")):
@@ -66,6 +74,12 @@ def _inlined_schema() -> dict[str, Any]:
         return {**inlined(schema["$defs"][reference]), **rest} if reference else rest
 
     return dict(inlined(schema))
+
+
+@cache
+def _schema_beyond_front_matter() -> dict[str, Any]:
+    schema = _inlined_schema()
+    return {**schema, "properties": {**schema["properties"], "options": {}, "lines": {}}}
 
 
 @cache
