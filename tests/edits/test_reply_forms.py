@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from minitask.edits.reply.numbers import without_numbers
 from minitask.edits.reply.read import changes_of
 from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.errors import EditError, UnlistedError
@@ -564,3 +565,14 @@ def test_a_reply_with_crlf_is_read() -> None:
 def test_line_ends_written_out_go_back(task: ReplyContext) -> None:
     text = BLUE.replace("\n", "\\n") + "\n"
     assert "line ends" in error_of(whole(task.files[0].path, text), task)
+
+
+@pytest.mark.parametrize("mark", [". ", ") ", ": ", " | ", "\t", " "])
+@pytest.mark.parametrize("is_trimmed", [False, True])
+def test_copied_numbers_are_taken_from_blank_lines_too(mark: str, is_trimmed: bool) -> None:
+    """A model drops the space behind the number of a blank line; `2.` by itself would be valid Python."""
+    base = "import os\n\n\ndef f(a):\n    return a\n\n\ndef g(b):\n    return b\n"
+    wanted = base.replace("return b", "return 9")
+    lines = [f"{number}{mark}{line}" for number, line in enumerate(wanted.splitlines(), 1)]
+    text = "\n".join(line.rstrip() if is_trimmed else line for line in lines) + "\n"
+    assert without_numbers(text, base, path="a.py") == wanted

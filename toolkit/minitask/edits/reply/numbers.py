@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from minitask.edits.script_model import SearchReplace
 
 _FORMS = tuple(
-    lazy_pattern(rf"[ \t]*L?(?P<number>\d{{1,6}})(?:{mark}|[ \t|│→:]*$)")
+    lazy_pattern(rf"[ \t]*L?(?P<number>\d{{1,6}})(?:{mark}|(?:{mark.rstrip()})?[ \t|│→:]*$)")
     for mark in (r"\t", r" ?[|│→:] ", r" ?[|│→:]", r"[.)] ", " ", "  ", r" ?[|│→:]\t")
 )
 """The ways to set a number apart from its line; the one under which most lines are the file's counts."""
