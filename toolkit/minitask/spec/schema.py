@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from minitask import resources
-from minitask.schemas import surely_fits
+from minitask.schemas import ANNOTATIONS, surely_fits
 from minitask.spec.model import Diagnostic, Spec
 from minitask.spec.rules import Problem
 
@@ -61,8 +61,8 @@ def _schema(definition: str) -> dict[str, Any]:
 
 @cache
 def _inlined_schema() -> dict[str, Any]:
-    """Return the schema of a spec with each reference replaced by what it refers to."""
-    schema = resources.schema("spec")
+    """Return the schema of a spec, each reference replaced by what it refers to, without titles and descriptions."""
+    definitions = resources.schema("spec")["$defs"]
 
     def inlined(part: Any) -> Any:
         if isinstance(part, list):
@@ -70,10 +70,15 @@ def _inlined_schema() -> dict[str, Any]:
         if not isinstance(part, dict):
             return part
         reference = part.get("$ref", "").removeprefix("#/$defs/")
-        rest = {key: inlined(value) for key, value in part.items() if key not in {"$ref", "$defs"}}
-        return {**inlined(schema["$defs"][reference]), **rest} if reference else rest
+        judged = {key: value for key, value in part.items() if key not in {"$ref", *ANNOTATIONS}}
+        if "properties" in judged:
+            judged["properties"] = {
+                name: inlined(each) for name, each in judged["properties"].items()
+            }
+        rest = {k: value if k == "properties" else inlined(value) for k, value in judged.items()}
+        return {**inlined(definitions[reference]), **rest} if reference else rest
 
-    return dict(inlined(schema))
+    return dict(inlined(resources.schema("spec")))
 
 
 @cache
