@@ -11,7 +11,7 @@ from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
 from minitask.git.objects import SUBMODULE
 from minitask.landing.missing_on_base import CHECK, Red, Scene, find_lack
-from minitask.landing.run_commands import Proof, one_line, run_on
+from minitask.landing.run_commands import Proof, first_line, run_on
 from minitask.ledger.record import CommandRecord
 from minitask.sandbox.policy import lies_in
 from minitask.spec.model import Command, ExpectationKind
@@ -38,7 +38,7 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
     for command in must_fail:
         if (command.line, command.text) in passed:
             raise RefusedError(
-                f"task {task.name}: `{one_line(command.text)}` should fail without the change, but passes",
+                f"task {task.name}: `{first_line(command.text)}` should fail without the change, but passes",
                 where=f"{task.path}:{command.line}",
                 hint="fix the command, or remove its `# expect: fails before`",
             )
@@ -70,7 +70,7 @@ def _refuse_broken_environment(engine: Context, task: Task, proof: Proof) -> Non
             lack = find_lack(red, scene)
             if lack is not None:
                 raise RefusedError(
-                    f"task {task.name}: `{one_line(command.command)}` {lack.problem}",
+                    f"task {task.name}: `{first_line(command.command)}` {lack.problem}",
                     where=f"{task.path}:{command.line}",
                     hint=lack.hint,
                 )

@@ -59,7 +59,7 @@ class Proof(Struct, frozen=True):
         if failed is None:
             return ""
         how = failed.reason or f"exit code {failed.exit_code}"
-        return f"`{one_line(failed.command)}` failed: {how}"
+        return f"`{first_line(failed.command)}` failed: {how}"
 
 
 def set_up(engine: Context, slot: IncrementalCheckout) -> None:
@@ -165,7 +165,7 @@ def run_once(
     return Proof(passed, tuple(records), engine.sandbox.strength.value)
 
 
-def one_line(text: str) -> str:
+def first_line(text: str) -> str:
     """Return the first line of a text, with a sign that there is more."""
     first, _, more = text.partition("\n")
     return f"{first} …" if more else first

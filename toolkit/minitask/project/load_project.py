@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,7 +22,7 @@ from minitask.engine.task_status import State, task_statuses
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
 from minitask.git.history import Landing, landings
-from minitask.ledger.record import TaskResult, Verdict
+from minitask.ledger.record import TaskResult
 from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster
 from minitask.project.schedule import Plan, Schedule
@@ -32,7 +31,7 @@ from minitask.spec.critical_path import urgency
 from minitask.spec.dependency_graph import Graph, order
 from minitask.spec.file_dependencies import DependencyKind, implied
 from minitask.spec.model import Spec
-from minitask.task.finish import landed_result
+from minitask.task.finish import landed_result, skipped
 from minitask.task.state import RunOptions
 
 
@@ -172,19 +171,6 @@ def hindrance(
         raise refusal(task, verdict.errors)
     reason = _missing(engine, task, base, verdict)
     return skipped(task, reason) if reason else None
-
-
-def skipped(task: Task, reason: str) -> TaskResult:
-    """Return the result of a task that was not begun."""
-    return TaskResult(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
-        verdict=Verdict.SKIPPED,
-        reason=reason,
-        base=task.base,
-        cost_usd=Decimal(0),
-    )
 
 
 def _missing(engine: Context, task: Task, base: Base, verdict: Check) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import partial
 
 from msgspec import Struct
@@ -27,7 +26,7 @@ from minitask.ledger.record import TaskResult, Verdict
 from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster
 from minitask.system import process
-from minitask.task.finish import landed_result
+from minitask.task.finish import landed_result, skipped
 from minitask.task.life import run_task
 from minitask.task.resume import latest_made
 from minitask.task.state import RunOptions, UnservedError
@@ -196,15 +195,15 @@ class Schedule:
         """Return the result of a task that may not begin."""
         refusal = self._plan.refused.get(task.name)
         if refusal is not None:
-            return replace(_skipped(task, str(refusal)), verdict=Verdict.REFUSED)
+            return replace(skipped(task, str(refusal)), verdict=Verdict.REFUSED)
         missing = self._missing(task)
         if missing:
-            return _skipped(task, f"it depends on {missing}, which did not merge")
+            return skipped(task, f"it depends on {missing}, which did not merge")
         missing = self._missing_files(task)
         if missing:
-            return _skipped(task, f"it needs {missing}, which did not merge")
+            return skipped(task, f"it needs {missing}, which did not merge")
         if self._stopped_by:
-            return _skipped(task, f"the run was stopped: {self._stopped_by}")
+            return skipped(task, f"the run was stopped: {self._stopped_by}")
         return None
 
     def _live(self, task: Task) -> None:
@@ -226,7 +225,7 @@ class Schedule:
         try:
             return run_task(self._engine, self._on_tip(task), self._options, call=call, core=core)
         except UnservedError as error:
-            return replace(_skipped(task, str(error)), verdict=Verdict.REFUSED)
+            return replace(skipped(task, str(error)), verdict=Verdict.REFUSED)
 
     def _is_made(self, task: Task) -> bool:
         """Return True if a change for the task is on record that needs no more than a review, or to land: no
@@ -307,15 +306,3 @@ class Schedule:
 
 def _common_files(task: Task, maker: Task) -> list[str]:
     return sorted({ref.path for ref in task.spec.files} & {ref.path for ref in maker.spec.files})
-
-
-def _skipped(task: Task, reason: str) -> TaskResult:
-    return TaskResult(
-        task=task.name,
-        spec_path=task.path,
-        spec_blob=task.blob,
-        verdict=Verdict.SKIPPED,
-        reason=reason,
-        base=task.base,
-        cost_usd=Decimal(0),
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from functools import partial
 
 from msgspec.structs import replace
@@ -175,6 +176,19 @@ def in_doubt(result: TaskResult, doubts: Sequence[str]) -> TaskResult:
         verdict=Verdict.READY,
         reason=f"passed, but look at it before it merges: {'; '.join(doubts)}",
         next_step=f"minitask merge {result.task}",
+    )
+
+
+def skipped(task: Task, reason: str) -> TaskResult:
+    """Return the result of a task that was not begun."""
+    return TaskResult(
+        task=task.name,
+        spec_path=task.path,
+        spec_blob=task.blob,
+        verdict=Verdict.SKIPPED,
+        reason=reason,
+        base=task.base,
+        cost_usd=Decimal(0),
     )
 
 

@@ -29,7 +29,7 @@ from minitask.gates.scope import check_names, check_paths, check_scope
 from minitask.landing import candidate_commits
 from minitask.landing.land import Landings
 from minitask.landing.proof import prove, prove_only
-from minitask.landing.run_commands import Proof, one_line
+from minitask.landing.run_commands import Proof, first_line
 from minitask.ledger.evidence import APPLY, CORRECT, NOTHING_PLANTED
 from minitask.ledger.record import FileRecord, Verdict
 from minitask.policy.route import SCRIPT
@@ -199,7 +199,7 @@ def _blamed(draft: AttemptState, ruling: GateResult) -> GateResult:
     )
     if command is None:
         return ruling
-    return replace(ruling, reason=f"`{one_line(command.command)}` {SAME_WAY}: {command.reason}")
+    return replace(ruling, reason=f"`{first_line(command.command)}` {SAME_WAY}: {command.reason}")
 
 
 def _graded(
