@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import msgspec.json
 from msgspec import Struct
 
 from minitask.cli.progress import Manner, watching
@@ -121,8 +122,8 @@ def json_option(function: Function) -> Function:
 
 def print_json(document: object) -> None:
     """One JSON document on stdout; bytes that are no UTF-8 are replaced."""
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    click.echo(text.encode("utf-8", "replace"))
+    content = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+    click.echo(msgspec.json.format(content, indent=2))
 
 
 def exit_code(results: Sequence[TaskResult]) -> int:

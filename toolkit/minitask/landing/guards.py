@@ -8,7 +8,7 @@ leaves out is named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -33,9 +33,10 @@ _RECURSES = lazy_pattern(r"-[A-Za-z]*[rR]|--recursive")
 
 
 class _Landed(Struct, frozen=True):
-    """A task that landed, how long its validation took, and a merge on which it was green."""
+    """A task that landed, as which of this run, how long its validation took, and a merge on which it was green."""
 
     task: Task
+    place: int
     seconds: float
     merge: str
 
@@ -58,6 +59,7 @@ class Guards:
         self._follows = follows
         self._repeats = repeats
         self._kept: list[_Landed] = []
+        self._count = 0
         self._tip = ""
         self._left_seconds = FREE_SECONDS
         self._left_out: list[_Landed] = []
@@ -74,7 +76,8 @@ class Guards:
 
     def note(self, task: Task, *, seconds: float, merge: str) -> None:
         """A task has landed by a merge, which is the target's tip now."""
-        self._kept.append(_Landed(task, seconds, merge))
+        self._kept.append(_Landed(task, self._count, seconds, merge))
+        self._count += 1
         self._left_seconds += seconds
         self._tip = merge
 
@@ -88,7 +91,7 @@ class Guards:
         open_ = [
             landed for landed in self._left_out if not is_proven(self._engine, landed.task, tree)
         ]
-        chosen = self._chosen([landed for landed in open_ if self._may_see(landed, tree)])
+        chosen = self._chosen(self._seeing(open_, tree))
         proofs: dict[str, Proof] = {}
         remaining = iter(chosen)
 
@@ -100,12 +103,18 @@ class Guards:
         red = {name: proof for name, proof in proofs.items() if not proof.passed}
         return Settled(red, tuple(landed.task.name for landed in open_ if landed not in chosen))
 
-    def _may_see(self, landed: _Landed, tree: str) -> bool:
-        """Return True if a task's commands may see what has landed since they were run."""
-        engine = self._engine
-        changes = engine.database.diffs.changes(engine.objects.tree_of(landed.merge), tree)
-        paths = [change.path for change in changes]
-        return any(_may_see(command.text, paths) for command in landed.task.spec.commands)
+    def _seeing(self, landed_tasks: Sequence[_Landed], tree: str) -> list[_Landed]:
+        """Return those whose commands may see what has landed since they were run; `tree` is what there is now."""
+        objects, diffs = self._engine.objects, self._engine.database.diffs
+        names: set[str] = set()
+        seeing = []
+        for landed in sorted(landed_tasks, key=lambda landed: landed.place, reverse=True):
+            before = objects.tree_of(landed.merge)
+            names.update(*(_names(change.path) for change in diffs.changes(before, tree)))
+            tree = before
+            if any(_may_see(command.text, names) for command in landed.task.spec.commands):
+                seeing.append(landed)
+        return seeing[::-1]
 
     def _affordable(self, tasks: Sequence[Task]) -> list[_Landed]:
         """Return those to run again before a merge; the others are left for the end."""
@@ -144,19 +153,18 @@ class Guards:
         return proof if proof.passed else prove_only(self._engine, task, merge, task.spec.commands)
 
 
-def _may_see(text: str, paths: Sequence[str]) -> bool:
-    """Return True if a command names one of the paths or a folder above it, or runs what may look anywhere."""
+def _may_see(text: str, names: Collection[str]) -> bool:
+    """Return True if a command has one of the names among its words, or runs what may look anywhere."""
     parts = (part.lstrip("! \t") for part in _PARTS.split(text))
     heads = (part.split()[0] for part in parts if _PROGRAM.match(part))
     arguments = [word.removeprefix("./").rstrip("/") for word in _WORDS.findall(text)]
     if any(head not in BOUND for head in heads) or any(map(_RECURSES.fullmatch, arguments)):
-        return bool(paths)
-    names = {"."}.union(*(_names(path) for path in paths))
-    return bool(paths) and not names.isdisjoint(arguments)
+        return bool(names)
+    return any(argument in names for argument in arguments)
 
 
 def _names(path: str) -> set[str]:
     """Return what a command may call a path: itself, a folder above it, or any end of it."""
     parts = path.split("/")
     above = {"/".join(parts[:count]) for count in range(1, len(parts) + 1)}
-    return above | {"/".join(parts[count:]) for count in range(len(parts))}
+    return {"."} | above | {"/".join(parts[count:]) for count in range(len(parts))}
