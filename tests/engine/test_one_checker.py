@@ -21,11 +21,12 @@ from minitask.errors import MinitaskError
 from minitask.git.repository import discover
 from minitask.policy.budget import Budget
 from minitask.policy.route import SCRIPT, RouteOverrides
-from minitask.project.load_project import hindrance, make_plan
+from minitask.project.load_project import make_plan
 from minitask.routing.route_task import route_of
 from minitask.spec.model import Severity
 from minitask.task.life import run_task
 from minitask.task.prepare import prepare
+from minitask.task.prerequisites import find_unmet
 from minitask.task.state import RunOptions
 from world import World
 
@@ -95,7 +96,7 @@ def why_not(engine: Context, place: Base, path: str) -> str:
     """Why `exec` of a spec refuses it; a spec's own edits are made and judged, models are not asked."""
     try:
         [task] = find_tasks(engine, [path], place).tasks
-        if hindrance(engine, task, place) is not None:
+        if find_unmet(engine, task, place) is not None:
             return ""
         if route_of(engine, task).executor != SCRIPT or task.spec.commands:
             prepare(engine, task, wishes(), started=0.0)

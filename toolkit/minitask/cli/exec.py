@@ -115,11 +115,11 @@ def _held_back(
     if options["no_deps"]:
         return None
     from minitask.engine.refusals import remember_error
-    from minitask.project.load_project import hindrance
+    from minitask.task.prerequisites import find_unmet
 
     try:
         routed = any(options[name] for name in ("tier", "executor", "model"))
-        return hindrance(engine, task, base, again=bool(options["again"]), is_routed=routed)
+        return find_unmet(engine, task, base, again=bool(options["again"]), is_routed=routed)
     except UsageError as error:
         remember_error(engine, task, error)
         raise

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    pass
 
 
 def find_absence(url: str, *, seconds: float = 5.0) -> str:
     """Return why nothing listens at a URL; empty if something does, or only a proxy could tell."""
+    import socket
+
     parts = urlsplit(url)
     if not is_loopback(url) and _has_proxy(parts.scheme):
         return ""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.edits.checker import CheckedSpec as Check
 from minitask.engine.check_specs import (
     check_tasks,
-    refusal,
     refusals,
-    tasks_beside,
     waits_for,
     warn,
 )
@@ -21,17 +18,13 @@ from minitask.engine.find_tasks import FoundTasks
 from minitask.engine.task_status import State, task_statuses
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
-from minitask.git.history import Landing, landings
 from minitask.ledger.record import TaskResult
 from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster
 from minitask.project.schedule import Plan, Schedule
 from minitask.project.task_graph import check_order, dependencies, implications, ordered
 from minitask.spec.critical_path import urgency
-from minitask.spec.dependency_graph import Graph, order
-from minitask.spec.file_dependencies import DependencyKind, implied
-from minitask.spec.model import Spec
-from minitask.task.finish import landed_result, skipped
+from minitask.spec.dependency_graph import order
 from minitask.task.state import RunOptions
 
 
@@ -149,71 +142,3 @@ def _since(tasks: Sequence[Task], first: Task) -> tuple[Task, ...]:
     ordered = [by_spec[id(spec)] for spec in order([task.spec for task in tasks])]
     at = next(index for index, task in enumerate(ordered) if task.name == first.name)
     return tuple(ordered[at:])
-
-
-MAKING = frozenset({DependencyKind.CREATE_READ, DependencyKind.CREATE_EDIT})
-
-
-def hindrance(
-    engine: Context, task: Task, base: Base, *, again: bool = False, is_routed: bool = False
-) -> TaskResult | None:
-    """Return the result of a task that must wait for others, None if it may begin or has landed.
-
-    `is_routed` says that the user chose who does it, whatever the spec asks for.
-    Raises the refusal of a task whose spec `validate` finds an error in.
-    """
-    if not again and landed_result(engine, task) is not None:
-        return None
-    verdicts = check_tasks(engine, [task], base, again=again, is_routed=is_routed)
-    warn(engine, verdicts)
-    verdict = verdicts[task.name]
-    if verdict.errors:
-        raise refusal(task, verdict.errors)
-    reason = _missing(engine, task, base, verdict)
-    return skipped(task, reason) if reason else None
-
-
-def _missing(engine: Context, task: Task, base: Base, verdict: Check) -> str:
-    """Return what the task waits for and has not landed, in words; empty if there is nothing."""
-    others = tasks_beside(engine, [task], base)
-    if not others:
-        return ""
-    landed = landings(engine.repository.git, base.base)
-    open_ = [sibling for sibling in others if not _has_landed(landed.get(sibling.name))]
-    waiting = {_key(sibling.spec) for sibling in open_}
-    graph = Graph((task.spec, *(sibling.spec for sibling in others)))
-    for need in sorted(graph.needs[0]):
-        if _key(graph.specs[need]) in waiting:
-            return f"it depends on {graph.names[need]}, which did not merge"
-    for path, maker in _files(engine, task, open_, base):
-        return f"it needs {path} of {maker}, which did not merge"
-    names = {_key(sibling.spec): sibling.name for sibling in others}
-    for spec in verdict.waits_for:
-        if _key(spec) in waiting:
-            return f"it needs the work of {names[_key(spec)]}, which did not merge"
-    return ""
-
-
-def _files(
-    engine: Context, task: Task, others: Sequence[Task], base: Base
-) -> Iterator[tuple[str, str]]:
-    """Yield the files that others are to make first and that are not there, with the makers' names."""
-
-    def is_there(path: str) -> bool:
-        return engine.objects.entry(base.base, path) is not None
-
-    try:
-        links = implied([task.spec, *(sibling.spec for sibling in others)], is_there=is_there).links
-    except UsageError:  # others depend on each other in a circle
-        return
-    for link in links:
-        if link.after == 0 and link.kind in MAKING and not is_there(link.path):
-            yield link.path, others[link.before - 1].name
-
-
-def _key(spec: Spec) -> tuple[str, int]:
-    return (spec.path, spec.index)
-
-
-def _has_landed(landing: Landing | None) -> bool:
-    return landing is not None and not landing.undone
