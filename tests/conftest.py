@@ -16,6 +16,7 @@ FOREIGN = ("GIT_", "MINITASK_", "LC_", "XDG_")
 FOREIGN_ENDS = ("_KEY", "_TOKEN", "_PROXY")
 FOREIGN_NAMES = (
     *("LANG", "LANGUAGE", "EMAIL", "EDITOR", "VISUAL", "PAGER"),
+    *("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OLLAMA_HOST"),
     "PYTHONDONTWRITEBYTECODE",  # each start of the program would compile all of its files again
 )
 GIT_CONFIG = """\

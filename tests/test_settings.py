@@ -67,7 +67,6 @@ def test_guarded_keys_of_a_repository_count_only_once_trusted(key: str) -> None:
         ("chekcs: []", "did you mean `checks`"),
         ("limits: {second: 3}", "did you mean `seconds`"),
         ("sandbox: maybe", "sandbox"),
-        ("executors: {a: {type: openai}}", "base_url"),
         ("- a\n- b", "mapping"),
         ("a: [", "YAML"),
         ("limits: {seconds: 0}", "limits.seconds"),

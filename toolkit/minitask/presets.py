@@ -39,7 +39,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "executors": {
             "openai": {
                 "type": "openai",
-                "base_url": "https://api.openai.com/v1",
                 "api_key_env": "OPENAI_API_KEY",
             }
         },

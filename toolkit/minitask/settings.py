@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from msgspec import Struct, field
 
+from minitask.patterns import lazy_pattern
 from minitask.presets import PRESETS, RULES, WORKFLOWS
 from minitask.values import Redacted
 
@@ -19,8 +20,8 @@ FILE = "minitask.yaml"
 MISNAMED = ("minitask.yml", ".minitask.yaml", ".minitask.yml")
 GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers")
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
-NARROWED = ("budget", "limits")
-"""Keys of numbers that an untrusted repository can only lower."""
+NARROWED = ("budget", "limits")  # of numbers that an untrusted repository can only lower
+HEADER_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")  # in a header's value
 RUNGS = ("none", "free", "cheap", "balanced", "frontier")
 
 DEFAULTS: Mapping[str, Any] = {
@@ -69,6 +70,8 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
+LISTS = ("context", "gates", "review_aims", "lint", "checks", "protected")
+AS_GIVEN = ("baseline", "target", "review", "sandbox", "limits")
 OFF, NOTE, FAIL = "off", "note", "fail"
 """Of `grade` and `imports`. A number as `grade` is the percentage of planted faults that the validation must notice."""
 
@@ -85,14 +88,15 @@ def stricter_grade(first: str | int, second: str | int | None) -> str | int:
 class ExecutorSetting(Struct, frozen=True):
     """One entry of `executors`: its type, and what that type needs.
 
-    `args` are added to an agent's command line; `command`, `usage` and `cost` are those of type
-    `command`, `folder` that of type `scripted`. `env` names variables that an agent may see.
+    `headers` go with every request to an API. `args` are added to an agent's command line; `command`, `usage` and
+    `cost` are those of type `command`, `folder` that of type `scripted`. `env` names variables that an agent may see.
     """
 
     name: str
     type: str
     base_url: str = ""
     api_key_env: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     args: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     usage: Mapping[str, str] = field(default_factory=dict)
@@ -100,6 +104,12 @@ class ExecutorSetting(Struct, frozen=True):
     folder: str = ""
     env: tuple[str, ...] = ()
     sandbox: bool = True
+
+    @property
+    def key_variables(self) -> tuple[str, ...]:
+        """Return the environment variables that hold its key and the secrets of its headers."""
+        named = HEADER_VARIABLE.findall("\n".join(self.headers.values()))
+        return tuple(filter(None, (self.api_key_env, *named)))
 
 
 class ModelSetting(Struct, frozen=True):
@@ -190,8 +200,8 @@ class Settings(Redacted, frozen=True):
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the keys of the configured executors, by the variable that holds each."""
-        names = (setting.api_key_env for setting in self.executors.values())
-        return {name: environ[name] for name in names if name and environ.get(name)}
+        names = (name for entry in self.executors.values() for name in entry.key_variables)
+        return {name: environ[name] for name in names if environ.get(name)}
 
 
 class SettingsLayer(Struct, frozen=True):
@@ -217,10 +227,8 @@ def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
             allowed = {key: value for key, value in allowed.items() if key not in GUARDED}
             allowed = {key: _lowered(values, key, value) for key, value in allowed.items()}
             if ignored:
-                ignored_keys = ", ".join(ignored)
-                notes.append(
-                    f"{FILE}: {ignored_keys} ignored until you run `minitask trust` in this repository"
-                )
+                keys = ", ".join(ignored)
+                notes.append(f"{FILE}: {keys} ignored until you run `minitask trust` here")
         _merge(values, allowed, source=layer.name, sources=sources)
     return _typed(values, sources, tuple(notes))
 
@@ -230,8 +238,8 @@ def _named(
 ) -> tuple[SettingsLayer, ...]:
     """Return what the last source names in a table of whole settings, as a layer beneath them all."""
     counts = trusted or key not in GUARDED
-    those = (layer for layer in layers if key in layer.values and (counts or layer.name != FILE))
-    names = [layer.values[key] for layer in those]
+    counted = (layer.values for layer in layers if counts or layer.name != FILE)
+    names = [values[key] for values in counted if key in values]
     return (SettingsLayer(f"{key} {names[-1]}", table[names[-1]]),) if names else ()
 
 
@@ -269,33 +277,25 @@ def _grade(value: str | int | None) -> str | int:
 def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ...]) -> Settings:
     limit = values["budget"]["max_cost_usd"]
     workspace = values["workspace"]
+    simple: dict[str, Any] = {name: values[name] for name in AS_GIVEN}
+    simple |= {name: tuple(values[name]) for name in LISTS}
     return Settings(
+        **simple,
         executors={name: _executor(name, entry) for name, entry in values["executors"].items()},
         tiers={name: TierSetting(**entry) for name, entry in values["tiers"].items()},
         models={name: ModelSetting(**entry) for name, entry in values["models"].items()},
-        context=tuple(values["context"]),
         prices={
             model: {kind: Decimal(str(rate)) for kind, rate in rates.items()}
             for model, rates in values["prices"].items()
         },
         repairs=int(values["routing"]["repairs"]),
         routing=_routing(values["routing"]),
-        gates=tuple(values["gates"]),
-        baseline=values["baseline"],
-        target=values["target"],
-        review=values["review"],
-        review_aims=tuple(values["review_aims"]),
-        lint=tuple(values["lint"]),
-        checks=tuple(values["checks"]),
         grade=_grade(values["grade"]),
         imports=values["imports"] or OFF,
-        protected=tuple(values["protected"]),
-        sandbox=values["sandbox"],
         network=bool(values["network"]),
         share=tuple(workspace["share"]),
         copy=tuple(workspace["copy"]),
         setup=workspace["setup"],
-        limits=values["limits"],
         requests=int(values["concurrency"]["requests"]),
         jobs=int(values["concurrency"]["jobs"]),
         workers_remote=values["workers"]["remote"],

@@ -39,7 +39,11 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
         settings = None
         findings.append(CheckResult("settings", "bad", str(error)))
     findings = [*_machine(folder, environ), *findings, *_sandbox(settings, environ)]
-    findings += [*_executors(settings, environ), *_servers(settings), *_agents(environ, folder)]
+    findings += [
+        *_executors(settings, environ),
+        *_servers(settings, environ),
+        *_agents(environ, folder),
+    ]
     values = dict(settings.values) if settings else {}
     sources = dict(settings.sources) if settings else {}
     health = Health(tuple(findings), values, sources)
@@ -131,9 +135,9 @@ def _executor(entry: ExecutorSetting, environ: Mapping[str, str]) -> CheckResult
     return CheckResult("executor", "ok", text + (f", key {key} set" if key else ""))
 
 
-def _servers(settings: Settings | None) -> Iterator[CheckResult]:
+def _servers(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[CheckResult]:
     """Yield the local model servers, and the models that tiers name and no server has."""
-    for served in ollama_servers(settings):
+    for served in ollama_servers(settings, environ):
         if served.models is None:
             yield CheckResult("ollama", "note", served.problem, "start it: ollama serve")
             continue

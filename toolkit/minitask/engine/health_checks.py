@@ -12,10 +12,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from minitask.errors import MachineError
+from minitask.executors.address import DEFAULTS, find_base_url
 from minitask.executors.agents.adapter import VERSION_SECONDS
 from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.agents.reading import version
-from minitask.executors.ollama import BASE_URL, OllamaExecutor
+from minitask.executors.ollama import OllamaExecutor
 from minitask.executors.request import ExecutorFailure
 from minitask.sandbox import shell_session
 from minitask.sandbox.sandbox import Limits, Sandbox, Strength
@@ -102,17 +103,19 @@ class InstalledAgent(Struct, frozen=True):
     version: str
 
 
-def ollama_servers(settings: Settings | None) -> tuple[ServedModels, ...]:
-    """Return what each Ollama of the config serves, and the one at the usual place where the config names none."""
+def ollama_servers(
+    settings: Settings | None, environ: Mapping[str, str]
+) -> tuple[ServedModels, ...]:
+    """Return what each Ollama of the config serves; where the config names none, the one that the environment means."""
     urls = {
-        entry.name: entry.base_url or BASE_URL
+        entry.name: entry.base_url or DEFAULTS["ollama"]
         for entry in (settings.executors.values() if settings else ())
         if entry.type == "ollama"
     }
     servers = tuple(_ask(url, name) for name, url in urls.items())
     if urls:
         return servers
-    usual = _ask(BASE_URL, "")
+    usual = _ask(find_base_url("ollama", environ)[0] or DEFAULTS["ollama"], "")
     return (usual,) if usual.models is not None else ()
 
 

@@ -19,6 +19,9 @@ from minitask.spec.model import Diagnostic, FileAction, Spec, Tier
 from minitask.spec.rules import diagnose
 from minitask.system.cache import Cache
 
+APIS = frozenset({"openai", "anthropic", "ollama"})
+"""The types of executors that are spoken to over HTTP."""
+
 
 def check_route(spec: Spec, settings: Settings) -> tuple[Diagnostic, ...]:
     """Return E218 or E220 where the settings have nobody for what a spec asks for, or do not let it ask.
@@ -97,7 +100,8 @@ def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> 
         layers.append(config.parse_layer(local, name=settings.FILE, memo=memo))
         trusted = config.is_trusted(environ, repository=repository.common_dir, text=local)
     layers.append(config.environment_layer(environ, memo=memo))
-    return _placed(settings.resolve(layers, trusted=trusted), repository)
+    resolved = settings.resolve(layers, trusted=trusted)
+    return _addressed(_placed(resolved, repository), environ)
 
 
 def _placed(resolved: Settings, repository: Repository | None) -> Settings:
@@ -110,6 +114,27 @@ def _placed(resolved: Settings, repository: Repository | None) -> Settings:
         for name, entry in resolved.executors.items()
     }
     return replace(resolved, executors=executors)
+
+
+def _addressed(resolved: Settings, environ: Mapping[str, str]) -> Settings:
+    """Return the settings with the address of each API that they leave out: the environment's, else its usual one."""
+    missing = [
+        entry for entry in resolved.executors.values() if entry.type in APIS and not entry.base_url
+    ]
+    if not missing:
+        return resolved
+    from minitask.executors.address import DEFAULTS, find_base_url
+
+    executors, values = dict(resolved.executors), dict(resolved.values["executors"])
+    sources = dict(resolved.sources)
+    for entry in missing:
+        url, variable = find_base_url(entry.type, environ)
+        url = url or DEFAULTS[entry.type]
+        executors[entry.name] = replace(entry, base_url=url)
+        values[entry.name] = {**values[entry.name], "base_url": url}
+        sources[f"executors.{entry.name}.base_url"] = variable or "default"
+    every = {**resolved.values, "executors": values}
+    return replace(resolved, executors=executors, values=every, sources=sources)
 
 
 def config_text(repository: Repository | None) -> str | None:

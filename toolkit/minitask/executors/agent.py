@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from minitask.edits.script_model import Change
 from minitask.errors import EditError, MachineError, UsageError
+from minitask.executors.address import agent_url
 from minitask.executors.agent_files import agent_changes
 from minitask.executors.agents.adapter import (
     VERSION_SECONDS,
@@ -218,7 +219,7 @@ class AgentExecutor:
             writes=tuple(ref.path for ref in spec.writes()),
             reads=tuple(ref.path for ref in spec.files if ref.action is FileAction.READ),
             max_cost_usd=order.meter.left_usd,
-            base_url=self._setting.base_url,
+            base_url=agent_url(self._setting),
             key=self._environ.get(self._setting.api_key_env, ""),
             extra_args=self._setting.args,
             sandboxed=sandboxed,
@@ -235,7 +236,7 @@ class AgentExecutor:
             home=home,
             seconds=question.timeout_seconds,
             max_cost_usd=question.meter.left_usd,
-            base_url=self._setting.base_url,
+            base_url=agent_url(self._setting),
             key=self._environ.get(self._setting.api_key_env, ""),
             extra_args=self._setting.args,
             sandboxed=sandboxed,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from minitask.executors.address import Address
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor
 from minitask.executors.http import HttpResponse
@@ -27,7 +28,6 @@ from minitask.executors.tool_calls import ENDED, joined
 from minitask.ledger.usage import Usage
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 
-BASE_URL = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"
 _CACHED = {"type": "ephemeral"}
 _ENDED = frozenset({"end_turn", "stop_sequence", "tool_use"})
@@ -41,7 +41,7 @@ class AnthropicDialect:
     path = "/messages"
     base_hint = "it usually ends in /v1"
 
-    def headers(self, key: str) -> Mapping[str, str]:
+    def headers(self, key: str, address: Address) -> Mapping[str, str]:  # noqa: ARG002
         """Return the key and the version of the API."""
         return {"anthropic-version": VERSION, **({"x-api-key": key} if key else {})}
 

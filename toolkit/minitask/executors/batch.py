@@ -70,7 +70,7 @@ class _Calls:
 
     def get_json(self, path: str) -> Object:
         """Return the JSON object at a path; raises `ExecutorFailure`."""
-        return parse_answer(self.get(path), self._executor.wire())
+        return parse_answer(self.get(path), self._executor.wire(self._url(path)))
 
     def post_json(self, path: str, body: object) -> Object:
         """Return what a POST of JSON is answered with; raises `ExecutorFailure`."""
@@ -81,13 +81,13 @@ class _Calls:
         """Return what a POST is answered with; raises `ExecutorFailure`."""
         every = {**self._executor.headers(), **headers}
         answer = self._send(HttpRequest(self._url(path), content, every))
-        return parse_answer(answer, self._executor.wire())
+        return parse_answer(answer, self._executor.wire(self._url(path)))
 
     def lines(self, path: str) -> Iterator[Object]:
         """Yield the JSON objects of a file of lines; a damaged line is passed over."""
         answer = self.get(path)
         if not 200 <= answer.status < 300:
-            parse_answer(answer, self._executor.wire())
+            parse_answer(answer, self._executor.wire(self._url(path)))
         for line in answer.body.splitlines():
             try:
                 yield mapping(json.loads(line))
@@ -98,7 +98,7 @@ class _Calls:
         return self._executor.send(request, timeout_seconds=CALL_SECONDS)
 
     def _url(self, path: str) -> str:
-        return self._executor.base_url + path
+        return self._executor.address.url(path)
 
 
 class AnthropicBatches:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.errors import UsageError
+from minitask.executors.address import Address, Headers, addresses, shown_url
 from minitask.executors.chat import (
     ChatReply,
     Messages,
@@ -42,6 +42,10 @@ _AMENDMENTS = 2
 """Times that a refused request is sent in another form: under another name, and shorter."""
 _LIMIT_NAMES: dict[tuple[str, str], str] = {}
 """Name of the parameter that limits an answer, by URL and model, as far as this process has learned it."""
+_ELSEWHERE = frozenset({404, 405})
+"""The statuses of an address where no API is."""
+_FOUND: dict[tuple[str, str], Address] = {}
+"""Address at which an API answered, by base URL and path, where that was not the likeliest one."""
 
 
 class Call(Struct, frozen=True):
@@ -75,7 +79,7 @@ class Dialect(Protocol):
     path: str
     base_hint: str
 
-    def headers(self, key: str) -> Mapping[str, str]:
+    def headers(self, key: str, address: Address) -> Mapping[str, str]:
         """Return the headers that carry the key, which may be empty."""
         ...
 
@@ -93,8 +97,8 @@ class ChatExecutor:
 
     `key` is the secret and `key_variable` the name of the environment variable that it came from:
     with a name and no key, work fails before anything is sent; with neither, no key is sent.
-    `repairs` is how often a reply that cannot be applied goes back to the model. Raises
-    `UsageError` where `base_url` is no HTTP URL.
+    `headers` are sent with every request. `repairs` is how often a reply that cannot be applied goes back to the
+    model. Raises `UsageError` where `base_url` is no HTTP URL.
     """
 
     dialect: Dialect
@@ -107,17 +111,22 @@ class ChatExecutor:
         key_variable: str = "",
         name: str = "",
         repairs: int = 1,
+        headers: Headers | None = None,
         http: Post = post,
         patience: RetryPolicy | None = None,
     ) -> None:
         self.name = name or type(self).__name__.removesuffix("Executor").lower()
-        self.base_url = _checked(base_url)
-        self.url = self.base_url + self.dialect.path
+        self._addresses = self.addresses(base_url)
+        self._headers = headers or Headers()
         self._key = (key or "").strip()
         self._key_variable = key_variable
         self._repairs = repairs
         self._post = http
         self._patience = patience or RetryPolicy()
+
+    def addresses(self, base_url: str) -> tuple[Address, ...]:
+        """Return where a base URL may lead to, the likeliest first."""
+        return addresses(base_url, self.dialect.path)
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
         """Ask the model for the change; raises `ExecutorFailure`."""
@@ -137,7 +146,7 @@ class ChatExecutor:
         """Say what the first request would hold."""
         return Description(
             executor=self.name,
-            url=self.url,
+            url=self.address.url(self.dialect.path, model=order.model),
             model=order.model,
             prompt="\n\n".join(message.text for message in opening(order)),
             key_variable=self._key_variable,
@@ -154,6 +163,12 @@ class ChatExecutor:
                 f"{self.name}: {key_name} is not set",
                 hint=f"export {key_name}=… with the key for {self.host}",
             )
+        if missing := self._headers.missing:
+            raise ExecutorFailure(
+                FailureKind.AUTH,
+                f"{self.name}: {missing}, which `headers` names, is not set",
+                hint=f"export {missing}=…",
+            )
         if not (self._key.isascii() and self._key.isprintable()):
             raise ExecutorFailure(
                 FailureKind.AUTH,
@@ -164,7 +179,13 @@ class ChatExecutor:
     @property
     def host(self) -> str:
         """Return who is asked."""
-        return urlsplit(self.url).netloc
+        return urlsplit(self.address.root).netloc
+
+    @property
+    def address(self) -> Address:
+        """Return where the API is, as far as this process has learned it."""
+        likeliest = self._addresses[0]
+        return _FOUND.get((likeliest.root, self.dialect.path), likeliest)
 
     def call(self, about: Subject, messages: Messages, *, limit: int | None) -> Call:
         """Return the request for the next round of a conversation."""
@@ -179,28 +200,32 @@ class ChatExecutor:
             host=self.host,
         )
 
-    def wire(self) -> Wire:
-        """Return what is needed to judge an answer that comes now."""
-        now = self._patience.now()
-        return Wire(self.name, self.host, self._key, now, base_hint=self.dialect.base_hint)
+    def wire(self, url: str) -> Wire:
+        """Return what is needed to judge an answer that comes now from `url`."""
+        now, hint = self._patience.now(), self.dialect.base_hint
+        secrets = self._headers.secrets
+        return Wire(self.name, shown_url(url), self._key, now, base_hint=hint, secrets=secrets)
 
     def send(self, request: HttpRequest, *, timeout_seconds: float) -> HttpResponse:
         """Return an answer to any request to this server; raises `ExecutorFailure` if none came."""
         try:
             return self._post(request, timeout_seconds=timeout_seconds)
         except HttpFault as fault:
-            raise read_fault(fault, self.wire()) from None
+            raise read_fault(fault, self.wire(request.url)) from None
 
     def headers(self) -> dict[str, str]:
         """Return the headers of every request."""
-        return {"Content-Type": "application/json", **self.dialect.headers(self._key)}
+        dialect = self.dialect.headers(self._key, self.address)
+        return {"Content-Type": "application/json", **dialect, **self._headers.filled()}
 
     def _ask(
         self, about: Subject, deadline: float, messages: Messages, limit: int | None
     ) -> ChatReply:
         """Return the reply; a request whose limit the server refuses is sent once more as it wants it."""
         call = self.call(about, messages, limit=limit)
-        payload = renamed(self.dialect.body(call), _LIMIT_NAMES.get((self.url, call.model)))
+        payload = renamed(
+            self.dialect.body(call), _LIMIT_NAMES.get((self.address.root, call.model))
+        )
         refused = NO_USAGE
         for _ in range(_AMENDMENTS):
             try:
@@ -216,22 +241,34 @@ class ChatExecutor:
                     failure.usage = plus(refused, failure.usage)
                     raise
                 payload, refused = amended_payload, plus(refused, failure.usage)
-                _LIMIT_NAMES[self.url, call.model] = limit_name(payload)
+                _LIMIT_NAMES[self.address.root, call.model] = limit_name(payload)
         reply = self._sent(payload, call, deadline)
         return replace(reply, usage=plus(refused, reply.usage))
 
     def _sent(self, payload: Mapping[str, object], call: Call, deadline: float) -> ChatReply:
         """Send one request, again where that may help."""
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
-        request = HttpRequest(self.url, body, self.headers())
         return call_with_retries(
-            partial(self._call, request, call), deadline=deadline, patience=self._patience
+            partial(self._call, body, call), deadline=deadline, patience=self._patience
         )
 
-    def _call(self, request: HttpRequest, call: Call, timeout_seconds: float) -> ChatReply:
-        """Send one request and return its parsed reply."""
-        answer = self.send(request, timeout_seconds=timeout_seconds)
-        return self.dialect.read(answer, call, self.wire())
+    def _call(self, body: bytes, call: Call, timeout_seconds: float) -> ChatReply:
+        """Send one request and return its parsed reply; where no API is, ask at the other address."""
+        url, answer = self._sent_to(self.address, body, call, timeout_seconds)
+        if answer.status in _ELSEWHERE and call.model.encode() not in answer.body:
+            for other in self._addresses[1:] if self.address == self._addresses[0] else ():
+                other_url, other_answer = self._sent_to(other, body, call, timeout_seconds)
+                if other_answer.status not in _ELSEWHERE:
+                    _FOUND[self._addresses[0].root, self.dialect.path] = other
+                    url, answer = other_url, other_answer
+        return self.dialect.read(answer, call, self.wire(url))
+
+    def _sent_to(
+        self, address: Address, body: bytes, call: Call, timeout_seconds: float
+    ) -> tuple[str, HttpResponse]:
+        url = address.url(self.dialect.path, model=call.model)
+        request = HttpRequest(url, body, self.headers())
+        return url, self.send(request, timeout_seconds=timeout_seconds)
 
 
 def chat_messages(call: Call) -> list[dict[str, str]]:
@@ -242,19 +279,3 @@ def chat_messages(call: Call) -> list[dict[str, str]]:
 def bearer(key: str) -> dict[str, str]:
     """Return the usual header for a key; none where there is no key."""
     return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def _checked(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        is_http = parts.scheme in {"http", "https"} and bool(parts.hostname)
-        has_secret = parts.username is not None or parts.password is not None
-    except ValueError:
-        is_http = has_secret = False
-    if has_secret or not is_http:
-        shown = "a URL with a password in it" if has_secret else repr(base_url)
-        raise UsageError(
-            f"base_url: {shown} cannot be used",
-            hint="write it as https://host/v1, and name the key's variable as api_key_env",
-        )
-    return base_url.rstrip("/")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from minitask.executors.address import Address, ollama_address
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
 from minitask.executors.http import HttpRequest, HttpResponse
@@ -28,7 +29,6 @@ from minitask.executors.tool_calls import joined
 from minitask.ledger.usage import Usage
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 
-BASE_URL = "http://127.0.0.1:11434"
 SMALLEST_CONTEXT = 4_096
 LEAST_ANSWER = 64
 """Room for an answer that a prompt must leave."""
@@ -48,9 +48,9 @@ class OllamaDialect:
     """`/api/chat`, not streamed."""
 
     path = "/api/chat"
-    base_hint = "give Ollama's base address, such as http://127.0.0.1:11434, without a path"
+    base_hint = "give Ollama's address, such as http://127.0.0.1:11434"
 
-    def headers(self, key: str) -> Mapping[str, str]:
+    def headers(self, key: str, address: Address) -> Mapping[str, str]:  # noqa: ARG002
         """Return a bearer token, for servers behind a proxy that wants one."""
         return bearer(key)
 
@@ -89,11 +89,16 @@ class OllamaExecutor(ChatExecutor):
 
     dialect = OllamaDialect()
 
-    def models(self) -> tuple[str, ...]:
+    def addresses(self, base_url: str) -> tuple[Address, ...]:
+        """Return where its own API is."""
+        return (ollama_address(base_url),)
+
+    def models(self, *, timeout_seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """Return the models that the server has, as it lists them; raises `ExecutorFailure`."""
-        request = HttpRequest(self.base_url + "/api/tags", headers=self.headers(), method="GET")
-        answer = self.send(request, timeout_seconds=LIST_SECONDS)
-        listed = parse_answer(answer, self.wire()).get("models")
+        url = self.address.url("/api/tags")
+        request = HttpRequest(url, headers=self.headers(), method="GET")
+        answer = self.send(request, timeout_seconds=timeout_seconds)
+        listed = parse_answer(answer, self.wire(url)).get("models")
         rows = listed if isinstance(listed, list) else []
         names = (served_model(mapping(row).get("name")) for row in rows)
         return tuple(name for name in names if name)

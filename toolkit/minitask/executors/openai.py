@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from minitask.executors.address import Address
 from minitask.executors.chat import ChatReply
 from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
 from minitask.executors.http import HttpResponse
@@ -49,9 +50,9 @@ class OpenAiDialect:
     path = "/chat/completions"
     base_hint = "it usually ends in /v1"
 
-    def headers(self, key: str) -> Mapping[str, str]:
-        """Return a bearer token."""
-        return bearer(key)
+    def headers(self, key: str, address: Address) -> Mapping[str, str]:
+        """Return a bearer token, or the key as Azure's classic API takes it."""
+        return {"api-key": key} if key and address.has_api_version else bearer(key)
 
     def body(self, call: Call) -> Mapping[str, object]:
         """Return the request's JSON."""

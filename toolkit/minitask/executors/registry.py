@@ -62,17 +62,17 @@ def make_advisor(
     return executor
 
 
-def _chat(
-    kind: type[ChatExecutor], base_url: str, setting: ExecutorSetting, means: ExecutorContext
-) -> Executor:
+def _chat(kind: type[ChatExecutor], setting: ExecutorSetting, means: ExecutorContext) -> Executor:
+    from minitask.executors.address import DEFAULTS, Headers
     from minitask.executors.http import post
 
     return kind(
-        setting.base_url or base_url,
+        setting.base_url or DEFAULTS[setting.type],
         name=setting.name,
         key=means.key(setting),
         key_variable=setting.api_key_env,
         repairs=means.settings.repairs,
+        headers=Headers(setting.headers, means.environ),
         http=means.http or post,
     )
 
@@ -80,19 +80,19 @@ def _chat(
 def _openai(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
     from minitask.executors.openai import OpenAiExecutor
 
-    return _chat(OpenAiExecutor, "", setting, means)
+    return _chat(OpenAiExecutor, setting, means)
 
 
 def _anthropic(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
-    from minitask.executors.anthropic import BASE_URL, AnthropicExecutor
+    from minitask.executors.anthropic import AnthropicExecutor
 
-    return _chat(AnthropicExecutor, BASE_URL, setting, means)
+    return _chat(AnthropicExecutor, setting, means)
 
 
 def _ollama(setting: ExecutorSetting, means: ExecutorContext) -> Executor:
-    from minitask.executors.ollama import BASE_URL, OllamaExecutor
+    from minitask.executors.ollama import OllamaExecutor
 
-    return _chat(OllamaExecutor, BASE_URL, setting, means)
+    return _chat(OllamaExecutor, setting, means)
 
 
 def _scripted(setting: ExecutorSetting, means: ExecutorContext) -> Executor:

@@ -39,26 +39,30 @@ _TEXT_PARTS = frozenset({"text", "output_text", "input_text"})
 
 
 class Wire(Redacted, frozen=True):
-    """The server that was asked, the key to keep out of messages, the Unix time of the answer, and how base URLs
-    look.
+    """The URL that was asked, the key and other secrets to keep out of messages, the Unix time of the answer, and how
+    base URLs look.
     """
 
-    HIDDEN: ClassVar[tuple[str, ...]] = ("key",)
+    HIDDEN: ClassVar[tuple[str, ...]] = ("key", "secrets")
 
     name: str
-    host: str
+    url: str
     key: str
     now: float
     base_hint: str = ""
+    secrets: tuple[str, ...] = ()
 
     def clean(self, text: str) -> str:
         """`text` without the key and with nothing that could steer a terminal."""
-        bare = text.replace(self.key, "***") if self.key else text
-        return one_line(bare, longest=_SHOWN)
+        for secret in filter(None, (self.key, *self.secrets)):
+            text = text.replace(secret, "***")
+        return one_line(text, longest=_SHOWN)
 
     def redact(self, text: str) -> str:
         """`text` as it is, except for the key; a key too short to be a secret is left alone."""
-        return text.replace(self.key, "***") if len(self.key) >= 8 else text
+        for secret in (self.key, *self.secrets):
+            text = text.replace(secret, "***") if len(secret) >= 8 else text
+        return text
 
     def failure(
         self,
@@ -71,10 +75,10 @@ class Wire(Redacted, frozen=True):
         retryable: bool | None = None,
         retry_after_seconds: float | None = None,
     ) -> ExecutorFailure:
-        """Return a failure whose message names the executor and the host."""
+        """Return a failure whose message names the executor and the URL."""
         return ExecutorFailure(
             kind,
-            f"{self.name} ({self.host}): {self.clean(message)}",
+            f"{self.name} ({self.url}): {self.clean(message)}",
             hint=hint,
             usage=usage,
             reply=whole_characters(self.redact(reply)),

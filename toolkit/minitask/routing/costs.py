@@ -24,7 +24,6 @@ from minitask.routing.requests import prompt_tokens
 from minitask.spec.model import Tier
 
 LOCAL_TYPES = frozenset({"ollama", "scripted"})
-OLLAMA_URL = "http://127.0.0.1:11434"
 _FIRST_TIER = 50_000
 """Prompts up to this size cost what a list price says first; some models cost more beyond."""
 _RATES = ("input", "cached", "output", "cache_write", "cache_write_1h")
@@ -61,7 +60,7 @@ def meet_unpriced(engine: Context, task: str, model: str) -> None:
 def _is_here(base_url: str, model: str) -> bool:
     from minitask.executors.hosts import is_loopback
 
-    return is_loopback(base_url or OLLAMA_URL) and not model.endswith("-cloud")
+    return (not base_url or is_loopback(base_url)) and not model.endswith("-cloud")
 
 
 def estimate_usage(order: ExecutorRequest, changes: Sequence[Change]) -> Usage:

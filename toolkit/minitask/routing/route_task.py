@@ -83,14 +83,13 @@ _SAID: set[tuple[str, str]] = set()
 def find_exposure(engine: Context, executor: str) -> str:
     """Return the warning for an executor whose key goes over plain http; empty if none does."""
     setting = engine.settings.executors.get(executor)
-    if setting is None or not engine.environ.get(setting.api_key_env):
+    if setting is None:
         return ""
-    if urlsplit(setting.base_url).scheme != "http" or is_loopback(setting.base_url):
+    keys = [name for name in setting.key_variables if engine.environ.get(name)]
+    if not keys or urlsplit(setting.base_url).scheme != "http" or is_loopback(setting.base_url):
         return ""
     host = urlsplit(setting.base_url).hostname
-    return (
-        f"{setting.api_key_env} goes to {host} over plain http, where others can read it: use https"
-    )
+    return f"{keys[0]} goes to {host} over plain http, where others can read it: use https"
 
 
 def warn_exposure(engine: Context, task: str, executor: str) -> None:
