@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from executors.model_server import Received, completion, scripted_server
+from executors.model_server import Received, completion, cut, scripted_server
 from world import World, model_settings
 
 COST = Decimal("0.0014")
@@ -146,6 +146,26 @@ def test_a_second_try_is_not_made_where_it_is_not_paid_for(world: World) -> None
     (record,) = world.records("p/01-b")
     assert (record["attempt"]["verdict"], record["attempt"]["gate"]) == ("failed", "validate")
     assert Decimal(record["attempt"]["cost_usd"]) == Decimal("0.009")
+
+
+DEAR = {"prompt_tokens": 300, "completion_tokens": 300}
+UNUSABLE = {
+    "no end": completion(RED, finish_reason=None, usage=DEAR),
+    "empty": completion("", usage={"prompt_tokens": 900, "completion_tokens": 0}),
+    "cut short": cut(completion(RED, usage=DEAR), at=200),
+}
+"""Answers that are billed, are no reply, and are asked for again."""
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_request_is_not_repeated_where_that_is_not_paid_for(world: World, name: str) -> None:
+    with scripted_server(lambda request: UNUSABLE[name]) as server:
+        world.configure(**model_settings(server.base_url, **LIMITED))
+        task(world, "p/01-b", front={"max_cost_usd": 0.0098 if name != "cut short" else 0.006})
+        outcome = world.exec("p/01-b")
+        assert len(server.requests) == 1, outcome.text
+    assert outcome.code == 3, outcome.text
+    assert "(not sent again: the spec's own budget is used up" in outcome.json["reason"]
 
 
 @pytest.mark.parametrize("command", ["exec", "run"])

@@ -30,7 +30,6 @@ from minitask.executors.request import (
     ExecutorResult,
     FailureKind,
     Meter,
-    Settle,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
@@ -63,7 +62,10 @@ _MORE_ROOM = 4
 """Factor by which the limit grows for a reply that was cut off at it."""
 Messages = tuple[Message, ...]
 Ask = Callable[[Messages, int | None], ChatReply]
-"""Sends messages, with the most tokens that the reply may have; raises `ExecutorFailure`."""
+"""Sends messages, with the most tokens that the reply may have, each request metered by itself.
+
+Raises `ExecutorFailure`, or `BudgetError` where not even one request may be sent.
+"""
 
 
 def opening(order: ExecutorRequest) -> Messages:
@@ -99,6 +101,27 @@ class Subject(Protocol):
     def token_scale(self) -> float:
         """Return how many tokens the model counts for one of ours."""
         ...
+
+
+def metered_reply(
+    about: Subject, messages: Messages, *, limit: int | None, send: Callable[[], ChatReply]
+) -> ChatReply:
+    """Return what one request brings, reserved for before it is sent; raise `BudgetError` if it may not be sent."""
+    text = "\n".join(message.text for message in messages)
+    settle = about.meter.reserve(
+        input_tokens=estimate_tokens(text, scale=about.token_scale),
+        output_tokens=limit or DEFAULT_OUTPUT_TOKENS,
+    )
+    try:
+        reply = send()
+    except ExecutorFailure as failure:
+        settle(failure.usage)
+        raise
+    except (MachineError, OSError):  # no call was made of it
+        settle(NO_USAGE)
+        raise
+    settle(reply.usage)
+    return reply
 
 
 def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> ExecutorResult:
@@ -183,22 +206,21 @@ class _Talk(Struct):
     def next_reply(self) -> ChatReply:
         """Return the next complete reply; what it took is added up, whether it came or not."""
         while True:
-            settle = self._reserve()
             try:
                 reply = self.ask(self.messages, self.limit)
+            except BudgetError as error:
+                if self.spent == NO_USAGE:
+                    raise
+                failure = ExecutorFailure(FailureKind.BUDGET, error.message, hint=error.hint)
+                raise self.failure(failure) from None
             except ExecutorFailure as failure:
-                settle(failure.usage)
                 self.spent = plus(self.spent, failure.usage)
                 self.throttled += failure.throttled
                 if failure.kind is not FailureKind.CUT_OFF or self._has_more_room:
                     raise self.failure(failure) from None
                 self._has_more_room = True
                 self.limit = _MORE_ROOM * (self.limit or DEFAULT_OUTPUT_TOKENS)
-            except (MachineError, OSError):  # no call was made of it
-                settle(NO_USAGE)
-                raise
             else:
-                settle(reply.usage)
                 self.spent = plus(self.spent, reply.usage)
                 self.throttled += reply.throttled
                 return reply
@@ -209,18 +231,6 @@ class _Talk(Struct):
         failure.malformed = self.malformed
         failure.throttled = self.throttled
         return failure
-
-    def _reserve(self) -> Settle:
-        text = "\n".join(message.text for message in self.messages)
-        tokens = estimate_tokens(text, scale=self.about.token_scale)
-        most = self.limit or DEFAULT_OUTPUT_TOKENS
-        try:
-            return self.about.meter.reserve(input_tokens=tokens, output_tokens=most)
-        except BudgetError as error:
-            if self.spent == NO_USAGE:
-                raise
-            failure = ExecutorFailure(FailureKind.BUDGET, error.message, hint=error.hint)
-            raise self.failure(failure) from None
 
 
 def _repair_turns(reply: str, problem: str) -> Messages:

@@ -19,6 +19,7 @@ from minitask.executors.chat import (
     ChatReply,
     Messages,
     Subject,
+    metered_reply,
     opening,
     request_change,
     request_completion,
@@ -229,7 +230,7 @@ class ChatExecutor:
         refused = NO_USAGE
         for _ in range(_AMENDMENTS):
             try:
-                reply = self._sent(payload, call, deadline)
+                reply = self._sent(payload, call, about, deadline)
                 return replace(reply, usage=plus(refused, reply.usage))
             except ExecutorFailure as failure:
                 amended_payload = None
@@ -242,15 +243,22 @@ class ChatExecutor:
                     raise
                 payload, refused = amended_payload, plus(refused, failure.usage)
                 _LIMIT_NAMES[self.address.root, call.model] = limit_name(payload)
-        reply = self._sent(payload, call, deadline)
+        reply = self._sent(payload, call, about, deadline)
         return replace(reply, usage=plus(refused, reply.usage))
 
-    def _sent(self, payload: Mapping[str, object], call: Call, deadline: float) -> ChatReply:
-        """Send one request, again where that may help."""
+    def _sent(
+        self, payload: Mapping[str, object], call: Call, about: Subject, deadline: float
+    ) -> ChatReply:
+        """Send one request, again where that may help and the budget pays for it."""
         body = json.dumps(payload, ensure_ascii=False).encode("utf-8", "replace")
-        return call_with_retries(
-            partial(self._call, body, call), deadline=deadline, patience=self._patience
-        )
+        attempt = partial(self._call, body, call)
+
+        def metered(timeout_seconds: float) -> ChatReply:
+            limit = call.max_output_tokens
+            send = partial(attempt, timeout_seconds)
+            return metered_reply(about, call.messages, limit=limit, send=send)
+
+        return call_with_retries(metered, deadline=deadline, patience=self._patience)
 
     def _call(self, body: bytes, call: Call, timeout_seconds: float) -> ChatReply:
         """Send one request and return its parsed reply; where no API is, ask at the other address."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from minitask.errors import BudgetError
 from minitask.executors.http import pause
 from minitask.executors.request import Clock, ExecutorFailure
 from minitask.ledger.usage import NO_USAGE, plus
@@ -73,12 +74,19 @@ def call_with_retries(
     """Return the reply of the first call that succeeds; `call` is given the seconds that are left.
 
     `deadline` is in `patience.clock`'s time. What failed calls used is added to the reply's usage,
-    or to that of the failure which is raised in the end.
+    or to that of the failure which is raised in the end. Where `call` raises `BudgetError`, the
+    failure before it is final.
     """
     spent, throttled = NO_USAGE, 0
+    failed: ExecutorFailure | None = None
     for tried in count(1):
         try:
             reply = call(deadline - patience.clock())
+        except BudgetError as error:
+            if failed is None:
+                raise
+            failed.message += f" (not sent again: {error.message})"
+            raise failed from None
         except ExecutorFailure as failure:
             spent = failure.usage = plus(spent, failure.usage)
             throttled = failure.throttled = throttled + failure.throttled
@@ -92,6 +100,7 @@ def call_with_retries(
                 if tried > 1:
                     failure.message += f" (after {tried} requests)"
                 raise
+            failed = failure
         else:
             return replace(reply, usage=plus(spent, reply.usage), throttled=throttled)
         patience.sleep(wait)

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minitask.executors.chat import ChatReply, Messages, opening, request_change, request_completion
+from minitask.executors.chat import (
+    Ask,
+    ChatReply,
+    Messages,
+    Subject,
+    metered_reply,
+    opening,
+    request_change,
+    request_completion,
+)
 from minitask.executors.completion import Check, Completion, CompletionRequest
 from minitask.executors.request import (
     Description,
@@ -31,22 +40,25 @@ class ScriptedExecutor:
 
     def work(self, order: ExecutorRequest) -> ExecutorResult:
         """Return the change that the canned replies make; raises `ExecutorFailure`."""
-
-        def ask(messages: Messages, _limit: int | None) -> ChatReply:
-            name = task_names([order.spec])[0]
-            return ChatReply(self._reply(name, "default", messages), NO_TOKENS, self.name)
-
-        return request_change(order, ask, repairs=self._repairs)
+        name = task_names([order.spec])[0]
+        return request_change(order, self._ask(order, name, "default"), repairs=self._repairs)
 
     def advise(self, question: CompletionRequest, check: Check) -> Completion:
         """Return the canned answer to a question; raises `ExecutorFailure`."""
-
-        def ask(messages: Messages, _limit: int | None) -> ChatReply:
-            fallback = f"default.{question.phase}"
-            return ChatReply(self._reply(question.name, fallback, messages), NO_TOKENS, self.name)
-
+        ask = self._ask(question, question.name, f"default.{question.phase}")
         repairs = question.repairs_or(self._repairs)
         return request_completion(question, ask, repairs=repairs, check=check)
+
+    def _ask(self, about: Subject, name: str, fallback: str) -> Ask:
+        """Return who answers with canned replies, metered as a model's are."""
+
+        def ask(messages: Messages, limit: int | None) -> ChatReply:
+            def send() -> ChatReply:
+                return ChatReply(self._reply(name, fallback, messages), NO_TOKENS, self.name)
+
+            return metered_reply(about, messages, limit=limit, send=send)
+
+        return ask
 
     def describe(self, order: ExecutorRequest) -> Description:
         """Return what a model would have been told."""
