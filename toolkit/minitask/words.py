@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def one_line(text: str, *, longest: int | None = None) -> str:
     """Return the text on one line of at most `longest` characters, without what could steer a terminal."""
@@ -35,3 +37,12 @@ def plain(line: str) -> str:
         else char.encode("unicode_escape").decode("ascii")
         for char in line
     )
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Return the choice that is most like a word, as typing errors go; "" where none is."""
+    from difflib import get_close_matches
+
+    folded = {choice.casefold(): choice for choice in choices}
+    near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[near[0]] if near else ""

@@ -25,6 +25,8 @@ COMMANDS = {
     "status": "list tasks and their states",
     "graph": "draw a project's waves and dependencies",
     "show": "show the report of a task's latest attempt",
+    "diff": "print what a task changed",
+    "log": "list what was merged, newest first",
     "review": "approve or reject a task, or have a model verify a project",
     "merge": "merge tasks that passed",
     "undo": "revert merged tasks",
@@ -36,6 +38,7 @@ COMMANDS = {
     "clean": "remove workspaces, caches and finished branches",
     "trust": "let this repository's minitask.yaml set executors and the sandbox",
     "config": "show the effective settings and where each comes from",
+    "completion": "print the script for a shell's completion",
     "doctor": "check git, the sandbox, the settings and the executors",
     "demo": "run a real plan of nine specs in a temporary repository",
 }
@@ -60,6 +63,20 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is asked for; raise `UsageError` with the one that is like it."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            from minitask.errors import UsageError
+            from minitask.words import nearest
+
+            near = nearest(name, COMMANDS)
+            hint = f"did you mean `minitask {near}`?" if near else "`minitask --help` lists them"
+            raise UsageError(f"there is no command {name}", hint=hint)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing any."""
         with formatter.section("Commands"):
@@ -72,15 +89,24 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, message="minitask %(version)s")
 @click.option("-C", "folder", metavar="DIR", default=".", help="Run in DIR.")
+@click.option(
+    "--color",
+    type=click.Choice(("auto", "always", "never")),
+    default="auto",
+    help="Colours: on a terminal (default; NO_COLOR turns them off), always or never.",
+)
 @click.pass_context
-def group(ctx: click.Context, folder: str) -> None:
+def group(ctx: click.Context, folder: str, color: str) -> None:
     """Delegate small code changes: committed Markdown specs become proven, merged git branches.
 
     \b
     Example:
       minitask validate && minitask run mini-projects/api
     """
+    from minitask.cli.terminal import choose_colors
+
     ctx.obj = folder
+    choose_colors(color, os.environ)
 
 
 def main() -> None:

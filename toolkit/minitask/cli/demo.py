@@ -9,6 +9,7 @@ import click
 
 from minitask.cli.session import environment
 from minitask.cli.streams import say
+from minitask.cli.terminal import show
 from minitask.engine.context import Progress
 from minitask.errors import UsageError
 from minitask.ledger.record import Verdict
@@ -36,7 +37,7 @@ def command(folder: str | None) -> int:
         )
     say(f"running mini-projects/{PROJECT} in {folder_path}")
     shown = run_demo(folder_path, environment(), _progress)
-    click.echo(render_demo(shown))
+    show(render_demo(shown))
     landed = sum(result.verdict is Verdict.MERGED for result in shown.results)
     return 0 if landed == len(shown.results) - 1 else 1
 

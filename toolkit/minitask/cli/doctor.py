@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
+from minitask.cli.terminal import show
 from minitask.engine.health_checks import agents_installed, ollama_servers, try_sandbox
 from minitask.engine.repository_settings import load_settings
 from minitask.errors import MinitaskError
@@ -50,7 +51,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
     if as_json:
         print_json(health_document(health))
     else:
-        click.echo(render_health(health))
+        show(render_health(health))
     return 0 if health.is_good else 3
 
 

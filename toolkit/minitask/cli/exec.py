@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from minitask.cli.completion import complete_executors, complete_tasks
+from minitask.cli.progress import manner
 from minitask.cli.session import exit_code, json_option, print_json, start
 from minitask.cli.streams import say
+from minitask.cli.terminal import show
 from minitask.errors import MachineError, RefusedError, UsageError
 
 if TYPE_CHECKING:
@@ -20,9 +23,13 @@ if TYPE_CHECKING:
 
 
 @click.command("exec")
-@click.argument("spec")
+@click.argument("spec", shell_complete=complete_tasks)
 @click.option("--tier", help="The tier to use: none, free, cheap, balanced or frontier.")
-@click.option("--executor", help="The executor to use, by its name in the config.")
+@click.option(
+    "--executor",
+    help="The executor to use, by its name in the config.",
+    shell_complete=complete_executors,
+)
 @click.option("--model", help="The model to use.")
 @click.option(
     "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
@@ -53,7 +60,8 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
 
     session = start(ctx)
     as_json = bool(options["as_json"])
-    with session.engine(f"exec {spec}", quiet=as_json) as engine:
+    how = manner(as_json=as_json, events=False, live=not options["dry_run"])
+    with session.engine(f"exec {spec}", how=how) as engine:
         into = options["into"]
         base = session.base(
             engine, str(into) if into else None, worktree_spec=bool(options["worktree_spec"])
@@ -149,7 +157,7 @@ def _print(result: TaskResult, *, as_json: bool) -> None:
         return
     from minitask.reports.results import render_result
 
-    click.echo(render_result(result))
+    show(render_result(result))
 
 
 def _dry_run(
@@ -172,5 +180,5 @@ def _dry_run(
     if as_json:
         print_json(dry_run_document(preview))
     else:
-        click.echo(render_dry_run(preview))
+        show(render_dry_run(preview))
     return 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, start
 from minitask.engine.find_tasks import list_tasks
 from minitask.errors import UsageError
@@ -15,7 +16,9 @@ from minitask.reports.graph import FORMATS, graph_document, render_forecast
 
 
 @click.command("graph")
-@click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
+@click.argument(
+    "specs", nargs=-1, required=True, metavar="PROJECT|SPEC...", shell_complete=complete_tasks
+)
 @click.option(
     "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="Output format."
 )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import click
 
+from minitask.cli.completion import complete_tasks
 from minitask.cli.session import exit_code, json_option, print_json, start
+from minitask.cli.terminal import show
+from minitask.engine.find_tasks import full_name
 from minitask.ledger.record_json import result_document
 from minitask.reports.results import render_result
 from minitask.task.merge_later import merge_task
 
 
 @click.command("merge")
-@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK...", shell_complete=complete_tasks)
 @click.option(
     "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
 )
@@ -27,11 +30,12 @@ def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_
     session = start(ctx)
     results = []
     with session.engine(f"merge {' '.join(tasks)}", quiet=as_json) as engine:
-        for task in tasks:
-            result = merge_task(engine, task, session.base(engine, into))
+        for word in tasks:
+            base = session.base(engine, into)
+            result = merge_task(engine, full_name(engine, word, base), base)
             results.append(result)
             if not as_json:
-                click.echo(render_result(result))
+                show(render_result(result))
     if as_json:
         print_json({"tasks": [result_document(result) for result in results]})
     return exit_code(results)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from minitask.cli.session import Session, budget_of, json_option, print_json, start
+from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base
 from minitask.errors import UsageError
@@ -115,5 +116,5 @@ def _print(planned: Planned, *, as_json: bool) -> int:
     if as_json:
         print_json(planned_document(planned))
     else:
-        click.echo(render_planned(planned))
+        show(render_planned(planned))
     return planned.exit_code or (2 if planned.has_errors else 0)

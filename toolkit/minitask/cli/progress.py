@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minitask.cli.streams import say
+from minitask.cli.terminal import is_colored, painted
 
 if TYPE_CHECKING:
     from minitask.engine.context import Progress
@@ -53,18 +54,19 @@ def watching(how: Manner, *, budget_usd: Decimal | None = None) -> Iterator[Emit
 def _live(budget_usd: Decimal | None) -> Iterator[Emit]:
     from rich.console import Console
     from rich.live import Live
+    from rich.text import Text
 
     from minitask.reports.live import RunView
 
     view, lock = RunView(budget_usd), threading.Lock()
-    console = Console(stderr=True)
+    console = Console(stderr=True, no_color=not is_colored(sys.stderr))
     with Live(view, console=console, refresh_per_second=8, transient=True) as live:
 
         def emit(event: Progress) -> None:
             with lock:
                 line = view.take(event)
             if line:
-                live.console.print(line, highlight=False, markup=False)
+                live.console.print(Text.from_ansi(painted(line)))
 
         yield emit
 

@@ -6,9 +6,11 @@ import sys
 
 import click
 
+from minitask.cli.completion import complete_tasks
 from minitask.cli.session import Session, budget_of, exit_code, json_option, print_json, start
+from minitask.cli.terminal import show
 from minitask.engine.context import Context
-from minitask.engine.find_tasks import list_tasks
+from minitask.engine.find_tasks import full_name, is_project, list_tasks
 from minitask.engine.task_records import all_records_of, latest_record, task_at
 from minitask.errors import UsageError
 from minitask.git import refs
@@ -33,7 +35,9 @@ APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
 
 
 @click.command("review")
-@click.argument("names", nargs=-1, required=True, metavar="TASK...|PROJECT")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="TASK...|PROJECT", shell_complete=complete_tasks
+)
 @click.option("--approve", "approves", is_flag=True, help="Approve and merge.")
 @click.option("--reject", "reason", metavar="REASON", help="Reject; the next attempt is told why.")
 @click.option(
@@ -63,6 +67,7 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) ->
         raise UsageError("--approve and --reject exclude each other", hint="choose one")
     session = start(ctx)
     as_json = bool(options["as_json"])
+    names = _full_names(session, names)
     projects = [name for name in names if "/" not in name]
     if projects:
         if len(names) > 1 or approves or reason is not None:
@@ -76,6 +81,16 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) ->
     if reason is not None:
         return _reject(session, names, str(reason), options, as_json=as_json)
     return _show(session, names, options, as_json=as_json)
+
+
+def _full_names(session: Session, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tasks that are meant, by their full names; a project keeps its own."""
+    with session.engine("review", quiet=True, looks_only=True) as engine:
+        base = session.base(engine)
+        return tuple(
+            name if is_project(engine, name, base) else full_name(engine, name, base)
+            for name in names
+        )
 
 
 def _show(
@@ -134,7 +149,7 @@ def _approve(
     if as_json:
         print_json({"tasks": [result_document(result) for result in results]})
     else:
-        click.echo("\n".join(render_result(result) for result in results))
+        show("\n".join(render_result(result) for result in results))
     return exit_code(results)
 
 
@@ -164,7 +179,7 @@ def _reject(
         )
         return 0
     for record in records:
-        click.echo(f"✗ {record.task}: {record.attempt.reason}")
+        show(f"✗ {record.task}: {record.attempt.reason}")
         click.echo(f"  next   minitask exec {record.task}  (it will see your reason)")
     return 0
 
@@ -183,5 +198,5 @@ def _verify(session: Session, name: str, options: dict[str, object], *, as_json:
     if as_json:
         print_json(verified_document(verification))
     else:
-        click.echo(render_verified(verification))
+        show(render_verified(verification))
     return verification.exit_code

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, print_json, start
+from minitask.cli.terminal import show
 from minitask.engine.find_tasks import list_tasks
 from minitask.policy.route import RouteOverrides
 from minitask.reports.routes import render_routes, routes_document
@@ -12,7 +14,7 @@ from minitask.routing.route_task import route_of
 
 
 @click.command("route")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=complete_tasks)
 @click.option("--explain", is_flag=True, help="Show every tier, and who reviews.")
 @click.option("--tier", help="Route as with `exec --tier`.")
 @click.option("--executor", help="Route as with `exec --executor`.")
@@ -51,5 +53,5 @@ def command(
     if as_json:
         print_json(routes_document(routed))
     else:
-        click.echo(render_routes(routed, explain=explain))
+        show(render_routes(routed, explain=explain))
     return 0

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import click
 
-from minitask.cli.progress import manner
-from minitask.cli.session import budget_of, exit_code, json_option, print_json, start
+from minitask.cli.completion import complete_tasks
+from minitask.cli.progress import Manner, manner
+from minitask.cli.session import Session, budget_of, exit_code, json_option, print_json, start
+from minitask.cli.streams import say
+from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks, find_tasks
 from minitask.engine.refusals import remember
@@ -25,13 +30,22 @@ from minitask.project.call_pool import CallPool, ThreadCallPool
 from minitask.project.cluster import SCHEME, Cluster
 from minitask.project.load_project import Selection, run_project, select
 from minitask.project.preview import RunPreview, preview_run
+from minitask.system import process
 from minitask.task.state import RunOptions
+from minitask.words import one_line
+
+if TYPE_CHECKING:
+    from minitask.reports.results import RunSummary
 
 LOCAL = "local"
+LONG_SECONDS = 60
+"""After a run of this length on a terminal, the terminal is asked to notify."""
 
 
 @click.command("run")
-@click.argument("specs", nargs=-1, required=True, metavar="PROJECT|SPEC...")
+@click.argument(
+    "specs", nargs=-1, required=True, metavar="PROJECT|SPEC...", shell_complete=complete_tasks
+)
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -66,6 +80,9 @@ LOCAL = "local"
     "--dry-run",
     is_flag=True,
     help="Print which models would be called, at what cost; spend nothing.",
+)
+@click.option(
+    "--notify", metavar="CMD", help="Run CMD at the end, with the result in $MINITASK_RESULT."
 )
 @click.option("--events", is_flag=True, help="Write progress as JSON lines to stderr.")
 @click.option("--again", is_flag=True, help="Run tasks even if they have merged.")
@@ -107,7 +124,8 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     if as_json:
         print_json(run_document(summary))
     else:
-        click.echo(render_run(summary))
+        show(render_run(summary, lists_tasks=how is not Manner.LIVE or not sys.stdout.isatty()))
+    _notify(session, options["notify"], summary)
     return exit_code(results)
 
 
@@ -138,6 +156,22 @@ def _run(
             jobs=int(str(options["jobs"] or settings.jobs)),
             cluster=cluster,
         )
+
+
+def _notify(session: Session, wanted: object, summary: RunSummary) -> None:
+    """Tell a person who looks elsewhere that the run is over: by their own command, or by the terminal."""
+    from minitask.reports.results import render_run
+
+    result = render_run(summary, lists_tasks=False).rpartition("\n")[2]
+    if wanted:
+        env = {**session.environ, "MINITASK_RESULT": result}
+        ended = process.run(("sh", "-c", str(wanted)), cwd=session.folder, env=env)
+        if not ended.ok:
+            say(f"warning: --notify {wanted}: exit code {ended.exit_code}")
+    elif summary.seconds >= LONG_SECONDS and sys.stderr.isatty():
+        notice = one_line(result).replace(";", ",")
+        sys.stderr.write(f"\a\x1b]9;minitask: {notice}\a\x1b]777;notify;minitask;{notice}\a")
+        sys.stderr.flush()
 
 
 def _choice(options: dict[str, object]) -> Selection:
@@ -174,7 +208,7 @@ def _dry_run(prospects: Sequence[RunPreview], project: str, *, as_json: bool) ->
     if as_json:
         print_json(outlook_document(project, prospects))
     else:
-        click.echo(render_outlook(prospects))
+        show(render_outlook(prospects))
     return 0
 
 

@@ -88,16 +88,20 @@ class Session(Struct, frozen=True):
 
 def start(ctx: click.Context) -> Session:
     """Find the repository and settle the settings, or say in one line why not."""
+    session = open_session(ctx.obj or ".", environment())
+    for note in session.settings.notes:
+        say(f"note: {note}")
+    return session
+
+
+def open_session(folder: str, environ: Mapping[str, str]) -> Session:
+    """Return the repository around a folder and its settings."""
     from minitask.engine.repository_settings import load_settings
     from minitask.git.repository import discover
 
-    folder = start_folder(ctx)
-    environ = environment()
-    repository = discover(folder, environ)
-    settings = load_settings(repository, environ)
-    for note in settings.notes:
-        say(f"note: {note}")
-    return Session(folder, environ, repository, settings)
+    path = _folder(folder)
+    repository = discover(path, environ)
+    return Session(path, environ, repository, load_settings(repository, environ))
 
 
 def environment() -> dict[str, str]:
@@ -107,7 +111,11 @@ def environment() -> dict[str, str]:
 
 def start_folder(ctx: click.Context) -> Path:
     """Return the folder that -C names."""
-    folder = Path(ctx.obj or ".").absolute()
+    return _folder(ctx.obj or ".")
+
+
+def _folder(name: str) -> Path:
+    folder = Path(name).absolute()
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="name one that exists with -C DIR")
     return folder

@@ -6,7 +6,10 @@ import sys
 
 import click
 
+from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, print_json, start
+from minitask.cli.terminal import show
+from minitask.engine.find_tasks import full_name
 from minitask.engine.refusals import Refusal, find_refusal
 from minitask.engine.task_records import (
     all_records_of,
@@ -26,7 +29,7 @@ from minitask.words import plain
 
 
 @click.command("show")
-@click.argument("task")
+@click.argument("task", shell_complete=complete_tasks)
 @click.option(
     "--reply",
     "wants_reply",
@@ -60,14 +63,16 @@ def command(
     session = start(ctx)
     if wants_reply or wants_prompt:
         with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
+            task = full_name(engine, task, session.base(engine))
             record, exchange = exchange_of(engine, task, number)
         parts = [name for name, on in (("prompt", wants_prompt), ("reply", wants_reply)) if on]
         return _show_exchange(record, exchange, parts, as_json=as_json)
     with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
-        history = all_records_of(engine, task) if "/" in task else ()
+        base = session.base(engine)
+        task = full_name(engine, task, base)
+        history = all_records_of(engine, task)
         if history and all(past.is_call for past in history):
             return _show_calls(history, as_json=as_json)
-        base = session.base(engine)
         refusal = None if history else find_refusal(engine, task)
         if refusal is not None:
             return _show_refusal(task, refusal, as_json=as_json)
@@ -85,7 +90,7 @@ def command(
     if as_json:
         print_json(report_document(records, standing, calls))
     else:
-        click.echo(render_report(records, standing, calls))
+        show(render_report(records, standing, calls))
     return 0
 
 

@@ -9,6 +9,7 @@ from io import TextIOWrapper
 
 import click
 
+from minitask.cli.terminal import show
 from minitask.errors import MinitaskError
 
 ASCII = {
@@ -64,7 +65,7 @@ DEBUG = "MINITASK_DEBUG"
 def run_command(command: click.Command) -> int:
     """Run a command with the process's arguments; its exit code."""
     try:
-        code = command.main(standalone_mode=False)
+        code = command.main(prog_name="minitask", standalone_mode=False)
     except MinitaskError as error:
         say(f"error: {error}")
         return error.exit_code
@@ -84,7 +85,7 @@ def run_command(command: click.Command) -> int:
 
 def say(text: str) -> None:
     """Print to stderr."""
-    click.echo(text, err=True)
+    show(text, err=True)
 
 
 def _bug(error: Exception) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from minitask.cli.session import json_option, print_json, start
+from minitask.cli.terminal import show
 
 
 @click.command("sync")
@@ -30,5 +31,5 @@ def command(ctx: click.Context, remote: str | None, *, as_json: bool) -> int:
     if as_json:
         print_json(sync_document(result))
     else:
-        click.echo(render_sync(result))
+        show(render_sync(result))
     return 0

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import click
 
+from minitask.cli.completion import complete_tasks
 from minitask.cli.session import EXIT, json_option, print_json, start
+from minitask.cli.terminal import show
+from minitask.engine.find_tasks import full_name
 from minitask.landing.undo import Undone, undo_task
 from minitask.ledger.record import Verdict
 
 
 @click.command("undo")
-@click.argument("tasks", nargs=-1, required=True, metavar="TASK...")
+@click.argument("tasks", nargs=-1, required=True, metavar="TASK...", shell_complete=complete_tasks)
 @click.option(
     "--into", metavar="BRANCH", help="The branch to revert them on (default: the current one)."
 )
@@ -26,11 +29,12 @@ def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_
     session = start(ctx)
     undone_tasks: list[Undone] = []
     with session.engine(f"undo {' '.join(tasks)}", quiet=as_json) as engine:
-        for task in tasks:
-            undone = undo_task(engine, task, session.base(engine, into))
+        for word in tasks:
+            base = session.base(engine, into)
+            undone = undo_task(engine, full_name(engine, word, base), base)
             undone_tasks.append(undone)
             if not as_json:
-                click.echo(_render(undone))
+                show(_render(undone))
     if as_json:
         print_json({"tasks": [_document(item) for item in undone_tasks]})
     return max(

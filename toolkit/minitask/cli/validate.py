@@ -6,6 +6,7 @@ import gc
 
 import click
 
+from minitask.cli.completion import complete_tasks
 from minitask.cli.session import environment, start_folder
 from minitask.engine.repository_settings import load_settings
 from minitask.engine.spec_files import read_sources
@@ -17,7 +18,7 @@ from minitask.spec.model import Diagnostic
 
 
 @click.command("validate")
-@click.argument("paths", nargs=-1, metavar="[PATH]...")
+@click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=complete_tasks)
 @click.option(
     "--format", "form", type=click.Choice(list(FORMATS)), default="text", help="Output format."
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
+from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, print_json, start
+from minitask.cli.terminal import show
 from minitask.engine.tasks import Base
 from minitask.landing.verify import verify
 from minitask.ledger.record_json import command_document
@@ -12,7 +14,7 @@ from minitask.reports.results import render_command
 
 
 @click.command("verify")
-@click.argument("ref")
+@click.argument("ref", shell_complete=complete_tasks)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
@@ -46,5 +48,5 @@ def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
             f"{verification.task} at {verification.commit[:12]}: {verdict} (sandbox: {verification.proof.sandbox})"
         )
         for item in verification.proof.commands:
-            click.echo("\n".join(render_command(item)))
+            show("\n".join(render_command(item)))
     return 0 if verification.proof.passed else 1

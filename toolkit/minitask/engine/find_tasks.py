@@ -10,8 +10,10 @@ from unicodedata import normalize
 from msgspec import Struct
 
 from minitask.engine.context import Context, Progress
+from minitask.engine.given_names import SHOWN, choose_fitting, fits, unknown_name
 from minitask.engine.tasks import PROJECTS, Base, LoadedFile, Task, checkout_bytes, load_file
 from minitask.errors import RefusedError, UsageError
+from minitask.git import refs
 from minitask.git.objects import FILE_MODES, TREE, Entry, blob_id
 from minitask.spec.model import Severity, SpecFile
 
@@ -73,6 +75,57 @@ def list_tasks(engine: Context, names: Sequence[str], base: Base) -> tuple[Task,
     )
 
 
+def full_name(engine: Context, word: str, base: Base) -> str:
+    """Return the name `PROJECT/ID` that a word stands for; raise `UsageError` if it is none, or several.
+
+    A task whose spec is gone is known by its records, and a branch of the toolkit's by its name.
+    """
+    name = word.removeprefix("refs/heads/")
+    name = name.removeprefix("minitask/") if name.count("/") > 1 else name
+    if "/@" in name or _is_known(engine, name):
+        return name
+    try:
+        names = [task.name for task in list_tasks(engine, [name], base)]
+    except UsageError:
+        names = [known for known in recorded_names(engine) if fits(name, known)]
+        if not names:
+            raise
+    if len(names) == 1:
+        return names[0]
+    hint = f"name one of: {', '.join(names[:SHOWN])}{' …' if len(names) > SHOWN else ''}"
+    raise UsageError(f"{word} stands for {len(names)} tasks", hint=hint)
+
+
+def is_project(engine: Context, word: str, base: Base) -> bool:
+    """Return True if a word is the name of a project with committed tasks."""
+    folders = (f"{PROJECTS}/{word}", f"{PROJECTS}/{word}.md")
+    return "/" not in word and any(spec_paths(engine, base.base, path) for path in folders)
+
+
+def recorded_names(engine: Context) -> list[str]:
+    """Return the names of all tasks that the ledger has records of."""
+    ledger = engine.objects.commit(refs.LEDGER)
+    if ledger is None:
+        return []
+    entries = engine.objects.entries
+    projects = entries(engine.objects.tree_of(ledger))
+    return [
+        f"{project}/{name}"
+        for project, entry in projects.items()
+        if entry.mode == TREE
+        for name in entries(entry.oid)
+    ]
+
+
+def _is_known(engine: Context, name: str) -> bool:
+    """Return True if a task of exactly that name has records or a branch."""
+    if name.count("/") != 1:
+        return False
+    ledger = engine.objects.commit(refs.LEDGER)
+    entry = engine.objects.entry(ledger, name) if ledger else None
+    return entry is not None or engine.objects.commit(refs.branch(name)) is not None
+
+
 def spec_paths(engine: Context, base: str, folder: str) -> list[str]:
     """Return the spec files at or below a path of a commit: `*.md`, but no README, and nothing in a folder `base`."""
     entry = engine.objects.entry(base, folder) if folder else None
@@ -110,8 +163,12 @@ def _named(engine: Context, word: str, base: Base) -> tuple[list[Task], dict[str
         chosen = [task for task in tasks if not number or task.spec.number == number]
     else:
         chosen = [task for task in tasks if _is_called(task, word)]
+        chosen = chosen or choose_fitting(word, tasks, base)
     if not chosen:
-        _stop_on_nothing(word, files)
+        for file in files.values():
+            _stop_on_errors(file.parsed)
+        names = [task.name for task in tasks] or _all_names(engine, base)
+        raise unknown_name(engine, word, names, base)
     return chosen, files
 
 
@@ -177,13 +234,9 @@ def _is_called(task: Task, word: str) -> bool:
     return bool(sign) and before == project and task.spec.number == number
 
 
-def _stop_on_nothing(word: str, files: dict[str, LoadedFile]) -> None:
-    for file in files.values():
-        _stop_on_errors(file.parsed)
-    raise UsageError(
-        f"no project, task or spec file {word}",
-        hint="name a spec's path, FILE#N, PROJECT/ID or a project",
-    )
+def _all_names(engine: Context, base: Base) -> list[str]:
+    paths = spec_paths(engine, base.base, PROJECTS)
+    return [task.name for path in paths for task in load_file(engine, path, base).tasks]
 
 
 def _stop_on_errors(parsed: SpecFile) -> None:

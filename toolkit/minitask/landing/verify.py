@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from minitask.engine.context import Context
+from minitask.engine.find_tasks import full_name
 from minitask.engine.task_records import task_at
 from minitask.engine.tasks import Base, Task
 from minitask.errors import RefusedError, UsageError
@@ -24,7 +25,10 @@ class BranchVerification(Struct, frozen=True):
 
 def verify(engine: Context, revision: str, base: Base) -> BranchVerification:
     """Run the validation that a commit's trailers name on a fresh checkout of it, whatever is cached."""
-    commit = engine.objects.commit(revision) or engine.objects.commit(refs.branch(revision))
+    commit = engine.objects.commit(revision)
+    if commit is None:
+        revision = refs.branch(full_name(engine, revision, base))
+        commit = engine.objects.commit(revision)
     if commit is None:
         raise UsageError(
             f"{revision} is not a commit or a task", hint="name a branch, a commit or PROJECT/ID"

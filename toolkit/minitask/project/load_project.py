@@ -15,6 +15,7 @@ from minitask.engine.check_specs import (
 )
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks
+from minitask.engine.given_names import SHOWN, fits
 from minitask.engine.task_status import State, task_statuses
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
@@ -124,14 +125,10 @@ def select(engine: Context, selected: FoundTasks, base: Base, choice: Selection)
 
 
 def _task_called(tasks: Sequence[Task], name: str) -> Task:
-    fitting = [
-        task
-        for task in tasks
-        if name in (task.name, task.name.partition("/")[2], task.spec.number or None)
-    ]
+    fitting = [task for task in tasks if fits(name, task.name, task.spec.number)]
     if len(fitting) == 1:
         return fitting[0]
-    names = ", ".join(task.name for task in (fitting or tasks)[:6])
+    names = ", ".join(task.name for task in (fitting or tasks)[:SHOWN])
     many = "several tasks are" if fitting else "no task of this run is"
     raise UsageError(f"{many} called {name}", hint=f"name one of: {names}")
 

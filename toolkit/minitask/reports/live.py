@@ -1,4 +1,4 @@
-"""A run as it goes: what each task is doing, what it cost so far, how long it may still take."""
+"""A run as it goes: what each task is doing, what it cost so far, how long it has taken."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 MOST_ROWS = 12
-STYLES = {Verdict.MERGED: "green", Verdict.READY: "green", Verdict.SKIPPED: "yellow"}
+TO_KEEP = frozenset({"warning", "note"})
+"""Stages whose text stays on the screen."""
 
 
 class RunView:
@@ -39,7 +40,7 @@ class RunView:
             self._at_work.pop(event.task, None)
             self._results.append(event.result)
             return _done(event.result)
-        elif event.task and event.stage != "warning":
+        elif event.task and event.stage not in TO_KEEP:
             since = self._at_work.get(event.task, ("", "", self._clock()))[2]
             self._at_work[event.task] = (event.stage, event.text, since)
         else:
@@ -61,27 +62,30 @@ class RunView:
         hidden = len(self._at_work) - MOST_ROWS
         if hidden > 0:
             table.add_row(Text(f"and {hidden} more", "dim"))
-        bar = ProgressBar(total=max(self._total, 1), completed=len(self._results), width=30)
+        if not self._total:
+            return table
+        bar = ProgressBar(total=self._total, completed=len(self._results), width=30)
         foot = Table.grid(padding=(0, 2))
         foot.add_row(bar, self.summary())
         return Group(table, foot)
 
     def summary(self) -> str:
-        """Return counts, costs against the budget, savings, and the time left, in a line."""
+        """Return counts, costs against the budget, savings, and the time so far, in a line."""
         landed = sum(result.verdict is Verdict.MERGED for result in self._results)
         costs = [result.cost_usd for result in self._results if result.cost_usd is not None]
         spent = sum(costs, Decimal(0))
         of_budget = f" of {dollars(self._budget)}" if self._budget is not None else ""
+        waiting = self._total - len(self._results) - len(self._at_work)
         parts = [
-            f"{len(self._results)}/{self._total} done, {landed} landed",
+            f"{len(self._results)}/{self._total} done, {landed} merged",
             f"{dollars(spent)}{of_budget}",
         ]
         saved = self._baseline() - spent
         if saved > 0:
             parts.append(f"about {dollars(saved)} saved")
-        seconds = self._seconds_left()
-        if seconds is not None:
-            parts.append(f"about {seconds:.0f} s left")
+        if waiting > 0:
+            parts.insert(1, f"{waiting} waiting")
+        parts.append(f"{self._clock() - self._started:.0f} s")
         return " · ".join(parts)
 
     def _baseline(self) -> Decimal:
@@ -94,12 +98,6 @@ class RunView:
             ),
             Decimal(0),
         )
-
-    def _seconds_left(self) -> float | None:
-        finished = len(self._results)
-        if not finished or finished >= self._total:
-            return None
-        return (self._clock() - self._started) / finished * (self._total - finished)
 
 
 def event_document(event: Progress) -> dict[str, Any]:

@@ -133,11 +133,11 @@ def render_command(command: CommandRecord) -> list[str]:
     return lines
 
 
-def render_run(summary: RunSummary) -> str:
-    """Return a run: a line a task, why where it did not land, a line a batch that called models, and the sums."""
+def render_run(summary: RunSummary, *, lists_tasks: bool = True) -> str:
+    """Return a run: a line a task unless they are on the screen, a line a batch that called models, and the sums."""
     width = max((len(result.task) for result in summary.results), default=0)
     lines = []
-    for result in summary.results:
+    for result in summary.results if lists_tasks else ():
         mark = f"{MARKS[result.verdict]} {result.task:{width}}  {result.verdict.value:8}"
         lines.append(f"{mark} {dollars(result.cost_usd):>9}  {_tail(result)}".rstrip())
     lines += map(render_batch, summary.batches)

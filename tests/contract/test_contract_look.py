@@ -1,0 +1,138 @@
+"""What was done can be looked at: `diff`, `log`, `status --watch`, colours, and the end of a run."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+
+import pytest
+
+from executors.model_server import scripted_server
+from world import MINITASK, World, environment, model_settings
+
+
+def on_terminal(world: World, *arguments: str, **env: str) -> str:
+    """All that a command prints on a terminal."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        (*MINITASK, *arguments),
+        cwd=world.root,
+        env=environment({"TERM": "xterm-256color", "COLUMNS": "120", **env}),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(leader, 65536)
+        except OSError:  # Linux says so where nobody has the other end
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    process.wait()
+    os.close(leader)
+    return b"".join(chunks).decode()
+
+
+def test_diff_prints_an_attempt_and_what_a_person_added(world: World) -> None:
+    world.commit({"a.txt": "old\n"})
+    replies = [f"```text path=a.txt\n{text}\n```\n" for text in ("wrong", "right")]
+    with scripted_server(replies) as server:
+        world.configure(**model_settings(server.base_url))
+        world.task("p/01-b", writes=["a.txt"], validation="grep -qx right a.txt")
+        assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    assert "+right" in world.minitask("diff", "p/01-b").stdout
+    assert "+wrong" in world.minitask("diff", "p/01-b", "--attempt", "1").stdout
+    assert world.minitask("diff", "p/01-b", "--attempt", "7").code == 2
+    world.git("switch", "-q", "minitask/p/01-b")
+    world.commit({"a.txt": "right\nand more\n"})
+    world.git("switch", "-q", "main")
+    shown = world.minitask("diff", "p/01-b", "--json").json
+    assert "+and more" in shown["diff"]
+    assert [(file["path"], file["added"]) for file in shown["files"]] == [("a.txt", 2)]
+    assert world.minitask("diff", "p/01-b", "--stat").stdout == "M  a.txt  +2 -1\n"
+
+
+def test_log_lists_merges_and_undos_newest_first(world: World) -> None:
+    assert "nothing is merged yet" in world.minitask("log").stdout
+    for name in ("p/01-b", "q/01-c"):
+        world.task(name, whole={f"{name[0]}.txt": "x\n"}, validation=f"test -f {name[0]}.txt")
+        world.exec(name)
+    world.minitask("undo", "p/01-b")
+    rows = world.minitask("log", "--json").json["tasks"]
+    assert [(row["task"], row["undone"]) for row in rows] == [
+        ("p/01-b", True),
+        ("q/01-c", False),
+        ("p/01-b", False),
+    ]
+    assert rows[1]["commit"] == world.git("rev-parse", "main^").strip()
+    assert [line.split()[4] for line in world.minitask("log", "q").stdout.splitlines()] == [
+        "q/01-c"
+    ]
+    assert len(world.minitask("log", "-n", "1").stdout.splitlines()) == 1
+    assert "| * " in world.minitask("log", "q", "--graph").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "is_colored"),
+    [
+        ((), {}, True),
+        ((), {"NO_COLOR": "1"}, False),
+        (("--color", "never"), {}, False),
+        (("--color", "always"), {"NO_COLOR": "1"}, True),
+    ],
+)
+def test_a_terminal_gets_colours(
+    world: World, arguments: tuple[str, ...], env: dict[str, str], *, is_colored: bool
+) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    shown = on_terminal(world, *arguments, "exec", "p/01-b", **env)
+    assert ("\x1b[32m✓" in shown) == is_colored, shown
+    assert "p/01-b: merged" in shown
+    error = on_terminal(world, *arguments, "exec", "p/01-c", **env)
+    assert ("\x1b[31merror" in error) == is_colored
+    assert "\x1b[" not in world.minitask("status").stdout
+
+
+def test_a_diff_cannot_steer_a_terminal(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "a\x1b]0;owned\x07b\n"}, validation="test -f b.txt")
+    world.exec("p/01-b")
+    assert "\x1b]0" not in on_terminal(world, "diff", "p/01-b")
+    assert "\x1b]0;owned\x07" in world.minitask("diff", "p/01-b").stdout, "a patch is exact"
+
+
+def test_a_run_lists_each_task_once_and_notifies(world: World) -> None:
+    for number in (1, 2):
+        world.task(
+            f"p/0{number}-b", whole={f"{number}.txt": "x\n"}, validation=f"test -f {number}.txt"
+        )
+    shown = on_terminal(world, "run", "p", "--notify", 'echo "$MINITASK_RESULT" > ../result')
+    last = shown.rpartition("\x1b[?25h")[2]
+    assert "2 of 2 on main" in last
+    assert "01-b" not in last
+    assert (world.root.parent / "result").read_text().startswith("2 of 2 on main")
+    failing = world.minitask("run", "p", "--notify", "exit 3")
+    assert (failing.code, "--notify exit 3: exit code 3" in failing.stderr) == (0, True)
+
+
+def test_a_watched_status_follows_a_task(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    with subprocess.Popen(
+        (*MINITASK, "status", "--watch"),
+        cwd=world.root,
+        env=environment({"PYTHONUNBUFFERED": "1"}),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert "new" in process.stdout.readline()
+        world.exec("p/01-b")
+        lines = iter(process.stdout.readline, "")
+        assert any("merged" in line for line in lines)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0

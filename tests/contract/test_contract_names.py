@@ -1,0 +1,121 @@
+"""Tasks are found by the names that people type, and a wrong name is answered with the right one."""
+
+from __future__ import annotations
+
+import pytest
+
+from world import World
+
+DONE = "test -f {}.txt"
+
+
+def task(world: World, name: str) -> None:
+    file = name.replace("/", "-")
+    world.task(name, whole={f"{file}.txt": f"{name}\n"}, validation=DONE.format(file))
+
+
+@pytest.fixture
+def projects(world: World) -> World:
+    for name in ("api/01-routes", "api/03-tests", "web/01-page", "web/02-form"):
+        task(world, name)
+    return world
+
+
+@pytest.mark.parametrize(
+    ("folder", "word", "name"),
+    [
+        (".", "03-tests", "api/03-tests"),
+        (".", "3", "api/03-tests"),
+        (".", "api/1", "api/01-routes"),
+        (".", "api/01", "api/01-routes"),
+        (".", "web#2", "web/02-form"),
+        (".", "mini-projects/web/02-form.md", "web/02-form"),
+        ("mini-projects", "web/02-form.md", "web/02-form"),
+        ("mini-projects/web", "02-form.md", "web/02-form"),
+        ("mini-projects/web", "1", "web/01-page"),
+        ("mini-projects/api", "1", "api/01-routes"),
+    ],
+)
+def test_a_task_is_found_by(projects: World, folder: str, word: str, name: str) -> None:
+    at = projects.root / folder
+    assert projects.minitask("exec", word, "--json", cwd=at).json["task"] == name
+    for command in (("show", word), ("diff", word), ("undo", word)):
+        outcome = projects.minitask(*command, "--json", cwd=at)
+        assert outcome.code == 0, outcome.text
+        assert name in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("1", "name one of: api/01-routes, web/01-page"),
+        ("01-route", "did you mean api/01-routes?"),
+        ("api/3-test", "did you mean api/03-tests?"),
+        ("wep", "did you mean web?"),
+        ("nothing-like-it", "PROJECT/ID"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_right_one(projects: World, word: str, hint: str) -> None:
+    for command in ("exec", "show", "merge", "undo"):
+        outcome = projects.minitask(command, word)
+        assert outcome.code == 2, outcome.text
+        assert hint in outcome.stderr, command
+
+
+def test_a_branch_and_a_task_without_spec_are_names_too(projects: World) -> None:
+    assert projects.exec("api/01-routes", "--no-merge").json["verdict"] == "ready"
+    assert "+api/01-routes" in projects.minitask("diff", "minitask/api/01-routes").stdout
+    assert projects.minitask("merge", "routes").code == 2
+    assert projects.minitask("merge", "api/1").code == 0
+    projects.git("rm", "-q", "mini-projects/api/01-routes.md")
+    projects.git("commit", "-qm", "the spec is done")
+    assert "merged" in projects.minitask("show", "01-routes").stdout
+
+
+def test_the_place_of_a_spec_that_is_elsewhere_is_named(projects: World) -> None:
+    projects.write({"mini-projects/api/09-new.md": "# Task 9: New\n"})
+    outcome = projects.minitask("exec", "api/09-new")
+    assert "mini-projects/api/09-new.md is not committed" in outcome.stderr
+    assert "git add -- mini-projects/api/09-new.md" in outcome.stderr
+    (projects.root / "mini-projects/api/09-new.md").unlink()
+    projects.git("switch", "-qc", "feature")
+    task(projects, "api/10-late")
+    projects.git("switch", "-q", "main")
+    outcome = projects.minitask("exec", "api/10-late")
+    assert outcome.code == 2
+    assert "on branch feature" in outcome.stderr
+
+
+def test_status_lists_the_project_in_whose_folder_one_is(projects: World) -> None:
+    lines = projects.minitask("status", cwd=projects.root / "mini-projects/web").stdout
+    assert "web/01-page" in lines
+    assert "api/" not in lines
+
+
+def test_a_wrong_command_is_answered_with_the_right_one(world: World) -> None:
+    outcome = world.minitask("statsu")
+    assert (outcome.code, "`minitask status`" in outcome.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("minitask st", {"status"}),
+        ("minitask show api/", {"api/01-routes", "api/03-tests"}),
+        ("minitask run w", {"web", "web/01-page", "web/02-form"}),
+        ("minitask exec 1 --executor ", {"script"}),
+    ],
+)
+def test_a_shell_completes(projects: World, words: str, expected: set[str]) -> None:
+    place = str(len(words.split(" ")) - 1)
+    env = {"_MINITASK_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": place}
+    outcome = projects.minitask(env=env)
+    completed = {line.partition(",")[2] for line in outcome.stdout.splitlines()}
+    assert completed == expected or (expected == {"script"} and outcome.code == 0), outcome.text
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_its_script(world: World, shell: str) -> None:
+    outcome = world.minitask("completion", shell)
+    assert outcome.code == 0
+    assert "_MINITASK_COMPLETE" in outcome.stdout

@@ -1,0 +1,50 @@
+"""`minitask diff`: what an attempt changed."""
+
+from __future__ import annotations
+
+import click
+
+from minitask.cli.completion import complete_tasks
+from minitask.cli.session import json_option, print_json, start
+from minitask.cli.terminal import show, show_diff
+from minitask.engine.find_tasks import full_name
+from minitask.engine.task_changes import changes_of
+
+
+@click.command("diff")
+@click.argument("task", shell_complete=complete_tasks)
+@click.option("--stat", is_flag=True, help="List the files with lines added and removed.")
+@click.option("--attempt", "number", type=int, metavar="N", help="Another attempt's change.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, task: str, *, stat: bool, number: int | None, as_json: bool) -> int:
+    """Print the change of a task's latest attempt, merged or not, with what people committed on its branch.
+
+    \b
+    Example:
+      minitask diff api/02-routes --stat
+    """
+    session = start(ctx)
+    with session.engine(f"diff {task}", quiet=True, looks_only=True) as engine:
+        name = full_name(engine, task, session.base(engine))
+        change = changes_of(engine, name, number)
+    if as_json:
+        files = [
+            {"path": file.path, "status": file.status, "added": file.added, "removed": file.removed}
+            for file in change.files
+        ]
+        ends = {"base": change.base, "commit": change.commit, "attempt": change.attempt}
+        print_json({"task": name, **ends, "files": files, "diff": change.patch})
+    elif stat:
+        lines = [
+            f"{file.status}  {file.path}  {_counts(file.added, file.removed)}"
+            for file in change.files
+        ]
+        show("\n".join(lines) or "no change")
+    else:
+        show_diff(change.patch.rstrip("\n") or "no change")
+    return 0
+
+
+def _counts(added: int | None, removed: int | None) -> str:
+    return "binary" if added is None else f"+{added} -{removed}"

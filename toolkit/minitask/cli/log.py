@@ -1,0 +1,55 @@
+"""`minitask log`: what was merged, the newest first."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import click
+
+from minitask.cli.completion import complete_tasks
+from minitask.cli.session import json_option, print_json, start
+from minitask.cli.terminal import show
+from minitask.git.landing_log import LandedTask, commits_of, landed_tasks
+from minitask.reports.log import log_document, render_log
+
+
+@click.command("log")
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=complete_tasks)
+@click.option("-n", "--number", type=click.IntRange(min=1), metavar="N", help="At most N lines.")
+@click.option("--graph", "as_graph", is_flag=True, help="Draw the merges with their commits.")
+@click.option("--into", metavar="BRANCH", help="The branch to look at (default: the current one).")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    projects: tuple[str, ...],
+    number: int | None,
+    into: str | None,
+    *,
+    as_graph: bool,
+    as_json: bool,
+) -> int:
+    """List the tasks that were merged or undone, newest first: when, by which model, at what cost.
+
+    \b
+    Example:
+      minitask log api -n 20
+    """
+    session = start(ctx)
+    names = {name.strip("/").removeprefix("mini-projects/") for name in projects}
+
+    def is_wanted(landed: LandedTask) -> bool:
+        return not names or landed.task.partition("/")[0] in names
+
+    with session.engine("log", quiet=True, looks_only=True) as engine:
+        tip = session.base(engine, into).base
+        found = landed_tasks(engine.repository.git, tip)
+        shown = tuple(islice(filter(is_wanted, found), number))
+        commits = [
+            commits_of(engine.repository.git, landed) if as_graph else () for landed in shown
+        ]
+    if as_json:
+        print_json(log_document(shown))
+    else:
+        show(render_log(shown, commits, as_graph=as_graph))
+    return 0
