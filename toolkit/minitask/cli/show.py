@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import click
 
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import json_option, print_json, start
 from minitask.cli.terminal import show
+from minitask.engine.context import Context
 from minitask.engine.find_tasks import full_name
 from minitask.engine.refusals import Refusal, find_refusal
 from minitask.engine.task_records import (
     all_records_of,
     attempt_record,
     exchange_of,
-    latest_record,
     task_at,
     with_merges,
 )
-from minitask.engine.task_status import task_statuses
+from minitask.engine.task_status import TaskStatus, task_statuses
+from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.ledger.exchange import Exchange
 from minitask.ledger.record import Record
@@ -36,6 +38,7 @@ from minitask.words import plain
     is_flag=True,
     help="Print the model's reply, or an agent's last output.",
 )
+@click.option("--output", "with_output", is_flag=True, help="Print what each command printed, too.")
 @click.option("--prompt", "wants_prompt", is_flag=True, help="Print the prompt.")
 @click.option(
     "--attempt", "number", type=int, metavar="N", help="Show this attempt instead of the latest."
@@ -48,6 +51,7 @@ def command(
     *,
     wants_reply: bool,
     wants_prompt: bool,
+    with_output: bool,
     number: int | None,
     as_json: bool,
 ) -> int:
@@ -61,37 +65,41 @@ def command(
       minitask show api/02-routes --reply --attempt 1
     """
     session = start(ctx)
-    if wants_reply or wants_prompt:
-        with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
-            task = full_name(engine, task, session.base(engine))
-            record, exchange = exchange_of(engine, task, number)
-        parts = [name for name, on in (("prompt", wants_prompt), ("reply", wants_reply)) if on]
-        return _show_exchange(record, exchange, parts, as_json=as_json)
     with session.engine(f"show {task}", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         task = full_name(engine, task, base)
+        if wants_reply or wants_prompt:
+            record, exchange = exchange_of(engine, task, number)
+            parts = [name for name, on in (("prompt", wants_prompt), ("reply", wants_reply)) if on]
+            return _show_exchange(record, exchange, parts, as_json=as_json)
         history = all_records_of(engine, task)
         if history and all(past.is_call for past in history):
             return _show_calls(history, as_json=as_json)
         refusal = None if history else find_refusal(engine, task)
         if refusal is not None:
             return _show_refusal(task, refusal, as_json=as_json)
-        record = (
-            latest_record(engine, task) if number is None else attempt_record(engine, task, number)
-        )
-        attempts = (past for past in with_merges(engine, history) if not past.is_call)
-        records = tuple(past for past in attempts if past.attempt.n <= record.attempt.n)
-        calls = tuple(past for past in history if past.is_call)
-        source = f"{record.spec_path}@{_blob_now(engine.objects.entry(base.base, record.spec_path), record)}"
-        try:
-            standing = task_statuses(engine, [task_at(engine, task, source, base)], base)[0]
-        except UsageError:
-            standing = None
+        report = _report(engine, task, history, number, base)
     if as_json:
-        print_json(report_document(records, standing, calls))
+        print_json(report_document(*report))
     else:
-        show(render_report(records, standing, calls))
+        show(render_report(*report, with_output=with_output))
     return 0
+
+
+def _report(
+    engine: Context, task: str, history: Sequence[Record], number: int | None, base: Base
+) -> tuple[tuple[Record, ...], TaskStatus | None, tuple[Record, ...]]:
+    """Return a task's attempts up to the one that is meant, where it stands, and the calls beside the attempts."""
+    record = attempt_record(engine, task, number)
+    attempts = (past for past in with_merges(engine, history) if not past.is_call)
+    records = tuple(past for past in attempts if past.attempt.n <= record.attempt.n)
+    entry = engine.objects.entry(base.base, record.spec_path)
+    source = f"{record.spec_path}@{entry.oid if entry else record.spec_blob}"
+    try:
+        standing = task_statuses(engine, [task_at(engine, task, source, base)], base)[0]
+    except UsageError:
+        standing = None
+    return records, standing, tuple(past for past in history if past.is_call)
 
 
 def _show_exchange(record: Record, exchange: Exchange, parts: list[str], *, as_json: bool) -> int:
@@ -126,7 +134,3 @@ def _show_calls(calls: tuple[Record, ...], *, as_json: bool) -> int:
     else:
         click.echo("\n".join(render_call(call) for call in calls))
     return 0
-
-
-def _blob_now(entry: object, record: object) -> str:
-    return getattr(entry, "oid", None) or str(getattr(record, "spec_blob", ""))

@@ -13,7 +13,7 @@ from minitask.ledger.accuracy import CLOSE, BatchTokens
 from minitask.ledger.record import Attempt, CommandRecord, TaskResult, Verdict, money, whole
 from minitask.ledger.record_json import result_document, usage_document
 from minitask.ledger.usage import NO_USAGE, plus
-from minitask.words import counted
+from minitask.words import counted, plain
 
 MARKS = {
     Verdict.MERGED: "✓",
@@ -79,7 +79,9 @@ def render_result(result: TaskResult) -> str:
         reason = _one_line(call.reason)
         lines.append(f"  {phase:8} {_who(call)}, {dollars(call.cost_usd)}: {reason}")
     if result.attempts:
-        lines.append(f"  cost   {dollars(result.cost_usd)}{_baseline(result.baseline_cost_usd)}")
+        lines.append(
+            f"  cost   {dollars(result.cost_usd)}{baseline_text(result.baseline_cost_usd)}"
+        )
     if result.branch:
         lines.append(
             f"  branch {result.branch}"
@@ -90,15 +92,15 @@ def render_result(result: TaskResult) -> str:
     return "\n".join(lines)
 
 
-def render_attempt(attempt: Attempt) -> list[str]:
-    """Return the files and commands of an attempt, a line each; the output of a command that failed."""
+def render_attempt(attempt: Attempt, *, with_output: bool = False) -> list[str]:
+    """Return the files and commands of an attempt, a line each; the output of a command that failed, or of all."""
     lines = []
     verbs = {"A": "create", "M": "edit", "D": "delete"}
     for file in attempt.files:
         counts = "binary" if file.added is None else f"+{file.added} -{file.removed}"
         lines.append(f"  {verbs.get(file.status, file.status):6} {file.path} ({counts})")
     for command in attempt.commands:
-        lines += render_command(command)
+        lines += render_command(command, with_output=with_output)
     lines += [f"  note   {note}" for note in attempt.unknown_imports]
     return lines + render_grade(attempt)
 
@@ -121,15 +123,18 @@ def render_grade(attempt: Attempt) -> list[str]:
     return lines
 
 
-def render_command(command: CommandRecord) -> list[str]:
-    """Return a command with its result; where it failed, the end of what it printed."""
+def render_command(command: CommandRecord, *, with_output: bool = False) -> list[str]:
+    """Return a command with its result; where it failed, the end of what it printed, `with_output` all on record."""
     first, _, more_lines = command.command.partition("\n")
     shown = f"{first} …" if more_lines else first
     mark = "ok" if command.passed else "FAILED"
     why = "" if command.passed else f" ({command.reason or f'exit code {command.exit_code}'})"
     lines = [f"  {mark:6} {shown}{why}"]
-    if not command.passed and command.output_tail.strip():
-        lines += [f"         | {line}" for line in command.output_tail.strip().splitlines()[-12:]]
+    output_lines = command.output_tail.strip().splitlines()
+    if with_output:
+        lines += [f"         | {plain(line)}" for line in output_lines]
+    elif not command.passed:
+        lines += [f"         | {line}" for line in output_lines[-12:]]
     return lines
 
 
@@ -144,7 +149,7 @@ def render_run(summary: RunSummary, *, lists_tasks: bool = True) -> str:
     landed = sum(result.verdict is Verdict.MERGED for result in summary.results)
     lines.append(
         f"{landed} of {len(summary.results)} on {summary.target} in {summary.seconds:.1f} s, "
-        f"cost {_cost(summary)}{_baseline(summary.baseline_cost_usd)}"
+        f"cost {_cost(summary)}{baseline_text(summary.baseline_cost_usd)}"
     )
     return "\n".join(lines)
 
@@ -207,7 +212,8 @@ def _who(attempt: Attempt) -> str:
     return f"tier {attempt.tier}" + (f" ({attempt.model})" if attempt.model else "")
 
 
-def _baseline(amount: Decimal | None) -> str:
+def baseline_text(amount: Decimal | None) -> str:
+    """Return what it would have cost with a frontier model, by estimate; "" where that is not known."""
     return "" if amount is None else f" (est. {dollars(amount)} with a frontier model)"
 
 

@@ -8,8 +8,17 @@ from minitask.engine.task_status import State, TaskStatus
 from minitask.ledger.record import Record
 from minitask.ledger.record_json import record_document
 from minitask.ledger.usage import Usage
-from minitask.reports.results import dollars, render_attempt, tokens_text
+from minitask.reports.results import (
+    baseline_text,
+    dollars,
+    render_attempt,
+    render_command,
+    tokens_text,
+)
+from minitask.spec.expectations import render_expectation
+from minitask.spec.model import Spec
 from minitask.task.feedback import find_outage_step
+from minitask.words import one_line
 
 
 def report_document(
@@ -26,14 +35,49 @@ def report_document(
 
 
 def render_report(
-    records: tuple[Record, ...], standing: TaskStatus | None, calls: tuple[Record, ...] = ()
+    records: tuple[Record, ...],
+    standing: TaskStatus | None,
+    calls: tuple[Record, ...] = (),
+    *,
+    with_output: bool = False,
 ) -> str:
     """Return the latest attempt in full, the earlier ones and the calls beside them in a line each, and what is
-    next.
+    next; `with_output`, what the commands printed on the change and before it.
     """
     record = records[-1]
     attempt = record.attempt
-    usage = attempt.usage
+    spec = standing.task.spec if standing else None
+    lines = [
+        *_head(record, standing),
+        *render_attempt(attempt, with_output=with_output),
+        *(_expected(spec) if spec else ()),
+    ]
+    red = [command.command.partition("\n")[0] for command in attempt.before if not command.passed]
+    if red:
+        lines.append(f"  before    fails without the change: {red[0]}")
+    for command in attempt.before if with_output else ():
+        lines += render_command(command, with_output=True)
+    lines += [
+        f"  sandbox   {attempt.sandbox}",
+        f"  tokens    {_tokens(attempt.usage)}",
+        f"  cost      {dollars(attempt.cost_usd)}{baseline_text(record.baseline_cost_usd)}",
+        *(f"  note      {note}" for note in record.notes),
+        *(f"  {render_call(call)}" for call in calls),
+        *(
+            f"  earlier   attempt {earlier.attempt.n}: {earlier.attempt.verdict.value}{_why(earlier)}"
+            for earlier in records[:-1]
+        ),
+        f"  next      {next_step(record, standing.state if standing else None)}",
+    ]
+    following = spec.next_task.strip() if spec else ""
+    if following.rstrip(".").casefold() not in ("", "none"):
+        lines.append(f"  then      {one_line(following)}")
+    return "\n".join(lines)
+
+
+def _head(record: Record, standing: TaskStatus | None) -> list[str]:
+    """Return which attempt it is, by whom, on what, and how it ended."""
+    attempt = record.attempt
     state = standing.state if standing else None
     lines = [
         f"{record.task}: {state.value if state else attempt.verdict.value}",
@@ -52,25 +96,17 @@ def render_report(
     if attempt.reason:
         lines.append(f"  {attempt.gate or 'verdict'}: {attempt.reason}")
     lines += [f"  doubt     {doubt}" for doubt in attempt.doubts]
-    lines += [f"  note      {note}" for note in attempt.unknown_imports]
-    lines += render_attempt(attempt)
-    red = [command.command.partition("\n")[0] for command in attempt.before if not command.passed]
-    if red:
-        lines.append(f"  before    fails without the change: {red[0]}")
-    lines.append(f"  sandbox   {attempt.sandbox}")
-    lines.append(f"  tokens    {_tokens(usage)}")
-    lines.append(
-        f"  cost      {dollars(attempt.cost_usd)} (est. "
-        f"{dollars(record.baseline_cost_usd)} with a frontier model)"
-    )
-    lines += [f"  note      {note}" for note in record.notes]
-    lines += [f"  {render_call(call)}" for call in calls]
-    lines += [
-        f"  earlier   attempt {earlier.attempt.n}: {earlier.attempt.verdict.value}{_why(earlier)}"
-        for earlier in records[:-1]
+    return lines + [f"  note      {note}" for note in attempt.unknown_imports]
+
+
+def _expected(spec: Spec) -> list[str]:
+    """Return what the spec expects of its commands beside exit code 0, a line a command."""
+    return [
+        f"  expects   {'; '.join(map(render_expectation, command.expectations))}"
+        f" of `{one_line(command.text, longest=60)}`"
+        for command in spec.commands
+        if command.expectations
     ]
-    lines.append(f"  next      {next_step(record, state)}")
-    return "\n".join(lines)
 
 
 def next_step(record: Record, state: State | None) -> str:
