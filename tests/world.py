@@ -233,6 +233,21 @@ def bubblewrap_works() -> bool:
     )
 
 
+STRENGTHS = ("strong", "partial", "none")
+
+
+def in_strength(world: World, strength: str, **settings: Any) -> dict[str, str]:
+    """Configure a strength of the sandbox; the variables that bring it about: a bubblewrap that fails for `partial`."""
+    world.configure(sandbox="none" if strength == "none" else "auto", **settings)
+    if strength != "partial":
+        return {}
+    folder = Path(os.environ["HOME"], "no-bubblewrap")
+    folder.mkdir(exist_ok=True)
+    (folder / "bwrap").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "bwrap").chmod(0o755)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
 def spec_path(name: str) -> str:
     """Where the spec of task PROJECT/ID stands."""
     return f"mini-projects/{name}.md"

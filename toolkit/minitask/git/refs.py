@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from msgspec import Struct
@@ -15,6 +16,9 @@ LEDGER = "refs/minitask/ledger"
 ATTEMPTS = "refs/minitask/attempts"
 LANDING = "refs/minitask/landing"
 BRANCHES = "refs/heads/minitask"
+SHOWN = ("refs/heads", "refs/remotes", "refs/tags")
+"""The refs that a validation sees, without the toolkit's own branches."""
+REFTABLE = "reftable/tables.list"
 ELSEWHERE = (b"but expected", b"reference already exists", b"unable to resolve reference")
 """Messages of git when a ref holds another commit, or none."""
 UPDATE = ("update-ref", "--stdin", "-z")
@@ -41,6 +45,68 @@ def snapshot(git: Git, *patterns: str) -> dict[str, str]:
     lines = git.output("for-each-ref", form, *patterns).decode("utf-8", "surrogateescape")
     pairs = (line.split(" ", 1) for line in lines.splitlines())
     return {name: oid for oid, name in pairs}
+
+
+def shown(git: Git, common_dir: Path) -> bytes:
+    """Return the content of a `packed-refs` with the refs that a validation sees."""
+    if (common_dir / REFTABLE).exists():
+        found = snapshot(git, *SHOWN)
+    else:
+        found = {**_packed(common_dir), **_loose(common_dir)}
+    lines = (f"{oid} {name}\n" for name, oid in sorted(found.items()) if _is_shown(name))
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+def shown_state(common_dir: Path) -> str:
+    """Return what changes whenever a ref that a validation sees does."""
+    paths = [common_dir / "packed-refs", common_dir / REFTABLE, *_loose_folders(common_dir)]
+    state = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        state.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns))
+    return repr(state)
+
+
+def _is_shown(name: str) -> bool:
+    return name.startswith(tuple(f"{kind}/" for kind in SHOWN)) and not name.startswith(
+        f"{BRANCHES}/"
+    )
+
+
+def _packed(common_dir: Path) -> dict[str, str]:
+    try:
+        text = (common_dir / "packed-refs").read_text("utf-8", "surrogateescape")
+    except OSError:
+        return {}
+    pairs = (line.split(" ", 1) for line in text.split("\n") if line and line[0] not in "#^")
+    return {name: oid for oid, name in pairs}
+
+
+def _loose(common_dir: Path) -> dict[str, str]:
+    """Return the refs that have a file of their own; one that names another ref is left out."""
+    found = {}
+    for folder in _loose_folders(common_dir):
+        for path in folder.iterdir():
+            try:
+                text = path.read_text("ascii").strip()
+            except (OSError, ValueError):
+                continue
+            if text and not text.startswith("ref:") and path.suffix != ".lock":
+                found[path.relative_to(common_dir).as_posix()] = text
+    return found
+
+
+def _loose_folders(common_dir: Path) -> Iterator[Path]:
+    """Yield the folders of the refs that a validation sees."""
+    for kind in SHOWN:
+        for folder, names, _ in os.walk(common_dir / kind):
+            if folder == f"{common_dir}/refs/heads" and "minitask" in names:
+                names.remove("minitask")
+            names.sort()
+            yield Path(folder)
 
 
 class Move(Struct, frozen=True):

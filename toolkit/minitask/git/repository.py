@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,6 +36,17 @@ class Repository(Struct, frozen=True):
     def objects_dir(self) -> Path:
         """Return the repository's object store."""
         return self.common_dir / "objects"
+
+    def object_stores(self) -> tuple[Path, ...]:
+        """Return the object store and those that it borrows from, directly or not."""
+        found: dict[Path, None] = {}
+        waiting = [self.objects_dir]
+        while waiting:
+            store = waiting.pop()
+            if store not in found:
+                found[store] = None
+                waiting += _borrowed(store)
+        return tuple(found)
 
     def locked(self, fd: int) -> Repository:
         """Return the same repository, whose git children keep the lock `fd` while they live."""
@@ -96,6 +108,16 @@ def head_branch(repository: Repository) -> str | None:
         return text.removeprefix("ref: ")  # the file says it: no need to start git
     finished = repository.git.run("symbolic-ref", "-q", "HEAD")
     return finished.stdout.decode("utf-8", "surrogateescape").rstrip("\n") or None
+
+
+def _borrowed(store: Path) -> list[Path]:
+    """Return the object stores that one names in its `info/alternates`."""
+    try:
+        text = (store / "info/alternates").read_text("utf-8", "surrogateescape")
+    except OSError:
+        return []
+    lines = (line for line in text.splitlines() if line and not line.startswith("#"))
+    return [Path(os.path.normpath(store / line)) for line in lines]
 
 
 def _common_dir(git_dir: Path) -> Path:

@@ -109,8 +109,8 @@ def _revision(red: Red, scene: Scene) -> Lack | None:
     if name in scene.names() or PATH_LIKE.search(name):
         return None  # a path, which git takes for a revision for want of a file
     return Lack(
-        f"names the revision {name}, which the workspace lacks: it has only the base's commits and tags",
-        "compare with HEAD, or with a tag of the base's history",
+        f"names the revision {name}, which is no branch, tag or commit of this repository",
+        "fetch it, or compare with HEAD",
     )
 
 

@@ -237,7 +237,8 @@ def private_directory(scratch: Path) -> Path:
 
 def remove_folder(folder: Path) -> None:
     """Remove a directory, whatever a command did to the permissions in it."""
-    with contextlib.suppress(OSError):  # most leave nothing in it
+    with contextlib.suppress(OSError):  # most leave nothing else in it
+        (folder / "home/.gitconfig").unlink(missing_ok=True)
         for name in PRIVATE:
             (folder / name).rmdir()
         folder.rmdir()

@@ -25,6 +25,7 @@ PROLOGUE = """\
 unset __mt
 {gate}
 {taken}
+{identity}
 set -o pipefail
 __mt_same() {{ return "$?"; }}
 __mt_again() {{ return "$1"; }}
@@ -32,6 +33,11 @@ builtin printf '\\0%s\\0' '{secret}:ready' >&{mark}
 :
 """
 """Its last line is there for `$_`, which holds the last argument of the command before."""
+IDENTITY = (
+    "{ [[ -e $HOME/.gitconfig ]] || builtin printf '[user]\\n\\tname = minitask\\n\\temail = minitask@localhost\\n'"
+    ' >"$HOME/.gitconfig"; } 2>/dev/null'
+)
+"""Who commits, for tests that make a repository of their own; below that repository's settings and variables."""
 
 # `__mt_same` keeps the status, and is a plain command for the parser to recover on: a syntax error
 # in the command can leave it in a state where it takes the brace for a word.
@@ -78,7 +84,9 @@ def wrapper_program(
     before = STEP.format(step=step, mark=MARK_FD, gate=GATE_FD) if step else ""
     after = "trap - DEBUG" if step else ""
     gate = "" if gated else f"exec {GATE_FD}<&-"
-    parts = [PROLOGUE.format(secret=secret, mark=MARK_FD, gate=gate, taken=TAKEN)]
+    parts = [PROLOGUE.format(
+            secret=secret, mark=MARK_FD, gate=gate, taken=TAKEN, identity=IDENTITY
+        )]
     for command in commands:
         if "\0" in command.text:
             raise UsageError(f"line {command.line}: a command cannot hold a NUL character")

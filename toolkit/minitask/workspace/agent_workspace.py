@@ -80,7 +80,7 @@ class AgentWorkspace(Redacted, frozen=True):
             limits=Limits(seconds, MEMORY_BYTES, PROCESSES, output_bytes=OUTPUT_BYTES),
             network=True,
             environ=self.environ,
-            readonly=(self.slot.repository.objects_dir, *readable),
+            readonly=(*self.slot.repository.object_stores(), *readable),
             extra_writable=(self.home, self.folder / ".git"),
             extra_env={**env, "HOME": str(self.home)},
         )
@@ -176,6 +176,7 @@ def _give_git(slot: Workspace, commit: str) -> None:
         (git_dir / name).mkdir(parents=True)
     (git_dir / "HEAD").write_text(f"{commit}\n", "ascii")
     shutil.copy2(slot.git_dir / "index", git_dir / "index")
+    shutil.copy2(slot.git_dir / "packed-refs", git_dir / "packed-refs")
     (git_dir / "config").write_text(
         (slot.git_dir / "config").read_text("utf-8") + IDENTITY, "utf-8"
     )

@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError
+from minitask.git import refs
 from minitask.git.remotes import fetch_missing
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git
@@ -67,7 +68,7 @@ class Workspace(Struct, frozen=True):
 
     def readonly(self) -> tuple[Path, ...]:
         """Return what a command in the slot must be able to read outside `tree`."""
-        return (self.git_dir, self.repository.objects_dir)
+        return (self.git_dir, *self.repository.object_stores())
 
     def within(self, sandbox: Sandbox) -> Sandbox:
         """Return the sandbox with what it has to know of the slot: layers, and the checkout that the workspace
@@ -241,7 +242,7 @@ class Workspace(Struct, frozen=True):
         exclude.parent.mkdir()
         exclude.write_bytes(self.excludes())
         shutil.copyfile(self._kept_config, self.git_dir / "config")
-        self._bring_refs()
+        self._restore_refs()
         # Cleaned first: attributes that somebody left would have a say in what is written.
         exclusions = [
             f"--exclude={_pattern(copy.target.relative_to(self.tree))}" for copy in self.copied()
@@ -250,26 +251,23 @@ class Workspace(Struct, frozen=True):
         self.git.output("checkout", "-q", "-f", "--detach", commit)
         self._bring_ignored()
 
-    def bring_tags(self) -> None:
-        """Have the tags that the repository has; nothing if they are as they were."""
-        state = repr(_tags_state(self.repository.common_dir))
-        note = self.folder / "tags"
-        if not note.exists() or note.read_text("ascii") != state:
-            self._write_tags()
-            note.write_text(state, "ascii")
+    def bring_refs(self) -> None:
+        """Have the branches and tags that the repository has; nothing if they are as they were."""
+        state = refs.shown_state(self.repository.common_dir)
+        note = self.folder / "refs"
+        if not note.exists() or note.read_text("utf-8", "surrogateescape") != state:
+            content = refs.shown(self.repository.git, self.repository.common_dir)
+            (self.git_dir / "packed-refs").write_bytes(content)
+            note.write_text(state, "utf-8", "surrogateescape")
 
-    def _bring_refs(self) -> None:
-        """Remove the refs that a command made, and have the repository's tags."""
-        if any((self.git_dir / "refs" / name).exists() for name in ("heads", "tags", "stash")):
+    def _restore_refs(self) -> None:
+        """Remove the refs that a command made, and have the repository's."""
+        made = ("heads", "remotes", "tags", "stash")
+        if any((self.git_dir / "refs" / name).exists() for name in made):
             force_remove(self.git_dir / "refs")
             (self.git_dir / "refs").mkdir()
-            (self.folder / "tags").unlink(missing_ok=True)
-        self.bring_tags()
-
-    def _write_tags(self) -> None:
-        form = "--format=%(objectname) %(refname)"
-        packed_refs = self.repository.git.output("for-each-ref", form, "refs/tags")
-        (self.git_dir / "packed-refs").write_bytes(packed_refs)
+            (self.folder / "refs").unlink(missing_ok=True)
+        self.bring_refs()
 
     def _point(self) -> None:
         pointer = self.tree / ".git"
@@ -304,18 +302,6 @@ def end_orphans(scratch: Path) -> None:
     orphans.end_marked(os.fsencode(f"HOME={scratch}/"))
     for private in scratch.iterdir():
         force_remove(private)
-
-
-def _tags_state(common_dir: Path) -> tuple[tuple[int, int, int] | None, ...]:
-    """Return what changes with the tags of a repository."""
-    state: list[tuple[int, int, int] | None] = []
-    for name in ("packed-refs", "refs/tags", "reftable/tables.list"):
-        try:
-            status = (common_dir / name).stat()
-            state.append((status.st_ino, status.st_size, status.st_mtime_ns))
-        except OSError:
-            state.append(None)
-    return tuple(state)
 
 
 def _pattern(path: str | Path) -> str:

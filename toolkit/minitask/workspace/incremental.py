@@ -99,7 +99,7 @@ class IncrementalCheckout:
     def checkout(self, commit: str) -> Path:
         """Make `tree` hold exactly the commit's files, and give it."""
         if self._is_intact() and not self._slot.is_layer_written() and self._go(commit):
-            self._slot.bring_tags()
+            self._slot.bring_refs()
         else:
             self._forget()
             if self._is_converted_otherwise(commit):
