@@ -63,7 +63,7 @@ DOORS = {
     "genai_prices": {"policy/prices.py"},
     "distributed": {"project/cluster.py"},
 }
-PROGRAMS = {"sandbox/landlock.py", "sandbox/overlay_launcher.py"}
+PROGRAMS = {"sandbox/landlock.py"}
 """Started as a program of its own, with nothing but its arguments and its environment."""
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 50

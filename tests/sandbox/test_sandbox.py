@@ -68,6 +68,11 @@ def partial(tmp_path: Path) -> Sandbox:
 
 
 @pytest.fixture
+def landlock_alone(partial: Sandbox) -> Sandbox:
+    return replace(partial, namespaces=False)
+
+
+@pytest.fixture
 def workspace(tmp_path: Path) -> Path:
     """A workspace whose path is as awkward as paths get; it lies below the machine's `/tmp`."""
     folder = tmp_path / "work space\nwith 'quotes' and $(id)"
@@ -102,7 +107,7 @@ def server_port():
 
 
 CONNECT = 'exec 3<>"/dev/tcp/127.0.0.1/$1"'
-KINDS = ("strong", "partial", "none")
+KINDS = ("strong", "partial", "landlock_alone", "none")
 
 
 @pytest.fixture(params=KINDS)
@@ -110,9 +115,18 @@ def each(request: pytest.FixtureRequest) -> Sandbox:
     return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(params=KINDS[:2])
+@pytest.fixture(params=KINDS[:3])
 def confining(request: pytest.FixtureRequest) -> Sandbox:
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(params=KINDS[:2])
+def mounting(request: pytest.FixtureRequest) -> Sandbox:
+    """A sandbox with files and a network of its own."""
+    sandbox: Sandbox = request.getfixturevalue(request.param)
+    if not sandbox.has_private_mounts:
+        pytest.skip(f"no namespaces for users: {sandbox.tried[-1]}")
+    return sandbox
 
 
 # every sandbox
@@ -362,7 +376,7 @@ def test_other_processes_cannot_be_seen_or_ended(strong: Sandbox, none: Sandbox,
 
 
 def test_unix_sockets_of_the_machine_cannot_be_reached(
-    strong: Sandbox, none: Sandbox, inside, workspace: Path
+    mounting: Sandbox, none: Sandbox, inside, workspace: Path
 ) -> None:
     import socket
 
@@ -376,20 +390,63 @@ def test_unix_sockets_of_the_machine_cannot_be_reached(
         listener.listen()
         script = f'python3 -c "{client}" "$1"'.replace("\\0", "\\\\0")
         assert inside(none, script, name).stdout == b"reached\n"
-        assert inside(strong, script, name).stdout == b""
+        assert inside(mounting, script, name).stdout == b""
 
 
-def test_loopback_servers_work_inside(strong: Sandbox, inside) -> None:
+def test_loopback_servers_work_inside(mounting: Sandbox, inside) -> None:
     script = (
         "import socket; s = socket.create_server(('127.0.0.1', 0)); "
         "c = socket.create_connection(s.getsockname()); print('up')"
     )
-    assert inside(strong, f'python3 -c "{script}"').stdout == b"up\n"
+    assert inside(mounting, f'python3 -c "{script}"').stdout == b"up\n"
 
 
-def test_locks_between_processes_work_inside(strong: Sandbox, inside) -> None:
+def test_locks_between_processes_work_inside(mounting: Sandbox, inside) -> None:
     script = "import multiprocessing as m; m.Lock().acquire(); print('locked')"
-    assert inside(strong, f'python3 -c "{script}"').stdout == b"locked\n"
+    assert inside(mounting, f'python3 -c "{script}"').stdout == b"locked\n"
+
+
+def test_shared_folders_are_there_writable_and_private(
+    mounting: Sandbox, none: Sandbox, inside, tmp_path: Path
+) -> None:
+    script = 'for d in /tmp /var/tmp /dev/shm; do echo x >"$d/$1" && cat "$d/$1"; test ! -e "$d/$2" && echo new; done'
+    mine = f"minitask-mine-{os.getpid()}"
+    for _ in range(2):
+        done = inside(mounting, script, f"{mine}-inside", mine)
+        assert done.stdout == b"x\nnew\n" * 3, done.stderr
+    assert not Path("/tmp", f"{mine}-inside").exists()
+
+
+def test_what_is_read_only_stays_so_below_a_writable_folder(
+    mounting: Sandbox, inside, tmp_path: Path
+) -> None:
+    """The user's objects may lie below the machine's `/tmp`, whose place a private one takes."""
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/object").write_text("blob\n")
+    script = 'cat "$1/object"; echo new >"$1/object"; touch "$1/more"; rm -f "$1/object"'
+    assert inside(mounting, script, str(tmp_path / "store"), readonly=[tmp_path / "store"]).stdout
+    assert [path.name for path in (tmp_path / "store").iterdir()] == ["object"]
+    assert (tmp_path / "store/object").read_text() == "blob\n"
+
+
+def test_a_terminal_works_and_the_users_cannot_be_written_to(
+    confining: Sandbox, none: Sandbox, inside
+) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    path = os.ttyname(slave)
+    try:
+        script = 'echo note >"$1"'
+        assert not inside(confining, script, path).ok
+        assert inside(none, script, path).ok
+        assert os.read(master, 100) == b"note\r\n"
+    finally:
+        os.close(master)
+        os.close(slave)
+    if confining.has_private_mounts:
+        script = "import pty, sys; sys.exit(pty.spawn(['test', '-t', '0']))"
+        assert inside(confining, f'python3 -c "{script}" </dev/null').ok
 
 
 def test_settings_of_the_kernel_and_system_folders_are_read_only(strong: Sandbox, inside) -> None:

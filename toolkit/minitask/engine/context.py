@@ -26,7 +26,6 @@ from minitask.git.repository import Repository, committer, head_branch
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
 from minitask.sandbox.choose_sandbox import choose_sandbox
-from minitask.sandbox.policy import Strength
 from minitask.sandbox.sandbox import Limits, Sandbox, Wrapped
 from minitask.sandbox.shared_layers import Layer
 from minitask.settings import Settings
@@ -157,7 +156,8 @@ class Context(Struct):
 
     def _can_overlay(self) -> bool:
         """Return True if what is shared gets a private layer; found out by trying, and kept."""
-        if not self.settings.share or self.sandbox.strength is not Strength.STRONG:
+        is_private = self.settings.share and self.sandbox.has_private_mounts
+        if not is_private:
             return False
         from minitask.sandbox.overlay import can_overlay
 
@@ -171,7 +171,7 @@ class Context(Struct):
             )
 
         folder = places.work_folder(self.repository)
-        key = f"overlay\0{folder}\0{self.sandbox.program}\0{platform.release()}"
+        key = f"overlay\0{folder}\0{self.sandbox.describe()}\0{self.sandbox.program}\0{platform.release()}"
         return bool(self.cache.document(key, lambda: can_overlay(folder, wrap)))
 
     @property

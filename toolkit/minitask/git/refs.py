@@ -49,10 +49,8 @@ def snapshot(git: Git, *patterns: str) -> dict[str, str]:
 
 def shown(git: Git, common_dir: Path) -> bytes:
     """Return the content of a `packed-refs` with the refs that a validation sees."""
-    if (common_dir / REFTABLE).exists():
-        found = snapshot(git, *SHOWN)
-    else:
-        found = {**_packed(common_dir), **_loose(common_dir)}
+    has_table = (common_dir / REFTABLE).exists()
+    found = snapshot(git, *SHOWN) if has_table else {**_packed(common_dir), **_loose(common_dir)}
     lines = (f"{oid} {name}\n" for name, oid in sorted(found.items()) if _is_shown(name))
     return "".join(lines).encode("utf-8", "surrogateescape")
 

@@ -95,10 +95,8 @@ def find_lack(red: Red, scene: Scene) -> Lack | None:
 def _network(red: Red, scene: Scene) -> Lack | None:
     if scene.network or not NO_NETWORK.search(red.output):
         return None
-    return Lack(
-        "needs the network, which the sandbox blocks",
-        "make it work offline; or set `network: true` in the spec's front matter, and `network: true` in your settings",
-    )
+    hint = "make it work offline; or set `network: true` in the spec's front matter, and in your settings"
+    return Lack("needs the network, which the sandbox blocks", _with_tools(hint, scene))
 
 
 def _revision(red: Red, scene: Scene) -> Lack | None:

@@ -12,7 +12,6 @@ look at. When its first process is killed the kernel ends all others with it, da
 from __future__ import annotations
 
 import os
-import platform
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,7 +48,6 @@ def command(
     variant: Variant,
     tools: Toolchain,
     checkout: Path | None = None,
-    shares: bool = False,
 ) -> tuple[str, ...]:
     """Return the command line up to and without the command itself, which comes after a `--`.
 
@@ -62,18 +60,9 @@ def command(
         *_own_folders(variant),
         *_network(room),
         *_granted(room, tools),
-        *_standing_for(checkout, room, tools, shares=shares),
+        *_standing_for(checkout, room, tools),
         *("--remount-ro", "/", "--chdir", spellings(room.workspace)[0], "--"),
     )
-
-
-def counts_processes_apart() -> bool:
-    """Return True if the kernel counts a user namespace's processes by themselves (Linux 5.14)."""
-    numbers = platform.release().split(".")[:2]
-    try:
-        return tuple(int(number) for number in numbers) >= (5, 14)
-    except ValueError:
-        return False
 
 
 def _isolation(room: SandboxPolicy, variant: Variant) -> Iterator[str]:
@@ -130,17 +119,15 @@ def _granted(room: SandboxPolicy, tools: Toolchain) -> Iterator[str]:
     yield from _binds("--bind", [path for root in room.writable for path in spellings(root)])
 
 
-def _standing_for(
-    checkout: Path | None, room: SandboxPolicy, tools: Toolchain, *, shares: bool
-) -> Iterator[str]:
+def _standing_for(checkout: Path | None, room: SandboxPolicy, tools: Toolchain) -> Iterator[str]:
     """Links at the checkout's place into the workspace, for programs there that name files of the repository.
 
-    A virtual environment in the checkout names the folder of what is installed in place. What is granted stays itself.
+    A virtual environment names the folder of what is installed in place. What is granted stays itself.
     """
     top = str(checkout or "")
     allowed = [*tools.roots, *(path for entry in room.readonly for path in spellings(entry))]
     workspace = spellings(room.workspace)
-    if not top or lies_in(top, workspace) or not (shares or _any_in(tools.roots, top)):
+    if not top or lies_in(top, workspace):
         return
     for name in sorted(os.listdir(workspace[0])):
         target = f"{top}/{name}"

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from minitask.errors import MachineError, UsageError
 from minitask.sandbox import bubblewrap
@@ -95,9 +95,13 @@ def _try_all(program: str, environ: Mapping[str, str], *, scratch: Path) -> Sand
         tried.append("bwrap is not on PATH")
     version, reason = _landlock_version()
     if version:
-        return Sandbox(
-            Strength.PARTIAL, landlock=version, tried=(*tried, "Landlock works"), scratch=scratch
-        )
+        tried.append("Landlock works")
+        weak = Sandbox(Strength.PARTIAL, landlock=version, tried=tuple(tried), scratch=scratch)
+        path = f"{environ.get('PATH', '')}{os.pathsep}{DEFAULT_PATH}"
+        reason = _failure_of(replace(weak, namespaces=True), {**environ, "PATH": path})
+        if not reason:
+            return replace(weak, namespaces=True, tried=(*tried, "namespaces work"))
+        return replace(weak, tried=(*tried, f"namespaces failed: {reason}"))
     return Sandbox(Strength.NONE, tried=(*tried, f"Landlock failed: {reason}"), scratch=scratch)
 
 
@@ -168,6 +172,7 @@ def _recall(cache: Path | None, key: list[str], *, scratch: Path) -> Sandbox | N
             program=str(document["program"]),
             variant=str(document["variant"]),
             landlock=int(document["landlock"]),
+            namespaces=bool(document["namespaces"]),
             tried=tuple(map(str, document["tried"])),
             scratch=scratch,
         )

@@ -1,13 +1,15 @@
 """The partial sandbox: a launcher that gives up rights by Landlock, then becomes the command.
 
 It runs as a script in Python's isolated mode, so it imports nothing of this package and little
-else. Its arguments are `r=PATH` (read and run), `w=PATH` (write too), `net=off`, then `--` and the
-command; with no command it prints the kernel's Landlock version, having restricted itself for real.
-Exit code 125 says that this was not possible.
+else, but for `namespaces.py` where it mounts something. Its arguments are `r=PATH` (read and run), `w=PATH` (write
+too), `net=off`, then `--` and the command; with no command it prints the kernel's Landlock version, having restricted
+itself for real. `layer=` (four of them: source, upper, work, target) mounts a private layer. With `private`, in
+namespaces of its own, each `hide=FOLDER` is empty but for what may be read or written, the network has a loopback
+only, and links at `checkout=FOLDER` lead into the working directory. Exit code 125 says that this was not possible.
 """
 
 # Pathlib would double the launcher's start-up time.
-# ruff: noqa: PTH112
+# ruff: noqa: PTH100, PTH112
 
 from __future__ import annotations
 
@@ -115,16 +117,38 @@ def _call(libc: ctypes.CDLL, number: int, *args: int | bytes | None) -> int:
     return result
 
 
+def isolate(words: list[str]) -> None:
+    """Do what the words say of mounts and the network, in namespaces of this process's own."""
+    sys.path.append(str(os.path.abspath(f"{__file__}/../../..")))
+    from minitask.sandbox import namespaces
+
+    is_private = "private" in words
+    namespaces.enter(network=not is_private or "net=off" not in words)
+    namespaces.mount_layers(_values(words, "layer"))
+    if is_private:
+        kept = dict.fromkeys(_values(words, "r"), False)
+        kept |= dict.fromkeys(_values(words, "w"), True)
+        checkout = next(iter(_values(words, "checkout")), "")
+        namespaces.hide(_values(words, "hide"), kept=kept, checkout=checkout)
+        namespaces.private_terminals()
+
+
+def _values(words: list[str], key: str) -> list[str]:
+    return [word[len(key) + 1 :] for word in words if word.startswith(f"{key}=")]
+
+
 def main(args: list[str]) -> NoReturn:
     """Restrict, then become the command."""
     end = args.index("--")
-    rules, argv = args[:end], args[end + 1 :]
+    words, argv = args[:end], args[end + 1 :]
+    readable, writable = _values(words, "r"), _values(words, "w")
+    version = 0
     try:
-        version = restrict(
-            [rule[2:] for rule in rules if rule.startswith("r=")],
-            [rule[2:] for rule in rules if rule.startswith("w=")],
-            network="net=off" not in rules,
-        )
+        if "private" in words or _values(words, "layer"):
+            isolate(words)
+        if readable or writable:
+            shut = "net=off" in words and "private" not in words
+            version = restrict(readable, writable, network=not shut)
         if not argv:
             os.write(1, b"%d\n" % version)
             sys.exit(0)

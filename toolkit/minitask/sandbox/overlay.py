@@ -1,10 +1,9 @@
-"""Layers over shared folders in the strong sandbox: the launcher that mounts them, and whether it works here."""
+"""Whether a sandbox can have private layers over shared folders here."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,17 +14,7 @@ from minitask.sandbox.shared_layers import Layer
 from minitask.system import process
 from minitask.system.files import force_remove
 
-LAUNCHER = Path(__file__).with_name("overlay_launcher.py")
 PROBE_SECONDS = 20
-
-
-def overlaid(layers: Sequence[Layer]) -> tuple[str, ...]:
-    """Return what mounts the layers, up to where the command goes."""
-    if not layers:
-        return ()
-    places = [(layer.source, layer.upper, layer.work, layer.target) for layer in layers]
-    arguments = (str(path) for four in places for path in four)
-    return (sys.executable, "-I", "-S", str(LAUNCHER), *arguments, "--")
 
 
 class Ready(Protocol):

@@ -5,6 +5,7 @@ user's in it.
 from __future__ import annotations
 
 import os
+import platform
 import time
 from enum import StrEnum
 from functools import lru_cache
@@ -143,6 +144,15 @@ def limited(argv: Sequence[str], limits: Limits, *, running: int | None) -> tupl
     if argv[:-1] == SHELL:  # it can do so itself
         return (*SHELL, f"{set_all} {argv[-1]}")
     return (*SHELL, f'{set_all} exec "$@"', "minitask", *argv)
+
+
+def counts_processes_apart() -> bool:
+    """Return True if the kernel counts a user namespace's processes by themselves (Linux 5.14)."""
+    numbers = platform.release().split(".")[:2]
+    try:
+        return tuple(int(number) for number in numbers) >= (5, 14)
+    except ValueError:
+        return False
 
 
 def tasks_of_user() -> int | None:

@@ -18,12 +18,13 @@ from msgspec import Struct
 
 from minitask.errors import MachineError
 from minitask.sandbox import bubblewrap, shared_layers
-from minitask.sandbox.overlay import overlaid
 from minitask.sandbox.policy import (
     SYSTEM,
     Limits,
     SandboxPolicy,
     Strength,
+    counts_processes_apart,
+    lies_in,
     limited,
     spellings,
     tasks_of_user,
@@ -59,9 +60,10 @@ DEVICES = (
     "/dev/random",
     "/dev/urandom",
     "/dev/tty",
-    "/dev/pts",
-    "/dev/ptmx",
 )
+PRIVATE_DEVICES = ("/dev/ptmx", "/dev/pts", "/dev/shm")  # noqa: S108 - a private one
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - private ones
+HIDDEN = ("/run", "/dev/shm", *TEMPORARY)  # noqa: S108 - as above
 
 
 class Wrapped(Struct, frozen=True):
@@ -98,7 +100,8 @@ class Wrapped(Struct, frozen=True):
 class Sandbox(Struct, frozen=True):
     """One kind of sandbox, as this machine has it.
 
-    `program` and `variant` are bubblewrap's, `landlock` is the kernel's version of it (0: none);
+    `program` and `variant` are bubblewrap's, `landlock` is the kernel's version of it (0: none), beside which the
+    partial one has `namespaces` of its own for mounts and the network where the kernel lets users make some;
     `tried` says in a line each what was found on the way. Private directories are made in
     `scratch`. `layers` are mounted by the strong one; `checkout` is what the workspace stands for,
     so that paths into it lead into the workspace.
@@ -108,10 +111,16 @@ class Sandbox(Struct, frozen=True):
     program: str = ""
     variant: str = ""
     landlock: int = 0
+    namespaces: bool = False
     tried: tuple[str, ...] = ()
     scratch: Path = Path("/tmp")  # noqa: S108 - where none is given
     layers: tuple[Layer, ...] = ()
     checkout: Path | None = None
+
+    @property
+    def has_private_mounts(self) -> bool:
+        """Return True if its commands can be shown other files than the machine has at a path."""
+        return self.strength is Strength.STRONG or self.namespaces
 
     def describe(self) -> str:
         """One line: what holds a command back, and what does not."""
@@ -121,12 +130,17 @@ class Sandbox(Struct, frozen=True):
             )
         if self.strength is Strength.NONE:
             return "NO SANDBOX: commands can read, change and send everything you can"
+        if self.namespaces:
+            return (
+                f"Landlock (version {self.landlock}) and namespaces: only the workspace and private directories are "
+                "writable; your home, /run, /tmp and network are hidden; not blocked: reading /proc"
+            )
         tcp = "" if self.landlock >= 4 else "TCP, "
         others = "" if self.landlock >= 6 else "signals to your processes, "
         return (
-            f"Landlock (version {self.landlock}): only the workspace and a private "
-            "directory are writable, your home is hidden; not blocked: "
-            f"{tcp}UDP, Unix sockets, {others}reading /proc, writes to the workspace's .git"
+            f"Landlock (version {self.landlock}): only the workspace and a private directory are writable, your home "
+            "is hidden; there is no /tmp (use $TMPDIR), no shared memory, terminal or server on localhost; not "
+            f"blocked: {tcp}UDP, Unix sockets, {others}reading /proc, writes to the workspace's .git"
         )
 
     def wrap(
@@ -159,14 +173,37 @@ class Sandbox(Struct, frozen=True):
         if self.strength is Strength.STRONG:
             return self._in_bubblewrap(argv, room, tools=tools)
         private = private_directory(self.scratch)
-        env = room.environment(
-            home=str(private / "home"), temporary=str(private / "tmp"), tools=tools.env
-        )
-        env |= shared_layers.variables(room.path, checkout=self.checkout, workspace=room.workspace)
-        inner = limited(argv, room.limits, running=tasks_of_user())
+        temporary = TEMPORARY[0] if self.namespaces else str(private / "tmp")
+        env = room.environment(home=str(private / "home"), temporary=temporary, tools=tools.env)
+        env |= self._import_path(room)
+        running = 0 if self.namespaces and counts_processes_apart() else tasks_of_user()
+        inner = limited(argv, room.limits, running=running)
         if self.strength is Strength.PARTIAL:
-            inner = (*launch(*_rules(room, tools, private=private)), *inner)
+            inner = (*launch(*self._rules(room, tools, private=private)), *inner)
         return Wrapped(inner, env, private, orphans.now())
+
+    def _replaced_checkout(self) -> Path | None:
+        """Return the checkout, if commands find the workspace in its place; not among the machine's own folders."""
+        is_replaced = self.has_private_mounts and not lies_in(str(self.checkout), SYSTEM)
+        return self.checkout if is_replaced else None
+
+    def _import_path(self, room: SandboxPolicy) -> dict[str, str]:
+        """Return the variables that lead programs to the workspace, where they would go to the checkout."""
+        if self._replaced_checkout():
+            return {}
+        return shared_layers.variables(room.path, checkout=self.checkout, workspace=room.workspace)
+
+    def _rules(self, room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]:
+        """Return the launcher's arguments for a room."""
+        rules = _rules(room, tools, private=private)
+        if not self.namespaces:
+            return rules
+        hidden = [f"hide={folder}" for folder in (*HIDDEN, room.home) if folder]
+        rules += [f"w={path}" for path in (*PRIVATE_DEVICES, *TEMPORARY)]
+        rules += _layers(self.layers)
+        if checkout := self._replaced_checkout():
+            rules.append(f"checkout={checkout}")
+        return ["private", *hidden, *rules]
 
     def _in_bubblewrap(
         self, argv: Sequence[str], room: SandboxPolicy, *, tools: Toolchain
@@ -177,20 +214,27 @@ class Sandbox(Struct, frozen=True):
             room,
             variant=variant,
             tools=tools,
-            checkout=self.checkout,
-            shares=bool(self.layers),
+            checkout=self._replaced_checkout(),
         )
-        running = 0 if bubblewrap.counts_processes_apart() else tasks_of_user()
+        running = 0 if counts_processes_apart() else tasks_of_user()
         env = room.environment(
             home=bubblewrap.HOME, temporary=bubblewrap.TEMPORARY, tools=tools.env
         )
+        env |= self._import_path(room)
         inside = (*before, *limited(argv, room.limits, running=running))
-        return Wrapped((*overlaid(self.layers), *inside), env)
+        layers = launch(*_layers(self.layers)) if self.layers else ()
+        return Wrapped((*layers, *inside), env)
 
 
 def launch(*rules: str) -> tuple[str, ...]:
     """Return the launcher's command line, up to where the command goes."""
     return (sys.executable, "-I", "-S", str(LAUNCHER), *rules, "--")
+
+
+def _layers(layers: Sequence[Layer]) -> list[str]:
+    """Return the launcher's arguments for layers."""
+    places = ((layer.source, layer.upper, layer.work, layer.target) for layer in layers)
+    return [f"layer={path}" for four in places for path in four]
 
 
 def _rules(room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]:

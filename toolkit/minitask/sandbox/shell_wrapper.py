@@ -84,9 +84,9 @@ def wrapper_program(
     before = STEP.format(step=step, mark=MARK_FD, gate=GATE_FD) if step else ""
     after = "trap - DEBUG" if step else ""
     gate = "" if gated else f"exec {GATE_FD}<&-"
-    parts = [PROLOGUE.format(
-            secret=secret, mark=MARK_FD, gate=gate, taken=TAKEN, identity=IDENTITY
-        )]
+    parts = [
+        PROLOGUE.format(secret=secret, mark=MARK_FD, gate=gate, taken=TAKEN, identity=IDENTITY)
+    ]
     for command in commands:
         if "\0" in command.text:
             raise UsageError(f"line {command.line}: a command cannot hold a NUL character")
