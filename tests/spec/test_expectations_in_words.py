@@ -11,6 +11,7 @@ from minitask.spec.expectations import parse_expectation, render_expectation
 from minitask.spec.model import Command, Expectation, ExpectationKind, Fence
 from minitask.spec.parse import parse_file
 from minitask.spec.shell_fence import split_commands
+from minitask.spec.vacuous_commands import CommandStrength, strength
 
 # A command with a remark, an output that must pass, and one that must not.
 ENFORCED = [
@@ -88,6 +89,49 @@ def test_a_number_in_words_binds(script: str, right: str, wrong: str) -> None:
     assert problems == ()
     assert [find_fault(command, Status(0), right.encode()) for command in commands] == [""]
     assert find_fault(commands[0], Status(0), wrong.encode())
+
+
+# A command with a remark, an exit code that must pass, and one that must not.
+TO_FAIL = [
+    ("grep -q old a.py  # should find nothing", 1, 0),
+    ("grep -q old a.py  # must not match", 1, 2),
+    ("grep -q old a.py  # Should be empty", 1, 0),
+    ("grep -n old a.py  # no matches", 1, 0),
+    ("git grep old  # Old should be gone", 1, 0),
+    ("grep -rn old src | grep -v tests  # should not be found anymore", 1, 0),
+    ("test -e old.py  # Should not exist", 1, 0),
+    ("ls old.py  # should not exist", 2, 0),
+    ("grep -q old a.py  # should fail: it was removed", 1, 0),
+    ("python3 -c 'import old'  # should fail with ImportError", 1, 127),
+    ("./check.sh bad.json  # should exit non-zero", 3, 0),
+    ("./check.sh bad.json  # exit 3", 3, 0),
+    ("diff a b  # should differ", 1, 0),
+    ("./check.sh  # expect: fails", 1, 126),
+    ("./check.sh  # expect: exit non-zero", 9, 0),
+]
+NOT_TO_FAIL = [
+    "! grep -q old a.py  # should not match",
+    "test ! -e old.py  # should be gone",
+    "grep -v old a.py  # should not match",
+    "grep -q old a.py || exit 1  # should fail",
+    "pytest -q  # should fail until the change is made",
+    "python3 a.py  # fails on API call",
+]
+
+
+@pytest.mark.parametrize(("script", "right", "wrong"), TO_FAIL, ids=lambda text: str(text)[:50])
+def test_a_command_that_is_to_fail_is_held_to_that(script: str, right: int, wrong: int) -> None:
+    (command,), problems = split_commands(Fence("bash", f"{script}\n"))
+    assert problems == ()
+    assert find_fault(command, Status(right), b"") == ""
+    assert find_fault(command, Status(wrong), b"")
+    assert strength(command) is CommandStrength.CHECK
+
+
+@pytest.mark.parametrize("script", NOT_TO_FAIL)
+def test_a_command_that_turns_its_status_round_is_not(script: str) -> None:
+    (command,), problems = split_commands(Fence("bash", f"{script}\n"))
+    assert (command.expectations, problems) == ((), ())
 
 
 @pytest.mark.parametrize("script", REPORTED)
@@ -217,6 +261,7 @@ def test_an_approximate_number_of_lines_is_judged_by_its_tolerance(
         ),
         number=st.integers(0, 10**6),
     )
+    | st.just(Expectation(ExpectationKind.FAILS))
     | st.builds(Expectation, kind=st.just(ExpectationKind.EXIT), number=st.integers(0, 255))
     | st.builds(Expectation, kind=st.just(ExpectationKind.CONTAINS), text=st.text(min_size=1))
     | st.builds(

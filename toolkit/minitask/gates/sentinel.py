@@ -52,7 +52,8 @@ class Findings(Struct, frozen=True):
 def may_judge(command: Command) -> bool:
     """Return True for a command that starts a test runner and must end with 0."""
     codes = [e.number for e in command.expectations if e.kind is ExpectationKind.EXIT]
-    return not any(codes) and bool(find_suites(command.text))
+    fails = any(e.kind is ExpectationKind.FAILS for e in command.expectations)
+    return not fails and not any(codes) and bool(find_suites(command.text))
 
 
 def compare_runs(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from minitask.spec.model import Command
 
 SIGPIPE_STATUS = 141
+NOT_RUN = (126, 127)
+"""The codes of a program that is not there or cannot be run."""
 OPERATORS = frozenset("();<>|&\n")
 COMPOUNDS = frozenset({"if", "while", "until", "for", "case", "select", "function", "{"})
 NUMBER = r"(?<!\w)-?\d{1,3}(?:[,_'\u00a0\u202f]\d{3})+(?![\d])|(?<!\w)-\d+|\d+"
@@ -55,6 +57,9 @@ def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
 def find_fault(command: Command, status: Status, output: bytes) -> str:
     """Return why the command failed, in a few words; empty if it passed."""
     expectations = command.expectations
+    if any(expectation.kind is ExpectationKind.FAILS for expectation in expectations):
+        failed = status.exit_code not in {0, *NOT_RUN}
+        return "" if failed else f"exit code {status.exit_code}, expected a failure"
     codes = [e.number for e in expectations if e.kind is ExpectationKind.EXIT] or [0]
     if status.exit_code not in codes:
         expected = "" if codes == [0] else f", expected {' or '.join(map(str, codes))}"

@@ -30,6 +30,11 @@ _SILENT = frozenset(
 _SHOWN = frozenset({"ls", "cat", "head", "tail", "git", "file", "stat", "du", "echo", "printf"})
 _SELECTORS = frozenset({"awk", "tr", "cut", "xargs", "tail", "head", "sed", "cat", "sort", "uniq"})
 _GREPS = frozenset({"grep", "egrep", "fgrep", "rg"})
+_TESTS = frozenset({"test", "[", "[["})
+_PRESENT = frozenset({"-e", "-f", "-d", "-s", "-r", "-x", "-L", "-h"})
+_TURNED = frozenset(
+    {"!", "-v", "-L", "--invert-match", "--files-without-match", "-qv", "-vq", "-not"}
+)
 _PRINTERS = frozenset({"python", "python3", "node", "ruby", "perl", "php", "jq", "awk"})
 _RUNNERS = frozenset(
     {
@@ -151,8 +156,10 @@ def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
     if expectation is None:
         return ()
     kind = counts(command)
-    if expectation.kind is ExpectationKind.EXIT:
+    if expectation.kind in {ExpectationKind.EXIT, ExpectationKind.FAILS_BEFORE}:
         return (expectation,)
+    if expectation.kind is ExpectationKind.FAILS:
+        return _failure(command, absent=remark.absent)
     if expectation.kind in {ExpectationKind.CONTAINS, ExpectationKind.NO_OUTPUT}:
         return _on_output(command, expectation, kind)
     if not _fits(kind, remark):
@@ -163,9 +170,35 @@ def enforceable(command: Command, remark: Remark) -> tuple[Expectation, ...]:
 
 
 def _on_output(command: Command, expectation: Expectation, kind: Counts) -> tuple[Expectation, ...]:
+    if expectation.kind is ExpectationKind.NO_OUTPUT and kind is Counts.SILENCE:
+        return _failure(command, absent=True)
     if expectation.kind is ExpectationKind.NO_OUTPUT:
         return (expectation, *_exits(command, replace(expectation, number=0)))
     return () if kind is Counts.SILENCE else (expectation,)
+
+
+def _failure(command: Command, *, absent: bool) -> tuple[Expectation, ...]:
+    """Return that a command is to fail; for one that already turns its status round, or is a list, nothing.
+
+    A search that is to find nothing ends with 1: with any other code it could not search.
+    """
+    tokens = read_words(command.text)
+    pipelines = read_pipelines(tokens) if tokens else []
+    stages = [plain_words(part)[0] for part in pipelines[0][0]] if len(pipelines) == 1 else []
+    argv = stages[0] if stages else []
+    argv = argv[1:] if argv[:2] == ["git", "grep"] else argv
+    fails = Expectation(ExpectationKind.FAILS)
+    if not argv or argv[0] == "!" or (absent and _TURNED.intersection(argv[1:])):
+        return ()
+    if not absent:
+        return (fails,)
+    if any(stage[:1] == [] or stage[0] not in _GREPS for stage in stages[1:]):
+        return ()
+    if argv[0] in _GREPS or (argv[0] in _TESTS and argv[1:2] and argv[1] in _PRESENT):
+        return (Expectation(ExpectationKind.EXIT, 1),)
+    if argv[0] == "find":
+        return (Expectation(ExpectationKind.NO_OUTPUT),)
+    return (fails,) if argv[0] in {"ls", "pgrep", "which"} else ()
 
 
 def _exits(command: Command, expectation: Expectation) -> tuple[Expectation, ...]:

@@ -9,7 +9,7 @@ from minitask.spec.model import Expectation, ExpectationKind
 
 FORMS = (
     "`exit 1`, `output ~600 ±50`, `output 600`, `output >= 600`, `output <= 600`, "
-    '`output contains "text"`, `no output`, `fails before`'
+    '`output contains "text"`, `no output`, `fails`, `fails before`'
 )
 
 _COMMENT = lazy_pattern(r"#+\s*expect\s*:(?P<text>.*)", re.IGNORECASE | re.DOTALL)
@@ -36,8 +36,10 @@ def find_expectation_text(comment: str) -> str | None:
 def parse_expectation(text: str) -> Expectation | None:
     """Return the expectation that a comment states; None if it is none of the known forms."""
     phrase = " ".join(text.split()).casefold()
-    if phrase in {"no output", "fails before"}:
+    if phrase in {"no output", "fails", "fails before"}:
         return Expectation(ExpectationKind(phrase))
+    if phrase in {"exit non-zero", "exit nonzero"}:
+        return Expectation(ExpectationKind.FAILS)
     if match := _EXIT.fullmatch(text):
         code = int(match[1])
         return Expectation(ExpectationKind.EXIT, code) if code <= _LARGEST_EXIT else None

@@ -81,6 +81,7 @@ class ExpectationKind(StrEnum):
     AT_MOST = "at most"
     CONTAINS = "contains"
     NO_OUTPUT = "no output"
+    FAILS = "fails"
     FAILS_BEFORE = "fails before"
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Expectation, ExpectationKind
+from minitask.spec.notes import DASH
 
 DEFAULT_TOLERANCE = 10
 """Percent that an approximate number may be off, where the remark states no tolerance."""
@@ -22,7 +23,7 @@ _DIGITS = 12
 _LONGEST = 300
 _SIGNS = (
     "should must shall need ought expect desired target wanted correct output print return give result count total"
-    " lines exit ~ ≈ ∼ < > ≤ ≥ → == about approx around roughly least most than exactly between"
+    " lines exit fails no ~ ≈ ∼ < > ≤ ≥ → == about approx around roughly least most than exactly between"
 )
 _WORDS = tuple(_SIGNS.split())
 _SUBJECT = r"(?:[A-Za-z`'\"][^.;:#]{0,60}?[\s(]+)?"
@@ -84,6 +85,29 @@ _EXIT = lazy_pattern(
     r"(?:should\s+be|is|of|with|:|=)?\s*(?:code|status)?\s*(?P<code>[0-9]{1,3})\b(?![.0-9]).{0,60}",
     re.IGNORECASE | re.DOTALL,
 )
+_FAILS_BEFORE = lazy_pattern(
+    r"(?:should\s+)?fails?\s+(?:before|without)(?:\s+(?:the|this)\s+(?:change|task))?[.]?",
+    re.IGNORECASE,
+)
+_TO = r"(?:should|must|shall|(?:is\s+)?expected\s+to)\s+(?:now\s+)?"
+_WHY = rf"[.]?(?:\s*(?:[:;,(]|{DASH}).*)?"
+_FAILS = lazy_pattern(
+    rf"(?:(?:it|this|the\s+\w+)\s+)?(?:{_TO}(?:fail|error|differ|raise(?=\s+\w*(?:Error|Exception)\b)|exit\s+(?:with\s+)?(?:an?\s+)?(?:error|non-?(?:zero|0)))"
+    rf"|fails|exits?\s+(?:with\s+)?(?:an?\s+)?non-?(?:zero|0))(?:\s+(?:exit\s+)?(?:code|status))?(?:\s+(?:with\s+)?(?:an?\s+)?\w*(?:Error|Exception)\b)?{_WHY}",
+    re.IGNORECASE | re.DOTALL,
+)
+_ABSENT = lazy_pattern(
+    rf"(?:.{{0,40}}\b)?(?:{_TO}(?:not|never)\s+"
+    r"(?:match|exist|appear|be\s+(?:found|there|present|in\s+there)|find\s+(?:anything|it|any(?:\s+match(?:es)?)?))"
+    rf"|{_TO}(?:match\s+nothing|find\s+(?:nothing|no\s+match(?:es)?)|be\s+(?:gone|removed|absent))"
+    r"|(?:expect(?:ed)?:?\s+)?no\s+(?:match(?:es)?|hits)(?:\s+expected)?)"
+    rf"(?:\s+(?:any\s?more|now|any\s+longer))?{_WHY}",
+    re.IGNORECASE | re.DOTALL,
+)
+_NO_OUTPUT = lazy_pattern(r"no\s+output(?:\s+expected)?[.]?", re.IGNORECASE)
+_EARLIER = lazy_pattern(
+    r"\b(?:before|until|at\s+first|initially|currently|without|unless|if|when|yet)\b", re.IGNORECASE
+)
 _ANY_NUMBER = lazy_pattern(r"(?<![\w.-])[0-9]")
 _PRINTS = lazy_pattern(
     r"(?:prints|returns|gives|outputs|shows|yields|reports)\s+[~≈]?\s*(?:[2-9]|[0-9]{2})",
@@ -117,7 +141,7 @@ class Remark(Struct, frozen=True):
     `unit` is the word behind the number, in lower case; `bare` says that the remark is nothing but the expectation;
     `below` that its wording usually follows the command; `plain` that the number stands alone, neither approximate nor
     exact; `tail` that it counts only behind a command that prints a count. A remark without an expectation states a
-    number, or an output, that cannot be enforced.
+    number, or an output, that cannot be enforced. `absent`: what the command looks for should not be there.
     """
 
     expectation: Expectation | None
@@ -128,6 +152,7 @@ class Remark(Struct, frozen=True):
     below: bool = False
     plain: bool = False
     tail: bool = False
+    absent: bool = False
 
 
 class Quantity(Struct, frozen=True):
@@ -148,15 +173,14 @@ def _may_expect(text: str) -> bool:
 def parse_remark(text: str) -> Remark | None:
     """Return what a comment expects; None if it expects nothing of the kind."""
     comment = re.sub(r"\bzero\b", "0", text.strip().lstrip("#").strip(), flags=re.IGNORECASE)
-    if (
-        not comment
-        or len(comment) > _LONGEST
-        or not _may_expect(comment)
-        or _NO_NUMBER_VERB.search(comment)
-    ):
+    if not comment or len(comment) > _LONGEST or not _may_expect(comment):
         return None
+    failure = _failure(comment)
+    if failure or _NO_NUMBER_VERB.search(comment):
+        return failure
     exit_code = _EXIT.fullmatch(comment)
-    if exit_code and _MODAL.search(comment):
+    bare_code = exit_code is not None and len(comment.split()) <= 4
+    if exit_code and (bare_code or _MODAL.search(comment)):
         number = int(exit_code["code"])
         return (
             Remark(Expectation(ExpectationKind.EXIT, number), bare=True) if number < 256 else None
@@ -165,6 +189,18 @@ def parse_remark(text: str) -> Remark | None:
     if intro is None:
         return _bare_number(comment) or _unread(comment)
     return _introduced(intro, comment[intro.end() :].strip()) or _unread(comment)
+
+
+def _failure(comment: str) -> Remark | None:
+    """Return a remark that the command is to fail, or to find nothing; None for any other."""
+    if _FAILS_BEFORE.fullmatch(comment):
+        return Remark(Expectation(ExpectationKind.FAILS_BEFORE), bare=True, tail=True)
+    if _NO_OUTPUT.fullmatch(comment):
+        return Remark(Expectation(ExpectationKind.NO_OUTPUT), bare=True, tail=True)
+    absent = _ABSENT.fullmatch(comment) is not None
+    if not (absent or _FAILS.fullmatch(comment)) or _EARLIER.search(comment):
+        return None
+    return Remark(Expectation(ExpectationKind.FAILS), bare=True, tail=True, absent=absent)
 
 
 def _bare_number(text: str) -> Remark | None:
