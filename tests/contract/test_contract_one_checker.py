@@ -138,6 +138,16 @@ def test_exec_and_run_warn_of_an_anchor_that_a_typo_fix_moved(world: World) -> N
         assert f"anchor: {before}" in outcome.stderr
 
 
+def test_exec_and_run_warn_of_what_nothing_checks(world: World) -> None:
+    check = "if grep -q x b.txt; then echo OK; else echo FAIL; fi"
+    script = f"grep -q b b.txt\n{check}\nls -la b.txt  # Should be ~10 KB"
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=script)
+    for words in (("exec", "p/01-b", "--no-merge"), ("run", "p")):
+        outcome = world.minitask(*words)
+        assert f"the command cannot fail: {check}" in outcome.stderr
+        assert "states a number that no command checks" in outcome.stderr
+
+
 def test_a_task_waits_for_its_dependency_unless_told_not_to_and_a_refusal_is_remembered(
     world: World,
 ) -> None:

@@ -52,6 +52,48 @@ def items(draw: st.DrawFn) -> tuple[str, str]:
     return "\n".join([text, *(f"{inner}- {detail}" for detail in draw(DETAILS))]), path
 
 
+BOTH = {"new.txt": FileAction.CREATE, "a.py": FileAction.EDIT}
+FORMS = {
+    "no colon": ("**Files to Create**\n- `new.txt`\n\n**Files to Edit**\n- `a.py`", BOTH),
+    "no colon, blank": (
+        "**Files to Create**\n\n- `new.txt`\n\n**Files to Edit**\n\n- `a.py`",
+        BOTH,
+    ),
+    "other colon": ("**Files to Create**：\n- `new.txt`\n\n**Files to Edit：**\n- `a.py`", BOTH),
+    "a list of fields": (
+        "- **Model**: small\n- **Files to Create**:\n  - `new.txt`\n    - holds `x.py`\n- **Files to Edit**: `a.py`",
+        BOTH,
+    ),
+    "read only": (
+        "**Files to Edit**:\n- `a.py`\n- `b.py` (read only)",
+        {"a.py": FileAction.EDIT, "b.py": FileAction.READ},
+    ),
+    "not to be changed": (
+        """**Files to Edit**:
+- `a.py` (edit lines 1-2, do not modify the imports)
+- `b.py` (do not modify)
+- `c.py` - unchanged, for reference
+- Do not edit `d.py`
+- `e.py` (leave as is)""",
+        {
+            "a.py": FileAction.EDIT,
+            **dict.fromkeys(("b.py", "c.py", "d.py", "e.py"), FileAction.READ),
+        },
+    ),
+    "struck out": (
+        "**Files to Create**:\n- `new.txt`\n- ~~`b.py`~~ (later)\n- ~~c.py~~",
+        {"new.txt": FileAction.CREATE},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_list_is_read_as_a_reader_takes_it(name: str) -> None:
+    written, expected = FORMS[name]
+    found = parse_file(f"# Mini-Task 1: X\n\n{written}\n\n## Task\n\n1. Do it.\n", path="x.md")
+    assert {ref.path: ref.action for ref in found.specs[0].files} == expected
+
+
 @settings(deadline=None, max_examples=300)
 @given(
     field=st.sampled_from(sorted(FIELDS)),

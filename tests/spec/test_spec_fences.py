@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.spec.markdown import find_fences
+from minitask.spec.parse import parse_file
 
 CASES = [
     ("plain", "```py\nx\n```\n", [("py", "x\n", "", 1)]),
@@ -47,6 +48,31 @@ def test_fences_are_found_by_commonmark_s_rules(
 ) -> None:
     found = find_fences(text)
     assert [(fence.info, fence.content, fence.lead, fence.line) for fence in found] == wanted
+
+
+@pytest.mark.parametrize(
+    ("lead", "info", "runs"),
+    [
+        ("Run:", "", True),
+        ("Run it and expect no output:", "", True),
+        ("Expected output:", "bash", True),
+        ("Run:", "{.bash}", True),
+        ("Run:", "Bash,ignore", True),
+        ("Run:", "bash {title=x}", True),
+        ("Run:", "shell-session", True),
+        ("Run:", "text", False),
+        ("Expected:", "", False),
+        ("Expected output (shortened):", "", False),
+        ("Output:", "", False),
+    ],
+)
+def test_a_fence_of_the_validation_is_run_unless_it_shows_an_output(
+    lead: str, info: str, *, runs: bool
+) -> None:
+    text = f"# Mini-Task 1: X\n\n## Validation\n\n**{lead}**\n\n```{info}\n$ ls x\n```\n"
+    found = parse_file(text, path="x.md")
+    assert [command.text for command in found.specs[0].commands] == ["ls x"] * runs
+    assert [(d.line, d.code) for d in found.diagnostics] == [] if runs else [(7, "N416")]
 
 
 def test_a_fence_deep_in_lists_is_found() -> None:

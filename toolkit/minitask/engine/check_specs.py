@@ -26,8 +26,10 @@ REFUSED = frozenset({"E213", "E215", "E219", "E220"})
 are bad usage.
 """
 
-TOLD = frozenset({"W217"})
-"""Warnings that are told when a task begins, for who did not ask `validate`."""
+TOLD = frozenset({"W217", "W402", "W414", "W415", "W417"})
+"""Warnings that are told when a task begins, for who did not ask `validate`: lines that are not those that the spec
+means, and words of it that nothing checks.
+"""
 
 
 def check_tasks(
@@ -55,13 +57,17 @@ def tasks_beside(engine: Context, tasks: Sequence[Task], base: Base) -> list[Tas
     return list(others.values())
 
 
-def warn(engine: Context, verdicts: Mapping[str, CheckedSpec]) -> None:
-    """Tell whoever watches of tasks whose lines may not be those that their specs mean."""
-    for name, verdict in verdicts.items():
-        for diagnostic in verdict.diagnostics:
+def warn(
+    engine: Context, tasks: Sequence[Task], verdicts: Mapping[str, CheckedSpec], base: Base
+) -> None:
+    """Tell whoever watches of tasks that may not do, or not prove, what their specs say."""
+    files = {task.path: load_file(engine, task.path, base) for task in tasks}
+    for task in tasks:
+        parsed = files.pop(task.path).parsed.diagnostics if task.path in files else ()
+        for diagnostic in (*parsed, *verdicts[task.name].diagnostics):
             if diagnostic.code in TOLD:
                 text = f"{diagnostic.code} {diagnostic.path}:{diagnostic.line}: {diagnostic.message}; {diagnostic.hint}"
-                engine.emit(Progress(name, "warning", text))
+                engine.emit(Progress(task.name, "warning", text))
 
 
 def waits_for(

@@ -53,7 +53,7 @@ def make_plan(engine: Context, selected: FoundTasks, base: Base, *, again: bool 
     """Return the tasks in order, and what each waits for; raise `UsageError` if the specs leave that open."""
     check_order(engine, selected.tasks, base)
     verdicts = check_tasks(engine, selected.tasks, base, again=again)
-    warn(engine, verdicts)
+    warn(engine, selected.tasks, verdicts, base)
     wrong = refusals(selected.tasks, verdicts)
     tasks = ordered(selected.tasks)
     names = tuple(task.name for task in tasks)

@@ -91,6 +91,11 @@ def parsed_parts(content: str) -> Iterator[ShellPart]:
         yield part
 
 
+def parse_tree(content: str) -> Node:
+    """Return the grammar's tree of a script; raise `UnreadableError` if there is no telling."""
+    return _parse(content).root
+
+
 @cache
 def _language() -> Language:
     import tree_sitter

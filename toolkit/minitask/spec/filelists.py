@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.filerefs import find_prefix, looks_like_path
-from minitask.spec.inline import strip_marks
+from minitask.spec.filerefs import find_action, find_prefix, looks_like_path, parse_refs
+from minitask.spec.headings import key_of
+from minitask.spec.inline import find_label, strip_marks
 from minitask.spec.markdown import Document, Item, MarkdownBlock, items
+from minitask.spec.model import FileAction
 from minitask.spec.notes import DETAILS
 
 _BARE_VERB = lazy_pattern(
@@ -19,6 +22,30 @@ _BARE_VERB = lazy_pattern(
 _CELL = lazy_pattern(r"((?:`+[^`]*`+|\\\||[^|`])*)(?:\||$)")
 _DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}
+
+
+VAGUE = {"file", "files"}
+"""Names of lists of files that may name something else."""
+
+
+def lists_files(text: str) -> bool:
+    """Return True if a heading or a label inside the body lists files beyond doubt."""
+    return find_action(text.rstrip(": ")) is not None and key_of(text.rstrip(": ")) not in VAGUE
+
+
+def bare_label(line: str) -> list[tuple[str, str]]:
+    """Return the label of a line that is nothing but `**Files to Edit**`, without a colon."""
+    name = line.strip().removeprefix("**").removesuffix("**")
+    return [(name, "")] if line.strip() == f"**{name}**" and lists_files(name) else []
+
+
+def begins_with_paths(document: Document, block: MarkdownBlock | None) -> bool:
+    """Return True for a list or a table whose first item names a file, beyond doubt."""
+    if block is None or not block.kind.endswith("_list"):
+        return block is not None and block.kind == "paragraph" and is_table(block.text)
+    first = next(iter(bullets(document, block)), ("", 0))[0]
+    refs = parse_refs(first, action=FileAction.WRITE, line=0).refs
+    return all(looks_like_path(ref.path) for ref in refs)
 
 
 def bullets(document: Document, block: MarkdownBlock) -> Iterator[tuple[str, int]]:
@@ -46,6 +73,35 @@ def bullets(document: Document, block: MarkdownBlock) -> Iterator[tuple[str, int
         pending = (item, label, [])
     if pending:
         yield _bullet_text(*pending)
+
+
+def labelled_lists(
+    document: Document, block: MarkdownBlock
+) -> list[tuple[str, str, int, list[Item]]]:
+    """Return label, value, line and nested items of each item of a list of header fields; empty for any other list.
+
+    Each item begins with a bold label, and one of them lists files.
+    """
+    fields: list[tuple[str, str, int, list[Item]]] = []
+    for item in items(document, block):
+        label = find_label(item.text) if item.depth == 1 else None
+        if label:
+            fields.append((*label, item.line, []))
+        elif item.depth == 1 or not fields:
+            return []
+        else:
+            fields[-1][3].append(item)
+    return fields if any(find_action(key) for key, *_ in fields) else []
+
+
+def nested_bullets(list_items: Sequence[Item]) -> Iterator[tuple[str, int]]:
+    """Yield the outermost of nested items, each with its line and the details below it."""
+    depth = min((item.depth for item in list_items), default=0)
+    heads = [index for index, item in enumerate(list_items) if item.depth == depth]
+    for start, end in pairwise((*heads, len(list_items))):
+        yield _bullet_text(
+            list_items[start], "", [item.text for item in list_items[start + 1 : end]]
+        )
 
 
 def _bullet_text(item: Item, label: str, details: Sequence[str]) -> tuple[str, int]:

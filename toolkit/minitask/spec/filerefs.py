@@ -29,6 +29,7 @@ _NOTHING = lazy_pattern(
     r"[(\[]?(?:none|n/?a|nothing)[.,;:)\]]*(?:\s.*)?|no (?:other |new )?files?\b.*|[-–—]?",
     re.IGNORECASE,
 )
+_STRUCK = lazy_pattern(r"~~(?:(?!~~).)+~~.*", re.DOTALL)
 _VERB_PREFIX = lazy_pattern(
     r"\**(create|new|add|modify|edit|update|change|read|reference|verify|delete|remove|test|write)(?:\s+files?)?"
     r"\**\s*:\**\s*",
@@ -134,7 +135,7 @@ def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
     """Return the files that an item names; lines of `text` after the first are details, which name none."""
     head, _, details = text.partition("\n")
     head = re.sub(r"^\[[ xX]\]\s+", "", head.strip())
-    if _NOTHING.fullmatch(head):
+    if _NOTHING.fullmatch(head) or _STRUCK.fullmatch(head):
         return FoundRefs()
     moved = _MOVE.fullmatch(head) if action is FileAction.WRITE else None
     if moved:

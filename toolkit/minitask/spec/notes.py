@@ -41,6 +41,13 @@ _VERB_ONLY = lazy_pattern(
     rf"(?:\s+(?:the\s+|this\s+|whole\s+|entire\s+|existing\s+|new\s+)*file)?(?P<lines>{_LINES}*)(?:\s+only)?[\s)\]*_.!]*",
     re.IGNORECASE,
 )
+_UNTOUCHED = lazy_pattern(
+    r"[\s(\[*_]*(?:read[- ]only|(?:for\s+)?reference(?:\s+only)?|unchanged|no\s+changes?|as\s+(?:it\s+)?is"
+    r"|(?:leave|keep)\s+(?:it\s+|this\s+(?:file\s+)?)?(?:unchanged|alone|as\s+(?:it\s+)?is|untouched)"
+    r"|(?:do\s+not|don['’]t|must\s+not|never|not\s+to)\s+(?:be\s+)?"
+    r"(?:edit|modif(?:y|ied)|chang|touch|delet|remov|writ)[a-z]*(?:\s+(?:it|this|the|that)(?:\s+file)?)?)[\s)\]*_.!]*",
+    re.IGNORECASE,
+)
 _LINES_ONLY = lazy_pattern(rf"{_LINES}*(?:\s+only)?\s*", re.IGNORECASE)
 _OPTIONAL = lazy_pattern(
     r"[\s(\[*_]*optional(?:ly)?\b[*_)\]]*\s*(?:$|[:–—-]|(?:file|context|reference|reading|background|read|for|if)\b|"
@@ -97,7 +104,8 @@ def is_wrapped(text: str) -> bool:
 def noted_action(note: str, field: FileAction) -> FileAction:
     """Return what is done with a file that a field lists: by a note that is nothing but a verb, else by the field.
 
-    Files to read and to delete are never anything else. Below a field that leaves open what is done, one part of the
+    Files to read and to delete are never anything else; one that is not to be changed is to read.
+    Below a field that leaves open what is done, one part of the
     note may be the verb: `(create, the new module)`.
     """
     if field in {FileAction.READ, FileAction.DELETE}:
@@ -107,6 +115,8 @@ def noted_action(note: str, field: FileAction) -> FileAction:
         head = head.replace(")", "),", 1)
     parts = [part for part in head.split(",") if part.strip()]
     actions = [action for part in parts if (action := _verb(part))]
+    if not actions and any(_UNTOUCHED.fullmatch(part) for part in parts):
+        return FileAction.READ
     others = [part for part in parts if not _verb(part) and not _is_plain(part)]
     if not actions or (others and field is not FileAction.WRITE):
         return field

@@ -14,8 +14,18 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.filelists import bullets, find_label_verb, is_table
-from minitask.spec.filerefs import find_action, looks_like_path, parse_refs
+from minitask.spec.filelists import (
+    VAGUE,
+    bare_label,
+    begins_with_paths,
+    bullets,
+    find_label_verb,
+    is_table,
+    labelled_lists,
+    lists_files,
+    nested_bullets,
+)
+from minitask.spec.filerefs import find_action
 from minitask.spec.header import RawField, is_header_key
 from minitask.spec.headings import (
     CONTEXT,
@@ -31,12 +41,10 @@ from minitask.spec.headings import (
 )
 from minitask.spec.inline import find_label, split_labels
 from minitask.spec.markdown import Document, MarkdownBlock, blocks
-from minitask.spec.model import FileAction
 from minitask.spec.raw_task import Piece, RawTask
 
 _LABEL_LEVEL = 7
 _FIELD = "field"
-_VAGUE = {"file", "files"}
 _LABEL_INSIDE = lazy_pattern(r"\s+(?=\*\*[^*]+(?:\*\*\s*:|:\s*\*\*))")
 
 
@@ -103,6 +111,8 @@ class _Reader(Struct):
             return
         elif block.kind == "paragraph":
             self._paragraph(block, following=following.kind if following else "")
+        elif block.kind.endswith("_list") and not self.section and self._label_list(block):
+            self.takes_list = False
         elif block.kind.endswith("_list") and (
             self.takes_list or self.section == _FIELD or self._goes_on(block)
         ):
@@ -111,6 +121,15 @@ class _Reader(Struct):
             self.takes_list = False
         else:
             self._content(block)
+
+    def _label_list(self, block: MarkdownBlock) -> bool:
+        """Add the header fields that are the items of a list; return False for any other list."""
+        fields = labelled_lists(self.document, block)
+        for key, value, line, nested in fields:
+            self._current_task().fields.append(
+                RawField(key, value, line, tuple(nested_bullets(nested)))
+            )
+        return bool(fields)
 
     def _heading(self, block: MarkdownBlock, following: MarkdownBlock | None) -> None:
         self.takes_list = False
@@ -144,31 +163,19 @@ class _Reader(Struct):
         section = find_section(block.text)
         if section:
             self._open_section(section[0], section[1], block=block, level=block.level)
-        elif _lists_files(block.text) or (
-            key_of(block.text.rstrip(": ")) in _VAGUE and self._begins_with_paths(following)
+        elif lists_files(block.text) or (
+            key_of(block.text.rstrip(": ")) in VAGUE and begins_with_paths(self.document, following)
         ):
             key = block.text.rstrip(": ")
-            self._add_field(holder, RawField(key, "", block.start + 1))
+            holder.fields.append(RawField(key, "", block.start + 1))
             self.section, self.piece, self.level = _FIELD, None, block.level
         elif self.section == _FIELD and find_label_verb(block.text) and block.level > self.level:
             key = f"Files to {find_label_verb(block.text)}"
-            self._add_field(holder, RawField(key, "", block.start + 1))
+            holder.fields.append(RawField(key, "", block.start + 1))
         elif block.level <= holder.level:
             self._hold(None)
         else:
             self._other_heading(block)
-
-    def _begins_with_paths(self, following: MarkdownBlock | None) -> bool:
-        """Return True if a list or a table follows whose first item names a file, beyond doubt."""
-        if following is None:
-            return False
-        if following.kind.endswith("_list"):
-            first = next(iter(bullets(self.document, following)), ("", 0))[0]
-            return all(
-                looks_like_path(ref.path)
-                for ref in parse_refs(first, action=FileAction.WRITE, line=0).refs
-            )
-        return following.kind == "paragraph" and is_table(following.text)
 
     def _other_heading(self, block: MarkdownBlock) -> None:
         if self.section in {"", _FIELD} or block.level <= self.level:
@@ -252,7 +259,7 @@ class _Reader(Struct):
         verb = find_label_verb(f"{label[0]}:") if label else ""
         if label and (verb or is_header_key(label[0])):
             key = f"Files to {verb}" if verb else label[0]
-            self._add_field(self._current_task(), RawField(key, label[1], number))
+            self._current_task().fields.append(RawField(key, label[1], number))
         else:
             self._add_bullets(((line, number),))
 
@@ -261,7 +268,7 @@ class _Reader(Struct):
     ) -> str:
         """Act on a line that begins with a label: `section`, `field`, or nothing for plain text."""
         parts = split_labels(line)
-        labels = [label for label in map(find_label, parts) if label]
+        labels = [label for label in map(find_label, parts) if label] or bare_label(line)
         if not labels:
             return ""
         key, value = labels[0]
@@ -276,7 +283,7 @@ class _Reader(Struct):
             self._open_section(section[0], first, block=block, level=_LABEL_LEVEL, row=row)
             return "section"
         for label in labels:
-            self._add_field(self._current_task(), RawField(label[0], label[1], row + 1))
+            self._current_task().fields.append(RawField(label[0], label[1], row + 1))
         self.piece = None
         self.takes_list = find_action(labels[-1][0]) is not None or not labels[-1][1]
         return _FIELD
@@ -289,10 +296,7 @@ class _Reader(Struct):
             return False
         if self.level == _LABEL_LEVEL:
             return is_header_key(key)
-        return _lists_files(key)
-
-    def _add_field(self, holder: RawTask, raw: RawField) -> None:
-        holder.fields.append(raw)
+        return lists_files(key)
 
     def _continue_field(self, line: str, row: int) -> None:
         fields = self._current_task().fields
@@ -334,9 +338,4 @@ class _Reader(Struct):
         if bullet:
             self._add_bullets(((bullet, line),))
         for label in filter(None, labels):
-            self._add_field(self._current_task(), RawField(label[0], label[1], line))
-
-
-def _lists_files(text: str) -> bool:
-    """Return True if a heading or a label inside the body lists files beyond doubt."""
-    return find_action(text.rstrip(": ")) is not None and key_of(text.rstrip(": ")) not in _VAGUE
+            self._current_task().fields.append(RawField(label[0], label[1], line))

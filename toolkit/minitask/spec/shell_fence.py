@@ -6,6 +6,7 @@ tree-sitter's bash grammar.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from msgspec import Struct, field
@@ -20,7 +21,13 @@ from minitask.spec.shell_programs import looks_like_command
 from minitask.spec.spoken import apply_remarks
 from minitask.words import counted
 
-SHELLS = frozenset({"", "bash", "sh", "shell", "console", "zsh"})
+SHELLS = frozenset(
+    {"", "bash", "sh", "shell", "console", "zsh", "ksh", "shellscript", "shell-session", "terminal"}
+)
+_OUTPUT_LEAD = lazy_pattern(
+    r"(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?:?",
+    re.IGNORECASE,
+)
 
 _WORD = r"""(?:[A-Za-z0-9_./=:@%+,^~?*\[\]-]|"[^"$`\\!\n]*"|'[^'\n]*')++"""
 _REDIRECT = rf"[012]?(?:>>?|<)(?:&[012]|[ \t]*{_WORD})"
@@ -80,9 +87,14 @@ class _Splitter(Struct):
 
 
 def is_shell(fence: Fence) -> bool:
-    """Return True if a fence of the Validation section is run."""
-    info_words = fence.info.split(maxsplit=1)
-    return (info_words[0].casefold() if info_words else "") in SHELLS
+    """Return True if a fence of the Validation section is run; one without a language may show an output."""
+    language = shell_language(fence.info)
+    return language in SHELLS and not (not language and _OUTPUT_LEAD.fullmatch(fence.lead.strip()))
+
+
+def shell_language(info: str) -> str:
+    """Return a fence's language in lower case: that of `bash`, `Bash,ignore`, `{.bash}` or `bash {x}` is `bash`."""
+    return re.split(r"[\s,{}]", info.strip().lstrip("{").lstrip("."), maxsplit=1)[0].casefold()
 
 
 def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
@@ -132,7 +144,7 @@ def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
 
 def _passed_over(fence: Fence, lines: list[tuple[int, str]]) -> Iterator[Problem]:
     """Yield one warning for the lines without a prompt that may be commands."""
-    if fence.info.split(maxsplit=1)[:1] == ["console"]:
+    if shell_language(fence.info) in {"console", "shell-session", "terminal"}:
         lines = [(row, line) for row, line in lines if looks_like_command(line)]
     if lines:
         row, line = lines[0]

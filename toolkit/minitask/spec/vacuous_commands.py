@@ -1,8 +1,8 @@
 """Judge from its text whether a validation command can fail.
 
-A command is read as a list of pipelines joined by `&&`, `||` and `;`. What cannot be read so (`if`,
-loops, here-documents, functions) is taken to be able to fail: only what certainly proves nothing is
-called weak.
+A command is read as a list of pipelines joined by `&&`, `||` and `;`; `if`, loops and groups by the grammar. What
+cannot be read so (functions, whatever may end the shell) is taken to be able to fail: only what certainly proves
+nothing is called weak.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.model import Command, ExpectationKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from tree_sitter import Node
 
 
 Pipeline = tuple[list[list[str]], str]
@@ -45,6 +47,11 @@ _FILTERS = frozenset(
 _GIT_SHOW = frozenset({"status", "log", "branch"})
 _ASSIGNMENT = lazy_pattern(r"[A-Za-z_]\w*\+?=")
 _REDIRECTION = lazy_pattern(r"\d*(?:>>?|<)")
+_ENDS_SHELL = lazy_pattern(
+    r"\b(?:(?:exit|return)\b(?!\s+0\b)|(?:kill|exec|set|trap|source|eval|die|fail|abort)\b)|:\?|(?:^|[;&|\s])\.\s"
+)
+_GROUPS = frozenset({"subshell", "compound_statement", "do_group", "else_clause", "case_item"})
+_LOOPS = frozenset({"for_statement", "while_statement", "c_style_for_statement", "case_statement"})
 _JOINED = lazy_pattern(r"\d*[<>]&[\d-]+")
 
 
@@ -54,7 +61,9 @@ def strength(command: Command) -> CommandStrength:
         return CommandStrength.CHECK
     tokens = read_words(command.text)
     if not tokens:
-        return CommandStrength.CHECK
+        return _compound_strength(command.text)
+    if tokens[:2] in (["bash", "-c"], ["sh", "-c"]) and len(tokens) == 3:
+        return strength(Command(tokens[2]))
     if _OPERATORS.isdisjoint(tokens):
         return _simple_strength(tokens)
     pipelines = read_pipelines(tokens)
@@ -62,6 +71,54 @@ def strength(command: Command) -> CommandStrength:
         return CommandStrength.SETUP
     outcomes = _outcomes(pipelines)
     return CommandStrength.CHECK if False in outcomes else CommandStrength.VOID
+
+
+def _compound_strength(text: str) -> CommandStrength:
+    """Return the worth of `if`, a loop or a group: void if none of its branches ends in a command that can fail."""
+    from minitask.spec.bash import UnreadableError, parse_tree
+
+    if _ENDS_SHELL.search(text) or "<<" in text or ">" in text.replace(">&", ""):
+        return CommandStrength.CHECK
+    try:
+        outcomes = _sequence_outcomes(parse_tree(text).children)
+    except UnreadableError:
+        return CommandStrength.CHECK
+    return CommandStrength.CHECK if False in outcomes else CommandStrength.VOID
+
+
+def _sequence_outcomes(nodes: Iterable[Node]) -> frozenset[bool]:
+    """Return how commands in a row end: as the last of them does."""
+    commands = [node for node in nodes if node.is_named and node.type != "comment"]
+    return _node_outcomes(commands[-1]) if commands else _SUCCEEDS
+
+
+def _node_outcomes(node: Node) -> frozenset[bool]:
+    if node.type in _GROUPS:
+        return _sequence_outcomes(node.children)
+    if node.type == "if_statement":
+        return _if_outcomes(node)
+    if node.type in _LOOPS:
+        bodies = (child for child in node.children if child.type in _GROUPS)
+        return _SUCCEEDS.union(*map(_node_outcomes, bodies))
+    if node.type == "list":
+        left, operator, right = node.children[0], node.children[-2].type, node.children[-1]
+        passed_on = _node_outcomes(left) - {operator == "&&"}
+        runs_right = (operator == "&&") in _node_outcomes(left)
+        return passed_on | (_node_outcomes(right) if runs_right else frozenset())
+    plain = node.type == "command" and read_words((node.text or b"").decode("utf-8", "replace"))
+    return _pipeline_outcomes([plain]) if plain else _CAN_FAIL
+
+
+def _if_outcomes(node: Node) -> frozenset[bool]:
+    """Return how an `if` or `elif` ends: as one of its branches, or well if none is taken."""
+    kinds = [child.type for child in node.children]
+    then = kinds.index("then")
+    branches = [child for child in node.children if child.type in {"elif_clause", "else_clause"}]
+    body = [child for child in node.children[then + 1 :] if child not in branches]
+    outcomes = _sequence_outcomes(body)
+    for branch in branches:
+        outcomes |= (_if_outcomes if branch.type == "elif_clause" else _node_outcomes)(branch)
+    return outcomes if "else_clause" in kinds else outcomes | _SUCCEEDS
 
 
 def _can_deny(kind: ExpectationKind, number: int) -> bool:

@@ -30,7 +30,7 @@ def find_unmet(
     if not again and landed_result(engine, task) is not None:
         return None
     verdicts = check_tasks(engine, [task], base, again=again, is_routed=is_routed)
-    warn(engine, verdicts)
+    warn(engine, [task], verdicts, base)
     verdict = verdicts[task.name]
     if verdict.errors:
         raise refusal(task, verdict.errors)
