@@ -1,0 +1,161 @@
+"""Every block of the README and of docs/ is true: settings are read, command lines parse, and what they print is
+what the page shows.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from minitask.cli import group
+from minitask.project.demo import demo_files
+from world import World
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SCHEMA = ROOT / "schemas" / "config.schema.json"
+PROMPT = "$ minitask "
+TABLE = "source: our nightly benchmark\n"
+NOT_RUN = {
+    "$ minitask record-usage api --claude-code": "needs a Claude Code transcript: tests/ledger has some",
+    "$ minitask scan": "needs a repository with findings: tests/contract/test_contract_scan.py has one",
+}
+"""The first words of sessions that are not run, and why."""
+
+
+def blocks(page: Path) -> Iterator[tuple[int, str]]:
+    """The line and text of each code block of a page."""
+
+    def walk(tokens: list[Token]) -> Iterator[tuple[int, str]]:
+        for token in tokens:
+            if token.type in ("code_block", "fence"):
+                yield (token.map or [0])[0] + 1, token.content
+
+    return walk(MarkdownIt("commonmark").parse(page.read_text("utf-8")))
+
+
+def sessions(text: str) -> Iterator[tuple[str, str]]:
+    """Each command line behind a `$`, and what is printed below it."""
+    for part in f"\n{text}".split(f"\n{PROMPT}")[1:]:
+        line, _, printed = part.partition("\n")
+        yield line, printed.strip()
+
+
+def command_lines(text: str) -> Iterator[list[str]]:
+    """The arguments of every command line of minitask's in a block."""
+    for line in text.splitlines():
+        for part in line.removeprefix("$ ").split("&&"):
+            words = shlex.split(part, comments=True) if part.strip().startswith("minitask ") else []
+            if words[1:] and not words[1].startswith(("[", "|")):
+                yield words[1:]
+
+
+BLOCKS = [
+    pytest.param(page, text, id=f"{page.name}:{line}")
+    for page in PAGES
+    for line, text in blocks(page)
+]
+COMMAND_LINES = [
+    pytest.param(words, id=f"{page.name}: {' '.join(words)[:50]}")
+    for page in PAGES
+    for _, text in blocks(page)
+    for words in command_lines(text)
+]
+SESSIONS = [
+    pytest.param(line, printed, id=f"{page.name}: {line[:40]}")
+    for page in PAGES
+    for _, text in blocks(page)
+    for line, printed in sessions(text)
+]
+
+
+def settings_of(text: str) -> dict[str, object] | None:
+    """The settings that a block holds; None where it is something else."""
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+    keys = set(json.loads(SCHEMA.read_text("utf-8"))["properties"])
+    return document if isinstance(document, dict) and keys.issuperset(document) else None
+
+
+@pytest.mark.parametrize(
+    ("page", "text"), [block for block in BLOCKS if settings_of(block.values[1])]
+)
+def test_settings_are_read(world: World, page: Path, text: str) -> None:
+    world.write({"minitask.yaml": text, "docs/CONVENTIONS.md": "Write tests.\n"})
+    assert world.minitask("trust").code == 0
+    outcome = world.minitask("config", "show")
+    assert outcome.code == 0, f"{page}: {outcome.text}"
+
+
+@pytest.mark.parametrize("words", COMMAND_LINES)
+def test_a_command_line_parses(words: list[str]) -> None:
+    with group.make_context("minitask", list(words), resilient_parsing=True) as context:
+        name, command, rest = group.resolve_command(context, words[:])
+    assert command is not None
+    with suppress(click.exceptions.Exit):  # --help and --version end here
+        command.make_context(str(name), rest)
+
+
+def anywhere(_world: World) -> None:
+    """A repository with nothing in it."""
+
+
+def with_table(world: World) -> None:
+    """The table of the page's block before."""
+    text = next(text for _, text in blocks(ROOT / "docs/policies.md") if text.startswith(TABLE))
+    world.write({"team.yaml": text.partition("\n\n$")[0] + "\n"})
+
+
+def with_demo(world: World) -> None:
+    """The plan of the demo."""
+    world.commit(demo_files())
+
+
+def with_task(world: World) -> None:
+    """A task of the project `api`."""
+    world.task("api/01-routes", writes=["x.py"], validation="test -f x.py")
+
+
+def with_models(world: World) -> None:
+    """A task, and models for three tiers."""
+    names = {"free": "gpt-6-luna", "cheap": "gpt-6-luna", "frontier": "gpt-6.1-sol"}
+    tiers = {tier: {"executor": "hosted", "model": model} for tier, model in names.items()}
+    hosted = {"type": "openai", "base_url": "http://127.0.0.1:9/v1"}
+    world.configure(
+        executors={"hosted": hosted}, tiers=tiers, gates=["scope", "lint", "validate", "review"]
+    )
+    world.task("app/01-add-x", writes=["x.py"], validation="test -f x.py")
+
+
+SETUPS: dict[str, Callable[[World], None]] = {
+    "decide mini-projects/split-todoist": with_demo,
+    "simulate --table aider-polyglot": anywhere,
+    "simulate --table team.yaml": with_table,
+    "record-usage api --model": with_task,
+    "route app --explain": with_models,
+}
+
+
+@pytest.mark.parametrize(("line", "printed"), SESSIONS)
+def test_a_session_prints_what_the_page_shows(world: World, line: str, printed: str) -> None:
+    reason = next(
+        (why for start, why in NOT_RUN.items() if f"$ minitask {line}".startswith(start)), ""
+    )
+    if reason:
+        pytest.skip(reason)
+    prepare = next(setup for start, setup in SETUPS.items() if line.startswith(start))
+    prepare(world)
+    outcome = world.minitask(*shlex.split(line))
+    shown = [row.rstrip() for row in outcome.text.strip().splitlines()]
+    assert shown == [row.rstrip() for row in printed.splitlines()], outcome.text
