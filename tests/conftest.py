@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
+from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from world import World
 
@@ -19,6 +22,16 @@ FOREIGN_NAMES = (
     *("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL", "OLLAMA_HOST"),
     "PYTHONDONTWRITEBYTECODE",  # each start of the program would compile all of its files again
 )
+FIXED = {"GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "*", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+ALWAYS = settings(
+    deadline=None,  # a busy machine is no fault of the code
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.register_profile("sample", ALWAYS, max_examples=30)
+settings.register_profile("sweep", ALWAYS, max_examples=300)
+PROCESSOR_MINUTES = 8
+"""What a run of everything takes of one processor."""
 GIT_CONFIG = """\
 [user]
     name = Una User
@@ -28,6 +41,36 @@ GIT_CONFIG = """\
 [advice]
     detachedHead = false
 """
+
+
+def is_sweep(config: pytest.Config) -> bool:
+    """Whether the slow sweeps run, and they alone."""
+    return config.option.markexpr == "sweep"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say how many examples Hypothesis draws."""
+    settings.load_profile("sweep" if is_sweep(config) else "sample")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Make what draws examples a part of the sweeps, too: it draws more of them there."""
+    if is_sweep(item.config) and is_hypothesis_test(getattr(item, "obj", None)):
+        item.add_marker("sweep")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say how long a run of everything takes."""
+    config = session.config
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if is_whole and not is_sweep(config) and not hasattr(config, "workerinput"):
+        processes = config.getoption("numprocesses", None) or 1
+        minutes = max(1, round(PROCESSOR_MINUTES / processes))
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
+        terminal.write_line(
+            f"All checks: about {minutes} min in {processes} processes. "
+            "docs/CONTRIBUTING.md lists parts that take less."
+        )
 
 
 def is_foreign(name: str) -> bool:
@@ -49,43 +92,52 @@ def move_home(folder: Path, patch: pytest.MonkeyPatch) -> None:
     """Make `folder` the home, with nothing in it but who commits."""
     if folder == REAL_HOME or folder in REAL_HOME.parents:
         pytest.exit(f"the tests would work in the real home: {folder}", returncode=1)
-    for name in filter(is_foreign, list(os.environ)):
-        patch.delenv(name)
+    folder.mkdir(parents=True)
     (folder / ".gitconfig").write_text(GIT_CONFIG)
     patch.setenv("HOME", str(folder))
     patch.setenv("XDG_CONFIG_HOME", str(folder / ".config"))
-    patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     patch.setenv("GIT_CONFIG_GLOBAL", str(folder / ".gitconfig"))
-    patch.setenv("NO_PROXY", "*")
-    patch.setenv("LC_ALL", "C.UTF-8")
-    patch.setenv("TZ", "UTC")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def real_home_stays_untouched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A home for what is set up once a session; fail where the real one was touched all the same."""
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Path]]:
+    """Folders for homes, the first for the session; fail where the real one was touched all the same."""
     environ = dict(os.environ)
     before = real_git_config(REAL_HOME, environ)
+    top = tmp_path_factory.mktemp("homes")
+    folders = (top / str(number) for number in count())
     with pytest.MonkeyPatch.context() as patch:
-        move_home(tmp_path_factory.mktemp("session-home"), patch)
-        yield
+        for name in filter(is_foreign, list(os.environ)):
+            patch.delenv(name)
+        for name, value in FIXED.items():
+            patch.setenv(name, value)
+        move_home(next(folders), patch)
+        yield folders
     after = real_git_config(REAL_HOME, environ)
     touched = [str(path) for path in before if before[path] != after[path]]
     assert not touched, f"the tests changed the real home: {', '.join(touched)}"
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test's own home."""
-    folder = tmp_path_factory.mktemp("home")
+    folder = next(homes)
     move_home(folder, monkeypatch)
     return folder
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    """A repository on branch `main` with one commit, which holds `a.txt`."""
-    world = World(tmp_path / "repository")
+@pytest.fixture(scope="session")
+def first_commit(tmp_path_factory: pytest.TempPathFactory, homes: Iterator[Path]) -> World:
+    """The repository of which each `world` is a copy."""
+    world = World(tmp_path_factory.mktemp("first-commit") / "repository")
     world.init()
     world.commit({"a.txt": "one\n"}, message="base")
+    return world
+
+
+@pytest.fixture
+def world(first_commit: World, tmp_path: Path) -> World:
+    """A repository on branch `main` with one commit, which holds `a.txt`."""
+    world = World(tmp_path / "repository")
+    shutil.copytree(first_commit.root, world.root)
     return world

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -48,14 +48,12 @@ def _documents(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     return st.dictionaries(keys, VALUES, max_size=3)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_documents(OPTIONS))
 def test_options_taken_at_a_glance_are_valid(document: dict[str, Any]) -> None:
     if surely_fits(document, OPTIONS):
         assert Draft202012Validator(OPTIONS).is_valid(document)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_documents(CONFIG))
 def test_a_config_taken_at_a_glance_is_valid(document: dict[str, Any]) -> None:
     if surely_fits(document, CONFIG):

@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from forked import can_fork, run_forked
 
 MINITASK = (sys.executable, "-m", "minitask")
 TIMEOUT_SECONDS = 60.0
@@ -145,7 +148,7 @@ class World:
     def init(self, *options: str) -> None:
         """Make the repository."""
         self.root.mkdir(parents=True, exist_ok=True)
-        self.git("init", "--quiet", *options)
+        self.git("init", "--quiet", "--template=", *options)
 
     def git(self, *arguments: str, check: bool = True, env: Environment | None = None) -> str:
         """What a git command prints, without the last newline."""
@@ -163,8 +166,8 @@ class World:
         """Write and commit files, and nothing else; the new commit."""
         self.write(files)
         self.git("add", "--", *files)
-        self.git("commit", "--quiet", "--message", message, "--", *files)
-        return self.tip("HEAD")
+        told = self.git("-c", "core.abbrev=40", "commit", "--message", message, "--", *files)
+        return re.search(r"[0-9a-f]{40}(?=\] )", told)[0]
 
     def task(self, name: str, **fields: Any) -> str:
         """Commit the spec of task PROJECT/ID, written by `spec_text`; its path."""
@@ -172,9 +175,15 @@ class World:
         self.commit({path: spec_text(**fields)}, message=f"spec: {name}")
         return path
 
-    def minitask(self, *arguments: str, cwd: Path | None = None, **options: Any) -> Outcome:
+    def minitask(
+        self, *arguments: str, cwd: Path | None = None, env: Environment | None = None
+    ) -> Outcome:
         """Run `minitask`; unlike git's, its exit code is the caller's to judge."""
-        return run((*MINITASK, *arguments), cwd=cwd or self.root, check=False, **options)
+        folder, variables = cwd or self.root, environment(env)
+        if not can_fork(variables):
+            return run((*MINITASK, *arguments), cwd=folder, check=False, env=env)
+        code, *printed = run_forked(arguments, cwd=folder, env=variables, timeout=TIMEOUT_SECONDS)
+        return Outcome(code, *(text.decode(errors="replace") for text in printed))
 
     def exec(self, spec: str, *arguments: str, **options: Any) -> Outcome:
         """Run `minitask exec … --json`."""

@@ -6,7 +6,7 @@ from collections import Counter
 from difflib import unified_diff
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -104,7 +104,6 @@ def fences_of(markdown: str) -> list[Fence]:
 
 
 @given(scripts)
-@settings(deadline=None)
 def test_a_rendered_script_parses_back_to_itself(script: EditScript) -> None:
     assert parse_script(fences_of(render_script(script))) == script
 
@@ -132,7 +131,6 @@ def partitions(draw: st.DrawFn) -> tuple[int, list[LineRange]]:
 
 
 @given(partitions(), st.lists(st.sampled_from(["b.py", "c.py"]), min_size=8, max_size=8))
-@settings(deadline=None)
 def test_moves_one_by_one_give_what_one_script_gives(
     partition: tuple[int, list[LineRange]], targets: list[str]
 ) -> None:
@@ -177,7 +175,6 @@ def counted(files: dict[str, str]) -> Counter[str]:
 
 
 @given(st.data(), texts(), texts())
-@settings(deadline=None)
 def test_moves_never_lose_or_invent_a_line(data: st.DataObject, one: str, two: str) -> None:
     files = {"one": one, "two": two}
     size = sum(counted({"one": one}).values())
@@ -200,7 +197,6 @@ def test_moves_never_lose_or_invent_a_line(data: st.DataObject, one: str, two: s
 
 
 @given(scripts)
-@settings(deadline=None)
 def test_the_paths_of_a_script_are_those_that_it_names(script: EditScript) -> None:
     cited = {s.path for e in script.edits if isinstance(e, Operation) for s in e.sources}
     named = cited | {e.path for e in script.edits if isinstance(e, WholeFile | SearchReplace)}
@@ -210,7 +206,6 @@ def test_the_paths_of_a_script_are_those_that_it_names(script: EditScript) -> No
 
 
 @given(st.lists(bodies, max_size=12), st.lists(bodies, max_size=12), st.integers(0, 3))
-@settings(deadline=None)
 def test_the_diff_of_two_texts_turns_one_into_the_other(
     old: list[str], new: list[str], context: int
 ) -> None:

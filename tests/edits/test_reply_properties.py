@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from minitask.edits.reply.markers import is_balanced
@@ -192,14 +192,12 @@ def outcome(case: Case, reply: str) -> str | None:
     return changes[0].content
 
 
-@settings(max_examples=250, deadline=None)
 @given(REPLIES)
 def test_a_reply_makes_the_right_file_or_goes_back(found: tuple[Case, str]) -> None:
     case, reply = found
     assert outcome(case, reply) in (case.after, None)
 
 
-@settings(max_examples=120, deadline=None)
 @given(REPLIES, st.data())
 def test_a_reply_that_breaks_off_makes_the_right_file_or_goes_back(
     found: tuple[Case, str], data: st.DataObject
@@ -213,7 +211,6 @@ def test_a_reply_that_breaks_off_makes_the_right_file_or_goes_back(
 STRUCTURE = (F, "<<<<<<<", "=======", ">>>>>>>", "@@", "---", "+++", "***", "-------", "</think>")
 
 
-@settings(max_examples=200, deadline=None)
 @given(REPLIES, st.data())
 def test_a_reply_that_lacks_a_line_of_its_form_makes_the_right_file_or_goes_back(
     found: tuple[Case, str], data: st.DataObject
@@ -229,7 +226,6 @@ def test_a_reply_that_lacks_a_line_of_its_form_makes_the_right_file_or_goes_back
         assert outcome(case, "\n".join(lines)) in (case.after, None)
 
 
-@settings(max_examples=100, deadline=None)
 @given(REPLIES, st.text("ab\n`~<>=+-*@ #:{}</think>path", max_size=60))
 def test_any_text_beside_a_reply_does_no_harm(found: tuple[Case, str], noise: str) -> None:
     case, reply = found

@@ -12,7 +12,7 @@ import httpx
 import jsonschema
 import pytest
 import rich
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import minitask
@@ -441,7 +441,6 @@ PIECES = [
 ]
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     path=st.sampled_from(
         ["a.py", "app/api/b.py", "app/__init__.py", "a.js", "web/b.ts", "web/c.tsx"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.edits.script_model import Change
@@ -55,20 +55,17 @@ def lint(path: str, content: str, base: str | None = None) -> GateResult:
     return ruling
 
 
-@settings(max_examples=300, deadline=None)
 @given(path=st.sampled_from(PATHS), content=TEXT, base=st.none() | TEXT)
 def test_any_text_gets_a_ruling(path: str, content: str, base: str | None) -> None:
     ruling = lint(path, content, base)
     assert ruling.passed == (not ruling.reason)
 
 
-@settings(max_examples=200, deadline=None)
 @given(path=st.sampled_from(PATHS), content=TEXT)
 def test_identical_content_never_fails(path: str, content: str) -> None:
     assert lint(path, content, content).passed
 
 
-@settings(max_examples=200, deadline=None)
 @given(path=st.sampled_from(PATHS), content=TEXT)
 def test_content_that_only_grew_blank_lines_never_fails(path: str, content: str) -> None:
     if "\r" not in content and path.endswith((".py", ".go", ".js")):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import MachineError
@@ -55,9 +55,6 @@ PATHS = st.lists(st.sampled_from(NAMES), min_size=1, max_size=3).map("/".join)
 TREES = st.dictionaries(
     PATHS, st.tuples(st.sampled_from(MODES), st.integers(0, 2)), max_size=7
 ).map(without_clashes)
-OFTEN = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
 
 
 def entries(database: Database, files: Mapping[str, tuple[str, int]]) -> Files:
@@ -85,7 +82,6 @@ def by_git(repository: Repository, files: Files) -> str:
     return done.stdout.decode().strip()
 
 
-@OFTEN
 @given(before=TREES, after=TREES)
 def test_a_changed_tree_is_the_one_that_git_makes(
     repository: Repository,
@@ -100,7 +96,6 @@ def test_a_changed_tree_is_the_one_that_git_makes(
     assert changed_tree(database.objects, first, changes) == by_git(repository, new)
 
 
-@OFTEN
 @given(before=TREES, after=TREES)
 def test_differences_are_those_that_git_finds(
     repository: Repository,
@@ -127,7 +122,6 @@ def commit(database: Database, tree: str, *parents: str) -> str:
     return database.objects.write_commit(text.encode(), tree=tree)
 
 
-@settings(OFTEN, max_examples=150)
 @given(base=TREES, one=TREES, other=TREES, keep=st.booleans())
 def test_a_merge_worked_out_here_is_the_one_that_git_makes(
     repository: Repository,

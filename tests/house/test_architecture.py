@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -65,6 +65,7 @@ DOORS = {
 }
 PROGRAMS = {"sandbox/landlock.py"}
 """Started as a program of its own, with nothing but its arguments and its environment."""
+CLOCK = re.compile(r"\btime\.(monotonic|perf_counter|time)\(")
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 50
 
@@ -81,32 +82,43 @@ def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
-def _imports(path: Path) -> Iterator[str]:
-    """Every module that a file imports, wherever in it the import stands."""
+@cache
+def _nodes(path: Path) -> dict[type[ast.AST], list[Any]]:
+    """All nodes of a file by their kind: each file is walked once."""
+    nodes = defaultdict(list)
     for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        nodes[type(node)].append(node)
+    return nodes
+
+
+@cache
+def _imports(path: Path) -> list[str]:
+    """Every module that a file imports, wherever in it the import stands."""
+    plain = [alias.name for node in _nodes(path)[ast.Import] for alias in node.names]
+    named = [node for node in _nodes(path)[ast.ImportFrom] if node.module]
+    return [
+        *plain,
+        *(node.module for node in named),
+        *(f"{node.module}.{alias.name}" for node in named for alias in node.names),
+    ]
+
+
+def _called(path: Path) -> set[str]:
+    """The plain names that a file calls."""
+    return {node.func.id for node in _nodes(path)[ast.Call] if isinstance(node.func, ast.Name)}
 
 
 def _layer(module: str) -> str:
     return [*module.split("."), "__init__"][1]
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_imports_point_only_down(path: Path) -> None:
-    own = _name(path).split("/")[0].removesuffix(".py")
-    if own == "__main__":
-        return
-    below = LAYERS[LAYERS.index(own) :]
+def test_imports_point_only_down() -> None:
     wrong = [
-        module
+        f"{_name(path)}: {module}"
+        for path in FILES
+        if (own := _name(path).split("/")[0].removesuffix(".py")) != "__main__"
         for module in _imports(path)
-        if module.startswith("minitask.")
-        and _layer(module) in LAYERS
-        and _layer(module) not in below
+        if module.startswith("minitask.") and _layer(module) in LAYERS[: LAYERS.index(own)]
     ]
     assert wrong == []
 
@@ -133,54 +145,59 @@ def _dotted(path: Path) -> str:
     return ".".join(parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_each_danger_has_one_door(path: Path) -> None:
-    tops = {module.split(".")[0] for module in _imports(path)}
+def test_each_danger_has_one_door() -> None:
     wrong = [
-        danger for danger, doors in DOORS.items() if danger in tops and _name(path) not in doors
+        f"{_name(path)}: {danger}"
+        for path in FILES
+        for danger in DOORS.keys() & {module.split(".")[0] for module in _imports(path)}
+        if _name(path) not in DOORS[danger]
     ]
     assert wrong == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_only_the_command_line_reads_the_environment_and_prints(path: Path) -> None:
-    if _name(path).startswith("cli/") or _name(path) in PROGRAMS:
-        return
-    used = {
-        f"{node.value.id}.{node.attr}"
-        for node in ast.walk(_tree(path))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-    }
-    calls = {
-        node.func.id
-        for node in ast.walk(_tree(path))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    assert not used & {"os.environ", "os.getenv", "click.echo", "sys.exit"}
-    assert "print" not in calls
-
-
-@pytest.mark.parametrize(
-    "path", [path for path in FILES if _name(path).split("/")[0] in PURE], ids=_name
-)
-def test_the_core_touches_nothing(path: Path) -> None:
-    assert {module.split(".")[0] for module in _imports(path)} & MACHINE == set()
-    opened = [
-        node
-        for node in ast.walk(_tree(path))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open"
+def test_only_the_command_line_reads_the_environment_and_prints() -> None:
+    wrong = [
+        f"{_name(path)}: {name}"
+        for path in FILES
+        if not _name(path).startswith("cli/") and _name(path) not in PROGRAMS
+        for name in _of_the_command_line(path)
     ]
-    assert opened == []
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_files_and_functions_stay_small(path: Path) -> None:
-    assert len(path.read_text("utf-8").splitlines()) <= MAX_FILE_LINES
+def _of_the_command_line(path: Path) -> set[str]:
+    attributes = {
+        f"{node.value.id}.{node.attr}"
+        for node in _nodes(path)[ast.Attribute]
+        if isinstance(node.value, ast.Name)
+    }
+    return attributes & {"os.environ", "os.getenv", "click.echo", "sys.exit"} | (
+        _called(path) & {"print"}
+    )
+
+
+def test_the_core_touches_nothing() -> None:
+    wrong = {
+        _name(path): names
+        for path in FILES
+        if _name(path).split("/")[0] in PURE
+        if (
+            names := {module.split(".")[0] for module in _imports(path)} & MACHINE
+            | _called(path) & {"open"}
+        )
+    }
+    assert wrong == {}
+
+
+def test_files_and_functions_stay_small() -> None:
     long = [
-        node.name
-        for node in ast.walk(_tree(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
+        f"{_name(path)}:{node.lineno}: {node.name}"
+        for path in FILES
+        for node in _nodes(path)[ast.FunctionDef] + _nodes(path)[ast.AsyncFunctionDef]
+        if (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES
+    ]
+    long += [
+        _name(path) for path in FILES if len(path.read_text("utf-8").splitlines()) > MAX_FILE_LINES
     ]
     assert long == []
 
@@ -224,18 +241,16 @@ def test_variables_say_what_they_hold() -> None:
     vague = [
         f"{_name(path)}:{node.lineno}: {name}"
         for path in FILES
-        for node in ast.walk(_tree(path))
-        if isinstance(node, ast.arg)
-        or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+        for node in _nodes(path)[ast.arg] + _nodes(path)[ast.Name]
+        if isinstance(node, ast.arg) or isinstance(node.ctx, ast.Store)
         if (name := node.arg if isinstance(node, ast.arg) else node.id) in VAGUE
     ]
     lines = sum(len(path.read_text("utf-8").splitlines()) for path in FILES)
     assert len(vague) * 1000 < 3 * lines, "\n".join(vague)
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_every_module_says_why_it_exists(path: Path) -> None:
-    assert ast.get_docstring(_tree(path))
+def test_every_module_says_why_it_exists() -> None:
+    assert [_name(path) for path in FILES if not ast.get_docstring(_tree(path))] == []
 
 
 @pytest.mark.parametrize(
@@ -253,14 +268,15 @@ def test_a_package_names_where_to_start(package: str) -> None:
         assert (folder / f"{module}.py").exists(), module
 
 
-@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.name)
-def test_no_test_asserts_wall_clock_time(path: Path) -> None:
+def test_no_test_asserts_wall_clock_time() -> None:
     asserted = [
-        difference.lineno
+        f"{path.name}:{difference.lineno}"
+        for path in TESTS
+        if CLOCK.search(path.read_text("utf-8"))
         for statement in ast.walk(_tree(path))
         if isinstance(statement, ast.Assert)
         for difference in ast.walk(statement.test)
         if isinstance(difference, ast.BinOp) and isinstance(difference.op, ast.Sub)
-        if re.search(r"\btime\.(monotonic|perf_counter|time)\(", ast.unparse(difference))
+        if CLOCK.search(ast.unparse(difference))
     ]
     assert asserted == [], "wait for an event, or let the harness's time limit end what hangs"

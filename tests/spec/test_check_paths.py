@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minitask.spec.paths import check_path, fold, is_protected
@@ -172,7 +172,6 @@ def test_nothing_that_folds_to_dot_git_is_accepted(path: str) -> None:
     assert not (dangerous and check_path(path) == "")
 
 
-@settings(max_examples=80, deadline=None)
 @given(_paths.filter(lambda path: "\0" not in path and path.isprintable()))
 @example("a/.git")
 @example("a\\.git")

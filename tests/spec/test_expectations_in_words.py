@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.sandbox.exit_status import Status, find_fault
@@ -231,7 +231,6 @@ def test_other_criteria_are_for_people(criterion: str) -> None:
     assert [c.text for c in found.specs[0].commands] == ["test -f src/base.py"]
 
 
-@settings(deadline=None)
 @given(
     number=st.integers(1, 9_999),
     about=st.sampled_from(["~", "about ", "approximately ", "around ", "roughly ", "≈"]),
@@ -252,7 +251,6 @@ def test_an_approximate_number_of_lines_is_judged_by_its_tolerance(
     assert (fault == "") is (abs(printed - number) <= allowed)
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         Expectation,

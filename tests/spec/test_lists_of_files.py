@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.spec.checks import check_against_tree
@@ -94,7 +94,6 @@ def test_a_list_is_read_as_a_reader_takes_it(name: str) -> None:
     assert {ref.path: ref.action for ref in found.specs[0].files} == expected
 
 
-@settings(deadline=None, max_examples=300)
 @given(
     field=st.sampled_from(sorted(FIELDS)),
     written=st.lists(items(), min_size=1, max_size=4),

@@ -6,7 +6,7 @@ import string
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.spec.findings import render_fence
@@ -27,9 +27,6 @@ from minitask.spec.shell_fence import split_commands
 from render_spec import render_spec
 
 PATH = "mini-projects/x/01-y.md"
-SETTINGS = settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
 
 LETTERS = string.ascii_letters + string.digits + "äß漢🎯"
 WORDS = st.text(LETTERS + "-_.,;'()é", min_size=1, max_size=9).map(lambda text: "w" + text)
@@ -167,20 +164,17 @@ def specs(draw: st.DrawFn) -> Spec:
     )  # fmt: skip
 
 
-@SETTINGS
 @given(specs())
 def test_a_rendered_spec_parses_to_the_same_value(spec: Spec) -> None:
     found = parse_file(render_spec(spec), path=PATH)
     assert found.specs == (spec,)
 
 
-@SETTINGS
 @given(specs())
 def test_every_spec_fits_the_published_schema(spec: Spec) -> None:
     assert check_document(spec_document(spec), {}) == ()
 
 
-@SETTINGS
 @given(st.text(max_size=300) | st.lists(st.sampled_from(
     ["---\n", "# Mini-Task 1: X\n", "## Validation\n", "```bash\n", "```\n", "**Model**: a", "- `a.py` (lines 5-2)\n",
      "**Files to Read**:\n", "> ", "\t", "  ", "\n", "a: &b [*b]\n", "\x00", "\ud800", "# expect: x\n", "$(", "<<E\n"]),

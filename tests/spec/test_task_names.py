@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minitask.spec.dependency_graph import project_of, task_name
@@ -96,7 +96,6 @@ def test_a_project_unfit_for_a_ref_is_mended() -> None:
     assert project_of(_spec("mini-projects/.hidden dir/x.md")).startswith("hidden-dir-")
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))
 @example("..", ".lock")
 @example("-", "a.lock")

@@ -24,7 +24,7 @@ from minitask.workspace import incremental
 from minitask.workspace.checkout import SharedPaths, Workspace
 from minitask.workspace.incremental import IncrementalCheckout
 from recording import write_commits
-from world import World
+from world import World, run
 
 WHO = Signature("A", "a@example.com", "1700000000 +0000")
 NAMES = ("a", "b", "a.b", "a-b", "é", "a b")
@@ -71,23 +71,14 @@ def commit(world: World, *writes: FileWrite) -> str:
 
 def check(world: World, held: IncrementalCheckout, commit: str) -> None:
     """The workspace is what git would check out, and its own git says so."""
-    tree = held.tree
-    fresh = world.root.parent / "fresh"
-    subprocess.run(("rm", "-rf", fresh), check=True)
-    git = ("git", "-C", world.root, "-c", "core.autocrlf=false")
-    world.git("worktree", "prune")
-    subprocess.run((*git, "worktree", "add", "-q", "--detach", fresh, commit), check=True)
-    assert snapshot(tree) == snapshot(fresh)
-    inside = ("git", "-C", str(tree))
-    status = subprocess.run(
-        (*inside, "--no-optional-locks", "status", "--porcelain", "--ignored"),
-        check=True,
-        capture_output=True,
-    )
-    assert status.stdout == b""
-    head = subprocess.run((*inside, "rev-parse", "HEAD"), check=True, capture_output=True)
-    assert head.stdout.decode().strip() == commit
-    subprocess.run((*inside, "fsck", "--no-dangling", "--cache"), check=True, capture_output=True)
+    fresh = world.root.parent / f"fresh-{commit}"
+    if not fresh.exists():
+        world.git("-c", "core.autocrlf=false", "worktree", "add", "-q", "--detach", fresh, commit)
+    assert snapshot(held.tree) == snapshot(fresh)
+    status = ("status", "--porcelain=v2", "--branch", "--ignored")
+    told = run(("git", "--no-optional-locks", *status), cwd=held.tree).stdout
+    assert told.splitlines() == [f"# branch.oid {commit}", "# branch.head (detached)"]
+    run(("git", "fsck", "--no-dangling", "--cache"), cwd=held.tree)
 
 
 def snapshot(top: Path) -> dict[str, tuple[int, bytes]]:
