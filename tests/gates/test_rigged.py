@@ -184,6 +184,7 @@ HONEST = {
     "a script more strict": ("check.sh", SHELL, SHELL + "test -f README.md\n", "sh check.sh"),
     "a created check": ("check.sh", None, SHELL, "sh check.sh"),
     "a created program": ("hello.sh", None, "#!/bin/sh\necho hello\n", "sh hello.sh"),
+    "a program that says it otherwise": ("hello.py", "print('hi')\n", "print('hello')\n", "python3 hello.py"),
     "a program that says more": ("hello.sh", "echo hello\n", "echo hello\necho world\n", "sh hello.sh"),
     "a script nobody runs": ("deploy.sh", SHELL, "exit 0\n"),
     "a new go test": ("b_test.go", None, "//go:build linux\n\n" + GO),

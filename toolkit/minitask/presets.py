@@ -16,24 +16,25 @@ def _tiers(executor: str, **models: str) -> dict[str, Any]:
     return {tier: {"executor": executor, "model": model} for tier, model in models.items()}
 
 
+CLAUDE_MODELS = {
+    "cheap": "claude-haiku-5-5",
+    "balanced": "claude-sonnet-5-5",
+    "frontier": "claude-opus-5-5",
+}
+PHASES = ("classify", "plan", "implement", "review", "message")
+_OLLAMA: Mapping[str, Any] = {
+    "executors": {"ollama": {"type": "ollama"}},
+    "tiers": _tiers("ollama", free=AUTO),
+    "routing": {"entry": dict.fromkeys(PHASES, "free"), "escalation": ["free"]},
+}
+
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "default": {},
-    "local": {
-        "executors": {"ollama": {"type": "ollama"}},
-        "tiers": _tiers("ollama", free=AUTO),
-        "routing": {
-            "entry": dict.fromkeys(("classify", "plan", "implement", "review", "message"), "free"),
-            "escalation": ["free"],
-        },
-    },
+    "local": _OLLAMA,
+    "ollama": _OLLAMA,
     "anthropic": {
         "executors": {"anthropic": {"type": "anthropic", "api_key_env": "ANTHROPIC_API_KEY"}},
-        "tiers": _tiers(
-            "anthropic",
-            cheap="claude-haiku-5-5",
-            balanced="claude-sonnet-5-5",
-            frontier="claude-opus-5-5",
-        ),
+        "tiers": _tiers("anthropic", **CLAUDE_MODELS),
     },
     "openai": {
         "executors": {
@@ -45,6 +46,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "tiers": _tiers(
             "openai", cheap="gpt-6-luna", balanced="gpt-5.4-mini", frontier="gpt-6.1-sol"
         ),
+    },
+    "claude": {
+        "executors": {"claude": {"type": "claude"}},
+        "tiers": _tiers("claude", **CLAUDE_MODELS),
     },
     "codex": {
         "executors": {"codex": {"type": "codex"}},

@@ -13,8 +13,9 @@ import click
 from minitask import __version__
 
 COMMANDS = {
-    "init": "set up a repository: minitask.yaml, mini-projects/, a first spec",
+    "init": "find models, agents and keys, and write minitask.yaml for them",
     "decide": "advise whether to delegate a change, and who should do it if not",
+    "do": "make one change: write its spec, commit it, run it",
     "new": "write a spec from a template",
     "plan": "have an expensive model write specs for a goal",
     "scan": "write specs for files with many linter findings",

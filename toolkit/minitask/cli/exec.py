@@ -15,6 +15,8 @@ from minitask.cli.terminal import show
 from minitask.errors import MachineError, RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from minitask.engine.context import Context
     from minitask.engine.find_tasks import FoundTasks
     from minitask.engine.tasks import Base, Task
@@ -69,12 +71,12 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
         if not options["dry_run"]:
             engine.begin(base.base)
         try:
-            task = _only(find_tasks(engine, [spec], base), spec)
+            task = only_task(find_tasks(engine, [spec], base), spec)
         except RefusedError as error:
             result = _refused(spec, error)
         else:
             run_options = _run_options(options, session.settings.max_cost_usd)
-            waits = _held_back(engine, task, base, options)
+            waits = None if options["no_deps"] else hindrance_of(engine, task, base, options)
             if options["dry_run"]:
                 return _dry_run(engine, task, run_options, waits, as_json=as_json)
             result = waits or run_task(engine, task, run_options)
@@ -102,7 +104,7 @@ def _run_options(options: dict[str, object], limit_usd: Decimal | None) -> RunOp
     )
 
 
-def _only(selection: FoundTasks, spec: str) -> Task:
+def only_task(selection: FoundTasks, spec: str) -> Task:
     """Return the one task that is meant; raises the refusal where its spec is not committed as it stands."""
     tasks = selection.tasks
     if len(tasks) > 1:
@@ -116,18 +118,17 @@ def _only(selection: FoundTasks, spec: str) -> Task:
     return tasks[0]
 
 
-def _held_back(
-    engine: Context, task: Task, base: Base, options: dict[str, object]
+def hindrance_of(
+    engine: Context, task: Task, base: Base, options: Mapping[str, object]
 ) -> TaskResult | None:
     """Return why the task is not begun, if it is not; bad specs are raised, and remembered for `status`."""
-    if options["no_deps"]:
-        return None
     from minitask.engine.refusals import remember_error
     from minitask.task.prerequisites import find_unmet
 
     try:
-        routed = any(options[name] for name in ("tier", "executor", "model"))
-        return find_unmet(engine, task, base, again=bool(options["again"]), is_routed=routed)
+        routed = any(options.get(name) for name in ("tier", "executor", "model"))
+        again = bool(options.get("again"))
+        return find_unmet(engine, task, base, again=again, is_routed=routed)
     except UsageError as error:
         remember_error(engine, task, error)
         raise

@@ -1,13 +1,27 @@
-"""`minitask init`: set a repository up."""
+"""`minitask init`: find what can do tasks here, and set a repository up for it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from minitask import config
 from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
-from minitask.git.repository import discover
+from minitask.git.repository import Repository, discover
 from minitask.planning.scaffold import AGENT_FILES, init_repository
+from minitask.presets import PRESETS
+from minitask.settings import FILE
+
+if TYPE_CHECKING:
+    from minitask.planning.discovery import Discovery
+
+NOTHING = "no Ollama, no agent that is logged in, no API key"
+SETTING_KEYS = ("preset", "executors", "tiers")
+"""Keys of the user's own settings that leave nothing to find out."""
 
 
 @click.command("init")
@@ -18,18 +32,104 @@ from minitask.planning.scaffold import AGENT_FILES, init_repository
     metavar="NAME",
     help=f"Teach a coding agent to write specs: {', '.join(AGENT_FILES)}. Repeatable.",
 )
+@click.option(
+    "--preset",
+    type=click.Choice([name for name in PRESETS if name != "default"]),
+    help="Use these executors and tiers; look for nothing.",
+)
+@click.option("--templates", is_flag=True, help="Copy the spec templates, to change them.")
 @click.pass_context
-def command(ctx: click.Context, agents: tuple[str, ...]) -> int:
-    """Write minitask.yaml, mini-projects/ with the templates, and agents' instructions. Nothing is overwritten.
+def command(
+    ctx: click.Context, agents: tuple[str, ...], preset: str | None, templates: bool
+) -> int:
+    """Find models, agents and keys, and write minitask.yaml for them. Nothing is overwritten.
 
     \b
     Example:
-      minitask init --agent claude --agent codex
+      minitask init
+      minitask init --preset claude --agent claude
     """
-    repository = discover(start_folder(ctx), environment())
-    if repository.top is None:
+    environ = environment()
+    repository = discover(start_folder(ctx), environ)
+    top = repository.top
+    if top is None:
         raise UsageError("a bare repository has no files to set up", hint="run it in a checkout")
-    for item in init_repository(repository.top, agents):
-        click.echo(f"{item.what:8} {item.path}")
-    click.echo('next     minitask new my-project "What the first task does"')
+    settings: Mapping[str, Any] = {"preset": preset} if preset else {}
+    lines: list[str] = []
+    if not preset and not (top / FILE).exists():
+        settings, lines = _found(environ)
+    written = init_repository(top, settings, agents=agents, templates=templates)
+    is_new = written[0].what == "created"
+    if is_new:
+        _trust(repository, top, environ)
+    for line in lines:
+        click.echo(line)
+    for item in written:
+        trusted = ", trusted" if item.path == FILE and is_new and settings else ""
+        click.echo(f"{item.what:8} {item.path}{trusted}")
+    if not is_new:
+        how = f"set `preset: {preset}` in it" if preset else "edit it"
+        click.echo(
+            f"change   {how}, then: minitask trust; or to begin anew: rm {FILE} && minitask init"
+        )
+    click.echo('next     minitask do "WHAT TO CHANGE"')
     return 0
+
+
+def _trust(repository: Repository, top: Path, environ: Mapping[str, str]) -> None:
+    text = (top / FILE).read_text("utf-8")
+    config.trust(environ, repository=repository.common_dir, text=text)
+
+
+def _found(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Return the settings for what was found, and the lines that say so."""
+    own = config.user_file(environ)
+    if environ.get("MINITASK_PRESET") or _sets_executors(own):
+        source = "MINITASK_PRESET" if environ.get("MINITASK_PRESET") else str(own)
+        return {}, [f"found    {source} sets executors already; they stay in force"]
+    from minitask.planning.discovery import discover as discover_executors
+
+    found = discover_executors(environ)
+    settings = found.settings()
+    if not settings:
+        return {}, [
+            f"found    {NOTHING}{_logged_out(found)}",
+            "chose    nothing: specs with an edit script run all the same",
+            f"change   start Ollama or export ANTHROPIC_API_KEY, then: rm {FILE} && minitask init",
+        ]
+    return settings, [
+        f"found    {'; '.join(_names(found))}{_logged_out(found)}",
+        f"chose    {_choice(settings['tiers'])}",
+        f"change   edit {FILE}, then: minitask trust",
+    ]
+
+
+def _sets_executors(path: Path) -> bool:
+    from minitask.engine.repository_settings import read_text
+
+    text = read_text(path)
+    layer = config.parse_layer(text, name=str(path)) if text else None
+    return layer is not None and any(key in layer.values for key in SETTING_KEYS)
+
+
+def _names(found: Discovery) -> list[str]:
+    """Return what was found, in words."""
+    names = []
+    for server in found.servers:
+        shown = ", ".join(server.models[:3])
+        more = f" and {len(server.models) - 3} more" if len(server.models) > 3 else ""
+        names.append(f"{server.kind} at {server.url} ({shown}{more})")
+    return [*names, *(f"{name} (logged in)" for name in found.agents), *found.keys]
+
+
+def _logged_out(found: Discovery) -> str:
+    return f"; not logged in: {', '.join(found.logged_out)}" if found.logged_out else ""
+
+
+def _choice(tiers: Mapping[str, Any]) -> str:
+    """Return who does what: `TIER: MODEL, … (EXECUTOR); …`."""
+    by_executor: dict[str, list[str]] = {}
+    for tier, entry in tiers.items():
+        by_executor.setdefault(entry["executor"], []).append(f"{tier}: {entry['model']}")
+    chosen = (f"{', '.join(models)} ({name})" for name, models in by_executor.items())
+    return "; ".join(chosen) or "no tier: name an executor's model under `tiers`"

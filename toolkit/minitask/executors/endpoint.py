@@ -33,12 +33,14 @@ from minitask.executors.request import (
     ExecutorResult,
     FailureKind,
 )
-from minitask.executors.response import Wire, read_fault
+from minitask.executors.response import Wire, mapping, parse_answer, read_fault, served_model
 from minitask.executors.retry import RetryPolicy, call_with_retries
 from minitask.executors.server_errors import amended, limit_name, renamed
 from minitask.ledger.usage import NO_USAGE, plus
 from minitask.policy.tokens import estimate_tokens
 
+LIST_SECONDS = 5.0
+"""Time that a server may take to list its models."""
 _AMENDMENTS = 2
 """Times that a refused request is sent in another form: under another name, and shorter."""
 _LIMIT_NAMES: dict[tuple[str, str], str] = {}
@@ -213,6 +215,17 @@ class ChatExecutor:
             return self._post(request, timeout_seconds=timeout_seconds)
         except HttpFault as fault:
             raise read_fault(fault, self.wire(request.url)) from None
+
+    def listed(
+        self, path: str, fields: tuple[str, str], *, timeout_seconds: float
+    ) -> tuple[str, ...]:
+        """Return the names in a list that the server gives: `fields` are that of the list, and of a name in it."""
+        url = self.address.url(path)
+        request = HttpRequest(url, headers=self.headers(), method="GET")
+        answer = self.send(request, timeout_seconds=timeout_seconds)
+        rows = parse_answer(answer, self.wire(url)).get(fields[0])
+        names = (mapping(row).get(fields[1]) for row in (rows if isinstance(rows, list) else ()))
+        return tuple(filter(None, map(served_model, names)))
 
     def headers(self) -> dict[str, str]:
         """Return the headers of every request."""

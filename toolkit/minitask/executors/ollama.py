@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from minitask.executors.address import Address, ollama_address
 from minitask.executors.chat import ChatReply
-from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
-from minitask.executors.http import HttpRequest, HttpResponse
+from minitask.executors.endpoint import LIST_SECONDS, Call, ChatExecutor, bearer, chat_messages
+from minitask.executors.http import HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.executors.response import (
     Ending,
@@ -19,7 +19,6 @@ from minitask.executors.response import (
     check_ending,
     count,
     error_in_success,
-    mapping,
     no_content,
     parse_answer,
     served_model,
@@ -32,7 +31,6 @@ from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
 SMALLEST_CONTEXT = 4_096
 LEAST_ANSWER = 64
 """Room for an answer that a prompt must leave."""
-LIST_SECONDS = 5.0
 _SLACK = 1.2
 """Factor by which a prompt may exceed its estimate: vocabularies differ."""
 _WHOLE = 0.6
@@ -95,13 +93,7 @@ class OllamaExecutor(ChatExecutor):
 
     def models(self, *, timeout_seconds: float = LIST_SECONDS) -> tuple[str, ...]:
         """Return the models that the server has, as it lists them; raises `ExecutorFailure`."""
-        url = self.address.url("/api/tags")
-        request = HttpRequest(url, headers=self.headers(), method="GET")
-        answer = self.send(request, timeout_seconds=timeout_seconds)
-        listed = parse_answer(answer, self.wire(url)).get("models")
-        rows = listed if isinstance(listed, list) else []
-        names = (served_model(mapping(row).get("name")) for row in rows)
-        return tuple(name for name in names if name)
+        return self.listed("/api/tags", ("models", "name"), timeout_seconds=timeout_seconds)
 
 
 def read_usage(parsed: Mapping[str, object]) -> Usage:

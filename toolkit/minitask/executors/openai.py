@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from minitask.executors.address import Address
 from minitask.executors.chat import ChatReply
-from minitask.executors.endpoint import Call, ChatExecutor, bearer, chat_messages
+from minitask.executors.endpoint import LIST_SECONDS, Call, ChatExecutor, bearer, chat_messages
 from minitask.executors.http import HttpResponse
 from minitask.executors.response import (
     Ending,
@@ -92,6 +92,10 @@ class OpenAiExecutor(ChatExecutor):
     """A chat model at `base_url` (`https://host/v1`)."""
 
     dialect = OpenAiDialect()
+
+    def models(self, *, timeout_seconds: float = LIST_SECONDS) -> tuple[str, ...]:
+        """Return the models that the server lists; raises `ExecutorFailure`."""
+        return self.listed("/models", ("data", "id"), timeout_seconds=timeout_seconds)
 
 
 def read_usage(parsed: object) -> Usage:

@@ -168,7 +168,7 @@ def _names(command: str, path: str) -> bool:
 def _script(file: FileVersions) -> Iterator[str]:
     """Yield what makes a script that a command runs pass: it ends early, hides failures, or checks nothing more."""
     rows = [line for line in file.now.split("\n") if line.strip() and line.strip()[0] != "#"]
-    plain = [row.strip() for row in rows]
+    plain, says_only = [row.strip() for row in rows], _SAYS_ONLY.fullmatch
     if file.base is None:
         if plain and all(map(_NOTHING.fullmatch, plain)):
             yield plain[0]
@@ -177,11 +177,11 @@ def _script(file: FileVersions) -> Iterator[str]:
     ends = [row for row in rows if row.strip() in added and _ENDS.fullmatch(row)]
     masks = [row.strip() for row in rows if row.strip() in added and _MASKS.search(row)]
     had = [line.strip() for line in file.base.split("\n") if line.strip()]
-    lost = [row for row in had if row not in plain and row[0] != "#"]
+    lost = [row for row in had if row not in plain and row[0] != "#" and not says_only(row)]
     is_code = file.path.endswith((".sh", ".bash", ".py", ".js", ".mjs", ".cjs")) or "." not in (
         basename(file.path)
     )
-    if is_code and lost and all(map(_SAYS_ONLY.fullmatch, plain)):
+    if is_code and lost and all(map(says_only, plain)):
         yield plain[-1] if plain else "an empty file"
     elif is_code:
         yield from (*ends[:1], *masks)

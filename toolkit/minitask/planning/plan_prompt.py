@@ -34,10 +34,16 @@ class Goal(Struct, frozen=True):
 
 def plan_prompt(engine: Context, base: Base, goal: Goal) -> str:
     """Return the prompt, with as much of the repository as a planner needs."""
+    place = f"The specs are for {PROJECTS}/{goal.project}/.{_taken(engine, goal.project)}"
+    return repository_prompt(engine, base, goal, place)
+
+
+def repository_prompt(engine: Context, base: Base, goal: Goal, more: str) -> str:
+    """Return the goal, `more` on it, and as much of the repository as a planner needs."""
     shared = shared_context(engine, base.base)
     parts = [
         f"# The goal\n{goal.text.strip()}",
-        f"The specs are for {PROJECTS}/{goal.project}/.{_taken(engine, goal.project)}",
+        more,
         f"# The repository's rules\n{shared}" if shared else "",
         f"# The repository's files\n{_tree(engine, base)}",
         _files(engine, base, goal),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -12,9 +13,13 @@ from minitask import resources
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
+from minitask.settings import FILE
 from minitask.spec.task_names import slug
 
 TEMPLATES = "templates"
+HEAD = """\
+# What `minitask init` found here. After a change run `minitask trust`, or the file sets no executors.
+"""
 SUFFIX = ".md.j2"
 BEGIN, END = "<!-- minitask:begin -->", "<!-- minitask:end -->"
 AGENT_FILES = {
@@ -39,23 +44,49 @@ class Written(Struct, frozen=True):
     what: str
 
 
-def init_repository(top: Path, agents: Sequence[str]) -> tuple[Written, ...]:
-    """Write the configuration, the projects' folder and the templates; what is there already is kept."""
-    written = [
-        _create(
-            top, "minitask.yaml", resources.path("templates", "minitask.yaml").read_text("utf-8")
-        )
-    ]
-    written += [
-        _create(top, f"{PROJECTS}/{TEMPLATES}/{source.name}", source.read_text("utf-8"))
-        for source in template_files(None).values()
-    ]
+def init_repository(
+    top: Path, settings: Mapping[str, Any], *, agents: Sequence[str], templates: bool
+) -> tuple[Written, ...]:
+    """Write the configuration with these settings, agents' instructions, and the templates if asked for.
+
+    What is there already is kept.
+    """
+    written = [_create(top, FILE, config_text(settings))]
+    if templates:
+        written += [
+            _create(top, f"{PROJECTS}/{TEMPLATES}/{source.name}", source.read_text("utf-8"))
+            for source in template_files(None).values()
+        ]
     guide = resources.path("templates", "agent-guide.md").read_text("utf-8")
     for agent in agents:
         if agent not in AGENT_FILES:
             raise UsageError(f"unknown agent {agent}", hint=f"known: {', '.join(AGENT_FILES)}")
         written.append(_teach(top, AGENT_FILES[agent], guide))
     return tuple(written)
+
+
+def config_text(settings: Mapping[str, Any]) -> str:
+    """Return the text of `minitask.yaml`: these settings, then every other key as a comment."""
+    template = resources.path("templates", FILE).read_text("utf-8")
+    if not settings:
+        return template
+    import yaml
+
+    blocks = []
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            blocks.append(f"{key}:\n{''.join(_row(*entry) for entry in value.items())}")
+        else:
+            blocks.append(yaml.safe_dump({key: value}))
+    return f"{HEAD}{''.join(blocks)}\n{template}"
+
+
+def _row(name: str, entry: Any) -> str:
+    """Return an entry of a table on a line of its own."""
+    import yaml
+
+    text = yaml.safe_dump({name: entry}, default_flow_style=True, width=1_000, sort_keys=False)
+    return f"  {text.strip()[1:-1]}\n"
 
 
 def template_files(top: Path | None) -> dict[str, Path]:

@@ -60,5 +60,5 @@ def how_to_add(settings: Settings) -> str:
     ignored = next((note for note in settings.notes if "minitask trust" in note), "")
     return (
         ignored
-        or "add `executors` and `tiers` to minitask.yaml (`minitask init` writes an example)"
+        or "set `executors` and `tiers` in minitask.yaml: `minitask init` writes them for what it finds"
     )

@@ -54,14 +54,15 @@ def preview_run(
     numbers = wave_numbers([task.spec for task in tasks], links)
     by_wave = sorted(zip(numbers, range(len(tasks)), strict=True))
     return tuple(
-        _prospect(engine, tasks[at], wave, again=again, problem=wrong.get(tasks[at].name, ""))
+        prospect(engine, tasks[at], wave, again=again, problem=wrong.get(tasks[at].name, ""))
         for wave, at in by_wave
     )
 
 
-def _prospect(
-    engine: Context, task: Task, wave: int, *, again: bool, problem: str = ""
+def prospect(
+    engine: Context, task: Task, wave: int = 1, *, again: bool, problem: str = ""
 ) -> RunPreview:
+    """Return the outlook of one task."""
     if problem:
         return RunPreview(task, wave, problem=problem)
     try:

@@ -23,7 +23,7 @@ def outlook_document(project: str, previews: Sequence[RunPreview]) -> dict[str, 
             [preview.task.name for preview in previews if preview.wave == wave]
             for wave in range(1, last + 1)
         ],
-        "tasks": [_task(preview) for preview in previews],
+        "tasks": [preview_document(preview) for preview in previews],
         "cost_usd": money(_total(previews)),
     }
 
@@ -37,7 +37,7 @@ def render_outlook(previews: Sequence[RunPreview]) -> str:
         if preview.wave != wave:
             wave = preview.wave
             lines.append(f"wave {wave}")
-        lines.append(f"  {preview.task.name:{width}}  {_preview_line(preview)}")
+        lines.append(f"  {preview.task.name:{width}}  {preview_line(preview)}")
     unknown = sum(preview.cost_usd is None for preview in previews)
     more = f" ({unknown} without estimate)" if unknown else ""
     costs = [preview.cost_usd for preview in previews if preview.cost_usd is not None]
@@ -45,7 +45,8 @@ def render_outlook(previews: Sequence[RunPreview]) -> str:
     return "\n".join(lines)
 
 
-def _preview_line(preview: RunPreview) -> str:
+def preview_line(preview: RunPreview) -> str:
+    """Return who would do a task, and what it would cost."""
     if preview.merge:
         return f"already merged ({preview.merge[:12]})"
     if preview.route is None:
@@ -56,7 +57,8 @@ def _preview_line(preview: RunPreview) -> str:
     return f"{preview.route.tier.value:8} {who}{tokens}, {cost}"
 
 
-def _task(preview: RunPreview) -> dict[str, Any]:
+def preview_document(preview: RunPreview) -> dict[str, Any]:
+    """Return a task's outlook as JSON."""
     route = preview.route
     return {
         "task": preview.task.name,

@@ -47,6 +47,8 @@ def _reviewed(engine: Context, spec: Spec, route: Route) -> Route:
 
 
 FOR_CODE = ("coder", "code", "devstral", "codestral")
+NO_TEXT = ("embed", "rerank", "bge-", "minilm", "whisper")
+"""Parts of the names of models that write no text."""
 
 
 def resolve_model(engine: Context, route: Route) -> Route:
@@ -54,9 +56,10 @@ def resolve_model(engine: Context, route: Route) -> Route:
     if route.model != AUTO:
         return route
     from minitask.executors.ollama import OllamaExecutor
+    from minitask.executors.openai import OpenAiExecutor
 
     executor = make_executor(route.executor, engine.settings, engine.environ)
-    if not isinstance(executor, OllamaExecutor):
+    if not isinstance(executor, OllamaExecutor | OpenAiExecutor):
         raise UsageError(
             f"executor {route.executor} does not list its models, so `auto` cannot choose one",
             hint="name the model in `tiers`",
@@ -71,9 +74,15 @@ def resolve_model(engine: Context, route: Route) -> Route:
 
 
 def pick(models: tuple[str, ...]) -> str | None:
-    """Return the first model made for code, else the first; None if there is none."""
-    for_code = (model for model in models if any(part in model.lower() for part in FOR_CODE))
-    return next(for_code, models[0] if models else None)
+    """Return the first model made for code, else the first that writes text; None if there is none."""
+    writing = text_models(models)
+    for_code = (name for name in writing if any(part in name.lower() for part in FOR_CODE))
+    return next(for_code, writing[0] if writing else None)
+
+
+def text_models(models: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the models that write text, by their names."""
+    return tuple(name for name in models if not any(part in name.lower() for part in NO_TEXT))
 
 
 _SAID: set[tuple[str, str]] = set()

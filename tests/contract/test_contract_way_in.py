@@ -1,0 +1,354 @@
+"""The way in: `init` finds what can do tasks here, `do` makes one change from a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from executors.model_server import Received, Reply, ollama_chat, ollama_error, raw, scripted_server
+from world import MINITASK, World
+
+HELLO = "```python path=app.py\nprint('hello')\n```\n"
+FILES = "edit: app.py\ncheck: grep -q hello app.py\n"
+GIVEN = ("--edit", "app.py", "--check", "grep -q hello app.py")
+
+
+class Ollama:
+    """An Ollama with two models: it names files and a check, then makes the change; each reply in turn."""
+
+    def __init__(self, *replies: str, plans: tuple[str, ...] = (FILES,)) -> None:
+        self.replies, self.plans = list(replies or (HELLO,)), list(plans)
+        self.prompts: list[str] = []
+
+    def __call__(self, request: Received) -> Reply:
+        if request.path == "/api/tags":
+            names = ("nomic-embed-text:latest", "llama3:8b", "qwen2.5-coder:7b")
+            return raw(json.dumps({"models": [{"name": name} for name in names]}))
+        if request.path != "/api/chat":
+            return ollama_error(404, f"no {request.path} here")
+        self.prompts.append(request.prompt)
+        answers = self.plans if "edit: PATH" in request.prompt else self.replies
+        return ollama_chat(answers.pop(0) if len(answers) > 1 else answers[0])
+
+
+@pytest.fixture
+def app(world: World) -> World:
+    world.commit({"app.py": "print('hi')\n"})
+    return world
+
+
+def set_up(world: World, origin: str) -> dict[str, str]:
+    """Run `init` beside an Ollama; return the variables that lead to it."""
+    env = {"OLLAMA_HOST": origin.removeprefix("http://")}
+    assert world.minitask("init", env=env).code == 0
+    return env
+
+
+def test_a_new_user_needs_two_commands_and_edits_nothing(app: World) -> None:
+    app.write({"staged.txt": "mine\n", "app2.py": "mine\n"})
+    app.git("add", "staged.txt")
+    before = app.git("status", "--porcelain")
+    with scripted_server(Ollama()) as server:
+        env = {"OLLAMA_HOST": server.origin.removeprefix("http://")}
+        first = app.minitask("init", env=env)
+        second = app.minitask("do", "Say hello, not hi", "--yes", env=env)
+    assert (first.code, second.code) == (0, 0), first.text + second.text
+    assert first.stdout.splitlines() == [
+        f"found    ollama at {server.origin} (llama3:8b, qwen2.5-coder:7b)",
+        "chose    free: qwen2.5-coder:7b (ollama)",
+        "change   edit minitask.yaml, then: minitask trust",
+        "created  minitask.yaml, trusted",
+        'next     minitask do "WHAT TO CHANGE"',
+    ]
+    summary = "spec   mini-projects/do/01-say-hello-not-hi.md\nfiles  edit app.py\ncheck  grep -q hello app.py\n"
+    assert summary in second.stderr
+    assert re.search(
+        r"^route  free qwen2.5-coder:7b, \d+ tokens in, about \$0$", second.stderr, re.M
+    )
+    assert "+print('hello')\n" in second.stdout
+    assert "✓ do/01-say-hello-not-hi: merged" in second.stdout
+    assert app.show("app.py") == "print('hello')\n"
+    assert app.git("log", "--format=%s", "--first-parent").splitlines() == [
+        "Merge minitask/do/01-say-hello-not-hi: Say hello, not hi",
+        "spec: do/01-say-hello-not-hi",
+        "change",
+        "base",
+    ]
+    assert app.git("diff", "--name-only", "main~2", "main~1") == (
+        "mini-projects/do/01-say-hello-not-hi.md"
+    )
+    after = app.git("status", "--porcelain")
+    assert after == f"{before}\n?? minitask.yaml", "staged and untracked work is as it was"
+
+
+def test_only_what_is_missing_is_asked_for(app: World) -> None:
+    ollama = Ollama(plans=("check: grep -q hello app.py\nedit: a.txt\n",))
+    with scripted_server(ollama) as server:
+        env = set_up(app, server.origin)
+        outcome = app.minitask("do", "Say hello", "--edit", "app.py", "--yes", "--json", env=env)
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert "+print('hello')" in outcome.json["diff"]
+    assert "# Given\nedit: app.py\n\nName the check." in ollama.prompts[0]
+    assert "1\tprint('hi')" in ollama.prompts[0], "the file is shown"
+    [planning] = [record for record in app.ledger() if record["kind"] == "plan"]
+    assert planning["task"] == "do/@plan"
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ("I would edit app.py.", "names no files"),
+        ("edit: nope.py\ncheck: grep -q hello app.py", "does not exist"),
+        ("edit: app.py\ncheck: test -f app.py", "passes without the change"),
+        ("edit: app.py\ncheck: no-such-program", "no-such-program"),
+    ],
+)
+def test_an_answer_that_will_not_do_goes_back_with_the_reason(
+    app: World, bad: str, why: str
+) -> None:
+    ollama = Ollama(plans=(bad, f"<think>\nedit: x\n</think>\n```\n{FILES}```\n"))
+    with scripted_server(ollama) as server:
+        env = set_up(app, server.origin)
+        outcome = app.minitask("do", "Say hello", "--yes", "--json", env=env)
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert why in ollama.prompts[1]
+
+
+def test_a_planner_that_never_answers_leaves_nothing_behind(app: World) -> None:
+    tip = app.tip()
+    with scripted_server(Ollama(plans=("No.",))) as server:
+        env = set_up(app, server.origin)
+        outcome = app.minitask("do", "Say hello", "--edit", "app.py", "--yes", env=env)
+    assert outcome.code == 3
+    assert "minitask do 'Say hello' --edit app.py --check CMD" in outcome.stderr
+    assert (app.tip(), app.git("status", "--porcelain")) == (tip, "?? minitask.yaml")
+
+
+def test_a_change_that_fails_stays_on_its_branch_and_the_printed_command_goes_on(
+    app: World,
+) -> None:
+    wrong = HELLO.replace("hello", "hallo")
+    with scripted_server(Ollama(wrong, wrong, HELLO)) as server:
+        env = set_up(app, server.origin)
+        outcome = app.minitask("do", "Say hello", *GIVEN, "--yes", env=env)
+        assert outcome.code == 1, outcome.text
+        assert app.has("mini-projects/do/01-say-hello.md")
+        assert "print('hallo')" in app.show("app.py", at="minitask/do/01-say-hello")
+        path = app.root / "mini-projects/do/01-say-hello.md"
+        path.write_text(path.read_text().replace("Say hello\n\n##", "Print hello\n\n##"))
+        _, found, command = outcome.stdout.partition(", then: ")
+        assert found
+        commit, _, run = command.strip().partition(" && ")
+        app.git(*shlex.split(commit)[1:])
+        again = app.minitask(*shlex.split(run)[1:], env=env)
+    assert "✓ do/01-say-hello: merged" in again.stdout, again.text
+
+
+def test_a_kept_change_waits_to_be_merged(app: World) -> None:
+    with scripted_server(Ollama()) as server:
+        env = set_up(app, server.origin)
+        outcome = app.minitask("do", "Say hello", *GIVEN, "--yes", "--keep", "--json", env=env)
+    assert (outcome.code, outcome.json["verdict"]) == (0, "ready"), outcome.text
+    assert app.show("app.py") == "print('hi')\n"
+    assert app.minitask("merge", "do/01-say-hello").code == 0
+    assert app.show("app.py") == "print('hello')\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (GIVEN, "route  free qwen2.5-coder:7b"),
+        ((), "qwen2.5-coder:7b (tier free) would be asked for the files and the check"),
+        ((*GIVEN, "--json"), '"path": "mini-projects/do/01-say-hello.md"'),
+        (("--json",), '"missing": ['),
+    ],
+)
+def test_a_dry_run_asks_nobody_and_writes_nothing(
+    app: World, options: tuple[str, ...], shown: str
+) -> None:
+    ollama = Ollama()
+    with scripted_server(ollama) as server:
+        env = set_up(app, server.origin)
+        before = (app.refs(), app.git("count-objects"), app.git("status", "--porcelain"))
+        outcome = app.minitask("do", "Say hello", "--dry-run", *options, env=env)
+        after = (app.refs(), app.git("count-objects"), app.git("status", "--porcelain"))
+    assert outcome.code == 0, outcome.text
+    assert shown in outcome.text
+    assert (before, ollama.prompts) == (after, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("Say hello",), "--yes"),
+        ((" ", "--yes"), "describe it"),
+        (("Say hello", "--yes"), "minitask do 'Say hello' --edit PATH --check CMD"),
+        (("Say it", "--edit", "app.py", "--yes"), "minitask do 'Say it' --edit app.py --check CMD"),
+        (("Say hello", *GIVEN, "--yes"), "minitask init"),
+        (("Say hello", "--edit", "no.py", "--check", "grep -q x no.py", "--yes"), "E203 no.py"),
+        (("Say hello", "--create", "app.py", *GIVEN[2:], "--yes"), "E204 app.py"),
+        (("Say hello", "--edit", "../x", *GIVEN[2:], "--yes"), "no file inside"),
+    ],
+)
+def test_what_cannot_run_is_said_with_a_way_out_before_anything_is_written(
+    app: World, arguments: tuple[str, ...], words: str
+) -> None:
+    before = (app.tip(), app.git("status", "--porcelain"))
+    outcome = app.minitask("do", *arguments)
+    assert outcome.code == 2, outcome.text
+    assert words in outcome.stderr
+    assert (app.tip(), app.git("status", "--porcelain")) == before
+
+
+def test_paths_are_those_of_the_folder_where_the_user_stands(app: World) -> None:
+    app.commit({"sub/b.txt": "one\n"})
+    with scripted_server(Ollama("```text path=sub/b.txt\ntwo\n```\n")) as server:
+        env = set_up(app, server.origin)
+        check = "grep -qx two sub/b.txt"
+        arguments = ("do", "Say two", "--edit", "b.txt", "--check", check, "--yes", "--json")
+        outcome = app.minitask(*arguments, cwd=app.root / "sub", env=env)
+    assert outcome.json["verdict"] == "merged", outcome.text
+
+
+@pytest.mark.parametrize(("typed", "code", "merged"), [("n\n", 0, False), ("\n", 0, True)])
+def test_on_a_terminal_the_user_is_asked(app: World, typed: str, code: int, merged: bool) -> None:
+    with scripted_server(Ollama()) as server:
+        env = set_up(app, server.origin)
+        ended, printed = on_terminal(app, ("do", "Say hello", *GIVEN), typed, env)
+    assert ended == code, printed
+    assert ("merged" in printed, "nothing was written" in printed) == (merged, not merged)
+    assert app.has("mini-projects/do/01-say-hello.md") == merged
+
+
+def on_terminal(
+    world: World, arguments: tuple[str, ...], typed: str, env: dict[str, str]
+) -> tuple[int, str]:
+    """Run `minitask` on a terminal of its own and type an answer once it asks; its exit code and what it printed."""
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(world.root)
+        os.execvpe(MINITASK[0], [*MINITASK, *arguments], {**os.environ, **env})
+    printed, has_typed, deadline = b"", False, time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        printed += part
+        if b"[Y/n]" in printed and not has_typed:
+            os.write(terminal, typed.encode())
+            has_typed = True
+    _, status = os.waitpid(process, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), printed.decode()
+
+
+CLAUDE = {".claude/.credentials.json": '{"claudeAiOauth": {"accessToken": "x"}}'}
+CODEX = {".codex/auth.json": '{"OPENAI_API_KEY": null, "tokens": {"access_token": "x"}}'}
+NO_LOGIN = {".claude.json": '{"numStartups": 3}', ".codex/auth.json": '{"OPENAI_API_KEY": null}'}
+
+
+@pytest.mark.parametrize(
+    ("programs", "logins", "env", "chosen", "found"),
+    [
+        ("claude", CLAUDE, {}, {"cheap": "claude", "balanced": "claude", "frontier": "claude"}, "claude (logged in)"),
+        ("codex claude", {**CODEX, **NO_LOGIN, **CODEX}, {}, {"cheap": "codex"}, "not logged in: claude"),
+        ("claude codex", NO_LOGIN, {}, {}, "not logged in: codex, claude"),
+        ("", {}, {"ANTHROPIC_API_KEY": "k"}, {"cheap": "anthropic", "frontier": "anthropic"}, "ANTHROPIC_API_KEY"),
+        ("claude", CLAUDE, {"OPENAI_API_KEY": "k"}, {"cheap": "openai"}, "claude (logged in); OPENAI_API_KEY"),
+        ("", {}, {}, {}, "no Ollama, no agent that is logged in, no API key"),
+        ("", {}, {"MINITASK_PRESET": "claude"}, {"cheap": "claude"}, "MINITASK_PRESET sets executors already"),
+    ],
+)  # fmt: skip
+def test_init_chooses_from_what_is_there(
+    world: World,
+    tmp_path: Path,
+    programs: str,
+    logins: dict[str, str],
+    env: dict[str, str],
+    chosen: dict[str, str],
+    found: str,
+) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in programs.split():
+        (folder / name).write_text("#!/bin/sh\nexit 9\n")
+        (folder / name).chmod(0o755)
+    for name, text in logins.items():
+        path = Path.home() / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    every = {"PATH": f"{folder}:/usr/bin:/bin", "OLLAMA_HOST": "127.0.0.1:9", **env}
+    outcome = world.minitask("init", env=every)
+    assert outcome.code == 0, outcome.text
+    assert found in outcome.stdout.splitlines()[0]
+    values = world.minitask("config", "show", "--json", env=every).json["values"]
+    tiers = {tier: entry["executor"] for tier, entry in values["tiers"].items()}
+    assert {**tiers, **chosen} == tiers, tiers
+    assert bool(tiers) == bool(chosen)
+    assert not (world.root / "mini-projects").exists(), "templates come only if asked for"
+
+
+def test_init_puts_a_local_model_before_a_paid_one(world: World) -> None:
+    with scripted_server(Ollama()) as server:
+        env = {"OLLAMA_HOST": server.origin, "ANTHROPIC_API_KEY": "k"}
+        world.minitask("init", env=env)
+        values = world.minitask("config", "show", "--json", env=env).json["values"]
+    assert values["tiers"]["free"] == {"executor": "ollama", "model": "qwen2.5-coder:7b"}
+    assert values["routing"]["entry"]["implement"] == "free"
+    assert values["routing"]["entry"]["plan"] == "frontier"
+    assert values["routing"]["escalation"] == ["free", "cheap", "balanced", "frontier"]
+
+
+def test_init_lists_the_models_of_any_server_that_speaks_openais_protocol(world: World) -> None:
+    def reply(request: Received) -> Reply:
+        assert request.path == "/v1/models"
+        return raw(json.dumps({"data": [{"id": "text-embedding-x"}, {"id": "some-coder"}]}))
+
+    with scripted_server(reply) as server:
+        env = {"OPENAI_BASE_URL": server.origin, "OLLAMA_HOST": "127.0.0.1:9"}
+        assert world.minitask("init", env=env).code == 0
+    written = yaml.safe_load((world.root / "minitask.yaml").read_text())
+    assert written["executors"] == {"openai": {"type": "openai"}}
+    assert written["tiers"] == {"free": {"executor": "openai", "model": "some-coder"}}
+    assert written["prices"] == {"some-coder": {"input": 0, "output": 0}}
+
+
+def check_kept(world: World) -> None:
+    world.write({"minitask.yaml": "sandbox: none\n"})
+    outcome = world.minitask("init")
+    assert "kept     minitask.yaml" in outcome.stdout
+    assert (world.root / "minitask.yaml").read_text() == "sandbox: none\n"
+    assert "ignored until" in world.minitask("status").stderr, "it trusts its own file only"
+
+
+def check_preset(world: World) -> None:
+    outcome = world.minitask("init", "--preset", "claude", "--templates")
+    assert "created  minitask.yaml, trusted" in outcome.stdout
+    assert (world.root / "mini-projects/templates/mini-task.md.j2").exists()
+    values = world.minitask("config", "show", "--json").json["values"]
+    assert values["executors"] == {"claude": {"type": "claude"}}
+
+
+def check_own_settings(world: World) -> None:
+    world.configure(executors={"mine": {"type": "ollama"}})
+    outcome = world.minitask("init")
+    assert "config.yaml sets executors already" in outcome.stdout
+    assert "mine" in world.minitask("config", "show").stdout
+
+
+@pytest.mark.parametrize("check", [check_kept, check_preset, check_own_settings])
+def test_init_overrides_nothing_of_the_users(world: World, check: Callable[[World], Any]) -> None:
+    check(world)

@@ -1,0 +1,233 @@
+"""`minitask do`: one change from a sentence; writes its spec, commits it, runs it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from minitask.cli.exec import hindrance_of, only_task
+from minitask.cli.session import Session, exit_code, json_option, print_json, start
+from minitask.cli.streams import say
+from minitask.errors import RefusedError, UsageError
+
+if TYPE_CHECKING:
+    from minitask.engine.context import Context
+    from minitask.engine.tasks import Base
+    from minitask.ledger.record import TaskResult
+    from minitask.planning.one_shot import OneShot, Wanted
+    from minitask.policy.route import Route
+    from minitask.project.preview import RunPreview
+
+
+@click.command("do")
+@click.argument("what")
+@click.option("--edit", "edits", multiple=True, metavar="PATH", help="A file to edit. Repeatable.")
+@click.option(
+    "--create", "creates", multiple=True, metavar="PATH", help="A file to create. Repeatable."
+)
+@click.option(
+    "--check",
+    "checks",
+    multiple=True,
+    metavar="CMD",
+    help="A command that fails now and passes when it is done. Repeatable.",
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before it runs.")
+@click.option(
+    "--dry-run", is_flag=True, help="Show the spec, who would do it and the price; write nothing."
+)
+@click.option(
+    "--keep", is_flag=True, help="Leave the change on its branch; `minitask merge` merges it."
+)
+@json_option
+@click.pass_context
+def command(ctx: click.Context, /, what: str, **options: Any) -> int:
+    """Make one change: write its spec, commit that, run it, and merge the change if its check passes.
+
+    Without --edit, --create or --check, the planner's tier is asked for what is missing.
+
+    \b
+    Example:
+      minitask do "Greet the user by name" --edit app.py --check "python3 app.py Ada | grep -q Ada"
+    """
+    if not what.strip():
+        raise UsageError("there is nothing to do", hint='describe it: minitask do "Rename x to y"')
+    session = start(ctx)
+    asks = not (options["yes"] or options["dry_run"])
+    if asks and not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError("there is no terminal to ask on", hint="add --yes, or --dry-run to look")
+    shot, preview = _drafted(session, what, options)
+    if shot is None:
+        return 0
+    if options["dry_run"]:
+        return _print_dry_run(shot, preview, as_json=bool(options["as_json"]))
+    if not options["as_json"]:
+        say(_summary(shot, preview))
+    if asks and not click.confirm("run it?", default=True, err=True):
+        say("nothing was written")
+        return 0
+    return _run(session, shot, options)
+
+
+def _drafted(
+    session: Session, what: str, options: dict[str, Any]
+) -> tuple[OneShot | None, RunPreview | None]:
+    """Return the spec, checked, and who would do it; None where a dry run would have to ask for more."""
+    from minitask.planning.one_shot import Wanted, complete, draft, repository_path
+    from minitask.policy.budget import Budget
+    from minitask.project.preview import prospect
+
+    looks_only = bool(options["dry_run"])
+    with session.engine("do", quiet=bool(options["as_json"]), looks_only=looks_only) as engine:
+        base = session.base(engine)
+        paths = {
+            name: tuple(repository_path(engine, session.folder, word) for word in options[name])
+            for name in ("edits", "creates")
+        }
+        wanted = Wanted(what, paths["edits"], paths["creates"], options["checks"])
+        if wanted.missing:
+            route = _planner(engine, wanted)
+            if looks_only:
+                _print_would_ask(wanted, route, as_json=bool(options["as_json"]))
+                return None, None
+            budget = Budget(session.settings.max_cost_usd)
+            shot = complete(engine, base, wanted, route, budget=budget)
+        else:
+            shot = draft(engine, base, wanted)
+        _stop_on_errors(engine, shot)
+        preview = prospect(engine, shot.task, again=False)
+    if preview.route is None:
+        raise UsageError(preview.problem)
+    return shot, preview
+
+
+def _planner(engine: Context, wanted: Wanted) -> Route:
+    """Return who names what is missing; raise `UsageError` that says how to do without."""
+    from minitask.planning.one_shot import command_with, lacking_options
+    from minitask.policy.route import MODEL_TIERS
+    from minitask.task.questions import route_to
+
+    missing = " and ".join(f"the {name}" for name in wanted.missing)
+    entry = engine.settings.routing.entry["plan"]
+    tier = entry if entry in MODEL_TIERS else MODEL_TIERS[-1]
+    try:
+        return route_to(engine, tier, f"names {missing}")
+    except UsageError as error:
+        command = command_with(wanted, lacking_options(wanted))
+        raise UsageError(
+            f"{missing} must be named: {error.message}", hint=f"{command}, or {error.hint}"
+        ) from None
+
+
+def _print_would_ask(wanted: Wanted, route: Route, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"dry_run": True, "missing": list(wanted.missing), "asks": route.model})
+        return
+    missing = " and ".join(f"the {name}" for name in wanted.missing)
+    click.echo(f"dry run: {route.model} (tier {route.tier.value}) would be asked for {missing}")
+
+
+def _stop_on_errors(engine: Context, shot: OneShot) -> None:
+    from minitask.planning.one_shot import diagnose, errors_of
+
+    errors = errors_of(diagnose(engine, shot))
+    if errors:
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if errors[1:] else ""
+        raise UsageError(f"{first.code} {first.message}{more}", hint=first.hint)
+
+
+def _summary(shot: OneShot, preview: RunPreview | None) -> str:
+    """Return what is about to run: the spec, the files, the check, who does it, and the price."""
+    from minitask.reports.dry_runs import preview_line
+
+    wanted = shot.wanted
+    files = [f"edit {path}" for path in wanted.edits]
+    files += [f"create {path}" for path in wanted.creates]
+    lines = [f"spec   {shot.path}", f"files  {', '.join(files)}"]
+    lines += [f"check  {command}" for command in wanted.checks]
+    if preview is not None:
+        lines.append(f"route  {' '.join(preview_line(preview).split())}")
+    return "\n".join(lines)
+
+
+def _print_dry_run(shot: OneShot, preview: RunPreview | None, *, as_json: bool) -> int:
+    from minitask.reports.dry_runs import preview_document
+
+    if as_json:
+        outlook = preview_document(preview) if preview else {}
+        print_json({"dry_run": True, "path": shot.path, "text": shot.text, **outlook})
+    else:
+        click.echo(f"{_summary(shot, preview)}\n\n{shot.text}", nl=False)
+    return 0
+
+
+def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
+    """Commit the spec, run it, and print the change and the result."""
+    from minitask.engine.refusals import remember
+    from minitask.planning.one_shot import commit_spec
+
+    as_json = bool(options["as_json"])
+    with session.engine(f"do {shot.task.name}", quiet=as_json) as engine:
+        base = session.base(engine)
+        commit_spec(engine, base, shot)
+        base = session.base(engine)
+        engine.begin(base.base)
+        result = _result(engine, shot, base, merge=not options["keep"])
+        remember(engine, [result])
+        change = _change(engine, result, base)
+    if as_json:
+        from minitask.ledger.record_json import result_document
+
+        print_json({**result_document(result), "diff": change})
+    else:
+        _print(shot, result, change)
+    return exit_code([result])
+
+
+def _result(engine: Context, shot: OneShot, base: Base, *, merge: bool) -> TaskResult:
+    from minitask.engine.find_tasks import find_tasks
+    from minitask.policy.budget import Budget
+    from minitask.policy.route import RouteOverrides
+    from minitask.task.life import run_task
+    from minitask.task.state import RunOptions
+
+    task = only_task(find_tasks(engine, [shot.task.name], base), shot.task.name)
+    budget = Budget(engine.settings.max_cost_usd)
+    options = RunOptions(RouteOverrides(), merge=merge, again=False, budget=budget)
+    return hindrance_of(engine, task, base, {}) or run_task(engine, task, options)
+
+
+def _change(engine: Context, result: TaskResult, base: Base) -> str:
+    """Return the diff of the latest candidate; empty where there is none."""
+    from minitask.git.merge_tree import patch
+
+    if result.commit is None:
+        return ""
+    with suppress(RefusedError):
+        return patch(engine.repository.git, base.base, result.commit)
+    return ""
+
+
+def _print(shot: OneShot, result: TaskResult, change: str) -> None:
+    from minitask.reports.results import render_result
+    from minitask.words import plain
+
+    if change.strip():
+        click.echo("\n".join(map(plain, change.rstrip().split("\n"))) + "\n")
+    click.echo(render_result(result))
+    if exit_code([result]):
+        click.echo(f"  again  {_again(shot, result)}")
+
+
+def _again(shot: OneShot, result: TaskResult) -> str:
+    """Return the command that goes on after a failure; the spec is the place to say more."""
+    run = f"minitask exec {result.task}"
+    if result.verdict == "error":
+        return run
+    path = shlex.quote(shot.path)
+    return f"edit {shot.path}, then: git commit -m 'spec: {result.task}' {path} && {run}"

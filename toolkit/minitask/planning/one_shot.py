@@ -1,0 +1,285 @@
+"""One change from a sentence: its spec, with the files and the check asked of a planner where they are not given."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.engine.context import Context
+from minitask.engine.spec_files import Sources
+from minitask.engine.tasks import PROJECTS, Base, Task
+from minitask.engine.validate_specs import check_sources
+from minitask.errors import EditError, MachineError, MinitaskError, RefusedError, UsageError
+from minitask.executors.request import ExecutorFailure
+from minitask.git.commits import NewCommit, write_commit
+from minitask.git.objects import TREE, blob_id
+from minitask.git.restore_checkout import TargetMove
+from minitask.git.update_target import update_target
+from minitask.landing.base_proof import check_fails_before
+from minitask.ledger.record import PLAN, Attempt, Verdict
+from minitask.patterns import lazy_pattern
+from minitask.planning.plan import GOAL
+from minitask.planning.plan_prompt import Goal, checkout_folder, repository_prompt
+from minitask.policy.budget import Budget
+from minitask.policy.route import Route
+from minitask.spec.inline import code_span, escape_marks
+from minitask.spec.model import Diagnostic, Severity
+from minitask.spec.parse import parse_file
+from minitask.spec.task_names import slug, task_names
+from minitask.task.call_journal import Answered
+from minitask.task.questions import (
+    QuestionPrompt,
+    QuestionSubject,
+    ask_until,
+    make_question_call,
+    record_question,
+)
+from minitask.words import fence_of, one_line
+
+PROJECT = "do"
+"""The project that the specs are written to, as any other is."""
+TITLE_LENGTH = 72
+SMALL_BYTES, SMALL_FILES = 24_000, 40
+"""A repository up to this size is shown to the planner as a whole."""
+ANSWER_TOKENS = 1_000
+REPAIRS = 2
+MOST_FILES = 5
+SYSTEM = """\
+You choose which files a change to a repository touches and how it is checked. Another model makes the change: it sees \
+your files only. Answer with lines of this form and nothing else:
+edit: PATH
+create: PATH
+check: COMMAND
+`edit` names a file of the list that must change, `create` a new file: together at most 5, as few as will do. \
+`check` is a shell command that fails now and passes once the change is made, such as `grep -q "def name" src/a.py` \
+or a test. It runs from the repository's root, without a network, and tests the change itself."""
+_ANSWER = lazy_pattern(
+    r"^[\s>*-]*\**(edit|create|check)\**\s*:\**\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE
+)
+_THOUGHTS = lazy_pattern(r"<think>.*?</think>", re.DOTALL)
+
+
+class Wanted(Struct, frozen=True):
+    """A change that a user wants: their words, the files to edit and to create, and the commands that prove it."""
+
+    what: str
+    edits: tuple[str, ...] = ()
+    creates: tuple[str, ...] = ()
+    checks: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Return what is still to be found: `files`, `check`."""
+        lacks = {"files": not (self.edits or self.creates), "check": not self.checks}
+        return tuple(name for name, is_missing in lacks.items() if is_missing)
+
+
+class OneShot(Struct, frozen=True):
+    """A spec that is not written yet: what it is for, its path, its text, and the task that it will be."""
+
+    wanted: Wanted
+    path: str
+    text: str
+    task: Task
+    calls: tuple[Attempt, ...] = ()
+
+
+def repository_path(engine: Context, folder: Path, word: str) -> str:
+    """Return a path of the user's, from where they stand, as the repository has it; raise `UsageError` outside it."""
+    top = checkout_folder(engine.repository).resolve()
+    path = os.path.normpath(folder.resolve() / word)
+    if not Path(path).is_relative_to(top) or Path(path) == top:
+        raise UsageError(f"{word} is no file inside {top}", hint="name files of this repository")
+    return Path(path).relative_to(top).as_posix()
+
+
+def draft(engine: Context, base: Base, wanted: Wanted) -> OneShot:
+    """Return the spec of a change, numbered after those that are there; it is not checked yet."""
+    number = 1 + max(_numbers(engine, base), default=0)
+    name = f"{number:02}-{slug(title_of(wanted.what))}".rstrip("-")
+    path = f"{PROJECTS}/{PROJECT}/{name}.md"
+    text = spec_text(number, wanted)
+    return OneShot(wanted, path, text, _task(base, path, text))
+
+
+def spec_text(number: int, wanted: Wanted) -> str:
+    """Return the Markdown of a change's spec."""
+    parts = [f"# Mini-Task {number}: {escape_marks(title_of(wanted.what))}"]
+    for label, paths in (("Edit", wanted.edits), ("Create", wanted.creates)):
+        if paths:
+            rows = "\n".join(f"- {code_span(path)}" for path in paths)
+            parts.append(f"**Files to {label}**:\n{rows}")
+    steps = "\n".join(f"   {line}".rstrip() for line in wanted.what.strip().splitlines())
+    parts.append(f"## Task\n\n1. {steps.strip()}")
+    commands = "\n".join(wanted.checks)
+    ticks = fence_of(commands)
+    parts.append(f"## Validation\n\n{ticks}bash\n{commands}\n{ticks}")
+    return "\n\n".join(parts) + "\n"
+
+
+def title_of(what: str) -> str:
+    """Return the first line of what is wanted, cut at a word."""
+    line = one_line(what.strip().partition("\n")[0])
+    if len(line) <= TITLE_LENGTH:
+        return line
+    return line[: TITLE_LENGTH + 1].rpartition(" ")[0] or line[:TITLE_LENGTH]
+
+
+def diagnose(engine: Context, shot: OneShot) -> tuple[Diagnostic, ...]:
+    """Return what `validate` says of the spec."""
+    sources = Sources(checkout_folder(engine.repository), {shot.path: shot.text})
+    return check_sources(sources, engine.repository, engine.settings).diagnostics
+
+
+def complete(
+    engine: Context, base: Base, wanted: Wanted, route: Route, *, budget: Budget
+) -> OneShot:
+    """Have a planner name the files and the check that are missing; raise `MinitaskError` where no answer will do."""
+    question = QuestionPrompt(
+        PLAN,
+        SYSTEM,
+        _prompt(engine, base, wanted),
+        lambda text: _judge(engine, base, wanted, text),
+        max_output_tokens=ANSWER_TOKENS,
+        repairs=REPAIRS,
+    )
+    topic = QuestionSubject(f"{PROJECT}/@plan", base.base, base.target)
+    first = make_question_call(engine, topic, question, route, budget=budget)
+    last, outcome, failed = ask_until(engine, first, budget=budget)
+    record = partial(record_question, engine, last)
+    if isinstance(outcome, Answered):
+        shot = draft(engine, base, completed(wanted, outcome.work.reply))
+        notes = (f"{GOAL}{wanted.what}", shot.path)
+        call = record(outcome, verdict=Verdict.READY, reason=last.route.reason, notes=notes)
+        return replace(shot, calls=(*failed, call))
+    if not isinstance(outcome, ExecutorFailure):
+        raise outcome if isinstance(outcome, MinitaskError) else UsageError(str(outcome))
+    record(outcome, verdict=Verdict.FAILED, reason=str(outcome))
+    raise MachineError(
+        f"{last.route.model} named no files and check that will do: {outcome.message}",
+        hint=f"name them yourself: {command_with(wanted, lacking_options(wanted))}",
+    )
+
+
+def completed(wanted: Wanted, answer: str) -> Wanted:
+    """Return what is wanted with what an answer adds; what the user named stays as it is."""
+    found: dict[str, list[str]] = {"edit": [], "create": [], "check": []}
+    for key, value in _ANSWER.findall(_THOUGHTS.sub("", answer)):
+        words = found[key.lower()]
+        bare = value.strip().strip("`") if key.lower() == "check" else value.strip(" `\"'")
+        if bare and bare not in words:
+            words.append(bare)
+    if "files" in wanted.missing:
+        wanted = replace(wanted, edits=tuple(found["edit"]), creates=tuple(found["create"]))
+    if "check" in wanted.missing:
+        wanted = replace(wanted, checks=tuple(found["check"]))
+    return wanted
+
+
+def lacking_options(wanted: Wanted) -> str:
+    """Return the options that would name what is missing."""
+    lacking = {"files": "--edit PATH", "check": "--check CMD"}
+    return " ".join(lacking[name] for name in wanted.missing)
+
+
+def command_with(wanted: Wanted, options: str) -> str:
+    """Return the command with more options than were given, to be typed."""
+    given = [f"--edit {shlex.quote(path)}" for path in wanted.edits]
+    given += [f"--create {shlex.quote(path)}" for path in wanted.creates]
+    given += [f"--check {shlex.quote(command)}" for command in wanted.checks]
+    return " ".join(["minitask do", shlex.quote(title_of(wanted.what)), *given, options])
+
+
+def commit_spec(engine: Context, base: Base, shot: OneShot) -> None:
+    """Commit the spec, and nothing else, on the target; raise `RefusedError` where the checkout is in the way."""
+    from minitask.git.commits import FileWrite
+
+    content = shot.text.encode("utf-8", "surrogateescape")
+    commit = NewCommit(
+        ref=base.target,
+        message=f"spec: {shot.task.name}\n",
+        author=engine.signature,
+        committer=engine.signature,
+        parents=(base.base,),
+        writes=(FileWrite(shot.path, content),),
+    )
+    new = write_commit(engine.objects, commit)
+    moved = update_target(engine.repository, TargetMove(base.target, base.base, new))
+    if not moved.done:
+        reason = moved.reason or f"{base.target.removeprefix('refs/heads/')} moved meanwhile"
+        raise RefusedError(f"the spec cannot be committed: {reason}", hint="run the command again")
+
+
+def _task(base: Base, path: str, text: str) -> Task:
+    """Return the task that a spec will be, to be looked at; its errors are for `diagnose`."""
+    spec = parse_file(text, path=path).specs[0]
+    blob = blob_id(text.encode("utf-8", "surrogateescape"), like=base.base)
+    return Task(task_names([spec])[0], spec, path, blob, base.base, base.target, uncommitted=True)
+
+
+def _numbers(engine: Context, base: Base) -> list[int]:
+    """Return the numbers of the specs in the checkout and at the base."""
+    folder = f"{PROJECTS}/{PROJECT}"
+    names = [path.name for path in (checkout_folder(engine.repository) / folder).glob("*.md")]
+    entry = engine.objects.entry(base.base, folder)
+    if entry is not None and entry.mode == TREE:
+        names += engine.objects.entries(entry.oid)
+    return [int(match[0]) for name in names if (match := re.match(r"\d+", name))]
+
+
+def _prompt(engine: Context, base: Base, wanted: Wanted) -> str:
+    given = [f"edit: {path}" for path in wanted.edits]
+    given += [f"create: {path}" for path in wanted.creates]
+    given += [f"check: {command}" for command in wanted.checks]
+    asked = " and ".join(wanted.missing)
+    more = f"# Given\n{chr(10).join(given)}\n\n" if given else ""
+    reads = tuple(path for path in wanted.edits if engine.objects.file(base.base, path) is not None)
+    goal = Goal(wanted.what, PROJECT, reads or _small_repository(engine, base))
+    return repository_prompt(engine, base, goal, f"{more}Name the {asked}.")
+
+
+def _small_repository(engine: Context, base: Base) -> tuple[str, ...]:
+    """Return the text files of a repository that is small enough to be shown as a whole."""
+    paths = engine.repository.git.fields("ls-tree", "-r", "-z", "--name-only", base.base)
+    names = [path for path in paths if path and not path.startswith(f"{PROJECTS}/")]
+    if len(names) > SMALL_FILES:
+        return ()
+    texts = {path: engine.objects.file(base.base, path) for path in names}
+    shown = {path: text for path, text in texts.items() if text and "\0" not in text}
+    return tuple(shown) if sum(map(len, shown.values())) <= SMALL_BYTES else ()
+
+
+def _judge(engine: Context, base: Base, wanted: Wanted, answer: str) -> None:
+    """Raise `EditError`, fit to be sent back, unless an answer makes a spec that could run and proves something."""
+    found = completed(wanted, answer)
+    if found.missing:
+        raise EditError(
+            f"the answer names no {found.missing[0]}: write lines `edit: PATH`, `check: COMMAND`"
+        )
+    if len(found.edits) + len(found.creates) > MOST_FILES:
+        raise EditError(f"name at most {MOST_FILES} files")
+    shot = draft(engine, base, found)
+    errors = [item for item in diagnose(engine, shot) if item.severity is Severity.ERROR]
+    if errors:
+        raise EditError("; ".join(_words(item) for item in errors))
+    try:
+        check_fails_before(engine, shot.task)
+    except RefusedError as error:
+        reason = error.message.removeprefix(f"task {shot.task.name}: ")
+        raise EditError(f"check: {reason}; {error.hint}") from None
+
+
+def _words(item: Diagnostic) -> str:
+    return f"{item.message} ({item.hint})" if item.hint else item.message
+
+
+def errors_of(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Return those that keep a task from running."""
+    return [item for item in diagnostics if item.severity is Severity.ERROR]
