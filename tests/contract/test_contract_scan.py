@@ -380,7 +380,7 @@ def test_a_detached_head_is_scanned_as_it_is(world: World) -> None:
 
 def test_a_repositorys_own_template_is_used(world: World) -> None:
     with_scripts(world, a=4)
-    assert world.minitask("init").code == 0
+    assert world.minitask("init", "--templates").code == 0
     own = world.root / "mini-projects/templates/fix-findings.md.j2"
     own.write_text(own.read_text().replace("Change nothing else.", "Keep our house style."))
     scan(world, "--report", "report.sarif", "--check", "eslint {path}")

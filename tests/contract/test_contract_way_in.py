@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from executors.model_server import Received, Reply, ollama_chat, ollama_error, raw, scripted_server
-from world import MINITASK, World
+from world import MINITASK, World, run
 
 HELLO = "```python path=app.py\nprint('hello')\n```\n"
 FILES = "edit: app.py\ncheck: grep -q hello app.py\n"
@@ -352,3 +352,45 @@ def check_own_settings(world: World) -> None:
 @pytest.mark.parametrize("check", [check_kept, check_preset, check_own_settings])
 def test_init_overrides_nothing_of_the_users(world: World, check: Callable[[World], Any]) -> None:
     check(world)
+
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def block(marker: str) -> list[str]:
+    """The command lines of README's block that holds `marker`, without what a `#` says of them."""
+    blocks = re.findall(r"(?:^    .*\n)+", README, re.MULTILINE)
+    [found] = [text for text in blocks if marker in text]
+    return [line.strip().partition("   #")[0] for line in found.splitlines()]
+
+
+def shell(world: World, commands: list[str], env: dict[str, str]) -> Any:
+    """Run command lines as they stand in a page, with `minitask` on the PATH."""
+    folder = world.root.parent / "bin"
+    folder.mkdir(exist_ok=True)
+    (folder / "minitask").write_text(f'#!/bin/sh\nexec {shlex.join(MINITASK)} "$@"\n')
+    (folder / "minitask").chmod(0o755)
+    script = "set -e\n" + "\n".join(commands)
+    path = f"{folder}:{os.environ['PATH']}"
+    return run(("bash", "-c", script), cwd=world.root, env={**env, "PATH": path})
+
+
+def test_readmes_first_spec_merges_in_any_repository_as_it_stands(world: World) -> None:
+    spec = re.search(r"^````markdown\n(.*?)^````$", README, re.DOTALL | re.MULTILINE)
+    place = re.search(r"Save it as `(.+?)`", README)
+    assert spec
+    assert place
+    world.write({place[1]: spec[1]})
+    shown = shell(world, block("minitask validate hello"), {}).stdout
+    assert "✓ hello/01-say-hello: merged" in shown
+    assert world.show("HELLO.md") == "Hello from minitask.\n"
+
+
+def test_readmes_two_commands_merge_a_change(world: World) -> None:
+    world.commit({"app.py": "print('Hello')\n"})
+    greeting = "```python path=app.py\nimport sys\n\nprint('Hello', *sys.argv[1:])\n```\n"
+    init, do = block('minitask do "')
+    with scripted_server(Ollama(greeting)) as server:
+        env = {"OLLAMA_HOST": server.origin}
+        outcome = shell(world, [init, f"{do} --yes"], env)
+    assert "✓ do/01-greet-the-user-by-name: merged" in outcome.stdout
