@@ -78,6 +78,8 @@ def test_the_place_of_a_spec_that_is_elsewhere_is_named(projects: World) -> None
     assert "mini-projects/api/09-new.md is not committed" in outcome.stderr
     assert "git add -- mini-projects/api/09-new.md" in outcome.stderr
     (projects.root / "mini-projects/api/09-new.md").unlink()
+    projects.write({"mini-projects/new/01-first.md": "# Task 1: First\n"})
+    assert "git add -- mini-projects/new" in projects.minitask("run", "new").stderr
     projects.git("switch", "-qc", "feature")
     task(projects, "api/10-late")
     projects.git("switch", "-q", "main")

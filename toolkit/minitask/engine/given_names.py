@@ -72,14 +72,17 @@ def _candidates(word: str) -> tuple[str, ...]:
 
 
 def _in_checkout(engine: Context, word: str, base: Base) -> str:
-    """Return the file of the checkout that a word may mean, relative to the repository's root; "" for none."""
+    """Return the path of the spec, or folder of specs, in the checkout that a word may mean; "" for none."""
     top = engine.repository.top
     if top is None:
         return ""
     folder = base.folder.relative_to(top) if base.folder.is_relative_to(top) else Path()
-    beside = f"{folder.as_posix()}/{word.rpartition('/')[2].removesuffix('.md')}.md"
-    files = (path for path in (*_candidates(word), beside) if (top / path).is_file())
-    return next((path for path in files if path.endswith(".md")), "")
+    beside = (folder / f"{word.rpartition('/')[2].removesuffix('.md')}.md").as_posix()
+    for path in (*_candidates(word), beside):
+        place = top / path
+        if (path.endswith(".md") and place.is_file()) or any(place.glob("*.md")):
+            return path
+    return ""
 
 
 def _on_branch(engine: Context, word: str, base: Base) -> str:

@@ -100,7 +100,7 @@ def _land(engine: Context, state: TaskState, record: Record, result: TaskResult)
     task, attempt = state.task, record.attempt
     assert record.candidate is not None  # noqa: S101 - it is proven
     assert record.tree is not None  # noqa: S101
-    engine.emit(Progress(task.name, "land", task.target.removeprefix("refs/heads/")))
+    engine.emit(Progress(task.name, "merge", task.target.removeprefix("refs/heads/")))
     candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
     if state.options.lander is not None:
         landed = state.options.lander.land(task, candidate)

@@ -62,7 +62,7 @@ def take_proven(
         return replace(ready, next_step=f"minitask {step} {task.name}")
     if record.attempt.doubts and not review.is_approved:
         return in_doubt(result_of(record, Verdict.READY, reason=""), record.attempt.doubts)
-    engine.emit(Progress(task.name, "land", f"attempt {number} has already passed"))
+    engine.emit(Progress(task.name, "merge", f"attempt {number} has already passed"))
     candidate = Candidate(record.candidate, record.tree, record.attempt, record.merge)
     landed = _land(engine, replace(task, base=record.base), candidate, lander)
     with engine.writing:
