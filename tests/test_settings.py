@@ -64,8 +64,8 @@ def test_guarded_keys_of_a_repository_count_only_once_trusted(key: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("chekcs: []", "did you mean `checks`"),
-        ("limits: {second: 3}", "did you mean `seconds`"),
+        ("chekcs: []", "did you mean checks"),
+        ("limits: {second: 3}", "did you mean seconds"),
         ("sandbox: maybe", "sandbox"),
         ("- a\n- b", "mapping"),
         ("a: [", "YAML"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from world import World
+from world import World, model_settings
 
 DONE = "test -f {}.txt"
 
@@ -94,9 +94,41 @@ def test_status_lists_the_project_in_whose_folder_one_is(projects: World) -> Non
     assert "api/" not in lines
 
 
-def test_a_wrong_command_is_answered_with_the_right_one(world: World) -> None:
-    outcome = world.minitask("statsu")
-    assert (outcome.code, "`minitask status`" in outcome.stderr) == (2, True)
+@pytest.mark.parametrize(
+    ("arguments", "settings", "hint"),
+    [
+        (("statsu",), "", "did you mean `minitask status`?"),
+        (("review", "p", "--tier", "cheep"), "", "did you mean cheap?"),
+        (("report", "--format", "htm"), "", "did you mean html?"),
+        (("exec", "p/01-b", "--executor", "scripte"), "", "did you mean scripted?"),
+        (("exec", "p/01-b", "--tier", "ballanced"), "", "did you mean balanced?"),
+        (("new", "p", "x", "--template", "edit-fil"), "", "did you mean edit-file?"),
+        (("new", "p", "x", "--template", "edit-file", "--set", "pth=1"), "", "did you mean path?"),
+        (("sync", "origni"), "", "did you mean origin?"),
+        (("status",), "sandbox: requird", "did you mean required?"),
+        (("status",), "executors: {x: {type: olama}}", "did you mean ollama?"),
+        (("status",), "presett: local", "did you mean preset?"),
+        (("status", "--jsn"), "", "--json"),
+    ],
+)
+def test_what_is_mistyped_is_answered_with_what_is_meant(
+    world: World, arguments: tuple[str, ...], settings: str, hint: str
+) -> None:
+    world.git("remote", "add", "origin", str(world.root))
+    world.configure(**model_settings("http://127.0.0.1:9"))
+    world.task("p/01-b", writes=["b.txt"], validation="test -f b.txt")
+    if settings:
+        world.write({"minitask.yaml": settings + "\n"})
+    outcome = world.minitask(*arguments)
+    assert outcome.code == 2, outcome.text
+    assert hint in outcome.stderr
+    assert outcome.stderr.startswith("error: ")
+
+
+def test_a_mistyped_variable_is_no_setting(world: World) -> None:
+    outcome = world.minitask("status", env={"MINITASK_SANDBX": "required"})
+    assert (outcome.code, "did you mean MINITASK_SANDBOX?" in outcome.stderr) == (2, True)
+    assert world.minitask("status", env={"MINITASK_OF_MY_OWN_TOOL": "1"}).code == 0
 
 
 @pytest.mark.parametrize(

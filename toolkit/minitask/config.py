@@ -7,11 +7,15 @@ import json
 from collections.abc import Callable, Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from minitask import resources
 from minitask.errors import UsageError
 from minitask.settings import SettingsLayer
+from minitask.words import did_you_mean, nearest
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 ENVIRONMENT = {
     "MINITASK_PRESET": "preset",
@@ -22,6 +26,9 @@ ENVIRONMENT = {
     "MINITASK_REPAIRS": "routing.repairs",
 }
 
+PREFIX = "MINITASK_"
+VARIABLES = frozenset({*ENVIRONMENT, "MINITASK_DEBUG", "MINITASK_RESULT"})
+"""Those that are read, and those that are set."""
 NUMBERS = frozenset({"budget.max_cost_usd", "concurrency.jobs", "routing.repairs"})
 
 Memo = Callable[[str, Callable[[], Any]], Any]
@@ -75,6 +82,13 @@ def parse_layer(text: str, *, name: str, memo: Memo | None = None) -> SettingsLa
 def environment_layer(environ: Mapping[str, str], *, memo: Memo | None = None) -> SettingsLayer:
     """Settings from `MINITASK_…` variables; raise `UsageError` for one with an unusable value."""
     values: dict[str, Any] = {}
+    unknown = [name for name in environ if name.startswith(PREFIX) and name not in VARIABLES]
+    if unknown and nearest(unknown[0], ENVIRONMENT):
+        raise UsageError(
+            f"there is no variable {unknown[0]}",
+            where="environment",
+            hint=did_you_mean(unknown[0], ENVIRONMENT),
+        )
     for variable, key in ENVIRONMENT.items():
         if environ.get(variable):
             text = environ[variable]
@@ -208,8 +222,17 @@ def _check_schema(values: Mapping[str, Any], name: str) -> None:
     raise UsageError(
         f"{key or 'the configuration'}: {error.message}",
         where=name,
-        hint="see `minitask config show`",
+        hint=_choice_hint(error),
     )
+
+
+def _choice_hint(error: ValidationError) -> str:
+    """Return which value is like the one that is none of a setting's values; else where all settings are listed."""
+    if error.validator == "enum" and isinstance(error.instance, str):
+        near = nearest(error.instance, map(str, cast("list[object]", error.validator_value)))
+        if near:
+            return f"did you mean {near}?"
+    return "see `minitask config show`"
 
 
 def _is_circular(values: Any, above: tuple[int, ...] = ()) -> bool:
@@ -234,14 +257,12 @@ def _not_finite(values: Any, prefix: str = "") -> str:
 
 
 def _unknown_key(instance: Any, schema: Any, *, where: str, prefix: str) -> UsageError:
-    from difflib import get_close_matches
-
     known_keys = sorted(schema.get("properties", {}))
     unknown = next(key for key in instance if key not in known_keys)
-    near = get_close_matches(str(unknown), known_keys, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known_keys)}"
     return UsageError(
-        f"unknown key `{prefix + '.' if prefix else ''}{unknown}`", where=where, hint=hint
+        f"unknown key `{prefix + '.' if prefix else ''}{unknown}`",
+        where=where,
+        hint=did_you_mean(str(unknown), known_keys),
     )
 
 

@@ -40,9 +40,18 @@ def plain(line: str) -> str:
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """Return the choice that is most like a word, as typing errors go; "" where none is."""
+    """Return the choice that is most like a mistyped word, with or without its part in brackets; "" where none is."""
     from difflib import get_close_matches
 
-    folded = {choice.casefold(): choice for choice in choices}
+    names = list(choices)
+    folded = {name.partition(" (")[0].casefold(): name for name in names}
+    folded |= {name.casefold(): name for name in names}
     near = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[near[0]] if near else ""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return a hint that names the choice that is most like a word; else all that there are."""
+    names = list(choices)
+    near = nearest(word, names)
+    return f"did you mean {near}?" if near else f"known: {', '.join(names) or 'none'}"

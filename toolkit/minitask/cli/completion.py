@@ -76,6 +76,19 @@ def complete_executors(
     return [CompletionItem(name) for name in names if name.startswith(word)]
 
 
+def complete_templates(
+    ctx: click.Context, _param: click.Parameter, word: str
+) -> list[CompletionItem]:
+    """Return the templates that begin with a word."""
+    from click.shell_completion import CompletionItem
+
+    from minitask.planning.scaffold import template_files
+
+    session = _session(ctx)
+    names = template_files(session.repository.top if session else None)
+    return [CompletionItem(name) for name in names if name.startswith(word)]
+
+
 def _session(ctx: click.Context) -> Session | None:
     """Return what `-C` leads to, without a word where that is nothing."""
     folder = ctx.find_root().params.get("folder") or "."

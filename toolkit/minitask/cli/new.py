@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from minitask.cli.completion import complete_templates
 from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.git.repository import discover
@@ -13,7 +14,12 @@ from minitask.planning.scaffold import new_spec
 @click.command("new")
 @click.argument("project")
 @click.argument("title")
-@click.option("--template", default="mini-task", help="The template's name (default: mini-task).")
+@click.option(
+    "--template",
+    default="mini-task",
+    shell_complete=complete_templates,
+    help="The template's name (default: mini-task).",
+)
 @click.option(
     "--set",
     "pairs",

@@ -12,9 +12,10 @@ from minitask.cli.session import json_option, print_json, start, start_folder
 from minitask.engine.repository_settings import read_text
 from minitask.engine.task_records import ledger_of
 from minitask.errors import UsageError
-from minitask.policy.model_stats import ModelStats, nearest, parse_table, stats_of
+from minitask.policy.model_stats import ModelStats, parse_table, stats_of
 from minitask.policy.simulate import parse_policy, replay, usual_outcomes
 from minitask.reports.simulate import render_simulation, simulation_document
+from minitask.words import did_you_mean
 
 TABLES = "simulate"
 SUFFIX = ".yaml"
@@ -86,7 +87,7 @@ def _table_figures(folder: Path, word: str) -> ModelStats:
         return parse_table(text, name=word, where=word)
     raise UsageError(
         f"--table {word}: no such file, and no built-in table of that name",
-        hint=nearest(word, names),
+        hint=did_you_mean(word, names),
     )
 
 

@@ -11,6 +11,8 @@ import click
 
 from minitask.cli.terminal import show
 from minitask.errors import MinitaskError
+from minitask.patterns import lazy_pattern
+from minitask.words import did_you_mean
 
 ASCII = {
     "✓": "+",
@@ -58,6 +60,7 @@ def _escaped(char: str) -> str:
     return f"\\u{0xD800 + high:04x}\\u{0xDC00 + low:04x}"
 
 
+_QUOTED = lazy_pattern(r"'([^']*)'")
 BUG, INTERRUPTED, MACHINE = 70, 130, 3
 DEBUG = "MINITASK_DEBUG"
 
@@ -73,7 +76,7 @@ def run_command(command: click.Command) -> int:
         say("interrupted: merged tasks stay merged; run the same command again to continue")
         return INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        say(f"error: {_usage(error)}")
         return error.exit_code
     except OSError as error:
         say(f"error: {error.strerror or error}: {error.filename or 'the file system'}")
@@ -86,6 +89,20 @@ def run_command(command: click.Command) -> int:
 def say(text: str) -> None:
     """Print to stderr."""
     show(text, err=True)
+
+
+def _usage(error: click.ClickException) -> str:
+    """Return what is wrong with a command line and how to go on, in two lines."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "minitask"
+    hint = f"`{command} --help` says how it is used"
+    kind = getattr(getattr(error, "param", None), "type", None)
+    message = error.format_message()
+    if isinstance(kind, click.Choice):
+        choices = [str(choice) for choice in kind.choices]
+        given = _QUOTED.search(message.partition(": ")[2])
+        hint = did_you_mean(given[1] if given else "", choices)
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  hint: {hint}"
 
 
 def _bug(error: Exception) -> int:

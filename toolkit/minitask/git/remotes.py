@@ -8,6 +8,7 @@ from minitask.errors import MachineError, UsageError
 from minitask.git import refs
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git, failure
+from minitask.words import did_you_mean
 
 SHARED = (refs.LEDGER, refs.ATTEMPTS, refs.BRANCHES)
 TRACKED = "refs/minitask/remotes"
@@ -19,9 +20,7 @@ def choose_remote(repository: Repository, name: str | None) -> str:
     if name is not None:
         if name in remotes or "/" in name or ":" in name:
             return name
-        raise UsageError(
-            f"there is no remote {name}", hint=f"known: {', '.join(remotes) or 'none'}"
-        )
+        raise UsageError(f"there is no remote {name}", hint=did_you_mean(name, remotes))
     if "origin" in remotes:
         return "origin"
     if len(remotes) == 1:

@@ -15,6 +15,7 @@ from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
 from minitask.settings import FILE
 from minitask.spec.task_names import slug
+from minitask.words import did_you_mean
 
 TEMPLATES = "templates"
 HEAD = """\
@@ -60,7 +61,7 @@ def init_repository(
     guide = resources.path("templates", "agent-guide.md").read_text("utf-8")
     for agent in agents:
         if agent not in AGENT_FILES:
-            raise UsageError(f"unknown agent {agent}", hint=f"known: {', '.join(AGENT_FILES)}")
+            raise UsageError(f"unknown agent {agent}", hint=did_you_mean(agent, AGENT_FILES))
         written.append(_teach(top, AGENT_FILES[agent], guide))
     return tuple(written)
 
@@ -153,17 +154,29 @@ def next_spec(
     return NextSpec(folder / f"{name}.md", text)
 
 
+STANDARD = ("number", "title", "id", "project")
+"""Variables that every template is given."""
+
+
 def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> str:
     """Return a template's text with the values in it; nothing in a template can reach beyond them."""
-    from jinja2 import TemplateError
+    from jinja2 import TemplateError, meta
     from jinja2.sandbox import SandboxedEnvironment
 
     templates = template_files(top)
     if name not in templates:
-        raise UsageError(f"no template named {name}", hint=f"known: {', '.join(sorted(templates))}")
+        raise UsageError(f"no template named {name}", hint=did_you_mean(name, sorted(templates)))
     environment = SandboxedEnvironment(keep_trailing_newline=True, autoescape=False)
     try:
-        return environment.from_string(templates[name].read_text("utf-8")).render(values)
+        text = templates[name].read_text("utf-8")
+        known = {*meta.find_undeclared_variables(environment.parse(text)), *STANDARD}
+        unknown = next((key for key in values if key not in known), "")
+        if unknown:
+            raise UsageError(
+                f"the template {name} has no variable {unknown}",
+                hint=did_you_mean(unknown, sorted(known)),
+            )
+        return environment.from_string(text).render(values)
     except TemplateError as error:
         raise UsageError(
             f"the template cannot be rendered: {error}", where=str(templates[name])

@@ -17,6 +17,7 @@ from minitask.policy.named_tiers import (
     how_to_add,
     nearest_tier,
     review_tier,
+    tier_setting,
 )
 from minitask.policy.route import (
     MODEL_TIERS,
@@ -33,6 +34,7 @@ from minitask.policy.task_features import TaskFeatures, features_of
 from minitask.presets import AUTO
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
+from minitask.words import did_you_mean, nearest
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
 """The probability that a first try passes, as long as the ledger has no samples."""
@@ -118,11 +120,13 @@ class _Choice:
         """Return the route to an executor that was asked for."""
         settings = self._settings
         if requested and requested not in MODEL_TIERS:
-            raise UsageError(f"unknown tier {requested}", hint=f"choose from {', '.join(TIERS)}")
+            raise UsageError(f"unknown tier {requested}", hint=did_you_mean(requested, TIERS))
         if executor not in settings.executors:
             names = ", ".join(sorted(settings.executors)) or "none"
+            near = nearest(executor, settings.executors)
             raise UsageError(
-                f"no executor named {executor} (known: {names})", hint=how_to_add(settings)
+                f"no executor named {executor} (known: {names})",
+                hint=f"did you mean {near}?" if near else how_to_add(settings),
             )
         tiers = (name for name, entry in settings.tiers.items() if entry.executor == executor)
         tier = requested or next(tiers, Tier.CHEAP.value)
@@ -145,7 +149,7 @@ class _Choice:
             entry = tiers[tier]
             why = f"model {model} requested"
             return self.route(tier, why, to=TierSetting(entry.executor, model or entry.model))
-        entry = self._entry(requested)
+        entry = tier_setting(self._settings, requested)
         to = TierSetting(entry.executor, model or entry.model)
         return self.route(requested, f"tier {requested} requested", to=to)
 
@@ -153,7 +157,7 @@ class _Choice:
         """Return the first tier that is tried, from the tier that the spec, a rule or the config starts at."""
         start, why = self._start(requested)
         if requested:
-            self._entry(requested)
+            tier_setting(self._settings, requested)
         near = nearest_tier(self._settings, start)
         if near is None:
             raise UsageError(
@@ -302,12 +306,6 @@ class _Choice:
         output_tokens = self._traits.output_tokens
         cost = self._context.price(entry, input_tokens, output_tokens)
         return CallEstimate(input_tokens, output_tokens, cost)
-
-    def _entry(self, tier: str) -> TierSetting:
-        entry = self._settings.tiers.get(tier)
-        if entry is None:
-            raise UsageError(f"the tier {tier} has no executor", hint=how_to_add(self._settings))
-        return entry
 
 
 def _is_to_say(step: TierChoice) -> bool:

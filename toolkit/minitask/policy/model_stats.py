@@ -14,7 +14,7 @@ from msgspec import Struct
 from minitask.errors import UsageError
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.spec.model import Tier
-from minitask.words import one_line
+from minitask.words import did_you_mean, one_line
 
 MAX_CHARACTERS = 200_000
 MAX_TASKS = 10**9
@@ -150,18 +150,6 @@ def parse_table(text: str, *, name: str, where: str) -> ModelStats:
     return ModelStats(name, max(model.tasks for model in models), models, best, origin)
 
 
-def nearest(name: str, names: Sequence[str]) -> str:
-    """Return a hint that names what is most like `name`, with or without what stands in brackets; else all there
-    is.
-    """
-    from difflib import get_close_matches
-
-    folded = {candidate.partition(" (")[0].casefold(): candidate for candidate in names}
-    folded |= {candidate.casefold(): candidate for candidate in names}
-    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
-    return f"did you mean {folded[near[0]]}?" if near else f"known: {', '.join(names)}"
-
-
 def _load(text: str, where: str) -> Mapping[str, Any]:
     """Return the mapping that the text holds."""
     import yaml
@@ -271,7 +259,9 @@ def _check_keys(
         if key not in allowed:
             shown_key = one_line(str(key), longest=40)
             _refuse(
-                where, f"{subject} has an unknown key `{shown_key}`", nearest(shown_key, allowed)
+                where,
+                f"{subject} has an unknown key `{shown_key}`",
+                did_you_mean(shown_key, allowed),
             )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from minitask.policy.route import (
-    MODEL_TIERS,
-)
+from minitask.errors import UsageError
+from minitask.policy.route import MODEL_TIERS, TIERS
 from minitask.policy.routing_rules import RuleMatch, match_rules
 from minitask.policy.task_features import features_of
-from minitask.settings import Settings
+from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
+from minitask.words import did_you_mean
 
 
 class HeaderRequest(Struct, frozen=True):
@@ -46,6 +46,16 @@ def review_tier(settings: Settings, rule_match: RuleMatch) -> tuple[str, str]:
         return "", "no configured gate requests a review"
     tier = settings.routing.entry["review"]
     return ("" if tier == Tier.NONE.value else tier), f"default review tier {tier}"
+
+
+def tier_setting(settings: Settings, tier: str) -> TierSetting:
+    """Return who does tasks of a tier; raise `UsageError` if nobody does, or if there is no such tier."""
+    if tier not in TIERS:
+        raise UsageError(f"unknown tier {tier}", hint=did_you_mean(tier, TIERS))
+    entry = settings.tiers.get(tier)
+    if entry is None:
+        raise UsageError(f"the tier {tier} has no executor", hint=how_to_add(settings))
+    return entry
 
 
 def nearest_tier(settings: Settings, tier: str) -> str | None:

@@ -17,8 +17,8 @@ from msgspec import Struct
 from minitask.errors import UsageError
 from minitask.ledger.savings import EXACT
 from minitask.policy.ladder import Odds, Rung, choose_rung
-from minitask.policy.model_stats import ModelRow, ModelStats, nearest
-from minitask.words import one_line
+from minitask.policy.model_stats import ModelRow, ModelStats
+from minitask.words import did_you_mean, one_line
 
 ONE = Decimal(1)
 MICRO = Decimal("0.000001")
@@ -171,7 +171,7 @@ def _find_model(name: str, models: Sequence[ModelRow]) -> ModelRow:
             f"{name} matches several models: {several}", hint="give a longer part of the name"
         )
     names = [one_line(model.name) for model in models]
-    raise UsageError(f"no model named {one_line(name)}", hint=nearest(name, names))
+    raise UsageError(f"no model named {one_line(name)}", hint=did_you_mean(name, names))
 
 
 def _rounded(amount: Decimal) -> Decimal:
