@@ -43,6 +43,18 @@ LACKS = {
     "uncommitted file": (Red("cat draft.txt", 1, "No such file or directory"), "not committed"),
     "network": (Red("curl x.org", 6, "curl: (6) Could not resolve host: x.org"), "the network"),
     "network of node": (Red("npm ci", 1, "npm error code EAI_AGAIN"), "the network"),
+    "network of uv": (
+        Red("uv run pytest", 1, "cause: Network connectivity is disabled, but the requested"),
+        "the network",
+    ),
+    "network of go": (
+        Red("go test", 1, "x.go:3:8: module lookup disabled by GOPROXY=off"),
+        "the network",
+    ),
+    "no private /tmp": (
+        Red("echo 1 > /tmp/x", 1, "bash: line 76: /tmp/x: Permission denied"),
+        "/tmp/x",
+    ),
     "revision": (
         Red("git diff origin/main", 128, "fatal: bad revision 'origin/main'"),
         "origin/main",

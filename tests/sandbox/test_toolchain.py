@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from minitask.sandbox.policy import SandboxPolicy
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
+from minitask.sandbox.user_folders import UserFolders, user_folders
 
 
 def program(path: Path) -> Path:
@@ -18,6 +20,11 @@ def program(path: Path) -> Path:
 
 def found(home: Path, *entries: Path | str) -> Toolchain:
     return find_toolchain(":".join(map(str, entries)), home=str(home))
+
+
+def folders_of(home: Path, *entries: Path | str, **variables: str) -> UserFolders:
+    environ = {"HOME": str(home), "PATH": ":".join(map(str, entries)), **variables}
+    return user_folders(SandboxPolicy(home / "workspace", environ))
 
 
 def roots(home: Path, *entries: Path | str) -> list[str]:
@@ -129,9 +136,39 @@ def test_rust_brings_its_toolchains_but_not_its_credentials(home: Path) -> None:
     program(home / ".cargo" / "bin" / "cargo")
     (home / ".cargo" / "credentials.toml").write_text("secret")
     (home / ".rustup").mkdir()
-    tools = found(home, home / ".cargo" / "bin")
-    assert sorted(tools.roots) == sorted([f"{home}/.cargo/bin", f"{home}/.rustup"])
-    assert tools.env == {"RUSTUP_HOME": f"{home}/.rustup"}
+    assert roots(home, home / ".cargo" / "bin") == [f"{home}/.cargo/bin"]
+    folders = folders_of(home, home / ".cargo" / "bin")
+    assert folders.roots == (f"{home}/.rustup",)
+    assert folders.env == {"RUSTUP_HOME": f"{home}/.rustup"}
+    (home / ".cargo/registry").mkdir()
+    folders = folders_of(home, home / ".cargo" / "bin")
+    assert folders.roots == (f"{home}/.rustup", f"{home}/.cargo/registry")
+    assert folders.env["CARGO_HOME"] == f"{home}/.cargo"
+
+
+@pytest.mark.parametrize(
+    ("folder", "entry", "variable"),
+    [
+        (".pyenv", ".pyenv/shims", "PYENV_ROOT"),
+        (".volta", ".volta/bin", "VOLTA_HOME"),
+        (".asdf", ".asdf/shims", "ASDF_DATA_DIR"),
+        (".local/share/mise", ".local/share/mise/shims", "MISE_DATA_DIR"),
+    ],
+)
+def test_a_version_manager_is_named_where_it_is_in_use(
+    home: Path, folder: str, entry: str, variable: str
+) -> None:
+    (home / entry).mkdir(parents=True)
+    assert variable not in folders_of(home, "/usr/bin").env
+    assert folders_of(home, home / entry).env[variable] == f"{home}/{folder}"
+
+
+def test_a_folder_that_a_variable_names_is_shown_unless_it_is_the_home(home: Path) -> None:
+    (home.parent / "rustup").mkdir()
+    named = {"RUSTUP_HOME": f"{home.parent}/rustup", "GOMODCACHE": str(home), "NVM_DIR": "/"}
+    folders = folders_of(home, "/usr/bin", **named)
+    assert folders.roots == (f"{home.parent}/rustup",)
+    assert dict(folders.env) == {"RUSTUP_HOME": f"{home.parent}/rustup"}
 
 
 def test_a_folder_of_node_programs_brings_its_packages(home: Path) -> None:

@@ -18,7 +18,7 @@ from minitask.values import Redacted
 
 FILE = "minitask.yaml"
 MISNAMED = ("minitask.yml", ".minitask.yaml", ".minitask.yml")
-GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers")
+GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers", "workspace.read")
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")  # of numbers that an untrusted repository can only lower
 HEADER_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")  # in a header's value
@@ -62,7 +62,7 @@ DEFAULTS: Mapping[str, Any] = {
     "protected": [],
     "sandbox": "auto",
     "network": False,
-    "workspace": {"share": [], "copy": [], "setup": ""},
+    "workspace": {"share": [], "copy": [], "setup": "", "read": []},
     "limits": {"seconds": 300, "memory_mb": 4096, "processes": 400, "output_mb": 16},
     "budget": {"max_cost_usd": None, "unpriced": "refuse"},
     "concurrency": {"jobs": 2, "requests": 8},
@@ -214,16 +214,14 @@ class SettingsLayer(Struct, frozen=True):
 def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
     """Settle every key: later layers win; an untrusted repository's guarded keys are left out, and said."""
     values: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    notes: list[str] = []
-    beneath = (
-        *_named(layers, "preset", PRESETS, trusted),
-        *_named(layers, "workflow", WORKFLOWS, trusted),
-    )
-    for layer in [SettingsLayer("default", DEFAULTS), *beneath, *layers]:
+    sources, notes = dict[str, str](), list[str]()
+    named = _named(layers, "preset", PRESETS, trusted)
+    named += _named(layers, "workflow", WORKFLOWS, trusted)
+    for layer in [SettingsLayer("default", DEFAULTS), *named, *layers]:
         allowed = layer.values
         if layer.name == FILE and not trusted:
-            ignored = [key for key in GUARDED if key in allowed]
+            present = {*allowed, *(f"workspace.{name}" for name in allowed.get("workspace", ()))}
+            ignored = [key for key in GUARDED if key in present]
             allowed = {key: value for key, value in allowed.items() if key not in GUARDED}
             allowed = {key: _lowered(values, key, value) for key, value in allowed.items()}
             if ignored:
@@ -246,6 +244,8 @@ def _named(
 def _lowered(values: Mapping[str, Any], key: str, proposed: Any) -> Any:
     """Return a value of an untrusted repository's, as far as it narrows what is in force; anything else as it is."""
     now = values.get(key)
+    if key == "workspace":
+        return {name: proposed[name] for name in proposed if name != "read"}
     if key == "review":
         return now if now == "required" else proposed
     if key == "grade":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,12 +102,15 @@ class Context(Struct):
     def sandbox(self) -> Sandbox:
         """Return what validation commands run in; raise `MachineError` if the config requires more than there is."""
         if self._sandbox is None:
-            self._sandbox = choose_sandbox(
+            sandbox = choose_sandbox(
                 self.settings.sandbox,
                 cache=self.repository.home / "cache" / "sandbox.json",
                 environ=self.environ,
                 scratch=scratch_folder(self.repository),
             )
+            names = self.settings.values["workspace"]["read"]
+            readable = [Path(re.sub("^~", self.environ.get("HOME", ""), name)) for name in names]
+            self._sandbox = replace(sandbox, readable=tuple(readable))
         return self._sandbox
 
     def set_signature(self, signature: Signature) -> None:

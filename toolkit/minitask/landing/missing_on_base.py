@@ -18,6 +18,8 @@ PROGRAM = lazy_pattern(r"(?:^|: )([A-Za-z0-9_.+-]+): (?:command )?not found", re
 NO_NETWORK = lazy_pattern(
     r"Could not resolve (?:host|proxy)|Temporary failure in name resolution|Name or service not known"
     r"|EAI_AGAIN|ENOTFOUND|Network is unreachable|no such host|nodename nor servname|ENETUNREACH"
+    r"|Network connectivity is disabled|--offline was specified|you're using offline mode"
+    r"|module lookup disabled by GOPROXY=off|ENOTCACHED"
 )
 REVISION = lazy_pattern(
     r"bad revision '([^']+)'|ambiguous argument '([^']+)': unknown revision|unknown revision:? '?([\w./@{}^~-]+)"
@@ -25,6 +27,7 @@ REVISION = lazy_pattern(
 PYTHON_MODULE = lazy_pattern(r"No module named '?([\w.-]+)")
 NODE_MODULE = lazy_pattern(r"Cannot find (?:module|package) '([^']+)'")
 DENIED = lazy_pattern(r"(?:^|: )(?:\./)?([^\s:]+): Permission denied", re.MULTILINE)
+TEMPORARY = lazy_pattern(r"(/(?:var/)?tmp/[^\s:'\"]*)['\"]?: Permission denied")
 MISSING_FILE = lazy_pattern(
     r"[Nn]o such file|not found|cannot (?:open|access|find)|can't open|Cannot find|does not exist|ENOENT"
 )
@@ -88,7 +91,7 @@ class Lack(Struct, frozen=True):
 
 def find_lack(red: Red, scene: Scene) -> Lack | None:
     """Return what the command surely lacks, whatever the change; None if it may be red for the task's own sake."""
-    rules = (_network, _revision, _denied, _submodule, _left_out, _program, _module)
+    rules = (_network, _temporary, _revision, _denied, _submodule, _left_out, _program, _module)
     return next(filter(None, (rule(red, scene) for rule in rules)), None)
 
 
@@ -97,6 +100,16 @@ def _network(red: Red, scene: Scene) -> Lack | None:
         return None
     hint = "make it work offline; or set `network: true` in the spec's front matter, and in your settings"
     return Lack("needs the network, which the sandbox blocks", _with_tools(hint, scene))
+
+
+def _temporary(red: Red, scene: Scene) -> Lack | None:
+    match = TEMPORARY.search(red.output)
+    if match is None or match[1] in scene.written:
+        return None
+    return Lack(
+        f"writes to {match[1]}, and this sandbox has no /tmp of its own",
+        "use $TMPDIR (as `mktemp` does), or install bubblewrap (apt, dnf or apk add bubblewrap)",
+    )
 
 
 def _revision(red: Red, scene: Scene) -> Lack | None:

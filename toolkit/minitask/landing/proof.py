@@ -166,4 +166,5 @@ def _key(engine: Context, task: Task, tree: str, commands: Sequence[Command]) ->
     settings = engine.settings
     network = task.spec.options.network and settings.network
     where = (engine.sandbox.strength.value, engine.environ.get("PATH", ""), network, settings.setup)
+    where = (*where, *settings.values["workspace"]["read"])
     return f"proof\0{tree}\0{commands!r}\0{where!r}\0{settings.limits!r}"

@@ -31,6 +31,7 @@ from minitask.sandbox.policy import (
 )
 from minitask.sandbox.shared_layers import Layer
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
+from minitask.sandbox.user_folders import user_folders
 from minitask.system import orphans
 from minitask.system.files import force_remove
 
@@ -50,7 +51,7 @@ SWITCHES = (
 """Settings of the kernel that turn bubblewrap on and off while the machine runs."""
 
 PRIVATE = ("home", "tmp")
-PASSING = ("scratch", "layers", "checkout")
+PASSING = ("scratch", "layers", "checkout", "readable")
 """What of a sandbox is no outcome of a probe."""
 PSEUDO = ("/proc", "/sys", "/dev")
 DEVICES = (
@@ -104,7 +105,7 @@ class Sandbox(Struct, frozen=True):
     partial one has `namespaces` of its own for mounts and the network where the kernel lets users make some;
     `tried` says in a line each what was found on the way. Private directories are made in
     `scratch`. `layers` are mounted by the strong one; `checkout` is what the workspace stands for,
-    so that paths into it lead into the workspace.
+    so that paths into it lead into the workspace; `readable` is what else may be read.
     """
 
     strength: Strength
@@ -116,6 +117,7 @@ class Sandbox(Struct, frozen=True):
     scratch: Path = Path("/tmp")  # noqa: S108 - where none is given
     layers: tuple[Layer, ...] = ()
     checkout: Path | None = None
+    readable: tuple[Path, ...] = ()
 
     @property
     def has_private_mounts(self) -> bool:
@@ -169,7 +171,7 @@ class Sandbox(Struct, frozen=True):
 
     def enclose(self, argv: Sequence[str], room: SandboxPolicy) -> Wrapped:
         """Return the same as `wrap`, for a room that was put together before."""
-        tools = find_toolchain(room.path, home=room.home)
+        tools = self._tools(room)
         if self.strength is Strength.STRONG:
             return self._in_bubblewrap(argv, room, tools=tools)
         private = private_directory(self.scratch)
@@ -181,6 +183,13 @@ class Sandbox(Struct, frozen=True):
         if self.strength is Strength.PARTIAL:
             inner = (*launch(*self._rules(room, tools, private=private)), *inner)
         return Wrapped(inner, env, private, orphans.now())
+
+    def _tools(self, room: SandboxPolicy) -> Toolchain:
+        """Return what the programs of a room need, and what else is to be read."""
+        tools = find_toolchain(room.path, home=room.home)
+        folders = user_folders(room)
+        roots = [*tools.roots, *folders.roots, *map(str, self.readable)]
+        return Toolchain(room.home, roots=list(dict.fromkeys(roots)), env=folders.env)
 
     def _replaced_checkout(self) -> Path | None:
         """Return the checkout, if commands find the workspace in its place; not among the machine's own folders."""

@@ -21,7 +21,7 @@ from msgspec import Struct, field
 from minitask.sandbox.policy import SYSTEM, lies_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 PROGRAM_FOLDERS = ("bin", "sbin", "shims", "Scripts")
 INSTALLATION_MARKS = ("pyvenv.cfg", "lib", "lib64", "libexec", "conda-meta")
@@ -40,7 +40,7 @@ class Toolchain(Struct):
 
     home: str
     roots: list[str] = field(default_factory=list)
-    env: dict[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def add_folder(self, folder: str) -> None:
@@ -55,7 +55,6 @@ class Toolchain(Struct):
                 self._cover(self._root(here))
             if not lies_in(here, SYSTEM) or here == LINKS_SCANNED:
                 waiting += self._follow_links(here)
-            self._add_known(here)
 
     def _follow_links(self, folder: str) -> list[str]:
         """Cover what the folder's links lead to; give the program folders among that, which lead
@@ -100,13 +99,6 @@ class Toolchain(Struct):
 
     def _covered(self, path: str) -> bool:
         return lies_in(path, SYSTEM) or lies_in(path, self.roots)
-
-    def _add_known(self, folder: str) -> None:
-        """Rust's programs are links to rustup, which looks for its toolchains in the home."""
-        rustup = self.home + "/.rustup"
-        if folder == self.home + "/.cargo/bin" and os.path.isdir(rustup):
-            self._cover(rustup)
-            self.env["RUSTUP_HOME"] = rustup
 
 
 @lru_cache(maxsize=4)
