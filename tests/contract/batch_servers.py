@@ -57,6 +57,8 @@ class Batch:
 Answer = Callable[[Ask], str]
 """A reply's text, or one of the words below."""
 ERRORED, EXPIRED, CANCELED, OVERLOADED = "errored", "expired", "canceled", "overloaded"
+DAMAGED = "damaged"
+"""A line of the results that is cut in the middle."""
 
 
 class Batches:
@@ -119,8 +121,10 @@ def document(value: Any) -> Reply:
 
 
 def lines(values: list[Any]) -> Reply:
-    """JSON lines."""
-    return raw("".join(json.dumps(value) + "\n" for value in values), content_type="text/plain")
+    """JSON lines; one whose text is `DAMAGED` ends early."""
+    rows = [json.dumps(value) for value in values]
+    cut = [row.partition(f'"{DAMAGED}"')[0] for row in rows]
+    return raw("".join(row + "\n" for row in cut), content_type="text/plain")
 
 
 class AnthropicBatches(Batches):

@@ -14,6 +14,7 @@ import pytest
 
 from contract.batch_servers import (
     CANCELED,
+    DAMAGED,
     ERRORED,
     EXPIRED,
     OVERLOADED,
@@ -121,6 +122,33 @@ def test_what_a_request_of_a_batch_came_to_is_its_own_affair(world: World, kind:
     assert list(costs.values()) == [price, 0, price, 2 * price, price], (
         "what ended without an answer is free"
     )
+
+
+def test_a_result_that_is_damaged_is_fetched_again(world: World, kind: str) -> None:
+    fetched: list[str] = []
+
+    def answer(ask: Ask) -> str:
+        fetched.append(ask.file)
+        return good(ask) if fetched.count(ask.file) > 1 else DAMAGED
+
+    batches = KINDS[kind](answer)
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=2)
+        outcome = run(world)
+    assert verdicts(outcome) == merged(2), outcome.text
+    assert len(batches.created) == 1, "nothing was paid for twice"
+    assert Decimal(outcome.json["cost_usd"]) == 2 * HALF[kind]
+
+
+def test_a_result_that_is_lost_is_not_paid_for_again_unasked(world: World, kind: str) -> None:
+    batches = KINDS[kind](scripted(t1=[DAMAGED]))
+    with scripted_server(batches) as server:
+        prepare(world, kind, server.base_url, tasks=2)
+        outcome = run(world)
+        assert verdicts(outcome) == {**merged(2), "p/01-x": "error"}, outcome.text
+        assert (len(batches.created), outcome.json["cost_usd"]) == (1, None), "it may be billed"
+        assert verdicts(run(world)) == merged(2)
+    assert [batch.files for batch in batches.created] == [["0.txt", "1.txt"], ["1.txt"]]
 
 
 def test_a_change_that_fails_its_validation_goes_back_in_the_next_batch(

@@ -132,6 +132,11 @@ def test_a_reply_cut_off_twice_is_never_applied():
     assert run.failed.usage == Usage(2, 20_000, 0, 40, 0, 0, None)
 
 
+def test_an_answer_that_is_not_done_is_never_applied():
+    partial = ollama_chat(GOOD, counts={**ENOUGH, "done": False})
+    assert Run(OLLAMA, *[partial] * 3).kind is FailureKind.TRANSPORT
+
+
 @pytest.mark.parametrize("reason", [None, "load", "unload", 7, "who knows"])
 def test_a_reply_that_may_be_incomplete_is_never_applied(reason):
     run = Run(OLLAMA, *[ollama_chat(GOOD, done_reason=reason)] * 3)

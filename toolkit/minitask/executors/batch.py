@@ -7,19 +7,23 @@ code reads it. Keys go to the executor's own host alone: addresses in answers ar
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
+from minitask.errors import MachineError
 from minitask.executors.endpoint import ChatExecutor
 from minitask.executors.http import HttpRequest, HttpResponse
 from minitask.executors.request import ExecutorFailure, FailureKind
-from minitask.executors.response import count, mapping, parse_answer
+from minitask.executors.response import UNKNOWN_TOKENS, count, mapping, parse_answer
 from minitask.executors.server_errors import STATUS_OF, Object
+from minitask.ledger.usage import NO_USAGE
 
 CALL_SECONDS = 120.0
 LISTED = 100
+FETCH_PAUSES = (1.0, 5.0)
+"""Seconds before results are fetched again if some are missing."""
 UNANSWERED = 504
 """The status that a request gets which the provider did not come to: it may be sent again."""
 
@@ -28,12 +32,16 @@ Bodies = Mapping[str, Mapping[str, object]]
 
 
 class BatchState(Struct, frozen=True):
-    """The state of a batch. `failure` says why it cannot be used at all; it has ended then, too."""
+    """The state of a batch. `failure` says why it cannot be used at all; it has ended then, too.
+
+    `was_stopped` says that it ended early: requests without a result were not come to.
+    """
 
     id: str
     ended: bool
     size: int | None = None
     failure: str = ""
+    was_stopped: bool = False
 
 
 class BatchApi(Protocol):
@@ -52,7 +60,9 @@ class BatchApi(Protocol):
         ...
 
     def answers(self, batch_id: str) -> dict[str, HttpResponse]:
-        """Return what each request got, by custom id; one that was not come to has status 504."""
+        """Return what each request got, by custom id; one that was not come to has status 504, one whose result is
+        damaged or missing is left out.
+        """
         ...
 
 
@@ -198,7 +208,54 @@ class OpenAiBatches:
         ended = status in {"completed", "failed", "expired", "cancelled"}
         size = count(mapping(parsed.get("request_counts")).get("total"))
         failure = _first_error(parsed) if status == "failed" else ""
-        return BatchState(_id(parsed), ended, size, failure)
+        was_stopped = status in {"expired", "cancelled"}
+        return BatchState(_id(parsed), ended, size, failure, was_stopped)
+
+
+def whole_answers(
+    api: BatchApi, state: BatchState, wanted: Collection[str], *, wait: Callable[[float], bool]
+) -> dict[str, HttpResponse]:
+    """Return the answers of a batch that has ended; where some are missing, fetch the results again.
+
+    `wait` takes seconds, and is true if there is no time to wait.
+    """
+    if state.failure:
+        return {}
+    answers = api.answers(state.id)
+    if state.was_stopped:
+        return {**dict.fromkeys(wanted, unanswered("the batch ended early")), **answers}
+    for pause in FETCH_PAUSES:
+        if answers.keys() >= set(wanted) or wait(pause):
+            break
+        answers |= api.answers(state.id)
+    return answers
+
+
+def no_result(state: BatchState) -> ExecutorFailure:
+    """Return the failure of a request whose batch failed, or lost its result, which may have been billed."""
+    if state.failure:
+        return ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
+    return ExecutorFailure(
+        FailureKind.TRANSPORT,
+        f"batch {state.id} has no result for it, though it may have been billed",
+        hint="run the same command again to send it anew",
+        usage=UNKNOWN_TOKENS,
+        retryable=False,
+    )
+
+
+def not_billed(error: ExecutorFailure | MachineError) -> ExecutorFailure | MachineError:
+    """Return a failure to send a batch or to look at it, for one of its requests: only their answers are billed."""
+    if not isinstance(error, ExecutorFailure):
+        return error
+    return ExecutorFailure(
+        error.kind,
+        error.message,
+        hint=error.hint,
+        usage=NO_USAGE,
+        retryable=error.retryable,
+        retry_after_seconds=error.retry_after_seconds,
+    )
 
 
 def unanswered(why: str) -> HttpResponse:

@@ -77,7 +77,8 @@ class OllamaDialect:
         _check_whole(call, usage, wire)
         text = wire.redact(joined(text_of(message.get("content")), message.get("tool_calls")))
         usage = believable(usage, text=text)
-        ending = Ending(parsed.get("done_reason"), _ENDED, _CUT_OFF, frozenset(), "done_reason")
+        reason = parsed.get("done_reason") if parsed.get("done", True) else "not done"
+        ending = Ending(reason, _ENDED, _CUT_OFF, frozenset(), "done_reason")
         check_ending(ending, text=text, usage=usage, wire=wire)
         return ChatReply(text, usage, served_model(parsed.get("model")))
 

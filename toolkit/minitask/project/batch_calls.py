@@ -19,10 +19,18 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import MachineError, StoppedError
-from minitask.executors.batch import BatchApi, BatchState, batches_of, unanswered
+from minitask.executors.batch import (
+    BatchApi,
+    BatchState,
+    batches_of,
+    no_result,
+    not_billed,
+    unanswered,
+    whole_answers,
+)
 from minitask.executors.http import HttpRequest, HttpResponse
 from minitask.executors.registry import make_executor
-from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.executors.request import ExecutorFailure
 from minitask.project import batch_journal
 from minitask.project.batch_journal import Journal, JournalEntry
 from minitask.system import process
@@ -173,7 +181,7 @@ class BatchCalls:
                 sent += self._sent(executor, group)
             except (ExecutorFailure, MachineError) as error:
                 for request in group:
-                    request.settle(None, error)
+                    request.settle(None, not_billed(error))
         for batch in sent:
             self._await(batch)
 
@@ -259,10 +267,10 @@ class BatchCalls:
         """Wait until a batch has ended, and hand its answers out."""
         try:
             state = self._ended(batch)
-            answers = {} if state.failure else batch.api.answers(state.id)
+            answers = whole_answers(batch.api, state, batch.waiting, wait=self._stopped.wait)
         except (ExecutorFailure, MachineError) as failure:
             for request in batch.waiting.values():
-                request.settle(None, failure)
+                request.settle(None, not_billed(failure))
             return
         with self._news:
             tasks = {request.key.task for request in batch.waiting.values()}
@@ -273,10 +281,9 @@ class BatchCalls:
                     batch.journal, set(batch.journal.entries if state.failure else batch.waiting)
                 )
             )
-        refused = ExecutorFailure(FailureKind.BAD_REQUEST, f"the batch failed: {state.failure}")
-        lacking = unanswered("the batch has no answer for it")
         for request_id, request in batch.waiting.items():
-            request.settle(answers.get(request_id, lacking), refused if state.failure else None)
+            answer = answers.get(request_id)
+            request.settle(answer, None if answer else no_result(state))
 
     def _take(self, task: str) -> None:
         """A task's outcome is kept from here on; of its batch is left what nobody has asked for yet."""
