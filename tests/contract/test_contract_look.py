@@ -6,6 +6,8 @@ import os
 import pty
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -120,19 +122,36 @@ def test_a_run_lists_each_task_once_and_notifies(world: World) -> None:
     assert (failing.code, "--notify exit 3: exit code 3" in failing.stderr) == (0, True)
 
 
-def test_a_watched_status_follows_a_task(world: World) -> None:
-    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+@contextmanager
+def watched(world: World, command: str) -> Iterator[Iterator[str]]:
+    """The lines that a command prints while it watches; Ctrl-C is how it ends, and is no failure."""
     with subprocess.Popen(
-        (*MINITASK, "status", "--watch"),
+        (*MINITASK, command, "--watch"),
         cwd=world.root,
         env=environment({"PYTHONUNBUFFERED": "1"}),
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert "new" in process.stdout.readline()
-        world.exec("p/01-b")
-        lines = iter(process.stdout.readline, "")
-        assert any("merged" in line for line in lines)
+        yield iter(process.stdout.readline, "")
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
+
+
+def test_a_watched_status_follows_a_task(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    with watched(world, "status") as lines:
+        assert "new" in next(lines)
+        world.exec("p/01-b")
+        assert any("merged" in line for line in lines)
+
+
+def test_a_watched_validation_follows_a_spec(world: World) -> None:
+    path = world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    good = world.show(path)
+    with watched(world, "validate") as lines:
+        assert "1 spec" in next(lines)
+        world.write({path: good.replace("b.txt", "../b.txt")})
+        assert any("E2" in line for line in lines)
+        world.write({"minitask.yaml": "sandbox: nonne\n"})
+        assert any(line.startswith("error:") for line in lines)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import Session, json_option, print_json, start
-from minitask.cli.terminal import show
+from minitask.cli.terminal import show, show_changes
 from minitask.engine.find_tasks import list_tasks
 from minitask.engine.task_status import TaskStatus, task_statuses
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.reports.status import render_status, status_document
-
-WATCH_SECONDS = 1.0
 
 
 @click.command("status")
@@ -41,26 +37,12 @@ def command(ctx: click.Context, projects: tuple[str, ...], *, watch: bool, as_js
     if watch and as_json:
         raise UsageError("--watch and --json exclude each other", hint="choose one")
     if watch:
-        return _watch(session, projects)
+        return show_changes(lambda: render_status(_statuses(session, projects)))
     statuses = _statuses(session, projects)
     if as_json:
         print_json(status_document(statuses))
     else:
         show(render_status(statuses))
-    return 0
-
-
-def _watch(session: Session, projects: tuple[str, ...]) -> int:
-    """Print the list, and again when it changes; Ctrl-C is the way to end it."""
-    shown = ""
-    with suppress(KeyboardInterrupt):
-        while True:
-            text = render_status(_statuses(session, projects))
-            if text != shown:
-                click.clear()
-                show(text)
-                shown = text
-            time.sleep(WATCH_SECONDS)
     return 0
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TextIO
 
 import click
@@ -11,6 +13,7 @@ import click
 from minitask.patterns import lazy_pattern
 from minitask.words import plain
 
+WATCH_SECONDS = 1.0
 GREEN, RED, YELLOW, CYAN = "green", "red", "yellow", "cyan"
 COLORS: Mapping[str, str] = {
     **dict.fromkeys(("✓", "merged", "passed", "ok", "proven"), GREEN),
@@ -54,6 +57,20 @@ def show(text: str, *, err: bool = False) -> None:
 def show_diff(text: str) -> None:
     """Print a unified diff to stdout; on a terminal in colour, without characters that could steer it."""
     _print(text, _diff_line if sys.stdout.isatty() or is_colored(sys.stdout) else str, err=False)
+
+
+def show_changes(render: Callable[[], str]) -> int:
+    """Print a text, and again whenever it has become another, until Ctrl-C; the exit code is 0."""
+    shown = None
+    with suppress(KeyboardInterrupt):
+        while True:
+            text = render()
+            if text != shown:
+                click.clear()
+                show(text)
+                shown = text
+            time.sleep(WATCH_SECONDS)
+    return 0
 
 
 def _print(text: str, paint: Callable[[str], str], *, err: bool) -> None:

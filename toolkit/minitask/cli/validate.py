@@ -8,10 +8,11 @@ import click
 
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import environment, start_folder
+from minitask.cli.terminal import show_changes
 from minitask.engine.repository_settings import load_settings
 from minitask.engine.spec_files import read_sources
-from minitask.engine.validate_specs import check_sources
-from minitask.errors import UsageError
+from minitask.engine.validate_specs import Checked, check_sources
+from minitask.errors import MinitaskError, UsageError
 from minitask.git.repository import Repository, discover
 from minitask.reports.diagnostics import FORMATS, render_diagnostics
 from minitask.spec.model import Diagnostic
@@ -34,6 +35,7 @@ from minitask.spec.model import Diagnostic
     is_flag=True,
     help="Plant faults in the lines that edit scripts add, and report how many the validations catch.",
 )
+@click.option("--watch", is_flag=True, help="Check again whenever a spec changes, until Ctrl-C.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -43,6 +45,7 @@ def command(
     *,
     as_json: bool,
     grades: bool,
+    watch: bool,
 ) -> int:
     """Check specs (default: all below mini-projects/). Exits with 2 where there is an error.
 
@@ -58,13 +61,10 @@ def command(
 
         click.echo(explain_rule(explain))
         return 0
+    if watch:
+        return show_changes(lambda: _watched(ctx, paths))
     gc.disable()  # a short life with many small values: collecting them costs a third of it
-    folder = start_folder(ctx)
-    repository = _repository(folder)
-    top = repository.top if repository and repository.top else folder
-    sources = read_sources(top, folder, paths)
-    around = repository if repository and repository.top else None
-    checked = check_sources(sources, around, load_settings(repository, environment()))
+    checked = _check(ctx, paths)
     diagnostics = checked.diagnostics
     if grades and not checked.has_errors:
         diagnostics += _grades(ctx, paths)
@@ -73,6 +73,26 @@ def command(
     )
     click.echo(text.encode("utf-8", "replace"), nl=False)
     return 2 if checked.has_errors else 0
+
+
+def _check(ctx: click.Context, paths: tuple[str, ...]) -> Checked:
+    folder = start_folder(ctx)
+    repository = _repository(folder)
+    top = repository.top if repository and repository.top else folder
+    around = repository if repository and repository.top else None
+    settings = load_settings(repository, environment())
+    return check_sources(read_sources(top, folder, paths), around, settings)
+
+
+def _watched(ctx: click.Context, paths: tuple[str, ...]) -> str:
+    """Return what is wrong now; what keeps the specs from being checked is shown in its place."""
+    try:
+        checked = _check(ctx, paths)
+    except MinitaskError as error:
+        return f"error: {error}"
+    return render_diagnostics(
+        checked.diagnostics, form="text", spec_count=checked.spec_count
+    ).rstrip("\n")
 
 
 def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:
