@@ -30,7 +30,6 @@ from minitask.task.prerequisites import find_unmet
 from minitask.task.state import RunOptions
 from world import World
 
-COUNT = 100
 GOOD = ("ready", "merged")
 
 
@@ -55,11 +54,11 @@ class Sets:
             yield engine, Base(engine.tip(target), target, Path(self.world.root))
 
 
-@pytest.fixture
-def sets(world: World) -> Sets:
+@pytest.fixture(params=[20, pytest.param(100, marks=pytest.mark.sweep)])
+def sets(world: World, request: pytest.FixtureRequest) -> Sets:
     """Many sets in one repository, committed."""
     world.configure(**SETTINGS)
-    projects = dict(spec_sets(COUNT, seed=int(os.environ.get("SPEC_SETS_SEED", "1"))))
+    projects = dict(spec_sets(request.param, seed=int(os.environ.get("SPEC_SETS_SEED", "1"))))
     world.commit(base_files(projects), message="base")
     texts = {
         f"mini-projects/{project}/{name}": text
@@ -146,8 +145,8 @@ def test_what_validate_calls_an_error_is_refused_and_nothing_else(sets: Sets) ->
                     different.append(("exec", path, errors.get(path), reason))
     assert not different
     sound = sum(path not in errors for project in sets.projects for path in sets.specs(project))
-    assert len(errors) > COUNT // 2
-    assert sound > COUNT // 2
+    assert len(errors) > len(sets.projects) // 2
+    assert sound > len(sets.projects) // 2
 
 
 def test_a_run_of_what_validate_accepts_lands_it_all(sets: Sets) -> None:
@@ -163,8 +162,8 @@ def test_a_run_of_what_validate_accepts_lands_it_all(sets: Sets) -> None:
             for project, tasks in found.items()
             if all(is_scripted(task) and route_of_script(engine, task) for task in tasks)
         ]
-    chosen = sorted(scripted, key=lambda project: -len(found[project]))[:10]
-    assert len(chosen) == 10
+    chosen = sorted(scripted, key=lambda project: -len(found[project]))[: len(sets.projects) // 10]
+    assert len(chosen) == len(sets.projects) // 10
     outcome = sets.world.minitask("run", *chosen, "--json")
     verdicts = {task["task"]: task["verdict"] for task in outcome.json["tasks"]}
     assert set(verdicts.values()) == {"merged"}, outcome.text
