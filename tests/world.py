@@ -149,6 +149,7 @@ class World:
         """Make the repository."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.git("init", "--quiet", "--template=", *options)
+        (self.root / ".git/hooks").mkdir(exist_ok=True)
 
     def git(self, *arguments: str, check: bool = True, env: Environment | None = None) -> str:
         """What a git command prints, without the last newline."""
