@@ -187,7 +187,8 @@ def make_map(tests: Sequence[str]) -> None:
         path = os.pathsep.join([name, str(TOP / "toolkit")])
         env = {**os.environ, "PYTHONPATH": path, "ENTERED_FOLDER": str(folder / "written")}
         report = folder / "report.xml"
-        argv = [sys.executable, "-m", "pytest", "-n", "2", f"--junitxml={report}", *tests]
+        options = ("-n", "2", "-p", "sitecustomize", f"--junitxml={report}")
+        argv = [sys.executable, "-m", "pytest", *options, *tests]
         subprocess.run(argv, cwd=TOP, env=env, check=False)
         enters: dict[str, set[str]] = {}
         for written in (folder / "written").iterdir():

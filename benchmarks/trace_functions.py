@@ -1,6 +1,7 @@
 """Have each Python process write down which functions of the package it enters, test by test.
 
-`mutants.py` puts a copy of this on the module path as `sitecustomize.py`.
+`mutants.py` puts a copy of this on the module path as `sitecustomize.py`, and has pytest take that as a plugin
+(PYTEST_DONT_REWRITE: it is imported before pytest).
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ def trace(frame: Any, _event: str, _argument: object) -> None:
         current[:] = test, entered.setdefault(test or b"", set())
     if code not in current[1]:
         current[1].add(code)
+
+
+def pytest_runtest_setup() -> None:
+    """Begin again: deep recursion and threads of other libraries end a trace."""
+    sys.settrace(trace)  # type: ignore[arg-type]
 
 
 def write() -> None:
