@@ -10,15 +10,21 @@ import click
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
 from minitask.cli.terminal import show
+from minitask.engine.context import open_context
 from minitask.engine.health_checks import agents_installed, ollama_servers, try_sandbox
 from minitask.engine.repository_settings import load_settings
 from minitask.errors import MinitaskError
 from minitask.git.repository import OLDEST_GIT, Repository, committer, discover, git_version
+from minitask.landing.base_proof import try_check
+from minitask.planning.survey import CHECKS, missing, survey
 from minitask.presets import AUTO
 from minitask.reports.doctor import CheckResult, Health, health_document, render_health
 from minitask.sandbox.choose_sandbox import choose_sandbox
 from minitask.sandbox.sandbox import Strength
 from minitask.settings import ExecutorSetting, Settings
+from minitask.words import one_line
+
+CHECK_SECONDS = 120
 
 
 @click.command("doctor")
@@ -45,6 +51,8 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
         *_servers(settings, environ),
         *_agents(environ, folder),
     ]
+    if repository is not None and settings is not None:
+        findings += _repository_checks(repository, settings, environ)
     values = dict(settings.values) if settings else {}
     sources = dict(settings.sources) if settings else {}
     health = Health(tuple(findings), values, sources)
@@ -153,6 +161,35 @@ def _servers(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
             if rung.executor == served.executor and rung.model not in (AUTO, *served.models):
                 text = f"{tier}: {served.url} does not serve {rung.model}"
                 yield CheckResult("tier", "note", text, f"ollama pull {rung.model}")
+
+
+def _repository_checks(
+    repository: Repository, settings: Settings, environ: Mapping[str, str]
+) -> Iterator[CheckResult]:
+    """Yield what the checkout lacks, and how one of the repository's own checks does in a workspace on HEAD."""
+    for problem, command in missing(repository):
+        yield CheckResult("missing", "note", problem, command)
+    suggested = [each.value for each in survey(repository) if each.key == CHECKS]
+    text = next(iter((*settings.checks, *suggested)), "")
+    if not text:
+        return
+    emit = lambda _event: None  # noqa: E731
+    with open_context(
+        repository, settings, environ=environ, purpose="doctor", emit=emit, looks_only=True
+    ) as engine:
+        commit = engine.objects.commit("HEAD")
+        trial = try_check(engine, text, commit, seconds=CHECK_SECONDS) if commit else None
+    if trial is None:
+        return
+    record, lack = trial.command, trial.lack
+    if record.passed:
+        yield CheckResult("check", "ok", f"`{text}` passes on HEAD, in {record.seconds:.1f} s")
+    elif lack is not None:
+        yield CheckResult("check", "note", f"`{text}` {lack.problem}", lack.hint)
+    else:
+        last = one_line(record.output_tail.strip().rpartition("\n")[2], longest=100)
+        why = record.reason or f"exit code {record.exit_code}"
+        yield CheckResult("check", "note", f"`{text}` fails on HEAD: {why}", last)
 
 
 def _agents(environ: Mapping[str, str], folder: Path) -> Iterator[CheckResult]:

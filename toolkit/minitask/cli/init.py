@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.git.repository import Repository, discover
 from minitask.planning.scaffold import AGENT_FILES, init_repository
+from minitask.planning.survey import SHARE, Suggestion, missing, survey
 from minitask.presets import PRESETS
 from minitask.settings import FILE
 
@@ -58,11 +59,23 @@ def command(
     lines: list[str] = []
     if not preset and not (top / FILE).exists():
         settings, lines = _found(environ)
-    written = init_repository(top, settings, agents=agents, templates=templates)
-    is_new = written[0].what == "created"
+    is_new = not (top / FILE).exists()
+    suggestions = survey(repository) if is_new else ()
+    shared = [each.value for each in suggestions if each.key == SHARE]
+    if shared:
+        settings = {**settings, "workspace": {"share": shared}}
+    written = init_repository(
+        top,
+        settings,
+        suggestions=[each for each in suggestions if each.key != SHARE],
+        agents=agents,
+        templates=templates,
+    )
     if is_new:
         _trust(repository, top, environ)
     for line in lines:
+        click.echo(line)
+    for line in _surveyed(repository, suggestions):
         click.echo(line)
     for item in written:
         trusted = ", trusted" if item.path == FILE and is_new and settings else ""
@@ -74,6 +87,16 @@ def command(
         )
     click.echo('next     minitask do "WHAT TO CHANGE"')
     return 0
+
+
+def _surveyed(repository: Repository, suggestions: Sequence[Suggestion]) -> Iterator[str]:
+    """Yield what the repository's files suggest, and what the checkout lacks."""
+    for each in suggestions:
+        word = "share" if each.key == SHARE else "suggest"
+        what = each.value if each.key == SHARE else f"{each.key}: {each.value}"
+        yield f"{word:8} {what}  ({each.reason})"
+    for problem, command in missing(repository):
+        yield f"missing  {problem}: {command}"
 
 
 def _trust(repository: Repository, top: Path, environ: Mapping[str, str]) -> None:

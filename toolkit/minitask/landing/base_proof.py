@@ -6,15 +6,17 @@ import os
 from collections.abc import Collection, Iterable
 from functools import partial
 
+from msgspec import Struct
+
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
 from minitask.git.objects import SUBMODULE
-from minitask.landing.missing_on_base import CHECK, Red, Scene, find_lack
+from minitask.landing.missing_on_base import CHECK, Lack, Red, Scene, find_lack
 from minitask.landing.run_commands import Proof, first_line, run_on
 from minitask.ledger.record import CommandRecord
 from minitask.sandbox.policy import lies_in
-from minitask.spec.model import Command, ExpectationKind
+from minitask.spec.model import Command, ExpectationKind, Options, Spec
 from minitask.spec.paths import check_path
 
 PACKAGES = ("node_modules", ".venv", "venv", "vendor")
@@ -43,6 +45,24 @@ def check_fails_before(engine: Context, task: Task) -> tuple[CommandRecord, ...]
                 hint="fix the command, or remove its `# expect: fails before`",
             )
     return proof.commands
+
+
+class CheckTrial(Struct, frozen=True):
+    """How a command ended on a commit as it is, and what it surely lacks in a workspace, if anything."""
+
+    command: CommandRecord
+    lack: Lack | None
+
+
+def try_check(engine: Context, text: str, commit: str, *, seconds: int) -> CheckTrial:
+    """Run one of the repository's own checks in a workspace on a commit, for so long at most."""
+    spec = Spec("", "", text, options=Options(timeout_seconds=seconds))
+    task = Task("", spec, "", "", commit, "")
+    record = run_on(engine, task, commit, [Command(text)], on_base=True).commands[0]
+    if record.passed or record.exit_code is None:
+        return CheckTrial(record, None)
+    red = Red(record.command, record.exit_code, record.output_tail)
+    return CheckTrial(record, find_lack(red, _scene(engine, task)))
 
 
 def _must_fail_before(command: Command) -> bool:

@@ -13,6 +13,7 @@ from minitask import resources
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
+from minitask.planning.survey import Suggestion
 from minitask.settings import FILE
 from minitask.spec.task_names import slug
 from minitask.words import did_you_mean
@@ -20,6 +21,9 @@ from minitask.words import did_you_mean
 TEMPLATES = "templates"
 HEAD = """\
 # What `minitask init` found here. After a change run `minitask trust`, or the file sets no executors.
+"""
+SUGGESTED = """\
+# Suggested by the files of this repository: remove the `# ` of what is right, then run `minitask doctor`.
 """
 SUFFIX = ".md.j2"
 BEGIN, END = "<!-- minitask:begin -->", "<!-- minitask:end -->"
@@ -46,13 +50,20 @@ class Written(Struct, frozen=True):
 
 
 def init_repository(
-    top: Path, settings: Mapping[str, Any], *, agents: Sequence[str], templates: bool
+    top: Path,
+    settings: Mapping[str, Any],
+    *,
+    suggestions: Sequence[Suggestion] = (),
+    agents: Sequence[str],
+    templates: bool,
 ) -> tuple[Written, ...]:
     """Write the configuration with these settings, agents' instructions, and the templates if asked for.
 
+    Suggestions are comments in it, for the user to choose from.
+
     What is there already is kept.
     """
-    written = [_create(top, FILE, config_text(settings))]
+    written = [_create(top, FILE, config_text(settings, suggestions))]
     if templates:
         written += [
             _create(top, f"{PROJECTS}/{TEMPLATES}/{source.name}", source.read_text("utf-8"))
@@ -66,9 +77,10 @@ def init_repository(
     return tuple(written)
 
 
-def config_text(settings: Mapping[str, Any]) -> str:
-    """Return the text of `minitask.yaml`: these settings, then every other key as a comment."""
+def config_text(settings: Mapping[str, Any], suggestions: Sequence[Suggestion] = ()) -> str:
+    """Return the text of `minitask.yaml`: these settings, then suggestions and every other key as comments."""
     template = resources.path("templates", FILE).read_text("utf-8")
+    template = f"{_suggested(suggestions)}{template}"
     if not settings:
         return template
     import yaml
@@ -80,6 +92,20 @@ def config_text(settings: Mapping[str, Any]) -> str:
         else:
             blocks.append(yaml.safe_dump({key: value}))
     return f"{HEAD}{''.join(blocks)}\n{template}"
+
+
+def _suggested(suggestions: Sequence[Suggestion]) -> str:
+    """Return lines that set what is suggested once their `# ` is removed."""
+    if not suggestions:
+        return ""
+    values: dict[str, list[str]] = {}
+    for suggestion in suggestions:
+        values.setdefault(suggestion.key, []).append(suggestion.value)
+    reasons = {
+        key: "; ".join(each.reason for each in suggestions if each.key == key) for key in values
+    }
+    rows = (f"# {_row(key, each).strip()}  # {reasons[key]}\n" for key, each in values.items())
+    return f"{SUGGESTED}{''.join(rows)}\n"
 
 
 def _row(name: str, entry: Any) -> str:

@@ -1,0 +1,105 @@
+"""`init` suggests settings by a repository's files, and `doctor` tries one of its checks in a workspace."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from world import World
+
+IGNORE = {".gitignore": "node_modules\n.venv\n"}
+PACKAGE = json.dumps({"scripts": {"test": "vitest run"}})
+PLACEHOLDER = json.dumps({"scripts": {"test": 'echo "Error: no test specified" && exit 1'}})
+MONOREPO = {
+    "package.json": json.dumps({"workspaces": ["packages/*"]}),
+    "packages/a/package.json": "{}",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "ignored", "suggested"),
+    [
+        ({}, [], {}),
+        ({"package.json": PACKAGE}, [], {"checks": ["npm test"]}),
+        ({"package.json": PACKAGE, "pnpm-lock.yaml": ""}, [], {"checks": ["pnpm test"]}),
+        ({"package.json": PACKAGE, "yarn.lock": ""}, [], {"checks": ["yarn test"]}),
+        ({"package.json": PLACEHOLDER}, [], {}),
+        ({"package.json": "not json"}, [], {}),
+        ({"package.json": "[]"}, ["node_modules/x"], {"share": ["node_modules"]}),
+        (
+            MONOREPO,
+            ["node_modules/x", "packages/a/node_modules/y"],
+            {"share": ["node_modules", "packages/a/node_modules"]},
+        ),
+        (
+            {
+                "pnpm-workspace.yaml": "packages: ['apps/*', '!apps/no']\n",
+                "apps/b/package.json": "{}",
+            },
+            ["apps/b/node_modules/y"],
+            {"share": ["apps/b/node_modules"]},
+        ),
+        (
+            {"pyproject.toml": "[tool.pytest.ini_options]\n[tool.ruff]\n"},
+            [".venv/bin/python", ".venv/bin/ruff"],
+            {
+                "share": [".venv"],
+                "checks": [".venv/bin/python -m pytest -q"],
+                "lint": [".venv/bin/ruff check ."],
+            },
+        ),
+        ({"tests/test_a.py": ""}, [], {"checks": ["python3 -m unittest -q"]}),
+        ({"pyproject.toml": "[broken"}, [], {}),
+        ({"Cargo.toml": ""}, [], {"checks": ["cargo test --quiet --offline"]}),
+        ({"go.mod": "module x\n"}, [], {"checks": ["go test ./..."]}),
+        ({"eslint.config.mjs": ""}, [], {"lint": ["npx --no-install eslint ."]}),
+    ],
+)
+def test_init_suggests(
+    world: World, files: dict[str, str], ignored: list[str], suggested: dict[str, list[str]]
+) -> None:
+    world.commit(IGNORE | files)
+    world.write(dict.fromkeys(ignored, ""))
+    outcome = world.minitask("init", "--preset", "ollama")
+    assert outcome.code == 0, outcome.text
+    text = (world.root / "minitask.yaml").read_text()
+    share = yaml.safe_load(text).get("workspace", {}).get("share", [])
+    assert share == suggested.get("share", [])
+    head = text.partition("# The configuration of minitask")[0]
+    for key in ("checks", "lint"):
+        line = next((line for line in head.splitlines() if line.startswith(f"# {key}: ")), "")
+        assert yaml.safe_load(line.removeprefix("# ") or "null") == (
+            {key: suggested[key]} if key in suggested else None
+        )
+        assert all(f"{key}: {value}" in outcome.stdout for value in suggested.get(key, []))
+
+
+def test_init_names_what_the_checkout_lacks(world: World) -> None:
+    modules = '[submodule "v"]\n\tpath = vendor/v\n\turl = ../v\n'
+    world.commit({".gitmodules": modules, "package.json": '{"dependencies": {"x": "1"}}'})
+    outcome = world.minitask("init", "--preset", "ollama")
+    assert "npm install" in outcome.stdout
+    assert "git submodule update --init vendor/v" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("check", "mark", "words"),
+    [
+        ("python3 -m unittest -q", "✓", "passes on HEAD"),
+        ("python3 -m no_such_module", "·", "needs the module no_such_module"),
+        ("no-such-program", "·", "no-such-program"),
+        ("echo last words; exit 3", "·", "last words"),
+    ],
+)
+def test_doctor_tries_a_check_on_head(world: World, check: str, mark: str, words: str) -> None:
+    test = "import unittest\nclass T(unittest.TestCase):\n    def test(self): open('made', 'w')\n"
+    world.commit({"test_a.py": test})
+    world.configure(checks=[check])
+    before = world.git("status", "--porcelain")
+    outcome = world.minitask("doctor")
+    line = next(line for line in outcome.stdout.splitlines() if " check  " in line)
+    assert line.startswith(mark)
+    assert words in outcome.stdout
+    assert world.git("status", "--porcelain") == before
