@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from minitask.cli.exec import hindrance_of, only_task
+from minitask.cli.progress import manner
 from minitask.cli.session import Session, exit_code, json_option, print_json, start
 from minitask.cli.streams import say
-from minitask.errors import RefusedError, UsageError
+from minitask.cli.terminal import show, show_diff
+from minitask.errors import UsageError
 
 if TYPE_CHECKING:
     from minitask.engine.context import Context
@@ -66,7 +67,7 @@ def command(ctx: click.Context, /, what: str, **options: Any) -> int:
     if options["dry_run"]:
         return _print_dry_run(shot, preview, as_json=bool(options["as_json"]))
     if not options["as_json"]:
-        say(_summary(shot, preview))
+        show(_summary(shot, preview), err=True)
     if asks and not click.confirm("run it?", default=True, err=True):
         say("nothing was written")
         return 0
@@ -172,7 +173,8 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
     from minitask.planning.one_shot import commit_spec
 
     as_json = bool(options["as_json"])
-    with session.engine(f"do {shot.task.name}", quiet=as_json) as engine:
+    how = manner(as_json=as_json, events=False, live=True)
+    with session.engine(f"do {shot.task.name}", how=how) as engine:
         base = session.base(engine)
         commit_spec(engine, base, shot)
         base = session.base(engine)
@@ -206,22 +208,17 @@ def _change(engine: Context, result: TaskResult, base: Base) -> str:
     """Return the diff of the latest candidate; empty where there is none."""
     from minitask.git.merge_tree import patch
 
-    if result.commit is None:
-        return ""
-    with suppress(RefusedError):
-        return patch(engine.repository.git, base.base, result.commit)
-    return ""
+    return patch(engine.repository.git, base.base, result.commit) if result.commit else ""
 
 
 def _print(shot: OneShot, result: TaskResult, change: str) -> None:
     from minitask.reports.results import render_result
-    from minitask.words import plain
 
     if change.strip():
-        click.echo("\n".join(map(plain, change.rstrip().split("\n"))) + "\n")
-    click.echo(render_result(result))
+        show_diff(change)
+    show(render_result(result))
     if exit_code([result]):
-        click.echo(f"  again  {_again(shot, result)}")
+        show(f"  again  {_again(shot, result)}")
 
 
 def _again(shot: OneShot, result: TaskResult) -> str:
