@@ -197,12 +197,14 @@ def test_a_dry_run_asks_nobody_and_writes_nothing(
         (("Say hello", *GIVEN, "--yes"), "minitask init"),
         (("Say hello", "--edit", "no.py", "--check", "grep -q x no.py", "--yes"), "E203 no.py"),
         (("Say hello", "--create", "app.py", *GIVEN[2:], "--yes"), "E204 app.py"),
+        (("Say hello", "--edit", "new.py", *GIVEN[2:], "--yes"), "git add -- new.py && git commit"),
         (("Say hello", "--edit", "../x", *GIVEN[2:], "--yes"), "no file inside"),
     ],
 )
 def test_what_cannot_run_is_said_with_a_way_out_before_anything_is_written(
     app: World, arguments: tuple[str, ...], words: str
 ) -> None:
+    app.write({"new.py": "print('new')\n"})
     before = (app.tip(), app.git("status", "--porcelain"))
     outcome = app.minitask("do", *arguments)
     assert outcome.code == 2, outcome.text

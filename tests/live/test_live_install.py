@@ -1,6 +1,6 @@
 """The wheel, installed from the registry's packages into an empty environment, does what the README promises.
 
-    pytest -m live tests/live/test_live_install.py
+pytest -m live tests/live/test_live_install.py
 """
 
 from __future__ import annotations

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 @click.option(
     "--keep", is_flag=True, help="Leave the change on its branch; `minitask merge` merges it."
 )
+@click.option(
+    "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, what: str, **options: Any) -> int:
@@ -84,7 +87,7 @@ def _drafted(
 
     looks_only = bool(options["dry_run"])
     with session.engine("do", quiet=bool(options["as_json"]), looks_only=looks_only) as engine:
-        base = session.base(engine)
+        base = session.base(engine, options["into"])
         paths = {
             name: tuple(repository_path(engine, session.folder, word) for word in options[name])
             for name in ("edits", "creates")
@@ -133,13 +136,16 @@ def _print_would_ask(wanted: Wanted, route: Route, *, as_json: bool) -> None:
 
 
 def _stop_on_errors(engine: Context, shot: OneShot) -> None:
-    from minitask.planning.one_shot import diagnose, errors_of
+    from minitask.engine.check_specs import check_alone
+    from minitask.planning.one_shot import check_committed, diagnose, errors_of
 
+    check_committed(engine, shot)
     errors = errors_of(diagnose(engine, shot))
     if errors:
         first = errors[0]
         more = f" (and {len(errors) - 1} more)" if errors[1:] else ""
         raise UsageError(f"{first.code} {first.message}{more}", hint=first.hint)
+    check_alone(engine, shot.task)
 
 
 def _summary(shot: OneShot, preview: RunPreview | None) -> str:
@@ -175,9 +181,9 @@ def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
     as_json = bool(options["as_json"])
     how = manner(as_json=as_json, events=False, live=True)
     with session.engine(f"do {shot.task.name}", how=how) as engine:
-        base = session.base(engine)
+        base = session.base(engine, options["into"])
         commit_spec(engine, base, shot)
-        base = session.base(engine)
+        base = session.base(engine, options["into"])
         engine.begin(base.base)
         result = _result(engine, shot, base, merge=not options["keep"])
         remember(engine, [result])

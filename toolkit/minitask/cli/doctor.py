@@ -195,8 +195,11 @@ def _repository_checks(
 def _agents(environ: Mapping[str, str], folder: Path) -> Iterator[CheckResult]:
     agents = agents_installed(environ, folder)
     for agent in agents:
-        yield CheckResult(
-            "agent", "ok", f"{agent.type}: {agent.version or 'version unknown'}, {agent.path}"
-        )
+        text = f"{agent.type}: {agent.version or 'version unknown'}, {agent.path}"
+        if agent.has_login:
+            yield CheckResult("agent", "ok", text)
+        else:
+            hint = f"start {agent.type} once to log in, or export its key"
+            yield CheckResult("agent", "note", f"{text}, no login or key found", hint)
     if not agents:
         yield CheckResult("agent", "note", "no coding agent on PATH")

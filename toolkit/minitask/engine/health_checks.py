@@ -14,6 +14,7 @@ from msgspec import Struct
 from minitask.errors import MachineError
 from minitask.executors.address import DEFAULTS, find_base_url
 from minitask.executors.agents.adapter import VERSION_SECONDS
+from minitask.executors.agents.logins import has_login
 from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.agents.reading import version
 from minitask.executors.ollama import OllamaExecutor
@@ -96,11 +97,12 @@ class ServedModels(Struct, frozen=True):
 
 
 class InstalledAgent(Struct, frozen=True):
-    """An agent program: the type that the config calls it by, its path, its version."""
+    """An agent program: the type that the config calls it by, its path, its version, and whether it is logged in."""
 
     type: str
     path: str
     version: str
+    has_login: bool
 
 
 def ollama_servers(
@@ -126,7 +128,8 @@ def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[Installe
         path = shutil.which(program.program, path=environ.get("PATH", ""))
         if path is not None:
             argv = (path, *program.version_argv[1:])
-            agents.append(InstalledAgent(kind, path, _version(argv, environ, folder)))
+            text = _version(argv, environ, folder)
+            agents.append(InstalledAgent(kind, path, text, has_login(program, environ)))
     return tuple(agents)
 
 

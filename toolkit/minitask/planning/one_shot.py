@@ -138,6 +138,18 @@ def diagnose(engine: Context, shot: OneShot) -> tuple[Diagnostic, ...]:
     return check_sources(sources, engine.repository, engine.settings).diagnostics
 
 
+def check_committed(engine: Context, shot: OneShot) -> None:
+    """Raise `UsageError` for a file to edit that is in the checkout and not in the commit that the task starts from."""
+    top = checkout_folder(engine.repository)
+    for path in shot.wanted.edits:
+        if engine.objects.entry(shot.task.base, path) is None and (top / path).is_file():
+            name = shlex.quote(path)
+            raise UsageError(
+                f"{path} is not committed on {shot.task.target.removeprefix('refs/heads/')}",
+                hint=f"git add -- {name} && git commit -m 'Add {name}' -- {name}",
+            )
+
+
 def complete(
     engine: Context, base: Base, wanted: Wanted, route: Route, *, budget: Budget
 ) -> OneShot:
