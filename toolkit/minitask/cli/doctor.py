@@ -19,7 +19,7 @@ from minitask.landing.base_proof import try_check
 from minitask.planning.survey import CHECKS, missing, survey
 from minitask.presets import AUTO
 from minitask.reports.doctor import CheckResult, Health, health_document, render_health
-from minitask.sandbox.choose_sandbox import choose_sandbox
+from minitask.sandbox.choose_sandbox import choose_sandbox, how_to_strengthen
 from minitask.sandbox.sandbox import Strength
 from minitask.settings import ExecutorSetting, Settings
 from minitask.words import one_line
@@ -101,7 +101,7 @@ def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
         yield CheckResult("sandbox", "bad", error.message, error.hint)
         return
     strong = sandbox.strength is Strength.STRONG
-    hint = "" if strong else "install bubblewrap, and allow user namespaces, for a strong one"
+    hint = "" if strong else how_to_strengthen()
     yield CheckResult(
         "sandbox", "ok" if strong else "note", f"{sandbox.strength}: {sandbox.describe()}", hint
     )

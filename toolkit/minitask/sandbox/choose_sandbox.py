@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import asdict, replace
 
 from minitask.errors import MachineError, UsageError
-from minitask.sandbox import bubblewrap
+from minitask.sandbox import bubblewrap, seatbelt
 from minitask.sandbox.policy import (
     DEFAULT_PATH,
     Limits,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 from minitask.sandbox.sandbox import (
     PASSING,
     PROBE_SECONDS,
+    SEATBELT,
     SWITCHES,
     Sandbox,
     find_program,
@@ -34,6 +35,12 @@ from minitask.sandbox.sandbox import (
     remove_folder,
     scratch_folder,
 )
+
+BWRAP_PROFILE = (
+    "echo 'abi <abi/4.0>, include <tunables/global> profile bwrap /usr/bin/bwrap flags=(unconfined) { userns, }'"
+    " | sudo tee /etc/apparmor.d/bwrap && sudo apparmor_parser -r /etc/apparmor.d/bwrap"
+)
+"""Lets bubblewrap make namespaces where `kernel.apparmor_restrict_unprivileged_userns` is 1 (Ubuntu 24.04)."""
 
 
 def choose_sandbox(
@@ -58,8 +65,7 @@ def choose_sandbox(
     if policy == "required" and sandbox.strength is not Strength.STRONG:
         raise MachineError(
             f"a strong sandbox is required, but not available here: {'; '.join(sandbox.tried)}",
-            hint="install bubblewrap (apt, dnf or apk add bubblewrap) and allow user namespaces, "
-            "or set `sandbox: auto` to allow a weaker one",
+            hint=f"{how_to_strengthen()}; or set `sandbox: auto` to allow a weaker one",
         )
     return sandbox
 
@@ -69,6 +75,8 @@ def probe(
 ) -> Sandbox:
     """Return the best sandbox that works here; with a warm `cache`, without starting a program."""
     folder = scratch_folder(environ, scratch)
+    if sys.platform == "darwin":
+        return try_seatbelt(seatbelt.PROGRAM, environ, scratch=folder)
     program = find_program("bwrap", environ.get("PATH", DEFAULT_PATH))
     key = _key(program)
     recalled = _recall(cache, key, scratch=folder)
@@ -103,6 +111,24 @@ def _try_all(program: str, environ: Mapping[str, str], *, scratch: Path) -> Sand
             return replace(weak, namespaces=True, tried=(*tried, "namespaces work"))
         return replace(weak, tried=(*tried, f"namespaces failed: {reason}"))
     return Sandbox(Strength.NONE, tried=(*tried, f"Landlock failed: {reason}"), scratch=scratch)
+
+
+def try_seatbelt(program: str, environ: Mapping[str, str], *, scratch: Path) -> Sandbox:
+    """Return the sandbox of macOS where its program runs a command, else none."""
+    candidate = Sandbox(Strength.PARTIAL, program=program, variant=SEATBELT, scratch=scratch)
+    reason = _failure_of(candidate, environ)
+    if reason:
+        return Sandbox(Strength.NONE, tried=(f"{program} failed: {reason}",), scratch=scratch)
+    return replace(candidate, tried=("macOS has no stronger one",))
+
+
+def how_to_strengthen() -> str:
+    """Return the command, or what else to do, that brings a strong sandbox to this machine."""
+    if sys.platform == "darwin":
+        return "run minitask in a Linux virtual machine or container for a strong one"
+    if _read_switch(SWITCHES[0]) == "1":
+        return f"Ubuntu restricts user namespaces to programs with a profile; bubblewrap gets one by: {BWRAP_PROFILE}"
+    return "install bubblewrap (apt, dnf or apk add bubblewrap), and allow user namespaces"
 
 
 def _failure_of(candidate: Sandbox, environ: Mapping[str, str]) -> str:

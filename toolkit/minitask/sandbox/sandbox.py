@@ -2,8 +2,8 @@
 
 Commands come out of specs and run code that a model wrote. The strong sandbox is bubblewrap; where
 that does not start (not installed, forbidden by AppArmor or by a container), Landlock is the
-partial one; else there is none, and commands run as the user. What a probe found is kept for as
-long as what it depends on stays the same.
+partial one, and `sandbox-exec` on macOS; else there is none, and commands run as the user. What a
+probe found is kept for as long as what it depends on stays the same.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import MachineError
-from minitask.sandbox import bubblewrap, shared_layers
+from minitask.sandbox import bubblewrap, seatbelt, shared_layers
 from minitask.sandbox.policy import (
     SYSTEM,
     Limits,
@@ -43,6 +43,8 @@ __all__ = ["Limits", "Sandbox", "SandboxPolicy", "Strength", "Wrapped"]
 
 LAUNCHER = Path(__file__).with_name("landlock.py")
 PROBE_SECONDS = 20
+SEATBELT = "seatbelt"
+"""The variant of the partial sandbox that macOS has."""
 SWITCHES = (
     "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
     "/proc/sys/kernel/unprivileged_userns_clone",
@@ -132,6 +134,12 @@ class Sandbox(Struct, frozen=True):
             )
         if self.strength is Strength.NONE:
             return "NO SANDBOX: commands can read, change and send everything you can"
+        if self.variant == SEATBELT:
+            return (
+                "sandbox-exec: only the workspace and a private directory are writable; your files, other processes "
+                "and the network are blocked, localhost too; not blocked: most services of macOS, and a memory limit "
+                "is not held"
+            )
         if self.namespaces:
             return (
                 f"Landlock (version {self.landlock}) and namespaces: only the workspace and private directories are "
@@ -180,7 +188,10 @@ class Sandbox(Struct, frozen=True):
         env |= self._import_path(room)
         running = 0 if self.namespaces and counts_processes_apart() else tasks_of_user()
         inner = limited(argv, room.limits, running=running)
-        if self.strength is Strength.PARTIAL:
+        if self.variant == SEATBELT:
+            before = seatbelt.command(self.program, room, roots=tools.roots, private=private)
+            inner = (*before, *inner)
+        elif self.strength is Strength.PARTIAL:
             inner = (*launch(*self._rules(room, tools, private=private)), *inner)
         return Wrapped(inner, env, private, orphans.now())
 
