@@ -119,10 +119,10 @@ def test_one_that_hangs_is_killed_with_all_that_it_started(
     assert attempt(world)["gate"] == "implement"
 
 
-def test_one_that_prints_200_megabytes_is_read_in_bounded_memory(
+def test_one_that_prints_160_megabytes_is_read_in_bounded_memory(
     world: World, agent: Agent
 ) -> None:
-    flood = "yes 0123456789012345678901234567890 | head -c 200000000"
+    flood = "yes 0123456789012345678901234567890 | head -c 80000000"
     agent(
         f"{GOOD}\n{flood}\n{flood} >&2\necho\necho '{{\"in\": 7}}'", usage={"input_tokens": "/in"}
     )
@@ -132,7 +132,7 @@ def test_one_that_prints_200_megabytes_is_read_in_bounded_memory(
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0
-    assert used.ru_maxrss < 250 * 1024, "kibibytes"
+    assert used.ru_maxrss < 160 * 1024, "kibibytes"
     assert attempt(world)["usage"]["input_tokens"] == 7, "the end of what it printed is kept"
 
 
