@@ -64,14 +64,8 @@ def new_task(world: World, number: int, **fields: Any) -> None:
     [
         (("--well-defined", "--repetitive"), "delegate"),
         (("--well-defined", "--not-repetitive", "--small"), "current model"),
-        (
-            ("--well-defined", "--not-repetitive", "--large", "--atomic-tasks", "5"),
-            "delegate",
-        ),
-        (
-            ("--well-defined", "--not-repetitive", "--large", "--atomic-tasks", "4"),
-            "big model",
-        ),
+        (("--well-defined", "--not-repetitive", "--large", "--atomic-tasks", "5"), "delegate"),
+        (("--well-defined", "--not-repetitive", "--large", "--atomic-tasks", "4"), "big model"),
         (("--not-well-defined", "--exploration"), "big model"),
         (("--not-well-defined", "--no-exploration"), "ask the user"),
         (("--well-defined", "--judgement"), "big model"),

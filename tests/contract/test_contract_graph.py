@@ -144,10 +144,7 @@ def test_graph_says_what_waits_for_what_and_why(world: World) -> None:
 def test_graph_as_text_shows_waves_and_states(world: World) -> None:
     drawn_project(world)
     lines = world.minitask("graph", "p").stdout.splitlines()
-    assert lines[:2] == [
-        "4 tasks in 3 waves",
-        "longest chain: p/01-make -> p/02-use -> p/03-edit",
-    ]
+    assert lines[:2] == ["4 tasks in 3 waves", "longest chain: p/01-make -> p/02-use -> p/03-edit"]
     assert [line for line in lines if line.startswith("wave")] == ["wave 1", "wave 2", "wave 3"]
     assert any("after: p/01-make (new.txt)" in line for line in lines)
     assert any("clashes: p/03-edit (app.py)" in line for line in lines)

@@ -58,9 +58,7 @@ def test_cached_input_costs_what_the_config_says(world: World) -> None:
     assert Decimal(outcome.json["cost_usd"]) == Decimal("0.0066")
 
 
-def test_a_malformed_reply_is_sent_back_once_with_the_error_and_both_are_paid(
-    world: World,
-) -> None:
+def test_a_malformed_reply_is_sent_back_once_with_the_error_and_both_are_paid(world: World) -> None:
     with scripted_server([MALFORMED, GOOD]) as server:
         prepare(world, server.base_url)
         outcome = world.exec("p/01-b")

@@ -306,12 +306,7 @@ OTHER = "```text path=other.txt\nx\n```\n"
 
 
 @pytest.mark.parametrize(
-    ("edits", "reviews"),
-    [
-        ("- Line 3: Change `line 3` to `line three`", 1),
-        (WHOLE, 2),
-        (OTHER, 2),
-    ],
+    ("edits", "reviews"), [("- Line 3: Change `line 3` to `line three`", 1), (WHOLE, 2), (OTHER, 2)]
 )
 def test_a_reviewer_who_saw_a_diff_edits_what_it_shows(
     world: World, edits: str, reviews: int

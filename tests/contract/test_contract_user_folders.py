@@ -112,11 +112,7 @@ def test_a_path_that_the_settings_name_can_be_read_and_not_written(
 ) -> None:
     (home / "data").mkdir()
     (home / "data/rate").write_text("2\n")
-    world.task(
-        "p/a",
-        whole={"b.txt": "2\n"},
-        validation=f"cmp b.txt {home}/data/rate",
-    )
+    world.task("p/a", whole={"b.txt": "2\n"}, validation=f"cmp b.txt {home}/data/rate")
     env = in_strength(world, strength)
     assert world.exec("p/a", env=env).json["verdict"] != "merged"
     world.write({"minitask.yaml": "workspace: {read: [~/data]}\n"})

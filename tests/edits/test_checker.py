@@ -73,11 +73,7 @@ BASE = Ground(Listing({"a.txt": TEN, "b.txt": "b\n"}))
 
 
 def _spec(
-    name: str,
-    *files: str,
-    script: str = "",
-    needs: Sequence[str] = (),
-    tier: str = "",
+    name: str, *files: str, script: str = "", needs: Sequence[str] = (), tier: str = ""
 ) -> Spec:
     """A sound spec; `files` are `read a.txt (lines 1-2)`, `edit a.txt`, `create c.txt`, `delete a.txt`."""
     labels = {"read": "Files to Read", "edit": "Files to Edit", "create": "Files to Create"}
@@ -146,13 +142,7 @@ CASES = {
         "E304",
     ),
     "an overlap": (
-        [
-            _spec(
-                "01-x",
-                *REST,
-                script=_edits("move a.txt:2-5 -> c.txt", "move a.txt:4-6 -> c.txt"),
-            )
-        ],
+        [_spec("01-x", *REST, script=_edits("move a.txt:2-5 -> c.txt", "move a.txt:4-6 -> c.txt"))],
         "E304",
     ),
     "a diff that does not apply": (
@@ -168,10 +158,7 @@ CASES = {
         "",
     ),
     "what a dependency takes away": (
-        [
-            RENAME,
-            _spec("02-y", "edit a.txt", script=_search("a.txt", "line 2", "x"), needs=["01"]),
-        ],
+        [RENAME, _spec("02-y", "edit a.txt", script=_search("a.txt", "line 2", "x"), needs=["01"])],
         "E304",
     ),
     "what an earlier task makes, without a dependency": (
@@ -256,10 +243,7 @@ CASES = {
         "E203",
     ),
     "a file whose maker waits for its reader": (
-        [
-            _spec("01-x", "read c.txt", "create d.txt"),
-            _spec("02-y", "create c.txt", needs=["01"]),
-        ],
+        [_spec("01-x", "read c.txt", "create d.txt"), _spec("02-y", "create c.txt", needs=["01"])],
         "E201 W214",
     ),
     "a file that two tasks create": (

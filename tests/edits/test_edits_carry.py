@@ -39,11 +39,7 @@ def test_lines_below_an_insertion_move_down() -> None:
 
 @pytest.mark.parametrize(
     "new",
-    [
-        [*OLD[:4], "changed\n", *OLD[5:]],
-        [*OLD[:4], *OLD[5:]],
-        [*OLD[:4], "in between\n", *OLD[4:]],
-    ],
+    [[*OLD[:4], "changed\n", *OLD[5:]], [*OLD[:4], *OLD[5:]], [*OLD[:4], "in between\n", *OLD[4:]]],
     ids=["changed", "gone", "inserted"],
 )
 def test_a_change_inside_the_range_is_refused(new: list[str]) -> None:
@@ -89,8 +85,7 @@ def test_a_block_that_stands_twice_is_not_guessed_at() -> None:
 
 
 @given(
-    st.lists(st.sampled_from(["a\n", "b\n", "\n", "return\n"]), min_size=1, max_size=24),
-    st.data(),
+    st.lists(st.sampled_from(["a\n", "b\n", "\n", "return\n"]), min_size=1, max_size=24), st.data()
 )
 def test_what_is_carried_is_word_for_word_what_was_cited(
     old: list[str], data: st.DataObject

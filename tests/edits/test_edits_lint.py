@@ -25,10 +25,7 @@ def _spec(files: dict[str, FileAction], *fences: tuple[str, str]) -> Spec:
 
 COPY = ("edits", "copy app.py:1-9 -> base.py\n")
 MOVE = ("edits", "move app.py:1-9 -> base.py\n")
-DIFF = (
-    "diff",
-    "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,2 @@\n import os\n-A = 1\n+A = 2\n",
-)
+DIFF = ("diff", "--- a/app.py\n+++ b/app.py\n@@ -1,2 +1,2 @@\n import os\n-A = 1\n+A = 2\n")
 
 CASES = {
     "no script": (_spec({"base.py": CREATE}), ""),

@@ -359,13 +359,7 @@ def test_a_markdown_file_in_a_fence_that_is_too_short_is_read_to_its_end(doc: st
     assert read(whole("README.md", doc, bar="````"), README) == {"README.md": doc}
 
 
-@pytest.mark.parametrize(
-    "doc",
-    [
-        f"# A\nSo\n{F}\na\n{F}\nB\n",
-        f"# A\n\n{F}bash\na\n",
-    ],
-)
+@pytest.mark.parametrize("doc", [f"# A\nSo\n{F}\na\n{F}\nB\n", f"# A\n\n{F}bash\na\n"])
 def test_a_file_that_may_be_cut_at_its_own_fence_goes_back(doc: str) -> None:
     assert "longer fence" in error_of(whole("README.md", doc, info="markdown"), README)
 
@@ -542,10 +536,7 @@ def test_a_range_that_the_spec_cites_means_those_lines() -> None:
 
 
 def test_a_range_with_two_meanings_goes_back() -> None:
-    cited = (
-        Citation(LineRange(1, 2), LineRange(3, 4)),
-        Citation(LineRange(3, 4), LineRange(5, 6)),
-    )
+    cited = (Citation(LineRange(1, 2), LineRange(3, 4)), Citation(LineRange(3, 4), LineRange(5, 6)))
     request = asked(edited("m.py", cited=cited), base={"m.py": "x\ny\na\nb\nc\nd\n"})
     assert "m.py:5-6" in error_of(f"{F}edits\ndelete m.py:3-4\n{F}\n", request)
 

@@ -57,10 +57,7 @@ def test_an_empty_line_of_a_new_file_in_a_patch_stays() -> None:
     assert read(patch, NEW_TASK) == {"src/new.txt": "one\n\ntwo\n"}
 
 
-@pytest.mark.parametrize(
-    "counts",
-    ["-1,9 +1,9", "-1,2 +1,2", "-1 +1", "-1,0 +1,4", "-7,3 +7,3"],
-)
+@pytest.mark.parametrize("counts", ["-1,9 +1,9", "-1,2 +1,2", "-1 +1", "-1,0 +1,4", "-7,3 +7,3"])
 def test_wrong_counts_of_a_diff_are_corrected(counts: str) -> None:
     hunk = HUNK.replace("-1,3 +1,3", counts)
 

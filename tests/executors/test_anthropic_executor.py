@@ -197,11 +197,7 @@ def test_a_rejected_key_stops_the_run_at_once(status, kind):
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [
-        (400, "invalid_request_error"),
-        (404, "not_found_error"),
-        (413, "request_too_large"),
-    ],
+    [(400, "invalid_request_error"), (404, "not_found_error"), (413, "request_too_large")],
 )
 def test_a_bad_request_is_not_repeated(status, kind):
     run = Run(ANTHROPIC, claude_error(status, "model: some-model", kind=kind), GOOD)
@@ -212,8 +208,7 @@ def test_a_bad_request_is_not_repeated(status, kind):
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
-    [(429, "rate_limit_error"), (500, "api_error"), (529, "overloaded_error")],
+    ("status", "kind"), [(429, "rate_limit_error"), (500, "api_error"), (529, "overloaded_error")]
 )
 def test_a_passing_error_is_followed_by_another_request(status, kind):
     run = Run(ANTHROPIC, claude_error(status, "later", kind=kind), GOOD)

@@ -17,11 +17,7 @@ from minitask.executors.request import ExecutorFailure, ExecutorResult, FailureK
 from minitask.ledger.usage import Usage
 
 NOTHING = Usage(1, 0, 0, 0, 0, 0, 0)
-PATHS = {
-    "openai": "/v1/chat/completions",
-    "anthropic": "/v1/messages",
-    "ollama": "/api/chat",
-}
+PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
 
 
 @pytest.fixture(params=TONGUES)

@@ -75,12 +75,7 @@ OPENAI_FAULTS: list[tuple[object, int, FailureKind, str]] = [
     ([{"error": {"code": 503, "message": "overloaded"}}], 200, TRANSPORT, "overloaded"),
     ([{"error": {"code": 503, "message": "overloaded"}}], 503, TRANSPORT, "overloaded"),
     ([{"error": {"message": "API key not valid. Pass a valid one."}}], 400, AUTH, "not valid"),
-    (
-        [{"error": {"message": "no", "details": [{"reason": "API_KEY_INVALID"}]}}],
-        400,
-        AUTH,
-        "no",
-    ),
+    ([{"error": {"message": "no", "details": [{"reason": "API_KEY_INVALID"}]}}], 400, AUTH, "no"),
     ({"error": json.dumps({"error": {"message": "inner", "code": 401}})}, 500, AUTH, "inner"),
     (
         {"error": {"message": "upstream", "metadata": {"raw": '{"code":"insufficient_quota"}'}}},

@@ -95,10 +95,7 @@ def test_markers_of_another_tool_never_become_text() -> None:
             "1. **Line 9**: Replace [return path] with [return path.name] (names only)",
             OLD.replace("return path\n", "return path.name\n"),
         ),
-        (
-            'src/a.py, line 4: change "size" to "size_of"',
-            OLD.replace("def size(", "def size_of("),
-        ),
+        ('src/a.py, line 4: change "size" to "size_of"', OLD.replace("def size(", "def size_of(")),
         ("- Line 2: Change `st_size` to `st_mtime`", OLD.replace("st_size", "st_mtime")),
         ("- Remove: `    return path`", OLD.replace("    return path\n", "")),
         ("- Line 4: Remove `path`", OLD.replace("def size(path)", "def size()")),

@@ -90,12 +90,7 @@ KEPT = {
     "another list": ("allow.txt", LIST, "zeta\n", "Replace the contents of allow.txt with zeta"),
     "a list of one": ("allow.txt", LIST, "zeta\n", "Only zeta is allowed: remove all others"),
     "a version": ("VERSION", "1.2.3\n", "2.0.0\n", "Set the version to 2.0.0"),
-    "a pin changed": (
-        "requirements.txt",
-        PINS,
-        PINS.replace("2.0", "3.1"),
-        "Update flask to 3.1",
-    ),
+    "a pin changed": ("requirements.txt", PINS, PINS.replace("2.0", "3.1"), "Update flask to 3.1"),
     "a pin replaced": (
         "requirements.txt",
         PINS,

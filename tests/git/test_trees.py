@@ -156,9 +156,7 @@ def test_a_folder_that_moved_is_left_to_git(database: Database) -> None:
     text = Entry("100644", database.objects.write_blob(b"x\n"))
     base = written(database, {"old/a": text, "old/b": text, "c": text})
     moved = changed_tree(
-        database.objects,
-        base,
-        {"old/a": None, "old/b": None, "new/a": text, "new/b": text},
+        database.objects, base, {"old/a": None, "old/b": None, "new/a": text, "new/b": text}
     )
     added = changed_tree(database.objects, base, {"old/d": text})
     for ours, theirs in ((moved, added), (added, moved)):

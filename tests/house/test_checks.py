@@ -14,11 +14,7 @@ TOP = Path(__file__).parents[2]
 
 @pytest.mark.parametrize(
     "arguments",
-    [
-        ("ruff", "format", "--check", "."),
-        ("ruff", "check", "."),
-        ("mypy",),
-    ],
+    [("ruff", "format", "--check", "."), ("ruff", "check", "."), ("mypy",)],
     ids=["format", "lint", "types"],
 )
 def test_the_code_passes(arguments: tuple[str, ...], tmp_path: Path) -> None:

@@ -182,10 +182,7 @@ def _responses(body: dict[str, Any], served: AgentServer, folder: str) -> list[d
     return [
         {"type": "response.created", "response": {"id": "r1"}},
         {"type": "response.output_item.done", "output_index": 0, "item": item},
-        {
-            "type": "response.completed",
-            "response": {"id": "r1", "usage": usage, "output": [item]},
-        },
+        {"type": "response.completed", "response": {"id": "r1", "usage": usage, "output": [item]}},
     ]
 
 
@@ -273,9 +270,5 @@ def _gemini(body: dict[str, Any], served: AgentServer, folder: str) -> dict[str,
         "cachedContentTokenCount": 800,
         "totalTokenCount": 1050,
     }
-    candidate = {
-        "content": {"role": "model", "parts": [part]},
-        "finishReason": "STOP",
-        "index": 0,
-    }
+    candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "m"}

@@ -14,12 +14,7 @@ from hypothesis import strategies as st
 from minitask.spec.paths import check_path, fold, is_protected
 
 EMPTY_BLOB = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"
-IGNORED_BY_HFS = (
-    *range(0x200C, 0x2010),
-    *range(0x202A, 0x202F),
-    *range(0x206A, 0x2070),
-    0xFEFF,
-)
+IGNORED_BY_HFS = (*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF)
 
 GOOD = [
     "a.py",

@@ -152,11 +152,7 @@ def test_tasks_without_an_estimate_are_told_once_a_project() -> None:
 
 @pytest.mark.parametrize(
     "counts",
-    [
-        [(None, None)] * 4,
-        [(900, 100)] * 4,
-        [(900, 100), (None, None), (900, 100)],
-    ],
+    [[(None, None)] * 4, [(900, 100)] * 4, [(900, 100), (None, None), (900, 100)]],
     ids=["nobody has one", "all have one", "too small a project"],
 )
 def test_estimates_that_are_all_there_or_all_missing_are_fine(

@@ -104,8 +104,7 @@ def test_create_or_edit_creates_what_is_not_there_yet() -> None:
 
 def test_several_that_may_create_a_file_clash_and_its_readers_follow_all() -> None:
     found = implied(
-        [spec("a", ref("read")), spec("b", ref("write")), spec("c", ref("write"))],
-        is_there=absent,
+        [spec("a", ref("read")), spec("b", ref("write")), spec("c", ref("write"))], is_there=absent
     )
     assert (orders(found), clashes(found)) == (["ba", "ca"], ["bc"])
 

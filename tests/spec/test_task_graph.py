@@ -73,8 +73,7 @@ def test_a_cycle_cannot_be_put_in_order(arrange: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "entry",
-    ["base", "q/base", "01-base", "01-base.md", "mini-projects/q/01-base.md", "1", "01"],
+    "entry", ["base", "q/base", "01-base", "01-base.md", "mini-projects/q/01-base.md", "1", "01"]
 )
 def test_an_entry_may_be_id_name_file_or_number(entry: str) -> None:
     base = _spec("01-base", number="1", project="q", id_="base")

@@ -33,11 +33,7 @@ TABLE = {
     ),
     "an outage ends the task": (
         replace(
-            RED,
-            verdict=Verdict.ERROR,
-            gate="implement",
-            has_change=False,
-            is_for_another=False,
+            RED, verdict=Verdict.ERROR, gate="implement", has_change=False, is_for_another=False
         ),
         (),
     ),

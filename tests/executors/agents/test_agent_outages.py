@@ -31,9 +31,7 @@ LIMITS: list[tuple[str, Output]] = [
     (
         "codex",
         printed(
-            lines(
-                {"type": "turn.failed", "error": {"message": "You've hit your usage limit."}},
-            ),
+            lines({"type": "turn.failed", "error": {"message": "You've hit your usage limit."}}),
             exit_code=1,
         ),
     ),

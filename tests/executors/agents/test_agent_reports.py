@@ -55,12 +55,7 @@ def test_work_that_was_done_is_counted_and_has_no_problem(case, usage, cost):
 @pytest.mark.parametrize(
     ("case", "usage", "cost", "message"),
     [
-        (
-            "claude-2.1.329.denied",
-            times(CLAUDE_CALL, 2),
-            "0.001085",
-            "denied: Write /repo/new.txt",
-        ),
+        ("claude-2.1.329.denied", times(CLAUDE_CALL, 2), "0.001085", "denied: Write /repo/new.txt"),
         (
             "claude-2.1.329.max_budget",
             times(CLAUDE_CALL, 2),
