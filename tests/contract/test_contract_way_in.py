@@ -232,8 +232,22 @@ def test_on_a_terminal_the_user_is_asked(app: World, typed: str, code: int, merg
     assert app.has("mini-projects/do/01-say-hello.md") == merged
 
 
+def test_a_branch_that_moves_while_the_user_is_asked_keeps_its_commit(app: World) -> None:
+    with scripted_server(Ollama()) as server:
+        env = set_up(app, server.origin)
+        other = lambda: app.commit({"mini-projects/do/01-other.md": "# Notes\n"})  # noqa: E731
+        ended, printed = on_terminal(app, ("do", "Say hello", *GIVEN), "\n", env, first=other)
+    assert (ended, "do/02-say-hello: merged" in printed) == (0, True), printed
+    assert app.has("mini-projects/do/01-other.md")
+
+
 def on_terminal(
-    world: World, arguments: tuple[str, ...], typed: str, env: dict[str, str]
+    world: World,
+    arguments: tuple[str, ...],
+    typed: str,
+    env: dict[str, str],
+    *,
+    first: Callable[[], object] = lambda: None,
 ) -> tuple[int, str]:
     """Run `minitask` on a terminal of its own and type an answer once it asks; its exit code and what it printed."""
     process, terminal = pty.fork()
@@ -250,6 +264,7 @@ def on_terminal(
             break
         printed += part
         if b"[Y/n]" in printed and not has_typed:
+            first()
             os.write(terminal, typed.encode())
             has_typed = True
     _, status = os.waitpid(process, 0)
@@ -301,6 +316,15 @@ def test_init_chooses_from_what_is_there(
     assert {**tiers, **chosen} == tiers, tiers
     assert bool(tiers) == bool(chosen)
     assert not (world.root / "mini-projects").exists(), "templates come only if asked for"
+
+
+def test_doctor_tells_an_agent_without_a_login(world: World, tmp_path: Path) -> None:
+    (tmp_path / "claude").write_text("#!/bin/sh\necho 2.1.0\n")
+    (tmp_path / "claude").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "OLLAMA_HOST": "127.0.0.1:9"}
+    rows = world.minitask("doctor", "--json", env=env).json["findings"]
+    [row] = [row for row in rows if "claude: 2.1.0" in json.dumps(row)]
+    assert "no login or key found" in json.dumps(row)
 
 
 def test_init_puts_a_local_model_before_a_paid_one(world: World) -> None:

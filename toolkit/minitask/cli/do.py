@@ -176,12 +176,15 @@ def _print_dry_run(shot: OneShot, preview: RunPreview | None, *, as_json: bool) 
 def _run(session: Session, shot: OneShot, options: dict[str, Any]) -> int:
     """Commit the spec, run it, and print the change and the result."""
     from minitask.engine.refusals import remember
-    from minitask.planning.one_shot import commit_spec
+    from minitask.planning.one_shot import commit_spec, draft
 
     as_json = bool(options["as_json"])
     how = manner(as_json=as_json, events=False, live=True)
     with session.engine(f"do {shot.task.name}", how=how) as engine:
         base = session.base(engine, options["into"])
+        if base.base != shot.task.base:  # the branch moved while the user was asked
+            shot = draft(engine, base, shot.wanted)
+            _stop_on_errors(engine, shot)
         commit_spec(engine, base, shot)
         base = session.base(engine, options["into"])
         engine.begin(base.base)
