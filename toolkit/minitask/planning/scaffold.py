@@ -80,9 +80,10 @@ def init_repository(
 def config_text(settings: Mapping[str, Any], suggestions: Sequence[Suggestion] = ()) -> str:
     """Return the text of `minitask.yaml`: these settings, then suggestions and every other key as comments."""
     template = resources.path("templates", FILE).read_text("utf-8")
-    template = f"{_suggested(suggestions)}{template}"
+    schema, _, options = template.partition("\n")
+    options = f"{_suggested(suggestions)}{options}"
     if not settings:
-        return template
+        return f"{schema}\n{options}"
     import yaml
 
     blocks = []
@@ -91,7 +92,7 @@ def config_text(settings: Mapping[str, Any], suggestions: Sequence[Suggestion] =
             blocks.append(f"{key}:\n{''.join(_row(*entry) for entry in value.items())}")
         else:
             blocks.append(yaml.safe_dump({key: value}))
-    return f"{HEAD}{''.join(blocks)}\n{template}"
+    return f"{schema}\n{HEAD}{''.join(blocks)}\n{options}"
 
 
 def _suggested(suggestions: Sequence[Suggestion]) -> str:
