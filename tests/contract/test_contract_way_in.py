@@ -338,6 +338,13 @@ def test_init_puts_a_local_model_before_a_paid_one(world: World) -> None:
     assert values["routing"]["escalation"] == ["free", "cheap", "balanced", "frontier"]
 
 
+def test_init_says_that_an_ollama_has_no_model_yet(world: World) -> None:
+    with scripted_server(lambda _request: raw('{"models": []}')) as server:
+        outcome = world.minitask("init", env={"OLLAMA_HOST": server.origin})
+    assert f"ollama at {server.origin} (no model yet: ollama pull" in outcome.stdout
+    assert "executors:\n  ollama" not in (world.root / "minitask.yaml").read_text()
+
+
 def test_init_lists_the_models_of_any_server_that_speaks_openais_protocol(world: World) -> None:
     def reply(request: Received) -> Reply:
         assert request.path == "/v1/models"

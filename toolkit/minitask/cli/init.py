@@ -116,7 +116,7 @@ def _found(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     settings = found.settings()
     if not settings:
         return {}, [
-            f"found    {NOTHING}{_logged_out(found)}",
+            f"found    {'; '.join(_names(found)) or NOTHING}{_logged_out(found)}",
             "chose    nothing: specs with an edit script run all the same",
             f"change   start Ollama or export ANTHROPIC_API_KEY, then: rm {FILE} && minitask init",
         ]
@@ -141,7 +141,8 @@ def _names(found: Discovery) -> list[str]:
     for server in found.servers:
         shown = ", ".join(server.models[:3])
         more = f" and {len(server.models) - 3} more" if len(server.models) > 3 else ""
-        names.append(f"{server.kind} at {server.url} ({shown}{more})")
+        none = "no model yet: ollama pull qwen2.5-coder" if server.kind == "ollama" else "no model"
+        names.append(f"{server.kind} at {server.url} ({shown + more or none})")
     return [*names, *(f"{name} (logged in)" for name in found.agents), *found.keys]
 
 

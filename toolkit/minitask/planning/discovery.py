@@ -26,7 +26,7 @@ BETTER = ("anthropic", "openai", "claude", "codex")
 
 
 class Server(Struct, frozen=True):
-    """A model server that answered: its executor's name and type, its URL, and the models that it lists."""
+    """A model server that answered: its executor's name and type, its URL, and the models it lists that write text."""
 
     kind: str
     url: str
@@ -57,7 +57,8 @@ class Discovery(Struct, frozen=True):
             executors |= PRESETS[self.better]["executors"]
             tiers |= PRESETS[self.better]["tiers"]
         for server in self.servers:
-            self._add_server(server, settings)
+            if server.models:
+                self._add_server(server, settings)
         if "free" in tiers:
             paid = [tier for tier in ("cheap", "balanced", "frontier") if tier in tiers]
             phases = ("implement",) if paid else PHASES
@@ -99,7 +100,7 @@ def discover(environ: Mapping[str, str]) -> Discovery:
 
 
 def _ollama(environ: Mapping[str, str]) -> Server | None:
-    """Return the Ollama that OLLAMA_HOST names, else the one on this machine; None if it serves no model."""
+    """Return the Ollama that OLLAMA_HOST names, else the one on this machine; None if it does not answer."""
     from minitask.executors.ollama import OllamaExecutor
 
     url = find_base_url("ollama", environ)[0] or DEFAULTS["ollama"]
@@ -121,5 +122,4 @@ def _listed(kind: str, url: str, executor: Any) -> Server | None:
         models = executor.models(timeout_seconds=LIST_SECONDS)
     except MinitaskError:
         return None
-    writing = text_models(models)
-    return Server(kind, url, writing) if writing else None
+    return Server(kind, url, text_models(models))
