@@ -6,6 +6,7 @@ import pytest
 
 from world import World
 
+NEEDS = {"depends_on": ["01-b"]}
 BRANCH = "minitask/p/01-b"
 
 
@@ -43,7 +44,12 @@ def test_a_branch_that_was_merged_by_hand_is_merged(world: World, how: str) -> N
     assert task["state"] == "merged"
     again = world.exec("p/01-b").json
     assert "already merged" in again["reason"], again
+    (task,) = world.minitask("run", "p", "--json").json["tasks"]
+    assert "already merged" in task["reason"], task
+    assert world.minitask("validate", "p").code == 0
     assert world.tip() == there
+    world.task("p/02-c", whole={"d.txt": "d\n"}, validation="test -f d.txt", front=NEEDS)
+    assert world.exec("p/02-c").json["verdict"] == "merged", "what it depends on has landed"
 
 
 def test_a_merge_by_hand_is_taken_back_and_its_revert_is_seen(world: World) -> None:

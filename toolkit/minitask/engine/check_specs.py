@@ -15,7 +15,7 @@ from minitask.engine.grounds import CommitGround, CommittedFiles
 from minitask.engine.repository_settings import check_filters, check_route
 from minitask.engine.tasks import PROJECTS, Base, Task, load_file
 from minitask.errors import MinitaskError, RefusedError, UsageError
-from minitask.git import history
+from minitask.git.hand_merges import all_landings
 from minitask.spec.checks import check_anchor
 from minitask.spec.model import Diagnostic, Spec
 
@@ -202,7 +202,7 @@ class Check(Struct, frozen=True, dict=True):
         """Return the specs that have landed as they are committed; not those that are to run again."""
         if len(everyone) == 1 and self.again:
             return []
-        landings = history.landings(self.engine.repository.git, self.base.base)
+        landings = all_landings(self.engine.repository.git, self.engine.objects, self.base.base)
         mine = {id(task.spec) for task in tasks}
         return [
             task.spec

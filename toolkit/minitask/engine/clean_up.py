@@ -61,7 +61,7 @@ def _landed_branches(engine: Context, base: Base) -> tuple[str, ...]:
     heads = refs.snapshot(git, refs.BRANCHES)
     names = []
     for task, latest in landed.items():
-        landing = as_it_stands(engine, latest, tip=base.base) or latest
+        landing = as_it_stands(engine, latest, tip=base.base)
         name = refs.branch(task)
         tip = heads.get(name)
         if landing.undone or tip is None or tip != engine.objects.commit(f"{landing.commit}^2"):

@@ -14,6 +14,7 @@ from minitask.engine.refusals import find_refusal
 from minitask.engine.task_summaries import TaskSummary, task_summaries
 from minitask.engine.tasks import Base, Task
 from minitask.git import history, refs
+from minitask.git.hand_merges import all_landings, brought_by_hand
 from minitask.git.history import Landing
 from minitask.git.merge_tree import TreeChange
 
@@ -47,15 +48,14 @@ class TaskStatus(Struct, frozen=True):
 
 def task_statuses(engine: Context, tasks: Sequence[Task], base: Base) -> tuple[TaskStatus, ...]:
     """Return the state of each task."""
-    landed = history.landings(engine.repository.git, base.base)
+    landed = landings_at(engine, base.base)
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
     summaries = task_summaries(engine, [task.name for task in tasks])
     statuses = [
         _status(
             task,
             summaries.get(task.name),
-            as_it_stands(engine, landed.get(task.name), tip=base.base)
-            or brought_by_hand(engine, base.base, task.name),
+            landed.get(task.name),
             heads,
         )
         for task in tasks
@@ -110,47 +110,27 @@ ABSENT = ("", "")
 def latest_landing(engine: Context, tip: str, task: str) -> Landing | None:
     """Return a task's newest landing or undo at a tip, as it stands there."""
     landing = history.latest_landing(engine.repository.git, tip, task=task)
-    return as_it_stands(engine, landing, tip=tip) or brought_by_hand(engine, tip, task)
+    return as_it_stands(engine, landing, tip=tip) if landing else landed_by_hand(engine, tip, task)
 
 
-def brought_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
-    """Return how a person brought a task's branch to a tip: by a merge, or all of its change by other commits."""
+def landings_at(engine: Context, tip: str) -> dict[str, Landing]:
+    """Return each task's newest landing or undo at a tip, as it stands there, whoever brought it."""
+    landed = all_landings(engine.repository.git, engine.objects, tip)
+    return {task: as_it_stands(engine, landing, tip=tip) for task, landing in landed.items()}
+
+
+def landed_by_hand(engine: Context, tip: str, task: str) -> Landing | None:
+    """Return how a person brought a task's branch to a tip; None if they did not, or took it back."""
     candidate = engine.objects.commit(refs.branch(task))
-    base = engine.objects.commit(f"{candidate}^1") if candidate else None
-    if candidate is None or base is None:
+    if candidate is None:
         return None
-    git = engine.repository.git
-    change_commit = history.latest_with_spec(git, candidate)
-    if change_commit is None or history.trailer(git, change_commit, "Minitask") != task:
-        return None
-    spec = history.trailer(git, change_commit, "Minitask-Spec")
-    merge = history.merge_of(git, candidate, tip)
-    if merge is not None:
-        is_own = bool(history.trailer(git, merge, "Minitask"))
-        landing = Landing(merge, spec, undone=False)
-        return None if is_own else as_it_stands(engine, landing, tip=tip)
-    paths = _paths_there(engine, tip, base=base, candidate=candidate)
-    commit = history.introduced_by(git, tip, paths[0]) if paths else None
-    return Landing(commit, spec, undone=False, whole=False) if commit else None
+    landing = brought_by_hand(engine.repository.git, engine.objects, tip, task, candidate)
+    return as_it_stands(engine, landing, tip=tip) if landing else None
 
 
-def _paths_there(engine: Context, tip: str, *, base: str, candidate: str) -> list[str]:
-    """Return the paths of a candidate's change if a tip holds all of it, and came to hold it after the base."""
-    trees = engine.objects.tree_of
-    changes = engine.database.diffs.changes(trees(base), trees(candidate))
-    if not all(_side_at(engine, tip, change) == _side(change, new=True) for change in changes):
-        return []
-    return [change.path for change in changes]
-
-
-def as_it_stands(engine: Context, landing: Landing | None, *, tip: str) -> Landing | None:
+def as_it_stands(engine: Context, landing: Landing, *, tip: str) -> Landing:
     """Return the landing; marked as undone where a person reverted it, or took its content back."""
-    if (
-        landing is None
-        or landing.undone
-        or not landing.whole
-        or not _is_reverted(engine, landing, tip)
-    ):
+    if landing.undone or not landing.whole or not _is_reverted(engine, landing, tip):
         return landing
     return replace(landing, undone=True)
 

@@ -19,6 +19,7 @@ from minitask.engine.spec_files import Sources, spec_files
 from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.git import history
 from minitask.git.filters import attribute_sources
+from minitask.git.hand_merges import all_landings
 from minitask.git.objects import Objects, blob_id, open_objects
 from minitask.git.repository import Repository
 from minitask.settings import Settings
@@ -115,7 +116,7 @@ class Surroundings(Struct):
         if self.repository is None or self.objects is None or self.head is None:
             return []
         if self._landings is None:
-            self._landings = history.landings(self.repository.git, self.head)
+            self._landings = all_landings(self.repository.git, self.objects, self.head)
         landings, landed = self._landings, []
         for name, spec in zip(task_names(specs), specs, strict=True) if landings else ():
             landing = landings.get(name)

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from minitask.engine.context import Context
 from minitask.engine.grounds import CommittedFiles
 from minitask.engine.spec_files import Sources, read_sources
+from minitask.engine.task_status import landings_at
 from minitask.engine.tasks import PROJECTS, Base, parse_once
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
-from minitask.git import history
 from minitask.planning.scaffold import NextSpec, next_spec
 from minitask.spec.findings import FindingReport, cited_lines, render_findings
 from minitask.spec.inline import escape_marks
@@ -225,7 +225,7 @@ def open_specs(engine: Context, base: Base, top: Path, project: str) -> dict[str
     texts = read_sources(top, top, [f"{PROJECTS}/{project}"]).texts
     files = [parse_once(text, path=path, cache=engine.cache) for path, text in texts.items()]
     specs = [spec for file in files for spec in file.specs]
-    landed = history.landings(engine.repository.git, base.base)
+    landed = landings_at(engine, base.base)
     edited: dict[str, str] = {}
     for name, spec in zip(task_names(specs), specs, strict=True):
         entry = engine.objects.entry(base.base, spec.path)

@@ -9,13 +9,13 @@ from msgspec import Struct
 from minitask import resources
 from minitask.engine.context import Context
 from minitask.engine.task_records import all_records_of, records_of
+from minitask.engine.task_status import landings_at
 from minitask.engine.tasks import PROJECTS, Base, Task
 from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.request import ExecutorFailure
 from minitask.gates import verification
 from minitask.gates.review import LONGEST_DIFF
 from minitask.gates.verification import TaskVerdict
-from minitask.git import history
 from minitask.git.merge_tree import patch
 from minitask.ledger.record import REVIEW, Attempt, Verdict
 from minitask.planning.plan import (
@@ -60,7 +60,7 @@ def verify_project(
     engine: Context, base: Base, tasks: Sequence[Task], route: Route, *, budget: Budget
 ) -> ProjectVerification:
     """Have everything that has landed of a project verified; raise `UsageError` if nothing has."""
-    landed = history.landings(engine.repository.git, base.base)
+    landed = landings_at(engine, base.base)
     merged = [task for task in tasks if task.name in landed and not landed[task.name].undone]
     if not merged:
         raise UsageError("none of its tasks has merged", hint="run it first: minitask run PROJECT")

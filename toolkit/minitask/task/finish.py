@@ -9,7 +9,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from minitask.engine.context import Context, Progress
-from minitask.engine.task_status import as_it_stands, brought_by_hand
+from minitask.engine.task_status import as_it_stands, landed_by_hand
 from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, EditError, MinitaskError, RefusedError, StoppedError
 from minitask.git import refs
@@ -124,8 +124,10 @@ def _land(engine: Context, state: TaskState, record: Record, result: TaskResult)
 def landed_result(engine: Context, task: Task) -> TaskResult | None:
     """Return the result of a task that has landed at this very blob, read from the target's ancestry."""
     landing = engine.landed_since(task.base, task.path).get(task.name)
-    landing = as_it_stands(engine, landing, tip=task.base)
-    landing = landing or brought_by_hand(engine, task.base, task.name)
+    if landing is not None:
+        landing = as_it_stands(engine, landing, tip=task.base)
+    else:
+        landing = landed_by_hand(engine, task.base, task.name)
     if landing is None or landing.undone or landing.spec != f"{task.path}@{task.blob}":
         return None
     candidate = engine.objects.commit(f"{landing.commit}^2")

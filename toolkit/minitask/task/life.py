@@ -93,7 +93,8 @@ def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResu
 
 def _landed_already(engine: Context, task: Task, options: RunOptions) -> TaskResult | None:
     """Return the result of a task that has landed, unless it is to run again."""
-    if options.again or (options.known and task.name not in options.known.landed):
+    known = options.known
+    if options.again or (known and task.name not in known.landed and not known.refs_of(task.name)):
         return None
     return landed_result(engine, task)
 

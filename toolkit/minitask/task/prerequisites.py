@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from minitask.edits.checker import CheckedSpec
 from minitask.engine.check_specs import check_tasks, refusal, tasks_beside, warn
 from minitask.engine.context import Context
+from minitask.engine.task_status import landings_at
 from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
-from minitask.git.history import Landing, landings
+from minitask.git.history import Landing
 from minitask.ledger.record import TaskResult
 from minitask.spec.dependency_graph import Graph
 from minitask.spec.file_dependencies import DependencyKind, implied
@@ -43,7 +44,7 @@ def _missing(engine: Context, task: Task, base: Base, verdict: CheckedSpec) -> s
     others = tasks_beside(engine, [task], base)
     if not others:
         return ""
-    landed = landings(engine.repository.git, base.base)
+    landed = landings_at(engine, base.base)
     open_ = [sibling for sibling in others if not _has_landed(landed.get(sibling.name))]
     waiting = {_key(sibling.spec) for sibling in open_}
     graph = Graph((task.spec, *(sibling.spec for sibling in others)))
