@@ -75,6 +75,14 @@ def test_a_fence_of_the_validation_is_run_unless_it_shows_an_output(
     assert [(d.line, d.code) for d in found.diagnostics] == [] if runs else [(7, "N416")]
 
 
+@pytest.mark.parametrize("prompt", ["$ ", "% ", "me@host:~/src$ ", "root@box# "])
+def test_lines_with_a_prompt_are_the_commands_of_a_session(prompt: str) -> None:
+    text = f"# Mini-Task 1: X\n\n## Validation\n\n```console\n{prompt}ls \\\n> x\nx\n{prompt}ls y\n```\n"
+    found = parse_file(text, path="x.md")
+    assert [command.text for command in found.specs[0].commands] == ["ls \\\nx", "ls y"]
+    assert found.diagnostics == ()
+
+
 def test_a_fence_deep_in_lists_is_found() -> None:
     depth = 30
     opening = "".join("- " for _ in range(depth))

@@ -24,6 +24,7 @@ from minitask.words import counted
 SHELLS = frozenset(
     {"", "bash", "sh", "shell", "console", "zsh", "ksh", "shellscript", "shell-session", "terminal"}
 )
+_PROMPT = lazy_pattern(r"(?:[\w.-]+@[\w.-]+[^\s$#%>]*[$#%>]|[$%]) ")
 _OUTPUT_LEAD = lazy_pattern(
     r"(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?:?",
     re.IGNORECASE,
@@ -119,19 +120,20 @@ def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ..
 
 
 def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
-    """Return a session as typed: where the first line begins with `$ `, only such lines are commands.
+    """Return a session as typed: where the first line begins with a prompt, only such lines are commands.
 
     The other lines are taken for output. In a `console` fence they are; in a `bash` fence they may well be commands, so
     they are reported.
     """
     lines = fence.content.split("\n")
     first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
-    if not first.startswith("$ "):
+    if not _PROMPT.match(first):
         return fence.content, ()
     typed, continued, passed_over = [], False, []
     for row, line in enumerate(lines):
-        if line.startswith("$ "):
-            typed.append(line[2:])
+        prompt = _PROMPT.match(line)
+        if prompt:
+            typed.append(line[prompt.end() :])
         elif continued:
             typed.append(line.removeprefix("> "))
         else:
@@ -152,7 +154,7 @@ def _passed_over(fence: Fence, lines: list[tuple[int, str]]) -> Iterator[Problem
         yield Problem(
             fence.line + 1 + row,
             "W415",
-            f"`{line}` is not run{more}: other lines begin with `$ `",
+            f"`{line}` is not run{more}: other lines begin with a prompt",
             "begin every command with `$ `, or none; keep output out of a `bash` fence",
             Severity.WARNING,
         )

@@ -44,7 +44,7 @@ def read_commands(
 
 def _ignored(fence: Fence) -> Problem:
     language = " ".join(fence.info.split(maxsplit=1)[:1])
-    name = f"a `{language}` fence" if language else f"the fence below `{fence.lead}`"
+    name = f"a `{language[:40]}` fence" if language else f"the fence below `{fence.lead}`"
     message = f"{name} in the validation is not run"
     return Problem(
         fence.line, "N416", message, "mark it `bash` if it holds commands", Severity.NOTE
