@@ -52,6 +52,34 @@ def remove_from(folder: Path) -> None:
     (folder / "near").unlink()
 
 
+def hide_in(folder: Path) -> None:
+    (folder / "bin/.more").write_text("hidden")
+    (folder / "bin").chmod(0)
+
+
+def lead_elsewhere(folder: Path) -> None:
+    (folder / "bin").rename(folder / "old")
+    (folder / "bin").symlink_to("old")
+
+
+CHANGES = [write_into, add_to, remove_from, hide_in, lead_elsewhere]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_only_what_changed_is_copied_again(copied: Copied, change: Callable[[Path], None]) -> None:
+    copied.ensure()
+    kept = copied.target / "lib/python3.11/site-packages/shop.pth"
+    before = kept.stat().st_ino
+    change(copied.target)
+    copied.ensure()
+    assert kept.stat().st_ino == before
+    assert (copied.target / "bin").stat().st_mode == (copied.source / "bin").stat().st_mode
+    assert (copied.target / "bin/tool").read_text().startswith(f"#!{copied.tree}/")
+    names = {path.relative_to(copied.target) for path in copied.target.rglob("*")}
+    assert names == {path.relative_to(copied.source) for path in copied.source.rglob("*")}
+    assert copied.is_intact()
+
+
 @pytest.mark.parametrize("change", [write_into, add_to, remove_from])
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_a_copy_is_made_anew_where_it_or_its_source_changed(

@@ -7,7 +7,6 @@ into the workspace: else a package linked there would be tested as the user has 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -17,7 +16,7 @@ from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, msgpack
 
 from minitask.system.files import force_remove
 
@@ -25,6 +24,10 @@ TEXTS = ("*.pth", "*.egg-link", "__editable__*.py", "direct_url.json", "pyvenv.c
 """Files of installed packages that name the folder of what is installed in place."""
 PROGRAM_FOLDERS = ("bin", ".bin", "Scripts")
 TEXT_BYTES = 1 << 20
+
+
+Facts = dict[bytes, tuple[int, ...]]
+"""Of each path below a folder, what changes whenever it is changed."""
 
 
 class Layer(Struct, frozen=True):
@@ -60,29 +63,55 @@ class Copied(Struct, frozen=True):
     tree: Path
 
     def ensure(self) -> None:
-        """Have the copy, as it was made from what the source holds now."""
-        if self.is_intact():
+        """Have the copy, as it is of what the source holds now; only what differs is copied."""
+        there, here = _facts(self.source), _facts(self.target)
+        was_there, was_here = self._noted()
+        stale = [
+            name
+            for name in {*there, *here}
+            if there.get(name) != was_there.get(name) or here.get(name) != was_here.get(name)
+        ]
+        if not stale:
             return
-        force_remove(self.target)
         self.note.unlink(missing_ok=True)
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        source_state = _state(self.source)
-        if self.source.is_dir():
-            shutil.copytree(self.source, self.target, symlinks=True)
-        else:
-            shutil.copy2(self.source, self.target)
-        for path in _paths(self.target):
-            self._lead_into_workspace(path)
+        for name in sorted(stale):
+            self._bring(name, is_there=name in there)
+        here = _facts(self.target)
+        if here.keys() != there.keys():  # some of it could not be seen before
+            force_remove(self.target)
+            self.ensure()
+            return
         self.note.parent.mkdir(parents=True, exist_ok=True)
-        self.note.write_text(json.dumps([source_state, _state(self.target)]), "utf-8")
+        self.note.write_bytes(msgpack.encode((there, here)))
 
     def is_intact(self) -> bool:
         """Return True if the copy is there, and neither it nor its source was changed since it was made."""
+        return self._noted() == (_facts(self.source), _facts(self.target))
+
+    def _noted(self) -> tuple[Facts, Facts]:
+        """Return what the source and the copy were when they were last the same; nothing if that is not known."""
         try:
-            states = json.loads(self.note.read_bytes())
+            return msgpack.decode(self.note.read_bytes(), type=tuple[Facts, Facts])
         except (OSError, ValueError):
-            return False
-        return bool(states == [_state(self.source), _state(self.target)])
+            return {}, {}
+
+    def _bring(self, name: bytes, *, is_there: bool) -> None:
+        """Make one path of the copy that of the source; what is in a folder is left to itself."""
+        source = os.fsdecode(os.path.join(os.fsencode(self.source), name))  # noqa: PTH118
+        target = os.fsdecode(os.path.join(os.fsencode(self.target), name))  # noqa: PTH118
+        is_folder = is_there and os.path.isdir(source) and not os.path.islink(source)  # noqa: PTH112, PTH114
+        if is_folder and os.path.isdir(target) and not os.path.islink(target):  # noqa: PTH112, PTH114
+            shutil.copystat(source, target)
+            return
+        if os.path.lexists(target):
+            force_remove(Path(target))
+        if is_folder:
+            Path(target).mkdir()
+            shutil.copystat(source, target)
+        elif is_there:
+            shutil.copy2(source, target, follow_symlinks=False)
+            self._lead_into_workspace(target)
 
     def _lead_into_workspace(self, path: str) -> None:
         """Make a link or a file that names the checkout name the workspace."""
@@ -107,35 +136,25 @@ def _may_name_folders(path: str) -> bool:
     return folder in PROGRAM_FOLDERS or any(fnmatch(name, pattern) for pattern in TEXTS)
 
 
-def _paths(top: Path) -> Iterator[str]:
-    """Yield a path and all below it; links lead nowhere."""
-    waiting = [str(top)]
+def _facts(top: Path) -> Facts:
+    """Return what tells that a path or one below it was changed: of a file its inode, size and times."""
+    found: Facts = {}
+    waiting = [b""]
+    root = os.fsencode(top)
     while waiting:
-        path = waiting.pop()
-        yield path
-        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-            waiting += sorted(entry.path for entry in os.scandir(path))
-
-
-def _state(top: Path) -> str:
-    """Return what tells that nothing at or below a path was changed: each file by its inode, size and times."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for path in _paths(top):
-        status = os.lstat(path)
-        facts = (
-            path,
-            status.st_ino,
-            status.st_mode,
-            status.st_size,
-            status.st_mtime_ns,
-            status.st_ctime_ns,
-        )
-        if stat.S_ISDIR(status.st_mode):
-            facts = (path, status.st_ino, status.st_mode, 0, 0, 0)
-        digest.update(repr(facts).encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
+        name = waiting.pop()
+        path = root + b"/" + name if name else root
+        try:
+            status = os.lstat(path)
+            is_folder = stat.S_ISDIR(status.st_mode)
+            if is_folder:
+                above = name + b"/" if name else b""
+                waiting += [above + below for below in os.listdir(path)]  # noqa: PTH208
+        except OSError:
+            continue
+        times = (0, 0, 0) if is_folder else (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        found[name] = (status.st_ino, status.st_mode, *times)
+    return found
 
 
 SITES = ("lib/python*/site-packages", "lib/python*/dist-packages", "Lib/site-packages")
