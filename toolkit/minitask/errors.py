@@ -57,3 +57,7 @@ class EditError(MinitaskError):
 
 class UnlistedError(EditError):
     """An edit of a file that the task does not list."""
+
+
+class Ended(KeyboardInterrupt):
+    """The system, or the end of a terminal, asks the program to end: there is no time to finish anything."""

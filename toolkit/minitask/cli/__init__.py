@@ -112,8 +112,9 @@ def group(ctx: click.Context, folder: str, color: str) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from minitask.cli.streams import run_command
+    from minitask.cli.streams import end_by_signals, run_command
 
+    end_by_signals()
     gc.set_threshold(*RARELY)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper) and stream.encoding.lower() not in UNICODE:

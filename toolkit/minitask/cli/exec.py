@@ -10,9 +10,9 @@ import click
 from minitask.cli.completion import complete_executors, complete_tasks
 from minitask.cli.progress import manner
 from minitask.cli.session import exit_code, json_option, print_json, start
-from minitask.cli.streams import say
+from minitask.cli.streams import interrupted, say
 from minitask.cli.terminal import show
-from minitask.errors import MachineError, RefusedError, UsageError
+from minitask.errors import MachineError, MinitaskError, RefusedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,8 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     session = start(ctx)
     as_json = bool(options["as_json"])
     how = manner(as_json=as_json, events=False, live=not options["dry_run"])
-    with session.engine(f"exec {spec}", how=how) as engine:
+    dry = bool(options["dry_run"])
+    with session.engine(f"exec {spec}", how=how, looks_only=dry) as engine:
         into = options["into"]
         base = session.base(
             engine, str(into) if into else None, worktree_spec=bool(options["worktree_spec"])
@@ -79,7 +80,11 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
             waits = None if options["no_deps"] else hindrance_of(engine, task, base, options)
             if options["dry_run"]:
                 return _dry_run(engine, task, run_options, waits, as_json=as_json)
-            result = waits or run_task(engine, task, run_options)
+            try:
+                result = waits or run_task(engine, task, run_options)
+            except KeyboardInterrupt:
+                _print(_stopped(task, MachineError("interrupted")), as_json=as_json)
+                return interrupted()
             remember(engine, [result])
     _print(result, as_json=as_json)
     return exit_code([result])
@@ -144,7 +149,7 @@ def _refused(spec: str, error: RefusedError) -> TaskResult:
     )
 
 
-def _stopped(task: Task, error: RefusedError) -> TaskResult:
+def _stopped(task: Task, error: MinitaskError) -> TaskResult:
     from minitask.task.finish import stopped
 
     return stopped(task, error)

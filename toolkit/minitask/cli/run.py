@@ -13,7 +13,7 @@ import click
 from minitask.cli.completion import complete_tasks
 from minitask.cli.progress import Manner, manner
 from minitask.cli.session import Session, budget_of, exit_code, json_option, print_json, start
-from minitask.cli.streams import say
+from minitask.cli.streams import interrupted, say
 from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks, find_tasks
@@ -30,6 +30,7 @@ from minitask.project.call_pool import CallPool, ThreadCallPool
 from minitask.project.cluster import SCHEME, Cluster
 from minitask.project.load_project import Selection, run_project, select
 from minitask.project.preview import RunPreview, preview_run
+from minitask.project.schedule import Interrupted
 from minitask.system import process
 from minitask.task.state import RunOptions
 from minitask.words import one_line
@@ -103,7 +104,8 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     chats = any(entry.type in MAKERS for entry in session.settings.executors.values())
     if chats and not options["dry_run"]:
         http.warm_up()
-    with session.engine(purpose, how=how, budget_usd=limit) as engine:
+    dry = bool(options["dry_run"])
+    with session.engine(purpose, how=how, budget_usd=limit, looks_only=dry) as engine:
         started = engine.clock()
         into = options["into"]
         base = session.base(engine, str(into) if into else None)
@@ -113,8 +115,12 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
         if options["dry_run"]:
             prospects = preview_run(engine, selection.tasks, base, again=bool(options["again"]))
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
-        results = _run(engine, selection, base, options, limit=limit)
-        remember(engine, results)
+        code = 0
+        try:
+            results = _run(engine, selection, base, options, limit=limit)
+            remember(engine, results)
+        except Interrupted as error:
+            results, code = error.results, interrupted()
         seconds = engine.clock() - started
         batches = () if as_json else token_budgets(engine, selection.tasks, results, base)
     from minitask.reports.results import RunSummary, render_run, run_document
@@ -126,7 +132,7 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     else:
         show(render_run(summary, lists_tasks=how is not Manner.LIVE or not sys.stdout.isatty()))
     _notify(session, options["notify"], summary)
-    return exit_code(results)
+    return code or exit_code(results)
 
 
 def _run(

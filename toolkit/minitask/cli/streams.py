@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import codecs
 import os
+import signal
+import sys
 import traceback
 from io import TextIOWrapper
+from types import FrameType
+from typing import NoReturn
 
 import click
 
 from minitask.cli.terminal import show
-from minitask.errors import MinitaskError
+from minitask.errors import Ended, MinitaskError
 from minitask.patterns import lazy_pattern
 from minitask.words import did_you_mean
 
@@ -73,8 +77,7 @@ def run_command(command: click.Command) -> int:
         say(f"error: {error}")
         return error.exit_code
     except click.Abort:
-        say("interrupted: merged tasks stay merged; run the same command again to continue")
-        return INTERRUPTED
+        return interrupted('{"verdict": "error", "reason": "interrupted"}')
     except click.ClickException as error:
         say(f"error: {_usage(error)}")
         return error.exit_code
@@ -84,6 +87,25 @@ def run_command(command: click.Command) -> int:
     except Exception as error:  # noqa: BLE001 - the last line of defence
         return _bug(error)
     return code if isinstance(code, int) else 0
+
+
+def interrupted(document: str = "") -> int:
+    """Say that the command was interrupted, with a JSON document if one is wanted; the exit code."""
+    if document and "--json" in sys.argv:
+        show(document)
+    say("interrupted: merged tasks stay merged; run the same command again to continue")
+    return INTERRUPTED
+
+
+def end_by_signals() -> None:
+    """Have SIGTERM and SIGHUP end the command as an interrupt does, unless whoever started it has them ignored."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - as `signal` calls it
+        raise Ended
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def say(text: str) -> None:

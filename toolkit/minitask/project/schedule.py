@@ -18,7 +18,7 @@ from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
 from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base, Task, load_file, snapshot_refs
-from minitask.errors import MinitaskError
+from minitask.errors import Ended, MinitaskError
 from minitask.executors import http
 from minitask.landing.guards import Guards
 from minitask.landing.merge_queue import MergeQueue
@@ -63,6 +63,14 @@ class Plan(Struct, frozen=True):
         return maker in reached or maker in self.clashes.get(name, ())
 
 
+class Interrupted(KeyboardInterrupt):
+    """A run that was interrupted; `results` are those of all its tasks, begun or not."""
+
+    def __init__(self, results: tuple[TaskResult, ...]) -> None:
+        super().__init__()
+        self.results = results
+
+
 class Schedule:
     """A run under way: at most `jobs` validations at once."""
 
@@ -103,11 +111,17 @@ class Schedule:
     def run(self) -> tuple[TaskResult, ...]:
         """Every task's result, in the plan's order.
 
-        An interrupt stops new tasks and cuts off calls; what is answered by then is judged and landed. Another one
-        ends the run at once.
+        An interrupt stops new tasks and cuts off calls; what is answered by then is judged and landed. Another one, and
+        a signal to end, ends the run at once. Raises `Interrupted`.
         """
         try:
             return self._run()
+        except KeyboardInterrupt:
+            text = "the run was interrupted"
+            known = (
+                self._results.get(task.name) or skipped(task, text) for task in self._plan.tasks
+            )
+            raise Interrupted(tuple(known)) from None
         finally:
             if self._under_way:
                 process.end_all()
@@ -122,7 +136,7 @@ class Schedule:
                 if self._under_way:
                     self._take(*self._ended.get())
             except KeyboardInterrupt as error:
-                if interrupted is not None:
+                if interrupted is not None or isinstance(error, Ended):
                     raise
                 interrupted = error
                 self._stop("it was interrupted")

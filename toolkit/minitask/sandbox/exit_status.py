@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from minitask.spec.model import Command
 
 SIGPIPE_STATUS = 141
+SIGNAL_BASE = 128
+"""A shell's exit code for a command that a signal ended is this and the signal's number."""
 NOT_RUN = (126, 127)
 """The codes of a program that is not there or cannot be run."""
 OPERATORS = frozenset("();<>|&\n")
@@ -63,11 +65,23 @@ def find_fault(command: Command, status: Status, output: bytes) -> str:
     codes = [e.number for e in expectations if e.kind is ExpectationKind.EXIT] or [0]
     if status.exit_code not in codes:
         expected = "" if codes == [0] else f", expected {' or '.join(map(str, codes))}"
-        remark = f" ({status.remark})" if status.remark else ""
+        remark = status.remark or _signal_words(status.exit_code)
+        remark = f" ({remark})" if remark else ""
         return f"exit code {status.exit_code}{expected}{remark}"
     text = output.decode("utf-8", "replace")
     faults = (_output_fault(expectation, text) for expectation in expectations)
     return next(filter(None, faults), "")
+
+
+def _signal_words(code: int) -> str:
+    """Return the signal that a shell's exit code stands for, in words; empty if it stands for none."""
+    import signal
+
+    try:
+        number = signal.Signals(code - SIGNAL_BASE)
+    except ValueError:
+        return ""
+    return f"{number.name}: {(signal.strsignal(number) or '').lower()}"
 
 
 def is_one_pipeline(text: str) -> bool:
