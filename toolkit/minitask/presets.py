@@ -1,4 +1,4 @@
-"""Presets and workflows: whole settings by name, beneath what the user's and the repository's own files say.
+"""Built-in settings: the defaults, and presets and workflows, beneath what the user's and the repository's own files say.
 
 A preset says who can work, a workflow how the work goes; both are settings like any other.
 """
@@ -112,3 +112,51 @@ WORKFLOWS: Mapping[str, Mapping[str, Any]] = {
 }
 """Settings of each workflow: plan, do and verify (`delegate`); a free draft that a better model reviews
 (`draft-review`); a model of its own for every gate (`gated`); everything at once, in batches (`batches`)."""
+
+
+DEFAULTS: Mapping[str, Any] = {
+    "preset": "default",
+    "workflow": "delegate",
+    "gates": ["scope", "lint", "validate"],
+    "executors": {},
+    "tiers": {},
+    "models": {},
+    "prices": {},
+    "context": [],
+    "routing": {
+        "entry": {
+            "classify": "free",
+            "plan": "frontier",
+            "implement": "cheap",
+            "review": "balanced",
+            "apply": "cheap",
+            "message": "free",
+        },
+        "rules": list(RULES),
+        "escalation": ["cheap", "balanced", "frontier"],
+        "cap": "frontier",
+        "max_escalations": 2,
+        "repairs": 1,
+        "review_rounds": 1,
+        "validation_usd": 0,
+        "giving_up_usd": None,
+    },
+    "baseline": {"cheap": "claude-haiku-4-5", "frontier": "claude-opus-5-5"},
+    "target": None,
+    "landing": {"style": "merge"},
+    "review": "none",
+    "review_aims": [],
+    "lint": [],
+    "checks": [],
+    "grade": "note",
+    "imports": "note",
+    "protected": [],
+    "sandbox": "auto",
+    "network": False,
+    "workspace": {"share": [], "copy": [], "setup": "", "read": []},
+    "limits": {"seconds": 300, "memory_mb": 4096, "processes": 400, "output_mb": 16},
+    "budget": {"max_cost_usd": None, "unpriced": "refuse"},
+    "concurrency": {"jobs": 2, "requests": 8},
+    "workers": {"remote": ""},
+}
+"""The value of every key where nothing sets it."""

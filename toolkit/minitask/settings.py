@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from msgspec import Struct, field
 
 from minitask.patterns import lazy_pattern
-from minitask.presets import PRESETS, RULES, WORKFLOWS
+from minitask.presets import DEFAULTS, PRESETS, WORKFLOWS
 from minitask.values import Redacted
 
 FILE = "minitask.yaml"
@@ -24,54 +24,10 @@ NARROWED = ("budget", "limits")  # of numbers that an untrusted repository can o
 HEADER_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")  # in a header's value
 RUNGS = ("none", "free", "cheap", "balanced", "frontier")
 
-DEFAULTS: Mapping[str, Any] = {
-    "preset": "default",
-    "workflow": "delegate",
-    "gates": ["scope", "lint", "validate"],
-    "executors": {},
-    "tiers": {},
-    "models": {},
-    "prices": {},
-    "context": [],
-    "routing": {
-        "entry": {
-            "classify": "free",
-            "plan": "frontier",
-            "implement": "cheap",
-            "review": "balanced",
-            "apply": "cheap",
-            "message": "free",
-        },
-        "rules": list(RULES),
-        "escalation": ["cheap", "balanced", "frontier"],
-        "cap": "frontier",
-        "max_escalations": 2,
-        "repairs": 1,
-        "review_rounds": 1,
-        "validation_usd": 0,
-        "giving_up_usd": None,
-    },
-    "baseline": {"cheap": "claude-haiku-4-5", "frontier": "claude-opus-5-5"},
-    "target": None,
-    "review": "none",
-    "review_aims": [],
-    "lint": [],
-    "checks": [],
-    "grade": "note",
-    "imports": "note",
-    "protected": [],
-    "sandbox": "auto",
-    "network": False,
-    "workspace": {"share": [], "copy": [], "setup": "", "read": []},
-    "limits": {"seconds": 300, "memory_mb": 4096, "processes": 400, "output_mb": 16},
-    "budget": {"max_cost_usd": None, "unpriced": "refuse"},
-    "concurrency": {"jobs": 2, "requests": 8},
-    "workers": {"remote": ""},
-}
-
-
 LISTS = ("context", "gates", "review_aims", "lint", "checks", "protected")
 AS_GIVEN = ("baseline", "target", "review", "sandbox", "limits")
+MERGE = "merge"
+"""The style of landing that keeps a merge commit; the others put the task's commit on the tip."""
 OFF, NOTE, FAIL = "off", "note", "fail"
 """Of `grade` and `imports`. A number as `grade` is the percentage of planted faults that the validation must notice."""
 
@@ -192,6 +148,7 @@ class Settings(Redacted, frozen=True):
     requests: int
     jobs: int
     workers_remote: str
+    merges: bool
     max_cost_usd: Decimal | None
     allows_unpriced: bool
     values: Mapping[str, Any]
@@ -296,6 +253,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         share=tuple(workspace["share"]),
         copy=tuple(workspace["copy"]),
         setup=workspace["setup"],
+        merges=values["landing"]["style"] == MERGE,
         requests=int(values["concurrency"]["requests"]),
         jobs=int(values["concurrency"]["jobs"]),
         workers_remote=values["workers"]["remote"],

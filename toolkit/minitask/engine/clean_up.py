@@ -64,8 +64,16 @@ def _landed_branches(engine: Context, base: Base) -> tuple[str, ...]:
         landing = as_it_stands(engine, latest, tip=base.base)
         name = refs.branch(task)
         tip = heads.get(name)
-        if landing.undone or tip is None or tip != engine.objects.commit(f"{landing.commit}^2"):
+        if landing.undone or tip is None or not _brought(engine, landing.commit, tip):
             continue
         if checkout_of(engine.repository, name) is None:
             names.append(name)
     return tuple(names)
+
+
+def _brought(engine: Context, landing: str, tip: str) -> bool:
+    """Return True if a landing brought a branch's tip: as its second parent, or by a commit of the same change."""
+    merged = engine.objects.commit(f"{landing}^2")
+    if merged is not None:
+        return merged == tip
+    return history.is_same_change(engine.repository.git, landing, tip)

@@ -83,19 +83,25 @@ def merge_commit(
     candidate: str,
     tree: str,
     round_: int = 0,
+    text: str = "",
 ) -> NewCommit:
-    """Return the merge of a proven candidate into the target's tip."""
+    """Return the merge of a proven candidate into the target's tip, or its commit on the tip where the history is to
+    be linear; `text` is the candidate's own message, which is read where it is not given.
+    """
     suffix = f".{round_}" if round_ else ""
+    merges = engine.settings.merges
     title = f"Merge {refs.branch(task.name).removeprefix('refs/heads/')}: {task.spec.title}"
+    if not merges:
+        title = text or _own_text(engine, candidate) or task.spec.title or task.name
     changes = engine.database.diffs.changes(engine.objects.tree_of(tip), tree)
     starting = [change.path for change in changes if starts_programs(change.path)]
     trailer = f"{RUNS}: {', '.join(starting)}\n" if starting else ""
     return NewCommit(
         ref=refs.landing(task.name, attempt.n) + suffix,
         message=message(task, attempt, title, verdict=Verdict.MERGED) + trailer,
-        author=engine.signature,
+        author=engine.signature if merges else _author(attempt, engine.signature),
         committer=engine.signature,
-        parents=(tip, candidate),
+        parents=(tip, candidate) if merges else (tip,),
         tree=tree,
     )
 
@@ -120,6 +126,13 @@ def message(task: Task, attempt: Attempt, title: str, *, verdict: Verdict | None
     }
     lines = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in trailers.items())
     return f"{' '.join(title.split())}\n\n{body}{lines}"
+
+
+def _own_text(engine: Context, commit: str) -> str:
+    """Return a commit's message without the trailers; "" where there is no such commit."""
+    raw = engine.objects.read(commit)
+    message_text = raw[2].decode("utf-8", "replace").partition("\n\n")[2] if raw else ""
+    return message_text.partition("\nMinitask: ")[0].strip()
 
 
 def commit_id(commit: NewCommit, object_format: str) -> str:

@@ -61,8 +61,8 @@ def _record_merge(engine: Context, merge: str, target: str) -> list[str]:
     records = all_records_of(engine, task)
     if not records or any(record.merge == merge for record in records):
         return []
-    candidate = engine.objects.commit(f"{merge}^2") or ""
-    commits = (candidate, history.trailer(git, candidate, CARRIED))
+    candidate = engine.objects.commit(f"{merge}^2")
+    commits = (candidate, history.trailer(git, candidate, CARRIED)) if candidate else ()
     attempts = [record for record in records if record.kind == ATTEMPT]
     brought = [record for record in attempts if record.candidate in commits]
     landed = Landed(Verdict.MERGED, merge)

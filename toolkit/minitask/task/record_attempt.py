@@ -51,7 +51,13 @@ def record_attempt(
         if lands:
             base = draft.task.base
             onto = candidate_commits.merge_commit(
-                engine, draft.task, attempt, tip=base, candidate=candidate, tree=draft.tree
+                engine,
+                draft.task,
+                attempt,
+                tip=base,
+                candidate=candidate,
+                tree=draft.tree,
+                text=draft.message,
             )
             merge = candidate_commits.commit_id(onto, engine.repository.object_format)
             commits.append(onto)
