@@ -58,6 +58,7 @@ ENFORCED = [
 ]
 REPORTED = [
     "wc -l a.py  # returns 600",
+    "test $(grep -c old a.py) -eq 0  # should be zero",
     "./count.sh  # prints ~40 rows",
     "ls -la a.py  # Should be ~10 KB",
     "wc -l a.py b.py  # Should be ~600 lines each",
@@ -106,6 +107,9 @@ TO_FAIL = [
     ("./check.sh bad.json  # should exit non-zero", 3, 0),
     ("./check.sh bad.json  # exit 3", 3, 0),
     ("diff a b  # should differ", 1, 0),
+    ("grep -q old a.py; test $? -eq 1", 1, 0),
+    ('./check.sh bad.json\n[ "$?" -ne 0 ]', 3, 0),
+    ("./check.sh bad.json\n[[ $? == 3 ]] && echo OK", 3, 0),
     ("./check.sh  # expect: fails", 1, 126),
     ("./check.sh  # expect: exit non-zero", 9, 0),
 ]
@@ -116,12 +120,13 @@ NOT_TO_FAIL = [
     "grep -q old a.py || exit 1  # should fail",
     "pytest -q  # should fail until the change is made",
     "python3 a.py  # fails on API call",
+    "test $(grep -c old a.py) -eq 0  # should fail if it is there",
 ]
 
 
 @pytest.mark.parametrize(("script", "right", "wrong"), TO_FAIL, ids=lambda text: str(text)[:50])
 def test_a_command_that_is_to_fail_is_held_to_that(script: str, right: int, wrong: int) -> None:
-    (command,), problems = split_commands(Fence("bash", f"{script}\n"))
+    (command, *_), problems = split_commands(Fence("bash", f"{script}\n"))
     assert problems == ()
     assert find_fault(command, Status(right), b"") == ""
     assert find_fault(command, Status(wrong), b"")

@@ -24,7 +24,7 @@ _CONTAINS = lazy_pattern(
     r"output\s+contains\s+(?:\"(?P<double>(?:[^\"\\]|\\.)+)\"|'(?P<single>[^']+)'|“(?P<curly>[^”]+)”)",
     re.IGNORECASE,
 )
-_LARGEST_EXIT = 255
+LARGEST_EXIT = 255
 
 
 def find_expectation_text(comment: str) -> str | None:
@@ -42,7 +42,7 @@ def parse_expectation(text: str) -> Expectation | None:
         return Expectation(ExpectationKind.FAILS)
     if match := _EXIT.fullmatch(text):
         code = int(match[1])
-        return Expectation(ExpectationKind.EXIT, code) if code <= _LARGEST_EXIT else None
+        return Expectation(ExpectationKind.EXIT, code) if code <= LARGEST_EXIT else None
     if match := _EXACT.fullmatch(text):
         return Expectation(ExpectationKind.NUMBER, int(match[1]))
     if match := _ABOUT.fullmatch(text):

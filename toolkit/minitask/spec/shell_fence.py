@@ -14,8 +14,8 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import ShellPart, UnreadableError, parsed_parts
-from minitask.spec.expectations import FORMS, find_expectation_text, parse_expectation
-from minitask.spec.model import Command, Expectation, Fence, Severity
+from minitask.spec.expectations import FORMS, LARGEST_EXIT, find_expectation_text, parse_expectation
+from minitask.spec.model import Command, Expectation, ExpectationKind, Fence, Severity
 from minitask.spec.rules import Problem
 from minitask.spec.shell_programs import looks_like_command
 from minitask.spec.spoken import apply_remarks
@@ -25,6 +25,10 @@ SHELLS = frozenset(
     {"", "bash", "sh", "shell", "console", "zsh", "ksh", "shellscript", "shell-session", "terminal"}
 )
 _PROMPT = lazy_pattern(r"(?:[\w.-]+@[\w.-]+[^\s$#%>]*[$#%>]|[$%]) ")
+_STATUS_TEST = lazy_pattern(
+    r"(?:test|\[\[?|\(\()\s+[\"']?\$\{?\?\}?[\"']?\s+(?P<operator>-eq|-ne|-gt|==?|!=|>)\s+(?P<number>[0-9]{1,3})"
+    r"(?:\s+(?:\]\]?|\)\)))?(?:\s*&&\s*(?:echo|printf)\b[^;|&]*)?"
+)
 _OUTPUT_LEAD = lazy_pattern(
     r"(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?:?",
     re.IGNORECASE,
@@ -116,7 +120,26 @@ def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ..
         splitter.add(part)
     splitter.finish()
     commands, unread = apply_remarks(parts, splitter.commands, offset=offset)
+    commands = _held_to_tests(commands)
     return commands, (*splitter.problems, *unread, *dropped)
+
+
+def _held_to_tests(commands: tuple[Command, ...]) -> tuple[Command, ...]:
+    """Return the commands, one whose `$?` is tested by the next held to what that test asks for."""
+    held = list(commands)
+    for index, following in enumerate(commands[1:]):
+        test = _STATUS_TEST.fullmatch(following.text.strip())
+        if test is None or held[index].expectations:
+            continue
+        number, is_equal = int(test["number"]), test["operator"] in {"-eq", "=", "=="}
+        if is_equal and number <= LARGEST_EXIT:
+            wanted = Expectation(ExpectationKind.EXIT, number)
+        elif not is_equal and number == 0:
+            wanted = Expectation(ExpectationKind.FAILS)
+        else:
+            continue
+        held[index] = replace(held[index], expectations=(wanted,))
+    return tuple(held)
 
 
 def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
