@@ -75,11 +75,11 @@ def test_anthropics_own_rate_limit_headers_are_heeded():
     assert Run(tongue, tongue.error(429, "slow down", headers=headers), GOOD).waits == [4.0]
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 529])
-def test_a_server_error_is_followed_by_a_good_answer(tongue, status):
+@pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
+def test_a_passing_error_is_followed_by_a_good_answer(tongue, status):
     run = Run(tongue, tongue.error(status, "later"), GOOD)
     assert run.work is not None, run.failure
-    assert run.work.usage.requests == 2
+    assert (run.work.usage.requests, run.waits) == (2, [0.5])
     assert run.work.usage.output_tokens == 20, "an error was not billed"
 
 
@@ -90,6 +90,7 @@ def test_a_bad_request_is_sent_once_and_costs_nothing(tongue, status):
     assert run.failed.usage == NOTHING
     assert f"HTTP {status}: the server's own words" in str(run.failed)
     assert (run.failed.exit_code, run.failed.stops_run) == (3, False)
+    assert run.failed.hint
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -114,7 +115,7 @@ def test_a_web_page_is_never_a_reply(tongue, status):
 
 
 @pytest.mark.parametrize(
-    "body", ['{"choices": [{"mess', "", " \n", "null", "[]", "7", "\xff", "{}"]
+    "body", ['{"choices": [{"mess', '{"choices": []}', "", " \n", "null", "[]", "7", "\xff", "{}"]
 )
 def test_an_answer_without_sense_is_a_transport_failure_of_unknown_cost(tongue, body):
     run = Run(tongue, *[raw(body)] * 3)
@@ -141,7 +142,7 @@ def test_an_answer_that_ends_early_is_never_applied(tongue):
 def test_a_reset_is_followed_by_a_good_answer(tongue):
     run = Run(tongue, reset(), GOOD)
     assert run.work is not None, run.failure
-    assert run.work.usage.requests == 2
+    assert (run.work.usage.requests, run.work.usage.output_tokens) == (2, 20)
 
 
 def test_resets_that_go_on_are_a_transport_failure(tongue):
@@ -155,8 +156,9 @@ def test_a_drip_is_left_at_the_deadline(tongue):
     assert input_unknown(run.failed)
 
 
-def test_retries_end_at_the_deadline(tongue):
-    busy = tongue.error(429, "slow down", headers={"retry-after": "3"})
+@pytest.mark.parametrize("headers", [{}, {"retry-after": "3"}])
+def test_retries_end_at_the_deadline(tongue, headers):
+    busy = tongue.error(429, "slow down", headers=headers)
     run = Run(tongue, *[busy] * 9, timeout_seconds=0.3)
     assert (run.requests, run.kind) == (1, FailureKind.TRANSPORT)
     assert run.waits == [], "a wait that reaches past the deadline is not begun"
