@@ -153,7 +153,7 @@ def draw(top: Path, shares: dict[str, int]) -> list[Mutant]:
         for mutant in sorted(all_mutants(top, package), key=lambda each: each.rank):
             by_function.setdefault((mutant.path, mutant.function), mutant)
         drawn += list(by_function.values())[:count]
-    return drawn
+    return sorted(drawn, key=lambda each: each.rank)
 
 
 class _Replace(ast.NodeTransformer):
