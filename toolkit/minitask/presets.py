@@ -1,4 +1,4 @@
-"""Built-in settings: the defaults, and presets and workflows, beneath what the user's and the repository's own files say.
+"""Built-in settings: the defaults, and presets and workflows, beneath what the user's and the repository's files say.
 
 A preset says who can work, a workflow how the work goes; both are settings like any other.
 """
