@@ -124,6 +124,17 @@ def test_an_answer_that_will_not_do_goes_back_with_the_reason(
     assert why in ollama.prompts[1]
 
 
+def test_a_models_check_runs_without_a_sandbox_only_once_it_is_agreed_to(
+    app: World, tmp_path: Path
+) -> None:
+    ollama = Ollama(plans=(f"edit: app.py\ncheck: touch {tmp_path}/ran && false\n",))
+    with scripted_server(ollama) as server:
+        env = set_up(app, server.origin) | {"MINITASK_SANDBOX": "none"}
+        ended, printed = on_terminal(app, ("do", "Say hello"), "n\n", env)
+    assert (ended, "nothing was written" in printed) == (0, True), printed
+    assert not (tmp_path / "ran").exists()
+
+
 def test_a_planner_that_never_answers_leaves_nothing_behind(app: World) -> None:
     tip = app.tip()
     with scripted_server(Ollama(plans=("No.",))) as server:

@@ -29,6 +29,7 @@ from minitask.planning.plan import GOAL
 from minitask.planning.plan_prompt import Goal, checkout_folder, repository_prompt
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
+from minitask.sandbox.policy import Strength
 from minitask.spec.inline import code_span, escape_marks
 from minitask.spec.model import Diagnostic, Severity
 from minitask.spec.parse import parse_file
@@ -281,6 +282,8 @@ def _judge(engine: Context, base: Base, wanted: Wanted, answer: str) -> None:
     errors = [item for item in diagnose(engine, shot) if item.severity is Severity.ERROR]
     if errors:
         raise EditError("; ".join(_words(item) for item in errors))
+    if engine.sandbox.strength is Strength.NONE:  # a model's command, which nobody has seen yet
+        return
     try:
         check_fails_before(engine, shot.task)
     except RefusedError as error:
