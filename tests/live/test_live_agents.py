@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from live.agent_server import AgentServer, agent_server
-from world import World
+from world import STRENGTHS, World, in_strength
 
 pytestmark = pytest.mark.live
 
@@ -74,14 +74,22 @@ def install(name: str) -> Path:
     return programs
 
 
-def configure(world: World, name: str, server: AgentServer) -> None:
+def configure(world: World, name: str, server: AgentServer, strength: str) -> dict[str, str]:
+    """Configure the agent, its program behind an absolute link; the variables to run with."""
     url = server.url if name in WITHOUT_VERSION else f"{server.url}/v1"
     entry: dict[str, Any] = {"type": name, "base_url": url, "api_key_env": "LIVE_KEY"}
-    world.configure(
+    env = in_strength(
+        world,
+        strength,
         executors={"agent": entry},
         tiers={"cheap": {"executor": "agent", "model": MODELS[name]}},
         prices={MODELS[name]: {"input": 1, "output": 5}},
     )
+    programs = Path(os.environ["HOME"], ".local/bin")
+    programs.mkdir(parents=True)
+    (programs / name).symlink_to(install(name) / name)
+    path = f"{programs}:{env.get('PATH', os.environ['PATH'])}"
+    return {"PATH": path, "LIVE_KEY": "live-secret-key"}
 
 
 def workspace(world: World) -> str:
@@ -90,13 +98,12 @@ def workspace(world: World) -> str:
     return f"{os.environ['HOME']}/.cache/minitask/{digest}/agent-0/tree"
 
 
+@pytest.mark.parametrize("strength", STRENGTHS)
 @pytest.mark.parametrize("name", [*NPM, *PYPI])
-def test_a_real_agent_does_a_task(name: str, world: World) -> None:
-    programs = install(name)
+def test_a_real_agent_does_a_task(name: str, strength: str, world: World) -> None:
     with agent_server("b.txt", "b\n", folder=workspace(world)) as server:
-        configure(world, name, server)
+        env = configure(world, name, server, strength)
         world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
-        env = {"PATH": f"{programs}:{os.environ['PATH']}", "LIVE_KEY": "live-secret-key"}
         outcome = world.minitask("exec", "p/01-b", "--json", env=env)
     assert server.asked, outcome.text
     result = outcome.json
@@ -112,12 +119,10 @@ def test_a_real_agent_does_a_task(name: str, world: World) -> None:
 
 @pytest.mark.parametrize("name", [*NPM, *PYPI])
 def test_a_real_agent_that_writes_another_file_lands_nothing(name: str, world: World) -> None:
-    programs = install(name)
     with agent_server("c.txt", "c\n", folder=workspace(world)) as server:
-        configure(world, name, server)
+        env = configure(world, name, server, "strong")
         world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
         tip = world.tip()
-        env = {"PATH": f"{programs}:{os.environ['PATH']}", "LIVE_KEY": "live-secret-key"}
         outcome = world.minitask("exec", "p/01-b", "--json", env=env)
     assert outcome.json["verdict"] in ("refused", "failed"), outcome.text
     assert world.tip() == tip

@@ -5,12 +5,11 @@ Nothing that it says of its success counts. What it committed, stashed or config
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -18,16 +17,14 @@ from minitask.edits.script_model import Change
 from minitask.errors import EditError, MachineError, UsageError
 from minitask.executors.address import agent_url
 from minitask.executors.agent_files import agent_changes
-from minitask.executors.agents.adapter import (
-    VERSION_SECONDS,
-    AgentProgram,
-    AgentReport,
-    Job,
-    Output,
+from minitask.executors.agents.adapter import AgentProgram, AgentReport, Job
+from minitask.executors.agents.faults import believed, read_limits
+from minitask.executors.agents.run_program import (
+    JobMaker,
+    find_program,
+    program_version,
+    run_program,
 )
-from minitask.executors.agents.faults import OutageWatch, believed, read_limits
-from minitask.executors.agents.programs import lend_login, read_output, take_login_back
-from minitask.executors.agents.reading import version
 from minitask.executors.completion import (
     UNREADABLE,
     Check,
@@ -54,7 +51,6 @@ from minitask.spec.model import FileAction
 from minitask.words import one_line
 
 if TYPE_CHECKING:
-    from minitask.system.process import Finished
     from minitask.workspace.agent_workspace import AgentWorkspace
 
 _UNUSABLE = "An earlier answer could not be used:\n{problem}\nAnswer again, corrected and complete."
@@ -62,14 +58,6 @@ SHOWN = 300
 """Characters of what a program said that a message may hold."""
 LIKELY_INPUT_TOKENS = 40_000
 """Input tokens of one task, as measured: an agent has its own instructions and tools, and explores the repository."""
-
-
-class JobMaker(Protocol):
-    """Makes a job for a place to work in."""
-
-    def __call__(self, *, workspace: Path, home: Path, sandboxed: bool = False) -> Job:
-        """Return the job."""
-        ...
 
 
 class AgentExecutor:
@@ -169,7 +157,14 @@ class AgentExecutor:
             capped=self._program.caps_cost and not self._setting.base_url,
         )
         try:
-            output = self._run(workspace, job, self._find())
+            output = run_program(
+                self._program,
+                self._setting,
+                job,
+                executable=self._find(),
+                workspace=workspace,
+                environ=self._environ,
+            )
         except (MachineError, OSError):  # it could not even be started
             settle(NO_USAGE)
             raise
@@ -190,7 +185,7 @@ class AgentExecutor:
             )
 
     def _find(self) -> str:
-        path = shutil.which(self._program.program, path=self._environ.get("PATH", ""))
+        path = find_program(self._program, self._environ)
         if path is None:
             raise ExecutorFailure(
                 FailureKind.MISSING,
@@ -242,33 +237,6 @@ class AgentExecutor:
             sandboxed=sandboxed,
         )
 
-    def _run(self, workspace: AgentWorkspace, make_job: JobMaker, executable: str) -> Output:
-        strong = self._setting.sandbox and workspace.is_strong
-        job = make_job(workspace=workspace.folder, home=workspace.home, sandboxed=strong)
-        start = self._program.invocation(job)
-        own_home = Path(self._environ.get("HOME", "/nonexistent"))
-        lent = lend_login(own_home, workspace, self._program.credentials)
-        for name, text in start.files.items():
-            path = workspace.home / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8", "surrogateescape")
-        finished = workspace.run(
-            (executable, *start.argv[1:]),
-            stdin=start.stdin,
-            env={**self._variables(), **start.env},
-            seconds=job.seconds,
-            sandboxed=self._setting.sandbox,
-            readable=(Path(executable),),
-            patience=OutageWatch(),
-        )
-        if not finished.timed_out:
-            take_login_back(own_home, workspace, lent)
-        return _output(finished, {name: _text(workspace, name) for name in start.outputs})
-
-    def _variables(self) -> dict[str, str]:
-        names = (*self._program.variables, *self._setting.env)
-        return {name: self._environ[name] for name in names if name in self._environ}
-
     def _changes(
         self, workspace: AgentWorkspace, order: ExecutorRequest, report: AgentReport
     ) -> tuple[Change, ...]:
@@ -302,7 +270,7 @@ class AgentExecutor:
         if not self._program.version_argv:
             return ""
         try:
-            return _version_of(self._program.version_argv, self._find(), workspace)
+            return program_version(self._program.version_argv, self._find(), workspace)
         except MachineError:
             return ""
 
@@ -316,35 +284,3 @@ def _opened(workplace: AgentFolders | None, name: str) -> AbstractContextManager
 def _is_work(changes: tuple[Change, ...]) -> bool:
     """Return True if a program that reports a problem did something anyway; some first make empty files."""
     return any(change.content != "" for change in changes)
-
-
-_VERSIONS: dict[str, str] = {}
-"""The version of each program, by its path; each is asked once a process."""
-
-
-def _version_of(argv: tuple[str, ...], executable: str, workspace: AgentWorkspace) -> str:
-    if executable not in _VERSIONS:
-        finished = workspace.run(
-            (executable, *argv[1:]),
-            stdin=b"",
-            env={},
-            seconds=VERSION_SECONDS,
-            readable=(Path(executable),),
-        )
-        _VERSIONS[executable] = version(finished.stdout)
-    return _VERSIONS[executable]
-
-
-def _output(finished: Finished, files: Mapping[str, str | None]) -> Output:
-    return Output(
-        exit_code=finished.exit_code,
-        stdout=finished.stdout.decode("utf-8", "replace"),
-        stderr=finished.stderr.decode("utf-8", "replace"),
-        files={name: text for name, text in files.items() if text is not None},
-        timed_out=finished.timed_out,
-    )
-
-
-def _text(workspace: AgentWorkspace, name: str) -> str | None:
-    content = read_output(workspace, name)
-    return None if content is None else content.decode("utf-8", "replace")

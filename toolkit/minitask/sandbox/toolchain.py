@@ -7,7 +7,7 @@ only where it looks like one, and never the home, anything above it, or a checko
 """
 
 # This runs before a command's first session, and strings are several times faster.
-# ruff: noqa: PTH112, PTH113, PTH115, PTH118, PTH119, PTH120
+# ruff: noqa: PTH112, PTH113, PTH115, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -75,14 +75,18 @@ class Toolchain(Struct):
         """Return the installation that a program folder belongs to, or that folder alone."""
         parts = folder.split("/")
         for index, part in enumerate(parts):
-            if part in VERSION_KEEPERS:
+            if part in (*VERSION_KEEPERS, "node_modules"):
                 return "/".join(parts[: index + 1])
         parent, name = os.path.split(folder)
-        if os.path.basename(parent) == "node_modules":
-            return parent
         if name in PROGRAM_FOLDERS and self._may_grant(parent) and _looks_installed(parent):
             return parent
         return folder
+
+    def add_program(self, path: str) -> None:
+        """Take in one program with what stands around it, wherever it lies."""
+        folder = os.path.dirname(path)
+        root = self._root(folder)
+        self._cover(root if root != folder or self._may_grant(folder) else path)
 
     def _may_grant(self, folder: str) -> bool:
         """Return True if a folder can be read as a whole: not the home, nothing above it, no checkout."""
@@ -110,6 +114,26 @@ def find_toolchain(path: str, *, home: str) -> Toolchain:
     for entry in path.split(os.pathsep):
         toolchain.add_folder(entry)
     return toolchain
+
+
+class Program(Struct, frozen=True):
+    """A program to start: its path, free of links that a sandbox does not show, and what must be readable for it."""
+
+    path: str
+    readable: tuple[Path, ...]
+
+
+def locate_program(path: str, *, home: str) -> Program:
+    """Return how to start a program that was found at a path.
+
+    A version manager's link tells by its own name which program is meant, so it is started as it is written.
+    """
+    parts = path.split("/")
+    is_shim = "shims" in parts or any(part in VERSION_KEEPERS for part in parts)
+    start = path if is_shim else os.path.realpath(path)
+    toolchain = Toolchain(home)
+    toolchain.add_program(os.path.realpath(path))
+    return Program(start, tuple(map(Path, toolchain.roots)))
 
 
 def _looks_installed(folder: str) -> bool:

@@ -53,9 +53,9 @@ class AgentWorkspace(Redacted, frozen=True):
         return self.slot.tree
 
     @property
-    def is_strong(self) -> bool:
-        """Return True if the sandbox is a strong one."""
-        return self.sandbox.strength is Strength.STRONG
+    def is_sandboxed(self) -> bool:
+        """Return True if there is a sandbox at all."""
+        return self.sandbox.strength is not Strength.NONE
 
     def run(
         self,

@@ -33,7 +33,7 @@ class Job(Redacted, frozen=True):
     `/`-separated) that it may create, edit or delete, `reads` those that it should look at. `home` is an empty home of
     its own, and `seconds` is when it is killed. `base_url` and `key` are the endpoint and its secret where the config
     names them. `extra_args` are the user's own additions to the command line.
-    `sandboxed`: it runs in a strong sandbox already, in which none of its own can start.
+    `sandboxed`: it runs in a sandbox already, in which none of its own can start.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("key",)

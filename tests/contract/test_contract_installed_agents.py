@@ -1,0 +1,88 @@
+"""Agent programs as people have them: how they were installed, and what they need of the user's own set-up."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from world import STRENGTHS, World, bubblewrap_works, in_strength
+
+VALIDATION = "grep -qx b b.txt"
+BASH = '#!/bin/bash\ncat > /dev/null\n. "$(dirname "$(readlink -f "$0")")/library.sh"\nwork\n'
+LIBRARY = "work() { echo b > b.txt; }\n"
+
+
+def script(path: Path, text: str) -> Path:
+    """Write a program."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+def link(path: Path, target: Path | str) -> None:
+    """Make a symbolic link, its folder too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(target)
+
+
+def native_installer(home: Path) -> None:
+    """One file below a folder of versions, an absolute link on PATH."""
+    text = "#!/bin/bash\ncat > /dev/null\necho b > b.txt\n"
+    link(home / ".local/bin/claude", script(home / ".local/share/claude/versions/2.1.9", text))
+
+
+def npm_prefix(home: Path) -> None:
+    """A package below a prefix of the user's own; a relative link."""
+    package = home / ".npm-global/lib/node_modules/@scope/agent"
+    script(package / "bin/claude.js", BASH)
+    (package / "bin/library.sh").write_text(LIBRARY)
+    link(home / ".local/bin/claude", "../../.npm-global/bin/claude")
+    link(home / ".npm-global/bin/claude", "../lib/node_modules/@scope/agent/bin/claude.js")
+
+
+def pipx(home: Path) -> None:
+    """A program of a virtual environment, whose Python is a link too and finds a module beside it."""
+    venv = home / ".local/share/pipx/venvs/agent"
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    packages = venv / "lib" / version / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "agent_module.py").write_text("def work(): open('b.txt', 'w').write('b\\n')\n")
+    base = Path(sys.executable).resolve()
+    (venv / "pyvenv.cfg").write_text(f"home = {base.parent}\n")
+    link(venv / "bin/python", base)
+    text = f"#!{venv}/bin/python\nimport agent_module\nagent_module.work()\n"
+    link(home / ".local/bin/claude", script(venv / "bin/claude", text))
+
+
+def link_to_link(home: Path) -> None:
+    """A link on PATH to a link elsewhere, to a program with a library beside it."""
+    script(home / "apps/agent-1.2/claude", BASH)
+    (home / "apps/agent-1.2/library.sh").write_text(LIBRARY)
+    link(home / "apps/current", home / "apps/agent-1.2")
+    link(home / ".local/bin/claude", home / "apps/current/claude")
+
+
+INSTALLED = (native_installer, npm_prefix, pipx, link_to_link)
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("install", INSTALLED)
+def test_a_program_starts_however_it_was_installed(world: World, install, strength: str) -> None:
+    if strength == "strong" and not bubblewrap_works():
+        pytest.skip("bubblewrap cannot make its namespaces here")
+    home = Path(os.environ["HOME"])
+    install(home)
+    env = in_strength(
+        world,
+        strength,
+        executors={"agent": {"type": "claude"}},
+        tiers={"cheap": {"executor": "agent", "model": "tiny"}},
+    )
+    env["PATH"] = f"{home}/.local/bin:{env.get('PATH', os.environ['PATH'])}"
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+    outcome = world.exec("p/01-b", env=env)
+    assert outcome.json["verdict"] == "merged", outcome.text

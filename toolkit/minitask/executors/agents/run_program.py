@@ -1,0 +1,112 @@
+"""Start an agent's program on a workspace: found on PATH, with the user's login, in the sandbox; and its version."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from minitask.executors.agents.adapter import (
+    VERSION_SECONDS,
+    AgentProgram,
+    Invocation,
+    Job,
+    Output,
+)
+from minitask.executors.agents.faults import OutageWatch
+from minitask.executors.agents.programs import lend_login, read_output, take_login_back
+from minitask.executors.agents.reading import version
+from minitask.sandbox.toolchain import locate_program
+from minitask.settings import ExecutorSetting
+
+if TYPE_CHECKING:
+    from minitask.system.process import Finished
+    from minitask.workspace.agent_workspace import AgentWorkspace
+
+
+class JobMaker(Protocol):
+    """Makes a job for a place to work in."""
+
+    def __call__(self, *, workspace: Path, home: Path, sandboxed: bool = False) -> Job:
+        """Return the job."""
+        ...
+
+
+def find_program(program: AgentProgram, environ: Mapping[str, str]) -> str | None:
+    """Return where PATH has the program; None if it is not there."""
+    return shutil.which(program.program, path=environ.get("PATH", ""))
+
+
+def run_program(
+    program: AgentProgram,
+    setting: ExecutorSetting,
+    make_job: JobMaker,
+    *,
+    executable: str,
+    workspace: AgentWorkspace,
+    environ: Mapping[str, str],
+) -> Output:
+    """Return what the program printed, and the files that it left for us; a login that it renewed is kept."""
+    sandboxed = setting.sandbox and workspace.is_sandboxed
+    job = make_job(workspace=workspace.folder, home=workspace.home, sandboxed=sandboxed)
+    start = program.invocation(job)
+    own_home = Path(environ.get("HOME", "/nonexistent"))
+    lent = lend_login(own_home, workspace, program.credentials)
+    _write_files(workspace, start)
+    place = locate_program(executable, home=str(own_home))
+    names = (*program.variables, *setting.env)
+    variables = {name: environ[name] for name in names if name in environ}
+    finished = workspace.run(
+        (place.path, *start.argv[1:]),
+        stdin=start.stdin,
+        env={**variables, **start.env},
+        seconds=job.seconds,
+        sandboxed=setting.sandbox,
+        readable=place.readable,
+        patience=OutageWatch(),
+    )
+    if not finished.timed_out:
+        take_login_back(own_home, workspace, lent)
+    return _output(finished, {name: _text(workspace, name) for name in start.outputs})
+
+
+def _write_files(workspace: AgentWorkspace, start: Invocation) -> None:
+    for name, text in start.files.items():
+        path = workspace.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8", "surrogateescape")
+
+
+_VERSIONS: dict[str, str] = {}
+"""The version of each program, by its path; each is asked once a process."""
+
+
+def program_version(argv: tuple[str, ...], executable: str, workspace: AgentWorkspace) -> str:
+    """Return what a program says of its version, asked in the workspace; raises `MachineError`."""
+    if executable not in _VERSIONS:
+        place = locate_program(executable, home=workspace.environ.get("HOME", ""))
+        finished = workspace.run(
+            (place.path, *argv[1:]),
+            stdin=b"",
+            env={},
+            seconds=VERSION_SECONDS,
+            readable=place.readable,
+        )
+        _VERSIONS[executable] = version(finished.stdout)
+    return _VERSIONS[executable]
+
+
+def _output(finished: Finished, files: Mapping[str, str | None]) -> Output:
+    return Output(
+        exit_code=finished.exit_code,
+        stdout=finished.stdout.decode("utf-8", "replace"),
+        stderr=finished.stderr.decode("utf-8", "replace"),
+        files={name: text for name, text in files.items() if text is not None},
+        timed_out=finished.timed_out,
+    )
+
+
+def _text(workspace: AgentWorkspace, name: str) -> str | None:
+    content = read_output(workspace, name)
+    return None if content is None else content.decode("utf-8", "replace")
