@@ -114,8 +114,9 @@ def _tasks(options: argparse.Namespace) -> Iterator[Task]:
     for module, forms, count in plans:
         for index in range(count):
             number += 1
-            form = forms[index % len(forms)]
-            language = LANGUAGES[index // len(forms) % len(LANGUAGES)]
+            around, place = divmod(index, len(forms))
+            form = forms[place]
+            language = LANGUAGES[(place + around) % len(LANGUAGES)]
             kind = module.KINDS.get(form, Kind.WHOLE)
             case = make_case(rng, language, folder=f"files/t{number:05d}", kind=kind)
             if options.only and options.only not in form.__name__:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Iterator, Mapping
 from itertools import count
 from pathlib import Path
@@ -49,8 +50,10 @@ def is_sweep(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say how many examples Hypothesis draws."""
+    """Say how many examples Hypothesis draws; have interrupts arrive, which a shell's job in the background ignores."""
     settings.load_profile("sweep" if is_sweep(config) else "sample")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

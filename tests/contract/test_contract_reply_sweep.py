@@ -6,18 +6,26 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
+import pytest
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
-def test_no_wrong_reply_of_a_sample_lands(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.sweep)])
+def test_no_wrong_reply_of_any_form_lands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import reply_sweep
 
-    options = Namespace(seed=11, wrong=132, right=62, only="")
+    wrong, right = (
+        times * len(forms) for forms in (reply_sweep.wrong.WRONG, reply_sweep.right.RIGHT)
+    )
+    options = Namespace(seed=11, wrong=wrong, right=right, only="")
     tasks = list(reply_sweep._tasks(options))
     outcomes = reply_sweep._run(tmp_path / "sweep", tasks, sandbox="none")
     sys.modules.pop("reply_sweep")
-    wrong = [f"{each.task.form} {each.task.case.path}" for each in outcomes if each.is_false_green]
+    landed = [f"{each.task.form} {each.task.case.path}" for each in outcomes if each.is_false_green]
     rights = [each for each in outcomes if each.task.is_right]
-    assert wrong == []
+    assert landed == []
     assert sum(each.merged for each in rights) >= 0.95 * len(rights)
