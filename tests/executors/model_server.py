@@ -65,7 +65,11 @@ class Received:
     @property
     def prompt(self) -> str:
         """All messages' texts, one after the other."""
-        return "\n\n".join(message["content"] for message in self.json["messages"])
+        contents = (message["content"] for message in self.json["messages"])
+        return "\n\n".join(
+            each if isinstance(each, str) else "".join(part["text"] for part in each)
+            for each in contents
+        )
 
 
 ScriptedReply = Reply | str

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from dialects import ANTHROPIC, GOOD, KEY, Run
 from model_server import claude_error, claude_message, raw, scripted_server
-from orders import order
+from msgspec.structs import replace
+from orders import EXCERPTS, order
 
 from minitask.executors.anthropic import AnthropicExecutor
 from minitask.executors.request import ExecutorFailure, FailureKind
@@ -44,14 +45,37 @@ def test_an_answer_always_has_a_limit_for_the_api_requires_one():
     assert request.json["max_tokens"] > 0
 
 
-def test_the_cache_is_on_and_marked_behind_what_all_tasks_share():
-    [request] = Run(ANTHROPIC, GOOD, shared="House rules: short names.").received
+RULES = "House rules: short names.\n" * 300
+LARGE = replace(EXCERPTS[0], text="# Style, line by line\n" * 400, shared=True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "marks"),
+    [
+        ({}, []),
+        ({"shared": "House rules: short names."}, []),
+        ({"shared": RULES}, ["system"]),
+        ({"excerpts": (LARGE, *EXCERPTS[1:])}, ["user"]),
+        ({"excerpts": (replace(LARGE, shared=False), *EXCERPTS[1:])}, []),
+        ({"excerpts": (replace(EXCERPTS[0], shared=True), *EXCERPTS[1:])}, []),
+        ({"shared": RULES, "excerpts": (LARGE, *EXCERPTS[1:])}, ["system", "user"]),
+        ({"shared": RULES, "excerpts": (LARGE, *EXCERPTS[1:]), "in_batch": True}, []),
+    ],
+)
+def test_a_mark_stands_behind_what_other_tasks_share_where_it_pays(
+    fields: dict[str, object], marks: list[str]
+) -> None:
+    [request] = Run(ANTHROPIC, GOOD, **fields).received
     body = request.json
-    assert body["cache_control"] == EPHEMERAL
-    [system] = body["system"]
-    assert (system["type"], system["cache_control"]) == ("text", EPHEMERAL)
-    assert "House rules: short names." in system["text"]
-    assert "Rename one" not in system["text"], "the spec is no part of the stable beginning"
+    assert "cache_control" not in body, "the end of a prompt is read by nobody again"
+    parts = [("system", part) for part in body["system"]]
+    for message in body["messages"]:
+        if isinstance(message["content"], list):
+            parts += [(message["role"], part) for part in message["content"]]
+    assert [role for role, part in parts if "cache_control" in part] == marks
+    for _, part in parts:
+        assert part.get("cache_control", EPHEMERAL) == EPHEMERAL
+        assert "Rename one" not in part["text"] or "cache_control" not in part
 
 
 def test_the_system_is_no_message_and_the_user_speaks_first():

@@ -94,18 +94,18 @@ def test_of_many_lines_those_where_blocks_begin_and_end_have_numbers():
     assert "207\tx\n```" in shown
 
 
-def test_the_spec_comes_before_the_lines_and_the_feedback_last():
+def test_what_is_read_comes_first_then_the_spec_the_lines_to_change_and_the_feedback():
     prompt = user_prompt(order(feedback="FAILED test_one"))
     places = [
         prompt.index(text)
         for text in (
+            "# Style",
             "# Rename one",
             "create: src/b.py (the new home)",
             "The names are numbers.",
             "1. Move `one`",
             "- src/b.py holds `one`",
             "grep -q one src/b.py",
-            "# Style",
             "4\tdef one():",
             "FAILED test_one",
         )

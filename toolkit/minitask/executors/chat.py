@@ -22,7 +22,7 @@ from minitask.executors.completion import (
     CompletionRequest,
     as_edit_error,
 )
-from minitask.executors.prompt import repair_prompt, system_prompt, user_prompt
+from minitask.executors.prompt import repair_prompt, shared_start, system_prompt, user_prompt
 from minitask.executors.reply_request import request_of
 from minitask.executors.request import (
     ExecutorFailure,
@@ -40,10 +40,13 @@ if TYPE_CHECKING:
 
 
 class Message(Struct, frozen=True):
-    """One turn; `role` is `system`, `user` or `assistant`."""
+    """One turn; `role` is `system`, `user` or `assistant`. So many characters at its start are `shared`: other tasks
+    are sent them, too.
+    """
 
     role: str
     text: str
+    shared: int = 0
 
 
 class ChatReply(Struct, frozen=True):
@@ -70,9 +73,11 @@ Raises `ExecutorFailure`, or `BudgetError` where not even one request may be sen
 
 def opening(order: ExecutorRequest) -> Messages:
     """Return the first messages, the part that never changes first, so that prompt caches hit."""
+    system = system_prompt(order.reply_format, shared=order.shared)
+    is_shared = not order.in_batch
     messages = [
-        Message("system", system_prompt(order.reply_format, shared=order.shared)),
-        Message("user", user_prompt(order)),
+        Message("system", system, len(system) if is_shared else 0),
+        Message("user", user_prompt(order), len(shared_start(order)) if is_shared else 0),
     ]
     for past in order.history:
         messages += _repair_turns(past.reply, past.problem)

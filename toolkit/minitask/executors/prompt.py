@@ -1,9 +1,9 @@
 """All that a model is told: how to answer, the spec, and exactly the lines that it lists.
 
 The instructions never change and come first, then what all tasks of a project are told, then the
-spec, then the lines, then what went wrong before: the longest stable beginning, so that a
-provider's prompt cache can hit. Every token here is paid for on every task; the instructions stay
-below 150.
+lines that are only to be read, those that other tasks read too before the others, then the spec,
+the lines to change, and what went wrong before: the longest stable beginning, so that a provider's
+prompt cache can hit. Every token here is paid for on every task; the instructions stay below 150.
 """
 
 from __future__ import annotations
@@ -59,14 +59,30 @@ def system_prompt(reply_format: ReplyFormat = ReplyFormat.EDITS, *, shared: str 
 
 
 def user_prompt(order: ExecutorRequest) -> str:
-    """Return the spec, its lines, and the feedback on an earlier attempt."""
+    """Return the lines to read, the spec, the lines to change, and the feedback on an earlier attempt."""
+    context = _context(order)
     parts = chain(
+        (_shown(excerpt, order) for excerpt in context),
         _spec_parts(order),
         [_section("Plan", order.plan)],
-        (_shown(excerpt, order) for excerpt in order.excerpts),
+        (_shown(excerpt, order) for excerpt in order.excerpts if excerpt not in context),
         [f"An earlier attempt failed:\n{order.feedback.strip()}"] if order.feedback else [],
     )
     return _sendable("\n\n".join(part for part in parts if part))
+
+
+def shared_start(order: ExecutorRequest) -> str:
+    """Return the start of the user's prompt that other tasks of the run are sent, too; "" where there is none."""
+    return _sendable(
+        "\n\n".join(_shown(excerpt, order) for excerpt in _context(order) if excerpt.shared)
+    )
+
+
+def _context(order: ExecutorRequest) -> list[Excerpt]:
+    """Return the lines that are only to be read, in the same order for all tasks, what they share first."""
+    written = {ref.path for ref in order.spec.writes()}
+    context = (excerpt for excerpt in order.excerpts if excerpt.path not in written)
+    return sorted(context, key=lambda each: (not each.shared, each.path, each.first_line))
 
 
 def agent_prompt(order: ExecutorRequest) -> str:

@@ -25,7 +25,7 @@ class Excerpt(Struct, frozen=True):
     """Lines of a file that the spec lists; `first_line` is 1-based, in the base's numbering.
 
     `whole` says that `text` is the entire file, `ends_only` that the lines are only to be moved, so
-    that their first and last are enough.
+    that their first and last are enough; `shared`, that other tasks of the run are shown the same.
     """
 
     path: str
@@ -33,6 +33,7 @@ class Excerpt(Struct, frozen=True):
     text: str
     whole: bool = False
     ends_only: bool = False
+    shared: bool = False
 
 
 class PastRound(Struct, frozen=True):
@@ -101,7 +102,7 @@ class ExecutorRequest(Struct, frozen=True):
     wrong with them. `plan` is what somebody else thought out for it. `shared` is what all tasks of the project are
     told, `checks` the commands of the config that judge the result too, `context_tokens` how many the model takes, and
     `token_scale` how many it counts for one of ours. `root` is the repository's folder, below which absolute paths are
-    its files.
+    its files. `in_batch`: it is sent in a provider's batch.
     """
 
     spec: Spec
@@ -122,6 +123,7 @@ class ExecutorRequest(Struct, frozen=True):
     meter: Meter = field(default_factory=Unmetered)
     workplace: AgentFolders | None = None
     root: str = ""
+    in_batch: bool = False
 
 
 class ExecutorResult(Struct, frozen=True):

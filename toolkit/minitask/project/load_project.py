@@ -24,6 +24,7 @@ from minitask.project.call_pool import CallPool
 from minitask.project.cluster import Cluster
 from minitask.project.schedule import Plan, Schedule
 from minitask.project.task_graph import check_order, dependencies, implications, ordered
+from minitask.routing.requests import find_shared_reads
 from minitask.spec.critical_path import urgency
 from minitask.spec.dependency_graph import order
 from minitask.task.state import RunOptions
@@ -44,6 +45,8 @@ def run_project(
     At most `jobs` validations run at once, and never two tasks at once of which one writes what the other uses.
     """
     plan = make_plan(engine, selected, base, again=options.again)
+    shared_reads = find_shared_reads(task.spec for task in plan.tasks)
+    options = replace(options, shared_reads=shared_reads)
     return Schedule(
         engine, plan, base, options=options, askers=askers, jobs=jobs, cluster=cluster
     ).run()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -20,12 +21,24 @@ from minitask.spec.paths import check_path
 
 EXECUTOR_SECONDS = 600.0
 LEAST_OUTPUT_TOKENS = 2_048
+ReadLines = tuple[str, tuple[LineRange, ...]]
+"""A path and the lines of it that a spec reads; none for all."""
 OUTPUT_MARGIN = 3
 """The first limit of an answer, as a multiple of the spec's own estimate of its output."""
 
 
-def make_order(engine: Context, task: Task, anchor: Anchor, *, route: Route) -> ExecutorRequest:
-    """Return the order for one task on its base; cited lines are carried there, or the task is refused."""
+def make_order(
+    engine: Context,
+    task: Task,
+    anchor: Anchor,
+    *,
+    route: Route,
+    shared_reads: Collection[ReadLines] = (),
+) -> ExecutorRequest:
+    """Return the order for one task on its base; cited lines are carried there, or the task is refused.
+
+    `shared_reads` is what several tasks of the run read.
+    """
     seconds = task.spec.options.timeout_seconds
 
     def read(path: str) -> str | None:
@@ -33,7 +46,7 @@ def make_order(engine: Context, task: Task, anchor: Anchor, *, route: Route) -> 
 
     order = ExecutorRequest(
         spec=task.spec,
-        excerpts=tuple(_excerpts(task, anchor, engine)),
+        excerpts=tuple(_excerpts(task, anchor, engine, shared_reads)),
         read=read,
         locate=anchor.locate,
         model=route.model,
@@ -149,7 +162,19 @@ def _in_full(excerpts: Sequence[Excerpt]) -> tuple[Excerpt, ...]:
     return tuple(replace(excerpt, ends_only=False) for excerpt in excerpts)
 
 
-def _excerpts(task: Task, anchor: Anchor, engine: Context) -> list[Excerpt]:
+def find_shared_reads(specs: Iterable[Spec]) -> frozenset[ReadLines]:
+    """Return the files, with the cited lines, that at least two specs read."""
+    counts = Counter(read for spec in specs for read in {_read_lines(ref) for ref in spec.reads()})
+    return frozenset(read for read, count in counts.items() if count > 1)
+
+
+def _read_lines(ref: FileRef) -> ReadLines:
+    return ref.path, ref.ranges
+
+
+def _excerpts(
+    task: Task, anchor: Anchor, engine: Context, shared_reads: Collection[ReadLines]
+) -> list[Excerpt]:
     """Return the listed lines of the files to read, then those of the files to edit that are not listed to be
     read.
     """
@@ -163,7 +188,11 @@ def _excerpts(task: Task, anchor: Anchor, engine: Context) -> list[Excerpt]:
     for ref in (*task.spec.reads(), *edited):
         text = engine.objects.file(task.base, ref.path)
         if text is not None:
-            excerpts += _of_file(task.spec, ref, text, anchor)
+            shared = ref.action is FileAction.READ and _read_lines(ref) in shared_reads
+            excerpts += [
+                replace(excerpt, shared=shared)
+                for excerpt in _of_file(task.spec, ref, text, anchor)
+            ]
     return excerpts
 
 

@@ -85,7 +85,7 @@ def make_work_call(
     `history` holds earlier replies, and `number` tells calls on one base apart: how many attempts came before.
     """
     task, route = draft.task, draft.route
-    order = make_order(engine, task, draft.anchor, route=route)
+    order = make_order(engine, task, draft.anchor, route=route, shared_reads=options.shared_reads)
     key = replace(call_key_of(engine, task, route), history=number)
     batched = options.batch and has_batches(engine, route)
     meter = TaskMeter(
@@ -96,7 +96,13 @@ def make_work_call(
         unpriced=partial(meet_unpriced, engine, task.name, route.model),
     )
     if route.executor != SCRIPT:
-        order = replace(order, plan=prepared.plan, feedback=prepared.feedback, history=history)
+        order = replace(
+            order,
+            plan=prepared.plan,
+            feedback=prepared.feedback,
+            history=history,
+            in_batch=batched,
+        )
         order = metered(order, meter)
     order = replace(order, workplace=AgentWorkspaces(engine, task.base))
     if batched:

@@ -20,6 +20,7 @@ from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Pricing, 
 from minitask.ledger.usage import NO_USAGE, Usage
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route, RouteOverrides
+from minitask.routing.requests import ReadLines
 from minitask.spec.model import Spec
 from minitask.task.calls import WorkCall
 
@@ -33,6 +34,7 @@ class RunOptions(Struct, frozen=True):
     `known` is what a run has asked git for all of its tasks. `lander` lands what is proven, together with others.
     With `fail_fast`, nothing more begins after a failure. With `batch`, model calls go into a provider's batches, where
     it has them. `budget` is what all tasks of the command may cost; a spec's own limit can only be lower.
+    `shared_reads` are the lines that several tasks of the run read.
     """
 
     demand: RouteOverrides
@@ -43,6 +45,7 @@ class RunOptions(Struct, frozen=True):
     budget: Budget | None = None
     lander: Landings | None = None
     known: RefSnapshot | None = None
+    shared_reads: frozenset[ReadLines] = frozenset()
 
     @property
     def takes_what_is_there(self) -> bool:

@@ -1,0 +1,40 @@
+"""Tasks of a project that read one file are sent it first, so that a provider's cache holds it for all of them."""
+
+from __future__ import annotations
+
+from itertools import takewhile
+
+from executors.model_server import Received, scripted_server
+from world import World, model_settings
+
+MODULE = "".join(
+    f"def function_{number}(value):\n    return value + {number}\n\n\n" for number in range(120)
+)
+
+
+def answer(request: Received) -> str:
+    number = request.prompt.rpartition("create: made/")[2].partition(".txt")[0]
+    return f"```text path=made/{number}.txt\n{number}\n```\n"
+
+
+def test_ten_tasks_that_read_one_module_share_the_start_of_their_prompts(world: World) -> None:
+    world.commit({"src/module.py": MODULE, "notes/a.md": "Read me.\n"})
+    for number in range(10):
+        own = [] if number % 2 else ["notes/a.md"]
+        world.task(
+            f"p/{number:02}-t",
+            reads=[*own, "src/module.py"],
+            writes=[f"made/{number}.txt (create)"],
+            validation=f"grep -qx {number} made/{number}.txt",
+        )
+    with scripted_server(answer) as server:
+        world.configure(**model_settings(server.base_url))
+        outcome = world.minitask("run", "p", "--json")
+        prompts = [request.prompt for request in server.requests]
+    assert {task["verdict"] for task in outcome.json["tasks"]} == {"merged"}, outcome.text
+    assert len(prompts) == 10
+    for with_notes in (True, False):
+        alike = [prompt for prompt in prompts if ("Read me." in prompt) == with_notes]
+        columns = zip(*alike, strict=False)
+        shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+        assert shared >= 0.85 * max(map(len, alike))
