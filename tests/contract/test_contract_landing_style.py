@@ -31,7 +31,7 @@ def test_a_task_lands_in_the_style_that_is_set(world: World, style: str) -> None
     else:
         assert (subject, author) == ("Write a file", "edit script (minitask)")
     assert "already merged" in world.exec("p/01-b").json["reason"]
-    assert [row["task"] for row in world.minitask("log", "--json").json["tasks"]] == ["p/01-b"]
+    assert [row["task"] for row in world.minitask("log", "--json").json] == ["p/01-b"]
     assert world.minitask("verify", "HEAD").code == 0
     assert "minitask/p/01-b" in world.minitask("clean", "--branches").stdout
     assert world.minitask("undo", "p/01-b").code == 0

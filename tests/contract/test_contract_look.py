@@ -66,13 +66,13 @@ def test_log_lists_merges_and_undos_newest_first(world: World) -> None:
         world.task(name, whole={f"{name[0]}.txt": "x\n"}, validation=f"test -f {name[0]}.txt")
         world.exec(name)
     world.minitask("undo", "p/01-b")
-    rows = world.minitask("log", "--json").json["tasks"]
+    rows = world.minitask("log", "--json").json
     assert [(row["task"], row["undone"]) for row in rows] == [
         ("p/01-b", True),
         ("q/01-c", False),
         ("p/01-b", False),
     ]
-    assert rows[1]["commit"] == world.git("rev-parse", "main^").strip()
+    assert rows[1]["merge"] == world.git("rev-parse", "main^").strip()
     assert [line.split()[4] for line in world.minitask("log", "q").stdout.splitlines()] == [
         "q/01-c"
     ]

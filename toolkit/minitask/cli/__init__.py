@@ -35,6 +35,7 @@ COMMANDS = {
     "simulate": "compare routing policies on past figures; spends nothing",
     "record-usage": "record planning done elsewhere, in a chat or an agent",
     "verify": "validate a branch or commit again",
+    "audit": "prove again what was merged",
     "sync": "share task branches and the ledger with a remote",
     "clean": "remove workspaces, caches and finished branches",
     "trust": "let this repository's minitask.yaml set executors and the sandbox",

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from minitask.cli.session import start
+from minitask.cli.session import moment, start
 from minitask.engine.task_records import ledger_of
-from minitask.errors import UsageError
 from minitask.ledger.summary import summarize
 from minitask.reports.ledger_report import (
     LedgerReport,
@@ -60,7 +58,7 @@ def command(
     Example:
       minitask report --format html --output report.html
     """
-    begin = _moment(since) if since else ""
+    begin = moment(since, option="--since") if since else ""
     name = project.strip("/").removeprefix("mini-projects/")
     session = start(ctx)
     with session.engine("report", quiet=True, looks_only=True) as engine:
@@ -74,15 +72,3 @@ def command(
     else:
         Path(session.folder, output).write_bytes(content)
     return 0
-
-
-def _moment(text: str) -> str:
-    """Return a date or time as records hold it; where it names no zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return zoned.astimezone(UTC).isoformat(timespec="milliseconds")
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"--since {text} is not a date", hint="write it as YYYY-MM-DD, optionally with a time"
-        ) from None

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -132,6 +133,18 @@ def print_json(document: object) -> None:
     """One JSON document on stdout; bytes that are no UTF-8 are replaced."""
     content = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     click.echo(msgspec.json.format(content, indent=2))
+
+
+def moment(text: str, *, option: str) -> str:
+    """Return a date or time as records hold it; where it names no zone it is UTC."""
+    try:
+        given = datetime.fromisoformat(text)
+        zoned = given if given.tzinfo else given.replace(tzinfo=UTC)
+        return zoned.astimezone(UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):
+        raise UsageError(
+            f"{option} {text} is not a date", hint="write it as YYYY-MM-DD, optionally with a time"
+        ) from None
 
 
 def exit_code(results: Sequence[TaskResult]) -> int:

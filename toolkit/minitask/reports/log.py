@@ -12,23 +12,21 @@ MINUTES = len("2026-01-31T12:30")
 DOLLARS = " USD"
 
 
-def log_document(landed_tasks: Sequence[LandedTask]) -> dict[str, Any]:
-    """Return the merges as JSON."""
-    return {
-        "tasks": [
-            {
-                "task": landed.task,
-                "commit": landed.commit,
-                "date": landed.date,
-                "subject": landed.subject,
-                "tier": landed.tier or None,
-                "model": landed.model or None,
-                "cost_usd": _amount(landed),
-                "undone": landed.undone,
-            }
-            for landed in landed_tasks
-        ]
-    }
+def log_document(landed_tasks: Sequence[LandedTask]) -> list[dict[str, Any]]:
+    """Return the merges as JSON; `time` is in ISO 8601."""
+    return [
+        {
+            "task": landed.task,
+            "title": _title(landed),
+            "merge": landed.commit,
+            "time": landed.date,
+            "cost_usd": _amount(landed),
+            "tier": landed.tier or None,
+            "model": landed.model or None,
+            "undone": landed.undone,
+        }
+        for landed in landed_tasks
+    ]
 
 
 def render_log(
@@ -57,7 +55,8 @@ def render_log(
 def _line(landed: LandedTask, width: int) -> str:
     date = landed.date[:MINUTES].replace("T", " ")
     mark = "–" if landed.undone else "✓"
-    return f"{mark} {landed.commit[:9]}  {date}  {landed.task:{width}}  {_by(landed)}{_subject(landed)}"
+    title = "" if landed.undone else _title(landed)
+    return f"{mark} {landed.commit[:9]}  {date}  {landed.task:{width}}  {_by(landed)}{title}"
 
 
 def _by(landed: LandedTask) -> str:
@@ -69,8 +68,10 @@ def _by(landed: LandedTask) -> str:
     return f"{who}{cost}  "
 
 
-def _subject(landed: LandedTask) -> str:
-    return "" if landed.undone else one_line(landed.subject.partition(": ")[2] or landed.subject)
+def _title(landed: LandedTask) -> str:
+    """Return a merge's subject without the branch that git names in it."""
+    head, colon, title = landed.subject.partition(": ")
+    return one_line(title if colon and head.startswith("Merge ") else landed.subject)
 
 
 def _amount(landed: LandedTask) -> str | None:

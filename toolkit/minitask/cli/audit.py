@@ -1,0 +1,88 @@
+"""`minitask audit`: prove again what landed."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import click
+
+from minitask.cli.completion import complete_tasks
+from minitask.cli.session import json_option, moment, print_json, start
+from minitask.cli.terminal import show
+from minitask.engine.tasks import Base
+from minitask.git.landing_log import LandedTask, landed_tasks
+from minitask.landing.audit import audit, statement
+from minitask.reports.audit import audit_document, render_audit
+
+
+@click.command("audit")
+@click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=complete_tasks)
+@click.option("--since", metavar="DATE", help="Only what landed then or later: 2026-01-31.")
+@click.option(
+    "-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only the newest N merges."
+)
+@click.option(
+    "--sample", type=click.IntRange(min=1), metavar="N", help="Only N merges, chosen at random."
+)
+@click.option("--into", metavar="BRANCH", help="The branch to look at (default: the current one).")
+@click.option("--attest", metavar="FILE", help="Write what is proven as an in-toto statement.")
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context,
+    projects: tuple[str, ...],
+    since: str | None,
+    number: int | None,
+    sample: int | None,
+    into: str | None,
+    attest: str | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Run the validation of every merged task again, each on a fresh checkout of its own merge.
+
+    It needs nothing but the repository: the spec is read from the merge's own history. Exits with 1 if one fails.
+
+    \b
+    Example:
+      minitask audit --since 2026-01-31 --sample 20
+    """
+    session = start(ctx)
+    with session.engine("audit", quiet=as_json) as engine:
+        tip = session.base(engine, into).base
+        found = _chosen(landed_tasks(engine.repository.git, tip), projects, since)
+        undone = [landed for landed in found if landed.task in _undone(found)]
+        merges = [landed for landed in found if landed not in undone][:number]
+        if sample is not None and sample < len(merges):
+            merges = random.SystemRandom().sample(merges, sample)
+        results = tuple(audit(engine, merges, Base(tip, "", session.folder)))
+        content = statement(results, engine.repository.object_format)
+    if attest is not None:
+        Path(session.folder, attest).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    if as_json:
+        print_json(audit_document(results, undone))
+    else:
+        show(render_audit(results))
+    return 0 if all(result.is_proven for result in results) else 1
+
+
+def _chosen(
+    landed: Iterable[LandedTask], projects: Sequence[str], since: str | None
+) -> list[LandedTask]:
+    begin = moment(since, option="--since") if since else ""
+    names = {name.strip("/").removeprefix("mini-projects/") for name in projects}
+    return [
+        each
+        for each in landed
+        if (not names or each.task.partition("/")[0] in names)
+        and (not begin or moment(each.date, option="") >= begin)
+    ]
+
+
+def _undone(landed: Sequence[LandedTask]) -> set[str]:
+    """Return the tasks whose newest commit took them back."""
+    newest = {each.task: each for each in reversed(landed)}
+    return {task for task, each in newest.items() if each.undone}
