@@ -149,23 +149,25 @@ def test_a_task_that_fails_holds_no_other_task_up(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "final",
+    ("final", "code", "verdict"),
     [
-        error(401, "bad key"),
-        error(403, "not yours"),
-        error(429, "no credit", code="insufficient_quota"),
+        (error(401, "bad key"), 3, "error"),
+        (error(403, "not yours"), 3, "error"),
+        (error(429, "no credit", code="insufficient_quota"), 4, "skipped"),
     ],
     ids=["401", "403", "quota"],
 )
-def test_a_rejected_key_or_an_empty_account_stops_the_run(world: World, final: Any) -> None:
+def test_after_a_rejected_key_or_an_empty_account_nobody_asks_again(
+    world: World, final: Any, code: int, verdict: str
+) -> None:
     with scripted_server(lambda request: final) as server:
         prepare(world, server.base_url, tasks=4, concurrency={"requests": 1})
         outcome = world.minitask("run", "p", "--json")
         assert len(server.requests) == 1
     tasks = outcome.json["tasks"]
-    [first] = [each for each in tasks if each["verdict"] == "error"]
+    [first] = [each for each in tasks if each["attempts"]]
     rest = [each for each in tasks if each is not first]
-    assert outcome.code == 3, outcome.text
+    assert (outcome.code, first["verdict"]) == (code, verdict), outcome.text
     assert [each["verdict"] for each in rest] == ["skipped"] * 3
     said = first["reason"].splitlines()[0]
     assert all(said in each["reason"] for each in rest)

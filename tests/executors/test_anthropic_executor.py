@@ -244,7 +244,7 @@ def test_a_passing_error_is_followed_by_another_request(status, kind):
 
 @pytest.mark.parametrize("code", ["enforced_spend_limit_reached", "contract_spend_limit_reached"])
 @pytest.mark.parametrize("where", ["details", "code", "type"])
-def test_a_spend_limit_stops_the_run_though_it_comes_as_429(code, where):
+def test_a_spend_limit_is_no_rate_limit_though_it_comes_as_429(code, where):
     """`details.error_code` is where Anthropic puts it (platform.claude.com, rate limits)."""
     fields: dict[str, Any] = {
         "details": {"details": {"error_code": code}},
@@ -254,13 +254,13 @@ def test_a_spend_limit_stops_the_run_though_it_comes_as_429(code, where):
     reply = claude_error(429, "usage limits reached", **{"kind": "rate_limit_error", **fields})
     run = Run(ANTHROPIC, reply, GOOD)
     assert (run.requests, run.kind) == (1, FailureKind.QUOTA)
-    assert (run.failed.stops_run, run.failed.retryable) == (True, False)
+    assert (run.failed.exit_code, run.failed.retryable) == (4, False)
 
 
-def test_an_account_without_credit_stops_the_run():
+def test_an_account_without_credit_is_a_used_up_budget():
     run = Run(ANTHROPIC, claude_error(402, "no credit", kind="billing_error"), GOOD)
     assert (run.requests, run.kind) == (1, FailureKind.QUOTA)
-    assert run.failed.stops_run
+    assert run.failed.exit_code == 4
 
 
 def test_an_error_under_status_200_is_no_reply():

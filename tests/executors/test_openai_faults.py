@@ -33,7 +33,7 @@ def test_an_account_without_credit_is_not_asked_again():
     headers = {"x-should-retry": "true", "retry-after": "1"}
     run = Run(OPENAI, error(429, "no credit", code="insufficient_quota", headers=headers), GOOD)
     assert (run.requests, run.kind) == (1, FailureKind.QUOTA)
-    assert (run.failed.stops_run, run.failed.exit_code) == (True, 3)
+    assert (run.failed.stops_run, run.failed.exit_code) == (False, 4)
 
 
 def test_a_missing_model_is_met_with_the_way_out():

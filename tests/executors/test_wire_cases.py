@@ -108,7 +108,7 @@ OPENAI_FAULTS: list[tuple[object, int, FailureKind, str]] = [
 def test_what_a_server_did_wrong_is_told_from_what_a_model_did(body, status, kind, words):
     failure = failed(OpenAiDialect(), body, status)
     assert (failure.kind, words in str(failure)) == (kind, True), str(failure)
-    assert failure.exit_code == (1 if kind in (REFUSED, CUT_OFF) else 3)
+    assert failure.exit_code == {REFUSED: 1, CUT_OFF: 1, QUOTA: 4}.get(kind, 3)
 
 
 @pytest.mark.parametrize("finish", ["stop", "STOP", "eos", "tool_calls", "COMPLETE"])

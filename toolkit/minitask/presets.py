@@ -134,6 +134,7 @@ DEFAULTS: Mapping[str, Any] = {
         },
         "rules": list(RULES),
         "escalation": ["cheap", "balanced", "frontier"],
+        "at_limit": [],
         "cap": "frontier",
         "max_escalations": 2,
         "repairs": 1,

@@ -103,6 +103,8 @@ class RoutingRule(Struct, frozen=True):
 class Routing(Struct, frozen=True):
     """Routing settings: the tier that each phase starts at, the rules before that, and what happens after a failure.
 
+    `at_limit` are tiers in place of one whose executor has reached its limit.
+
     No spec gets a tier above `cap`. Amounts are US dollars: what one validation is worth, and what it costs to give a
     task up (None: twice what a try on the dearest tier does).
     """
@@ -111,6 +113,7 @@ class Routing(Struct, frozen=True):
     rules: tuple[RoutingRule, ...]
     escalation: tuple[str, ...]
     cap: str
+    at_limit: tuple[str, ...]
     max_escalations: int
     review_rounds: int
     validation_usd: Decimal
@@ -272,6 +275,7 @@ def _routing(values: Mapping[str, Any]) -> Routing:
         rules=tuple(_rule(entry) for entry in values["rules"]),
         escalation=tuple(values["escalation"]),
         cap=values["cap"],
+        at_limit=tuple(values["at_limit"]),
         max_escalations=int(values["max_escalations"]),
         review_rounds=int(values["review_rounds"]),
         validation_usd=Decimal(str(values["validation_usd"])),

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from agent_outputs import printed
@@ -10,6 +14,7 @@ from agent_outputs import printed
 from minitask.executors.agents.adapter import AgentReport, Output
 from minitask.executors.agents.faults import OutageWatch, believed, read_limits
 from minitask.executors.agents.programs import PROGRAMS
+from minitask.executors.quota import find_reset
 from minitask.executors.request import FailureKind
 from minitask.ledger.usage import Usage
 
@@ -24,54 +29,37 @@ def claude(result: str, **fields: object) -> str:
     return lines({"type": "result", "subtype": "success", "result": result, **fields})
 
 
+def told(name: str, words: str) -> Output:
+    """The output of a program that tells in its own way of an error."""
+    if name == "claude":
+        return printed(claude(words, is_error=False))
+    if name == "codex":
+        return printed(lines({"type": "turn.failed", "error": {"message": words}}), exit_code=1)
+    if name == "opencode":
+        return printed(lines({"type": "error", "error": {"data": {"message": words}}}))
+    if name in ("gemini", "qwen"):
+        return printed(exit_code=1, stderr=json.dumps({"error": {"message": words}}))
+    return printed(f"{words}\n") if name == "aider" else printed(exit_code=1, stderr=words)
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "limits.md"
+ROWS = re.findall(
+    r"^\| ([\w-]+) \| `(.+?)` \| .+ \| \d{4}-\d\d-\d\d \|$", PAGE.read_text(), re.MULTILINE
+)
 LIMITS: list[tuple[str, Output]] = [
+    *((name, told(name, words.replace("\\|", "|"))) for name, words in ROWS),
     ("claude", printed(claude("Claude AI usage limit reached|1764428400", is_error=True))),
-    ("claude", printed(claude("You've hit your limit · resets 3pm (Europe/Berlin)"))),
-    ("claude", printed(claude("5-hour limit reached ∙ resets 3pm", is_error=False))),
-    (
-        "codex",
-        printed(
-            lines({"type": "turn.failed", "error": {"message": "You've hit your usage limit."}}),
-            exit_code=1,
-        ),
-    ),
-    (
-        "codex",
-        printed(lines({"type": "error", "message": "usage limit reached, try again at 3:05 PM"})),
-    ),
-    (
-        "aider",
-        printed(
-            "litellm.RateLimitError: You exceeded your current quota, please check your plan\n"
-        ),
-    ),
-    (
-        "gemini",
-        printed(
-            exit_code=1,
-            stderr='{"error": {"message": "You have exhausted your daily quota on this model."}}',
-        ),
-    ),
+    ("codex", printed(lines({"type": "error", "message": "usage limit reached, try again later"}))),
     (
         "qwen",
-        printed(exit_code=1, stderr="Qwen OAuth quota exceeded: Your free daily quota is over."),
+        printed(exit_code=1, stderr="Qwen OAuth quota exceeded: Your free daily quota ended."),
     ),
-    ("goose", printed(exit_code=1, stderr="error: credit balance is too low")),
-    (
-        "opencode",
-        printed(
-            lines(
-                {
-                    "type": "error",
-                    "error": {"data": {"message": "Weekly limit reached, resets on Monday"}},
-                }
-            )
-        ),
-    ),
-    ("cursor-agent", printed(exit_code=1, stderr="You've hit your usage limit for this model")),
-    ("mini", printed(exit_code=1, stderr="litellm.RateLimitError: insufficient_quota")),
     ("mini", printed(exit_code=1, stderr="The zorp limit is used; it will reset at noon")),
 ]
+
+
+def test_every_agents_words_are_on_the_page():
+    assert {name for name, _ in ROWS} == set(PROGRAMS)
 
 
 @pytest.mark.parametrize(("name", "output"), LIMITS)
@@ -79,6 +67,41 @@ def test_a_plan_that_is_used_up_is_no_failure_of_the_agent(name, output):
     report = read_limits(PROGRAMS[name].report(output), output)
     assert report.problem is QUOTA, report
     assert report.message
+
+
+def test_a_busy_server_is_no_limit():
+    said = "Server is temporarily limiting requests (not your usage limit)"
+    output = printed(claude(f"API Error: {said}", is_error=True, api_error_status=429))
+    assert read_limits(PROGRAMS["claude"].report(output), output).problem is TRANSPORT
+
+
+RESETS = {
+    "Claude AI usage limit reached|1790687400": "2026-09-29T15:10+02:00",
+    "You've hit your limit · resets 3pm": "2026-09-29T15:00+02:00",
+    "5-hour limit reached ∙ resets 2:25pm": "2026-09-29T14:25+02:00",
+    "5-hour limit reached ∙ resets 2pm": "2026-09-30T14:00+02:00",
+    "You've hit your session limit · resets 3:50pm (Asia/Tokyo)": "2026-09-30T15:50+09:00",
+    "You've hit your weekly limit · resets Oct 2, 12am (UTC)": "2026-10-02T00:00+00:00",
+    "You've hit your weekly limit · resets Jan 2 at 9am": "2027-01-02T09:00+01:00",
+    "You've hit your weekly limit · resets Mon 12:00am": "2026-10-05T00:00+02:00",
+    "usage limit. Try again in 5 days 22 hours 11 minutes.": "2026-10-05T12:41+02:00",
+    "usage limit, or try again at Jul 5th, 2027 8:19 PM.": "2027-07-05T20:19+02:00",
+    "usage limit. Try again at 3:05 PM.": "2026-09-29T15:05+02:00",
+    "Your quota will reset after 18h5m30s.": "2026-09-30T08:35:30+02:00",
+    "limits will reset when your monthly cycle ends on 10/2/2026.": "2026-10-02T00:00+02:00",
+    "Access resets at 12:00 AM GMT.": "2026-09-30T00:00+00:00",
+    "window resets 2026-09-29T18:00:00Z": "2026-09-29T18:00+00:00",
+    "The zorp limit is used; it will reset at noon": None,
+    "resets Feb 31, 3pm": None,
+    "resets at 99:99": None,
+    "You've hit your limit": None,
+}
+
+
+@pytest.mark.parametrize(("words", "at"), RESETS.items())
+def test_the_end_of_a_limit_is_read_from_its_words(words, at):
+    now = datetime(2026, 9, 29, 14, 30, tzinfo=ZoneInfo("Europe/Berlin"))
+    assert find_reset(words, now) == (at and datetime.fromisoformat(at))
 
 
 def test_an_answer_about_limits_is_no_limit():

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     help="Print what would be sent where and what would run; spend nothing.",
 )
 @click.option("--again", is_flag=True, help="Run it even if it has merged.")
+@click.option(
+    "--wait", "waits", is_flag=True, help="Wait for the end of a plan's or subscription's limit."
+)
 @click.option("--no-deps", is_flag=True, help="Run it even if a dependency has not merged.")
 @click.option(
     "--worktree-spec", is_flag=True, help="Run the spec as it is in the checkout, uncommitted."
@@ -105,6 +108,7 @@ def _run_options(options: dict[str, object], limit_usd: Decimal | None) -> RunOp
         demand,
         merge=not options["no_merge"],
         again=bool(options["again"]),
+        waits=bool(options["waits"]),
         budget=Budget(limit_usd),
     )
 

@@ -86,6 +86,6 @@ def _event(event: Progress) -> None:
 
 
 def _silent(event: Progress) -> None:
-    """Say nothing but that somebody else holds the lock."""
+    """Say nothing but what the command waits for."""
     if event.stage == "waiting":
         say(event.text)

@@ -69,6 +69,9 @@ LONG_SECONDS = 60
     is_flag=True,
     help="Send model calls as provider batches, at half price; may take hours, survives a kill.",
 )
+@click.option(
+    "--wait", "waits", is_flag=True, help="Wait for the end of a plan's or subscription's limit."
+)
 @click.option("--only", multiple=True, metavar="TASK", help="Only this task. Repeatable.")
 @click.option("--from", "since", metavar="TASK", help="Only this task and all later ones.")
 @click.option("--retry-failed", is_flag=True, help="Only tasks whose last attempt failed.")
@@ -149,6 +152,7 @@ def _run(
         merge=not options["no_merge"],
         again=bool(options["again"]),
         batch=bool(options["batch"]),
+        waits=bool(options["waits"]),
         fail_fast=bool(options["fail_fast"]),
         budget=Budget(limit),
     )

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from minitask.background import BackgroundCall
 from minitask.engine.workspace_pool import WorkspacePool
 from minitask.errors import MinitaskError, UsageError
+from minitask.executors.quota import ReachedLimits
 from minitask.git import history, refs, update_target
 from minitask.git.database import Database, open_database
 from minitask.git.history import Landing
@@ -55,7 +56,7 @@ class Context(Struct):
 
     Safe to share between threads; whoever appends to the ledger holds `writing`, whoever moves a target `landing`.
     `lessons` is what another ledger has learned, where this one is not the one to go by. `built_on` has the tip that
-    each merge was made on that is written here.
+    each merge was made on that is written here, `reached` the executors whose limit is.
     """
 
     repository: Repository
@@ -69,6 +70,7 @@ class Context(Struct):
     landing: threading.RLock = field(default_factory=threading.RLock)
     lessons: Mapping[str, Any] | None = field(default=None)
     built_on: dict[str, str] = field(default_factory=dict)
+    reached: ReachedLimits = field(default_factory=ReachedLimits)
     _signature: Signature | None = field(default=None)
     _sandbox: Sandbox | None = field(default=None)
     _slots: WorkspacePool | None = field(default=None)

@@ -127,9 +127,9 @@ class Http:
         """Let calls begin again."""
         self._stopped.clear()
 
-    def pause(self, seconds: float) -> None:
-        """Wait between two calls; no longer than until calls are stopped."""
-        self._stopped.wait(seconds)
+    def pause(self, seconds: float) -> bool:
+        """Wait between two calls; return True as soon as calls are stopped."""
+        return self._stopped.wait(seconds)
 
     def close(self) -> None:
         """Close the connections that nobody uses."""

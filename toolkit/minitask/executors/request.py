@@ -147,10 +147,9 @@ class ExecutorResult(Struct, frozen=True):
     throttled: int = 0
     outage: str = ""
 
-    @property
-    def stops_run(self) -> bool:
-        """Return True if its provider takes no further order."""
-        return self.outage.startswith(tuple(f"{kind}:" for kind in _STOPPING))
+    def broke_off_by(self, kind: FailureKind) -> bool:
+        """Return True if its provider broke it off with this kind of failure."""
+        return self.outage.startswith(f"{kind}:")
 
 
 class Description(Struct, frozen=True):
@@ -200,7 +199,7 @@ _PROVIDER_FAILED = frozenset(
         FailureKind.MISSING,
     }
 )
-_STOPPING = frozenset({FailureKind.AUTH, FailureKind.QUOTA})
+_OVER_BUDGET = frozenset({FailureKind.BUDGET, FailureKind.QUOTA})
 
 
 def is_outage(kind: FailureKind) -> bool:
@@ -229,7 +228,7 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
         retryable: bool | None = None,
         retry_after_seconds: float | None = None,
     ) -> None:
-        """Set the exit code to 3 where the provider failed, and to 1 where the model did."""
+        """Set the exit code: 4 where money or a plan is used up, 3 where the provider failed, 1 where the model did."""
         super().__init__(message, hint=hint)
         self.kind = kind
         self.usage = usage
@@ -238,12 +237,12 @@ class ExecutorFailure(MinitaskError):  # noqa: N818 - a failure is one outcome o
         self.retry_after_seconds = retry_after_seconds
         self.malformed = 0
         self.throttled = 0
-        self.exit_code = 3 if kind in _PROVIDER_FAILED else 4 if kind is FailureKind.BUDGET else 1
+        self.exit_code = 4 if kind in _OVER_BUDGET else 3 if kind in _PROVIDER_FAILED else 1
 
     @property
     def stops_run(self) -> bool:
-        """Return True if the key or the account is at fault, rather than this order."""
-        return self.kind in _STOPPING
+        """Return True if the key is at fault, rather than this order."""
+        return self.kind is FailureKind.AUTH
 
 
 class Executor(Protocol):

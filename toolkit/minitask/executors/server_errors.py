@@ -175,7 +175,7 @@ def _is_status(code: str) -> bool:
 
 
 _PLANS = (
-    r"usage|session|spend(?:ing)?|credits?|messages?|requests?|hourly|daily|weekly|monthly|plan|subscription"
+    r"usage|quota|session|spend(?:ing)?|credits?|messages?|requests?|hourly|daily|weekly|monthly|plan|subscription"
     r"|\d+-hour|opus|sonnet"
 )
 _GONE = r"reached|hit|exceeded|exhausted|used up"
@@ -184,7 +184,7 @@ SPENT = (
     r"exceeded your (?:current|monthly|daily) quota",
     r"quota (?:exceeded|exhausted|reached)",
     r"exhausted your (?:daily|monthly|capacity|quota|free)",
-    r"usage limits?\b",
+    r"(?<!not your )usage limits?\b|usage exceeded",
     r"BudgetExceededError|budget (?:has been )?exceeded",
     rf"(?:{_PLANS}) ?-?(?:usage )?(?:limits?|cap) (?:(?:has been|was|is|already) )*(?:{_GONE})",
     rf"(?:{_GONE}|out of|used all of) (?:your|the|its|all)\b[^\n.]{{0,40}}?(?:{_PLANS}|quota|free|fast)\b",

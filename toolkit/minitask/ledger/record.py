@@ -146,7 +146,8 @@ class Record(Struct, frozen=True):
 class TaskResult(Struct, frozen=True):
     """The result of a task for `exec` and `run`; `estimate` is what one call of a chat model would have taken.
 
-    `stops_run`: every further call would fail alike, for the key or the account is at fault. `is_broken`: it merged,
+    `stops_run`: every further call would fail alike, for the key is at fault. `limited` names the executor
+    whose limit is reached. `is_broken`: it merged,
     but its commands are red with what merged after it. `calls` are those beside the attempts, with their phase; cost
     and usage count them too.
     """
@@ -170,6 +171,7 @@ class TaskResult(Struct, frozen=True):
     estimate: Usage | None = None
     over_budget: bool = False
     stops_run: bool = False
+    limited: str = ""
     is_broken: bool = False
 
 

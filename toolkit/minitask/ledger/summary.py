@@ -98,7 +98,7 @@ def is_outage(record: Record) -> bool:
     """Return True for an attempt in which no model is at fault: its provider or its program failed."""
     attempt = record.attempt
     is_implementing = record.kind == ATTEMPT and attempt.gate == IMPLEMENT
-    return is_implementing and attempt.verdict is Verdict.ERROR
+    return is_implementing and attempt.verdict in (Verdict.ERROR, Verdict.SKIPPED)
 
 
 def model_of(record: Record) -> str:

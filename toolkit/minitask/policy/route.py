@@ -27,6 +27,11 @@ class RouteOverrides(Struct, frozen=True):
     executor: str | None = None
     model: str | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Return True if the user chose nothing."""
+        return self.tier is self.executor is self.model is None
+
 
 class CallEstimate(Struct, frozen=True):
     """The estimate of one call of the model: tokens as it counts them, US dollars (None: unpriced)."""

@@ -151,7 +151,19 @@ def render_run(summary: RunSummary, *, lists_tasks: bool = True) -> str:
         f"{landed} of {len(summary.results)} on {summary.target} in {summary.seconds:.1f} s, "
         f"cost {_cost(summary)}{baseline_text(summary.baseline_cost_usd)}"
     )
-    return "\n".join(lines)
+    return "\n".join(lines + _limits(summary))
+
+
+def _limits(summary: RunSummary) -> list[str]:
+    """Return a line for each executor whose limit is reached, and the command that goes on."""
+    limits = {
+        result.limited: _one_line(result.reason) for result in summary.results if result.limited
+    }
+    if not limits:
+        return []
+    command = f"minitask run {summary.project.replace(', ', ' ')}"
+    lines = [f"{executor} has reached its limit: {words}" for executor, words in limits.items()]
+    return [*lines, f"next: {command}, when it is over; with --wait it waits"]
 
 
 def _cost(summary: RunSummary) -> str:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, EditError, MachineError, RefusedError, StoppedError
 from minitask.executors.registry import make_executor
-from minitask.executors.request import ExecutorFailure, ExecutorRequest
+from minitask.executors.request import ExecutorFailure, ExecutorRequest, FailureKind
 from minitask.policy.route import SCRIPT, Route
 from minitask.task import call_journal
 from minitask.task.call_journal import Answered, CallKey
@@ -78,12 +78,22 @@ class WorkCall(Struct, frozen=True):
 
 def answer_once(engine: Context, key: CallKey, ask: Callable[[], Answered]) -> Outcome:
     """Return an answer that was paid for and never recorded, else what `ask` gives, or its error."""
+
+    def ask_within_limits() -> Answered:
+        engine.reached.check(key.executor, engine.clock())
+        return ask()
+
     try:
-        return call_journal.answer(engine.repository.home, key, ask)
-    except (RefusedError, StoppedError, MachineError, EditError, BudgetError) as error:
+        answered = call_journal.answer(engine.repository.home, key, ask_within_limits)
+    except (RefusedError, StoppedError, MachineError, EditError, BudgetError, OSError) as error:
         return error
-    except (ExecutorFailure, OSError) as error:
+    except ExecutorFailure as error:
+        if error.kind is FailureKind.QUOTA:
+            engine.reached.note(key.executor, str(error), engine.clock())
         return error
+    if answered.work.broke_off_by(FailureKind.QUOTA):
+        engine.reached.note(key.executor, answered.work.outage, engine.clock())
+    return answered
 
 
 def call_at_once(engine: Context) -> Call:

@@ -44,7 +44,7 @@ def _describe(command: CommandRecord, gate: str) -> str:
 RERUN = "minitask exec {name}"
 _BY_KIND = {
     FailureKind.AUTH: f"check the key: set its variable (minitask doctor names it), then {RERUN}",
-    FailureKind.QUOTA: f"when the limit is over or credit is added: {RERUN}; or name another --executor",
+    FailureKind.QUOTA: f"when the limit is over or credit is added: {RERUN} (--wait waits); or name another --executor",
     FailureKind.TRANSPORT: f"when the server answers again: {RERUN}",
     FailureKind.BAD_REQUEST: f"check the executor's model and settings (minitask doctor), then {RERUN}",
     FailureKind.PROMPT_CUT: f"raise the server's context or list fewer lines, then {RERUN}",

@@ -12,6 +12,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.task_status import as_it_stands, landed_by_hand
 from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, EditError, MinitaskError, RefusedError, StoppedError
+from minitask.executors.quota import LimitReachedError
 from minitask.git import refs
 from minitask.landing.candidate_commits import Candidate
 from minitask.landing.land import land_alone
@@ -22,7 +23,7 @@ from minitask.ledger.usage import NO_USAGE, Usage, plus
 from minitask.policy.route import SCRIPT
 from minitask.routing.pass_rates import counts_against_model
 from minitask.task import call_journal
-from minitask.task.feedback import find_outage_step
+from minitask.task.feedback import RERUN, find_outage_step
 from minitask.task.human_review import needs_approval
 from minitask.task.record_attempt import move_branch, record_attempt, record_landing
 from minitask.task.state import TaskState
@@ -208,6 +209,8 @@ def stopped(task: Task, error: Exception) -> TaskResult:
         reason=str(error),
         base=task.base,
         over_budget=budget,
+        limited=error.executor if isinstance(error, LimitReachedError) else "",
+        next_step=RERUN.format(name=task.name) if isinstance(error, LimitReachedError) else "",
     )
 
 

@@ -60,6 +60,7 @@ def _with_failure(state: TaskState, failure: ExecutorFailure) -> AttemptState:
     if failure.kind is FailureKind.UNLISTED:
         return draft.failed(Verdict.FAILED, "scope", str(failure))
     verdict = Verdict.FAILED if failure.exit_code == 1 else Verdict.ERROR
+    verdict = Verdict.SKIPPED if failure.kind is FailureKind.QUOTA else verdict
     return draft.failed(verdict, "implement", f"{failure.kind}: {failure}")
 
 
@@ -69,5 +70,7 @@ def blame_outage(draft: AttemptState) -> AttemptState:
     if not outage or draft.verdict.is_good:
         return draft
     judged = f"its partial change fails at {draft.ruling.gate}: {draft.ruling.reason}"
-    failed = draft.failed(Verdict.ERROR, "implement", f"{outage}\n{judged}")
+    limited = outage.startswith(f"{FailureKind.QUOTA}:")
+    verdict = Verdict.SKIPPED if limited else Verdict.ERROR
+    failed = draft.failed(verdict, "implement", f"{outage}\n{judged}")
     return replace(failed, transport=outage.startswith(FailureKind.TRANSPORT))

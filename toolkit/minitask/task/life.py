@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import BudgetError, EditError, MachineError, RefusedError, UsageError
-from minitask.executors.request import ExecutorFailure
+from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.landing.land import Landings
 from minitask.ledger.record import MESSAGE, Record, TaskResult, Verdict
 from minitask.policy.route import SCRIPT
@@ -51,9 +51,26 @@ def run_task(
     call: Call | None = None,
     core: Core | None = None,
 ) -> TaskResult:
-    """Run one task to its verdict; only bad usage, spec or config is raised."""
+    """Run one task to its verdict; only bad usage, spec or config is raised.
+
+    One whose executor has reached its limit is taken up again where another tier may do it, or once the limit ends.
+    """
     started = engine.clock()
-    core = core or nullcontext()
+    result = _run_task(engine, task, options, call=call, core=core or nullcontext())
+    while result.limited:
+        from minitask.task.reached_limit import goes_on, joined
+
+        if not goes_on(engine, task, options, result):
+            break
+        again = _run_task(engine, task, options, call=call, core=core or nullcontext())
+        result = joined(result, again)
+    return replace(result, seconds=engine.clock() - started)
+
+
+def _run_task(
+    engine: Context, task: Task, options: RunOptions, *, call: Call | None, core: Core
+) -> TaskResult:
+    started = engine.clock()
     try:
         result = _landed_already(engine, task, options) or _proven_already(engine, task, options)
         if result is None:
@@ -64,7 +81,7 @@ def run_task(
         result = stopped(task, error)
     except ExecutorFailure as error:
         result = replace(stopped(task, error), verdict=Verdict.ERROR, stops_run=error.stops_run)
-    return replace(result, seconds=engine.clock() - started)
+    return result
 
 
 def _live(engine: Context, state: TaskState, call: Call, core: Core) -> TaskResult:
@@ -186,8 +203,15 @@ def _begin_step(engine: Context, state: TaskState, step: NextStep, record: Recor
 
 def _with_failure(state: TaskState, result: TaskResult) -> TaskResult:
     """Return the result with what the latest call's failure means for the rest of a run."""
-    failure, work = state.failure, state.draft.work
-    if failure is None:
-        stops = work is not None and work.stops_run
-        return replace(result, stops_run=stops, over_budget=state.over_budget)
-    return replace(result, stops_run=failure.stops_run, over_budget=failure.exit_code == 4)
+    failure, work, limited = state.failure, state.draft.work, state.limited
+    if failure is None and (work is None or result.verdict.is_good):
+        return replace(result, over_budget=state.over_budget)
+    if failure is not None:
+        is_limit, stops = failure.kind is FailureKind.QUOTA, failure.stops_run
+        over_budget = state.over_budget or failure.exit_code == 4
+    else:
+        assert work is not None  # noqa: S101 - there was a change
+        is_limit, stops = work.broke_off_by(FailureKind.QUOTA), work.broke_off_by(FailureKind.AUTH)
+        over_budget = state.over_budget or is_limit
+    limited = limited or (state.draft.route.executor if is_limit else "")
+    return replace(result, stops_run=stops, over_budget=over_budget, limited=limited)

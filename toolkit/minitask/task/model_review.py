@@ -11,8 +11,9 @@ from minitask.edits.reply.reply_context import ListedFile, ReplyContext
 from minitask.edits.script_model import Change, Reader
 from minitask.engine.context import Context, Progress
 from minitask.errors import BudgetError, EditError, StoppedError, UsageError
+from minitask.executors.quota import LimitReachedError
 from minitask.executors.reply_request import request_of
-from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult
+from minitask.executors.request import ExecutorFailure, ExecutorRequest, ExecutorResult, FailureKind
 from minitask.gates import review
 from minitask.gates.review import Review
 from minitask.git.merge_tree import patch
@@ -145,9 +146,14 @@ def _without_review(
         state = with_call(state, REVIEW, attempt)
     else:
         call_journal.settle(engine.repository.home, question.key)
-    skipped = isinstance(error, BudgetError | StoppedError)
+    is_limit = isinstance(error, LimitReachedError) or (
+        isinstance(error, ExecutorFailure) and error.kind is FailureKind.QUOTA
+    )
+    skipped = is_limit or isinstance(error, BudgetError | StoppedError)
     failed = _failed(state, Verdict.SKIPPED if skipped else Verdict.ERROR, f"{error}\n{WAITS}")
-    return replace(failed, over_budget=isinstance(error, BudgetError))
+    limited = question.route.executor if is_limit else ""
+    over_budget = is_limit or isinstance(error, BudgetError)
+    return replace(failed, over_budget=over_budget, limited=limited)
 
 
 def _failed(state: TaskState, verdict: Verdict, reason: str) -> TaskState:

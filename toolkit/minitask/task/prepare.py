@@ -35,6 +35,7 @@ from minitask.task.finish import landed_result
 from minitask.task.human_review import last_word
 from minitask.task.interrupted import starts_from
 from minitask.task.meter import BATCH_SECONDS, TaskMeter, metered, unnoted
+from minitask.task.reached_limit import within_limits
 from minitask.task.state import AttemptState, PromptInputs, RunOptions, TaskState
 
 
@@ -42,7 +43,8 @@ def prepare(engine: Context, task: Task, options: RunOptions, *, started: float)
     """Return the task, ready to be done; raise whatever refuses it before anything is spent."""
     task = where_it_was_paid(engine, task)
     heads = _check(engine, task, options)
-    route = resolve_model(engine, route_of(engine, task, options.demand))
+    route = within_limits(engine, route_of(engine, task, options.demand), options)
+    route = resolve_model(engine, route)
     engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
     anchor = Anchor(engine.repository.git, engine.objects, task)
     number = next_number(engine, task.name, heads)

@@ -32,8 +32,9 @@ class RunOptions(Struct, frozen=True):
     """Options of a task's run: where it is to go, whether it lands, whether it runs though it is proven or landed.
 
     `known` is what a run has asked git for all of its tasks. `lander` lands what is proven, together with others.
-    With `fail_fast`, nothing more begins after a failure. With `batch`, model calls go into a provider's batches, where
-    it has them. `budget` is what all tasks of the command may cost; a spec's own limit can only be lower.
+    With `waits`, a task waits for the end of its executor's limit. With `fail_fast`, nothing more begins after a
+    failure. With `batch`, model calls go into a provider's batches, where it has them. `budget` is what all tasks of
+    the command may cost; a spec's own limit can only be lower.
     `shared_reads` are the lines that several tasks of the run read.
     """
 
@@ -41,6 +42,7 @@ class RunOptions(Struct, frozen=True):
     merge: bool = True
     again: bool = False
     batch: bool = False
+    waits: bool = False
     fail_fast: bool = False
     budget: Budget | None = None
     lander: Landings | None = None
@@ -50,7 +52,7 @@ class RunOptions(Struct, frozen=True):
     @property
     def takes_what_is_there(self) -> bool:
         """Return True if an earlier attempt will do."""
-        return not self.again and self.demand == RouteOverrides()
+        return not self.again and self.demand.is_empty
 
 
 class PromptInputs(Struct, frozen=True):
@@ -79,7 +81,7 @@ class TaskState(Struct, frozen=True):
 
     `calls` are the questions that were asked, with their phases. `maker` is the route of whoever made the change that
     others correct. `review` is what the present change was found to be. `failure` is that of the latest call, and
-    `over_budget` says that a review could not be paid for.
+    `over_budget` says that a review could not be paid for, `limited` names the reviewer whose limit is reached.
     """
 
     task: Task
@@ -95,6 +97,7 @@ class TaskState(Struct, frozen=True):
     rounds: Rounds = Rounds()
     failure: ExecutorFailure | None = None
     over_budget: bool = False
+    limited: str = ""
 
     @property
     def order(self) -> ExecutorRequest:
