@@ -131,10 +131,17 @@ def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def first_commit(tmp_path_factory: pytest.TempPathFactory, homes: Iterator[Path]) -> World:
-    """The repository of which each `world` is a copy."""
-    world = World(tmp_path_factory.mktemp("first-commit") / "repository")
-    world.init()
-    world.commit({"a.txt": "one\n"}, message="base")
+    """The repository of which each `world` is a copy; which sandbox works here is known in it."""
+    folder = tmp_path_factory.mktemp("first-commit")
+    world, probe = World(folder / "repository"), World(folder / "probe")
+    for each in (world, probe):
+        each.init()
+        each.commit({"a.txt": "one\n"}, message="base")
+    probe.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    assert probe.exec("p/01-b").code == 0
+    known = Path(".git/minitask/cache/sandbox.json")
+    (world.root / known).parent.mkdir(parents=True)
+    shutil.copy(probe.root / known, world.root / known)
     return world
 
 
