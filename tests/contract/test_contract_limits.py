@@ -17,16 +17,20 @@ Agents = Callable[..., None]
 
 @pytest.fixture
 def agents(world: World, tmp_path: Path) -> Agents:
-    """Configure a script for each tier as an agent; more keywords are settings. Each notes that it was asked."""
+    """Configure a script for each tier, which notes that it was asked; `entry` joins that of its executor."""
 
-    def make(scripts: dict[str, str], **settings: Any) -> None:
+    def make(scripts: dict[str, str], *, entry: Any = (), **settings: Any) -> None:
         for tier, script in scripts.items():
             path = tmp_path / tier
             path.write_text(f"#!/bin/bash\necho {tier} >> {tmp_path}/asked\n{script}\n")
             path.chmod(0o755)
         world.configure(
             executors={
-                tier: {"type": "command", "command": [str(tmp_path / tier), "{files}"]}
+                tier: {
+                    "type": "command",
+                    "command": [str(tmp_path / tier), "{files}"],
+                    **dict(entry),
+                }
                 for tier in scripts
             },
             tiers={tier: {"executor": tier, "model": f"model-{tier}"} for tier in scripts},
@@ -93,3 +97,19 @@ def test_a_task_waits_for_the_end_of_a_limit(world: World, agents: Agents, tmp_p
     assert [each["verdict"] for each in outcome.json["attempts"]] == ["skipped", "merged"]
     assert "waits until" in outcome.stderr
     assert world.git("status", "--porcelain") == ""
+
+
+def test_a_subscription_costs_nothing_and_counts_windows(world: World, agents: Agents) -> None:
+    says = f'{WRITES}; echo \'{{"usd": 0.5, "in": 900, "out": 40}}\''
+    prices = {"model-cheap": "subscription"}
+    usage = {"input_tokens": "/in", "output_tokens": "/out"}
+    entry = {"cost": "/usd", "usage": usage}
+    agents({"cheap": says}, entry=entry, prices=prices, budget={"max_cost_usd": 0.01})
+    outcome = world.exec("p/01")
+    assert (outcome.code, outcome.json["cost_usd"]) == (0, "0"), outcome.text
+    (attempt,) = outcome.json["attempts"]
+    assert (attempt["pricing"]["source"], attempt["usage"]["input_tokens"]) == ("subscription", 900)
+    assert world.exec("p/02").code == 0
+    report = world.minitask("report", "--json").json
+    assert report["subscription"] == {"windows": 1, "limits_reached": 0}
+    assert "1 window of five hours" in world.minitask("report").stdout

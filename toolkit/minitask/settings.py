@@ -246,6 +246,8 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         models={name: ModelSetting(**entry) for name, entry in values["models"].items()},
         prices={
             model: {kind: Decimal(str(rate)) for kind, rate in rates.items()}
+            if isinstance(rates, Mapping)
+            else {}
             for model, rates in values["prices"].items()
         },
         repairs=int(values["routing"]["repairs"]),

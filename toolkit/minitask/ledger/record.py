@@ -22,6 +22,8 @@ from minitask.ledger.usage import NO_USAGE, Usage
 FORMAT = 1
 ATTEMPT, LANDING, LOST = "attempt", "landing", "lost"
 PLAN, CLASSIFY, REVIEW, MESSAGE = "plan", "classify", "review", "message"
+SUBSCRIPTION = "subscription"
+"""As the source of a price: a plan pays for the model, and each call costs 0."""
 PERSON = "person"
 """As an executor: somebody who approved or rejected an attempt."""
 CALLS = (PLAN, CLASSIFY, REVIEW, MESSAGE)

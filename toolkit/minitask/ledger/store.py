@@ -27,7 +27,7 @@ from minitask.ledger.record_json import parse_record, record_document
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a record raises that is damaged in whatever way."""
-NO_EVIDENCE: dict[str, Any] = {"commands": (), "before": (), "files": (), "pricing": None}
+NO_EVIDENCE: dict[str, Any] = {"commands": (), "before": (), "files": ()}
 DIGITS = 60
 TEXT = frozenset({str})
 COUNT = frozenset({int, type(None)})
@@ -170,6 +170,8 @@ def _parse(content: bytes | None, *, evidence: bool) -> Record | DamagedRecord:
             return DamagedRecord.FUTURE
         if not evidence:
             document["attempt"].update(NO_EVIDENCE)
+            if document["attempt"].get("pricing"):
+                document["attempt"]["pricing"]["usd_per_million_tokens"] = {}
             if document["attempt"].get("route"):
                 document["attempt"]["route"]["ladder"] = ()
         record = parse_record(document)

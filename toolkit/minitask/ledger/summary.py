@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 
@@ -11,12 +12,14 @@ from msgspec import Struct
 
 from minitask.ledger.accuracy import CostError, EstimateError, cost_error, estimate_error
 from minitask.ledger.evidence import APPLY, CORRECT, Grade, grade_total
-from minitask.ledger.record import ATTEMPT, LANDING, LOST, Attempt, Record, Verdict
+from minitask.ledger.record import ATTEMPT, LANDING, LOST, SUBSCRIPTION, Attempt, Record, Verdict
 from minitask.ledger.savings import Savings, Tally, TallyLine, line_of, savings_of, tally
 from minitask.ledger.units import units_of
 from minitask.spec.model import Tier
 
 IMPLEMENT, LAND = "implement", "land"
+WINDOW = timedelta(hours=5)
+"""How long a window of the usual plans lasts."""
 RANKS: Mapping[str, int] = {tier.value: rank for rank, tier in enumerate(Tier)}
 
 Groups = Mapping[str, Tally]
@@ -45,7 +48,9 @@ class Summary(Struct, frozen=True):
     `land` (a merge that was refused: nothing spent). `escalations` are attempts at one spec blob on a higher tier than
     the one before, `repairs` those on the same tier after one that was not proven. `failures_by_gate` counts what was
     not proven, lost calls as `lost`. `outages` are attempts that a provider, a program or the machine failed: they are
-    neither tries nor failures. `grade` sums the faults that were planted in changes, and those noticed.
+    neither tries nor failures. `windows` are spans of five hours in which calls were made that a subscription paid for,
+    counted for each executor; `limits_reached` attempts that ended at a limit. `grade` sums the faults that were
+    planted in changes, and those noticed.
     """
 
     totals: Tally
@@ -60,6 +65,8 @@ class Summary(Struct, frozen=True):
     repairs: int
     grade: Grade
     outages: int
+    windows: int
+    limits_reached: int
     estimates: EstimateError
     costs: CostError
     first_at: str | None
@@ -87,11 +94,28 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         repairs=sum(_is_repair(before, after) for before, after in pairs),
         grade=grade_total(record.attempt.grade for record in attempts),
         outages=len(made) - len(attempts),
+        windows=_windows(ordered),
+        limits_reached=sum(record.attempt.reason.startswith("quota:") for record in made),
         estimates=estimate_error(attempts),
         costs=cost_error(units_of(ordered).values()),
         first_at=min(times, default=None),
         last_at=max(times, default=None),
     )
+
+
+def _windows(records: Iterable[Record]) -> int:
+    """Return how many windows of a subscription the calls began; each begins with a call, and lasts five hours."""
+    starts: dict[str, datetime] = {}
+    count = 0
+    for record in sorted(records, key=lambda record: record.started_at):
+        pricing, executor = record.attempt.pricing, record.attempt.executor
+        if pricing is None or pricing.source != SUBSCRIPTION:
+            continue
+        at = datetime.fromisoformat(record.started_at)
+        if executor not in starts or at - starts[executor] >= WINDOW:
+            starts[executor] = at
+            count += 1
+    return count
 
 
 def is_outage(record: Record) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import UsageError
-from minitask.ledger.record import Pricing
+from minitask.ledger.record import SUBSCRIPTION, Pricing
 from minitask.ledger.usage import Usage
 from minitask.patterns import lazy_pattern
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Overrides = Mapping[str, Mapping[str, object]]
 """The config's `prices`: model → `input`, `output` and, where they differ from `input`, `cached`,
-`cache_write`, `cache_write_1h`; `batch` is the factor for work in a batch."""
+`cache_write`, `cache_write_1h`; `batch` is the factor for work in a batch. Empty: a subscription pays for it."""
 
 UNPRICED = "unpriced"
 FROM_CONFIG = "config"
@@ -51,7 +51,7 @@ class Priced(Struct, frozen=True):
     """A cost and where it comes from.
 
     `cost_usd` is `None` where the model is unpriced (`rates` is `None` too) or the usage unknown
-    (the rates stand). `source` is `config`, `genai-prices VERSION` or `unpriced`.
+    (the rates stand). `source` is `config`, `subscription`, `genai-prices VERSION` or `unpriced`.
     """
 
     cost_usd: Decimal | None
@@ -76,6 +76,8 @@ def cost(
     `UsageError` for an override that is no price.
     """
     if overrides and model in overrides:
+        if not overrides[model]:
+            return Priced(Decimal(0), SUBSCRIPTION)
         rates = parse_rates(model, overrides[model], batch=batch)
         return Priced(amount(rates, usage), FROM_CONFIG, rates)
     return _list_price(_PriceQuery(model, base_url, at, batch=batch), usage)
@@ -258,6 +260,11 @@ class ModelPricing(Struct, frozen=True):
     prices: Mapping[str, Mapping[str, Decimal]] | None = None
     is_local: bool = False
     batch: bool = False
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Return True if a plan pays for the model, whatever its calls are said to cost."""
+        return self.prices is not None and self.prices.get(self.model) == {}
 
     def cost(self, usage: Usage) -> tuple[Decimal | None, Pricing]:
         """Return what one request cost, None if that is unknown, and by which rates."""

@@ -59,6 +59,7 @@ def report_document(report: LedgerReport) -> dict[str, Any]:
         "escalations": summary.escalations,
         "outages": summary.outages,
         "repairs": summary.repairs,
+        "subscription": {"windows": summary.windows, "limits_reached": summary.limits_reached},
         "estimate_error": {
             "tasks": summary.estimates.tasks,
             "input_percent": summary.estimates.input_percent,
@@ -145,10 +146,17 @@ def facts(report: LedgerReport) -> tuple[tuple[str, str], ...]:
         ("first try", first),
         ("later tries", f"{repairs}, {counted(summary.escalations, 'escalation')}"),
         ("outages", f"{summary.outages:,} (provider or program failures, not counted as tries)"),
+        *((("subscription", windows(summary)),) if summary.windows else ()),
         *((("checks", graded(summary.grade)),) if summary.grade.planted else ()),
         *((("estimates", estimates(summary.estimates)),) if summary.estimates.tasks else ()),
         *((("estimated cost", stated_costs(summary.costs)),) if summary.costs.tasks else ()),
     )
+
+
+def windows(summary: Summary) -> str:
+    """Return how many windows of a subscription were used, and how often its limit was reached."""
+    reached = counted(summary.limits_reached, "time")
+    return f"{counted(summary.windows, 'window')} of five hours; a limit was reached {reached}"
 
 
 def graded(grade: Grade) -> str:

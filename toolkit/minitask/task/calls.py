@@ -70,7 +70,8 @@ class WorkCall(Struct, frozen=True):
 
         def work() -> Answered:
             result = executor.work(self.order)
-            cost = self.meter.spent_usd if result.cost_usd is None else result.cost_usd
+            is_known = result.cost_usd is not None and not self.meter.is_subscribed
+            cost = result.cost_usd if is_known else self.meter.spent_usd
             return Answered(result, cost, self.meter.pricing)
 
         return answer_once(engine, self.key, work)

@@ -67,8 +67,13 @@ class TaskMeter:
 
     @property
     def left_usd(self) -> Decimal | None:
-        """Return what may still be spent; None if there is no limit."""
-        return self._budget.left_usd
+        """Return what may still be spent; None if there is no limit, or a plan pays."""
+        return None if self.is_subscribed else self._budget.left_usd
+
+    @property
+    def is_subscribed(self) -> bool:
+        """Return True if a plan pays, whatever an agent says of costs."""
+        return self._tariff.is_subscribed
 
     def renewed(self, *, note: Callable[[MeterReading], None]) -> TaskMeter:
         """Return a meter for another attempt at the same task, on the same budget."""
@@ -119,6 +124,7 @@ class TaskMeter:
 
     def _settle(self, usage: Usage, cost_usd: Decimal | None, *, reserved: Decimal) -> None:
         listed, pricing = self._tariff.cost(usage)
+        cost_usd = None if self.is_subscribed else cost_usd
         cost = listed if cost_usd is None else cost_usd
         if usage.input_tokens == 0 and usage.output_tokens == 0 and cost_usd is None:
             cost = NOTHING  # nothing was billed, whatever it would have cost
