@@ -31,6 +31,10 @@ class UsageError(MinitaskError):
     exit_code = 2
 
 
+class NoBranchError(UsageError):
+    """The target branch does not exist, or no longer: somebody renamed or deleted it."""
+
+
 class MachineError(MinitaskError):
     """The provider, git or the machine failed, through no fault of the task."""
 

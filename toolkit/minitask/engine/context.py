@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from minitask.background import BackgroundCall
 from minitask.engine.workspace_pool import WorkspacePool
-from minitask.errors import MinitaskError, UsageError
+from minitask.errors import MinitaskError, NoBranchError, UsageError
 from minitask.executors.quota import ReachedLimits
 from minitask.git import history, refs, update_target
 from minitask.git.database import Database, open_database
@@ -218,13 +218,13 @@ class Context(Struct):
         return ref
 
     def tip(self, target: str) -> str:
-        """Return the commit at the tip of a branch; raise `UsageError` if there is none."""
+        """Return the commit at the tip of a branch; raise `NoBranchError` if there is no such branch."""
         tip = self.objects.commit(target)
         if tip is not None:
             return tip
         if self.objects.commit("HEAD") is None:
             raise UsageError("the repository has no commits yet", hint="commit something first")
-        raise UsageError(
+        raise NoBranchError(
             f"there is no branch {target.removeprefix('refs/heads/')}",
             hint="create it with `git branch`",
         )

@@ -86,7 +86,9 @@ class Guards:
         self._leave_out(self._kept)
         if not self._left_out:
             return Settled({}, ())
-        merge = self._engine.tip(self._left_out[0].task.target)
+        merge = self._engine.objects.commit(self._left_out[0].task.target)
+        if merge is None:
+            return Settled({}, tuple(landed.task.name for landed in self._left_out))
         tree = self._engine.objects.tree_of(merge)
         open_ = [
             landed for landed in self._left_out if not is_proven(self._engine, landed.task, tree)

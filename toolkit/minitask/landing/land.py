@@ -7,7 +7,7 @@ from typing import Protocol
 
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
-from minitask.errors import RefusedError
+from minitask.errors import NoBranchError, RefusedError
 from minitask.git.commits import write_commits
 from minitask.landing.candidate_commits import Candidate, Landed, merge_commit, write_draft_commit
 from minitask.landing.join import Joint, join, move_target
@@ -28,6 +28,21 @@ class Landings(Protocol):
 
     def forget(self, name: str) -> None:
         """A task's candidate will not land after all."""
+
+
+def land(engine: Context, task: Task, candidate: Candidate, lander: Landings | None) -> Landed:
+    """Land a proven candidate, by the lander if there is one; it stays ready where its target is gone meanwhile."""
+    try:
+        if lander is not None:
+            return lander.land(task, candidate)
+        with engine.landing:
+            return land_alone(engine, task, candidate)
+    except NoBranchError as error:
+        return Landed(
+            Verdict.READY,
+            reason=f"passed, but {error.message} any more",
+            next_step=f"minitask merge {task.name} --into BRANCH",
+        )
 
 
 Check = Callable[[str, str], Proof | None]

@@ -22,7 +22,7 @@ from minitask.errors import BudgetError, MachineError, UsageError
 from minitask.git import refs
 from minitask.git.commits import write_commits
 from minitask.landing.candidate_commits import Candidate
-from minitask.landing.land import Landings
+from minitask.landing.land import Landings, land
 from minitask.ledger.record import Record, TaskResult, Verdict, whole
 from minitask.ledger.store import append_commit
 from minitask.ledger.usage import NO_USAGE, plus
@@ -187,7 +187,8 @@ class Cluster:
     def _land(self, task: Task, record: Record, result: TaskResult, lander: Landings) -> TaskResult:
         assert record.candidate is not None  # noqa: S101 - it is proven
         assert record.tree is not None  # noqa: S101
-        landed = lander.land(task, Candidate(record.candidate, record.tree, record.attempt))
+        candidate = Candidate(record.candidate, record.tree, record.attempt)
+        landed = land(self._engine, task, candidate, lander)
         with self._engine.writing:
             record_landing(self._engine, record, landed, target=task.target)
         return replace(

@@ -18,7 +18,7 @@ from minitask.concurrency import CpuPool
 from minitask.engine.context import Context, Progress
 from minitask.engine.task_status import latest_landing
 from minitask.engine.tasks import Base, Task, load_file, snapshot_refs
-from minitask.errors import Ended, MinitaskError
+from minitask.errors import Ended, MinitaskError, NoBranchError
 from minitask.executors import http
 from minitask.landing.guards import Guards
 from minitask.landing.merge_queue import MergeQueue
@@ -238,7 +238,7 @@ class Schedule:
         core = self._cores.place(urgency)
         try:
             return run_task(self._engine, self._on_tip(task), self._options, call=call, core=core)
-        except UnservedError as error:
+        except (UnservedError, NoBranchError) as error:
             return replace(skipped(task, str(error)), verdict=Verdict.REFUSED)
 
     def _is_made(self, task: Task) -> bool:
@@ -300,8 +300,8 @@ class Schedule:
         return ""
 
     def _has_landed(self, name: str) -> bool:
-        tip = self._engine.tip(self._base.target)
-        landing = latest_landing(self._engine, tip, name)
+        tip = self._engine.objects.commit(self._base.target)
+        landing = latest_landing(self._engine, tip, name) if tip else None
         return landing is not None and not landing.undone
 
     def _on_tip(self, task: Task) -> Task:

@@ -15,7 +15,7 @@ from minitask.errors import BudgetError, EditError, MinitaskError, RefusedError,
 from minitask.executors.quota import LimitReachedError
 from minitask.git import refs
 from minitask.landing.candidate_commits import Candidate
-from minitask.landing.land import land_alone
+from minitask.landing.land import land
 from minitask.ledger.evidence import APPLY, CORRECT
 from minitask.ledger.exchange import Exchange
 from minitask.ledger.record import Attempt, Record, TaskResult, Verdict, whole
@@ -60,7 +60,7 @@ def _lands_at_once(engine: Context, state: TaskState) -> bool:
     task, draft, options = state.task, state.draft, state.options
     if not draft.verdict.is_good or draft.doubts or not options.merge or options.lander:
         return False
-    return not needs_approval(engine, task) and engine.tip(task.target) == task.base
+    return not needs_approval(engine, task) and engine.objects.commit(task.target) == task.base
 
 
 def _exchange(engine: Context, state: TaskState) -> Exchange | None:
@@ -103,11 +103,7 @@ def _land(engine: Context, state: TaskState, record: Record, result: TaskResult)
     assert record.tree is not None  # noqa: S101
     engine.emit(Progress(task.name, "merge", task.target.removeprefix("refs/heads/")))
     candidate = Candidate(record.candidate, record.tree, attempt, record.merge)
-    if state.options.lander is not None:
-        landed = state.options.lander.land(task, candidate)
-    else:
-        with engine.landing:
-            landed = land_alone(engine, task, candidate)
+    landed = land(engine, task, candidate, state.options.lander)
     with engine.writing:
         record_landing(engine, record, landed, target=task.target)
     commands = landed.proof.commands if landed.proof else attempt.commands

@@ -86,7 +86,7 @@ def _is_stale(engine: Context, call: InterruptedCall) -> bool:
         return True
     if not key.spec_path:  # a question about no one spec may be asked again for a while
         return engine.clock() - call.path.stat().st_mtime > KEPT_SECONDS
-    tip = engine.objects.commit(key.target)
+    tip = engine.objects.commit(key.target) or engine.objects.commit("HEAD")  # renamed, or deleted
     entry = engine.objects.entry(tip, key.spec_path) if tip else None
     if tip is None or entry is None or entry.oid != key.spec_blob:
         return True

@@ -13,8 +13,8 @@ from minitask.executors.request import ExecutorResult
 from minitask.gates.result import GateResult
 from minitask.git import refs
 from minitask.git.merge_tree import is_ancestor, tree_changes
-from minitask.landing.candidate_commits import Candidate, Landed
-from minitask.landing.land import Landings, land_alone
+from minitask.landing.candidate_commits import Candidate
+from minitask.landing.land import Landings, land
 from minitask.ledger.evidence import RESUME
 from minitask.ledger.record import ATTEMPT, REVIEW, Record, TaskResult, Verdict
 from minitask.ledger.usage import NO_USAGE
@@ -64,7 +64,7 @@ def take_proven(
         return in_doubt(result_of(record, Verdict.READY, reason=""), record.attempt.doubts)
     engine.emit(Progress(task.name, "merge", f"attempt {number} has already passed"))
     candidate = Candidate(record.candidate, record.tree, record.attempt, record.merge)
-    landed = _land(engine, replace(task, base=record.base), candidate, lander)
+    landed = land(engine, replace(task, base=record.base), candidate, lander)
     with engine.writing:
         record_landing(engine, record, landed, target=task.target)
     if landed.verdict not in (Verdict.MERGED, Verdict.READY):
@@ -79,13 +79,6 @@ def _was_taken_back(engine: Context, task: Task, candidate: str, base: str) -> b
     if is_ancestor(engine.repository.git, ancestor=candidate, of=engine.tip(task.target)):
         return True
     return is_undone(engine, engine.landed_since(task.base, task.path).get(task.name), base)
-
-
-def _land(engine: Context, task: Task, candidate: Candidate, lander: Landings | None) -> Landed:
-    if lander is not None:
-        return lander.land(task, candidate)
-    with engine.landing:
-        return land_alone(engine, task, candidate)
 
 
 def latest_made(engine: Context, task: Task) -> ReviewState | None:
@@ -186,12 +179,11 @@ def _changes(engine: Context, record: Record) -> tuple[Change, ...]:
     """Return what the candidate changes, read from its tree."""
     assert record.candidate is not None  # noqa: S101 - it was looked for
     files = tree_changes(engine.repository.git, record.base, record.candidate)
-    moved = next((file.path for file in files if file.status == "D"), None)
     return tuple(
         Change(
             file.path,
             None if file.status == "D" else engine.objects.file(record.candidate, file.path),
-            moved if file.status == "A" and file.new_mode == "100755" else None,
+            executable=file.new_mode == "100755",
         )
         for file in files
     )
