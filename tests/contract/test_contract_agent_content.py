@@ -178,3 +178,24 @@ def test_a_file_whose_lines_all_moved_may_be_empty(world: World, tmp_path: Path)
     edit_two(world, title="All that is in b.txt stands in a.txt")
 
     assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
+def test_a_listed_file_that_an_agent_makes_executable_stays_so(
+    world: World, tmp_path: Path
+) -> None:
+    world.write({"old.sh": "exit 1\n", "kept.sh": "exit 1\n"})
+    (world.root / "kept.sh").chmod(0o755)
+    world.git("add", ".")
+    world.git("commit", "-qm", "scripts")
+    script = "echo '#!/bin/sh' > new.sh; chmod +x new.sh old.sh; chmod -x kept.sh; echo '# two' >> kept.sh"
+    command(world, tmp_path, script)
+    writes = ["new.sh", "old.sh", "kept.sh"]
+    world.task(
+        "p/01-a",
+        writes=writes,
+        validation="./new.sh && grep -q two kept.sh && test -x kept.sh -a -x old.sh",
+    )
+    outcome = world.exec("p/01-a")
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert world.git("ls-tree", "main", *writes).count("100755 blob") == 3
+    assert world.git("status", "--porcelain") == ""

@@ -90,6 +90,7 @@ class Change(Located, frozen=True):
     """The change of one path: its new content, or `None` where it is deleted.
 
     `mode_from` names the path whose file mode it takes over (a rename); `None` keeps its own, or is a plain file.
+    `executable`: it gets the mode 755, whatever it had.
     `explicit`: only edits that name the lines they replace made it, no whole file.
     """
 
@@ -99,6 +100,7 @@ class Change(Located, frozen=True):
     content: str | None
     mode_from: str | None = None
     explicit: bool = False
+    executable: bool = False
 
 
 class Locate(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from posixpath import basename
 
+from msgspec.structs import replace
+
 from minitask.edits.script_model import Change, Reader
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -32,7 +34,7 @@ def agent_changes(changes: Iterable[Change], *, spec: Spec, read: Reader) -> tup
         if base is None and change.content == "" and not may_be_empty(spec, change.path):
             continue
         restored = change if _speaks_of_line_ends(spec) else _with_line_ends(change, base)
-        if restored.content != base:
+        if restored.content != base or restored.executable:
             own_changes.append(restored)
     return tuple(own_changes)
 
@@ -53,7 +55,7 @@ def _with_line_ends(change: Change, base: str | None) -> Change:
     old, new = _line_end(base), _line_end(change.content)
     if not old or not new or old == new:
         return change
-    return Change(change.path, change.content.replace(new, old), change.mode_from)
+    return replace(change, content=change.content.replace(new, old))
 
 
 def _line_end(text: str) -> str:

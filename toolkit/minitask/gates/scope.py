@@ -66,13 +66,9 @@ def check_scope(
         return GateResult(
             "scope", passed=False, reason="the change is empty: nothing differs from the base"
         )
-    moved_executable = any(
-        tree_change.status == "D" and tree_change.old_mode == "100755"
-        for tree_change in tree_changes
-    )
     for change in tree_changes:
         reason = _reason(change, listed, spec=spec, protected=protected)
-        reason = reason or _mode_reason(change, executable=moved_executable)
+        reason = reason or _mode_reason(change)
         if reason:
             return GateResult("scope", passed=False, reason=reason, refused=True)
     return GateResult("scope", passed=True)
@@ -118,16 +114,14 @@ def _reason(
     return ""
 
 
-def _mode_reason(change: TreeChange, *, executable: bool) -> str:
-    """Return why a change of mode is refused; a renamed executable stays one."""
+def _mode_reason(change: TreeChange) -> str:
+    """Return why a change of mode is refused; a file may become executable."""
     if change.status == "D":
         return ""
     if change.new_mode not in FILE_MODES:
         return f"{change.path} would be a link or a submodule (mode {change.new_mode})"
-    if change.status == "A" and change.new_mode != "100644" and not executable:
-        return f"{change.path} would be created executable"
-    if change.status == "M" and change.new_mode != change.old_mode:
-        return f"the mode of {change.path} would change from {change.old_mode} to {change.new_mode}"
+    if change.status == "M" and (change.old_mode, change.new_mode) == ("100755", "100644"):
+        return f"{change.path} would be executable no longer"
     return ""
 
 

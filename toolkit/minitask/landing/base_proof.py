@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Collection, Iterable
 from functools import partial
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -17,6 +19,7 @@ from minitask.landing.run_commands import Proof, first_line, run_on
 from minitask.ledger.record import CommandRecord
 from minitask.sandbox.policy import lies_in
 from minitask.spec.model import Command, ExpectationKind, Options, Spec
+from minitask.spec.notes import is_executable
 from minitask.spec.paths import check_path
 
 PACKAGES = ("node_modules", ".venv", "venv", "vendor")
@@ -106,6 +109,7 @@ def _scene(engine: Context, task: Task) -> Scene:
         left_out=partial(_left_out, engine, task),
         tools=_tools(engine, task),
         empty=partial(_empty_submodules, engine, task),
+        executable=tuple(ref.path for ref in task.spec.writes() if is_executable(ref)),
     )
 
 
@@ -140,10 +144,18 @@ def _left_out(engine: Context, task: Task, paths: Iterable[str]) -> dict[str, bo
     for path in paths:
         if check_path(path) or not os.path.lexists(top / path) or lies_in(path, brought):
             continue
-        if engine.objects.entry(task.base, path) is None:
-            whole = _ignored_part(engine, path)
-            left_out[whole or path] = bool(whole)
+        place = _behind_links(top, path)
+        if not lies_in(place, brought) and engine.objects.entry(task.base, place) is None:
+            whole = _ignored_part(engine, place)
+            left_out[whole or place] = bool(whole)
     return left_out
+
+
+def _behind_links(top: Path, path: str) -> str:
+    """Return where the links above a path lead; the path itself where that is outside the checkout."""
+    folder, _, name = path.rpartition("/")
+    real = os.path.relpath(os.path.realpath(top / folder), os.path.realpath(top))
+    return path if real.startswith("..") else posixpath.normpath(posixpath.join(real, name))
 
 
 def _ignored_part(engine: Context, path: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.edits.script_model import Change
 from minitask.engine.context import Context
@@ -21,14 +22,23 @@ from minitask.git.objects import TREE, Objects
 from minitask.landing.proof import Proof
 from minitask.ledger.record import Attempt, FileRecord, Verdict, money
 from minitask.ledger.usage import Usage
+from minitask.spec.notes import is_executable
 
 RUNS = "Minitask-Runs"
 """The trailer of a merge that changes files by which tools start programs: their paths."""
 
 
-def file_writes(changes: Sequence[Change], objects: Objects, base: str) -> tuple[FileWrite, ...]:
+def file_writes(changes: Sequence[Change], objects: Objects, task: Task) -> tuple[FileWrite, ...]:
     """Return what to write for a change; raise `EditError` if a path is a folder, or below something that is none."""
-    return tuple(_write(change, objects, base) for change in changes)
+    executable = {ref.path for ref in task.spec.files if is_executable(ref)}
+    return tuple(
+        _write(
+            replace(change, executable=change.executable or change.path in executable),
+            objects,
+            task.base,
+        )
+        for change in changes
+    )
 
 
 def write_draft_commit(
@@ -166,7 +176,8 @@ def _write(change: Change, objects: Objects, base: str) -> FileWrite:
             raise EditError(f"{change.path}: {'/'.join(parts[:count])} is not a folder in the base")
     source = objects.entry(base, change.mode_from) if change.mode_from else entry
     content = None if change.content is None else change.content.encode("utf-8", "surrogateescape")
-    return FileWrite(change.path, content, source.mode if source else "100644")
+    mode = "100755" if change.executable else source.mode if source else "100644"
+    return FileWrite(change.path, content, mode)
 
 
 def _tokens(usage: Usage) -> str:

@@ -71,7 +71,8 @@ class Scene(Struct, frozen=True):
 
     `names` gives the names of all files and folders of the base; `left_out` those of some paths that are in the
     checkout, not in the base, each with whether git ignores it; `tools` the folders of packages in the checkout that
-    the workspace does not have. `empty` gives the submodules that hold nothing.
+    the workspace does not have. `empty` gives the submodules that hold nothing; `executable` are the paths that the
+    change makes executable.
     """
 
     written: tuple[str, ...]
@@ -80,6 +81,7 @@ class Scene(Struct, frozen=True):
     left_out: Callable[[Iterable[str]], dict[str, bool]]
     tools: tuple[str, ...] = ()
     empty: Callable[[], Collection[str]] = tuple
+    executable: tuple[str, ...] = ()
 
 
 class Lack(Struct, frozen=True):
@@ -130,9 +132,11 @@ def _denied(red: Red, scene: Scene) -> Lack | None:
     if match is None or match[1].rpartition("/")[2] not in scene.names():
         return None
     path = match[1].removeprefix("./")
+    if path in scene.executable:
+        return None
     return Lack(
-        f"runs {path}, which is not executable in the base, and an edit cannot make it so",
-        f"commit its mode (git update-index --chmod=+x {path}), or run it with its interpreter",
+        f"runs {path}, which is not executable in the base",
+        f"list it to edit, with the note `(executable)`, or commit its mode: git update-index --chmod=+x {path}",
     )
 
 

@@ -54,7 +54,7 @@ def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:
         locate=anchor.locate,
         source=task.path,
     )
-    writes = candidate_commits.file_writes(changes, engine.objects, task.base)
+    writes = candidate_commits.file_writes(changes, engine.objects, task)
     commit = candidate_commits.write_draft(engine, task, writes)
     trees = engine.objects.tree_of
     files = candidate_commits.file_records(

@@ -60,6 +60,10 @@ _IF_NEEDED = lazy_pattern(
     r"|\b(?:may|might|need) not (?:need|have|be|change)|\bmay (?:stay|need)\b",
     re.IGNORECASE,
 )
+_EXECUTABLE = lazy_pattern(
+    r"[\s(\[*_]*(?:(?:make\s+(?:it\s+)?)?executable(?:\s+(?:script|file))?|(?:chmod\s+)?\+x|mode\s+0?755)[\s)\]*_.!]*",
+    re.IGNORECASE,
+)
 _ACTIONS = {
     "create": FileAction.CREATE,
     "creates": FileAction.CREATE,
@@ -135,8 +139,16 @@ def _verb(part: str) -> FileAction | None:
 
 
 def _is_plain(part: str) -> bool:
-    """Return True if a part of a note only cites lines, or says that the file is optional."""
-    return is_optional(part) or _LINES_ONLY.fullmatch(part) is not None
+    """Return True if a part of a note only cites lines, or says that the file is optional or executable."""
+    return is_optional(part) or any(
+        pattern.fullmatch(part) for pattern in (_LINES_ONLY, _EXECUTABLE)
+    )
+
+
+def is_executable(ref: FileRef) -> bool:
+    """Return True if a note asks for the mode 755: `(executable)`, `(create, +x)`."""
+    head = ref.note.split(DETAILS.strip(), maxsplit=1)[0]
+    return any(_EXECUTABLE.fullmatch(part) for part in head.split(","))
 
 
 def is_optional(note: str) -> bool:

@@ -106,7 +106,7 @@ def _candidate(
     estimate = estimate_usage(order, changes)
     baseline = baseline_cost(engine, estimate, kind="frontier")
     built = replace(draft, estimate=estimate, baseline_usd=baseline)
-    writes = candidate_commits.file_writes(changes, engine.objects, task.base)
+    writes = candidate_commits.file_writes(changes, engine.objects, task)
     commit = candidate_commits.write_draft(engine, task, writes)
     tree = engine.objects.tree_of(commit)
     changed_files = engine.database.diffs.changes(engine.objects.tree_of(task.base), tree)

@@ -173,7 +173,8 @@ def corrected(state: TaskState, assessment: Review | None) -> tuple[Change, ...]
     for edit in edits:
         earlier = changed.get(edit.path)
         source = earlier.mode_from if earlier and edit.mode_from is None else edit.mode_from
-        changed[edit.path] = replace(edit, mode_from=source)
+        executable = edit.executable or bool(earlier and earlier.executable)
+        changed[edit.path] = replace(edit, mode_from=source, executable=executable)
     return tuple(changed.values()) if edits else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
@@ -130,7 +130,21 @@ class AgentWorkspace(Redacted, frozen=True):
             names.update(git.fields("ls-files", "-z", "--others", "--", *pathspecs))
         contents = {name: self._content(name) for name in sorted(names)}
         converted = tracked_files.as_committed(self.slot, contents)
-        return tuple(Change(name, converted.get(name, text)) for name, text in contents.items())
+        executable = self._made_executable(contents)
+        return tuple(
+            Change(name, converted.get(name, text), executable=name in executable)
+            for name, text in contents.items()
+        )
+
+    def _made_executable(self, names: Iterable[str]) -> frozenset[str]:
+        """Return the files that have become executable."""
+        files = [name for name in names if os.access(self.folder / name, os.X_OK)]
+        if not files:
+            return frozenset()
+        paths = [f":(literal,top){name}" for name in files]
+        staged = self.slot.git.fields("ls-files", "-s", "-z", "--", *paths)
+        had = {row.partition("\t")[2] for row in staged if row.startswith("100755 ")}
+        return frozenset(files) - had
 
     def _content(self, name: str) -> str | None:
         """Return a file's content; None if it is gone."""
