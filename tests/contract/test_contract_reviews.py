@@ -15,9 +15,9 @@ from executors.model_server import Received, completion, error, scripted_server
 from world import MINITASK, World
 
 PASS = "```verdict\n1 pass b.txt:1 it is there\n```\n"
-MEND = "```verdict\n1 mend b.txt:1 the second line is missing\n```\n"
+FIX = "```verdict\n1 fix b.txt:1 the second line is missing\n```\n"
 FAIL = "```verdict\n1 fail b.txt:1 the second line is missing\n```\n"
-EDIT = MEND + "\n```text path=b.txt\n<<<<<<< SEARCH\nb\n=======\nb\nc\n>>>>>>> REPLACE\n```\n"
+EDIT = FIX + "\n```text path=b.txt\n<<<<<<< SEARCH\nb\n=======\nb\nc\n>>>>>>> REPLACE\n```\n"
 
 
 def is_review(request: Received) -> bool:
@@ -311,7 +311,7 @@ OTHER = "```text path=other.txt\nx\n```\n"
 def test_a_reviewer_who_saw_a_diff_edits_what_it_shows(
     world: World, edits: str, reviews: int
 ) -> None:
-    given = iter([f"{MEND}\n{edits}", f"{MEND}\n- Line 3: Change `line 3` to `line three`"])
+    given = iter([f"{FIX}\n{edits}", f"{FIX}\n- Line 3: Change `line 3` to `line three`"])
     block = "<<<<<<< SEARCH\nline 2\n=======\nline two\n>>>>>>> REPLACE\n"
     asked, answer = answering(
         implement=f"```text path=long.txt\n{block}```\n", review=lambda _request: next(given)
@@ -331,7 +331,7 @@ def test_a_reviewer_who_saw_a_diff_edits_what_it_shows(
 def test_edits_that_a_reviewer_insists_on_do_not_land(world: World, edits: str) -> None:
     block = "<<<<<<< SEARCH\nline 2\n=======\nline two\n>>>>>>> REPLACE\n"
     _asked, answer = answering(
-        implement=f"```text path=long.txt\n{block}```\n", review=f"{MEND}\n{edits}"
+        implement=f"```text path=long.txt\n{block}```\n", review=f"{FIX}\n{edits}"
     )
     world.commit({"long.txt": LONG})
     with scripted_server(answer) as server:

@@ -104,7 +104,7 @@ def test_draft_review_apply(world: World, *, applies: bool) -> None:
     """A free draft, 55k/5k of review, and 60k/1k to apply at worst: $0.26, where writing it takes $0.77."""
     search = "draft" if applies else "drft"
     edit = f"```text path=b.txt\n<<<<<<< SEARCH\n{search}\n=======\nbetter\n>>>>>>> REPLACE\n```\n"
-    said = "```verdict\n1 mend b.txt:1 it is a draft\n```\n\n" + edit
+    said = "```verdict\n1 fix b.txt:1 it is a draft\n```\n\n" + edit
     asked: list[tuple[str, str]] = []
 
     def answer(request: Received) -> Any:

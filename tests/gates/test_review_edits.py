@@ -62,7 +62,7 @@ def test_edits_of_what_the_diff_shows_are_read(edits: str, path: str, content: s
         (f"{BLOCK}\n```python path=src/made.py\nx = 1\n```\n", "lists no file src/made.py"),
         ("```python\n<<<<<<< ORIGINAL\nx\n=======\ny\n>>>>>>> UPDATED\n```\n", "names no file"),
         ("```python path=src/a.py\n<<<<<<< SEARCH\n    return path\n=======\n```\n", ""),
-        ("I would do it otherwise.", "says `mend`"),
+        ("I would do it otherwise.", "says `fix`"),
     ],
 )
 def test_edits_that_cannot_be_meant_are_a_problem_to_send_back(edits: str, said: str) -> None:

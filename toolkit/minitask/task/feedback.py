@@ -95,7 +95,7 @@ def fails_without_change(
     """
     earlier = {(command.line, command.command): command for command in before}
     pairs = [(command, earlier.get((command.line, command.command))) for command in after]
-    mended = any(new.passed and old is not None and not old.passed for new, old in pairs)
+    fixed = any(new.passed and old is not None and not old.passed for new, old in pairs)
     red = [(new, old) for new, old in pairs if not new.passed]
     lacks = [_lack(new, old, written, spec_text) for new, old in red]
     others = [pair for pair, lack in zip(red, lacks, strict=True) if not lack]
@@ -105,7 +105,7 @@ def fails_without_change(
         return None
     if red and lacks[0]:
         return replace(red[0][0], reason=f"the module {lacks[0]} is not there")
-    return red[0][0] if red and (mended or any(lacks)) else None
+    return red[0][0] if red and (fixed or any(lacks)) else None
 
 
 def _lack(

@@ -76,7 +76,7 @@ def _wants_review(engine: Context, state: TaskState) -> bool:
 def _is_as_told(state: TaskState, work: ExecutorResult) -> bool:
     """Return True if whoever applied a reviewer's edits did that and nothing else, and they fix all that failed."""
     assessment, past = state.review, state.order.history[-1:]
-    if assessment is None or not assessment.mends_all or not past:
+    if assessment is None or not assessment.fixes_all or not past:
         return False
     before = overlaid(state.order.read, past[0].changes)
     after = overlaid(state.order.read, work.changes)

@@ -124,7 +124,7 @@ def _correct(
     draft = replace(
         _next_draft(engine, state, record, route, step=Step.CORRECT),
         work=reviewers_work(state, changes, route),
-        needs_no_review=last and state.review.mends_all,
+        needs_no_review=last and state.review.fixes_all,
     )
     rounds = replace(state.rounds, corrections=state.rounds.corrections + 1)
     maker = state.maker or state.draft.route
