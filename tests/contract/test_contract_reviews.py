@@ -119,7 +119,7 @@ def test_what_a_model_makes_of_a_correction_does_not_land_unreviewed(world: Worl
 
 
 def test_edits_that_mend_only_a_part_are_reviewed_again(world: World) -> None:
-    partial = EDIT.replace("```verdict\n1 mend", "```verdict\n1 fail")
+    partial = EDIT.replace("```verdict\n1 fix", "```verdict\n1 fail")
     asked, answer = answering(implement=B, review=partial)
     found = exec_b(world, answer, gates=GATES, max_escalations=0).json
     assert found["verdict"] == "failed"
