@@ -86,3 +86,48 @@ def test_a_program_starts_however_it_was_installed(world: World, install, streng
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
     outcome = world.exec("p/01-b", env=env)
     assert outcome.json["verdict"] == "merged", outcome.text
+
+
+OLD_QWEN = """#!/bin/bash
+cat > /dev/null
+case "$*" in *--max-wall-time*|*--max-tool-calls*|*--nonsense*)
+    echo 'Unknown arguments: max-wall-time, maxWallTime, max-tool-calls, maxToolCalls, nonsense' >&2
+    echo >&2; echo 'Usage: qwen [options] [command]' >&2
+    for number in {1..40}; do echo "  --option-$number   Something [string]" >&2; done
+    exit 1
+esac
+for folder in __pycache__ .pytest_cache node_modules/x; do mkdir -p $folder; touch $folder/a.pyc $folder/README.md; done
+touch .coverage
+echo b > b.txt; echo new > listed.pyc
+echo '[{"type": "result", "result": "done", "usage": {"input_tokens": 5, "output_tokens": 1}}]'
+"""
+
+
+def old_qwen(world: World, *args: str) -> dict[str, str]:
+    """An old version of an agent on PATH; the variables to run with."""
+    home = Path(os.environ["HOME"])
+    script(home / ".local/bin/qwen", OLD_QWEN)
+    world.configure(
+        executors={"agent": {"type": "qwen", "args": list(args)}},
+        tiers={"cheap": {"executor": "agent", "model": "tiny"}},
+    )
+    return {"PATH": f"{home}/.local/bin:{os.environ['PATH']}"}
+
+
+def test_a_flag_that_an_old_version_does_not_know_is_given_up_and_litter_is_left_out(
+    world: World,
+) -> None:
+    env = old_qwen(world)
+    world.task("p/01-b", writes=["b.txt", "listed.pyc"], validation=VALIDATION)
+    outcome = world.exec("p/01-b", env=env)
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert world.git("diff", "--name-only", "main^1", "main").split() == ["b.txt", "listed.pyc"]
+
+
+def test_the_line_that_says_why_a_program_gave_up_is_shown(world: World) -> None:
+    env = old_qwen(world, "--nonsense")
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+    outcome = world.exec("p/01-b", env=env)
+    assert (outcome.code, outcome.json["verdict"]) == (3, "error"), outcome.text
+    assert "Unknown arguments: max-wall-time" in outcome.json["reason"]
+    assert "option-40" not in outcome.json["reason"]

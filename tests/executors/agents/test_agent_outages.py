@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from agent_outputs import printed
 
-from minitask.executors.agents.adapter import AgentReport, Output
-from minitask.executors.agents.faults import OutageWatch, believed, read_limits
+from minitask.executors.agents.adapter import AgentReport, Output, without_flags
+from minitask.executors.agents.faults import OutageWatch, believed, read_limits, unknown_flags
 from minitask.executors.agents.programs import PROGRAMS
 from minitask.executors.quota import find_reset
 from minitask.executors.request import FailureKind
@@ -149,3 +149,23 @@ def test_a_program_that_counts_no_tokens_has_said_nothing(usage, expected):
     assert believed(AgentReport(usage)).usage == expected
     problem = AgentReport(Usage(1, 0, 0, 0), problem=TRANSPORT)
     assert believed(problem) == problem, "nothing was answered, so nothing was billed"
+
+
+REFUSALS = {
+    "Unknown arguments: max-wall-time, maxWallTime, max-turns, maxTurns": (
+        "--max-turns",
+    ),  # qwen 0.15
+    "error: unexpected argument '--ephemeral' found": ("--ephemeral",),  # codex 0.171
+    "error: unknown option '--max-turns'": ("--max-turns",),  # claude 2.1.197
+    "Unknown argument: skip-trust\nUsage: gemini [options]": ("--skip-trust",),  # gemini 0.61
+    "aider: error: unrecognized arguments: --ephemeral": ("--ephemeral",),  # argparse
+    "error: the file --max-turns is not there": (),
+}
+
+
+@pytest.mark.parametrize(("stderr", "flags"), REFUSALS.items())
+def test_flags_that_a_program_does_not_know_are_read_from_its_words(stderr, flags):
+    argv = ("agent", "--ephemeral", "--max-turns", "60", "--skip-trust", "turns")
+    assert unknown_flags(stderr, argv) == flags
+    left = {"--ephemeral": 0, "--max-turns": 1, "--skip-trust": 0}
+    assert without_flags(argv, left) == ("agent", "turns")

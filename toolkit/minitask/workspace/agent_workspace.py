@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
@@ -33,6 +34,11 @@ FILE_BYTES = 8 << 20
 OUTPUT_BYTES = 16 << 20
 MEMORY_BYTES = 16 << 30
 PROCESSES = 2_000
+LITTER = (
+    *("__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"),
+    *(".coverage", ".coverage.*", "*.egg-info", "node_modules", ".DS_Store"),
+)
+"""Names of files and folders that tools leave behind: an agent that runs tests did not mean to add them."""
 IDENTITY = "[user]\n\tname = agent\n\temail = agent@minitask.invalid\n"
 """The identity for commits in an agent's own repository: some agents refuse to work without one."""
 
@@ -114,6 +120,8 @@ class AgentWorkspace(Redacted, frozen=True):
     def changes(self, *, litter: Sequence[str], listed: Sequence[str] = ()) -> tuple[Change, ...]:
         """Return what differs from the base in the files, except for what git ignores and what matches `litter`.
 
+        What tools leave behind wherever they run (`LITTER`) is left out as well, unless git tracks it.
+
         The `listed` files count whatever git ignores. The contents are those that git would have in a commit: line
         ends, `ident` and encodings are converted as the attributes say. `EditError` for a path that is no regular file
         any more, or too large to be a source file.
@@ -125,9 +133,14 @@ class AgentWorkspace(Redacted, frozen=True):
         names = {
             name for name in changed if not any(_is_litter(name, pattern) for pattern in litter)
         }
+        left = [name for name in names if any(map(partial(_is_named, name), LITTER))]
+        names -= (
+            set(left) - set(git.fields("ls-files", "-z", "--", *map(_literal, left)))
+            if left
+            else set()
+        )
         if listed:
-            pathspecs = [f":(literal,top){name}" for name in listed]
-            names.update(git.fields("ls-files", "-z", "--others", "--", *pathspecs))
+            names.update(git.fields("ls-files", "-z", "--others", "--", *map(_literal, listed)))
         contents = {name: self._content(name) for name in sorted(names)}
         converted = tracked_files.as_committed(self.slot, contents)
         executable = self._made_executable(contents)
@@ -196,6 +209,16 @@ def _give_git(slot: Workspace, commit: str) -> None:
     )
     shutil.copy2(slot.git_dir / "objects/info/alternates", git_dir / "objects/info/alternates")
     (git_dir / "info/exclude").write_bytes(slot.excludes())
+
+
+def _literal(name: str) -> str:
+    """Return a path as a pathspec that means only itself."""
+    return f":(literal,top){name}"
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    """Return True if a part of a path matches a pattern."""
+    return any(fnmatch(part, pattern) for part in name.split("/"))
 
 
 def _is_litter(name: str, pattern: str) -> bool:

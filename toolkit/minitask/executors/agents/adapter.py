@@ -56,7 +56,8 @@ class Invocation(Redacted, frozen=True):
     """The command that starts the program: arguments, its standard input, and variables on top of the harmless ones.
 
     `files` are written below `home` first (relative path to text). `outputs` names files below `home` that the program
-    writes and `report` wants to read.
+    writes and `report` wants to read. `optional` are flags that an older version may not know, with the number of their
+    values: the program is started without them then.
     """
 
     HIDDEN: ClassVar[tuple[str, ...]] = ("env", "files")
@@ -66,6 +67,7 @@ class Invocation(Redacted, frozen=True):
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
+    optional: Mapping[str, int] = field(default_factory=dict)
 
 
 class Output(Struct, frozen=True):
@@ -138,6 +140,19 @@ def prompt_path(job: Job) -> str:
 def plain(path: str) -> str:
     """Return a path as an argument: never to be taken for an option."""
     return f"./{path}" if path.startswith("-") else path
+
+
+def without_flags(argv: tuple[str, ...], flags: Mapping[str, int]) -> tuple[str, ...]:
+    """Return a command line without some flags and so many values of each."""
+    kept, skip = [], 0
+    for part in argv:
+        if not skip and part in flags:
+            skip = flags[part] + 1
+        if skip:
+            skip -= 1
+        else:
+            kept.append(part)
+    return tuple(kept)
 
 
 def unless_given(job: Job, flag: str, value: str) -> tuple[str, ...]:

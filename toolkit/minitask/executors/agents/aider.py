@@ -71,6 +71,7 @@ class AiderProgram:
                 *(*reads, *job.extra_args, *(plain(path) for path in job.writes)),
             ),
             env=litellm_variables(job),
+            optional=dict.fromkeys(_QUIET[4:], 0),
             files={PROMPT_FILE: job.prompt},
         )
 

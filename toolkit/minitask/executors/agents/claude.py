@@ -73,6 +73,7 @@ class ClaudeProgram:
                 *(*cost, *unless_given(job, "--max-turns", _MAX_TURNS), *job.extra_args),
             ),
             stdin=prompt_bytes(job),
+            optional={"--max-turns": 1, "--no-session-persistence": 0},
             env={
                 "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
                 "CLAUDE_CODE_MAX_RETRIES": "3",

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 _LAST = "last.txt"
 _KEY = "OPENAI_API_KEY"
 _KEPT = "tmp/.keep"
+_QUIET = (
+    *("-c", "analytics.enabled=false", "-c", "feedback.enabled=false"),
+    *("-c", 'otel.metrics_exporter="none"', "-c", "check_for_update_on_startup=false"),
+)
 
 
 class CodexProgram:
@@ -40,8 +44,19 @@ class CodexProgram:
         quiet = ("--ephemeral", "--ignore-user-config", "--skip-git-repo-check", "--color", "never")
         last = ("-o", str(job.home / _LAST))
         return Invocation(
-            (self.program, "exec", *flags, *quiet, *last, *_provider(job), *job.extra_args, "-"),
+            (
+                self.program,
+                "exec",
+                *flags,
+                *quiet,
+                *last,
+                *_QUIET,
+                *_provider(job),
+                *job.extra_args,
+                "-",
+            ),
             stdin=prompt_bytes(job),
+            optional={"--ephemeral": 0, "--ignore-user-config": 0},
             env={"TMPDIR": str(job.home / "tmp"), **_variables(job)},
             files={_KEPT: ""},
             outputs=(_LAST,),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,6 +29,9 @@ _SECRET = lazy_pattern(r"\b(?:sk|AIza|gsk|key)[-_\w]{16,}")
 _STATUS = lazy_pattern(
     r"(?:status|error|code|http)(?: code)?[\s:=\"']{0,4}(\d{3})\b", re.IGNORECASE
 )
+_UNKNOWN_FLAG = r"(?:unknown|unexpected|unrecogni[sz]ed|invalid) (?:options?|arguments?|flags?)\b|no such option"
+_REASON = lazy_pattern(rf"^\W*(?:\w*Error|fatal)\b|{_UNKNOWN_FLAG}", re.IGNORECASE)
+"""The start of a line that says why a program gave up, wherever it stands among a page of help."""
 _FIRST_WORDS: _Words = {
     FailureKind.AUTH: (
         r"AuthenticationError|PermissionDeniedError|unauthori[sz]ed|not authori[sz]ed|forbidden|not logged in"
@@ -45,7 +48,7 @@ _LAST_WORDS: _Words = {
     FailureKind.BAD_REQUEST: (
         r"BadRequestError|NotFoundError|ContextWindowExceededError|UnprocessableEntityError"
         r"|UnsupportedParamsError|invalid_request|too long|model[^\n]{0,60}not (?:found|exist|supported)"
-        r"|unrecognized argument|unexpected argument|unknown (?:option|argument)|no such option"
+        rf"|{_UNKNOWN_FLAG}"
     ),
 }
 _ABSENT = lazy_pattern(
@@ -115,11 +118,25 @@ def exit_problem(output: Output) -> AgentProblem:
         return _stuck(output)
     if output.exit_code == 0:
         return AgentProblem()
-    lines = (output.stderr.strip() or output.stdout.strip()).split("\n")[-_TAIL_LINES:]
+    lines = (output.stderr.strip() or output.stdout.strip()).split("\n")
+    reasons = [line for line in lines if _REASON.search(line)][-1:]
+    lines = lines[-_TAIL_LINES:]
     killed = output.exit_code is None or not 0 < output.exit_code < 128
     unknown = FailureKind.TRANSPORT if killed else FailureKind.BAD_REQUEST
-    kind = find_kind("\n".join(lines)) or unknown
-    return AgentProblem(kind, clean(f"exit code {output.exit_code}: {' '.join(lines[-3:])}"))
+    kind = find_kind("\n".join(lines)) or find_kind(" ".join(reasons)) or unknown
+    told = reasons if reasons and reasons[0] not in lines[-3:] else lines[-3:]
+    return AgentProblem(kind, clean(f"exit code {output.exit_code}: {' '.join(told)}"))
+
+
+def unknown_flags(stderr: str, argv: Iterable[str]) -> tuple[str, ...]:
+    """Return the flags of a command line that a program says it does not know."""
+    refused = next(
+        (line for line in stderr.split("\n") if re.search(_UNKNOWN_FLAG, line, re.IGNORECASE)), ""
+    )
+    names = set(re.findall(r"[\w-]*\w", refused))
+    return tuple(
+        part for part in argv if part.startswith("--") and names & {part, part.removeprefix("--")}
+    )
 
 
 def failed_report(output: Output) -> AgentReport:

@@ -73,6 +73,7 @@ class GeminiProgram:
                 *("-o", "json", *job.extra_args),
             ),
             stdin=prompt_bytes(job),
+            optional={"--skip-trust": 0},
             env=endpoint_variables(job, url="GOOGLE_GEMINI_BASE_URL", key="GEMINI_API_KEY"),
             files={_SETTINGS: json.dumps(settings)},
         )

@@ -67,6 +67,7 @@ class OpencodeProgram:
                 *("-m", model, "--dir", str(job.workspace), *job.extra_args),
             ),
             stdin=prompt_bytes(job),
+            optional={"--pure": 0, "--auto": 0},
             env={
                 "OPENCODE_CONFIG_CONTENT": json.dumps(config),
                 "OPENCODE_DISABLE_PROJECT_CONFIG": "1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from minitask.executors.agents.adapter import (
@@ -35,6 +36,12 @@ if TYPE_CHECKING:
     from minitask.executors.agents.reading import Object
 
 _MAX_TOOL_CALLS = "200"
+_SETTINGS = ".qwen/settings.json"
+_QUIET = {
+    "general": {"enableAutoUpdate": False},
+    "privacy": {"usageStatisticsEnabled": False},
+    "telemetry": {"enabled": False},
+}
 _LIMIT_EXITS = (53, 55)
 
 
@@ -60,6 +67,8 @@ class QwenProgram:
                 *(*unless_given(job, "--max-tool-calls", _MAX_TOOL_CALLS), *job.extra_args),
             ),
             stdin=prompt_bytes(job),
+            files={_SETTINGS: json.dumps(_QUIET)},
+            optional={"--max-wall-time": 1, "--max-tool-calls": 1},
             env={
                 "QWEN_CODE_SUPPRESS_YOLO_WARNING": "1",
                 **endpoint_variables(job, url="OPENAI_BASE_URL", key="OPENAI_API_KEY"),

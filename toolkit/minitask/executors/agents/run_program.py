@@ -13,8 +13,9 @@ from minitask.executors.agents.adapter import (
     Invocation,
     Job,
     Output,
+    without_flags,
 )
-from minitask.executors.agents.faults import OutageWatch
+from minitask.executors.agents.faults import OutageWatch, unknown_flags
 from minitask.executors.agents.programs import lend_login, read_output, take_login_back
 from minitask.executors.agents.reading import version
 from minitask.sandbox.toolchain import locate_program
@@ -57,15 +58,22 @@ def run_program(
     place = locate_program(executable, home=str(own_home))
     names = (*program.variables, *setting.env)
     variables = {name: environ[name] for name in names if name in environ}
-    finished = workspace.run(
-        (place.path, *start.argv[1:]),
-        stdin=start.stdin,
-        env={**variables, **start.env},
-        seconds=job.seconds,
-        sandboxed=setting.sandbox,
-        readable=place.readable,
-        patience=OutageWatch(),
-    )
+    argv = start.argv
+    while True:
+        finished = workspace.run(
+            (place.path, *argv[1:]),
+            stdin=start.stdin,
+            env={**variables, **start.env},
+            seconds=job.seconds,
+            sandboxed=setting.sandbox,
+            readable=place.readable,
+            patience=OutageWatch(),
+        )
+        unknown = unknown_flags(finished.stderr.decode("utf-8", "replace"), argv)
+        given_up = {flag: start.optional[flag] for flag in unknown if flag in start.optional}
+        if finished.exit_code == 0 or not given_up:
+            break
+        argv = without_flags(argv, given_up)
     if not finished.timed_out:
         take_login_back(own_home, workspace, lent)
     return _output(finished, {name: _text(workspace, name) for name in start.outputs})
