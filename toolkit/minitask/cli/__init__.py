@@ -18,6 +18,7 @@ COMMANDS = {
     "do": "make one change: write its spec, commit it, run it",
     "new": "write a spec from a template",
     "plan": "have an expensive model write specs for a goal",
+    "import": "turn another tool's plan into specs",
     "scan": "write specs for files with many linter findings",
     "validate": "check specs and report what is wrong",
     "route": "show who would do each task, why, and at what cost",

@@ -74,7 +74,9 @@ def parse_file(text: str, *, path: str) -> SpecFile:
         )
         spec = replace(spec, validation=tuple(fence for fence in fences if is_shell(fence)))
         specs.append(replace(spec, siblings=len(tasks)))
-    problems.extend(_file_problems(specs, front, unclosed=bool(unclosed)))
+    if not specs and not unclosed:
+        problems.append(_no_task(source, path))
+    problems.extend(_file_problems(specs, front))
     diagnostics.extend(problem.at(path) for problem in problems)
     if not diagnostics:
         for spec in specs:
@@ -109,10 +111,23 @@ def _container_header(raw: RawTask, headers: dict[int, Header], problems: list[P
     return headers[key]
 
 
-def _file_problems(specs: list[Spec], front: FrontMatter, *, unclosed: bool) -> Iterator[Problem]:
-    if not specs and not unclosed:
+def _no_task(source: str, path: str) -> Problem:
+    """Return the problem of a file without a task; where it is another tool's plan, with what reads it."""
+    from minitask.spec.plan_formats import find_format
+
+    form = find_format(source, path)
+    if form is None:
         hint = "begin the file with `# Mini-Task N: Title`"
-        yield Problem(1, "E101", "no mini-task heading", hint)
+        return Problem(1, "E101", "no mini-task heading", hint)
+    return Problem(
+        1,
+        "E101",
+        f"no mini-task heading: this is a plan in the format {form.name}",
+        form.hint(path),
+    )
+
+
+def _file_problems(specs: list[Spec], front: FrontMatter) -> Iterator[Problem]:
     for spec in specs:
         yield from check_agreement(spec, front.lines)
     yield from check_numbers(specs, id_line=front.lines.get("id", 0))

@@ -21,6 +21,8 @@ MAX_CONTEXT_WORDS = 100
 MAX_FILES_READ = 2
 MAX_TOKENS = 5_000
 MAX_QUOTE = 60
+DRAFTED = "# drafted"
+"""The comment at the end of a command that an importer made up from a plan's code."""
 
 _VAGUE = lazy_pattern(
     r"\b(?:appropriate(?:ly)?|as (?:needed|necessary|required|appropriate)|etc|and so (?:on|forth)"
@@ -46,6 +48,7 @@ def check_quality(spec: Spec, protected: Sequence[str] = ()) -> tuple[Diagnostic
     """
     return (
         *_check_validation(spec),
+        *_check_drafted(spec),
         *_check_steps(spec),
         *_check_size(spec),
         *_check_placeholders(spec),
@@ -82,6 +85,23 @@ def _check_validation(spec: Spec) -> Iterator[Diagnostic]:
             message="no command of the validation can fail on a wrong result",
             hint="test the required result, or state it in an `# expect:` comment",
         )
+
+
+def _check_drafted(spec: Spec) -> Iterator[Diagnostic]:
+    """Yield a warning at the first command that an importer drafted."""
+    for fence in spec.validation if DRAFTED in "".join(f.content for f in spec.validation) else ():
+        rows = enumerate(fence.content.split("\n"), fence.line + 1)
+        drafted = [(line, text) for line, text in rows if text.rstrip().endswith(DRAFTED)]
+        if drafted:
+            line, text = drafted[0]
+            more = f", and {len(drafted) - 1} more" if len(drafted) > 1 else ""
+            yield diagnose(
+                spec.path,
+                line,
+                code="W420",
+                message=f"a drafted check: {_start(text.rstrip().removesuffix(DRAFTED))}{more}",
+                hint=f"test what the change does instead, or keep the command and remove `{DRAFTED}`",
+            )
 
 
 def _has_unread_commands(spec: Spec) -> bool:

@@ -1,0 +1,324 @@
+"""Plans of other tools to values and to specs: every task found, in order, nothing that proves nothing, no crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minitask.errors import UsageError
+from minitask.planning.importers.foreign_plan import ForeignPlan, PlanTask
+from minitask.planning.importers.import_plan import READERS
+from minitask.planning.importers.plan_commands import RunLine, expects_failure, read_runs
+from minitask.planning.importers.plan_files import find_label, read_bullet
+from minitask.planning.importers.spec_text import SpecText, render_task
+from minitask.planning.importers.speckit import read_speckit
+from minitask.planning.importers.superpowers import read_superpowers
+from minitask.spec.model import Spec
+from minitask.spec.parse import parse_file
+from minitask.spec.plan_formats import find_format
+
+CASES = Path(__file__).parent / "cases"
+FORMS = {"superpowers.md": "superpowers", "tasks.md": "spec-kit", "tasks.yaml": "yaml"}
+
+
+def case(name: str) -> str:
+    return (CASES / name).read_text("utf-8")
+
+
+def plan_of(name: str) -> ForeignPlan:
+    return READERS[FORMS[name]](case(name))
+
+
+def rendered(task: PlanTask, files: dict[str, str] | None = None) -> tuple[SpecText, Spec]:
+    """The text of a task's spec, and what `parse_file` makes of it: one spec without a diagnostic."""
+    text = render_task(task, 1, depends_on=(), context=(), read=(files or {}).get)
+    parsed = parse_file(text.text, path="mini-projects/p/01-a.md")
+    assert parsed.diagnostics == ()
+    [spec] = parsed.specs
+    return text, spec
+
+
+def superpowers(body: str) -> PlanTask:
+    """The only task of a plan."""
+    [task] = read_superpowers(f"# A Implementation Plan\n\n### Task 1: Do it\n\n{body}\n").tasks
+    return task
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_format_is_detected_and_e101_names_the_command_that_reads_it(name: str) -> None:
+    form = find_format(case(name), f"docs/{name}")
+    assert form is not None
+    assert form.name == FORMS[name]
+    [diagnostic] = parse_file(case(name), path=f"docs/{name}").diagnostics
+    assert diagnostic.code == "E101"
+    assert FORMS[name] in diagnostic.message
+    assert f"minitask import docs/{name}" in diagnostic.hint
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "name"),
+    [
+        ("t.md", "- [ ] 1. A\n  - [ ] 1.1 B\n    _Requirements: 1_\n", "Kiro"),
+        ("openspec/changes/a/tasks.md", "## 1. A\n- [ ] 1.1 B\n", "OpenSpec"),
+        ("tasks.json", '{"master": {"tasks": [{"id": 1, "title": "A"}]}}', "task-master"),
+        (".beads/issues.jsonl", '{"id": "bd-a", "issue_type": "task"}\n', "beads"),
+        (
+            "backlog/tasks/t.md",
+            "---\nid: t-1\nstatus: To Do\n---\n\n## Description\n",
+            "Backlog.md",
+        ),
+        ("a.md", "# Notes\n\n```\n- [ ] T001 in a sample\n```\n", None),
+        ("a.md", "# Notes\n\n- [ ] buy milk\n", None),
+    ],
+)
+def test_formats_without_an_importer_are_told_what_to_do(
+    path: str, text: str, name: str | None
+) -> None:
+    form = find_format(text, path)
+    assert (form.name if form else None) == name
+    if form:
+        assert form.hint(path) == f'import it: minitask plan "Carry out {path}" --read {path}'
+
+
+def test_tasks_keep_their_order_and_what_they_wait_for() -> None:
+    found = {
+        name: [(task.label, task.needs, task.is_done) for task in plan_of(name).tasks]
+        for name in FORMS
+    }
+    assert found == {
+        "superpowers.md": [("1", (), False), ("2", ("1",), False)],
+        "tasks.md": [
+            ("T001", (), True),
+            ("T002", ("T001",), False),
+            ("T003", ("T001",), False),
+            ("T004", ("T002", "T003"), False),
+            ("T005", ("T002", "T003"), False),
+            ("T006", ("T004", "T005"), False),
+            ("T007", ("T006",), False),
+        ],
+        "tasks.yaml": [("schema", (), False), ("api", ("schema",), False)],
+    }
+
+
+def test_a_red_run_and_its_green_twin_are_one_check_and_code_to_create_is_a_script() -> None:
+    task = plan_of("superpowers.md").tasks[0]
+    text, spec = rendered(task)
+    assert [(c.text, [str(e.kind) for e in c.expectations]) for c in spec.commands] == [
+        ("python3 -m pytest tests/test_cart.py -q", ["fails before"])
+    ]
+    assert [fence.info for fence in spec.snippets] == [
+        'python path="tests/test_cart.py"',
+        'python path="shop/cart.py"',
+    ]
+    assert text.missing == ()
+    assert "git commit" not in text.text
+    assert any("commit" in reason for reason in task.dropped)
+
+
+def test_code_of_a_file_that_is_there_is_shown_and_not_applied() -> None:
+    task = plan_of("superpowers.md").tasks[0]
+    _, spec = rendered(task, {"shop/cart.py": "x = 1\n", "tests/test_cart.py": "y = 2\n"})
+    assert spec.snippets == ()
+    assert "return sum(prices)" in spec.task
+
+
+def test_lines_are_cited_globs_are_left_to_a_person_and_a_fence_holds_no_task() -> None:
+    task = plan_of("superpowers.md").tasks[1]
+    text, spec = rendered(task)
+    [ref] = spec.files
+    assert (ref.path, [str(lines) for lines in ref.ranges]) == ("README.md", ["1-3"])
+    assert text.missing == (
+        "the file: `src/**/*.py` is a pattern: name the files",
+        "a validation command",
+    )
+    assert "### Task 1: not a task" in spec.task
+    assert spec.commands == ()
+    assert task.dropped == ("`npm run dev`: it does not end by itself",)
+
+
+@pytest.mark.parametrize(
+    ("code", "present", "searches"),
+    [
+        (
+            '```json\n"plan": {\n  "default": "free"\n},\n```',
+            '{"default": 1}',
+            ['"plan"', '"default": "free"'],
+        ),
+        (
+            "```python\ndef total():\n    pass\n\nclass Cart:\n    def _own(self): ...\n```",
+            "",
+            ["def total", "class Cart"],
+        ),
+        ("```ts\nexport const price = 1\nlet own = 2\n```", "", ["const price"]),
+        ("```python\ndef old():\n    pass\n```", "def old():", []),
+        ("```\nwords\n```", "", []),
+    ],
+)
+def test_new_names_become_drafted_searches(code: str, present: str, searches: list[str]) -> None:
+    endings = {"json": "a.json", "ts": "a.ts"}
+    path = endings.get(code.split("\n", maxsplit=1)[0].strip("`"), "a.py")
+    task = superpowers(
+        f"**Files:**\n- Modify: `{path}`\n\n**Step 1: Change it**\n\nIn `{path}`:\n\n{code}\n"
+    )
+    text, spec = rendered(task, {path: present})
+    assert [
+        command.text.split("-e ")[1].split(" -- ")[0].strip("'") for command in spec.commands
+    ] == searches
+    assert text.text.count("# drafted") == len(searches)
+    assert ("a validation command" in text.missing) == (not searches)
+
+
+@pytest.mark.parametrize(
+    ("expected", "fails"),
+    [
+        ('FAIL with "not defined"', True),
+        ("ImportError: cannot import name", True),
+        ("PASS", False),
+        ("All tests pass, 0 failures", False),
+        ("No errors", False),
+        ("PASS (no longer fails)", False),
+        ("no output", False),
+        ("3 rows", None),
+    ],
+)
+def test_words_tell_whether_a_run_is_to_fail(expected: str, fails: bool | None) -> None:
+    assert expects_failure(expected) is fails
+
+
+@pytest.mark.parametrize(
+    ("runs", "commands"),
+    [
+        ([("pytest a", "FAIL", ""), ("pytest  a", "PASS", "")], [("pytest  a", True)]),
+        ([("pytest a", "FAIL", "")], []),
+        ([("pytest a", "", "Run test to verify it fails")], []),
+        ([("git push", "pushed", ""), ("npm run dev", "", ""), ("npm install", "", "")], []),
+        ([("ls", "", "Look around")], []),
+        ([("make test\nmake lint", "both pass", "")], [("make test", False), ("make lint", False)]),
+        ([("if then (", "PASS", "")], []),
+    ],
+)
+def test_only_what_is_to_pass_is_a_check(
+    runs: list[tuple[str, str, str]], commands: list[tuple[str, bool]]
+) -> None:
+    checks, dropped = read_runs(RunLine(*run) for run in runs)
+    assert [(check.text, check.fails_before) for check in checks] == commands
+    assert bool(dropped) == (not commands)
+
+
+@pytest.mark.parametrize(
+    ("bullet", "files"),
+    [
+        ("Create: `a/b.py`", ["create a/b.py "]),
+        ("**Modify:** `a.py:12-30` (uses `other.py`)", ["edit a.py 12-30"]),
+        ("Modify: `a.py:12-30,41`, `b.py`", ["edit a.py 12-30,41", "edit b.py "]),
+        ("Test: `tests/t.py::test_a`", ["write tests/t.py "]),
+        ("Rename: `a.py` → `b.py`", ["delete a.py ", "create b.py "]),
+        ("Read-only: `app/[id]/page.tsx`", ["read app/[id]/page.tsx "]),
+        ("Create: src/plain.rs", ["create src/plain.rs "]),
+        ("Modify: `/etc/passwd`", []),
+        ("Modify: `../up.py`", []),
+        ("Modify: `src/*.py`", []),
+        ("Modify: `src/`", []),
+        ("Modify: `.git/config`", []),
+    ],
+)
+def test_bullets_name_files(bullet: str, files: list[str]) -> None:
+    label, rest = find_label(bullet) or ("", "")
+    named = read_bullet(label, rest)
+    assert [f"{each.action} {each.path} {each.lines}" for each in named.files] == files
+    assert bool(named.unclear) == (not files)
+
+
+@pytest.mark.parametrize(
+    ("step", "titles"),
+    [
+        ("**Step 1: One**\n\nDo.\n\n**Step 2b: Two**\n\nDo.", ["One", "Two"]),
+        ("- [ ] **Step 1: One**\n\n  Do.\n\n- [x] **Step 2: Two**\n\n  Do.", ["One", "Two"]),
+        ("#### Step 1: One\n\nDo.\n\n#### Step 2 - Two\n\nDo.", ["One", "Two"]),
+        ("- [ ] One\n- [ ] Two", ["One", "Two"]),
+    ],
+)
+def test_steps_in_every_form(step: str, titles: list[str]) -> None:
+    assert [part.title for part in superpowers(step).steps] == titles
+
+
+def test_task_headings_of_all_forms_and_what_ends_the_last() -> None:
+    text = (
+        "# P Implementation Plan\n## Phase 1\n### Task 1.1: A\nx\n### Task 10a — B\ny\n"
+        "## Task 3\nz\n## Notes\n- [ ] no step of task 3\n"
+    )
+    plan = read_superpowers(text)
+    assert [(task.label, task.title) for task in plan.tasks] == [
+        ("1.1", "A"),
+        ("10a", "B"),
+        ("3", "Task 3"),
+    ]
+    assert len(plan.tasks[-1].steps) == 1
+    assert "the section `Notes` is not carried over" in plan.notes
+
+
+def test_spec_kit_ids_ranges_repeats_and_an_unclosed_fence() -> None:
+    text = (
+        "- [ ] T004a A in `a.py`\n- [ ] T005 B in src/models/\n- [ ] T006 C in c.py\n"
+        "- [ ] T006 D (depends on T004a, T005–T006)\n- [ ] TXXX no task\n- [ ] Untagged in x/y.py\n"
+        "```\n- [ ] T009 hidden\n"
+    )
+    plan = read_speckit(text)
+    assert [task.label for task in plan.tasks] == ["T004a", "T005", "T006", "T006#2", "line-5"]
+    assert plan.tasks[3].needs == ("T006", "T004a", "T005")
+    assert [each.path for each in plan.tasks[0].files] == ["a.py"]
+    assert any("folder" in missing for missing in plan.tasks[1].missing)
+    assert any("never closed" in note for note in plan.notes)
+    assert any("second task of that id" in note for note in plan.notes)
+
+
+def test_yaml_tiers_unknown_fields_and_paths_that_are_patterns() -> None:
+    first, second = plan_of("tasks.yaml").tasks
+    assert (first.tier, second.tier) == ("cheap", "frontier")
+    assert second.dropped == (
+        "the dependency on nothing: no such task",
+        "`owner`: no field of a spec",
+    )
+    assert [each.path for each in second.files] == ["api/routes.py"]
+    assert any("pattern" in missing for missing in second.missing)
+
+
+PIECES = st.sampled_from(
+    (
+        *case("superpowers.md").splitlines(),
+        *case("tasks.md").splitlines(),
+        *case("tasks.yaml").splitlines(),
+    )
+)
+TEXTS = st.lists(
+    st.one_of(
+        PIECES,
+        st.text(max_size=30),
+        st.sampled_from(["```", "~~~~", "---", "\t- x", "> q", "<!--"]),
+    ),
+    max_size=40,
+).map("\n".join)
+
+
+@pytest.mark.parametrize("form", READERS)
+@given(text=TEXTS)
+def test_no_damage_breaks_an_importer_or_a_spec_that_it_writes(form: str, text: str) -> None:
+    try:
+        plan = READERS[form](text)
+    except UsageError:
+        return
+    assert len({task.label for task in plan.tasks}) == len(plan.tasks)
+    labels = [task.label for task in plan.tasks]
+    for task in plan.tasks:
+        assert set(task.needs) <= set(labels)
+        spec_text = render_task(task, 1, depends_on=(), context=plan.context, read=lambda _: None)
+        parsed = parse_file(spec_text.text, path="mini-projects/p/01-a.md")
+        assert len(parsed.specs) == 1
+        assert [
+            d for d in parsed.diagnostics if d.code in ("E101", "E102", "E106", "E107", "E108")
+        ] == []
+        is_proven = bool(parsed.specs[0].commands)
+        assert is_proven or "a validation command" in spec_text.missing

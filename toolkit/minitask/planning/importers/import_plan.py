@@ -1,0 +1,338 @@
+"""A plan of another tool becomes specs of a project, each with a mark that tells later whether it was edited."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from minitask.engine.spec_files import Sources
+from minitask.engine.tasks import PROJECTS
+from minitask.engine.validate_specs import check_sources
+from minitask.errors import UsageError
+from minitask.git.repository import Repository
+from minitask.patterns import lazy_pattern
+from minitask.planning.importers.foreign_plan import ForeignPlan, PlanTask
+from minitask.planning.importers.spec_text import ReadFile, SpecText, render_task
+from minitask.planning.importers.speckit import read_speckit
+from minitask.planning.importers.superpowers import read_superpowers
+from minitask.planning.importers.task_list import read_task_list
+from minitask.planning.plan import project_name
+from minitask.settings import Settings
+from minitask.spec.limits import MAX_BYTES, find_unreadable
+from minitask.spec.markdown import normalise
+from minitask.spec.model import Diagnostic, Severity
+from minitask.spec.paths import check_path
+from minitask.spec.plan_formats import SPEC_KIT, SUPERPOWERS, YAML, find_format
+from minitask.spec.task_names import slug
+from minitask.words import counted, whole_characters
+
+READERS: Mapping[str, Callable[[str], ForeignPlan]] = {
+    SUPERPOWERS: read_superpowers,
+    SPEC_KIT: read_speckit,
+    YAML: read_task_list,
+}
+MOST_TASKS = 1_000
+LONGEST_SLUG = 48
+_MARK = lazy_pattern(
+    r"<!-- imported: (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
+)
+_NUMBER = lazy_pattern(r"\d{1,4}")
+
+
+class ImportedSpec(Struct, frozen=True):
+    """A task of the plan as a spec. `state` is created, updated, unchanged or kept (edited since its import).
+
+    `dropped` says what of the task is not carried over, `missing` what a person must fill in; a draft is one that
+    `validate` refuses.
+    """
+
+    path: str
+    title: str
+    state: str
+    draft: bool
+    carried: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+class ImportedPlan(Struct, frozen=True):
+    """The result of an import; `tasks_found` counts the tasks of the plan, those that are done included."""
+
+    form: str
+    project: str
+    tasks_found: int
+    specs: tuple[ImportedSpec, ...]
+    notes: tuple[str, ...]
+
+
+class _Existing(Struct, frozen=True):
+    """A spec that an earlier import wrote."""
+
+    name: str
+    text: str
+    is_edited: bool
+
+
+class _Planned(Struct, frozen=True):
+    """A task with the name of its spec, its text, and what stands there now."""
+
+    task: PlanTask
+    name: str
+    spec: SpecText
+    existing: _Existing | None
+
+    @property
+    def state(self) -> str:
+        """Return what becomes of the file."""
+        if self.existing is None:
+            return "created"
+        if self.existing.is_edited:
+            return "kept"
+        return "unchanged" if self.existing.text == self.spec.text else "updated"
+
+
+def import_plan(
+    repository: Repository,
+    settings: Settings,
+    source: Path,
+    *,
+    form: str | None,
+    project: str | None,
+    dry_run: bool = False,
+) -> ImportedPlan:
+    """Write the specs of a plan; none outside the project's folder, and none over a spec that was edited.
+
+    Raise `UsageError` for a file of no known format, or without a task.
+    """
+    top = repository.top
+    if top is None:
+        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
+    name = _inside(top, source)
+    text = read_source(source)
+    chosen = form or _detected(text, name)
+    plan = READERS[chosen](text)
+    if not plan.tasks:
+        raise UsageError(f"{source.name} holds no task in the format {chosen}", hint=_forms())
+    if len(plan.tasks) > MOST_TASKS:
+        raise UsageError(
+            f"{source.name} holds more than {MOST_TASKS:,} tasks", hint="split the plan"
+        )
+    home = project_name(_project(plan, source, chosen), project)
+    folder = project_folder(top, home)
+    origin = f"{chosen} {quote(name)}"
+    planned = _plan_specs(plan, origin, folder, lambda path: read_file(top, path))
+    texts = {f"{PROJECTS}/{home}/{item.name}.md": _final_text(item) for item in planned}
+    diagnostics = check_sources(Sources(top, texts), repository, settings).diagnostics
+    if not dry_run:
+        _write(folder, planned)
+    specs = tuple(
+        _imported(item, path, diagnostics) for path, item in zip(texts, planned, strict=True)
+    )
+    return ImportedPlan(
+        chosen, home, len(plan.tasks), specs, tuple(_notes(plan, planned, folder, origin))
+    )
+
+
+def read_source(source: Path) -> str:
+    """Return the text of a plan; raise `UsageError` if it cannot be read, or is no text."""
+    try:
+        if not source.is_file():
+            raise UsageError(f"{source} is not a file", hint="name an existing file")
+        with source.open("rb") as stream:
+            text = stream.read(MAX_BYTES + 1).decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise UsageError(
+            f"{source} cannot be read: {error.strerror or error}", hint="name an existing file"
+        ) from None
+    unreadable = find_unreadable(text)
+    if unreadable is not None:
+        raise UsageError(unreadable.message, hint=unreadable.hint, where=str(source))
+    return normalise(whole_characters(text))
+
+
+def _detected(text: str, path: str) -> str:
+    form = find_format(text, path)
+    if form is None:
+        raise UsageError(f"{path} is no plan in a known format", hint=_forms())
+    if form.name not in READERS:
+        raise UsageError(
+            f"{path} is a plan in the format {form.name}, which holds neither files nor commands",
+            hint=form.command.replace("FILE", path),
+        )
+    return form.name
+
+
+def _forms() -> str:
+    return f"name the format: minitask import {'|'.join(READERS)} FILE"
+
+
+def _inside(top: Path, source: Path) -> str:
+    """Return the source's path in the repository; of a file elsewhere its name alone."""
+    real, root = source.resolve(), top.resolve()
+    return real.relative_to(root).as_posix() if real.is_relative_to(root) else source.name
+
+
+def _project(plan: ForeignPlan, source: Path, form: str) -> str:
+    """Return words for a project's name: spec-kit's folder, the plan's title, or the file's name."""
+    if form == SPEC_KIT and source.stem == "tasks":
+        return source.resolve().parent.name
+    return plan.title if slug(plan.title) else source.stem
+
+
+def project_folder(top: Path, project: str) -> Path:
+    """Return where a project's specs are; raise `UsageError` if that is no folder of this repository itself."""
+    folder = top / PROJECTS / project
+    is_unfit = any(
+        path.is_symlink() or (path.exists() and not path.is_dir())
+        for path in (folder.parent, folder)
+    )
+    if is_unfit:
+        raise UsageError(
+            f"{PROJECTS}/{project} is not a folder of this repository",
+            hint="name another project with --project",
+        )
+    return folder
+
+
+def read_file(top: Path, path: str) -> str | None:
+    """Return the text of a file of the checkout; None if it is not there, or is not one to read."""
+    place = top / path
+    try:
+        if check_path(path) or place.is_symlink() or not place.is_file():
+            return None
+        with place.open("rb") as stream:
+            return stream.read(MAX_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None
+
+
+def _plan_specs(
+    plan: ForeignPlan, origin: str, folder: Path, read: ReadFile
+) -> tuple[_Planned, ...]:
+    """Return what is to be written for each task that is not done."""
+    existing = dict(_existing(folder))
+    open_tasks = [task for task in plan.tasks if not task.is_done]
+    names = _names(open_tasks, origin, existing, folder)
+    created: dict[str, str] = {}
+
+    def read_or_created(path: str) -> str | None:
+        return created.get(path) or read(path)
+
+    planned = []
+    for task in open_tasks:
+        name = names[task.label]
+        spec = render_task(
+            task,
+            _number(name),
+            depends_on=[names[need] for need in task.needs if need in names],
+            context=plan.context,
+            read=read_or_created,
+        )
+        mark = _origin(origin, task.label)
+        marked = SpecText(with_mark(spec.text, mark), spec.carried, spec.missing)
+        planned.append(_Planned(task, name, marked, existing.get(mark)))
+        created |= {
+            code.path: code.fence.content for code in task.codes if code.is_whole and code.path
+        }
+    return tuple(planned)
+
+
+def _names(
+    tasks: Sequence[PlanTask], origin: str, existing: Mapping[str, _Existing], folder: Path
+) -> dict[str, str]:
+    """Return the name of each task's spec: that of an earlier import, or the next number and the title."""
+    names = {
+        task.label: existing[mark].name
+        for task in tasks
+        if (mark := _origin(origin, task.label)) in existing
+    }
+    present = [path.stem for path in folder.glob("*.md")] if folder.is_dir() else []
+    number = max((_number(name) for name in present), default=0)
+    for task in tasks:
+        if task.label not in names:
+            number += 1
+            names[task.label] = f"{number:02}-{slug(task.title)[:LONGEST_SLUG]}".rstrip("-.")
+    return names
+
+
+def _number(name: str) -> int:
+    match = _NUMBER.match(name)
+    return int(match[0]) if match else 0
+
+
+def _existing(folder: Path) -> Iterator[tuple[str, _Existing]]:
+    """Yield the specs of earlier imports, each with where it came from."""
+    for path in sorted(folder.glob("*.md")) if folder.is_dir() else ():
+        if path.is_symlink() or not path.is_file():
+            continue
+        text = path.read_bytes()[:MAX_BYTES].decode("utf-8", "surrogateescape")
+        plain = text.replace("\r\n", "\n")
+        match = _MARK.search(plain)
+        if match:
+            is_edited = _digest(plain[: match.start()] + plain[match.end() :]) != match["digest"]
+            yield match["origin"], _Existing(path.stem, plain, is_edited)
+
+
+def _origin(origin: str, label: str) -> str:
+    return f"{origin} task {quote(label, safe='')}"
+
+
+def with_mark(text: str, origin: str) -> str:
+    """Return the text of a spec with the mark of where it came from, and of what it was then."""
+    body = f"{text.rstrip()}\n\n"
+    return f"{body}<!-- imported: {origin} sha256:{_digest(body)} -->\n"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.strip().encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _final_text(planned: _Planned) -> str:
+    edited = planned.existing if planned.state == "kept" else None
+    return edited.text if edited else planned.spec.text
+
+
+def _write(folder: Path, planned: Sequence[_Planned]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for item in planned:
+        path = folder / f"{item.name}.md"
+        if item.state == "created":
+            with path.open("x", encoding="utf-8", newline="\n") as stream:
+                stream.write(item.spec.text)
+        elif item.state == "updated":
+            path.write_text(item.spec.text, "utf-8", newline="\n")
+
+
+def _imported(planned: _Planned, path: str, diagnostics: Sequence[Diagnostic]) -> ImportedSpec:
+    errors = [item for item in diagnostics if item.path == path and item.severity is Severity.ERROR]
+    missing = () if planned.state == "kept" else planned.spec.missing
+    refused = tuple(
+        f"{item.code} {item.message}" for item in errors if item.code not in ("E212", "E401")
+    )
+    return ImportedSpec(
+        path,
+        planned.task.title,
+        planned.state,
+        bool(errors),
+        carried=planned.spec.carried,
+        dropped=planned.task.dropped,
+        missing=(*missing, *refused),
+    )
+
+
+def _notes(
+    plan: ForeignPlan, planned: Sequence[_Planned], folder: Path, origin: str
+) -> Iterator[str]:
+    """Yield what concerns the plan as a whole, or specs that it no longer has."""
+    yield from plan.notes
+    finished = [task.label for task in plan.tasks if task.is_done]
+    if finished:
+        yield f"{counted(len(finished), 'task')} ticked off in the plan, not imported: {', '.join(finished)}"
+    names = {item.name for item in planned}
+    for mark, existing in _existing(folder):
+        if mark.startswith(f"{origin} task ") and existing.name not in names:
+            yield f"{existing.name}: no longer an open task of the plan; its spec stays"

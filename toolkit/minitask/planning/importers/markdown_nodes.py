@@ -1,0 +1,71 @@
+"""A Markdown document as a flat list of headings, texts, list items and fences, whatever they are nested in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from minitask.spec.inline import one_line
+from minitask.spec.markdown import normalise, parse_document, unclosed_fences
+from minitask.spec.model import Fence
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+HEADING, TEXT, ITEM, FENCE = "heading", "text", "item", "fence"
+
+
+class MarkdownNode(Struct, frozen=True):
+    """A part of a document; `level` is a heading's, or how many lists a text is in; `line` counts from 1."""
+
+    kind: str
+    text: str
+    level: int = 0
+    line: int = 0
+    fence: Fence | None = None
+
+
+def parse_nodes(text: str) -> tuple[tuple[MarkdownNode, ...], tuple[int, ...]]:
+    """Return the nodes of a text in order, and the lines of the fences that nothing closes."""
+    document = parse_document(normalise(text))
+    return tuple(_nodes(document.tokens)), tuple(unclosed_fences(document))
+
+
+def _nodes(tokens: object) -> Iterator[MarkdownNode]:
+    depth, starts_item, opened = 0, False, ""
+    level, line = 0, 0
+    assert isinstance(tokens, list)  # noqa: S101
+    for token in tokens:
+        if token.type == "list_item_open":
+            depth, starts_item = depth + 1, True
+        elif token.type == "list_item_close":
+            depth, starts_item = depth - 1, False
+        elif token.type in ("heading_open", "paragraph_open"):
+            opened, line = token.type, _line(token)
+            level = int(token.tag[1:]) if opened == "heading_open" and not depth else 0
+        elif token.type == "inline":
+            yield _inline(token, level=level, depth=depth, starts_item=starts_item, line=line)
+            starts_item = False
+        elif token.type in ("fence", "code_block"):
+            yield MarkdownNode(FENCE, "", depth, _line(token), _fence(token))
+            starts_item = False
+        elif token.type == "html_block":
+            yield MarkdownNode(TEXT, token.content.strip(), depth, _line(token))
+
+
+def _inline(token: Token, *, level: int, depth: int, starts_item: bool, line: int) -> MarkdownNode:
+    if level:
+        return MarkdownNode(HEADING, one_line(token.content), level, line)
+    return MarkdownNode(ITEM if starts_item else TEXT, token.content.strip(), depth, line)
+
+
+def _fence(token: Token) -> Fence:
+    content = token.content
+    ended = content if content.endswith("\n") or not content else f"{content}\n"
+    return Fence(token.info.strip(), ended, "", _line(token))
+
+
+def _line(token: Token) -> int:
+    return token.map[0] + 1 if token.map else 0

@@ -1,0 +1,297 @@
+"""One task of a superpowers plan: its files, its steps, the code that it gives and the commands that prove it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from minitask.patterns import lazy_pattern
+from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep, PlanTask
+from minitask.planning.importers.markdown_nodes import FENCE, HEADING, ITEM, MarkdownNode
+from minitask.planning.importers.plan_code import code_of, with_wholes
+from minitask.planning.importers.plan_commands import (
+    RunLine,
+    is_commit,
+    is_shell_fence,
+    read_runs,
+    with_criteria,
+)
+from minitask.planning.importers.plan_files import find_label, read_bullet
+from minitask.spec.inline import CODE, code_text, strip_marks
+from minitask.spec.model import Fence, FileAction
+from minitask.words import one_line
+
+_STEP = lazy_pattern(
+    r"(?:\\?\[(?P<box>[ xX])\\?\]\s*)?(?P<bold>\*{0,2})Step\s+\d+[a-z]?(?:\.\d+)?\s*[:.—–-]?\s*(?P<title>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_BOX = lazy_pattern(r"\\?\[[ xX]\\?\]\s+(?P<title>.*)", re.DOTALL)
+_SECTION = lazy_pattern(
+    r"\*\*(?P<name>Files|Interfaces|Dependencies|Depends on|Requires|Acceptance Criteria|Context|Commit)[^*]{0,40}?"
+    r"(?::\s*\*\*|\*\*\s*:?)\s*(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_RUN = lazy_pattern(
+    r"(?:[-*+]\s+)?[*_]*(?:Then\s+)?(?:Run|Execute|Command|Verify|Validate)(?:\s+(?:the\s+)?[\w-]+){0,3}[*_]*\s*:[*_]*\s*(?P<rest>.*)",
+    re.IGNORECASE,
+)
+_EXPECTED = lazy_pattern(
+    r"(?:[-*+]\s+)?[*_]*Expect(?:ed|ation)?(?:\s+(?:output|results?))?(?:\s*\([^)]*\))?[*_]*\s*:[*_]*\s*(?P<rest>.*)",
+    re.IGNORECASE,
+)
+_TASK_NUMBER = lazy_pattern(r"\b(?:Tasks?\s+)?#?(\d+(?:\.\d+)*[a-z]?)\b", re.IGNORECASE)
+_NOTHING = lazy_pattern(r"\b(?:none|nothing|n/a|independent)\b", re.IGNORECASE)
+
+
+class _Task(Struct):
+    """What was read of a task so far."""
+
+    files: list[PlanFile] = field(default_factory=list)
+    steps: list[tuple[str, list[str | Fence]]] = field(default_factory=list)
+    runs: list[RunLine] = field(default_factory=list)
+    context: list[str] = field(default_factory=list)
+    criteria: list[str] = field(default_factory=list)
+    needs: list[str] | None = None
+    dropped: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    renames: list[tuple[str, str]] = field(default_factory=list)
+    section: str = ""
+    label: str = ""
+    pending: list[str] = field(default_factory=list)
+    awaits: str = ""
+
+    def read(self, node: MarkdownNode) -> None:
+        if self._starts_step(node) or self._starts_section(node):
+            return
+        if (self.section and node.kind in (ITEM, FENCE)) or (self.section and node.level):
+            self._in_section(node)
+        elif node.kind == FENCE and node.fence is not None:
+            self.section = ""
+            self._fence(node.fence)
+        else:
+            self.section = ""
+            self._text(node)
+
+    def _starts_step(self, node: MarkdownNode) -> bool:
+        match = None if node.kind == FENCE else _STEP.fullmatch(node.text)
+        box = _BOX.fullmatch(node.text) if node.kind == ITEM and match is None else None
+        if match is None and (box is None or self.section == "acceptance criteria"):
+            return False
+        if match is not None and not (node.kind in (HEADING, ITEM) or match["bold"]):
+            return False
+        text = match["title"] if match is not None else box["title"] if box else ""
+        title, _, rest = text.partition("\n")
+        self._flush()
+        self.section = ""
+        self.steps.append((_title(title), []))
+        for line in rest.split("\n") if rest else ():
+            self._line(line)
+        return True
+
+    def _starts_section(self, node: MarkdownNode) -> bool:
+        if node.kind == HEADING:
+            name = node.text.strip("*: ").lower()
+            self._flush()
+            self.section = name if name in ("files", "interfaces", "acceptance criteria") else ""
+            if not self.section:
+                self.steps.append((_title(node.text), []))
+            return True
+        match = _SECTION.match(node.text) if node.kind != FENCE else None
+        if match is None:
+            return False
+        self.section, self.label = match["name"].lower(), ""
+        for line in match["rest"].split("\n"):
+            if line.strip():
+                self._entry(line)
+        return True
+
+    def _in_section(self, node: MarkdownNode) -> None:
+        if node.kind == FENCE and node.fence is not None:
+            self._entry(node.fence.content.rstrip("\n"))
+            return
+        self._entry(node.text, depth=node.level)
+
+    def _entry(self, text: str, *, depth: int = 1) -> None:
+        """Read an entry of a section: a file, an interface, the tasks before, a criterion."""
+        box = _BOX.fullmatch(text)
+        plain = box["title"] if box else text
+        if self.section == "files":
+            self._file(plain, depth)
+        elif self.section in ("dependencies", "depends on", "requires"):
+            self.needs = (self.needs or []) + _TASK_NUMBER.findall(plain)
+            if not _TASK_NUMBER.search(plain) and not _NOTHING.search(plain):
+                self.context.append(f"Depends on: {one_line(plain)}")
+        elif self.section == "acceptance criteria":
+            self.criteria.append(one_line(plain))
+        elif self.section != "commit":
+            self.context.append(plain)
+
+    def _file(self, text: str, depth: int) -> None:
+        labelled = find_label(text)
+        if labelled is None and (depth > 1 or not self.label) and not _has_path(text, self.label):
+            self.context.append(one_line(text))
+            return
+        label, rest = labelled or (self.label or "modify", text)
+        self.label = label
+        bullet = read_bullet(label, rest) if rest else read_bullet(label, "none")
+        self.files += bullet.files
+        self.renames += bullet.renames
+        self.missing += [f"the file: {reason}" for reason in bullet.unclear]
+
+    def _text(self, node: MarkdownNode) -> None:
+        if node.text.startswith("<!--") or not node.text.strip("-*_ \n"):
+            return
+        mark = f"{'  ' * (node.level - 1)}- " if node.kind == ITEM else ""
+        lines = node.text.split("\n")
+        if not any(_RUN.fullmatch(line) or _EXPECTED.fullmatch(line) for line in lines):
+            self._body().append(f"{mark}{node.text}")
+            return
+        for line in lines:
+            self._line(line, mark=mark)
+
+    def _line(self, line: str, *, mark: str = "") -> None:
+        expected = _EXPECTED.fullmatch(line.strip())
+        run = None if expected else _RUN.fullmatch(line.strip())
+        if expected:
+            self._expect(strip_marks(expected["rest"]))
+        elif run and (spans := [code_text(s[2]).strip() for s in CODE.finditer(run["rest"])]):
+            self._flush()
+            self.pending = spans[:1]
+            tail = strip_marks(CODE.sub("", run["rest"], count=1)).strip(" .,;—–->→()")
+            if tail:
+                self._expect(tail)
+        elif run and not run["rest"].strip():
+            self._flush()
+            self.awaits = "run"
+        else:
+            self._body().append(f"{mark}{line}")
+
+    def _expect(self, text: str) -> None:
+        if not text:
+            self.awaits = "expected"
+            return
+        title = self.steps[-1][0] if self.steps else ""
+        self.runs += [RunLine(command, text, title) for command in self.pending]
+        self.pending, self.awaits = [], ""
+
+    def _fence(self, fence: Fence) -> None:
+        title = self.steps[-1][0] if self.steps else ""
+        awaited, self.awaits = self.awaits, ""
+        if awaited == "expected":
+            self._expect(one_line(fence.content) or "no output")
+        elif is_commit(fence.content):
+            self.dropped.append("the commit: minitask commits each task itself")
+        elif awaited == "run" or (is_shell_fence(fence) and not self._is_code(fence, title)):
+            self._flush()
+            self.pending = [fence.content]
+        else:
+            self._body().append(fence)
+
+    def _is_code(self, fence: Fence, title: str) -> bool:
+        """Return True if a shell block is the content of a file and nothing to run."""
+        near = " ".join([title, *(part for part in self._body()[-1:] if isinstance(part, str))])
+        shells = [file.path for file in self.files if file.path.endswith((".sh", ".bash"))]
+        bullet = any(
+            file.path in near or file.path.rpartition("/")[2] in near for file in self.files
+        )
+        return fence.content.startswith("#!") or bullet or (bool(shells) and near.endswith(":"))
+
+    def _flush(self) -> None:
+        """Keep the commands of which nothing says what they are to show."""
+        title = self.steps[-1][0] if self.steps else ""
+        self.runs += [RunLine(command, "", title) for command in self.pending]
+        self.pending, self.awaits = [], ""
+
+    def _body(self) -> list[str | Fence]:
+        if not self.steps:
+            self.steps.append(("", []))
+        return self.steps[-1][1]
+
+
+def read_task(label: str, title: str, nodes: Sequence[MarkdownNode]) -> PlanTask:
+    """Return the task that the nodes below its heading describe; `needs` are numbers of tasks as written."""
+    task = _Task()
+    for node in nodes:
+        task.read(node)
+    task._flush()  # noqa: SLF001
+    commands, left_out = read_runs(task.runs)
+    files = _unique(task.files)
+    steps = tuple(_steps(task, files))
+    coded = {code.path for step in steps for code in step.body if isinstance(code, PlanCode)}
+    files = tuple(_optional(file, coded) for file in files)
+    if task.renames:
+        steps = (*steps, _renaming(task.renames))
+    return PlanTask(
+        label,
+        title,
+        files=files,
+        steps=steps,
+        commands=commands,
+        criteria=(*task.criteria, *with_criteria(commands)),
+        context=tuple(task.context) + tuple(_file_notes(files)),
+        needs=("?",) if task.needs is None else tuple(task.needs),
+        dropped=tuple(dict.fromkeys((*task.dropped, *left_out))),
+        missing=tuple(dict.fromkeys(task.missing)),
+    )
+
+
+def _optional(file: PlanFile, coded: set[str]) -> PlanFile:
+    """Return a file to test with as one that may stay as it is, where the plan gives no code for it."""
+    is_optional = file.action is FileAction.WRITE and bool(coded) and file.path not in coded
+    return replace(file, optional=is_optional)
+
+
+def _has_path(text: str, label: str) -> bool:
+    return bool(read_bullet(label or "modify", text).files)
+
+
+def _title(text: str) -> str:
+    return one_line(text.strip().strip("*").strip(), longest=200)
+
+
+def _file_notes(files: Sequence[PlanFile]) -> list[str]:
+    return [f"`{file.path}`: {file.note}" for file in files if file.note]
+
+
+def _unique(files: Sequence[PlanFile]) -> tuple[PlanFile, ...]:
+    """Return each file once, with its first action and all of its lines."""
+    merged: dict[str, PlanFile] = {}
+    for file in files:
+        first = merged.get(file.path)
+        if first is None:
+            merged[file.path] = file
+        elif file.lines and file.lines != first.lines:
+            lines = ", ".join(part for part in (first.lines, file.lines) if part)
+            merged[file.path] = replace(first, lines=lines)
+    return tuple(merged.values())
+
+
+def _renaming(renames: Sequence[tuple[str, str]]) -> PlanStep:
+    rows = "".join(f'rename "{old}" -> "{new}"\n' for old, new in renames)
+    return PlanStep("Rename the files", (PlanCode("", Fence("edits", rows), is_whole=True),))
+
+
+def _steps(task: _Task, files: Sequence[PlanFile]) -> list[PlanStep]:
+    """Return the steps that hold more than commands and commits, each block of code with its file."""
+    steps = []
+    ran = {run.title for run in task.runs}
+    for title, body in task.steps:
+        parts: list[str | PlanCode] = []
+        for part in body:
+            parts.append(code_of(part, title, parts, files) if isinstance(part, Fence) else part)
+        if parts or not (_only_runs(title) or title in ran):
+            steps.append(PlanStep(title, tuple(parts)))
+    return with_wholes(steps, files)
+
+
+def _only_runs(title: str) -> bool:
+    """Return True for the title of a step that held nothing but commands or a commit."""
+    return (
+        re.match(
+            r"(?:re-?)?(?:run|commit|verify|validate|test|check|final commit)\b|$", title, re.I
+        )
+        is not None
+    )

@@ -1,0 +1,242 @@
+"""A task of a foreign plan as the text of a spec, with what it carries and what a person must fill in."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from minitask.planning.importers.code_names import new_names
+from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep, PlanTask
+from minitask.spec.findings import render_fence
+from minitask.spec.inline import code_span
+from minitask.spec.model import Fence, FileAction
+from minitask.spec.parse import is_edit_fence
+from minitask.spec.quality import DRAFTED, MAX_CONTEXT_WORDS
+from minitask.words import counted, one_line
+
+ReadFile = Callable[[str], str | None]
+"""Gives the text of a file of the repository by its path; None if it is not there."""
+_FIELDS = {
+    FileAction.READ: "Files to Read",
+    FileAction.CREATE: "Files to Create",
+    FileAction.EDIT: "Files to Edit",
+    FileAction.WRITE: "Files to Create/Edit",
+    FileAction.DELETE: "Files to Delete",
+}
+MOST_DRAFTED = 6
+EXPLAINING = ("Architecture:", "Tech Stack:")
+
+
+class SpecText(Struct, frozen=True):
+    """The text of a spec; `carried` says what came over, `missing` what a person must fill in."""
+
+    text: str
+    carried: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def render_task(
+    task: PlanTask,
+    number: int,
+    *,
+    depends_on: Sequence[str],
+    context: Sequence[str],
+    read: ReadFile,
+) -> SpecText:
+    """Return the spec of a task; `context` is what all tasks of the plan must know, `read` looks at the base."""
+    script = [code for code in task.codes if _is_script(code, read)]
+    drafted = list(_drafted(task, script, read))
+    parts = [
+        _front_matter(depends_on, task.tier),
+        f"# Mini-Task {number}: {_heading(task.title)}",
+        *_files(task, script),
+        _section("Context", "\n".join(_within_limit([*context, *task.context]))),
+        _section("Task", "\n".join(_steps(task.steps, script)).rstrip()),
+        _section("Code Snippets", "\n\n".join(map(_script_fence, script))),
+        _section(
+            "Acceptance Criteria",
+            "\n".join(f"- [ ] {_safe(one_line(text))}" for text in task.criteria),
+        ),
+        _section("Validation", _validation(task, drafted)),
+        "## On Failure\n\nStop and report.",
+    ]
+    text = "\n\n".join(part for part in parts if part) + "\n"
+    return SpecText(
+        text, tuple(_carried(task, script, drafted)), tuple(_missing(task, drafted, read))
+    )
+
+
+def _heading(title: str) -> str:
+    """Return a title that the end of a heading does not take for its closing marks."""
+    text = one_line(title, longest=120) or "Untitled"
+    return f"{text}." if text.endswith("#") else text
+
+
+def _front_matter(depends_on: Sequence[str], tier: str) -> str:
+    rows = [f"depends_on: {json.dumps(list(depends_on))}"] if depends_on else []
+    rows += [f"tier: {tier}"] if tier else []
+    return "\n".join(["---", *rows, "---"]) if rows else ""
+
+
+def _section(name: str, text: str) -> str:
+    return f"## {name}\n\n{text}" if text.strip() else ""
+
+
+def _files(task: PlanTask, script: Sequence[PlanCode]) -> Iterator[str]:
+    """Yield the lists of files, those of an edit script among the files to create."""
+    for action, name in _FIELDS.items():
+        rows = [
+            f"- {code_span(file.path)}{_note(file)}"
+            for file in task.files
+            if _action(file, script) is action
+        ]
+        if rows:
+            yield "\n".join([f"**{name}**:", *rows])
+
+
+def _action(file: PlanFile, script: Sequence[PlanCode]) -> FileAction:
+    whole = any(code.path == file.path for code in script)
+    return FileAction.CREATE if whole else file.action
+
+
+def _note(file: PlanFile) -> str:
+    if file.lines:
+        verb = "edit " if file.action in (FileAction.EDIT, FileAction.WRITE) else ""
+        return f" ({verb}lines {file.lines.lstrip('~')})"
+    return " (if needed)" if file.optional else ""
+
+
+def _within_limit(entries: Sequence[str]) -> list[str]:
+    """Return the entries; what explains the plan is left out where all would be too long for a context."""
+    long = sum(len(entry.split()) for entry in entries) > MAX_CONTEXT_WORDS
+    entries_kept = [entry for entry in entries if not (long and entry.startswith(EXPLAINING))]
+    return [_entry(entry) for entry in entries_kept]
+
+
+def _entry(text: str) -> str:
+    """Return a text as one item of a list; lines that are items stay below it."""
+    first, *rest = text.split("\n")
+    items = [f"  - {_safe(row[2:])}" for row in rest if row.startswith("- ")]
+    others = [first, *(row for row in rest if not row.startswith("- "))]
+    return "\n".join([f"- {_safe(one_line(' '.join(others)))}", *items])
+
+
+def _safe(line: str) -> str:
+    """Return a line that opens no block of its own."""
+    return f"\\{line}" if line.startswith(("`" * 3, "~~~", "#", "<", "---", "===")) else line
+
+
+def _steps(steps: Sequence[PlanStep], script: Sequence[PlanCode]) -> Iterator[str]:
+    """Yield the lines of a numbered list, each step's body inside its item."""
+    for number, step in enumerate(steps, 1):
+        parts = [text for part in step.body if (text := _part(part, script))]
+        titles = [f"**{step.title}**"] if step.title else []
+        body = "\n\n".join([*titles, *_joined(parts)]).lstrip()
+        mark = f"{number}. "
+        first, *rest = body.split("\n")
+        yield f"{mark}{first}"
+        yield from (f"{' ' * len(mark)}{line}" if line else "" for line in rest)
+        yield ""
+
+
+def _joined(parts: Sequence[str]) -> list[str]:
+    """Return paragraphs, items of a list in one."""
+    joined: list[str] = []
+    for part in parts:
+        if joined and part.lstrip().startswith("- ") and joined[-1].lstrip().startswith("- "):
+            joined[-1] += f"\n{part}"
+        else:
+            joined.append(part)
+    return joined
+
+
+def _part(part: str | PlanCode, script: Sequence[PlanCode]) -> str:
+    if isinstance(part, str):
+        return part
+    if part in script:
+        name = code_span(part.path) if part.path else "the files"
+        return f"The edit script in Code Snippets holds {name}."
+    return render_fence(_harmless(part.fence))
+
+
+def _harmless(fence: Fence) -> Fence:
+    """Return a block that no reader takes for an edit script."""
+    return (
+        Fence("text", fence.content) if is_edit_fence(fence) else Fence(fence.info, fence.content)
+    )
+
+
+def _is_script(code: PlanCode, read: ReadFile) -> bool:
+    """Return True for all of a file that is not there yet."""
+    return code.is_whole and (not code.path or read(code.path) is None)
+
+
+def _script_fence(code: PlanCode) -> str:
+    if not code.path:
+        return render_fence(code.fence)
+    language = code.fence.info.split(maxsplit=1)[:1]
+    info = " ".join([*language, f"path={json.dumps(code.path, ensure_ascii=False)}"])
+    return render_fence(Fence(info, code.fence.content))
+
+
+def _drafted(task: PlanTask, script: Sequence[PlanCode], read: ReadFile) -> Iterator[str]:
+    """Yield a search for each new name of the code, where no command is known to fail before the change."""
+    if any(command.fails_before for command in task.commands):
+        return
+    count = 0
+    for code in task.codes:
+        present = "" if not code.path or code in script else read(code.path) or ""
+        for name in new_names(code.fence, present) if code.path else ():
+            count += 1
+            if count <= MOST_DRAFTED:
+                yield f"grep -qF -e {shlex.quote(name)} -- {shlex.quote(code.path)}  {DRAFTED}"
+
+
+def _validation(task: PlanTask, drafted: Sequence[str]) -> str:
+    rows = list(drafted)
+    for command in task.commands:
+        if command.fails_before:
+            rows.append("# expect: fails before")
+        rows.append(command.text.rstrip())
+    return render_fence(Fence("bash", "".join(f"{row}\n" for row in rows))) if rows else ""
+
+
+def _carried(task: PlanTask, script: Sequence[PlanCode], drafted: Sequence[str]) -> Iterator[str]:
+    yield counted(len(task.files), "file")
+    if task.steps:
+        yield counted(len(task.steps), "step")
+    if script:
+        yield f"{counted(len(script), 'whole file')} as an edit script"
+    if task.commands:
+        red_count = sum(command.fails_before for command in task.commands)
+        yield counted(len(task.commands), "command") + (
+            f", {red_count} must fail before" if red_count else ""
+        )
+    if drafted:
+        yield counted(len(drafted), "drafted check")
+
+
+def _missing(task: PlanTask, drafted: Sequence[str], read: ReadFile) -> Iterator[str]:
+    """Yield what a person must fill in, what `validate` refuses first."""
+    written = [file for file in task.files if file.action is not FileAction.READ]
+    if not written:
+        yield "the files to create or edit"
+    yield from task.missing
+    if not task.commands and not drafted:
+        yield "a validation command"
+    elif drafted:
+        yield "a command that proves the behaviour, in place of the drafted searches"
+    elif not _may_fail_before(task, read):
+        yield "a command that fails before the change"
+
+
+def _may_fail_before(task: PlanTask, read: ReadFile) -> bool:
+    """Return True if a command is to fail before, or names a file that the task is to create."""
+    new = [file.path for file in task.files if read(file.path) is None]
+    return any(
+        command.fails_before or any(path in command.text for path in new)
+        for command in task.commands
+    )

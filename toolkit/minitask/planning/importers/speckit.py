@@ -1,0 +1,198 @@
+"""spec-kit's `tasks.md`: a line a task, with phases as barriers and `[P]` for what may run beside its neighbours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.patterns import lazy_pattern
+from minitask.planning.importers.foreign_plan import (
+    ForeignPlan,
+    PlanFile,
+    PlanStep,
+    PlanTask,
+    unique_labels,
+)
+from minitask.planning.importers.markdown_nodes import (
+    FENCE,
+    HEADING,
+    ITEM,
+    MarkdownNode,
+    parse_nodes,
+)
+from minitask.planning.importers.plan_files import mentions, unfit_path
+from minitask.spec.inline import strip_marks
+from minitask.spec.model import FileAction
+from minitask.words import one_line
+
+_TASK = lazy_pattern(
+    r"\\?\[(?P<box>[ xX~-]?)\\?\]\*?\s+"
+    r"(?:[*_]*(?P<id>[A-Z]{1,3}-?\d+[a-z]?(?:\.\d+)*)[*_]*(?!\w)[:.]?\s*)?(?P<text>.*)",
+    re.DOTALL,
+)
+_TAG = lazy_pattern(r"\s*\\?\[(?P<tag>P|US\d+|[A-Z][A-Za-z0-9 ,-]{0,20})\\?\]\s*")
+_PHASE = lazy_pattern(r"[^\w]*Phase\s+[\w.]+", re.IGNORECASE)
+_DEPENDS = lazy_pattern(
+    r"[(\[]?\s*\b(?:depends?\s+on|after|requires|blocked\s+by)\b:?\s+(?P<ids>[A-Z]{1,3}-?\d[^)\];.]*)[)\]]?",
+    re.IGNORECASE,
+)
+_RANGE = lazy_pattern(
+    r"(?P<head>[A-Z]{1,3}-?)(?P<first>\d+)(?P<letter>[a-z]?)(?:\s*[-–—]\s*(?:[A-Z]{1,3}-?)?(?P<last>\d+))?"
+)
+_VERBS = lazy_pattern(
+    r"(?P<verb>delete|remove|review|read|run|verify|check|validate)\b", re.IGNORECASE
+)
+_SKIPPED = lazy_pattern(r"T?X{2,3}\b|Format\b")
+_TITLE = lazy_pattern(r"[^\w]*Tasks?\s*[:—–-]\s*", re.IGNORECASE)
+_KEPT = ("goal", "purpose", "independent test", "checkpoint")
+LONGEST_RANGE = 200
+
+
+class _Line(Struct, frozen=True):
+    """A task's line: its phase (a number), whether it may run beside its neighbours, and what it waits for by name."""
+
+    task: PlanTask
+    phase: int
+    is_parallel: bool
+    named_ids: tuple[str, ...]
+
+
+def read_speckit(text: str) -> ForeignPlan:
+    """Return the plan that a task list holds; of a text that holds none, a plan without tasks."""
+    nodes, unclosed = parse_nodes(text)
+    lines, phase_notes = _lines(nodes)
+    unique = unique_labels([line.task.label for line in lines])
+    lines = [
+        replace(line, task=replace(line.task, label=label))
+        for line, label in zip(lines, unique, strict=True)
+    ]
+    tasks = tuple(_in_order(lines))
+    title = next((node.text for node in nodes if node.kind == HEADING and node.level == 1), "")
+    notes = [
+        f"line {line}: a fence that is never closed; all below it is read as code"
+        for line in unclosed
+    ]
+    notes += [f"`{label}` stands for a second task of that id" for label in unique if "#" in label]
+    return ForeignPlan(
+        one_line(_TITLE.sub("", strip_marks(title))), tasks, (), (*notes, *phase_notes)
+    )
+
+
+def _lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
+    """Return the tasks with the phase that each is in, and a remark on each section that holds none."""
+    lines: list[_Line] = []
+    about: list[str] = []
+    left_out: list[str] = []
+    phase, owner = 0, ""
+    for node in nodes:
+        if node.kind == HEADING and node.level <= 2:
+            is_phase = _PHASE.match(node.text) is not None
+            phase, about = phase + is_phase, [one_line(strip_marks(node.text))] if is_phase else []
+            owner = node.text
+            left_out += [] if is_phase or node.level == 1 else [node.text]
+        elif node.kind == ITEM and (line := _line(node, phase, about, len(lines))):
+            lines.append(line)
+            left_out = [title for title in left_out if title != owner]
+        elif node.kind == ITEM and lines and node.level > 1:
+            lines[-1] = _with_detail(lines[-1], node.text)
+        elif node.kind not in (FENCE, HEADING):
+            about += list(_kept(node.text))
+    names = (one_line(title, longest=80) for title in left_out)
+    return lines, [f"the section `{name}` is not carried over" for name in names]
+
+
+def _kept(text: str) -> Iterator[str]:
+    for line in text.split("\n"):
+        plain = strip_marks(line)
+        if plain.lower().startswith(_KEPT):
+            yield one_line(plain)
+
+
+def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _Line | None:
+    """Return the task of a list item; None for one that is none, such as a legend's."""
+    match = _TASK.fullmatch(node.text)
+    if match is None or _SKIPPED.match(match["text"]):
+        return None
+    text, tags = match["text"], []
+    while tag := _TAG.match(text):
+        tags.append(tag["tag"])
+        text = text[tag.end() :]
+    if not text.strip():
+        return None
+    named_ids = tuple(label for match in _DEPENDS.finditer(text) for label in _labels(match["ids"]))
+    title = one_line(_DEPENDS.sub("", text).strip(" ()"))
+    files, missing = _files(text)
+    task = PlanTask(
+        match["id"] or f"line-{count + 1}",
+        strip_marks(title) or "Untitled",
+        files=files,
+        steps=(PlanStep("", (one_line(text),)),),
+        context=tuple(about),
+        is_done=match["box"] in ("x", "X"),
+        missing=missing,
+    )
+    return _Line(task, phase, "P" in tags, named_ids)
+
+
+def _with_detail(line: _Line, text: str) -> _Line:
+    steps = (*line.task.steps[0].body, f"- {text}")
+    return replace(line, task=replace(line.task, steps=(PlanStep("", steps),)))
+
+
+def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
+    """Return the files that a line names, to be changed unless it only looks at them, and what is no file."""
+    verb = _VERBS.match(strip_marks(text))
+    word = verb["verb"].lower() if verb else ""
+    action = FileAction.WRITE if not word else FileAction.READ
+    action = FileAction.DELETE if word in ("delete", "remove") and "from" not in text else action
+    action = FileAction.WRITE if word in ("delete", "remove") and "from" in text else action
+    files, missing = [], []
+    for path in dict.fromkeys(mentions(text)):
+        why = unfit_path(path)
+        if why:
+            missing.append(f"the file: `{one_line(path, longest=80)}` {why}")
+        elif "." in path.rpartition("/")[2]:
+            files.append(PlanFile(path.removeprefix("./"), action))
+        else:
+            missing.append(
+                f"the file: `{one_line(path, longest=80)}` may be a folder: name the files"
+            )
+    return tuple(files), tuple(missing)
+
+
+def _labels(text: str) -> Iterator[str]:
+    """Yield the ids in a text such as `T004, T006–T008`."""
+    for match in _RANGE.finditer(text):
+        first, width = int(match["first"][:9]), len(match["first"])
+        last = int((match["last"] or match["first"])[:9])
+        if match["letter"] or not first <= last <= first + LONGEST_RANGE:
+            last = first
+        for number in range(first, last + 1):
+            yield f"{match['head']}{number:0{width}}{match['letter']}"
+
+
+def _in_order(lines: Sequence[_Line]) -> Iterator[PlanTask]:
+    """Yield the tasks, each after the group before it; neighbours with `[P]` form a group, and a phase is a barrier."""
+    labels = {line.task.label for line in lines}
+    before: list[str] = []
+    group: list[str] = []
+    last: _Line | None = None
+    for line in lines:
+        joins = (
+            last is not None and last.is_parallel and line.is_parallel and last.phase == line.phase
+        )
+        if last is not None and not joins:
+            before, group = group, []
+        earlier = [
+            *before,
+            *(name for name in line.named_ids if name in labels and name != line.task.label),
+        ]
+        unknown = [name for name in line.named_ids if name not in labels]
+        dropped = tuple(f"the dependency on {name}: no such task" for name in unknown)
+        needs = tuple(dict.fromkeys(earlier))
+        yield replace(line.task, needs=needs, dropped=(*line.task.dropped, *dropped))
+        group.append(line.task.label)
+        last = line

@@ -1,0 +1,202 @@
+"""YAML task lists: `tasks:` with `title`, `model_tier`, `allowed_paths`, `validation` and `depends_on` each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from minitask.errors import UsageError
+from minitask.planning.importers.foreign_plan import (
+    ForeignPlan,
+    PlanCode,
+    PlanFile,
+    PlanStep,
+    PlanTask,
+    unique_labels,
+)
+from minitask.planning.importers.markdown_nodes import ITEM, parse_nodes
+from minitask.planning.importers.plan_commands import RunLine, read_runs, with_criteria
+from minitask.planning.importers.plan_files import unfit_path
+from minitask.spec.inline import code_span
+from minitask.spec.model import FileAction, Tier
+from minitask.words import one_line
+
+TIERS = {
+    "haiku": Tier.CHEAP,
+    "local": Tier.FREE,
+    "mini": Tier.CHEAP,
+    "ollama": Tier.FREE,
+    "opus": Tier.FRONTIER,
+    "small": Tier.CHEAP,
+    "sonnet": Tier.BALANCED,
+    "large": Tier.FRONTIER,
+    "medium": Tier.BALANCED,
+}
+_FILES = {
+    "allowed_paths": FileAction.WRITE,
+    "files": FileAction.WRITE,
+    "files_to_edit": FileAction.EDIT,
+    "files_to_create": FileAction.CREATE,
+    "files_to_read": FileAction.READ,
+    "context_files": FileAction.READ,
+    "read": FileAction.READ,
+}
+_TITLES = ("title", "name", "summary")
+_STEPS = ("steps", "instructions", "description", "prompt", "task", "details")
+_CRITERIA = ("acceptance_criteria", "acceptance", "criteria", "done_when")
+_CHECKS = ("validation", "validate", "verify", "checks", "test")
+_CONTEXT = ("context", "constraints", "notes", "goal")
+_KNOWN = {"id", "key", "depends_on", "dependencies", "model_tier", "tier", "status", *_FILES}
+_KNOWN |= {*_TITLES, *_STEPS, *_CRITERIA, *_CHECKS, *_CONTEXT}
+LONGEST = 1_000_000
+
+
+def read_task_list(text: str) -> ForeignPlan:
+    """Return the plan of a YAML text; raise `UsageError` for what is no YAML."""
+    document = _load(text)
+    top = document if isinstance(document, Mapping) else {}
+    task_rows = document if isinstance(document, list) else top.get("tasks")
+    if isinstance(task_rows, Mapping):
+        task_rows = [
+            {"id": key, **entry} for key, entry in task_rows.items() if isinstance(entry, Mapping)
+        ]
+    entries = (
+        [entry for entry in task_rows or () if isinstance(entry, Mapping)]
+        if isinstance(task_rows, list)
+        else []
+    )
+    labels = unique_labels([_label(entry, number) for number, entry in enumerate(entries, 1)])
+    tasks = tuple(_task(entry, label, labels) for entry, label in zip(entries, labels, strict=True))
+    title = _first(top, ("project", "plan", *_TITLES))
+    context = [*_texts(top, _CONTEXT), *_texts(top, ("global_constraints",))]
+    return ForeignPlan(title, tasks, tuple(context))
+
+
+def _load(text: str) -> Any:
+    import yaml
+
+    if len(text) > LONGEST:
+        raise UsageError("the task list is longer than 1 MB", hint="split it into several files")
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise UsageError("the task list uses YAML aliases", hint="write the values out")
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise UsageError(
+            f"the task list is not YAML{where}", hint="mend it, then import it again"
+        ) from None
+    except (ValueError, RecursionError, OverflowError):
+        raise UsageError(
+            "the task list is not readable YAML", hint="mend it, then import it again"
+        ) from None
+
+
+def _label(entry: Mapping[Any, Any], number: int) -> str:
+    return one_line(_first(entry, ("id", "key")), longest=60) or str(number)
+
+
+def _task(entry: Mapping[Any, Any], label: str, labels: list[str]) -> PlanTask:
+    commands, left_out = read_runs(_runs(entry))
+    files, missing = _files(entry)
+    needs = [one_line(name) for name in _values(entry, ("depends_on", "dependencies"))]
+    unknown = [name for name in needs if name not in labels]
+    tier, tier_note = _tier(entry)
+    unread = [str(key) for key in entry if str(key) not in _KNOWN]
+    return PlanTask(
+        label,
+        one_line(_first(entry, _TITLES), longest=120) or f"Task {label}",
+        files=files,
+        steps=tuple(_steps(entry)),
+        commands=commands,
+        criteria=(*map(one_line, _values(entry, _CRITERIA)), *with_criteria(commands)),
+        context=tuple(_texts(entry, _CONTEXT)),
+        needs=tuple(name for name in needs if name in labels and name != label),
+        tier=tier,
+        is_done=_first(entry, ("status",)).lower() in ("done", "completed"),
+        dropped=(
+            *left_out,
+            *tier_note,
+            *(f"the dependency on {name}: no such task" for name in unknown),
+            *(f"`{one_line(key, longest=40)}`: no field of a spec" for key in unread),
+        ),
+        missing=missing,
+    )
+
+
+def _runs(entry: Mapping[Any, Any]) -> Iterator[RunLine]:
+    for key in _CHECKS:
+        rows = entry.get(key)
+        for row in rows if isinstance(rows, list) else [rows]:
+            if isinstance(row, Mapping):
+                command = _first(row, ("command", "run", "cmd"))
+                yield RunLine(command, _first(row, ("expect", "expected")), "check")
+            elif isinstance(row, str) and row.strip():
+                yield RunLine(row, "", "check")
+
+
+def _files(entry: Mapping[Any, Any]) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
+    files: dict[str, PlanFile] = {}
+    missing = []
+    for key, action in _FILES.items():
+        for path in _values(entry, (key,)):
+            why = unfit_path(path)
+            if why:
+                missing.append(f"the file: {code_span(one_line(path, longest=80))} {why}")
+            else:
+                optional = key == "allowed_paths"
+                files.setdefault(path, PlanFile(path, action, optional=optional))
+    return tuple(files.values()), tuple(missing)
+
+
+def _steps(entry: Mapping[Any, Any]) -> Iterator[PlanStep]:
+    for key in _STEPS:
+        rows = entry.get(key)
+        if isinstance(rows, list):
+            yield from (
+                PlanStep(one_line(row, longest=1_000)) for row in rows if isinstance(row, str)
+            )
+        elif isinstance(rows, str) and rows.strip():
+            yield PlanStep(key.capitalize(), tuple(_parts(rows)))
+
+
+def _parts(text: str) -> Iterator[str | PlanCode]:
+    """Yield the paragraphs, items and blocks of code of a text in Markdown."""
+    for node in parse_nodes(text)[0]:
+        if node.fence is not None:
+            yield PlanCode("", node.fence)
+        else:
+            yield f"- {node.text}" if node.kind == ITEM else node.text
+
+
+def _tier(entry: Mapping[Any, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return the tier of a task, and a remark on one that is none of ours."""
+    name = _first(entry, ("model_tier", "tier")).lower()
+    if name in {tier.value for tier in Tier}:
+        return ("", ()) if name == Tier.NONE else (name, ())
+    tier = next((tier for word, tier in TIERS.items() if word in name), None)
+    if tier is not None:
+        return tier.value, ()
+    return "", (f"the tier `{one_line(name, longest=40)}`: no tier of that name",) if name else ()
+
+
+def _first(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> str:
+    return next((text for text in _values(entry, keys)), "")
+
+
+def _values(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> Iterator[str]:
+    """Yield the texts and numbers that stand under some keys, alone or in a list."""
+    for key in keys:
+        rows = entry.get(key)
+        for row in rows if isinstance(rows, list) else [rows]:
+            if (
+                isinstance(row, str | int | float)
+                and not isinstance(row, bool)
+                and str(row).strip()
+            ):
+                yield str(row).strip()
+
+
+def _texts(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> list[str]:
+    return [one_line(text) for text in _values(entry, keys)]
