@@ -131,3 +131,48 @@ def test_the_line_that_says_why_a_program_gave_up_is_shown(world: World) -> None
     assert (outcome.code, outcome.json["verdict"]) == (3, "error"), outcome.text
     assert "Unknown arguments: max-wall-time" in outcome.json["reason"]
     assert "option-40" not in outcome.json["reason"]
+
+
+def test_doctor_starts_each_agent_and_is_green_for_none_that_cannot_work(world: World) -> None:
+    home = Path(os.environ["HOME"])
+    programs = {
+        "claude": '[ "$1" = --version ] && echo "2.1.200 (Claude Code)" || { echo \'{"loggedIn": false}\'; exit 1; }',
+        "codex": "echo 'Error: Cannot find module @openai/codex-linux-x64' >&2; echo at line 3 >&2; exit 1",
+        "aider": "echo aider 0.9.1",
+        "goose": "echo 1.0.9",
+    }
+    for name, text in programs.items():
+        script(home / ".local/bin" / name, f"#!/bin/bash\n{text}\n")
+    (home / ".claude").mkdir()
+    (home / ".claude/.credentials.json").write_text("{}")
+    entries = {name: {"type": name} for name in ("claude", "codex", "gemini")}
+    entries |= {
+        "own": {"type": "command", "command": ["no-such-program"]},
+        "idle": {"type": "mini"},
+    }
+    tiers = dict(zip(("free", "cheap", "balanced", "frontier"), entries, strict=False))
+    world.configure(
+        executors=entries,
+        tiers={tier: {"executor": name, "model": "m"} for tier, name in tiers.items()},
+    )
+    folders = f"{home}/.local/bin:/usr/bin:/bin"
+    env = {"PATH": folders, "OPENAI_API_KEY": "sk-x"}
+    outcome = world.minitask("doctor", "--json", env=env)
+    assert outcome.code == 3, outcome.text
+    found = {
+        (each["area"], each["text"].partition(":")[0].split()[0]): (each["state"], each["text"])
+        for each in outcome.json["findings"]
+        if each["area"] in ("executor", "agent")
+    }
+    expected = {
+        ("executor", "claude"): ("note", "no login or key found"),
+        ("executor", "codex"): ("bad", "Cannot find module"),
+        ("executor", "gemini"): ("bad", "not on PATH"),
+        ("executor", "own"): ("bad", "not on PATH"),
+        ("executor", "idle"): ("note", "not on PATH"),
+        ("agent", "codex"): ("note", "Cannot find module"),
+        ("agent", "aider"): ("note", "older than 0.86.2"),
+        ("agent", "goose"): ("note", "untested"),
+    }
+    for key, (state, words) in expected.items():
+        assert (found[key][0], words in found[key][1]) == (state, True), found

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from minitask.cli.session import environment, json_option, print_json, start_folder
 from minitask.cli.terminal import show
 from minitask.engine.context import open_context
-from minitask.engine.health_checks import agents_installed, ollama_servers, try_sandbox
+from minitask.engine.health_checks import (
+    InstalledAgent,
+    agents_installed,
+    ollama_servers,
+    try_sandbox,
+)
 from minitask.engine.repository_settings import load_settings
 from minitask.errors import MinitaskError
+from minitask.executors.agents.programs import OLDEST_RUN, PROGRAMS
 from minitask.git.repository import OLDEST_GIT, Repository, committer, discover, git_version
 from minitask.landing.base_proof import try_check
 from minitask.planning.survey import CHECKS, missing, survey
@@ -46,10 +54,11 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
         settings = None
         findings.append(CheckResult("settings", "bad", str(error)))
     findings = [*_machine(folder, environ), *findings, *_sandbox(settings, environ)]
+    agents = {agent.type: agent for agent in agents_installed(environ, folder)}
     findings += [
-        *_executors(settings, environ),
+        *_executors(settings, environ, agents),
         *_servers(settings, environ),
-        *_agents(environ, folder),
+        *_agents(agents.values()),
     ]
     if repository is not None and settings is not None:
         findings += _repository_checks(repository, settings, environ)
@@ -119,13 +128,17 @@ def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
         )
 
 
-def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[CheckResult]:
+def _executors(
+    settings: Settings | None, environ: Mapping[str, str], agents: Mapping[str, InstalledAgent]
+) -> Iterator[CheckResult]:
     if settings is None:
         return
     for note in settings.notes:
         yield CheckResult("trust", "note", note)
     for entry in settings.executors.values():
-        yield _executor(entry, environ)
+        result = _executor(entry, environ, agents)
+        is_used = any(tier.executor == entry.name for tier in settings.tiers.values())
+        yield result if is_used or result.state != "bad" else replace(result, state="note")
     for tier, rung in settings.tiers.items():
         if rung.executor not in settings.executors:
             hint = "name one of `executors`"
@@ -135,12 +148,25 @@ def _executors(settings: Settings | None, environ: Mapping[str, str]) -> Iterato
         yield CheckResult("executor", "note", "none configured", hint)
 
 
-def _executor(entry: ExecutorSetting, environ: Mapping[str, str]) -> CheckResult:
+def _executor(
+    entry: ExecutorSetting, environ: Mapping[str, str], agents: Mapping[str, InstalledAgent]
+) -> CheckResult:
     key = entry.api_key_env
     address = entry.base_url or " ".join(entry.command) or entry.folder
     text = f"{entry.name}: {entry.type}" + (f", {address}" if address else "")
     if key and not environ.get(key):
         return CheckResult("executor", "note", f"{text}, key {key} not set", f"export {key}=…")
+    agent = agents.get(entry.type)
+    if entry.type in PROGRAMS and agent is None:
+        return CheckResult("executor", "bad", f"{text}: not on PATH", f"install {entry.type}")
+    if entry.command and shutil.which(entry.command[0], path=environ.get("PATH", "")) is None:
+        hint = f"install {entry.command[0]}, or correct `command`"
+        return CheckResult("executor", "bad", f"{text}: not on PATH", hint)
+    if agent is not None and agent.problem:
+        hint = f"{agent.path} must run"
+        return CheckResult("executor", "bad", f"{text} does not start: {agent.problem}", hint)
+    if agent is not None and not (agent.has_login or key or entry.base_url):
+        return CheckResult("executor", "note", f"{text}, no login or key found", _log_in(agent))
     return CheckResult("executor", "ok", text + (f", key {key} set" if key else ""))
 
 
@@ -192,14 +218,25 @@ def _repository_checks(
         yield CheckResult("check", "note", f"`{text}` fails on HEAD: {why}", last)
 
 
-def _agents(environ: Mapping[str, str], folder: Path) -> Iterator[CheckResult]:
-    agents = agents_installed(environ, folder)
+def _log_in(agent: InstalledAgent) -> str:
+    return f"start {agent.type} once to log in, or export its key"
+
+
+def _agents(agents: Collection[InstalledAgent]) -> Iterator[CheckResult]:
     for agent in agents:
         text = f"{agent.type}: {agent.version or 'version unknown'}, {agent.path}"
-        if agent.has_login:
-            yield CheckResult("agent", "ok", text)
+        oldest = OLDEST_RUN.get(agent.type)
+        if agent.problem:
+            text = f"{agent.type} does not start: {agent.problem}"
+            yield CheckResult("agent", "note", text, f"{agent.path} must run")
+        elif not agent.has_login:
+            yield CheckResult("agent", "note", f"{text}, no login or key found", _log_in(agent))
+        elif oldest is None:
+            yield CheckResult("agent", "note", f"{text}, untested: written to its documentation")
+        elif agent.is_old:
+            text += f", older than {oldest}, the oldest version that was tried"
+            yield CheckResult("agent", "note", text, f"update {agent.type}")
         else:
-            hint = f"start {agent.type} once to log in, or export its key"
-            yield CheckResult("agent", "note", f"{text}, no login or key found", hint)
+            yield CheckResult("agent", "ok", text)
     if not agents:
         yield CheckResult("agent", "note", "no coding agent on PATH")

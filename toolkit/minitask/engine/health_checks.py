@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,8 +16,9 @@ from msgspec import Struct
 from minitask.errors import MachineError
 from minitask.executors.address import DEFAULTS, find_base_url
 from minitask.executors.agents.adapter import VERSION_SECONDS
-from minitask.executors.agents.logins import has_login
-from minitask.executors.agents.programs import PROGRAMS
+from minitask.executors.agents.faults import reason_of
+from minitask.executors.agents.logins import PROBES, has_key, has_login, tells_login
+from minitask.executors.agents.programs import OLDEST_RUN, PROGRAMS
 from minitask.executors.agents.reading import version
 from minitask.executors.ollama import OllamaExecutor
 from minitask.executors.request import ExecutorFailure
@@ -97,12 +100,17 @@ class ServedModels(Struct, frozen=True):
 
 
 class InstalledAgent(Struct, frozen=True):
-    """An agent program: the type that the config calls it by, its path, its version, and whether it is logged in."""
+    """An agent program: the type that the config calls it by, its path, its version, and whether it is logged in.
+
+    `problem` is what it says where it does not start. `is_old`: no version as old as that was ever run on a task.
+    """
 
     type: str
     path: str
     version: str
     has_login: bool
+    problem: str = ""
+    is_old: bool = False
 
 
 def ollama_servers(
@@ -122,15 +130,37 @@ def ollama_servers(
 
 
 def agents_installed(environ: Mapping[str, str], folder: Path) -> tuple[InstalledAgent, ...]:
-    """Return the agent programs on PATH."""
-    agents = []
-    for kind, program in PROGRAMS.items():
-        path = shutil.which(program.program, path=environ.get("PATH", ""))
-        if path is not None:
-            argv = (path, *program.version_argv[1:])
-            text = _version(argv, environ, folder)
-            agents.append(InstalledAgent(kind, path, text, has_login(program, environ)))
-    return tuple(agents)
+    """Return the agent programs on PATH, each started once, and asked whether it is logged in where that is free."""
+    paths = {
+        kind: path
+        for kind, program in PROGRAMS.items()
+        if (path := shutil.which(program.program, path=environ.get("PATH", ""))) is not None
+    }
+    with ThreadPoolExecutor() as threads:
+        return tuple(
+            threads.map(lambda kind: _installed(kind, paths[kind], environ, folder), paths)
+        )
+
+
+def _installed(kind: str, path: str, environ: Mapping[str, str], folder: Path) -> InstalledAgent:
+    program = PROGRAMS[kind]
+    started = _print(path, program.version_argv[1:], environ, folder)
+    text = version(started.stdout)
+    if not started.ok:
+        problem = reason_of(started.text) or f"exit code {started.exit_code}"
+        return InstalledAgent(kind, path, text, has_login(program, environ), problem)
+    is_old = _numbers(text) < _numbers(OLDEST_RUN.get(kind, ""))
+    logged_in = has_login(program, environ)
+    if kind in PROBES and not is_old and not has_key(program, environ):
+        said = tells_login(_print(path, PROBES[kind], environ, folder).text)
+        logged_in = logged_in if said is None else said
+    return InstalledAgent(kind, path, text, logged_in, is_old=is_old)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers of a version."""
+    found = re.search(r"\d+(?:\.\d+)+", text)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def _ask(url: str, executor: str) -> ServedModels:
@@ -141,9 +171,28 @@ def _ask(url: str, executor: str) -> ServedModels:
     return ServedModels(url, executor, models)
 
 
-def _version(argv: tuple[str, ...], environ: Mapping[str, str], folder: Path) -> str:
+class _Printed(Struct, frozen=True):
+    """The output of a program, and its exit code; None if it was killed, or did not start."""
+
+    exit_code: int | None
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+    @property
+    def ok(self) -> bool:
+        return self.exit_code == 0
+
+    @property
+    def text(self) -> str:
+        return (self.stderr + b"\n" + self.stdout).decode("utf-8", "replace")
+
+
+def _print(
+    path: str, arguments: Sequence[str], environ: Mapping[str, str], folder: Path
+) -> _Printed:
+    argv = (path, *arguments)
     try:
-        result = process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)
-    except MachineError:
-        return ""
-    return version(result.stdout)
+        done = process.run(argv, cwd=folder, env=environ, timeout_seconds=VERSION_SECONDS)
+    except MachineError as error:
+        return _Printed(None, stderr=str(error).encode())
+    return _Printed(done.exit_code, done.stdout, done.stderr)

@@ -128,6 +128,13 @@ def exit_problem(output: Output) -> AgentProblem:
     return AgentProblem(kind, clean(f"exit code {output.exit_code}: {' '.join(told)}"))
 
 
+def reason_of(printed: str) -> str:
+    """Return the line that says why a program gave up, else its last one."""
+    lines = [line for line in printed.split("\n") if line.strip()]
+    reasons = [line for line in lines if _REASON.search(line)] or lines
+    return clean(reasons[-1]) if reasons else ""
+
+
 def unknown_flags(stderr: str, argv: Iterable[str]) -> tuple[str, ...]:
     """Return the flags of a command line that a program says it does not know."""
     refused = next(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from minitask.executors.agents.adapter import AgentProgram
+from minitask.patterns import lazy_pattern
 
 MARKS: Mapping[str, str] = {
     ".claude.json": "oauthAccount|primaryApiKey",
@@ -16,15 +17,33 @@ MARKS: Mapping[str, str] = {
 }
 """What a file holds once there is a login; any other file of a login is there only then."""
 SECRETS = ("_KEY", "_TOKEN")
+PROBES: Mapping[str, tuple[str, ...]] = {
+    "claude": ("auth", "status"),
+    "codex": ("login", "status"),
+}
+"""Arguments with which a program says whether it is logged in, without asking a model."""
+_LOGIN = lazy_pattern(r"^logged in|\"loggedIn\": *true", re.IGNORECASE | re.MULTILINE)
+_NO_LOGIN = lazy_pattern(r"not logged in|\"loggedIn\": *false", re.IGNORECASE)
 
 
 def has_login(program: AgentProgram, environ: Mapping[str, str]) -> bool:
     """Return True if a login or a key is where the program looks for one."""
-    keys = (name for name in program.variables if name.endswith(SECRETS))
     home = Path(environ.get("HOME", "/nonexistent"))
-    return any(map(environ.get, keys)) or any(
+    return has_key(program, environ) or any(
         _holds_login(home / name, MARKS.get(name, ".")) for name in program.credentials
     )
+
+
+def has_key(program: AgentProgram, environ: Mapping[str, str]) -> bool:
+    """Return True if a key is in a variable that the program reads."""
+    return any(environ.get(name) for name in program.variables if name.endswith(SECRETS))
+
+
+def tells_login(printed: str) -> bool | None:
+    """Return whether a program says that it is logged in; None if it says nothing of that."""
+    if _NO_LOGIN.search(printed):
+        return False
+    return True if _LOGIN.search(printed) else None
 
 
 def _holds_login(path: Path, mark: str) -> bool:

@@ -40,6 +40,18 @@ PROGRAMS: Mapping[str, AgentProgram] = {
 }
 
 
+OLDEST_RUN: Mapping[str, str] = {
+    "codex": "0.169.0",
+    "claude": "2.1.197",
+    "aider": "0.86.2",
+    "opencode": "1.18.33",
+    "gemini": "0.61.0",
+    "qwen": "0.15.10",
+    "mini": "2.4.6",
+}
+"""The oldest version of each that was run on a task; one that is not listed never was."""
+
+
 def make_program(setting: ExecutorSetting) -> AgentProgram:
     """Return the program of an executor in the config; raises `UsageError` for a `command` that names none."""
     if setting.type in PROGRAMS:

@@ -12,6 +12,7 @@ from functools import reduce
 
 from minitask.executors.response import count, mapping
 from minitask.ledger.usage import NO_USAGE, Usage, plus
+from minitask.patterns import lazy_pattern
 from minitask.words import one_line
 
 __all__ = [
@@ -35,6 +36,7 @@ Object = Mapping[str, object]
 
 _MOST = 1_000_000_000
 _VERSION_CHARACTERS = 80
+_VERSION = lazy_pattern(r"\d+\.\d+")
 _TRIES = 100
 """Starts of an object that are tried, so that a hostile output cannot delay its reader."""
 
@@ -49,9 +51,10 @@ def parse(text: str) -> object:
 
 
 def version(output: bytes) -> str:
-    """Return what a program said of its version: the last line, cut short."""
+    """Return what a program said of its version: the last line that may name one, cut short; empty if none does."""
     lines = output.decode("utf-8", "replace").strip().splitlines()
-    return one_line(lines[-1], longest=_VERSION_CHARACTERS) if lines else ""
+    named = [line for line in lines if _VERSION.search(line)]
+    return one_line(named[-1], longest=_VERSION_CHARACTERS).strip() if named else ""
 
 
 def _decimal(text: str) -> Decimal | None:
