@@ -198,12 +198,38 @@ def test_words_tell_whether_a_run_is_to_fail(expected: str, fails: bool | None) 
         ([("ls", "", "Look around")], []),
         ([("make test\nmake lint", "both pass", "")], [("make test", False), ("make lint", False)]),
         ([("if then (", "PASS", "")], []),
+        (
+            [
+                ("cd /Users/ann/app/web\nnpm test", "FAIL", ""),
+                ("cd /Users/ann/app/web\nnpm test", "PASS", ""),
+            ],
+            [("(cd web && npm test)", True)],
+        ),
+        (
+            [("cd api && pytest", "PASS", ""), ("make test", "PASS", "")],
+            [("(cd api && pytest)", False), ("make test", False)],
+        ),
+        ([("cd /Users/ann/app\npytest", "PASS", "")], [("pytest", False)]),
+        ([("grep -r old src", "no matches", "")], [("! grep -r old src", False)]),
+        (
+            [("git status --short", "no output", "")],
+            [("git status --short  # expect: no output", False)],
+        ),
+        (
+            [
+                ("cd web && git commit -m x", "done", ""),
+                ("make test || true", "PASS", ""),
+                ("ls /Users/ann/x", "all", ""),
+            ],
+            [],
+        ),
+        ([("gh pr create", "created", ""), ("git rm a", "gone", "")], []),
     ],
 )
 def test_only_what_is_to_pass_is_a_check(
     runs: list[tuple[str, str, str]], commands: list[tuple[str, bool]]
 ) -> None:
-    checks, dropped = read_runs(RunLine(*run) for run in runs)
+    checks, dropped = read_runs((RunLine(*run) for run in runs), folders=("web",))
     assert [(check.text, check.fails_before) for check in checks] == commands
     assert bool(dropped) == (not commands)
 

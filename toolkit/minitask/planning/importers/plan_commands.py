@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterable, Iterator
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanCommand
-from minitask.spec.model import ExpectationKind, Fence
+from minitask.spec.model import Command, ExpectationKind, Fence
 from minitask.spec.shell_fence import SHELLS, shell_language, split_commands
+from minitask.spec.vacuous_commands import CommandStrength, strength
 from minitask.words import one_line
 
 GIT_STEPS = lazy_pattern(
-    r"(?:cd\s+\S+\s*&&\s*)?git\s+(?:-\S+\s+\S+\s+)?(?:add|commit|push|checkout|switch|branch|tag|merge|rebase|stash|pull|reset)\b"
+    r"(?:cd\s+\S+\s*&&\s*)?git\s+(?:-\S+\s+\S+\s+)?(?:add|commit|push|checkout|switch|branch|tag|merge|rebase"
+    r"|stash|pull|fetch|clone|init|reset|restore|rm|mv|worktree\s+(?:add|remove))\b|gh\s+\w"
 )
 _NEVER_ENDS = lazy_pattern(
     r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?(?:dev|start|serve|watch)\b|\b(?:uvicorn|gunicorn)\s|\bflask\s+run\b"
@@ -42,7 +46,16 @@ _IS_CHECK = lazy_pattern(
     r"\b(?:verif\w*|validat\w*|confirm\w*|check\w*|tests?|lint\w*|type-?check\w*|build|compil\w*|pass(?:es)?)\b",
     re.IGNORECASE,
 )
-_SESSION = ("cd ", "export ", "source ", ". ", "pushd ", "popd")
+_SESSION = ("export ", "source ", ". ", "unset ", "set ")
+_CD = lazy_pattern(
+    r"cd\s+(?P<folder>\"[^\"\n]+\"|'[^'\n]+'|[^\s;&|]+)(?:\s*&&\s*(?P<rest>.+))?", re.DOTALL
+)
+_ELSEWHERE = lazy_pattern(r"(?:^|[\s\"'=(:])(?:/(?:Users|home|root)/|[A-Za-z]:\\\\?\w|~/)")
+_SILENT = lazy_pattern(
+    r"(?:no|empty|nothing|without)\b(?:\s+\w+)?\s*(?:output|matches|results|hits|printed|found)?\b",
+    re.I,
+)
+_SEARCHES = lazy_pattern(r"(?:git\s+)?(?:grep|rg)\b[^|;&]*", re.DOTALL)
 
 
 class RunLine(Struct, frozen=True):
@@ -60,12 +73,11 @@ def is_shell_fence(fence: Fence) -> bool:
 
 
 def is_commit(text: str) -> bool:
-    """Return True if every command of a text works on git alone."""
-    commands = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return (
-        bool(commands)
-        and GIT_STEPS.match(commands[0].strip()) is not None
-        and all(GIT_STEPS.match(command.text.strip()) for command in _split(text) or ())
+    """Return True if every command of a text works on git alone, or changes the folder."""
+    commands = [command.text.strip() for command in _split(text) or ()]
+    of_git = [GIT_STEPS.match(command) is not None for command in commands]
+    return any(of_git) and all(
+        is_git or _CD.fullmatch(command) for is_git, command in zip(of_git, commands, strict=True)
     )
 
 
@@ -78,28 +90,34 @@ def expects_failure(expected: str) -> bool | None:
     return red is not None and (green is None or red.start() < green.start())
 
 
-def read_runs(runs: Iterable[RunLine]) -> tuple[tuple[PlanCommand, ...], tuple[str, ...]]:
+def read_runs(
+    runs: Iterable[RunLine], folders: Collection[str] = ()
+) -> tuple[tuple[PlanCommand, ...], tuple[str, ...]]:
     """Return the commands that are to pass, and a remark on each that is left out.
 
-    A command that is to fail first and to pass later is one command, which fails before.
+    A command that is to fail first and to pass later is one command, which fails before. Each run starts in the
+    repository's root; `folders` are those of the plan's files, by which an absolute path is found again.
     """
     red: dict[str, str] = {}
     green: dict[str, PlanCommand] = {}
     dropped: list[str] = []
     for run in runs:
-        commands = _split(run.text)
+        commands = _in_folders(_split(run.text), folders)
         if commands is None:
             dropped.append(f"`{_shown(run.text)}`: it cannot be read as bash")
-        for command in commands or ():
+        for folder, command in commands or ():
+            text = _inside(folder, command.text)
             reason = _unfit(command.text, run)
             if reason:
-                dropped.append(f"`{_shown(command.text)}`: {reason}")
+                dropped.append(f"`{_shown(text)}`: {reason}")
             elif command.fails_before or _is_red(run):
-                red.setdefault(_key(command.text), command.text)
+                red.setdefault(_key(text), text)
             else:
-                key = _key(command.text)
+                key = _key(text)
                 unique_key = f"{key}\0{len(green)}" if key.startswith(_SESSION) else key
-                green[unique_key] = PlanCommand(command.text, expected=run.expected)
+                green[unique_key] = PlanCommand(
+                    _as_check(folder, command.text, run), expected=run.expected
+                )
     dropped += [
         f"`{_shown(text)}`: it is to fail, and nothing says that it passes later"
         for key, text in red.items()
@@ -109,7 +127,16 @@ def read_runs(runs: Iterable[RunLine]) -> tuple[tuple[PlanCommand, ...], tuple[s
         PlanCommand(command.text, fails_before=key in red, expected=command.expected)
         for key, command in green.items()
     )
-    return tuple(proven), tuple(dict.fromkeys(dropped))
+    checks = tuple(proven)
+    if not any(_can_fail(check) for check in checks):
+        dropped += [f"`{_shown(check.text)}`: it only prepares something" for check in checks]
+        checks = ()
+    return checks, tuple(dict.fromkeys(dropped))
+
+
+def _can_fail(check: PlanCommand) -> bool:
+    stated = check.fails_before or "# expect:" in check.text
+    return stated or strength(Command(check.text)) is CommandStrength.CHECK
 
 
 def _is_red(run: RunLine) -> bool:
@@ -126,9 +153,65 @@ def _unfit(command: str, run: RunLine) -> str:
         return "it does not end by itself"
     if _INSTALLS.match(text):
         return "it installs or opens something; set up the workspace in minitask.yaml"
+    if _ELSEWHERE.search(text):
+        return "it names a folder of another machine"
+    worth = strength(Command(text))
+    if worth is CommandStrength.VOID or (worth is CommandStrength.SHOW and not _is_silent(run)):
+        return "it cannot fail"
     if not run.expected and not _IS_CHECK.search(f"{run.title} {text}"):
         return "nothing says what it is to show"
     return ""
+
+
+def _is_silent(run: RunLine) -> bool:
+    return _SILENT.match(run.expected) is not None
+
+
+def _as_check(folder: str, text: str, run: RunLine) -> str:
+    """Return a command held to printing nothing, where that is expected: a search turned round, others by a comment."""
+    if not _is_silent(run) or "\n" in text:
+        return _inside(folder, text)
+    if _SEARCHES.fullmatch(text):
+        return _inside(folder, f"! {text}")
+    is_check = strength(Command(text)) is CommandStrength.CHECK
+    prints = text.startswith(("find ", "git ls-files", "git diff", "git status"))
+    remark = "  # expect: no output" if prints or not is_check else ""
+    return f"{_inside(folder, text)}{remark}"
+
+
+def _in_folders(
+    commands: Sequence[PlanCommand] | None, folders: Collection[str]
+) -> tuple[tuple[str, PlanCommand], ...] | None:
+    """Return the commands of a run, each with the folder that it or one before it changed to."""
+    if commands is None:
+        return None
+    folder = ""
+    placed = []
+    for command in commands:
+        change = _CD.fullmatch(command.text.strip())
+        target = _joined(folder, change["folder"].strip("\"'"), folders) if change else folder
+        if change and not change["rest"]:
+            folder = target
+            continue
+        text = change["rest"].strip() if change else command.text.strip()
+        placed.append((target, PlanCommand(text, command.fails_before)))
+    return tuple(placed)
+
+
+def _inside(folder: str, text: str) -> str:
+    """Return a command in a folder; a subshell, so that the next one starts at the root again."""
+    end = "\n)" if "\n" in text else ")"
+    return f"(cd {shlex.quote(folder)} && {text}{end}" if folder else text
+
+
+def _joined(folder: str, change: str, folders: Collection[str]) -> str:
+    """Return the folder after a change; of an absolute path the end that the repository has, else its root."""
+    if not change.startswith(("/", "~", "$")):
+        path = posixpath.normpath(posixpath.join(folder, change))
+        return "" if path.startswith("..") or path == "." else path
+    parts = [part for part in change.split("/") if part]
+    ends = ("/".join(parts[start:]) for start in range(len(parts)))
+    return next((end for end in ends if end in folders), "")
 
 
 def _split(text: str) -> tuple[PlanCommand, ...] | None:

@@ -47,7 +47,7 @@ _WORDED = lazy_pattern(
     r"\(\s*(?:around\s+)?lines?\s+(?P<lines>~?\d{1,6}(?:\s*[-–]\s*\d{1,6})?)\s*\)", re.IGNORECASE
 )
 _LOOKS = lazy_pattern(r"[^\s`'\"]*(?:/[^\s`'\"]+|\.[A-Za-z]\w{0,9})|Makefile|Dockerfile|LICENSE")
-_PATTERN = lazy_pattern(r"[*?{}<>|]|\.\.\.|…|^\[[^/]*\]$")
+_PATTERN = lazy_pattern(r"[*?{}<>|]|\.\.\.|…|^\[[^/]*\]$|^\$[A-Z]")
 _NODE = lazy_pattern(r"::.*$")
 
 

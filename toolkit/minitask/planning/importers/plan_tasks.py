@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -211,13 +211,18 @@ class _Task(Struct):
         return self.steps[-1][1]
 
 
-def read_task(label: str, title: str, nodes: Sequence[MarkdownNode]) -> PlanTask:
-    """Return the task that the nodes below its heading describe; `needs` are numbers of tasks as written."""
+def read_task(
+    label: str, title: str, nodes: Sequence[MarkdownNode], folders: Collection[str] = ()
+) -> PlanTask:
+    """Return the task that the nodes below its heading describe; `needs` are numbers of tasks as written.
+
+    `folders` are those of the whole plan's files.
+    """
     task = _Task()
     for node in nodes:
         task.read(node)
     task._flush()  # noqa: SLF001
-    commands, left_out = read_runs(task.runs)
+    commands, left_out = read_runs(task.runs, folders)
     files = _unique(task.files)
     steps = tuple(_steps(task, files))
     coded = {code.path for step in steps for code in step.body if isinstance(code, PlanCode)}
@@ -236,6 +241,12 @@ def read_task(label: str, title: str, nodes: Sequence[MarkdownNode]) -> PlanTask
         dropped=tuple(dict.fromkeys((*task.dropped, *left_out))),
         missing=tuple(dict.fromkeys(task.missing)),
     )
+
+
+def folders_of(files: Sequence[PlanFile]) -> frozenset[str]:
+    """Return all folders that hold the files, at any depth."""
+    parts = [file.path.split("/")[:-1] for file in files]
+    return frozenset("/".join(names[:end]) for names in parts for end in range(1, len(names) + 1))
 
 
 def _optional(file: PlanFile, coded: set[str]) -> PlanFile:

@@ -16,7 +16,7 @@ from minitask.planning.importers.markdown_nodes import (
     MarkdownNode,
     parse_nodes,
 )
-from minitask.planning.importers.plan_tasks import read_task
+from minitask.planning.importers.plan_tasks import folders_of, read_task
 from minitask.spec.inline import find_label, strip_marks
 from minitask.words import one_line
 
@@ -35,10 +35,12 @@ def read_superpowers(text: str) -> ForeignPlan:
     starts = [index for index, node in enumerate(nodes) if _is_task(node)]
     labels = unique_labels([_number(nodes[index]) for index in starts])
     ends = [_end(nodes, index) for index in starts]
-    tasks = tuple(
-        read_task(label, _title(nodes[start]), nodes[start + 1 : end])
+    parts = [
+        (label, _title(nodes[start]), nodes[start + 1 : end])
         for label, start, end in zip(labels, starts, ends, strict=True)
-    )
+    ]
+    files = [file for part in parts for file in read_task(*part).files]
+    tasks = tuple(read_task(*part, folders=folders_of(files)) for part in parts)
     head = nodes[: starts[0]] if starts else nodes
     gaps = [
         node
