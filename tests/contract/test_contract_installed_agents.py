@@ -176,3 +176,33 @@ def test_doctor_starts_each_agent_and_is_green_for_none_that_cannot_work(world: 
     }
     for key, (state, words) in expected.items():
         assert (found[key][0], words in found[key][1]) == (state, True), found
+
+
+def test_a_users_own_key_helper_is_asked_and_its_key_shown_to_nobody(world: World) -> None:
+    home = Path(os.environ["HOME"])
+    (home / ".claude").mkdir()
+    settings = (
+        '{"env": {"ANTHROPIC_BASE_URL": "http://gw"}, "apiKeyHelper": "cat ~/my-key", "hooks": {}}'
+    )
+    (home / ".claude/settings.json").write_text(settings)
+    text = (
+        "#!/bin/bash\ncat > /dev/null\ncd ~/.claude && grep -q http://gw settings.json"
+        " && ! grep -q hooks settings.json && cd - > /dev/null"
+        ' && [ "$(sh -c "cat \\"\\$HOME/.claude/key\\"")" = "sk-$((40 + 2))" ] && echo b > b.txt\n'
+    )
+    script(home / ".local/bin/claude", text)
+    world.configure(
+        executors={"agent": {"type": "claude"}},
+        tiers={"cheap": {"executor": "agent", "model": "tiny"}},
+    )
+    env = {"PATH": f"{home}/.local/bin:{os.environ['PATH']}"}
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+    shown = world.minitask("exec", "p/01-b", "--dry-run", env=env).stdout
+    assert "brings   ~/.claude/settings.json: ANTHROPIC_BASE_URL, apiKeyHelper" in shown
+    without = world.exec("p/01-b", env=env)
+    assert (without.code, without.json["verdict"]) == (3, "error"), without.text
+    assert "apiKeyHelper of ~/.claude/settings.json printed no key" in without.json["reason"]
+    (home / "my-key").write_text("sk-42\n")
+    outcome = world.exec("p/01-b", env=env)
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert "sk-42" not in outcome.text + str(world.records("p/01-b"))

@@ -9,6 +9,7 @@ used again by the next run. Where a program cannot be installed its test is skip
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -90,6 +91,68 @@ def configure(world: World, name: str, server: AgentServer, strength: str) -> di
     (programs / name).symlink_to(install(name) / name)
     path = f"{programs}:{env.get('PATH', os.environ['PATH'])}"
     return {"PATH": path, "LIVE_KEY": "live-secret-key"}
+
+
+def set_up(name: str, url: str) -> None:
+    """Set up an agent in its own files, as people do for a provider of theirs; the key is `live-secret-key`."""
+    home, key = Path(os.environ["HOME"]), "live-secret-key"
+    (home / "key").write_text(key)
+    provider = f'base_url = "{url}/v1"\nwire_api = "responses"\nenv_key = "TEAM_KEY"\n'
+    files: dict[str, Any] = {
+        "claude": (
+            ".claude/settings.json",
+            {"env": {"ANTHROPIC_BASE_URL": url, "EDITOR": "vi"}, "apiKeyHelper": "cat ~/key"},
+        ),
+        "codex": (
+            ".codex/config.toml",
+            f'model_provider = "team"\n[model_providers.team]\nname = "team"\n{provider}',
+        ),
+        "opencode": (
+            ".config/opencode/opencode.json",
+            {
+                "provider": {
+                    "vendor": {
+                        "npm": "@ai-sdk/openai-compatible",
+                        "name": "v",
+                        "options": {"baseURL": f"{url}/v1", "apiKey": "{file:~/key}"},
+                        "models": {"some-model": {}},
+                    }
+                }
+            },
+        ),
+        "qwen": (".qwen/.env", f"OPENAI_BASE_URL={url}/v1\nOPENAI_API_KEY='{key}'\n"),
+        "gemini": (".gemini/.env", f"GOOGLE_GEMINI_BASE_URL={url}\nGEMINI_API_KEY={key}\n"),
+        "aider": (
+            ".aider.conf.yml",
+            f"openai-api-base: {url}/v1\nopenai-api-key: {key}\nauto-commits: true\n",
+        ),
+    }
+    if name == "gemini":
+        (home / ".gemini").mkdir()
+        chosen = {"security": {"auth": {"selectedType": "gemini-api-key"}}}
+        (home / ".gemini/settings.json").write_text(json.dumps(chosen))
+    path, content = files[name]
+    (home / path).parent.mkdir(parents=True, exist_ok=True)
+    (home / path).write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+@pytest.mark.parametrize("name", [name for name in (*NPM, *PYPI) if name != "mini"])
+def test_a_real_agent_works_with_the_users_own_set_up(name: str, world: World) -> None:
+    with agent_server("b.txt", "b\n", folder=workspace(world)) as server:
+        env = {**configure(world, name, server, "strong"), "TEAM_KEY": "live-secret-key"}
+        set_up(name, server.url)
+        model = "openai/some-model" if name == "aider" else MODELS[name]
+        world.configure(
+            executors={"agent": {"type": name}},
+            tiers={"cheap": {"executor": "agent", "model": model}},
+        )
+        world.task("p/01-b", writes=["b.txt"], validation="grep -qx b b.txt")
+        outcome = world.minitask("exec", "p/01-b", "--json", env=env)
+        shown = world.minitask("exec", "p/01-b", "--again", "--dry-run", env=env).stdout
+    assert server.asked, outcome.text
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert "brings " in shown
+    assert "live-secret-key" not in outcome.text + shown
 
 
 def workspace(world: World) -> str:

@@ -24,6 +24,7 @@ from minitask.executors.agents.run_program import (
     find_program,
     program_version,
     run_program,
+    setup_of,
 )
 from minitask.executors.completion import (
     UNREADABLE,
@@ -147,6 +148,9 @@ class AgentExecutor:
             key_variable=self._setting.api_key_env,
             key_set=bool(self._environ.get(self._setting.api_key_env)),
             command=self._program.invocation(job).argv,
+            brought=setup_of(
+                self._setting, Path(self._environ.get("HOME", "/nonexistent"))
+            ).brought,
         )
 
     def _reported(self, workspace: AgentWorkspace, meter: Meter, job: JobMaker) -> AgentReport:

@@ -153,7 +153,10 @@ class ExecutorResult(Struct, frozen=True):
 
 
 class Description(Struct, frozen=True):
-    """The request and its receiver, for a dry run; the key itself is never part of it."""
+    """The request and its receiver, for a dry run; the key itself is never part of it.
+
+    `brought` names what comes from the user's own set-up of an agent.
+    """
 
     executor: str
     url: str = ""
@@ -163,6 +166,7 @@ class Description(Struct, frozen=True):
     key_set: bool = False
     max_output_tokens: int | None = None
     command: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
 
 
 class FailureKind(StrEnum):

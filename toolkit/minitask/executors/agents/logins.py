@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from minitask.executors.agents.adapter import AgentProgram
+from minitask.executors.agents.setups import find_setup
 from minitask.patterns import lazy_pattern
 
 MARKS: Mapping[str, str] = {
@@ -26,9 +27,14 @@ _LOGIN = lazy_pattern(r"^logged in|\"loggedIn\": *true", re.IGNORECASE | re.MULT
 _NO_LOGIN = lazy_pattern(r"not logged in|\"loggedIn\": *false", re.IGNORECASE)
 
 
+_SETS_LOGIN = lazy_pattern(r"key|token|provider|auth", re.IGNORECASE)
+
+
 def has_login(program: AgentProgram, environ: Mapping[str, str]) -> bool:
     """Return True if a login or a key is where the program looks for one."""
     home = Path(environ.get("HOME", "/nonexistent"))
+    if any(map(_SETS_LOGIN.search, find_setup(program.name, home).brought)):
+        return True
     return has_key(program, environ) or any(
         _holds_login(home / name, MARKS.get(name, ".")) for name in program.credentials
     )

@@ -53,7 +53,7 @@ class QwenProgram:
     caps_cost = False
     version_argv: tuple[str, ...] = ("qwen", "--version")
     litter: tuple[str, ...] = ()
-    credentials: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = (".qwen/oauth_creds.json",)
     variables: tuple[str, ...] = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 
     def invocation(self, job: Job) -> Invocation:

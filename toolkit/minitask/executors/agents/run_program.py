@@ -18,12 +18,25 @@ from minitask.executors.agents.adapter import (
 from minitask.executors.agents.faults import OutageWatch, unknown_flags
 from minitask.executors.agents.programs import lend_login, read_output, take_login_back
 from minitask.executors.agents.reading import version
+from minitask.executors.agents.setups import (
+    HELPER,
+    KEY_FILE,
+    NO_SETUP,
+    Setup,
+    find_setup,
+    merged,
+)
+from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.sandbox.toolchain import locate_program
 from minitask.settings import ExecutorSetting
 
 if TYPE_CHECKING:
     from minitask.system.process import Finished
     from minitask.workspace.agent_workspace import AgentWorkspace
+
+
+HELPER_SECONDS = 60.0
+"""Time that a user's command may take to print a key."""
 
 
 class JobMaker(Protocol):
@@ -54,16 +67,19 @@ def run_program(
     start = program.invocation(job)
     own_home = Path(environ.get("HOME", "/nonexistent"))
     lent = lend_login(own_home, workspace, program.credentials)
-    _write_files(workspace, start)
+    setup = setup_of(setting, own_home)
+    _write_files(workspace, setup, start)
+    if setup.helper:
+        _write_key(workspace, setup.helper, environ)
     place = locate_program(executable, home=str(own_home))
-    names = (*program.variables, *setting.env)
+    names = (*program.variables, *setting.env, *setup.names)
     variables = {name: environ[name] for name in names if name in environ}
-    argv = start.argv
+    argv = without_flags(start.argv, setup.drops)
     while True:
         finished = workspace.run(
             (place.path, *argv[1:]),
             stdin=start.stdin,
-            env={**variables, **start.env},
+            env={**setup.env, **variables, **start.env},
             seconds=job.seconds,
             sandboxed=setting.sandbox,
             readable=place.readable,
@@ -79,11 +95,44 @@ def run_program(
     return _output(finished, {name: _text(workspace, name) for name in start.outputs})
 
 
-def _write_files(workspace: AgentWorkspace, start: Invocation) -> None:
+def setup_of(setting: ExecutorSetting, own_home: Path) -> Setup:
+    """Return what the user has set up for an agent; nothing where the config names an endpoint or a key of its own."""
+    is_own = setting.base_url or setting.api_key_env
+    return NO_SETUP if is_own else find_setup(setting.type, own_home)
+
+
+def _write_files(workspace: AgentWorkspace, setup: Setup, start: Invocation) -> None:
+    files = dict(setup.files)
     for name, text in start.files.items():
+        files[name] = merged(files[name], text) if name in files else text
+    for name, text in files.items():
         path = workspace.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         path.write_text(text, "utf-8", "surrogateescape")
+
+
+def _write_key(workspace: AgentWorkspace, helper: str, environ: Mapping[str, str]) -> None:
+    """Ask the user's own command for a key, as the agent would in the user's terminal; raise `ExecutorFailure`."""
+    from minitask.system import process
+
+    asked = process.run(
+        ("sh", "-c", helper),
+        cwd=Path(environ.get("HOME", "/")),
+        env=environ,
+        timeout_seconds=HELPER_SECONDS,
+    )
+    key = asked.stdout.decode("utf-8", "replace").strip()
+    if not asked.ok or not key:
+        raise ExecutorFailure(
+            FailureKind.AUTH,
+            f"{HELPER} of ~/.claude/settings.json printed no key (exit code {asked.exit_code})",
+            hint=f"run it yourself: {helper}",
+        )
+    path = workspace.home / KEY_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(key, "utf-8")
 
 
 _VERSIONS: dict[str, str] = {}

@@ -1,0 +1,218 @@
+"""What the user has set up for an agent in its own files: provider and login, and nothing else of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from msgspec import field
+
+from minitask.patterns import lazy_pattern
+from minitask.values import Redacted
+
+_PROVIDER = lazy_pattern(
+    r"(?:ANTHROPIC|OPENAI|GEMINI|GOOGLE|AZURE|AWS|VERTEX|VERTEXAI|CLOUD_ML|DEEPSEEK|OPENROUTER|DASHSCOPE|MISTRAL|GROQ"
+    r"|XAI|OLLAMA|BAILIAN)_\w+|CLAUDE_CODE_(?:USE|SKIP|OAUTH|API)_\w+|(?:https?|all|no)_proxy|NODE_EXTRA_CA_CERTS"
+    r"|SSL_CERT_FILE",
+    re.IGNORECASE,
+)
+"""Variables that say which provider is asked, by which way, and with which key."""
+_DOTENV = lazy_pattern(r"^\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$", re.MULTILINE)
+_COMMENT = lazy_pattern(r"^\s*//.*$", re.MULTILINE)
+_ENV_NAME = lazy_pattern(r"\{env:(\w+)\}")
+_FILE_NAME = lazy_pattern(r"\{file:([^}]+)\}")
+_AIDER = lazy_pattern(
+    r"[\w-]*api-key|openai-(?:api-(?:base|type|version|deployment-id)|organization-id)|set-env|verify-ssl"
+)
+_CODEX = ("model_provider", "openai_base_url", "chatgpt_base_url", "forced_login_method")
+_OPENCODE = ("provider", "enabled_providers", "disabled_providers")
+HELPER = "apiKeyHelper"
+KEY_FILE = ".claude/key"
+KEY_COMMAND = f'cat "$HOME/{KEY_FILE}"'
+
+
+class Setup(Redacted, frozen=True):
+    """What is brought into an agent's home: `files` by path below it, and variables.
+
+    `names` are variables of the user's that these files refer to, `drops` flags (with the number of their values) that
+    would hide them. `helper` is the user's command that prints a key. `brought` says it all, without a secret.
+    """
+
+    HIDDEN: ClassVar[tuple[str, ...]] = ("files", "env")
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    drops: Mapping[str, int] = field(default_factory=dict)
+    helper: str = ""
+    brought: tuple[str, ...] = ()
+
+
+NO_SETUP = Setup()
+
+
+def find_setup(kind: str, home: Path) -> Setup:
+    """Return what an agent's own files below the user's home say of provider and login; a damaged file says nothing."""
+    finder = _FINDERS.get(kind)
+    return finder(home) if finder else NO_SETUP
+
+
+def merged(setup_text: str, text: str) -> str:
+    """Return one JSON file of two; where both say something, the second counts."""
+    return json.dumps(_over(json.loads(setup_text), json.loads(text)))
+
+
+def _over(below: Any, above: Any) -> Any:
+    if not isinstance(below, dict) or not isinstance(above, dict):
+        return above
+    return {**below, **{name: _over(below.get(name), value) for name, value in above.items()}}
+
+
+def _claude(home: Path) -> Setup:
+    settings = _json(home / ".claude/settings.json")
+    env = _of_provider(settings.get("env"))
+    helper = settings.get(HELPER)
+    kept: dict[str, Any] = {"env": env} if env else {}
+    if isinstance(helper, str) and helper:
+        kept[HELPER] = KEY_COMMAND
+    if not kept:
+        return NO_SETUP
+    brought = f"~/.claude/settings.json: {', '.join([*env, *([HELPER] if HELPER in kept else [])])}"
+    files = {".claude/settings.json": json.dumps(kept)}
+    return Setup(files, helper=str(helper) if HELPER in kept else "", brought=(brought,))
+
+
+def _codex(home: Path) -> Setup:
+    try:
+        settings = tomllib.loads((home / ".codex/config.toml").read_text("utf-8"))
+    except (OSError, ValueError):
+        return NO_SETUP
+    kept: dict[str, Any] = {name: settings[name] for name in _CODEX if name in settings}
+    name = kept.get("model_provider", "")
+    provider = settings.get("model_providers", {}).get(name)
+    if provider:
+        kept["model_providers"] = {name: provider}
+    if not kept:
+        return NO_SETUP
+    text = "".join(f"{json.dumps(key)} = {_toml(value)}\n" for key, value in kept.items())
+    headers = (provider or {}).get("env_http_headers", {})
+    names = (*filter(None, [(provider or {}).get("env_key")]), *headers.values())
+    brought = f"~/.codex/config.toml: {', '.join(kept)}"
+    drops = {"--ignore-user-config": 0}
+    return Setup({".codex/config.toml": text}, names=names, drops=drops, brought=(brought,))
+
+
+def _opencode(home: Path) -> Setup:
+    folder = home / ".config/opencode"
+    for name in ("opencode.json", "opencode.jsonc", "config.json"):
+        settings = _json(folder / name)
+        kept = {key: settings[key] for key in _OPENCODE if key in settings}
+        if kept:
+            text = _FILE_NAME.sub(
+                lambda match: json.dumps(_text(folder, home, match[1]))[1:-1], json.dumps(kept)
+            )
+            brought = f"~/.config/opencode/{name}: {', '.join(kept)}"
+            names = tuple(_ENV_NAME.findall(text))
+            return Setup({f".config/opencode/{name}": text}, names=names, brought=(brought,))
+    return NO_SETUP
+
+
+def _text(folder: Path, home: Path, name: str) -> str:
+    path = home / name[2:] if name.startswith("~/") else folder / name
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _google(home: Path, *, folder: str) -> Setup:
+    """Return the set-up of gemini, and of qwen, which began as a copy of it."""
+    settings = _json(home / folder / "settings.json")
+    security = settings.get("security")
+    auth = security.get("auth") if isinstance(security, dict) else None
+    kept: dict[str, Any] = {"security": {"auth": auth}} if auth else {}
+    kept |= {
+        name: settings[name] for name in ("selectedAuthType", "modelProviders") if name in settings
+    }
+    env = {**_of_provider(settings.get("env")), **_dotenv(home, f"{folder}/.env", ".env")}
+    brought = [f"~/{folder}/settings.json: {', '.join(kept)}"] if kept else []
+    brought += [f"~/{folder}: {', '.join(env)}"] if env else []
+    files = {f"{folder}/settings.json": json.dumps(kept)} if kept else {}
+    chosen = auth.get("selectedType", "") if isinstance(auth, dict) else ""
+    drops = {"--auth-type": 1} if chosen not in ("", "openai") else {}
+    return Setup(files, env, drops=drops, brought=tuple(brought))
+
+
+def _gemini(home: Path) -> Setup:
+    return _google(home, folder=".gemini")
+
+
+def _qwen(home: Path) -> Setup:
+    return _google(home, folder=".qwen")
+
+
+def _aider(home: Path) -> Setup:
+    import yaml
+
+    try:
+        settings = yaml.safe_load((home / ".aider.conf.yml").read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        settings = None
+    found = settings if isinstance(settings, dict) else {}
+    kept = {name: value for name, value in found.items() if _AIDER.fullmatch(str(name))}
+    env = _dotenv(home, ".env")
+    brought = [f"~/.aider.conf.yml: {', '.join(map(str, kept))}"] if kept else []
+    brought += [f"~/.env: {', '.join(env)}"] if env else []
+    files = {".aider.conf.yml": yaml.safe_dump(kept)} if kept else {}
+    return Setup(files, env, brought=tuple(brought))
+
+
+_FINDERS = {
+    "claude": _claude,
+    "codex": _codex,
+    "opencode": _opencode,
+    "gemini": _gemini,
+    "qwen": _qwen,
+    "aider": _aider,
+}
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        value = json.loads(_COMMENT.sub("", path.read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _of_provider(values: object) -> dict[str, str]:
+    pairs = values.items() if isinstance(values, dict) else ()
+    return {str(name): str(value) for name, value in pairs if _PROVIDER.fullmatch(str(name))}
+
+
+def _dotenv(home: Path, *names: str) -> dict[str, str]:
+    """Return what the first of some files that is there sets."""
+    for name in names:
+        try:
+            found = _DOTENV.findall((home / name).read_text("utf-8"))
+        except (OSError, ValueError):
+            continue
+        return _of_provider({key: value.strip("\"'") for key, value in found})
+    return {}
+
+
+def _toml(value: object) -> str:
+    """Return a value as TOML on one line; a JSON string is a TOML string."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(_pairs(value))}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value)
+
+
+def _pairs(table: Mapping[str, object]) -> Iterator[str]:
+    return (f"{json.dumps(key)} = {_toml(value)}" for key, value in table.items())
