@@ -125,6 +125,15 @@ def test_code_of_a_file_that_is_there_is_shown_and_not_applied() -> None:
     assert "return sum(prices)" in spec.task
 
 
+def test_a_block_that_a_fence_inside_it_ends_is_no_whole_file() -> None:
+    task = superpowers(
+        "**Files:**\n- Create: `a.md`\n\n**Step 1: Write it**\n\n```markdown\n# A\n\n```bash\nls\n```\n\n## B\n```\n"
+    )
+    text, spec = rendered(task)
+    assert spec.snippets == ()
+    assert "the code in line 10: a fence inside it ends it; use four backticks" in text.missing
+
+
 def test_lines_are_cited_globs_are_left_to_a_person_and_a_fence_holds_no_task() -> None:
     task = plan_of("superpowers.md").tasks[1]
     text, spec = rendered(task)
@@ -152,7 +161,11 @@ def test_lines_are_cited_globs_are_left_to_a_person_and_a_fence_holds_no_task() 
             "",
             ["def total", "class Cart"],
         ),
-        ("```ts\nexport const price = 1\nlet own = 2\n```", "", ["const price"]),
+        (
+            "```ts\nexport const price = 1\nconst own = 2\nfunction f() {}\n```",
+            "",
+            ["const price", "function f"],
+        ),
         ("```python\ndef old():\n    pass\n```", "def old():", []),
         ("```\nwords\n```", "", []),
     ],
@@ -288,7 +301,8 @@ def test_task_headings_of_all_forms_and_what_ends_the_last() -> None:
 
 def test_spec_kit_ids_ranges_repeats_and_an_unclosed_fence() -> None:
     text = (
-        "- [ ] T004a A in `a.py`\n- [ ] T005 B in src/models/\n- [ ] T006 C in c.py\n"
+        "- [ ] T004a A in `a.py` and/or so\n\n  ```sh\n  make\n  ```\n"
+        "- [ ] T005 B in src/models/\n- [ ] T006 C in c.py\n"
         "- [ ] T006 D (depends on T004a, T005–T006)\n- [ ] TXXX no task\n- [ ] Untagged in x/y.py\n"
         "```\n- [ ] T009 hidden\n"
     )
@@ -296,6 +310,8 @@ def test_spec_kit_ids_ranges_repeats_and_an_unclosed_fence() -> None:
     assert [task.label for task in plan.tasks] == ["T004a", "T005", "T006", "T006#2", "line-5"]
     assert plan.tasks[3].needs == ("T006", "T004a", "T005")
     assert [each.path for each in plan.tasks[0].files] == ["a.py"]
+    assert plan.tasks[0].missing == ()
+    assert [code.fence.content for code in plan.tasks[0].codes] == ["make\n"]
     assert any("folder" in missing for missing in plan.tasks[1].missing)
     assert any("never closed" in note for note in plan.notes)
     assert any("second task of that id" in note for note in plan.notes)

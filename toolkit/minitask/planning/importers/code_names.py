@@ -52,8 +52,9 @@ _ALIASES = {
     "zsh": "bash",
 }
 _SCRIPT = lazy_pattern(
-    r"^(?:export\s+(?:default\s+)?)?((?:async\s+)?(?:function\*?|class|interface|type|enum|const)\s+[A-Za-z$]\w*)",
-    re.M,
+    r"^(?:export\s+(?:default\s+)?(?=\w))?((?:async\s+)?(?:function\*?|class|interface|type|enum)\s+[A-Za-z$]\w*"
+    r"|(?<=export )const\s+[A-Za-z$]\w*)",
+    re.MULTILINE,
 )
 _PATTERNS: Mapping[str, re.Pattern[str]] = {
     "bash": lazy_pattern(r"^(?:function\s+)?([A-Za-z]\w*\(\)|[A-Z][A-Z0-9_]{2,}=)", re.M),

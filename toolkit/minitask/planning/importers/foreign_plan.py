@@ -6,6 +6,9 @@ from msgspec import Struct
 
 from minitask.spec.model import Fence, FileAction
 
+MOST_TASKS = 1_000
+"""A plan with more tasks is refused."""
+
 
 class PlanFile(Struct, frozen=True):
     """A file that a task names; `lines` are those that it cites, as `12-30, 41`; an optional one may stay as it is."""

@@ -15,7 +15,7 @@ from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
-from minitask.planning.importers.foreign_plan import ForeignPlan, PlanTask
+from minitask.planning.importers.foreign_plan import MOST_TASKS, ForeignPlan, PlanTask
 from minitask.planning.importers.spec_text import ReadFile, SpecText, render_task
 from minitask.planning.importers.speckit import read_speckit
 from minitask.planning.importers.superpowers import read_superpowers
@@ -35,7 +35,6 @@ READERS: Mapping[str, Callable[[str], ForeignPlan]] = {
     SPEC_KIT: read_speckit,
     YAML: read_task_list,
 }
-MOST_TASKS = 1_000
 LONGEST_SLUG = 48
 _MARK = lazy_pattern(
     r"<!-- imported: (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"

@@ -67,7 +67,15 @@ def _marked(part: str | PlanCode, step: PlanStep, new: set[str]) -> str | PlanCo
     if not isinstance(part, PlanCode) or part.path not in new:
         return part
     prose = " ".join([step.title, *(file for file in step.body if isinstance(file, str))])
-    left_out = any(is_elision(line) for line in part.fence.content.split("\n"))
+    left_out = is_cut(part.fence) or any(
+        is_elision(line) for line in part.fence.content.split("\n")
+    )
     return (
         part if left_out or _PART.search(prose) else PlanCode(part.path, part.fence, is_whole=True)
     )
+
+
+def is_cut(fence: Fence) -> bool:
+    """Return True if a block ends at a fence that was meant to be inside it."""
+    rows = [row.lstrip() for row in fence.content.split("\n")]
+    return sum(row.startswith(("```", "~~~")) for row in rows) % 2 == 1

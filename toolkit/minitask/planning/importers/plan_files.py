@@ -35,6 +35,7 @@ ACTIONS = {
     "check": FileAction.READ,
 }
 MOVES = ("move", "rename")
+LONGEST_PATH = 500
 _LABEL = lazy_pattern(
     rf"[*_]*(?P<label>{'|'.join(map(re.escape, (*sorted(ACTIONS, key=len, reverse=True), *MOVES)))})"
     r"(?:\s*\([^)]*\))?[*_]*\s*:[*_]*\s*(?P<rest>.*)",
@@ -105,19 +106,20 @@ def unfit_path(path: str) -> str:
 
 
 def mentions(text: str) -> Iterator[str]:
-    """Yield what looks like a file's path in a line of prose, in backticks or bare."""
-    prose = CODE.sub(" ", text)
+    """Yield what looks like a path in a line of prose: in backticks, or bare with an ending or a final slash."""
     for span in CODE.finditer(text):
-        yield from (name for name in [code_text(span[2]).strip()] if _LOOKS.fullmatch(name))
-    for word in prose.split():
-        name = word.strip("()[],;:.*_\"'")
-        if (
-            "/" in name
-            and _LOOKS.fullmatch(name)
-            and "://" not in name
-            and not name.startswith("/")
-        ):
+        name = code_text(span[2]).strip()
+        if _looks_like_path(name):
             yield name
+    for word in CODE.sub(" ", text).split():
+        name = word.strip("()[],;:.*_\"'")
+        is_file = "." in name.rpartition("/")[2] or name.endswith("/")
+        if "/" in name and is_file and "://" not in name and _looks_like_path(name.rstrip("/")):
+            yield name
+
+
+def _looks_like_path(name: str) -> bool:
+    return len(name) <= LONGEST_PATH and _LOOKS.fullmatch(name) is not None
 
 
 def _names(text: str) -> Iterator[str]:
@@ -128,7 +130,7 @@ def _names(text: str) -> Iterator[str]:
         words = [word.strip(",;") for word in plain.replace("→", " ").replace("->", " ").split()]
         spans = words[:2] if "→" in plain or "->" in plain else words[:1]
     yield from (
-        name for name in spans if _LOOKS.fullmatch(_with_lines(name)[0]) or _PATTERN.search(name)
+        name for name in spans if _looks_like_path(_with_lines(name)[0]) or _PATTERN.search(name)
     )
 
 

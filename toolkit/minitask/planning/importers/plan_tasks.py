@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep, PlanTask
 from minitask.planning.importers.markdown_nodes import FENCE, HEADING, ITEM, MarkdownNode
-from minitask.planning.importers.plan_code import code_of, with_wholes
+from minitask.planning.importers.plan_code import code_of, is_cut, with_wholes
 from minitask.planning.importers.plan_commands import (
     RunLine,
     is_commit,
@@ -239,7 +239,7 @@ def read_task(
         context=tuple(task.context) + tuple(_file_notes(files)),
         needs=("?",) if task.needs is None else tuple(task.needs),
         dropped=tuple(dict.fromkeys((*task.dropped, *left_out))),
-        missing=tuple(dict.fromkeys(task.missing)),
+        missing=tuple(dict.fromkeys((*task.missing, *_cuts(steps)))),
     )
 
 
@@ -247,6 +247,16 @@ def folders_of(files: Sequence[PlanFile]) -> frozenset[str]:
     """Return all folders that hold the files, at any depth."""
     parts = [file.path.split("/")[:-1] for file in files]
     return frozenset("/".join(names[:end]) for names in parts for end in range(1, len(names) + 1))
+
+
+def _cuts(steps: Sequence[PlanStep]) -> list[str]:
+    """Return a remark on each block that ends too early."""
+    codes = [code for step in steps for code in step.body if isinstance(code, PlanCode)]
+    return [
+        f"the code in line {code.fence.line}: a fence inside it ends it; use four backticks"
+        for code in codes
+        if is_cut(code.fence)
+    ]
 
 
 def _optional(file: PlanFile, coded: set[str]) -> PlanFile:

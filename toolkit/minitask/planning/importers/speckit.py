@@ -10,7 +10,9 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import (
+    MOST_TASKS,
     ForeignPlan,
+    PlanCode,
     PlanFile,
     PlanStep,
     PlanTask,
@@ -49,6 +51,7 @@ _SKIPPED = lazy_pattern(r"T?X{2,3}\b|Format\b")
 _TITLE = lazy_pattern(r"[^\w]*Tasks?\s*[:—–-]\s*", re.IGNORECASE)
 _KEPT = ("goal", "purpose", "independent test", "checkpoint")
 LONGEST_RANGE = 200
+MOST_TAGS = 8
 
 
 class _Line(Struct, frozen=True):
@@ -69,7 +72,7 @@ def read_speckit(text: str) -> ForeignPlan:
         replace(line, task=replace(line.task, label=label))
         for line, label in zip(lines, unique, strict=True)
     ]
-    tasks = tuple(_in_order(lines))
+    tasks = tuple(_in_order(lines[: MOST_TASKS + 1]))
     title = next((node.text for node in nodes if node.kind == HEADING and node.level == 1), "")
     notes = [
         f"line {line}: a fence that is never closed; all below it is read as code"
@@ -96,8 +99,8 @@ def _lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
         elif node.kind == ITEM and (line := _line(node, phase, about, len(lines))):
             lines.append(line)
             left_out = [title for title in left_out if title != owner]
-        elif node.kind == ITEM and lines and node.level > 1:
-            lines[-1] = _with_detail(lines[-1], node.text)
+        elif lines and node.level > (node.kind == ITEM) and node.kind != HEADING:
+            lines[-1] = _with_detail(lines[-1], node)
         elif node.kind not in (FENCE, HEADING):
             about += list(_kept(node.text))
     names = (one_line(title, longest=80) for title in left_out)
@@ -117,7 +120,7 @@ def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _
     if match is None or _SKIPPED.match(match["text"]):
         return None
     text, tags = match["text"], []
-    while tag := _TAG.match(text):
+    while len(tags) < MOST_TAGS and (tag := _TAG.match(text)):
         tags.append(tag["tag"])
         text = text[tag.end() :]
     if not text.strip():
@@ -137,9 +140,12 @@ def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _
     return _Line(task, phase, "P" in tags, named_ids)
 
 
-def _with_detail(line: _Line, text: str) -> _Line:
-    steps = (*line.task.steps[0].body, f"- {text}")
-    return replace(line, task=replace(line.task, steps=(PlanStep("", steps),)))
+def _with_detail(line: _Line, node: MarkdownNode) -> _Line:
+    """Return a task with what is nested below its line."""
+    text = f"- {node.text}" if node.kind == ITEM else node.text
+    part = PlanCode("", node.fence) if node.fence else text
+    steps = (PlanStep("", (*line.task.steps[0].body, part)),)
+    return replace(line, task=replace(line.task, steps=steps))
 
 
 def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
