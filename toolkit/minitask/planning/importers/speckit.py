@@ -119,7 +119,8 @@ def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _
     match = _TASK.fullmatch(node.text)
     if match is None or _SKIPPED.match(match["text"]):
         return None
-    text, tags = match["text"], []
+    text = match["text"]
+    tags: list[str] = []
     while len(tags) < MOST_TAGS and (tag := _TAG.match(text)):
         tags.append(tag["tag"])
         text = text[tag.end() :]
