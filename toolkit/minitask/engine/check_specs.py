@@ -26,7 +26,7 @@ REFUSED = frozenset({"E213", "E215", "E219", "E220"})
 are bad usage.
 """
 
-TOLD = frozenset({"W217", "W402", "W414", "W415", "W417"})
+TOLD = frozenset({"W217", "W402", "W414", "W415", "W417", "W420"})
 """Warnings that are told when a task begins, for who did not ask `validate`: lines that are not those that the spec
 means, and words of it that nothing checks.
 """
