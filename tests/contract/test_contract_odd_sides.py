@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
-from world import Outcome, World, run
+from world import Checkpoint, Outcome, World, run
 
 
 class Side(Struct):
@@ -150,3 +151,22 @@ def test_a_checkout_may_lie_apart_from_its_repository(world: World, tmp_path: Pa
     run(("git", "--git-dir", store, "config", "core.worktree", world.root), cwd=tmp_path)
     assert_lands(world, "p/01-a")
     assert (world.root / "b.txt").read_text() == "b\n"
+
+
+def test_maintenance_beside_a_run_costs_no_task(world: World, tmp_path: Path) -> None:
+    wait = Checkpoint(tmp_path, only_with="b1.txt")
+    world.configure(sandbox="none")
+    for n in range(1, 4):
+        command = f"grep -qx b b{n}.txt\n{wait.command if n == 1 else 'sleep 0.1'}"
+        world.task(f"p/0{n}-b", whole={f"b{n}.txt": "b\n"}, validation=command, number=n)
+    with wait.hold(world, "run", "p", "--json") as held:
+        world.git("pack-refs", "--all")
+        world.git("gc", "-q")
+        wait.open()
+        while held.process.poll() is None:
+            world.git("repack", "-adq")
+            time.sleep(0.05)
+    assert held.outcome.code == 0, held.outcome.text
+    world.git("gc", "-q")  # writes the graph of commits again, which names drafts
+    fsck = world.git("fsck", "--connectivity-only", "--no-dangling")
+    assert (fsck, world.git("status", "--porcelain")) == ("", "")

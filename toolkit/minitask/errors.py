@@ -41,6 +41,10 @@ class MachineError(MinitaskError):
     exit_code = 3
 
 
+class MissingObjectError(MachineError):
+    """Git lacks an object that a ref is to hold."""
+
+
 class BudgetError(MinitaskError):
     """The budget is spent, or the next call could not be paid from it."""
 

@@ -6,16 +6,20 @@ under a ref of its own, so that nothing stays unreachable.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from msgspec import Struct
 
-from minitask.errors import MachineError
+from minitask.errors import MachineError, MissingObjectError
 from minitask.git.database import Database
 from minitask.git.identity import Signature
 from minitask.git.objects import Entry, Objects
 from minitask.git.refs import Move, zeros
 from minitask.git.trees import changed_tree
+
+WAITS = (0.01, 0.05, 0.2, 0.5)
+"""Seconds before a move of refs is tried again."""
 
 
 class FileWrite(Struct, frozen=True):
@@ -54,19 +58,30 @@ def write_commits(
     """Write the commits, move their refs forward, all or none, and give their ids in order.
 
     A ref that is neither missing nor at a parent of its new commit does not move, and the call fails: a
-    compare-and-swap. `force` moves it anyway.
+    compare-and-swap. `force` moves it anyway. What `git gc` or `git pack-refs` hold or remove meanwhile is tried again.
     """
-    absent = zeros(database.object_format)
-    moves = []
-    for commit in commits:
-        oid = write_commit(database.objects, commit)
-        current = None if force else database.objects.commit(commit.ref)
-        if current not in (None, oid, *commit.parents):
-            raise _overtaken(commit.ref)
-        moves.append(Move(commit.ref, oid, None if force else current or absent))
-    if moves and not database.refs.move(moves):
-        raise _overtaken(moves[0].ref)
-    return tuple(move.new for move in moves)
+    for seconds in (*WAITS, None):
+        moves = [_written(database, commit, force=force) for commit in commits]
+        try:
+            if not moves or database.refs.move(moves):
+                return tuple(move.new for move in moves)
+        except MissingObjectError:  # pruned before a ref held it
+            if seconds is None:
+                raise
+        if seconds is not None:
+            time.sleep(seconds)
+    raise _overtaken(commits[0].ref)
+
+
+def _written(database: Database, commit: NewCommit, *, force: bool) -> Move:
+    """Write a commit; the move of its ref."""
+    oid = write_commit(database.objects, commit)
+    if force:
+        return Move(commit.ref, oid)
+    current = database.objects.commit(commit.ref)
+    if current not in (None, oid, *commit.parents):
+        raise _overtaken(commit.ref)
+    return Move(commit.ref, oid, current or zeros(database.object_format))
 
 
 def write_commit(objects: Objects, commit: NewCommit) -> str:

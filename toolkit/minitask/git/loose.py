@@ -23,6 +23,9 @@ DRAFT = "tmp_obj_"
 SPEED = 1
 """The level of compression that git itself has for loose objects."""
 
+TRIES = 5
+"""How often an object is created while maintenance removes what it needs."""
+
 
 def object_id(kind: str, content: bytes, object_format: str) -> str:
     """Return the id of an object (`blob`, `tree` or `commit`) with this content."""
@@ -45,13 +48,21 @@ class LooseStore(Struct, frozen=True):
         try:
             if not _is_there(path):
                 header = b"%s %d\0" % (kind.encode(), len(content))
-                self._create(path, zlib.compress(header + content, SPEED))
+                self._create_again(path, zlib.compress(header + content, SPEED))
         except OSError as error:
             raise MachineError(
                 f"cannot write to {self.folder}: {error.strerror or error}",
                 hint="check the disk's space and the folder's permissions",
             ) from error
         return oid
+
+    def _create_again(self, path: str, packed: bytes) -> None:
+        """Create an object, again where a prune took its draft or its empty folder away meanwhile."""
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(FileNotFoundError):
+                self._create(path, packed)
+                return
+        self._create(path, packed)
 
     def _create(self, path: str, packed: bytes) -> None:
         draft = f"{path.rpartition('/')[0]}/{DRAFT}{os.urandom(6).hex()}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from minitask.errors import MachineError
+from minitask.errors import MachineError, MissingObjectError
 from minitask.git.run_git import Git, GitProcess, failure
 
 LEDGER = "refs/minitask/ledger"
@@ -122,7 +122,10 @@ def move(git: Git, moves: Sequence[Move]) -> bool:
         return True
     if any(message in finished.stderr for message in ELSEWHERE):
         return False
-    raise failure(UPDATE, finished)
+    error = failure(UPDATE, finished)
+    if b"nonexistent object" in finished.stderr:
+        raise MissingObjectError(error.message, hint=error.hint)
+    raise error
 
 
 class RefUpdates:
