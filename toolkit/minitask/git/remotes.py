@@ -130,6 +130,13 @@ def fetch_missing(repository: Repository, commit: str) -> None:
         )
 
 
+def fill_command(repository: Repository) -> str:
+    """Return what brings all that a shallow or partial clone lacks; empty for a whole one."""
+    remote = _promisor(repository.git.with_user_config())
+    refetch = f"git fetch --refetch --no-filter {remote}" if remote else ""
+    return "git fetch --unshallow" if repository.shallow else refetch
+
+
 def _promisor(git: Git) -> str:
     """Return the remote that has promised objects; empty if there is none."""
     finished = git.run("config", "--name-only", "--get-regexp", r"^remote\..*\.promisor$")

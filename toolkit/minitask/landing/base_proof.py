@@ -14,6 +14,7 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import RefusedError
 from minitask.git.objects import SUBMODULE
+from minitask.git.remotes import fill_command
 from minitask.landing.missing_on_base import CHECK, Lack, Red, Scene, find_lack
 from minitask.landing.run_commands import Proof, first_line, run_on
 from minitask.ledger.record import CommandRecord
@@ -109,6 +110,8 @@ def _scene(engine: Context, task: Task) -> Scene:
         left_out=partial(_left_out, engine, task),
         tools=_tools(engine, task),
         empty=partial(_empty_submodules, engine, task),
+        fill=partial(fill_command, engine.repository),
+        reaches=lambda count: engine.objects.commit(f"{task.base}~{count}") is not None,
         executable=tuple(ref.path for ref in task.spec.writes() if is_executable(ref)),
     )
 

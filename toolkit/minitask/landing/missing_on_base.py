@@ -45,6 +45,12 @@ MANIFEST = lazy_pattern(
 WANTED_ABSENT = lazy_pattern(r"!\s*(?:(?:test|\[\[?)\s+)?-[a-zA-Z]\s+\S+")
 """A test that a path is not there."""
 PATH_LIKE = lazy_pattern(r"\.[A-Za-z]\w*$")
+UNREADABLE = lazy_pattern(
+    r"bad (?:tree )?object|unable to read (?:tree |blob )?(?:object )?[0-9a-f]{7}|missing (?:tree|blob) object"
+)
+EARLIER = lazy_pattern(
+    r"(?:bad revision|ambiguous argument|invalid object name) '(?:HEAD|@)~([0-9]+)"
+)
 ITS_OWN_REVISION = lazy_pattern(r"^(?:HEAD|@)")
 
 
@@ -72,7 +78,8 @@ class Scene(Struct, frozen=True):
     `names` gives the names of all files and folders of the base; `left_out` those of some paths that are in the
     checkout, not in the base, each with whether git ignores it; `tools` the folders of packages in the checkout that
     the workspace does not have. `empty` gives the submodules that hold nothing; `executable` are the paths that the
-    change makes executable.
+    change makes executable. `fill` gives the command that brings the history that the clone lacks, and `reaches` says
+    whether the clone has the commit that many before the base.
     """
 
     written: tuple[str, ...]
@@ -82,6 +89,8 @@ class Scene(Struct, frozen=True):
     tools: tuple[str, ...] = ()
     empty: Callable[[], Collection[str]] = tuple
     executable: tuple[str, ...] = ()
+    fill: Callable[[], str] = str
+    reaches: Callable[[int], bool] = bool
 
 
 class Lack(Struct, frozen=True):
@@ -93,7 +102,17 @@ class Lack(Struct, frozen=True):
 
 def find_lack(red: Red, scene: Scene) -> Lack | None:
     """Return what the command surely lacks, whatever the change; None if it may be red for the task's own sake."""
-    rules = (_network, _temporary, _revision, _denied, _submodule, _left_out, _program, _module)
+    rules = (
+        _network,
+        _temporary,
+        _history,
+        _revision,
+        _denied,
+        _submodule,
+        _left_out,
+        _program,
+        _module,
+    )
     return next(filter(None, (rule(red, scene) for rule in rules)), None)
 
 
@@ -112,6 +131,16 @@ def _temporary(red: Red, scene: Scene) -> Lack | None:
         f"writes to {match[1]}, and this sandbox has no /tmp of its own",
         "use $TMPDIR (as `mktemp` does), or install bubblewrap (apt, dnf or apk add bubblewrap)",
     )
+
+
+def _history(red: Red, scene: Scene) -> Lack | None:
+    """Return history that a shallow or partial clone lacks; the change itself comes one commit later than the base."""
+    earlier = EARLIER.search(red.output)
+    is_beyond = earlier is not None and not scene.reaches(int(earlier[1]) - 1)
+    if not is_beyond and not UNREADABLE.search(red.output):
+        return None
+    fill = scene.fill()
+    return Lack("needs history that this clone lacks", f"fill it: {fill}") if fill else None
 
 
 def _revision(red: Red, scene: Scene) -> Lack | None:

@@ -233,6 +233,8 @@ class Workspace(Struct, frozen=True):
             (self.git_dir / name).unlink(missing_ok=True)
         if self.repository.shallow:
             shutil.copyfile(self.repository.common_dir / "shallow", self.git_dir / "shallow")
+        else:
+            (self.git_dir / "shallow").unlink(missing_ok=True)
         self._point()
         self._note_tracked(commit)
         exclude = self.git_dir / "info" / "exclude"
