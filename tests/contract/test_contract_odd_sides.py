@@ -170,3 +170,14 @@ def test_maintenance_beside_a_run_costs_no_task(world: World, tmp_path: Path) ->
     world.git("gc", "-q")  # writes the graph of commits again, which names drafts
     fsck = world.git("fsck", "--connectivity-only", "--no-dangling")
     assert (fsck, world.git("status", "--porcelain")) == ("", "")
+
+
+def test_paths_are_those_from_where_the_user_stands(world: World) -> None:
+    path = world.task("p/01-a", writes=["no.txt (edit)"], validation="test -f no.txt")
+    below = world.root / "deep/er"
+    below.mkdir(parents=True)
+    for words in ((), (path,), (f"../../{path}",)):
+        outcome = world.minitask("validate", *words, cwd=below)
+        assert outcome.stdout.startswith(f"../../{path}:4: E203"), outcome.text
+    rows = world.minitask("validate", "--json", cwd=below).json
+    assert rows[0]["path"] == path

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
+from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from minitask.cli.completion import complete_tasks
 from minitask.cli.session import environment, start_folder
@@ -64,35 +67,43 @@ def command(
     if watch:
         return show_changes(lambda: _watched(ctx, paths))
     gc.disable()  # a short life with many small values: collecting them costs a third of it
-    checked = _check(ctx, paths)
+    checked, top = _check(ctx, paths)
     diagnostics = checked.diagnostics
     if grades and not checked.has_errors:
         diagnostics += _grades(ctx, paths)
-    text = render_diagnostics(
-        diagnostics, form="json" if as_json else form, spec_count=checked.spec_count
-    )
+    form = "json" if as_json else form
+    shown = _from_here(diagnostics, top) if form == "text" else diagnostics
+    text = render_diagnostics(shown, form=form, spec_count=checked.spec_count)
     click.echo(text.encode("utf-8", "replace"), nl=False)
     return 2 if checked.has_errors else 0
 
 
-def _check(ctx: click.Context, paths: tuple[str, ...]) -> Checked:
+def _from_here(diagnostics: tuple[Diagnostic, ...], top: Path) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics with paths as they are from where the user stands, for a terminal's links."""
+    here = Path.cwd()
+    if here == top or not here.is_relative_to(top):
+        return diagnostics
+    return tuple(replace(item, path=os.path.relpath(top / item.path, here)) for item in diagnostics)
+
+
+def _check(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Checked, Path]:
+    """Return what the specs were found to be, and the folder that their paths start from."""
     folder = start_folder(ctx)
     repository = _repository(folder)
     top = repository.top if repository and repository.top else folder
     around = repository if repository and repository.top else None
     settings = load_settings(repository, environment())
-    return check_sources(read_sources(top, folder, paths), around, settings)
+    return check_sources(read_sources(top, folder, paths), around, settings), top
 
 
 def _watched(ctx: click.Context, paths: tuple[str, ...]) -> str:
     """Return what is wrong now; what keeps the specs from being checked is shown in its place."""
     try:
-        checked = _check(ctx, paths)
+        checked, top = _check(ctx, paths)
     except MinitaskError as error:
         return f"error: {error}"
-    return render_diagnostics(
-        checked.diagnostics, form="text", spec_count=checked.spec_count
-    ).rstrip("\n")
+    shown = _from_here(checked.diagnostics, top)
+    return render_diagnostics(shown, form="text", spec_count=checked.spec_count).rstrip("\n")
 
 
 def _grades(ctx: click.Context, paths: tuple[str, ...]) -> tuple[Diagnostic, ...]:

@@ -65,7 +65,9 @@ def _read_spec(path: Path) -> bytes:
 
 
 def _places(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the files and folders that words name: a path that exists, else `FILE#N`, a project, or `PROJECT/ID`."""
+    """Return the files and folders that words name: a path that exists, from the folder or from the top, else `FILE#N`,
+    a project, or `PROJECT/ID`.
+    """
     paths = []
     for word in names:
         path = folder / word
@@ -74,6 +76,7 @@ def _places(top: Path, folder: Path, names: Sequence[str]) -> list[Path]:
             continue
         candidates = (
             folder / word.rpartition("#")[0],
+            top / word,
             top / PROJECTS / word,
             top / PROJECTS / f"{word}.md",
         )
