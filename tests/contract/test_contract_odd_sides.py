@@ -181,3 +181,19 @@ def test_paths_are_those_from_where_the_user_stands(world: World) -> None:
         assert outcome.stdout.startswith(f"../../{path}:4: E203"), outcome.text
     rows = world.minitask("validate", "--json", cwd=below).json
     assert rows[0]["path"] == path
+
+
+def test_odd_names_work_in_every_command(world: World) -> None:
+    path = world.task(
+        "pröj #1/01-ä b", whole={"ü #1.txt": "b\n"}, validation="grep -qx b 'ü #1.txt'"
+    )
+    assert_lands(world, path, env={"LC_ALL": "C"})
+    project = str(Path(path).parent)
+    for words in (
+        *(("validate", path), ("graph", project), ("run", project), ("exec", path, "--dry-run")),
+        *((name, path) for name in ("show", "diff", "merge", "review", "verify")),
+        *(("status",), ("log",), ("report",), ("audit",), ("clean",), ("undo", path)),
+    ):
+        outcome = world.minitask(*words)
+        assert outcome.code == 0, (words, outcome.text)
+    assert not world.has("ü #1.txt")
