@@ -31,7 +31,7 @@ ALWAYS = settings(
 )
 settings.register_profile("sample", ALWAYS, max_examples=30)
 settings.register_profile("sweep", ALWAYS, max_examples=300)
-PROCESSOR_MINUTES = 8
+PROCESSOR_MINUTES = 19
 """What a run of everything takes of one processor."""
 GIT_CONFIG = """\
 [user]

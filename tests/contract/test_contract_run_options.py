@@ -113,7 +113,7 @@ def test_a_terminal_shows_the_run_as_it_goes(world: World) -> None:
         assert process.stdout is not None
         stdout = process.stdout.read().decode()
     os.close(ours)
-    assert b"3/3 done, 2 landed" in shown
+    assert b"3/3 done, 2 merged" in shown
     assert "2 of 3 on main" in stdout
 
 

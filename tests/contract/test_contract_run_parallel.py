@@ -245,9 +245,7 @@ def test_an_interrupt_ends_the_wait_for_another_try(world: World) -> None:
     assert process.returncode == 130
 
 
-def test_an_agent_does_not_outlive_a_run_that_is_told_to_end(
-    world: World, tmp_path: Path
-) -> None:
+def test_an_agent_does_not_outlive_a_run_that_is_told_to_end(world: World, tmp_path: Path) -> None:
     pids, program = tmp_path / "pids", tmp_path / "agent"
     slow = f"echo $$ >> {pids}; sleep 60 & wait"
     program.write_text(
