@@ -35,7 +35,7 @@ def test_what_was_proven_ahead_lands_without_another_run(world: World, tmp_path:
     tasks = run(world, 8)
     assert {task["verdict"] for task in tasks.values()} == {"merged"}
     runs = log.read_text().splitlines()
-    assert len(runs) <= 5, "the first once, each other one alone and ahead"
+    assert len(runs) <= 6, "the first once, each other one alone and ahead, and one guess in vain"
     for task in tasks.values():
         files = set(world.git("ls-tree", "--name-only", task["merge"]).split())
         number = task["task"][3]
