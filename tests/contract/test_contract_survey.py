@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -82,6 +83,15 @@ def test_init_names_what_the_checkout_lacks(world: World) -> None:
     outcome = world.minitask("init", "--preset", "ollama")
     assert "npm install" in outcome.stdout
     assert "git submodule update --init vendor/v" in outcome.stdout
+
+
+def test_doctor_runs_nothing_of_a_repository_without_a_sandbox(
+    world: World, tmp_path: Path
+) -> None:
+    world.configure(checks=[f"touch {tmp_path}/ran"])
+    outcome = world.minitask("doctor", env={"MINITASK_SANDBOX": "none"})
+    assert "was not tried: there is no sandbox" in outcome.stdout
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(

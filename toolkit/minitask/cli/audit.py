@@ -54,7 +54,8 @@ def command(
     with session.engine("audit", quiet=as_json) as engine:
         tip = session.base(engine, into).base
         found = _chosen(landed_tasks(engine.repository.git, tip), projects, since)
-        undone = [landed for landed in found if landed.task in _undone(found)]
+        taken_back = _undone(found)
+        undone = [landed for landed in found if landed.task in taken_back]
         merges = [landed for landed in found if landed not in undone][:number]
         if sample is not None and sample < len(merges):
             merges = random.SystemRandom().sample(merges, sample)

@@ -10,9 +10,8 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from minitask.cli.session import environment, json_option, print_json, start_folder
+from minitask.cli.session import Session, environment, json_option, print_json, start_folder
 from minitask.cli.terminal import show
-from minitask.engine.context import open_context
 from minitask.engine.health_checks import (
     InstalledAgent,
     agents_installed,
@@ -61,7 +60,7 @@ def command(ctx: click.Context, *, as_json: bool) -> int:
         *_agents(agents.values()),
     ]
     if repository is not None and settings is not None:
-        findings += _repository_checks(repository, settings, environ)
+        findings += _repository_checks(folder, repository, settings, environ)
     values = dict(settings.values) if settings else {}
     sources = dict(settings.sources) if settings else {}
     health = Health(tuple(findings), values, sources)
@@ -190,7 +189,7 @@ def _servers(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
 
 
 def _repository_checks(
-    repository: Repository, settings: Settings, environ: Mapping[str, str]
+    folder: Path, repository: Repository, settings: Settings, environ: Mapping[str, str]
 ) -> Iterator[CheckResult]:
     """Yield what the checkout lacks, and how one of the repository's own checks does in a workspace on HEAD."""
     for problem, command in missing(repository):
@@ -199,10 +198,11 @@ def _repository_checks(
     text = next(iter((*settings.checks, *suggested)), "")
     if not text:
         return
-    emit = lambda _event: None  # noqa: E731
-    with open_context(
-        repository, settings, environ=environ, purpose="doctor", emit=emit, looks_only=True
-    ) as engine:
+    session = Session(folder, environ, repository, settings)
+    with session.engine("doctor", quiet=True, looks_only=True) as engine:
+        if engine.sandbox.strength is Strength.NONE:  # nobody has asked for it to run unconfined
+            yield CheckResult("check", "note", f"`{text}` was not tried: there is no sandbox")
+            return
         commit = engine.objects.commit("HEAD")
         trial = try_check(engine, text, commit, seconds=CHECK_SECONDS) if commit else None
     if trial is None:
