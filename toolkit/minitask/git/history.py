@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -51,25 +51,28 @@ def landed_since(git: Git, target: str, path: str) -> dict[str, Landing]:
 
 def landings(git: Git, target: str, *, since: str | None = None) -> dict[str, Landing]:
     """Return each task's newest landing or undo on the target's first-parent line, after `since` if given."""
-    keys = ("Minitask", "Minitask-Spec", "Minitask-Undo")
-    form = "--format=%H" + "".join(f"%x00%(trailers:key={key},valueonly)" for key in keys) + "%x01"
-    args = (
-        "log",
-        "--first-parent",
-        "--basic-regexp",
-        r"--grep=^Minitask\(-Undo\)\?: ",
-        form,
-        target,
-        *([f"^{since}"] if since else []),
-    )
+    fields = ("%H", *map(trailer_field, ("Minitask", "Minitask-Spec", "Minitask-Undo")))
     newest: dict[str, Landing] = {}
-    for item in git.output(*args).decode("utf-8", "surrogateescape").split("\1"):
-        commit, _, trailers = item.strip("\n").partition("\0")
-        if not commit:
-            continue
-        task, spec, undo = (part.strip() for part in trailers.split("\0"))
+    for commit, task, spec, undo in landing_rows(git, target, fields, since=since):
         newest.setdefault(task or undo, Landing(commit, spec, undone=bool(undo)))
     return newest
+
+
+def landing_rows(
+    git: Git, target: str, fields: Sequence[str], *, since: str | None = None
+) -> Iterator[list[str]]:
+    """Yield these fields, as `git log --format` writes them, of each landing or undo, newest first."""
+    grep = r"--grep=^Minitask\(-Undo\)\?: "
+    form = f"--format=%x01{'%x00'.join(fields)}"
+    only = [f"^{since}"] if since else []
+    output = git.output("log", "--first-parent", "--basic-regexp", grep, form, target, *only)
+    for row in output.decode("utf-8", "surrogateescape").split("\1")[1:]:
+        yield [field.strip() for field in row.split("\0")]
+
+
+def trailer_field(key: str) -> str:
+    """Return the field of a trailer's value."""
+    return f"%(trailers:key={key},valueonly)"
 
 
 def merge_of(git: Git, commit: str, target: str) -> str | None:

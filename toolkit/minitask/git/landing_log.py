@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from minitask.git.history import landing_rows, trailer_field
 from minitask.git.run_git import Git
 
 KEYS = ("Minitask", "Minitask-Undo", "Minitask-Tier", "Minitask-Model", "Minitask-Cost")
-_FORM = "%x01%H%x00%cI%x00%s" + "".join(f"%x00%(trailers:key={key},valueonly)" for key in KEYS)
 
 
 class LandedTask(Struct, frozen=True):
@@ -27,11 +27,8 @@ class LandedTask(Struct, frozen=True):
 
 def landed_tasks(git: Git, tip: str) -> Iterator[LandedTask]:
     """Yield the tasks that landed or were undone on the first-parent line, newest first."""
-    args = ("log", "--first-parent", "--basic-regexp", r"--grep=^Minitask\(-Undo\)\?: ")
-    text = git.output(*args, f"--format={_FORM}", tip).decode("utf-8", "replace")
-    for item in text.split("\1")[1:]:
-        commit, date, subject, *values = (part.strip() for part in item.split("\0"))
-        task, undone, tier, model, cost = values
+    fields = ("%H", "%cI", "%s", *map(trailer_field, KEYS))
+    for commit, date, subject, task, undone, tier, model, cost in landing_rows(git, tip, fields):
         yield LandedTask(
             task or undone, commit, date, subject, tier, model, cost, undone=bool(undone)
         )
