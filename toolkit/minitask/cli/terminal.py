@@ -51,12 +51,16 @@ def is_colored(stream: TextIO) -> bool:
 
 def show(text: str, *, err: bool = False) -> None:
     """Print lines to stdout or stderr, with their marks and states in colour."""
-    _print(text, painted, err=err)
+    colored = is_colored(sys.stderr if err else sys.stdout)
+    lines = map(painted, text.split("\n")) if colored else [text]
+    click.echo("\n".join(lines), err=err, color=colored)
 
 
 def show_diff(text: str) -> None:
     """Print a unified diff to stdout; on a terminal in colour, without characters that could steer it."""
-    _print(text, _diff_line if sys.stdout.isatty() or is_colored(sys.stdout) else str, err=False)
+    colored = is_colored(sys.stdout)
+    lines = map(_diff_line, text.split("\n")) if colored or sys.stdout.isatty() else [text]
+    click.echo("\n".join(lines), color=colored)
 
 
 def show_changes(render: Callable[[], str]) -> int:
@@ -71,13 +75,6 @@ def show_changes(render: Callable[[], str]) -> int:
                 shown = text
             time.sleep(WATCH_SECONDS)
     return 0
-
-
-def _print(text: str, paint: Callable[[str], str], *, err: bool) -> None:
-    colored = is_colored(sys.stderr if err else sys.stdout)
-    if colored or paint is _diff_line:
-        text = "\n".join(map(paint, text.split("\n")))
-    click.echo(text, err=err, color=colored)
 
 
 def painted(line: str) -> str:
