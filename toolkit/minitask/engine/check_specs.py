@@ -202,7 +202,8 @@ class Check(Struct, frozen=True, dict=True):
         """Return the specs that have landed as they are committed; not those that are to run again."""
         if len(everyone) == 1 and self.again:
             return []
-        landings = all_landings(self.engine.repository.git, self.engine.objects, self.base.base)
+        engine, names = self.engine, [task.name for task in everyone]
+        landings = all_landings(engine.repository.git, engine.objects, self.base.base, names)
         mine = {id(task.spec) for task in tasks}
         return [
             task.spec

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from enum import StrEnum
 
@@ -48,7 +48,7 @@ class TaskStatus(Struct, frozen=True):
 
 def task_statuses(engine: Context, tasks: Sequence[Task], base: Base) -> tuple[TaskStatus, ...]:
     """Return the state of each task."""
-    landed = landings_at(engine, base.base)
+    landed = landings_at(engine, base.base, [task.name for task in tasks])
     heads = refs.snapshot(engine.repository.git, refs.BRANCHES)
     summaries = task_summaries(engine, [task.name for task in tasks])
     statuses = [
@@ -113,9 +113,9 @@ def latest_landing(engine: Context, tip: str, task: str) -> Landing | None:
     return as_it_stands(engine, landing, tip=tip) if landing else landed_by_hand(engine, tip, task)
 
 
-def landings_at(engine: Context, tip: str) -> dict[str, Landing]:
-    """Return each task's newest landing or undo at a tip, as it stands there, whoever brought it."""
-    landed = all_landings(engine.repository.git, engine.objects, tip)
+def landings_at(engine: Context, tip: str, tasks: Collection[str]) -> dict[str, Landing]:
+    """Return the newest landing or undo of each of these tasks at a tip, as it stands there, whoever brought it."""
+    landed = all_landings(engine.repository.git, engine.objects, tip, tasks)
     return {task: as_it_stands(engine, landing, tip=tip) for task, landing in landed.items()}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from minitask.git import history, refs
 from minitask.git.history import Landing
 from minitask.git.objects import Objects
@@ -9,16 +11,21 @@ from minitask.git.run_git import Git
 from minitask.git.trees import differences
 
 
-def all_landings(git: Git, objects: Objects, tip: str) -> dict[str, Landing]:
-    """Return each task's newest landing or undo on the first-parent line, by the toolkit's commits or by hand.
+def all_landings(
+    git: Git, objects: Objects, tip: str, tasks: Collection[str] | None = None
+) -> dict[str, Landing]:
+    """Return the newest landing or undo of each task, or of these, by the toolkit's commits or by hand.
 
     By hand it is known as long as the task has its branch.
     """
-    landed = dict(history.landings(git, tip))
-    heads = refs.snapshot(git, refs.BRANCHES)
-    for name, candidate in heads.items():
+    landed = history.landings(git, tip)
+    if tasks is not None:
+        landed = {task: landed[task] for task in tasks if task in landed}
+        if len(landed) == len(tasks):
+            return landed
+    for name, candidate in refs.snapshot(git, refs.BRANCHES).items():
         task = name.removeprefix(f"{refs.BRANCHES}/")
-        if task not in landed:
+        if task not in landed and (tasks is None or task in tasks):
             landing = brought_by_hand(git, objects, tip, task, candidate)
             if landing is not None:
                 landed[task] = landing

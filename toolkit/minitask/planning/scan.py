@@ -225,7 +225,7 @@ def open_specs(engine: Context, base: Base, top: Path, project: str) -> dict[str
     texts = read_sources(top, top, [f"{PROJECTS}/{project}"]).texts
     files = [parse_once(text, path=path, cache=engine.cache) for path, text in texts.items()]
     specs = [spec for file in files for spec in file.specs]
-    landed = landings_at(engine, base.base)
+    landed = landings_at(engine, base.base, task_names(specs))
     edited: dict[str, str] = {}
     for name, spec in zip(task_names(specs), specs, strict=True):
         entry = engine.objects.entry(base.base, spec.path)

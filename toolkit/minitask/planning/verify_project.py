@@ -60,7 +60,7 @@ def verify_project(
     engine: Context, base: Base, tasks: Sequence[Task], route: Route, *, budget: Budget
 ) -> ProjectVerification:
     """Have everything that has landed of a project verified; raise `UsageError` if nothing has."""
-    landed = landings_at(engine, base.base)
+    landed = landings_at(engine, base.base, [task.name for task in tasks])
     merged = [task for task in tasks if task.name in landed and not landed[task.name].undone]
     if not merged:
         raise UsageError("none of its tasks has merged", hint="run it first: minitask run PROJECT")

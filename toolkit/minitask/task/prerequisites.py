@@ -44,7 +44,7 @@ def _missing(engine: Context, task: Task, base: Base, verdict: CheckedSpec) -> s
     others = tasks_beside(engine, [task], base)
     if not others:
         return ""
-    landed = landings_at(engine, base.base)
+    landed = landings_at(engine, base.base, [sibling.name for sibling in others])
     open_ = [sibling for sibling in others if not _has_landed(landed.get(sibling.name))]
     waiting = {_key(sibling.spec) for sibling in open_}
     graph = Graph((task.spec, *(sibling.spec for sibling in others)))
