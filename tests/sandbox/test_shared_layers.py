@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,12 @@ def lead_elsewhere(folder: Path) -> None:
     (folder / "bin").symlink_to("old")
 
 
-CHANGES = [write_into, add_to, remove_from, hide_in, lead_elsewhere]
+def forbid_to_write(folder: Path) -> None:
+    (folder / "bin/more").write_text("other\n")
+    (folder / "bin").chmod(0o555)
+
+
+CHANGES = [forbid_to_write, write_into, add_to, remove_from, hide_in, lead_elsewhere]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -107,3 +113,53 @@ def test_what_is_installed_in_place_is_found(copied: Copied) -> None:
     path = os.pathsep.join(["/usr/bin", str(copied.source / "bin"), "relative/bin"])
     assert set(in_place(path, str(top))) == {"src", "lib"}
     assert in_place("/usr/bin", str(top)) == ()
+
+
+def test_a_folder_that_forbids_to_write_is_copied_and_renewed_by_any_user(tmp_path: Path) -> None:
+    top, tree = tmp_path / "top", tmp_path / "tree"
+    folder = top / "vendor/a/b"
+    folder.mkdir(parents=True)
+    copied = Copied(top / "vendor", tree / "vendor", tmp_path / "note", top, tree)
+    with as_user(tmp_path):
+        for name in ("one", "two"):
+            folder.chmod(0o755)
+            (folder / name).write_text(name)
+            folder.chmod(0o555)
+            copied.ensure()
+            assert (tree / "vendor/a/b" / name).read_text() == name
+            assert (tree / "vendor/a/b").stat().st_mode & 0o777 == 0o555
+            assert copied.is_intact()
+
+
+def test_one_file_is_copied(tmp_path: Path) -> None:
+    top, tree = tmp_path / "top", tmp_path / "tree"
+    top.mkdir()
+    (top / ".env").write_text("A=1\n")
+    copied = Copied(top / ".env", tree / ".env", tmp_path / "note", top, tree)
+    for text in ("A=1\n", "A=2\n"):
+        (top / ".env").write_text(text)
+        copied.ensure()
+        assert (tree / ".env").read_text() == text
+        assert copied.is_intact()
+
+
+@contextmanager
+def as_user(folder: Path) -> Iterator[None]:
+    """Be somebody to whom rights apply, who owns what is in the folder."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = 65534
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, nobody, nobody)
+    above = [path for path in folder.parents if path.stat().st_mode & 0o011 != 0o011]
+    modes = {path: path.stat().st_mode for path in above}
+    for path in above:
+        path.chmod(modes[path] | 0o011)
+    os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        for path, mode in modes.items():
+            path.chmod(mode)

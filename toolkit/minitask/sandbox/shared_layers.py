@@ -75,8 +75,7 @@ class Copied(Struct, frozen=True):
             return
         self.note.unlink(missing_ok=True)
         self.target.parent.mkdir(parents=True, exist_ok=True)
-        for name in sorted(stale):
-            self._bring(name, is_there=name in there)
+        self._renew(set(stale), there)
         here = _facts(self.target)
         if here.keys() != there.keys():  # some of it could not be seen before
             force_remove(self.target)
@@ -96,19 +95,35 @@ class Copied(Struct, frozen=True):
         except (OSError, ValueError):
             return {}, {}
 
+    def _renew(self, stale: set[bytes], there: Facts) -> None:
+        """Copy what differs; folders get their rights last, which may forbid to write to them."""
+        above = {os.path.dirname(name) for name in stale if name}  # noqa: PTH120
+        touched = sorted(stale | above)
+        for name in touched:
+            if name in stale:
+                self._bring(name, is_there=name in there)
+            if name in above and _is_folder(folder := self._places(name)[1]):
+                Path(folder).chmod(0o700)
+        for name in reversed([name for name in touched if name in there]):
+            source, target = self._places(name)
+            if _is_folder(source):
+                shutil.copystat(source, target)
+
+    def _places(self, name: bytes) -> tuple[str, str]:
+        """Return where a path is in the source and in the copy."""
+        below = f"/{os.fsdecode(name)}" if name else ""
+        return f"{self.source}{below}", f"{self.target}{below}"
+
     def _bring(self, name: bytes, *, is_there: bool) -> None:
         """Make one path of the copy that of the source; what is in a folder is left to itself."""
-        source = os.fsdecode(os.path.join(os.fsencode(self.source), name))  # noqa: PTH118
-        target = os.fsdecode(os.path.join(os.fsencode(self.target), name))  # noqa: PTH118
-        is_folder = is_there and os.path.isdir(source) and not os.path.islink(source)  # noqa: PTH112, PTH114
-        if is_folder and os.path.isdir(target) and not os.path.islink(target):  # noqa: PTH112, PTH114
-            shutil.copystat(source, target)
+        source, target = self._places(name)
+        is_folder = is_there and _is_folder(source)
+        if is_folder and _is_folder(target):
             return
         if os.path.lexists(target):
             force_remove(Path(target))
         if is_folder:
             Path(target).mkdir()
-            shutil.copystat(source, target)
         elif is_there:
             shutil.copy2(source, target, follow_symlinks=False)
             self._lead_into_workspace(target)
@@ -128,6 +143,10 @@ class Copied(Struct, frozen=True):
             if pattern.search(content):
                 os.chmod(path, kind.st_mode | stat.S_IWUSR)  # noqa: PTH101
                 Path(path).write_bytes(pattern.sub(lambda _: tree, content))
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)  # noqa: PTH112, PTH114
 
 
 def _may_name_folders(path: str) -> bool:
