@@ -94,6 +94,8 @@ RESETS = {
     "The zorp limit is used; it will reset at noon": None,
     "resets Feb 31, 3pm": None,
     "resets at 99:99": None,
+    "resets at 2026-99-99T10:00": None,
+    "Try again in 99999999999999 days": None,
     "You've hit your limit": None,
 }
 

@@ -38,13 +38,16 @@ def find_reset(text: str, now: datetime) -> datetime | None:
     """Return when a limit ends by the words of its notice; None if they do not say. `now` is aware of its zone."""
     if epoch := _EPOCH.search(text):
         return datetime.fromtimestamp(int(epoch[1]), now.tzinfo)
-    if iso := _ISO.search(text):
-        at = datetime.fromisoformat(iso[0])
-        return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
-    seconds = wait_seconds(text)
-    if seconds is not None and not _CLOCK.search(_tail(text)):
-        return now + timedelta(seconds=seconds)
-    return _find_date(_tail(text), now)
+    try:
+        if iso := _ISO.search(text):
+            at = datetime.fromisoformat(iso[0])
+            return at if at.tzinfo else at.replace(tzinfo=now.tzinfo)
+        seconds = wait_seconds(text)
+        if seconds is not None and not _CLOCK.search(_tail(text)):
+            return now + timedelta(seconds=seconds)
+        return _find_date(_tail(text), now)
+    except (ValueError, OverflowError):  # no such date
+        return None
 
 
 def _tail(text: str) -> str:
@@ -53,22 +56,19 @@ def _tail(text: str) -> str:
 
 
 def _find_date(text: str, now: datetime) -> datetime | None:
-    """Return the next time that a date, a weekday or an hour in a text means."""
+    """Return the next time that a date, a weekday or an hour in a text means; raises `ValueError` for no such date."""
     clock = _CLOCK.search(text)
     zoned = now.astimezone(_zone(text) or now.tzinfo)
     hour, minute = _hour(clock) if clock else (0, 0)
     if hour > 23 or minute > 59:
         return None
     start = zoned.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    try:
-        if named := _NAMED_DATE.search(text):
-            month, day = _MONTHS.index(named[1].lower()[:3]) + 1, int(named[2])
-            at = start.replace(int(named[3] or start.year), month, day)
-            return at if named[3] or at > zoned else at.replace(at.year + 1)
-        if slashed := _SLASHED_DATE.search(text):
-            return start.replace(int(slashed[3]), int(slashed[1]), int(slashed[2]))
-    except ValueError:
-        return None
+    if named := _NAMED_DATE.search(text):
+        month, day = _MONTHS.index(named[1].lower()[:3]) + 1, int(named[2])
+        at = start.replace(int(named[3] or start.year), month, day)
+        return at if named[3] or at > zoned else at.replace(at.year + 1)
+    if slashed := _SLASHED_DATE.search(text):
+        return start.replace(int(slashed[3]), int(slashed[1]), int(slashed[2]))
     if day_name := _DAY.search(text):
         ahead = (_DAYS.index(day_name[1].lower()[:3]) - start.weekday()) % 7
         at = start + timedelta(days=ahead)
