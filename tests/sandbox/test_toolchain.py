@@ -147,6 +147,26 @@ def test_rust_brings_its_toolchains_but_not_its_credentials(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "is_shown"),
+    [
+        ('credential-provider = "cargo:token"', True),
+        ('replace-with = "mirror"\nlocal-registry = "/srv/crates"', True),
+        ('index = "ssh://git@host/index"', True),
+        ('[registries.mine]\ntoken = "abc"', False),
+        ('[env]\nOPENAI_API_KEY = { value = "abc" }', False),
+        ('[http]\nproxy = "http://me:abc@proxy:3128"', False),
+    ],
+)
+def test_cargos_settings_are_shown_unless_they_hold_a_key(
+    home: Path, line: str, *, is_shown: bool
+) -> None:
+    program(home / ".cargo" / "bin" / "cargo")
+    (home / ".cargo/config.toml").write_text(f"[source.crates-io]\n{line}\n")
+    shown = folders_of(home, home / ".cargo" / "bin").roots
+    assert shown == ((f"{home}/.cargo/config.toml",) if is_shown else ())
+
+
+@pytest.mark.parametrize(
     ("folder", "entry", "variable"),
     [
         (".pyenv", ".pyenv/shims", "PYENV_ROOT"),
@@ -161,6 +181,13 @@ def test_a_version_manager_is_named_where_it_is_in_use(
     (home / entry).mkdir(parents=True)
     assert variable not in folders_of(home, "/usr/bin").env
     assert folders_of(home, home / entry).env[variable] == f"{home}/{folder}"
+
+
+def test_tools_of_dotnet_lead_to_no_dotnet_in_the_home(home: Path) -> None:
+    (home / ".dotnet/tools").mkdir(parents=True)
+    (home / ".dotnet/corefx/cryptography").mkdir(parents=True)
+    assert folders_of(home, home / ".dotnet/tools") == UserFolders((), {})
+    assert roots(home, home / ".dotnet/tools") == [f"{home}/.dotnet/tools"]
 
 
 def test_a_folder_that_a_variable_names_is_shown_unless_it_is_the_home(home: Path) -> None:

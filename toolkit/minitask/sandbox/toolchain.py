@@ -29,7 +29,7 @@ VERSION_KEEPERS = (".pyenv", ".rbenv", ".nodenv", ".asdf", ".volta", ".bun", ".d
 """Folders in a home that hold nothing but programs, so that all of one may be read."""
 
 SHARED_FOLDERS = ("/", "/home", "/root", "/tmp", "/var", "/run", "/mnt", "/srv")  # noqa: S108 - never granted
-PRIVATE_IN_HOME = ("", "/.local", "/.config", "/.cache")
+PRIVATE_IN_HOME = ("", "/.local", "/.local/share", "/.local/state", "/.config", "/.cache")
 LINKS_SCANNED = "/usr/local/bin"
 
 

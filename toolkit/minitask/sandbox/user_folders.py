@@ -1,17 +1,21 @@
 """Folders of the user's that tools expect below HOME: version managers, and packages that were fetched before.
 
-A command has a home of its own, so each is named by the variable that its tool knows. All can only be read, and no
-folder that holds a key is among them.
+A command has a home of its own, so each is named by the variable that its tool knows. All can only be read. No folder
+that holds a key is among them, and no settings file in which a key is set.
 """
+
+# This runs before every session, and strings are several times faster.
+# ruff: noqa: PTH110, PTH113, PTH123
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from msgspec import Struct, field
 
+from minitask.patterns import lazy_pattern
 from minitask.sandbox.policy import SandboxPolicy, lies_in
 
 VERSION_MANAGERS = {
@@ -27,13 +31,17 @@ VERSION_MANAGERS = {
     "MISE_GLOBAL_CONFIG_FILE": ".config/mise/config.toml",
     "SDKMAN_DIR": ".sdkman",
     "BUN_INSTALL": ".bun",
-    "DOTNET_ROOT": ".dotnet",
+    "DOTNET_ROOT": "",
     "JAVA_HOME": "",
     "GOROOT": "",
 }
 """The variable of each, and its folder below HOME where the variable is not set."""
 NEEDED_BY = {"RUSTUP_HOME": ".cargo/bin", "MISE_GLOBAL_CONFIG_FILE": ".local/share/mise"}
 """What a PATH leads to where that is not the folder itself."""
+_KEY = lazy_pattern(
+    r"""(?:token|secret|passw|key)[\w-]*["']?\s*=\s*["'{]|https?://[^/\s"']+@""", re.IGNORECASE
+)
+"""What a settings file holds that sets a key, or an address with a password in it."""
 UV_KEEPS = {"UV_NO_SYNC": "1"}
 """An environment that was shared is tested as it is: uv would install the project anew, over the network."""
 
@@ -94,16 +102,26 @@ def user_folders(room: SandboxPolicy) -> UserFolders:
 
 def _managers(room: SandboxPolicy) -> Iterator[tuple[str, str]]:
     """Yield the version managers in use: named by their variable, or on the PATH."""
-    entries = room.path.split(os.pathsep)
+    entries = f":{room.path}:".replace(":", "/:")
     for variable, name in VERSION_MANAGERS.items():
         folder = room.environ.get(variable, "")
-        if not folder and name:
-            needed_by = f"{room.home}/{NEEDED_BY.get(variable, name)}"
-            folder = f"{room.home}/{name}" if any(lies_in(e, [needed_by]) for e in entries) else ""
+        if not folder and name and f":{room.home}/{NEEDED_BY.get(variable, name)}/" in entries:
+            folder = f"{room.home}/{name}"
         if folder and _may_show(folder, room.home):
             yield variable, folder
 
 
 def _may_show(path: str, home: str) -> bool:
     is_apart = path.startswith("/") and not lies_in(home or "/", [path])
-    return is_apart and Path(path).exists()
+    return is_apart and os.path.exists(path) and not _holds_key(path)
+
+
+def _holds_key(path: str) -> bool:
+    """Return True for a file in which a key is set, or that cannot be read."""
+    if not os.path.isfile(path):
+        return False
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return _KEY.search(stream.read()) is not None
+    except OSError:
+        return True
