@@ -82,6 +82,16 @@ def test_a_shared_folder_is_no_change_however_it_is_ignored(
     assert world.exec("p/01-b").json["verdict"] == "merged"
 
 
+def test_a_great_many_installed_packages_are_left_out(world: World, tmp_path: Path) -> None:
+    world.commit({"b.txt": "a\n"}, message="files")
+    folder = f"node_modules/{'package' * 30}"
+    install = f"mkdir -p {folder}; for i in {{1..12000}}; do : > {folder}/$i; done"
+    command(world, tmp_path, f"{install}; echo b > b.txt")
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+
+    assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
 def test_a_pipe_in_place_of_its_last_message_holds_nobody_up(world: World, codex: Install) -> None:
     codex(f"mkfifo $HOME/last.txt; echo b > b.txt; echo '{DONE}'")
     world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)

@@ -133,12 +133,9 @@ class AgentWorkspace(Redacted, frozen=True):
         names = {
             name for name in changed if not any(_is_litter(name, pattern) for pattern in litter)
         }
-        left = [name for name in names if any(map(partial(_is_named, name), LITTER))]
-        names -= (
-            set(left) - set(git.fields("ls-files", "-z", "--", *map(_literal, left)))
-            if left
-            else set()
-        )
+        left = {name for name in names if any(map(partial(_is_named, name), LITTER))}
+        if left:
+            names -= left.difference(git.fields("ls-files", "-z"))
         if listed:
             names.update(git.fields("ls-files", "-z", "--others", "--", *map(_literal, listed)))
         contents = {name: self._content(name) for name in sorted(names)}
@@ -154,8 +151,7 @@ class AgentWorkspace(Redacted, frozen=True):
         files = [name for name in names if os.access(self.folder / name, os.X_OK)]
         if not files:
             return frozenset()
-        paths = [f":(literal,top){name}" for name in files]
-        staged = self.slot.git.fields("ls-files", "-s", "-z", "--", *paths)
+        staged = self.slot.git.fields("ls-files", "-s", "-z")
         had = {row.partition("\t")[2] for row in staged if row.startswith("100755 ")}
         return frozenset(files) - had
 
