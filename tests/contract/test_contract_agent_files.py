@@ -101,6 +101,27 @@ def test_a_pipe_in_place_of_its_last_message_holds_nobody_up(world: World, codex
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize(("events", "starts"), [("", 2), (DONE, 1)], ids=["refused", "at work"])
+def test_only_an_agent_that_refused_its_flags_is_started_again(
+    world: World, codex: Install, tmp_path: Path, events: str, starts: int
+) -> None:
+    work = f"echo b > b.txt; echo '{DONE}'; exit"
+    codex(
+        f"echo >> {tmp_path}/starts; [[ $* = *--ephemeral* ]] || {{ {work}; }}\n"
+        f"echo -n '{events}'; echo \"error: unexpected argument '--ephemeral' found\" >&2; exit 2"
+    )
+    world.configure(
+        executors={"codex": {"type": "codex", "sandbox": False}},
+        tiers={"cheap": {"executor": "codex", "model": "m"}},
+    )
+    world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
+
+    verdict = world.exec("p/01-b").json["verdict"]
+
+    assert (verdict == "merged") == (starts == 2)
+    assert (tmp_path / "starts").read_text() == "\n" * starts
+
+
 def test_a_login_that_one_agent_renewed_is_not_replaced_by_what_another_was_lent(
     world: World, codex: Install
 ) -> None:

@@ -135,6 +135,30 @@ def test_provider_and_login_are_brought_and_nothing_else(kind: str, tmp_path: Pa
     assert find_setup(kind, tmp_path) == NO_SETUP, "a damaged file says nothing"
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        ("codex", ".codex/config.toml", 'model_provider = ["team"]\nmodel_providers = 3\n'),
+        (
+            "codex",
+            ".codex/config.toml",
+            'model_provider = "a"\nmodel_providers.a.env_http_headers = 3',
+        ),
+        ("claude", ".claude/settings.json", '{"env": 3, "apiKeyHelper": ["rm"]}'),
+        ("gemini", ".gemini/settings.json", '{"security": [{"auth": 3}], "env": "A=1"}'),
+        ("opencode", ".config/opencode/opencode.json", '{"provider": ["{file:~/.binary}"]}'),
+        ("aider", ".aider.conf.yml", "- openai-api-key"),
+    ],
+)
+def test_settings_of_another_shape_say_nothing(
+    kind: str, name: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(text)
+    (tmp_path / ".binary").write_bytes(b"\xff")
+    assert find_setup(kind, tmp_path).names == ()
+
+
 def test_our_own_settings_stand_over_the_users() -> None:
     mine = '{"security": {"auth": {"selectedType": "openai"}}, "privacy": {"usage": true}}'
     both = json.loads(merged(mine, '{"privacy": {"usage": false}}'))

@@ -85,9 +85,11 @@ def run_program(
             readable=place.readable,
             patience=OutageWatch(),
         )
+        if finished.exit_code <= 0 or finished.stdout:  # it was at work, so what it took is billed
+            break
         unknown = unknown_flags(finished.stderr.decode("utf-8", "replace"), argv)
         given_up = {flag: start.optional[flag] for flag in unknown if flag in start.optional}
-        if finished.exit_code == 0 or not given_up:
+        if not given_up:
             break
         argv = without_flags(argv, given_up)
     if not finished.timed_out:

@@ -92,15 +92,15 @@ def _codex(home: Path) -> Setup:
     except (OSError, ValueError):
         return NO_SETUP
     kept: dict[str, Any] = {name: settings[name] for name in _CODEX if name in settings}
-    name = kept.get("model_provider", "")
-    provider = settings.get("model_providers", {}).get(name)
+    name = str(kept.get("model_provider", ""))
+    provider = _table(_table(settings.get("model_providers")).get(name))
     if provider:
         kept["model_providers"] = {name: provider}
     if not kept:
         return NO_SETUP
     text = "".join(f"{json.dumps(key)} = {_toml(value)}\n" for key, value in kept.items())
-    headers = (provider or {}).get("env_http_headers", {})
-    names = (*filter(None, [(provider or {}).get("env_key")]), *headers.values())
+    headers = _table(provider.get("env_http_headers"))
+    names = tuple(map(str, filter(None, [provider.get("env_key"), *headers.values()])))
     brought = f"~/.codex/config.toml: {', '.join(kept)}"
     drops = {"--ignore-user-config": 0}
     return Setup({".codex/config.toml": text}, names=names, drops=drops, brought=(brought,))
@@ -125,15 +125,14 @@ def _text(folder: Path, home: Path, name: str) -> str:
     path = home / name[2:] if name.startswith("~/") else folder / name
     try:
         return path.read_text("utf-8").strip()
-    except OSError:
+    except (OSError, ValueError):
         return ""
 
 
 def _google(home: Path, *, folder: str) -> Setup:
     """Return the set-up of gemini, and of qwen, which began as a copy of it."""
     settings = _json(home / folder / "settings.json")
-    security = settings.get("security")
-    auth = security.get("auth") if isinstance(security, dict) else None
+    auth = _table(settings.get("security")).get("auth")
     kept: dict[str, Any] = {"security": {"auth": auth}} if auth else {}
     kept |= {
         name: settings[name] for name in ("selectedAuthType", "modelProviders") if name in settings
@@ -142,7 +141,7 @@ def _google(home: Path, *, folder: str) -> Setup:
     brought = [f"~/{folder}/settings.json: {', '.join(kept)}"] if kept else []
     brought += [f"~/{folder}: {', '.join(env)}"] if env else []
     files = {f"{folder}/settings.json": json.dumps(kept)} if kept else {}
-    chosen = auth.get("selectedType", "") if isinstance(auth, dict) else ""
+    chosen = _table(auth).get("selectedType", "")
     drops = {"--auth-type": 1} if chosen not in ("", "openai") else {}
     return Setup(files, env, drops=drops, brought=tuple(brought))
 
@@ -162,8 +161,7 @@ def _aider(home: Path) -> Setup:
         settings = yaml.safe_load((home / ".aider.conf.yml").read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         settings = None
-    found = settings if isinstance(settings, dict) else {}
-    kept = {name: value for name, value in found.items() if _AIDER.fullmatch(str(name))}
+    kept = {name: value for name, value in _table(settings).items() if _AIDER.fullmatch(str(name))}
     env = _dotenv(home, ".env")
     brought = [f"~/.aider.conf.yml: {', '.join(map(str, kept))}"] if kept else []
     brought += [f"~/.env: {', '.join(env)}"] if env else []
@@ -186,11 +184,16 @@ def _json(path: Path) -> Mapping[str, Any]:
         value = json.loads(_COMMENT.sub("", path.read_text("utf-8")))
     except (OSError, ValueError):
         return {}
+    return _table(value)
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    """Return a value that is a table; nothing for any other."""
     return value if isinstance(value, dict) else {}
 
 
 def _of_provider(values: object) -> dict[str, str]:
-    pairs = values.items() if isinstance(values, dict) else ()
+    pairs = _table(values).items()
     return {str(name): str(value) for name, value in pairs if _PROVIDER.fullmatch(str(name))}
 
 
