@@ -143,7 +143,8 @@ class Sandbox(Struct, frozen=True):
         if self.namespaces:
             return (
                 f"Landlock (version {self.landlock}) and namespaces: only the workspace and private directories are "
-                "writable; your home, /run, /tmp and network are hidden; not blocked: reading /proc"
+                "writable; your home, /run, /tmp and network are hidden; not blocked: reading /proc, changes to modes "
+                "and times of your files elsewhere, writes to the workspace's .git"
             )
         tcp = "" if self.landlock >= 4 else "TCP, "
         others = "" if self.landlock >= 6 else "signals to your processes, "
