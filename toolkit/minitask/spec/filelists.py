@@ -22,8 +22,6 @@ _BARE_VERB = lazy_pattern(
 _CELL = lazy_pattern(r"((?:`+[^`]*`+|\\\||[^|`])*)(?:\||$)")
 _DELIMITER = lazy_pattern(r"\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?")
 _PATH_HEADS = {"file", "files", "path", "file path", "filename", "file name", "target"}
-
-
 VAGUE = {"file", "files"}
 """Names of lists of files that may name something else."""
 
@@ -83,6 +81,8 @@ def labelled_lists(
     Each item begins with a bold label, and one of them lists files.
     """
     fields: list[tuple[str, str, int, list[Item]]] = []
+    if "**" not in document.text(block.start, block.end):
+        return fields
     for item in items(document, block):
         label = find_label(item.text) if item.depth == 1 else None
         if label:

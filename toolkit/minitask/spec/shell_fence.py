@@ -99,6 +99,8 @@ def is_shell(fence: Fence) -> bool:
 
 def shell_language(info: str) -> str:
     """Return a fence's language in lower case: that of `bash`, `Bash,ignore`, `{.bash}` or `bash {x}` is `bash`."""
+    if info.isalpha():
+        return info.casefold()
     return re.split(r"[\s,{}]", info.strip().lstrip("{").lstrip("."), maxsplit=1)[0].casefold()
 
 
@@ -128,8 +130,8 @@ def _held_to_tests(commands: tuple[Command, ...]) -> tuple[Command, ...]:
     """Return the commands, one whose `$?` is tested by the next held to what that test asks for."""
     held = list(commands)
     for index, following in enumerate(commands[1:]):
-        test = _STATUS_TEST.fullmatch(following.text.strip())
-        if test is None or held[index].expectations:
+        test = "?" in following.text and _STATUS_TEST.fullmatch(following.text.strip())
+        if not test or held[index].expectations:
             continue
         number, is_equal = int(test["number"]), test["operator"] in {"-eq", "=", "=="}
         if is_equal and number <= LARGEST_EXIT:
