@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from minitask.errors import UsageError
 from minitask.planning.importers.foreign_plan import ForeignPlan, PlanTask
 from minitask.planning.importers.import_plan import READERS
 from minitask.planning.importers.plan_commands import RunLine, expects_failure, read_runs
-from minitask.planning.importers.plan_files import find_label, read_bullet
+from minitask.planning.importers.plan_files import read_bullet, split_action
 from minitask.planning.importers.spec_text import SpecText, render_task
 from minitask.planning.importers.speckit import read_speckit
 from minitask.planning.importers.superpowers import read_superpowers
@@ -63,6 +64,7 @@ def test_a_format_is_detected_and_e101_names_the_command_that_reads_it(name: str
     [
         ("t.md", "- [ ] 1. A\n  - [ ] 1.1 B\n    _Requirements: 1_\n", "Kiro"),
         ("openspec/changes/a/tasks.md", "## 1. A\n- [ ] 1.1 B\n", "OpenSpec"),
+        ("my tasks.md", "- [ ] 1. A\n- [ ] 2. B\n", "Kiro"),
         ("tasks.json", '{"master": {"tasks": [{"id": 1, "title": "A"}]}}', "task-master"),
         (".beads/issues.jsonl", '{"id": "bd-a", "issue_type": "task"}\n', "beads"),
         (
@@ -80,7 +82,8 @@ def test_formats_without_an_importer_are_told_what_to_do(
     form = find_format(text, path)
     assert (form.name if form else None) == name
     if form:
-        assert form.hint(path) == f'import it: minitask plan "Carry out {path}" --read {path}'
+        words = shlex.split(form.hint(path).removeprefix("import it: "))
+        assert words == ["minitask", "plan", f"Carry out {path}", "--read", path]
 
 
 def test_tasks_keep_their_order_and_what_they_wait_for() -> None:
@@ -265,7 +268,7 @@ def test_only_what_is_to_pass_is_a_check(
     ],
 )
 def test_bullets_name_files(bullet: str, files: list[str]) -> None:
-    label, rest = find_label(bullet) or ("", "")
+    label, rest = split_action(bullet) or ("", "")
     named = read_bullet(label, rest)
     assert [f"{each.action} {each.path} {each.lines}" for each in named.files] == files
     assert bool(named.unclear) == (not files)

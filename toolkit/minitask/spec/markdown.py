@@ -153,10 +153,11 @@ def fences(document: Document, first: int, *, last: int) -> Iterator[tuple[Fence
         if token.type == "fence":
             lead, lead_line = _lead(tokens, index, first=first)
             line = token.map[0] + 1 if token.map else 0
-            yield Fence(token.info.strip(), _content(token), lead, line), lead_line
+            yield Fence(token.info.strip(), fence_content(token), lead, line), lead_line
 
 
-def _content(token: Token) -> str:
+def fence_content(token: Token) -> str:
+    """Return what a fence holds, its last line ended."""
     content = token.content
     return content if content.endswith("\n") or not content else content + "\n"
 
@@ -178,6 +179,6 @@ def unclosed_fences(document: Document) -> list[int]:
     for token in document.tokens:
         if token.type == "fence" and token.map:
             start, end = token.map
-            if _content(token).count("\n") >= end - start - 1:
+            if fence_content(token).count("\n") >= end - start - 1:
                 line_numbers.append(start + 1)
     return line_numbers

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from minitask.spec.inline import code_span
 from minitask.spec.model import Fence, FileAction
+from minitask.words import one_line
 
 MOST_TASKS = 1_000
 """A plan with more tasks is refused."""
@@ -77,6 +79,11 @@ class ForeignPlan(Struct, frozen=True):
     tasks: tuple[PlanTask, ...]
     context: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def left_out_section(title: str) -> str:
+    """Return the remark that a section has no place in a spec."""
+    return f"the section {code_span(one_line(title, longest=80))} is not carried over"
 
 
 def unique_labels(labels: list[str]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from minitask.spec.inline import one_line
-from minitask.spec.markdown import normalise, parse_document, unclosed_fences
+from minitask.spec.markdown import fence_content, normalise, parse_document, unclosed_fences
 from minitask.spec.model import Fence
 
 if TYPE_CHECKING:
@@ -27,16 +27,17 @@ class MarkdownNode(Struct, frozen=True):
     fence: Fence | None = None
 
 
-def parse_nodes(text: str) -> tuple[tuple[MarkdownNode, ...], tuple[int, ...]]:
-    """Return the nodes of a text in order, and the lines of the fences that nothing closes."""
+def parse_nodes(text: str) -> tuple[tuple[MarkdownNode, ...], tuple[str, ...]]:
+    """Return the nodes of a text in order, and a remark on each fence that nothing closes."""
     document = parse_document(normalise(text))
-    return tuple(_nodes(document.tokens)), tuple(unclosed_fences(document))
+    damage = "a fence that is never closed; all below it is read as code"
+    remarks = (f"line {line}: {damage}" for line in unclosed_fences(document))
+    return tuple(_nodes(document.tokens)), tuple(remarks)
 
 
-def _nodes(tokens: object) -> Iterator[MarkdownNode]:
+def _nodes(tokens: Sequence[Token]) -> Iterator[MarkdownNode]:
     depth, starts_item, opened = 0, False, ""
     level, line = 0, 0
-    assert isinstance(tokens, list)  # noqa: S101
     for token in tokens:
         if token.type == "list_item_open":
             depth, starts_item = depth + 1, True
@@ -49,7 +50,8 @@ def _nodes(tokens: object) -> Iterator[MarkdownNode]:
             yield _inline(token, level=level, depth=depth, starts_item=starts_item, line=line)
             starts_item = False
         elif token.type in ("fence", "code_block"):
-            yield MarkdownNode(FENCE, "", depth, _line(token), _fence(token))
+            fence = Fence(token.info.strip(), fence_content(token), "", _line(token))
+            yield MarkdownNode(FENCE, "", depth, fence.line, fence)
             starts_item = False
         elif token.type == "html_block":
             yield MarkdownNode(TEXT, token.content.strip(), depth, _line(token))
@@ -59,12 +61,6 @@ def _inline(token: Token, *, level: int, depth: int, starts_item: bool, line: in
     if level:
         return MarkdownNode(HEADING, one_line(token.content), level, line)
     return MarkdownNode(ITEM if starts_item else TEXT, token.content.strip(), depth, line)
-
-
-def _fence(token: Token) -> Fence:
-    content = token.content
-    ended = content if content.endswith("\n") or not content else f"{content}\n"
-    return Fence(token.info.strip(), ended, "", _line(token))
 
 
 def _line(token: Token) -> int:

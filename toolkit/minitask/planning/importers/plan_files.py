@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanFile
-from minitask.spec.inline import CODE, code_text
+from minitask.spec.inline import CODE, code_span, code_text
 from minitask.spec.model import FileAction
 from minitask.spec.paths import check_path
 from minitask.words import one_line
@@ -60,7 +60,7 @@ class NamedFiles(Struct, frozen=True):
     renames: tuple[tuple[str, str], ...] = ()
 
 
-def find_label(text: str) -> tuple[str, str] | None:
+def split_action(text: str) -> tuple[str, str] | None:
     """Return the action that a bullet begins with, in lower case, and what follows it."""
     match = _LABEL.match(text.strip())
     return (match["label"].lower(), match["rest"].strip()) if match else None
@@ -79,21 +79,28 @@ def read_bullet(label: str, text: str) -> NamedFiles:
         path, lines = _with_lines(name)
         why = unfit_path(path)
         if why:
-            unclear.append(f"`{one_line(path, longest=80)}` {why}")
+            unclear.append(file_remark(path, why))
         else:
             files.append(PlanFile(path, action, lines or (cited["lines"] if cited else ""), note))
     if not names and text.strip() and text.strip("*_`().- ").lower() not in ("none", "n/a"):
-        unclear.append(f"`{one_line(text, longest=80)}` names no file")
+        unclear.append(file_remark(text, "names no file"))
     return NamedFiles(tuple(files), tuple(unclear))
 
 
 def _moved(names: list[str]) -> NamedFiles:
     source, target = _with_lines(names[0])[0], _with_lines(names[1])[0]
-    unclear = tuple(f"`{path}` {why}" for path in (source, target) if (why := unfit_path(path)))
+    unclear = tuple(
+        file_remark(path, why) for path in (source, target) if (why := unfit_path(path))
+    )
     if unclear:
         return NamedFiles(unclear=unclear)
     files = (PlanFile(source, FileAction.DELETE), PlanFile(target, FileAction.CREATE))
     return NamedFiles(files, renames=((source, target),))
+
+
+def file_remark(name: str, why: str) -> str:
+    """Return the remark that a person must say which file is meant."""
+    return f"the file: {code_span(one_line(name, longest=80))} {why}"
 
 
 def unfit_path(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from minitask.planning.importers.plan_commands import (
     read_runs,
     with_criteria,
 )
-from minitask.planning.importers.plan_files import find_label, read_bullet
+from minitask.planning.importers.plan_files import read_bullet, split_action
 from minitask.spec.inline import CODE, code_text, strip_marks
 from minitask.spec.model import Fence, FileAction
 from minitask.words import one_line
@@ -84,7 +84,7 @@ class _Task(Struct):
             return False
         text = match["title"] if match is not None else box["title"] if box else ""
         title, _, rest = text.partition("\n")
-        self._flush()
+        self.finish()
         self.section = ""
         self.steps.append((_title(title), []))
         for line in rest.split("\n") if rest else ():
@@ -94,7 +94,7 @@ class _Task(Struct):
     def _starts_section(self, node: MarkdownNode) -> bool:
         if node.kind == HEADING:
             name = node.text.strip("*: ").lower()
-            self._flush()
+            self.finish()
             self.section = name if name in ("files", "interfaces", "acceptance criteria") else ""
             if not self.section:
                 self.steps.append((_title(node.text), []))
@@ -130,7 +130,7 @@ class _Task(Struct):
             self.context.append(plain)
 
     def _file(self, text: str, depth: int) -> None:
-        labelled = find_label(text)
+        labelled = split_action(text)
         if labelled is None and (depth > 1 or not self.label) and not _has_path(text, self.label):
             self.context.append(one_line(text))
             return
@@ -139,7 +139,7 @@ class _Task(Struct):
         bullet = read_bullet(label, rest) if rest else read_bullet(label, "none")
         self.files += bullet.files
         self.renames += bullet.renames
-        self.missing += [f"the file: {reason}" for reason in bullet.unclear]
+        self.missing += bullet.unclear
 
     def _text(self, node: MarkdownNode) -> None:
         if node.text.startswith("<!--") or not node.text.strip("-*_ \n"):
@@ -158,13 +158,13 @@ class _Task(Struct):
         if expected:
             self._expect(strip_marks(expected["rest"]))
         elif run and (spans := [code_text(s[2]).strip() for s in CODE.finditer(run["rest"])]):
-            self._flush()
+            self.finish()
             self.pending = spans[:1]
             tail = strip_marks(CODE.sub("", run["rest"], count=1)).strip(" .,;—–->→()")
             if tail:
                 self._expect(tail)
         elif run and not run["rest"].strip():
-            self._flush()
+            self.finish()
             self.awaits = "run"
         else:
             self._body().append(f"{mark}{line}")
@@ -185,7 +185,7 @@ class _Task(Struct):
         elif is_commit(fence.content):
             self.dropped.append("the commit: minitask commits each task itself")
         elif awaited == "run" or (is_shell_fence(fence) and not self._is_code(fence, title)):
-            self._flush()
+            self.finish()
             self.pending = [fence.content]
         else:
             self._body().append(fence)
@@ -199,7 +199,7 @@ class _Task(Struct):
         )
         return fence.content.startswith("#!") or bullet or (bool(shells) and near.endswith(":"))
 
-    def _flush(self) -> None:
+    def finish(self) -> None:
         """Keep the commands of which nothing says what they are to show."""
         title = self.steps[-1][0] if self.steps else ""
         self.runs += [RunLine(command, "", title) for command in self.pending]
@@ -211,17 +211,25 @@ class _Task(Struct):
         return self.steps[-1][1]
 
 
-def read_task(
-    label: str, title: str, nodes: Sequence[MarkdownNode], folders: Collection[str] = ()
-) -> PlanTask:
-    """Return the task that the nodes below its heading describe; `needs` are numbers of tasks as written.
+def read_tasks(parts: Iterable[tuple[str, str, Sequence[MarkdownNode]]]) -> tuple[PlanTask, ...]:
+    """Return the tasks of a plan from label, title and the nodes below each heading.
 
-    `folders` are those of the whole plan's files.
+    `needs` are numbers of tasks as written, `?` if nothing is said of them.
     """
+    tasks = [(label, title, _read(nodes)) for label, title, nodes in parts]
+    folders = _folders(file for _, _, task in tasks for file in task.files)
+    return tuple(_plan_task(label, title, task, folders) for label, title, task in tasks)
+
+
+def _read(nodes: Sequence[MarkdownNode]) -> _Task:
     task = _Task()
     for node in nodes:
         task.read(node)
-    task._flush()  # noqa: SLF001
+    task.finish()
+    return task
+
+
+def _plan_task(label: str, title: str, task: _Task, folders: Collection[str]) -> PlanTask:
     commands, left_out = read_runs(task.runs, folders)
     files = _unique(task.files)
     steps = tuple(_steps(task, files))
@@ -243,7 +251,7 @@ def read_task(
     )
 
 
-def folders_of(files: Sequence[PlanFile]) -> frozenset[str]:
+def _folders(files: Iterable[PlanFile]) -> frozenset[str]:
     """Return all folders that hold the files, at any depth."""
     parts = [file.path.split("/")[:-1] for file in files]
     return frozenset("/".join(names[:end]) for names in parts for end in range(1, len(names) + 1))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from minitask.planning.importers.code_names import new_names
 from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep, PlanTask
+from minitask.planning.importers.plan_code import new_names
 from minitask.spec.findings import render_fence
 from minitask.spec.inline import code_span
 from minitask.spec.model import Fence, FileAction

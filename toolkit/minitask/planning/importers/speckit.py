@@ -16,6 +16,7 @@ from minitask.planning.importers.foreign_plan import (
     PlanFile,
     PlanStep,
     PlanTask,
+    left_out_section,
     unique_labels,
 )
 from minitask.planning.importers.markdown_nodes import (
@@ -25,7 +26,7 @@ from minitask.planning.importers.markdown_nodes import (
     MarkdownNode,
     parse_nodes,
 )
-from minitask.planning.importers.plan_files import mentions, unfit_path
+from minitask.planning.importers.plan_files import file_remark, mentions, unfit_path
 from minitask.spec.inline import strip_marks
 from minitask.spec.model import FileAction
 from minitask.words import one_line
@@ -65,7 +66,7 @@ class _Line(Struct, frozen=True):
 
 def read_speckit(text: str) -> ForeignPlan:
     """Return the plan that a task list holds; of a text that holds none, a plan without tasks."""
-    nodes, unclosed = parse_nodes(text)
+    nodes, damage = parse_nodes(text)
     lines, phase_notes = _lines(nodes)
     unique = unique_labels([line.task.label for line in lines])
     lines = [
@@ -74,13 +75,9 @@ def read_speckit(text: str) -> ForeignPlan:
     ]
     tasks = tuple(_in_order(lines[: MOST_TASKS + 1]))
     title = next((node.text for node in nodes if node.kind == HEADING and node.level == 1), "")
-    notes = [
-        f"line {line}: a fence that is never closed; all below it is read as code"
-        for line in unclosed
-    ]
-    notes += [f"`{label}` stands for a second task of that id" for label in unique if "#" in label]
+    notes = [f"`{label}` stands for a second task of that id" for label in unique if "#" in label]
     return ForeignPlan(
-        one_line(_TITLE.sub("", strip_marks(title))), tasks, (), (*notes, *phase_notes)
+        one_line(_TITLE.sub("", strip_marks(title))), tasks, (), (*damage, *notes, *phase_notes)
     )
 
 
@@ -103,8 +100,7 @@ def _lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
             lines[-1] = _with_detail(lines[-1], node)
         elif node.kind not in (FENCE, HEADING):
             about += list(_kept(node.text))
-    names = (one_line(title, longest=80) for title in left_out)
-    return lines, [f"the section `{name}` is not carried over" for name in names]
+    return lines, list(map(left_out_section, left_out))
 
 
 def _kept(text: str) -> Iterator[str]:
@@ -160,13 +156,11 @@ def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
     for path in dict.fromkeys(mentions(text)):
         why = unfit_path(path)
         if why:
-            missing.append(f"the file: `{one_line(path, longest=80)}` {why}")
+            missing.append(file_remark(path, why))
         elif "." in path.rpartition("/")[2]:
             files.append(PlanFile(path.removeprefix("./"), action))
         else:
-            missing.append(
-                f"the file: `{one_line(path, longest=80)}` may be a folder: name the files"
-            )
+            missing.append(file_remark(path, "may be a folder: name the files"))
     return tuple(files), tuple(missing)
 
 

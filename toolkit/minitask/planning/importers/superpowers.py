@@ -8,7 +8,12 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.planning.importers.foreign_plan import ForeignPlan, PlanTask, unique_labels
+from minitask.planning.importers.foreign_plan import (
+    ForeignPlan,
+    PlanTask,
+    left_out_section,
+    unique_labels,
+)
 from minitask.planning.importers.markdown_nodes import (
     FENCE,
     HEADING,
@@ -16,7 +21,7 @@ from minitask.planning.importers.markdown_nodes import (
     MarkdownNode,
     parse_nodes,
 )
-from minitask.planning.importers.plan_tasks import folders_of, read_task
+from minitask.planning.importers.plan_tasks import read_tasks
 from minitask.spec.inline import find_label, strip_marks
 from minitask.words import one_line
 
@@ -31,7 +36,7 @@ KEPT = ("goal", "architecture", "tech stack")
 
 def read_superpowers(text: str) -> ForeignPlan:
     """Return the plan that a text holds; of one that is none, a plan without tasks."""
-    nodes, unclosed = parse_nodes(text)
+    nodes, damage = parse_nodes(text)
     starts = [index for index, node in enumerate(nodes) if _is_task(node)]
     labels = unique_labels([_number(nodes[index]) for index in starts])
     ends = [_end(nodes, index) for index in starts]
@@ -39,23 +44,17 @@ def read_superpowers(text: str) -> ForeignPlan:
         (label, _title(nodes[start]), nodes[start + 1 : end])
         for label, start, end in zip(labels, starts, ends, strict=True)
     ]
-    files = [file for part in parts for file in read_task(*part).files]
-    tasks = tuple(read_task(*part, folders=folders_of(files)) for part in parts)
     head = nodes[: starts[0]] if starts else nodes
     gaps = [
         node
         for end, start in zip(ends, [*starts, len(nodes)][1:], strict=True)
         for node in nodes[end:start]
     ]
-    notes = [
-        f"line {line}: a fence that is never closed; all below it is read as code"
-        for line in unclosed
-    ]
     return ForeignPlan(
         _plan_title(head),
-        _in_order(tasks),
+        _in_order(read_tasks(parts)),
         context=(*_header(head), *_constraints([*head, *gaps])),
-        notes=(*notes, *_left_out([*head, *gaps])),
+        notes=(*damage, *_left_out([*head, *gaps])),
     )
 
 
@@ -113,25 +112,23 @@ def _left_out(nodes: Sequence[MarkdownNode]) -> list[str]:
         for node in nodes
         if node.kind == HEADING and node.level > 1 and node.text.strip("*: ").lower() != CONSTRAINTS
     ]
-    return [f"the section `{one_line(title, longest=80)}` is not carried over" for title in titles]
+    return list(map(left_out_section, titles))
 
 
 def _in_order(tasks: Sequence[PlanTask]) -> tuple[PlanTask, ...]:
     """Return the tasks, each after the ones that it names; one that names none after the task before it."""
     labels = {task.label for task in tasks}
+    before: set[str] = set()
+    previous: tuple[str, ...] = ()
     ordered = []
-    for index, task in enumerate(tasks):
-        before = {task.label for task in tasks[:index]}
-        is_stated = task.needs != ("?",)
-        needs = (
-            task.needs
-            if is_stated
-            else tuple(task.label for task in tasks[max(0, index - 1) : index])
-        )
+    for task in tasks:
+        needs = task.needs if task.needs != ("?",) else previous
         unknown = [need for need in needs if need not in labels]
         dropped = [f"the dependency on task {need}: no such task" for need in unknown]
         earlier = tuple(dict.fromkeys(need for need in needs if need in before))
-        later = [need for need in needs if need in labels - before]
+        later = [need for need in needs if need in labels and need not in before]
         dropped += [f"the dependency on task {need}, which comes later" for need in later]
         ordered.append(replace(task, needs=earlier, dropped=(*task.dropped, *dropped)))
+        before.add(task.label)
+        previous = (task.label,)
     return tuple(ordered)

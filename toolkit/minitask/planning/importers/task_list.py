@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from minitask.errors import UsageError
@@ -16,8 +16,7 @@ from minitask.planning.importers.foreign_plan import (
 )
 from minitask.planning.importers.markdown_nodes import ITEM, parse_nodes
 from minitask.planning.importers.plan_commands import RunLine, read_runs, with_criteria
-from minitask.planning.importers.plan_files import unfit_path
-from minitask.spec.inline import code_span
+from minitask.planning.importers.plan_files import file_remark, unfit_path
 from minitask.spec.model import FileAction, Tier
 from minitask.words import one_line
 
@@ -66,7 +65,8 @@ def read_task_list(text: str) -> ForeignPlan:
         else []
     )
     labels = unique_labels([_label(entry, number) for number, entry in enumerate(entries, 1)])
-    tasks = tuple(_task(entry, label, labels) for entry, label in zip(entries, labels, strict=True))
+    known = frozenset(labels)
+    tasks = tuple(_task(entry, label, known) for entry, label in zip(entries, labels, strict=True))
     title = _first(top, ("project", "plan", *_TITLES))
     context = [*_texts(top, _CONTEXT), *_texts(top, ("global_constraints",))]
     return ForeignPlan(title, tasks, tuple(context))
@@ -77,10 +77,11 @@ def _load(text: str) -> Any:
 
     if len(text) > LONGEST:
         raise UsageError("the task list is longer than 1 MB", hint="split it into several files")
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=loader)):
             raise UsageError("the task list uses YAML aliases", hint="write the values out")
-        return yaml.safe_load(text)
+        return yaml.load(text, Loader=loader)  # noqa: S506 - it is a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
@@ -97,7 +98,7 @@ def _label(entry: Mapping[Any, Any], number: int) -> str:
     return one_line(_first(entry, ("id", "key")), longest=60) or str(number)
 
 
-def _task(entry: Mapping[Any, Any], label: str, labels: list[str]) -> PlanTask:
+def _task(entry: Mapping[Any, Any], label: str, labels: Collection[str]) -> PlanTask:
     commands, left_out = read_runs(_runs(entry))
     files, missing = _files(entry)
     needs = [one_line(name) for name in _values(entry, ("depends_on", "dependencies"))]
@@ -143,7 +144,7 @@ def _files(entry: Mapping[Any, Any]) -> tuple[tuple[PlanFile, ...], tuple[str, .
         for path in _values(entry, (key,)):
             why = unfit_path(path)
             if why:
-                missing.append(f"the file: {code_span(one_line(path, longest=80))} {why}")
+                missing.append(file_remark(path, why))
             else:
                 optional = key == "allowed_paths"
                 files.setdefault(path, PlanFile(path, action, optional=optional))
