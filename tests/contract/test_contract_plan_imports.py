@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,18 @@ def test_an_import_again_updates_what_nobody_edited_and_leaves_the_rest(planned:
     world.write({"docs/plans/routing.md": changed[: changed.index("### Task 2")]})
     notes = imported(world, "docs/plans/routing.md")["notes"]
     assert "02-set-the-preset: no longer an open task of the plan; its spec stays" in notes
+
+
+def test_the_command_that_e101_names_works_from_any_folder(planned: World) -> None:
+    world, below = planned, planned.root / "docs/plans"
+    (below / "routing.md").rename(below / "my plan.md")
+    refused = world.minitask("validate", "my plan.md", cwd=below).stdout
+    [command] = [line for line in refused.splitlines() if "import it: " in line]
+    name, *words = shlex.split(command.partition("import it: ")[2])
+    assert (name, words) == ("minitask", ["import", "docs/plans/my plan.md"])
+    for cwd in (world.root, below):
+        outcome = world.minitask(*words, "--dry-run", "--json", cwd=cwd)
+        assert states(outcome.json) == ["created"] * 3
 
 
 def test_nothing_is_written_outside_the_projects_folder(planned: World, tmp_path: Path) -> None:

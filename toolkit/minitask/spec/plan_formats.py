@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import PurePosixPath
 
 from msgspec import Struct
@@ -26,24 +27,25 @@ _YAML_LIST = lazy_pattern(r"(?m)^(?:tasks\s*:|-\s+(?:id|title|name)\s*:)")
 
 
 class PlanFormat(Struct, frozen=True):
-    """The format of a plan: its name, and what reads it, with `FILE` for the file."""
+    """The format of a plan: its name, and the command that reads a file of it."""
 
     name: str
-    command: str
+
+    def command(self, path: str) -> str:
+        """Return the command, fit for a shell."""
+        if self.name in READ:
+            return shlex.join(["minitask", "import", path])
+        return shlex.join(["minitask", "plan", f"Carry out {path}", "--read", path])
 
     def hint(self, path: str) -> str:
         """Return the way out for a file of this format."""
-        return f"import it: {self.command.replace('FILE', path)}"
+        return f"import it: {self.command(path)}"
 
 
 def find_format(text: str, path: str) -> PlanFormat | None:
     """Return the format of another tool's plan; None for any other text."""
     name = _find_name(text[:_LONGEST], PurePosixPath(path))
-    if name is None:
-        return None
-    if name in READ:
-        return PlanFormat(name, "minitask import FILE")
-    return PlanFormat(name, 'minitask plan "Carry out FILE" --read FILE')
+    return PlanFormat(name) if name else None
 
 
 def _find_name(text: str, path: PurePosixPath) -> str | None:

@@ -123,16 +123,20 @@ def import_plan(
     home = project_name(_project(plan, source, chosen), project)
     folder = project_folder(top, home)
     origin = f"{chosen} {quote(name)}"
-    planned = _plan_specs(plan, origin, folder, lambda path: read_file(top, path))
+    present = dict(_existing(folder))
+    planned = _plan_specs(plan, origin, folder, present, lambda path: read_file(top, path))
     texts = {f"{PROJECTS}/{home}/{item.name}.md": _final_text(item) for item in planned}
     diagnostics = check_sources(Sources(top, texts), repository, settings).diagnostics
     if not dry_run:
         _write(folder, planned)
+    found: dict[str, list[Diagnostic]] = {path: [] for path in texts}
+    for item in diagnostics:
+        found.setdefault(item.path, []).append(item)
     specs = tuple(
-        _imported(item, path, diagnostics) for path, item in zip(texts, planned, strict=True)
+        _imported(item, path, found[path]) for path, item in zip(texts, planned, strict=True)
     )
     return ImportedPlan(
-        chosen, home, len(plan.tasks), specs, tuple(_notes(plan, planned, folder, origin))
+        chosen, home, len(plan.tasks), specs, tuple(_notes(plan, planned, present, origin))
     )
 
 
@@ -160,7 +164,7 @@ def _detected(text: str, path: str) -> str:
     if form.name not in READERS:
         raise UsageError(
             f"{path} is a plan in the format {form.name}, which holds neither files nor commands",
-            hint=form.command.replace("FILE", path),
+            hint=form.command(path),
         )
     return form.name
 
@@ -210,10 +214,13 @@ def read_file(top: Path, path: str) -> str | None:
 
 
 def _plan_specs(
-    plan: ForeignPlan, origin: str, folder: Path, read: ReadFile
+    plan: ForeignPlan,
+    origin: str,
+    folder: Path,
+    existing: Mapping[str, _Existing],
+    read: ReadFile,
 ) -> tuple[_Planned, ...]:
     """Return what is to be written for each task that is not done."""
-    existing = dict(_existing(folder))
     open_tasks = [task for task in plan.tasks if not task.is_done]
     names = _names(open_tasks, origin, existing, folder)
     created: dict[str, str] = {}
@@ -307,7 +314,7 @@ def _write(folder: Path, planned: Sequence[_Planned]) -> None:
 
 
 def _imported(planned: _Planned, path: str, diagnostics: Sequence[Diagnostic]) -> ImportedSpec:
-    errors = [item for item in diagnostics if item.path == path and item.severity is Severity.ERROR]
+    errors = [item for item in diagnostics if item.severity is Severity.ERROR]
     missing = () if planned.state == "kept" else planned.spec.missing
     refused = tuple(
         f"{item.code} {item.message}" for item in errors if item.code not in ("E212", "E401")
@@ -324,7 +331,10 @@ def _imported(planned: _Planned, path: str, diagnostics: Sequence[Diagnostic]) -
 
 
 def _notes(
-    plan: ForeignPlan, planned: Sequence[_Planned], folder: Path, origin: str
+    plan: ForeignPlan,
+    planned: Sequence[_Planned],
+    present: Mapping[str, _Existing],
+    origin: str,
 ) -> Iterator[str]:
     """Yield what concerns the plan as a whole, or specs that it no longer has."""
     yield from plan.notes
@@ -332,6 +342,6 @@ def _notes(
     if finished:
         yield f"{counted(len(finished), 'task')} ticked off in the plan, not imported: {', '.join(finished)}"
     names = {item.name for item in planned}
-    for mark, existing in _existing(folder):
+    for mark, existing in present.items():
         if mark.startswith(f"{origin} task ") and existing.name not in names:
             yield f"{existing.name}: no longer an open task of the plan; its spec stays"
