@@ -320,6 +320,20 @@ def test_spec_kit_ids_ranges_repeats_and_an_unclosed_fence() -> None:
     assert any("second task of that id" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("Write src/a.py", "write src/a.py"),
+        ("Review src/a.py", "read src/a.py"),
+        ("Remove src/from_x.py", "delete src/from_x.py"),
+        ("Remove the flag from src/a.py", "write src/a.py"),
+    ],
+)
+def test_a_spec_kit_line_says_what_is_done_with_its_file(line: str, file: str) -> None:
+    [task] = read_speckit(f"- [ ] T001 {line}\n").tasks
+    assert [f"{each.action} {each.path}" for each in task.files] == [file]
+
+
 def test_yaml_tiers_unknown_fields_and_paths_that_are_patterns() -> None:
     first, second = plan_of("tasks.yaml").tasks
     assert (first.tier, second.tier) == ("cheap", "frontier")

@@ -11,7 +11,6 @@ from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanSte
 from minitask.spec.model import Fence, FileAction
 from minitask.spec.shell_fence import shell_language
 
-MOST_NAMES = 6
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "bash": (".sh", ".bash"),
     "c": (".c", ".h"),
@@ -161,9 +160,9 @@ def fits_language(path: str, info: str) -> bool:
 
 
 def new_names(fence: Fence, present: str) -> tuple[str, ...]:
-    """Return the names that a block defines and that a file's text does not hold yet, the first few of them."""
+    """Return the names that a block defines and that a file's text does not hold yet."""
     pattern = _PATTERNS.get(language_of(fence.info))
     if pattern is None:
         return ()
     names = dict.fromkeys(match[1].strip() for match in pattern.finditer(fence.content))
-    return tuple(name for name in names if name not in present)[:MOST_NAMES]
+    return tuple(name for name in names if name not in present)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from msgspec import Struct
 
@@ -186,13 +187,13 @@ def _drafted(task: PlanTask, script: Sequence[PlanCode], read: ReadFile) -> Iter
     """Yield a search for each new name of the code, where no command is known to fail before the change."""
     if any(command.fails_before for command in task.commands):
         return
-    count = 0
-    for code in task.codes:
-        present = "" if not code.path or code in script else read(code.path) or ""
-        for name in new_names(code.fence, present) if code.path else ():
-            count += 1
-            if count <= MOST_DRAFTED:
-                yield f"grep -qF -e {shlex.quote(name)} -- {shlex.quote(code.path)}  {DRAFTED}"
+    searches = (
+        f"grep -qF -e {shlex.quote(name)} -- {shlex.quote(code.path)}  {DRAFTED}"
+        for code in task.codes
+        if code.path
+        for name in new_names(code.fence, "" if code in script else read(code.path) or "")
+    )
+    yield from islice(searches, MOST_DRAFTED)
 
 
 def _validation(task: PlanTask, drafted: Sequence[str]) -> str:

@@ -147,11 +147,7 @@ def _with_detail(line: _Line, node: MarkdownNode) -> _Line:
 
 def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
     """Return the files that a line names, to be changed unless it only looks at them, and what is no file."""
-    verb = _VERBS.match(strip_marks(text))
-    word = verb["verb"].lower() if verb else ""
-    action = FileAction.WRITE if not word else FileAction.READ
-    action = FileAction.DELETE if word in ("delete", "remove") and "from" not in text else action
-    action = FileAction.WRITE if word in ("delete", "remove") and "from" in text else action
+    action = _action(strip_marks(text))
     files, missing = [], []
     for path in dict.fromkeys(mentions(text)):
         why = unfit_path(path)
@@ -162,6 +158,16 @@ def _files(text: str) -> tuple[tuple[PlanFile, ...], tuple[str, ...]]:
         else:
             missing.append(file_remark(path, "may be a folder: name the files"))
     return tuple(files), tuple(missing)
+
+
+def _action(text: str) -> FileAction:
+    """Return what a line does with its files: `Remove X from a.py` edits one, `Remove a.py` deletes it."""
+    verb = _VERBS.match(text)
+    if verb is None:
+        return FileAction.WRITE
+    if verb["verb"].lower() not in ("delete", "remove"):
+        return FileAction.READ
+    return FileAction.WRITE if " from " in text else FileAction.DELETE
 
 
 def _labels(text: str) -> Iterator[str]:
