@@ -406,15 +406,20 @@ def test_locks_between_processes_work_inside(mounting: Sandbox, inside) -> None:
     assert inside(mounting, f'python3 -c "{script}"').stdout == b"locked\n"
 
 
-def test_shared_folders_are_there_writable_and_private(
-    mounting: Sandbox, none: Sandbox, inside, tmp_path: Path
-) -> None:
+def test_shared_folders_are_there_writable_and_private(mounting: Sandbox, inside) -> None:
     script = 'for d in /tmp /var/tmp /dev/shm; do echo x >"$d/$1" && cat "$d/$1"; test ! -e "$d/$2" && echo new; done'
     mine = f"minitask-mine-{os.getpid()}"
-    for _ in range(2):
-        done = inside(mounting, script, f"{mine}-inside", mine)
-        assert done.stdout == b"x\nnew\n" * 3, done.stderr
-    assert not Path("/tmp", f"{mine}-inside").exists()
+    users = [Path(folder, mine) for folder in ("/tmp", "/var/tmp", "/dev/shm")]
+    try:
+        for path in users:
+            path.touch()
+        for _ in range(2):
+            done = inside(mounting, script, f"{mine}-inside", mine)
+            assert done.stdout == b"x\nnew\n" * 3, done.stderr
+        assert not [path for path in users if path.with_name(f"{mine}-inside").exists()]
+    finally:
+        for path in users:
+            path.unlink(missing_ok=True)
 
 
 def test_what_is_read_only_stays_so_below_a_writable_folder(
