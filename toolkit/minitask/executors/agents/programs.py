@@ -63,6 +63,14 @@ def make_program(setting: ExecutorSetting) -> AgentProgram:
 
 OUTPUT_BYTES = 8 << 20
 """Of each file that a program leaves in its home."""
+LOGIN_KEYS: Mapping[str, tuple[str, ...]] = {
+    ".claude.json": ("oauthAccount", "primaryApiKey"),
+    ".cursor/cli-config.json": ("authInfo",),
+    ".config/goose/config.yaml": (),
+    ".config/mini-swe-agent/.env": (),
+    ".aider/oauth-keys.env": (),
+}
+"""Files that hold settings beside a login, some of which start programs: the keys that are kept of a renewed one."""
 _LOGIN = threading.Lock()
 """Held by whoever reads or renews a login of the user's."""
 
@@ -89,9 +97,10 @@ def take_login_back(own_home: Path, workspace: AgentWorkspace, lent: Mapping[str
     """
     for name, before in lent.items():
         renewed = read_output(workspace, name)
-        if renewed and renewed != before and _is_whole(name, renewed):
+        kept = _kept(name, before, renewed) if renewed else before
+        if kept != before:
             with _LOGIN, suppress(OSError):
-                _renew(own_home / name, before, renewed)
+                _renew(own_home / name, before, kept)
 
 
 def read_output(workspace: AgentWorkspace, name: str) -> bytes | None:
@@ -104,15 +113,26 @@ def read_output(workspace: AgentWorkspace, name: str) -> bytes | None:
         return None
 
 
-def _is_whole(name: str, content: bytes) -> bool:
-    """Return True if a login was written to its end, as far as that can be seen."""
-    if not name.endswith(".json"):
-        return True
+def _kept(name: str, before: bytes, renewed: bytes) -> bytes:
+    """Return a login as it is to be from now on: the renewed one, if it was written to its end; of settings, its keys
+    alone.
+    """
+    keys = LOGIN_KEYS.get(name)
+    if not (name.endswith(".json") or keys is not None):
+        return renewed
+    if keys == ():
+        return before
     try:
-        json.loads(content)
+        new = json.loads(renewed)
+        old = json.loads(before) if keys else {}
     except ValueError:
-        return False
-    return True
+        return before
+    if keys is None:
+        return renewed
+    if not (isinstance(new, dict) and isinstance(old, dict)):
+        return before
+    changed = {key: new[key] for key in keys if key in new and new[key] != old.get(key)}
+    return json.dumps({**old, **changed}, indent=2).encode() if changed else before
 
 
 def _renew(login_path: Path, before: bytes, renewed: bytes) -> None:
