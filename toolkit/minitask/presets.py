@@ -144,7 +144,7 @@ DEFAULTS: Mapping[str, Any] = {
     },
     "baseline": {"cheap": "claude-haiku-4-5", "frontier": "claude-opus-5-5"},
     "target": None,
-    "landing": {"style": "merge"},
+    "landing": {"style": "merge", "push": ""},
     "review": "none",
     "review_aims": [],
     "lint": [],

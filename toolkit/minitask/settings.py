@@ -18,7 +18,8 @@ from minitask.values import Redacted
 
 FILE = "minitask.yaml"
 MISNAMED = ("minitask.yml", ".minitask.yaml", ".minitask.yml")
-GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers", "workspace.read")
+GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers")
+GUARDED_BELOW = {"workspace": "read", "landing": "push"}
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")  # of numbers that an untrusted repository can only lower
 HEADER_VARIABLE = lazy_pattern(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")  # in a header's value
@@ -152,6 +153,7 @@ class Settings(Redacted, frozen=True):
     jobs: int
     workers_remote: str
     merges: bool
+    push: str
     max_cost_usd: Decimal | None
     allows_unpriced: bool
     values: Mapping[str, Any]
@@ -180,8 +182,12 @@ def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
     for layer in [SettingsLayer("default", DEFAULTS), *named, *layers]:
         allowed = layer.values
         if layer.name == FILE and not trusted:
-            present = {*allowed, *(f"workspace.{name}" for name in allowed.get("workspace", ()))}
-            ignored = [key for key in GUARDED if key in present]
+            ignored = [key for key in GUARDED if key in allowed]
+            ignored += [
+                f"{key}.{name}"
+                for key, name in GUARDED_BELOW.items()
+                if name in allowed.get(key, ())
+            ]
             allowed = {key: value for key, value in allowed.items() if key not in GUARDED}
             allowed = {key: _lowered(values, key, value) for key, value in allowed.items()}
             if ignored:
@@ -204,8 +210,8 @@ def _named(
 def _lowered(values: Mapping[str, Any], key: str, proposed: Any) -> Any:
     """Return a value of an untrusted repository's, as far as it narrows what is in force; anything else as it is."""
     now = values.get(key)
-    if key == "workspace":
-        return {name: proposed[name] for name in proposed if name != "read"}
+    if key in GUARDED_BELOW:
+        return {name: proposed[name] for name in proposed if name != GUARDED_BELOW[key]}
     if key == "review":
         return now if now == "required" else proposed
     if key == "grade":
@@ -259,6 +265,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         copy=tuple(workspace["copy"]),
         setup=workspace["setup"],
         merges=values["landing"]["style"] == MERGE,
+        push=values["landing"]["push"],
         requests=int(values["concurrency"]["requests"]),
         jobs=int(values["concurrency"]["jobs"]),
         workers_remote=values["workers"]["remote"],

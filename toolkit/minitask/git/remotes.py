@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.errors import MachineError, UsageError
 from minitask.git import refs
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git, failure
-from minitask.words import did_you_mean
+from minitask.words import did_you_mean, one_line
 
 SHARED = (refs.LEDGER, refs.ATTEMPTS, refs.BRANCHES)
 TRACKED = "refs/minitask/remotes"
@@ -58,23 +61,83 @@ def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
     return remote_refs
 
 
-def push(repository: Repository, remote: str, moves: Mapping[str, str]) -> tuple[str, ...]:
-    """Push objects to refs (ref to object id), none by force; the refs that the remote would not take."""
-    rejected: list[str] = []
+CHANGED = (
+    "fetch first",
+    "non-fast-forward",
+    "already exists",
+    "stale info",
+    "lock",
+    "failed to update ref",
+)
+"""Reasons of a remote that say that a ref there has changed, not that a rule forbids the push."""
+
+
+class Pushed(Struct, frozen=True):
+    """The answer to a push: why each ref was refused, by its name, and the link that the remote gave, if any."""
+
+    refused: Mapping[str, str]
+    link: str = ""
+
+
+def push(
+    repository: Repository, remote: str, moves: Mapping[str, str], *, runs_hook: bool = False
+) -> Pushed:
+    """Push objects to refs (ref to object id), none by force; raise `MachineError` if the remote gave no answer.
+
+    `runs_hook`: the user's pre-push hook may refuse all of it.
+    """
+    refused: dict[str, str] = {}
+    link = ""
     names = list(moves)
     for at in range(0, len(names), 500):
-        rejected += _push(repository, remote, {name: moves[name] for name in names[at : at + 500]})
-    return tuple(rejected)
+        some = {name: moves[name] for name in names[at : at + 500]}
+        answer = _push(repository, remote, some, runs_hook=runs_hook)
+        refused |= answer.refused
+        link = link or answer.link
+    return Pushed(refused, link)
 
 
-def _push(repository: Repository, remote: str, moves: Mapping[str, str]) -> Sequence[str]:
-    args = ("push", "--porcelain", "--no-verify", remote)
-    finished = _network(repository).run(*args, *(f"{oid}:{name}" for name, oid in moves.items()))
-    lines = finished.stdout.decode("utf-8", "surrogateescape").splitlines()
-    rows = [line.split("\t") for line in lines if line[:1] in "!+-*= " and "\t" in line]
+def is_changed(reason: str) -> bool:
+    """Return True if a ref was refused because it has changed on the remote."""
+    return any(word in reason for word in CHANGED)
+
+
+def _push(
+    repository: Repository, remote: str, moves: Mapping[str, str], *, runs_hook: bool
+) -> Pushed:
+    args = ("push", "--porcelain", "--verify" if runs_hook else "--no-verify", remote)
+    git = replace(_network(repository), runs_hooks=runs_hook)
+    finished = git.run(*args, *(f"{oid}:{name}" for name, oid in moves.items()))
+    rows = _rows(finished.stdout)
+    error_lines = finished.stderr.decode("utf-8", "replace").splitlines()
     if finished.exit_code != 0 and not rows:
-        raise failure(args, finished)
-    return [row[1].partition(":")[2] for row in rows if row[0].startswith("!")]
+        if not runs_hook or any(line.startswith("fatal: ") for line in error_lines):
+            raise failure(args, finished)
+        words = [line for line in error_lines if not line.startswith("error: failed to push")]
+        reason = one_line(words[-1] if words else "it gave no reason")
+        return Pushed(dict.fromkeys(moves, f"the pre-push hook: {reason}"))
+    remote_lines = [line[8:].strip() for line in error_lines if line.startswith("remote: ")]
+    links = [word for line in remote_lines for word in line.split() if word.startswith("http")]
+    refused = {name: _reason(text, remote_lines) for mark, name, text in rows if mark == "!"}
+    return Pushed(refused, links[0] if links else "")
+
+
+def _rows(output: bytes) -> list[tuple[str, str, str]]:
+    """Return the rows of `git push --porcelain`: a mark, the ref there, and git's words.
+
+    They say what the remote took, also where a hook here ends git with an error later.
+    """
+    lines = output.decode("utf-8", "surrogateescape").splitlines()
+    rows = [line.split("\t") for line in lines if line[:1] in "!+-*= " and line.count("\t") == 2]
+    return [(mark, names.partition(":")[2], text) for mark, names, text in rows]
+
+
+def _reason(text: str, remote_lines: list[str]) -> str:
+    """Return why a ref was refused: the remote's own first words, an error's before others, and git's."""
+    short = text.partition("] ")[2].strip("()") or text
+    words = [line for line in remote_lines if line.startswith("error:")] or remote_lines
+    said = one_line(words[0].removeprefix("error:")) if words else ""
+    return f"{said} ({short})" if said and not is_changed(short) else short
 
 
 def merge_ledgers(git: Git, ours: str, theirs: str) -> str:

@@ -22,8 +22,8 @@ from msgspec.structs import replace
 from minitask.errors import MachineError
 from minitask.system import pipes, process
 
+NO_HOOKS = "core.hooksPath=/dev/null"
 QUIET = (
-    "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "gc.auto=0",
     "maintenance.auto=false",
@@ -64,7 +64,7 @@ class Git(Struct, frozen=True):
     """Git on one repository; `lock_fds` are inherited, so that a lock outlives its holder's children.
 
     What it writes goes to the object store `new_objects`, where there is one, which has to know the repository's own.
-    `index_file` is another index than the repository's.
+    `index_file` is another index than the repository's. `runs_hooks`: the user's own hooks count.
     """
 
     git_dir: Path
@@ -75,6 +75,7 @@ class Git(Struct, frozen=True):
     new_objects: Path | None = None
     index_file: Path | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    runs_hooks: bool = False
 
     def with_setting(self, key: str, value: str) -> Git:
         """Return git under one more setting, whatever characters its key has."""
@@ -86,7 +87,8 @@ class Git(Struct, frozen=True):
 
     def argv(self, *args: str) -> tuple[str, ...]:
         """Return the whole command line for `git ARGS`."""
-        settings = QUIET if self.user_config else QUIET + PLAIN
+        hooks = () if self.runs_hooks else (NO_HOOKS,)
+        settings = hooks + (QUIET if self.user_config else QUIET + PLAIN)
         flags = [part for setting in settings for part in ("-c", setting)]
         tree = [f"--work-tree={self.work_tree}"] if self.work_tree else []
         return ("git", f"--git-dir={self.git_dir}", *tree, *flags, *args)

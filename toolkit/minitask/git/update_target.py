@@ -50,11 +50,16 @@ GITS_OWN_CODES_MAX = 129
 
 
 class TargetUpdate(Struct, frozen=True):
-    """The result of moving the target. `moved_meanwhile`: it was not at `old`; else `reason` says what blocks it."""
+    """The result of moving the target. `moved_meanwhile`: it was not at `old`; else `reason` says what blocks it.
+
+    `declined`: a remote that has to take it first did not, by a rule, or because it is ahead (`is_behind`).
+    """
 
     done: bool
     moved_meanwhile: bool = False
     reason: str = ""
+    declined: bool = False
+    is_behind: bool = False
 
 
 def update_target(repository: Repository, step: TargetMove) -> TargetUpdate:

@@ -22,9 +22,10 @@ from minitask.git.commits import NewCommit, write_commit, write_commits
 from minitask.git.filters import filtered_paths
 from minitask.git.merge_tree import MergeResult, TreeChange, merge_tree
 from minitask.git.restore_checkout import TargetMove
-from minitask.git.update_target import TargetUpdate, update_target
+from minitask.git.update_target import TargetUpdate
 from minitask.landing.candidate_commits import Candidate, candidate_commit
 from minitask.landing.merge import leads_back, merged
+from minitask.landing.push import advance
 
 CARRIED = "Minitask-Carried"
 """The trailer of a candidate that was made again: the commit whose change it carries."""
@@ -130,7 +131,7 @@ def move_target(
             raise RefusedError(ruling.reason)
         at = merge
     _note_unrecorded(engine, target, [merge for _, merge in merges])
-    moved = update_target(engine.repository, TargetMove(target, tip, at))
+    moved = advance(engine, TargetMove(target, tip, at))
     if not moved.done:
         for _, merge in merges:
             note_recorded(engine, merge)

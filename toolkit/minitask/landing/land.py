@@ -9,9 +9,11 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import NoBranchError, RefusedError
 from minitask.git.commits import write_commits
+from minitask.git.update_target import TargetUpdate
 from minitask.landing.candidate_commits import Candidate, Landed, merge_commit, write_draft_commit
 from minitask.landing.join import Joint, join, move_target
 from minitask.landing.proof import Proof, prove
+from minitask.landing.push import left_on_branch
 from minitask.ledger.record import Verdict
 
 ROUNDS = 8
@@ -76,7 +78,7 @@ def land_alone(
         if moved.done:
             return Landed(Verdict.MERGED, merge=merge, proof=proof)
         if not moved.moved_meanwhile:
-            return in_the_way(task, moved.reason)
+            return not_moved(engine, task, candidate, moved)
     return Landed(
         Verdict.READY,
         reason="the target branch keeps moving",
@@ -137,10 +139,12 @@ def out_of_scope(task: Task, reason: str) -> Landed:
     )
 
 
-def in_the_way(task: Task, reason: str) -> Landed:
-    """Return what becomes of a candidate whose checkout refuses it."""
+def not_moved(engine: Context, task: Task, candidate: Candidate, moved: TargetUpdate) -> Landed:
+    """Return what becomes of a candidate whose checkout, or remote, refuses it."""
+    if moved.declined:
+        return left_on_branch(engine, task, candidate.commit, moved)
     return Landed(
         Verdict.READY,
-        reason=f"passed, but merging would overwrite your edits: {reason}",
+        reason=f"passed, but merging would overwrite your edits: {moved.reason}",
         next_step=f"minitask merge {task.name}",
     )

@@ -25,9 +25,9 @@ from minitask.landing.guards import Guards
 from minitask.landing.join import check_merge, join, move_target
 from minitask.landing.land import (
     ROUNDS,
-    in_the_way,
     land_alone,
     not_joined,
+    not_moved,
     out_of_scope,
     together_red,
 )
@@ -261,7 +261,8 @@ class MergeQueue:
                 links[0].request.landed = together_red(red)
             return len(links) == 1
         moved = move_target(self._engine, target, tip=tip, merges=merges)
-        if moved.moved_meanwhile or (len(links) > 1 and not moved.done):
+        is_blocked = not moved.done and not moved.declined
+        if moved.moved_meanwhile or (len(links) > 1 and is_blocked):
             return False  # a file of the user's is in the way: fewer at once, until it is clear of whom
         for link in links:
             task = link.request.task
@@ -270,7 +271,7 @@ class MergeQueue:
             link.request.landed = (
                 Landed(Verdict.MERGED, merge=link.commit)
                 if moved.done
-                else in_the_way(task, moved.reason)
+                else not_moved(self._engine, task, link.request.candidate, moved)
             )
         return moved.done
 

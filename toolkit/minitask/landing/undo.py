@@ -13,8 +13,8 @@ from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
 from minitask.git.merge_tree import merge_tree
 from minitask.git.restore_checkout import TargetMove
-from minitask.git.update_target import update_target
 from minitask.landing.proof import prove_checks
+from minitask.landing.push import advance
 from minitask.ledger.record import Verdict
 
 
@@ -56,7 +56,7 @@ def undo_task(engine: Context, name: str, base: Base) -> Undone:
     proof = prove_checks(engine, task_at(engine, name, landing.spec, base), commit)
     if proof is not None and not proof.passed:
         return Undone(name, Verdict.FAILED, reason=f"without it, {proof.reason}")
-    moved = update_target(engine.repository, TargetMove(base.target, tip, commit))
+    moved = advance(engine, TargetMove(base.target, tip, commit))
     if moved.done:
         return Undone(name, Verdict.MERGED, commit, undone=landing.commit)
     return Undone(name, Verdict.READY, reason=moved.reason or "the target branch moved meanwhile")

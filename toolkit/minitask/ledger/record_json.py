@@ -135,7 +135,11 @@ def record_document(record: Record) -> dict[str, Any]:
 
 
 def result_document(result: TaskResult) -> dict[str, Any]:
-    """Return a task's result as JSON, the form that `exec --json` prints; `calls` is there where there were any."""
+    """Return a task's result as JSON, the form that `exec --json` prints.
+
+    `calls` is there where there were any, `next_step` where what is next is no command of minitask.
+    """
+    step = result.next_step
     calls = [_call_document(phase, call) for phase, call in result.calls]
     return {
         "task": result.task,
@@ -152,6 +156,7 @@ def result_document(result: TaskResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 4),
         "attempts": [attempt_document(attempt) for attempt in result.attempts],
         **({"calls": calls} if calls else {}),
+        **({"next_step": step} if step and not step.startswith("minitask ") else {}),
     }
 
 

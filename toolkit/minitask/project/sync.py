@@ -7,6 +7,8 @@ anyway.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from minitask.engine.context import Context, Progress
@@ -14,7 +16,7 @@ from minitask.errors import MachineError
 from minitask.git import refs
 from minitask.git.commits import NewCommit, write_commits
 from minitask.git.merge_tree import is_ancestor
-from minitask.git.remotes import TRACKED, fetch, merge_ledgers, push
+from minitask.git.remotes import TRACKED, fetch, is_changed, merge_ledgers, push
 
 ROUNDS = 8
 
@@ -29,7 +31,7 @@ class Synced(Struct, frozen=True):
 
 
 def sync(engine: Context, remote: str) -> Synced:
-    """Exchange with a remote until it holds all that is here; raise `MachineError` if it keeps changing."""
+    """Exchange with a remote until it holds all that is here; raise `MachineError` if it refuses, or keeps changing."""
     label = "".join(char if char.isalnum() or char in "-_" else "-" for char in remote)
     fetched: list[str] = []
     for _ in range(ROUNDS):
@@ -38,12 +40,25 @@ def sync(engine: Context, remote: str) -> Synced:
         fetched += _take(engine, remote_refs, label)
         moves, diverged = _moves(engine, remote_refs)
         engine.emit(Progress("", "sync", f"push {len(moves)} refs to {remote}"))
-        rejected = push(engine.repository, remote, moves) if moves else ()
-        if not rejected:
+        refused = push(engine.repository, remote, moves).refused if moves else {}
+        if not refused:
             return Synced(remote, tuple(dict.fromkeys(fetched)), tuple(moves), diverged)
+        _check_rules(remote, refused)
     raise MachineError(
-        f"{remote} keeps refusing {', '.join(rejected[:3])}", hint="run `minitask sync` again later"
+        f"{', '.join(list(refused)[:3])} keep changing on {remote}",
+        hint="run `minitask sync` again later",
     )
+
+
+def _check_rules(remote: str, refused: Mapping[str, str]) -> None:
+    """Raise `MachineError` if a rule of the remote refuses a ref: it would do so again."""
+    for ref, reason in refused.items():
+        if not is_changed(reason):
+            raise MachineError(
+                f"{remote} refuses {ref}: {reason}",
+                hint=f"ask who sets its rules to let {refs.ATTEMPTS.rpartition('/')[0]}/* and {refs.BRANCHES}/* in,"
+                " or name another remote: minitask sync REMOTE",
+            )
 
 
 def _take(engine: Context, remote_refs: dict[str, str], label: str) -> list[str]:
