@@ -160,7 +160,7 @@ def test_a_validation_that_outlives_the_kill_cannot_spoil_the_next(
     world = build(
         tmp_path / "repository",
         validation="grep -qx 'LEVEL = 2' src/app.py && touch reached\n"
-        f"[ -e {mended} ] || {{ sleep 1; rm -rf $PWD/src; sleep 60; }}\n"
+        f"[ -e {mended} ] || [ ! -e reached ] || {{ sleep 1; rm -rf $PWD/src; sleep 60; }}\n"
         "sleep 1.5\n"
         "test -e src/made/new.py",
     )
