@@ -14,8 +14,7 @@ from msgspec.structs import fields
 from minitask.patterns import lazy_pattern
 from minitask.spec.findings import render_fence
 from minitask.spec.headings import CANONICAL
-from minitask.spec.inline import code_span
-from minitask.spec.markdown import blocks, find_fences, normalise, parse_document
+from minitask.spec.markdown import blocks, code_span, find_fences, normalise, parse_document
 from minitask.spec.model import Criterion, Estimate, Fence, FileAction, FileRef, Options, Spec
 from minitask.spec.notes import cited_ranges, is_wrapped
 from minitask.spec.parse import is_edit_fence

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from minitask.edits.check_script import Earlier, versions_of
 from minitask.edits.checker import check_one, check_specs
-from minitask.edits.citations import Earlier, versions_of
 from minitask.edits.lines import map_lines
-from minitask.spec.file_tree import Kind
-from minitask.spec.model import LineRange, Spec
+from minitask.spec.model import Kind, LineRange, Spec
 from minitask.spec.parse import parse_file
 
 TEN = "".join(f"line {number}\n" for number in range(1, 11))

@@ -6,8 +6,13 @@ import pytest
 
 from minitask.edits.diff import parse_diff
 from minitask.edits.fences import path_above, path_in
-from minitask.edits.grammar import covers, parse_script, paths_written, render_script
-from minitask.edits.operations import parse_operation
+from minitask.edits.grammar import (
+    covers,
+    parse_operation,
+    parse_script,
+    paths_written,
+    render_script,
+)
 from minitask.edits.script_model import EditScript, Operation, Source, UnifiedDiff, Verb, WholeFile
 from minitask.errors import EditError
 from minitask.spec.model import Fence, LineRange

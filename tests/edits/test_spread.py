@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.edits.citations import versions_of
+from minitask.edits.check_script import versions_of
 from minitask.edits.lines import map_lines, spread
 from minitask.errors import EditError
 from minitask.spec.model import LineRange

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import pytest
 
 from minitask.edits.script_model import Change
-from minitask.gates.candidate import EntryKind
-from minitask.gates.completeness import Work, check_complete
 from minitask.gates.damage import find_secret, redacted
 from minitask.gates.lint import check_lint
-from minitask.gates.scope import check_paths, find_bad_name, find_clash
+from minitask.gates.result import EntryKind
+from minitask.gates.scope import Work, check_complete, check_paths, find_bad_name, find_clash
 from minitask.spec.model import Fence, FileAction, FileRef, Spec
 
 EDIT = FileAction.EDIT

@@ -17,10 +17,9 @@ from hypothesis import strategies as st
 
 import minitask
 from minitask.edits.script_model import Change
-from minitask.gates.candidate import CommitFiles, EntryKind, find_kind
 from minitask.gates.imports import find_unresolved_imports
 from minitask.gates.lint import check_lint
-from minitask.gates.result import FileChange
+from minitask.gates.result import CommitFiles, EntryKind, FileChange, find_kind
 from minitask.git.objects import open_objects
 from minitask.git.repository import discover
 from minitask.spec.model import FileAction, FileRef, Spec

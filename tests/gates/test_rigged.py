@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from minitask.gates.result import FileVersions
 from minitask.gates.rigged import find_rigged
-from minitask.gates.rigged_code import FileVersions
 from minitask.spec.model import Command, Spec
 
 UNIT = (

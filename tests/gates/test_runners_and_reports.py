@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.gates.sentinel import compare_runs
-from minitask.gates.test_reports import read_counts
-from minitask.gates.test_runners import Runner, Suite, find_suites, is_plain
+from minitask.gates.test_runners import Runner, Suite, find_suites, is_plain, read_counts
 from minitask.ledger.evidence import SuiteCounts
 from minitask.ledger.record import CommandRecord
 from minitask.spec.model import Command

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from worked_example import PROJECTS, apply_spec, failed_commands, load_specs, read_tree, write_tree
 
 from minitask.edits.grammar import covers, parse_script
-from minitask.spec.checks import check_project
+from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from worked_example import (
 )
 
 from minitask.edits.grammar import covers, parse_script
-from minitask.spec.checks import check_project
+from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
 
 if TYPE_CHECKING:

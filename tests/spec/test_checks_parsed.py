@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minitask.edits.check_script import check_script
-from minitask.spec.checks import check_all
+from minitask.spec.checks import check_against_tree
 from minitask.spec.parse import parse_file
+from minitask.spec.project import check_project
+from minitask.spec.quality import check_quality
 
 if TYPE_CHECKING:
-    from minitask.spec.file_tree import Kind
+    from minitask.spec.model import Kind
 
 PATH = "mini-projects/split/02-base.md"
 
@@ -88,9 +90,11 @@ def _said(text: str) -> list[tuple[int, str]]:
     ]
     parsed = parse_file(text, path=PATH)
     assert parsed.diagnostics == ()
-    found = check_all(parsed.specs, tree=Repository(), existing=known)
-    found += tuple(item for spec in parsed.specs for item in check_script(spec))
-    return [(item.line, item.code) for item in found]
+    said = [*check_project(parsed.specs, existing=known)]
+    for spec in parsed.specs:
+        said += check_against_tree(spec, Repository(), others=[*parsed.specs, *known])
+        said += (*check_quality(spec), *check_script(spec))
+    return sorted((item.line, item.code) for item in said)
 
 
 def test_a_sound_spec_has_nothing_against_it() -> None:
@@ -109,10 +113,10 @@ def test_each_mistake_is_found_where_it_stands() -> None:
         (2, "E209"),
         (9, "E202"),
         (12, "E205"),
+        (23, "N303"),
+        (26, "E302"),
         (39, "W402"),
         (46, "W210"),
-        (26, "E302"),
-        (23, "N303"),
     ]
 
 

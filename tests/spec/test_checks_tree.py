@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from minitask.spec.checks import check_against_tree, check_all, check_anchor
+from minitask.spec.checks import check_against_tree, check_anchor
 from minitask.spec.model import Command, Criterion, FileAction, FileRef, LineRange, Options, Spec
+from minitask.spec.project import check_project
+from minitask.spec.quality import check_quality
 
 if TYPE_CHECKING:
-    from minitask.spec.file_tree import Kind
+    from minitask.spec.model import Kind
 
 READ, CREATE, EDIT = FileAction.READ, FileAction.CREATE, FileAction.EDIT
 WRITE, DELETE = FileAction.WRITE, FileAction.DELETE
@@ -156,22 +158,17 @@ def _sound(path: str, *files: FileRef, needs: tuple[str, ...] = ()) -> Spec:
     )
 
 
-def test_everything_is_said_once_in_the_order_of_the_files() -> None:
-    maker = _sound("mini-projects/p/b.md", _ref("src/base.py", CREATE))
-    late = _sound("mini-projects/p/a.md", _ref("src/base.py", READ), _ref("src/app.py", EDIT))
-    found = check_all([maker, late], tree=TREE)
-    assert [(item.path[-4:], item.code) for item in found] == [("a.md", "W214")]
-
-
 def test_a_sound_project_has_nothing_against_it() -> None:
     maker = _sound("mini-projects/p/a.md", _ref("src/base.py", CREATE))
     user = _sound("mini-projects/p/b.md", _ref("src/base.py", EDIT), needs=("a",))
-    assert check_all([maker, user], tree=TREE) == ()
-    assert check_all([user], tree=TREE, existing=[maker]) == ()
+    assert check_project([maker, user]) == check_project([user], existing=[maker]) == ()
+    for spec in (maker, user):
+        assert check_against_tree(spec, TREE, others=[maker]) == check_quality(spec) == ()
 
 
-def test_each_spec_has_its_own_anchor() -> None:
-    spec = _sound("mini-projects/p/a.md", _ref("src/app.py", EDIT, (500, 600)))
-    anchors = {spec.path: Listing({"src/app.py": 600})}
-    assert [item.code for item in check_all([spec], tree=TREE)] == ["E202"]
-    assert check_all([spec], tree=TREE, anchors=anchors) == ()
+def test_what_a_task_uses_and_another_creates_is_said_once() -> None:
+    maker = _sound("mini-projects/p/b.md", _ref("src/base.py", CREATE))
+    late = _sound("mini-projects/p/a.md", _ref("src/base.py", READ), _ref("src/app.py", EDIT))
+    said = check_project([maker, late])
+    assert [(item.path[-4:], item.code) for item in said] == [("a.md", "W214")]
+    assert check_against_tree(late, TREE, others=[maker]) == ()

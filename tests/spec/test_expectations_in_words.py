@@ -10,8 +10,8 @@ from minitask.sandbox.exit_status import Status, find_fault
 from minitask.spec.expectations import parse_expectation, render_expectation
 from minitask.spec.model import Command, Expectation, ExpectationKind, Fence
 from minitask.spec.parse import parse_file
-from minitask.spec.shell_fence import split_commands
 from minitask.spec.vacuous_commands import CommandStrength, strength
+from minitask.spec.validation_commands import split_commands
 
 # A command with a remark, an output that must pass, and one that must not.
 ENFORCED = [

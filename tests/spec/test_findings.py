@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 
 from minitask.errors import UsageError
 from minitask.spec.findings import (
+    RUFF,
     Finding,
     FindingReport,
     Form,
+    Recheck,
+    check_template,
     cited_lines,
     parse_report,
     render_findings,
+    ruff_words,
 )
-from minitask.spec.json_reader import decode_json
 from minitask.spec.paths import check_path
-from minitask.spec.recheck import RUFF, Recheck, check_template, ruff_words
-from minitask.spec.sarif import relative_path
+from minitask.spec.sarif import decode_json, relative_path
 
 ROOT = "/home/una/project"
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
-from minitask.spec.critical_path import critical_path, urgency, wave_numbers
 from minitask.spec.dependency_graph import Graph, find_cycle
 from minitask.spec.file_dependencies import (
     Dependency,
@@ -17,7 +16,10 @@ from minitask.spec.file_dependencies import (
     ImpliedOrder,
     WriteClash,
     WriterOrder,
+    critical_path,
     implied,
+    urgency,
+    wave_numbers,
 )
 from minitask.spec.model import FileAction, FileRef, LineRange, Options, Spec
 

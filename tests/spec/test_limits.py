@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from minitask.spec.limits import MAX_BYTES
+from minitask.spec.frontmatter import MAX_BYTES
 from minitask.spec.parse import parse_file
 
 TASK = "# Mini-Task 1: Title\n\n**Files to Create**: `a.py`\n"

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.spec.checks import check_against_tree
-from minitask.spec.file_tree import Tree
-from minitask.spec.model import FileAction, LineRange, Spec
+from minitask.spec.model import FileAction, LineRange, Spec, Tree
 from minitask.spec.parse import parse_file
 from minitask.spec.quality import check_quality
 

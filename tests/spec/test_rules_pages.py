@@ -9,7 +9,7 @@ import pytest
 
 from minitask.errors import UsageError
 from minitask.spec.model import Severity
-from minitask.spec.rules import codes, diagnose, explain, find_rule, render_index
+from minitask.spec.rules import Problem, codes, explain, find_rule, render_index
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "rules"
@@ -64,8 +64,8 @@ def test_an_unknown_code_is_refused_with_the_known_ones(code: str) -> None:
 
 
 def test_a_diagnostic_takes_its_severity_from_the_rule() -> None:
-    assert diagnose("a.md", 3, code="W210", message="m").severity is Severity.WARNING
-    assert diagnose("a.md", 3, code="E401", message="m").severity is Severity.ERROR
+    assert Problem(3, "W210", "m").at("a.md").severity is Severity.WARNING
+    assert Problem(3, "E401", "m").at("a.md").severity is Severity.ERROR
 
 
 def test_the_index_lists_every_page() -> None:

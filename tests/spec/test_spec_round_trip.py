@@ -23,7 +23,7 @@ from minitask.spec.model import (
 )
 from minitask.spec.parse import parse_file
 from minitask.spec.schema import check_document, spec_document
-from minitask.spec.shell_fence import split_commands
+from minitask.spec.validation_commands import split_commands
 from render_spec import render_spec
 
 PATH = "mini-projects/x/01-y.md"

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from minitask.spec import shell_fence
+from minitask.spec import validation_commands
 from minitask.spec.bash import parsed_parts
 from minitask.spec.model import Expectation, ExpectationKind, Fence
-from minitask.spec.shell_fence import is_shell, split_commands
+from minitask.spec.validation_commands import is_shell, split_commands
 
 EXIT_1 = Expectation(ExpectationKind.EXIT, 1)
 
@@ -80,7 +80,7 @@ PLAIN = [
 
 @pytest.mark.parametrize("content", PLAIN)
 def test_the_plain_reader_agrees_with_the_grammar(content: str) -> None:
-    plain = shell_fence._plain_parts(content)
+    plain = validation_commands._plain_parts(content)
     assert plain is not None
     parsed = list(parsed_parts(content))
     assert [(part.text, part.first) for part in plain] == [
@@ -94,7 +94,7 @@ def test_the_plain_reader_agrees_with_the_grammar(content: str) -> None:
      "a <<E", "a \\", "'a", "! a", "time a", "[[ a", "a &&", "a\u00a0b", "f() a", "a>|b"],
 )  # fmt: skip
 def test_the_plain_reader_leaves_anything_else_to_the_grammar(line: str) -> None:
-    assert shell_fence._plain_parts(f"{line}\n") is None
+    assert validation_commands._plain_parts(f"{line}\n") is None
 
 
 EXPECTATIONS = [
@@ -171,7 +171,7 @@ def test_plain_commands_do_not_load_the_grammar() -> None:
     script = (
         "import sys\n"
         "from minitask.spec.model import Fence\n"
-        "from minitask.spec.shell_fence import split_commands\n"
+        "from minitask.spec.validation_commands import split_commands\n"
         "split_commands(Fence('bash', 'grep -q \"a\" b.py && echo OK\\n'))\n"
         "assert 'tree_sitter' not in sys.modules\n"
         "split_commands(Fence('bash', 'a; b\\n'))\n"

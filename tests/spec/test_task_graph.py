@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
-from minitask.spec.critical_path import wave_numbers
 from minitask.spec.dependency_graph import Graph, find_cycle, order, task_names
+from minitask.spec.file_dependencies import wave_numbers
 from minitask.spec.model import Options, Spec
 
 

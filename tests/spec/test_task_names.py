@@ -8,9 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from minitask.spec.dependency_graph import project_of, task_name
+from minitask.spec.dependency_graph import project_of, task_name, task_names
 from minitask.spec.model import Options, Spec
-from minitask.spec.task_names import task_names
 
 
 def _spec(path: str, number: str = "2", title: str = "Extract the Base") -> Spec:

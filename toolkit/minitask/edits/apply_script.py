@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minitask.edits.edit_plan import edit_plan
-from minitask.edits.file_set import BaseFiles, EditedFiles
 from minitask.edits.lines import CRLF, LF, Text, adopt, ended, parse_text, text_of
 from minitask.edits.script_model import (
+    BaseFiles,
     Change,
+    EditedFiles,
     EditScript,
     Locate,
     Reader,

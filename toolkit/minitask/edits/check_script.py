@@ -1,16 +1,21 @@
-"""Checks of an edit script before it runs: its form, its scope, what it leaves to a model, and each edit tried."""
+"""Checks of an edit script and of the lines that a spec cites, before anything runs.
+
+A script is judged by its form and its scope, and each edit is tried; cited lines by the tree that the task will start
+from: if they still exist, and where.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from minitask.edits.apply_script import apply_edit, build
 from minitask.edits.edit_plan import edit_plan
-from minitask.edits.file_set import BaseFiles
 from minitask.edits.grammar import covers, parse_script, paths_written
+from minitask.edits.lines import LineHunk, Versions, map_lines
 from minitask.edits.script_model import (
+    BaseFiles,
     Change,
     EditScript,
     Locate,
@@ -22,14 +27,16 @@ from minitask.edits.script_model import (
     placed,
 )
 from minitask.errors import EditError
-from minitask.spec.model import Tier
-from minitask.spec.rules import diagnose
+from minitask.spec.dependency_graph import task_name
+from minitask.spec.model import FileAction, LineRange, Tier
+from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from minitask.edits.related_specs import Overlay
     from minitask.edits.script_model import Edit
-    from minitask.spec.model import Diagnostic, Spec
+    from minitask.spec.model import Diagnostic, FileRef, Files, Spec
 
 
 def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
@@ -58,13 +65,11 @@ def is_free(spec: Spec) -> bool:
 
 def _malformed(spec: Spec, error: EditError) -> Diagnostic:
     line = (error.where or "").rpartition(":")[2]
-    return diagnose(
-        spec.path,
-        int(line) if line.isdecimal() else spec.line_of("snippets"),
-        code="E301",
-        message=error.message,
-        hint=error.hint,
-    )
+    message = error.message
+    hint = error.hint
+    return Problem(
+        int(line) if line.isdecimal() else spec.line_of("snippets"), "E301", message, hint
+    ).at(spec.path)
 
 
 def _check_scope(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
@@ -74,12 +79,10 @@ def _check_scope(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
         for path in sorted(paths_written(EditScript((edit,))) - allowed):
             allowed.add(path)
             listed = "lists only to read" if path in read else "does not list"
-            yield diagnose(
-                spec.path,
-                edit.line or spec.line_of("snippets"),
-                code="E302",
-                message=f"the edit script writes {path}, which the spec {listed}",
-                hint="add it to `**Files to Create/Edit**:`, or remove the edit",
+            message = f"the edit script writes {path}, which the spec {listed}"
+            hint = "add it to `**Files to Create/Edit**:`, or remove the edit"
+            yield Problem(edit.line or spec.line_of("snippets"), "E302", message, hint).at(
+                spec.path
             )
 
 
@@ -88,13 +91,9 @@ def _check_cover(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
     if required and not covers(script, required):
         written = paths_written(script)
         missing = ", ".join(dict.fromkeys(path for path in required if path not in written))
-        yield diagnose(
-            spec.path,
-            spec.line_of("snippets"),
-            code="N303",
-            message=f"the edit script leaves {missing} to a model",
-            hint="add the missing edits, and the task costs nothing",
-        )
+        message = f"the edit script leaves {missing} to a model"
+        hint = "add the missing edits, and the task costs nothing"
+        yield Problem(spec.line_of("snippets"), "N303", message, hint).at(spec.path)
 
 
 class Trial(Struct, frozen=True):
@@ -150,3 +149,168 @@ def _paths(edit: Edit) -> frozenset[str]:
     if isinstance(edit, Operation):
         return written | {source.path for source in edit.sources}
     return written if isinstance(edit, SearchReplace | UnifiedDiff) else frozenset()
+
+
+class Ground(Protocol):
+    """The files that specs are checked against: the base's files, and what their line numbers are those of."""
+
+    @property
+    def files(self) -> Files:
+        """Return the base."""
+        ...
+
+    def anchor_of(self, spec: Spec) -> Files | None:
+        """Return the tree that a spec's line numbers are those of; None if it is the base."""
+        ...
+
+    def new_name(self, spec: Spec, path: str) -> str | None:
+        """Return the new name of a file that was renamed since the spec was written; None if it is not known."""
+        ...
+
+    def earlier(self, spec: Spec) -> Earlier | None:
+        """Return the version of a spec before this one; None if it is the first, or names its anchor."""
+        ...
+
+    def locate(self, spec: Spec, path: str, cited: LineRange) -> LineRange:
+        """Return where lines that a spec cites are in the base; raise `EditError` if they changed or are gone."""
+        ...
+
+
+class Earlier(Struct, frozen=True):
+    """The version of a spec before the present one, with the commit that its line numbers are those of."""
+
+    spec: Spec
+    commit: str
+    files: Files
+
+
+class CitationError(EditError):
+    """Lines that are cited and are not there any more."""
+
+
+class Numbering(Struct, frozen=True):
+    """Carries the lines that a spec cites from its anchor to the base, and on to what other specs make of that."""
+
+    spec: Spec
+    ground: Ground
+    state: Overlay
+
+    def __call__(self, path: str, cited: LineRange) -> LineRange:
+        """Return where the cited lines are; raise `CitationError` if they changed or are gone."""
+        try:
+            return self._carried(path, cited)
+        except EditError as error:
+            raise CitationError(error.message, hint=error.hint) from None
+
+    def _carried(self, path: str, cited: LineRange) -> LineRange:
+        author = self.state.author(path)
+        if author is not None and self.ground.files.text(path) is None:
+            renamed = self.state.old_name(path)
+            if renamed is not None:
+                return self._carry_lines(renamed, path, cited)
+            raise EditError(
+                f"lines {cited} of {path} cannot be cited: {_id(author)} creates that file first",
+                hint="search for the text instead of citing lines, or name the whole file",
+            )
+        return self._carry_lines(path, path, cited)
+
+    def _carry_lines(self, path: str, new: str, cited: LineRange) -> LineRange:
+        """Carry lines of a file of the base to what is made of it, there or under another name."""
+        located = self.ground.locate(self.spec, path, cited)
+        if path == new and not self.state.is_touched(path):
+            return located
+        before, after = self.ground.files.text(path), self.state.text(new)
+        if before is None or after is None or before == after:
+            return located
+        return map_lines(located, versions_of(path, before, after))
+
+
+def versions_of(path: str, before: str, after: str) -> Versions:
+    """Return two texts of a file as lines, with the differences between them."""
+    from difflib import SequenceMatcher
+
+    old, new = _lines(before), _lines(after)
+    codes = SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    hunks = tuple(LineHunk(*span) for tag, *span in codes if tag != "equal")
+    return Versions(path, old, new, hunks)
+
+
+def check_citations(spec: Spec, numbering: Numbering, state: Overlay) -> tuple[Diagnostic, ...]:
+    """Return a diagnostic for each file of which cited lines are not what they were."""
+    diagnostics: list[Diagnostic] = []
+    for ref in spec.files:
+        if ref.ranges and ref.action is not FileAction.CREATE and state.kind(ref.path) == "file":
+            diagnostics += _check_ref(spec, ref, numbering, state)
+    return tuple(diagnostics)
+
+
+def _check_ref(
+    spec: Spec, ref: FileRef, numbering: Numbering, state: Overlay
+) -> Iterator[Diagnostic]:
+    """Yield E215 for the first range that cannot be cited, or N216 if it is only read."""
+    if not state.is_known(ref.path) and state.base.kind(ref.path) == "file":
+        return  # a model changes it first: nobody can tell which lines
+    for cited in ref.ranges:
+        try:
+            numbering(ref.path, cited)
+        except EditError as error:
+            reads = ref.action is FileAction.READ
+            hint = (
+                error.hint
+                if not reads
+                else "the task will see the lines as they are when it starts"
+            )
+            message = error.message
+            yield Problem(
+                ref.line or spec.line_of("files"), "N216" if reads else "E215", message, hint
+            ).at(spec.path)
+            return
+
+
+def check_renumbered(spec: Spec, ground: Ground) -> Iterator[Diagnostic]:
+    """Yield W217 if the spec was changed but cites the same lines, which hold other text by now."""
+    cited = list(_cited(spec))
+    earlier = ground.earlier(spec) if cited else None
+    if earlier is None:
+        return
+    before = {(path, lines) for path, lines, _ in _cited(earlier.spec)}
+    now = ground.anchor_of(spec) or ground.files
+    for path, lines, line in cited:
+        if (path, lines) in before and _at(earlier.files, path, lines) != _at(now, path, lines):
+            message = (
+                f"lines {lines} of {path} were other text when the version before of this spec was committed "
+                f"({earlier.commit[:12]})"
+            )
+            hint = (
+                f"where the numbers are still that version's, say `anchor: {earlier.commit[:12]}`"
+            )
+            yield Problem(line or spec.line_of("files"), "W217", message, hint).at(spec.path)
+            return
+
+
+def _cited(spec: Spec) -> Iterator[tuple[str, LineRange, int]]:
+    """Yield the ranges that a spec cites, in its lists and its edit script, with their lines."""
+    for ref in spec.files:
+        if ref.action is not FileAction.CREATE:
+            yield from ((ref.path, lines, ref.line) for lines in ref.ranges)
+    try:
+        edits = parse_script(spec.snippets, source=spec.path).edits
+    except EditError:
+        return
+    for edit in edits:
+        for source in edit.sources if isinstance(edit, Operation) else ():
+            if source.range is not None:
+                yield source.path, source.range, edit.line
+
+
+def _at(files: Files, path: str, lines: LineRange) -> Sequence[str]:
+    return _lines(files.text(path) or "")[lines.start - 1 : lines.end]
+
+
+def _lines(text: str) -> Sequence[str]:
+    lines = [f"{line}\n" for line in text.split("\n")]
+    return lines[:-1] if text.endswith("\n") or not text else lines
+
+
+def _id(spec: Spec) -> str:
+    return task_name(spec, siblings=spec.siblings).partition("/")[2]

@@ -11,23 +11,29 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from minitask.edits.check_script import Trial, check_script, try_script
-from minitask.edits.citations import CitationError, Numbering, check_citations, check_renumbered
+from minitask.edits.check_script import (
+    CitationError,
+    Numbering,
+    Trial,
+    check_citations,
+    check_renumbered,
+    check_script,
+    try_script,
+)
 from minitask.edits.grammar import covers, parse_script
-from minitask.edits.planned_tree import Overlay
-from minitask.edits.related_specs import Order, order_of
+from minitask.edits.related_specs import Order, Overlay, order_of
 from minitask.edits.script_model import EditScript
 from minitask.errors import EditError
 from minitask.spec.checks import check_against_tree
 from minitask.spec.model import Diagnostic, Severity, Spec, Tier
 from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
-from minitask.spec.rules import diagnose
+from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from minitask.edits.citations import Ground
+    from minitask.edits.check_script import Ground
 
 
 PRESENCE = frozenset({"E201", "E203", "E204"})
@@ -188,13 +194,8 @@ class Checker(Struct):
         makers = [self.specs[index] for index in sorted(between)]
         names = self._names(sorted(between))
         first = checked.errors[0]
-        warning = diagnose(
-            spec.path,
-            first.line,
-            code="W307",
-            message=f"this applies only after {names} has merged: {first.message}",
-            hint=f"add `depends_on: [{names}]`",
-        )
+        message = f"this applies only after {names} has merged: {first.message}"
+        warning = Problem(first.line, "W307", message, f"add `depends_on: [{names}]`").at(spec.path)
         return CheckedSpec((*later.diagnostics, warning), tuple(makers))
 
     def _unfit_diagnostic(
@@ -210,13 +211,9 @@ class Checker(Struct):
         is_sure = bool(after.errors)
         names = self._names(same_run if is_sure else between)
         first = (after if is_sure else later).errors[0]
-        return diagnose(
-            first.path,
-            first.line,
-            code="E309" if is_sure else "W308",
-            message=f"this no longer applies after {names}, which a run merges first: {first.message}",
-            hint=f"depend on {names} and write the spec for its result, or remove one of them",
-        )
+        message = f"this no longer applies after {names}, which a run merges first: {first.message}"
+        hint = f"depend on {names} and write the spec for its result, or remove one of them"
+        return Problem(first.line, "E309" if is_sure else "W308", message, hint).at(first.path)
 
     def _names(self, indices: Iterable[int]) -> str:
         graph = self._ordered().graph
@@ -268,23 +265,20 @@ def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[D
     script = _script(spec)
     free = _is_free(spec, script)
     if spec.options.tier is Tier.NONE and not free:
-        yield diagnose(
-            spec.path,
-            spec.line_of("options.tier"),
-            code="E305",
-            message="tier none needs an edit script that covers every file of the spec",
-            hint="add the missing edits to Code Snippets, or remove `tier: none`",
-        )
+        message = "tier none needs an edit script that covers every file of the spec"
+        hint = "add the missing edits to Code Snippets, or remove `tier: none`"
+        yield Problem(spec.line_of("options.tier"), "E305", message, hint).at(spec.path)
         return
     for problem in _try(spec, script, numbering, state).problems:
         line = (problem.where or "").rpartition(":")[2]
-        yield diagnose(
-            spec.path,
+        message = problem.message
+        hint = problem.hint
+        yield Problem(
             int(line) if line.isdecimal() else spec.line_of("snippets"),
-            code=_code(problem) if free else "W306",
-            message=problem.message,
-            hint=problem.hint,
-        )
+            _code(problem) if free else "W306",
+            message,
+            hint,
+        ).at(spec.path)
 
 
 def _code(problem: EditError) -> str:

@@ -97,9 +97,8 @@ def parse_diff(text: str) -> tuple[FileDiff, ...]:
         files.append(_parse_file(cursor))
         _skip_between(cursor)
     if not files:
-        raise EditError(
-            "the diff names no file", hint="write `--- a/PATH` and `+++ b/PATH` above its hunks"
-        )
+        hint = "write `--- a/PATH` and `+++ b/PATH` above its hunks"
+        raise EditError("the diff names no file", hint=hint)
     return tuple(files)
 
 

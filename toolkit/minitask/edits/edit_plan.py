@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from minitask.edits.file_set import BaseFiles
+    from minitask.edits.script_model import BaseFiles
 
 
 class Cut(Struct, frozen=True):
@@ -116,13 +116,11 @@ def _add_rename(layout: EditPlan, operation: Operation) -> None:
     old, new = operation.sources[0].path, operation.target
     layout.base.require(old)
     if layout.base.text(new) is not None:
-        raise EditError(
-            f"cannot rename {old} to {new}, which exists", hint="rename to a path that is free"
-        )
+        message = f"cannot rename {old} to {new}, which exists"
+        raise EditError(message, hint="rename to a path that is free")
     if layout.leaves(old) or new in layout.renames:
-        raise EditError(
-            f"{old if layout.leaves(old) else new} is renamed twice", hint="keep one of the two"
-        )
+        message = f"{old if layout.leaves(old) else new} is renamed twice"
+        raise EditError(message, hint="keep one of the two")
     layout.renames[new] = old
 
 
@@ -203,9 +201,8 @@ def _insertion(layout: EditPlan, operation: Operation, target: str) -> int | Non
     if target in layout.wholes or layout.base.text(path) is None:
         why = "is written whole" if target in layout.wholes else "is new"
         message = f"cannot insert after line {operation.after} of {target}, which {why}"
-        raise EditError(
-            message, hint="append to it (`-> DST`) or put the lines at its top (`-> DST:0`)"
-        )
+        hint = "append to it (`-> DST`) or put the lines at its top (`-> DST:0`)"
+        raise EditError(message, hint=hint)
     return layout.base.lines_at(path, LineRange(operation.after, operation.after)).end
 
 
@@ -225,8 +222,8 @@ def _inserts(
 def _refuse_insert(layout: EditPlan, target: str, piece: PlacedLines, cut: Cut) -> None:
     inserting, removing = piece.cuts[0].operation, cut.operation
     with layout.placed(inserting):
-        raise EditError(
+        message = (
             f"lines are inserted after line {piece.after} of {target}, inside {_span(cut)},"
-            f" which script line {removing.line} removes",
-            hint="insert before or after the removed lines",
+            f" which script line {removing.line} removes"
         )
+        raise EditError(message, hint="insert before or after the removed lines")

@@ -52,10 +52,8 @@ def path_in(info: str) -> str | None:
     match = _PATH.search(info)
     if match is None:
         if re.search(r"(?:^|\s)path=", info):
-            raise EditError(
-                f"cannot read the path of `{info}`",
-                hint='write path="with spaces.py" or path=plain.py',
-            )
+            hint = 'write path="with spaces.py" or path=plain.py'
+            raise EditError(f"cannot read the path of `{info}`", hint=hint)
         return None
     path = unquote(match[1] or "")
     if not path:

@@ -50,9 +50,8 @@ class MatchedBlock(Struct, frozen=True):
     def _shift_line(self, line: str) -> str:
         if not line.startswith(self.removed):
             message = f"the replacement has less indentation than the search text: {body(line)!r}"
-            raise EditError(
-                message, hint="indent search text and replacement as the file is indented"
-            )
+            hint = "indent search text and replacement as the file is indented"
+            raise EditError(message, hint=hint)
         return self.added + line[len(self.removed) :]
 
 
@@ -146,13 +145,10 @@ def _missing(have: Sequence[str], want: Sequence[str], path: str) -> EditError:
     nearest = describe_nearest(have, want)
     message = f"search text does not occur in {path}"
     if nearest:
-        return EditError(
-            f"{message}; nearest: {nearest}", hint="copy the lines as they stand in the file"
-        )
-    return EditError(
-        f"{message}, and nothing in it is alike",
-        hint="check the path, and that the lines still exist",
-    )
+        hint = "copy the lines as they stand in the file"
+        return EditError(f"{message}; nearest: {nearest}", hint=hint)
+    hint = "check the path, and that the lines still exist"
+    return EditError(f"{message}, and nothing in it is alike", hint=hint)
 
 
 _WORD = lazy_pattern(r"\w+")

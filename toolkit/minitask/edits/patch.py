@@ -12,7 +12,7 @@ from minitask.errors import EditError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from minitask.edits.file_set import EditedFiles
+    from minitask.edits.script_model import EditedFiles
 
 
 def apply_diff(tree: EditedFiles, text: str) -> None:
@@ -23,15 +23,13 @@ def apply_diff(tree: EditedFiles, text: str) -> None:
 
 def _apply_file(tree: EditedFiles, diff: FileDiff) -> None:
     if diff.new is not None and diff.new != diff.old and tree.text(diff.new) is not None:
-        raise EditError(
-            f"the diff creates {diff.new}, which exists", hint="write it as a change of the file"
-        )
+        message = f"the diff creates {diff.new}, which exists"
+        raise EditError(message, hint="write it as a change of the file")
     result = patched(_old_text(tree, diff), diff)
     if diff.new is None and diff.old is not None:
         if result.lines:
-            raise EditError(
-                f"the diff deletes {diff.old} but leaves {len(result.lines)} lines of it"
-            )
+            message = f"the diff deletes {diff.old} but leaves {len(result.lines)} lines of it"
+            raise EditError(message)
         tree.drop(diff.old)
     elif diff.new is not None:
         if diff.old is not None and diff.old != diff.new:
@@ -44,10 +42,8 @@ def _old_text(tree: EditedFiles, diff: FileDiff) -> Text:
         return Text()
     text = tree.text(diff.old)
     if text is None:
-        raise EditError(
-            f"the diff changes {diff.old}, which does not exist",
-            hint="a new file's old side is /dev/null",
-        )
+        message = f"the diff changes {diff.old}, which does not exist"
+        raise EditError(message, hint="a new file's old side is /dev/null")
     return text
 
 
@@ -67,11 +63,11 @@ def patched(text: Text, diff: FileDiff) -> Text:
         out += _changed(text.lines[at:], hunk, eol=eol)
         consumed = at + len(hunk.old())
         if any(line.bare and line.mark == "+" for line in hunk.lines) and consumed != len(have):
-            raise EditError(
+            message = (
                 f"the hunk of line {hunk.line} of the diff ends {path} without a newline, but lines"
-                " follow",
-                hint="leave out the `\\ No newline at end of file`",
+                " follow"
             )
+            raise EditError(message, hint="leave out the `\\ No newline at end of file`")
     return text_of((*out, *text.lines[consumed:]), eol=eol, bom=text.bom)
 
 
@@ -110,10 +106,8 @@ def _find_hunk(have: Sequence[str], hunk: DiffHunk, *, text: Text, path: str) ->
         raise EditError(message, hint="leave out the `\\ No newline at end of file`")
     nearest = describe_nearest(have, want)
     message = f"{subject} does not fit {path}"
-    raise EditError(
-        f"{message}; nearest: {nearest}" if nearest else message,
-        hint="context and removed lines must stand in the file exactly so",
-    )
+    hint = "context and removed lines must stand in the file exactly so"
+    raise EditError(f"{message}; nearest: {nearest}" if nearest else message, hint=hint)
 
 
 def _insertion(have: Sequence[str], hunk: DiffHunk, path: str) -> int:

@@ -11,7 +11,7 @@ from minitask.engine.tasks import PROJECTS, Base, Task
 from minitask.errors import UsageError
 from minitask.git import refs
 from minitask.patterns import lazy_pattern
-from minitask.spec.task_names import normal_number
+from minitask.spec.dependency_graph import normal_number
 from minitask.words import nearest
 
 _NUMBER = lazy_pattern(r"[0-9]{1,6}[a-z]?(?![A-Za-z0-9])")

@@ -9,15 +9,14 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from minitask.edits.citations import Earlier, versions_of
+from minitask.edits.check_script import Earlier, versions_of
 from minitask.edits.lines import map_lines
 from minitask.engine.anchors import Anchor
 from minitask.engine.tasks import PROJECTS, Task, parse_once
 from minitask.git.objects import FILE_MODES, SUBMODULE, SYMLINK, TREE, Entry, Objects
 from minitask.git.run_git import Git
 from minitask.git.versions import SpecVersions
-from minitask.spec.file_tree import Kind
-from minitask.spec.model import LineRange, Spec
+from minitask.spec.model import Kind, LineRange, Spec
 
 
 class CommitGround(Struct):

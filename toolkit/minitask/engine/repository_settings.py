@@ -16,7 +16,7 @@ from minitask.git.repository import Repository
 from minitask.policy.route import SCRIPT, RouteOverrides
 from minitask.settings import Settings, SettingsLayer
 from minitask.spec.model import Diagnostic, FileAction, Spec, Tier
-from minitask.spec.rules import diagnose
+from minitask.spec.rules import Problem
 from minitask.system.cache import Cache
 
 APIS = frozenset({"openai", "anthropic", "ollama"})
@@ -60,13 +60,11 @@ def check_filters(
     filters = filtered_paths(repository, objects, commit, paths) if paths else {}
     for spec, ref in writes:
         if ref.path in filters:
-            yield diagnose(
-                spec.path,
-                ref.line or spec.line_of("files"),
-                code="E219",
-                message=f"{ref.path} goes through the git filter {filters[ref.path]}, which no task runs",
-                hint="change it by hand, in a commit of your own",
+            message = (
+                f"{ref.path} goes through the git filter {filters[ref.path]}, which no task runs"
             )
+            hint = "change it by hand, in a commit of your own"
+            yield Problem(ref.line or spec.line_of("files"), "E219", message, hint).at(spec.path)
 
 
 def _are_known(spec: Spec, settings: Settings) -> bool:
@@ -83,7 +81,7 @@ def _route_error(spec: Spec, code: str, error: UsageError | RefusedError) -> Dia
     line = (
         int(where) if where.isdecimal() else spec.line_of(f"options.{field}" if field else "model")
     )
-    return diagnose(spec.path, line, code=code, message=error.message, hint=error.hint)
+    return Problem(line, code, error.message, error.hint).at(spec.path)
 
 
 def load_settings(repository: Repository | None, environ: Mapping[str, str]) -> Settings:

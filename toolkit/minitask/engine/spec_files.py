@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from minitask.engine.find_tasks import is_spec_name
 from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.errors import UsageError
-from minitask.spec.limits import MAX_BYTES, MAX_FILES
-from minitask.spec.task_names import task_names
+from minitask.spec.dependency_graph import task_names
+from minitask.spec.frontmatter import MAX_BYTES, MAX_FILES
 
 
 class Sources(Struct, frozen=True):

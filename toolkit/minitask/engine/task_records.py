@@ -14,7 +14,7 @@ from minitask.git.merge_tree import is_ancestor
 from minitask.ledger.exchange import Exchange, read_exchange
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
 from minitask.ledger.store import Ledger, read_ledger, read_records
-from minitask.spec.task_names import task_names
+from minitask.spec.dependency_graph import task_names
 
 
 def records_of(engine: Context, name: str) -> tuple[Record, ...]:

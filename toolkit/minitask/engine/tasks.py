@@ -11,8 +11,8 @@ from minitask.engine.context import Context
 from minitask.errors import UsageError
 from minitask.git import history, refs
 from minitask.git.objects import FILE_MODES
+from minitask.spec.dependency_graph import task_names
 from minitask.spec.model import Spec, SpecFile
-from minitask.spec.task_names import task_names
 from minitask.system.cache import Cache
 
 PROJECTS = "mini-projects"

@@ -25,9 +25,8 @@ from minitask.git.repository import Repository
 from minitask.settings import Settings
 from minitask.spec.batches import check_batches, home_of
 from minitask.spec.checks import check_against_tree, check_anchor
-from minitask.spec.file_tree import Tree
-from minitask.spec.model import Diagnostic, Severity, Spec
-from minitask.spec.task_names import task_names
+from minitask.spec.dependency_graph import task_names
+from minitask.spec.model import Diagnostic, Severity, Spec, Tree
 from minitask.system.cache import Cache
 
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from minitask.edits.reply.check_changes import check_characters
 from minitask.edits.reply.read import changes_of
-from minitask.edits.reply.thoughts import answer_of
+from minitask.edits.reply.reply_fences import answer_of
 from minitask.errors import BudgetError, EditError, MachineError, UnlistedError
 from minitask.executors.completion import (
     UNREADABLE,

@@ -24,7 +24,7 @@ from minitask.executors.request import (
     FailureKind,
 )
 from minitask.executors.response import NO_TOKENS
-from minitask.spec.task_names import task_names
+from minitask.spec.dependency_graph import task_names
 
 if TYPE_CHECKING:
     pass

@@ -71,17 +71,17 @@ def find_changed_form(
     old, new = _rows(proposal.base or ""), _rows(proposal.content)
     if not old or not new or max(len(old), len(new)) > _MOST_LINES:
         return None
-    said = text_about(spec, proposal.path).replace(proposal.path, "")
-    found = (
-        _retyped(old, new, said)
+    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
+    fault = (
+        _retyped(old, new, spec_text)
         or _left_out(old, new)
         or _restyled(old, new, proposal, spec)
         or _copied(old, new, proposal, spec)
         or _gone(old, new, proposal, spec, others)
     )
-    if found is None:
+    if fault is None:
         return None
-    return LintError(proposal.path, found[0], found[1], _REMEDY.format(path=proposal.path))
+    return LintError(proposal.path, fault[0], fault[1], _REMEDY.format(path=proposal.path))
 
 
 def _rows(text: str) -> Rows:
@@ -92,22 +92,22 @@ def _rows(text: str) -> Rows:
 def _changed(old: Rows, new: Rows) -> tuple[list[str], Rows]:
     """Return the lines that are gone, and those that are new."""
     had, has = {row for _, row in old}, {row for _, row in new}
-    return [row for _, row in old if row not in has], [each for each in new if each[1] not in had]
+    return [row for _, row in old if row not in has], [pair for pair in new if pair[1] not in had]
 
 
-def _retyped(old: Rows, new: Rows, said: str) -> tuple[int, str] | None:
+def _retyped(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
     """Find a line that is the same but for characters that look alike, or stand for one another."""
-    if _ABOUT_CHARACTERS.search(said):
+    if _ABOUT_CHARACTERS.search(spec_text):
         return None
     gone, fresh = _changed(old, new)
     known = {_plain(row): row for row in gone}
     for number, row in fresh:
         was = known.get(_plain(row))
-        if was is not None and not set(row) - set(was) - {"\\"} <= set(said):
+        if was is not None and not set(row) - set(was) - {"\\"} <= set(spec_text):
             return number, f"{quoted(row)} has other characters than {quoted(was)}"
         if was is not None and set(was) - set(row) and not set(row) - set(was):
             return number, f"{quoted(row)} has other characters than {quoted(was)}"
-    text = "".join(row for _, row in old) + said
+    text = "".join(row for _, row in old) + spec_text
     for number, row in fresh:
         odd = {char for char in row if ord(char) in _PLAIN and char not in (*text, "\u200d")}
         was = next((was for was in gone if odd and _is_like(row, was)), "")
@@ -121,7 +121,7 @@ def _is_like(row: str, was: str) -> bool:
 
 
 def _plain(row: str) -> str:
-    text = _ESCAPE.sub(lambda found: chr(int(found[1], 16)), html.unescape(row))
+    text = _ESCAPE.sub(lambda match: chr(int(match[1], 16)), html.unescape(row))
     return text.translate(_PLAIN)
 
 
@@ -140,15 +140,15 @@ def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
 
 def _restyled(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
     """Find a file whose lines are nearly all indented, spaced, spelled or ordered in another way."""
-    said = text_about(spec, proposal.path).replace(proposal.path, "")
-    if _ABOUT_FORM.search(said):
+    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
+    if _ABOUT_FORM.search(spec_text):
         return None
-    found = _reindented(old, new) or _spread(proposal)
-    if found is None and not asks_to_mend(spec, proposal.path):
-        found = _recased(old, new, said)
-    if found is None and not is_code(proposal.path):
-        found = _reordered(old, new)
-    return found
+    fault = _reindented(old, new) or _spread(proposal)
+    if fault is None and not asks_to_mend(spec, proposal.path):
+        fault = _recased(old, new, spec_text)
+    if fault is None and not is_code(proposal.path):
+        fault = _reordered(old, new)
+    return fault
 
 
 def _reindented(old: Rows, new: Rows) -> tuple[int, str] | None:
@@ -156,8 +156,8 @@ def _reindented(old: Rows, new: Rows) -> tuple[int, str] | None:
     moved = [(number, was, row) for number, was, row in pairs if was != row]
     if len(moved) < 2 or len(old) - len(pairs) > len(new) - len(pairs):
         return None
-    indented = [each for each in pairs if each[1][0] in " \t"]
-    others = [each for each in moved if each[1][0] not in " \t"]
+    indented = [pair for pair in pairs if pair[1][0] in " \t"]
+    others = [pair for pair in moved if pair[1][0] not in " \t"]
     all_inner = bool(indented) and not others and len(moved) >= len(indented) * _NEARLY_ALL
     all_lines = (
         len(moved) >= len(pairs) * _NEARLY_ALL and new[0][1][0].isspace() != old[0][1][0].isspace()
@@ -176,15 +176,15 @@ def _same_words(old: Rows, new: Rows) -> Iterator[tuple[int, str, str]]:
             yield number, old[block.a + step][1], row
 
 
-def _recased(old: Rows, new: Rows, said: str) -> tuple[int, str] | None:
+def _recased(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
     gone, fresh = _changed(old, new)
     known = {row.casefold(): row for row in gone}
-    found = [(number, row) for number, row in fresh if row.casefold() in known]
+    recased = [(number, row) for number, row in fresh if row.casefold() in known]
     before = set(" ".join(gone).split())
-    fresh_words = {word for _, row in found for word in row.split() if word not in before}
-    if not found or any(word in said for word in fresh_words):
+    fresh_words = {word for _, row in recased for word in row.split() if word not in before}
+    if not recased or any(word in spec_text for word in fresh_words):
         return None
-    return found[0][0], f"{quoted(found[0][1])} is in another case than before"
+    return recased[0][0], f"{quoted(recased[0][1])} is in another case than before"
 
 
 def _spread(proposal: FileChange) -> tuple[int, str] | None:
@@ -213,8 +213,8 @@ def _reordered(old: Rows, new: Rows) -> tuple[int, str] | None:
 
 def _copied(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple[int, str] | None:
     """Find a file that holds nearly all of its lines twice, or whose end is there twice."""
-    said = text_about(spec, proposal.path).replace(proposal.path, "")
-    if _ABOUT_COPIES.search(said) or asks_to_add(spec, proposal.path):
+    spec_text = text_about(spec, proposal.path).replace(proposal.path, "")
+    if _ABOUT_COPIES.search(spec_text) or asks_to_add(spec, proposal.path):
         return None
     starts = [at for at, row in enumerate(new) if at and row[1] == old[0][1]]
     for at in (*starts, len(new) // 2):
@@ -296,8 +296,8 @@ def _broken_off(old: Rows, new: Rows, proposal: FileChange, spec: Spec) -> tuple
 
 
 def _is_remark(row: str) -> bool:
-    said = comment_text(row)
-    return said is not None and any(map(str.isalnum, said))
+    comment = comment_text(row)
+    return comment is not None and any(map(str.isalnum, comment))
 
 
 def _is_asked(lost: Sequence[str], path: str, spec: Spec) -> bool:
@@ -305,5 +305,5 @@ def _is_asked(lost: Sequence[str], path: str, spec: Spec) -> bool:
         return True
     if any(has_loss_word(sentence) for sentence in task_sentences(spec, path)):
         return True
-    said = {word for word in words_of(text_about(spec, path).replace(path, "")) if len(word) > 3}
-    return bool(said.intersection(words_of("\n".join(lost))))
+    spec_words = {word for word in words_of(text_about(spec, path).replace(path, "")) if word[3:]}
+    return bool(spec_words.intersection(words_of("\n".join(lost))))

@@ -90,9 +90,8 @@ def find_damage(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     content = _bytes(proposal.content)
     if base.startswith(_UTF16):
         if _strays(content) > _strays(base):
-            yield LintError(
-                proposal.path, 1, "its UTF-16 characters are cut in the middle", _REMEDY
-            )
+            message = "its UTF-16 characters are cut in the middle"
+            yield LintError(proposal.path, 1, message, _REMEDY)
     elif b"\0" in content and not content.startswith(_UTF16) and b"\0" not in base:
         if splitext(proposal.path)[1].lower() not in _BINARY:
             line = content[: content.index(b"\0")].count(b"\n") + 1
@@ -112,9 +111,8 @@ def _markers(proposal: FileChange, spec: Spec) -> Iterator[LintError]:
     for match in matches:
         if match[0] not in had and match[1] not in spec_text:
             line = proposal.content.count("\n", 0, match.start()) + 1
-            yield LintError(
-                proposal.path, line, "it holds a conflict marker", "resolve the conflict"
-            )
+            message = "it holds a conflict marker"
+            yield LintError(proposal.path, line, message, "resolve the conflict")
             return
 
 

@@ -78,6 +78,10 @@ GRAMMARS = {
     ".tsx": _TSX,
 }
 
+SCRIPTS = frozenset(
+    suffix for suffix, grammar in GRAMMARS.items() if grammar.name.endswith("Script")
+)
+"""The endings of JavaScript and TypeScript."""
 _DEEPEST = 300
 """Most `<` that may be open at once: beyond, the memory that some grammars take grows with their square."""
 # What ends whatever a `<` may have opened.
@@ -178,9 +182,8 @@ def _odd_bracket(root: Node) -> SyntaxFlaw | None:
             opened.append((kind, line))
         elif kind in _CLOSING:
             if not opened or _OPENING[opened[-1][0]] != kind:
-                return SyntaxFlaw(
-                    line, f'the "{kind}" in line {line} does not close what was opened'
-                )
+                message = f'the "{kind}" in line {line} does not close what was opened'
+                return SyntaxFlaw(line, message)
             opened.pop()
     if not opened:
         return None
@@ -205,8 +208,7 @@ def _leaves(root: Node) -> Iterator[Node]:
 JUDGED = frozenset(
     {
         *(".json", ".ipynb", ".geojson", ".webmanifest", ".mk"),
-        *(".py", ".pyi", ".toml", ".yaml", ".yml", ".go", ".rs", ".java"),
-        *(".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"),
+        *(".py", ".pyi", ".toml", ".yaml", ".yml", *GRAMMARS),
     }
 )
 """The endings of files whose syntax can be told."""
@@ -227,7 +229,7 @@ _RELATIVE_PATH = lazy_pattern(r"""["'`]\.\.?(?:/|["'`])""")
 _ANY_PATH = lazy_pattern(r"""\b(?:import|require|from)\b[ (]*["'`]""")
 _IMPORTS = {
     ".py": _PYTHON_IMPORT,
-    **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"), _RELATIVE_PATH),
+    **dict.fromkeys(SCRIPTS, _RELATIVE_PATH),
 }
 
 

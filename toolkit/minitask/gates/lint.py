@@ -22,7 +22,7 @@ from minitask.gates.result import BaseLines, FileChange, GateResult, LintError
 from minitask.spec.model import Spec
 
 if TYPE_CHECKING:
-    from minitask.gates.candidate import FilesAfter
+    from minitask.gates.result import FilesAfter
 
 Unresolved = Callable[[FileChange], Iterable[LintError]]
 GATE = "lint"

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.gates.grammars import GRAMMARS, parsed
-from minitask.gates.splices import Splice, what
+from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.python_mutants import Splice, what
 from minitask.gates.test_files import is_test_path
 from minitask.patterns import lazy_pattern
+from minitask.spec.bash import node_text
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -144,7 +145,6 @@ def _still_parses(path: str, text: str, before: str) -> bool:
     return find_syntax_fault(FileChange(path, text, None)) is None
 
 
-_SCRIPTS = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"})
 _OPERATORS = {
     "===": "!==",
     "!==": "===",
@@ -174,7 +174,7 @@ def find_grammar_splices(text: str, lines: frozenset[int], suffix: str) -> Itera
     root = parsed(text, GRAMMARS[suffix])
     if root is None or root.has_error:
         return
-    is_script = suffix in _SCRIPTS
+    is_script = suffix in SCRIPTS
     pending = [root]
     while pending:
         node = pending.pop()
@@ -196,52 +196,50 @@ def _of_any(node: Node) -> Iterator[Splice]:
     """Faults that keep the types."""
     operator = node.child_by_field_name("operator")
     if node.type == "binary_expression" and operator is not None:
-        new = _OPERATORS.get(_text(operator))
+        new = _OPERATORS.get(node_text(operator))
         if new and not _joins_text(node, operator):
-            fault = what("operator changed", _text(node))
+            fault = what("operator changed", node_text(node))
             yield Splice(operator.start_byte, operator.end_byte, new, _line(node), fault)
     condition = node.child_by_field_name("condition")
     if condition is not None and node.type.startswith(("if_", "while_", "for_")):
         if "let" not in condition.type:
-            text = _text(condition)
+            text = node_text(condition)
             bare = condition.type in {"parenthesized_expression", "condition"}
             new = f"(!{text})" if bare else f"!({text})"
             fault = what("condition negated", text)
             yield Splice(condition.start_byte, condition.end_byte, new, _line(node), fault)
-    elif node.type in {"true", "false", "boolean_literal"} and _text(node) in {"true", "false"}:
-        yield _replaced(node, "false" if _text(node) == "true" else "true", "constant changed")
-    elif node.type in _NUMBERS and _text(node).isdecimal():
-        yield _replaced(node, str(int(_text(node)) + 1), "constant changed")
+    elif node.type in {"true", "false", "boolean_literal"} and node_text(node) in {"true", "false"}:
+        yield _replaced(node, "false" if node_text(node) == "true" else "true", "constant changed")
+    elif node.type in _NUMBERS and node_text(node).isdecimal():
+        yield _replaced(node, str(int(node_text(node)) + 1), "constant changed")
     elif node.type in {"string_fragment", "interpreted_string_literal_content", "string_content"}:
-        yield _replaced(node, f"{_text(node)}_", "constant changed")
+        yield _replaced(node, f"{node_text(node)}_", "constant changed")
 
 
 def _of_script(node: Node) -> Iterator[Splice]:
     """Faults that only a language without a compiler takes."""
     if node.type == "return_statement" and node.named_child_count:
         yield _replaced(node, "return;", "returns nothing")
-    elif node.type == "expression_statement" and not _text(node).startswith(("'", '"')):
+    elif node.type == "expression_statement" and not node_text(node).startswith(("'", '"')):
         yield _replaced(node, ";", "statement dropped")
     elif node.type.startswith(_FUNCTIONS):
         body = node.child_by_field_name("body")
         if body is not None and body.type == "statement_block" and body.named_child_count:
-            name = _text(node.child_by_field_name("name")) or "a function"
+            name = node_text(node.child_by_field_name("name")) or "a function"
             fault = f"body emptied: {name}"
             yield Splice(body.start_byte, body.end_byte, "{}", _line(node), fault)
 
 
 def _replaced(node: Node, new: str, kind: str) -> Splice:
-    return Splice(node.start_byte, node.end_byte, new, _line(node), what(kind, _text(node)))
+    return Splice(node.start_byte, node.end_byte, new, _line(node), what(kind, node_text(node)))
 
 
 def _joins_text(node: Node, operator: Node) -> bool:
     """Return True where `+` joins strings: no other operator would compile."""
-    return _text(operator) == "+" and any("string" in child.type for child in node.named_children)
+    return node_text(operator) == "+" and any(
+        "string" in child.type for child in node.named_children
+    )
 
 
 def _line(node: Node) -> int:
     return node.start_point.row + 1
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from minitask.gates.grammars import Grammar, parsed
 from minitask.gates.parts_text import SEPARATOR, NamedPart, Parts
-from minitask.gates.python_bindings import parsed_python
+from minitask.gates.python_source import parsed_python
 from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
+from minitask.spec.bash import node_text
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -221,7 +222,7 @@ def _grammar_part(node: Node, above: str) -> NamedPart | None:
     if node.type not in _NAMED:
         return None
     name = node.child_by_field_name("name")
-    text = _text(name)
+    text = node_text(name)
     if node.type == "method_declaration":
         receiver = node.child_by_field_name("receiver")
         text = (_receiver(receiver) + SEPARATOR if receiver else "") + text
@@ -232,7 +233,7 @@ def _variable(node: Node, above: str) -> NamedPart | None:
     """Return a variable of the top level or of a class; a function in one is as good as a declared one."""
     name = node.child_by_field_name("name")
     value = node.child_by_field_name("value")
-    text = _text(name)
+    text = node_text(name)
     if name is None or name.type != "identifier":
         return None
     strong = _is_constant(text) or (value is not None and value.type in _FUNCTION_VALUES)
@@ -243,17 +244,13 @@ def _part(name: str, kind: str, node: Node) -> NamedPart:
     return NamedPart(name, kind, node.start_point.row + 1, node.end_point.row + 1)
 
 
-def _text(node: Node | None) -> str:
-    return (node.text or b"").decode("utf-8", "replace") if node is not None else ""
-
-
 def _receiver(node: Node) -> str:
-    return _text(node).strip("()").rpartition(" ")[2].strip("*").partition("[")[0]
+    return node_text(node).strip("()").rpartition(" ")[2].strip("*").partition("[")[0]
 
 
 def _owner(node: Node) -> str:
-    owner = _text(node.child_by_field_name("type")).partition("<")[0]
-    trait = _text(node.child_by_field_name("trait"))
+    owner = node_text(node.child_by_field_name("type")).partition("<")[0]
+    trait = node_text(node.child_by_field_name("trait"))
     return f"{trait} for {owner}" if trait else owner
 
 

@@ -14,9 +14,7 @@ from posixpath import dirname
 
 from msgspec import Struct
 
-from minitask.gates.candidate import EntryKind, FilesAfter, above, find_kind, holds, join
-from minitask.gates.exemptions import may_be_made
-from minitask.gates.python_bindings import (
+from minitask.gates.python_source import (
     MODULE_TRICKS,
     Imported,
     binds,
@@ -24,7 +22,8 @@ from minitask.gates.python_bindings import (
     imports,
     parsed_python,
 )
-from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you_mean
+from minitask.gates.result import EntryKind, FilesAfter, above, find_kind, holds, join
+from minitask.gates.unresolved import RequestedModule, UnresolvedImport, did_you_mean, may_be_made
 from minitask.patterns import lazy_pattern
 
 _ROOTS = ("", "src", "lib", "python")

@@ -1,11 +1,30 @@
-"""Faults for new lines of Python, by its own parser."""
+"""One fault as a change of a text, and the faults for new lines of Python, by its own parser."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
-from minitask.gates.splices import Splice, what
+from msgspec import Struct
+
+from minitask.gates.python_source import python_tree
+
+
+class Splice(Struct, frozen=True, order=True):
+    """One change of a text, in bytes, and the line that it is about."""
+
+    start: int
+    end: int
+    new: str
+    line: int
+    fault: str
+
+
+def what(kind: str, text: str) -> str:
+    """Return a fault in words: what was done to which piece of code."""
+    piece = " ".join(text.split())
+    return f"{kind}: {piece[:60]}{'…' if piece[60:] else ''}"
+
 
 _COMPARED: dict[type[ast.cmpop], str] = {
     ast.Eq: "!=",
@@ -57,9 +76,8 @@ class _Source:
 
 def find_python_splices(text: str, lines: frozenset[int]) -> Iterator[Splice]:
     """Return the faults for the given lines; none where the text cannot be read."""
-    try:
-        root = ast.parse(text.encode("utf-8", "surrogateescape"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    root = python_tree(text)
+    if root is None:
         return
     source = _Source(text)
     unread = {id(docstring) for docstring in _unread(root)}

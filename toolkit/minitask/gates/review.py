@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.edits.reply.line_changes import line_changes
+from minitask.edits.reply.other_forms import line_changes
 from minitask.edits.reply.read import Parsed, make_changes, parse_reply, without_fences
 from minitask.edits.reply.reply_context import ReplyContext
 from minitask.edits.reply.samples import check_unplaced
@@ -215,10 +215,8 @@ def _edits(text: str, request: ReplyContext, *, promised: bool) -> Parsed | None
     if listed:
         return replace(parsed, script=EditScript(listed), unplaced=())
     if promised:
-        raise EditError(
-            "a verdict says `fix`, and there are no edits below",
-            hint="add them, each in a fence with `path=…` in its info string, or say `fail`",
-        )
+        hint = "add them, each in a fence with `path=…` in its info string, or say `fail`"
+        raise EditError("a verdict says `fix`, and there are no edits below", hint=hint)
     return None
 
 

@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from posixpath import splitext
 
-from minitask.gates.answer_text import find_answer_text
+from minitask.gates.answer_text import find_answer_text, find_dropped, is_meant
 from minitask.gates.changed_form import find_changed_form
-from minitask.gates.completeness import find_dropped, is_meant
 from minitask.gates.elisions import comment_text
 from minitask.gates.parts import is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart
 from minitask.gates.prose_loss import find_marked_lines, find_prose_loss, is_prose
-from minitask.gates.python_bindings import find_defined_twice
+from minitask.gates.python_source import find_defined_twice
 from minitask.gates.requested_removals import (
     asks_for_less,
     asks_to_mend,

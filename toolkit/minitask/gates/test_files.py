@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from minitask.gates.grammars import GRAMMARS, SCRIPTS, parsed
+from minitask.gates.python_source import python_tree
 from minitask.patterns import lazy_pattern
+from minitask.spec.bash import node_text
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -24,8 +27,7 @@ _NAME = lazy_pattern(
     r"|^(?:test|spec)(?:[.\-_].*)?\.[cm]?[jt]sx?$"
     r"|^(?:pytest\.ini|\.?tox\.ini|(?:jest|vitest|ava|karma)\.config\.\w+|\.mocharc.*)$"
 )
-_SCRIPTS = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx"})
-JUDGED = frozenset({".py", ".go", ".rs", *_SCRIPTS})
+JUDGED = frozenset({".py", ".go", ".rs", *SCRIPTS})
 """The endings of files whose tests can be found."""
 _PROSE = frozenset(
     {
@@ -102,9 +104,8 @@ def _python_functions(
     text: str,
 ) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
     """Test functions and methods with their qualified names, and whether a class around them is skipped."""
-    try:
-        root = ast.parse(text.encode("utf-8", "surrogateescape"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    root = python_tree(text)
+    if root is None:
         return
     pending: list[tuple[str, ast.AST, bool]] = [("", root, False)]
     while pending:
@@ -175,12 +176,10 @@ class _Found(Struct, frozen=True):
 
 
 def _found(suffix: str, text: str) -> Iterator[_Found]:
-    from minitask.gates.grammars import GRAMMARS, parsed
-
     root = parsed(text, GRAMMARS[suffix])
     if root is None:
         return
-    read = _script_test if suffix in _SCRIPTS else _go_test if suffix == ".go" else _rust_test
+    read = _script_test if suffix in SCRIPTS else _go_test if suffix == ".go" else _rust_test
     pending = [root]
     while pending:
         node = pending.pop()
@@ -190,16 +189,12 @@ def _found(suffix: str, text: str) -> Iterator[_Found]:
         pending.extend(reversed(node.children))
 
 
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")
-
-
 def _script_test(node: Node) -> _Found | None:
     """`test("name", () => { … })`, `it.each(…)("name", …)`."""
     arguments = node.child_by_field_name("arguments")
     if node.type != "call_expression" or arguments is None:
         return None
-    called = _text(node.child_by_field_name("function"))[:200]
+    called = node_text(node.child_by_field_name("function"))[:200]
     call_parts = [word for word in called.replace("(", ".").split(".") if word]
     call_arguments = [child for child in arguments.named_children if child.type != "comment"]
     if not call_parts or len(call_arguments) < 2 or not _is_script_tag(call_parts):
@@ -211,11 +206,11 @@ def _script_test(node: Node) -> _Found | None:
     if body is None:
         return None
     options = "".join(
-        _text(argument) for argument in call_arguments[1:] if argument.type == "object"
+        node_text(argument) for argument in call_arguments[1:] if argument.type == "object"
     )
     skipped = bool(_SKIP.search(".".join(call_parts[1:2]))) or bool(_SKIP.search(options))
-    name = _text(call_arguments[0]).strip("\"'`")
-    return _Found(name, KnownTest(_ASSERTION.search(_text(body)) is not None, skipped), body)
+    name = node_text(call_arguments[0]).strip("\"'`")
+    return _Found(name, KnownTest(_ASSERTION.search(node_text(body)) is not None, skipped), body)
 
 
 def _is_script_tag(call_parts: list[str]) -> bool:
@@ -227,13 +222,13 @@ def _is_script_tag(call_parts: list[str]) -> bool:
 
 
 def _go_test(node: Node) -> _Found | None:
-    name, body = _text(node.child_by_field_name("name")), node.child_by_field_name("body")
-    parameters = _text(node.child_by_field_name("parameters"))
+    name, body = node_text(node.child_by_field_name("name")), node.child_by_field_name("body")
+    parameters = node_text(node.child_by_field_name("parameters"))
     if node.type != "function_declaration" or not name.startswith("Test") or body is None:
         return None
     if "*testing.T)" not in parameters:
         return None
-    inside = _text(body)
+    inside = node_text(body)
     skips = ".Skip" in inside[:120]
     parameter = parameters.strip("() ").split()[0]
     return _Found(name, KnownTest(_ASSERTION.search(inside) is not None, skips), body, parameter)
@@ -245,14 +240,14 @@ def _rust_test(node: Node) -> _Found | None:
         return None
     marks, before = [], node.prev_named_sibling
     while before is not None and before.type in {"attribute_item", "line_comment"}:
-        marks.append("".join(_text(before).split()))
+        marks.append("".join(node_text(before).split()))
         before = before.prev_named_sibling
     if not any(mark.endswith("test]") or "::test(" in mark for mark in marks):
         return None
     skipped = any(mark.startswith("#[ignore") for mark in marks)
     panics = any("should_panic" in mark for mark in marks)
-    name = _text(node.child_by_field_name("name"))
-    asserts = panics or _ASSERTION.search(_text(body)) is not None
+    name = node_text(node.child_by_field_name("name"))
+    asserts = panics or _ASSERTION.search(node_text(body)) is not None
     return _Found(name, KnownTest(asserts, skipped), body, "panics" if panics else "")
 
 
@@ -266,14 +261,14 @@ def _inserts(suffix: str, text: str) -> Iterator[tuple[int, int, str]]:
         elif suffix == ".rs" and not grammar_test.parameter:
             offset = grammar_test.body.start_byte + 1
             yield offset, offset, _RUST
-        elif suffix in _SCRIPTS:
+        elif suffix in SCRIPTS:
             yield _script_insert(grammar_test.body)
 
 
 def _script_insert(body: Node) -> tuple[int, int, str]:
     statement = f'throw new Error("{PLANTED}");'
     if body.type != "statement_block":
-        return body.start_byte, body.end_byte, f"{{ {_text(body)}; {statement} }}"
+        return body.start_byte, body.end_byte, f"{{ {node_text(body)}; {statement} }}"
     last = [child for child in body.named_children if child.type != "comment"][-1:]
     ends = bool(last) and last[0].type in {"return_statement", "throw_statement"}
     offset = last[0].start_byte if ends else body.end_byte - 1

@@ -16,10 +16,11 @@ from msgspec import Struct
 
 from minitask.gates.elisions import comment_text, is_elision, is_note
 from minitask.gates.grammars import GRAMMARS, parsed
+from minitask.gates.python_source import find_unfinished_python, python_comments
 from minitask.gates.result import BaseLines, FileChange, LintError, quoted
 from minitask.gates.syntax import LARGEST
-from minitask.gates.unfinished_python import find_unfinished_python, python_comments
 from minitask.patterns import lazy_pattern
+from minitask.spec.bash import node_text
 from minitask.spec.model import Spec
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _comments(ending: str, text: str, lines: Sequence[str]) -> Iterator[tuple[in
     while waiting:
         node = waiting.pop()
         if "comment" in node.type:
-            content = (node.text or b"").decode("utf-8", "replace").split("\n")
+            content = node_text(node).split("\n")
             yield from enumerate(content, node.start_point.row + 1)
         elif node.type not in {"jsx_text", "string", "template_string"}:
             waiting += node.children

@@ -1,10 +1,20 @@
-"""An import that finds nothing: what it wants, and what is near to that."""
+"""Imports that find nothing: what they want, what is near to that, and why it may exist all the same.
+
+Builds make modules, `.gitignore` hides them, templates and samples are read by other programs. Every doubt here speaks
+for the change: a right change that is refused costs more than a wrong one that the validation has to find.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from posixpath import basename
 
 from msgspec import Struct
+
+from minitask.gates.result import EntryKind, FilesAfter, above, join
+from minitask.patterns import lazy_pattern
 
 
 class UnresolvedImport(Struct, frozen=True):
@@ -41,3 +51,108 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
     near = get_close_matches(name, sorted(names), n=1, cutoff=0.7)
     return near[0] if near else ""
+
+
+_SAMPLES = frozenset(
+    {
+        *("case", "cases", "corpus", "cookiecutter", "data", "example", "examples", "fixture"),
+        *("fixtures", "golden", "goldens", "input", "inputs", "resources", "sample", "samples"),
+        *("skeleton", "skeletons", "snapshots", "snippets", "template", "templates", "testdata"),
+        *(
+            "test_data",
+            "test-data",
+            "typeshed",
+            "__fixtures__",
+            "__snapshots__",
+            "__testfixtures__",
+        ),
+    }
+)
+"""Folders whose files are there to be read by a program, or filled in, not to be run where they are."""
+_MARKS = lazy_pattern(r"[{}%$\[\]<>]")
+# Names that tools give to what they make, and people to what they keep to themselves.
+_MADE = lazy_pattern(
+    r"^\.|^[$+]|_pb2?\b|_pb2_grpc|version|generated|^_?gen(?:_|$)|_gen$|parsetab|lextab|^ui_|_ui$|_rc$|local|secret"
+    r"|credential|^_build|^_about|^(?:dist|build|out|pkg|node_modules|coverage)$",
+    re.IGNORECASE,
+)
+# Files that say what a build makes, in the folder of what they build or in one above.
+_BUILD = lazy_pattern(
+    r"pyproject\.toml|setup\.(?:py|cfg)|hatch\w*\.(?:py|toml)|build\.(?:py|rs|zig|gradle)|Cargo\.toml|CMakeLists\.txt"
+    r"|meson\.build|BUILD(?:\.bazel)?|(?:GNU)?[Mm]akefile|[Jj]ustfile|Taskfile\.ya?ml|Dockerfile|tox\.ini|noxfile\.py"
+    r"|MANIFEST\.in|package\.json|[jt]sconfig[\w.]*\.json|[\w.-]+\.config\.[cm]?[jt]s|codegen\.\w+|buf\.gen\.yaml"
+)
+# What turns other languages into modules, whose names begin with an underscore as a rule.
+_COMPILES = lazy_pattern(
+    r"maturin|pyo3|rust|scikit-build|cmake|meson|mypyc|cython|ext[-_]modules|Extension\(|cffi|pybind|nanobind|swig",
+    re.IGNORECASE,
+)
+_COMPILED = lazy_pattern(r"\*\.(?:d\.ts|[cm]?jsx?|map)(?:\.map)?")
+"""Patterns of what is made of a file of the same name next to it: without that there is nothing to make it of."""
+
+
+def is_sample(path: str) -> bool:
+    """Return True if a file is a sample or template, whose imports need not resolve where it is."""
+    folders = path.split("/")[:-1]
+    return bool(_MARKS.search(path)) or not _SAMPLES.isdisjoint(map(str.lower, folders))
+
+
+def may_be_made(target: str, candidate: FilesAfter) -> bool:
+    """Return True if a build may make the module at a path that the repository lacks, or a `.gitignore` hide it.
+
+    The path comes without its ending.
+    """
+    if any(_MADE.search(part) for part in target.split("/")):
+        return True
+    word = re.compile(rf"(?<!\w){re.escape(basename(target))}(?!\w)")
+    hidden = basename(target).startswith("_")
+    for name, text in _near(target, candidate):
+        if word.search(text) or (hidden and _COMPILES.search(text)):
+            return True
+        if "rootDirs" in text and name.startswith(("tsconfig", "jsconfig")):
+            return True
+    return is_ignored(target, candidate)
+
+
+def is_ignored(target: str, candidate: FilesAfter) -> bool:
+    """Return True if a `.gitignore` may hide the path, with any ending; also in doubt."""
+    forms = [target + ending for ending in _ENDINGS]
+    for folder in above(target):
+        if candidate.names(folder).get(".gitignore") is not EntryKind.FILE:
+            continue
+        patterns = tuple(_patterns(candidate.read(join(folder, ".gitignore")) or ""))
+        paths = [form.removeprefix(f"{folder}/") if folder else form for form in forms]
+        if any(_hides(pattern, path) for pattern in patterns for path in paths):
+            return True
+    return False
+
+
+_ENDINGS = ("", ".py", ".js", ".ts", ".jsx", ".tsx", ".mjs", ".json", ".css", "/index.js")
+
+
+def _near(target: str, candidate: FilesAfter) -> Iterator[tuple[str, str]]:
+    """The names and texts of the files above a path that say what is built."""
+    for folder in above(target):
+        for name, kind in candidate.names(folder).items():
+            if kind is EntryKind.FILE and _BUILD.fullmatch(name):
+                yield name, candidate.read(join(folder, name)) or ""
+
+
+def _patterns(text: str) -> Iterable[str]:
+    """Yield the patterns of a `.gitignore`; without the catch-alls if it also lists exceptions."""
+    lines = [line.strip() for line in text.split("\n")]
+    lists = any(line.startswith("!") for line in lines)
+    for line in lines:
+        pattern = line.strip("/").replace("**/", "").removesuffix("/**")
+        if not pattern or line.startswith(("#", "!")) or (lists and pattern in {"*", "*.*"}):
+            continue
+        if not _COMPILED.fullmatch(pattern.rsplit("/", 1)[-1]):
+            yield pattern
+
+
+def _hides(pattern: str, path: str) -> bool:
+    parts = path.split("/")
+    if "/" not in pattern:
+        return any(fnmatchcase(part, pattern) for part in parts)
+    heads = ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+    return any(fnmatchcase(head, pattern) or fnmatchcase(head, f"*/{pattern}") for head in heads)

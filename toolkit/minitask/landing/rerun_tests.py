@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.gates.mutants import is_code, new_lines
+from minitask.gates.result import FileVersions
 from minitask.gates.rigged import find_rigged
-from minitask.gates.rigged_code import FileVersions
 from minitask.gates.sentinel import (
     Findings,
     allows_losses,

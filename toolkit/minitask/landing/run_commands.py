@@ -283,8 +283,7 @@ class TestReader:
         """Take all that a command printed."""
         if index not in self._texts:
             return
-        from minitask.gates.test_reports import read_counts
-        from minitask.gates.test_runners import find_suites
+        from minitask.gates.test_runners import find_suites, read_counts
 
         suites = find_suites(self._texts[index])
         counts = read_counts(suites, output) if suites else None

@@ -14,7 +14,7 @@ from minitask.git.repository import Repository
 from minitask.landing.run_commands import set_up
 from minitask.sandbox.policy import SHELL
 from minitask.spec.findings import FindingReport, parse_report
-from minitask.spec.json_reader import decode_json
+from minitask.spec.sarif import decode_json
 from minitask.system import process
 from minitask.system.process import Finished
 from minitask.words import one_line

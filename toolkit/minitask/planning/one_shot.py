@@ -30,10 +30,10 @@ from minitask.planning.plan_prompt import Goal, checkout_folder, repository_prom
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.sandbox.policy import Strength
-from minitask.spec.inline import code_span, escape_marks
+from minitask.spec.dependency_graph import slug, task_names
+from minitask.spec.markdown import code_span, escape_marks
 from minitask.spec.model import Diagnostic, Severity
 from minitask.spec.parse import parse_file
-from minitask.spec.task_names import slug, task_names
 from minitask.task.call_journal import Answered
 from minitask.task.questions import (
     QuestionPrompt,

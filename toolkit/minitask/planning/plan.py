@@ -19,13 +19,12 @@ from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.ledger.record import PLAN, Attempt, Verdict, whole
 from minitask.patterns import lazy_pattern
-from minitask.planning.plan_prompt import Goal, checkout_folder, plan_prompt
+from minitask.planning.plan_prompt import DraftedSpec, Goal, checkout_folder, plan_prompt, specs_of
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
+from minitask.spec.dependency_graph import slug
 from minitask.spec.model import Diagnostic, Options, Severity, Tier
 from minitask.spec.parse import parse_file
-from minitask.spec.specs_in_reply import DraftedSpec, specs_of
-from minitask.spec.task_names import slug
 from minitask.task.call_journal import Answered
 from minitask.task.calls import Outcome
 from minitask.task.questions import (

@@ -15,7 +15,7 @@ from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
 from minitask.planning.survey import Suggestion
 from minitask.settings import FILE
-from minitask.spec.task_names import slug
+from minitask.spec.dependency_graph import slug
 from minitask.words import did_you_mean
 
 TEMPLATES = "templates"

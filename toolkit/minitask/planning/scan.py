@@ -18,14 +18,13 @@ from minitask.engine.tasks import PROJECTS, Base, parse_once
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
 from minitask.planning.scaffold import NextSpec, next_spec
-from minitask.spec.findings import FindingReport, cited_lines, render_findings
-from minitask.spec.inline import escape_marks
+from minitask.spec.dependency_graph import task_names
+from minitask.spec.findings import FindingReport, Recheck, cited_lines, render_findings
+from minitask.spec.markdown import escape_marks
 from minitask.spec.model import Diagnostic, FileAction, Severity
 from minitask.spec.parse import parse_file
 from minitask.spec.paths import is_protected
-from minitask.spec.recheck import Recheck
 from minitask.spec.sarif import Finding
-from minitask.spec.task_names import task_names
 from minitask.words import counted
 
 

@@ -18,7 +18,7 @@ from minitask.landing.grading import Graded, grade
 from minitask.landing.proof import prove
 from minitask.ledger.evidence import Grade
 from minitask.spec.model import Diagnostic
-from minitask.spec.rules import severity_of
+from minitask.spec.rules import Problem
 from minitask.task.finish import landed_result
 
 CODE = "N430"
@@ -36,13 +36,8 @@ def grade_specs(engine: Context, tasks: Sequence[Task]) -> Iterator[Diagnostic]:
             result, tip = _graded(engine, replace(task, base=tip or task.base), tip)
         except MinitaskError as error:
             result = f"it cannot be graded: {error.message}"
-        yield Diagnostic(
-            task.path,
-            task.spec.line_of("validation"),
-            CODE,
-            severity_of(CODE),
-            *((result, "") if isinstance(result, str) else _said(result)),
-        )
+        said = (result, "") if isinstance(result, str) else _said(result)
+        yield Problem(task.spec.line_of("validation"), CODE, *said).at(task.path)
 
 
 def _graded(engine: Context, task: Task, tip: str) -> tuple[Grade | str, str]:

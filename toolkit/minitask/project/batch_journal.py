@@ -13,7 +13,7 @@ from minitask.engine.tasks import Base, Task
 from minitask.ledger.accuracy import BatchTokens, batch_tokens
 from minitask.ledger.record import TaskResult
 from minitask.project.task_graph import implications
-from minitask.spec.critical_path import wave_numbers
+from minitask.spec.file_dependencies import wave_numbers
 from minitask.system.files import write_json
 
 FOLDER = "batches"

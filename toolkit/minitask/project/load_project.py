@@ -25,8 +25,8 @@ from minitask.project.cluster import Cluster
 from minitask.project.schedule import Plan, Schedule
 from minitask.project.task_graph import check_order, dependencies, implications, ordered
 from minitask.routing.requests import find_shared_reads
-from minitask.spec.critical_path import urgency
 from minitask.spec.dependency_graph import order
+from minitask.spec.file_dependencies import urgency
 from minitask.task.state import RunOptions
 
 

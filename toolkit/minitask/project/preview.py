@@ -18,7 +18,7 @@ from minitask.policy.route import SCRIPT, Route
 from minitask.project.task_graph import check_order, implications, ordered
 from minitask.routing.requests import make_order
 from minitask.routing.route_task import resolve_model, route_of
-from minitask.spec.critical_path import wave_numbers
+from minitask.spec.file_dependencies import wave_numbers
 from minitask.task.finish import landed_result
 
 

@@ -15,9 +15,14 @@ from minitask.errors import MinitaskError, UsageError
 from minitask.git import refs
 from minitask.git.merge_tree import merge_tree
 from minitask.routing.route_task import route_of
-from minitask.spec.critical_path import critical_path, urgency, wave_numbers
 from minitask.spec.dependency_graph import Graph, order
-from minitask.spec.file_dependencies import ImpliedOrder, implied
+from minitask.spec.file_dependencies import (
+    ImpliedOrder,
+    critical_path,
+    implied,
+    urgency,
+    wave_numbers,
+)
 from minitask.spec.project import check_project
 from minitask.workspace.agent_workspace import temporary_objects
 

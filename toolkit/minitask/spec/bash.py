@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from minitask.spec.expectations import find_expectation_text
+from minitask.patterns import lazy_pattern
 from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _RESERVED_WORDS = frozenset(
 )
 _NAME = rb"[A-Za-z_][A-Za-z0-9_]*(?:\[[^\]\n]*\])?\+?="
 _ASSIGNMENTS = re.compile(rb"^[ \t]*" + _NAME + rb".*[ \t]" + _NAME, re.MULTILINE)
+_EXPECTATION = lazy_pattern(r"#+\s*expect\s*:(?P<text>.*)", re.IGNORECASE | re.DOTALL)
 
 
 class ShellPart(Struct, frozen=True):
@@ -59,6 +60,12 @@ class UnreadableError(Exception):
             "close quotes, brackets and here-documents (one a line, with at most a pipe behind it)"
         )
         return Problem(self.row + offset, "E106", message, hint)
+
+
+def find_expectation_text(comment: str) -> str | None:
+    """Return what a shell comment states after `expect:`; None for any other comment."""
+    match = _EXPECTATION.fullmatch(comment.strip())
+    return match["text"].strip() if match else None
 
 
 class _Script(Struct, frozen=True):
@@ -94,6 +101,11 @@ def parsed_parts(content: str) -> Iterator[ShellPart]:
 def parse_tree(content: str) -> Node:
     """Return the grammar's tree of a script; raise `UnreadableError` if there is no telling."""
     return _parse(content).root
+
+
+def node_text(node: Node | None) -> str:
+    """Return the text of a node of any grammar, in UTF-8; empty where there is none."""
+    return "" if node is None else (node.text or b"").decode("utf-8", "replace")
 
 
 @cache
@@ -163,10 +175,7 @@ def _is_continued(before: Node, after: Node) -> bool:
 
 
 def _is_reserved_word(node: Node) -> bool:
-    return (
-        node.type == "command_name"
-        and (node.text or b"").decode("utf-8", "replace") in _RESERVED_WORDS
-    )
+    return node.type == "command_name" and node_text(node) in _RESERVED_WORDS
 
 
 def _part(node: Node, script: _Script) -> ShellPart:

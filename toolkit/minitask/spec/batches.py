@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import UsageError
-from minitask.spec.critical_path import chain_lengths, predecessors
 from minitask.spec.dependency_graph import Graph
-from minitask.spec.file_dependencies import implied
+from minitask.spec.file_dependencies import chain_lengths, implied, predecessors
 from minitask.spec.paths import SPECS_FOLDER
 from minitask.spec.project import files_by_path, shared_files
-from minitask.spec.rules import diagnose
+from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -125,7 +124,7 @@ def _check_waves(specs: Sequence[Spec], is_there: Callable[[str], bool]) -> tupl
 def _at(design: Design, index: int, *, code: str, message: str) -> Diagnostic:
     spec = design.graph.specs[index]
     line = spec.line_of("options.depends_on")
-    return diagnose(spec.path, line, code=code, message=message, hint=_untie_hint(design))
+    return Problem(line, code, message, _untie_hint(design)).at(spec.path)
 
 
 def _untie_hint(design: Design) -> str:
@@ -161,14 +160,12 @@ def _check_estimates(
     if missing:
         first = specs[missing[0]]
         have = "has one" if others == 1 else "have one"
-        yield diagnose(
-            first.path,
-            first.line_of("estimate"),
-            code="N413",
-            message=f"no estimate of input and output tokens in {_names(Graph(tuple(specs)), missing)}, while "
-            f"{others} of {len(specs)} tasks {have}: the batch totals are unknown",
-            hint="add `**Estimated Tokens**: N input + N output` there",
+        message = (
+            f"no estimate of input and output tokens in {_names(Graph(tuple(specs)), missing)}, while "
+            f"{others} of {len(specs)} tasks {have}: the batch totals are unknown"
         )
+        hint = "add `**Estimated Tokens**: N input + N output` there"
+        yield Problem(first.line_of("estimate"), "N413", message, hint).at(first.path)
 
 
 def _names(graph: Graph, indices: Sequence[int]) -> str:

@@ -17,7 +17,6 @@ from minitask.spec.model import (
     ExpectationKind,
     FileAction,
     FileRef,
-    Severity,
 )
 from minitask.spec.remarks import Remark, parse_length, with_default_tolerance
 from minitask.spec.rules import Problem
@@ -294,5 +293,4 @@ def _unread(criterion: Criterion) -> Problem:
         "W414",
         f"`{excerpt}` states a number that no command checks",
         "name the file in the criterion, or check it: `wc -l < FILE  # expect: output ~600 ±60`",
-        Severity.WARNING,
     )

@@ -1,7 +1,14 @@
-"""The order of tasks: who depends on whom, what may run side by side, where a circle is."""
+"""Tasks by their names, and the order between them: who depends on whom, where a circle is.
+
+A name is `PROJECT/ID`, in characters that every git ref and file system takes.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import unicodedata
+from collections import Counter
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 from pathlib import PurePosixPath
@@ -10,7 +17,8 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.errors import UsageError
-from minitask.spec.task_names import normal_number, project_of, task_name, task_names
+from minitask.patterns import lazy_pattern
+from minitask.spec.paths import SPECS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -188,11 +196,9 @@ def check_acyclic(graph: Graph) -> None:
     circle = find_circle(graph)
     if circle:
         loop = " -> ".join(graph.names[index] for index in (*circle, circle[0]))
-        raise UsageError(
-            f"the tasks depend on each other in a cycle: {loop}",
-            hint="remove the `depends_on` entry that closes it",
-            where=graph.specs[circle[0]].path,
-        )
+        message = f"the tasks depend on each other in a cycle: {loop}"
+        hint = "remove the `depends_on` entry that closes it"
+        raise UsageError(message, hint=hint, where=graph.specs[circle[0]].path)
 
 
 def _users(graph: Graph) -> list[list[int]]:
@@ -205,3 +211,88 @@ def _users(graph: Graph) -> list[list[int]]:
 
 def _key(spec: Spec) -> tuple[str, int]:
     return (spec.path, spec.index)
+
+
+MAX_COMPONENT = 80
+MAX_SLUG = 48
+
+_FOREIGN = lazy_pattern(r"[^A-Za-z0-9._-]")
+
+
+def project_of(spec: Spec, *, siblings: int = 1) -> str:
+    """Return the project of a spec; `siblings` is how many specs its file holds, where that is known."""
+    return _component(_raw_project(spec, shared=_is_shared(spec, siblings)))
+
+
+def id_of(spec: Spec, *, siblings: int = 1) -> str:
+    """Return the spec's id in its project: that of its front matter, else made of its path or title."""
+    if spec.options.id:
+        return _component(spec.options.id)
+    parts = _path_parts(spec)
+    if _is_shared(spec, siblings) or not parts:
+        return _component(_numbered_slug(spec))
+    return _component("-".join(parts))
+
+
+def task_name(spec: Spec, *, siblings: int = 1) -> str:
+    """Return `PROJECT/ID`, the name that the task's branch, record and report use."""
+    return f"{project_of(spec, siblings=siblings)}/{id_of(spec, siblings=siblings)}"
+
+
+def task_names(specs: Sequence[Spec]) -> tuple[str, ...]:
+    """Return the names of the specs, in order; specs of one path are taken to share a file."""
+    shared = Counter(spec.path for spec in specs)
+    return tuple(task_name(spec, siblings=shared[spec.path]) for spec in specs)
+
+
+def normal_number(number: str) -> str:
+    """Return a task's number as it is compared: `02` is `2`, `1A` is `1a`."""
+    return number.strip().lower().lstrip("0") or "0"
+
+
+def _is_shared(spec: Spec, siblings: int) -> bool:
+    return max(siblings, spec.siblings) > 1 or spec.index > 0
+
+
+def _raw_project(spec: Spec, *, shared: bool) -> str:
+    path = PurePosixPath(spec.path)
+    in_folder = path.parts[0] == SPECS_FOLDER if len(path.parts) > 1 else False
+    if shared or (in_folder and len(path.parts) == 2):
+        return path.stem
+    if in_folder:
+        return path.parts[1]
+    return path.parent.name or "tasks"
+
+
+def _path_parts(spec: Spec) -> tuple[str, ...]:
+    """Return the path below the project's folder, without `.md`; none for a file that is the project."""
+    path = PurePosixPath(spec.path)
+    if len(path.parts) > 1 and path.parts[0] == SPECS_FOLDER:
+        inner = path.parts[2:-1]
+        return (*inner, path.stem) if len(path.parts) > 2 else ()
+    return (path.stem,)
+
+
+def _numbered_slug(spec: Spec) -> str:
+    number = (spec.number or str(spec.index + 1)).strip().lower().zfill(2)
+    title_slug = slug(spec.title)
+    return f"{number}-{title_slug}" if title_slug else number
+
+
+def slug(title: str) -> str:
+    """Return a title in lower-case ASCII words joined by dashes, cut at a word; may be empty."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    dashed = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    if len(dashed) <= MAX_SLUG:
+        return dashed
+    return dashed[: MAX_SLUG + 1].rpartition("-")[0] or dashed[:MAX_SLUG]
+
+
+def _component(text: str) -> str:
+    """Return the text where it is fit for a ref; else what is left of it, and a hash to tell it apart."""
+    clean = _FOREIGN.sub("-", text)
+    clean = re.sub(r"\.\.+", ".", clean).lstrip(".-")[:MAX_COMPONENT].rstrip(".")
+    if clean == text and not clean.lower().endswith(".lock"):
+        return clean
+    digest = hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    return f"{clean}-{digest}" if clean else f"task-{digest}"

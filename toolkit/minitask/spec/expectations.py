@@ -1,18 +1,28 @@
-"""The `# expect:` comments of a validation: what they may say."""
+"""What a validation expects of its commands: `# expect:` comments, and remarks in plain words joined to their commands.
+
+A remark behind a command speaks of that command, one on a line of its own of the command directly above or below it.
+Where both are there, the one that prints such a number counts; where that does not tell, the remark is reported.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import Expectation, ExpectationKind
+from minitask.spec.bash import ShellPart, find_expectation_text
+from minitask.spec.counting import enforceable
+from minitask.spec.model import Command, Expectation, ExpectationKind
+from minitask.spec.remarks import Remark, parse_remark
+from minitask.spec.rules import Problem
 
 FORMS = (
     "`exit 1`, `output ~600 ±50`, `output 600`, `output >= 600`, `output <= 600`, "
     '`output contains "text"`, `no output`, `fails`, `fails before`'
 )
 
-_COMMENT = lazy_pattern(r"#+\s*expect\s*:(?P<text>.*)", re.IGNORECASE | re.DOTALL)
 _EXIT = lazy_pattern(r"exit\s+(?:code\s+)?([0-9]{1,3})", re.IGNORECASE)
 _EXACT = lazy_pattern(r"output\s+(-?[0-9]{1,15})", re.IGNORECASE)
 _BOUND = lazy_pattern(
@@ -25,12 +35,6 @@ _CONTAINS = lazy_pattern(
     re.IGNORECASE,
 )
 LARGEST_EXIT = 255
-
-
-def find_expectation_text(comment: str) -> str | None:
-    """Return what a shell comment states after `expect:`; None for any other comment."""
-    match = _COMMENT.fullmatch(comment.strip())
-    return match["text"].strip() if match else None
 
 
 def parse_expectation(text: str) -> Expectation | None:
@@ -75,3 +79,108 @@ def _unquoted(match: re.Match[str]) -> str:
     if match["double"] is not None:
         return re.sub(r"\\([\\\"])", r"\1", match["double"])
     return match["single"] or match["curly"]
+
+
+_OUTPUT_KINDS = frozenset(
+    {
+        ExpectationKind.NUMBER,
+        ExpectationKind.AT_LEAST,
+        ExpectationKind.AT_MOST,
+        ExpectationKind.CONTAINS,
+        ExpectationKind.NO_OUTPUT,
+    }
+)
+
+
+def apply_remarks(
+    parts: Sequence[ShellPart], commands: Sequence[Command], *, offset: int
+) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
+    """Return the commands with what the comments among `parts` expect of them, and a problem for each unread remark."""
+    updated = list(commands)
+    stated = [_states_output(command) for command in commands]
+    problems = []
+    for position, part in enumerate(parts):
+        problems += [unread(part.first + offset, text, inner) for text, inner in _inner(part)]
+        remark = _remark(part)
+        if remark is None:
+            continue
+        near = list(_near(parts, position, remark))
+        fits = [
+            (index, expectations)
+            for index in near
+            if (expectations := enforceable(updated[index], remark))
+        ]
+        if any(stated[index] for index in near):
+            continue  # an `# expect:` comment says it already
+        if len(fits) == 1 or (fits and remark.below):
+            index, expectations = fits[0]
+            updated[index] = _with(updated[index], expectations)
+        elif not remark.tail:
+            problems.append(unread(part.first + offset, part.text, remark))
+    return tuple(updated), tuple(problems)
+
+
+def unread(line: int, text: str, remark: Remark) -> Problem:
+    """Return the warning about an expectation in words that is not enforced."""
+    excerpt = " ".join(text.strip().lstrip("#").split())
+    excerpt = excerpt if len(excerpt) <= 60 else f"{excerpt[:59]}…"
+    subject = "an output" if remark.about_output else "a number"
+    return Problem(
+        line,
+        "W414",
+        f"`{excerpt}` states {subject} that no command checks",
+        'write it as `# expect: output ~600 ±60` (or `contains "…"`, `exit N`) behind the command that prints it',
+    )
+
+
+def _remark(part: ShellPart) -> Remark | None:
+    if not part.is_comment or find_expectation_text(part.text) is not None:
+        return None
+    return parse_remark(part.text)
+
+
+def _inner(part: ShellPart) -> Iterator[tuple[str, Remark]]:
+    """Yield the remarks inside a compound command, which print more than one number or none."""
+    for text in part.inner:
+        remark = None if find_expectation_text(text) is not None else parse_remark(text)
+        if remark is not None and not remark.tail:
+            yield text, remark
+
+
+def _states_output(command: Command) -> bool:
+    return any(expectation.kind in _OUTPUT_KINDS for expectation in command.expectations)
+
+
+def _with(command: Command, expectations: Sequence[Expectation]) -> Command:
+    exits = any(expectation.kind is ExpectationKind.EXIT for expectation in command.expectations)
+    more = [
+        expectation
+        for expectation in expectations
+        if not (exits and expectation.kind is ExpectationKind.EXIT)
+    ]
+    return replace(command, expectations=(*command.expectations, *more))
+
+
+def _near(parts: Sequence[ShellPart], position: int, remark: Remark) -> Iterator[int]:
+    """Yield the indices of the commands that a comment may speak of; the likelier one first."""
+    part = parts[position]
+    indices = [index for index, shell_part in enumerate(parts) if not shell_part.is_comment]
+    above = next((i for i in range(position - 1, -1, -1) if not parts[i].is_comment), None)
+    below = next((i for i in range(position + 1, len(parts)) if not parts[i].is_comment), None)
+    if above is not None and parts[above].last == part.first:
+        yield indices.index(above)
+        return
+    if remark.tail:
+        return
+    candidates = []
+    if below is not None and _joins(parts, position, below):
+        candidates.append(indices.index(below))
+    if above is not None and _joins(parts, above, position):
+        candidates.append(indices.index(above))
+    yield from reversed(candidates) if remark.below else candidates
+
+
+def _joins(parts: Sequence[ShellPart], first: int, last: int) -> bool:
+    """Return True if nothing but comments, and no blank line, is between two parts."""
+    rows = range(first, last)
+    return all(parts[row + 1].first - parts[row].last <= 1 for row in rows)

@@ -9,8 +9,7 @@ from itertools import pairwise
 from minitask.patterns import lazy_pattern
 from minitask.spec.filerefs import find_action, find_prefix, looks_like_path, parse_refs
 from minitask.spec.headings import key_of
-from minitask.spec.inline import find_label, strip_marks
-from minitask.spec.markdown import Document, Item, MarkdownBlock, items
+from minitask.spec.markdown import Document, Item, MarkdownBlock, find_label, items, strip_marks
 from minitask.spec.model import FileAction
 from minitask.spec.notes import DETAILS
 

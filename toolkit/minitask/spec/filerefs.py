@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.headings import key_of
-from minitask.spec.inline import CODE, Link, code_text, find_link
+from minitask.spec.markdown import CODE, Link, code_text, find_link
 from minitask.spec.model import FileAction, FileRef, LineRange
 from minitask.spec.notes import (
     DASH,

@@ -1,25 +1,24 @@
-"""The YAML front matter: text to a mapping with the line of every key, then to typed `Options`.
+"""The top of a spec file: whether it is text that can be read, and its YAML front matter.
 
-What a key may hold is said once, in the schema. Here is only what YAML itself gets wrong for people:
-keys given twice, aliases, dates that turn into objects, octal numbers, nesting that breaks its parser.
+What a key may hold is said once, in the schema. Here is only what YAML itself gets wrong for people: keys given twice,
+aliases, dates that turn into objects, octal numbers, nesting that breaks its parser.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from typing import Any
 
 from msgspec import Struct, field
 
 from minitask.patterns import lazy_pattern
+from minitask.spec.markdown import Document, blocks
 from minitask.spec.model import Options, Tier
 from minitask.spec.rules import Problem
 from minitask.spec.schema import check_options
-
-if TYPE_CHECKING:
-    pass
 
 _FENCE = "---"
 _MAX_CHARACTERS = 8_000  # libyaml's parser overflows the C stack at some 20,000 nested brackets
@@ -111,9 +110,8 @@ def _load(text: str) -> tuple[dict[str, object], dict[str, int]]:
     import yaml
 
     if len(text) > _MAX_CHARACTERS:
-        raise _RefusedError(
-            0, f"the front matter is longer than {_MAX_CHARACTERS} characters", _HINT
-        )
+        message = f"the front matter is longer than {_MAX_CHARACTERS} characters"
+        raise _RefusedError(0, message, _HINT)
     try:
         node = yaml.compose(text, Loader=_loader())
     except yaml.MarkedYAMLError as error:
@@ -161,9 +159,8 @@ class _Walk(Struct, frozen=True):
                 raise _RefusedError(line, "a key of the front matter is not plain text", _HINT)
             key = str(key_node.value)
             if key in entries:
-                raise _RefusedError(
-                    line, f"{prefix}{key} is given twice", "keep one of the two lines"
-                )
+                message = f"{prefix}{key} is given twice"
+                raise _RefusedError(line, message, "keep one of the two lines")
             self.lines[f"{prefix}{key}"] = line + 2
             entries[key] = self.value(value_node, f"{prefix}{key}")
         return entries
@@ -202,3 +199,50 @@ def _options(values: Mapping[str, Any]) -> Options:
     if "max_cost_usd" in options:
         options["max_cost_usd"] = Decimal(str(options["max_cost_usd"]))
     return Options(**options)
+
+
+MAX_BYTES = 5_000_000
+MAX_FILES = 20_000
+
+_UTF16_MARKS = ("\udcff\udcfe", "\udcfe\udcff", "\ufffe")
+_SAMPLE = 400
+_OPTION = lazy_pattern(
+    r"(?:id|depends_on|tags|complexity|tier|executor|model|timeout_seconds|max_cost_usd|review|network|protected|anchor"
+    r"|proof)\s*:"
+)
+
+
+def find_unreadable(text: str) -> Problem | None:
+    """Return why a file is no spec whatever it says; bytes that are no UTF-8 are lone surrogates in `text`."""
+    if len(text) > MAX_BYTES:
+        size = f"the file is larger than {MAX_BYTES // 1_000_000} MB"
+        return Problem(1, "E111", size, "split it: a spec is a few kilobytes of Markdown")
+    if text.startswith(_UTF16_MARKS) or _is_wide(text):
+        hint = "save it as UTF-8: `iconv -f UTF-16 -t UTF-8`, or `Set-Content -Encoding utf8` in PowerShell"
+        return Problem(1, "E111", "the file is UTF-16, and a spec is UTF-8", hint)
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        return Problem(
+            line, "E111", "the file holds a NUL character, so it is not text", "remove it"
+        )
+    return None
+
+
+def _is_wide(text: str) -> bool:
+    """Return True if every other byte at the start is NUL, as in UTF-16 without its mark."""
+    sample = text[:_SAMPLE]
+    return len(sample) > 3 and sample.count("\0") * 3 > len(sample)
+
+
+def find_late_front_matter(document: Document) -> Iterator[Problem]:
+    """Yield a problem for each block of options that does not begin the file: in Markdown it is a rule and a
+    heading.
+    """
+    if not any(token.type == "hr" for token in document.tokens):
+        return
+    hint = "front matter belongs at the top and applies to the whole file: move this task to its own file"
+    for rule, heading in pairwise(blocks(document)):
+        underlined = heading.kind == "heading" and document.tokens[heading.first].markup == "-"
+        follows = rule.kind == "hr" and rule.end == heading.start
+        if follows and underlined and _OPTION.match(heading.text):
+            yield Problem(rule.start + 1, "E112", "front matter inside the file is not read", hint)

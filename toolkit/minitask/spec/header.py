@@ -1,4 +1,4 @@
-"""The bold header fields of a task: the model, the estimates, the lists of files, any others."""
+"""A task as its Markdown has it, and its bold header fields understood: the model, the estimates, the files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from minitask.patterns import lazy_pattern
 from minitask.spec.filelists import with_tables
 from minitask.spec.filerefs import find_action, parse_refs
-from minitask.spec.headings import key_of
-from minitask.spec.inline import CODE
+from minitask.spec.headings import TaskHeading, key_of
+from minitask.spec.markdown import CODE, Document, MarkdownBlock
 from minitask.spec.model import Estimate, FileAction, FileRef, Options, Spec
 from minitask.spec.rules import Problem
 
@@ -224,3 +224,53 @@ def check_numbers(specs: Iterable[Spec], *, id_line: int) -> list[Problem]:
         hint = "remove `id` (tasks are addressed as FILE#N), or split the file"
         problems.append(Problem(id_line, "E109", message, hint))
     return problems
+
+
+class Piece(Struct):
+    """Consecutive lines of a section, from 0; `first` stood on the line of its heading or label."""
+
+    first: str
+    start: int
+    end: int
+    first_token: int
+    last_token: int
+    blocks: list[MarkdownBlock] = field(default_factory=list)
+    labelled: bool = False
+
+    def text(self, document: Document) -> str:
+        """Return the piece as written."""
+        body = document.text(self.start, self.end)
+        if not self.first:
+            return body
+        joint = "\n" if self.labelled and document.lines[self.start].strip() else "\n\n"
+        return f"{_harmless(self.first)}{joint}{body}".rstrip()
+
+    def rows(self, document: Document) -> list[int]:
+        """Return the line in the file, from 1, of each line of `text`."""
+        count = self.text(document).count("\n") + 1
+        start = self.start
+        while start < self.end and not document.lines[start].strip():
+            start += 1
+        if not self.first:
+            return [start + 1 + index for index in range(count)]
+        joint = 1 if self.labelled and document.lines[self.start].strip() else 2
+        head = [self.start] * min(joint, count)
+        return head + [start + 1 + index for index in range(count - len(head))]
+
+
+class RawTask(Struct):
+    """A task, or a container of tasks, as found; `line` is its heading's, from 1."""
+
+    heading: TaskHeading
+    line: int
+    level: int
+    fields: list[RawField] = field(default_factory=list)
+    sections: dict[str, list[Piece]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    container: RawTask | None = None
+
+
+def _harmless(first: str) -> str:
+    """Return text moved to the start of a line, kept from opening a block there."""
+    opens = first.startswith(("#", "```", "~~~", ">", "<"))
+    return f"\\{first}" if opens else first

@@ -6,9 +6,10 @@ rendered and parsed again is the same value. Money is `Decimal` US dollars; unkn
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
@@ -226,3 +227,30 @@ class SpecFile(Struct, frozen=True):
     path: str
     specs: tuple[Spec, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
+
+
+Kind = Literal["file", "symlink", "dir", "submodule"]
+
+
+class Tree(Protocol):
+    """The files of one commit."""
+
+    def kind(self, path: str) -> Kind | None:
+        """Return the kind of a canonical path; `None` if nothing is there."""
+        ...
+
+    def line_count(self, path: str) -> int | None:
+        """Return how many lines a file has; `None` where that cannot be said, as for a binary file."""
+        ...
+
+    def names(self, folder: str) -> Iterable[str]:
+        """Return the names in a folder, "" being the root; none if it does not exist."""
+        ...
+
+
+class Files(Tree, Protocol):
+    """A tree whose files can be read."""
+
+    def text(self, path: str) -> str | None:
+        """Return a file's content, decoded so that every byte survives; `None` where there is no such file."""
+        ...

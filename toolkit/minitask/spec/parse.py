@@ -9,8 +9,21 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.spec.counting import enforce_lengths
-from minitask.spec.frontmatter import FrontMatter, parse_front_matter
-from minitask.spec.header import Header, check_agreement, check_numbers, merge_headers, parse_header
+from minitask.spec.frontmatter import (
+    FrontMatter,
+    find_late_front_matter,
+    find_unreadable,
+    parse_front_matter,
+)
+from minitask.spec.header import (
+    Header,
+    Piece,
+    RawTask,
+    check_agreement,
+    check_numbers,
+    merge_headers,
+    parse_header,
+)
 from minitask.spec.headings import (
     CONTEXT,
     CRITERIA,
@@ -20,23 +33,21 @@ from minitask.spec.headings import (
     TASK,
     VALIDATION,
 )
-from minitask.spec.inline import one_line, strip_marks
-from minitask.spec.limits import find_late_front_matter, find_unreadable
 from minitask.spec.markdown import (
     Document,
     fences,
     items,
     normalise,
+    one_line,
     parse_document,
+    strip_marks,
     unclosed_fences,
 )
 from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Spec, SpecFile
-from minitask.spec.raw_task import Piece, RawTask
 from minitask.spec.rules import Problem
 from minitask.spec.schema import check_spec
 from minitask.spec.sections import read_tasks
-from minitask.spec.shell_fence import is_shell
-from minitask.spec.validation_commands import inline_fences, read_commands
+from minitask.spec.validation_commands import inline_fences, is_shell, read_commands
 
 _BOX = lazy_pattern(r"\\?\[(?P<mark>[ xX]?)\\?\](?:\s+|$)(?P<text>.*)", re.DOTALL)
 _PATH_IN_INFO = lazy_pattern(r"(?:^|\s)path=")

@@ -10,12 +10,13 @@ from __future__ import annotations
 import unicodedata
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 MAX_COMPONENT_BYTES = 255
 SPECS_FOLDER = "mini-projects"
@@ -30,79 +31,29 @@ _IGNORED = lazy_pattern(
 )
 _DOTLESS = str.maketrans({"\u0130": "i", "\u0131": "i"})
 
-# Everything in these folders, at the root of the repository.
-_ROOT_FOLDERS = (
-    ".buildkite",
-    ".circleci",
-    ".forgejo/workflows",
-    ".gitea/workflows",
-    ".github/actions",
-    ".github/workflows",
-    ".gitlab/ci",
-    ".woodpecker",
-)
-_ROOT_FILES = frozenset(
-    {
-        ".appveyor.yml",
-        ".cirrus.yml",
-        ".drone.yml",
-        ".github/copilot-instructions.md",
-        ".gitlab-ci.yaml",
-        ".gitlab-ci.yml",
-        ".minitask.yaml",
-        ".minitask.yml",
-        ".travis.yml",
-        ".woodpecker.yml",
-        "appveyor.yml",
-        "azure-pipelines.yaml",
-        "azure-pipelines.yml",
-        "bitbucket-pipelines.yml",
-        "jenkinsfile",
-        "minitask.yaml",
-        "minitask.yml",
-    }
-)
-# Folders and files that git or an agent obeys wherever they stand.
-_FOLDERS = frozenset(
-    {
-        ".claude",
-        ".codex",
-        ".continue",
-        ".cursor",
-        ".gemini",
-        ".githooks",
-        ".husky",
-        ".opencode",
-        ".qwen",
-        ".roo",
-        ".windsurf",
-    }
-)
-_FILES = (
-    ".aider*",
-    ".clinerules",
-    ".cursorrules",
-    ".gitattributes",
-    ".gitmodules",
-    ".lefthook.y*ml",
-    ".lfsconfig",
-    ".mcp.json",
-    ".pre-commit-config.y*ml",
-    ".windsurfrules",
-    "agents.md",
-    "agents.override.md",
-    "claude.local.md",
-    "claude.md",
-    "gemini.md",
-    "lefthook.y*ml",
-    "opencode.json*",
-    "qwen.md",
-    # The short names that NTFS gives .gitattributes and .gitmodules.
-    "gi7d29~*",
-    "gi7eba~*",
-    "gitatt~*",
-    "gitmod~*",
-)
+# Protected at the root of the repository: everything in these folders, and these files.
+_ROOT_FOLDER_NAMES = """
+.buildkite .circleci .forgejo/workflows .gitea/workflows .github/actions .github/workflows .gitlab/ci .woodpecker
+"""
+_ROOT_FOLDERS = tuple(f"{folder}/" for folder in _ROOT_FOLDER_NAMES.split())
+_ROOT_FILE_NAMES = """
+.appveyor.yml .cirrus.yml .drone.yml .github/copilot-instructions.md .gitlab-ci.yaml .gitlab-ci.yml .minitask.yaml
+.minitask.yml .travis.yml .woodpecker.yml appveyor.yml azure-pipelines.yaml azure-pipelines.yml bitbucket-pipelines.yml
+jenkinsfile minitask.yaml minitask.yml
+"""
+_ROOT_FILES = frozenset(_ROOT_FILE_NAMES.split())
+# What git or an agent obeys wherever it stands; the last four are the short names of NTFS for .gitattributes and
+# .gitmodules.
+_FOLDER_NAMES = """
+.claude .codex .continue .cursor .gemini .githooks .husky .opencode .qwen .roo .windsurf
+"""
+_FOLDERS = frozenset(_FOLDER_NAMES.split())
+_FILE_PATTERNS = """
+.aider* .clinerules .cursorrules .gitattributes .gitmodules .lefthook.y*ml .lfsconfig .mcp.json
+.pre-commit-config.y*ml .windsurfrules agents.md agents.override.md claude.local.md claude.md gemini.md lefthook.y*ml
+opencode.json* qwen.md gi7d29~* gi7eba~* gitatt~* gitmod~*
+"""
+_FILES = _FILE_PATTERNS.split()
 
 
 @lru_cache(REMEMBERED)
@@ -122,7 +73,7 @@ def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
     return (
         is_spec_path(path)
         or folded in _ROOT_FILES
-        or any(folded.startswith(f"{folder}/") for folder in _ROOT_FOLDERS)
+        or folded.startswith(_ROOT_FOLDERS)
         or not _FOLDERS.isdisjoint(folders)
         or any(fnmatchcase(name, pattern) for pattern in _FILES)
         or any(_matches(folded, fold(pattern)) for pattern in extra)
@@ -170,11 +121,7 @@ def _check_root(path: str) -> str:
 
 
 def _check_components(path: str) -> str:
-    for part in path.split("/"):
-        reason = _check_component(part)
-        if reason:
-            return reason
-    return ""
+    return next(filter(None, map(_check_component, path.split("/"))), "")
 
 
 def _check_component(part: str) -> str:
@@ -214,3 +161,61 @@ def _matches(path: str, pattern: str) -> bool:
     if "/" not in pattern:
         return any(fnmatchcase(part, bare) for part in path.split("/"))
     return fnmatchcase(path, bare) or fnmatchcase(path, f"{bare}/*")
+
+
+_JOINERS = "\u200c\u200d"
+"""Invisible characters that some scripts and emoji need between two letters."""
+
+
+def find_hidden(path: str) -> str:
+    """Return an invisible character of a path as `U+200B, ZERO WIDTH SPACE`; "" where there is none."""
+    hidden = next((char for at, char in enumerate(path) if _is_hidden(path, at)), "")
+    return f"U+{ord(hidden):04X}, {unicodedata.name(hidden, 'no name')}" if hidden else ""
+
+
+def find_twin(
+    path: str, *, names: Callable[[str], Iterable[str]], is_there: Callable[[str], bool]
+) -> tuple[str, str] | None:
+    """Return the part of a new path that is not there yet, and the path that some file systems take for the same.
+
+    `names` gives what a folder holds, "" being the root.
+    """
+    folder = ""
+    for part in path.split("/"):
+        current = f"{folder}/{part}" if folder else part
+        twin = "" if is_there(current) else _twin(part, names(folder))
+        if twin:
+            return current, f"{folder}/{twin}" if folder else twin
+        folder = current
+    return None
+
+
+def find_nested(paths: Iterable[str]) -> tuple[str, str] | None:
+    """Return a path, and another one that needs a folder of that name; None where there are no two."""
+    unique_paths = set(paths)
+    for path in sorted(unique_paths):
+        folder = next((folder for folder in _folders(path) if folder in unique_paths), "")
+        if folder:
+            return folder, path
+    return None
+
+
+def _twin(part: str, names: Iterable[str]) -> str:
+    folded = fold(part)
+    return next((name for name in names if name != part and fold(name) == folded), "")
+
+
+def _is_hidden(path: str, at: int) -> bool:
+    char = path[at]
+    if char.isascii() or unicodedata.category(char) != "Cf":
+        return False
+    around = path[at - 1 : at] + path[at + 1 : at + 2]
+    return (
+        char not in _JOINERS
+        or len(around) < 2
+        or not all(neighbour > "\u02ff" for neighbour in around)
+    )
+
+
+def _folders(path: str) -> list[str]:
+    return list(accumulate(path.split("/"), "{}/{}".format))[:-1]

@@ -121,17 +121,19 @@ def _in_snippet(fence: Fence) -> Iterator[tuple[int, str]]:
 
 def _prose(text: str) -> Iterator[str]:
     """Yield the lines of a text, what is code or a link in them left out."""
+    return (_COMMENT.sub("", _CODE.sub("", line)) for line in blank_fences(text))
+
+
+def blank_fences(text: str) -> Iterator[str]:
+    """Yield the lines of a text, those of its fences empty."""
     fence = ""
     for line in text.split("\n"):
-        opened = _FENCE.match(line)
         if fence:
             closes = line.strip().startswith(fence) and not line.strip().strip(fence[0])
             fence = "" if closes else fence
             yield ""
-        elif opened:
+        elif opened := _FENCE.match(line):
             fence = opened[1]
             yield ""
-        elif "`" in line or "[" in line or "<" in line:
-            yield _COMMENT.sub("", _CODE.sub("", line))
         else:
             yield line

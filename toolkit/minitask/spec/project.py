@@ -6,12 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.dependency_graph import Graph, find_circle
+from minitask.spec.dependency_graph import Graph, find_circle, normal_number
 from minitask.spec.model import Diagnostic, FileAction, FileRef, Spec
 from minitask.spec.paths import check_path, fold
 from minitask.spec.placeholders import PLACEHOLDER_PATH
-from minitask.spec.rules import diagnose
-from minitask.spec.task_names import normal_number
+from minitask.spec.rules import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,13 +53,9 @@ def _check_ids(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
         earlier = first.setdefault(name.casefold(), index)
         if earlier != index and index in judged and not _is_reported(spec, graph.specs[earlier]):
             location = _location(graph.specs[earlier])
-            yield diagnose(
-                spec.path,
-                spec.line_of("options.id"),
-                code="E211",
-                message=f"two specs are named {name}: this one and {location}",
-                hint="give one of them another `id` in its front matter",
-            )
+            message = f"two specs are named {name}: this one and {location}"
+            hint = "give one of them another `id` in its front matter"
+            yield Problem(spec.line_of("options.id"), "E211", message, hint).at(spec.path)
 
 
 def _is_reported(spec: Spec, earlier: Spec) -> bool:
@@ -79,13 +74,9 @@ def _check_dependencies(graph: Graph, judged: frozenset[int]) -> Iterator[Diagno
                 continue
             several = ", ".join(graph.names[match] for match in matches)
             fault = f"names several tasks ({several})" if matches else "names no task"
-            yield diagnose(
-                spec.path,
-                _dependency_line(spec, row),
-                code="E209",
-                message=f"the dependency {entry!r} {fault}",
-                hint="write a task's id, or `PROJECT/ID` for another project",
-            )
+            message = f"the dependency {entry!r} {fault}"
+            hint = "write a task's id, or `PROJECT/ID` for another project"
+            yield Problem(_dependency_line(spec, row), "E209", message, hint).at(spec.path)
 
 
 def _dependency_line(spec: Spec, row: int) -> int:
@@ -105,13 +96,9 @@ def _check_cycles(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
         turned = (*circle[start:], *circle[:start], circle[start])
         loop = " -> ".join(graph.names[index] for index in turned)
         spec = graph.specs[reporters[0]]
-        yield diagnose(
-            spec.path,
-            spec.line_of("options.depends_on"),
-            code="E208",
-            message=f"the task depends on itself: {loop}",
-            hint="remove the `depends_on` entry that closes the cycle",
-        )
+        message = f"the task depends on itself: {loop}"
+        hint = "remove the `depends_on` entry that closes the cycle"
+        yield Problem(spec.line_of("options.depends_on"), "E208", message, hint).at(spec.path)
 
 
 def _check_shared_files(
@@ -198,13 +185,11 @@ def _note_writers(
         for writer in others[:MAX_WRITERS]
     )
     more = f" and {len(others) - MAX_WRITERS} more" if len(others) > MAX_WRITERS else ""
-    return diagnose(
-        spec.path,
-        ref.line or spec.line_of("files"),
-        code="N207",
-        message=f"{ref.path} is also written by {shown}{more}: they run one at a time",
-        hint=f"where the order matters, add `depends_on: [{_short_name(graph, others[0], asker=index)}]`",
+    message = f"{ref.path} is also written by {shown}{more}: they run one at a time"
+    hint = (
+        f"where the order matters, add `depends_on: [{_short_name(graph, others[0], asker=index)}]`"
     )
+    return Problem(ref.line or spec.line_of("files"), "N207", message, hint).at(spec.path)
 
 
 def _check_use(
@@ -222,14 +207,12 @@ def _check_use(
     creator, reader = _short_name(graph, maker[0], asker=user[0]), graph.names[user[0]]
     verb = "reads" if ref.action is FileAction.READ else "writes"
     line = ref.line if index == user[0] else maker[1][0].line
-    return diagnose(
-        spec.path,
-        line or spec.line_of("files"),
-        code="W214",
-        message=f"{reader} {verb} {ref.path}, which {graph.names[maker[0]]} creates, "
-        "and does not depend on it",
-        hint=f"add `depends_on: [{creator}]` to {reader}",
+    message = (
+        f"{reader} {verb} {ref.path}, which {graph.names[maker[0]]} creates, "
+        "and does not depend on it"
     )
+    hint = f"add `depends_on: [{creator}]` to {reader}"
+    return Problem(line or spec.line_of("files"), "W214", message, hint).at(spec.path)
 
 
 def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnostic]:
@@ -248,13 +231,9 @@ def _check_next_tasks(graph: Graph, judged: frozenset[int]) -> Iterator[Diagnost
         numbers = by_project[project] | by_path[spec.path]
         for number in next_numbers:
             if normal_number(number) not in numbers:
-                yield diagnose(
-                    spec.path,
-                    spec.line_of("next_task"),
-                    code="W210",
-                    message=f"the next task, Mini-Task {number}, does not exist in {project}",
-                    hint="fix the number, or say that this is the last task",
-                )
+                message = f"the next task, Mini-Task {number}, does not exist in {project}"
+                hint = "fix the number, or say that this is the last task"
+                yield Problem(spec.line_of("next_task"), "W210", message, hint).at(spec.path)
 
 
 def files_by_path(spec: Spec) -> dict[str, tuple[FileRef, ...]]:

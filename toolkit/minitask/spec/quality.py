@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
 from minitask.patterns import lazy_pattern
+from minitask.spec.filelists import bullets, is_table
+from minitask.spec.filerefs import looks_like_path, parse_refs
+from minitask.spec.markdown import (
+    CODE,
+    Document,
+    MarkdownBlock,
+    blocks,
+    find_label,
+    normalise,
+    parse_document,
+)
+from minitask.spec.model import FileAction
 from minitask.spec.paths import check_path, fold, is_protected, is_spec_path
-from minitask.spec.placeholders import find_loose_paths, find_placeholders
-from minitask.spec.rules import diagnose
-from minitask.spec.suggest import find_unread_commands, find_unread_lists
+from minitask.spec.placeholders import blank_fences, find_loose_paths, find_placeholders
+from minitask.spec.rules import Problem
 from minitask.spec.vacuous_commands import CommandStrength, strength
+from minitask.spec.validation_commands import looks_like_command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from minitask.spec.model import Command, Diagnostic, Spec
+    from minitask.spec.model import Diagnostic, Spec
 
 MAX_CONTEXT_WORDS = 100
 MAX_FILES_READ = 2
 MAX_TOKENS = 5_000
 MAX_QUOTE = 60
+_MOST_WORDS = 5
 DRAFTED = "# drafted"
 """The comment at the end of a command that an importer made up from a plan's code."""
 
@@ -36,17 +51,14 @@ _QUOTED = lazy_pattern(
     r"|\"[^\"\n]*\"|“[^”\n]*”|\]\([^)\n]*\)",
     re.DOTALL,
 )
-_FENCE = lazy_pattern(r"^ {0,3}(?:[-*+]|\d+[.)])?\s*(`{3,}|~{3,})")
 _STEP = lazy_pattern(r"^\s*(?:[-*+]\s|\d+[A-Za-z]?[.)]\s|#{1,6}\s|\*\*|`{3}|~{3})", re.MULTILINE)
 _ISSUE = lazy_pattern(r"\s*#{1,6}\s+(?P<name>Issue\s+#?\d+)\b", re.IGNORECASE)
 _WORD = lazy_pattern(r"\w[\w'’.-]*")
 
 
 def check_quality(spec: Spec, protected: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
-    """Return what would make the task fail more often, cost more or prove less; `protected` are the config's
-    patterns.
-    """
-    return (
+    """Return what makes the task fail more often, cost more or prove less; `protected` are the config's patterns."""
+    problems = (
         *_check_validation(spec),
         *_check_drafted(spec),
         *_check_steps(spec),
@@ -54,56 +66,44 @@ def check_quality(spec: Spec, protected: Sequence[str] = ()) -> tuple[Diagnostic
         *_check_placeholders(spec),
         *_check_presence(spec),
         *_check_protected(spec, protected),
-        *_check_lists(spec),
-        *_check_commands(spec),
+        *_check_unread(spec),
         *_check_issues(spec),
     )
+    return tuple(problem.at(spec.path) for problem in problems)
 
 
-def _check_validation(spec: Spec) -> Iterator[Diagnostic]:
+def _check_validation(spec: Spec) -> Iterator[Problem]:
+    needs_proof, line = spec.options.proof != "none", spec.line_of("validation")
     if not spec.commands:
         # A fence that has commands and could not be split was reported by the parser.
-        if spec.options.proof != "none" and not _has_unread_commands(spec):
-            yield diagnose(
-                spec.path,
-                spec.line_of("validation"),
-                code="E401",
-                message="the spec has no validation command",
-                hint="add a `bash` fence under `## Validation`, or waive it with `proof: none`",
-            )
+        if needs_proof and not _has_unread_commands(spec):
+            hint = "add a `bash` fence under `## Validation`, or waive it with `proof: none`"
+            yield Problem(line, "E401", "the spec has no validation command", hint)
         return
     worth = [(command, strength(command)) for command in spec.commands]
     if any(rating is CommandStrength.CHECK for _, rating in worth):
-        yield from (
-            _void(spec, command) for command, rating in worth if rating is CommandStrength.VOID
-        )
-    elif spec.options.proof != "none":
-        yield diagnose(
-            spec.path,
-            spec.line_of("validation"),
-            code="W402",
-            message="no command of the validation can fail on a wrong result",
-            hint="test the required result, or state it in an `# expect:` comment",
-        )
+        hint = "drop the `|| …`, the pipe or the whole command, or add an `# expect:` comment"
+        for command, rating in worth:
+            if rating is CommandStrength.VOID:
+                message = f"the command cannot fail: {command.text.strip().splitlines()[0]}"
+                yield Problem(command.line or line, "W402", message, hint)
+    elif needs_proof:
+        message = "no command of the validation can fail on a wrong result"
+        hint = "test the required result, or state it in an `# expect:` comment"
+        yield Problem(line, "W402", message, hint)
 
 
-def _check_drafted(spec: Spec) -> Iterator[Diagnostic]:
-    """Yield a warning at the first command that an importer drafted."""
+def _check_drafted(spec: Spec) -> Iterator[Problem]:
+    """Yield a warning for each fence with commands that an importer drafted, at the first of them."""
     for fence in spec.validation:
-        if DRAFTED not in fence.content:
-            continue
         rows = enumerate(fence.content.split("\n"), fence.line + 1)
         drafted = [(line, text) for line, text in rows if text.rstrip().endswith(DRAFTED)]
         if drafted:
             line, text = drafted[0]
             more = f", and {len(drafted) - 1} more" if len(drafted) > 1 else ""
-            yield diagnose(
-                spec.path,
-                line,
-                code="W420",
-                message=f"a drafted check: {_start(text.rstrip().removesuffix(DRAFTED))}{more}",
-                hint=f"test what the change does instead, or keep the command and remove `{DRAFTED}`",
-            )
+            message = f"a drafted check: {_start(text.rstrip().removesuffix(DRAFTED))}{more}"
+            hint = f"test what the change does instead, or keep the command and remove `{DRAFTED}`"
+            yield Problem(line, "W420", message, hint)
 
 
 def _has_unread_commands(spec: Spec) -> bool:
@@ -111,32 +111,17 @@ def _has_unread_commands(spec: Spec) -> bool:
     return any(line and not line.startswith("#") for line in lines)
 
 
-def _void(spec: Spec, command: Command) -> Diagnostic:
-    first = command.text.strip().splitlines()[0]
-    return diagnose(
-        spec.path,
-        command.line or spec.line_of("validation"),
-        code="W402",
-        message=f"the command cannot fail: {first}",
-        hint="drop the `|| …`, the pipe or the whole command, or add an `# expect:` comment",
-    )
-
-
-def _check_steps(spec: Spec) -> Iterator[Diagnostic]:
+def _check_steps(spec: Spec) -> Iterator[Problem]:
     if not _VAGUE.search(spec.task):
         return
     steps = spec.task.split("\n")
-    for offset, line in enumerate(_blank_code(spec.task).split("\n")):
-        vague_words = list(dict.fromkeys(match.group().lower() for match in _VAGUE.finditer(line)))
+    for row, line in enumerate(_blank_code(spec.task).split("\n")):
+        vague_words = dict.fromkeys(match.group().lower() for match in _VAGUE.finditer(line))
         if vague_words:
             quoted = ", ".join(f'"{word}"' for word in vague_words)
-            yield diagnose(
-                spec.path,
-                spec.line_in("task", offset),
-                code="W403",
-                message=f"a step is vague: {quoted}: {_start(steps[offset])}",
-                hint="say exactly which, how many and what",
-            )
+            message = f"a step is vague: {quoted}: {_start(steps[row])}"
+            hint = "say exactly which, how many and what"
+            yield Problem(spec.line_in("task", row), "W403", message, hint)
 
 
 def _start(step: str) -> str:
@@ -145,122 +130,75 @@ def _start(step: str) -> str:
     return text if len(text) <= MAX_QUOTE else f"{text[: MAX_QUOTE - 1].rstrip()}…"
 
 
-def _check_size(spec: Spec) -> Iterator[Diagnostic]:
+def _check_size(spec: Spec) -> Iterator[Problem]:
     word_count = len(_WORD.findall(spec.context))
     if word_count > MAX_CONTEXT_WORDS:
-        yield diagnose(
-            spec.path,
-            spec.line_of("context"),
-            code="W404",
-            message=f"the context has {word_count} words; keep it under {MAX_CONTEXT_WORDS}",
-            hint="keep what the steps need",
-        )
+        message = f"the context has {word_count} words; keep it under {MAX_CONTEXT_WORDS}"
+        yield Problem(spec.line_of("context"), "W404", message, "keep what the steps need")
     reads = dict.fromkeys(ref.path for ref in spec.reads())
     if len(reads) > MAX_FILES_READ:
-        yield diagnose(
-            spec.path,
-            spec.reads()[0].line or spec.line_of("files"),
-            code="W405",
-            message=f"the task reads {len(reads)} files; it should read {MAX_FILES_READ} at most",
-            hint="quote the lines that are needed under Code Snippets, or split the task",
-        )
+        line = spec.reads()[0].line or spec.line_of("files")
+        message = f"the task reads {len(reads)} files; it should read {MAX_FILES_READ} at most"
+        hint = "quote the lines that are needed under Code Snippets, or split the task"
+        yield Problem(line, "W405", message, hint)
     tokens = (spec.estimate.input_tokens or 0) + (spec.estimate.output_tokens or 0)
     if tokens > MAX_TOKENS:
-        yield diagnose(
-            spec.path,
-            spec.line_of("estimate"),
-            code="W406",
-            message=f"the estimate is {tokens:,} tokens; a task should take {MAX_TOKENS:,} at most",
-            hint="split the task, or move code with an edit script",
-        )
+        message = f"the estimate is {tokens:,} tokens; a task should take {MAX_TOKENS:,} at most"
+        hint = "split the task, or move code with an edit script"
+        yield Problem(spec.line_of("estimate"), "W406", message, hint)
 
 
-def _check_placeholders(spec: Spec) -> Iterator[Diagnostic]:
+def _check_placeholders(spec: Spec) -> Iterator[Problem]:
     """Yield what is left of a template: an error where that is sure, at the first line of it."""
+    title = spec.line_of("title")
     placeholders = list(find_placeholders(spec))
     if placeholders:
         listed = ", ".join(dict.fromkeys(text for _, text in placeholders))
-        yield diagnose(
-            spec.path,
-            placeholders[0][0] or spec.line_of("title"),
-            code="E407",
-            message=f"the template was not filled in: {listed}",
-            hint="fill it in, or delete the line",
+        message = f"the template was not filled in: {listed}"
+        yield Problem(
+            placeholders[0][0] or title, "E407", message, "fill it in, or delete the line"
         )
         return
-    loose = next(find_loose_paths(spec), None)
-    if loose:
-        yield diagnose(
-            spec.path,
-            loose[0] or spec.line_of("title"),
-            code="W418",
-            message=f"{loose[1]} looks like an example path from the template",
-            hint="name the real file",
-        )
+    for line, path in islice(find_loose_paths(spec), 1):
+        message = f"{path} looks like an example path from the template"
+        yield Problem(line or title, "W418", message, "name the real file")
 
 
-def _check_presence(spec: Spec) -> Iterator[Diagnostic]:
+def _check_presence(spec: Spec) -> Iterator[Problem]:
     if not spec.criteria:
-        yield diagnose(
-            spec.path,
-            spec.line_of("criteria"),
-            code="W408",
-            message="the spec has no acceptance criterion",
-            hint="list checkable criteria under `## Acceptance Criteria`",
+        hint = "list checkable criteria under `## Acceptance Criteria`"
+        yield Problem(
+            spec.line_of("criteria"), "W408", "the spec has no acceptance criterion", hint
         )
     if not _STEP.search(spec.task) and not spec.snippets:
         fault = "names no step" if spec.task.strip() else "is missing or empty"
-        yield diagnose(
-            spec.path,
-            spec.line_of("task"),
-            code="W409",
-            message=f"the Task section {fault}",
-            hint="write numbered steps, each with its file and lines",
-        )
+        hint = "write numbered steps, each with its file and lines"
+        yield Problem(spec.line_of("task"), "W409", f"the Task section {fault}", hint)
 
 
-def _check_protected(spec: Spec, protected: Sequence[str]) -> Iterator[Diagnostic]:
-    reported: set[str] = set()
+def _check_protected(spec: Spec, protected: Sequence[str]) -> Iterator[Problem]:
     patterns = (*protected, *spec.options.protected)
-    for ref in spec.writes():
-        guarded = fold(ref.path) == fold(spec.path) or is_protected(ref.path, patterns)
-        if guarded and ref.path not in reported and not check_path(ref.path):
-            reported.add(ref.path)
-            yield diagnose(
-                spec.path,
-                ref.line or spec.line_of("files"),
-                code="E410",
-                message=f"{ref.path} is {'a spec' if is_spec_path(ref.path) else 'protected'}: no task may write it",
-                hint="make that change by hand and remove the file from the list",
-            )
+    first = {ref.path: ref for ref in reversed(spec.writes())}
+    for path in dict.fromkeys(ref.path for ref in spec.writes()):
+        is_guarded = fold(path) == fold(spec.path) or is_protected(path, patterns)
+        if is_guarded and not check_path(path):
+            kind = "a spec" if is_spec_path(path) else "protected"
+            hint = "make that change by hand and remove the file from the list"
+            line = first[path].line or spec.line_of("files")
+            yield Problem(line, "E410", f"{path} is {kind}: no task may write it", hint)
 
 
-def _check_lists(spec: Spec) -> Iterator[Diagnostic]:
-    """Yield W417 for lists of paths under an unknown name; if no other file is listed, E212 names them instead."""
-    if not spec.writes():
-        return
-    for unread in find_unread_lists(spec):
-        yield diagnose(
-            spec.path,
-            unread.line,
-            code="W417",
-            message=f"`{unread.name}` lists paths, but is not a known field",
-            hint=f"read `{unread.name}` as Files to Edit? Then call it `**Files to Edit**:`",
-        )
+def _check_unread(spec: Spec) -> Iterator[Problem]:
+    """Yield lists and commands below unknown names; if no other file is listed, E212 names the lists instead."""
+    for name, line in find_unread_lists(spec) if spec.writes() else ():
+        message = f"`{name}` lists paths, but is not a known field"
+        yield Problem(line, "W417", message, UNREAD_LIST.format(name))
+    for name, line in _find_unread_commands(spec):
+        message = f"the commands below `{name}` are not run"
+        yield Problem(line, "W415", message, "call it `## Validation` to run them")
 
 
-def _check_commands(spec: Spec) -> Iterator[Diagnostic]:
-    for unread in find_unread_commands(spec):
-        yield diagnose(
-            spec.path,
-            unread.line,
-            code="W415",
-            message=f"the commands below `{unread.name}` are not run",
-            hint="call it `## Validation` to run them",
-        )
-
-
-def _check_issues(spec: Spec) -> Iterator[Diagnostic]:
+def _check_issues(spec: Spec) -> Iterator[Problem]:
     """Yield W419 if one task has headings of several issues."""
     if "issue" not in spec.task.casefold():
         return
@@ -269,28 +207,120 @@ def _check_issues(spec: Spec) -> Iterator[Diagnostic]:
     names = list(dict.fromkeys(name for _, name in headings))
     if len(names) > 1:
         second = next(row for row, name in headings if name != names[0])
-        yield diagnose(
-            spec.path,
-            spec.line_in("task", second),
-            code="W419",
-            message=f"{', '.join(names)} are done as one task",
-            hint="give each a heading `# Mini-Task N: Title` to make it a task of its own",
-        )
+        message = f"{', '.join(names)} are done as one task"
+        hint = "give each a heading `# Mini-Task N: Title` to make it a task of its own"
+        yield Problem(spec.line_in("task", second), "W419", message, hint)
 
 
 def _blank_code(text: str) -> str:
     """Return the text with fences, code spans and quotations blanked, line for line."""
-    lines: list[str] = []
-    fence = ""
-    for line in text.split("\n"):
-        match = _FENCE.match(line.lstrip()) if not fence else None
-        if fence:
-            closed = line.strip().startswith(fence) and not line.strip().strip(fence[0])
-            fence = "" if closed else fence
-            lines.append("")
-        elif match:
-            fence = match.group(1)
-            lines.append("")
-        else:
-            lines.append(line)
-    return _QUOTED.sub(lambda match: "\n" * match.group().count("\n"), "\n".join(lines))
+    outside = "\n".join(blank_fences(text))
+    return _QUOTED.sub(lambda match: "\n" * match.group().count("\n"), outside)
+
+
+_NAME = lazy_pattern(
+    r"(?!.*\b(?:reference|read|context|not|never|forbidden|off[- ]limits|out[- ]of|unchanged)\b)"
+    r".*\b(?:files?|paths?|scope|targets?|touch\w*|deliverables?|modif\w+|creat\w+|edit\w*|chang\w+|affected)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_CHECKS = lazy_pattern(
+    r"\b(?:how to )?(?:verify|tests?|testing|test plan|checks?|validate)(?: it| commands?| steps?)?\b",
+    re.IGNORECASE,
+)
+_TITLE = lazy_pattern(r"^(?: {0,3}#.*|.*\*\*.*|.*:[ \t]*)\r?$", re.MULTILINE)
+_UNDERLINE = lazy_pattern(r"^[ \t]*(?:=+|-+)[ \t]*\r?$", re.MULTILINE)
+
+
+UNREAD_LIST = "read `{}` as Files to Edit? Then call it `**Files to Edit**:`"
+"""The hint on a list of paths whose name is no field."""
+
+
+def find_unread_lists(spec: Spec) -> Iterator[tuple[str, int]]:
+    """Yield the names, and their lines, of the lists of paths that the parser took for prose."""
+    for key, value in spec.extra:
+        if _NAME.match(key) and _lists_paths(value):
+            yield key, spec.line_of(f"extra.{key}")
+    for section, text in (("context", spec.context), ("task", spec.task)):
+        for name, row in _named_lists(text):
+            yield name, spec.line_in(section, row)
+
+
+def _lists_paths(markdown: str) -> bool:
+    """Return True if a field's value names paths."""
+    document = parse_document(normalise(markdown))
+    top_blocks = blocks(document)
+    if len(top_blocks) == 1 and top_blocks[0].kind == "paragraph":
+        return _all_paths([markdown])
+    return bool(top_blocks) and _is_path_list(document, top_blocks[0])
+
+
+def _named_lists(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the names that a list of paths follows, and their rows."""
+    if "\n" not in text or not _may_have_name(text, _NAME.match):
+        return
+    document = parse_document(normalise(text))
+    for block, following in pairwise(blocks(document)):
+        name = _name(block)
+        if name and _NAME.match(name) and _is_path_list(document, following):
+            yield name, block.end - 1
+
+
+def _may_have_name(text: str, find: Callable[[str], object]) -> bool:
+    """Return False if no heading, label or line that ends in a colon can be a name that is looked for."""
+    return any(map(find, _TITLE.findall(text))) or _UNDERLINE.search(text) is not None
+
+
+def _name(block: MarkdownBlock) -> str:
+    """Return what a heading, or a paragraph that leads to a list, calls it."""
+    last = block.text.rsplit("\n", 1)[-1].strip()
+    if block.kind == "heading":
+        return last.rstrip(": ")
+    label = find_label(last)
+    if label and not label[1]:
+        return label[0]
+    short = block.kind == "paragraph" and last.endswith(":") and len(last.split()) <= _MOST_WORDS
+    return last.rstrip(": ") if short else ""
+
+
+def _is_path_list(document: Document, block: MarkdownBlock) -> bool:
+    if block.kind == "paragraph":
+        return is_table(block.text) and "`" in block.text
+    texts = bullets(document, block) if block.kind.endswith("_list") else ()
+    return _all_paths([text.split("\n")[0] for text, _ in texts])
+
+
+def _all_paths(texts: list[str]) -> bool:
+    """Return True if there are texts, and every one begins with a path beyond doubt."""
+    refs = [parse_refs(text, action=FileAction.WRITE, line=0).refs for text in texts]
+    return bool(refs) and all(
+        item_refs and looks_like_path(item_refs[0].path.strip("`")) for item_refs in refs
+    )
+
+
+def _find_unread_commands(spec: Spec) -> Iterator[tuple[str, int]]:
+    """Yield the headings and labels such as `Verify` and `Tests` below which commands stand, and their lines."""
+    for section, text in (("context", spec.context), ("task", spec.task)):
+        if _may_have_name(text, _CHECKS.search):
+            yield from ((name, spec.line_in(section, row)) for name, row in _named_checks(text))
+
+
+def _named_checks(text: str) -> Iterator[tuple[str, int]]:
+    document = parse_document(normalise(text))
+    name, row = "", 0
+    for block in blocks(document):
+        last = block.text.rsplit("\n", 1)[-1].strip()
+        label = find_label(last) if block.kind == "paragraph" else None
+        if block.kind == "heading" or label:
+            name = label[0] if label else last.rstrip(": ")
+            name, row = (name, block.end - 1) if _CHECKS.fullmatch(name) else ("", 0)
+        spans = CODE.finditer(label[1]) if label else ()
+        inline = any(looks_like_command(span[2].strip()) for span in spans)
+        if name and (inline or _is_script(document, block)):
+            yield name, row
+            name = ""
+
+
+def _is_script(document: Document, block: MarkdownBlock) -> bool:
+    """Return True if a block is a fence that is marked as the shell's."""
+    info = document.tokens[block.first].info.split() if block.kind == "fence" else []
+    return bool(info) and info[0].casefold() in {"bash", "sh", "shell", "console", "zsh"}

@@ -37,7 +37,7 @@ class Rule(Struct, frozen=True):
     @property
     def severity(self) -> Severity:
         """Return how much it matters."""
-        return severity_of(self.code)
+        return SEVERITIES[self.code[0]]
 
     @property
     def title(self) -> str:
@@ -48,16 +48,6 @@ class Rule(Struct, frozen=True):
     def summary(self) -> str:
         """Return what it finds, in a sentence or two."""
         return self.page.split("\n\n")[2]
-
-
-def severity_of(code: str) -> Severity:
-    """Return how much a rule matters."""
-    return SEVERITIES[code[0]]
-
-
-def diagnose(path: str, line: int, *, code: str, message: str, hint: str = "") -> Diagnostic:
-    """Return a diagnostic of a rule."""
-    return Diagnostic(path, line, code, severity_of(code), message, hint)
 
 
 def codes() -> list[str]:
@@ -107,14 +97,14 @@ def _plain(text: str) -> str:
 
 
 class Problem(Struct, frozen=True):
-    """One mistake; `line` is 1-based."""
+    """One mistake of a file; `line` is 1-based."""
 
     line: int
     code: str
     message: str
-    hint: str
-    severity: Severity = Severity.ERROR
+    hint: str = ""
 
     def at(self, path: str) -> Diagnostic:
         """Return the same as a diagnostic of the file."""
-        return Diagnostic(path, self.line, self.code, self.severity, self.message, self.hint)
+        severity = SEVERITIES[self.code[0]]
+        return Diagnostic(path, self.line, self.code, severity, self.message, self.hint)

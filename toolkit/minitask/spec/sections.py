@@ -26,7 +26,7 @@ from minitask.spec.filelists import (
     nested_bullets,
 )
 from minitask.spec.filerefs import find_action
-from minitask.spec.header import RawField, is_header_key
+from minitask.spec.header import Piece, RawField, RawTask, is_header_key
 from minitask.spec.headings import (
     CONTEXT,
     SNIPPETS,
@@ -39,9 +39,7 @@ from minitask.spec.headings import (
     is_canonical,
     key_of,
 )
-from minitask.spec.inline import find_label, split_labels
-from minitask.spec.markdown import Document, MarkdownBlock, blocks
-from minitask.spec.raw_task import Piece, RawTask
+from minitask.spec.markdown import Document, MarkdownBlock, blocks, find_label, split_labels
 
 _LABEL_LEVEL = 7
 _FIELD = "field"

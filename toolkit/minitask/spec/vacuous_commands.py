@@ -93,6 +93,8 @@ def _sequence_outcomes(nodes: Iterable[Node]) -> frozenset[bool]:
 
 
 def _node_outcomes(node: Node) -> frozenset[bool]:
+    from minitask.spec.bash import node_text
+
     if node.type in _GROUPS:
         return _sequence_outcomes(node.children)
     if node.type == "if_statement":
@@ -105,7 +107,7 @@ def _node_outcomes(node: Node) -> frozenset[bool]:
         passed_on = _node_outcomes(left) - {operator == "&&"}
         runs_right = (operator == "&&") in _node_outcomes(left)
         return passed_on | (_node_outcomes(right) if runs_right else frozenset())
-    plain = node.type == "command" and read_words((node.text or b"").decode("utf-8", "replace"))
+    plain = node.type == "command" and read_words(node_text(node))
     return _pipeline_outcomes([plain]) if plain else _CAN_FAIL
 
 

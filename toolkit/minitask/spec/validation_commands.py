@@ -1,16 +1,222 @@
-"""The commands of a Validation section: its shell fences, or the code of lines such as ``Run: `pytest -q` ``."""
+"""The commands of a Validation section: its shell fences, cut into top-level commands with what is expected of each, or
+the code of lines such as ``Run: `pytest -q` ``.
+
+Lines that are plainly one command each are cut without a parser; anything else goes through tree-sitter's bash grammar.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from minitask.patterns import lazy_pattern
-from minitask.spec.inline import CODE, code_text, strip_marks
-from minitask.spec.model import Command, Fence, Severity
+from minitask.spec.bash import ShellPart, UnreadableError, find_expectation_text, parsed_parts
+from minitask.spec.expectations import FORMS, LARGEST_EXIT, apply_remarks, parse_expectation
+from minitask.spec.markdown import CODE, code_text, strip_marks
+from minitask.spec.model import Command, Expectation, ExpectationKind, Fence
 from minitask.spec.rules import Problem
-from minitask.spec.shell_fence import is_shell, split_commands
-from minitask.spec.shell_programs import looks_like_command
+from minitask.words import counted
+
+_NAMES = """
+ansible awk bash bazel black bun bundle cargo cat cd clang cmake composer curl deno diff docker dotnet echo eslint
+find flake8 gcc git go gradle grep gulp head helm java jest jq julia kubectl ls make mix mocha mvn mypy node npm npx
+nox perl php pip pipenv pnpm poetry prettier pre-commit psql pyright pytest python python3 rails rake rg ruby ruff
+rustc sed sh shellcheck sqlite3 swift tail terraform test tox tsc uv vitest wc xmllint yamllint yarn zsh
+"""
+_PROGRAMS = frozenset(_NAMES.split())
+_ALONE = frozenset({"pytest", "make", "tox", "nox", "jest", "vitest", "mypy", "ruff"})
+
+
+def looks_like_command(text: str) -> bool:
+    """Return True if the text begins with a known program and its arguments, or with a path to one."""
+    tokens = text.split()
+    if not tokens or text.endswith(("()", ":")):
+        return False
+    if tokens[0].startswith("./"):
+        return True
+    return tokens[0] in (_PROGRAMS | {"!"} if len(tokens) > 1 else _ALONE)
+
+
+SHELLS = frozenset(
+    {"", "bash", "sh", "shell", "console", "zsh", "ksh", "shellscript", "shell-session", "terminal"}
+)
+_PROMPT = lazy_pattern(r"(?:[\w.-]+@[\w.-]+[^\s$#%>]*[$#%>]|[$%]) ")
+_STATUS_TEST = lazy_pattern(
+    r"(?:test|\[\[?|\(\()\s+[\"']?\$\{?\?\}?[\"']?\s+(?P<operator>-eq|-ne|-gt|==?|!=|>)\s+(?P<number>[0-9]{1,3})"
+    r"(?:\s+(?:\]\]?|\)\)))?(?:\s*&&\s*(?:echo|printf)\b[^;|&]*)?"
+)
+_OUTPUT_LEAD = lazy_pattern(
+    r"(?:the\s+)?(?:(?:expected|example|sample)(?:\s+(?:output|results?))?|outputs?)\s*(?:\([^)]*\)\s*)?:?",
+    re.IGNORECASE,
+)
+
+_WORD = r"""(?:[A-Za-z0-9_./=:@%+,^~?*\[\]-]|"[^"$`\\!\n]*"|'[^'\n]*')++"""
+_REDIRECT = rf"[012]?(?:>>?|<)(?:&[012]|[ \t]*{_WORD})"
+_SIMPLE = rf"{_WORD}(?:[ \t]+(?:{_WORD}|{_REDIRECT}))*"
+_PLAIN = lazy_pattern(
+    rf"[ \t]*(?:(?P<command>{_SIMPLE}(?:[ \t]*(?:&&|\|\|?)[ \t]*{_SIMPLE})*)"
+    r"(?:[ \t]+(?P<tail>\#.*))?|(?P<comment>\#.*))?[ \t]*$"
+)
+_RESERVED = lazy_pattern(
+    r"(?:^|&&|\|\|?)[ \t]*(?:if|then|elif|else|fi|for|select|while|until|do|done|case|esac|in|"
+    r"function|time|coproc|\[\[)(?![A-Za-z0-9_./=:@%+,-])"
+)
+
+
+class _Splitter(Struct):
+    """Joins comments to the commands that they speak of."""
+
+    offset: int
+    commands: list[Command] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    pending: list[tuple[int, Expectation]] = field(default_factory=list)
+    last_row: int = -1
+
+    def add(self, part: ShellPart) -> None:
+        if part.is_comment:
+            self._comment(part.text, part.first)
+            return
+        waiting = tuple(expectation for _, expectation in self.pending)
+        self.pending.clear()
+        self.commands.append(Command(part.text, waiting, part.first + self.offset))
+        self.last_row = part.first if part.inner else part.last
+        for comment in part.inner:
+            self._comment(comment, part.first)
+        self.last_row = part.last
+
+    def _comment(self, text: str, row: int) -> None:
+        expectation_text = find_expectation_text(text)
+        if expectation_text is None:
+            return
+        expectation = parse_expectation(expectation_text)
+        if expectation is None:
+            self._problem(row, f"unknown expectation `{expectation_text}`", f"write one of {FORMS}")
+        elif row == self.last_row and self.commands:
+            command = self.commands[-1]
+            self.commands[-1] = replace(command, expectations=(*command.expectations, expectation))
+        else:
+            self.pending.append((row, expectation))
+
+    def finish(self) -> None:
+        for row, _ in self.pending:
+            self._problem(
+                row, "an expectation without a command after it", "put it above its command"
+            )
+
+    def _problem(self, row: int, message: str, hint: str) -> None:
+        self.problems.append(Problem(row + self.offset, "E107", message, hint))
+
+
+def is_shell(fence: Fence) -> bool:
+    """Return True if a fence of the Validation section is run; one without a language may show an output."""
+    language = shell_language(fence.info)
+    return language in SHELLS and not (not language and _OUTPUT_LEAD.fullmatch(fence.lead.strip()))
+
+
+def shell_language(info: str) -> str:
+    """Return a fence's language in lower case: that of `bash`, `Bash,ignore`, `{.bash}` or `bash {x}` is `bash`."""
+    if info.isalpha():
+        return info.casefold()
+    return re.split(r"[\s,{}]", info.strip().lstrip("{").lstrip("."), maxsplit=1)[0].casefold()
+
+
+def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ...]]:
+    """Return the top-level commands of a shell fence in order, and what was wrong with them.
+
+    A fence that bash's grammar cannot read gives no command and one problem.
+    """
+    content, dropped = _without_prompts(fence)
+    offset = fence.line + 1
+    parts = _plain_parts(content)
+    if parts is None:
+        try:
+            parts = list(parsed_parts(content))
+        except UnreadableError as unreadable:
+            return (), (unreadable.problem(offset),)
+    splitter = _Splitter(offset)
+    for part in parts:
+        splitter.add(part)
+    splitter.finish()
+    commands, unread = apply_remarks(parts, splitter.commands, offset=offset)
+    commands = _held_to_tests(commands)
+    return commands, (*splitter.problems, *unread, *dropped)
+
+
+def _held_to_tests(commands: tuple[Command, ...]) -> tuple[Command, ...]:
+    """Return the commands, one whose `$?` is tested by the next held to what that test asks for."""
+    held = list(commands)
+    for index, following in enumerate(commands[1:]):
+        test = "?" in following.text and _STATUS_TEST.fullmatch(following.text.strip())
+        if not test or held[index].expectations:
+            continue
+        number, is_equal = int(test["number"]), test["operator"] in {"-eq", "=", "=="}
+        if is_equal and number <= LARGEST_EXIT:
+            wanted = Expectation(ExpectationKind.EXIT, number)
+        elif not is_equal and number == 0:
+            wanted = Expectation(ExpectationKind.FAILS)
+        else:
+            continue
+        held[index] = replace(held[index], expectations=(wanted,))
+    return tuple(held)
+
+
+def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:
+    """Return a session as typed: where the first line begins with a prompt, only such lines are commands.
+
+    The other lines are taken for output. In a `console` fence they are; in a `bash` fence they may well be commands, so
+    they are reported.
+    """
+    lines = fence.content.split("\n")
+    first = next((line for line in lines if line.strip() and not line.startswith("#")), "")
+    if not _PROMPT.match(first):
+        return fence.content, ()
+    typed, continued, passed_over = [], False, []
+    for row, line in enumerate(lines):
+        prompt = _PROMPT.match(line)
+        if prompt:
+            typed.append(line[prompt.end() :])
+        elif continued:
+            typed.append(line.removeprefix("> "))
+        else:
+            typed.append(line if line.startswith("#") else "")
+            if line.strip() and not line.startswith("#"):
+                passed_over.append((row, line.strip()))
+        continued = typed[-1].endswith("\\")
+    return "\n".join(typed), tuple(_passed_over(fence, passed_over))
+
+
+def _passed_over(fence: Fence, lines: list[tuple[int, str]]) -> Iterator[Problem]:
+    """Yield one warning for the lines without a prompt that may be commands."""
+    if shell_language(fence.info) in {"console", "shell-session", "terminal"}:
+        lines = [(row, line) for row, line in lines if looks_like_command(line)]
+    if lines:
+        row, line = lines[0]
+        more = f", nor {counted(len(lines) - 1, 'other line')}" if len(lines) > 1 else ""
+        yield Problem(
+            fence.line + 1 + row,
+            "W415",
+            f"`{line}` is not run{more}: other lines begin with a prompt",
+            "begin every command with `$ `, or none; keep output out of a `bash` fence",
+        )
+
+
+def _plain_parts(content: str) -> list[ShellPart] | None:
+    """Return the parts of lines that are one simple command each; None if a line could be more."""
+    parts = []
+    for row, line in enumerate(content.split("\n")):
+        match = _PLAIN.match(line)
+        if match is None or _RESERVED.search(line):
+            return None
+        if match["command"]:
+            parts.append(ShellPart(match["command"].strip(), row, row))
+        comment = match["comment"] or match["tail"]
+        if comment:
+            parts.append(ShellPart(comment, row, row, is_comment=True))
+    return parts
+
 
 _RUN = lazy_pattern(
     r"(?:\\?\[[ xX]?\\?\]\s*)?(?:\d+[.)]\s*)?[*_]*"
@@ -46,9 +252,7 @@ def _ignored(fence: Fence) -> Problem:
     language = " ".join(fence.info.split(maxsplit=1)[:1])
     name = f"a `{language[:40]}` fence" if language else f"the fence below `{fence.lead}`"
     message = f"{name} in the validation is not run"
-    return Problem(
-        fence.line, "N416", message, "mark it `bash` if it holds commands", Severity.NOTE
-    )
+    return Problem(fence.line, "N416", message, "mark it `bash` if it holds commands")
 
 
 def inline_fences(texts: Sequence[tuple[str, int]]) -> Iterator[Fence]:
@@ -80,5 +284,4 @@ def _unread(fences: Sequence[Fence], texts: Sequence[tuple[str, int]]) -> Iterat
                     "W415",
                     f"`{code}` in the validation's text is not run",
                     "put it in a `bash` fence to run it",
-                    Severity.WARNING,
                 )

@@ -14,8 +14,6 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import Task
 from minitask.errors import EditError, MachineError
 from minitask.executors.request import ExecutorRequest
-from minitask.gates.candidate import CommitFiles
-from minitask.gates.completeness import Work, check_complete
 from minitask.gates.damage import find_secret
 from minitask.gates.grammars import (
     may_be_graded,
@@ -24,8 +22,8 @@ from minitask.gates.grammars import (
     may_run_tests,
 )
 from minitask.gates.lint import check_lint
-from minitask.gates.result import GateResult
-from minitask.gates.scope import check_names, check_paths, check_scope
+from minitask.gates.result import CommitFiles, GateResult
+from minitask.gates.scope import Work, check_complete, check_names, check_paths, check_scope
 from minitask.landing import candidate_commits
 from minitask.landing.land import Landings
 from minitask.landing.proof import prove, prove_only

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minitask.edits.diff import DiffHunk, FileDiff, parse_diff
-from minitask.edits.reply.path_names import required, resolve
+from minitask.edits.reply.reply_context import required, resolve
 from minitask.edits.script_model import Edit, SearchReplace, UnifiedDiff
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -152,15 +152,12 @@ def _unnumbered(text: str, request: ReplyContext, *, path: str | None, line: int
     lines = text.rstrip("\n").split("\n")
     names = [diff_line for diff_line in lines if diff_line.startswith(("--- ", "+++ "))][:2]
     if len(names) != 2 or sum(diff_line.startswith("+++ ") for diff_line in lines) != 1:
-        raise EditError(
-            "the diff does not say which file it is for",
-            hint="write `--- a/PATH` and `+++ b/PATH` above it",
-        )
+        hint = "write `--- a/PATH` and `+++ b/PATH` above it"
+        raise EditError("the diff does not say which file it is for", hint=hint)
     target = required(names[1][4:].split("\t")[0].strip(), request)
     if path is not None and target != path:
-        raise EditError(
-            f"a diff of {target} stands in the fence of {path}", hint=f"write path={target}"
-        )
+        message = f"a diff of {target} stands in the fence of {path}"
+        raise EditError(message, hint=f"write path={target}")
     start = next(at for at, diff_line in enumerate(lines) if diff_line.startswith("@@"))
     return [_as_block(hunk, target, line) for hunk in _split(lines[start:])]
 
@@ -173,9 +170,8 @@ def _split(lines: Sequence[str]) -> list[list[str]]:
         elif line[:1] in {" ", "+", "-", ""}:
             hunks[-1].append(line)
         elif not line.startswith("\\"):
-            raise EditError(
-                f"`{line[:60]}` is no line of a diff", hint="start each with a space, `+` or `-`"
-            )
+            message = f"`{line[:60]}` is no line of a diff"
+            raise EditError(message, hint="start each with a space, `+` or `-`")
     return [hunk for hunk in hunks if hunk]
 
 
@@ -183,9 +179,8 @@ def _as_block(hunk: Sequence[str], path: str, line: int) -> SearchReplace:
     old = "".join(f"{diff_line[1:]}\n" for diff_line in hunk if diff_line[:1] != "+")
     new = "".join(f"{diff_line[1:]}\n" for diff_line in hunk if diff_line[:1] != "-")
     if not old:
-        raise EditError(
-            f"a hunk of {path} shows no line that is there", hint="include lines of context"
-        )
+        message = f"a hunk of {path} shows no line that is there"
+        raise EditError(message, hint="include lines of context")
     return SearchReplace(path, old, new, line)
 
 

@@ -8,8 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.edits.fences import content_lines, has_markers
+from minitask.edits.grammar import parse_operation
 from minitask.edits.lines import is_blank, split_lines
-from minitask.edits.operations import parse_operation
 from minitask.edits.reply.check_changes import check_whole
 from minitask.edits.reply.diffs import is_diff, is_headless, read_diff
 from minitask.edits.reply.markers import (
@@ -21,9 +21,16 @@ from minitask.edits.reply.markers import (
     without_fences,
 )
 from minitask.edits.reply.numbers import blocks_without_numbers, without_numbers
-from minitask.edits.reply.patches import patch_of, read_patch
-from minitask.edits.reply.path_names import Name, forbidden, name_of, required, resolve
-from minitask.edits.reply.reply_context import SOURCE, ReplyContext
+from minitask.edits.reply.other_forms import patch_of, read_patch
+from minitask.edits.reply.reply_context import (
+    SOURCE,
+    Name,
+    ReplyContext,
+    forbidden,
+    name_of,
+    required,
+    resolve,
+)
 from minitask.edits.reply.samples import fits, is_command, is_sample, removals
 from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile, placed
 from minitask.errors import EditError
@@ -115,9 +122,8 @@ def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     if has_block_form(fence.content) or find_markers(fence.content):
         if only is not None and has_block_form(fence.content):
             return _named_edits(fence, Name(only.path), request)
-        raise EditError(
-            "a SEARCH/REPLACE block names no file", hint="write ```path=src/name.py above it"
-        )
+        message = "a SEARCH/REPLACE block names no file"
+        raise EditError(message, hint="write ```path=src/name.py above it")
     if not _word(fence) or _word(fence) in {"text", "txt"}:
         return _bare_operations(fence, request)
     return None
@@ -167,15 +173,11 @@ def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
         if is_diff(content, path=path) or _word(fence) in _DIFFS:
             return FenceEdits(tuple(read_diff(content, request, path=path, line=fence.line)))
         if base is not None and is_headless(content, base):
-            raise EditError(
-                f"the fence of {path} holds marked lines, and no `@@` line",
-                hint="write a whole diff, or SEARCH/REPLACE blocks",
-            )
+            message = f"the fence of {path} holds marked lines, and no `@@` line"
+            raise EditError(message, hint="write a whole diff, or SEARCH/REPLACE blocks")
     if name.ranged:
-        raise EditError(
-            f"the fence of {path} names lines of it, which a whole file cannot replace",
-            hint="reply with SEARCH/REPLACE blocks or operations for it",
-        )
+        message = f"the fence of {path} names lines of it, which a whole file cannot replace"
+        raise EditError(message, hint="reply with SEARCH/REPLACE blocks or operations for it")
     whole = WholeFile(path, _content(content, name, base, request), fence.line)
     check_whole(whole, request)
     if name.weak:
@@ -242,10 +244,8 @@ def _is_wrapped(inner: Sequence[str], base: str | None) -> bool:
 def _check_likeness(whole: WholeFile, base: str | None) -> None:
     """Raise where a fence without a name can be a part of its file as well as all of it."""
     if not is_balanced(whole.content.split("\n")):
-        raise EditError(
-            "a fence names no file, and holds one that is never closed",
-            hint=f"write path={whole.path} in its info string",
-        )
+        message = "a fence names no file, and holds one that is never closed"
+        raise EditError(message, hint=f"write path={whole.path} in its info string")
     if base is None:
         return
     old = [line.strip() for line in base.split("\n") if line.strip()]
@@ -253,7 +253,5 @@ def _check_likeness(whole: WholeFile, base: str | None) -> None:
     kept_count = sum(line in new for line in old)
     ends = not old or old[0] in new or old[-1] in new
     if old and not (ends and kept_count * _KEPT_SHARE >= len(old)):
-        raise EditError(
-            "a fence names no file, and does not look like all of one",
-            hint=f"write path={whole.path} in its info string if it is the whole file",
-        )
+        hint = f"write path={whole.path} in its info string if it is the whole file"
+        raise EditError("a fence names no file, and does not look like all of one", hint=hint)

@@ -81,11 +81,8 @@ def read_blocks(content: str, *, path: str, line: int) -> tuple[SearchReplace, .
     if blocks is None:
         marker = find_markers(content)
         number, text = marker or (1, "")
-        raise EditError(
-            f"`{text[:60]}` is no marker of a block, and no text of {path}",
-            hint=_FORM + _LITERAL,
-            where=f"{SOURCE}:{line + number - 1}",
-        )
+        message = f"`{text[:60]}` is no marker of a block, and no text of {path}"
+        raise EditError(message, hint=_FORM + _LITERAL, where=f"{SOURCE}:{line + number - 1}")
     return blocks
 
 

@@ -9,16 +9,18 @@ from msgspec.structs import replace
 
 from minitask.edits.apply_script import apply_script
 from minitask.edits.grammar import paths_written
-from minitask.edits.reply.check_changes import check_characters, check_complete, check_result
+from minitask.edits.reply.check_changes import (
+    check_characters,
+    check_complete,
+    check_result,
+    check_seen,
+)
 from minitask.edits.reply.forms import edits_of, elect_only, is_edit_by_form
 from minitask.edits.reply.numbers import with_base_ranges
-from minitask.edits.reply.patches import patch_of, read_patch
-from minitask.edits.reply.path_names import forbidden, name_of
-from minitask.edits.reply.reply_context import SOURCE, ReplyContext
-from minitask.edits.reply.reply_fences import fences_of
+from minitask.edits.reply.other_forms import patch_of, read_patch
+from minitask.edits.reply.reply_context import SOURCE, ReplyContext, forbidden, name_of
+from minitask.edits.reply.reply_fences import answer_of, fences_of
 from minitask.edits.reply.samples import check_unplaced
-from minitask.edits.reply.thoughts import answer_of
-from minitask.edits.reply.unseen import check_seen
 from minitask.edits.script_model import (
     Change,
     Edit,
@@ -59,10 +61,8 @@ def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
     check_unplaced(parsed.unplaced, parsed.script, request)
     changes = apply_script(parsed.script, read=request.read, locate=None, source=SOURCE)
     if not changes:
-        raise EditError(
-            "the reply changes nothing: the files hold all that it writes",
-            hint="reply with what is still to be done",
-        )
+        message = "the reply changes nothing: the files hold all that it writes"
+        raise EditError(message, hint="reply with what is still to be done")
     check_seen(parsed.script, request)
     check_result(changes, request, literal=parsed.literal)
     check_exchanged(changes, request)
@@ -136,11 +136,8 @@ def _no_edits(unplaced: Sequence[Fence]) -> EditError:
     if not unplaced:
         return EditError("the reply holds no edits", hint=hint)
     line = unplaced[0].line
-    return EditError(
-        f"the reply holds no edits: the fence of line {line} names no file",
-        hint=hint,
-        where=f"{SOURCE}:{line}",
-    )
+    message = f"the reply holds no edits: the fence of line {line} names no file"
+    return EditError(message, hint=hint, where=f"{SOURCE}:{line}")
 
 
 def without_fences(answer: str, fences: Sequence[Fence]) -> str:

@@ -1,17 +1,28 @@
-"""The request that a reply answers: the files that the task lists, what is to happen to each, and what the prompt
-showed of it.
+"""The request that a reply answers: the files that the task lists, and which of them a fence is for.
+
+A path is taken however it is spelled, as long as it can mean only one of the listed files: in a fence's info string,
+above it, or in its first comment.
 """
 
 from __future__ import annotations
 
+import posixpath
+import re
+import unicodedata
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
+from minitask.edits.fences import path_above
+from minitask.errors import UnlistedError
+from minitask.patterns import lazy_pattern
 from minitask.spec.model import FileAction, LineRange
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from minitask.edits.script_model import Reader
+    from minitask.spec.model import Fence
 
 SOURCE = "reply"
 """The name of the Markdown in errors."""
@@ -79,3 +90,233 @@ class ReplyContext(Struct, frozen=True):
     def listing(self) -> str:
         """Return the files to be written, for a message."""
         return ", ".join(f"{file.action.value} {file.path}" for file in self.written()) or "none"
+
+
+_KEY = lazy_pattern(
+    r"(?:^|[\s{,(])(?:path|file|file_?name|file_?path|title|name)\s*[=:]\s*"
+    r"(?P<value>\"(?:[^\"\\]|\\.)*\"|'[^']*'|`[^`]*`|[^\s}]+)(?P<rest>.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_LANGUAGE_PATH = lazy_pattern(r"[A-Za-z0-9_+#.-]*:(?P<path>\S.*)")
+_LABEL = lazy_pattern(
+    r"(?:\d+[.)]\s*|[-*+•]\s+)?(?:(?:the\s+)?(?:new |updated |modified |edited |full |complete )*"
+    r"(?:file(?:\s?name|\s?path)?|path|create|update|edit|modify|updated|created|modified)\s*(?:[:=]|\s)\s*)?",
+    re.IGNORECASE,
+)
+_REMARK = lazy_pattern(
+    r"\s*[(\[](?:[\w ]*\b)?(?:new|created?|updated?|edit(?:ed)?|modified|whole|full|complete)\b[\w ]*[)\]]$"
+)
+_RANGE = lazy_pattern(r"(?P<path>.*[^:\d]):L?\d+(?:-L?\d+)?(?:,\d+(?:-\d+)?)*")
+_COMMENT = lazy_pattern(
+    r"\s*(?:#+|//+!?|--|;+|%+|/\*+|<!--|\"\"\"|'''|\{-|\(\*)\s*(?:file(?:\s?name|\s?path)?\s*[:=]\s*|path\s*[:=]\s*)?"
+    r"(?P<path>[^\s*]+)\s*(?:\*+/|-->|\"\"\"|'''|-\}|\*\))?\s*",
+    re.IGNORECASE,
+)
+_DRIVE = lazy_pattern(r"[A-Za-z]:(?=/)")
+_PATHLIKE = lazy_pattern(r"(?:[\w.@+-]+/)*[\w.@+-]*\.[A-Za-z]\w{0,9}|(?:[\w.@+-]+/)+[\w.@+-]+")
+_WORD = lazy_pattern(r"[^\s`*\"'()\[\]<>]+")
+_NEUTRAL = frozenset(
+    (
+        *("a", "and", "as", "at", "be", "becomes", "below", "call", "called", "code", "complete"),
+        *("content", "contents", "create", "created", "entire", "file", "files", "final"),
+        *("following", "for", "full", "here", "here's", "is", "it", "its", "like", "looks"),
+        *("modified", "new", "now", "of", "on", "path", "replace", "replacing", "save"),
+        *("should", "source", "the", "then", "this", "to", "update", "updated", "version"),
+        *("whole", "will", "with", "write", "your"),
+    )
+)
+_EDGES = " \t`'\"<>*_"
+_TRAILING = ",;:"
+
+
+class Name(Struct, frozen=True):
+    """The path that a fence is for; `literal` says that its content is the file's whatever it looks like.
+
+    `ranged`: lines stood behind the path. `comment`: the path is the first line of the content. `weak`: a
+    sentence or a comment names the file, so that the content may be a part of it.
+    """
+
+    path: str
+    literal: bool = False
+    ranged: bool = False
+    comment: bool = False
+    weak: bool = False
+
+
+def name_of(fence: Fence, request: ReplyContext) -> Name | None:
+    """Return the listed file that a fence names, or None where it names none.
+
+    Raise `UnlistedError` where it names a file that is not listed.
+    """
+    info = _from_info(fence.info, request)
+    if info is not None:
+        return info
+    lead = _from_lead(fence.lead, request)
+    comment = _from_comment(fence.content, request)
+    if lead is not None:
+        return lead
+    return Name(comment, comment=True, weak=True) if comment else None
+
+
+def required(written: str, request: ReplyContext) -> str:
+    """Return the listed path that is meant; raise `UnlistedError`, which says what is listed, where there is none."""
+    path = resolve(written, request)
+    if path is None:
+        raise unlisted(written, request)
+    return path
+
+
+def unlisted(written: str, request: ReplyContext) -> UnlistedError:
+    """Return the error for a path that no listed file has."""
+    path = _tidied(written)
+    name = posixpath.basename(path).casefold()
+    alike = [f.path for f in request.files if posixpath.basename(f.path).casefold() == name]
+    if len(alike) == 1:
+        message = f"the task lists no file {path}; it lists {alike[0]}"
+        return UnlistedError(message, hint=f"write path={alike[0]}")
+    message = f"the task lists no file {path}, so it may not be changed"
+    return UnlistedError(message, hint=f"change these files only: {request.listing()}")
+
+
+def forbidden(path: str, request: ReplyContext) -> UnlistedError:
+    """Return the error for a path that may not be written."""
+    if request.find(path) is None:
+        return unlisted(path, request)
+    message = f"{path} is listed to be read, and may not be changed"
+    return UnlistedError(message, hint=f"change these files only: {request.listing()}")
+
+
+def resolve(written: str, request: ReplyContext) -> str | None:
+    """Return the one listed path that a spelling can mean, or None."""
+    paths = {file.path for file in request.files}
+    if written in paths:
+        return written
+    for candidate in _spellings(written, request):
+        if candidate in paths:
+            return candidate
+    normalised = unicodedata.normalize("NFC", _tidied(written))
+    composed = [path for path in paths if unicodedata.normalize("NFC", path) == normalised]
+    return composed[0] if len(composed) == 1 else None
+
+
+def _spellings(written: str, request: ReplyContext) -> Iterator[str]:
+    """Yield paths that a spelling stands for, the most literal first."""
+    path = _tidied(written)
+    yield path
+    if path.startswith("/"):
+        yield from _below_root(path, request)
+    elif path.startswith(("a/", "b/")) and request.read(path) is None:
+        yield path[2:]
+
+
+def _tidied(written: str) -> str:
+    """Return the path without quotes, separators of another system and detours."""
+    path = written.strip().strip(_EDGES).rstrip(_TRAILING).strip(_EDGES)
+    path = _DRIVE.sub("", path.replace("\\", "/"))
+    return posixpath.normpath(path) if path else path
+
+
+def _below_root(path: str, request: ReplyContext) -> Iterator[str]:
+    """Yield the path in the repository that an absolute path stands for, in this clone or in another."""
+    root = request.root.replace("\\", "/").rstrip("/")
+    if root and path.startswith(f"{root}/"):
+        yield path[len(root) + 1 :]
+        return
+    parts = path.lstrip("/").split("/")
+    tails = ["/".join(parts[at:]) for at in range(len(parts))]
+    existing = [tail for tail in tails if request.find(tail) or request.read(tail) is not None]
+    if len(existing) == 1 and ("/" in existing[0] or len(parts) <= 2):
+        yield existing[0]
+
+
+def _from_info(info: str, request: ReplyContext) -> Name | None:
+    keyed = _KEY.search(info)
+    if keyed:
+        return _keyed(keyed, request)
+    lone = _LANGUAGE_PATH.fullmatch(info)
+    candidates = (
+        [lone["path"]] if lone else [word for word in info.split() if "." in word or "/" in word]
+    )
+    candidates += [] if lone else info.split()[1:]
+    listed = next((word for word in candidates if resolve(word, request)), "")
+    pathlike = next((word for word in candidates if _is_pathlike(word)), "")
+    return _name_for(listed or pathlike, request) if listed or pathlike else None
+
+
+def _is_pathlike(text: str) -> bool:
+    """Return True if a text can hardly be anything but a path."""
+    return bool(_PATHLIKE.fullmatch(text)) and ("/" in text or text.count(".") == 1)
+
+
+def _keyed(keyed: re.Match[str], request: ReplyContext) -> Name | None:
+    value, remainder = keyed["value"], keyed["rest"]
+    plain = (
+        value[1:-1] if value[0] in "\"'`" and value[-1] == value[0] and len(value) > 1 else value
+    )
+    if value.startswith('"'):
+        plain = re.sub(r'\\(["\\])', r"\1", plain)
+    spaced = f"{value}{remainder}".strip()
+    if not resolve(plain, request) and resolve(spaced, request):
+        plain = spaced
+    says_path = "path" in keyed[0].partition(value)[0].lower()
+    if not says_path and not resolve(plain, request) and not _is_pathlike(plain):
+        return None
+    return _name_for(plain, request, literal="whole" in remainder.split())
+
+
+def _name_for(written: str, request: ReplyContext, *, literal: bool = False) -> Name:
+    """Return the name for a path that may be followed by lines; raises where it is not listed."""
+    ranged = _RANGE.fullmatch(written.strip())
+    if ranged and not resolve(written, request):
+        return Name(required(ranged["path"], request), literal, ranged=True)
+    return Name(required(written, request), literal)
+
+
+def _from_lead(lead: str, request: ReplyContext) -> Name | None:
+    bare = _undressed(lead)
+    if not bare:
+        return None
+    if resolve(bare, request):
+        return Name(required(bare, request))
+    ranged = _RANGE.fullmatch(bare)
+    if ranged and resolve(ranged["path"], request):
+        return _name_for(bare, request)
+    if path_above(lead) or (_PATHLIKE.fullmatch(bare) and "/" in bare):
+        return _name_for(path_above(lead) or bare, request)
+    return _from_sentence(lead, request)
+
+
+def _undressed(lead: str) -> str:
+    """Return the line above a fence without labels, marks and remarks around the path."""
+    text = lead.strip().lstrip("#").strip().rstrip(":").strip()
+    text = _REMARK.sub("", text).strip().strip(_EDGES).rstrip(":").strip(_EDGES)
+    label = _LABEL.match(text)
+    bare = text[label.end() :] if label else text
+    return bare.strip().strip(_EDGES).strip() or text
+
+
+def _from_sentence(lead: str, request: ReplyContext) -> Name | None:
+    """Return the file of a line such as "Here is the new `src/a.py`:", which says nothing else."""
+    if not lead.rstrip(" *_").endswith(":"):
+        return None
+    tokens = [word.strip(".,:;!") for word in _WORD.findall(lead)]
+    meant = {path for word in tokens if word and (path := resolve(word, request))}
+    others = [word.lower() for word in tokens if word and not resolve(word, request)]
+    if len(meant) != 1 or not _NEUTRAL.issuperset(others):
+        return None
+    return Name(meant.pop(), weak=True)
+
+
+def mentions(text: str, request: ReplyContext) -> set[str]:
+    """Return the files to be written that a text names."""
+    tokens = (word.strip(".,:;!") for word in _WORD.findall(text))
+    paths = {path for word in tokens if word and (path := resolve(word, request))}
+    return paths & {file.path for file in request.written()}
+
+
+def _from_comment(content: str, request: ReplyContext) -> str | None:
+    first = content.split("\n", 1)[0]
+    match = _COMMENT.fullmatch(first)
+    path = resolve(match["path"], request) if match else None
+    listed = request.find(path) if path else None
+    return path if listed and listed.is_written else None

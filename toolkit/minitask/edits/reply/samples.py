@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from minitask.edits.grammar import paths_written
 from minitask.edits.reply.markers import bar_of
-from minitask.edits.reply.path_names import mentions, resolve
-from minitask.edits.reply.reply_context import SOURCE, ReplyContext
+from minitask.edits.reply.reply_context import SOURCE, ReplyContext, mentions, resolve
 from minitask.edits.script_model import WholeFile
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
@@ -104,11 +103,9 @@ def _check_not_cut(fences: Sequence[Fence], script: EditScript, request: ReplyCo
         if isinstance(edit, WholeFile) and edit.line < last:
             before, after = _bars(request.read(edit.path) or ""), _bars(edit.content)
             if after < before:
-                raise EditError(
-                    f"{edit.path} seems to end at a fence inside its own text",
-                    hint="write a longer fence (````) around a file that holds fences",
-                    where=f"{SOURCE}:{edit.line}",
-                )
+                message = f"{edit.path} seems to end at a fence inside its own text"
+                hint = "write a longer fence (````) around a file that holds fences"
+                raise EditError(message, hint=hint, where=f"{SOURCE}:{edit.line}")
 
 
 def _bars(text: str) -> int:
@@ -124,11 +121,9 @@ def _check_fence(
     if is_command(fence):
         changed = sorted(_changed_by(fence.content, request))
         if changed:
-            raise EditError(
-                f"commands are not run, so {changed[0]} is not changed by them",
-                hint=f"reply with a fence path={changed[0]}, or with operations",
-                where=where,
-            )
+            message = f"commands are not run, so {changed[0]} is not changed by them"
+            hint = f"reply with a fence path={changed[0]}, or with operations"
+            raise EditError(message, hint=hint, where=where)
         if not any(fits(fence, path) for path in missing):
             return
     lines = [line.strip() for line in fence.content.split("\n") if line.strip()]
@@ -136,11 +131,8 @@ def _check_fence(
         return
     if is_sample(fence) and not missing and not mentions(fence.lead, request):
         return
-    raise EditError(
-        "a fence names no file",
-        hint="write path=… in its info string if it is a file or edits of one, else leave it out",
-        where=where,
-    )
+    hint = "write path=… in its info string if it is a file or edits of one, else leave it out"
+    raise EditError("a fence names no file", hint=hint, where=where)
 
 
 def _word(fence: Fence) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from minitask.spec.inline import code_span
+from minitask.spec.markdown import code_span
 from minitask.spec.model import Fence, FileAction
 from minitask.words import one_line
 

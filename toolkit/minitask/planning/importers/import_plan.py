@@ -22,12 +22,12 @@ from minitask.planning.importers.superpowers import read_superpowers
 from minitask.planning.importers.task_list import read_task_list
 from minitask.planning.plan import project_name
 from minitask.settings import Settings
-from minitask.spec.limits import MAX_BYTES, find_unreadable
+from minitask.spec.dependency_graph import slug
+from minitask.spec.frontmatter import MAX_BYTES, find_unreadable
 from minitask.spec.markdown import normalise
 from minitask.spec.model import Diagnostic, Severity
 from minitask.spec.paths import check_path
 from minitask.spec.plan_formats import SPEC_KIT, SUPERPOWERS, YAML, find_format
-from minitask.spec.task_names import slug
 from minitask.words import counted, whole_characters
 
 READERS: Mapping[str, Callable[[str], ForeignPlan]] = {
@@ -117,9 +117,8 @@ def import_plan(
     if not plan.tasks:
         raise UsageError(f"{source.name} holds no task in the format {chosen}", hint=_forms())
     if len(plan.tasks) > MOST_TASKS:
-        raise UsageError(
-            f"{source.name} holds more than {MOST_TASKS:,} tasks", hint="split the plan"
-        )
+        message = f"{source.name} holds more than {MOST_TASKS:,} tasks"
+        raise UsageError(message, hint="split the plan")
     home = project_name(_project(plan, source, chosen), project)
     folder = project_folder(top, home)
     origin = f"{chosen} {quote(name)}"
@@ -148,9 +147,8 @@ def read_source(source: Path) -> str:
         with source.open("rb") as stream:
             text = stream.read(MAX_BYTES + 1).decode("utf-8", "surrogateescape")
     except OSError as error:
-        raise UsageError(
-            f"{source} cannot be read: {error.strerror or error}", hint="name an existing file"
-        ) from None
+        message = f"{source} cannot be read: {error.strerror or error}"
+        raise UsageError(message, hint="name an existing file") from None
     unreadable = find_unreadable(text)
     if unreadable is not None:
         raise UsageError(unreadable.message, hint=unreadable.hint, where=str(source))
@@ -194,10 +192,8 @@ def project_folder(top: Path, project: str) -> Path:
         for path in (folder.parent, folder)
     )
     if is_unfit:
-        raise UsageError(
-            f"{PROJECTS}/{project} is not a folder of this repository",
-            hint="name another project with --project",
-        )
+        message = f"{PROJECTS}/{project} is not a folder of this repository"
+        raise UsageError(message, hint="name another project with --project")
     return folder
 
 

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.spec.inline import one_line
-from minitask.spec.markdown import fence_content, normalise, parse_document, unclosed_fences
+from minitask.spec.markdown import (
+    fence_content,
+    normalise,
+    one_line,
+    parse_document,
+    unclosed_fences,
+)
 from minitask.spec.model import Fence
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from minitask.gates.elisions import is_elision
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep
 from minitask.spec.model import Fence, FileAction
-from minitask.spec.shell_fence import shell_language
+from minitask.spec.validation_commands import shell_language
 
 SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "bash": (".sh", ".bash"),

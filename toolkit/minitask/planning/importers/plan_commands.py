@@ -12,8 +12,8 @@ from msgspec import Struct
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanCommand
 from minitask.spec.model import Command, ExpectationKind, Fence
-from minitask.spec.shell_fence import SHELLS, shell_language, split_commands
 from minitask.spec.vacuous_commands import CommandStrength, strength
+from minitask.spec.validation_commands import SHELLS, shell_language, split_commands
 from minitask.words import one_line
 
 GIT_STEPS = lazy_pattern(

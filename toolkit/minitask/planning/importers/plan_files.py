@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import PlanFile
-from minitask.spec.inline import CODE, code_span, code_text
+from minitask.spec.markdown import CODE, code_span, code_text
 from minitask.spec.model import FileAction
 from minitask.spec.paths import check_path
 from minitask.words import one_line

@@ -20,7 +20,7 @@ from minitask.planning.importers.plan_commands import (
     with_criteria,
 )
 from minitask.planning.importers.plan_files import read_bullet, split_action
-from minitask.spec.inline import CODE, code_text, strip_marks
+from minitask.spec.markdown import CODE, code_text, strip_marks
 from minitask.spec.model import Fence, FileAction
 from minitask.words import one_line
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep, PlanTask
 from minitask.planning.importers.plan_code import new_names
 from minitask.spec.findings import render_fence
-from minitask.spec.inline import code_span
+from minitask.spec.markdown import code_span
 from minitask.spec.model import Fence, FileAction
 from minitask.spec.parse import is_edit_fence
 from minitask.spec.quality import DRAFTED, MAX_CONTEXT_WORDS

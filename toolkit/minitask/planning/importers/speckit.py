@@ -27,7 +27,7 @@ from minitask.planning.importers.markdown_nodes import (
     parse_nodes,
 )
 from minitask.planning.importers.plan_files import file_remark, mentions, unfit_path
-from minitask.spec.inline import strip_marks
+from minitask.spec.markdown import strip_marks
 from minitask.spec.model import FileAction
 from minitask.words import one_line
 

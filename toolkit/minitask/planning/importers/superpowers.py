@@ -22,7 +22,7 @@ from minitask.planning.importers.markdown_nodes import (
     parse_nodes,
 )
 from minitask.planning.importers.plan_tasks import read_tasks
-from minitask.spec.inline import find_label, strip_marks
+from minitask.spec.markdown import find_label, strip_marks
 from minitask.words import one_line
 
 _TASK = lazy_pattern(

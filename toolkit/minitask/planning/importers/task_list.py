@@ -85,13 +85,11 @@ def _load(text: str) -> Any:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
-        raise UsageError(
-            f"the task list is not YAML{where}", hint="mend it, then import it again"
-        ) from None
+        message = f"the task list is not YAML{where}"
+        raise UsageError(message, hint="mend it, then import it again") from None
     except (ValueError, RecursionError, OverflowError):
-        raise UsageError(
-            "the task list is not readable YAML", hint="mend it, then import it again"
-        ) from None
+        message = "the task list is not readable YAML"
+        raise UsageError(message, hint="mend it, then import it again") from None
 
 
 def _label(entry: Mapping[Any, Any], number: int) -> str:
