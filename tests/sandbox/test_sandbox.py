@@ -566,7 +566,7 @@ def test_ordinary_devices_work(partial: Sandbox, inside) -> None:
 def test_a_launcher_that_cannot_restrict_runs_nothing(tmp_path: Path) -> None:
     import sys
 
-    from minitask.sandbox.sandbox import LAUNCHER
+    from minitask.sandbox.bubblewrap import LAUNCHER
 
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); import landlock\n"

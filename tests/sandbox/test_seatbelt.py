@@ -12,7 +12,7 @@ import pytest
 
 from minitask.engine.health_checks import try_sandbox
 from minitask.sandbox.choose_sandbox import choose_sandbox, try_seatbelt
-from minitask.sandbox.policy import SandboxPolicy, Strength
+from minitask.sandbox.policy import Listeners, SandboxPolicy, Strength
 from minitask.sandbox.seatbelt import profile
 
 HOME = "/Users/una"
@@ -95,6 +95,19 @@ def test_the_profile_decides(operation: str, path: str, verdict: str) -> None:
 
 def test_a_spec_with_network_has_one() -> None:
     assert decides(text(network=True), "network-outbound") == "allow"
+
+
+def test_of_the_network_only_listed_ports_of_localhost_are_open() -> None:
+    listeners = Listeners(("127.0.0.1:3128", "[::1]:5432"), {})
+    room = SandboxPolicy(Path(WORKSPACE), {"HOME": HOME}, listeners=listeners)
+    written = profile(room, roots=[], private=Path(PRIVATE))
+    for place, verdict in (
+        ("localhost:3128", "allow"),
+        ("localhost:5432", "allow"),
+        ("localhost:1", "deny"),
+    ):
+        assert decides(written, "network-outbound", place) == verdict
+    assert decides(written, "network-bind") == "deny"
 
 
 def test_no_path_can_add_a_rule() -> None:

@@ -12,6 +12,7 @@ look at. When its first process is killed the kernel ends all others with it, da
 from __future__ import annotations
 
 import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ HOME = "/tmp/home"
 TEMPORARY = "/tmp"
 TEMPORARY_BYTES = 512 * 1024**2
 SHARED_MEMORY_BYTES = 64 * 1024**2
+LAUNCHER = Path(__file__).with_name("landlock.py")
+LAUNCHER_INSIDE = "/run/launcher.py"
 CREDENTIALS = ("shadow", "shadow-", "gshadow", "gshadow-", "krb5.keytab", "sudoers")
 """Files of `/etc` that only root can read, and that root's commands are not to."""
 
@@ -65,6 +68,14 @@ def command(
     )
 
 
+def listening(room: SandboxPolicy) -> tuple[str, ...]:
+    """Return what comes before the command inside, where a proxy is to listen; else nothing."""
+    if room.listeners is None:
+        return ()
+    python = os.path.realpath(sys.executable)
+    return (python, "-I", "-S", LAUNCHER_INSIDE, *room.listeners.words, "--")
+
+
 def _isolation(room: SandboxPolicy, variant: Variant) -> Iterator[str]:
     yield from ("--unshare-user", "--unshare-all", "--die-with-parent", "--new-session")
     yield from ("--cap-drop", "ALL", "--hostname", "minitask")
@@ -98,7 +109,14 @@ def _own_folders(variant: Variant) -> Iterator[str]:
 
 
 def _network(room: SandboxPolicy) -> Iterator[str]:
-    """Names resolve only where the file that says how can be read; it often lies in `/run`."""
+    """Names resolve only where the file that says how can be read; it often lies in `/run`.
+
+    Where a proxy is to listen, there is what makes its sockets.
+    """
+    if room.listeners is not None:
+        yield from ("--ro-bind", str(LAUNCHER), LAUNCHER_INSIDE)
+        if not lies_in(sys.base_prefix, SYSTEM):
+            yield from ("--ro-bind", sys.base_prefix, sys.base_prefix)
     resolver = os.path.realpath("/etc/resolv.conf")
     if room.network and not lies_in(resolver, SYSTEM):
         yield from ("--ro-bind-try", resolver, resolver)

@@ -5,7 +5,8 @@ else, but for `namespaces.py` where it mounts something. Its arguments are `r=PA
 too), `net=off`, then `--` and the command; with no command it prints the kernel's Landlock version, having restricted
 itself for real. `layer=` (four of them: source, upper, work, target) mounts a private layer. With `private`, in
 namespaces of its own, each `hide=FOLDER` is empty but for what may be read or written, the network has a loopback
-only, and links at `checkout=FOLDER` lead into the working directory. Exit code 125 says that this was not possible.
+only, and links at `checkout=FOLDER` lead into the working directory. Sockets that listen at each `listen=HOST:PORT` are
+sent through the socket `channel=NUMBER`. Exit code 125 says that this was not possible.
 """
 
 # Pathlib would double the launcher's start-up time.
@@ -133,6 +134,22 @@ def isolate(words: list[str]) -> None:
         namespaces.private_terminals()
 
 
+def send_listeners(addresses: list[str], channel: int) -> None:
+    """Listen in this process's network, for one outside that accepts there; the command gets none of the sockets."""
+    import socket
+
+    listeners = []
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            listeners.append(socket.create_server((host.strip("[]"), int(port)), family=family))
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen at {address}: {error}") from error
+    with socket.socket(fileno=channel) as peer:
+        socket.send_fds(peer, [b"x"], [listener.fileno() for listener in listeners])
+
+
 def _values(words: list[str], key: str) -> list[str]:
     return [word[len(key) + 1 :] for word in words if word.startswith(f"{key}=")]
 
@@ -146,6 +163,8 @@ def main(args: list[str]) -> NoReturn:
     try:
         if "private" in words or _values(words, "layer"):
             isolate(words)
+        if listened := _values(words, "listen"):
+            send_listeners(listened, int(*_values(words, "channel")))
         if readable or writable:
             shut = "net=off" in words and "private" not in words
             version = restrict(readable, writable, network=not shut)

@@ -74,6 +74,26 @@ class Limits(Struct, frozen=True):
     output_bytes: int = 16 * 1024**2
 
 
+class Listeners(Struct, frozen=True):
+    """Addresses `HOST:PORT` of a loopback at which a proxy is to listen, and is all that commands may reach.
+
+    In a sandbox with a network of its own, the launcher makes the sockets, and sends them through the one channel.
+    `env` leads programs to the proxy.
+    """
+
+    addresses: tuple[str, ...]
+    env: Mapping[str, str]
+    channels: tuple[int, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the launcher's arguments."""
+        return (
+            *(f"listen={address}" for address in self.addresses),
+            *(f"channel={number}" for number in self.channels),
+        )
+
+
 class SandboxPolicy(Struct, frozen=True):
     """Everything about one session that decides what its commands see and may touch.
 
@@ -86,9 +106,15 @@ class SandboxPolicy(Struct, frozen=True):
     environ: Mapping[str, str]
     limits: Limits = field(default_factory=Limits)
     network: bool = False
+    listeners: Listeners | None = None
     readonly: tuple[Path, ...] = ()
     writable: tuple[Path, ...] = ()
     extra_env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pass_fds(self) -> tuple[int, ...]:
+        """Return the descriptors that the command's launcher needs."""
+        return self.listeners.channels if self.listeners else ()
 
     @property
     def path(self) -> str:
@@ -109,7 +135,16 @@ class SandboxPolicy(Struct, frozen=True):
         """
         language = {k: v for k, v in self.environ.items() if k == "LANG" or k.startswith("LC_")}
         places = {"PATH": self.path, "HOME": home, "TMPDIR": temporary}
-        return {"LANG": "C.UTF-8", **language, **FIXED, **tools, **places, **self.extra_env}
+        proxy = self.listeners.env if self.listeners else {}
+        return {
+            "LANG": "C.UTF-8",
+            **language,
+            **FIXED,
+            **tools,
+            **places,
+            **self.extra_env,
+            **proxy,
+        }
 
 
 def spellings(path: Path) -> tuple[str, ...]:

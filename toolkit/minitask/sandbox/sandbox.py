@@ -21,6 +21,7 @@ from minitask.sandbox import bubblewrap, seatbelt, shared_layers
 from minitask.sandbox.policy import (
     SYSTEM,
     Limits,
+    Listeners,
     SandboxPolicy,
     Strength,
     counts_processes_apart,
@@ -39,9 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from minitask.sandbox.allow_list import Grant
+
 __all__ = ["Limits", "Sandbox", "SandboxPolicy", "Strength", "Wrapped"]
 
-LAUNCHER = Path(__file__).with_name("landlock.py")
 PROBE_SECONDS = 20
 SEATBELT = "seatbelt"
 """The variant of the partial sandbox that macOS has."""
@@ -81,6 +83,7 @@ class Wrapped(Struct, frozen=True):
     env: dict[str, str]
     private: Path | None = None
     made_at: orphans.Moment | None = None
+    pass_fds: tuple[int, ...] = ()
 
     def __enter__(self) -> Wrapped:
         """Return the same."""
@@ -126,6 +129,19 @@ class Sandbox(Struct, frozen=True):
         """Return True if its commands can be shown other files than the machine has at a path."""
         return self.strength is Strength.STRONG or self.namespaces
 
+    @property
+    def can_list_hosts(self) -> bool:
+        """Return True if it can hold commands to what a proxy lets through."""
+        return self.has_private_mounts or self.variant == SEATBELT
+
+    def cannot_list(self, network: Grant) -> str:
+        """Return what a list of hosts is worth here, if it is not held; else empty."""
+        if isinstance(network, bool) or self.can_list_hosts:
+            return ""
+        if self.strength is Strength.NONE:
+            return "`network` lists hosts, but without a sandbox commands reach everything"
+        return "`network` lists hosts, but this sandbox cannot let single hosts through: commands have no network"
+
     def describe(self) -> str:
         """One line: what holds a command back, and what does not."""
         if self.strength is Strength.STRONG:
@@ -154,7 +170,7 @@ class Sandbox(Struct, frozen=True):
             f"blocked: {tcp}UDP, Unix sockets, {others}reading /proc, writes to the workspace's .git"
         )
 
-    def wrap(
+    def wrap(  # noqa: PLR0913 - all that decides what a command may do
         self,
         argv: Sequence[str],
         *,
@@ -162,6 +178,7 @@ class Sandbox(Struct, frozen=True):
         limits: Limits,
         network: bool,
         environ: Mapping[str, str],
+        listeners: Listeners | None = None,
         readonly: Sequence[Path] = (),
         extra_writable: Sequence[Path] = (),
         extra_env: Mapping[str, str] | None = None,
@@ -172,6 +189,7 @@ class Sandbox(Struct, frozen=True):
             environ=environ,
             limits=limits,
             network=network,
+            listeners=listeners,
             readonly=tuple(readonly),
             writable=tuple(extra_writable),
             extra_env=dict(extra_env or {}),
@@ -194,7 +212,7 @@ class Sandbox(Struct, frozen=True):
             inner = (*before, *inner)
         elif self.strength is Strength.PARTIAL:
             inner = (*launch(*self._rules(room, tools, private=private)), *inner)
-        return Wrapped(inner, env, private, orphans.now())
+        return Wrapped(inner, env, private, orphans.now(), room.pass_fds)
 
     def _tools(self, room: SandboxPolicy) -> Toolchain:
         """Return what the programs of a room need, and what else is to be read."""
@@ -224,6 +242,7 @@ class Sandbox(Struct, frozen=True):
         rules += _layers(self.layers)
         if checkout := self._replaced_checkout():
             rules.append(f"checkout={checkout}")
+        rules += room.listeners.words if room.listeners else ()
         return ["private", *hidden, *rules]
 
     def _in_bubblewrap(
@@ -242,14 +261,15 @@ class Sandbox(Struct, frozen=True):
             home=bubblewrap.HOME, temporary=bubblewrap.TEMPORARY, tools=tools.env
         )
         env |= self._import_path(room)
-        inside = (*before, *limited(argv, room.limits, running=running))
+        inner = limited(argv, room.limits, running=running)
+        inside = (*before, *bubblewrap.listening(room), *inner)
         layers = launch(*_layers(self.layers)) if self.layers else ()
-        return Wrapped((*layers, *inside), env)
+        return Wrapped((*layers, *inside), env, pass_fds=room.pass_fds)
 
 
 def launch(*rules: str) -> tuple[str, ...]:
     """Return the launcher's command line, up to where the command goes."""
-    return (sys.executable, "-I", "-S", str(LAUNCHER), *rules, "--")
+    return (sys.executable, "-I", "-S", str(bubblewrap.LAUNCHER), *rules, "--")
 
 
 def _layers(layers: Sequence[Layer]) -> list[str]:

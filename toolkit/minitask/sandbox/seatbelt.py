@@ -48,8 +48,13 @@ def profile(room: SandboxPolicy, *, roots: Sequence[str], private: Path) -> str:
         *own,
     ]
     repository = spellings(room.workspace / ".git")
+    listened = room.listeners.addresses if room.listeners else ()
     rules = [
         "" if room.network else "(deny network*)\n",
+        *(
+            f"(allow network-outbound (remote ip {_quoted(_port(address))}))\n"
+            for address in listened
+        ),
         f"(deny file-read-data file-write* {_below(hidden)})\n",
         f"(allow file-read-data {_below(readable)})\n",
         f"(deny file-write* {_below(['/'])})\n",
@@ -57,6 +62,11 @@ def profile(room: SandboxPolicy, *, roots: Sequence[str], private: Path) -> str:
         f"(deny file-write* {_below(repository)})\n",
     ]
     return HEAD + "".join(rules)
+
+
+def _port(address: str) -> str:
+    """Return an address of the loopback in the only form that the language has for it."""
+    return f"localhost:{address.rpartition(':')[2]}"
 
 
 def _below(paths: Iterable[str]) -> str:

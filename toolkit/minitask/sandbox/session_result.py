@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Sequence
 
 
 TAIL_BYTES = 4000
@@ -18,7 +18,8 @@ class CommandResult(Struct, frozen=True):
     none.
 
     `output_tail` is the end of what it printed on both streams, `output_bytes` the size of all of
-    it; `changed` are the tracked files that it left changed.
+    it; `changed` are the tracked files that it left changed, `refused_hosts` what a failed one tried to reach and
+    `network` does not list.
     """
 
     line: int
@@ -30,6 +31,7 @@ class CommandResult(Struct, frozen=True):
     output_bytes: int = 0
     reason: str = ""
     changed: tuple[str, ...] = ()
+    refused_hosts: tuple[str, ...] = ()
 
 
 class SessionResult(Struct, frozen=True):
@@ -55,3 +57,8 @@ def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:
         newline = output.find(b"\n", len(output) - limit - 1, len(output) - 1)
         end = output[newline + 1 :] if newline >= 0 else end.lstrip(bytes(range(0x80, 0xC0)))
     return end.decode("utf-8", "replace")
+
+
+def unlisted_text(hosts: Sequence[str]) -> str:
+    """Return what a command tried to reach and may not, and what to do about it."""
+    return f"wanted {', '.join(hosts)}: add it to `network`, or vendor it"

@@ -19,7 +19,7 @@ from msgspec import Struct, field
 from minitask.errors import MachineError
 from minitask.sandbox.exit_status import Status, find_fault, read_status
 from minitask.sandbox.policy import SHELL, Strength
-from minitask.sandbox.session_result import CommandResult, SessionResult, tail
+from minitask.sandbox.session_result import CommandResult, SessionResult, tail, unlisted_text
 from minitask.sandbox.shell_wrapper import DRIVER, wrapper_program
 from minitask.system import pipes, process
 
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from minitask.sandbox.sandbox import Limits, Sandbox
+    from minitask.sandbox.allow_list import Grant
+    from minitask.sandbox.policy import Listeners
+    from minitask.sandbox.sandbox import Limits, Sandbox, Wrapped
     from minitask.spec.model import Command
 
 LAST_WORDS_SECONDS = 2.0
@@ -40,7 +42,7 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     sandbox: Sandbox,
     workspace: Path,
     limits: Limits,
-    network: bool,
+    network: Grant,
     readonly: Sequence[Path],
     env: Mapping[str, str],
     extra_env: Mapping[str, str] | None = None,
@@ -59,30 +61,54 @@ def run_commands(  # noqa: PLR0913 - the sandbox's decisions, and two of its own
     """
     if not commands:
         return SessionResult((), sandbox=sandbox.strength.value)
-    record = _Record(tuple(commands), on_event or _ignore, on_output, put_back or _nothing)
-    wrapped = sandbox.wrap(
-        (*SHELL, DRIVER),
-        workspace=workspace,
-        limits=limits,
-        network=network,
-        environ=env,
-        readonly=readonly,
-        extra_env=extra_env,
-    )
-    is_strong = sandbox.strength is Strength.STRONG
-    watching = _Watching(
-        record, limits, stops=stop_at_first_failure, namespaced=is_strong, stepwise=stepwise
-    )
-    with wrapped, contextlib.ExitStack() as ends:
-        with process.spawn(
-            wrapped.argv, cwd=workspace, env=wrapped.env, merge_errors=True
-        ) as child:
+    with contextlib.ExitStack() as ends:
+        record = _Record(tuple(commands), on_event or _ignore, on_output, put_back or _nothing)
+        wrapped = sandbox.wrap(
+            (*SHELL, DRIVER),
+            workspace=workspace,
+            limits=limits,
+            network=network is True,
+            listeners=_open_proxy(network, sandbox, record, ends),
+            environ=env,
+            readonly=readonly,
+            extra_env=extra_env,
+        )
+        is_strong = sandbox.strength is Strength.STRONG
+        watching = _Watching(
+            record, limits, stops=stop_at_first_failure, namespaced=is_strong, stepwise=stepwise
+        )
+        ends.enter_context(wrapped)
+        with _started(wrapped, workspace) as child:
             watching.follow(child, ends)
         process.wait_until_gone(watching.descendants, timeout_seconds=NAMESPACE_END_SECONDS)
     watching.conclude(child.returncode)
     return SessionResult(
         tuple(record.results), watching.timed_out, watching.killed_reason, sandbox.strength.value
     )
+
+
+def _started(wrapped: Wrapped, workspace: Path) -> contextlib.AbstractContextManager[pipes.Child]:
+    return process.spawn(
+        wrapped.argv,
+        cwd=workspace,
+        env=wrapped.env,
+        merge_errors=True,
+        pass_fds=wrapped.pass_fds,
+    )
+
+
+def _open_proxy(
+    network: Grant, sandbox: Sandbox, record: _Record, ends: contextlib.ExitStack
+) -> Listeners | None:
+    """Open the way to what is listed; None where that is nothing, all, or what the sandbox cannot hold."""
+    if isinstance(network, bool) or not sandbox.can_list_hosts:
+        return None
+    from minitask.sandbox.proxy import Proxy
+
+    proxy = Proxy(network, is_apart=sandbox.has_private_mounts)
+    ends.callback(proxy.close)
+    record.refused = proxy.take_refused
+    return proxy.listeners
 
 
 class _Record(Struct):
@@ -92,6 +118,7 @@ class _Record(Struct):
     tell: Callable[[CommandResult], None]
     show: Callable[[int, bytes], None] | None
     put_back: Callable[[], tuple[str, ...]]
+    refused: Callable[[], tuple[str, ...]] | None = None
     results: list[CommandResult] = field(default_factory=list)
     since: float = field(default_factory=time.monotonic)
     changed: dict[str, None] = field(default_factory=dict)
@@ -134,6 +161,9 @@ class _Record(Struct):
     ) -> CommandResult:
         command = self.commands[len(self.results)]
         now = time.monotonic()
+        refused = self.refused() if self.refused else ()
+        hosts = refused if reason else ()
+        reason += f" ({unlisted_text(hosts)})" if hosts else ""
         result = CommandResult(
             line=command.line,
             command=command.text,
@@ -144,6 +174,7 @@ class _Record(Struct):
             output_bytes=len(output),
             reason=reason,
             changed=changed,
+            refused_hosts=hosts,
         )
         self.since = now
         self.changed.clear()

@@ -94,7 +94,7 @@ def user_folders(room: SandboxPolicy) -> UserFolders:
         if present:
             roots += present
             env |= {cache.variable: folder} if cache.variable else {}
-            env |= {} if room.network else cache.offline
+            env |= {} if room.network or room.listeners else cache.offline
     if (room.workspace / ".venv").is_dir():
         env |= UV_KEEPS
     return UserFolders(tuple(roots), env)

@@ -1,0 +1,286 @@
+"""A proxy for the commands of one session: it lets through what is listed, and notes what it refused.
+
+The commands have a network of their own, with a loopback only. The launcher (`landlock.py`) makes the sockets that
+listen there, and sends them over a channel to this process, which accepts on them in threads. So nothing runs beside
+the commands, no socket is a file, and with this process the way out is gone. One socket is the proxy for HTTP (CONNECT
+and absolute URLs); each of the others leads to a service on the user's own loopback.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from minitask.patterns import lazy_pattern
+from minitask.sandbox.allow_list import AllowList, plain_host, split_port
+from minitask.sandbox.policy import Listeners
+
+PORT = 3128
+"""Of the proxy, in a network of its own; the next one that is free of services."""
+PORTS = 1000
+HEAD_BYTES = 32 * 1024
+HEAD_SECONDS, CONNECT_SECONDS, PAUSE_SECONDS = 30, 20, 0.05
+CONNECTIONS = 64
+HTTP = 80
+CHUNK_BYTES = 64 * 1024
+NOTED = 20
+HEADER = lazy_pattern(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[^\x00\r\n]*")
+URL = lazy_pattern(r"(?i:http)://([^/?#@\\]+)([/?][^#]*)?(?:#.*)?")
+OF_THE_CONNECTION = ("host", "connection", "keep-alive", "upgrade")
+Service = tuple[str, int]
+
+
+class Request(Struct, frozen=True):
+    """Where a client of the proxy wants to go, and what is sent there first; `tunnel`: it asked for CONNECT."""
+
+    host: str
+    port: int
+    head: bytes = b""
+    tunnel: bool = False
+
+
+class HostRefusedError(Exception):
+    """A destination that is not allowed; `host` is what would have to be listed."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"{host} is not in `network`")
+        self.host = host
+
+
+class Proxy:
+    """The proxy of one session, until `close`; `listeners` is for the sandbox."""
+
+    def __init__(self, allowed: AllowList, *, is_apart: bool) -> None:
+        """`is_apart`: the commands have a network of their own."""
+        self._allowed = allowed
+        self._refused: dict[str, None] = {}
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self._closed = False
+        self._room = threading.BoundedSemaphore(CONNECTIONS)
+        self._sent: socket.socket | None = None
+        services = allowed.services
+        if is_apart:
+            used = {port for _, port in services}
+            self._port = next(port for port in range(PORT, PORT + PORTS) if port not in used)
+            channel, self._sent = socket.socketpair()
+            self._start(self._receive, self._track(channel), (None, *services))
+        else:
+            listener = socket.create_server(("127.0.0.1", 0))
+            self._port = listener.getsockname()[1]
+            self._start(self._accept, self._track(listener), None)
+        addresses = tuple(_written(*service) for service in services)
+        channels = (self._sent.fileno(),) if self._sent else ()
+        address = f"127.0.0.1:{self._port}"
+        self.listeners = Listeners((address, *addresses), variables(address), channels)
+
+    def take_refused(self) -> tuple[str, ...]:
+        """Return what was refused since the last call, as it would be listed."""
+        with self._lock:
+            refused = tuple(self._refused)
+            self._refused.clear()
+        return refused
+
+    def close(self) -> None:
+        """End all connections, and take no more; each thread closes what it has."""
+        with self._lock:
+            self._closed = True
+            for opened in self._open:
+                with contextlib.suppress(OSError):
+                    opened.shutdown(socket.SHUT_RDWR)
+        if self._sent is not None:
+            self._sent.close()
+        else:  # not everywhere does a listener notice
+            with contextlib.suppress(OSError):
+                _connected("127.0.0.1", self._port).close()
+
+    def _track(self, opened: socket.socket) -> socket.socket:
+        with self._lock:
+            if not self._closed:
+                self._open.add(opened)
+                return opened
+        opened.close()
+        raise ConnectionError
+
+    def _drop(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._open.discard(opened)
+        opened.close()
+
+    def _start(self, work: Callable[..., None], *args: object) -> threading.Thread:
+        thread = threading.Thread(target=work, args=args, daemon=True)
+        thread.start()
+        return thread
+
+    def _receive(self, channel: socket.socket, services: Sequence[Service | None]) -> None:
+        """Accept on the sockets that the launcher sends, one for each service."""
+        with contextlib.suppress(OSError):
+            _, numbers, _, _ = socket.recv_fds(channel, 1, len(services))
+            listeners = [socket.socket(fileno=number) for number in numbers]
+            for listener, service in zip(listeners, services, strict=False):
+                self._start(self._accept, self._track(listener), service)
+        self._drop(channel)
+
+    def _accept(self, listener: socket.socket, service: Service | None) -> None:
+        while not self._closed:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                time.sleep(PAUSE_SECONDS)  # too many files are open, unless it was closed
+                continue
+            self._room.acquire()
+            self._start(self._serve, client, service)
+        self._drop(listener)
+
+    def _serve(self, client: socket.socket, service: Service | None) -> None:
+        server = None
+        try:
+            self._track(client)
+            server = self._answered(client) if service is None else _connected(*service)
+            if server is not None:
+                self._relay(client, self._track(server))
+        except OSError:
+            pass
+        finally:
+            for end in filter(None, (client, server)):
+                self._drop(end)
+            self._room.release()
+
+    def _answered(self, client: socket.socket) -> socket.socket | None:
+        """Return the server that a client may speak to, which has what was said so far; None after a refusal."""
+        client.settimeout(HEAD_SECONDS)
+        try:
+            head, rest = read_head(client)
+            request = parse_request(head)
+            server = self._reached(request.host, request.port)
+        except HostRefusedError as refused:
+            self._note(refused.host)
+            _answer(client, 403, str(refused))
+            return None
+        except ValueError as error:
+            _answer(client, 400, str(error))
+            return None
+        except OSError as error:
+            _answer(client, 502, f"cannot reach it: {error.strerror or error}")
+            return None
+        if request.tunnel:
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        server.sendall(request.head + rest)
+        return server
+
+    def _reached(self, host: str, port: int) -> socket.socket:
+        """Return a connection to the very address that was checked."""
+        if not self._allowed.permits(host, port):
+            raise HostRefusedError(_written(host, port))
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in entries]
+        public = [text for text in addresses if self._allowed.permits_address(text, port)]
+        if not public:
+            raise HostRefusedError(f"{_written(plain_host(addresses[0]), port)} ({host})")
+        for address in public[:-1]:
+            with contextlib.suppress(OSError):
+                return _connected(address, port)
+        return _connected(public[-1], port)
+
+    def _note(self, host: str) -> None:
+        with self._lock:
+            if len(self._refused) < NOTED:
+                self._refused[host] = None
+
+    def _relay(self, client: socket.socket, server: socket.socket) -> None:
+        for end in (client, server):
+            end.settimeout(None)
+        there = self._start(_copy, client, server)
+        _copy(server, client)
+        there.join()
+
+
+def variables(address: str) -> dict[str, str]:
+    """Return the variables by which programs find a proxy."""
+    names = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), f"http://{address}")
+    names["no_proxy"] = "localhost,127.0.0.1,::1"
+    in_capitals = {name.upper(): text for name, text in names.items()}
+    return {**names, **in_capitals, "NODE_USE_ENV_PROXY": "1"}
+
+
+def read_head(client: socket.socket) -> tuple[bytes, bytes]:
+    """Return the head of a request, and what came after it; `ValueError` for one too long, or cut off."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        chunk = client.recv(HEAD_BYTES + 4 - len(data))
+        data += chunk
+        if not chunk or len(data) > HEAD_BYTES:
+            raise ValueError("no request, or one too long")
+    head, _, rest = data.partition(b"\r\n\r\n")
+    return head, rest
+
+
+def parse_request(head: bytes) -> Request:
+    """Return where a request goes; `ValueError` for one that two programs could read in two ways."""
+    first, *lines = head.decode("latin-1").split("\r\n")
+    fields = [HEADER.fullmatch(line) for line in lines]
+    words = first.split(" ")
+    is_plain = first.isascii() and first.isprintable() and words[0].isalpha() and None not in fields
+    if not is_plain or len(words) != 3 or words[2] not in ("HTTP/1.1", "HTTP/1.0"):
+        raise ValueError("not a request for a proxy")
+    method, target, version = words
+    if method == "CONNECT":
+        return Request(*_destination(target, default=0), tunnel=True)
+    url = URL.fullmatch(target)
+    if url is None:
+        raise ValueError("a proxy takes CONNECT, or a URL of http://")
+    host, port = _destination(url[1], default=HTTP)
+    path = url[2] if (url[2] or "").startswith("/") else f"/{url[2] or ''}"
+    passed_on = [field[0] for field in fields if field and _is_passed_on(field[1].lower())]
+    name = _written(host, port).removesuffix(f":{HTTP}")
+    written = [
+        f"{method} {path} {version}",
+        f"Host: {name}",
+        *passed_on,
+        "Connection: close",
+        "",
+        "",
+    ]
+    return Request(host, port, "\r\n".join(written).encode("latin-1"))
+
+
+def _is_passed_on(name: str) -> bool:
+    return name not in OF_THE_CONNECTION and not name.startswith("proxy-")
+
+
+def _destination(text: str, *, default: int) -> tuple[str, int]:
+    written, port = split_port(text)
+    host = plain_host(written)
+    if not host or not (port or default):
+        raise ValueError("no host and port")
+    return host, port or default
+
+
+def _written(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    return socket.create_connection((host, port), timeout=CONNECT_SECONDS)
+
+
+def _answer(client: socket.socket, code: int, text: str) -> None:
+    """Say why not, in the status line too, which most programs print."""
+    body = f"minitask: {text}\n".encode()
+    head = f"HTTP/1.1 {code} {text}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}"
+    client.sendall(f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Copy until the end, and pass the end on."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(CHUNK_BYTES):
+            target.sendall(data)
+    for end, way in ((target, socket.SHUT_WR), (source, socket.SHUT_RD)):
+        with contextlib.suppress(OSError):
+            end.shutdown(way)
