@@ -50,7 +50,12 @@ def test_the_defaults_are_never_changed() -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["executors: {a: {type: openai, base_url: 'http://x/v1'}}", "sandbox: none", "network: true"],
+    [
+        "executors: {a: {type: openai, base_url: 'http://x/v1'}}",
+        "sandbox: none",
+        "network: true",
+        "network: [a.org]",
+    ],
 )
 def test_guarded_keys_of_a_repository_count_only_once_trusted(key: str) -> None:
     name = key.split(":", maxsplit=1)[0]

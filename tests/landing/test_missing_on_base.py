@@ -19,7 +19,9 @@ PYTHON = "Traceback (most recent call last):\nModuleNotFoundError: No module nam
 NODE = "Error: Cannot find module '{}'\nRequire stack:\n"
 
 
-def scene(*written: str, network: bool = False, tools: tuple[str, ...] = ()) -> Scene:
+def scene(
+    *written: str, network: str = "make it work offline", tools: tuple[str, ...] = ()
+) -> Scene:
     def left_out(paths: Iterable[str]) -> dict[str, bool]:
         return {path: IGNORED[path] for path in paths if path in IGNORED}
 
@@ -42,6 +44,10 @@ LACKS = {
     "ignored program": (Red("./node_modules/.bin/jest", 127, "No such file or directory"), "jest"),
     "uncommitted file": (Red("cat draft.txt", 1, "No such file or directory"), "not committed"),
     "network": (Red("curl x.org", 6, "curl: (6) Could not resolve host: x.org"), "the network"),
+    "a host that is not listed": (
+        Red("pip download x", 1, "Tunnel connection failed: 403", refused_hosts=("pypi.org:443",)),
+        "wanted pypi.org:443",
+    ),
     "network of node": (Red("npm ci", 1, "npm error code EAI_AGAIN"), "the network"),
     "network of uv": (
         Red("uv run pytest", 1, "cause: Network connectivity is disabled, but the requested"),
@@ -124,8 +130,13 @@ def test_what_the_change_may_bring_is_left_alone(case: tuple[Red, tuple[str, ...
     assert find_lack(red, scene(*written, "new.txt")) is None
 
 
+def test_a_refused_host_that_a_command_does_not_speak_of_is_no_lack() -> None:
+    red = Red("pytest -q", 1, "1 failed", refused_hosts=("telemetry.example.org:443",))
+    assert find_lack(red, scene("new.txt")) is None
+
+
 def test_the_network_is_not_missing_where_it_is_allowed() -> None:
-    assert find_lack(LACKS["network"][0], scene(network=True)) is None
+    assert find_lack(LACKS["network"][0], scene(network="")) is None
 
 
 def test_the_hint_names_the_setting_that_brings_it() -> None:

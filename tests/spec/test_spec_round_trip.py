@@ -110,7 +110,7 @@ OPTIONS = st.builds(
     max_cost_usd=st.none() | MONEY,
     review=st.sampled_from([None, "required", "optional", "none"]),
     grade=st.sampled_from([None, "note", 1, 80]),
-    network=st.booleans(),
+    network=st.sampled_from([None, True, False, ("pypi.org",), ("*.a.org:443", "127.0.0.1:5432")]),
     protected=st.lists(st.sampled_from(["tests/**", "*.md", "!x", "a b"]), max_size=2, unique=True).map(tuple),
     anchor=st.none() | st.sampled_from(["main~3", "1234567", "0e1", "2024-01-01"]),
     proof=st.sampled_from([None, "none"]),

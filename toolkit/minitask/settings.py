@@ -144,7 +144,7 @@ class Settings(Redacted, frozen=True):
     imports: str
     protected: tuple[str, ...]
     sandbox: str
-    network: bool
+    network: bool | tuple[str, ...]
     share: tuple[str, ...]
     copy: tuple[str, ...]
     setup: str
@@ -242,7 +242,7 @@ def _grade(value: str | int | None) -> str | int:
 
 def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ...]) -> Settings:
     limit = values["budget"]["max_cost_usd"]
-    workspace = values["workspace"]
+    workspace, network = values["workspace"], values["network"]
     simple: dict[str, Any] = {name: values[name] for name in AS_GIVEN}
     simple |= {name: tuple(values[name]) for name in LISTS}
     return Settings(
@@ -260,7 +260,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         routing=_routing(values["routing"]),
         grade=_grade(values["grade"]),
         imports=values["imports"] or OFF,
-        network=bool(values["network"]),
+        network=tuple(network) if isinstance(network, list) else bool(network),
         share=tuple(workspace["share"]),
         copy=tuple(workspace["copy"]),
         setup=workspace["setup"],

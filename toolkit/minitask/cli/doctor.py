@@ -26,6 +26,7 @@ from minitask.landing.base_proof import try_check
 from minitask.planning.survey import CHECKS, missing, survey
 from minitask.presets import AUTO
 from minitask.reports.doctor import CheckResult, Health, health_document, render_health
+from minitask.sandbox.allow_list import granted
 from minitask.sandbox.choose_sandbox import choose_sandbox, how_to_strengthen
 from minitask.sandbox.sandbox import Strength
 from minitask.settings import ExecutorSetting, Settings
@@ -113,6 +114,11 @@ def _sandbox(settings: Settings | None, environ: Mapping[str, str]) -> Iterator[
     yield CheckResult(
         "sandbox", "ok" if strong else "note", f"{sandbox.strength}: {sandbox.describe()}", hint
     )
+    network = granted(None, settings.network if settings else False)
+    if unheld := sandbox.cannot_list(network):
+        yield CheckResult("network", "note", unheld, how_to_strengthen())
+    elif not isinstance(network, bool):
+        yield CheckResult("network", "ok", network.describe())
     for line in sandbox.tried if not strong else ():
         yield CheckResult("", "note", line)
     for trial in try_sandbox(sandbox, environ):

@@ -27,10 +27,12 @@ from minitask.git.objects import Objects
 from minitask.git.repository import Repository, committer, head_branch
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
+from minitask.sandbox.allow_list import Grant, granted
 from minitask.sandbox.choose_sandbox import choose_sandbox
 from minitask.sandbox.sandbox import Limits, Sandbox, Wrapped
 from minitask.sandbox.shared_layers import Layer
 from minitask.settings import Settings
+from minitask.spec.model import Options
 from minitask.spec.paths import check_path
 from minitask.system import locks
 from minitask.system.cache import Cache
@@ -186,6 +188,10 @@ class Context(Struct):
         if self._signature is None:
             self._signature = self._asked.result() if self._asked else committer(self.repository)
         return self._signature
+
+    def network(self, options: Options) -> Grant:
+        """Return what the commands of a spec may reach."""
+        return granted(options.network, self.settings.network)
 
     def limits(self, seconds: int | None) -> Limits:
         """Return what a validation may use; a spec's own time can only be shorter."""

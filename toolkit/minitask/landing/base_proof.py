@@ -18,6 +18,8 @@ from minitask.git.remotes import fill_command
 from minitask.landing.missing_on_base import CHECK, Lack, Red, Scene, find_lack
 from minitask.landing.run_commands import Proof, first_line, run_on
 from minitask.ledger.record import CommandRecord
+from minitask.sandbox.allow_list import AllowList
+from minitask.sandbox.choose_sandbox import how_to_strengthen
 from minitask.sandbox.policy import lies_in
 from minitask.spec.model import Command, ExpectationKind, Options, Spec
 from minitask.spec.notes import is_executable
@@ -65,7 +67,9 @@ def try_check(engine: Context, text: str, commit: str, *, seconds: int) -> Check
     record = run_on(engine, task, commit, [Command(text)], on_base=True).commands[0]
     if record.passed or record.exit_code is None:
         return CheckTrial(record, None)
-    red = Red(record.command, record.exit_code, record.output_tail)
+    red = Red(
+        record.command, record.exit_code, record.output_tail, refused_hosts=record.refused_hosts
+    )
     return CheckTrial(record, find_lack(red, _scene(engine, task)))
 
 
@@ -90,6 +94,7 @@ def _refuse_broken_environment(engine: Context, task: Task, proof: Proof) -> Non
                 command.output_tail,
                 earlier=tuple(earlier),
                 after_checks=after_checks,
+                refused_hosts=command.refused_hosts,
             )
             lack = find_lack(red, scene)
             if lack is not None:
@@ -105,7 +110,7 @@ def _refuse_broken_environment(engine: Context, task: Task, proof: Proof) -> Non
 def _scene(engine: Context, task: Task) -> Scene:
     return Scene(
         written=tuple(ref.path for ref in task.spec.writes()),
-        network=task.spec.options.network and engine.settings.network,
+        network=_how_to_reach(engine, task),
         names=lambda: _names(engine, task),
         left_out=partial(_left_out, engine, task),
         tools=_tools(engine, task),
@@ -114,6 +119,17 @@ def _scene(engine: Context, task: Task) -> Scene:
         reaches=lambda count: engine.objects.commit(f"{task.base}~{count}") is not None,
         executable=tuple(ref.path for ref in task.spec.writes() if is_executable(ref)),
     )
+
+
+def _how_to_reach(engine: Context, task: Task) -> str:
+    """Return what to do where a host is not found; empty where nothing is in the way."""
+    network = engine.network(task.spec.options)
+    if not isinstance(network, AllowList):
+        hint = "make it work offline; or list the hosts under `network` in your settings"
+        return "" if network else hint
+    if not engine.sandbox.can_list_hosts:
+        return f"make it work offline; or have a sandbox that lets listed hosts through: {how_to_strengthen()}"
+    return "the hosts of `network` are reached through the proxy that HTTPS_PROXY names: have the program use it"
 
 
 def _empty_submodules(engine: Context, task: Task) -> Collection[str]:

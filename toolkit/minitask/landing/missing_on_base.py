@@ -21,6 +21,8 @@ NO_NETWORK = lazy_pattern(
     r"|Network connectivity is disabled|--offline was specified|you're using offline mode"
     r"|module lookup disabled by GOPROXY=off|ENOTCACHED"
 )
+PROXY = lazy_pattern(r"\b403\b|(?i:proxy|tunnel)")
+HOST = lazy_pattern(r"[\w.-]*[a-zA-Z][\w.-]*|\d+(?:\.\d+){3}|(?<=\[)[0-9a-f:]+")
 REVISION = lazy_pattern(
     r"bad revision '([^']+)'|ambiguous argument '([^']+)': unknown revision|unknown revision:? '?([\w./@{}^~-]+)"
 )
@@ -57,7 +59,8 @@ ITS_OWN_REVISION = lazy_pattern(r"^(?:HEAD|@)")
 class Red(Struct, frozen=True):
     """A command that failed on the base: its text, exit code and output, and the texts of those before it.
 
-    `after_checks` says that all before it passed, or only looked at files.
+    `after_checks` says that all before it passed, or only looked at files; `refused_hosts` is what it tried to reach
+    and `network` does not list.
     """
 
     command: str
@@ -65,6 +68,7 @@ class Red(Struct, frozen=True):
     output: str
     earlier: tuple[str, ...] = ()
     after_checks: bool = True
+    refused_hosts: tuple[str, ...] = ()
 
     @property
     def installs(self) -> bool:
@@ -73,7 +77,8 @@ class Red(Struct, frozen=True):
 
 
 class Scene(Struct, frozen=True):
-    """Facts besides the command: the paths that the task writes, whether names resolve, and what is where.
+    """Facts besides the command: the paths that the task writes, how it gets the network (`""`: it has it), and what
+    is where.
 
     `names` gives the names of all files and folders of the base; `left_out` those of some paths that are in the
     checkout, not in the base, each with whether git ignores it; `tools` the folders of packages in the checkout that
@@ -83,7 +88,7 @@ class Scene(Struct, frozen=True):
     """
 
     written: tuple[str, ...]
-    network: bool
+    network: str
     names: Callable[[], Collection[str]]
     left_out: Callable[[Iterable[str]], dict[str, bool]]
     tools: tuple[str, ...] = ()
@@ -103,6 +108,7 @@ class Lack(Struct, frozen=True):
 def find_lack(red: Red, scene: Scene) -> Lack | None:
     """Return what the command surely lacks, whatever the change; None if it may be red for the task's own sake."""
     rules = (
+        _unlisted,
         _network,
         _temporary,
         _history,
@@ -116,11 +122,34 @@ def find_lack(red: Red, scene: Scene) -> Lack | None:
     return next(filter(None, (rule(red, scene) for rule in rules)), None)
 
 
-def _network(red: Red, scene: Scene) -> Lack | None:
-    if scene.network or not NO_NETWORK.search(red.output):
+def _unlisted(red: Red, _scene: Scene) -> Lack | None:
+    if not fails_unlisted(red.refused_hosts, f"{red.command}\n{red.output}"):
         return None
-    hint = "make it work offline; or set `network: true` in the spec's front matter, and in your settings"
-    return Lack("needs the network, which the sandbox blocks", _with_tools(hint, scene))
+    hosts = ", ".join(red.refused_hosts)
+    return Lack(
+        f"wanted {hosts}, which `network` does not list",
+        "add it to `network` in your settings (and in the spec, if that has a list), or vendor it",
+    )
+
+
+def fails_unlisted(hosts: Collection[str], text: str) -> bool:
+    """Return True if a command is surely red since it may not reach these `hosts`, not merely after it tried.
+
+    `text` is the command with its output. A program that only reports its use says nothing of a refusal.
+    """
+    says_so = any(host in text for host in names_in(hosts)) or PROXY.search(text) is not None
+    return bool(hosts) and says_so
+
+
+def names_in(hosts: Collection[str]) -> set[str]:
+    """Return the names and addresses in refused hosts: `HOST:PORT`, or `ADDRESS:PORT (NAME)`."""
+    return {host for entry in hosts for host in HOST.findall(entry)}
+
+
+def _network(red: Red, scene: Scene) -> Lack | None:
+    if not scene.network or not NO_NETWORK.search(red.output):
+        return None
+    return Lack("needs the network, which the sandbox blocks", _with_tools(scene.network, scene))
 
 
 def _temporary(red: Red, scene: Scene) -> Lack | None:

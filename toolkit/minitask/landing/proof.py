@@ -164,7 +164,7 @@ def _checks(engine: Context) -> tuple[Command, ...]:
 def _key(engine: Context, task: Task, tree: str, commands: Sequence[Command]) -> str:
     """Return what a result depends on: the tree, the commands with their expectations, and where they run."""
     settings = engine.settings
-    network = task.spec.options.network and settings.network
+    network = engine.network(task.spec.options)
     where = (engine.sandbox.strength.value, engine.environ.get("PATH", ""), network, settings.setup)
     where = (*where, *settings.values["workspace"]["read"])
     return f"proof\0{tree}\0{commands!r}\0{where!r}\0{settings.limits!r}"

@@ -148,7 +148,7 @@ def run_once(
         sandbox=slot.within(engine.sandbox),
         workspace=slot.tree,
         limits=engine.limits(options.timeout_seconds),
-        network=options.network and engine.settings.network,
+        network=engine.network(options),
         readonly=slot.readonly(),
         env=engine.environ,
         stop_at_first_failure=only_first,
@@ -182,6 +182,7 @@ def _record(result: CommandResult, *, tests: SuiteCounts | None) -> CommandRecor
         reason=result.reason,
         tests=tests,
         changed=result.changed,
+        refused_hosts=result.refused_hosts,
     )
 
 

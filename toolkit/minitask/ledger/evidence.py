@@ -87,11 +87,14 @@ def parse_counts(document: Mapping[str, int] | None) -> SuiteCounts | None:
     return SuiteCounts(**document) if document else None
 
 
-def extras_document(tests: SuiteCounts | None, changed: tuple[str, ...]) -> dict[str, Any]:
+def extras_document(
+    tests: SuiteCounts | None, changed: tuple[str, ...], refused_hosts: tuple[str, ...]
+) -> dict[str, Any]:
     """Return what a command's JSON holds only where there is something to say."""
     return {
         **({"tests": counts_document(tests)} if tests else {}),
         **({"changed": list(changed)} if changed else {}),
+        **({"refused_hosts": list(refused_hosts)} if refused_hosts else {}),
     }
 
 
@@ -100,6 +103,7 @@ def parse_extras(document: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "tests": parse_counts(document.get("tests")),
         "changed": tuple(document.get("changed", ())),
+        "refused_hosts": tuple(document.get("refused_hosts", ())),
     }
 
 

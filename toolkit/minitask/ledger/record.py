@@ -48,7 +48,10 @@ class Verdict(StrEnum):
 
 
 class CommandRecord(Struct, frozen=True):
-    """One command's result: `line` in the spec (0: of the config), and tracked files that it `changed`."""
+    """One command's result: `line` in the spec (0: of the config), and tracked files that it `changed`.
+
+    `refused_hosts` is what it tried to reach and `network` does not list, where it failed.
+    """
 
     line: int
     command: str
@@ -59,6 +62,7 @@ class CommandRecord(Struct, frozen=True):
     reason: str = ""
     tests: SuiteCounts | None = None
     changed: tuple[str, ...] = ()
+    refused_hosts: tuple[str, ...] = ()
 
 
 class FileRecord(Struct, frozen=True):

@@ -69,7 +69,7 @@ def command_document(command: CommandRecord) -> dict[str, Any]:
         "seconds": round(command.seconds, 4),
         "output_tail": command.output_tail,
         "reason": command.reason,
-        **extras_document(command.tests, command.changed),
+        **extras_document(command.tests, command.changed, command.refused_hosts),
     }
 
 

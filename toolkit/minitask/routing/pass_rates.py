@@ -101,10 +101,17 @@ CAPABILITY = frozenset({"scope", "lint", "validate", "review"})
 """The gates whose no tells something of who made the change."""
 SAME_WAY = "fails the same way without the change"
 """The text in the reason of a failure that the change has not caused."""
+UNLISTED = "the network is at fault, not the change"
+"""The text in the reason of a failure for want of a host that the commands may not reach."""
 UNABLE = ("malformed", "stuck", "out of scope")
 """The first words of the reason if the model was unable to make any change."""
 UNWILLING = "refused"
 """The first word of the reason if the model declined, or its provider filtered the reply: another may do it."""
+
+
+def is_beyond_change(reason: str) -> bool:
+    """Return True for a failure that the change has not caused, and that no other change would mend."""
+    return SAME_WAY in reason or UNLISTED in reason
 
 
 def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str) -> bool:
@@ -113,7 +120,7 @@ def counts_against_model(route: Route, verdict: Verdict, gate: str, reason: str)
         return False
     if verdict.is_good:
         return True
-    if verdict not in (Verdict.FAILED, Verdict.REFUSED) or SAME_WAY in reason:
+    if verdict not in (Verdict.FAILED, Verdict.REFUSED) or is_beyond_change(reason):
         return False
     return gate in CAPABILITY or (gate == "implement" and reason.startswith(UNABLE))
 

@@ -194,6 +194,8 @@ def _options(values: Mapping[str, Any]) -> Options:
     for key in ("depends_on", "tags", "protected"):
         if key in options:
             options[key] = (options[key],) if isinstance(options[key], str) else tuple(options[key])
+    if isinstance(options.get("network"), list):
+        options["network"] = tuple(options["network"])
     if "tier" in options:
         options["tier"] = Tier(options["tier"])
     if "max_cost_usd" in options:

@@ -13,7 +13,7 @@ from minitask.executors.request import FailureKind
 from minitask.landing.missing_on_base import may_be_brought, missing_modules
 from minitask.ledger.record import Attempt, CommandRecord, Verdict
 from minitask.patterns import lazy_pattern
-from minitask.routing.pass_rates import SAME_WAY
+from minitask.routing.pass_rates import SAME_WAY, UNLISTED
 
 TAIL_CHARACTERS = 1_500
 
@@ -64,6 +64,8 @@ def find_outage_step(attempt: Attempt, name: str) -> str:
                 return text.format(name=name)
     if SAME_WAY in attempt.reason:
         return f"fix what fails without the change, too, then {RERUN.format(name=name)}"
+    if UNLISTED in attempt.reason:
+        return f"add it to `network` in your settings, or vendor it, then {RERUN.format(name=name)}"
     if attempt.verdict is Verdict.SKIPPED:
         return RERUN.format(name=name)
     if attempt.verdict is Verdict.ERROR:

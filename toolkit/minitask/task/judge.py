@@ -26,13 +26,14 @@ from minitask.gates.result import CommitFiles, GateResult
 from minitask.gates.scope import Work, check_complete, check_names, check_paths, check_scope
 from minitask.landing import candidate_commits
 from minitask.landing.land import Landings
+from minitask.landing.missing_on_base import fails_unlisted, names_in
 from minitask.landing.proof import prove, prove_only
 from minitask.landing.run_commands import Proof, first_line
 from minitask.ledger.evidence import APPLY, CORRECT, NOTHING_PLANTED
 from minitask.ledger.record import FileRecord, Verdict
 from minitask.policy.route import SCRIPT
 from minitask.routing.costs import baseline_cost, estimate_usage
-from minitask.routing.pass_rates import SAME_WAY
+from minitask.routing.pass_rates import SAME_WAY, UNLISTED
 from minitask.settings import FAIL, OFF, stricter_grade
 from minitask.spec.model import Command
 from minitask.task.feedback import fails_without_change
@@ -155,7 +156,7 @@ def _through_gates(
             lander.expect(task, draft.commit)
         rulings[name] = GATES[name](engine, case)
         if not rulings[name].passed:
-            return _ruled(draft, _blamed(draft, rulings[name]))
+            return _ruled(draft, _blamed(draft, rulings[name], case))
     ruling = rulings[VALIDATE]
     proven = replace(draft, ruling=ruling, verdict=Verdict.READY, doubts=(), grade=None)
     watched = _watch_tests(engine, proven, case)
@@ -185,10 +186,12 @@ def _check_imports(
     return noted
 
 
-def _blamed(draft: AttemptState, ruling: GateResult) -> GateResult:
+def _blamed(draft: AttemptState, ruling: GateResult, case: GateInput) -> GateResult:
     """Return the ruling, which says so where the validation fails the same way without the change."""
     if ruling.gate != VALIDATE:
         return ruling
+    if _is_unlisted(ruling, case):
+        return replace(ruling, reason=f"{ruling.reason}; {UNLISTED}")
     spec = draft.task.spec
     written = [ref.path for ref in spec.writes()]
     spec_text = "\n".join((spec.title, spec.task, *(criterion.text for criterion in spec.criteria)))
@@ -198,6 +201,20 @@ def _blamed(draft: AttemptState, ruling: GateResult) -> GateResult:
     if command is None:
         return ruling
     return replace(ruling, reason=f"`{first_line(command.command)}` {SAME_WAY}: {command.reason}")
+
+
+def _is_unlisted(ruling: GateResult, case: GateInput) -> bool:
+    """Return True if a command is red for want of hosts that it may not reach, none of which the change brings in."""
+    red = next((command for command in ruling.commands if not command.passed), None)
+    if red is None or not fails_unlisted(red.refused_hosts, f"{red.command}\n{red.output_tail}"):
+        return False
+    names = names_in(red.refused_hosts)
+    added = (
+        name in (change.content or "") and name not in (case.read(change.path) or "")
+        for change in case.changes
+        for name in names
+    )
+    return not any(added)
 
 
 def _graded(

@@ -17,7 +17,11 @@ from minitask.ledger.record import REVIEW, Record, Verdict
 from minitask.policy.choice import next_rung
 from minitask.policy.named_tiers import nearest_tier
 from minitask.policy.route import SCRIPT, Route
-from minitask.routing.pass_rates import SAME_WAY, counts_against_model, may_be_for_another
+from minitask.routing.pass_rates import (
+    counts_against_model,
+    is_beyond_change,
+    may_be_for_another,
+)
 from minitask.routing.route_task import resolve_model
 from minitask.routing.task_history import routing_context
 from minitask.spec.model import Tier
@@ -80,7 +84,7 @@ def facts_of(engine: Context, state: TaskState) -> Facts:
         corrections=rounds.corrections,
         applies=rounds.applies,
         escalations=rounds.escalations,
-        most_repairs=0 if SAME_WAY in draft.ruling.reason else engine.settings.repairs,
+        most_repairs=0 if is_beyond_change(draft.ruling.reason) else engine.settings.repairs,
         most_review_rounds=routing.review_rounds,
         most_escalations=routing.max_escalations,
     )

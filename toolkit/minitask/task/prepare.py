@@ -48,6 +48,8 @@ def prepare(engine: Context, task: Task, options: RunOptions, *, started: float)
     engine.emit(Progress(task.name, "route", f"tier {route.tier.value}: {route.reason}"))
     anchor = Anchor(engine.repository.git, engine.objects, task)
     number = next_number(engine, task.name, heads)
+    if unheld := engine.sandbox.cannot_list(engine.network(task.spec.options)):
+        engine.emit(Progress(task.name, "note", unheld))
     engine.emit(
         Progress(task.name, "before", "checking that the validation fails without the change")
     )
@@ -216,11 +218,19 @@ def preview_task(engine: Context, task: Task, options: RunOptions) -> TaskPrevie
         task=task,
         route=route,
         description=executor.describe(order),
-        sandbox=engine.sandbox.describe(),
+        sandbox=_sandbox_line(engine, task),
         landed=landed_result(engine, task) is not None,
         questions=tuple(_questions(engine, task, route)),
         exposure=find_exposure(engine, route.executor),
     )
+
+
+def _sandbox_line(engine: Context, task: Task) -> str:
+    """Return what the sandbox is, and which hosts it lets through, if some are listed."""
+    network = engine.network(task.spec.options)
+    listed = "" if isinstance(network, bool) else network.describe()
+    more = engine.sandbox.cannot_list(network) or listed
+    return engine.sandbox.describe() + (f"; {more}" if more else "")
 
 
 def _questions(engine: Context, task: Task, route: Route) -> Iterator[tuple[str, str, str]]:
