@@ -154,7 +154,7 @@ DEFAULTS: Mapping[str, Any] = {
     "protected": [],
     "sandbox": "auto",
     "network": False,
-    "workspace": {"share": [], "copy": [], "setup": "", "read": []},
+    "workspace": {"share": [], "copy": [], "setup": "", "read": [], "build_cache": False},
     "limits": {"seconds": 300, "memory_mb": 4096, "processes": 400, "output_mb": 16},
     "budget": {"max_cost_usd": None, "unpriced": "refuse"},
     "concurrency": {"jobs": 2, "requests": 8},

@@ -27,6 +27,8 @@ RUNGS = ("none", "free", "cheap", "balanced", "frontier")
 
 LISTS = ("context", "gates", "review_aims", "lint", "checks", "protected")
 AS_GIVEN = ("baseline", "target", "review", "sandbox", "limits")
+BUILD_CACHES = ("GOCACHE", "MYPY_CACHE_DIR", "CARGO_BUILD_BUILD_DIR")
+"""Variables of tools that compare content, or build anew what has another time."""
 MERGE = "merge"
 """The style of landing that keeps a merge commit; the others put the task's commit on the tip."""
 OFF, NOTE, FAIL = "off", "note", "fail"
@@ -148,6 +150,7 @@ class Settings(Redacted, frozen=True):
     share: tuple[str, ...]
     copy: tuple[str, ...]
     setup: str
+    build_cache: tuple[str, ...]
     limits: Mapping[str, int]
     requests: int
     jobs: int
@@ -264,6 +267,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         share=tuple(workspace["share"]),
         copy=tuple(workspace["copy"]),
         setup=workspace["setup"],
+        build_cache=_build_cache(workspace["build_cache"]),
         merges=values["landing"]["style"] == MERGE,
         push=values["landing"]["push"],
         requests=int(values["concurrency"]["requests"]),
@@ -275,6 +279,13 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         sources=sources,
         notes=notes,
     )
+
+
+def _build_cache(value: bool | list[str]) -> tuple[str, ...]:
+    """Return the variables that name folders of the build cache."""
+    if isinstance(value, bool):
+        return BUILD_CACHES if value else ()
+    return tuple(dict.fromkeys(value))
 
 
 def _routing(values: Mapping[str, Any]) -> Routing:

@@ -29,6 +29,7 @@ from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
 from minitask.sandbox.allow_list import Grant, granted
 from minitask.sandbox.choose_sandbox import choose_sandbox
+from minitask.sandbox.policy import Strength
 from minitask.sandbox.sandbox import Limits, Sandbox, Wrapped
 from minitask.sandbox.shared_layers import Layer
 from minitask.settings import Settings
@@ -37,6 +38,7 @@ from minitask.spec.paths import check_path
 from minitask.system import locks
 from minitask.system.cache import Cache
 from minitask.workspace import checkout, places
+from minitask.workspace.build_cache import BuildCache, open_build_cache
 from minitask.workspace.checkout import SharedPaths, Workspace
 from minitask.workspace.incremental import IncrementalCheckout
 
@@ -76,6 +78,7 @@ class Context(Struct):
     _signature: Signature | None = field(default=None)
     _sandbox: Sandbox | None = field(default=None)
     _slots: WorkspacePool | None = field(default=None)
+    _build_cache: BuildCache | None = field(default=None)
     _asked: BackgroundCall[Signature] | None = field(default=None)
     _past: tuple[str, str, BackgroundCall[dict[str, Landing]]] | None = field(default=None)
     _making: threading.Lock = field(default_factory=threading.Lock)
@@ -99,8 +102,21 @@ class Context(Struct):
                         slot, self.objects, strength=lambda: self.sandbox.strength
                     )
 
-                self._slots = WorkspacePool(make)
+                self._slots = WorkspacePool(make, self._open_build_cache)
             return self._slots
+
+    def _open_build_cache(self) -> BuildCache | None:
+        """Return what tools keep from task to task; None where that is off, or commands could reach it."""
+        names = self.settings.build_cache
+        if self._build_cache is None and names and self.sandbox.strength is not Strength.NONE:
+            self._build_cache = open_build_cache(
+                places.work_folder(self.repository),
+                names,
+                where=(self.environ.get("PATH"), self.settings.values["workspace"]),
+                layered=self._can_overlay(),
+                git=self.repository.git,
+            )
+        return self._build_cache
 
     @property
     def sandbox(self) -> Sandbox:
@@ -160,12 +176,12 @@ class Context(Struct):
                     f"workspace: {name!r} is not a path inside the checkout: {reason or 'it leads outside'}",
                     hint="name files and folders inside the repository",
                 )
-        return SharedPaths(self.settings.share, self.settings.copy, layered=self._can_overlay())
+        layered = bool(self.settings.share) and self._can_overlay()
+        return SharedPaths(self.settings.share, self.settings.copy, layered)
 
     def _can_overlay(self) -> bool:
-        """Return True if what is shared gets a private layer; found out by trying, and kept."""
-        is_private = self.settings.share and self.sandbox.has_private_mounts
-        if not is_private:
+        """Return True if a folder can get a private layer; found out by trying, and kept."""
+        if not self.sandbox.has_private_mounts:
             return False
         from minitask.sandbox.overlay import can_overlay
 

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minitask.background import BackgroundCall
+from minitask.workspace.build_cache import BuildCache, CachingSession
 from minitask.workspace.incremental import IncrementalCheckout
+
+if TYPE_CHECKING:
+    from minitask.sandbox.sandbox import Sandbox
 
 
 class WorkspacePool:
     """Workspaces by number. Safe to share between threads."""
 
-    def __init__(self, make: Callable[[int], IncrementalCheckout]) -> None:
+    def __init__(
+        self,
+        make: Callable[[int], IncrementalCheckout],
+        build_cache: Callable[[], BuildCache | None] = lambda: None,
+    ) -> None:
         self._make = make
+        self._build_cache = build_cache
         self._mirrors: list[IncrementalCheckout] = []
         self._free: list[int] = []
         self._ahead: tuple[str, BackgroundCall[Path]] | None = None
@@ -33,18 +43,32 @@ class WorkspacePool:
             self._ahead = (commit, BackgroundCall(partial(first.checkout, commit)))
 
     @contextmanager
-    def take(self, commit: str) -> Iterator[IncrementalCheckout]:
-        """A workspace of one's own that holds exactly a commit's files."""
+    def take(self, commit: str, *, is_base: bool = False) -> Iterator[IncrementalCheckout]:
+        """A workspace of one's own that holds exactly a commit's files. What runs on a base adds to the build cache."""
         number = self._number(commit)
         try:
             mirror = self._mirrors[number]
             if not (number == 0 and self._was_begun(commit)):
                 mirror.checkout(commit)
-            yield mirror
+            cache = self._build_cache()
+            with ExitStack() as stack:
+                if cache is not None:
+                    stack.enter_context(cache.use(mirror, commit, adds=is_base))
+                yield mirror
         finally:
             with self._lock:
                 self._free.append(number)
                 self._free.sort()
+
+    @contextmanager
+    def session(self, mirror: IncrementalCheckout, sandbox: Sandbox) -> Iterator[CachingSession]:
+        """The sandbox for one session in a workspace that was taken."""
+        cache, known = self._build_cache(), mirror.within(sandbox)
+        if cache is None:
+            yield CachingSession(known)
+        else:
+            with cache.session(mirror, known) as session:
+                yield session
 
     def end(self) -> None:
         """Wait for what was begun and never asked for, and let go of the workspaces."""

@@ -166,5 +166,5 @@ def _key(engine: Context, task: Task, tree: str, commands: Sequence[Command]) ->
     settings = engine.settings
     network = engine.network(task.spec.options)
     where = (engine.sandbox.strength.value, engine.environ.get("PATH", ""), network, settings.setup)
-    where = (*where, *settings.values["workspace"]["read"])
+    where = (*where, *settings.values["workspace"]["read"], *settings.build_cache)
     return f"proof\0{tree}\0{commands!r}\0{where!r}\0{settings.limits!r}"

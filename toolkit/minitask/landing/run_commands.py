@@ -66,16 +66,18 @@ def set_up(engine: Context, slot: IncrementalCheckout) -> None:
     """Run `workspace.setup`, without network; raise `MachineError` if it fails. Tracked files stay the commit's."""
     if not engine.settings.setup:
         return
-    outcome = shell_session.run_commands(
-        [Command(engine.settings.setup)],
-        sandbox=slot.within(engine.sandbox),
-        workspace=slot.tree,
-        limits=engine.limits(None),
-        network=False,
-        readonly=slot.readonly(),
-        env=engine.environ,
-        put_back=slot.put_back,
-    )
+    with engine.slots.session(slot, engine.sandbox) as session:
+        outcome = shell_session.run_commands(
+            [Command(engine.settings.setup)],
+            sandbox=session.sandbox,
+            workspace=slot.tree,
+            limits=engine.limits(None),
+            network=False,
+            readonly=slot.readonly(),
+            env=engine.environ,
+            put_back=slot.put_back,
+        )
+        session.whole = outcome.passed
     if not outcome.passed:
         raise MachineError(
             f"workspace.setup failed: {outcome.results[0].output_tail.strip()[-400:]}",
@@ -93,7 +95,7 @@ def run_on(
     only_first: bool = False,
 ) -> Proof:
     """Run commands in one shell, in a workspace of their own that holds exactly a commit."""
-    with engine.slots.take(commit) as slot:
+    with engine.slots.take(commit, is_base=on_base) as slot:
         set_up(engine, slot)
         if on_base:
             proof = run_once(engine, task, slot, commands)
@@ -143,19 +145,21 @@ def run_once(
     options = task.spec.options
     written = tuple(ref.path for ref in task.spec.writes())
     reader = TestReader(commands)
-    outcome = shell_session.run_commands(
-        list(commands),
-        sandbox=slot.within(engine.sandbox),
-        workspace=slot.tree,
-        limits=engine.limits(options.timeout_seconds),
-        network=engine.network(options),
-        readonly=slot.readonly(),
-        env=engine.environ,
-        stop_at_first_failure=only_first,
-        on_output=reader.read,
-        put_back=partial(slot.put_back, absent=written),
-        stepwise=stepwise,
-    )
+    with engine.slots.session(slot, engine.sandbox) as session:
+        outcome = shell_session.run_commands(
+            list(commands),
+            sandbox=session.sandbox,
+            workspace=slot.tree,
+            limits=engine.limits(options.timeout_seconds),
+            network=engine.network(options),
+            readonly=slot.readonly(),
+            env=engine.environ,
+            stop_at_first_failure=only_first,
+            on_output=reader.read,
+            put_back=partial(slot.put_back, absent=written),
+            stepwise=stepwise,
+        )
+        session.whole = not outcome.killed_reason
     records = [
         _record(result, tests=reader.counts.get(index))
         for index, result in enumerate(outcome.results)

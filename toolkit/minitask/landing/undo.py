@@ -16,6 +16,9 @@ from minitask.git.restore_checkout import TargetMove
 from minitask.landing.proof import prove_checks
 from minitask.landing.push import advance
 from minitask.ledger.record import Verdict
+from minitask.system.files import force_remove
+from minitask.workspace import places
+from minitask.workspace.build_cache import FOLDER
 
 
 class Undone(Struct, frozen=True):
@@ -56,6 +59,8 @@ def undo_task(engine: Context, name: str, base: Base) -> Undone:
     proof = prove_checks(engine, task_at(engine, name, landing.spec, base), commit)
     if proof is not None and not proof.passed:
         return Undone(name, Verdict.FAILED, reason=f"without it, {proof.reason}")
+    # What its code left in the build cache is not for those that follow.
+    force_remove(places.work_folder(engine.repository) / FOLDER)
     moved = advance(engine, TargetMove(base.target, tip, commit))
     if moved.done:
         return Undone(name, Verdict.MERGED, commit, undone=landing.commit)

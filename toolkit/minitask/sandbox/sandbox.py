@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from minitask.errors import MachineError
 from minitask.sandbox import bubblewrap, seatbelt, shared_layers
@@ -55,7 +55,7 @@ SWITCHES = (
 """Settings of the kernel that turn bubblewrap on and off while the machine runs."""
 
 PRIVATE = ("home", "tmp")
-PASSING = ("scratch", "layers", "checkout", "readable")
+PASSING = ("scratch", "layers", "checkout", "readable", "caches")
 """What of a sandbox is no outcome of a probe."""
 PSEUDO = ("/proc", "/sys", "/dev")
 DEVICES = (
@@ -110,7 +110,8 @@ class Sandbox(Struct, frozen=True):
     partial one has `namespaces` of its own for mounts and the network where the kernel lets users make some;
     `tried` says in a line each what was found on the way. Private directories are made in
     `scratch`. `layers` are mounted by the strong one; `checkout` is what the workspace stands for,
-    so that paths into it lead into the workspace; `readable` is what else may be read.
+    so that paths into it lead into the workspace; `readable` is what else may be read; `caches` are folders that
+    may be written to, by the variables that name them.
     """
 
     strength: Strength
@@ -123,6 +124,7 @@ class Sandbox(Struct, frozen=True):
     layers: tuple[Layer, ...] = ()
     checkout: Path | None = None
     readable: tuple[Path, ...] = ()
+    caches: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def has_private_mounts(self) -> bool:
@@ -191,8 +193,11 @@ class Sandbox(Struct, frozen=True):
             network=network,
             listeners=listeners,
             readonly=tuple(readonly),
-            writable=tuple(extra_writable),
-            extra_env=dict(extra_env or {}),
+            writable=(*extra_writable, *self.caches.values()),
+            extra_env={
+                **{name: str(path) for name, path in self.caches.items()},
+                **(extra_env or {}),
+            },
         )
         return self.enclose(argv, room)
 

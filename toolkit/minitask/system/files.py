@@ -23,6 +23,13 @@ def write_json(path: Path, document: Mapping[str, object]) -> None:
     draft.replace(path)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Have a file hold a content, at once."""
+    draft = path.with_name(f"{path.name}.minitask")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
 def force_remove(folder: Path) -> None:
     """Remove a folder, a file or a link; a folder whatever was done to its rights. `OSError` where it cannot go."""
     if folder.is_symlink() or folder.is_file():

@@ -20,6 +20,7 @@ from minitask.git.objects import FILE_MODES, SYMLINK, Objects
 from minitask.git.trees import Difference, differences
 from minitask.sandbox.policy import Strength
 from minitask.spec.paths import check_path
+from minitask.system.files import replace_file
 from minitask.system.inotify import CLOSE_WRITE, Watch, open_watch
 from minitask.workspace.checkout import Workspace
 from minitask.workspace.tracked_files import Tracked
@@ -62,8 +63,7 @@ class IncrementalCheckout:
         self._index: Index | None = None
         self._is_plain = False
         self._tracked: Tracked | None = None
-        self._is_touched = self._is_blind = False
-        self._watches_files = True
+        self._is_touched, self._is_blind, self._watches_files = False, False, True
         self._written: set[bytes] = set()
         self._seen: tuple[object, ...] = ()
         self._top = os.fsencode(slot.tree) + b"/"
@@ -83,6 +83,11 @@ class IncrementalCheckout:
     def tree(self) -> Path:
         """Return where the files are and commands run."""
         return self._slot.tree
+
+    @property
+    def folder(self) -> Path:
+        """Return where all that belongs to it is."""
+        return self._slot.folder
 
     def within(self, sandbox: Sandbox) -> Sandbox:
         """Return the sandbox with what it has to know of the slot."""
@@ -110,6 +115,15 @@ class IncrementalCheckout:
                 self._slot.checkout(commit)
                 self._learn(commit)
         return self.tree
+
+    def freshen(self) -> bool:
+        """Give tracked files the present time; False if they are not known. Call it before anything runs there."""
+        if self._tracked is not None:
+            self._tracked.freshen()
+            self._settle(self._tracked.commit, self._tracked.index)
+        if self._watch is not None:
+            self._watch.touched()
+        return self._tracked is not None
 
     def put_back(self, *, absent: Collection[str] = ()) -> tuple[str, ...]:
         """Put tracked files back that were changed since the last call, and give their paths.
@@ -257,7 +271,7 @@ class IncrementalCheckout:
         names = index.names if self._watches_files else []
         paths = [self._top, *(self._top + path for path in (*expected.folders, *names))]
         watch = open_watch()
-        if watch is not None and not (watch.add(paths) and _works(watch, self._top)):
+        if watch is not None and not (watch.add(paths) and watch.sees(self._top + b".git")):
             watch.close()
             return None
         return watch
@@ -308,7 +322,7 @@ class IncrementalCheckout:
     def _settle(self, commit: str, index: Index) -> None:
         """Tell the slot's git what it holds now."""
         for path, content in zip(self._kept, (index.render(), f"{commit}\n".encode()), strict=True):
-            _replace(path, content)
+            replace_file(Path(path), content)
         self._index, self._at, self._seen = index, commit, self._look()
         self._track(commit, index)
 
@@ -334,15 +348,3 @@ def _is_plain(change: Difference) -> bool:
 def _overlap(path: bytes, other_path: bytes) -> bool:
     """Return True if two paths are the same, or one lies below the other."""
     return (path + b"/").startswith(other_path + b"/") or other_path.startswith(path + b"/")
-
-
-def _works(watch: Watch, top: bytes) -> bool:
-    """Return True if the watch sees what is done to the tree: not every file system tells."""
-    os.utime(top + b"/.git")
-    return watch.is_touched()
-
-
-def _replace(path: str, content: bytes) -> None:
-    draft = Path(f"{path}.minitask")
-    draft.write_bytes(content)
-    draft.replace(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -69,6 +70,14 @@ class Tracked(Struct, frozen=True):
         failed = self.changed(committed, absent=paths)
         if failed:
             raise MachineError(f"cannot put {_text(failed[0])} back after a command changed it")
+
+    def freshen(self) -> None:
+        """Give each file the present time, and have the index know it."""
+        now = time.time_ns()
+        gitlinks = set(self.index.gitlinks)
+        for name in (name for name in self.index.names if name not in gitlinks):
+            os.utime(self._place(name), ns=(now, now), follow_symlinks=False)
+            self._note(name)
 
     def _differs(self, path: bytes) -> bool:
         """Return True if a path holds another kind of file than the index says, or other bytes than its object."""

@@ -1,0 +1,238 @@
+"""The build cache of a repository: what tools keep of one run for the next, and no candidate can spoil.
+
+Only a run on a base adds to it, and only while no other run uses it. What any other run writes goes to a private layer
+and is dropped. A run sees it only if its commit contains the one whose run wrote last. Tracked files get a new time
+before each run, later than all in the cache: a tool that goes by times finds every file changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from minitask.git.run_git import Git
+from minitask.sandbox.shared_layers import Copied, Layer
+from minitask.system.files import force_remove
+
+if TYPE_CHECKING:
+    from minitask.sandbox.sandbox import Sandbox
+    from minitask.workspace.incremental import IncrementalCheckout
+
+FOLDER = "build-cache"
+LIMIT_BYTES = 2 << 30
+GO, MYPY = "GOCACHE", "MYPY_CACHE_DIR"
+UNSEEN = {
+    GO: (r'^\s*(import\s+)?"C"|^#include ".*/', "*.go", "*.s"),
+    MYPY: (r"^\s*plugins\s*=", "*.ini", "*.cfg", "*.toml"),
+}
+"""What of a commit has a tool miss changes: Go does not follow C, nor mypy what a plugin imports."""
+GO_EXPIRY = "testexpire.txt"
+"""Go's file in its cache: results of tests before the time in it do not count. What a test starts is unseen, too."""
+WAIT_SECONDS = 2
+OPAQUE = "user.overlay.opaque"
+
+
+class View(Struct, frozen=True):
+    """The variables that the run of a commit sees the cache by: `empty`, or as it was kept. `adds`: it is a base."""
+
+    names: tuple[str, ...]
+    commit: str
+    empty: bool
+    adds: bool
+
+
+class CachingSession(Struct):
+    """A sandbox with the cache. What its commands write is added to the cache of a base if they are `whole`."""
+
+    sandbox: Sandbox
+    whole: bool = False
+
+
+class BuildCache(Struct):
+    """Folders that variables name, below `folder`, of which each command sees a layer or a copy of its own.
+
+    Used by one process at a time, by many threads. Above `limit_bytes` all is removed, and the next base fills it.
+    """
+
+    folder: Path
+    variables: tuple[str, ...]
+    layered: bool
+    git: Git
+    limit_bytes: int = LIMIT_BYTES
+    _users: int = 0
+    _views: dict[Path, View] = field(default_factory=dict)
+    _waiting: list[tuple[View, dict[str, Path]]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def use(self, slot: IncrementalCheckout, commit: str, *, adds: bool) -> Iterator[None]:
+        """Have a workspace at a commit see the cache; nothing is added to it meanwhile."""
+        with self._lock:
+            self._users += 1
+            view = self._view(commit, adds=adds)
+        try:
+            if view is not None and slot.freshen():
+                self._views[slot.folder] = view
+            yield
+        finally:
+            with self._lock:
+                self._views.pop(slot.folder, None)
+                self._users -= 1
+                while self._waiting and not self._users:
+                    try:
+                        self._add(*self._waiting.pop(0))
+                    except OSError:  # it begins anew
+                        force_remove(self.folder / "kept")
+
+    @contextmanager
+    def session(self, slot: IncrementalCheckout, sandbox: Sandbox) -> Iterator[CachingSession]:
+        """Yield the sandbox for one session in a workspace, in which nothing of another session is left."""
+        view = self._views.get(slot.folder)
+        if view is None:
+            yield CachingSession(sandbox)
+            return
+        shown = {name: self._show(view, name, slot.folder / FOLDER / name) for name in view.names}
+        layers = [layer for layer in shown.values() if isinstance(layer, Layer)]
+        folders = {name: layer.target for name, layer in shown.items()}
+        session = CachingSession(
+            replace(sandbox, layers=(*sandbox.layers, *layers), caches=folders)
+        )
+        yield session
+        if view.adds and session.whole:
+            with self._lock:
+                self._waiting.append((view, {n: self._aside(of) for n, of in shown.items()}))
+
+    def _view(self, commit: str, *, adds: bool) -> View | None:
+        """Return what the run of a commit sees; None for nothing. Wait until its files can be newer than the cache."""
+        writer, _, ended = self._note().partition(" ")
+        fits = bool(ended) and self._contains(commit, writer)
+        names = tuple(name for name in self.variables if fits or adds)
+        names = tuple(name for name in names if not self._misses_changes(name, commit))
+        if fits:
+            waited_until = time.monotonic() + WAIT_SECONDS
+            while time.time() < int(ended) + 1 and time.monotonic() < waited_until:
+                time.sleep(0.02)
+            fits = time.time() >= int(ended) + 1  # else somebody has set the clock back
+        return View(names, commit, not fits, adds) if names and (fits or adds) else None
+
+    def _misses_changes(self, name: str, commit: str) -> bool:
+        """Return True unless git surely finds nothing in a commit that a tool does not follow."""
+        pattern, *paths = UNSEEN.get(name, ("",))
+        found_nothing = 1
+        if not pattern:
+            return False
+        finished = self.git.run("grep", "-qE", pattern, commit, "--", *paths)
+        return finished.exit_code != found_nothing
+
+    def _show(self, view: View, name: str, private_folder: Path) -> Layer | Copied:
+        """Have the folder that a session sees by a variable."""
+        source = self.folder / ("empty" if view.empty else "kept") / name
+        source.mkdir(parents=True, exist_ok=True)
+        target = private_folder / "seen"
+        if self.layered:
+            layer = Layer(source, target, private_folder / "upper", private_folder / "work")
+            layer.reset()
+            return layer
+        if (
+            view.adds
+        ):  # without bubblewrap, something may go on to write to the folder that an earlier run had
+            force_remove(target)
+        copy = Copied(source, target, private_folder / "note", target, target)
+        copy.ensure()
+        return copy
+
+    def _aside(self, shown: Layer | Copied) -> Path:
+        """Move away what a session wrote, or all that it saw, and give its new path."""
+        new_home = self.folder / "waiting" / os.urandom(8).hex()
+        new_home.parent.mkdir(exist_ok=True)
+        return (shown.upper if isinstance(shown, Layer) else shown.target).rename(new_home)
+
+    def _add(self, view: View, written: dict[str, Path]) -> None:
+        """Add what a base's run wrote; what was kept of a commit that it does not contain goes."""
+        kept_folder, note = self.folder / "kept", self.folder / "note"
+        writer = self._note().partition(" ")[0]
+        note.unlink(missing_ok=True)
+        if not writer or not self._contains(view.commit, writer):
+            force_remove(kept_folder)
+        for name, source in written.items():
+            (kept_folder / name).mkdir(parents=True, exist_ok=True)
+            _move_into(source, kept_folder / name)
+            force_remove(source)
+        if GO in written:
+            (kept_folder / GO / GO_EXPIRY).write_text(f"{time.time_ns()}\n")
+        if self._has_room():
+            note.write_text(f"{view.commit} {int(time.time())}")
+
+    def _contains(self, commit: str, writer: str) -> bool:
+        return self.git.succeeds("merge-base", "--is-ancestor", writer, commit)
+
+    def _has_room(self) -> bool:
+        """Remove the caches of other programs, the oldest first, while all together are too large; this one last."""
+        others = [path for path in self.folder.parent.iterdir() if path != self.folder]
+        others.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        while _size(self.folder.parent) > self.limit_bytes:
+            if not others:
+                force_remove(self.folder / "kept")
+                return False
+            force_remove(others.pop())
+        return True
+
+    def _note(self) -> str:
+        """Return the commit whose run wrote last, and the second in which that was added."""
+        with suppress(OSError):
+            return (self.folder / "note").read_text("ascii")
+        return ""
+
+
+def open_build_cache(
+    folder: Path, variables: Sequence[str], *, where: object, layered: bool, git: Git
+) -> BuildCache:
+    """Return the cache below a folder for all commands that run `where` the same programs are."""
+    key = hashlib.sha256(repr(where).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    cache_folder = folder / FOLDER / key
+    force_remove(cache_folder / "waiting")
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    return BuildCache(cache_folder, tuple(variables), layered, git)
+
+
+def _move_into(source: Path, target: Path) -> None:
+    """Move what an upper folder holds into the lower one, as the kernel would show both; no link is followed."""
+    for entry in os.scandir(source):
+        path, status = target / entry.name, entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            if path.is_symlink() or not path.is_dir() or _is_opaque(entry.path):
+                force_remove(path)
+                path.mkdir()
+            _move_into(Path(entry.path), path)
+            continue
+        if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+            if path.is_dir() and not path.is_symlink():
+                force_remove(path)
+            Path(entry.path).replace(path)
+        else:  # a removed name is a device; sockets and the like are of no use to anybody later
+            force_remove(path)
+
+
+def _is_opaque(folder: str) -> bool:
+    try:
+        return os.getxattr(folder, OPAQUE) == b"y"
+    except OSError:
+        return False
+
+
+def _size(folder: Path) -> int:
+    """Return how many bytes the files below a folder take."""
+    blocks = 0
+    for above, _, names in os.walk(folder):
+        blocks += sum(os.lstat(f"{above}/{name}").st_blocks for name in names)
+    return blocks * 512
