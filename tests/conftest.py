@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Iterator, Mapping
-from itertools import count
+from binascii import crc32
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, groupby
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,9 @@ ALWAYS = settings(
 )
 settings.register_profile("sample", ALWAYS, max_examples=30)
 settings.register_profile("sweep", ALWAYS, max_examples=300)
+MEMORY = Path("/dev/shm")
+"""A file system in memory, which costs no wait for a disk."""
+MEMORY_BYTES_MIN = 4 << 30
 PROCESSOR_MINUTES = 19
 """What a run of everything takes of one processor."""
 GIT_CONFIG = """\
@@ -50,8 +54,10 @@ def is_sweep(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say how many examples Hypothesis draws; have interrupts arrive, which a shell's job in the background ignores."""
+    """Say how many examples Hypothesis draws and where files go; have interrupts arrive, in a shell's background, too."""
     settings.load_profile("sweep" if is_sweep(config) else "sample")
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -60,6 +66,25 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Make what draws examples a part of the sweeps, too: it draws more of them there."""
     if is_sweep(item.config) and is_hypothesis_test(getattr(item, "obj", None)):
         item.add_marker("sweep")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make a test's cases variants, but for as many as its mark `sampled` says."""
+    sampled = [item for item in items if item.get_closest_marker("sampled")]
+    for test, cases in groupby(sampled, key=lambda item: item.nodeid.partition("[")[0]):
+        mark_variants(test, list(cases))
+
+
+def mark_variants(test: str, cases: Sequence[pytest.Item]) -> None:
+    """Spread the sample evenly over the cases, beginning at another one in each test."""
+    mark = cases[0].get_closest_marker("sampled")
+    assert mark
+    size = min(mark.args[0], len(cases))
+    start = crc32(test.encode())
+    for number, case in enumerate(cases, start=start):
+        if number * size % len(cases) >= size:
+            case.add_marker("variant")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -121,12 +146,17 @@ def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[Path]]:
     assert not touched, f"the tests changed the real home: {', '.join(touched)}"
 
 
+@pytest.fixture
+def home_folder(homes: Iterator[Path]) -> Path:
+    """Where the test's own home is to be."""
+    return next(homes)
+
+
 @pytest.fixture(autouse=True)
-def home(homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(home_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The test's own home."""
-    folder = next(homes)
-    move_home(folder, monkeypatch)
-    return folder
+    move_home(home_folder, monkeypatch)
+    return home_folder
 
 
 @pytest.fixture(scope="session")

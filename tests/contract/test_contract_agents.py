@@ -180,6 +180,7 @@ def other_refs(world: World) -> dict[str, str]:
     return {name: at for name, at in world.refs().items() if not name.startswith(own)}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("sandbox", "deed"), [*(("none", deed) for deed in DEEDS), ("auto", next(iter(DEEDS)))]
 )
@@ -224,6 +225,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("deed", REFUSED)
 def test_what_the_spec_does_not_allow_is_refused(world: World, agent: Agent, deed: str) -> None:
     agent(f"{GOOD}\n{REFUSED[deed]}")

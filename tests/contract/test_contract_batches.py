@@ -60,6 +60,9 @@ def prepare(world: World, kind: str, base_url: str, *, tasks: int, **more: Any) 
         )
 
 
+pytestmark = pytest.mark.sampled(1)
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("BATCH_KEY", "sk-batch-secret")

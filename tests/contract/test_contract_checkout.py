@@ -170,6 +170,7 @@ def test_it_runs_from_a_folder_below_the_root(world: World) -> None:
     assert (world.root / "b.txt").exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("blocked", [1, 3, 5])
 def test_a_file_in_the_way_of_one_task_holds_no_other_back(

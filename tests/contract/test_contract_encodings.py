@@ -7,6 +7,7 @@ import pytest
 from world import World
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp437", "ascii", "koi8-r:strict"])
 def test_a_task_lands_whatever_the_encoding(world: World, encoding: str) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")

@@ -151,6 +151,7 @@ def test_a_run_after_a_failure_starts_above_what_failed(world: World) -> None:
     assert "cheap failed" in world.records("p/01-b")[-1]["attempt"]["route"]["reason"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("front", "tier"),
     [

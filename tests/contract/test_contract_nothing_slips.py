@@ -173,6 +173,7 @@ def test_a_classification_takes_neither_the_tier_nor_the_review_away(world: Worl
     assert asked == [("classify", "free"), ("implement", "cheap"), ("review", "balanced")]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "reply",
     [

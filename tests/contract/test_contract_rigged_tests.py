@@ -58,6 +58,7 @@ def attempt(
         return world.exec("p/01-b", env={"PATH": PATH}).json
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("files", "change", "validation"),
     [
@@ -89,6 +90,7 @@ def test_a_run_that_cannot_fail_fails_the_task(
     assert result["merge"] is None
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("files", "validation"),
     [
@@ -112,6 +114,7 @@ TEST = "tests/test_calc.py"
 NEW = "import unittest\n\n\nclass TestNew(unittest.TestCase):\n    def test_new(self):\n        self.assertTrue(1)\n"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("change", "validation", "told"),
     [
@@ -202,6 +205,7 @@ UNSEEN: dict[str, tuple[dict[str, str], dict[str, str], str, str]] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", UNSEEN)
 def test_a_line_that_switches_the_tests_off_keeps_the_task_at_ready(
     world: World, case: str

@@ -71,6 +71,7 @@ def test_a_package_installed_in_place_is_the_commits(world: World, sandbox: str)
     assert outcome.json["verdict"] == "merged", outcome.text
 
 
+@pytest.mark.sampled(2)
 @SANDBOXES
 @pytest.mark.parametrize("bring", ["share", "copy"])
 def test_what_the_commit_has_there_is_the_commits(world: World, sandbox: str, bring: str) -> None:

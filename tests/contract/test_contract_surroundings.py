@@ -136,6 +136,7 @@ def test_carriage_returns_of_the_base_stay_under_autocrlf(world: World) -> None:
     assert raw == "1\t1\tdos.txt"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "locale",
     [

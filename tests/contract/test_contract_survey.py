@@ -94,6 +94,7 @@ def test_doctor_runs_nothing_of_a_repository_without_a_sandbox(
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("check", "mark", "words"),
     [

@@ -12,6 +12,7 @@ from world import Checkpoint, World, model_settings
 RENAME = ("branch", "-m", "main", "trunk")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("command", ["exec", "run"])
 @pytest.mark.parametrize("gone", ["renamed", "deleted"])
 def test_a_paid_answer_is_on_record_and_lands_later(

@@ -51,6 +51,7 @@ def assert_right_passes_and_wrong_fails(
         assert outcome.json["verdict"] == verdict, outcome.text
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.skipif(not HAS_CARGO, reason="cargo is not installed")
 @EACH
 def test_cargo_finds_the_git_dependencies_that_were_fetched(
@@ -79,6 +80,7 @@ def test_cargo_finds_the_git_dependencies_that_were_fetched(
     assert state(home / ".cargo") == before
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.skipif(not shutil.which("go"), reason="go is not installed")
 @EACH
 def test_go_finds_the_modules_that_were_fetched(

@@ -104,6 +104,7 @@ def test_only_what_is_missing_is_asked_for(app: World) -> None:
     assert planning["task"] == "do/@plan"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("bad", "why"),
     [

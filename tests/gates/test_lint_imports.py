@@ -475,6 +475,7 @@ class Disk:
         return place.read_text("utf-8", "surrogateescape") if place.is_file() else None
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "package", [minitask, rich, httpx, jsonschema], ids=lambda module: module.__name__
 )

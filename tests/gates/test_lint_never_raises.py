@@ -105,6 +105,7 @@ def rule_in_time(name: str, text: str, *, seconds: float) -> None:
     assert time.process_time() - started < seconds
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("name", HARD)
 def test_the_beginning_of_hard_text_gets_a_ruling_in_time(name: str) -> None:
     rule_in_time(name, HARD[name][: max(10_000, len(HARD[name]) // 50)], seconds=10)

@@ -292,6 +292,7 @@ def kill_git_at(world: World, name: str, *, command: str = "kill -9 $PPID") -> N
     world.git("config", "filter.trouble.required", "true")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["edited.txt", "made/new.txt", "second.txt"])
 def test_when_git_alone_is_killed_the_checkout_is_mended_at_once(broken: Broken, name: str) -> None:
     world = broken.world

@@ -76,6 +76,7 @@ def called(plan: Plan) -> str:
     return f"{plan.when}-{plan.only or 'call'}-{plan.at}"
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("scene", "plan"),
     [
@@ -103,6 +104,7 @@ def crash_at_call(template: World, folder: Path, scene: Scene, call: str, at: in
     return crash
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("call", "at"), OWN)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_a_task_killed_at_a_call_of_the_toolkits_own_completes(
@@ -152,6 +154,7 @@ def test_a_git_call_that_outlives_the_kill_is_waited_for(tmp_path: Path) -> None
     aftermath.check_completion(tmp_path / "clones")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("sandbox", ["auto", "none"])
 def test_a_validation_that_outlives_the_kill_cannot_spoil_the_next(
     tmp_path: Path, sandbox: str

@@ -220,6 +220,7 @@ def test_a_file_larger_than_the_limit_cannot_be_written(each: Sandbox, inside) -
     assert inside(each, script, limits=Limits(file_bytes=102400)).stdout == b"102400\n"
 
 
+@pytest.mark.sampled(2)
 def test_memory_over_the_limit_is_refused(each: Sandbox, inside) -> None:
     script = "python3 -c 'x = bytearray(400 << 20); print(len(x))'"
     assert inside(each, script).stdout == b"%d\n" % (400 << 20)

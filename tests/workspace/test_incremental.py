@@ -115,6 +115,7 @@ def test_only_what_differs_is_written(world: World, held: Counting) -> None:
     assert (found.st_ino, found.st_ctime_ns) == (kept.st_ino, kept.st_ctime_ns)
 
 
+@pytest.mark.sampled(4)
 @needs_inotify
 @pytest.mark.parametrize(
     "writes",
@@ -289,6 +290,7 @@ TOUCHES = [
 ]
 
 
+@pytest.mark.sampled(26)
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_what_a_command_did_is_known_and_undone(
     world: World, held: Counting, touch: Callable[[Path], None]
@@ -308,6 +310,7 @@ def test_what_a_command_did_is_known_and_undone(
     assert not held.is_changed()
 
 
+@pytest.mark.sampled(26)
 @needs_inotify
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_of_many_files_names_and_folders_are_looked_at(
@@ -402,6 +405,7 @@ def test_reading_is_no_change(world: World, held: Counting) -> None:
     assert held.checkouts == 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "special",
     [
@@ -514,6 +518,7 @@ def test_too_many_differences_are_gits_to_write(
     assert held.checkouts == 2
 
 
+@pytest.mark.sampled(4)
 @needs_inotify
 @pytest.mark.parametrize("path", [".GIT/hooks/x", "a:b", "sub/git~1/x", "x\ty"])
 def test_an_odd_path_is_left_to_git(world: World, held: Counting, path: str) -> None:
