@@ -54,7 +54,7 @@ def is_sweep(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say how many examples Hypothesis draws and where files go; have interrupts arrive, in a shell's background, too."""
+    """Say how many examples are drawn and where files go; let interrupts arrive in a shell's background, too."""
     settings.load_profile("sweep" if is_sweep(config) else "sample")
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
