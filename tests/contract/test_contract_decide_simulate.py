@@ -239,7 +239,7 @@ def test_a_bad_table_is_bad_usage(world: World, content: str, said: str) -> None
     outcome = world.minitask("simulate", "--table", "t.yaml")
     assert (outcome.code, outcome.stdout) == (2, "")
     assert said in outcome.stderr
-    assert "hint:" in outcome.stderr
+    assert "fix:" in outcome.stderr
 
 
 @pytest.mark.parametrize(

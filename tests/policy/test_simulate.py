@@ -130,7 +130,7 @@ def test_names_are_found_whole_by_tier_and_by_a_part() -> None:
     [
         ("grant", "no model named grant", "did you mean grand?"),
         ("midle", "no model named midle", r"did you mean middle \(high\)?"),
-        ("zzz", "no model named zzz", "known: mini, middle"),
+        ("zzz", "no model named zzz", "choose from mini, middle"),
         ("i", "matches several models: mini, middle", "part of the name"),
         ("mini,", "lacks a name", "CHEAP,DEAR"),
         ("", "lacks a name", "CHEAP,DEAR"),

@@ -38,10 +38,10 @@ def _render(form: str, diagnostics: tuple[Diagnostic, ...] = TWO, specs: int = 9
 def test_text_names_place_code_message_and_way_out() -> None:
     assert _render("text") == (
         "mini-projects/api/03-routes.md:48: N207 src/api.py is also written by 05-auth\n"
-        "  hint: add `depends_on: [03-routes]` to 05-auth\n"
+        "  fix: add `depends_on: [03-routes]` to 05-auth\n"
         "a.md: E101 no mini-task in the file\n"
         "a.md:7: W404 the context has 120 words\n"
-        "  hint: shorten it\n"
+        "  fix: shorten it\n"
         "2 errors, 1 warning in 9 specs\n"
     )
 
@@ -64,7 +64,7 @@ def test_the_last_line_counts(severities: list[str], specs: int, expected: str) 
 def test_text_lets_nothing_steer_the_terminal() -> None:
     found = (Diagnostic("a\x1b[2J.md", 1, "E205", Severity.ERROR, "x\r\ny\u202e\udce9", "é 🚀"),)
     text = _render("text", found)
-    assert "a\\x1b[2J.md:1: E205 x\\x0d\\x0ay\\u202e\\udce9\n  hint: é 🚀\n" in text
+    assert "a\\x1b[2J.md:1: E205 x\\x0d\\x0ay\\u202e\\udce9\n  fix: é 🚀\n" in text
     text.encode("utf-8")
 
 
@@ -187,10 +187,10 @@ def test_github_annotates_the_line() -> None:
     assert _render("github").splitlines() == [
         (
             "::error file=mini-projects/api/03-routes.md,line=48,title=N207::src/api.py is also "
-            "written by 05-auth%0Ahint: add `depends_on: [03-routes]` to 05-auth"
+            "written by 05-auth%0Afix: add `depends_on: [03-routes]` to 05-auth"
         ),
         "::error file=a.md,title=E101::no mini-task in the file",
-        "::warning file=a.md,line=7,title=W404::the context has 120 words%0Ahint: shorten it",
+        "::warning file=a.md,line=7,title=W404::the context has 120 words%0Afix: shorten it",
     ]
 
 

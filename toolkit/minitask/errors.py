@@ -22,7 +22,7 @@ class MinitaskError(Exception):
     def __str__(self) -> str:
         """One or two lines: `WHERE: MESSAGE` and the hint."""
         first = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{first}\n  hint: {self.hint}" if self.hint else first
+        return f"{first}\n  fix: {self.hint}" if self.hint else first
 
 
 class UsageError(MinitaskError):

@@ -54,4 +54,4 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return a hint that names the choice that is most like a word; else all that there are."""
     names = list(choices)
     near = nearest(word, names)
-    return f"did you mean {near}?" if near else f"known: {', '.join(names) or 'none'}"
+    return f"did you mean {near}?" if near else f"choose from {', '.join(names)}"

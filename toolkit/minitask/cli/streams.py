@@ -124,12 +124,12 @@ def _usage(error: click.ClickException) -> str:
         choices = [str(choice) for choice in kind.choices]
         given = _QUOTED.search(message.partition(": ")[2])
         hint = did_you_mean(given[1] if given else "", choices)
-    return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  hint: {hint}"
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}\n  fix: {hint}"
 
 
 def _bug(error: Exception) -> int:
     if os.environ.get(DEBUG):
         traceback.print_exc()
     say(f"internal error: {type(error).__name__}: {error}")
-    say(f"  hint: this is a bug of minitask; run again with {DEBUG}=1 and report what it prints")
+    say(f"  this is a bug of minitask: run it again with {DEBUG}=1 and report what it prints")
     return BUG

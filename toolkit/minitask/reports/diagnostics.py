@@ -46,7 +46,7 @@ def render_text(diagnostics: Sequence[Diagnostic], spec_count: int) -> str:
         location = f"{diagnostic.path}:{diagnostic.line}" if diagnostic.line else diagnostic.path
         lines.append(_visible(f"{location}: {diagnostic.code} {diagnostic.message}"))
         if diagnostic.hint:
-            lines.append(_visible(f"  hint: {diagnostic.hint}"))
+            lines.append(_visible(f"  fix: {diagnostic.hint}"))
     return "\n".join([*lines, summarize(diagnostics, spec_count)]) + "\n"
 
 
@@ -147,7 +147,7 @@ def _sarif_result(diagnostic: Diagnostic, *, rule_index: int) -> dict[str, objec
     if diagnostic.line:
         physical["region"] = {"startLine": diagnostic.line}
     text = (
-        f"{diagnostic.message}\nhint: {diagnostic.hint}" if diagnostic.hint else diagnostic.message
+        f"{diagnostic.message}\nfix: {diagnostic.hint}" if diagnostic.hint else diagnostic.message
     )
     return {
         "ruleId": diagnostic.code,
@@ -168,7 +168,7 @@ def _github_command(diagnostic: Diagnostic) -> str:
     properties = {"file": diagnostic.path, **line, "title": diagnostic.code}
     joined = ",".join(f"{key}={_github_property(value)}" for key, value in properties.items())
     text = (
-        f"{diagnostic.message}\nhint: {diagnostic.hint}" if diagnostic.hint else diagnostic.message
+        f"{diagnostic.message}\nfix: {diagnostic.hint}" if diagnostic.hint else diagnostic.message
     )
     return f"::{_GITHUB_LEVELS[diagnostic.severity]} {joined}::{_github_data(text)}"
 

@@ -86,10 +86,10 @@ def _load(text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
         message = f"the task list is not YAML{where}"
-        raise UsageError(message, hint="mend it, then import it again") from None
+        raise UsageError(message, hint="fix it, then import it again") from None
     except (ValueError, RecursionError, OverflowError):
         message = "the task list is not readable YAML"
-        raise UsageError(message, hint="mend it, then import it again") from None
+        raise UsageError(message, hint="fix it, then import it again") from None
 
 
 def _label(entry: Mapping[Any, Any], number: int) -> str:
