@@ -94,6 +94,40 @@ def test_git_may_tidy_up_beside_a_run(world: World, tmp_path: Path) -> None:
     assert world.minitask("audit", "--json").code in {0, 2}
 
 
+@pytest.mark.parametrize(
+    ("tasks", "command"),
+    [
+        (3, ("prune", "--expire=now")),
+        *(
+            pytest.param(20, command, marks=pytest.mark.sweep)
+            for command in (("prune", "--expire=now"), ("gc", "-q", "--prune=now"))
+        ),
+    ],
+)
+def test_git_may_prune_all_the_time_beside_a_run(
+    world: World, tmp_path: Path, tasks: int, command: tuple[str, ...]
+) -> None:
+    """It fails itself while what a ref leads to is gone, and finds all that is left in the end."""
+    world.configure(sandbox="none")
+    for n in range(tasks):
+        name = f"b{n:02d}.txt"
+        world.task(f"p/{n:02d}-b", whole={name: "b\n"}, validation=f"test -f {name}", number=n)
+    stop = tmp_path / "stop"
+    loop = f"until [ -e {stop} ]; do git {' '.join(command)}; sleep 0.01; done"
+    with subprocess.Popen(("sh", "-c", loop), cwd=world.root, **PIPES) as pruning:
+        try:
+            outcome = world.minitask("run", "p", "--json", "--jobs", "2")
+        finally:
+            stop.touch()
+            pruning.communicate(timeout=60)
+    assert [task["verdict"] for task in outcome.json["tasks"]] == ["merged"] * tasks, outcome.text
+    assert world.git("fsck", "--strict", "--no-dangling") == ""
+    world.git("prune", "--expire=now")
+    world.git("gc", "-q", "--prune=now")
+    assert world.git("fsck", "--strict", "--no-dangling") == ""
+    assert len(world.minitask("status", "p", "--json").json["tasks"]) == tasks
+
+
 def test_a_dry_run_waits_for_nobody(world: World, tmp_path: Path) -> None:
     world.configure(sandbox="none")
     checkpoint = Checkpoint(tmp_path / "checkpoint", only_with="a.md")

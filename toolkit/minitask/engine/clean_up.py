@@ -33,7 +33,7 @@ def clean(engine: Context, base: Base, *, branches: bool, dry_run: bool) -> Clea
     folders = tuple(
         path
         for path in (
-            *(home / name for name in ("slots", "scratch", "cache")),
+            *(home / name for name in ("slots", "scratch", "cache", "objects")),
             *places.work_folders(engine.repository),
             *places.orphans(engine.environ),
         )

@@ -58,8 +58,7 @@ def load_file(engine: Context, path: str, base: Base) -> LoadedFile:
     if base.worktree_spec:
         present = checkout_bytes(engine, path)
         if present is not None:
-            git = engine.repository.git
-            blob = git.output("hash-object", "-w", "--stdin", stdin=present).decode().strip()
+            blob = engine.objects.write_blob(present)
             return _loaded(engine, path, blob, present, base)
     entry = engine.objects.entry(base.base, path)
     if entry is None or entry.mode not in FILE_MODES:

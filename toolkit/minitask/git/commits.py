@@ -64,6 +64,8 @@ def write_commits(
         moves = [_written(database, commit, force=force) for commit in commits]
         try:
             if not moves or database.refs.move(moves):
+                if database.new_objects is not None:
+                    database.new_objects.look()
                 return tuple(move.new for move in moves)
         except MissingObjectError:  # pruned before a ref held it
             if seconds is None:

@@ -36,19 +36,26 @@ def object_id(kind: str, content: bytes, object_format: str) -> str:
 
 
 class LooseStore(Struct, frozen=True):
-    """An object store's folder, and the hash that its ids are made with (`sha1` or `sha256`)."""
+    """An object store's folder, and the hash that its ids are made with (`sha1` or `sha256`).
+
+    What is written is linked from the folder `spare`, too, if there is one: `kept_objects` says why.
+    """
 
     folder: Path
     object_format: str
+    spare: Path | None = None
 
     def write(self, kind: str, content: bytes) -> str:
         """Have an object in the store; its id. `MachineError` where the disk does not take it."""
         oid = object_id(kind, content, self.object_format)
-        path = f"{self.folder}/{oid[:2]}/{oid[2:]}"
+        path = path_of(self.folder, oid)
+        spare = path_of(self.spare, oid) if self.spare else path
         try:
-            if not _is_there(path):
+            if not _is_there(spare) and not (self.spare and self._took(path, spare)):
                 header = b"%s %d\0" % (kind.encode(), len(content))
-                self._create_again(path, zlib.compress(header + content, SPEED))
+                self._create_again(spare, zlib.compress(header + content, SPEED))
+            if self.spare:
+                self.link(spare, path)
         except OSError as error:
             raise MachineError(
                 f"cannot write to {self.folder}: {error.strerror or error}",
@@ -63,6 +70,33 @@ class LooseStore(Struct, frozen=True):
                 self._create(path, packed)
                 return
         self._create(path, packed)
+
+    def link(self, source: str, path: str) -> None:
+        """Have an object's file at a path of the store, by a link if that can be, else by a copy."""
+        for tries in range(TRIES):
+            try:
+                os.link(source, path)
+            except FileExistsError:
+                return
+            except FileNotFoundError:
+                if tries == TRIES - 1 or not os.path.exists(source):  # noqa: PTH110
+                    raise
+                self._make_folder(path)
+            except OSError:  # another file system, or somebody else's file
+                self._create_again(path, Path(source).read_bytes())
+                return
+            else:
+                return
+
+    def _took(self, path: str, spare: str) -> bool:
+        """Return True if the object was there already; it is kept from now on."""
+        if not _is_there(path):
+            return False
+        try:
+            self.link(path, spare)
+        except FileNotFoundError:  # it went meanwhile
+            return False
+        return _is_there(spare)
 
     def _create(self, path: str, packed: bytes) -> None:
         draft = f"{path.rpartition('/')[0]}/{DRAFT}{os.urandom(6).hex()}"
@@ -86,11 +120,20 @@ class LooseStore(Struct, frozen=True):
         try:
             return os.open(draft, flags, 0o444)
         except FileNotFoundError:
-            folder = Path(draft).parent
-            folder.mkdir(exist_ok=True)
-            with contextlib.suppress(PermissionError):
-                folder.chmod(self.folder.stat().st_mode & 0o7777)
+            self._make_folder(draft)
             return os.open(draft, flags, 0o444)
+
+    def _make_folder(self, path: str) -> None:
+        """Make the folder of a file, as open as the store's."""
+        folder = Path(path).parent
+        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            folder.chmod(self.folder.stat().st_mode & 0o7777)
+
+
+def path_of(folder: Path, oid: str) -> str:
+    """Return the path of an object's file in a store."""
+    return f"{folder}/{oid[:2]}/{oid[2:]}"
 
 
 @lru_cache(maxsize=8)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from minitask.git.kept_objects import keeping
 from minitask.git.objects import TREE, Entry, Objects
 from minitask.git.run_git import Git, GitProcess, failure
 from minitask.git.trees import changed_tree, differences
@@ -22,7 +23,8 @@ class MergeResult(Struct, frozen=True):
 def merge_tree(git: Git, *, ours: str, theirs: str) -> MergeResult:
     """Merge two commits, in memory."""
     args = ("merge-tree", "--write-tree", "-z", "--name-only", "--no-messages", ours, theirs)
-    finished = git.run(*args)
+    with keeping(git) as aside:
+        finished = aside.run(*args)
     parts = finished.stdout.decode("utf-8", "surrogateescape").rstrip("\0").split("\0")
     if finished.exit_code == 0:
         return MergeResult(parts[0])

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from minitask.errors import MachineError, UsageError
 from minitask.git import refs
+from minitask.git.kept_objects import keeping
 from minitask.git.repository import Repository
 from minitask.git.run_git import Git, failure
 from minitask.words import did_you_mean, one_line
@@ -113,8 +114,8 @@ def _push(
     if finished.exit_code != 0 and not rows:
         if not runs_hook or any(line.startswith("fatal: ") for line in error_lines):
             raise failure(args, finished)
-        words = [line for line in error_lines if not line.startswith("error: failed to push")]
-        reason = one_line(words[-1] if words else "it gave no reason")
+        hook_lines = [line for line in error_lines if not line.startswith("error: failed to push")]
+        reason = one_line(hook_lines[-1] if hook_lines else "it gave no reason")
         return Pushed(dict.fromkeys(moves, f"the pre-push hook: {reason}"))
     remote_lines = [line[8:].strip() for line in error_lines if line.startswith("remote: ")]
     links = [word for line in remote_lines for word in line.split() if word.startswith("http")]
@@ -135,9 +136,9 @@ def _rows(output: bytes) -> list[tuple[str, str, str]]:
 def _reason(text: str, remote_lines: list[str]) -> str:
     """Return why a ref was refused: the remote's own first words, an error's before others, and git's."""
     short = text.partition("] ")[2].strip("()") or text
-    words = [line for line in remote_lines if line.startswith("error:")] or remote_lines
-    said = one_line(words[0].removeprefix("error:")) if words else ""
-    return f"{said} ({short})" if said and not is_changed(short) else short
+    lines = [line for line in remote_lines if line.startswith("error:")] or remote_lines
+    first = one_line(lines[0].removeprefix("error:")) if lines else ""
+    return f"{first} ({short})" if first and not is_changed(short) else short
 
 
 def merge_ledgers(git: Git, ours: str, theirs: str) -> str:
@@ -145,7 +146,8 @@ def merge_ledgers(git: Git, ours: str, theirs: str) -> str:
     differ.
     """
     args = ("merge-tree", "--write-tree", "--allow-unrelated-histories", "-z", "--no-messages")
-    finished = git.run(*args, ours, theirs)
+    with keeping(git) as aside:
+        finished = aside.run(*args, ours, theirs)
     if finished.exit_code != 0:
         raise MachineError(
             "both ledgers have a file of the same name with different content, so one was edited by hand",

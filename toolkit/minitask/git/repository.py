@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from minitask.errors import MachineError, UsageError
 from minitask.git.identity import Signature, signature
+from minitask.git.loose import LooseStore
 from minitask.git.run_git import Git, clean_environment
 from minitask.system import process
 
@@ -37,10 +38,16 @@ class Repository(Struct, frozen=True):
         """Return the repository's object store."""
         return self.common_dir / "objects"
 
+    @property
+    def written_stores(self) -> tuple[Path, ...]:
+        """Return the object store, and the folder of what is kept of it if there is one."""
+        spare = self.git.store.spare if self.git.store else None
+        return (self.objects_dir, spare) if spare else (self.objects_dir,)
+
     def object_stores(self) -> tuple[Path, ...]:
         """Return the object store and those that it borrows from, directly or not."""
         found: dict[Path, None] = {}
-        waiting = [self.objects_dir]
+        waiting = [*self.written_stores]
         while waiting:
             store = waiting.pop()
             if store not in found:
@@ -49,8 +56,11 @@ class Repository(Struct, frozen=True):
         return tuple(found)
 
     def locked(self, fd: int) -> Repository:
-        """Return the same repository, whose git children keep the lock `fd` while they live."""
-        return replace(self, git=replace(self.git, lock_fds=(fd,)))
+        """Return the same repository, whose git children keep the lock `fd` while they live, and whose new objects
+        are kept.
+        """
+        store = LooseStore(self.objects_dir, self.object_format, self.home / "objects")
+        return replace(self, git=replace(self.git, lock_fds=(fd,), store=store))
 
 
 def discover(start: Path, environ: Mapping[str, str]) -> Repository:

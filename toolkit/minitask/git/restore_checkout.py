@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.errors import MachineError
 from minitask.git.merge_tree import TreeChange, tree_changes
@@ -53,7 +54,7 @@ class _Entry(Struct, frozen=True):
 
 
 def _checkout_git(repository: Repository, checkout: Checkout) -> Git:
-    git = Git(checkout.git_dir, repository.git.environ, lock_fds=repository.git.lock_fds)
+    git = replace(repository.git, git_dir=checkout.git_dir)
     return git.with_user_config(checkout.top)
 
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from minitask.errors import MachineError
+from minitask.git.loose import LooseStore
 from minitask.system import pipes, process
 
 NO_HOOKS = "core.hooksPath=/dev/null"
@@ -64,7 +65,8 @@ class Git(Struct, frozen=True):
     """Git on one repository; `lock_fds` are inherited, so that a lock outlives its holder's children.
 
     What it writes goes to the object store `new_objects`, where there is one, which has to know the repository's own.
-    `index_file` is another index than the repository's. `runs_hooks`: the user's own hooks count.
+    What is kept of `store` is read as well. `index_file` is another index than the repository's. `runs_hooks`: the
+    user's own hooks count.
     """
 
     git_dir: Path
@@ -73,6 +75,7 @@ class Git(Struct, frozen=True):
     lock_fds: tuple[int, ...] = ()
     user_config: bool = False
     new_objects: Path | None = None
+    store: LooseStore | None = None
     index_file: Path | None = None
     settings: tuple[tuple[str, str], ...] = ()
     runs_hooks: bool = False
@@ -95,7 +98,7 @@ class Git(Struct, frozen=True):
 
     def env(self) -> dict[str, str]:
         """Return the environment that the command runs in."""
-        cleaned = clean_environment(self.environ) | self._settings()
+        cleaned = clean_environment(self.environ) | self._settings() | self._alternates()
         if self.user_config:
             names = (*IDENTITY, *TRANSPORT)
             return cleaned | {key: self.environ[key] for key in names if key in self.environ}
@@ -111,6 +114,14 @@ class Git(Struct, frozen=True):
                 "GIT_NO_REPLACE_OBJECTS": "1",
             }
         )
+
+    def _alternates(self) -> dict[str, str]:
+        """Return the variable that names more object stores to read."""
+        if self.store is None or self.store.spare is None:
+            return {}
+        more = (self.store.folder,) if self.new_objects else ()
+        stores = (f'"{_escaped(folder)}"' for folder in (self.store.spare, *more))
+        return {"GIT_ALTERNATE_OBJECT_DIRECTORIES": os.pathsep.join(stores)}
 
     def _settings(self) -> dict[str, str]:
         """Return the variables that carry the settings; on the command line a key ends at its first `=`."""
@@ -150,6 +161,11 @@ class Git(Struct, frozen=True):
     def succeeds(self, *args: str) -> bool:
         """Return True if the command exits with 0."""
         return self.run(*args).exit_code == 0
+
+
+def _escaped(path: Path) -> str:
+    """Return a path as git reads it between double quotes."""
+    return str(path).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def failure(args: tuple[str, ...], finished: process.Finished) -> MachineError:

@@ -204,7 +204,7 @@ class Workspace(Struct, frozen=True):
         """Return True if the slot is there, and borrows from this repository."""
         alternates = self.git_dir / "objects" / "info" / "alternates"
         try:
-            borrows = alternates.read_bytes() == alternates_to(self.repository.objects_dir)
+            borrows = alternates.read_bytes() == alternates_to(*self.repository.written_stores)
             return borrows and self._kept_config.exists()
         except OSError:
             return False
@@ -225,7 +225,7 @@ class Workspace(Struct, frozen=True):
         git.output("config", "core.bare", "false")
         info_dir = self.git_dir / "objects" / "info"
         info_dir.mkdir(parents=True, exist_ok=True)
-        (info_dir / "alternates").write_bytes(alternates_to(self.repository.objects_dir))
+        (info_dir / "alternates").write_bytes(alternates_to(*self.repository.written_stores))
         shutil.copyfile(self.git_dir / "config", self._kept_config)
 
     def _bring_to(self, commit: str) -> None:
@@ -325,9 +325,13 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy2(source, target)
 
 
-def alternates_to(objects_dir: Path) -> bytes:
-    """Return the content of `info/alternates` for an object store that borrows from another."""
-    path = str(objects_dir)
+def alternates_to(*stores: Path) -> bytes:
+    """Return the content of `info/alternates` for an object store that borrows from others."""
+    return b"".join(map(_alternate, stores))
+
+
+def _alternate(store: Path) -> bytes:
+    path = str(store)
     if "\n" not in path and not path.startswith(('"', "#")):
         return path.encode("utf-8", "surrogateescape") + b"\n"
     quoted = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
