@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from minitask.errors import UsageError
 from minitask.planning.importers.foreign_plan import ForeignPlan, PlanTask
 from minitask.planning.importers.import_plan import READERS
+from minitask.planning.importers.markdown_plans import read_speckit, read_superpowers
 from minitask.planning.importers.plan_commands import RunLine, expects_failure, read_runs
 from minitask.planning.importers.plan_files import read_bullet, split_action
 from minitask.planning.importers.spec_text import SpecText, render_task
-from minitask.planning.importers.speckit import read_speckit
-from minitask.planning.importers.superpowers import read_superpowers
 from minitask.spec.model import Spec
 from minitask.spec.parse import parse_file
 from minitask.spec.plan_formats import find_format

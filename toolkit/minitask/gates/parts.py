@@ -102,28 +102,14 @@ _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 _FUNCTION_VALUES = frozenset(
     {"arrow_function", "function_expression", "generator_function", "class"}
 )
-_NAMED = frozenset(
-    {
-        *("function_declaration", "generator_function_declaration", "class_declaration"),
-        *(
-            "abstract_class_declaration",
-            "method_definition",
-            "interface_declaration",
-            "enum_declaration",
-        ),
-        *("type_alias_declaration", "internal_module", "function_signature", "method_signature"),
-        *(
-            "abstract_method_signature",
-            "method_declaration",
-            "type_spec",
-            "type_alias",
-            "const_spec",
-        ),
-        *("record_declaration", "annotation_type_declaration", "constructor_declaration"),
-        *("function_item", "function_signature_item", "struct_item", "enum_item", "union_item"),
-        *("trait_item", "mod_item", "const_item", "static_item", "type_item", "macro_definition"),
-    }
-)
+_NAMED_NODES = """
+function_declaration generator_function_declaration class_declaration abstract_class_declaration method_definition
+interface_declaration enum_declaration type_alias_declaration internal_module function_signature method_signature
+abstract_method_signature method_declaration type_spec type_alias const_spec record_declaration
+annotation_type_declaration constructor_declaration function_item function_signature_item struct_item enum_item
+union_item trait_item mod_item const_item static_item type_item macro_definition
+"""
+_NAMED = frozenset(_NAMED_NODES.split())
 """Nodes with a name, in any of the grammars, whose loss is a loss."""
 _OWNERS = frozenset({"impl_item"})
 _LOCAL = frozenset({"statement_block", "block", "function_body", "constructor_body"})

@@ -225,15 +225,12 @@ def _takes_away(edit: Edit, path: str) -> bool:
 
 
 _WORD = lazy_pattern(r"[^\W_]+(?:['’][^\W_]+)?")
-_STOP = frozenset(
-    re.split(
-        r"\s+",
-        "about after all also and any are before but change each every file files first following for from "
-        "have here into its last line lines make must new none not now only other same section should text "
-        "than that the their them then there these they this those update value what when where which with "
-        "word words your",
-    )
-)
+_STOP_WORDS = """
+about after all also and any are before but change each every file files first following for from have here into its
+last line lines make must new none not now only other same section should text than that the their them then there
+these they this those update value what when where which with word words your
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _ENGLISH = lazy_pattern(r"\b(?:the|to|of|in|an?|and|from|with|for|it|is|are)\b", re.IGNORECASE)
 _ADDS_TEXT = lazy_pattern(
     r"\b(?:add(?:s|ed|ing)?|append\w*|prepend\w*|insert\w*|writ(?:e|es|ing|ten)|document\w*|mention\w*|describ\w*|notes?"

@@ -29,30 +29,12 @@ ALLOWED = {
 WORDS = {"A": "creates", "M": "edits", "D": "deletes", "T": "changes the type of"}
 
 
-_STARTS = (
-    ".vscode/tasks.json",
-    ".vscode/launch.json",
-    ".vscode/settings.json",
-    ".idea/*",
-    ".devcontainer/*",
-    ".devcontainer.json",
-    ".envrc",
-    ".npmrc",
-    ".pnpmfile.cjs",
-    ".yarnrc*",
-    ".cargo/config*",
-    "package.json",
-    "makefile",
-    "gnumakefile",
-    "justfile",
-    "taskfile.y*ml",
-    "build.rs",
-    "setup.py",
-    "conftest.py",
-    "sitecustomize.py",
-    "usercustomize.py",
-    "*.pth",
-)
+_START_PATTERNS = """
+.vscode/tasks.json .vscode/launch.json .vscode/settings.json .idea/* .devcontainer/* .devcontainer.json .envrc .npmrc
+.pnpmfile.cjs .yarnrc* .cargo/config* package.json makefile gnumakefile justfile taskfile.y*ml build.rs setup.py
+conftest.py sitecustomize.py usercustomize.py *.pth
+"""
+_STARTS = tuple(_START_PATTERNS.split())
 """Files by which editors, shells and package managers start programs, wherever they stand."""
 
 

@@ -93,19 +93,8 @@ def parse_outline(text: str) -> str:
     return plain[:OUTLINE_CHARACTERS]
 
 
-TYPES = (
-    "feat",
-    "fix",
-    "docs",
-    "style",
-    "refactor",
-    "perf",
-    "test",
-    "build",
-    "ci",
-    "chore",
-    "revert",
-)
+_TYPE_NAMES = "feat fix docs style refactor perf test build ci chore revert"
+TYPES = tuple(_TYPE_NAMES.split())
 MESSAGE_SYSTEM = f"""\
 Write the commit message of a change, in the form of Conventional Commits: `type(area): what it does`, at most 72 \
 characters, then, only where it helps, an empty line and one short paragraph. The type is one of {", ".join(TYPES)}. \

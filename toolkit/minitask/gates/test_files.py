@@ -29,22 +29,8 @@ _NAME = lazy_pattern(
 )
 JUDGED = frozenset({".py", ".go", ".rs", *SCRIPTS})
 """The endings of files whose tests can be found."""
-_PROSE = frozenset(
-    {
-        ".adoc",
-        ".css",
-        ".gif",
-        ".jpg",
-        ".less",
-        ".md",
-        ".pdf",
-        ".png",
-        ".rst",
-        ".scss",
-        ".svg",
-        ".txt",
-    }
-)
+_PROSE_SUFFIXES = ".adoc .css .gif .jpg .less .md .pdf .png .rst .scss .svg .txt"
+_PROSE = frozenset(_PROSE_SUFFIXES.split())
 _TAGS = frozenset({"test", "it", "specify"})
 _ASSERTION = lazy_pattern(
     r"\bassert\w*\b|\bexpect\w*\b|\.should\b|\bfail\w*\b|\braises\b|\bt\.\w+\(|\bthrow\w*\b"

@@ -53,21 +53,12 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return near[0] if near else ""
 
 
-_SAMPLES = frozenset(
-    {
-        *("case", "cases", "corpus", "cookiecutter", "data", "example", "examples", "fixture"),
-        *("fixtures", "golden", "goldens", "input", "inputs", "resources", "sample", "samples"),
-        *("skeleton", "skeletons", "snapshots", "snippets", "template", "templates", "testdata"),
-        *(
-            "test_data",
-            "test-data",
-            "typeshed",
-            "__fixtures__",
-            "__snapshots__",
-            "__testfixtures__",
-        ),
-    }
-)
+_SAMPLE_FOLDERS = """
+case cases corpus cookiecutter data example examples fixture fixtures golden goldens input inputs resources sample
+samples skeleton skeletons snapshots snippets template templates testdata test_data test-data typeshed __fixtures__
+__snapshots__ __testfixtures__
+"""
+_SAMPLES = frozenset(_SAMPLE_FOLDERS.split())
 """Folders whose files are there to be read by a program, or filled in, not to be run where they are."""
 _MARKS = lazy_pattern(r"[{}%$\[\]<>]")
 # Names that tools give to what they make, and people to what they keep to themselves.

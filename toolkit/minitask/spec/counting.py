@@ -35,23 +35,8 @@ _TURNED = frozenset(
     {"!", "-v", "-L", "--invert-match", "--files-without-match", "-qv", "-vq", "-not"}
 )
 _PRINTERS = frozenset({"python", "python3", "node", "ruby", "perl", "php", "jq", "awk"})
-_RUNNERS = frozenset(
-    {
-        "pytest",
-        "npm",
-        "npx",
-        "yarn",
-        "pnpm",
-        "jest",
-        "vitest",
-        "cargo",
-        "go",
-        "make",
-        "tox",
-        "mypy",
-        "ruff",
-    }
-)
+_RUNNER_NAMES = "pytest npm npx yarn pnpm jest vitest cargo go make tox mypy ruff"
+_RUNNERS = frozenset(_RUNNER_NAMES.split())
 _GLOB = lazy_pattern(r"[*?\[{$]")
 
 

@@ -50,50 +50,20 @@ _MOVE = lazy_pattern(
     r"\**(?P<verb>move|rename)\**\s*:\**\s*(`+)(?P<old>[^`]+)\2\s*(?:→|[-=]+>|\bto\b|\binto\b)\s*(`+)(?P<new>[^`]+)\4(?P<note>.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_ACTIONS = {
-    "create": FileAction.CREATE,
-    "new": FileAction.CREATE,
-    "edit": FileAction.EDIT,
-    "modify": FileAction.EDIT,
-    "update": FileAction.EDIT,
-    "change": FileAction.EDIT,
-    "delete": FileAction.DELETE,
-    "remove": FileAction.DELETE,
-    "created": FileAction.CREATE,
-    "modified": FileAction.EDIT,
-    "edited": FileAction.EDIT,
-    "updated": FileAction.EDIT,
-    "changed": FileAction.EDIT,
-    "deleted": FileAction.DELETE,
-    "removed": FileAction.DELETE,
-    "add": FileAction.CREATE,
-    "added": FileAction.CREATE,
-    "refactor": FileAction.EDIT,
-    "read": FileAction.READ,
-    "reference": FileAction.READ,
-    "verify": FileAction.READ,
-    "test": FileAction.WRITE,
-    "touch": FileAction.WRITE,
-    "touched": FileAction.WRITE,
-    "write": FileAction.WRITE,
+_VERBS = {
+    FileAction.CREATE: "create created new add added",
+    FileAction.EDIT: "edit edited modify modified update updated change changed refactor",
+    FileAction.DELETE: "delete deleted remove removed",
+    FileAction.READ: "read reference verify",
+    FileAction.WRITE: "test touch touched write",
 }
-_READ_KEYS = {
-    "files to read",
-    "file to read",
-    "read files",
-    "files to reference",
-    "reference files",
-    "input files",
-}
-_WRITE_KEYS = {
-    "target file",
-    "target files",
-    "output file",
-    "output files",
-    "file",
-    "files",
-    "files to touch",
-}
+_ACTIONS = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
+_READ_NAMES = (
+    "files to read, file to read, read files, files to reference, reference files, input files"
+)
+_READ_KEYS = frozenset(_READ_NAMES.split(", "))
+_WRITE_NAMES = "target file, target files, output file, output files, file, files, files to touch"
+_WRITE_KEYS = frozenset(_WRITE_NAMES.split(", "))
 _LIST_KEY = lazy_pattern(
     r"files? (?:to |that (?:are|will be) )?(?P<verbs>.+)"
     r"|(?P<before>(?:new|modified|changed|edited|created|deleted|added)"

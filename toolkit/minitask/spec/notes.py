@@ -65,14 +65,8 @@ _EXECUTABLE = lazy_pattern(
     re.IGNORECASE,
 )
 _ACTIONS = {
-    "create": FileAction.CREATE,
-    "creates": FileAction.CREATE,
-    "new": FileAction.CREATE,
-    "add": FileAction.CREATE,
-    "delete": FileAction.DELETE,
-    "deleted": FileAction.DELETE,
-    "remove": FileAction.DELETE,
-    "removed": FileAction.DELETE,
+    **dict.fromkeys(("create", "creates", "new", "add"), FileAction.CREATE),
+    **dict.fromkeys(("delete", "deleted", "remove", "removed"), FileAction.DELETE),
     "write": FileAction.WRITE,
 }
 

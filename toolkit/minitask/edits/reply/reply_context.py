@@ -115,16 +115,12 @@ _COMMENT = lazy_pattern(
 _DRIVE = lazy_pattern(r"[A-Za-z]:(?=/)")
 _PATHLIKE = lazy_pattern(r"(?:[\w.@+-]+/)*[\w.@+-]*\.[A-Za-z]\w{0,9}|(?:[\w.@+-]+/)+[\w.@+-]+")
 _WORD = lazy_pattern(r"[^\s`*\"'()\[\]<>]+")
-_NEUTRAL = frozenset(
-    (
-        *("a", "and", "as", "at", "be", "becomes", "below", "call", "called", "code", "complete"),
-        *("content", "contents", "create", "created", "entire", "file", "files", "final"),
-        *("following", "for", "full", "here", "here's", "is", "it", "its", "like", "looks"),
-        *("modified", "new", "now", "of", "on", "path", "replace", "replacing", "save"),
-        *("should", "source", "the", "then", "this", "to", "update", "updated", "version"),
-        *("whole", "will", "with", "write", "your"),
-    )
-)
+_NEUTRAL_WORDS = """
+a and as at be becomes below call called code complete content contents create created entire file files final
+following for full here here's is it its like looks modified new now of on path replace replacing save should source
+the then this to update updated version whole will with write your
+"""
+_NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
 _EDGES = " \t`'\"<>*_"
 _TRAILING = ",;:"
 

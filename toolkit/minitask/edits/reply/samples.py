@@ -26,7 +26,7 @@ _SHELLS = frozenset(
     )
 )
 _OUTPUTS = frozenset(["", "text", "txt", "plaintext", "plain", "output", "log", "stdout", "out"])
-_SUFFIXES = {
+SUFFIXES = {
     "bash": (".sh", ".bash"), "sh": (".sh",), "shell": (".sh", ".bash", ".zsh"), "zsh": (".zsh", ".sh"),
     "fish": (".fish",), "powershell": (".ps1",), "ps1": (".ps1",), "pwsh": (".ps1",), "bat": (".bat", ".cmd"),
     "cmd": (".cmd", ".bat"), "batch": (".bat", ".cmd"),
@@ -43,6 +43,7 @@ _SUFFIXES = {
     "swift": (".swift",), "csv": (".csv",), "tsv": (".tsv",), "lua": (".lua",), "r": (".r", ".R"),
     "dockerfile": ("Dockerfile",), "makefile": ("Makefile", ".mk"), "make": ("Makefile", ".mk"),
 }  # fmt: skip
+"""The endings of the files that a fence in a language may be for."""
 _WRITING = lazy_pattern(
     r"(?:>{1,2}|\btee\b(?:\s+-a)?|\b(?:sed|perl)\b.*\s-\w*i\S*.*|\b(?:mv|cp|rm|patch|install|ln)\b.*|\bgit\s+(?:mv|rm|apply)\b.*)"
 )
@@ -63,7 +64,7 @@ def fits(fence: Fence, path: str) -> bool:
     word = _word(fence)
     if word in _OUTPUTS:
         return word not in {"output", "log", "stdout", "out"} or path.endswith(f".{word}")
-    suffixes = _SUFFIXES.get(word)
+    suffixes = SUFFIXES.get(word)
     if suffixes is None:
         return word not in _SHELLS
     return path.endswith(suffixes)

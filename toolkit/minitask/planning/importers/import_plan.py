@@ -16,9 +16,8 @@ from minitask.errors import UsageError
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import MOST_TASKS, ForeignPlan, PlanTask
+from minitask.planning.importers.markdown_plans import read_speckit, read_superpowers
 from minitask.planning.importers.spec_text import ReadFile, SpecText, render_task
-from minitask.planning.importers.speckit import read_speckit
-from minitask.planning.importers.superpowers import read_superpowers
 from minitask.planning.importers.task_list import read_task_list
 from minitask.planning.plan import project_name
 from minitask.settings import Settings

@@ -1,39 +1,30 @@
-"""The files that a plan's bullets name: paths, the lines that they cite, and what is no path."""
+"""What a plan's bullets and code are about: paths with the lines that they cite, and each block's file."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from minitask.edits.reply.samples import SUFFIXES
+from minitask.gates.elisions import is_elision
 from minitask.patterns import lazy_pattern
-from minitask.planning.importers.foreign_plan import PlanFile
+from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep
 from minitask.spec.markdown import CODE, code_span, code_text
-from minitask.spec.model import FileAction
+from minitask.spec.model import Fence, FileAction
 from minitask.spec.paths import check_path
+from minitask.spec.validation_commands import shell_language
 from minitask.words import one_line
 
-ACTIONS = {
-    "create": FileAction.CREATE,
-    "new": FileAction.CREATE,
-    "add": FileAction.CREATE,
-    "modify": FileAction.EDIT,
-    "edit": FileAction.EDIT,
-    "update": FileAction.EDIT,
-    "extend": FileAction.EDIT,
-    "test": FileAction.WRITE,
-    "tests": FileAction.WRITE,
-    "create/modify": FileAction.WRITE,
-    "modify/create": FileAction.WRITE,
-    "delete": FileAction.DELETE,
-    "remove": FileAction.DELETE,
-    "read": FileAction.READ,
-    "read-only": FileAction.READ,
-    "reference": FileAction.READ,
-    "verify": FileAction.READ,
-    "check": FileAction.READ,
+_VERBS = {
+    FileAction.CREATE: "create new add",
+    FileAction.EDIT: "modify edit update extend",
+    FileAction.WRITE: "test tests create/modify modify/create",
+    FileAction.DELETE: "delete remove",
+    FileAction.READ: "read read-only reference verify check",
 }
+ACTIONS = {verb: action for action, verbs in _VERBS.items() for verb in verbs.split()}
 MOVES = ("move", "rename")
 LONGEST_PATH = 500
 _LABEL = lazy_pattern(
@@ -158,3 +149,126 @@ def _with_lines(name: str) -> tuple[str, str]:
     match = _LINES.match(name)
     path, lines = (match["path"], match["lines"]) if match else (_NODE.sub("", name), "")
     return path.removeprefix("./"), re.sub(r"[L\s]", "", lines).replace("–", "-")
+
+
+_SCRIPT = lazy_pattern(
+    r"^(?:export\s+(?:default\s+)?(?=\w))?((?:async\s+)?(?:function\*?|class|interface|type|enum)\s+[A-Za-z$]\w*"
+    r"|(?<=export )const\s+[A-Za-z$]\w*)",
+    re.MULTILINE,
+)
+_DEFINED = (
+    (
+        "bash sh shell zsh",
+        lazy_pattern(r"^(?:function\s+)?([A-Za-z]\w*\(\)|[A-Z][A-Z0-9_]{2,}=)", re.M),
+    ),
+    (
+        "csharp cs java",
+        lazy_pattern(r"\bpublic\s+(?:\w+\s+)*?((?:class|interface|record|enum)\s+\w+)"),
+    ),
+    ("go golang", lazy_pattern(r"^((?:func|type)\s+(?:\([^)]*\)\s*)?[A-Z]\w*)", re.M)),
+    ("javascript js jsx typescript ts tsx", _SCRIPT),
+    (
+        "json jsonc",
+        lazy_pattern(
+            r'^[ \t]*("[^"\\\n]+"(?:: (?:"[^"\\\n]{0,40}"|[\w.-]{1,20})(?=,?\s*$))?)', re.M
+        ),
+    ),
+    (
+        "php",
+        lazy_pattern(
+            r"^\s*(?:public\s+)?((?:static\s+)?(?:function|class|interface)\s+[A-Za-z]\w*)", re.M
+        ),
+    ),
+    ("python py", lazy_pattern(r"^[ ]{0,4}((?:async\s+def|def|class)\s+[A-Za-z]\w*)", re.M)),
+    ("ruby rb", lazy_pattern(r"^\s*((?:def|class|module)\s+[A-Za-z]\w*)", re.M)),
+    (
+        "rust rs",
+        lazy_pattern(r"^\s*(pub\s+(?:async\s+)?(?:fn|struct|enum|trait|mod|const)\s+\w+)", re.M),
+    ),
+    ("yaml yml", lazy_pattern(r"^[ \t]*([A-Za-z][\w-]*:)(?=\s|$)", re.M)),
+)
+_PATTERNS = {name: pattern for names, pattern in _DEFINED for name in names.split()}
+"""What begins a definition, by the languages that a fence may name."""
+_PART = lazy_pattern(
+    r"\b(?:append|add(?:\s+\w+){0,3}\s+to|insert|replace|existing|after\s+the|update)\b",
+    re.IGNORECASE,
+)
+_COMMENT = lazy_pattern(r"\s*(?://|#|--|/\*|<!--|;)\s*(?P<path>\S+)\s*(?:\*/|-->)?\s*")
+
+
+def code_of(
+    fence: Fence, title: str, before: Sequence[str | PlanCode], files: Sequence[PlanFile]
+) -> PlanCode:
+    """Return a block with the file that it is for: the one named in it, next to it, or the only one that fits."""
+    written = [file for file in files if file.action not in (FileAction.READ, FileAction.DELETE)]
+    head = _COMMENT.fullmatch(fence.content.partition("\n")[0])
+    texts = [head["path"]] if head else []
+    texts += [part for part in reversed(before) if isinstance(part, str)] + [title]
+    for text in texts:
+        matches = _named(text, files)
+        if len(matches) == 1:
+            return PlanCode(matches[0] if matches[0] in {w.path for w in written} else "", fence)
+    fitting = [file for file in written if fits_language(file.path, fence.info)]
+    about_tests = "test" in title.lower()
+    alike = [file for file in fitting if _is_test(file.path) == about_tests]
+    return PlanCode(alike[0].path if len(alike) == 1 else "", fence)
+
+
+def _named(text: str, files: Sequence[PlanFile]) -> list[str]:
+    whole = [file.path for file in files if file.path in text]
+    longest = [
+        path for path in whole if not any(path != other and path in other for other in whole)
+    ]
+    return longest or [
+        file.path
+        for file in files
+        if re.search(rf"(?<![\w/]){re.escape(file.path.rpartition('/')[2])}\b", text)
+    ]
+
+
+def _is_test(path: str) -> bool:
+    return re.search(r"(?:^|[/_.-])(?:tests?|specs?|__tests__)(?:[/_.-]|$)", path) is not None
+
+
+def with_wholes(steps: list[PlanStep], files: Sequence[PlanFile]) -> list[PlanStep]:
+    """Return the steps, a block marked as whole if it is the only one of a file to create and leaves nothing out."""
+    paths = [code.path for step in steps for code in step.body if isinstance(code, PlanCode)]
+    new = {file.path for file in files if file.action in (FileAction.CREATE, FileAction.WRITE)}
+    new -= {path for path in paths if paths.count(path) > 1}
+    return [
+        PlanStep(step.title, tuple(_marked(part, step, new) for part in step.body))
+        for step in steps
+    ]
+
+
+def _marked(part: str | PlanCode, step: PlanStep, new: set[str]) -> str | PlanCode:
+    if not isinstance(part, PlanCode) or part.path not in new:
+        return part
+    prose = " ".join([step.title, *(file for file in step.body if isinstance(file, str))])
+    left_out = is_cut(part.fence) or any(
+        is_elision(line) for line in part.fence.content.split("\n")
+    )
+    return (
+        part if left_out or _PART.search(prose) else PlanCode(part.path, part.fence, is_whole=True)
+    )
+
+
+def is_cut(fence: Fence) -> bool:
+    """Return True if a block ends at a fence that was meant to be inside it."""
+    rows = [row.lstrip() for row in fence.content.split("\n")]
+    return sum(row.startswith(("```", "~~~")) for row in rows) % 2 == 1
+
+
+def fits_language(path: str, info: str) -> bool:
+    """Return True if a block with this info string may be for a file of this name."""
+    endings = SUFFIXES.get(shell_language(info))
+    return endings is None or path.lower().endswith(endings)
+
+
+def new_names(fence: Fence, present: str) -> tuple[str, ...]:
+    """Return the names that a block defines and that a file's text does not hold yet."""
+    pattern = _PATTERNS.get(shell_language(fence.info))
+    if pattern is None:
+        return ()
+    names = dict.fromkeys(match[1].strip() for match in pattern.finditer(fence.content))
+    return tuple(name for name in names if name not in present)

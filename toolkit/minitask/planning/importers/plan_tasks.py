@@ -9,9 +9,16 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
-from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep, PlanTask
-from minitask.planning.importers.markdown_nodes import FENCE, HEADING, ITEM, MarkdownNode
-from minitask.planning.importers.plan_code import code_of, is_cut, with_wholes
+from minitask.planning.importers.foreign_plan import (
+    FENCE,
+    HEADING,
+    ITEM,
+    MarkdownNode,
+    PlanCode,
+    PlanFile,
+    PlanStep,
+    PlanTask,
+)
 from minitask.planning.importers.plan_commands import (
     RunLine,
     is_commit,
@@ -19,7 +26,13 @@ from minitask.planning.importers.plan_commands import (
     read_runs,
     with_criteria,
 )
-from minitask.planning.importers.plan_files import read_bullet, split_action
+from minitask.planning.importers.plan_files import (
+    code_of,
+    is_cut,
+    read_bullet,
+    split_action,
+    with_wholes,
+)
 from minitask.spec.markdown import CODE, code_text, strip_marks
 from minitask.spec.model import Fence, FileAction
 from minitask.words import one_line

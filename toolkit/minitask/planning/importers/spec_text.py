@@ -10,7 +10,7 @@ from itertools import islice
 from msgspec import Struct
 
 from minitask.planning.importers.foreign_plan import PlanCode, PlanFile, PlanStep, PlanTask
-from minitask.planning.importers.plan_code import new_names
+from minitask.planning.importers.plan_files import new_names
 from minitask.spec.findings import render_fence
 from minitask.spec.markdown import code_span
 from minitask.spec.model import Fence, FileAction

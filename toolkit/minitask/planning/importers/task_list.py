@@ -7,14 +7,15 @@ from typing import Any
 
 from minitask.errors import UsageError
 from minitask.planning.importers.foreign_plan import (
+    ITEM,
     ForeignPlan,
     PlanCode,
     PlanFile,
     PlanStep,
     PlanTask,
+    parse_nodes,
     unique_labels,
 )
-from minitask.planning.importers.markdown_nodes import ITEM, parse_nodes
 from minitask.planning.importers.plan_commands import RunLine, read_runs, with_criteria
 from minitask.planning.importers.plan_files import file_remark, unfit_path
 from minitask.spec.model import FileAction, Tier

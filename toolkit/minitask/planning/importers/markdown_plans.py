@@ -1,4 +1,7 @@
-"""spec-kit's `tasks.md`: a line a task, with phases as barriers and `[P]` for what may run beside its neighbours."""
+"""Plans in Markdown: superpowers' tasks under `Task N` headings, done in order, and spec-kit's, a line a task.
+
+spec-kit's phases are barriers; `[P]` marks what may run beside its neighbours.
+"""
 
 from __future__ import annotations
 
@@ -10,28 +13,136 @@ from msgspec.structs import replace
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers.foreign_plan import (
+    FENCE,
+    HEADING,
+    ITEM,
     MOST_TASKS,
     ForeignPlan,
+    MarkdownNode,
     PlanCode,
     PlanFile,
     PlanStep,
     PlanTask,
     left_out_section,
+    parse_nodes,
     unique_labels,
 )
-from minitask.planning.importers.markdown_nodes import (
-    FENCE,
-    HEADING,
-    ITEM,
-    MarkdownNode,
-    parse_nodes,
-)
 from minitask.planning.importers.plan_files import file_remark, mentions, unfit_path
-from minitask.spec.markdown import strip_marks
+from minitask.planning.importers.plan_tasks import read_tasks
+from minitask.spec.markdown import find_label, strip_marks
 from minitask.spec.model import FileAction
 from minitask.words import one_line
 
 _TASK = lazy_pattern(
+    r"[^\w#]*Task\s+(?P<number>\d+(?:\.\d+)*[a-z]?)(?:\s*[:—–.)-]\s*|\s+|$)(?P<title>.*)",
+    re.IGNORECASE,
+)
+_TITLE_END = lazy_pattern(r"\s*[-—–:]?\s*Implementation Plan\s*$", re.IGNORECASE)
+CONSTRAINTS = "global constraints"
+_KEPT = ("goal", "architecture", "tech stack")
+
+
+def read_superpowers(text: str) -> ForeignPlan:
+    """Return the plan that a text holds; of one that is none, a plan without tasks."""
+    nodes, damage = parse_nodes(text)
+    starts = [index for index, node in enumerate(nodes) if _is_task(node)]
+    labels = unique_labels([_number(nodes[index]) for index in starts])
+    ends = [_end(nodes, index) for index in starts]
+    parts = [
+        (label, _title(nodes[start]), nodes[start + 1 : end])
+        for label, start, end in zip(labels, starts, ends, strict=True)
+    ]
+    head = nodes[: starts[0]] if starts else nodes
+    gaps = [
+        node
+        for end, start in zip(ends, [*starts, len(nodes)][1:], strict=True)
+        for node in nodes[end:start]
+    ]
+    return ForeignPlan(
+        _plan_title(head),
+        _in_order(read_tasks(parts)),
+        context=(*_header(head), *_constraints([*head, *gaps])),
+        notes=(*damage, *_left_out([*head, *gaps])),
+    )
+
+
+def _is_task(node: MarkdownNode) -> bool:
+    return node.kind == HEADING and node.level > 1 and _TASK.fullmatch(node.text) is not None
+
+
+def _number(node: MarkdownNode) -> str:
+    match = _TASK.fullmatch(node.text)
+    return match["number"] if match else ""
+
+
+def _title(node: MarkdownNode) -> str:
+    match = _TASK.fullmatch(node.text)
+    title = strip_marks(match["title"]) if match else ""
+    return one_line(title, longest=120) or f"Task {_number(node)}"
+
+
+def _end(nodes: Sequence[MarkdownNode], start: int) -> int:
+    """Return where a task ends: at the next task, or at a heading that is not below the task's own."""
+    level = nodes[start].level
+    for index in range(start + 1, len(nodes)):
+        node = nodes[index]
+        if node.kind == HEADING and (node.level <= level or _is_task(node)):
+            return index
+    return len(nodes)
+
+
+def _plan_title(head: Sequence[MarkdownNode]) -> str:
+    first = next((node.text for node in head if node.kind == HEADING and node.level == 1), "")
+    return one_line(_TITLE_END.sub("", strip_marks(first)), longest=120)
+
+
+def _header(head: Sequence[MarkdownNode]) -> list[str]:
+    """Return the lines `Goal: …`, `Architecture: …` and `Tech Stack: …` of the plan's header."""
+    lines = [line for node in head if node.kind != FENCE for line in node.text.split("\n")]
+    labels = (starts for line in lines if (starts := find_label(line)))
+    return [f"{key}: {one_line(text)}" for key, text in labels if key.lower() in _KEPT and text]
+
+
+def _constraints(nodes: Sequence[MarkdownNode]) -> list[str]:
+    """Return what stands below the heading Global Constraints, an entry each."""
+    entries, level = [], 0
+    for node in nodes:
+        if node.kind == HEADING and (not level or node.level <= level):
+            level = node.level if node.text.strip("*: ").lower() == CONSTRAINTS else 0
+        elif level and node.kind != FENCE and node.text.strip("-*_ "):
+            entries.append(f"- {one_line(node.text)}" if node.kind == ITEM else one_line(node.text))
+    return [f"Global constraints:\n{chr(10).join(entries)}"] if entries else []
+
+
+def _left_out(nodes: Sequence[MarkdownNode]) -> list[str]:
+    titles = [
+        node.text
+        for node in nodes
+        if node.kind == HEADING and node.level > 1 and node.text.strip("*: ").lower() != CONSTRAINTS
+    ]
+    return list(map(left_out_section, titles))
+
+
+def _in_order(tasks: Sequence[PlanTask]) -> tuple[PlanTask, ...]:
+    """Return the tasks, each after the ones that it names; one that names none after the task before it."""
+    labels = {task.label for task in tasks}
+    before: set[str] = set()
+    previous: tuple[str, ...] = ()
+    ordered = []
+    for task in tasks:
+        needs = task.needs if task.needs != ("?",) else previous
+        unknown = [need for need in needs if need not in labels]
+        dropped = [f"the dependency on task {need}: no such task" for need in unknown]
+        earlier = tuple(dict.fromkeys(need for need in needs if need in before))
+        later = [need for need in needs if need in labels and need not in before]
+        dropped += [f"the dependency on task {need}, which comes later" for need in later]
+        ordered.append(replace(task, needs=earlier, dropped=(*task.dropped, *dropped)))
+        before.add(task.label)
+        previous = (task.label,)
+    return tuple(ordered)
+
+
+_TASK_LINE = lazy_pattern(
     r"\\?\[(?P<box>[ xX~-]?)\\?\]\*?\s+"
     r"(?:[*_]*(?P<id>[A-Z]{1,3}-?\d+[a-z]?(?:\.\d+)*)[*_]*(?!\w)[:.]?\s*)?(?P<text>.*)",
     re.DOTALL,
@@ -49,8 +160,8 @@ _VERBS = lazy_pattern(
     r"(?P<verb>delete|remove|review|read|run|verify|check|validate)\b", re.IGNORECASE
 )
 _SKIPPED = lazy_pattern(r"T?X{2,3}\b|Format\b")
-_TITLE = lazy_pattern(r"[^\w]*Tasks?\s*[:—–-]\s*", re.IGNORECASE)
-_KEPT = ("goal", "purpose", "independent test", "checkpoint")
+_TITLE_START = lazy_pattern(r"[^\w]*Tasks?\s*[:—–-]\s*", re.IGNORECASE)
+_KEPT_LINES = ("goal", "purpose", "independent test", "checkpoint")
 LONGEST_RANGE = 200
 MOST_TAGS = 8
 
@@ -73,11 +184,14 @@ def read_speckit(text: str) -> ForeignPlan:
         replace(line, task=replace(line.task, label=label))
         for line, label in zip(lines, unique, strict=True)
     ]
-    tasks = tuple(_in_order(lines[: MOST_TASKS + 1]))
+    tasks = tuple(_by_phase(lines[: MOST_TASKS + 1]))
     title = next((node.text for node in nodes if node.kind == HEADING and node.level == 1), "")
     notes = [f"`{label}` stands for a second task of that id" for label in unique if "#" in label]
     return ForeignPlan(
-        one_line(_TITLE.sub("", strip_marks(title))), tasks, (), (*damage, *notes, *phase_notes)
+        one_line(_TITLE_START.sub("", strip_marks(title))),
+        tasks,
+        (),
+        (*damage, *notes, *phase_notes),
     )
 
 
@@ -106,13 +220,13 @@ def _lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
 def _kept(text: str) -> Iterator[str]:
     for line in text.split("\n"):
         plain = strip_marks(line)
-        if plain.lower().startswith(_KEPT):
+        if plain.lower().startswith(_KEPT_LINES):
             yield one_line(plain)
 
 
 def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _Line | None:
     """Return the task of a list item; None for one that is none, such as a legend's."""
-    match = _TASK.fullmatch(node.text)
+    match = _TASK_LINE.fullmatch(node.text)
     if match is None or _SKIPPED.match(match["text"]):
         return None
     text = match["text"]
@@ -181,7 +295,7 @@ def _labels(text: str) -> Iterator[str]:
             yield f"{match['head']}{number:0{width}}{match['letter']}"
 
 
-def _in_order(lines: Sequence[_Line]) -> Iterator[PlanTask]:
+def _by_phase(lines: Sequence[_Line]) -> Iterator[PlanTask]:
     """Yield the tasks, each after the group before it; neighbours with `[P]` form a group, and a phase is a barrier."""
     labels = {line.task.label for line in lines}
     before: list[str] = []
