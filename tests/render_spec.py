@@ -15,8 +15,17 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.findings import render_fence
 from minitask.spec.headings import CANONICAL
 from minitask.spec.markdown import blocks, code_span, find_fences, normalise, parse_document
-from minitask.spec.model import Criterion, Estimate, Fence, FileAction, FileRef, Options, Spec
-from minitask.spec.notes import cited_ranges, is_wrapped
+from minitask.spec.model import (
+    Criterion,
+    Estimate,
+    Fence,
+    FileAction,
+    FileRef,
+    LineRange,
+    Options,
+    Spec,
+)
+from minitask.spec.notes import find_cited, is_wrapped, line_range
 from minitask.spec.parse import is_edit_fence
 
 _FILE_FIELDS = {
@@ -113,7 +122,8 @@ def _estimate(estimate: Estimate) -> Iterator[tuple[str, str]]:
 
 def _file(ref: FileRef) -> str:
     """Return a bullet; ranges that the note does not cite stand behind the path."""
-    noted = cited_ranges(ref.note)
+    cited = [line_range(match) for match in find_cited(ref.note)]
+    noted = [lines for lines in cited if isinstance(lines, LineRange)]
     before = ref.ranges[: len(ref.ranges) - len(noted)]
     suffix = f":{','.join(map(str, before))}" if before else ""
     note = ref.note or ("optional" if ref.optional else "")

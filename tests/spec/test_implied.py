@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitask.errors import UsageError
-from minitask.spec.dependency_graph import Graph, find_cycle
+from minitask.spec.dependency_graph import Graph, find_circle
 from minitask.spec.file_dependencies import (
     Dependency,
     DependencyKind,
@@ -236,7 +236,7 @@ def test_what_is_implied_runs_in_no_circle_with_depends_on(
         )
         for one, all_ in zip(specs, _needs(specs, said), strict=True)
     ]
-    assert find_cycle(merged) == ()
+    assert find_circle(Graph(tuple(merged))) == ()
     waves, lengths = wave_numbers(specs, said.links), urgency(specs, said.links)
     for place, before in enumerate(_needs(specs, said)):
         for name in before:

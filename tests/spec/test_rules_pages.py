@@ -9,7 +9,7 @@ import pytest
 
 from minitask.errors import UsageError
 from minitask.spec.model import Severity
-from minitask.spec.rules import Problem, codes, explain, find_rule, render_index
+from minitask.spec.rules import Problem, codes, explain, find_rule
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "rules"
@@ -69,4 +69,7 @@ def test_a_diagnostic_takes_its_severity_from_the_rule() -> None:
 
 
 def test_the_index_lists_every_page() -> None:
-    assert (PAGES / "README.md").read_text("utf-8") == render_index()
+    rules = [rule for code in CODES if (rule := find_rule(code))]
+    rows = [f"| [{r.code}]({r.code}.md) | {r.severity} | {r.title} |" for r in rules]
+    lines = (PAGES / "README.md").read_text("utf-8").splitlines()
+    assert [line for line in lines if line.startswith("| [")] == rows

@@ -19,6 +19,12 @@ class MinitaskError(Exception):
         self.hint = hint
         self.where = where
 
+    @property
+    def line(self) -> int:
+        """Return the line that `where` ends with; 0 if it names none."""
+        line = (self.where or "").rpartition(":")[2]
+        return int(line) if line.isdecimal() else 0
+
     def __str__(self) -> str:
         """One or two lines: `WHERE: MESSAGE` and the hint."""
         first = f"{self.where}: {self.message}" if self.where else self.message

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from minitask.edits.apply_script import apply_edit, build
 from minitask.edits.edit_plan import edit_plan
-from minitask.edits.grammar import covers, parse_script, paths_written
+from minitask.edits.grammar import covers, parse_script, paths_written, script_of
 from minitask.edits.lines import LineHunk, Versions, map_lines
 from minitask.edits.script_model import (
     BaseFiles,
@@ -44,7 +44,8 @@ def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
     try:
         script = parse_script(spec.snippets, source=spec.path)
     except EditError as error:
-        return (_malformed(spec, error),)
+        line = error.line or spec.line_of("snippets")
+        return (Problem(line, "E301", error.message, error.hint).at(spec.path),)
     if not script.edits:
         return ()
     return (*_check_scope(spec, script), *_check_cover(spec, script))
@@ -56,20 +57,7 @@ def is_free(spec: Spec) -> bool:
     """
     if spec.options.tier is Tier.NONE:
         return True
-    try:
-        script = parse_script(spec.snippets, source=spec.path)
-    except EditError:
-        return False
-    return covers(script, {ref.path for ref in spec.writes()})
-
-
-def _malformed(spec: Spec, error: EditError) -> Diagnostic:
-    line = (error.where or "").rpartition(":")[2]
-    message = error.message
-    hint = error.hint
-    return Problem(
-        int(line) if line.isdecimal() else spec.line_of("snippets"), "E301", message, hint
-    ).at(spec.path)
+    return covers(script_of(spec), {ref.path for ref in spec.writes()})
 
 
 def _check_scope(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
@@ -81,9 +69,8 @@ def _check_scope(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
             listed = "lists only to read" if path in read else "does not list"
             message = f"the edit script writes {path}, which the spec {listed}"
             hint = "add it to `**Files to Create/Edit**:`, or remove the edit"
-            yield Problem(edit.line or spec.line_of("snippets"), "E302", message, hint).at(
-                spec.path
-            )
+            line = edit.line or spec.line_of("snippets")
+            yield Problem(line, "E302", message, hint).at(spec.path)
 
 
 def _check_cover(spec: Spec, script: EditScript) -> Iterator[Diagnostic]:
@@ -254,16 +241,11 @@ def _check_ref(
         try:
             numbering(ref.path, cited)
         except EditError as error:
-            reads = ref.action is FileAction.READ
-            hint = (
-                error.hint
-                if not reads
-                else "the task will see the lines as they are when it starts"
-            )
-            message = error.message
-            yield Problem(
-                ref.line or spec.line_of("files"), "N216" if reads else "E215", message, hint
-            ).at(spec.path)
+            code, hint = "E215", error.hint
+            if ref.action is FileAction.READ:
+                code, hint = "N216", "the task will see the lines as they are when it starts"
+            line = ref.line or spec.line_of("files")
+            yield Problem(line, code, error.message, hint).at(spec.path)
             return
 
 
@@ -293,11 +275,7 @@ def _cited(spec: Spec) -> Iterator[tuple[str, LineRange, int]]:
     for ref in spec.files:
         if ref.action is not FileAction.CREATE:
             yield from ((ref.path, lines, ref.line) for lines in ref.ranges)
-    try:
-        edits = parse_script(spec.snippets, source=spec.path).edits
-    except EditError:
-        return
-    for edit in edits:
+    for edit in script_of(spec).edits:
         for source in edit.sources if isinstance(edit, Operation) else ():
             if source.range is not None:
                 yield source.path, source.range, edit.line

@@ -20,10 +20,9 @@ from minitask.edits.check_script import (
     check_script,
     try_script,
 )
-from minitask.edits.grammar import covers, parse_script
+from minitask.edits.grammar import covers, script_of
 from minitask.edits.related_specs import Order, Overlay, order_of
 from minitask.edits.script_model import EditScript
-from minitask.errors import EditError
 from minitask.spec.checks import check_against_tree
 from minitask.spec.model import Diagnostic, Severity, Spec, Tier
 from minitask.spec.project import check_project
@@ -222,7 +221,7 @@ class Checker(Struct):
 
 def _advance(state: Overlay, spec: Spec, ground: Ground) -> None:
     """Apply a spec to a state: its edit script if that does all of it, else the list of what it writes."""
-    script = _script(spec)
+    script = script_of(spec)
     if not _is_free(spec, script):
         state.assume(spec)
         return
@@ -233,13 +232,6 @@ def _advance(state: Overlay, spec: Spec, ground: Ground) -> None:
     if trial.unknown:
         state.assume(spec)
     state.apply(trial.changes, spec)
-
-
-def _script(spec: Spec) -> EditScript:
-    try:
-        return parse_script(spec.snippets, source=spec.path)
-    except EditError:
-        return EditScript()
 
 
 def _is_free(spec: Spec, script: EditScript) -> bool:
@@ -262,7 +254,7 @@ def _try(spec: Spec, script: EditScript, numbering: Numbering, state: Overlay) -
 
 def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[Diagnostic]:
     """Yield E304 for each edit that does not fit, or W306 if a model does the work and the script is only a sample."""
-    script = _script(spec)
+    script = script_of(spec)
     free = _is_free(spec, script)
     if spec.options.tier is Tier.NONE and not free:
         message = "tier none needs an edit script that covers every file of the spec"
@@ -270,16 +262,6 @@ def _check_trial(spec: Spec, numbering: Numbering, state: Overlay) -> Iterator[D
         yield Problem(spec.line_of("options.tier"), "E305", message, hint).at(spec.path)
         return
     for problem in _try(spec, script, numbering, state).problems:
-        line = (problem.where or "").rpartition(":")[2]
-        message = problem.message
-        hint = problem.hint
-        yield Problem(
-            int(line) if line.isdecimal() else spec.line_of("snippets"),
-            _code(problem) if free else "W306",
-            message,
-            hint,
-        ).at(spec.path)
-
-
-def _code(problem: EditError) -> str:
-    return "E215" if isinstance(problem, CitationError) else "E304"
+        code = ("E215" if isinstance(problem, CitationError) else "E304") if free else "W306"
+        line = problem.line or spec.line_of("snippets")
+        yield Problem(line, code, problem.message, problem.hint).at(spec.path)

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from minitask.edits.diff import FileDiff
-    from minitask.spec.model import Fence
+    from minitask.spec.model import Fence, Spec
 
 _EDITS = "edits"
 _DIFF = "diff"
@@ -65,6 +65,14 @@ def parse_script(
             edits += _parse_fence(fence, source=source, lead_paths=lead_paths)
     _check_wholes(edits, source)
     return EditScript(tuple(edits))
+
+
+def script_of(spec: Spec) -> EditScript:
+    """Return a spec's own edit script; empty where it cannot be read."""
+    try:
+        return parse_script(spec.snippets, source=spec.path)
+    except EditError:
+        return EditScript()
 
 
 def render_script(script: EditScript) -> str:

@@ -6,13 +6,12 @@ Of that tree, what edit scripts make is known; of what models write, only the pa
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from minitask.errors import UsageError
-from minitask.spec.dependency_graph import Graph
+from minitask.spec.dependency_graph import Graph, reachable, turns
 from minitask.spec.file_dependencies import implied, predecessors
 from minitask.spec.model import FileAction, Spec
 from minitask.spec.project import files_by_path
@@ -136,46 +135,13 @@ def order_of(specs: Sequence[Spec], *, is_there: Callable[[str], bool]) -> Order
         direct = predecessors(graph, links)
     except UsageError:  # the circle has a rule of its own
         direct = [set() for _ in specs]
-    return Order(graph, _ranks(specs, direct), _closed(direct), touched, written)
-
-
-def _ranks(specs: Sequence[Spec], direct: Sequence[set[int]]) -> tuple[int, ...]:
-    """Return each spec's turn: after all that it waits for, else by path and place in the file."""
-    open_needs = [len(needs) for needs in direct]
-    keys = [(spec.path, spec.index, index) for index, spec in enumerate(specs)]
-    ready = [keys[index] for index, count in enumerate(open_needs) if not count]
-    heapify(ready)
-    ranks = [len(specs)] * len(specs)
-    turn = 0
-    while ready:
-        index = heappop(ready)[2]
-        ranks[index] = turn
-        turn += 1
-        for user, needs in enumerate(direct):
-            if index in needs:
-                open_needs[user] -= 1
-                if not open_needs[user]:
-                    heappush(ready, keys[user])
-    return tuple(ranks)
-
-
-def _closed(direct: Sequence[set[int]]) -> tuple[frozenset[int], ...]:
-    closures: list[frozenset[int]] = []
-    for index in range(len(direct)):
-        reachable: set[int] = set()
-        waiting = list(direct[index])
-        while waiting:
-            current = waiting.pop()
-            if current not in reachable:
-                reachable.add(current)
-                waiting += direct[current]
-        closures.append(frozenset(reachable))
-    return tuple(closures)
+    ordered = list(turns(direct, [(spec.path, spec.index) for spec in specs]))
+    ranks = tuple(sorted(range(len(specs)), key=ordered.__getitem__))
+    before = tuple(reachable(direct, index) for index in range(len(specs)))
+    return Order(graph, ranks, before, touched, written)
 
 
 def _writes(refs: tuple[FileRef, ...]) -> bool:
-    from minitask.spec.model import FileAction
-
     return any(ref.action is not FileAction.READ for ref in refs)
 
 

@@ -77,10 +77,7 @@ def _are_known(spec: Spec, settings: Settings) -> bool:
 def _route_error(spec: Spec, code: str, error: UsageError | RefusedError) -> Diagnostic:
     names = ("executor", "model", "tier")
     field = next((name for name in names if getattr(spec.options, name) is not None), "")
-    where = (error.where or "").rpartition(":")[2]
-    line = (
-        int(where) if where.isdecimal() else spec.line_of(f"options.{field}" if field else "model")
-    )
+    line = error.line or spec.line_of(f"options.{field}" if field else "model")
     return Problem(line, code, error.message, error.hint).at(spec.path)
 
 

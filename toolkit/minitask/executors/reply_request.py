@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitask.edits.grammar import parse_script
+from minitask.edits.grammar import script_of
 from minitask.edits.lines import split_lines
 from minitask.edits.reply.reply_context import Citation, ListedFile, ReplyContext
 from minitask.edits.script_model import Operation, WholeFile
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def request_of(order: ExecutorRequest) -> ReplyContext:
     """Return what a reply to an order answers."""
-    script = _script(order.spec)
+    script = script_of(order.spec).edits
     files = tuple(_listed(ref, order, script) for ref in order.spec.files)
     whole_files = frozenset(
         (edit.path, edit.content) for edit in script if isinstance(edit, WholeFile)
@@ -90,14 +90,6 @@ def _citations(path: str, order: ExecutorRequest, script: Sequence[Edit]) -> Ite
             continue
         if now != written:
             yield Citation(written, now)
-
-
-def _script(spec: Spec) -> tuple[Edit, ...]:
-    """Return the spec's own edits; one that cannot be read says nothing."""
-    try:
-        return parse_script(spec.snippets, source=spec.path).edits
-    except EditError:
-        return ()
 
 
 def _told(spec: Spec) -> str:

@@ -145,23 +145,11 @@ def _still_parses(path: str, text: str, before: str) -> bool:
     return find_syntax_fault(FileChange(path, text, None)) is None
 
 
-_OPERATORS = {
-    "===": "!==",
-    "!==": "===",
-    "==": "!=",
-    "!=": "==",
-    "<": ">=",
-    "<=": ">",
-    ">": "<=",
-    ">=": "<",
-    "+": "-",
-    "-": "+",
-    "*": "+",
-    "/": "*",
-    "%": "*",
-    "&&": "||",
-    "||": "&&",
-}
+_OPERATOR_PAIRS = (
+    *("=== !==", "!== ===", "== !=", "!= ==", "< >=", "<= >", "> <=", ">= <"),
+    *("+ -", "- +", "* +", "/ *", "% *", "&& ||", "|| &&"),
+)
+_OPERATORS = dict(pair.split() for pair in _OPERATOR_PAIRS)
 _UNREAD = ("import", "package", "type_annotation", "comment", "attribute", "use_declaration")
 _NUMBERS = frozenset(
     {"number", "int_literal", "integer_literal", "decimal_integer_literal", "float_literal"}

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from posixpath import basename, splitext
 from typing import TYPE_CHECKING
 
-from minitask.gates.grammars import Grammar, parsed
+from minitask.gates.grammars import GRAMMARS, Grammar, parsed
 from minitask.gates.parts_text import SEPARATOR, NamedPart, Parts
-from minitask.gates.python_source import parsed_python
+from minitask.gates.python_source import BODIES, parsed_python
 from minitask.gates.syntax import LARGEST
 from minitask.patterns import lazy_pattern
 from minitask.spec.bash import node_text
@@ -41,7 +41,8 @@ def is_code(path: str) -> bool:
 
 _DATA = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
 _PROPERTIES = frozenset({".cfg", ".conf", ".env", ".ini", ".properties", ".editorconfig"})
-_STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
+STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
+"""The endings of style sheets."""
 _MARKUP = frozenset(
     {".html", ".htm", ".xhtml", ".vue", ".svelte", ".astro", ".xml", ".svg", ".xaml"}
 )
@@ -50,7 +51,7 @@ _TEXT = (
     frozenset({"", ".txt", ".text", ".csv", ".tsv", ".log", ".lst", ".po", ".tex", ".srt", ".list"})
     | _DATA.keys()
     | _PROPERTIES
-    | _STYLES
+    | STYLES
     | _MARKUP
     | _HEADED
 )
@@ -73,8 +74,6 @@ def _reader(path: str) -> Read | None:
     ending = _ending(path)
     if ending in {".py", ".pyi"}:
         return read_python
-    from minitask.gates.grammars import GRAMMARS
-
     if ending in GRAMMARS:
         return lambda text: read_grammar(text, GRAMMARS[ending])
     return _text_reader(ending)
@@ -87,7 +86,7 @@ def _text_reader(ending: str) -> Read | None:
         return lambda text: parts_text.read_data(text, _DATA[ending])
     tables: tuple[tuple[frozenset[str], Read], ...] = (
         (_PROPERTIES, parts_text.read_properties),
-        (_STYLES, parts_text.read_styles),
+        (STYLES, parts_text.read_styles),
         (_MARKUP, parts_text.read_markup),
         (_HEADED, lambda text: parts_text.read_headings(text, ending)),
     )
@@ -98,7 +97,6 @@ def _text_reader(ending: str) -> Read | None:
 
 
 _DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 _FUNCTION_VALUES = frozenset(
     {"arrow_function", "function_expression", "generator_function", "class"}
 )
@@ -155,7 +153,7 @@ def read_python(text: str) -> Parts | None:
 
 
 def _python_parts(node: ast.AST, above: str) -> Iterator[NamedPart]:
-    for body in _BODIES:
+    for body in BODIES:
         for child in getattr(node, body, ()):
             if isinstance(child, _DEFINED):
                 start = min([child.lineno, *(mark.lineno for mark in child.decorator_list)])

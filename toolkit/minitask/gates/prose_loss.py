@@ -17,17 +17,15 @@ from minitask.gates.requested_removals import (
     text_about,
     words_of,
 )
-from minitask.gates.result import FileChange, LintError, quoted
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
-_NO_PROSE = frozenset(
-    {
-        *(".json", ".toml", ".yaml", ".yml", ".cfg", ".conf", ".env", ".ini", ".properties"),
-        *(".editorconfig", ".css", ".scss", ".less", ".pcss", ".postcss", ".html", ".htm"),
-        *(".xhtml", ".vue", ".svelte", ".astro", ".xml", ".svg", ".xaml", ".po", ".srt"),
-    }
-)
+_NO_PROSE_SUFFIXES = """
+.json .toml .yaml .yml .cfg .conf .env .ini .properties .editorconfig .css .scss .less .pcss .postcss .html .htm .xhtml
+.vue .svelte .astro .xml .svg .xaml .po .srt
+"""
+_NO_PROSE = frozenset(_NO_PROSE_SUFFIXES.split())
 _MOST_LINES, _MOST_PAIRS = 5_000, 40_000
 _SIMILAR, _KEPT, _RESTATED, _NEARLY_ALL = 0.5, 0.6, 0.4, 0.8
 """The share of words that make two lines one; and how many words, new ones or the same, must stand for lost ones."""
@@ -38,7 +36,6 @@ _FORMATS = lazy_pattern(
     2,
 )
 _MARKS = (">", "|", "+")
-_REMEDY = "reply with the whole file, or with edits of the lines that change"
 
 
 def is_prose(path: str) -> bool:
@@ -86,7 +83,7 @@ def _wrapped(
     ):
         return None
     message = f"{quoted(fresh[0].text)} and others hold its lines inside of something else"
-    return LintError(proposal.path, fresh[0].number, message, _REMEDY)
+    return LintError(proposal.path, fresh[0].number, message, SEND_WHOLE)
 
 
 def _cut(
@@ -109,7 +106,7 @@ def _cut(
     if missing[0].isspace() and may_go(spec, proposal.path, [missing.strip()]):
         return None
     message = f"it breaks off in {quoted(last.text)}"
-    return LintError(proposal.path, last.number, message, _REMEDY)
+    return LintError(proposal.path, last.number, message, SEND_WHOLE)
 
 
 def _lost(
@@ -138,7 +135,7 @@ def _lost(
     shown = ", ".join(quoted(line.text) for line in gone[:3])
     more = f" and {len(gone) - 3} more lines" if len(gone) > 3 else ""
     message = f"it loses {shown}{more}, which the spec does not ask for"
-    return LintError(proposal.path, max(new[-1].number, 1), message, _REMEDY)
+    return LintError(proposal.path, max(new[-1].number, 1), message, SEND_WHOLE)
 
 
 def _hunks(
@@ -181,7 +178,7 @@ def find_marked_lines(proposal: FileChange) -> LintError | None:
     if len(marked) < 3 or len(marked) * 2 < len(old):
         return None
     message = f"{quoted(marked[0].text)} and others begin with a mark that is not the file's"
-    return LintError(proposal.path, marked[0].number, message, _REMEDY)
+    return LintError(proposal.path, marked[0].number, message, SEND_WHOLE)
 
 
 def _is_lost(removed: Sequence[_ProseLine], added: Sequence[_ProseLine]) -> bool:

@@ -37,7 +37,8 @@ _ASKS = frozenset(
 )
 _VALUES = (ast.Assign, ast.Call, ast.Compare, ast.Constant, ast.Dict, ast.Expr)
 """Parts of a tree that bind nothing but what an assignment has on its left, unless a `:=` stands in them."""
-_BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The fields of a statement that hold statements."""
 
 
 class Imported(Struct, frozen=True):
@@ -119,7 +120,7 @@ def _statements(tree: ast.Module) -> Iterator[tuple[Imports, bool]]:
             yield node, guarded
             continue
         guarded = guarded or _guards(node)
-        for body in _BODIES:
+        for body in BODIES:
             waiting.extend((child, guarded) for child in getattr(node, body, ()))
 
 

@@ -6,13 +6,12 @@ A sentence with a word of removal, and without names of what is to go, asks for 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 from posixpath import basename
 
-from minitask.edits.grammar import parse_script, paths_written
+from minitask.edits.grammar import paths_written, script_of
 from minitask.edits.script_model import Edit, EditScript, Operation, SearchReplace, Verb
-from minitask.errors import EditError
 from minitask.gates.parts_text import NamedPart
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -203,15 +202,7 @@ def cited_lines(spec: Spec, path: str) -> int:
 
 def takes_away(spec: Spec, path: str) -> bool:
     """Return True if the spec's own edit script takes lines from a file, or says all that is to stand in it."""
-    return any(_takes_away(edit, path) for edit in _edits(spec))
-
-
-def _edits(spec: Spec) -> Iterator[Edit]:
-    """Yield the spec's own edits; a script that cannot be read has none."""
-    try:
-        yield from parse_script(spec.snippets, source=spec.path).edits
-    except EditError:
-        return
+    return any(_takes_away(edit, path) for edit in script_of(spec).edits)
 
 
 def _takes_away(edit: Edit, path: str) -> bool:

@@ -31,6 +31,10 @@ _LONGEST = 100
 """Characters of a file's own text that a message may hold."""
 
 
+SEND_WHOLE = "reply with the whole file, or with edits of the lines that change"
+"""What to do about a file that lost lines."""
+
+
 class FileChange(Struct, frozen=True):
     """A file's proposed content, and the base's; `base` is None where the base has no such file.
 

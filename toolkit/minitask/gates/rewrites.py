@@ -12,7 +12,7 @@ from posixpath import splitext
 from minitask.gates.answer_text import find_answer_text, find_dropped, is_meant
 from minitask.gates.changed_form import find_changed_form
 from minitask.gates.elisions import comment_text
-from minitask.gates.parts import is_code, parts_of_both
+from minitask.gates.parts import STYLES, is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart
 from minitask.gates.prose_loss import find_marked_lines, find_prose_loss, is_prose
 from minitask.gates.python_source import find_defined_twice
@@ -26,16 +26,12 @@ from minitask.gates.requested_removals import (
     text_about,
     words_of,
 )
-from minitask.gates.result import FileChange, LintError, printable
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, printable
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
-_BRACED = frozenset(
-    {
-        *(".css", ".scss", ".less", ".pcss", ".postcss", ".sh", ".bash", ".c", ".h", ".cc", ".cpp"),
-        *(".hpp", ".cs", ".kt", ".kts", ".swift", ".php", ".dart", ".scala", ".tf", ".hcl"),
-    }
-)
+_BRACED_SUFFIXES = ".sh .bash .c .h .cc .cpp .hpp .cs .kt .kts .swift .php .dart .scala .tf .hcl"
+_BRACED = STYLES.union(_BRACED_SUFFIXES.split())
 _BLANKED = lazy_pattern(r"/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", 16)
 
 
@@ -87,7 +83,6 @@ def _is_closed(text: str) -> bool:
     return plain.count("{") == plain.count("}")
 
 
-_STYLES = frozenset({".css", ".scss", ".less", ".pcss", ".postcss"})
 _DATA = frozenset({".json", ".toml", ".yaml", ".yml"})
 _RULE = lazy_pattern(r"([^{};]+)\{([^{}]*)\}")
 _COMMENT = lazy_pattern(r"/\*.*?\*/", 16)
@@ -97,13 +92,12 @@ _TRIVIAL = lazy_pattern(
 )
 _ENDS_HEAD = ("{", ":", "=>", "(", "then", "do")
 _WORDS = lazy_pattern(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_REMEDY = "reply with the whole file, or with edits of the lines that change"
 
 
 def find_emptied(proposal: FileChange, *, spec: Spec, strict: bool) -> LintError | None:
     """Return a part of the base that is still named and empty now; `strict` also one that only lost lines."""
     ending = splitext(proposal.path)[1].lower()
-    if ending in _STYLES:
+    if ending in STYLES:
         return _emptied_rule(proposal, spec, strict=strict)
     if ending in _DATA:
         return _emptied_value(proposal, ending, spec)
@@ -253,4 +247,4 @@ def _emptied_keys(before: Mapping[str, str], after: Mapping[str, str]) -> Iterat
 
 def _fault(proposal: FileChange, name: str, line: int, *, verb: str = "empties") -> LintError:
     message = f"it {verb} {printable(name)[:60]}, which the spec does not ask for"
-    return LintError(proposal.path, line, message, _REMEDY)
+    return LintError(proposal.path, line, message, SEND_WHOLE)

@@ -12,9 +12,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from minitask.edits.grammar import parse_script
-from minitask.edits.script_model import Edit, Operation, SearchReplace, UnifiedDiff, Verb
-from minitask.errors import EditError
+from minitask.edits.grammar import script_of
+from minitask.edits.script_model import Operation, SearchReplace, UnifiedDiff, Verb
 from minitask.gates.test_files import KnownTest, find_tests, is_test_path, may_hold_tests
 from minitask.gates.test_runners import Runner, find_suites, is_plain, may_mask
 from minitask.ledger.evidence import SuiteCounts
@@ -182,23 +181,16 @@ class _Allowed:
         return self._all or path in self._paths or is_told
 
 
-def _edits(spec: Spec) -> Sequence[Edit]:
-    try:
-        return parse_script(spec.snippets, source=spec.path).edits
-    except EditError:
-        return ()
-
-
 def _taken_from(spec: Spec) -> Iterator[str]:
     """The files that the spec's own edit script takes lines from, or renames."""
-    for edit in _edits(spec):
+    for edit in script_of(spec).edits:
         if isinstance(edit, Operation) and edit.verb is not Verb.COPY:
             yield from (source.path for source in edit.sources)
 
 
 def _replaced(spec: Spec) -> Iterator[str]:
     """The text that the spec's own edit script replaces."""
-    for edit in _edits(spec):
+    for edit in script_of(spec).edits:
         if isinstance(edit, SearchReplace):
             yield edit.search
         elif isinstance(edit, UnifiedDiff):

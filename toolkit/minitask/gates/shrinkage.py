@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from minitask.gates.elisions import comment_text
-from minitask.gates.parts import is_code, parts_of_both
+from minitask.gates.parts import STYLES, is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart, Parts
 from minitask.gates.requested_removals import asks_for_less, cited_lines, is_named, takes_away
-from minitask.gates.result import FileChange, LintError, printable, quoted
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, printable, quoted
 from minitask.spec.model import Spec
 
 SMALLEST = 40
@@ -29,7 +29,6 @@ _SHOWN = 5
 _LONGEST_NAME = 60
 _MOST_LINES = 5_000
 """Lines of a file above which what a comment stands for is not looked for: comparing takes too long."""
-_REMEDY = "reply with the whole file, or with edits of the lines that change"
 
 
 def find_shrinkage(
@@ -87,7 +86,7 @@ def _lost_lines(proposal: FileChange) -> LintError | None:
     if not after and before < 2:
         return None
     message = f"it loses {before - after} of its {before} lines, which the spec does not ask for"
-    return LintError(proposal.path, _last_line(proposal.content), message, _REMEDY)
+    return LintError(proposal.path, _last_line(proposal.content), message, SEND_WHOLE)
 
 
 def _last_line(text: str) -> int:
@@ -196,7 +195,7 @@ def _fault(proposal: FileChange, lost: Sequence[NamedPart]) -> LintError:
     names = list(dict.fromkeys(_told(part) for part in lost))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     message = f"it loses {', '.join(names[:_SHOWN])}{more}, which the spec does not ask for"
-    return LintError(proposal.path, _last_line(proposal.content), message, _REMEDY)
+    return LintError(proposal.path, _last_line(proposal.content), message, SEND_WHOLE)
 
 
 def _told(part: NamedPart) -> str:
@@ -233,7 +232,7 @@ def _elided(proposal: FileChange) -> LintError | None:
         if not behind and len(lost) - len(gained) >= _LEAST_ELIDED:
             number, line = new[at]
             message = f"{quoted(line)} stands where {len(lost) - len(gained)} lines were lost"
-            return LintError(proposal.path, number, message, _REMEDY)
+            return LintError(proposal.path, number, message, SEND_WHOLE)
     return None
 
 
@@ -258,14 +257,13 @@ def _is_remark(line: str, path: str) -> bool:
     """Return True if a line is nothing but a comment, or a note in brackets or after dots where there are none."""
     if path.lower().endswith(_PROSE):
         return line.startswith(_OPENS) or line.endswith(_CLOSES)
-    if path.lower().endswith(_STYLES) and not line.startswith(("/*", "//")):
+    if path.lower().endswith(tuple(STYLES)) and not line.startswith(("/*", "//")):
         return False  # `#main {` is a selector
     comment = comment_text(line)
     return comment is not None and any(map(str.isalnum, comment))
 
 
 _PROSE = (".md", ".markdown", ".mdx", ".txt", ".rst", ".adoc", ".asciidoc", ".org", ".csv", ".tsv")
-_STYLES = (".css", ".scss", ".less", ".pcss", ".postcss")
 _OPENS = ("...", "…", "[...", "[…", "(...", "(…", "<!--")
 _CLOSES = ("...)", "…)", "...]", "…]")
 

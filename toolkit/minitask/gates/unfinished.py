@@ -181,9 +181,6 @@ def _line_comments(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
             yield number, trailing[1]
 
 
-_PROSE_SUFFIXES = frozenset(
-    {".adoc", ".asciidoc", ".markdown", ".md", ".mdx", ".org", ".rst", ".tex", ".txt"}
-)
 _PYTHON = frozenset({".py", ".pyi"})
 _LITERAL = ("string", "template", "text_block")
 """Parts of the names that grammars give to literals."""
@@ -210,7 +207,7 @@ def find_placeholders(proposal: FileChange, *, base_lines: BaseLines) -> Iterato
 def _candidates(path: str, lines: list[str]) -> Iterator[tuple[int, str]]:
     """The numbers, from 1, and texts of the lines that look like it."""
     ends = _ends(lines)
-    if PurePosixPath(path).suffix.lower() in _PROSE_SUFFIXES:
+    if PurePosixPath(path).suffix.lower() in _PROSE - {""}:
         yield from ((number, lines[number - 1]) for number in ends if is_elision(lines[number - 1]))
         return
     for number, line in enumerate(lines, 1):

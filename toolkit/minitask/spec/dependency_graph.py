@@ -10,9 +10,10 @@ import re
 import unicodedata
 from collections import Counter
 from functools import cached_property
-from heapq import heapify, heappop, heappush
+from graphlib import TopologicalSorter
+from heapq import heappop, heappush
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -21,19 +22,9 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.paths import SPECS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from minitask.spec.model import Spec
-
-__all__ = [
-    "Graph",
-    "check_acyclic",
-    "find_cycle",
-    "order",
-    "project_of",
-    "task_name",
-    "task_names",
-]
 
 
 class Graph(Struct, frozen=True, dict=True):
@@ -62,7 +53,7 @@ class Graph(Struct, frozen=True, dict=True):
     @cached_property
     def reach(self) -> tuple[frozenset[int], ...]:
         """Return for each spec those that it depends on directly or by way of others."""
-        return tuple(frozenset(self._walk(self.needs[index])) for index in range(len(self.specs)))
+        return tuple(reachable(self.needs, index) for index in range(len(self.specs)))
 
     def find(self, entry: str, *, asker: int) -> tuple[int, ...]:
         """Return the specs that a `depends_on` entry may mean.
@@ -132,48 +123,45 @@ class Graph(Struct, frozen=True, dict=True):
         path = PurePosixPath(spec.path)
         return (path.stem, path.name, spec.path, f"{spec.path}#{spec.number}")
 
-    def _walk(self, start: Iterable[int]) -> Iterator[int]:
-        visited: set[int] = set()
-        waiting = list(start)
-        while waiting:
-            index = waiting.pop()
-            if index not in visited:
-                visited.add(index)
-                waiting.extend(self.needs[index])
-                yield index
-
 
 def order(specs: Sequence[Spec]) -> tuple[Spec, ...]:
     """Return the specs so that each follows all that it depends on, else by path and place in the file.
 
     Dependencies on tasks that are not among them count for nothing; a cycle is a `UsageError`.
     """
-    graph = _acyclic(specs)
-    open_needs = [len(needs) for needs in graph.needs]
-    ready = [
-        (_key(graph.specs[index]), index) for index, count in enumerate(open_needs) if not count
-    ]
-    heapify(ready)
-    users = _users(graph)
-    ordered: list[Spec] = []
-    while ready:
-        _, index = heappop(ready)
-        ordered.append(graph.specs[index])
-        for user in users[index]:
-            open_needs[user] -= 1
-            if not open_needs[user]:
-                heappush(ready, (_key(graph.specs[user]), user))
-    return tuple(ordered)
-
-
-def find_cycle(specs: Sequence[Spec]) -> tuple[Spec, ...]:
-    """Return specs of which each depends on the next and the last on the first; empty if there is no cycle."""
     graph = Graph(tuple(specs))
-    return tuple(graph.specs[index] for index in find_circle(graph))
+    check_acyclic(graph)
+    keys = [(spec.path, spec.index) for spec in specs]
+    return tuple(graph.specs[index] for index in turns(graph.needs, keys))
+
+
+def turns(edges: Sequence[Collection[int]], keys: Sequence[Any]) -> Iterator[int]:
+    """Yield indices so that each follows all that its edges, which have no circle, lead to; else by their keys."""
+    sorter = TopologicalSorter(dict(enumerate(edges)))
+    sorter.prepare()
+    ready: list[tuple[Any, int]] = []
+    while sorter.is_active():
+        for index in sorter.get_ready():
+            heappush(ready, (keys[index], index))
+        index = heappop(ready)[1]
+        sorter.done(index)
+        yield index
+
+
+def reachable(edges: Sequence[Collection[int]], start: int) -> frozenset[int]:
+    """Return the indices that edges lead to from one, directly or by way of others."""
+    reached: set[int] = set()
+    waiting = list(edges[start])
+    while waiting:
+        index = waiting.pop()
+        if index not in reached:
+            reached.add(index)
+            waiting.extend(edges[index])
+    return frozenset(reached)
 
 
 def find_circle(graph: Graph, *, among: frozenset[int] | None = None) -> tuple[int, ...]:
-    """Return the indices of a cycle as `find_cycle` does, among the given indices only."""
+    """Return indices of specs of which each depends on the next, the last on the first; among the given ones only."""
     remaining = set(range(len(graph.specs)) if among is None else among)
     while free := {index for index in remaining if not graph.needs[index] & remaining}:
         remaining -= free
@@ -185,12 +173,6 @@ def find_circle(graph: Graph, *, among: frozenset[int] | None = None) -> tuple[i
     return tuple(trail[trail.index(following) :])
 
 
-def _acyclic(specs: Sequence[Spec]) -> Graph:
-    graph = Graph(tuple(specs))
-    check_acyclic(graph)
-    return graph
-
-
 def check_acyclic(graph: Graph) -> None:
     """Raise a `UsageError` that names the cycle if tasks depend on each other in one."""
     circle = find_circle(graph)
@@ -199,18 +181,6 @@ def check_acyclic(graph: Graph) -> None:
         message = f"the tasks depend on each other in a cycle: {loop}"
         hint = "remove the `depends_on` entry that closes it"
         raise UsageError(message, hint=hint, where=graph.specs[circle[0]].path)
-
-
-def _users(graph: Graph) -> list[list[int]]:
-    users: list[list[int]] = [[] for _ in graph.specs]
-    for index, needs in enumerate(graph.needs):
-        for need in needs:
-            users[need].append(index)
-    return users
-
-
-def _key(spec: Spec) -> tuple[str, int]:
-    return (spec.path, spec.index)
 
 
 MAX_COMPONENT = 80

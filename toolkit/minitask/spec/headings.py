@@ -7,53 +7,48 @@ parentheses. So the decoration is whatever stands before the first ASCII letter 
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
 
-TASK = "task"
-CONTEXT = "context"
-SNIPPETS = "snippets"
-CRITERIA = "criteria"
-VALIDATION = "validation"
-ON_FAILURE = "on_failure"
-NEXT_TASK = "next_task"
+
+class Section(StrEnum):
+    """A section of the template."""
+
+    CONTEXT = "context"
+    TASK = "task"
+    SNIPPETS = "snippets"
+    CRITERIA = "criteria"
+    VALIDATION = "validation"
+    ON_FAILURE = "on_failure"
+    NEXT_TASK = "next_task"
+
 
 CANONICAL = {
-    CONTEXT: "Context",
-    TASK: "Task",
-    SNIPPETS: "Code Snippets",
-    CRITERIA: "Acceptance Criteria",
-    VALIDATION: "Validation",
-    ON_FAILURE: "On Failure",
-    NEXT_TASK: "Next Task",
+    Section.CONTEXT: "Context",
+    Section.TASK: "Task",
+    Section.SNIPPETS: "Code Snippets",
+    Section.CRITERIA: "Acceptance Criteria",
+    Section.VALIDATION: "Validation",
+    Section.ON_FAILURE: "On Failure",
+    Section.NEXT_TASK: "Next Task",
 }
-
-_ALIASES = {name.casefold(): section for section, name in CANONICAL.items()} | {
-    "background": CONTEXT,
-    "objective": TASK,
-    "goal": TASK,
-    "instructions": TASK,
-    "steps": TASK,
-    "code snippet": SNIPPETS,
-    "snippets": SNIPPETS,
-    "edit script": SNIPPETS,
-    "acceptance criterion": CRITERIA,
-    "success criteria": CRITERIA,
-    "definition of done": CRITERIA,
-    "validation checklist": CRITERIA,
-    "validation commands": VALIDATION,
-    "validation steps": VALIDATION,
-    "verification": VALIDATION,
-    "if validation fails": ON_FAILURE,
-    "if something goes wrong": ON_FAILURE,
-    "if something goes wrong later": ON_FAILURE,
-    "next mini task": NEXT_TASK,
-    "next step": NEXT_TASK,
-    "next steps": NEXT_TASK,
+_NAMES = {
+    Section.CONTEXT: "background",
+    Section.TASK: "objective, goal, instructions, steps",
+    Section.SNIPPETS: "code snippet, snippets, edit script",
+    Section.CRITERIA: "acceptance criterion, success criteria, definition of done, validation checklist",
+    Section.VALIDATION: "validation commands, validation steps, verification",
+    Section.ON_FAILURE: "if validation fails, if something goes wrong, if something goes wrong later",
+    Section.NEXT_TASK: "next mini task, next step, next steps",
 }
-
+_ALIASES = {
+    name: section
+    for section, names in _NAMES.items()
+    for name in (CANONICAL[section].casefold(), *names.split(", "))
+}
 _PLAIN_NAMES = {"task", "validation", "acceptance criteria"}
 _LONGEST = 1_000
 
@@ -102,7 +97,7 @@ def find_container_title(text: str) -> str | None:
     return _balanced(match["title"].strip()) if match else None
 
 
-def find_section(text: str) -> tuple[str, str] | None:
+def find_section(text: str) -> tuple[Section, str] | None:
     """Return which section a heading's or a label's text names, and what follows its colon."""
     match = _match_section(text)
     if match is None:

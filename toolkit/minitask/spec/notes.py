@@ -169,13 +169,6 @@ def find_cited(note: str) -> Iterator[re.Match[str]]:
             match = _FURTHER.match(note, at)
 
 
-def cited_ranges(note: str) -> tuple[LineRange, ...]:
-    """Return the well-formed line ranges that a note cites."""
-    return tuple(
-        span for match in find_cited(note) if isinstance(span := line_range(match), LineRange)
-    )
-
-
 def line_range(match: re.Match[str]) -> LineRange | str:
     """Return the range, or what is wrong with it."""
     groups = match.groupdict()

@@ -24,15 +24,7 @@ from minitask.spec.header import (
     merge_headers,
     parse_header,
 )
-from minitask.spec.headings import (
-    CONTEXT,
-    CRITERIA,
-    NEXT_TASK,
-    ON_FAILURE,
-    SNIPPETS,
-    TASK,
-    VALIDATION,
-)
+from minitask.spec.headings import Section
 from minitask.spec.markdown import (
     Document,
     fences,
@@ -164,14 +156,14 @@ def _spec(
         model=header.model,
         estimate=header.estimate,
         files=header.files,
-        context=texts.get(CONTEXT, ""),
-        task=texts.get(TASK, ""),
+        context=texts.get(Section.CONTEXT, ""),
+        task=texts.get(Section.TASK, ""),
         snippets=tuple(_snippets(document, raw)),
-        snippets_text=texts.get(SNIPPETS, ""),
+        snippets_text=texts.get(Section.SNIPPETS, ""),
         criteria=tuple(_criteria(document, raw)),
         commands=commands,
-        on_failure=texts.get(ON_FAILURE, ""),
-        next_task=texts.get(NEXT_TASK, ""),
+        on_failure=texts.get(Section.ON_FAILURE, ""),
+        next_task=texts.get(Section.NEXT_TASK, ""),
         extra=header.extra,
         lines=_lines(raw, front, header),
         rows=tuple((name, _rows(document, pieces)) for name, pieces in raw.sections.items()),
@@ -211,8 +203,8 @@ def _fences(document: Document, raw: RawTask, section: str) -> Iterator[Fence]:
 
 def _snippets(document: Document, raw: RawTask) -> Iterator[Fence]:
     """Yield the edit script's fences of the Task section, then all of Code Snippets."""
-    yield from (fence for fence in _fences(document, raw, TASK) if is_edit_fence(fence))
-    yield from _fences(document, raw, SNIPPETS)
+    yield from (fence for fence in _fences(document, raw, Section.TASK) if is_edit_fence(fence))
+    yield from _fences(document, raw, Section.SNIPPETS)
 
 
 def is_edit_fence(fence: Fence) -> bool:
@@ -223,12 +215,12 @@ def is_edit_fence(fence: Fence) -> bool:
 
 def _criteria(document: Document, raw: RawTask) -> Iterator[Criterion]:
     """Yield the items of Acceptance Criteria (its paragraphs if it has no list) and the boxes under Validation."""
-    pieces = raw.sections.get(CRITERIA, [])
+    pieces = raw.sections.get(Section.CRITERIA, [])
     entries = [entry for piece in pieces for entry in _items(document, piece)]
     if not entries:
         entries = [entry for piece in pieces for entry in _paragraphs(document, piece)]
     yield from (_criterion(text, line) for text, line in entries if text)
-    for piece in raw.sections.get(VALIDATION, ()):
+    for piece in raw.sections.get(Section.VALIDATION, ()):
         for text, line in _items(document, piece):
             if _BOX.match(text):
                 yield _criterion(text, line)
@@ -258,7 +250,7 @@ def _criterion(text: str, line: int) -> Criterion:
 
 def _validation_texts(document: Document, raw: RawTask) -> list[tuple[str, int]]:
     """Return the lines of the Validation section outside fences, in order."""
-    pieces = raw.sections.get(VALIDATION, ())
+    pieces = raw.sections.get(Section.VALIDATION, ())
     return sorted((t for piece in pieces for t in _texts(document, piece)), key=lambda t: t[1])
 
 
@@ -266,7 +258,7 @@ def _validation_fences(
     document: Document, raw: RawTask, texts: list[tuple[str, int]]
 ) -> tuple[Fence, ...]:
     """Return the fences of the Validation section; where none is the shell's, also the commands in its text."""
-    fences = tuple(_fences(document, raw, VALIDATION))
+    fences = tuple(_fences(document, raw, Section.VALIDATION))
     if any(is_shell(fence) for fence in fences):
         return fences
     return tuple(sorted((*fences, *inline_fences(texts)), key=lambda fence: fence.line))

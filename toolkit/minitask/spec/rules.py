@@ -15,17 +15,6 @@ SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "N": Severity.NOTE}
 _CODE = r"[EWN]\d{3}"
 _HEADING = r"(?m)^## (Why|How to fix|Wrong|Right)\n"
 _FENCE = "~~~~"
-_INDEX = """\
-# Rules
-
-Diagnostics of `minitask validate`. `minitask validate --explain CODE` shows a page in the terminal.
-
-The letter says how much it matters: `E` is an error, and `exec`, `run` and `plan` refuse the spec; \
-`W` is a warning and `N` a note, which block nothing.
-
-| rule | severity | finds |
-| --- | --- | --- |
-"""
 
 
 class Rule(Struct, frozen=True):
@@ -79,13 +68,6 @@ def explain(code: str) -> str:
     for heading, text in zip(sections[::2], sections[1::2], strict=True):
         parts.append(f"{heading}:{_plain(text.strip())}")
     return "\n\n".join(parts) + "\n"
-
-
-def render_index() -> str:
-    """Return the page that lists all rules, in Markdown."""
-    rules = (find_rule(code) for code in codes())
-    rows = (f"| [{r.code}]({r.code}.md) | {r.severity} | {r.title} |\n" for r in rules if r)
-    return _INDEX + "".join(rows)
 
 
 def _plain(text: str) -> str:

@@ -28,10 +28,7 @@ from minitask.spec.filelists import (
 from minitask.spec.filerefs import find_action
 from minitask.spec.header import Piece, RawField, RawTask, is_header_key
 from minitask.spec.headings import (
-    CONTEXT,
-    SNIPPETS,
-    TASK,
-    VALIDATION,
+    Section,
     TaskHeading,
     find_container_title,
     find_section,
@@ -177,7 +174,7 @@ class _Reader(Struct):
 
     def _other_heading(self, block: MarkdownBlock) -> None:
         if self.section in {"", _FIELD} or block.level <= self.level:
-            self.section, self.level, self.piece = TASK, block.level, None
+            self.section, self.level, self.piece = Section.TASK, block.level, None
         self._content(block)
 
     def _open_section(
@@ -210,7 +207,7 @@ class _Reader(Struct):
         self._extend(block, start=block.start, end=block.end)
 
     def _extend(self, block: MarkdownBlock, *, start: int, end: int) -> None:
-        name = self.section or CONTEXT
+        name = self.section or Section.CONTEXT
         holder = self._current_task()
         if self.piece is None or self.piece_section != name:
             holder.lines.setdefault(name, start + 1)
@@ -290,7 +287,7 @@ class _Reader(Struct):
         """Return True for any label before the first section, and later for the template's header fields only."""
         if not self.section:
             return True
-        if self.section in {SNIPPETS, VALIDATION} or before_fence:
+        if self.section in {Section.SNIPPETS, Section.VALIDATION} or before_fence:
             return False
         if self.level == _LABEL_LEVEL:
             return is_header_key(key)

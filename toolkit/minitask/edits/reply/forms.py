@@ -31,7 +31,7 @@ from minitask.edits.reply.reply_context import (
     required,
     resolve,
 )
-from minitask.edits.reply.samples import fits, is_command, is_sample, removals
+from minitask.edits.reply.samples import fence_word, fits, is_command, is_sample, removals
 from minitask.edits.script_model import Edit, Operation, Source, Verb, WholeFile, placed
 from minitask.errors import EditError
 
@@ -56,7 +56,7 @@ class FenceEdits(Struct, frozen=True):
 
 def is_edit_by_form(fence: Fence) -> bool:
     """Return True if the fence is an edit whatever stands around it."""
-    word = _word(fence)
+    word = fence_word(fence)
     return (
         word in _EDITS | _DIFFS
         or has_block_form(fence.content)
@@ -70,7 +70,7 @@ def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
 
     Raise `EditError` where it is malformed.
     """
-    if _word(fence) in _EDITS:
+    if fence_word(fence) in _EDITS:
         return FenceEdits(_operations(fence, request))
     name = name_of(_without_command(fence), request)
     patch = patch_of(fence.content) if name is None or _begins_patch(fence.content) else None
@@ -96,10 +96,6 @@ def elect_only(
         return list(_named_edits(chosen[0], Name(only.path, weak=True), request).edits)
 
 
-def _word(fence: Fence) -> str:
-    return fence.info.split(maxsplit=1)[0].lower() if fence.info.strip() else ""
-
-
 def _without_command(fence: Fence) -> Fence:
     """Return the fence without its lead where that only introduces commands to run."""
     return replace(fence, lead="") if is_command(fence) and not fence.info.count("=") else fence
@@ -115,7 +111,7 @@ def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
         gone = tuple(Operation(Verb.DELETE, (Source(path),), line=fence.line) for path in paths)
         return FenceEdits(gone) if gone else None
     only = request.only()
-    if _word(fence) in _DIFFS or is_diff(fence.content):
+    if fence_word(fence) in _DIFFS or is_diff(fence.content):
         bare = fence.content.lstrip().startswith("@@")
         path = only.path if only is not None and bare else None
         return FenceEdits(tuple(read_diff(fence.content, request, path=path, line=fence.line)))
@@ -124,7 +120,7 @@ def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:
             return _named_edits(fence, Name(only.path), request)
         message = "a SEARCH/REPLACE block names no file"
         raise EditError(message, hint="write ```path=src/name.py above it")
-    if not _word(fence) or _word(fence) in {"text", "txt"}:
+    if not fence_word(fence) or fence_word(fence) in {"text", "txt"}:
         return _bare_operations(fence, request)
     return None
 
@@ -170,7 +166,7 @@ def _named_edits(fence: Fence, name: Name, request: ReplyContext) -> FenceEdits:
         if has_block_form(content) or _is_unknown_block(content, base, request):
             blocks = read_blocks(content, path=path, line=fence.line + 1)
             return FenceEdits(blocks_without_numbers(blocks, base, task_text=request.task_text))
-        if is_diff(content, path=path) or _word(fence) in _DIFFS:
+        if is_diff(content, path=path) or fence_word(fence) in _DIFFS:
             return FenceEdits(tuple(read_diff(content, request, path=path, line=fence.line)))
         if base is not None and is_headless(content, base):
             message = f"the fence of {path} holds marked lines, and no `@@` line"

@@ -51,17 +51,17 @@ _WRITING = lazy_pattern(
 
 def is_command(fence: Fence) -> bool:
     """Return True if a fence holds commands for a shell."""
-    return _word(fence) in _SHELLS
+    return fence_word(fence) in _SHELLS
 
 
 def is_sample(fence: Fence) -> bool:
     """Return True if a fence can be what a command prints, or the command itself."""
-    return _word(fence) in _SHELLS | _OUTPUTS
+    return fence_word(fence) in _SHELLS | _OUTPUTS
 
 
 def fits(fence: Fence, path: str) -> bool:
     """Return True if a fence's language can be that of a file."""
-    word = _word(fence)
+    word = fence_word(fence)
     if word in _OUTPUTS:
         return word not in {"output", "log", "stdout", "out"} or path.endswith(f".{word}")
     suffixes = SUFFIXES.get(word)
@@ -136,7 +136,8 @@ def _check_fence(
     raise EditError("a fence names no file", hint=hint, where=where)
 
 
-def _word(fence: Fence) -> str:
+def fence_word(fence: Fence) -> str:
+    """Return the first word of a fence's info string, in lower case."""
     return fence.info.split(maxsplit=1)[0].lower() if fence.info.strip() else ""
 
 
