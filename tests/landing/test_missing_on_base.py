@@ -45,7 +45,11 @@ LACKS = {
     "uncommitted file": (Red("cat draft.txt", 1, "No such file or directory"), "not committed"),
     "network": (Red("curl x.org", 6, "curl: (6) Could not resolve host: x.org"), "the network"),
     "a host that is not listed": (
-        Red("pip download x", 1, "Tunnel connection failed: 403", refused_hosts=("pypi.org:443",)),
+        Red("./fetch", 1, "cannot fetch https://a.org/x", refused_hosts=("10.0.0.1:443 (a.org)",)),
+        "wanted 10.0.0.1:443 (a.org)",
+    ),
+    "a package index that is not listed": (
+        Red("pip install -q x", 1, "No matching distribution", refused_hosts=("pypi.org:443",)),
         "wanted pypi.org:443",
     ),
     "network of node": (Red("npm ci", 1, "npm error code EAI_AGAIN"), "the network"),

@@ -176,6 +176,7 @@ GET = "GET http://127.0.0.1:{port}/a HTTP/1.1\r\n"
         ("CONNECT evil.org:443 HTTP/1.1\r\n\r\n", "403 evil.org:443 is not", ""),
         ("CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n", "403 127.0.0.1:1 is not", ""),
         ("CONNECT [::1]:{port} HTTP/1.1\r\n\r\n", "403 [::1]:{port} is not", ""),
+        ("CONNECT [::1%x]:{port} HTTP/1.1\r\n\r\n", "400", ""),
         ("CONNECT 127.1:{port} HTTP/1.1\r\n\r\n", "403 127.0.0.1:9 (127.1) is not", ""),
         ("GET http://evil.org/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n", "403 evil.org:80", ""),
         ("GET http://127.0.0.1:{port}@evil.org/ HTTP/1.1\r\n\r\n", "400", ""),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
+from minitask.sandbox.session_result import first_hosts
 
 CANNOT_RUN, NOT_FOUND = 126, 127
 PROGRAM = lazy_pattern(r"(?:^|: )([A-Za-z0-9_.+-]+): (?:command )?not found", re.MULTILINE)
@@ -21,7 +22,6 @@ NO_NETWORK = lazy_pattern(
     r"|Network connectivity is disabled|--offline was specified|you're using offline mode"
     r"|module lookup disabled by GOPROXY=off|ENOTCACHED"
 )
-PROXY = lazy_pattern(r"\b403\b|(?i:proxy|tunnel)")
 HOST = lazy_pattern(r"[\w.-]*[a-zA-Z][\w.-]*|\d+(?:\.\d+){3}|(?<=\[)[0-9a-f:]+")
 REVISION = lazy_pattern(
     r"bad revision '([^']+)'|ambiguous argument '([^']+)': unknown revision|unknown revision:? '?([\w./@{}^~-]+)"
@@ -36,8 +36,8 @@ MISSING_FILE = lazy_pattern(
 TOKEN = lazy_pattern(r"[\w.@+/-]+")
 CHECK = lazy_pattern(r"\s*(?:!\s*)?(?:test|\[\[?|grep|egrep|rg|ls|wc|cat|diff|head|tail|true)\b")
 INSTALL = lazy_pattern(
-    r"\b(?:npm (?:i|install|ci)|yarn(?: install)?|pnpm (?:i|install)|bun (?:i|install)|pip3? install|uv (?:sync|pip)"
-    r"|poetry install|bundle install|composer install|go mod|cargo (?:install|fetch))\b"
+    r"\b(?:npm (?:i|install|ci)|yarn(?: install)?|pnpm (?:i|install)|bun (?:i|install)|pip3? (?:install|download)"
+    r"|uv (?:sync|pip)|poetry install|bundle install|composer install|go mod|cargo (?:install|fetch))\b"
 )
 MANIFEST = lazy_pattern(
     r"(?:^|/)(?:package\.json|pyproject\.toml|setup\.(?:py|cfg)|Pipfile|requirements[^/]*\.txt|tsconfig[^/]*\.json"
@@ -125,9 +125,8 @@ def find_lack(red: Red, scene: Scene) -> Lack | None:
 def _unlisted(red: Red, _scene: Scene) -> Lack | None:
     if not fails_unlisted(red.refused_hosts, f"{red.command}\n{red.output}"):
         return None
-    hosts = ", ".join(red.refused_hosts)
     return Lack(
-        f"wanted {hosts}, which `network` does not list",
+        f"wanted {first_hosts(red.refused_hosts)}, which `network` does not list",
         "add it to `network` in your settings (and in the spec, if that has a list), or vendor it",
     )
 
@@ -135,9 +134,10 @@ def _unlisted(red: Red, _scene: Scene) -> Lack | None:
 def fails_unlisted(hosts: Collection[str], text: str) -> bool:
     """Return True if a command is surely red since it may not reach these `hosts`, not merely after it tried.
 
-    `text` is the command with its output. A program that only reports its use says nothing of a refusal.
+    `text` is the command with its output: it names a host, or installs packages. A program that only reports its use
+    says nothing of a refusal.
     """
-    says_so = any(host in text for host in names_in(hosts)) or PROXY.search(text) is not None
+    says_so = any(host in text for host in names_in(hosts)) or INSTALL.search(text) is not None
     return bool(hosts) and says_so
 
 

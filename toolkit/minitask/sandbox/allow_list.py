@@ -76,10 +76,13 @@ def split_port(text: str) -> tuple[str, int | None]:
 
 
 def plain_host(text: str) -> str:
-    """Return a host as it is compared: lower case, no last dot, an address at its shortest; empty if it is none."""
+    """Return a host as it is compared: lower case, no last dot, an address at its shortest; empty if it is none.
+
+    An address with a zone is none: it means something on one machine only.
+    """
     host = text.lower().removesuffix(".")
     address = _address(host)
-    if address is not None:
+    if address is not None and "%" not in host:
         return str(getattr(address, "ipv4_mapped", None) or address)
     return "127.0.0.1" if host == "localhost" else host if NAME.fullmatch(host) else ""
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 
 TAIL_BYTES = 4000
+NAMED_HOSTS = 3
 
 
 class CommandResult(Struct, frozen=True):
@@ -61,4 +62,10 @@ def tail(output: bytes, *, limit: int = TAIL_BYTES) -> str:
 
 def unlisted_text(hosts: Sequence[str]) -> str:
     """Return what a command tried to reach and may not, and what to do about it."""
-    return f"wanted {', '.join(hosts)}: add it to `network`, or vendor it"
+    return f"wanted {first_hosts(hosts)}: add it to `network`, or vendor it"
+
+
+def first_hosts(hosts: Sequence[str]) -> str:
+    """Return some of the hosts, and how many more there are."""
+    more = f" and {len(hosts) - NAMED_HOSTS} more" if len(hosts) > NAMED_HOSTS else ""
+    return ", ".join(hosts[:NAMED_HOSTS]) + more
