@@ -30,9 +30,10 @@ from minitask.sandbox.policy import (
     spellings,
     tasks_of_user,
 )
+from minitask.sandbox.python_environments import find_environments
 from minitask.sandbox.shared_layers import Layer
 from minitask.sandbox.toolchain import Toolchain, find_toolchain
-from minitask.sandbox.user_folders import user_folders
+from minitask.sandbox.user_folders import UV_KEEPS, user_folders
 from minitask.system import orphans
 from minitask.system.files import force_remove
 
@@ -221,10 +222,17 @@ class Sandbox(Struct, frozen=True):
 
     def _tools(self, room: SandboxPolicy) -> Toolchain:
         """Return what the programs of a room need, and what else is to be read."""
-        tools = find_toolchain(room.path, home=room.home)
+        tools = find_toolchain(self._program_path(room), home=room.home)
         folders = user_folders(room)
         roots = [*tools.roots, *folders.roots, *map(str, self.readable)]
-        return Toolchain(room.home, roots=list(dict.fromkeys(roots)), env=folders.env)
+        env = {**folders.env, **find_environments(self.checkout, room)}
+        env |= UV_KEEPS if "UV_PROJECT_ENVIRONMENT" in env else {}
+        return Toolchain(room.home, roots=list(dict.fromkeys(roots)), env=env)
+
+    def _program_path(self, room: SandboxPolicy) -> str:
+        """Return the `PATH` with what tools start that find an environment by themselves."""
+        folders = (f"{folder}/bin" for folder in find_environments(self.checkout, room).values())
+        return os.pathsep.join((room.path, *folders))
 
     def _replaced_checkout(self) -> Path | None:
         """Return the checkout, if commands find the workspace in its place; not among the machine's own folders."""
@@ -235,7 +243,8 @@ class Sandbox(Struct, frozen=True):
         """Return the variables that lead programs to the workspace, where they would go to the checkout."""
         if self._replaced_checkout():
             return {}
-        return shared_layers.variables(room.path, checkout=self.checkout, workspace=room.workspace)
+        path = self._program_path(room)
+        return shared_layers.variables(path, checkout=self.checkout, workspace=room.workspace)
 
     def _rules(self, room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]:
         """Return the launcher's arguments for a room."""

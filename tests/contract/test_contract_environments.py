@@ -1,0 +1,124 @@
+"""A Python environment outside the repository tests the commit, and stays byte for byte what it was."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import sys
+import venv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from world import STRENGTHS, World, in_strength, run
+
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+TOOL = """\
+#!/bin/sh
+exec "${VIRTUAL_ENV:-$CONDA_PREFIX}/bin/python" "$@"
+"""
+"""Starts the environment's Python as `poetry run python` does: by the variable that names the environment."""
+
+
+def of_poetry(world: World, home: Path) -> Path:
+    digest = hashlib.sha256(os.fsencode(os.path.realpath(world.root))).digest()
+    key = base64.urlsafe_b64encode(digest).decode()[:8]
+    above = home / ".cache/pypoetry/virtualenvs"
+    older = above / f"shop-{key}-py3.8"
+    (older / "bin").mkdir(parents=True)
+    (older / "pyvenv.cfg").touch()
+    (above / "envs.toml").write_text(f'[shop-{key}]\nminor = "{VERSION}"\npatch = "{VERSION}.1"\n')
+    return above / f"shop-{key}-py{VERSION}"
+
+
+def of_pipenv(world: World, home: Path) -> Path:
+    folder = home / ".local/share/virtualenvs/shop-abc"
+    folder.mkdir(parents=True)
+    (folder / ".project").write_text(str(world.root))
+    return folder
+
+
+def of_conda(world: World, home: Path) -> Path:
+    world.commit({"environment.yml": "name: shop\ndependencies: [python]\n"})
+    folder = home / "miniforge3/envs/shop"
+    (folder / "conda-meta").mkdir(parents=True)
+    return folder
+
+
+def of_uv(world: World, home: Path) -> Path:
+    return home / "environments/shop"
+
+
+PLACES: dict[str, tuple[Callable[[World, Path], Path], str]] = {
+    "poetry": (of_poetry, "tool"),
+    "pipenv": (of_pipenv, "tool"),
+    "conda": (of_conda, "tool"),
+    "uv": (of_uv, '"$UV_PROJECT_ENVIRONMENT/bin/python"'),
+}
+
+
+def state(folder: Path) -> dict[str, tuple[int, int]]:
+    found = {}
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        found[str(path)] = (status.st_mtime_ns, status.st_size)
+    return found
+
+
+def assert_it_tests_the_commit(world: World, python: str, env: Mapping[str, str]) -> None:
+    validation = f"{python} -c 'import shop; assert shop.RATE == 2, shop.RATE'"
+    for name, rate, verdict in (("wrong", 3, "failed"), ("right", 2, "merged")):
+        whole = {"src/shop.py": f"RATE = {rate}\n"}
+        world.task(f"p/{name}", whole=whole, validation=validation)
+        outcome = world.exec(f"p/{name}", env=env)
+        assert outcome.json["verdict"] == verdict, outcome.text
+
+
+@pytest.mark.parametrize("strength", STRENGTHS)
+@pytest.mark.parametrize("manager", PLACES)
+def test_an_environment_elsewhere_tests_the_commit(
+    world: World, home: Path, manager: str, strength: str
+) -> None:
+    if manager != "poetry" and strength == "none":
+        pytest.skip("covered by poetry's: nothing is hidden there")
+    place, start = PLACES[manager]
+    folder = place(world, home)
+    venv.create(folder, symlinks=True)
+    packages = folder / f"lib/python{VERSION}/site-packages"
+    (packages / "shop.pth").write_text(f"{world.root}/src\n")
+    (home / "bin").mkdir()
+    (home / "bin/tool").write_text(TOOL)
+    (home / "bin/tool").chmod(0o755)
+    world.commit({"src/shop.py": "RATE = 1\n"})
+    before = state(folder)
+    env = in_strength(world, strength, grade="off")
+    env["PATH"] = f"{home}/bin{os.pathsep}{env.get('PATH', os.environ['PATH'])}"
+    env |= {"UV_PROJECT_ENVIRONMENT": str(folder)} if manager == "uv" else {}
+    assert_it_tests_the_commit(world, start, env)
+    assert state(folder) == before
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_poetry_itself_tests_the_commit(
+    world: World, home: Path, tmp_path: Path, strength: str
+) -> None:
+    venv.create(tmp_path / "tools", with_pip=True, symlinks=True)
+    run((f"{tmp_path}/tools/bin/pip", "install", "-q", "poetry"), cwd=tmp_path)
+    (home / ".local/bin").mkdir(parents=True)
+    (home / ".local/bin/poetry").symlink_to(tmp_path / "tools/bin/poetry")
+    project = (
+        '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        '[tool.poetry]\npackages = [{include = "shop.py", from = "src"}]\n'
+        '[build-system]\nrequires = ["poetry-core"]\nbuild-backend = "poetry.core.masonry.api"\n'
+    )
+    world.commit({"pyproject.toml": project, "src/shop.py": "RATE = 1\n"})
+    run((f"{home}/.local/bin/poetry", "install", "-n"), cwd=world.root)
+    folder = home / ".cache/pypoetry/virtualenvs"
+    before = state(folder)
+    env = in_strength(world, strength, grade="off")
+    env["PATH"] = f"{home}/.local/bin{os.pathsep}{env.get('PATH', os.environ['PATH'])}"
+    assert_it_tests_the_commit(world, "poetry run python", env)
+    assert state(folder) == before
