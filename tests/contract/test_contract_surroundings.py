@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,18 +103,46 @@ def test_aliases_do_not_shadow_what_it_runs(ready: World, marks: Path) -> None:
     assert (marks / "mt").exists()
 
 
-def test_commits_are_not_signed_by_surprise(ready: World, marks: Path) -> None:
-    program = make_program(marks.parent / "gpg", f"touch '{marks}/gpg'; exit 1")
-    for key, value in {
-        "gpg.program": str(program),
-        "commit.gpgSign": "true",
-        "user.signingKey": "KEY",
-    }.items():
-        ready.git("config", key, value)
+@pytest.mark.parametrize("program", ["exit 1", "read -r line </dev/tty"], ids=["fails", "asks"])
+def test_a_key_that_does_not_work_unasked_leaves_commits_unsigned(
+    ready: World, marks: Path, program: str
+) -> None:
+    key = make_program(marks.parent / "gpg", f"touch '{marks}/gpg'; {program}")
+    for name, value in {"gpg.program": str(key), "user.signingKey": "KEY"}.items():
+        ready.git("config", name, value)
     assert_lands(ready)
-    assert list(marks.iterdir()) == []
-    run(("git", "commit", "--allow-empty", "-m", "control"), cwd=ready.root, check=False)
+    assert list(marks.iterdir()) == [], "nothing says that commits are signed"
+    ready.task("p/02-c", whole={"c.txt": "c\n"}, validation="grep -qx c c.txt")
+    ready.git("config", "commit.gpgSign", "true")
+    outcome = ready.minitask("exec", "p/02-c")
+    assert outcome.code == 0, outcome.text
+    assert outcome.text.count("commits are not signed: ") == 1, outcome.text
     assert (marks / "gpg").exists()
+
+
+@pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
+@pytest.mark.parametrize("style", ["merge", "squash"])
+def test_commits_are_signed_where_git_signs(ready: World, tmp_path: Path, style: str) -> None:
+    key = tmp_path / "key"
+    run(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key), cwd=tmp_path)
+    (tmp_path / "allowed").write_text(f"una@example.com {Path(f'{key}.pub').read_text()}")
+    settings = {
+        "gpg.format": "ssh",
+        "gpg.ssh.allowedSignersFile": str(tmp_path / "allowed"),
+        "user.signingKey": str(key),
+        "commit.gpgSign": "true",
+    }
+    for name, value in settings.items():
+        ready.git("config", name, value)
+    ready.configure(landing={"style": style})
+    start = ready.tip()
+    assert ready.minitask("run", "p").code == 0
+    assert ready.minitask("undo", "p/01-b").code == 0
+    commits = ready.git("rev-list", f"{start}..main").splitlines()
+    assert len(commits) == (3 if style == "merge" else 2)
+    for commit in commits:
+        ready.git("verify-commit", commit)
+    assert ready.git("fsck", "--strict", "--no-dangling") == ""
 
 
 def test_line_endings_land_as_the_spec_wrote_them(ready: World) -> None:

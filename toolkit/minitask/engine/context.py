@@ -20,11 +20,13 @@ from minitask.engine.workspace_pool import WorkspacePool
 from minitask.errors import MinitaskError, NoBranchError, UsageError
 from minitask.executors.quota import ReachedLimits
 from minitask.git import history, refs, update_target
+from minitask.git.commits import NewCommit, write_tree
 from minitask.git.database import Database, open_database
 from minitask.git.history import Landing
 from minitask.git.identity import Signature
 from minitask.git.objects import Objects
 from minitask.git.repository import Repository, committer, head_branch
+from minitask.git.signing import Signer
 from minitask.ledger.record import TaskResult
 from minitask.patterns import lazy_pattern
 from minitask.sandbox.allow_list import Grant, granted
@@ -76,6 +78,7 @@ class Context(Struct):
     built_on: dict[str, str] = field(default_factory=dict)
     reached: ReachedLimits = field(default_factory=ReachedLimits)
     _signature: Signature | None = field(default=None)
+    _signer: Signer | None = field(default=None)
     _sandbox: Sandbox | None = field(default=None)
     _slots: WorkspacePool | None = field(default=None)
     _build_cache: BuildCache | None = field(default=None)
@@ -139,8 +142,13 @@ class Context(Struct):
 
     def begin(self, commit: str) -> None:
         """Begin what every task needs, beside whatever comes first: who commits, and a workspace at a commit."""
-        self._asked = BackgroundCall(partial(committer, self.repository))
+        self._asked = BackgroundCall(self._ask_git)
         self.slots.begin(commit)
+
+    def _ask_git(self) -> Signature:
+        who = committer(self.repository)
+        self.signer.find_out()
+        return who
 
     def look_back(self, commit: str, path: str) -> None:
         """Begin to find out what has landed since the file at a path came in; nothing if no task is to run."""
@@ -204,6 +212,25 @@ class Context(Struct):
         if self._signature is None:
             self._signature = self._asked.result() if self._asked else committer(self.repository)
         return self._signature
+
+    @property
+    def signer(self) -> Signer:
+        """Return what signs commits."""
+        with self._making:
+            if self._signer is None:
+
+                def warn(text: str) -> None:
+                    self.emit(Progress("", "warning", text))
+
+                self._signer = Signer(self.repository, warn)
+            return self._signer
+
+    def signed(self, commit: NewCommit) -> NewCommit:
+        """Return a commit that is to come into the user's history: signed, if their git signs."""
+        if not self.signer.find_out():
+            return commit
+        tree = write_tree(self.objects, commit)
+        return self.signer.signed(replace(commit, tree=tree, writes=()))
 
     def network(self, options: Options) -> Grant:
         """Return what the commands of a spec may reach."""
@@ -274,13 +301,8 @@ def open_context(
             return
 
         def waiting(holder: str) -> None:
-            emit(
-                Progress(
-                    "",
-                    "waiting",
-                    f"another minitask is running in this repository (process {holder})",
-                )
-            )
+            text = f"another minitask is running in this repository (process {holder})"
+            emit(Progress("", "waiting", text))
 
         try:
             lock = stack.enter_context(locks.hold(home / "lock", on_wait=waiting))
@@ -302,7 +324,7 @@ def scratch_folder(repository: Repository) -> Path:
 
 
 def recover(repository: Repository, *, abandoned: bool = True) -> None:
-    """Mend what a killed command left: validations, stale locks of the toolkit's refs, a half-written checkout.
+    """Fix what a killed command left: validations, stale locks of the toolkit's refs, a half-written checkout.
 
     `abandoned` says that the last command surely was killed; else git alone may have been.
     """

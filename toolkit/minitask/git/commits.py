@@ -33,7 +33,8 @@ class FileWrite(Struct, frozen=True):
 class NewCommit(Struct, frozen=True):
     """A commit to write. `parents` are ids.
 
-    With `tree` the whole tree is that one, else the first parent's; `writes` then apply on top of it.
+    With `tree` the whole tree is that one, else the first parent's; `writes` then apply on top of it. `signature` is
+    the header that signs the rest, as `signing.Signer` makes it.
     """
 
     ref: str
@@ -43,12 +44,13 @@ class NewCommit(Struct, frozen=True):
     parents: tuple[str, ...]
     writes: tuple[FileWrite, ...] = ()
     tree: str | None = None
+    signature: str = ""
 
     def content(self, tree: str) -> bytes:
         """Return the commit as git keeps it, with the id of its root tree."""
         parents = "".join(f"parent {parent}\n" for parent in self.parents)
-        people = f"author {self.author}\ncommitter {self.committer}\n"
-        text = f"tree {tree}\n{parents}{people}\n{self.message}"
+        people = f"author {self.author}\ncommitter {self.committer}"
+        text = f"tree {tree}\n{parents}{people}{self.signature}\n\n{self.message}"
         return text.encode("utf-8", "surrogateescape")
 
 
@@ -88,13 +90,19 @@ def _written(database: Database, commit: NewCommit, *, force: bool) -> Move:
 
 def write_commit(objects: Objects, commit: NewCommit) -> str:
     """Write a commit and what it holds; its id. Nothing refers to it yet."""
+    tree = write_tree(objects, commit)
+    return objects.write_commit(commit.content(tree), tree=tree)
+
+
+def write_tree(objects: Objects, commit: NewCommit) -> str:
+    """Write what a commit holds; the id of its root tree."""
     tree = commit.tree
     if tree is None:
         tree = objects.tree_of(commit.parents[0]) if commit.parents else ""
     if commit.writes or not tree:
         written = {write.path: _entry(objects, write) for write in commit.writes}
         tree = changed_tree(objects, tree, written)
-    return objects.write_commit(commit.content(tree), tree=tree)
+    return tree
 
 
 def _entry(objects: Objects, write: FileWrite) -> Entry | None:

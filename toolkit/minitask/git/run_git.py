@@ -1,6 +1,6 @@
 """Git commands, run so that nothing of the user's surroundings can change what they do.
 
-Every call names its repository, gives hooks, fsmonitor, external diffs, signing, automatic gc and foreign `GIT_*`
+Every call names its repository, gives hooks, fsmonitor, external diffs, automatic gc and foreign `GIT_*`
 variables no say, and reads NUL-separated output. Only `Git.with_user_config` lets the user's own settings through:
 for the identity, and for writing into the user's own checkout.
 """
@@ -28,7 +28,6 @@ QUIET = (
     "core.fsmonitor=false",
     "gc.auto=0",
     "maintenance.auto=false",
-    "commit.gpgSign=false",
     "merge.verifySignatures=false",
     "merge.autoStash=false",
     "submodule.recurse=false",
@@ -48,7 +47,10 @@ PLAIN = (
 )
 USER_CONFIG = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 TRANSPORT = ("GIT_SSH_COMMAND", "GIT_SSH", "GIT_SSH_VARIANT", "GIT_ASKPASS", "GIT_PROXY_COMMAND")
-IDENTITY = ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE")
+IDENTITY = tuple(
+    f"GIT_{role}_{part}" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL", "DATE")
+)
+NO_SIGNATURE = "commit.gpgSign=false"
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -66,7 +68,7 @@ class Git(Struct, frozen=True):
 
     What it writes goes to the object store `new_objects`, where there is one, which has to know the repository's own.
     What is kept of `store` is read as well. `index_file` is another index than the repository's. `runs_hooks`: the
-    user's own hooks count.
+    user's own hooks count. `signs`: whether they sign commits does, too.
     """
 
     git_dir: Path
@@ -79,6 +81,7 @@ class Git(Struct, frozen=True):
     index_file: Path | None = None
     settings: tuple[tuple[str, str], ...] = ()
     runs_hooks: bool = False
+    signs: bool = False
 
     def with_setting(self, key: str, value: str) -> Git:
         """Return git under one more setting, whatever characters its key has."""
@@ -90,8 +93,8 @@ class Git(Struct, frozen=True):
 
     def argv(self, *args: str) -> tuple[str, ...]:
         """Return the whole command line for `git ARGS`."""
-        hooks = () if self.runs_hooks else (NO_HOOKS,)
-        settings = hooks + (QUIET if self.user_config else QUIET + PLAIN)
+        off = [*(() if self.runs_hooks else (NO_HOOKS,)), *(() if self.signs else (NO_SIGNATURE,))]
+        settings = (*off, *(QUIET if self.user_config else QUIET + PLAIN))
         flags = [part for setting in settings for part in ("-c", setting)]
         tree = [f"--work-tree={self.work_tree}"] if self.work_tree else []
         return ("git", f"--git-dir={self.git_dir}", *tree, *flags, *args)

@@ -74,13 +74,15 @@ def candidate_commit(
     message.
     """
     committer = engine.signature
-    return NewCommit(
-        ref=refs.attempt(task.name, attempt.n),
-        message=message(task, attempt, text or task.spec.title or task.name),
-        author=_author(attempt, committer),
-        committer=committer,
-        parents=(task.base,),
-        tree=tree,
+    return engine.signed(
+        NewCommit(
+            ref=refs.attempt(task.name, attempt.n),
+            message=message(task, attempt, text or task.spec.title or task.name),
+            author=_author(attempt, committer),
+            committer=committer,
+            parents=(task.base,),
+            tree=tree,
+        )
     )
 
 
@@ -106,13 +108,15 @@ def merge_commit(
     changes = engine.database.diffs.changes(engine.objects.tree_of(tip), tree)
     starting = [change.path for change in changes if starts_programs(change.path)]
     trailer = f"{RUNS}: {', '.join(starting)}\n" if starting else ""
-    return NewCommit(
-        ref=refs.landing(task.name, attempt.n) + suffix,
-        message=message(task, attempt, title, verdict=Verdict.MERGED) + trailer,
-        author=engine.signature if merges else _author(attempt, engine.signature),
-        committer=engine.signature,
-        parents=(tip, candidate) if merges else (tip,),
-        tree=tree,
+    return engine.signed(
+        NewCommit(
+            ref=refs.landing(task.name, attempt.n) + suffix,
+            message=message(task, attempt, title, verdict=Verdict.MERGED) + trailer,
+            author=engine.signature if merges else _author(attempt, engine.signature),
+            committer=engine.signature,
+            parents=(tip, candidate) if merges else (tip,),
+            tree=tree,
+        )
     )
 
 

@@ -113,7 +113,7 @@ def _carry(engine: Context, task: Task, candidate: Candidate, *, tip: str, tree:
         message=f"{text.rstrip()}\n{CARRIED}: {candidate.commit}\n",
         parents=(tip,),
     )
-    return write_commits(engine.database, [anew], force=True)[0]
+    return write_commits(engine.database, [engine.signed(anew)], force=True)[0]
 
 
 UNRECORDED = "unrecorded"

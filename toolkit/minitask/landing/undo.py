@@ -86,4 +86,4 @@ def _reverse(engine: Context, name: str, landing: str) -> str:
 def _commit(engine: Context, ref: str, text: str, *, parent: str, tree: str) -> str:
     who = engine.signature
     commit = NewCommit(f"{refs.LANDING}/{ref}", text, who, who, (parent,), tree=tree)
-    return write_commits(engine.database, [commit], force=True)[0]
+    return write_commits(engine.database, [engine.signed(commit)], force=True)[0]

@@ -223,7 +223,7 @@ def commit_spec(engine: Context, base: Base, shot: OneShot) -> None:
         parents=(base.base,),
         writes=(FileWrite(shot.path, content),),
     )
-    new = write_commit(engine.objects, commit)
+    new = write_commit(engine.objects, engine.signed(commit))
     moved = update_target(engine.repository, TargetMove(base.target, base.base, new))
     if not moved.done:
         reason = moved.reason or f"{base.target.removeprefix('refs/heads/')} moved meanwhile"
