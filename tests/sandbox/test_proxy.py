@@ -259,7 +259,9 @@ def apart(request: pytest.FixtureRequest, tmp_path: Path) -> Sandbox:
     return sandbox
 
 
-def run(sandbox: Sandbox, workspace: Path, *commands: str, network: AllowList) -> Any:
+def run(
+    sandbox: Sandbox, workspace: Path, *commands: str, network: AllowList, path: str = PATH
+) -> Any:
     return run_commands(
         [Command(text) for text in commands],
         sandbox=sandbox,
@@ -267,7 +269,7 @@ def run(sandbox: Sandbox, workspace: Path, *commands: str, network: AllowList) -
         limits=Limits(seconds=60),
         network=network,
         readonly=(),
-        env={"PATH": PATH, "HOME": "/root"},
+        env={"PATH": path, "HOME": "/root"},
     )
 
 
@@ -324,6 +326,11 @@ def test_curl_tunnels_through_the_proxy(apart: Sandbox, tmp_path: Path, outside:
     )
     assert [each.passed for each in result.results] == [True, True, False]
     assert result.results[2].refused_hosts == ("pypi.org:443",)
+
+
+def test_the_launcher_needs_no_python_on_the_path(apart: Sandbox, tmp_path: Path) -> None:
+    listed = AllowList((("a.org",),))
+    assert run(apart, tmp_path, "true", network=listed, path="/usr/bin:/bin").passed
 
 
 def test_a_command_gets_no_socket_of_the_proxys(apart: Sandbox, tmp_path: Path) -> None:

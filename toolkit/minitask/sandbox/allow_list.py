@@ -93,19 +93,13 @@ def is_loopback(host: str) -> bool:
 
 
 def is_public(host: str) -> bool:
-    """Return True for an address of the internet, also of the one that a translated address stands for."""
+    """Return True for an address of the internet; of a translated one (NAT64, RFC 6052), what it stands for counts."""
     address = _address(host)
     if address is None or not address.is_global or address.is_multicast:
         return False
-    inner = getattr(address, "sixtofour", None) or (getattr(address, "teredo", None) or [None])[-1]
-    if address.version == 6 and host.startswith("64:ff9b:"):  # NAT64 (RFC 6052)
-        inner = plain_host(_dotted(int(address)))
-    return inner is None or is_public(str(inner))
-
-
-def _dotted(number: int) -> str:
-    """Return the last four bytes of an address as an address of IPv4."""
-    return ".".join(str(number >> shift & 255) for shift in (24, 16, 8, 0))
+    if host.startswith("64:ff9b:"):
+        return is_public(str(_address(int(address) % 2**32)))
+    return not host.startswith("2002:")
 
 
 def _holds(entry: str, host: str, port: int) -> bool:
@@ -118,7 +112,7 @@ def _holds(entry: str, host: str, port: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _address(host: str) -> IPv4Address | IPv6Address | None:
+def _address(host: str | int) -> IPv4Address | IPv6Address | None:
     import ipaddress
 
     try:

@@ -115,11 +115,17 @@ def _network(room: SandboxPolicy) -> Iterator[str]:
     """
     if room.listeners is not None:
         yield from ("--ro-bind", str(LAUNCHER), LAUNCHER_INSIDE)
-        if not lies_in(sys.base_prefix, SYSTEM):
-            yield from ("--ro-bind", sys.base_prefix, sys.base_prefix)
+        yield from _binds("--ro-bind", [path for path in _python() if not lies_in(path, SYSTEM)])
     resolver = os.path.realpath("/etc/resolv.conf")
     if room.network and not lies_in(resolver, SYSTEM):
         yield from ("--ro-bind-try", resolver, resolver)
+
+
+def _python() -> Iterator[str]:
+    """The program that runs this one, with its own library: what it is installed in may be the user's home."""
+    yield os.path.realpath(sys.executable)
+    yield str(Path(os.__file__).parent)
+    yield from map(str, Path(sys.base_prefix, "lib").glob("libpython*"))
 
 
 def _granted(room: SandboxPolicy, tools: Toolchain) -> Iterator[str]:

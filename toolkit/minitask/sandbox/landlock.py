@@ -125,6 +125,7 @@ def isolate(words: list[str]) -> None:
 
     is_private = "private" in words
     namespaces.enter(network=not is_private or "net=off" not in words)
+    send_listeners(words)  # while Python's library can be read
     namespaces.mount_layers(_values(words, "layer"))
     if is_private:
         kept = dict.fromkeys(_values(words, "r"), False)
@@ -134,19 +135,22 @@ def isolate(words: list[str]) -> None:
         namespaces.private_terminals()
 
 
-def send_listeners(addresses: list[str], channel: int) -> None:
+def send_listeners(words: list[str]) -> None:
     """Listen in this process's network, for one outside that accepts there; the command gets none of the sockets."""
+    channels = _values(words, "channel")
+    if not channels:
+        return
     import socket
 
     listeners = []
-    for address in addresses:
+    for address in _values(words, "listen"):
         host, _, port = address.rpartition(":")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             listeners.append(socket.create_server((host.strip("[]"), int(port)), family=family))
         except OSError as error:
             raise OSError(error.errno, f"cannot listen at {address}: {error}") from error
-    with socket.socket(fileno=channel) as peer:
+    with socket.socket(fileno=int(channels[0])) as peer:
         socket.send_fds(peer, [b"x"], [listener.fileno() for listener in listeners])
 
 
@@ -163,8 +167,8 @@ def main(args: list[str]) -> NoReturn:
     try:
         if "private" in words or _values(words, "layer"):
             isolate(words)
-        if listened := _values(words, "listen"):
-            send_listeners(listened, int(*_values(words, "channel")))
+        else:
+            send_listeners(words)
         if readable or writable:
             shut = "net=off" in words and "private" not in words
             version = restrict(readable, writable, network=not shut)

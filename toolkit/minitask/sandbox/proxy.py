@@ -25,7 +25,7 @@ PORT = 3128
 PORTS = 1000
 HEAD_BYTES = 32 * 1024
 HEAD_SECONDS, CONNECT_SECONDS, PAUSE_SECONDS = 30, 20, 0.05
-CONNECTIONS = 64
+CONNECTIONS = 128
 HTTP = 80
 CHUNK_BYTES = 64 * 1024
 NOTED = 20
@@ -158,15 +158,8 @@ class Proxy:
             head, rest = read_head(client)
             request = parse_request(head)
             server = self._reached(request.host, request.port)
-        except HostRefusedError as refused:
-            self._note(refused.host)
-            _answer(client, 403, str(refused))
-            return None
-        except ValueError as error:
-            _answer(client, 400, str(error))
-            return None
-        except OSError as error:
-            _answer(client, 502, f"cannot reach it: {error.strerror or error}")
+        except (HostRefusedError, ValueError, OSError) as error:
+            self._refuse(client, error)
             return None
         if request.tunnel:
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -181,16 +174,22 @@ class Proxy:
         addresses = [str(entry[4][0]) for entry in entries]
         public = [text for text in addresses if self._allowed.permits_address(text, port)]
         if not public:
-            raise HostRefusedError(f"{_written(plain_host(addresses[0]), port)} ({host})")
+            raise HostRefusedError(f"{_written(addresses[0].partition('%')[0], port)} ({host})")
         for address in public[:-1]:
             with contextlib.suppress(OSError):
                 return _connected(address, port)
         return _connected(public[-1], port)
 
-    def _note(self, host: str) -> None:
-        with self._lock:
-            if len(self._refused) < NOTED:
-                self._refused[host] = None
+    def _refuse(self, client: socket.socket, error: Exception) -> None:
+        if isinstance(error, HostRefusedError):
+            with self._lock:
+                if len(self._refused) < NOTED:
+                    self._refused[error.host] = None
+            _answer(client, 403, str(error))
+        elif isinstance(error, OSError):
+            _answer(client, 502, f"cannot reach it: {error.strerror or error}")
+        else:
+            _answer(client, 400, str(error))
 
     def _relay(self, client: socket.socket, server: socket.socket) -> None:
         for end in (client, server):

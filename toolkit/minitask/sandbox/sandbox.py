@@ -143,7 +143,7 @@ class Sandbox(Struct, frozen=True):
             return ""
         if self.strength is Strength.NONE:
             return "`network` lists hosts, but without a sandbox commands reach everything"
-        return "`network` lists hosts, but this sandbox cannot let single hosts through: commands have no network"
+        return "`network` lists hosts, but this sandbox cannot let single hosts through: it counts as false"
 
     def describe(self) -> str:
         """One line: what holds a command back, and what does not."""
