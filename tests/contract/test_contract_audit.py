@@ -40,6 +40,9 @@ def test_what_landed_is_proven_again_in_a_clone(world: World, tmp_path: Path) ->
     assert audited(clone, "--since", "2999-01-01")["checked"] == 0
     assert audited(clone, "q")["checked"] == 0
     shutil.rmtree(clone.root)
+    assert world.exec("p/02-c").json["verdict"] == "merged"
+    document = audited(world)
+    assert (document["checked"], document["failed"]) == (3, []), "a task that merged again counts"
 
 
 def test_a_merge_that_claims_what_it_does_not_hold_fails(world: World) -> None:

@@ -54,8 +54,7 @@ def command(
     with session.engine("audit", quiet=as_json) as engine:
         tip = session.base(engine, into).base
         found = _chosen(landed_tasks(engine.repository.git, tip), projects, since)
-        taken_back = _undone(found)
-        undone = [landed for landed in found if landed.task in taken_back]
+        undone = _undone(found)
         merges = [landed for landed in found if landed not in undone][:number]
         if sample is not None and sample < len(merges):
             merges = random.SystemRandom().sample(merges, sample)
@@ -83,7 +82,13 @@ def _chosen(
     ]
 
 
-def _undone(landed: Sequence[LandedTask]) -> set[str]:
-    """Return the tasks whose newest commit took them back."""
-    newest = {each.task: each for each in reversed(landed)}
-    return {task for task, each in newest.items() if each.undone}
+def _undone(landed: Sequence[LandedTask]) -> list[LandedTask]:
+    """Return the commits that took a task back, and the merges before them; `landed` has the newest first."""
+    taken_back: set[str] = set()
+    undone = []
+    for commit in landed:
+        if commit.undone:
+            taken_back.add(commit.task)
+        if commit.task in taken_back:
+            undone.append(commit)
+    return undone
