@@ -99,9 +99,11 @@ def open_session(folder: str, environ: Mapping[str, str]) -> Session:
     """Return the repository around a folder and its settings."""
     from minitask.engine.repository_settings import load_settings
     from minitask.git.repository import discover
+    from minitask.git.shared_modes import share_modes
 
     path = _folder(folder)
     repository = discover(path, environ)
+    share_modes(repository)
     return Session(path, environ, repository, load_settings(repository, environ))
 
 

@@ -123,8 +123,12 @@ def _repository(folder: object) -> Repository | None:
     """Return the repository around; None outside of one, where only the files themselves are checked."""
     from pathlib import Path
 
+    from minitask.git.shared_modes import share_modes
+
     try:
-        return discover(Path(str(folder)), environment())
+        repository = discover(Path(str(folder)), environment())
+        share_modes(repository)
+        return repository
     except UsageError as error:
         if "not in a git repository" in error.message:
             return None

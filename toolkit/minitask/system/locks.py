@@ -42,7 +42,7 @@ def hold(path: Path, *, on_wait: Callable[[str], None]) -> Iterator[Held]:
     A child that inherits it keeps the lock while it lives, so that nobody fixes what it is still writing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         _acquire(fd, on_wait)
         lock = Held(fd, abandoned=os.fstat(fd).st_size > 0)

@@ -46,8 +46,8 @@ def claim(repository: Repository) -> None:
     if folder == repository.home:
         return
     if not (folder / OWNER).exists():
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(exist_ok=True)
+        for part in (*reversed(folder.parents), folder):
+            part.mkdir(mode=0o700, exist_ok=True)
         _note(repository, folder)
         (folder / OWNER).write_bytes(os.fsencode(repository.common_dir))
     for name in ("slots", "scratch"):
