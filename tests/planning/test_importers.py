@@ -226,6 +226,8 @@ def test_words_tell_whether_a_run_is_to_fail(expected: str, fails: bool | None) 
         ),
         ([("cd /Users/ann/app\npytest", "PASS", "")], [("pytest", False)]),
         ([("grep -r old src", "no matches", "")], [("! grep -r old src", False)]),
+        ([("grep -rq old src", "no matches", "")], [("! grep -rq old src", False)]),
+        ([("grep -qx new a.txt", "No output", "")], [("grep -qx new a.txt", False)]),
         (
             [("git status --short", "no output", "")],
             [("git status --short  # expect: no output", False)],

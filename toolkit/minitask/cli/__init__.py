@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "run all tasks of a project in dependency order",
     "status": "list tasks and their states",
     "graph": "draw a project's waves and dependencies",
+    "export": "write the tasks' states for another tool's board",
     "show": "show the report of a task's latest attempt",
     "diff": "print what a task changed",
     "log": "list what was merged, newest first",

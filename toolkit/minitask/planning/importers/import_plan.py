@@ -15,6 +15,7 @@ from minitask.engine.validate_specs import check_sources
 from minitask.errors import UsageError
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
+from minitask.planning.importers.boxes import MARK
 from minitask.planning.importers.foreign_plan import MOST_TASKS, ForeignPlan, PlanTask
 from minitask.planning.importers.markdown_plans import read_speckit, read_superpowers
 from minitask.planning.importers.spec_text import ReadFile, SpecText, render_task
@@ -35,9 +36,6 @@ READERS: Mapping[str, Callable[[str], ForeignPlan]] = {
     YAML: read_task_list,
 }
 LONGEST_SLUG = 48
-_MARK = lazy_pattern(
-    r"<!-- imported: (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
-)
 _NUMBER = lazy_pattern(r"\d{1,4}")
 
 
@@ -272,7 +270,7 @@ def _existing(folder: Path) -> Iterator[tuple[str, _Existing]]:
             continue
         text = path.read_bytes()[:MAX_BYTES].decode("utf-8", "surrogateescape")
         plain = text.replace("\r\n", "\n")
-        match = _MARK.search(plain)
+        match = MARK.search(plain)
         if match:
             is_edited = _digest(plain[: match.start()] + plain[match.end() :]) != match["digest"]
             yield match["origin"], _Existing(path.stem, plain, is_edited)

@@ -45,12 +45,13 @@ _KEPT = ("goal", "architecture", "tech stack")
 def read_superpowers(text: str) -> ForeignPlan:
     """Return the plan that a text holds; of one that is none, a plan without tasks."""
     nodes, damage = parse_nodes(text)
-    starts = [index for index, node in enumerate(nodes) if _is_task(node)]
-    labels = unique_labels([_number(nodes[index]) for index in starts])
-    ends = [_end(nodes, index) for index in starts]
+    sections = task_sections(nodes)
+    starts, ends = [start for _, start, _ in sections], [end for _, _, end in sections]
     parts = [
         (label, _title(nodes[start]), nodes[start + 1 : end])
-        for label, start, end in zip(labels, starts, ends, strict=True)
+        for label, start, end in zip(
+            unique_labels([label for label, _, _ in sections]), starts, ends, strict=True
+        )
     ]
     head = nodes[: starts[0]] if starts else nodes
     gaps = [
@@ -64,6 +65,12 @@ def read_superpowers(text: str) -> ForeignPlan:
         context=(*_header(head), *_constraints([*head, *gaps])),
         notes=(*damage, *_left_out([*head, *gaps])),
     )
+
+
+def task_sections(nodes: Sequence[MarkdownNode]) -> list[tuple[str, int, int]]:
+    """Return each task's label, and where its nodes begin, with its heading, and end."""
+    starts = (index for index, node in enumerate(nodes) if _is_task(node))
+    return [(_number(nodes[start]), start, _end(nodes, start)) for start in starts]
 
 
 def _is_task(node: MarkdownNode) -> bool:
@@ -173,12 +180,13 @@ class _Line(Struct, frozen=True):
     phase: int
     is_parallel: bool
     named_ids: tuple[str, ...]
+    row: int = 0
 
 
 def read_speckit(text: str) -> ForeignPlan:
     """Return the plan that a task list holds; of a text that holds none, a plan without tasks."""
     nodes, damage = parse_nodes(text)
-    lines, phase_notes = _lines(nodes)
+    lines, phase_notes = task_lines(nodes)
     unique = unique_labels([line.task.label for line in lines])
     lines = [
         replace(line, task=replace(line.task, label=label))
@@ -195,7 +203,7 @@ def read_speckit(text: str) -> ForeignPlan:
     )
 
 
-def _lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
+def task_lines(nodes: Sequence[MarkdownNode]) -> tuple[list[_Line], list[str]]:
     """Return the tasks with the phase that each is in, and a remark on each section that holds none."""
     lines: list[_Line] = []
     about: list[str] = []
@@ -248,7 +256,7 @@ def _line(node: MarkdownNode, phase: int, about: Sequence[str], count: int) -> _
         is_done=match["box"] in ("x", "X"),
         missing=missing,
     )
-    return _Line(task, phase, "P" in tags, named_ids)
+    return _Line(task, phase, "P" in tags, named_ids, node.line)
 
 
 def _with_detail(line: _Line, node: MarkdownNode) -> _Line:

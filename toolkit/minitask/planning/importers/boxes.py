@@ -1,0 +1,72 @@
+"""The check boxes of a plan that was imported: which task each belongs to, and how they are ticked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import unquote
+
+from minitask.patterns import lazy_pattern
+from minitask.planning.importers import markdown_plans
+from minitask.planning.importers.foreign_plan import (
+    ITEM,
+    MarkdownNode,
+    parse_nodes,
+    unique_labels,
+)
+from minitask.spec.plan_formats import SPEC_KIT, SUPERPOWERS
+
+MARK = lazy_pattern(
+    r"<!-- imported: (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
+)
+"""The comment in a spec that says what it was imported from: `FORMAT PATH task LABEL`, path and label quoted."""
+_BOX = lazy_pattern(r"\[[ xX~-]?\]")
+
+
+def origin_of(text: str) -> tuple[str, str, str] | None:
+    """Return the format, the path and the label that a spec was imported from; None if it was not."""
+    match = MARK.search(text)
+    if match is None:
+        return None
+    form, path, _, label = match["origin"].split(" ")
+    return form, unquote(path), unquote(label)
+
+
+def tick(text: str, done: Mapping[tuple[str, str], bool]) -> str:
+    """Return a plan with the boxes of some tasks, by format and label, ticked or cleared; all else stays."""
+    lines = text.split("\n")
+    for row, is_done in _states(text, done):
+        lines[row - 1] = _BOX.sub("[x]" if is_done else "[ ]", lines[row - 1], count=1)
+    return "\n".join(lines)
+
+
+def _states(text: str, done: Mapping[tuple[str, str], bool]) -> Iterator[tuple[int, bool]]:
+    for form in {form for form, _ in done}:
+        for label, row in _READERS[form](text) if form in _READERS else ():
+            if (form, label) in done:
+                yield row, done[form, label]
+
+
+def _task_lines(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the tasks of a task list: label, and the line of the box."""
+    lines, _ = markdown_plans.task_lines(parse_nodes(text)[0])
+    yield from zip(
+        unique_labels([line.task.label for line in lines]),
+        (line.row for line in lines),
+        strict=True,
+    )
+
+
+def _steps(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the boxes of a plan's steps: the label of the task, and the line."""
+    nodes = parse_nodes(text)[0]
+    sections = markdown_plans.task_sections(nodes)
+    labels = unique_labels([label for label, _, _ in sections])
+    for label, (_, start, end) in zip(labels, sections, strict=True):
+        yield from ((label, row) for row in _boxes(nodes[start:end]))
+
+
+def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[int]:
+    return (node.line for node in nodes if node.kind == ITEM and _BOX.match(node.text))
+
+
+_READERS = {SPEC_KIT: _task_lines, SUPERPOWERS: _steps}
