@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from minitask.edits.lines import reindented
-from minitask.edits.match import MatchedBlock, find_block, nearest_start
+from minitask.edits.match import MatchedBlock, describe_nearest, find_block, nearest_start
 from minitask.errors import EditError
 
 
@@ -58,3 +58,24 @@ def test_a_message_shows_the_lines_around_the_first_difference() -> None:
 
 def test_common_indentation_is_what_lines_begin_with_alike() -> None:
     assert reindented(["\t  a\n", "\t\tb\n", "\n"], dedent=True) == ("  a\n", "\tb\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("have", "want", "said"),
+    [
+        (
+            "value\u00a0= one",
+            "value = one",
+            "has U+00A0 NO-BREAK SPACE where the search text has a space",
+        ),
+        ("value\t= one", "value = one", "has a tab where the search text has a space"),
+        ('say "one two"', "say \u201cone two\u201d", "has U+201C LEFT DOUBLE QUOTATION MARK"),
+        ("cafe\u0301 one", "caf\u00e9 one", "has U+00E9 LATIN SMALL LETTER E WITH ACUTE"),
+    ],
+)
+def test_the_character_that_differs_is_named(have: str, want: str, said: str) -> None:
+    assert said in describe_nearest(["first", have, "last"], [want])
+
+
+def test_plain_text_that_differs_is_not_spelled_out() -> None:
+    assert "where the search text" not in describe_nearest(["value = one"], ["value = two"])

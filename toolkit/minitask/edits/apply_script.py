@@ -141,7 +141,7 @@ def apply_script(
 def apply_edit(tree: EditedFiles, edit: SearchReplace | UnifiedDiff) -> None:
     """Apply one search or diff to what a script has built; raise `EditError` if it does not fit."""
     if isinstance(edit, UnifiedDiff):
-        from minitask.edits.patch import apply_diff
+        from minitask.edits.diff import apply_diff
 
         apply_diff(tree, edit.text)
     else:

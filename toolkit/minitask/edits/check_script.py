@@ -52,9 +52,7 @@ def check_script(spec: Spec) -> tuple[Diagnostic, ...]:
 
 
 def is_free(spec: Spec) -> bool:
-    """Return True if the spec needs no model: its edit script writes all that it lists, or its tier allows for
-    none.
-    """
+    """Return True if the spec needs no model: its script writes all that it lists, or its tier allows none."""
     if spec.options.tier is Tier.NONE:
         return True
     return covers(script_of(spec), {ref.path for ref in spec.writes()})

@@ -1,4 +1,7 @@
-"""Unified diffs as values: what `diff -u` and `git diff` write, read strictly."""
+"""Unified diffs, as `diff -u` and `git diff` write them: read strictly, and applied.
+
+Every hunk goes where it says, or to the only other place that it fits.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,16 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from minitask.edits.fences import QUOTED
+from minitask.edits.lines import LF, Text, bodies, text_of
+from minitask.edits.match import describe_nearest, occurrences
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
 from minitask.values import Located
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from minitask.edits.script_model import EditedFiles
 
 _HUNK = lazy_pattern(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@.*")
 _EXTENDED = lazy_pattern(
@@ -42,6 +49,10 @@ class DiffHunk(Located, frozen=True):
     start: int
     lines: tuple[DiffLine, ...]
     line: int = 0
+
+    def __str__(self) -> str:
+        """Return its name in a message."""
+        return f"the hunk of line {self.line} of the diff"
 
     def old(self) -> tuple[DiffLine, ...]:
         """Return the lines that the file must have."""
@@ -137,25 +148,21 @@ def _parse_file(cursor: _Cursor) -> FileDiff:
 def _extended(cursor: _Cursor) -> dict[str, str]:
     headers: dict[str, str] = {}
     while match := _EXTENDED.fullmatch(cursor.peek()):
-        _refuse_mode(cursor, match[1], match[2])
-        headers[match[1]] = match[2]
+        key, value = match[1], match[2].strip()
+        if key == "new mode" or (key == "new file mode" and value != "100644"):
+            hint = "edits change the content of plain files only"
+            raise cursor.wrong(f"the diff sets a file mode ({value})", hint=hint)
+        headers[key] = match[2]
         cursor.take()
     return headers
-
-
-def _refuse_mode(cursor: _Cursor, key: str, value: str) -> None:
-    if key == "new mode" or (key == "new file mode" and value.strip() != "100644"):
-        hint = "edits change the content of plain files only"
-        raise cursor.wrong(f"the diff sets a file mode ({value.strip()})", hint=hint)
 
 
 def _names(
     cursor: _Cursor, git: str | None, extended: Mapping[str, str]
 ) -> tuple[str | None, str | None]:
     """Return the old and the new path, from whichever header lines there are."""
-    pair = (
-        _marked_names(cursor) if cursor.starts_file() and cursor.peek().startswith("--- ") else None
-    )
+    marked = cursor.starts_file() and cursor.peek().startswith("--- ")
+    pair = _marked_names(cursor) if marked else None
     for verb in ("rename", "copy"):
         if f"{verb} from" in extended and f"{verb} to" in extended:
             return _plain(extended[f"{verb} from"]), _plain(extended[f"{verb} to"])
@@ -185,9 +192,8 @@ def _git_name(header: str) -> str | None:
     names = header.removeprefix("diff --git ")
     quoted = re.fullmatch(rf"({QUOTED}) ({QUOTED})", names)
     half = len(names) // 2
-    old, new = (
-        (_plain(quoted[1]), _plain(quoted[2])) if quoted else (names[:half], names[half + 1 :])
-    )
+    pair = quoted.groups() if quoted else (names[:half], names[half + 1 :])
+    old, new = map(_plain, pair) if quoted else pair
     if old.startswith("a/") and new.startswith("b/"):
         old, new = old[2:], new[2:]
     return new if old == new and new else None
@@ -202,18 +208,16 @@ def _plain(name: str) -> str:
     inner, at = name[1:-1], 0
     for match in _C_ESCAPE.finditer(inner):
         raw += inner[at : match.start()].encode("utf-8", "surrogateescape")
-        raw += _escaped(match[1])
+        code = match[1]
+        if len(code) == 3:
+            raw.append(int(code, 8) & 0xFF)
+        elif code in _C_LETTERS:
+            raw.append(_C_LETTERS[code])
+        else:
+            raw += code.encode("utf-8", "surrogateescape")
         at = match.end()
     raw += inner[at:].encode("utf-8", "surrogateescape")
     return raw.decode("utf-8", "surrogateescape")
-
-
-def _escaped(code: str) -> bytes:
-    if len(code) == 3:
-        return bytes([int(code, 8) & 0xFF])
-    return (
-        bytes([_C_LETTERS[code]]) if code in _C_LETTERS else code.encode("utf-8", "surrogateescape")
-    )
 
 
 def _parse_hunk(cursor: _Cursor) -> DiffHunk:
@@ -233,17 +237,15 @@ def _parse_hunk(cursor: _Cursor) -> DiffHunk:
 def _hunk_line(cursor: _Cursor, remaining: dict[str, int], first: int) -> DiffLine:
     """Return one line, with the note on a missing newline after it, and count it off `remaining`."""
     if not cursor.more:
-        raise cursor.wrong(
-            f"the hunk of line {first} ends before it has the lines that its header counts"
-        )
+        message = f"the hunk of line {first} ends before it has the lines that its header counts"
+        raise cursor.wrong(message)
     # Editors and models strip the lone space of an empty context line.
     line = cursor.peek() or " "
     sides = {" ": "-+", "-": "-", "+": "+"}.get(line[0])
     if sides is None or any(remaining[side] == 0 for side in sides):
         message = f"`{line[:60]}` does not fit the counts of the hunk of line {first}"
-        raise cursor.wrong(
-            message, hint="count the lines again, and start each with a space, `+` or `-`"
-        )
+        hint = "count the lines again, and start each with a space, `+` or `-`"
+        raise cursor.wrong(message, hint=hint)
     for side in sides:
         remaining[side] -= 1
     cursor.take()
@@ -251,3 +253,95 @@ def _hunk_line(cursor: _Cursor, remaining: dict[str, int], first: int) -> DiffLi
     if bare:
         cursor.take()
     return DiffLine(line[0], line[1:], bare)
+
+
+def apply_diff(tree: EditedFiles, text: str) -> None:
+    """Apply all files of a diff in order; raises `EditError` for the first that does not fit."""
+    for diff in parse_diff(text):
+        _apply_file(tree, diff)
+
+
+def _apply_file(tree: EditedFiles, diff: FileDiff) -> None:
+    if diff.new is not None and diff.new != diff.old and tree.text(diff.new) is not None:
+        message = f"the diff creates {diff.new}, which exists"
+        raise EditError(message, hint="write it as a change of the file")
+    text = Text() if diff.old is None else tree.text(diff.old)
+    if text is None:
+        message = f"the diff changes {diff.old}, which does not exist"
+        raise EditError(message, hint="a new file's old side is /dev/null")
+    result = patched(text, diff)
+    if diff.new is None and diff.old is not None:
+        if result.lines:
+            message = f"the diff deletes {diff.old} but leaves {len(result.lines)} lines of it"
+            raise EditError(message)
+        tree.drop(diff.old)
+    elif diff.new is not None:
+        if diff.old is not None and diff.old != diff.new:
+            tree.carry(diff.old, diff.new, keep=diff.copies)
+        tree.put(diff.new, result)
+
+
+def patched(text: Text, diff: FileDiff) -> Text:
+    """Return the file with all hunks applied; lines that the diff only shows stay byte for byte."""
+    path = diff.old or diff.new or ""
+    have, eol = bodies(text.lines), text.eol or LF
+    out: list[str] = []
+    consumed = 0
+    for hunk in diff.hunks:
+        at = _find_hunk(have, hunk, text=text, path=path)
+        if at < consumed:
+            raise EditError(f"{hunk} overlaps the one before it in {path}")
+        out += text.lines[consumed:at]
+        out += _changed(text.lines[at:], hunk, eol=eol)
+        consumed = at + len(hunk.old())
+        if any(line.bare and line.mark == "+" for line in hunk.lines) and consumed != len(have):
+            message = f"{hunk} ends {path} without a newline, but lines follow"
+            raise EditError(message, hint="leave out the `\\ No newline at end of file`")
+    return text_of((*out, *text.lines[consumed:]), eol=eol, bom=text.bom)
+
+
+def _changed(lines: Sequence[str], hunk: DiffHunk, *, eol: str) -> list[str]:
+    """Return what the hunk makes of the lines that start with its first."""
+    remaining, out = iter(lines), []
+    for line in hunk.lines:
+        if line.mark == "+":
+            out.append(line.text + ("" if line.bare else eol))
+            continue
+        original = next(remaining)
+        if line.mark == " ":
+            out.append(original)
+    return out
+
+
+def _find_hunk(have: Sequence[str], hunk: DiffHunk, *, text: Text, path: str) -> int:
+    """Return the index at which the hunk's old lines stand."""
+    old = hunk.old()
+    if not old:
+        return _insertion(have, hunk, path)
+    want = [line.text for line in old]
+    alike = occurrences(have, want)
+    # A line shown without a newline has none; the reverse passes, as it is easily overlooked and moves no place.
+    bare = [i for i, line in enumerate(old) if line.bare]
+    fits = [at for at in alike if not any(text.lines[at + i].endswith(LF) for i in bare)]
+    if hunk.start - 1 in fits:
+        return hunk.start - 1
+    if len(fits) == 1:
+        return fits[0]
+    if fits:
+        places = ", ".join(str(i + 1) for i in fits)
+        message = f"{hunk} fits {path} at lines {places}, not at {hunk.start}"
+        raise EditError(message, hint="correct its line number, or include more lines of context")
+    if alike:
+        message = f"{hunk} says that {path} ends without a newline there, but it goes on"
+        raise EditError(message, hint="leave out the `\\ No newline at end of file`")
+    nearest = describe_nearest(have, want)
+    message = f"{hunk} does not fit {path}"
+    hint = "context and removed lines must stand in the file exactly so"
+    raise EditError(f"{message}; nearest: {nearest}" if nearest else message, hint=hint)
+
+
+def _insertion(have: Sequence[str], hunk: DiffHunk, path: str) -> int:
+    if hunk.start > len(have):
+        message = f"{hunk} inserts after line {hunk.start} of {path}"
+        raise EditError(f"{message}, which has {len(have)} lines")
+    return hunk.start

@@ -17,7 +17,7 @@ from minitask.errors import EditError
 from minitask.spec.model import LineRange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from minitask.edits.script_model import BaseFiles
@@ -207,16 +207,11 @@ def _insertion(layout: EditPlan, operation: Operation, target: str) -> int | Non
 
 
 def _check_inserts(layout: EditPlan) -> None:
-    for target, piece in _inserts(layout.pieces.items()):
-        for cut in layout.removed.get(layout.origin(target), ()):
+    pieces = ((target, piece) for target, group in layout.pieces.items() for piece in group)
+    for target, piece in pieces:
+        for cut in layout.removed.get(layout.origin(target), ()) if piece.after else ():
             if cut.start <= (piece.after or 0) < cut.end:
                 _refuse_insert(layout, target, piece, cut)
-
-
-def _inserts(
-    pieces: Iterable[tuple[str, Sequence[PlacedLines]]],
-) -> Iterator[tuple[str, PlacedLines]]:
-    return ((target, piece) for target, group in pieces for piece in group if piece.after)
 
 
 def _refuse_insert(layout: EditPlan, target: str, piece: PlacedLines, cut: Cut) -> None:

@@ -94,16 +94,13 @@ def render_fence(info: str, content: str) -> str:
     mark = "~" if "`" in info else "`"
     runs = re.findall(rf"^[ \t]*({re.escape(mark)}+)", content, re.MULTILINE)
     bar = mark * max(_SHORTEST, *(len(run) + 1 for run in runs), _SHORTEST)
-    return f"{bar}{info}\n{_closed(content)}{bar}\n"
+    end = "\n" if content and not content.endswith("\n") else ""
+    return f"{bar}{info}\n{content}{end}{bar}\n"
 
 
 def path_info(path: str, *, literal: bool = False) -> str:
     """Return the info string that `path_in` and `is_literal` read."""
     return f"path={quote(path)}" + (" whole" if literal else "")
-
-
-def _closed(content: str) -> str:
-    return content if not content or content.endswith("\n") else content + "\n"
 
 
 def content_lines(content: str, *, after: int) -> Iterable[tuple[int, str]]:

@@ -40,9 +40,7 @@ class Universe(Struct, frozen=True):
 
     @property
     def is_complete(self) -> bool:
-        """Return True if every dependency, and every file that a spec starts from, is found among the specs or in
-        the base.
-        """
+        """Return True if all dependencies, and all files that specs start from, are among the specs or in the base."""
         return not (self._unknown_needs() or _missing(self.specs, self.is_there))
 
     def with_others(self, others: Sequence[Spec]) -> Universe:

@@ -24,7 +24,7 @@ from minitask.gates.requested_removals import (
     text_about,
     words_of,
 )
-from minitask.gates.result import FileChange, LintError, quoted
+from minitask.gates.result import FileChange, LintError, filled_lines, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -80,7 +80,7 @@ def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]
 def _edges(proposal: FileChange) -> Iterator[tuple[int, str, bool]]:
     """Yield the new lines before the first that the base has, and behind the last; the outermost of a new file."""
     blanked = _BLOCK_COMMENT.sub(lambda match: "\n" * match[0].count("\n"), proposal.content)
-    rows = [(n, row.strip()) for n, row in enumerate(blanked.split("\n"), 1) if row.strip()]
+    rows = filled_lines(blanked)
     had = frozenset(map(str.strip, (proposal.base or "").split("\n")))
     for at_end, ordered in ((False, rows), (True, rows[::-1])):
         fresh = ordered[:1] if proposal.base is None else _until_known(ordered, had)
@@ -141,7 +141,7 @@ def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) ->
         if proposal.base is None:
             return not at_end and _OPENS.fullmatch(plain) is not None and plain.endswith(":")
         adds = asks_to_add(spec, proposal.path)
-        if form.fullmatch(plain) is not None and not (adds and at_end and _is_plain(plain)):
+        if form.fullmatch(plain) is not None and not (adds and at_end and not _OWN.match(plain)):
             return True
         sentence = not adds and ending not in _MARKUP and _SENTENCE.fullmatch(plain) is not None
         return sentence and _is_beside(proposal, at_end=at_end)
@@ -153,15 +153,9 @@ def _is_foreign(proposal: FileChange, line: str, spec: Spec, *, at_end: bool) ->
 def _is_beside(proposal: FileChange, *, at_end: bool) -> bool:
     """Return True if the base's outermost line is still there, so that the sentence came on top of it."""
     old, new = (
-        [row.strip() for row in text.split("\n") if row.strip()]
-        for text in (proposal.base or "", proposal.content)
+        [line for _, line in filled_lines(text)] for text in (proposal.base or "", proposal.content)
     )
     return bool(old) and old[-1 if at_end else 0] in new
-
-
-def _is_plain(line: str) -> bool:
-    """Return True if a closing line could be a document's own."""
-    return not _OWN.match(line)
 
 
 _OWN = lazy_pattern(

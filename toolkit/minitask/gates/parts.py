@@ -257,8 +257,5 @@ def _defined(line: str) -> str:
         if match:
             return " ".join(match[1].replace('"', " ").split())
     match = _C_FUNCTION.match(line)
-    return match[1] if match and match[1] not in _NO_FUNCTION and not _is_statement(line) else ""
-
-
-def _is_statement(line: str) -> bool:
-    return line.split(maxsplit=1)[0] in _NO_FUNCTION
+    is_statement = match and {match[1], line.split(maxsplit=1)[0]} & _NO_FUNCTION
+    return match[1] if match and not is_statement else ""

@@ -17,7 +17,7 @@ from minitask.gates.requested_removals import (
     text_about,
     words_of,
 )
-from minitask.gates.result import SEND_WHOLE, FileChange, LintError, quoted
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, quoted
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
@@ -64,8 +64,7 @@ def find_prose_loss(
 
 
 def _lines(text: str) -> list[_ProseLine]:
-    rows = ((number, row.strip()) for number, row in enumerate(text.split("\n"), 1))
-    return [_ProseLine(number, row) for number, row in rows if row]
+    return [_ProseLine(number, line) for number, line in filled_lines(text)]
 
 
 def _wrapped(

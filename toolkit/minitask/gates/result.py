@@ -88,6 +88,12 @@ class LintError(Struct, frozen=True):
         return f"{printable(self.path)}:{self.line}: {self.message}; {self.remedy}"
 
 
+def filled_lines(text: str) -> list[tuple[int, str]]:
+    """Return the numbers and stripped texts of the lines that are not blank."""
+    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
+    return [(number, line) for number, line in lines if line]
+
+
 def printable(text: str) -> str:
     """The text with everything that is no plain character escaped, so that any encoding takes it."""
     return "".join(char if char.isprintable() else _escaped(char) for char in text)

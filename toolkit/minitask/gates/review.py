@@ -234,16 +234,15 @@ def follows_edits(before: str, after: str, script: EditScript, *, path: str) -> 
     return (
         all(line in added for line in put_in)
         and all(line in new for line in added)
-        and all(_is_like(line, gone) for line in taken_out)
+        and all(
+            any(SequenceMatcher(None, line, other).ratio() >= ALIKE for other in gone)
+            for line in taken_out
+        )
     )
 
 
 def _words(text: str) -> list[str]:
     return [line.strip() for line in text.split("\n") if line.strip()]
-
-
-def _is_like(line: str, others: Sequence[str]) -> bool:
-    return any(SequenceMatcher(None, line, other_line).ratio() >= ALIKE for other_line in others)
 
 
 def _findings(lines: Iterator[str]) -> Iterator[ReviewFinding]:

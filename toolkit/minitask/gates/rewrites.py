@@ -50,7 +50,9 @@ def find_rewrite_faults(
     if proposal.explicit:
         return
     yield from find_answer_text(proposal, spec=spec)
-    if not proposal.base or "\0" in proposal.base or _may_lose_anything(proposal, spec):
+    if not proposal.base or "\0" in proposal.base:
+        return
+    if takes_away(spec, proposal.path) or asks_for_less(spec, proposal.path):
         return
     if is_prose(proposal.path):
         fault = find_prose_loss(proposal, spec=spec, others=others)
@@ -61,10 +63,6 @@ def find_rewrite_faults(
         fault = find_changed_form(proposal, spec=spec, others=others)
     if fault is not None:
         yield fault
-
-
-def _may_lose_anything(proposal: FileChange, spec: Spec) -> bool:
-    return takes_away(spec, proposal.path) or asks_for_less(spec, proposal.path)
 
 
 def _unclosed(proposal: FileChange) -> LintError | None:
@@ -193,7 +191,9 @@ def _emptied_rule(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
         names, now = _properties(had), _properties(has or "")
         if not names or has is None or _is_rule_named(selector, spec, proposal.path, now=now):
             continue
-        if not now or (strict and names - now and not now - names and not _mends(spec, proposal)):
+        if not now or (
+            strict and names - now and not now - names and not asks_to_mend(spec, proposal.path)
+        ):
             line = proposal.content[: proposal.content.find(selector)].count("\n") + 1
             verb = "empties" if not now else "loses lines of"
             return _fault(proposal, selector, line, verb=verb)
@@ -208,10 +208,6 @@ def _is_rule_named(selector: str, spec: Spec, path: str, *, now: frozenset[str])
         has_name(sentence, name) and has_loss_word(sentence)
         for sentence in task_sentences(spec, path)
     )
-
-
-def _mends(spec: Spec, proposal: FileChange) -> bool:
-    return asks_to_mend(spec, proposal.path)
 
 
 def _rules(text: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from minitask.gates.elisions import comment_text
 from minitask.gates.parts import STYLES, is_code, parts_of_both
 from minitask.gates.parts_text import NamedPart, Parts
 from minitask.gates.requested_removals import asks_for_less, cited_lines, is_named, takes_away
-from minitask.gates.result import SEND_WHOLE, FileChange, LintError, printable, quoted
+from minitask.gates.result import SEND_WHOLE, FileChange, LintError, filled_lines, printable, quoted
 from minitask.spec.model import Spec
 
 SMALLEST = 40
@@ -44,7 +44,7 @@ def find_shrinkage(
     lost = _lines(proposal.base) - _lines(proposal.content)
     cited = cited_lines(spec, proposal.path)
     if not lost or (
-        cited and cited >= _size(proposal.base) - _size(proposal.content) and _fits(lost, cited)
+        cited and cited >= _size(proposal.base) - _size(proposal.content) and lost.total() <= cited
     ):
         return None
     if _is_elsewhere(lost, others):
@@ -54,11 +54,6 @@ def find_shrinkage(
         or _lost_parts(proposal, lost, spec=spec, others=others)
         or _elided(proposal)
     )
-
-
-def _fits(lost: Counter[str], cited: int) -> bool:
-    """Return True if no more lines are gone or changed than the spec cites."""
-    return lost.total() <= cited
 
 
 def _size(text: str) -> int:
@@ -103,7 +98,7 @@ def _lost_parts(
         and not after
         and proposal.content.strip()
         and len(before) < 2
-        and not _is_strong(before[0])
+        and before[0].kind != "code"
     ):
         return None
     gone = _gone(before, after)
@@ -122,10 +117,6 @@ def _lost_parts(
     ]
     lost = [part for part in lost if part.kind != "value" or _are_many(lost, before)]
     return _fault(proposal, lost) if lost else None
-
-
-def _is_strong(part: NamedPart) -> bool:
-    return part.kind == "code"
 
 
 def _gone(before: Parts, after: Parts) -> list[NamedPart]:
@@ -207,7 +198,7 @@ def _told(part: NamedPart) -> str:
 
 def _elided(proposal: FileChange) -> LintError | None:
     """Return the comment that stands where lines were lost, in whatever language it is."""
-    old, new = (_numbered(text) for text in (proposal.base or "", proposal.content))
+    old, new = (filled_lines(text) for text in (proposal.base or "", proposal.content))
     if max(len(old), len(new)) > _MOST_LINES:
         return None
     base_lines = {line for _, line in old}
@@ -234,11 +225,6 @@ def _elided(proposal: FileChange) -> LintError | None:
             message = f"{quoted(line)} stands where {len(lost) - len(gained)} lines were lost"
             return LintError(proposal.path, number, message, SEND_WHOLE)
     return None
-
-
-def _numbered(text: str) -> list[tuple[int, str]]:
-    lines = ((number, line.strip()) for number, line in enumerate(text.split("\n"), 1))
-    return [(number, line) for number, line in lines if line]
 
 
 def _kept(old: list[tuple[int, str]], new: list[tuple[int, str]]) -> list[tuple[int, int]]:

@@ -82,9 +82,7 @@ class _Script(Struct, frozen=True):
 
 
 def parsed_parts(content: str) -> Iterator[ShellPart]:
-    """Yield the top-level commands and comments of a script in order; raise `UnreadableError` if there is no
-    telling.
-    """
+    """Yield the top-level commands and comments of a script; raise `UnreadableError` if there is no telling."""
     script = _parse(content)
     part: ShellPart | None = None
     for node in script.root.children:
@@ -191,9 +189,7 @@ def _part(node: Node, script: _Script) -> ShellPart:
 
 
 def _inner_comments(node: Node, script: _Script) -> Iterator[str]:
-    """Yield the comments inside a command; an expectation counts where a here-document begins: `cat <<EOF #
-    expect: …`.
-    """
+    """Yield the comments inside a command; an expectation counts behind `cat <<EOF`, where a here-document begins."""
     for child in _walk(node):
         if child.type == "comment":
             text = script.text(child.start_byte, child.end_byte)

@@ -236,9 +236,8 @@ def enforce_lengths(
             problems.append(_unread(criterion))
             continue
         for path in paths:
-            index = next(
-                (i for i, command in enumerate(updated) if _counts_lines_of(command, path)), None
-            )
+            naming = (at for at, command in enumerate(updated) if path in command.text)
+            index = next((at for at in naming if counts(updated[at]) is Counts.LINES), None)
             if index is None:
                 text = f"wc -l < {shlex.quote(path)}"
                 added.append(Command(text, (expectation,), criterion.line))
@@ -261,10 +260,6 @@ def _find_written(name: str, written: Sequence[str]) -> str:
     """Return the one written file that a name or the end of a path means; empty if none or several fit."""
     fits = [path for path in written if path == name or path.endswith(f"/{name}")]
     return fits[0] if len(fits) == 1 else ""
-
-
-def _counts_lines_of(command: Command, path: str) -> bool:
-    return counts(command) is Counts.LINES and path in command.text
 
 
 def _with(command: Command, expectation: Expectation) -> Command:

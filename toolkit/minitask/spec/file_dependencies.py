@@ -69,9 +69,7 @@ class WriteClash(Struct, frozen=True):
 
 
 class ImpliedOrder(Struct, frozen=True):
-    """The order that the files imply: links that hold, clashes between tasks in no order, and links that were
-    dropped.
-    """
+    """The order that the files imply: links that hold, clashes between tasks in no order, dropped links."""
 
     links: tuple[Dependency, ...] = ()
     clashes: tuple[WriteClash, ...] = ()

@@ -132,9 +132,7 @@ def find_prefix(text: str) -> FileAction | None:
 
 
 def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:
-    """Return the action of an item, by the verb before its path, and the text behind that; a field to read never
-    gives way.
-    """
+    """Return an item's action, by the verb before its path, and the text behind that; files to read stay so."""
     verb = _VERB_PREFIX.match(text)
     if verb is None:
         return action, text

@@ -141,9 +141,7 @@ LONG_FILE = 400
 
 
 def render_findings(findings: Sequence[Finding], text: str) -> str:
-    """Return the fence: a line for each finding, those of the most frequent rule first; what finds no room is
-    counted.
-    """
+    """Return a fence with a line for each finding, the most frequent rule first; what finds no room is counted."""
     lines = [one_line(line, longest=CODE_WIDTH) for line in text.split("\n")]
     groups = _by_rule(findings)
     fits = len(findings) <= MOST_LINES
@@ -161,9 +159,7 @@ def render_findings(findings: Sequence[Finding], text: str) -> str:
 
 
 def cited_lines(findings: Iterable[Finding], *, line_count: int) -> tuple[LineRange, ...]:
-    """Return the ranges around the findings of a long file, and its head; none where the whole is the better thing
-    to show.
-    """
+    """Return the ranges around the findings of a long file, and its head; none where the whole is better shown."""
     numbers = [finding.line for finding in findings]
     if line_count <= LONG_FILE or not all(1 <= line <= line_count for line in numbers):
         return ()
@@ -261,9 +257,7 @@ def check_template(template: str) -> str:
 
 
 def ruff_words(linter: str) -> tuple[str, ...]:
-    """Return how the user starts `ruff check`, with those options that change what a rule finds; else plain `ruff
-    check`.
-    """
+    """Return how the user starts `ruff check`, with the options that change what rules find, or plain `ruff check`."""
     try:
         arguments = shlex.split(linter)
     except ValueError:

@@ -237,9 +237,7 @@ def _is_wide(text: str) -> bool:
 
 
 def find_late_front_matter(document: Document) -> Iterator[Problem]:
-    """Yield a problem for each block of options that does not begin the file: in Markdown it is a rule and a
-    heading.
-    """
+    """Yield a problem for each block of options inside the file: in Markdown it is a rule and a heading."""
     if not any(token.type == "hr" for token in document.tokens):
         return
     hint = "front matter belongs at the top and applies to the whole file: move this task to its own file"

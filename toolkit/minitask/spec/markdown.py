@@ -260,9 +260,7 @@ def find_fences(text: str) -> tuple[Fence, ...]:
 
 
 def fences(document: Document, first: int, *, last: int) -> Iterator[tuple[Fence, int]]:
-    """Yield the fences among tokens `first` to `last`, each with the line (from 0) of the text that leads to it,
-    or -1.
-    """
+    """Yield the fences among tokens `first` to `last`, each with the line, from 0, of the text before it, or -1."""
     tokens = document.tokens
     for index in range(first, last):
         token = tokens[index]

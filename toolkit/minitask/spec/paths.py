@@ -59,7 +59,12 @@ _FILES = _FILE_PATTERNS.split()
 @lru_cache(REMEMBERED)
 def check_path(path: str) -> str:
     """Return why the path is not a canonical repository path, to follow its name in a message, or ""."""
-    return _check_characters(path) or _check_root(path) or _check_components(path)
+    parts = path.split("/")
+    return (
+        _check_characters(path)
+        or _check_root(path)
+        or next(filter(None, map(_check_component, parts)), "")
+    )
 
 
 def is_protected(path: str, extra: Sequence[str] = ()) -> bool:
@@ -118,10 +123,6 @@ def _check_root(path: str) -> str:
     if "\\" in path:
         return "has a backslash"
     return "names a folder" if path.endswith("/") and not path.endswith("//") else ""
-
-
-def _check_components(path: str) -> str:
-    return next(filter(None, map(_check_component, path.split("/"))), "")
 
 
 def _check_component(part: str) -> str:

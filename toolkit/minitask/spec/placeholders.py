@@ -56,8 +56,11 @@ def find_placeholders(spec: Spec) -> Iterator[tuple[int, str]]:
         ("task", spec.task),
         ("next_task", spec.next_task),
     ):
-        for row, line in enumerate(_prose(text)):
-            yield from ((spec.line_in(section, row), placeholder) for placeholder in _in_line(line))
+        for row, line in enumerate(blank_fences(text)):
+            prose = _COMMENT.sub("", _CODE.sub("", line))
+            yield from (
+                (spec.line_in(section, row), placeholder) for placeholder in _in_line(prose)
+            )
     for criterion in spec.criteria:
         prose = _CODE.sub("", criterion.text)
         yield from ((criterion.line, placeholder) for placeholder in _in_line(prose))
@@ -117,11 +120,6 @@ def _in_snippet(fence: Fence) -> Iterator[tuple[int, str]]:
             yield line_number, line.strip()
         elif fence.info.startswith("edits"):
             yield from ((line_number, match[0].strip(':"')) for match in _OPERATION.finditer(line))
-
-
-def _prose(text: str) -> Iterator[str]:
-    """Yield the lines of a text, what is code or a link in them left out."""
-    return (_COMMENT.sub("", _CODE.sub("", line)) for line in blank_fences(text))
 
 
 def blank_fences(text: str) -> Iterator[str]:

@@ -24,9 +24,7 @@ KINDS = ((bool, "a truth value"), (str, "a text"), (list, "a list"), (dict, "an 
 
 
 def decode_json(content: bytes) -> str:
-    """Return the text of a JSON document in the encoding that its first bytes tell; raise `UsageError` if it is in
-    none.
-    """
+    """Return a JSON document's text, by the encoding that its first bytes tell; raise `UsageError` for another."""
     encoding = json.detect_encoding(content)
     try:
         return content.decode(encoding)

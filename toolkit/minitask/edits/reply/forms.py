@@ -21,7 +21,7 @@ from minitask.edits.reply.markers import (
     without_fences,
 )
 from minitask.edits.reply.numbers import blocks_without_numbers, without_numbers
-from minitask.edits.reply.other_forms import patch_of, read_patch
+from minitask.edits.reply.other_forms import BEGIN, patch_of, read_patch
 from minitask.edits.reply.reply_context import (
     SOURCE,
     Name,
@@ -73,7 +73,8 @@ def edits_of(fence: Fence, request: ReplyContext) -> FenceEdits | None:
     if fence_word(fence) in _EDITS:
         return FenceEdits(_operations(fence, request))
     name = name_of(_without_command(fence), request)
-    patch = patch_of(fence.content) if name is None or _begins_patch(fence.content) else None
+    begins = fence.content.lstrip().startswith(BEGIN)
+    patch = patch_of(fence.content) if name is None or begins else None
     if patch is not None:
         line, text = patch
         return FenceEdits(tuple(read_patch(text, request, line=fence.line + line)))
@@ -99,10 +100,6 @@ def elect_only(
 def _without_command(fence: Fence) -> Fence:
     """Return the fence without its lead where that only introduces commands to run."""
     return replace(fence, lead="") if is_command(fence) and not fence.info.count("=") else fence
-
-
-def _begins_patch(content: str) -> bool:
-    return content.lstrip().startswith("*** Begin Patch")
 
 
 def _nameless(fence: Fence, request: ReplyContext) -> FenceEdits | None:

@@ -257,7 +257,7 @@ def _plan_task(label: str, title: str, task: _Task, folders: Collection[str]) ->
         steps=steps,
         commands=commands,
         criteria=(*task.criteria, *with_criteria(commands)),
-        context=tuple(task.context) + tuple(_file_notes(files)),
+        context=(*task.context, *(f"`{file.path}`: {file.note}" for file in files if file.note)),
         needs=("?",) if task.needs is None else tuple(task.needs),
         dropped=tuple(dict.fromkeys((*task.dropped, *left_out))),
         missing=tuple(dict.fromkeys((*task.missing, *_cuts(steps)))),
@@ -292,10 +292,6 @@ def _has_path(text: str, label: str) -> bool:
 
 def _title(text: str) -> str:
     return one_line(text.strip().strip("*").strip(), longest=200)
-
-
-def _file_notes(files: Sequence[PlanFile]) -> list[str]:
-    return [f"`{file.path}`: {file.note}" for file in files if file.note]
 
 
 def _unique(files: Sequence[PlanFile]) -> tuple[PlanFile, ...]:
