@@ -121,11 +121,7 @@ def try_script(
                     apply_edit(tree, edit)
             except EditError as error:
                 problems.append(error)
-    return (
-        Trial(tree.changes(), tuple(problems), unknown)
-        if not problems
-        else Trial((), tuple(problems))
-    )
+    return Trial((), tuple(problems)) if problems else Trial(tree.changes(), (), unknown)
 
 
 def _paths(edit: Edit) -> frozenset[str]:

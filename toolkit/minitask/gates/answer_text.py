@@ -188,11 +188,9 @@ def find_dropped(
     if not 2 <= len(old) <= LONGEST or not new or asks_for_less(spec, path):
         return None
     lost = _lost(proposal, old, new, spec=spec, others=others)
-    if (
-        not lost
-        or not _is_doubtful(old, new, lost, spec=spec, path=path)
-        or is_meant(path, explanation)
-    ):
+    if not lost or is_meant(path, explanation):
+        return None
+    if not _is_doubtful(old, new, lost, spec=spec, path=path):
         return None
     shown = ", ".join(map(quoted, lost[:3])) + (f" and {len(lost) - 3} more" if lost[3:] else "")
     message = f"it drops {shown}, which the spec does not name"

@@ -128,12 +128,9 @@ def _plain(row: str) -> str:
 def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
     """Find a line of nothing but dots, or of a remark in brackets that no ASCII letter is in, where lines are gone."""
     gone, fresh = _changed(old, new)
-    for number, row in fresh:
-        if (
-            len(gone) > 1
-            and _DOTS.fullmatch(row)
-            and not any(row.strip() == x.strip() for x in gone)
-        ):
+    known = set(map(str.strip, gone))
+    for number, row in fresh if len(gone) > 1 else ():
+        if _DOTS.fullmatch(row) and row.strip() not in known:
             return number, f"{quoted(row)} stands where lines are left out"
     return None
 
@@ -275,9 +272,8 @@ def _rest_of_end(before: Sequence[str], after: Sequence[str]) -> int:
 
 def _is_less(row: str, less: Counter[str], now: Sequence[str], moved: set[str]) -> bool:
     """Return True if a line is gone; for one that says nothing, such as a brace, if there are fewer."""
-    return (
-        row not in moved and bool(less[row]) and (row not in now or not any(map(str.isalnum, row)))
-    )
+    says_nothing = not any(map(str.isalnum, row))
+    return row not in moved and bool(less[row]) and (row not in now or says_nothing)
 
 
 def _dropped_remarks(before: Sequence[str], after: Sequence[str], lost: Sequence[str]) -> list[str]:

@@ -189,14 +189,9 @@ def find_missing_javascript(
     """The relative imports of a file that certainly find nothing."""
     for specifier in _specifiers(path, text):
         target = _target(path, specifier.text)
-        if (
-            specifier.guarded
-            or target is None
-            or _TOLD.search(specifier.text)
-            or _resolves(target, candidate)
-        ):
+        if specifier.guarded or target is None or _TOLD.search(specifier.text):
             continue
-        if may_be_made(_stem(target), candidate):
+        if _resolves(target, candidate) or may_be_made(_stem(target), candidate):
             continue
         near = _near(path, target, candidate)
         message = f"there is no {target}" + (f'; did you mean "{near}"?' if near else "")
@@ -249,11 +244,8 @@ def _is_import(node: Node) -> bool:
     if holder.type != "arguments" or call is None or call.type != "call_expression":
         return False
     called = call.child_by_field_name("function")
-    return (
-        called is not None
-        and called.text in {b"require", b"import"}
-        and holder.named_child(0) == literal
-    )
+    imports = called is not None and called.text in {b"require", b"import"}
+    return imports and holder.named_child(0) == literal
 
 
 def _is_guarded(node: Node) -> bool:
@@ -291,11 +283,9 @@ def _resolves(target: str, candidate: FilesAfter) -> bool:
     kind = find_kind(candidate, target)
     if kind is EntryKind.FOLDER:
         names = candidate.names(target)
-        return (
-            not names
-            or any(name == "package.json" or name.startswith("index.") for name in names)
-            or _has_file(target, candidate)
-        )
+        if not names or any(n == "package.json" or n.startswith("index.") for n in names):
+            return True
+        return _has_file(target, candidate)
     return kind is not None or _has_file(target, candidate)
 
 

@@ -75,11 +75,9 @@ def _wrapped(
     fresh = [line for line in new if line.text not in old_texts]
     gone = [line.text for line in old if line.text not in new_texts and len(line.text) > 3]
     enclosed = [text for text in gone if any(text in line.text for line in fresh)]
-    if (
-        len(enclosed) < 3
-        or len(enclosed) * 2 < len(old)
-        or _FORMATS.search(text_about(spec, proposal.path))
-    ):
+    if len(enclosed) < 3 or len(enclosed) * 2 < len(old):
+        return None
+    if _FORMATS.search(text_about(spec, proposal.path)):
         return None
     message = f"{quoted(fresh[0].text)} and others hold its lines inside of something else"
     return LintError(proposal.path, fresh[0].number, message, SEND_WHOLE)
@@ -90,17 +88,13 @@ def _cut(
 ) -> LintError | None:
     """Return the last line where it breaks off in the middle of one that the base has."""
     last = new[-1]
-    whole = next(
-        (line.text for line in old if line.text.startswith(last.text) and line.text != last.text),
-        "",
-    )
+    longer = (line.text for line in old if line.text != last.text)
+    whole = next((text for text in longer if text.startswith(last.text)), "")
     missing = whole.removeprefix(last.text)
     is_unchanged = any(line.text == last.text for line in old)
-    if (
-        not any(map(str.isalnum, missing))
-        or is_unchanged
-        or last.text in text_about(spec, proposal.path)
-    ):
+    if is_unchanged or not any(map(str.isalnum, missing)):
+        return None
+    if last.text in text_about(spec, proposal.path):
         return None
     if missing[0].isspace() and may_go(spec, proposal.path, [missing.strip()]):
         return None

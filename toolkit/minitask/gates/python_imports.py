@@ -148,11 +148,8 @@ def _search(folder: str, module: str, candidate: FilesAfter) -> Search:
             return Search(find, folder, at, part)
         names = candidate.names(at)
         forms = _forms(names, part)
-        if (
-            not names
-            or names.get(part) is EntryKind.UNKNOWN
-            or (forms and forms.isdisjoint({part, f"{part}.py"}))
-        ):
+        is_odd = forms and forms.isdisjoint({part, f"{part}.py"})
+        if not names or is_odd or names.get(part) is EntryKind.UNKNOWN:
             return Search(Find.UNKNOWN, folder, at)
         if not forms:
             find = Find.UNKNOWN if _has_tricks(join(at, "__init__.py"), candidate) else Find.MISSING
@@ -181,12 +178,9 @@ def _has_tricks(path: str, candidate: FilesAfter) -> bool:
 
 def _lacks(module: str, name: str | None, candidate: FilesAfter) -> bool:
     """Return True if an existing module certainly has no such name."""
-    if (
-        name is None
-        or name == "*"
-        or (name.startswith("__") and name.endswith("__"))
-        or not name.isascii()
-    ):
+    if name in {None, "*"} or not name or not name.isascii():
+        return False
+    if name.startswith("__") and name.endswith("__"):
         return False
     text = _text_of(module, candidate)
     inner = candidate.names(module) if find_kind(candidate, module) is EntryKind.FOLDER else {}
@@ -198,10 +192,10 @@ def _text_of(module: str, candidate: FilesAfter) -> str | None:
     folder = candidate.names(module) if find_kind(candidate, module) is EntryKind.FOLDER else {}
     beside = frozenset(_files(candidate.names(dirname(module)), module.rsplit("/", 1)[-1]))
     init_files = frozenset(_files(folder, "__init__"))
+    if init_files == {"__init__.py"}:
+        return candidate.read(join(module, "__init__.py"))
     if init_files:
-        return (
-            candidate.read(join(module, "__init__.py")) if init_files == {"__init__.py"} else None
-        )
+        return None
     if beside:
         return candidate.read(module + ".py") if len(beside) == 1 and folder == {} else None
     return "" if folder else None
@@ -319,11 +313,8 @@ def _elsewhere(path: str, imported: Imported, candidate: FilesAfter) -> str:
         if level == imported.level or not folder:
             continue
         if _search(folder, module, candidate).find is Find.FOUND:
-            return (
-                "." * level + imported.module
-                if imported.module
-                else f"from {'.' * level} import {module}"
-            )
+            dots = "." * level
+            return dots + module if imported.module else f"from {dots} import {module}"
     return ""
 
 

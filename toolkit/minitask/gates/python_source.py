@@ -276,11 +276,8 @@ def _does_nothing(function: Function) -> str:
 
 
 def _is_dots(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and node.value.value is ...
-    )
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and value.value is ...
 
 
 def _is_excused(
@@ -294,11 +291,8 @@ def _is_excused(
     if owner is None:
         return False
     bases = {_last(base) for base in owner.bases} | {_last(key.value) for key in owner.keywords}
-    if (
-        bases & _ABSTRACT_BASES
-        or owner.name in extended
-        or owner.name.startswith(("Base", "Abstract"))
-    ):
+    is_base = owner.name in extended or owner.name.startswith(("Base", "Abstract"))
+    if is_base or bases & _ABSTRACT_BASES:
         return True
     is_dunder = function.name.startswith("__") and function.name.endswith("__")
     return body == "`pass`" and (bool(bases - {"object"}) or is_dunder)

@@ -177,11 +177,7 @@ def _speaks_of(name: str, spec: Spec, path: str) -> bool:
         return True
     parts = [match[0].lower() for match in _WORDS.finditer(name)]
     spec_words = " ".join(words_of(spec_text))
-    return (
-        bool(parts)
-        and has_name(spec_words, " ".join(parts))
-        and any(len(part) > 2 for part in parts)
-    )
+    return any(part[2:] for part in parts) and has_name(spec_words, " ".join(parts))
 
 
 def _emptied_rule(proposal: FileChange, spec: Spec, *, strict: bool) -> LintError | None:

@@ -116,11 +116,9 @@ def _mode_reason(change: TreeChange) -> str:
 def find_clash(changes: Iterable[Change]) -> str:
     """Return why two paths of a change cannot both be there: one is a file, and a folder of the other; or ""."""
     nested = find_nested(change.path for change in changes if change.content is not None)
-    return (
-        f"it writes {nested[0]} as a file, and {nested[1]} in a folder of that name"
-        if nested
-        else ""
-    )
+    if nested is None:
+        return ""
+    return f"it writes {nested[0]} as a file, and {nested[1]} in a folder of that name"
 
 
 def find_bad_name(paths: Iterable[str], *, base: FilesAfter, candidate: FilesAfter) -> str:
@@ -192,12 +190,9 @@ def _undone(ref: FileRef, candidate: FilesAfter) -> str:
 
 def _empty(ref: FileRef, spec: Spec, work: Work) -> str:
     file_change = next((change for change in work.changes if change.path == ref.path), None)
-    if (
-        file_change is None
-        or file_change.content is None
-        or file_change.content.strip()
-        or may_be_empty(spec, ref.path)
-    ):
+    if file_change is None or file_change.content is None:
+        return ""
+    if file_change.content.strip() or may_be_empty(spec, ref.path):
         return ""
     base = work.read(file_change.mode_from or ref.path) or ""
     if ref.action is FileAction.CREATE and not ref.optional and not file_change.content:

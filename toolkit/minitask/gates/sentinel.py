@@ -93,11 +93,9 @@ def _compare(old: CommandRecord | None, new: CommandRecord, *, may_lose: bool) -
         return Findings(certain=message) if is_new else Findings(doubts=(message,))
     if not new.tests.collected:
         return _ran_nothing(name, had, new)
-    return (
-        Findings()
-        if had is None or may_lose
-        else Findings(doubts=tuple(_fewer(name, had, new.tests)))
-    )
+    if had is None or may_lose:
+        return Findings()
+    return Findings(doubts=tuple(_fewer(name, had, new.tests)))
 
 
 def _ran_nothing(name: str, had: SuiteCounts | None, new: CommandRecord) -> Findings:

@@ -35,11 +35,8 @@ def find_shrinkage(
     proposal: FileChange, *, spec: Spec, others: Sequence[FileChange] = ()
 ) -> LintError | None:
     """Return the loss of a file's text that the spec does not ask for; `others` are the other files of the change."""
-    if (
-        proposal.base is None
-        or takes_away(spec, proposal.path)
-        or asks_for_less(spec, proposal.path)
-    ):
+    path = proposal.path
+    if proposal.base is None or takes_away(spec, path) or asks_for_less(spec, path):
         return None
     lost = _lines(proposal.base) - _lines(proposal.content)
     cited = cited_lines(spec, proposal.path)
@@ -93,13 +90,8 @@ def _lost_parts(
 ) -> LintError | None:
     base = proposal.base or ""
     before, after = parts_of_both(proposal.path, base, proposal.content)
-    if (
-        before
-        and not after
-        and proposal.content.strip()
-        and len(before) < 2
-        and before[0].kind != "code"
-    ):
+    is_only = len(before) == 1 and before[0].kind != "code"
+    if is_only and not after and proposal.content.strip():
         return None
     gone = _gone(before, after)
     if not gone:

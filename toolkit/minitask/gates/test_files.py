@@ -68,11 +68,8 @@ def find_tests(path: str, text: str) -> Mapping[str, KnownTest]:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix == ".py":
         return dict(_python_tests(text))
-    return (
-        {grammar_test.name: grammar_test.test for grammar_test in _found(suffix, text)}
-        if suffix in JUDGED
-        else {}
-    )
+    grammar_tests = _found(suffix, text) if suffix in JUDGED else ()
+    return {grammar_test.name: grammar_test.test for grammar_test in grammar_tests}
 
 
 def with_failing_tests(path: str, text: str) -> str | None:
@@ -122,12 +119,8 @@ def _is_marked(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> b
 
 
 def _skips_at_once(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    body = function.body[_docstrings(function) :]
-    return (
-        bool(body)
-        and isinstance(body[0], ast.Expr | ast.Raise)
-        and bool(_SKIP.search(ast.unparse(body[0])))
-    )
+    first = next(iter(function.body[_docstrings(function) :]), None)
+    return isinstance(first, ast.Expr | ast.Raise) and bool(_SKIP.search(ast.unparse(first)))
 
 
 def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
@@ -200,11 +193,7 @@ def _script_test(node: Node) -> _Found | None:
 
 
 def _is_script_tag(call_parts: list[str]) -> bool:
-    return (
-        call_parts[0] in _TAGS
-        or call_parts[0] in {"xit", "xtest", "fit"}
-        or call_parts[-1] in _TAGS
-    )
+    return call_parts[0] in {*_TAGS, "xit", "xtest", "fit"} or call_parts[-1] in _TAGS
 
 
 def _go_test(node: Node) -> _Found | None:

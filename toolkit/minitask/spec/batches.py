@@ -134,9 +134,8 @@ def _untie_hint(design: Design) -> str:
         for index, blockers in islice(_loose(design), MAX_NAMES)
     ]
     if loose:
-        return (
-            f"remove `depends_on` ({_join_phrases(loose)}) if possible: no shared file requires it"
-        )
+        listed = _join_phrases(loose)
+        return f"remove `depends_on` ({listed}) if possible: no shared file requires it"
     names = _names(design.graph, design.alone)
     return f"{names} share files: separate the files, or join some tasks"
 

@@ -125,10 +125,9 @@ def parse_refs(text: str, *, action: FileAction, line: int) -> FoundRefs:
 
 def find_prefix(text: str) -> FileAction | None:
     """Return what an item such as `Modify:` or `**New files:**` says of the files in it; None for any other text."""
-    verb = _VERB_PREFIX.fullmatch(text.strip())
-    return (
-        _ACTIONS[verb[1].casefold()] if verb else find_action(text.strip().strip("*").rstrip(": "))
-    )
+    plain = text.strip()
+    verb = _VERB_PREFIX.fullmatch(plain)
+    return _ACTIONS[verb[1].casefold()] if verb else find_action(plain.strip("*").rstrip(": "))
 
 
 def _with_prefix(text: str, action: FileAction) -> tuple[FileAction, str]:

@@ -144,11 +144,9 @@ class _Walk(Struct, frozen=True):
             raise _RefusedError(node.start_mark.line, f"{key_path} is nested too deep", _HINT)
         if node.id == "scalar":
             return _scalar(node)
-        return (
-            self.mapping(node, f"{key_path}/")
-            if node.id == "mapping"
-            else self.sequence(node, key_path)
-        )
+        if node.id == "mapping":
+            return self.mapping(node, f"{key_path}/")
+        return self.sequence(node, key_path)
 
     def mapping(self, node: Any, prefix: str) -> dict[str, object]:
         self.visited.add(id(node))

@@ -108,7 +108,7 @@ def noted_action(note: str, field: FileAction) -> FileAction:
     """
     if field in {FileAction.READ, FileAction.DELETE}:
         return field
-    head = note.split(DETAILS.strip(), maxsplit=1)[0]
+    head = _head(note)
     if head.startswith("(") and ")" in head and not is_wrapped(head):
         head = head.replace(")", "),", 1)
     parts = [part for part in head.split(",") if part.strip()]
@@ -141,22 +141,22 @@ def _is_plain(part: str) -> bool:
 
 def is_executable(ref: FileRef) -> bool:
     """Return True if a note asks for the mode 755: `(executable)`, `(create, +x)`."""
-    head = ref.note.split(DETAILS.strip(), maxsplit=1)[0]
-    return any(_EXECUTABLE.fullmatch(part) for part in head.split(","))
+    return any(_EXECUTABLE.fullmatch(part) for part in _head(ref.note).split(","))
 
 
 def is_optional(note: str) -> bool:
     """Return True if a note says that the file may be missing; `make the argument optional` does not."""
-    head = note.split(DETAILS.strip(), maxsplit=1)[0]
-    return any(_OPTIONAL.match(part) for part in head.split(","))
+    return any(_OPTIONAL.match(part) for part in _head(note).split(","))
+
+
+def _head(note: str) -> str:
+    """Return a note without the details that are nested below its file."""
+    return note.partition(DETAILS.strip())[0]
 
 
 def may_stay(ref: FileRef) -> bool:
     """Return True if a listed file need not change: it is optional, or its note says `if needed`."""
-    return (
-        ref.optional
-        or _IF_NEEDED.search(ref.note.split(DETAILS.strip(), maxsplit=1)[0]) is not None
-    )
+    return ref.optional or _IF_NEEDED.search(_head(ref.note)) is not None
 
 
 def find_cited(note: str) -> Iterator[re.Match[str]]:

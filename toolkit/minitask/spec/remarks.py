@@ -181,10 +181,8 @@ def parse_remark(text: str) -> Remark | None:
     exit_code = _EXIT.fullmatch(comment)
     bare_code = exit_code is not None and len(comment.split()) <= 4
     if exit_code and (bare_code or _MODAL.search(comment)):
-        number = int(exit_code["code"])
-        return (
-            Remark(Expectation(ExpectationKind.EXIT, number), bare=True) if number < 256 else None
-        )
+        expectation = Expectation(ExpectationKind.EXIT, int(exit_code["code"]))
+        return Remark(expectation, bare=True) if expectation.number < 256 else None
     intro = _INTRO.match(comment)
     if intro is None:
         return _bare_number(comment) or _unread(comment)
@@ -240,11 +238,8 @@ def _introduced(intro: re.Match[str], remainder: str) -> Remark | None:
     if quoted and (printed or intro["output"] or verb in {"show", "see", "return", "give", "be"}):
         text = next(group for group in quoted.groups() if group is not None)
         return Remark(_contains(text), bare=True, below=below)
-    if (
-        printed
-        and _LITERAL.fullmatch(remainder)
-        and (remainder[-1:] == ":" or not _WORD_ONLY.fullmatch(remainder))
-    ):
+    is_word = remainder[-1:] != ":" and _WORD_ONLY.fullmatch(remainder)
+    if printed and not is_word and _LITERAL.fullmatch(remainder):
         return Remark(_contains(remainder.rstrip(".")), bare=True, below=below)
     return Remark(None, about_output=True, below=below) if printed and remainder else None
 

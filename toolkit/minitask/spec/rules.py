@@ -51,11 +51,9 @@ def find_rule(code: str) -> Rule | None:
     if not re.fullmatch(r"[A-Z]\d{3}", normalised) or normalised[0] not in SEVERITIES:
         return None
     current = next((candidate for candidate in codes() if candidate[1:] == normalised[1:]), None)
-    return (
-        Rule(current, resources.path("rules", f"{current}.md").read_text("utf-8"))
-        if current
-        else None
-    )
+    if current is None:
+        return None
+    return Rule(current, resources.path("rules", f"{current}.md").read_text("utf-8"))
 
 
 def explain(code: str) -> str:

@@ -157,11 +157,8 @@ def _simple_strength(tokens: list[str]) -> CommandStrength:
         return CommandStrength.SETUP
     if name in _SHOW or (name == "ls" and not arguments):
         return CommandStrength.SHOW
-    return (
-        CommandStrength.SHOW
-        if name == "git" and _git_shows(plain, arguments)
-        else CommandStrength.CHECK
-    )
+    shows = name == "git" and _git_shows(plain, arguments)
+    return CommandStrength.SHOW if shows else CommandStrength.CHECK
 
 
 def _only_prepares(pipelines: Sequence[Pipeline]) -> bool:

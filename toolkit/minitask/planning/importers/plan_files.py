@@ -245,12 +245,9 @@ def _marked(part: str | PlanCode, step: PlanStep, new: set[str]) -> str | PlanCo
     if not isinstance(part, PlanCode) or part.path not in new:
         return part
     prose = " ".join([step.title, *(file for file in step.body if isinstance(file, str))])
-    left_out = is_cut(part.fence) or any(
-        is_elision(line) for line in part.fence.content.split("\n")
-    )
-    return (
-        part if left_out or _PART.search(prose) else PlanCode(part.path, part.fence, is_whole=True)
-    )
+    left_out = is_cut(part.fence) or any(map(is_elision, part.fence.content.split("\n")))
+    is_whole = not left_out and not _PART.search(prose)
+    return PlanCode(part.path, part.fence, is_whole=True) if is_whole else part
 
 
 def is_cut(fence: Fence) -> bool:

@@ -327,9 +327,5 @@ def _steps(task: _Task, files: Sequence[PlanFile]) -> list[PlanStep]:
 
 def _only_runs(title: str) -> bool:
     """Return True for the title of a step that held nothing but commands or a commit."""
-    return (
-        re.match(
-            r"(?:re-?)?(?:run|commit|verify|validate|test|check|final commit)\b|$", title, re.I
-        )
-        is not None
-    )
+    verbs = r"(?:re-?)?(?:run|commit|verify|validate|test|check|final commit)\b|$"
+    return re.match(verbs, title, re.IGNORECASE) is not None

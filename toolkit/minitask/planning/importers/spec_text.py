@@ -165,9 +165,7 @@ def _part(part: str | PlanCode, script: Sequence[PlanCode]) -> str:
 
 def _harmless(fence: Fence) -> Fence:
     """Return a block that no reader takes for an edit script."""
-    return (
-        Fence("text", fence.content) if is_edit_fence(fence) else Fence(fence.info, fence.content)
-    )
+    return Fence("text" if is_edit_fence(fence) else fence.info, fence.content)
 
 
 def _is_script(code: PlanCode, read: ReadFile) -> bool:

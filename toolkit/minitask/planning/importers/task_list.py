@@ -190,11 +190,8 @@ def _values(entry: Mapping[Any, Any], keys: tuple[str, ...]) -> Iterator[str]:
     for key in keys:
         rows = entry.get(key)
         for row in rows if isinstance(rows, list) else [rows]:
-            if (
-                isinstance(row, str | int | float)
-                and not isinstance(row, bool)
-                and str(row).strip()
-            ):
+            is_text = isinstance(row, str | int | float) and not isinstance(row, bool)
+            if is_text and str(row).strip():
                 yield str(row).strip()
 
 
