@@ -16,9 +16,9 @@ from minitask.planning.importers.markdown_plans import read_speckit, read_superp
 from minitask.planning.importers.plan_commands import RunLine, expects_failure, read_runs
 from minitask.planning.importers.plan_files import read_bullet, split_action
 from minitask.planning.importers.spec_text import SpecText, render_task
+from minitask.spec.frontmatter import find_format, import_command
 from minitask.spec.model import Spec
 from minitask.spec.parse import parse_file
-from minitask.spec.plan_formats import find_format
 
 CASES = Path(__file__).parent / "cases"
 FORMS = {"superpowers.md": "superpowers", "tasks.md": "spec-kit", "tasks.yaml": "yaml"}
@@ -49,9 +49,7 @@ def superpowers(body: str) -> PlanTask:
 
 @pytest.mark.parametrize("name", FORMS)
 def test_a_format_is_detected_and_e101_names_the_command_that_reads_it(name: str) -> None:
-    form = find_format(case(name), f"docs/{name}")
-    assert form is not None
-    assert form.name == FORMS[name]
+    assert find_format(case(name), f"docs/{name}") == FORMS[name]
     [diagnostic] = parse_file(case(name), path=f"docs/{name}").diagnostics
     assert diagnostic.code == "E101"
     assert FORMS[name] in diagnostic.message
@@ -71,17 +69,15 @@ def test_a_format_is_detected_and_e101_names_the_command_that_reads_it(name: str
             "---\nid: t-1\nstatus: To Do\n---\n\n## Description\n",
             "Backlog.md",
         ),
-        ("a.md", "# Notes\n\n```\n- [ ] T001 in a sample\n```\n", None),
-        ("a.md", "# Notes\n\n- [ ] buy milk\n", None),
+        ("a.md", "# Notes\n\n```\n- [ ] T001 in a sample\n```\n", ""),
+        ("a.md", "# Notes\n\n- [ ] buy milk\n", ""),
     ],
 )
-def test_formats_without_an_importer_are_told_what_to_do(
-    path: str, text: str, name: str | None
-) -> None:
+def test_formats_without_an_importer_are_told_what_to_do(path: str, text: str, name: str) -> None:
     form = find_format(text, path)
-    assert (form.name if form else None) == name
+    assert form == name
     if form:
-        words = shlex.split(form.hint(path).removeprefix("import it: "))
+        words = shlex.split(import_command(form, path))
         assert words == ["minitask", "plan", f"Carry out {path}", "--read", path]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -11,8 +11,10 @@ from minitask.patterns import lazy_pattern
 from minitask.spec.counting import enforce_lengths
 from minitask.spec.frontmatter import (
     FrontMatter,
+    find_format,
     find_late_front_matter,
     find_unreadable,
+    import_command,
     parse_front_matter,
 )
 from minitask.spec.header import (
@@ -35,7 +37,7 @@ from minitask.spec.markdown import (
     strip_marks,
     unclosed_fences,
 )
-from minitask.spec.model import Command, Criterion, Diagnostic, Fence, Spec, SpecFile
+from minitask.spec.model import Criterion, Fence, Spec, SpecFile
 from minitask.spec.rules import Problem
 from minitask.spec.schema import check_spec
 from minitask.spec.sections import read_tasks
@@ -56,37 +58,29 @@ def parse_file(text: str, *, path: str) -> SpecFile:
     unclosed = unclosed_fences(document)
     problems = [*front.problems, *(_unclosed(line) for line in unclosed)]
     problems += find_late_front_matter(document)
-    specs = []
-    diagnostics: list[Diagnostic] = []
+    specs: list[Spec] = []
     containers: dict[int, Header] = {}
     tasks = read_tasks(document)
     for index, raw in enumerate(tasks):
         inherited = _container_header(raw, containers, problems)
         header = parse_header(raw.fields)
         problems.extend(header.problems)
-        merged = merge_headers(inherited, header)
-        texts = _validation_texts(document, raw)
-        fences = _validation_fences(document, raw, texts)
-        closed = [fence for fence in fences if fence.line not in unclosed]
-        commands, wrong = read_commands(closed, texts)
-        criteria = tuple(_criteria(document, raw))
-        commands, lengths = enforce_lengths(criteria, merged.files, commands)
-        problems.extend((*wrong, *lengths))
-        spec = _spec(
-            document, raw, path=path, index=index, front=front, header=merged, commands=commands
-        )
-        spec = replace(spec, validation=tuple(fence for fence in fences if is_shell(fence)))
-        specs.append(replace(spec, siblings=len(tasks)))
+        header = merge_headers(inherited, header)
+        spec, wrong = _read_task(document, raw, header, unclosed=unclosed)
+        problems.extend(wrong)
+        lines = _lines(raw, front, header)
+        place = {"path": path, "index": index, "siblings": len(tasks), "lines": lines}
+        specs.append(replace(spec, options=front.options, **place))
     if not specs and not unclosed:
         problems.append(_no_task(source, path))
-    problems.extend(_file_problems(specs, front))
-    diagnostics.extend(problem.at(path) for problem in problems)
-    if not diagnostics:
-        for spec in specs:
-            diagnostics.extend(check_spec(spec))
-    return SpecFile(
-        path, tuple(specs), tuple(sorted(diagnostics, key=lambda diagnostic: diagnostic.line))
-    )
+    for spec in specs:
+        problems.extend(check_agreement(spec, front.lines))
+    problems.extend(check_numbers(specs, id_line=front.lines.get("id", 0)))
+    diagnostics = [problem.at(path) for problem in problems]
+    if not problems:
+        diagnostics.extend(item for spec in specs for item in check_spec(spec))
+    diagnostics.sort(key=lambda diagnostic: diagnostic.line)
+    return SpecFile(path, tuple(specs), tuple(diagnostics))
 
 
 def _body(source: str, front_end: int) -> str:
@@ -95,12 +89,8 @@ def _body(source: str, front_end: int) -> str:
 
 
 def _unclosed(line: int) -> Problem:
-    return Problem(
-        line,
-        "E108",
-        "a fence that is never closed",
-        "close it with the same marks on a line of their own",
-    )
+    hint = "close it with the same marks on a line of their own"
+    return Problem(line, "E108", "a fence that is never closed", hint)
 
 
 def _container_header(raw: RawTask, headers: dict[int, Header], problems: list[Problem]) -> Header:
@@ -116,58 +106,44 @@ def _container_header(raw: RawTask, headers: dict[int, Header], problems: list[P
 
 def _no_task(source: str, path: str) -> Problem:
     """Return the problem of a file without a task; where it is another tool's plan, with what reads it."""
-    from minitask.spec.plan_formats import find_format
-
     form = find_format(source, path)
-    if form is None:
+    if not form:
         hint = "begin the file with `# Mini-Task N: Title`"
         return Problem(1, "E101", "no mini-task heading", hint)
-    return Problem(
-        1,
-        "E101",
-        f"no mini-task heading: this is a plan in the format {form.name}",
-        form.hint(path),
-    )
+    message = f"no mini-task heading: this is a plan in the format {form}"
+    return Problem(1, "E101", message, f"import it: {import_command(form, path)}")
 
 
-def _file_problems(specs: list[Spec], front: FrontMatter) -> Iterator[Problem]:
-    for spec in specs:
-        yield from check_agreement(spec, front.lines)
-    yield from check_numbers(specs, id_line=front.lines.get("id", 0))
-
-
-def _spec(
-    document: Document,
-    raw: RawTask,
-    *,
-    path: str,
-    index: int,
-    front: FrontMatter,
-    header: Header,
-    commands: tuple[Command, ...],
-) -> Spec:
-    texts = {name: _text(document, pieces) for name, pieces in raw.sections.items()}
-    return Spec(
-        path=path,
+def _read_task(
+    document: Document, raw: RawTask, header: Header, *, unclosed: Sequence[int]
+) -> tuple[Spec, tuple[Problem, ...]]:
+    """Return a task without its place in the file, and what is wrong with its commands and lengths."""
+    texts = _validation_texts(document, raw)
+    shown = _validation_fences(document, raw, texts)
+    commands, wrong = read_commands([f for f in shown if f.line not in unclosed], texts)
+    criteria = tuple(_criteria(document, raw))
+    commands, lengths = enforce_lengths(criteria, header.files, commands)
+    sections = {name: _text(document, pieces) for name, pieces in raw.sections.items()}
+    spec = Spec(
+        path="",
         number=raw.heading.number,
         title=raw.heading.title,
-        index=index,
-        options=front.options,
         model=header.model,
         estimate=header.estimate,
         files=header.files,
-        context=texts.get(Section.CONTEXT, ""),
-        task=texts.get(Section.TASK, ""),
+        context=sections.get(Section.CONTEXT, ""),
+        task=sections.get(Section.TASK, ""),
         snippets=tuple(_snippets(document, raw)),
-        snippets_text=texts.get(Section.SNIPPETS, ""),
-        criteria=tuple(_criteria(document, raw)),
+        snippets_text=sections.get(Section.SNIPPETS, ""),
+        criteria=criteria,
+        validation=tuple(filter(is_shell, shown)),
         commands=commands,
-        on_failure=texts.get(Section.ON_FAILURE, ""),
-        next_task=texts.get(Section.NEXT_TASK, ""),
+        on_failure=sections.get(Section.ON_FAILURE, ""),
+        next_task=sections.get(Section.NEXT_TASK, ""),
         extra=header.extra,
-        lines=_lines(raw, front, header),
         rows=tuple((name, _rows(document, pieces)) for name, pieces in raw.sections.items()),
     )
+    return spec, (*wrong, *lengths)
 
 
 def _lines(raw: RawTask, front: FrontMatter, header: Header) -> tuple[tuple[str, int], ...]:

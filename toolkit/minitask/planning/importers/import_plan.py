@@ -23,11 +23,18 @@ from minitask.planning.importers.task_list import read_task_list
 from minitask.planning.plan import project_name
 from minitask.settings import Settings
 from minitask.spec.dependency_graph import slug
-from minitask.spec.frontmatter import MAX_BYTES, find_unreadable
+from minitask.spec.frontmatter import (
+    MAX_BYTES,
+    SPEC_KIT,
+    SUPERPOWERS,
+    YAML,
+    find_format,
+    find_unreadable,
+    import_command,
+)
 from minitask.spec.markdown import normalise
 from minitask.spec.model import Diagnostic, Severity
 from minitask.spec.paths import check_path
-from minitask.spec.plan_formats import SPEC_KIT, SUPERPOWERS, YAML, find_format
 from minitask.words import counted, whole_characters
 
 READERS: Mapping[str, Callable[[str], ForeignPlan]] = {
@@ -154,14 +161,12 @@ def read_source(source: Path) -> str:
 
 def _detected(text: str, path: str) -> str:
     form = find_format(text, path)
-    if form is None:
+    if not form:
         raise UsageError(f"{path} is no plan in a known format", hint=_forms())
-    if form.name not in READERS:
-        raise UsageError(
-            f"{path} is a plan in the format {form.name}, which holds neither files nor commands",
-            hint=form.command(path),
-        )
-    return form.name
+    if form not in READERS:
+        message = f"{path} is a plan in the format {form}, which holds neither files nor commands"
+        raise UsageError(message, hint=import_command(form, path))
+    return form
 
 
 def _forms() -> str:
