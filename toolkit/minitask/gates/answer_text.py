@@ -70,8 +70,8 @@ def find_answer_text(proposal: FileChange, *, spec: Spec) -> Iterator[LintError]
     """Yield a sentence at the edge of a file that the base does not have and that the spec does not ask for."""
     spec_text = text_about(spec, proposal.path)
     for number, line, at_end in _edges(proposal):
-        known = spec_text.split("\n") if _is_frame(line, proposal.path) else spec_text
-        if line not in known and _is_foreign(proposal, line, spec, at_end=at_end):
+        spec_lines = spec_text.split("\n") if _is_frame(line, proposal.path) else spec_text
+        if line not in spec_lines and _is_foreign(proposal, line, spec, at_end=at_end):
             message = f"{quoted(line)} is part of the answer, not of the file"
             yield LintError(proposal.path, number, message, _REMEDY)
             return

@@ -100,9 +100,9 @@ def _retyped(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
     if _ABOUT_CHARACTERS.search(spec_text):
         return None
     gone, fresh = _changed(old, new)
-    known = {_plain(row): row for row in gone}
+    gone_rows = {_plain(row): row for row in gone}
     for number, row in fresh:
-        was = known.get(_plain(row))
+        was = gone_rows.get(_plain(row))
         if was is not None and not set(row) - set(was) - {"\\"} <= set(spec_text):
             return number, f"{quoted(row)} has other characters than {quoted(was)}"
         if was is not None and set(was) - set(row) and not set(row) - set(was):
@@ -128,9 +128,9 @@ def _plain(row: str) -> str:
 def _left_out(old: Rows, new: Rows) -> tuple[int, str] | None:
     """Find a line of nothing but dots, or of a remark in brackets that no ASCII letter is in, where lines are gone."""
     gone, fresh = _changed(old, new)
-    known = set(map(str.strip, gone))
+    gone_rows = set(map(str.strip, gone))
     for number, row in fresh if len(gone) > 1 else ():
-        if _DOTS.fullmatch(row) and row.strip() not in known:
+        if _DOTS.fullmatch(row) and row.strip() not in gone_rows:
             return number, f"{quoted(row)} stands where lines are left out"
     return None
 
@@ -175,8 +175,8 @@ def _same_words(old: Rows, new: Rows) -> Iterator[tuple[int, str, str]]:
 
 def _recased(old: Rows, new: Rows, spec_text: str) -> tuple[int, str] | None:
     gone, fresh = _changed(old, new)
-    known = {row.casefold(): row for row in gone}
-    recased = [(number, row) for number, row in fresh if row.casefold() in known]
+    gone_rows = {row.casefold(): row for row in gone}
+    recased = [(number, row) for number, row in fresh if row.casefold() in gone_rows]
     before = set(" ".join(gone).split())
     fresh_words = {word for _, row in recased for word in row.split() if word not in before}
     if not recased or any(word in spec_text for word in fresh_words):

@@ -69,8 +69,8 @@ def parse_file(text: str, *, path: str) -> SpecFile:
         spec, wrong = _read_task(document, raw, header, unclosed=unclosed)
         problems.extend(wrong)
         lines = _lines(raw, front, header)
-        place = {"path": path, "index": index, "siblings": len(tasks), "lines": lines}
-        specs.append(replace(spec, options=front.options, **place))
+        position = {"path": path, "index": index, "siblings": len(tasks), "lines": lines}
+        specs.append(replace(spec, options=front.options, **position))
     if not specs and not unclosed:
         problems.append(_no_task(source, path))
     for spec in specs:

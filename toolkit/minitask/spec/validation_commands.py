@@ -147,20 +147,20 @@ def split_commands(fence: Fence) -> tuple[tuple[Command, ...], tuple[Problem, ..
 
 def _held_to_tests(commands: tuple[Command, ...]) -> tuple[Command, ...]:
     """Return the commands, one whose `$?` is tested by the next held to what that test asks for."""
-    held = list(commands)
+    updated = list(commands)
     for index, following in enumerate(commands[1:]):
         test = "?" in following.text and _STATUS_TEST.fullmatch(following.text.strip())
-        if not test or held[index].expectations:
+        if not test or updated[index].expectations:
             continue
         number, is_equal = int(test["number"]), test["operator"] in {"-eq", "=", "=="}
         if is_equal and number <= LARGEST_EXIT:
-            wanted = Expectation(ExpectationKind.EXIT, number)
+            expected = Expectation(ExpectationKind.EXIT, number)
         elif not is_equal and number == 0:
-            wanted = Expectation(ExpectationKind.FAILS)
+            expected = Expectation(ExpectationKind.FAILS)
         else:
             continue
-        held[index] = replace(held[index], expectations=(wanted,))
-    return tuple(held)
+        updated[index] = replace(updated[index], expectations=(expected,))
+    return tuple(updated)
 
 
 def _without_prompts(fence: Fence) -> tuple[str, tuple[Problem, ...]]:

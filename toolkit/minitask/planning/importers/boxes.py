@@ -13,7 +13,7 @@ from minitask.planning.importers.foreign_plan import (
     parse_nodes,
     unique_labels,
 )
-from minitask.spec.plan_formats import SPEC_KIT, SUPERPOWERS
+from minitask.spec.frontmatter import SPEC_KIT, SUPERPOWERS
 
 MARK = lazy_pattern(
     r"<!-- imported: (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"

@@ -119,9 +119,9 @@ def _within_limit(entries: Sequence[str]) -> list[str]:
 
 def _entry(text: str) -> str:
     """Return a text as one item of a list; lines that are items stay below it."""
-    first, *rest = text.split("\n")
-    items = [f"  - {_safe(row[2:])}" for row in rest if row.startswith("- ")]
-    others = [first, *(row for row in rest if not row.startswith("- "))]
+    first, *remainder = text.split("\n")
+    items = [f"  - {_safe(row[2:])}" for row in remainder if row.startswith("- ")]
+    others = [first, *(row for row in remainder if not row.startswith("- "))]
     return "\n".join([f"- {_safe(one_line(' '.join(others)))}", *items])
 
 
@@ -137,9 +137,9 @@ def _steps(steps: Sequence[PlanStep], script: Sequence[PlanCode]) -> Iterator[st
         titles = [f"**{step.title}**"] if step.title else []
         body = "\n\n".join([*titles, *_joined(parts)]).lstrip()
         mark = f"{number}. "
-        first, *rest = body.split("\n")
+        first, *remainder = body.split("\n")
         yield f"{mark}{first}"
-        yield from (f"{' ' * len(mark)}{line}" if line else "" for line in rest)
+        yield from (f"{' ' * len(mark)}{line}" if line else "" for line in remainder)
         yield ""
 
 
