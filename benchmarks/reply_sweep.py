@@ -51,9 +51,13 @@ _CONFIG = """\
 executors: {{canned: {{type: scripted, folder: "{folder}"}}}}
 tiers: {{cheap: {{executor: canned, model: canned}}}}
 prices: {{canned: {{input: 0, output: 0}}}}
-routing: {{entry: {{implement: cheap}}, escalation: [cheap], max_escalations: 0, repairs: 0}}
+routing: {{entry: {{implement: cheap}}, escalation: [cheap], max_escalations: 0, repairs: {repairs}}}
 sandbox: {sandbox}
 """
+
+
+STALE = 7777
+"""The value in the base where a reply corrects another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,27 @@ class Task:
     is_right: bool
     case: Case
     reply: str
+    corrects: bool = False
+
+    @property
+    def base(self) -> dict[str, str]:
+        """Return the files of the base; a reply that corrects another finds there what that one replaced."""
+        stale = self.case.old_line.replace(str(OLD + self.case.changed), str(STALE))
+        return {
+            path: text.replace(self.case.old_line, stale, 1) if self.corrects else text
+            for path, text in self.case.base.items()
+        }
+
+    @property
+    def replies(self) -> dict[str, str]:
+        """Return the replies by file name; the first of two changes the value, but not to what the task asks for."""
+        if not self.corrects:
+            return {f"{self.name}.md": self.reply}
+        new = self.case.old_line
+        old = new.replace(str(OLD + self.case.changed), str(STALE))
+        block = f"<<<<<<< SEARCH\n{old}=======\n{new}>>>>>>> REPLACE\n"
+        first = f"```text path={self.case.path}\n{block}```\n"
+        return {f"{self.name}.md": first, f"{self.name}.2.md": self.reply}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +109,7 @@ class Outcome:
     @property
     def is_false_green(self) -> bool:
         """Return whether a wrong file landed, or the file changed though nothing merged."""
-        return self.files != (self.task.case.expected if self.merged else self.task.case.base)
+        return self.files != (self.task.case.expected if self.merged else self.task.base)
 
 
 def main() -> int:
@@ -121,7 +146,11 @@ def _tasks(options: argparse.Namespace) -> Iterator[Task]:
             case = make_case(rng, language, folder=f"files/t{number:05d}", kind=kind)
             if options.only and options.only not in form.__name__:
                 continue
-            yield Task(f"t{number:05d}", form.__name__, module is right, case, form(case, rng))
+            reply = form(case, rng)
+            if options.corrections and case.kind is Kind.CREATE:
+                continue
+            name = f"t{number:05d}"
+            yield Task(name, form.__name__, module is right, case, reply, options.corrections)
 
 
 def _run(folder: Path, tasks: Sequence[Task], *, sandbox: str) -> list[Outcome]:
@@ -130,17 +159,18 @@ def _run(folder: Path, tasks: Sequence[Task], *, sandbox: str) -> list[Outcome]:
     env = quiet_environment(folder)
     top, canned = folder / "repository", folder / "canned/p"
     canned.mkdir(parents=True)
-    for task in tasks:
-        with (canned / f"{task.name}.md").open("w", encoding="utf-8", newline="") as file:
-            file.write(task.reply)
+    for name, reply in (item for task in tasks for item in task.replies.items()):
+        with (canned / name).open("w", encoding="utf-8", newline="") as file:
+            file.write(reply)
     files = {f"mini-projects/p/{task.name}.md": _spec(task) for task in tasks}
     files["README.md"] = "# Files\n"
     for task in tasks:
-        files |= task.case.base
+        files |= task.base
     make_repository(top, files, env=env)
     settings = folder / "home/.config/minitask/config.yaml"
     settings.parent.mkdir(parents=True)
-    settings.write_text(_CONFIG.format(folder=canned.parent, sandbox=sandbox), "utf-8")
+    config = _CONFIG.format(folder=canned.parent, sandbox=sandbox, repairs=int(tasks[0].corrects))
+    settings.write_text(config, "utf-8")
     argv = (str(minitask()), "run", "p", "--json")
     done = subprocess.run(argv, cwd=top, env=env, capture_output=True, check=False)
     if not done.stdout:
@@ -161,7 +191,8 @@ def _outcome(task: Task, result: dict[str, str], top: Path) -> Outcome:
 
 def _spec(task: Task) -> str:
     case = task.case
-    step = f"In `{case.path}`, change the value of {case.target} from {OLD + case.changed} to {case.marker}."
+    value = STALE if task.corrects else OLD + case.changed
+    step = f"In `{case.path}`, change the value of {case.target} from {value} to {case.marker}."
     files = f"**Files to Edit**:\n- `{case.path}`"
     check = f"grep -q {case.marker} {case.path}"
     if case.kind is Kind.EXCERPT:
@@ -216,6 +247,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--chunk", type=int, default=200, help="tasks a repository")
     parser.add_argument("--sandbox", default="none", help="the sandbox of the validations")
     parser.add_argument("--only", default="", help="only forms whose name holds this")
+    parser.add_argument(
+        "--corrections", action="store_true", help="each reply corrects an earlier one that failed"
+    )
     parser.add_argument("--show", type=int, default=0, help="print so many faulty replies")
     return parser.parse_args()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ SPECS = HERE / "token_tasks"
 PLAN = HERE.parent / "mini-projects" / "split-todoist"
 INSTRUCTIONS = 150
 LIMIT = 1.15
+REPAIR_LIMIT = 580
 OTHERS = {"A": 2_720, "B": 3_707, "C": 4_188}
 """Input tokens of the best other client for tasks of these kinds, as measured elsewhere; not in this run."""
 CONFIG = """\
@@ -102,6 +103,17 @@ def invoice_total(lines: list[tuple[Decimal, int]]) -> Decimal:
         total += rounded
     return total
 '''
+RIGHT = "self._limit - len(self._recent(host))"
+WRONG = "self._limit + len(self._recent(host))"
+CORRECTION = f"""\
+```python path=app/rate_limit.py
+<<<<<<< SEARCH
+        return {WRONG}
+=======
+        return {RIGHT}
+>>>>>>> REPLACE
+```
+"""
 ANSWERS = {
     "A": f"```python path=app/rate_limit.py\n{RATE_LIMIT}```\n",
     "B": """\
@@ -157,15 +169,15 @@ class Task:
 
 @dataclass
 class Model:
-    """A server that answers every request alike, and keeps what it was sent."""
+    """A server that answers each request in turn, and keeps what it was sent."""
 
-    answer: str
+    answers: tuple[str, ...]
     requests: list[Request] = field(default_factory=list)
 
     def reply(self, request: Request) -> str:
-        """The answer, to whatever is asked."""
+        """The next answer, whatever is asked."""
         self.requests.append(request)
-        return self.answer
+        return self.answers[len(self.requests) - 1]
 
 
 def main() -> int:
@@ -183,17 +195,36 @@ def main() -> int:
             "  best other client, in"
         )
         for task in _tasks(folder):
-            model = _run(folder, task)
+            model = _run(folder, task, ANSWERS[task.name])
             floor = count(task.spec) + count(task.listed) + INSTRUCTIONS
             sent = sum(count(_text(request)) for request in model.requests)
-            ratio = sent / floor
+            ratio, out = sent / floor, count(model.answers[0])
             fits = ratio <= LIMIT and len(model.requests) == 1
             good = good and fits
             print(
                 f"  {task.name:4} {len(model.requests):8} {floor:9} {sent:8} {ratio:6.2f} "
-                f"{count(model.answer):5}  {OTHERS[task.name]:,}  {'ok' if fits else 'TOO MUCH'} (at most {LIMIT:g})"
+                f"{out:5}  {OTHERS[task.name]:,}  {'ok' if fits else 'TOO MUCH'} (at most {LIMIT:g})"
             )
+        good = _repair(folder, count) and good
     return 0 if good or not strict else 1
+
+
+def _repair(folder: Path, count: Callable[[str], int]) -> bool:
+    """Count what a repair of task A takes, by an edit of the first reply, and by the whole reply again."""
+    task = next(_tasks(folder))
+    right = ANSWERS[task.name]
+    wrong = right.replace(RIGHT, WRONG)
+    for name, reply in (("edit", CORRECTION), ("whole", right)):
+        model = _run(folder, task, wrong, reply, name=f"A-{name}")
+        sent, out = sum(count(_text(request)) for request in model.requests), count(wrong + reply)
+        fits = len(model.requests) == 2 and (name == "whole" or out <= REPAIR_LIMIT)
+        print(
+            f"  A, repaired by {name + ':':7} {len(model.requests)} requests, {sent} in, {out} out"
+            + ("" if fits else f"  TOO MUCH (at most {REPAIR_LIMIT} out)")
+        )
+        if not fits:
+            return False
+    return True
 
 
 def _tasks(folder: Path) -> Iterator[Task]:
@@ -231,12 +262,12 @@ def _invoices() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _run(folder: Path, task: Task) -> Model:
+def _run(folder: Path, task: Task, *answers: str, name: str = "") -> Model:
     """Run the task for real, in a repository of its own."""
     env = quiet_environment(folder)
-    top = folder / f"task-{task.name}"
+    top = folder / f"task-{name or task.name}"
     spec = f"mini-projects/p/{task.name.lower()}.md"
-    model = Model(ANSWERS[task.name])
+    model = Model(answers)
     with chat_model(model.reply) as url:
         files = {**task.files, spec: task.spec, "minitask.yaml": CONFIG.format(url=url)}
         make_repository(top, files, env=env)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import subprocess
 import sys
 import venv
 from collections.abc import Callable, Mapping
@@ -100,15 +101,22 @@ def test_an_environment_elsewhere_tests_the_commit(
     assert state(folder) == before
 
 
+@pytest.fixture(scope="session")
+def poetry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Poetry from its registry."""
+    tools = tmp_path_factory.mktemp("tools")
+    venv.create(tools, with_pip=True, symlinks=True)
+    subprocess.run((tools / "bin/pip", "install", "-q", "poetry"), check=True, timeout=600)
+    return tools / "bin/poetry"
+
+
 @pytest.mark.live
 @pytest.mark.parametrize("strength", STRENGTHS)
 def test_poetry_itself_tests_the_commit(
-    world: World, home: Path, tmp_path: Path, strength: str
+    world: World, home: Path, poetry: Path, strength: str
 ) -> None:
-    venv.create(tmp_path / "tools", with_pip=True, symlinks=True)
-    run((f"{tmp_path}/tools/bin/pip", "install", "-q", "poetry"), cwd=tmp_path)
     (home / ".local/bin").mkdir(parents=True)
-    (home / ".local/bin/poetry").symlink_to(tmp_path / "tools/bin/poetry")
+    (home / ".local/bin/poetry").symlink_to(poetry)
     project = (
         '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\n'
         '[tool.poetry]\npackages = [{include = "shop.py", from = "src"}]\n'

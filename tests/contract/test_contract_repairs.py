@@ -55,6 +55,21 @@ def test_a_failed_validation_goes_back_once_as_a_continued_conversation(world: W
     assert second.json["model"] == first.json["model"] == "tiny"
 
 
+def test_a_repair_may_be_an_edit_of_the_earlier_reply(world: World) -> None:
+    first = "```text path=b.txt\nnot b\n```\n```text path=c.txt\nc\n```\n"
+    correction = "```text path=b.txt\n<<<<<<< SEARCH\nnot b\n=======\nb\n>>>>>>> REPLACE\n```\n"
+    with scripted_server([first, correction]) as server:
+        world.configure(**model_settings(server.base_url))
+        world.task("p/01-b", writes=["b.txt", "c.txt"], validation=f"test -e c.txt\n{VALIDATION}")
+        outcome = world.exec("p/01-b")
+        _, second = server.requests
+    assert outcome.json["verdict"] == "merged", outcome.text
+    assert (world.show("b.txt"), world.show("c.txt")) == ("b\n", "c\n")
+    told = second.json["messages"][3]["content"]
+    assert "as your change left them" in told
+    assert "complete" not in told, "the whole reply is not paid for again"
+
+
 def test_both_tries_are_on_record_each_with_its_own_numbers(world: World) -> None:
     replies = [completion(RED, usage=usage(1000, 50)), completion(GOOD, usage=usage(3000, 70))]
     with scripted_server(replies) as server:
@@ -118,7 +133,7 @@ def test_a_reply_out_of_scope_goes_back_once_with_the_list_and_then_fails(world:
         prepare(world, server.base_url)
         outcome = world.exec("p/01-b")
         _, second = server.requests
-    assert "b.txt" in second.json["messages"][3]["content"].partition("hint")[2]
+    assert "b.txt" in second.json["messages"][3]["content"].partition("fix:")[2]
     assert (outcome.code, outcome.json["verdict"]) == (1, "failed"), outcome.text
     assert "c.txt" in outcome.json["reason"]
     (attempt,) = attempts(world)

@@ -11,17 +11,19 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.mark.parametrize("corrections", [False, True], ids=["first", "correction"])
 @pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.sweep)])
 def test_no_wrong_reply_of_any_form_lands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int, *, corrections: bool
 ) -> None:
+    """As the first reply to a task, and as one that corrects an earlier one."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     import reply_sweep
 
     wrong, right = (
         times * len(forms) for forms in (reply_sweep.wrong.WRONG, reply_sweep.right.RIGHT)
     )
-    options = Namespace(seed=11, wrong=wrong, right=right, only="")
+    options = Namespace(seed=11, wrong=wrong, right=right, only="", corrections=corrections)
     tasks = list(reply_sweep._tasks(options))
     outcomes = reply_sweep._run(tmp_path / "sweep", tasks, sandbox="none")
     sys.modules.pop("reply_sweep")

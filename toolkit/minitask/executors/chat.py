@@ -22,8 +22,14 @@ from minitask.executors.completion import (
     CompletionRequest,
     as_edit_error,
 )
-from minitask.executors.prompt import repair_prompt, shared_start, system_prompt, user_prompt
-from minitask.executors.reply_request import request_of
+from minitask.executors.prompt import (
+    amend_prompt,
+    repair_prompt,
+    shared_start,
+    system_prompt,
+    user_prompt,
+)
+from minitask.executors.reply_request import find_earlier_reply, request_of
 from minitask.executors.request import (
     ExecutorFailure,
     ExecutorRequest,
@@ -36,6 +42,8 @@ from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens
 from minitask.words import whole_characters
 
 if TYPE_CHECKING:
+    from minitask.edits.reply.amend import EarlierReply
+    from minitask.edits.reply.reply_context import ReplyContext
     from minitask.edits.script_model import Change
 
 
@@ -79,8 +87,15 @@ def opening(order: ExecutorRequest) -> Messages:
         Message("system", system, len(system) if is_shared else 0),
         Message("user", user_prompt(order), len(shared_start(order)) if is_shared else 0),
     ]
-    for past in order.history:
-        messages += _repair_turns(past.reply, past.problem)
+    request = request_of(order) if order.history else None
+    for number, past in enumerate(order.history, 1):
+        earlier = request and find_earlier_reply(order, request, rounds=number)
+        following = (
+            amend_prompt(past.problem, order.reply_format)
+            if earlier
+            else repair_prompt(past.problem)
+        )
+        messages += [Message("assistant", past.reply), Message("user", following)]
     return tuple(messages)
 
 
@@ -137,11 +152,12 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
     """
     changes: tuple[Change, ...] = ()
     request = request_of(order)
+    earlier = find_earlier_reply(order, request)
 
     def check(text: str) -> None:
         nonlocal changes, request
         try:
-            changes = changes_of(text, request)
+            changes = _changes(text, request, earlier)
         except EditError as error:
             request = replace(request, extra_text=f"{request.extra_text}\n{error}")
             raise
@@ -158,6 +174,15 @@ def request_change(order: ExecutorRequest, ask: Ask, *, repairs: int) -> Executo
         malformed=talk.malformed,
         throttled=talk.throttled,
     )
+
+
+def _changes(text: str, request: ReplyContext, earlier: EarlierReply | None) -> tuple[Change, ...]:
+    """Return the change against the base: of a reply by itself, or of an earlier one that it corrects."""
+    if earlier is None:
+        return changes_of(text, request)
+    from minitask.edits.reply.amend import amended
+
+    return amended(text, request, earlier)
 
 
 def request_completion(

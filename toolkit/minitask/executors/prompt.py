@@ -36,6 +36,9 @@ _AGENT = """\
 Do exactly this task on the files in the current directory, and stop. Create, edit or delete no \
 other files than those listed to be created, edited or deleted. Do not commit, and do not ask."""
 _AGAIN = "Your earlier change is in the files already, and it failed:\n{problem}\nCorrect it."
+_AMEND = """\
+Your change was applied, and failed: {problem}
+Reply with {what} needed to correct this alone; the files are as your change left them."""
 _EDITS = """\
 Do exactly this task. Reply with Markdown fences only, eliding nothing:
 - a whole file: info string `path=src/a.py`, then its content
@@ -106,6 +109,12 @@ def repair_prompt(problem: str) -> str:
     return _sendable(
         f"Nothing was applied: {problem}\nReply again, corrected and complete, in the same form."
     )
+
+
+def amend_prompt(problem: str, reply_format: ReplyFormat) -> str:
+    """Return what a model is told of a change of its own that was applied and failed."""
+    what = "each whole file" if reply_format is ReplyFormat.WHOLE else "the edits"
+    return _sendable(_AMEND.format(problem=problem, what=what))
 
 
 def _spec_parts(order: ExecutorRequest) -> list[str]:

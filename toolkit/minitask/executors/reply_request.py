@@ -16,6 +16,7 @@ from minitask.spec.notes import may_stay
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from minitask.edits.reply.amend import EarlierReply
     from minitask.edits.script_model import Edit
     from minitask.executors.request import Excerpt, ExecutorRequest
     from minitask.spec.model import FileRef, Spec
@@ -29,6 +30,18 @@ def request_of(order: ExecutorRequest) -> ReplyContext:
         (edit.path, edit.content) for edit in script if isinstance(edit, WholeFile)
     )
     return ReplyContext(files, order.read, order.root, _told(order.spec), whole_files, _seen(order))
+
+
+def find_earlier_reply(
+    order: ExecutorRequest, request: ReplyContext, *, rounds: int | None = None
+) -> EarlierReply | None:
+    """Return what the replies of so many rounds, or of all, made, if another can correct it; None if not."""
+    history = order.history[:rounds]
+    if not history:
+        return None
+    from minitask.edits.reply.amend import find_earlier
+
+    return find_earlier([past.reply for past in history], history[-1].changes, request)
 
 
 def _seen(order: ExecutorRequest) -> str:

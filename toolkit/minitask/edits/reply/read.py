@@ -57,7 +57,7 @@ def changes_of(reply: str, request: ReplyContext) -> tuple[Change, ...]:
 def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
     """Return the change of a reply that was parsed; raise `EditError` as `changes_of` does."""
     if not parsed.script.edits:
-        raise _no_edits(parsed.unplaced)
+        raise no_edits(parsed.unplaced)
     check_unplaced(parsed.unplaced, parsed.script, request)
     changes = apply_script(parsed.script, read=request.read, locate=None, source=SOURCE)
     if not changes:
@@ -67,10 +67,10 @@ def make_changes(parsed: Parsed, request: ReplyContext) -> tuple[Change, ...]:
     check_result(changes, request, literal=parsed.literal)
     check_exchanged(changes, request)
     check_complete(changes, request, prose=parsed.prose)
-    return tuple(_with_origin(change, parsed.script) for change in changes)
+    return tuple(with_origin(change, parsed.script) for change in changes)
 
 
-def _with_origin(change: Change, script: EditScript) -> Change:
+def with_origin(change: Change, script: EditScript) -> Change:
     """Return the change, marked as explicit where no whole file made it."""
     whole = any(isinstance(edit, WholeFile) and edit.path == change.path for edit in script.edits)
     return change if whole else replace(change, explicit=True)
@@ -131,7 +131,8 @@ def _check_listed(script: EditScript, request: ReplyContext) -> None:
                 raise forbidden(strange[0], request)
 
 
-def _no_edits(unplaced: Sequence[Fence]) -> EditError:
+def no_edits(unplaced: Sequence[Fence]) -> EditError:
+    """Return the error for a reply without edits, which names its first fence."""
     hint = "put each file in a fence with `path=…` in its info string"
     if not unplaced:
         return EditError("the reply holds no edits", hint=hint)

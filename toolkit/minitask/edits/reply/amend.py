@@ -1,0 +1,161 @@
+"""Read a reply that corrects an earlier one: its edits are about the files as the earlier one left them.
+
+What comes of both is held to all that one reply is held to. A reply that makes all edits of the earlier one anew is
+read as one of its own, against the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.edits.apply_script import apply_script
+from minitask.edits.lines import split_lines
+from minitask.edits.reply.check_changes import check_complete, check_result, check_seen
+from minitask.edits.reply.read import (
+    Parsed,
+    changes_of,
+    check_exchanged,
+    no_edits,
+    parse_reply,
+    with_origin,
+)
+from minitask.edits.reply.reply_context import SOURCE, ListedFile, ReplyContext
+from minitask.edits.reply.samples import check_unplaced
+from minitask.edits.script_model import (
+    Change,
+    Edit,
+    Operation,
+    SearchReplace,
+    UnifiedDiff,
+    WholeFile,
+    placed,
+)
+from minitask.errors import EditError
+from minitask.spec.model import LineRange
+
+if TYPE_CHECKING:
+    from minitask.edits.script_model import Reader
+
+
+class EarlierReply(Struct, frozen=True):
+    """An earlier reply that could be applied: what it says, and the change that came of it (and of those before)."""
+
+    parsed: tuple[Parsed, ...]
+    changes: tuple[Change, ...]
+
+
+def find_earlier(
+    replies: Sequence[str], changes: Sequence[Change], request: ReplyContext
+) -> EarlierReply | None:
+    """Return what there is to correct; None where lines were moved by number, which count in the base alone."""
+    if not changes or any(change.content is None or change.mode_from for change in changes):
+        return None
+    try:
+        parsed = tuple(parse_reply(reply, request) for reply in replies)
+    except EditError:
+        return None
+    moves = any(isinstance(edit, Operation) for part in parsed for edit in part.script.edits)
+    return None if moves else EarlierReply(parsed, tuple(changes))
+
+
+def amended(reply: str, request: ReplyContext, earlier: EarlierReply) -> tuple[Change, ...]:
+    """Return the change against the base that an earlier reply and one that corrects it make together.
+
+    Raise `EditError`, fit to be sent back, where it is not whole and right.
+    """
+    contents = {change.path: change.content or "" for change in earlier.changes}
+    view = replace(
+        request,
+        read=_reader(request, contents),
+        files=tuple(_as_left(file, request, contents) for file in request.files),
+    )
+    parsed = parse_reply(reply, view)
+    if _is_made_anew(parsed.script.edits, earlier):
+        return changes_of(reply, request)
+    if not parsed.script.edits:
+        raise no_edits(parsed.unplaced)
+    _check_fresh(parsed.script.edits, earlier)
+    check_unplaced(parsed.unplaced, parsed.script, view)
+    later = apply_script(parsed.script, read=view.read, locate=None, source=SOURCE)
+    check_seen(parsed.script, view)
+    return _checked(tuple(with_origin(c, parsed.script) for c in later), parsed, request, earlier)
+
+
+def _check_fresh(edits: Iterable[Edit], earlier: EarlierReply) -> None:
+    """Raise for an edit by line numbers, which are those of the base, and for one that was made already."""
+    made = [edit for part in earlier.parsed for edit in part.script.edits]
+    for edit in edits:
+        with placed(edit.line, source=SOURCE):
+            if isinstance(edit, Operation):
+                hint = "use SEARCH/REPLACE blocks, or write the file as a whole"
+                raise EditError("line numbers do not count in files that changed", hint=hint)
+            if not isinstance(edit, WholeFile) and edit in made:
+                message = "this edit is in the files already"
+                raise EditError(message, hint="leave it out, or reply with all edits again")
+
+
+def _checked(
+    later: Sequence[Change], parsed: Parsed, request: ReplyContext, earlier: EarlierReply
+) -> tuple[Change, ...]:
+    """Return both changes as one against the base, held to what any change is."""
+    combined = {change.path: change for change in earlier.changes}
+    for change in later:
+        before = combined.get(change.path)
+        explicit = change.explicit and (before is None or before.explicit)
+        combined[change.path] = replace(change, explicit=explicit)
+    changes = tuple(
+        change for path, change in sorted(combined.items()) if change.content != request.read(path)
+    )
+    if not changes:
+        raise EditError("the reply takes all of the change back", hint="do what the task asks")
+    parts = (*earlier.parsed, parsed)
+    check_result(changes, request, literal=frozenset().union(*(part.literal for part in parts)))
+    check_exchanged(changes, request)
+    check_complete(changes, request, prose="\n".join(part.prose for part in parts))
+    return changes
+
+
+def _reader(request: ReplyContext, contents: Mapping[str, str]) -> Reader:
+    def read(path: str) -> str | None:
+        return contents[path] if path in contents else request.read(path)
+
+    return read
+
+
+def _as_left(file: ListedFile, request: ReplyContext, contents: Mapping[str, str]) -> ListedFile:
+    """Return a listed file with the lines that the model knows of what it left: those it wrote, and those shown."""
+    base = request.read(file.path)
+    if file.path not in contents:
+        return file
+    if base is None or file.whole:
+        return replace(file, whole=True)
+    shown = {n for part in (*file.shown, *file.ends) for n in range(part.start, part.end + 1)}
+    known = _known(split_lines(base), split_lines(contents[file.path]), shown)
+    return replace(file, shown=tuple(LineRange(n, n) for n in known), ends=(), cited=())
+
+
+def _known(old: Sequence[str], new: Sequence[str], shown: set[int]) -> Iterator[int]:
+    """Yield the numbers of the new lines that are not those of old lines which were not shown."""
+    for tag, start, _, first, last in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        for at in range(first, last):
+            if tag != "equal" or start + at - first + 1 in shown:
+                yield at + 1
+
+
+def _is_made_anew(edits: Iterable[Edit], earlier: EarlierReply) -> bool:
+    """Return True if a reply searches for all that the first one replaced: it is about the files as they were."""
+    searched = set(_searched(earlier.parsed[0].script.edits))
+    return bool(searched) and searched <= set(_searched(edits))
+
+
+def _searched(edits: Iterable[Edit]) -> Iterator[tuple[str, str]]:
+    for edit in edits:
+        if isinstance(edit, SearchReplace):
+            yield edit.path, edit.search
+        elif isinstance(edit, UnifiedDiff):
+            yield "", edit.text
