@@ -155,7 +155,7 @@ class Proxy:
         """Return the server that a client may speak to, which has what was said so far; None after a refusal."""
         client.settimeout(HEAD_SECONDS)
         try:
-            head, rest = read_head(client)
+            head, body = read_head(client)
             request = parse_request(head)
             server = self._reached(request.host, request.port)
         except (HostRefusedError, ValueError, OSError) as error:
@@ -163,7 +163,7 @@ class Proxy:
             return None
         if request.tunnel:
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        server.sendall(request.head + rest)
+        server.sendall(request.head + body)
         return server
 
     def _reached(self, host: str, port: int) -> socket.socket:
@@ -194,9 +194,9 @@ class Proxy:
     def _relay(self, client: socket.socket, server: socket.socket) -> None:
         for end in (client, server):
             end.settimeout(None)
-        there = self._start(_copy, client, server)
+        sending = self._start(_copy, client, server)
         _copy(server, client)
-        there.join()
+        sending.join()
 
 
 def variables(address: str) -> dict[str, str]:
@@ -215,19 +215,19 @@ def read_head(client: socket.socket) -> tuple[bytes, bytes]:
         data += chunk
         if not chunk or len(data) > HEAD_BYTES:
             raise ValueError("no request, or one too long")
-    head, _, rest = data.partition(b"\r\n\r\n")
-    return head, rest
+    head, _, body = data.partition(b"\r\n\r\n")
+    return head, body
 
 
 def parse_request(head: bytes) -> Request:
     """Return where a request goes; `ValueError` for one that two programs could read in two ways."""
     first, *lines = head.decode("latin-1").split("\r\n")
     fields = [HEADER.fullmatch(line) for line in lines]
-    words = first.split(" ")
-    is_plain = first.isascii() and first.isprintable() and words[0].isalpha() and None not in fields
-    if not is_plain or len(words) != 3 or words[2] not in ("HTTP/1.1", "HTTP/1.0"):
+    parts = first.split(" ")
+    is_plain = first.isascii() and first.isprintable() and parts[0].isalpha() and None not in fields
+    if not is_plain or len(parts) != 3 or parts[2] not in ("HTTP/1.1", "HTTP/1.0"):
         raise ValueError("not a request for a proxy")
-    method, target, version = words
+    method, target, version = parts
     if method == "CONNECT":
         return Request(*_destination(target, default=0), tunnel=True)
     url = URL.fullmatch(target)
