@@ -7,6 +7,8 @@ import http.server
 import os
 import shutil
 import subprocess
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -547,6 +549,42 @@ def test_no_rule_ever_allows_to_make_a_device(version: int) -> None:
     assert landlock.file_rights(version) & devices == devices
     assert allowed & devices == 0
     assert allowed & landlock.WRITE_FILE
+
+
+@pytest.mark.parametrize("kind", ["strong", "partial"])
+def test_rights_and_times_outside_cannot_be_changed(
+    request: pytest.FixtureRequest, none: Sandbox, inside, kind: str
+) -> None:
+    """In a folder that is neither below HOME nor `/tmp`, as far as this Python is not."""
+    sandbox = request.getfixturevalue(kind)
+    if kind == "partial" and not sandbox.namespaces:
+        pytest.skip("without namespaces, nothing holds it back")
+    with tempfile.TemporaryDirectory(dir=sys.prefix) as name:
+        folder, file = Path(name), Path(name, "file")
+        file.write_text("x\n")
+        for script in ('chmod 600 "$1/file"', 'touch -d 2001-01-01 "$1/file"', 'chmod 711 "$1"'):
+            before = (file.stat(), folder.stat())
+            assert not inside(sandbox, script, name).ok
+            assert (file.stat(), folder.stat()) == before
+            assert inside(none, script, name).ok
+            assert (file.stat(), folder.stat()) != before
+
+
+@pytest.mark.parametrize("kind", ["strong", "partial"])
+def test_the_git_folder_of_a_workspace_cannot_be_changed(
+    request: pytest.FixtureRequest, none: Sandbox, workspace: Path, inside, kind: str
+) -> None:
+    sandbox = request.getfixturevalue(kind)
+    if kind == "partial" and not sandbox.namespaces:
+        pytest.skip("without namespaces, nothing holds it back")
+    script = "echo x > .git/config; mv .git gone; chmod 700 .git/config; cat .git/config; touch new"
+    (workspace / ".git").mkdir()
+    (workspace / ".git/config").write_text("y\n")
+    assert inside(sandbox, script).stdout == b"y\n"
+    assert (workspace / "new").exists()
+    assert (workspace / ".git/config").read_text() == "y\n"
+    inside(none, script)
+    assert (workspace / "gone/config").read_text() == "x\n"
 
 
 def test_processes_outside_cannot_be_ended(partial: Sandbox, none: Sandbox, inside) -> None:

@@ -62,17 +62,24 @@ def mount_layers(layers: Sequence[str]) -> None:
 def hide(folders: Iterable[str], *, kept: Mapping[str, bool], checkout: str = "") -> None:
     """Put an empty folder in the place of each, but for what is `kept` below it; the value says if it may be written.
 
-    What is in the working directory is also found at the place of the `checkout`, if one is named.
+    Of all else only that may be written, too, rights and times included. What is in the working directory is also found
+    at the place of the `checkout`, if one is named.
     """
     here = os.getcwd()
     present = [folder for folder in {*folders, checkout} if folder and os.path.isdir(folder)]
     outer = _outermost(present)
-    opened = _opened(path for path in kept if _is_below_any(path, outer))
+    writable = [path for path, may_write in kept.items() if may_write and path not in outer]
+    opened = _opened(path for path in kept if _is_below_any(path, [*outer, *writable]))
+    opened |= _opened(path for path in writable if not path.startswith("/dev/"))
+    _set_read_only("/", on=True)
     for folder in outer:
         mode, size = ("1777", SIZES[folder]) if folder in SIZES else ("755", "16m")
         _mount("tmpfs", folder, kind="tmpfs", options=f"mode={mode},size={size}")
+    bound: dict[str, bool] = {}
     for path in sorted(opened):
-        _bind(opened[path], path, is_writable=kept[path])
+        above = max((parent for parent in bound if path.startswith(f"{parent}/")), default="")
+        _bind(opened[path], path, is_writable=kept[path], inherits=bound.get(above, False))
+        bound[path] = kept[path]
     if checkout in present:
         _stand(checkout, here)
     os.chdir(here)
@@ -108,28 +115,38 @@ def _opened(paths: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _bind(descriptor: int, path: str, *, is_writable: bool) -> None:
-    """Mount what a descriptor is of at its own path again, now that something hides it."""
+def _bind(descriptor: int, path: str, *, is_writable: bool, inherits: bool) -> None:
+    """Mount what a descriptor is of at its own path again, where something hides it, or where it may be written and
+    what is above may not (`inherits`), or the other way round.
+    """
     source = f"/proc/self/fd/{descriptor}"
     if os.path.exists(path) and os.path.samefile(source, path):
-        return  # below another one that is kept
-    if os.path.isdir(source):
+        if is_writable == inherits:
+            os.close(descriptor)
+            return
+    elif os.path.isdir(source):
         os.makedirs(path, exist_ok=True)
     else:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     _mount(source, path, flags=BIND_AND_BELOW)
     os.close(descriptor)
-    if not is_writable:
-        attributes = struct.pack("=4Q", READ_ONLY, 0, 0, 0)
-        path_bytes = os.fsencode(path)
-        libc = _libc()
-        at_working_directory = -100
-        _checked(
-            libc.syscall(
-                SET_MOUNT_ATTRIBUTES, at_working_directory, path_bytes, BELOW, attributes, 32
-            )
+    if is_writable:
+        with contextlib.suppress(PermissionError):  # it could not be written before
+            _set_read_only(path, on=False)
+    else:
+        _set_read_only(path, on=True)
+
+
+def _set_read_only(path: str, *, on: bool) -> None:
+    """Have nothing written at or below a mount, or have it written again."""
+    attributes = struct.pack("=4Q", READ_ONLY if on else 0, 0 if on else READ_ONLY, 0, 0)
+    libc, at_working_directory = _libc(), -100
+    _checked(
+        libc.syscall(
+            SET_MOUNT_ATTRIBUTES, at_working_directory, os.fsencode(path), BELOW, attributes, 32
         )
+    )
 
 
 def _stand(checkout: str, workspace: str) -> None:

@@ -162,8 +162,7 @@ class Sandbox(Struct, frozen=True):
         if self.namespaces:
             return (
                 f"Landlock (version {self.landlock}) and namespaces: only the workspace and private directories are "
-                "writable; your home, /run, /tmp and network are hidden; not blocked: reading /proc, changes to modes "
-                "and times of your files elsewhere, writes to the workspace's .git"
+                "writable; your home, /run, /tmp and network are hidden; not blocked: reading /proc"
             )
         tcp = "" if self.landlock >= 4 else "TCP, "
         others = "" if self.landlock >= 6 else "signals to your processes, "
@@ -253,6 +252,7 @@ class Sandbox(Struct, frozen=True):
             return rules
         hidden = [f"hide={folder}" for folder in (*HIDDEN, room.home) if folder]
         rules += [f"w={path}" for path in (*PRIVATE_DEVICES, *TEMPORARY)]
+        rules.append(f"r={room.workspace}/.git")
         rules += _layers(self.layers)
         if checkout := self._replaced_checkout():
             rules.append(f"checkout={checkout}")
