@@ -1,7 +1,8 @@
 """How many small faults, put into the package one at a time, the tests notice.
 
-    python benchmarks/mutants.py map            # once: which tests enter which function (runs the whole suite, traced)
+    python benchmarks/mutants.py map            # which tests enter the functions that get a fault (runs every test)
     python benchmarks/mutants.py run            # 100 faults, about half an hour of one core
+    python benchmarks/mutants.py run --plain    # against the tests of a plain run alone
     python benchmarks/mutants.py run --only landing --jobs 2
 
 A fault is one change of the syntax tree: a comparison turned or moved by one, `and` for `or`, a condition denied, a
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,7 @@ from typing import Any
 TOP = Path(__file__).resolve().parents[1]
 PACKAGE = Path("toolkit", "minitask")
 MAP = TOP / ".pytest_cache" / "mutants.json"
-TRACER = Path(__file__).with_name("trace_functions.py")
+PROBE = Path(__file__).with_name("entered.py")
 SHARES = {
     "gates": 18,
     "landing": 14,
@@ -178,29 +179,60 @@ def mutated(text: str, mutant: Mutant) -> str:
 # The map: which tests enter which function.
 
 
+def copied(top: Path) -> None:
+    """Make a copy of what the tests need."""
+    for part in ("toolkit", "tests", "schemas", "templates", "mini-projects", "docs"):
+        shutil.copytree(TOP / part, top / part, symlinks=True)
+    for part in ("pyproject.toml", "README.md", "CHANGELOG.md"):
+        shutil.copy2(TOP / part, top)
+
+
+def probed(text: str, path: str, names: Collection[str]) -> str:
+    """Return a module's text in which some functions say first that a test enters them."""
+    tree = ast.parse(text)
+    for name, function in functions(tree):
+        if name in names:
+            call = f"__import__('entered').note({f'{path}:{name}'!r})"
+            start = 1 if ast.get_docstring(function, clean=False) is not None else 0
+            function.body[start:start] = ast.parse(call).body
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
 def make_map(tests: Sequence[str]) -> None:
-    """Run the tests, traced, and keep which of them enter which function, and how long each takes."""
+    """Run the tests, and keep which of them enter a function that is to get a fault, and how long each takes."""
+    places: dict[str, set[str]] = {}
+    for mutant in draw(TOP, SHARES):
+        places.setdefault(mutant.path, set()).add(mutant.function)
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copy2(TRACER, folder / "sitecustomize.py")
-        (folder / "written").mkdir()
-        path = os.pathsep.join([name, str(TOP / "toolkit")])
-        env = {**os.environ, "PYTHONPATH": path, "ENTERED_FOLDER": str(folder / "written")}
-        report = folder / "report.xml"
-        options = ("-n", "2", "-p", "sitecustomize", f"--junitxml={report}")
+        top = Path(name)
+        copied(top)
+        for path, names in places.items():
+            file = top / PACKAGE / path
+            file.write_text(probed(file.read_text("utf-8"), path, names), "utf-8")
+        (top / "written").mkdir()
+        shutil.copy2(PROBE, top / "toolkit")
+        env = {**os.environ, "PYTHONPATH": str(top / "toolkit"), "ENTERED_FOLDER": f"{top}/written"}
+        options = ("-n", "2", "-m", "not sweep and not live", f"--junitxml={top}/report.xml")
         argv = [sys.executable, "-m", "pytest", *options, *tests]
-        subprocess.run(argv, cwd=TOP, env=env, check=False)
+        subprocess.run(argv, cwd=top, env=env, check=False)
         enters: dict[str, set[str]] = {}
-        for written in (folder / "written").iterdir():
+        for written in (top / "written").iterdir():
             for line in written.read_text().splitlines():
-                test, file, function = json.loads(line)
-                outer = function.partition(".<locals>")[0]
-                enters.setdefault(f"{file}:{outer}", set()).add(test)
-        seconds = _seconds(report)
+                test, place = json.loads(line)
+                enters.setdefault(place, set()).add(test)
+        seconds = _seconds(top / "report.xml")
     kept = {place: sorted(tests) for place, tests in sorted(enters.items())}
     MAP.parent.mkdir(exist_ok=True)
     MAP.write_text(json.dumps({"enters": kept, "seconds": seconds}))
     print(f"{len(kept)} functions entered by {len(seconds)} tests")
+
+
+def tests_of_a_plain_run() -> set[str]:
+    """Return the tests that `pytest` runs by itself: of long tables a sample."""
+    argv = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n0", "-o", "addopts="]
+    marks = "not sweep and not live and not variant"
+    done = subprocess.run([*argv, "-m", marks], cwd=TOP, capture_output=True, text=True, check=True)
+    return {line for line in done.stdout.splitlines() if "::" in line}
 
 
 def _seconds(report: Path) -> dict[str, float]:
@@ -248,14 +280,12 @@ def killed(mutant: Mutant, tests: Sequence[str]) -> bool:
         return False
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
-        for part in ("toolkit", "tests", "schemas", "templates", "mini-projects", "docs"):
-            shutil.copytree(TOP / part, top / part, symlinks=True)
-        for part in ("pyproject.toml", "README.md", "CHANGELOG.md"):
-            shutil.copy2(TOP / part, top)
+        copied(top)
         path = top / PACKAGE / mutant.path
         path.write_text(mutated(path.read_text("utf-8"), mutant), "utf-8")
         env = {**os.environ, "PYTHONPATH": str(top / "toolkit")}
-        options = ("-n", "0", "-x", "-p", "no:cacheprovider", f"--basetemp={top}/tmp")
+        marks = ("-m", "not sweep and not live")
+        options = ("-n", "0", "-x", *marks, "-p", "no:cacheprovider", f"--basetemp={top}/tmp")
         argv = [sys.executable, "-m", "pytest", *options, *tests]
         call: dict[str, Any] = {"cwd": top, "env": env, "capture_output": True, "text": True}
         try:
@@ -267,9 +297,14 @@ def killed(mutant: Mutant, tests: Sequence[str]) -> bool:
         return done.returncode == 1
 
 
-def run(shares: dict[str, int], *, jobs: int, seconds: float) -> int:
+def run(shares: dict[str, int], *, jobs: int, seconds: float, plain: bool) -> int:
     """Print each fault with what became of it, and the sums; return how many survived."""
     known = Known(**json.loads(MAP.read_text()))
+    if plain:
+        always = tests_of_a_plain_run()
+        known = Known(
+            known.enters, {test: time for test, time in known.seconds.items() if test in always}
+        )
     mutants = draw(TOP, shares)
     survived = 0
     with ThreadPoolExecutor(jobs) as pool:
@@ -295,6 +330,7 @@ def main() -> int:
     parser.add_argument("--only", metavar="PACKAGE", choices=SHARES, help="faults of one package")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=20, help="of tests for each fault")
+    parser.add_argument("--plain", action="store_true", help="only the tests of a plain run")
     options = parser.parse_args()
     shares = {options.only: SHARES[options.only]} if options.only else SHARES
     if options.what == "map":
@@ -302,7 +338,7 @@ def main() -> int:
     elif options.what == "list":
         print("\n".join(map(str, draw(TOP, shares))))
     else:
-        run(shares, jobs=options.jobs, seconds=options.seconds)
+        run(shares, jobs=options.jobs, seconds=options.seconds, plain=options.plain)
     return 0
 
 
