@@ -157,6 +157,8 @@ def test_a_checkout_may_lie_apart_from_its_repository(world: World, tmp_path: Pa
 def test_maintenance_beside_a_run_costs_no_task(world: World, tmp_path: Path) -> None:
     wait = Checkpoint(tmp_path, only_with="b1.txt")
     world.configure(sandbox="none")
+    for key, value in (("gc.auto", "1"), ("gc.autoDetach", "false"), ("maintenance.auto", "true")):
+        world.git("config", key, value)
     for n in range(1, 4):
         command = f"grep -qx b b{n}.txt\n{wait.command if n == 1 else 'sleep 0.1'}"
         world.task(f"p/0{n}-b", whole={f"b{n}.txt": "b\n"}, validation=command, number=n)
@@ -166,6 +168,7 @@ def test_maintenance_beside_a_run_costs_no_task(world: World, tmp_path: Path) ->
         wait.open()
         while held.process.poll() is None:
             world.git("repack", "-adq")
+            world.git("maintenance", "run", "--auto", "--quiet")
             time.sleep(0.05)
     assert held.outcome.code == 0, held.outcome.text
     world.git("gc", "-q")  # writes the graph of commits again, which names drafts
