@@ -6,7 +6,7 @@ before. Their edit scripts are applied; of what a model writes only the paths ar
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -24,7 +24,7 @@ from minitask.edits.grammar import covers, script_of
 from minitask.edits.related_specs import Order, Overlay, order_of
 from minitask.edits.script_model import EditScript
 from minitask.spec.checks import check_against_tree
-from minitask.spec.model import Diagnostic, Severity, Spec, Tier
+from minitask.spec.model import Diagnostic, Spec, Tier
 from minitask.spec.project import check_project
 from minitask.spec.quality import check_quality
 from minitask.spec.rules import Problem
@@ -48,9 +48,7 @@ class CheckedSpec(Struct, frozen=True):
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """Return what stops the task."""
-        return tuple(
-            diagnostic for diagnostic in self.diagnostics if diagnostic.severity is Severity.ERROR
-        )
+        return tuple(diagnostic for diagnostic in self.diagnostics if diagnostic.is_error)
 
 
 def check_specs(
@@ -124,7 +122,7 @@ def _by_spec(
     return owned
 
 
-class Checker(Struct):
+class Checker(Struct, dict=True):
     """Judges specs that are to be run, each on the tree that it will start from.
 
     `together` are the indices of those that one run is to do.
@@ -133,12 +131,11 @@ class Checker(Struct):
     specs: list[Spec]
     ground: Ground
     together: frozenset[int] = frozenset()
-    _order: Order | None = field(default=None)
     _states: dict[tuple[int, ...], Overlay] = field(default_factory=dict)
 
     def judge(self, spec: Spec) -> CheckedSpec:
         """Return what is wrong with a spec's files, its cited lines and its edit script."""
-        order = self._ordered()
+        order = self._order
         index = next(at for at, candidate in enumerate(self.specs) if candidate is spec)
         needed, earlier = order.needed(index), order.earlier(index)
         checked = self._judge_on(spec, needed)
@@ -153,12 +150,10 @@ class Checker(Struct):
             return CheckedSpec((*checked.diagnostics, unfit))
         return checked
 
-    def _ordered(self) -> Order:
-        if self._order is None:
-            self._order = order_of(
-                self.specs, is_there=lambda path: self.ground.files.kind(path) == "file"
-            )
-        return self._order
+    @cached_property
+    def _order(self) -> Order:
+        files = self.ground.files
+        return order_of(self.specs, is_there=lambda path: files.kind(path) == "file")
 
     def _judge_on(self, spec: Spec, before: tuple[int, ...]) -> CheckedSpec:
         state = self._state(before)
@@ -169,10 +164,10 @@ class Checker(Struct):
             new_name=partial(self.ground.new_name, spec),
         )
         numbering = Numbering(spec, self.ground, state)
-        if any(diagnostic.severity is Severity.ERROR for diagnostic in files):
+        if any(diagnostic.is_error for diagnostic in files):
             return CheckedSpec(files)
         cited = check_citations(spec, numbering, state)
-        if any(diagnostic.severity is Severity.ERROR for diagnostic in cited):
+        if any(diagnostic.is_error for diagnostic in cited):
             return CheckedSpec((*files, *cited))
         return CheckedSpec((*files, *cited, *_check_trial(spec, numbering, state)))
 
@@ -205,7 +200,7 @@ class Checker(Struct):
         It is an error if they belong to the same run, which would have to refuse the spec later.
         """
         same_run = [index for index in between if index in self.together]
-        before = tuple(sorted((*needed, *same_run), key=self._ordered().ranks.__getitem__))
+        before = tuple(sorted((*needed, *same_run), key=self._order.ranks.__getitem__))
         after = self._judge_on(spec, before) if same_run else CheckedSpec(())
         is_sure = bool(after.errors)
         names = self._names(same_run if is_sure else between)
@@ -215,7 +210,7 @@ class Checker(Struct):
         return Problem(first.line, "E309" if is_sure else "W308", message, hint).at(first.path)
 
     def _names(self, indices: Iterable[int]) -> str:
-        graph = self._ordered().graph
+        graph = self._order.graph
         return ", ".join(graph.names[index].partition("/")[2] for index in indices)
 
 
@@ -226,12 +221,10 @@ def _advance(state: Overlay, spec: Spec, ground: Ground) -> None:
         state.assume(spec)
         return
     trial = _try(spec, script, Numbering(spec, ground, state), state)
-    if trial.problems:
+    if trial.problems or trial.unknown:
         state.assume(spec)
-        return
-    if trial.unknown:
-        state.assume(spec)
-    state.apply(trial.changes, spec)
+    if not trial.problems:
+        state.apply(trial.changes, spec)
 
 
 def _is_free(spec: Spec, script: EditScript) -> bool:
@@ -244,11 +237,7 @@ def _is_free(spec: Spec, script: EditScript) -> bool:
 
 def _try(spec: Spec, script: EditScript, numbering: Numbering, state: Overlay) -> Trial:
     return try_script(
-        script,
-        read=state.text,
-        locate=numbering,
-        source=spec.path,
-        is_known=state.is_known,
+        script, read=state.text, locate=numbering, source=spec.path, is_known=state.is_known
     )
 
 

@@ -15,7 +15,7 @@ from minitask.engine.tasks import PROJECTS, Base, LoadedFile, Task, checkout_byt
 from minitask.errors import RefusedError, UsageError
 from minitask.git import refs
 from minitask.git.objects import FILE_MODES, TREE, Entry, blob_id
-from minitask.spec.model import Severity, SpecFile
+from minitask.spec.model import SpecFile
 
 
 class FoundTasks(Struct, frozen=True):
@@ -46,11 +46,7 @@ def find_tasks(engine: Context, names: Sequence[str], base: Base) -> FoundTasks:
 def _tell_of_no_tasks(engine: Context, files: Mapping[str, LoadedFile]) -> None:
     """Say which files of a project hold no task; raise `UsageError` for one that cannot be read."""
     for path, file in files.items():
-        errors = [
-            diagnostic
-            for diagnostic in file.parsed.diagnostics
-            if diagnostic.severity is Severity.ERROR
-        ]
+        errors = [diagnostic for diagnostic in file.parsed.diagnostics if diagnostic.is_error]
         if not file.tasks and errors:
             if errors[0].code != "E101":
                 _stop_on_errors(file.parsed)
@@ -240,9 +236,7 @@ def _all_names(engine: Context, base: Base) -> list[str]:
 
 
 def _stop_on_errors(parsed: SpecFile) -> None:
-    errors = [
-        diagnostic for diagnostic in parsed.diagnostics if diagnostic.severity is Severity.ERROR
-    ]
+    errors = [diagnostic for diagnostic in parsed.diagnostics if diagnostic.is_error]
     if not errors:
         return
     first, others = errors[0], len(errors) - 1

@@ -39,7 +39,7 @@ class Checked(Struct, frozen=True):
     @property
     def has_errors(self) -> bool:
         """Return True if a task could not run."""
-        return any(diagnostic.severity is Severity.ERROR for diagnostic in self.diagnostics)
+        return any(diagnostic.is_error for diagnostic in self.diagnostics)
 
 
 def check_sources(sources: Sources, repository: Repository | None, settings: Settings) -> Checked:

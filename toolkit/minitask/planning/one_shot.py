@@ -32,7 +32,7 @@ from minitask.policy.route import Route
 from minitask.sandbox.policy import Strength
 from minitask.spec.dependency_graph import slug, task_names
 from minitask.spec.markdown import code_span, escape_marks
-from minitask.spec.model import Diagnostic, Severity
+from minitask.spec.model import Diagnostic
 from minitask.spec.parse import parse_file
 from minitask.task.call_journal import Answered
 from minitask.task.questions import (
@@ -279,7 +279,7 @@ def _judge(engine: Context, base: Base, wanted: Wanted, answer: str) -> None:
     if len(found.edits) + len(found.creates) > MOST_FILES:
         raise EditError(f"name at most {MOST_FILES} files")
     shot = draft(engine, base, found)
-    errors = [item for item in diagnose(engine, shot) if item.severity is Severity.ERROR]
+    errors = [item for item in diagnose(engine, shot) if item.is_error]
     if errors:
         raise EditError("; ".join(_words(item) for item in errors))
     if engine.sandbox.strength is Strength.NONE:  # a model's command, which nobody has seen yet
@@ -297,4 +297,4 @@ def _words(item: Diagnostic) -> str:
 
 def errors_of(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
     """Return those that keep a task from running."""
-    return [item for item in diagnostics if item.severity is Severity.ERROR]
+    return [item for item in diagnostics if item.is_error]

@@ -23,7 +23,7 @@ from minitask.planning.plan_prompt import DraftedSpec, Goal, checkout_folder, pl
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.spec.dependency_graph import slug
-from minitask.spec.model import Diagnostic, Options, Severity, Tier
+from minitask.spec.model import Diagnostic, Options, Tier
 from minitask.spec.parse import parse_file
 from minitask.task.call_journal import Answered
 from minitask.task.calls import Outcome
@@ -85,7 +85,7 @@ class Planned(Struct, frozen=True):
     @property
     def has_errors(self) -> bool:
         """Return True if a spec cannot run as it is."""
-        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+        return any(item.is_error for item in self.diagnostics)
 
     @property
     def cost_usd(self) -> Decimal | None:
@@ -143,7 +143,7 @@ def check_answer(engine: Context, project: str, text: str) -> None:
     """Raise `EditError`, fit to be sent back, unless an answer is specs that could run."""
     drafts = drafts_of(engine, project, text)
     diagnostics = _check(engine, project, drafts)
-    errors = [item for item in diagnostics if item.severity is Severity.ERROR]
+    errors = [item for item in diagnostics if item.is_error]
     if errors:
         shown = [_line(item) for item in errors[:SHOWN_DIAGNOSTICS]]
         more = len(errors) - len(shown)

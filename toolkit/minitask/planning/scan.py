@@ -21,7 +21,7 @@ from minitask.planning.scaffold import NextSpec, next_spec
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.findings import FindingReport, Recheck, cited_lines, render_findings
 from minitask.spec.markdown import escape_marks
-from minitask.spec.model import Diagnostic, FileAction, Severity
+from minitask.spec.model import Diagnostic, FileAction
 from minitask.spec.parse import parse_file
 from minitask.spec.paths import is_protected
 from minitask.spec.sarif import Finding
@@ -84,7 +84,7 @@ class Scan(Struct, frozen=True):
     @property
     def has_errors(self) -> bool:
         """Return True if a spec cannot run as it is."""
-        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+        return any(item.is_error for item in self.diagnostics)
 
 
 def scan(engine: Context, base: Base, report: FindingReport, options: ScanOptions) -> Scan:

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import Diagnostic, Severity, Spec
+from minitask.spec.model import Diagnostic, Spec
 
 MANY_EDITS = 10
 """So many similar edits are worth a pattern of their own."""
@@ -193,7 +193,7 @@ def survey(specs: Sequence[Spec], diagnostics: Sequence[Diagnostic]) -> Survey:
     strays = 0
     for diagnostic in diagnostics:
         owners = _owners(specs, diagnostic)
-        kind = "error" if diagnostic.severity is Severity.ERROR else diagnostic.code
+        kind = "error" if diagnostic.is_error else diagnostic.code
         by_kind[kind].update(owners)
         strays += not owners and kind == "error"
     flawed = by_kind["error"] | by_kind[VAGUE] | by_kind[READS_MANY]

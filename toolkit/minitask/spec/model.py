@@ -220,6 +220,11 @@ class Diagnostic(Struct, frozen=True):
     message: str
     hint: str = ""
 
+    @property
+    def is_error(self) -> bool:
+        """Return True if it stops a task."""
+        return self.severity is Severity.ERROR
+
 
 class SpecFile(Struct, frozen=True):
     """A parsed file: its specs in order, and what was wrong with it on the way."""

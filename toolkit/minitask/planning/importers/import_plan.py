@@ -33,7 +33,7 @@ from minitask.spec.frontmatter import (
     import_command,
 )
 from minitask.spec.markdown import normalise
-from minitask.spec.model import Diagnostic, Severity
+from minitask.spec.model import Diagnostic
 from minitask.spec.paths import check_path
 from minitask.words import counted, whole_characters
 
@@ -312,7 +312,7 @@ def _write(folder: Path, planned: Sequence[_Planned]) -> None:
 
 
 def _imported(planned: _Planned, path: str, diagnostics: Sequence[Diagnostic]) -> ImportedSpec:
-    errors = [item for item in diagnostics if item.severity is Severity.ERROR]
+    errors = [item for item in diagnostics if item.is_error]
     missing = () if planned.state == "kept" else planned.spec.missing
     refused = tuple(
         f"{item.code} {item.message}" for item in errors if item.code not in ("E212", "E401")
