@@ -253,13 +253,10 @@ def check_renumbered(spec: Spec, ground: Ground) -> Iterator[Diagnostic]:
     now = ground.anchor_of(spec) or ground.files
     for path, lines, line in cited:
         if (path, lines) in before and _at(earlier.files, path, lines) != _at(now, path, lines):
-            message = (
-                f"lines {lines} of {path} were other text when the version before of this spec was committed "
-                f"({earlier.commit[:12]})"
-            )
-            hint = (
-                f"where the numbers are still that version's, say `anchor: {earlier.commit[:12]}`"
-            )
+            commit = earlier.commit[:12]
+            then = f"when the version before of this spec was committed ({commit})"
+            message = f"lines {lines} of {path} were other text {then}"
+            hint = f"where the numbers are still that version's, say `anchor: {commit}`"
             yield Problem(line or spec.line_of("files"), "W217", message, hint).at(spec.path)
             return
 

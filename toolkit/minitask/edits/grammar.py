@@ -140,9 +140,8 @@ def _check_wholes(edits: Iterable[Edit], source: str) -> None:
     for edit in edits:
         if isinstance(edit, WholeFile) and edit.path in first_lines:
             with placed(edit.line, source=source):
-                message = (
-                    f"{edit.path} is written whole twice, first in line {first_lines[edit.path]}"
-                )
+                first = first_lines[edit.path]
+                message = f"{edit.path} is written whole twice, first in line {first}"
                 raise EditError(message, hint="keep one of the two")
         if isinstance(edit, WholeFile):
             first_lines[edit.path] = edit.line

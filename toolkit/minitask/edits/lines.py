@@ -257,9 +257,8 @@ def _drift(cited: LineRange, versions: Versions) -> EditError:
     for hunk in versions.hunks:
         if hunk.old_start < cited.end and hunk.old_end >= cited.start:
             line = min(max(hunk.old_start + 1, cited.start), cited.end)
-            change = (
-                "new lines stand after" if hunk.old_start == hunk.old_end else "changed or gone:"
-            )
+            inserts = hunk.old_start == hunk.old_end
+            change = "new lines stand after" if inserts else "changed or gone:"
             text = versions.old[line - 1].strip()
             return EditError(f"{message}: {change} line {line} (`{text}`)", hint=hint)
     return EditError(message, hint=hint)

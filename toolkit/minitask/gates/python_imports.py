@@ -74,11 +74,8 @@ def find_missing_python(path: str, text: str, candidate: FilesAfter) -> Iterator
     for imported in imports(tree):
         if imported.guarded or not imported.source.isascii() or (moves and not imported.level):
             continue
-        missing = (
-            _relative(path, imported, candidate)
-            if imported.level
-            else _absolute(path, imported, candidate)
-        )
+        look = _relative if imported.level else _absolute
+        missing = look(path, imported, candidate)
         if missing is not None:
             yield missing
 

@@ -198,12 +198,8 @@ def _defined_twice(text: str) -> dict[str, int]:
     """Return the names of undecorated definitions that come again in the same scope, with the later one's line."""
     tree = parsed_python(text)
     twice: dict[str, int] = {}
-    scopes = (
-        [node for node in ast.walk(tree) if isinstance(node, ast.Module | ast.ClassDef)]
-        if tree
-        else []
-    )
-    for scope in scopes:
+    nodes = ast.walk(tree) if tree else ()
+    for scope in (node for node in nodes if isinstance(node, ast.Module | ast.ClassDef)):
         seen: set[str] = set()
         for node in scope.body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -81,9 +81,8 @@ def with_details(note: str, details: str) -> str:
     """Return a note with what stands below it, which is no verb even where it stands alone."""
     if note or not details:
         return f"{note}{DETAILS}{details}" if details else note
-    is_verb = (
-        is_optional(details) or noted_action(details, FileAction.WRITE) is not FileAction.WRITE
-    )
+    action = noted_action(details, FileAction.WRITE)
+    is_verb = action is not FileAction.WRITE or is_optional(details)
     return f"below{DETAILS}{details}" if is_verb else details
 
 

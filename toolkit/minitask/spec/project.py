@@ -186,9 +186,8 @@ def _note_writers(
     )
     more = f" and {len(others) - MAX_WRITERS} more" if len(others) > MAX_WRITERS else ""
     message = f"{ref.path} is also written by {shown}{more}: they run one at a time"
-    hint = (
-        f"where the order matters, add `depends_on: [{_short_name(graph, others[0], asker=index)}]`"
-    )
+    first = _short_name(graph, others[0], asker=index)
+    hint = f"where the order matters, add `depends_on: [{first}]`"
     return Problem(ref.line or spec.line_of("files"), "N207", message, hint).at(spec.path)
 
 
@@ -207,10 +206,8 @@ def _check_use(
     creator, reader = _short_name(graph, maker[0], asker=user[0]), graph.names[user[0]]
     verb = "reads" if ref.action is FileAction.READ else "writes"
     line = ref.line if index == user[0] else maker[1][0].line
-    message = (
-        f"{reader} {verb} {ref.path}, which {graph.names[maker[0]]} creates, "
-        "and does not depend on it"
-    )
+    maker_name = graph.names[maker[0]]
+    message = f"{reader} {verb} {ref.path}, which {maker_name} creates, and does not depend on it"
     hint = f"add `depends_on: [{creator}]` to {reader}"
     return Problem(line or spec.line_of("files"), "W214", message, hint).at(spec.path)
 

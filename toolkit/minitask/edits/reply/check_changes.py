@@ -106,11 +106,8 @@ def _check_text(
         message = f"{path} would hold `\\n` in place of its line ends"
         raise EditError(message, hint="write real line ends, not those of a string")
     known_lines = (*had, *request.task_text.split("\n"))
-    marker = (
-        None
-        if literal
-        else find_markers("".join(line for _, line in fresh), known_lines=known_lines)
-    )
+    fresh_text = "".join(line for _, line in fresh)
+    marker = None if literal else find_markers(fresh_text, known_lines=known_lines)
     if marker is not None:
         raise EditError(
             f"{path} would hold the marker `{marker[1][:60]}`",
@@ -302,11 +299,9 @@ def _ranges(listed: ListedFile) -> tuple[LineRange, ...]:
 
 def _is_cited(line_range: LineRange, request: ReplyContext) -> bool:
     """Return True if the task itself names the lines."""
-    end = (
-        ""
-        if line_range.start == line_range.end
-        else rf"\s*(?:[-–—]|to|through|and)\s*L?{line_range.end}"
-    )
+    end = rf"\s*(?:[-–—]|to|through|and)\s*L?{line_range.end}"
+    if line_range.start == line_range.end:
+        end = ""
     return re.search(rf"(?<!\d){line_range.start}{end}(?!\d)", request.task_text) is not None
 
 

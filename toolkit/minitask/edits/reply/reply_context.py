@@ -230,10 +230,9 @@ def _from_info(info: str, request: ReplyContext) -> Name | None:
     if keyed:
         return _keyed(keyed, request)
     lone = _LANGUAGE_PATH.fullmatch(info)
-    candidates = (
-        [lone["path"]] if lone else [word for word in info.split() if "." in word or "/" in word]
-    )
-    candidates += [] if lone else info.split()[1:]
+    words_of_info = info.split()
+    likely = [word for word in words_of_info if "." in word or "/" in word]
+    candidates = [lone["path"]] if lone else [*likely, *words_of_info[1:]]
     listed = next((word for word in candidates if resolve(word, request)), "")
     pathlike = next((word for word in candidates if _is_pathlike(word)), "")
     return _name_for(listed or pathlike, request) if listed or pathlike else None
@@ -246,9 +245,8 @@ def _is_pathlike(text: str) -> bool:
 
 def _keyed(keyed: re.Match[str], request: ReplyContext) -> Name | None:
     value, remainder = keyed["value"], keyed["rest"]
-    plain = (
-        value[1:-1] if value[0] in "\"'`" and value[-1] == value[0] and len(value) > 1 else value
-    )
+    is_quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'`"
+    plain = value[1:-1] if is_quoted else value
     if value.startswith('"'):
         plain = re.sub(r'\\(["\\])', r"\1", plain)
     spaced = f"{value}{remainder}".strip()

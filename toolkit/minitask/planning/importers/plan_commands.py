@@ -125,11 +125,10 @@ def read_runs(
         for key, text in red.items()
         if key not in green
     ]
-    proven = (
+    checks = tuple(
         PlanCommand(command.text, fails_before=key in red, expected=command.expected)
         for key, command in green.items()
     )
-    checks = tuple(proven)
     if not any(_can_fail(check) for check in checks):
         dropped += [f"`{_shown(check.text)}`: it only prepares something" for check in checks]
         checks = ()

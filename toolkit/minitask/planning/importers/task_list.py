@@ -60,11 +60,8 @@ def read_task_list(text: str) -> ForeignPlan:
         task_rows = [
             {"id": key, **entry} for key, entry in task_rows.items() if isinstance(entry, Mapping)
         ]
-    entries = (
-        [entry for entry in task_rows or () if isinstance(entry, Mapping)]
-        if isinstance(task_rows, list)
-        else []
-    )
+    listed = task_rows if isinstance(task_rows, list) else []
+    entries = [entry for entry in listed if isinstance(entry, Mapping)]
     labels = unique_labels([_label(entry, number) for number, entry in enumerate(entries, 1)])
     known = frozenset(labels)
     tasks = tuple(_task(entry, label, known) for entry, label in zip(entries, labels, strict=True))
