@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import click
 
 from minitask.cli.completion import complete_templates
 from minitask.cli.session import environment, start_folder
+from minitask.cli.terminal import show
 from minitask.errors import UsageError
 from minitask.git.repository import discover
-from minitask.planning.scaffold import new_spec
+from minitask.planning.scaffold import new_spec, template_files
+from minitask.planning.templates import read_template, render_list, render_variables
+from minitask.words import did_you_mean
+
+STANDARD_TEMPLATE = "mini-task"
 
 
 @click.command("new")
-@click.argument("project")
-@click.argument("title")
+@click.argument("project", required=False)
+@click.argument("title", required=False)
 @click.option(
     "--template",
-    default="mini-task",
     shell_complete=complete_templates,
     help="The template's name (default: mini-task).",
+)
+@click.option(
+    "--list", "lists", is_flag=True, help="List the templates; with --template, its variables."
 )
 @click.option(
     "--set",
@@ -29,22 +39,49 @@ from minitask.planning.scaffold import new_spec
 )
 @click.pass_context
 def command(
-    ctx: click.Context, project: str, title: str, template: str, pairs: tuple[str, ...]
+    ctx: click.Context,
+    project: str | None,
+    title: str | None,
+    template: str | None,
+    *,
+    lists: bool,
+    pairs: tuple[str, ...],
 ) -> int:
     """Write the next spec of PROJECT from a template, for you to fill in and commit.
 
     \b
     Example:
+      minitask new --list
       minitask new api "Extract the routes" --template extract-module --set source=api/app.py
     """
     repository = discover(start_folder(ctx), environment())
     top = repository.top
+    if lists:
+        return _list(template_files(top), template)
+    if not project or not title:
+        raise UsageError("name a project and a title", hint="minitask new PROJECT TITLE")
     if top is None:
         raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
-    path = new_spec(top, project=project, title=title, template=template, values=_values(pairs))
+    path = new_spec(
+        top,
+        project=project,
+        title=title,
+        template=template or STANDARD_TEMPLATE,
+        values=_values(pairs),
+    )
     name = path.relative_to(top)
     click.echo(f"created  {name}")
     click.echo(f"next     edit it, then: minitask validate {name} && git add {name} && git commit")
+    return 0
+
+
+def _list(files: Mapping[str, Path], name: str | None) -> int:
+    if name is None:
+        show(render_list([read_template(each, files[each]) for each in sorted(files)]))
+    elif name in files:
+        show(render_variables(read_template(name, files[name])))
+    else:
+        raise UsageError(f"no template named {name}", hint=did_you_mean(name, sorted(files)))
     return 0
 
 

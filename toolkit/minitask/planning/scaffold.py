@@ -14,6 +14,7 @@ from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
 from minitask.planning.survey import Suggestion
+from minitask.planning.templates import check_values, read_template
 from minitask.settings import FILE
 from minitask.spec.dependency_graph import slug
 from minitask.words import did_you_mean
@@ -195,6 +196,7 @@ def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> s
         raise UsageError(f"no template named {name}", hint=did_you_mean(name, sorted(templates)))
     environment = SandboxedEnvironment(keep_trailing_newline=True, autoescape=False)
     try:
+        check_values(read_template(name, templates[name]), values)
         text = templates[name].read_text("utf-8")
         known = {*meta.find_undeclared_variables(environment.parse(text)), *STANDARD}
         unknown = next((key for key in values if key not in known), "")
