@@ -74,25 +74,22 @@ def test_taking_back_what_a_check_needs_is_refused(world: World) -> None:
     assert world.tip() == tip
 
 
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
-@pytest.mark.parametrize("mark", ["", "<!-- minitask:begin -->", "\xff"])
-def test_teaching_an_agent_keeps_every_byte_of_its_file(
-    world: World, ending: str, mark: str
+@pytest.mark.parametrize("link", ["AGENTS.md", ".cursor", ".claude/skills/minitask/SKILL.md"])
+def test_teaching_an_agent_does_not_write_through_a_link(
+    world: World, tmp_path: Path, link: str
 ) -> None:
-    own = f"# Mine{ending}{mark}{ending}MY RULES{ending}".encode("latin-1")
-    world.write({"CLAUDE.md": own})
-    for _ in range(2):
-        assert world.minitask("init", "--agent", "claude").code == 0
-    taught = (world.root / "CLAUDE.md").read_bytes()
-    assert taught.startswith(own)
-    assert taught.count(b"minitask:end") == 1
-
-
-def test_teaching_an_agent_does_not_write_through_a_link(world: World, tmp_path: Path) -> None:
-    (tmp_path / "outside").write_text("mine\n")
-    (world.root / "CLAUDE.md").symlink_to(tmp_path / "outside")
-    assert world.minitask("init", "--agent", "claude").code == 2
-    assert (tmp_path / "outside").read_text() == "mine\n"
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("mine\n")
+    path = world.root / link
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.symlink_to(outside / "file" if link.endswith(".md") else outside)
+    agents = ("--agent", "codex", "--agent", "cursor", "--agent", "claude")
+    assert world.minitask("init", *agents).code == 2
+    assert world.minitask("init", "--remove").code == 2
+    assert [each.name for each in outside.iterdir()] == ["file"]
+    assert (outside / "file").read_text() == "mine\n"
+    assert not (world.root / "minitask.yaml").exists()
 
 
 def test_a_template_that_is_a_link_is_none(world: World, home: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page that draws the house is what the imports say."""
+"""What is generated from the source is up to date: the page of the packages, and the plugin for Claude Code."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TOP = Path(__file__).parents[2]
 
 
-def test_the_house_page_is_up_to_date() -> None:
-    argv = (sys.executable, "docs/draw_house.py", "--check")
+@pytest.mark.parametrize("script", ["draw_house", "write_plugin"])
+def test_what_is_generated_is_up_to_date(script: str) -> None:
+    argv = (sys.executable, f"docs/{script}.py", "--check")
     done = subprocess.run(argv, cwd=TOP, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, "run `python docs/draw_house.py`" + done.stderr
+    assert done.returncode == 0, f"run `python docs/{script}.py`: {done.stderr}"

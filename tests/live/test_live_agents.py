@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from live.agent_server import AgentServer, agent_server
-from world import STRENGTHS, World, in_strength
+from world import STRENGTHS, World, in_strength, run
 
 pytestmark = pytest.mark.live
 
@@ -189,3 +189,15 @@ def test_a_real_agent_that_writes_another_file_lands_nothing(name: str, world: W
         outcome = world.minitask("exec", "p/01-b", "--json", env=env)
     assert outcome.json["verdict"] in ("refused", "failed"), outcome.text
     assert world.tip() == tip
+
+
+def test_claude_code_installs_the_plugin(world: World) -> None:
+    claude, top = str(install("claude") / "claude"), Path(__file__).parents[2]
+    for arguments in (
+        ("validate", str(top)),
+        ("marketplace", "add", str(top)),
+        ("install", "minitask@minitask"),
+    ):
+        run((claude, "plugin", *arguments), cwd=world.root)
+    details = run((claude, "plugin", "details", "minitask"), cwd=world.root).stdout
+    assert "Skills (2)  minitask, run" in details

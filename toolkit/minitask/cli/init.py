@@ -12,7 +12,8 @@ from minitask import config
 from minitask.cli.session import environment, start_folder
 from minitask.errors import UsageError
 from minitask.git.repository import Repository, discover
-from minitask.planning.scaffold import AGENT_FILES, init_repository
+from minitask.planning.agent_guides import AGENTS, PlannedFile, agent_changes
+from minitask.planning.scaffold import init_files
 from minitask.planning.survey import SHARE, Suggestion, missing, survey
 from minitask.presets import PRESETS
 from minitask.settings import FILE
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from minitask.planning.discovery import Discovery
 
 NOTHING = "no Ollama, no agent that is logged in, no API key"
+ANEW = f"rm {FILE} && minitask init"
+NOTHING_WRITTEN = "dry run  nothing was written"
 SETTING_KEYS = ("preset", "executors", "tiers")
 """Keys of the user's own settings that leave nothing to find out."""
 
@@ -31,7 +34,7 @@ SETTING_KEYS = ("preset", "executors", "tiers")
     "agents",
     multiple=True,
     metavar="NAME",
-    help=f"Teach a coding agent to write specs: {', '.join(AGENT_FILES)}. Repeatable.",
+    help=f"Teach a coding agent to write specs: {', '.join(AGENTS)}. Repeatable.",
 )
 @click.option(
     "--preset",
@@ -39,11 +42,23 @@ SETTING_KEYS = ("preset", "executors", "tiers")
     help="Use these executors and tiers; look for nothing.",
 )
 @click.option("--templates", is_flag=True, help="Copy the spec templates, to change them.")
+@click.option(
+    "--remove", is_flag=True, help="Remove what was written for these agents (default: for all)."
+)
+@click.option("--dry-run", is_flag=True, help="Print what would be written; write nothing.")
 @click.pass_context
 def command(
-    ctx: click.Context, agents: tuple[str, ...], preset: str | None, templates: bool
+    ctx: click.Context,
+    agents: tuple[str, ...],
+    preset: str | None,
+    *,
+    templates: bool,
+    remove: bool,
+    dry_run: bool,
 ) -> int:
     """Find models, agents and keys, and write minitask.yaml for them. Nothing is overwritten.
+
+    What an agent reads is written between two marks; the rest of its files stays as it is.
 
     \b
     Example:
@@ -55,6 +70,9 @@ def command(
     top = repository.top
     if top is None:
         raise UsageError("a bare repository has no files to set up", hint="run it in a checkout")
+    if remove:
+        return _remove(agent_changes(top, agents or AGENTS, remove=True), dry_run=dry_run)
+    for_agents = agent_changes(top, agents)
     settings: Mapping[str, Any] = {"preset": preset} if preset else {}
     lines: list[str] = []
     if not preset and not (top / FILE).exists():
@@ -64,28 +82,43 @@ def command(
     shared = [each.value for each in suggestions if each.key == SHARE]
     if shared:
         settings = {**settings, "workspace": {"share": shared}}
-    written = init_repository(
-        top,
-        settings,
-        suggestions=[each for each in suggestions if each.key != SHARE],
-        agents=agents,
-        templates=templates,
-    )
-    if is_new:
+    advice = [each for each in suggestions if each.key != SHARE]
+    changes = (*init_files(top, settings, suggestions=advice, templates=templates), *for_agents)
+    _write(changes, dry_run=dry_run)
+    if is_new and not dry_run:
         _trust(repository, top, environ)
-    for line in lines:
+    trusted = is_new and bool(settings)
+    for line in (*lines, *_surveyed(repository, suggestions), *_written(changes, trusted=trusted)):
         click.echo(line)
-    for line in _surveyed(repository, suggestions):
-        click.echo(line)
-    for item in written:
-        trusted = ", trusted" if item.path == FILE and is_new and settings else ""
-        click.echo(f"{item.what:8} {item.path}{trusted}")
-    if not is_new:
-        how = f"set `preset: {preset}` in it" if preset else "edit it"
-        click.echo(
-            f"change   {how}, then: minitask trust; or to begin anew: rm {FILE} && minitask init"
-        )
-    click.echo('next     minitask do "WHAT TO CHANGE"')
+    click.echo(NOTHING_WRITTEN if dry_run else _next(preset, is_new=is_new))
+    return 0
+
+
+def _next(preset: str | None, *, is_new: bool) -> str:
+    """Return the lines that say how to go on."""
+    how = f"set `preset: {preset}` in it" if preset else "edit it"
+    change = f"change   {how}, then: minitask trust; or to begin anew: {ANEW}\n"
+    return f'{"" if is_new else change}next     minitask do "WHAT TO CHANGE"'
+
+
+def _write(changes: Sequence[PlannedFile], *, dry_run: bool) -> None:
+    for change in () if dry_run else changes:
+        change.write()
+
+
+def _written(changes: Sequence[PlannedFile], *, trusted: bool) -> Iterator[str]:
+    """Yield what became of each file; the configuration counts at once if it is new and sets something."""
+    for change in changes:
+        yield f"{change.what:8} {change.path}{', trusted' * (trusted and change.path == FILE)}"
+
+
+def _remove(changes: Sequence[PlannedFile], *, dry_run: bool) -> int:
+    """Take away what was written for agents, and say what that was."""
+    _write(changes, dry_run=dry_run)
+    lines = _written([change for change in changes if change.what != "kept"], trusted=False)
+    click.echo("\n".join(lines) or "nothing was written for these agents")
+    if dry_run:
+        click.echo(NOTHING_WRITTEN)
     return 0
 
 

@@ -13,6 +13,7 @@ from minitask import resources
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
 from minitask.patterns import lazy_pattern
+from minitask.planning.agent_guides import PlannedFile
 from minitask.planning.survey import Suggestion
 from minitask.planning.templates import check_values, read_template
 from minitask.settings import FILE
@@ -27,55 +28,25 @@ SUGGESTED = """\
 # Suggested by the files of this repository: remove the `# ` of what is right, then run `minitask doctor`.
 """
 SUFFIX = ".md.j2"
-BEGIN, END = "<!-- minitask:begin -->", "<!-- minitask:end -->"
-AGENT_FILES = {
-    "aider": "CONVENTIONS.md",
-    "claude": "CLAUDE.md",
-    "codex": "AGENTS.md",
-    "cursor": ".cursor/rules/minitask.mdc",
-    "gemini": "GEMINI.md",
-    "goose": ".goosehints",
-    "opencode": "AGENTS.md",
-    "qwen": "QWEN.md",
-}
-"""The file in which each coding agent looks for a repository's instructions."""
-
 NUMBERED = lazy_pattern(r"(\d+)")
 
 
-class Written(Struct, frozen=True):
-    """A file, relative to the repository's root, and what was done: `created`, `extended` or `kept`."""
-
-    path: str
-    what: str
-
-
-def init_repository(
+def init_files(
     top: Path,
     settings: Mapping[str, Any],
     *,
     suggestions: Sequence[Suggestion] = (),
-    agents: Sequence[str],
     templates: bool,
-) -> tuple[Written, ...]:
-    """Write the configuration with these settings, agents' instructions, and the templates if asked for.
+) -> tuple[PlannedFile, ...]:
+    """Return the configuration with these settings, and the templates if asked for; what is there already is kept.
 
-    Suggestions are comments in it, for the user to choose from.
-
-    What is there already is kept.
+    Suggestions are comments in the configuration, for the user to choose from.
     """
-    written = [_create(top, FILE, config_text(settings, suggestions))]
+    texts = {FILE: config_text(settings, suggestions)}
     if templates:
-        written += [
-            _create(top, f"{PROJECTS}/{TEMPLATES}/{source.name}", source.read_text("utf-8"))
-            for source in template_files(None).values()
-        ]
-    guide = resources.path("templates", "agent-guide.md").read_text("utf-8")
-    for agent in agents:
-        if agent not in AGENT_FILES:
-            raise UsageError(f"unknown agent {agent}", hint=did_you_mean(agent, AGENT_FILES))
-        written.append(_teach(top, AGENT_FILES[agent], guide))
-    return tuple(written)
+        for source in template_files(None).values():
+            texts[f"{PROJECTS}/{TEMPLATES}/{source.name}"] = source.read_text("utf-8")
+    return tuple(_new_file(top, name, text) for name, text in texts.items())
 
 
 def config_text(settings: Mapping[str, Any], suggestions: Sequence[Suggestion] = ()) -> str:
@@ -219,38 +190,8 @@ def _numbers(folder: Path) -> Iterator[int]:
             yield int(match[1])
 
 
-def _create(top: Path, name: str, text: str) -> Written:
+def _new_file(top: Path, name: str, text: str) -> PlannedFile:
     path = top / name
     if path.exists() or path.is_symlink():
-        return Written(name, "kept")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
-    return Written(name, "created")
-
-
-def _teach(top: Path, name: str, guide: str) -> Written:
-    """Put the guide between its marks, in place of an earlier one or at the end; nothing else of the file changes."""
-    path = top / name
-    if path.is_symlink():
-        raise UsageError(
-            f"{name} is a link", hint="run `minitask init` once it is a file of this repository"
-        )
-    section = f"{BEGIN}\n{guide.strip()}\n{END}\n"
-    if not path.exists():
-        return _create(top, name, section)
-    content = path.read_bytes()
-    newline = b"\r\n" if b"\r\n" in content else b"\n"
-    taught = _with_section(content, section.encode().replace(b"\n", newline), newline)
-    if taught == content:
-        return Written(name, "kept")
-    path.write_bytes(taught)
-    return Written(name, "extended")
-
-
-def _with_section(content: bytes, section: bytes, newline: bytes) -> bytes:
-    end = content.find(END.encode())
-    begin = content.rfind(BEGIN.encode(), 0, max(end, 0))
-    if begin >= 0:
-        return content[:begin] + section + content[end + len(END) :].removeprefix(newline)
-    gap = b"" if not content or content.endswith(newline * 2) else newline
-    return content + (b"" if content.endswith(newline) else newline) + gap + section
+        return PlannedFile(name, "kept", path)
+    return PlannedFile(name, "created", path, text.encode())
