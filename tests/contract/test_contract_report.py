@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -85,11 +88,33 @@ def test_the_document_has_what_the_design_says_and_adds_up(worked: World) -> Non
     assert Decimal(totals["cost_usd"]) == 6 * COST
     assert totals["unpriced"] == 1
     assert sum(totals["tokens"][name] or 0 for name in totals["tokens"]) == 840
-    for key in ("by_tier", "by_model", "by_phase", "by_project"):
+    for key in ("by_tier", "by_model", "by_phase", "by_project", "by_day"):
         groups = found[key].values()
         assert sum(Decimal(each["cost_usd"] or 0) for each in groups) == 6 * COST, key
         for name in ("records", "attempts", "requests", "input_tokens", "output_tokens"):
             assert sum(each[name] for each in groups) == totals[name], (key, name)
+
+
+def test_the_records_and_the_log_add_up_to_the_same(worked: World) -> None:
+    rows = list(csv.DictReader(io.StringIO(worked.minitask("report", "--format", "csv").stdout)))
+    lines = worked.minitask("report", "--format", "jsonl").stdout.splitlines()
+    documents = [json.loads(line) for line in lines]
+    assert len(rows) == len(documents) == report(worked)["totals"]["records"]
+    assert sum(Decimal(row["cost_usd"] or 0) for row in rows) == 6 * COST
+    assert sum(Decimal(each["attempt"]["cost_usd"] or 0) for each in documents) == 6 * COST
+    log = worked.minitask("report", "--format", "log").stdout
+    assert "- **Implementation**: 700 in + 140 out tokens, $0.0084 + 1 unpriced" in log
+    assert "    - p/02-c: 400 in + 80 out tokens" in log
+    assert "- 3 attempts failed at validate" in log or "failed at validate" in log
+    assert "a month" in log
+
+
+def test_one_grouping_and_a_floor_for_what_is_saved(worked: World) -> None:
+    text = worked.minitask("report", "--by", "day").stdout
+    assert ("By day" in text, "By tier" in text) == (True, False)
+    assert worked.minitask("report", "--fail-under", "10").code == 0
+    outcome = worked.minitask("report", "--fail-under", "100")
+    assert (outcome.code, "is asked for" in outcome.stderr) == (1, True)
 
 
 def test_groups_are_those_of_the_attempts(worked: World) -> None:

@@ -69,7 +69,7 @@ def summary(*given: Record) -> Summary:
 @given(st.lists(records, max_size=12))
 def test_every_grouping_adds_up_to_the_totals(given: list[Record]) -> None:
     found = summary(*given)
-    for groups in (found.by_tier, found.by_model, found.by_phase, found.by_project):
+    for groups in (found.by_tier, found.by_model, found.by_phase, found.by_project, found.by_day):
         check_sums(groups, found)
     assert found.totals.records == len(given)
     assert sum(found.by_project[name].tasks for name in found.by_project) == found.totals.tasks

@@ -58,6 +58,7 @@ class Summary(Struct, frozen=True):
     by_model: Groups
     by_phase: Groups
     by_project: Groups
+    by_day: Groups
     savings: Savings
     first_tries: FirstTries
     failures_by_gate: Mapping[str, int]
@@ -87,6 +88,7 @@ def summarize(records: Iterable[Record], *, baseline_model: str) -> Summary:
         by_model=_groups(lines, model_of),
         by_phase=_groups(lines, phase_of, first=(IMPLEMENT,)),
         by_project=_groups(lines, lambda record: record.task.partition("/")[0]),
+        by_day=dict(sorted(_groups(lines, lambda record: record.started_at[:10]).items())),
         savings=savings_of(ordered, baseline_model),
         first_tries=_first_tries(attempts),
         failures_by_gate=_failures(ordered),

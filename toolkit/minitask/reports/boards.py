@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
@@ -12,6 +10,7 @@ from types import MappingProxyType
 from minitask.engine.task_status import State
 from minitask.ledger.record import money
 from minitask.project.task_graph import Node, TaskGraph
+from minitask.reports.record_lines import spreadsheet
 from minitask.spec.dependency_graph import slug
 from minitask.spec.model import FileAction
 from minitask.words import one_line
@@ -19,7 +18,6 @@ from minitask.words import one_line
 WRITTEN_BY = "minitask export"
 """What every file says that `export` may write again."""
 COLUMNS = ("task", "title", "state", "wave", "tier", "attempts", "cost_usd", "merge", "spec")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TASK_MASTER = {State.MERGED: "done", State.NEW: "pending", State.UNDONE: "pending"}
 _BACKLOG = {State.MERGED: "Done", State.NEW: "To Do", State.UNDONE: "To Do"}
 
@@ -73,12 +71,8 @@ def _task_master(node: Node, numbers: Mapping[str, int]) -> dict[str, object]:
 
 
 def render_csv(graph: TaskGraph) -> str:
-    """Return a row a task. A spreadsheet takes no cell for a formula: one that begins like one gets an apostrophe."""
-    stream = io.StringIO()
-    rows = csv.writer(stream, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows([_cell(value) for value in _row(node)] for node in graph.nodes)
-    return stream.getvalue().rstrip("\n")
+    """Return a row a task."""
+    return spreadsheet(COLUMNS, map(_row, graph.nodes)).rstrip("\n")
 
 
 def _row(node: Node) -> tuple[object, ...]:
@@ -87,10 +81,6 @@ def _row(node: Node) -> tuple[object, ...]:
         *(node.name, _title(node), status.state.value, node.wave, node.tier, status.attempts),
         *(money(status.cost_usd) or "unknown", status.merge or "", node.task.path),
     )
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def backlog_files(graph: TaskGraph) -> Iterator[tuple[str, str]]:

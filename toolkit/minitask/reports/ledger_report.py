@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 from unicodedata import east_asian_width
 
@@ -11,7 +12,7 @@ from msgspec import Struct
 
 from minitask.ledger.accuracy import CLOSE, CostError, EstimateError
 from minitask.ledger.evidence import Grade
-from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, money
+from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Record, money
 from minitask.ledger.savings import CLASSES, USAGE, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
 from minitask.reports.results import dollars, percent
@@ -24,13 +25,18 @@ MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
 
 
 class LedgerReport(Struct, frozen=True):
-    """A summary, and what it is of: records since a time (empty: all), of a project (empty: all)."""
+    """A summary, and what it is of: records since a time (empty: all), of a project (empty: all).
+
+    `by` is the only grouping to show; empty: all.
+    """
 
     summary: Summary
     damaged: int = 0
     future: int = 0
     since: str = ""
     project: str = ""
+    by: str = ""
+    records: tuple[Record, ...] = ()
 
 
 class Table(Struct, frozen=True):
@@ -51,6 +57,7 @@ def report_document(report: LedgerReport) -> dict[str, Any]:
         "by_model": _groups_document(summary.by_model),
         "by_phase": _groups_document(summary.by_phase),
         "by_project": _groups_document(summary.by_project),
+        "by_day": _groups_document(summary.by_day),
         "savings": _savings_document(summary.savings),
         "first_try_rate": summary.first_tries.rate,
         "first_tries": {"tasks": summary.first_tries.tasks, "proven": summary.first_tries.proven},
@@ -98,15 +105,15 @@ def render_report_text(report: LedgerReport) -> str:
 
 def render_report_markdown(report: LedgerReport) -> str:
     """Return the report as Markdown."""
-    lines = [f"# {_marked(heading_of(report))}", "", _marked(span_of(report)), ""]
-    lines += [f"- **{name}**: {_marked(text)}" for name, text in facts(report)]
+    lines = [f"# {marked(heading_of(report))}", "", marked(span_of(report)), ""]
+    lines += [f"- **{name}**: {marked(text)}" for name, text in facts(report)]
     for table in tables(report):
         lines += ["", f"## {table.title}", "", _row(("", *table.headings))]
         lines.append(_row(("---", *("---:" for _ in table.headings))))
-        lines += [_row([_marked(cell) for cell in row]) for row in table.rows]
+        lines += [_row([marked(cell) for cell in row]) for row in table.rows]
         if table.total:
-            lines.append(_row([f"**{_marked(cell)}**" for cell in table.total]))
-    return "\n".join([*lines, *(f"\n{_marked(note)}" for note in notes(report))]) + "\n"
+            lines.append(_row([f"**{marked(cell)}**" for cell in table.total]))
+    return "\n".join([*lines, *(f"\n{marked(note)}" for note in notes(report))]) + "\n"
 
 
 def heading_of(report: LedgerReport) -> str:
@@ -168,15 +175,31 @@ def graded(grade: Grade) -> str:
 def tables(report: LedgerReport) -> Iterator[Table]:
     """Yield the groups, and the failures; nothing if there is nothing to show."""
     summary = report.summary
-    for title, groups in groupings(summary):
+    shown = groupings(summary)
+    if report.by:
+        title = f"By {report.by}"
+        shown = ((title, BY[report.by](summary)),)
+    for title, groups in shown:
         rows = tuple((one_line(name), *_cells(tally)) for name, tally in groups.items())
         if rows:
             yield Table(title, HEADINGS, rows, ("all", *_cells(summary.totals)) if rows[1:] else ())
     failures = tuple(
         (one_line(gate), f"{count:,}") for gate, count in summary.failures_by_gate.items()
     )
-    if failures:
+    if failures and not report.by:
         yield Table("Failures by gate", ("failures",), failures)
+
+
+BY: Mapping[str, Callable[[Summary], Groups]] = MappingProxyType(
+    {
+        "tier": lambda summary: summary.by_tier,
+        "model": lambda summary: summary.by_model,
+        "phase": lambda summary: summary.by_phase,
+        "project": lambda summary: summary.by_project,
+        "day": lambda summary: summary.by_day,
+    }
+)
+"""What a report can be grouped by."""
 
 
 def groupings(summary: Summary) -> tuple[tuple[str, Groups], ...]:
@@ -194,7 +217,7 @@ def notes(report: LedgerReport) -> Iterator[str]:
     """Yield what the figures leave out."""
     totals, savings = report.summary.totals, report.summary.savings
     if totals.unpriced:
-        yield f"{counted(totals.unpriced, 'attempt')} without a known price,left out of the sums"
+        yield f"{counted(totals.unpriced, 'attempt')} without a known price, left out of the sums"
     if totals.uncounted:
         yield f"{counted(totals.uncounted, 'attempt')} with incomplete token counts"
     if savings.left_out:
@@ -320,6 +343,6 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """Return the text with nothing in it that Markdown would take for its own."""
     return text.translate(MARKUP)

@@ -1,0 +1,142 @@
+"""A project's log in Markdown: tokens and costs by phase and task, savings, projections, and what the data say."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from minitask.ledger.record import ATTEMPT, Record
+from minitask.ledger.savings import Tally, line_of, tally
+from minitask.ledger.summary import IMPLEMENT, phase_of
+from minitask.reports.ledger_report import (
+    LedgerReport,
+    baseline,
+    cost,
+    heading_of,
+    marked,
+    saved,
+    span_of,
+)
+from minitask.reports.results import dollars
+from minitask.words import counted, one_line
+
+TITLES = {
+    "plan": "Planning",
+    "classify": "Classification",
+    IMPLEMENT: "Implementation",
+    "review": "Reviews",
+    "message": "Messages",
+    "lost": "Lost calls",
+    "land": "Merges",
+}
+MOST_LESSONS = 3
+MONTH_DAYS, YEAR_DAYS = 30, 365
+
+
+def render_log(report: LedgerReport) -> str:
+    """Return the log."""
+    lines = [f"# {marked(heading_of(report))}", "", f"**Date**: {marked(span_of(report))}"]
+    for title, rows in _sections(report):
+        lines += ["", f"## {title}", "", *(rows or ("- nothing on record",))]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(report: LedgerReport) -> Iterator[tuple[str, tuple[str, ...]]]:
+    yield "Tokens and costs", tuple(_phases(report))
+    yield "Comparison (estimated)", tuple(_comparison(report))
+    yield "Tiers", tuple(_tiers(report))
+    yield "By day", tuple(_named(report.summary.by_day))
+    yield "At this rate (estimated)", tuple(_projections(report))
+    yield "Learnings", tuple(_lessons(report))
+
+
+def _phases(report: LedgerReport) -> Iterator[str]:
+    """Yield each phase with its sum, and below the implementation each task."""
+    for phase, total in report.summary.by_phase.items():
+        yield f"- **{TITLES.get(phase, marked(phase))}**: {_spent(total)}"
+        if phase == IMPLEMENT:
+            yield from (f"    - {row}" for row in _tasks(report.records))
+
+
+def _tasks(records: Sequence[Record]) -> Iterator[str]:
+    tasks: dict[str, list[Record]] = {}
+    for record in records:
+        if phase_of(record) == IMPLEMENT:
+            tasks.setdefault(record.task, []).append(record)
+    for name, tries in sorted(tasks.items()):
+        last = max(tries, key=lambda record: record.attempt.n).attempt
+        who = one_line(last.model or last.executor)
+        ended = f"{last.verdict.value} by {who} after {counted(len(tries), 'attempt')}"
+        yield f"{marked(name)}: {_spent(tally([line_of(each) for each in tries]))}; {marked(ended)}"
+
+
+def _spent(total: Tally) -> str:
+    counts = (total.counts["input_tokens"], total.counts["output_tokens"])
+    sides = (f"{'unknown' if count is None else f'{count:,}'}" for count in counts)
+    tokens = " + ".join(f"{count} {side}" for count, side in zip(sides, ("in", "out"), strict=True))
+    return f"{tokens} tokens, {cost(total)}"
+
+
+def _comparison(report: LedgerReport) -> Iterator[str]:
+    savings = report.summary.savings
+    yield f"- **Spent**: {cost(report.summary.totals)}"
+    yield f"- **By the frontier model alone**: {marked(baseline(savings))}"
+    yield f"- **Saved**: {saved(savings)}"
+
+
+def _tiers(report: LedgerReport) -> Iterator[str]:
+    groups = report.summary.by_tier
+    attempts = sum(group.attempts for group in groups.values())
+    for tier, group in groups.items():
+        if group.attempts:
+            share = f"{100 * group.attempts / attempts:.0f} %"
+            yield f"- {marked(tier)}: {counted(group.attempts, 'attempt')} ({share}), {cost(group)}"
+
+
+def _named(groups: Mapping[str, Tally]) -> Iterator[str]:
+    for name, group in groups.items():
+        clock = f"{group.seconds / 60:.0f} min" if group.seconds >= 60 else f"{group.seconds:.0f} s"
+        yield f"- {marked(name)}: {_spent(group)}, {clock} of attempts"
+
+
+def _projections(report: LedgerReport) -> Iterator[str]:
+    """Yield what was spent and saved for each day between the first record and the last, both counted."""
+    summary = report.summary
+    if summary.first_at is None or summary.last_at is None:
+        return
+    first, last = (datetime.fromisoformat(at).date() for at in (summary.first_at, summary.last_at))
+    days = (last - first).days + 1
+    figures = (("spent", summary.totals.cost_usd), ("saved", summary.savings.saved_usd))
+    for name, amount in figures:
+        if amount is None:
+            yield f"- {name}: unknown"
+            continue
+        rates = ((1, "a day"), (MONTH_DAYS, "a month"), (YEAR_DAYS, "a year"))
+        yield f"- {name}: " + ", ".join(
+            f"{_signed(amount * span / days)} {unit}" for span, unit in rates
+        )
+
+
+def _signed(amount: Decimal) -> str:
+    return f"{'-' if amount < 0 else ''}{dollars(abs(amount))}"
+
+
+def _lessons(report: LedgerReport) -> Iterator[str]:
+    """Yield what the records say about specs, tiers and estimates."""
+    summary, records = report.summary, report.records
+    tries = summary.first_tries
+    if tries.rate is not None:
+        yield f"- {tries.proven} of {counted(tries.tasks, 'task')} proven at the first try"
+    for gate, count in list(summary.failures_by_gate.items())[:MOST_LESSONS]:
+        yield f"- {counted(count, 'attempt')} failed at {marked(one_line(gate))}"
+    again = Counter(record.task for record in records if record.kind == ATTEMPT)
+    for task, count in again.most_common(MOST_LESSONS):
+        if count > 1:
+            yield f"- {marked(task)} took {counted(count, 'attempt')}: see what its spec left open"
+    if summary.estimates.tasks:
+        close = f"{summary.estimates.close:,} of {summary.estimates.tasks:,}"
+        yield f"- the token estimates of {close} tasks were close"
+    if summary.grade.planted:
+        yield f"- the validations noticed {summary.grade.noticed:,} of {summary.grade.planted:,} planted faults"
