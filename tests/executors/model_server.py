@@ -313,6 +313,12 @@ def _handler_for(scripted: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             self.do_POST()
 
+        def do_PATCH(self) -> None:
+            self.do_POST()
+
+        def do_PUT(self) -> None:
+            self.do_POST()
+
         def log_message(self, *args: Any) -> None:
             """Keep the tests' output clean."""
 

@@ -17,6 +17,7 @@ LAYERS = (
     "reports",
     "project",
     "planning",
+    "forge",
     "task",
     "routing",
     "landing",

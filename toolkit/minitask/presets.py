@@ -159,5 +159,13 @@ DEFAULTS: Mapping[str, Any] = {
     "budget": {"max_cost_usd": None, "unpriced": "refuse"},
     "concurrency": {"jobs": 2, "requests": 8},
     "workers": {"remote": ""},
+    "forge": {
+        "type": "",
+        "url": "",
+        "repository": "",
+        "remote": "",
+        "token_env": "",
+        "comment": False,
+    },
 }
 """The value of every key where nothing sets it."""

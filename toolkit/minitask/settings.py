@@ -18,7 +18,7 @@ from minitask.values import Redacted
 
 FILE = "minitask.yaml"
 MISNAMED = ("minitask.yml", ".minitask.yaml", ".minitask.yml")
-GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers")
+GUARDED = ("preset", "executors", "sandbox", "network", "prices", "workers", "forge")
 GUARDED_BELOW = {"workspace": "read", "landing": "push"}
 """Keys that could run a program outside the sandbox, send a key somewhere, loosen the sandbox or hide a cost."""
 NARROWED = ("budget", "limits")  # of numbers that an untrusted repository can only lower
@@ -31,6 +31,8 @@ BUILD_CACHES = ("GOCACHE", "MYPY_CACHE_DIR", "CARGO_BUILD_BUILD_DIR")
 """Variables of tools that compare content, or build anew what has another time."""
 MERGE = "merge"
 """The style of landing that keeps a merge commit; the others put the task's commit on the tip."""
+FORGE_TOKENS = ("GITHUB_TOKEN", "GH_TOKEN", "GITLAB_TOKEN")
+"""Variables that hold a forge's token where no setting names one."""
 OFF, NOTE, FAIL = "off", "note", "fail"
 """Of `grade` and `imports`. A number as `grade` is the percentage of planted faults that the validation must notice."""
 
@@ -123,6 +125,19 @@ class Routing(Struct, frozen=True):
     giving_up_usd: Decimal | None
 
 
+class ForgeSetting(Struct, frozen=True):
+    """The forge of pull requests, where the remote does not say it: type, web address, repository, remote, and the
+    variable that holds the token. `comment`: issues are told what has merged for them.
+    """
+
+    type: str = ""
+    url: str = ""
+    repository: str = ""
+    remote: str = ""
+    token_env: str = ""
+    comment: bool = False
+
+
 class Settings(Redacted, frozen=True):
     """The settings in force, and the source of each (`a.dotted.key` → where it was set)."""
 
@@ -157,6 +172,7 @@ class Settings(Redacted, frozen=True):
     workers_remote: str
     merges: bool
     push: str
+    forge: ForgeSetting
     max_cost_usd: Decimal | None
     allows_unpriced: bool
     values: Mapping[str, Any]
@@ -164,8 +180,9 @@ class Settings(Redacted, frozen=True):
     notes: tuple[str, ...] = ()
 
     def secrets(self, environ: Mapping[str, str]) -> dict[str, str]:
-        """Return the keys of the configured executors, by the variable that holds each."""
-        names = (name for entry in self.executors.values() for name in entry.key_variables)
+        """Return the keys of the executors and the forge, by the variable that holds each."""
+        names = [name for entry in self.executors.values() for name in entry.key_variables]
+        names += FORGE_TOKENS if not self.forge.token_env else [self.forge.token_env]
         return {name: environ[name] for name in names if environ.get(name)}
 
 
@@ -270,6 +287,7 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
         build_cache=_build_cache(workspace["build_cache"]),
         merges=values["landing"]["style"] == MERGE,
         push=values["landing"]["push"],
+        forge=ForgeSetting(**values["forge"]),
         requests=int(values["concurrency"]["requests"]),
         jobs=int(values["concurrency"]["jobs"]),
         workers_remote=values["workers"]["remote"],

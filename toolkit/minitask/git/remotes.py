@@ -62,6 +62,13 @@ def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
     return remote_refs
 
 
+def remote_tip(repository: Repository, remote: str, ref: str) -> str | None:
+    """Return the commit of a ref on a remote; None if it has none. Raises `MachineError` if it cannot be asked."""
+    listed = _network(repository).output("ls-remote", remote, ref).decode("utf-8", "replace")
+    rows = [line.split("\t") for line in listed.splitlines()]
+    return next((oid for oid, name in rows if name == ref), None)
+
+
 CHANGED = (
     "fetch first",
     "non-fast-forward",

@@ -1,0 +1,188 @@
+"""Which forge and which repository a git remote is, and the variable that holds its token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from minitask.errors import UsageError
+from minitask.executors.hosts import is_loopback
+from minitask.forge.forge import Forge
+from minitask.forge.rest import RestApi
+from minitask.git.remotes import choose_remote
+from minitask.git.repository import Repository
+from minitask.patterns import lazy_pattern
+from minitask.settings import FORGE_TOKENS, ForgeSetting, Settings
+
+GITHUB, GITLAB = "github", "gitlab"
+HOSTS = {
+    "github.com": (GITHUB, "https://github.com"),
+    "ssh.github.com": (GITHUB, "https://github.com"),
+    "gitlab.com": (GITLAB, "https://gitlab.com"),
+    "altssh.gitlab.com": (GITLAB, "https://gitlab.com"),
+}
+"""The public forges, by the hosts of their remotes."""
+HOSTED = ".ghe.com"
+"""The end of a host's name at GitHub Enterprise Cloud."""
+TOKENS = {GITHUB: FORGE_TOKENS[:2], GITLAB: FORGE_TOKENS[2:]}
+_SCP = lazy_pattern(r"^(?:[^@/\s]+@)?(\[[^\]/]+\]|[^:/\s]+):(?!//)(.+)$")
+_PATH = lazy_pattern(r"^[\w.-]+(?:/[\w.-]+)+$")
+
+
+class ForgeRepository(Struct, frozen=True):
+    """A repository on a forge: the forge's type, its web address, and the repository's path there."""
+
+    type: str
+    url: str
+    path: str
+
+    @property
+    def api_url(self) -> str:
+        """Return the address of the REST API; a setting may name it itself."""
+        if "/api/" in urlsplit(self.url).path:
+            return self.url
+        if self.type == GITLAB:
+            return f"{self.url}/api/v4"
+        host = urlsplit(self.url).netloc
+        is_cloud = host == "github.com" or host.endswith(HOSTED)
+        return f"https://api.{host}" if is_cloud else f"{self.url}/api/v3"
+
+
+def parse_remote(url: str) -> tuple[str, str]:
+    """Return the host and the repository's path of a remote's URL; both empty for a local path.
+
+    A name or password in it is left out.
+    """
+    if "://" in url:
+        try:
+            parts = urlsplit(url)
+            host, path = parts.hostname or "", parts.path
+        except ValueError:
+            return "", ""
+        if parts.scheme not in ("https", "http", "ssh", "git", "git+ssh"):
+            return "", ""
+    else:
+        match = _SCP.match(url)
+        if match is None or re.match(r"^[A-Za-z]:[\\/]", url):
+            return "", ""
+        host, path = match[1].strip("[]").lower(), match[2]
+    path = path.strip("/").removesuffix(".git").rstrip("/")
+    return (host, path) if _PATH.match(path) and ".." not in path.split("/") else ("", "")
+
+
+def find_repository(setting: ForgeSetting, remote: str, remote_url: str) -> ForgeRepository:
+    """Return the forge's repository behind a remote; raise `UsageError` where nothing says which that is."""
+    host, path = parse_remote(remote_url)
+    own_url = _checked(setting.url)
+    if setting.repository and not (remote == "" and host):
+        kind = setting.type or GITHUB
+        return ForgeRepository(kind, own_url or f"https://{kind}.com", setting.repository)
+    if own_url and host and urlsplit(own_url).hostname == host:
+        known_type = HOSTS.get(host, ("", ""))[0]
+        return ForgeRepository(_type_of(setting, known_type, own_url), own_url, path)
+    if host in HOSTS:
+        return ForgeRepository(*HOSTS[host], path)
+    if host.endswith(HOSTED):
+        return ForgeRepository(GITHUB, f"https://{host}", path)
+    if not host:
+        raise UsageError(
+            f"the remote {remote} names no repository of a forge",
+            hint="name it in your settings: forge: {type: github, repository: OWNER/NAME}",
+        )
+    raise UsageError(
+        f"the remote {remote} is on {host}, which no setting says is GitHub or GitLab",
+        hint=f"add to your settings: forge: {{type: gitlab, url: https://{host}}}",
+    )
+
+
+def find_token(
+    setting: ForgeSetting, repository: ForgeRepository, environ: Mapping[str, str]
+) -> tuple[str, str]:
+    """Return the token and the variable that holds it; an empty token and the first variable if there is none.
+
+    A variable of the settings is for the forge of the settings alone.
+    """
+    is_own = not setting.url or repository.url == setting.url.rstrip("/")
+    names = (setting.token_env,) if setting.token_env and is_own else TOKENS[repository.type]
+    name = next((name for name in names if environ.get(name, "").strip()), names[0])
+    return environ.get(name, "").strip(), name
+
+
+class ForgeSource(Struct, frozen=True):
+    """What says which forge is meant: the git repository, the settings and the environment."""
+
+    repository: Repository
+    settings: Settings
+    environ: Mapping[str, str]
+
+    def remote(self, name: str | None = None) -> str:
+        """Return the remote of pull requests: the one named, that of the settings, origin or the only one."""
+        settings = self.settings
+        return choose_remote(
+            self.repository, name or settings.forge.remote or settings.push or None
+        )
+
+    def remote_url(self, remote: str) -> str:
+        """Return a remote's URL, as git rewrites it."""
+        answer = self.repository.git.with_user_config().run("remote", "get-url", remote)
+        url = answer.stdout.decode("utf-8", "replace").strip()
+        return url if answer.exit_code == 0 else remote
+
+
+def open_forge(source: ForgeSource, remote: str) -> Forge:
+    """Return the forge of a remote, to write to; raise `UsageError` if none is known, or it has no token."""
+    shown = "URL" if "/" in remote or ":" in remote else remote
+    repository = find_repository(source.settings.forge, shown, source.remote_url(remote))
+    forge, token, variable = _forge(source, repository)
+    if not token:
+        raise UsageError(
+            f"there is no token for {forge.host}",
+            hint=f"export {variable}=TOKEN, one that may read and write pull requests",
+        )
+    return forge
+
+
+def open_for_reading(source: ForgeSource, url: str = "") -> Forge:
+    """Return the forge of the remote, or of a repository's web address; a public repository needs no token."""
+    remote = "" if url else source.remote()
+    repository = find_repository(source.settings.forge, remote, url or source.remote_url(remote))
+    return _forge(source, repository)[0]
+
+
+def _forge(source: ForgeSource, repository: ForgeRepository) -> tuple[Forge, str, str]:
+    """Return the forge, the token and the variable that holds it."""
+    token, variable = find_token(source.settings.forge, repository, source.environ)
+    api = RestApi(repository.api_url, token, variable)
+    if repository.type == GITLAB:
+        from minitask.forge.gitlab import GitLab
+
+        return GitLab(api, repository.path, repository.url), token, variable
+    from minitask.forge.github import GitHub
+
+    return GitHub(api, repository.path, repository.url), token, variable
+
+
+def _type_of(setting: ForgeSetting, known_type: str, url: str) -> str:
+    kind = setting.type or known_type
+    if kind:
+        return kind
+    raise UsageError(
+        f"forge.url {url}: the settings do not say whether it is GitHub or GitLab",
+        hint="add forge.type: github or gitlab",
+    )
+
+
+def _checked(url: str) -> str:
+    """Return the address of the settings; raise `UsageError` where a token would go over the network in the clear."""
+    try:
+        parts = urlsplit(url)
+        is_right = not url or (bool(parts.hostname) and not parts.username and not parts.query)
+        is_safe = not url or parts.scheme == "https" or is_loopback(url)
+    except ValueError:
+        is_right = is_safe = False
+    if is_right and is_safe and not url.startswith("file"):
+        return url.rstrip("/")
+    raise UsageError("forge.url is no address of a forge", hint="write it as https://HOST")

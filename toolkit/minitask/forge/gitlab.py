@@ -1,0 +1,136 @@
+"""GitLab's REST API: gitlab.com and self-managed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from minitask.forge.forge import (
+    CLOSED,
+    FAILED,
+    MERGED,
+    OPEN,
+    PASSED,
+    RUNNING,
+    Issue,
+    IssueComment,
+    NewPullRequest,
+    PullRequest,
+    latest,
+    mappings,
+    unexpected,
+)
+from minitask.forge.rest import NotFoundError, RestApi
+
+MAINTAINER = 40
+"""The access level from which on somebody speaks for the project."""
+MOST_AUTHORS = 30
+STATES = {"opened": OPEN, "merged": MERGED, "locked": MERGED}
+CHECKS = {"success": PASSED, "skipped": PASSED, "failed": FAILED, "canceled": FAILED}
+"""States of a pipeline that has ended."""
+
+
+class GitLab:
+    """A project of GitLab."""
+
+    def __init__(self, api: RestApi, path: str, url: str) -> None:
+        self.host, self.web_url = api.host, f"{url}/{path}"
+        self.path, self._api = path, api
+        self._project = f"projects/{quote(path, safe='')}"
+        self._headers = {"PRIVATE-TOKEN": api.token} if api.token else {}
+
+    def find(self, branch: str, target: str) -> PullRequest | None:
+        """Return the merge request of a branch into another; one from a fork is not ours."""
+        pages = self._pages("merge_requests", source_branch=branch, target_branch=target)
+        return latest(
+            self._request(item)
+            for page in pages
+            for item in mappings(page, self.host)
+            if item.get("source_project_id") == item.get("target_project_id")
+            and (item.get("source_branch"), item.get("target_branch")) == (branch, target)
+        )
+
+    def create(self, draft: NewPullRequest) -> PullRequest:
+        """Open a merge request."""
+        body = {
+            "source_branch": draft.branch,
+            "target_branch": draft.target,
+            "title": draft.title,
+            "description": draft.body,
+        }
+        return self._request(self._write("POST", "merge_requests", body))
+
+    def update(self, number: int, *, body: str) -> None:
+        """Give a merge request another description."""
+        self._write("PUT", f"merge_requests/{number}", {"description": body})
+
+    def checks(self, request: PullRequest) -> str:
+        """Return the state of its newest pipeline."""
+        item = self._get(f"merge_requests/{request.number}")
+        pipeline = item.get("head_pipeline") if isinstance(item, dict) else None
+        return CHECKS.get(str(pipeline.get("status")), RUNNING) if pipeline else ""
+
+    def issue(self, number: int) -> Issue:
+        """Return an issue."""
+        item = self._get(f"issues/{number}")
+        if not isinstance(item, dict):
+            raise unexpected(self.host)
+        author = _user(item)
+        notes = [
+            note
+            for page in self._pages(f"issues/{number}/notes", sort="asc", order_by="created_at")
+            for note in mappings(page, self.host)
+            if not note.get("system") and not note.get("internal")
+        ]
+        speakers = dict.fromkeys(_user(note) for note in notes)
+        heard = {who for who in list(speakers)[:MOST_AUTHORS] if who == author or self._speaks(who)}
+        comments = tuple(
+            IssueComment(_user(note)[1], str(note.get("body") or ""))
+            for note in notes
+            if _user(note) in heard
+        )
+        title, body, url = (str(item.get(key) or "") for key in ("title", "description", "web_url"))
+        return Issue(number, url, title, body, author[1], comments)
+
+    def comment(self, number: int, text: str) -> None:
+        """Comment on an issue."""
+        self._write("POST", f"issues/{number}/notes", {"body": text})
+
+    def _speaks(self, who: tuple[int, str]) -> bool:
+        """Return True if somebody is a maintainer of the project, or of a group above it."""
+        try:
+            member = self._get(f"members/all/{who[0]}")
+        except NotFoundError:
+            return False
+        level = member.get("access_level") if isinstance(member, dict) else 0
+        return isinstance(level, int) and level >= MAINTAINER
+
+    def _get(self, path: str) -> Any:
+        return self._api.get(f"{self._project}/{path}", self._headers)
+
+    def _pages(self, path: str, **query: object) -> Any:
+        return self._api.pages(f"{self._project}/{path}", self._headers, **query)
+
+    def _write(self, method: str, path: str, body: object) -> Any:
+        return self._api.write(method, f"{self._project}/{path}", self._headers, body)
+
+    def _request(self, item: Any) -> PullRequest:
+        try:
+            return PullRequest(
+                int(item["iid"]),
+                str(item["web_url"]),
+                STATES.get(item["state"], CLOSED),
+                str(item.get("sha") or ""),
+                item.get("description") or "",
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise unexpected(self.host) from None
+
+
+def _user(item: Mapping[str, Any]) -> tuple[int, str]:
+    """Return somebody's number and name."""
+    user = item.get("author")
+    if not isinstance(user, dict) or not isinstance(user.get("id"), int):
+        return 0, ""
+    return user["id"], str(user.get("username") or "")

@@ -1,0 +1,146 @@
+"""The title and the description of a pull request: the evidence of a task, with nothing in it that the forge obeys.
+
+What specs, models and commands say stands in code spans: there, no forge reads mentions, references, closing words or
+commands. The description is a block between two comments; what people write around it stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from minitask.engine.tasks import Task
+from minitask.gates.review import PASS
+from minitask.landing.candidate_commits import Candidate
+from minitask.ledger.record import REVIEW, CommandRecord, Record, money
+from minitask.patterns import lazy_pattern
+from minitask.words import counted, one_line
+
+BEGIN, END = "<!-- minitask:begin -->", "<!-- minitask:end -->"
+MOST = 40
+"""Criteria and commands that are listed each: a description may hold 65,536 characters."""
+LONGEST = 300
+LONGEST_TITLE = 200
+_APART = "\u200b"
+_CHECKS_PASS = lazy_pattern(
+    r"^(?:all |the |every )?(?:validations?|validation commands?|checks?) pass(?:es)?\.?$", re.I
+)
+_QUOTED = lazy_pattern(r"`([^`]+)`")
+
+
+class PullRequestEvidence(Struct, frozen=True):
+    """What is known of a candidate: its attempt's record, and the calls beside it."""
+
+    task: Task
+    record: Record
+    candidate: Candidate
+    calls: tuple[Record, ...] = ()
+    issue: str = ""
+
+
+def code_span(text: str) -> str:
+    """Return a text as a code span of one line that nothing in it ends."""
+    plain = one_line(text, longest=LONGEST).replace("<!--", f"<!{_APART}--")
+    ticks = "`" * (1 + max(map(len, re.findall("`+", plain)), default=0))
+    pad = " " if plain[:1] == "`" or plain[-1:] == "`" or not plain else ""
+    return f"{ticks}{pad}{plain}{pad}{ticks}"
+
+
+def pull_request_title(task: Task) -> str:
+    """Return the spec's title, in which no forge finds a mention or a reference."""
+    title = one_line(task.spec.title or task.name, longest=LONGEST_TITLE)
+    return re.sub(r"([@#!&~%$])(?=\w)", rf"\1{_APART}", title).replace("://", f":{_APART}//")
+
+
+def pull_request_body(evidence: PullRequestEvidence) -> str:
+    """Return the description's block."""
+    return "\n".join([BEGIN, *_lines(evidence), END])
+
+
+def joined(present: str, block: str) -> str:
+    """Return a description with its block replaced; what people wrote before and after it stays."""
+    text = present.replace("\r\n", "\n")
+    start, end = text.find(BEGIN), text.rfind(END)
+    if start < 0 or end < start:
+        return f"{text.rstrip()}\n\n{block}" if text.strip() else block
+    return text[:start] + block + text[end + len(END) :]
+
+
+def _lines(evidence: PullRequestEvidence) -> Iterator[str]:
+    task, attempt = evidence.task, evidence.candidate.attempt
+    yield f"Task {code_span(task.name)}, by the spec {code_span(task.path)}."
+    if evidence.issue:
+        yield f"\nFor {evidence.issue}"
+    yield "\n### Acceptance criteria\n"
+    yield from _criteria(evidence) or ["The spec names none."]
+    yield "\n### Validation\n"
+    yield from _shortened([_command(command) for command in attempt.commands], "command")
+    failed = sum(not command.passed for command in attempt.before)
+    if failed:
+        yield f"\nWithout the change, {failed} of {counted(len(attempt.before), 'command')} failed."
+    yield "\n### Evidence\n"
+    yield from _facts(evidence)
+
+
+def _criteria(evidence: PullRequestEvidence) -> list[str]:
+    """Return a box for each criterion, ticked where a command that passed or a reviewing model says so."""
+    approved = _judged(evidence)
+    rows = []
+    for number, criterion in enumerate(evidence.task.spec.criteria, 1):
+        proven = number in approved or _shown(criterion.text, evidence.candidate.attempt.commands)
+        rows.append(f"- [{'x' if proven else ' '}] {code_span(criterion.text)}")
+    is_open = any(row.startswith("- [ ]") for row in rows)
+    note = ["\nA box without a tick is for the reviewer."] if is_open else []
+    return _shortened(rows, "criterion", "criteria") + note
+
+
+def _judged(evidence: PullRequestEvidence) -> set[int]:
+    """Return the numbers of the criteria that the last review by a model found met."""
+    number = evidence.record.attempt.n
+    reviews = [call for call in evidence.calls if call.kind == REVIEW and call.attempt.n == number]
+    if not reviews or evidence.candidate.commit != evidence.record.candidate:
+        return set()
+    rows = (note.split(" ", 2) for note in reviews[-1].notes)
+    return {
+        int(row[0])
+        for row in rows
+        if row[0].isdecimal() and row[1:2] and row[1].rstrip(":") == PASS
+    }
+
+
+def _shown(text: str, commands: Sequence[CommandRecord]) -> bool:
+    """Return True if a criterion only says that the validation passes, or quotes a command that passed."""
+    if not commands or not all(command.passed for command in commands):
+        return False
+    if _CHECKS_PASS.match(text.strip()):
+        return True
+    quoted = {part.strip() for part in _QUOTED.findall(text)}
+    return any(command.command.strip() in quoted for command in commands)
+
+
+def _command(command: CommandRecord) -> str:
+    state = "passed" if command.passed else "failed"
+    exit_code = "no exit code" if command.exit_code is None else f"exit code {command.exit_code}"
+    return f"- {state}: {code_span(command.command)} ({exit_code}, {command.seconds:.2f} s)"
+
+
+def _facts(evidence: PullRequestEvidence) -> Iterator[str]:
+    record, candidate = evidence.record, evidence.candidate
+    attempt = candidate.attempt
+    cost = money(attempt.cost_usd)
+    model = code_span(attempt.model) if attempt.model else "none: the spec's own edit script"
+    yield f"- Proven: tree {candidate.tree}, of commit {candidate.commit}"
+    yield f"- Base: {candidate.base or record.base}"
+    yield f"- Sandbox: {code_span(attempt.sandbox)}"
+    yield f"- Model: {model}, tier {attempt.tier}, attempt {attempt.n}"
+    yield f"- Cost: {'unknown' if cost is None else f'{cost} USD'}"
+    if attempt.grade is not None and attempt.grade.planted:
+        yield f"- Grade: {attempt.grade}"
+    yield from (f"- Look at: {code_span(doubt)}" for doubt in attempt.doubts[:MOST])
+
+
+def _shortened(rows: list[str], noun: str, plural: str = "") -> list[str]:
+    more = len(rows) - MOST
+    return [*rows[:MOST], f"- and {counted(more, noun, plural)} more"] if more > 0 else rows
