@@ -90,6 +90,10 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
                 return interrupted()
             remember(engine, [result])
     _print(result, as_json=as_json)
+    if session.settings.forge.comment:
+        from minitask.cli.pull_requests import tell_issues
+
+        tell_issues(session, [result])
     return exit_code([result])
 
 

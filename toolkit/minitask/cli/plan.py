@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from minitask.cli.session import Session, budget_of, json_option, print_json, start
 from minitask.cli.terminal import show
@@ -50,6 +51,12 @@ from minitask.task.questions import route_to
 @click.option(
     "--from", "source", metavar="FILE", help="Read the plan from this file instead (`-`: stdin)."
 )
+@click.option(
+    "--issue",
+    "which",
+    metavar="NUMBER|URL",
+    help="Take the goal from an issue of GitHub or GitLab; GOAL may add to it.",
+)
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
@@ -61,21 +68,35 @@ def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
     """
     session = start(ctx)
     source, as_json = options["source"], bool(options["as_json"])
-    name = project_name(goal or "", str(options["project"]) if options["project"] else None)
-    if source is None and not (goal or "").strip():
+    full_goal = _wanted(session, goal or "", options)
+    if source is None and not full_goal.text.strip():
         raise UsageError("the goal is empty", hint='describe it: minitask plan "Split app.py"')
     if options["prompt_only"]:
-        return _print_prompt(session, _goal(goal or "", name, options))
-    purpose = f"plan {name}"
+        return _print_prompt(session, full_goal)
+    purpose = f"plan {full_goal.project}"
     with session.engine(purpose, quiet=as_json, looks_only=source is not None) as engine:
         base = session.base(engine)
         if source is not None:
-            planned = write_planned(engine, name, _text(session.folder, str(source)))
+            text = _text(session.folder, str(source))
+            planned = write_planned(engine, full_goal.project, text, issue=full_goal.issue)
         else:
             route = _route(engine, options)
             budget = Budget(budget_of(options["max_cost"], session.settings))
-            planned = plan(engine, base, _goal(goal or "", name, options), route, budget=budget)
+            planned = plan(engine, base, full_goal, route, budget=budget)
     return _print(planned, as_json=as_json)
+
+
+def _wanted(session: Session, text: str, options: dict[str, object]) -> Goal:
+    """Return the goal: the user's words, or an issue's."""
+    name = str(options["project"]) if options["project"] else None
+    if not options["which"]:
+        return _goal(text, project_name(text, name), options)
+    from minitask.cli.pull_requests import source_of
+    from minitask.forge.issue_goal import goal_of, read_issue
+
+    issue = read_issue(source_of(session), str(options["which"]))
+    project = project_name(f"issue {issue.number} {issue.title}", name)
+    return replace(_goal(goal_of(issue, text), project, options), issue=issue.url)
 
 
 def _goal(text: str, project: str, options: dict[str, object]) -> Goal:

@@ -12,17 +12,24 @@ import click
 
 from minitask.cli.completion import complete_tasks
 from minitask.cli.progress import Manner, manner
-from minitask.cli.session import Session, budget_of, exit_code, json_option, print_json, start
+from minitask.cli.session import (
+    Session,
+    budget_of,
+    exit_code,
+    json_option,
+    print_json,
+    start,
+)
 from minitask.cli.streams import interrupted, say
 from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks, find_tasks
 from minitask.engine.refusals import remember
 from minitask.engine.tasks import Base
-from minitask.errors import UsageError
+from minitask.errors import MinitaskError, UsageError
 from minitask.executors import http
 from minitask.executors.registry import MAKERS
-from minitask.ledger.record import TaskResult
+from minitask.ledger.record import TaskResult, Verdict
 from minitask.policy.budget import Budget
 from minitask.policy.route import RouteOverrides
 from minitask.project.batch_journal import token_budgets
@@ -36,6 +43,7 @@ from minitask.task.state import RunOptions
 from minitask.words import one_line
 
 if TYPE_CHECKING:
+    from minitask.cli.pull_requests import ChosenForge
     from minitask.reports.results import RunSummary
 
 LOCAL = "local"
@@ -64,6 +72,12 @@ LONG_SECONDS = 60
     "--into", metavar="BRANCH", help="The branch to merge into (default: the current one)."
 )
 @click.option("--no-merge", is_flag=True, help="Validate the tasks, but do not merge them.")
+@click.option(
+    "--pr",
+    "opens",
+    is_flag=True,
+    help="Push the branches of tasks that pass and open pull requests; merge nothing.",
+)
 @click.option(
     "--batch",
     is_flag=True,
@@ -102,6 +116,7 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     session = start(ctx)
     as_json = bool(options["as_json"])
     limit = budget_of(options["max_cost"], session.settings)
+    forge = _forge(session) if options["opens"] and not options["dry_run"] else None
     how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
     purpose = f"run {' '.join(specs)}"
     chats = any(entry.type in MAKERS for entry in session.settings.executors.values())
@@ -118,10 +133,11 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
         if options["dry_run"]:
             prospects = preview_run(engine, selection.tasks, base, again=bool(options["again"]))
             return _dry_run(prospects, ", ".join(specs), as_json=as_json)
-        code = 0
+        code, problem = 0, None
         try:
             results = _run(engine, selection, base, options, limit=limit)
             remember(engine, results)
+            results, problem = _publish(engine, results, base, forge)
         except Interrupted as error:
             results, code = error.results, interrupted()
         seconds = engine.clock() - started
@@ -135,7 +151,7 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
     else:
         show(render_run(summary, lists_tasks=how is not Manner.LIVE or not sys.stdout.isatty()))
     _notify(session, options["notify"], summary)
-    return code or exit_code(results)
+    return code or _exit(session, results, problem)
 
 
 def _run(
@@ -149,7 +165,7 @@ def _run(
     settings = engine.settings
     run_options = RunOptions(
         RouteOverrides(),
-        merge=not options["no_merge"],
+        merge=not (options["no_merge"] or options["opens"]),
         again=bool(options["again"]),
         batch=bool(options["batch"]),
         waits=bool(options["waits"]),
@@ -166,6 +182,37 @@ def _run(
             jobs=int(str(options["jobs"] or settings.jobs)),
             cluster=cluster,
         )
+
+
+def _forge(session: Session) -> ChosenForge:
+    from minitask.cli.pull_requests import choose_forge
+
+    return choose_forge(session)
+
+
+def _publish(
+    engine: Context, results: tuple[TaskResult, ...], base: Base, forge: ChosenForge | None
+) -> tuple[tuple[TaskResult, ...], MinitaskError | None]:
+    """Return the results with the pull requests of the tasks that passed, and why some have none."""
+    if forge is None:
+        return results, None
+    from minitask.cli.pull_requests import publish
+    from minitask.forge.publish import with_pull_requests
+
+    ready = [result.task for result in results if result.verdict is Verdict.READY]
+    published = publish(engine, ready, base, forge)
+    return with_pull_requests(results, published), published.problem
+
+
+def _exit(session: Session, results: tuple[TaskResult, ...], problem: MinitaskError | None) -> int:
+    """Return the exit code of a run; raise what kept pull requests from being opened."""
+    if session.settings.forge.comment:
+        from minitask.cli.pull_requests import tell_issues
+
+        tell_issues(session, results)
+    if problem is not None:
+        raise problem
+    return exit_code(results)
 
 
 def _notify(session: Session, wanted: object, summary: RunSummary) -> None:

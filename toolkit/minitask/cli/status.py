@@ -14,7 +14,7 @@ from minitask.engine.find_tasks import list_tasks
 from minitask.engine.task_status import TaskStatus, task_statuses
 from minitask.engine.tasks import PROJECTS
 from minitask.errors import UsageError
-from minitask.reports.status import render_status, status_document
+from minitask.reports.status import Requests, render_status, status_document
 
 
 @click.command("status")
@@ -22,9 +22,14 @@ from minitask.reports.status import render_status, status_document
 @click.option(
     "--watch", is_flag=True, help="Show the list again whenever it changes, until Ctrl-C."
 )
+@click.option(
+    "--pr", "asks", is_flag=True, help="Ask the forge for the pull requests and their checks."
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, projects: tuple[str, ...], *, watch: bool, as_json: bool) -> int:
+def command(
+    ctx: click.Context, projects: tuple[str, ...], *, watch: bool, asks: bool, as_json: bool
+) -> int:
     """List the committed tasks with their state: new, ready, merged, failed, refused, changed or undone.
 
     Without PROJECT, those of the project in whose folder you are, or of all.
@@ -36,23 +41,33 @@ def command(ctx: click.Context, projects: tuple[str, ...], *, watch: bool, as_js
     session = start(ctx)
     if watch and as_json:
         raise UsageError("--watch and --json exclude each other", hint="choose one")
+    if watch and asks:
+        raise UsageError("--watch and --pr exclude each other", hint="choose one")
     if watch:
-        return show_changes(lambda: render_status(_statuses(session, projects)))
-    statuses = _statuses(session, projects)
+        return show_changes(lambda: render_status(*_statuses(session, projects)))
+    statuses, requests = _statuses(session, projects, asks=asks)
     if as_json:
-        print_json(status_document(statuses))
+        print_json(status_document(statuses, requests))
     else:
-        show(render_status(statuses))
+        show(render_status(statuses, requests))
     return 0
 
 
-def _statuses(session: Session, projects: tuple[str, ...]) -> Sequence[TaskStatus]:
+def _statuses(
+    session: Session, projects: tuple[str, ...], *, asks: bool = False
+) -> tuple[Sequence[TaskStatus], Requests]:
+    """Return the tasks' states, and their pull requests if these are asked for."""
     with session.engine("status", quiet=True, looks_only=True) as engine:
         base = session.base(engine)
         has_any = engine.objects.entry(base.base, PROJECTS) is not None
         here = _project_here(session.folder, session.repository.top)
         selectors = projects or here or ((_all(session.repository.top),) if has_any else ())
-        return task_statuses(engine, list_tasks(engine, selectors, base), base)
+        statuses = task_statuses(engine, list_tasks(engine, selectors, base), base)
+        if not asks:
+            return statuses, None
+        from minitask.cli.pull_requests import requests_of
+
+        return statuses, requests_of(session, engine, statuses)
 
 
 def _project_here(folder: Path, top: Path | None) -> tuple[str, ...]:

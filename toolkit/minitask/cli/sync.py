@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from minitask.cli.session import json_option, print_json, start
+from minitask.cli.session import Session, exit_code, json_option, print_json, start
 from minitask.cli.terminal import show
+
+if TYPE_CHECKING:
+    from minitask.cli.pull_requests import ChosenForge
+    from minitask.engine.context import Context
+    from minitask.forge.publish import Published
 
 
 @click.command("sync")
 @click.argument("remote", required=False)
+@click.option(
+    "--pr", "opens", is_flag=True, help="Then open or update a pull request of each ready task."
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, remote: str | None, *, as_json: bool) -> int:
+def command(ctx: click.Context, remote: str | None, *, opens: bool, as_json: bool) -> int:
     """Push and fetch task branches, attempts and the ledger; nothing is overwritten on either side.
 
     REMOTE is a remote's name or URL; default: origin, or the only one there is.
@@ -26,10 +36,36 @@ def command(ctx: click.Context, remote: str | None, *, as_json: bool) -> int:
     from minitask.reports.sync import render_sync, sync_document
 
     session = start(ctx)
+    forge = _forge(session, remote) if opens else None
     with session.engine("sync", quiet=as_json) as engine:
-        result = sync(engine, choose_remote(session.repository, remote))
+        chosen = forge.remote if forge else choose_remote(session.repository, remote)
+        result = sync(engine, chosen)
+        published = _publish(session, engine, forge) if forge else None
     if as_json:
-        print_json(sync_document(result))
+        print_json(sync_document(result, published))
     else:
-        show(render_sync(result))
-    return 0
+        show(render_sync(result, published))
+    if published is not None and published.problem is not None:
+        raise published.problem
+    return exit_code(published.results) if published else 0
+
+
+def _forge(session: Session, remote: str | None) -> ChosenForge:
+    from minitask.cli.pull_requests import choose_forge
+
+    return choose_forge(session, remote)
+
+
+def _publish(session: Session, engine: Context, forge: ChosenForge) -> Published:
+    """Give every ready task its pull request."""
+    from minitask.cli.pull_requests import publish
+    from minitask.engine.find_tasks import list_tasks
+    from minitask.engine.task_status import State, task_statuses
+    from minitask.engine.tasks import PROJECTS
+
+    base = session.base(engine)
+    has_any = engine.objects.entry(base.base, PROJECTS) is not None
+    folders = (f"{session.repository.top}/{PROJECTS}",) if has_any else ()
+    statuses = task_statuses(engine, list_tasks(engine, folders, base), base)
+    ready = [status.task.name for status in statuses if status.state is State.READY]
+    return publish(engine, ready, base, forge)

@@ -24,7 +24,8 @@ def advance(engine: Context, step: TargetMove) -> TargetUpdate:
     remote = engine.settings.push
     if not remote:
         return update_target(engine.repository, step)
-    reason = _push(engine, step.target, step.new, runs_hook=True).refused.get(step.target)
+    answer = push_commit(engine, remote, step.target, step.new, runs_hook=True)
+    reason = answer.refused.get(step.target)
     if reason is not None:
         return TargetUpdate(done=False, reason=reason, declined=True, is_behind=is_changed(reason))
     moved = update_target(engine.repository, step)
@@ -44,7 +45,7 @@ def left_on_branch(engine: Context, task: Task, commit: str, moved: TargetUpdate
     why = f"passed, but {remote} does not take {target}: {moved.reason}"
     if moved.is_behind:
         return Landed(Verdict.READY, reason=why, next_step=f"git pull {remote} {target} && {again}")
-    pushed = _push(engine, refs.branch(task.name), commit)
+    pushed = push_commit(engine, remote, refs.branch(task.name), commit)
     refusal = pushed.refused.get(refs.branch(task.name))
     if refusal is None:
         step = pushed.link or f"git request-pull {target} {remote} {branch}"
@@ -54,10 +55,12 @@ def left_on_branch(engine: Context, task: Task, commit: str, moved: TargetUpdate
     return Landed(Verdict.READY, reason=reason, next_step=step)
 
 
-def _push(engine: Context, ref: str, commit: str, *, runs_hook: bool = False) -> Pushed:
+def push_commit(
+    engine: Context, remote: str, ref: str, commit: str, *, runs_hook: bool = False
+) -> Pushed:
     """Return the remote's answer; a remote that cannot be reached refuses, too."""
     try:
-        remote = choose_remote(engine.repository, engine.settings.push)
-        return push(engine.repository, remote, {ref: commit}, runs_hook=runs_hook)
+        chosen = choose_remote(engine.repository, remote)
+        return push(engine.repository, chosen, {ref: commit}, runs_hook=runs_hook)
     except MinitaskError as error:
         return Pushed({ref: error.message})

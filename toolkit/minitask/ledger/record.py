@@ -155,7 +155,7 @@ class TaskResult(Struct, frozen=True):
     `stops_run`: every further call would fail alike, for the key is at fault. `limited` names the executor
     whose limit is reached. `is_broken`: it merged,
     but its commands are red with what merged after it. `calls` are those beside the attempts, with their phase; cost
-    and usage count them too.
+    and usage count them too. `pull_request` is the web address of the one that was opened or updated.
     """
 
     task: str
@@ -179,6 +179,7 @@ class TaskResult(Struct, frozen=True):
     stops_run: bool = False
     limited: str = ""
     is_broken: bool = False
+    pull_request: str = ""
 
 
 def money(amount: Decimal | None) -> str | None:

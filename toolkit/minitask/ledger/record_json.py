@@ -137,7 +137,8 @@ def record_document(record: Record) -> dict[str, Any]:
 def result_document(result: TaskResult) -> dict[str, Any]:
     """Return a task's result as JSON, the form that `exec --json` prints.
 
-    `calls` is there where there were any, `next_step` where what is next is no command of minitask.
+    `calls` is there where there were any, `next_step` where what is next is no command of minitask, `pull_request`
+    where one was opened or updated.
     """
     step = result.next_step
     calls = [_call_document(phase, call) for phase, call in result.calls]
@@ -157,6 +158,7 @@ def result_document(result: TaskResult) -> dict[str, Any]:
         "attempts": [attempt_document(attempt) for attempt in result.attempts],
         **({"calls": calls} if calls else {}),
         **({"next_step": step} if step and not step.startswith("minitask ") else {}),
+        **({"pull_request": result.pull_request} if result.pull_request else {}),
     }
 
 

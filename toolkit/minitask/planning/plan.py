@@ -17,9 +17,17 @@ from minitask.engine.tasks import PROJECTS, Base
 from minitask.engine.validate_specs import check_sources
 from minitask.errors import EditError, MinitaskError, UsageError
 from minitask.executors.request import ExecutorFailure, FailureKind
+from minitask.forge.issue_link import issue_link
 from minitask.ledger.record import PLAN, Attempt, Verdict, whole
 from minitask.patterns import lazy_pattern
-from minitask.planning.plan_prompt import DraftedSpec, Goal, checkout_folder, plan_prompt, specs_of
+from minitask.planning.plan_prompt import (
+    DraftedSpec,
+    Goal,
+    checkout_folder,
+    plan_prompt,
+    specs_of,
+    with_issue,
+)
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.spec.dependency_graph import slug
@@ -113,7 +121,7 @@ def planning_question(engine: Context, base: Base, goal: Goal) -> QuestionPrompt
         PLAN,
         SYSTEM.format(template=template),
         plan_prompt(engine, base, goal),
-        lambda text: check_answer(engine, goal.project, text),
+        lambda text: check_answer(engine, goal.project, text, issue=goal.issue),
         max_output_tokens=ANSWER_TOKENS,
         repairs=REPAIRS,
     )
@@ -129,19 +137,19 @@ def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budge
     return _take(engine, goal, question_call, outcome, failed)
 
 
-def write_planned(engine: Context, project: str, text: str) -> Planned:
+def write_planned(engine: Context, project: str, text: str, *, issue: str = "") -> Planned:
     """Write the specs of an answer that somebody else gave; raise `UsageError` if it holds none."""
     _folder(engine, project)
     try:
-        drafts = drafts_of(engine, project, text)
+        drafts = drafts_of(engine, project, text, issue=issue)
     except EditError as error:
         raise UsageError(error.message, hint=error.hint) from None
     return _written(engine, project, drafts)
 
 
-def check_answer(engine: Context, project: str, text: str) -> None:
+def check_answer(engine: Context, project: str, text: str, *, issue: str = "") -> None:
     """Raise `EditError`, fit to be sent back, unless an answer is specs that could run."""
-    drafts = drafts_of(engine, project, text)
+    drafts = drafts_of(engine, project, text, issue=issue)
     diagnostics = _check(engine, project, drafts)
     errors = [item for item in diagnostics if item.is_error]
     if errors:
@@ -153,14 +161,19 @@ def check_answer(engine: Context, project: str, text: str) -> None:
         )
 
 
-def drafts_of(engine: Context, project: str, text: str) -> tuple[DraftedSpec, ...]:
-    """Return the specs of an answer; raise `EditError` if there are none, or they would do what no planner may."""
+def drafts_of(
+    engine: Context, project: str, text: str, *, issue: str = ""
+) -> tuple[DraftedSpec, ...]:
+    """Return the specs of an answer; raise `EditError` if there are none, or they would do what no planner may.
+
+    Each keeps the web address of the issue that it is planned from, if there is one.
+    """
     drafts = specs_of(text, first=1 + _last_number(checkout_folder(engine.repository), project))
     if len(drafts) > MOST_TASKS:
         raise EditError(f"the answer holds {len(drafts)} tasks, and {MOST_TASKS} are the most")
     for draft in drafts:
         _check_draft(engine, project, draft)
-    return drafts
+    return tuple(with_issue(draft, issue) for draft in drafts) if issue else drafts
 
 
 def _take(
@@ -171,7 +184,7 @@ def _take(
     failed: tuple[Attempt, ...],
 ) -> Planned:
     if isinstance(outcome, Answered):
-        drafts = drafts_of(engine, goal.project, outcome.work.reply)
+        drafts = drafts_of(engine, goal.project, outcome.work.reply, issue=goal.issue)
         notes = (f"{GOAL}{goal.text}", *_paths(goal.project, drafts))
         answer_path = _keep(engine, goal.project, outcome.work.reply)
         call = record_question(
@@ -201,7 +214,7 @@ def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
     message = failure.message
     if failure.reply and failure.kind is FailureKind.MALFORMED:
         try:
-            drafts = drafts_of(engine, goal.project, failure.reply)
+            drafts = drafts_of(engine, goal.project, failure.reply, issue=goal.issue)
             planned = _written(engine, goal.project, drafts)
         except (EditError, UsageError):
             answer_path = _keep(engine, goal.project, failure.reply)
@@ -253,6 +266,8 @@ def _check_draft(engine: Context, project: str, draft: DraftedSpec) -> None:
         raise EditError(
             f"{PROJECTS}/{project}/{draft.name} already exists", hint="give it another number"
         )
+    if issue_link(draft.text):
+        raise EditError(f"{draft.name} names an issue", hint="leave the comment `issue:` out")
     for spec in parse_file(draft.text, path=draft.name).specs:
         for key, value in FORBIDDEN.items():
             if value(spec.options):

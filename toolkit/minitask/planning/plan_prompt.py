@@ -12,6 +12,7 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.errors import EditError, UsageError
 from minitask.executors.prompt import numbered_lines
+from minitask.forge.issue_link import issue_note
 from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
 from minitask.policy.tokens import estimate_tokens
@@ -30,12 +31,16 @@ READ_TOKENS = 40_000
 
 
 class Goal(Struct, frozen=True):
-    """A goal to plan: the user's words, the project's name, the files to show, and how many tokens of them."""
+    """A goal to plan: the user's words, the project's name, the files to show, and how many tokens of them.
+
+    `issue` is the web address of the issue that the goal is taken from, if it is from one.
+    """
 
     text: str
     project: str
     reads: tuple[str, ...] = ()
     read_tokens: int = READ_TOKENS
+    issue: str = ""
 
 
 def plan_prompt(engine: Context, base: Base, goal: Goal) -> str:
@@ -153,6 +158,14 @@ def specs_of(text: str, *, first: int = 1) -> tuple[DraftedSpec, ...]:
         )
     _check_names(drafts)
     return tuple(drafts)
+
+
+def with_issue(draft: DraftedSpec, url: str) -> DraftedSpec:
+    """Return a spec that keeps the web address of its issue, in a comment above its first heading."""
+    specs = parse_file(draft.text, path=draft.name).specs
+    lines = draft.text.split("\n")
+    place = specs[0].line_of("title") - 1 if specs else 0
+    return DraftedSpec(draft.name, "\n".join([*lines[:place], issue_note(url), "", *lines[place:]]))
 
 
 def _path_in(info: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -13,7 +13,7 @@ from minitask.engine.tasks import Base, Task
 from minitask.errors import UsageError
 from minitask.git import history
 from minitask.git.merge_tree import is_ancestor, merge_base
-from minitask.landing.candidate_commits import Candidate
+from minitask.landing.candidate_commits import Candidate, Landed
 from minitask.landing.land import land_alone
 from minitask.landing.proof import prove
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
@@ -29,11 +29,22 @@ from minitask.task.human_review import (
 )
 from minitask.task.record_attempt import record_landing
 
+Publish = Callable[[Task, Record, Candidate], Landed]
+"""Gives a proven candidate to people to merge, in place of a landing."""
 
-def merge_task(engine: Context, name: str, base: Base, *, approves: bool = False) -> TaskResult:
+
+def merge_task(
+    engine: Context,
+    name: str,
+    base: Base,
+    *,
+    approves: bool = False,
+    publish: Publish | None = None,
+) -> TaskResult:
     """Land the tip of a task's branch; a tip that the toolkit did not prove itself is proven first.
 
-    With `approves`, a person approves the tip by this very command. That goes on record once it has landed.
+    With `approves`, a person approves the tip by this very command. That goes on record once it has landed. With
+    `publish`, it is given away where it would land, and needs no approval: whoever merges it gives that.
     """
     record = latest_record(engine, name)
     records = records_of(engine, name)
@@ -58,13 +69,13 @@ def merge_task(engine: Context, name: str, base: Base, *, approves: bool = False
     if review is not None and not review.may_land and not (approves and review.is_proven):
         return _objected(review, name)
     change_base = _base_of(engine, record, tip, onto=base.base)
-    waits = needs_approval(engine, task)
+    waits = publish is None and needs_approval(engine, task)
     if waits and not approves and review is not None:
         was_undone = is_undone(engine, landing, change_base or record.base)
         if was_undone or approval_of(records, tip) is None:
             ready = result_of(record, Verdict.READY, reason="a person must review it first")
             return replace(ready, next_step=f"minitask review {name}")
-    result = _land(engine, task, record, tip, base=change_base)
+    result = _land(engine, task, record, tip, base=change_base, publish=publish)
     if result.verdict is Verdict.MERGED and (approves or waits):
         approve(engine, record, tip)  # what a person committed on the branch is approved by that
     elif result.verdict is Verdict.READY and approves:
@@ -98,7 +109,15 @@ def _latest_attempt(records: Sequence[Record]) -> Record:
     return next((record for record in reversed(records) if record.kind == ATTEMPT), records[-1])
 
 
-def _land(engine: Context, task: Task, record: Record, tip: str, *, base: str | None) -> TaskResult:
+def _land(
+    engine: Context,
+    task: Task,
+    record: Record,
+    tip: str,
+    *,
+    base: str | None,
+    publish: Publish | None,
+) -> TaskResult:
     attempt = replace(record.attempt, verdict=Verdict.READY)
     if tip != record.candidate:
         proof = prove(engine, task, tip)
@@ -109,8 +128,12 @@ def _land(engine: Context, task: Task, record: Record, tip: str, *, base: str | 
         attempt = replace(attempt, commands=proof.commands)
     tree = engine.objects.tree_of(tip)
     merge = record.merge if tip == record.candidate else None
-    landed = land_alone(engine, task, Candidate(tip, tree, attempt, merge, base))
-    record_landing(engine, record, landed, target=task.target)
+    candidate = Candidate(tip, tree, attempt, merge, base)
+    if publish is None:
+        landed = land_alone(engine, task, candidate)
+        record_landing(engine, record, landed, target=task.target)
+    else:
+        landed = publish(task, record, candidate)
     if landed.proof is not None:
         attempt = replace(attempt, commands=landed.proof.commands)
     result = result_of(
