@@ -105,6 +105,7 @@ def test_workers_do_the_attempts_and_what_is_proven_lands_here(
     assert world.git("fsck", "--strict", "--no-dangling") == ""
 
 
+@pytest.mark.variant
 def test_a_worker_that_is_lost_has_its_task_done_elsewhere_and_landed_once(
     world: World, remote: Path, cluster: tuple[str, Start]
 ) -> None:
@@ -134,6 +135,7 @@ def test_a_cluster_without_a_remote_or_a_scheduler_is_met_with_the_way_out(world
     assert world.minitask("run", "p", "--engine", "elsewhere").code == 2
 
 
+@pytest.mark.variant
 def test_a_worker_goes_by_the_ledger_here_and_its_reviews_come_back(
     world: World, remote: Path, cluster: tuple[str, Start]
 ) -> None:

@@ -80,7 +80,7 @@ def test_cargo_finds_the_git_dependencies_that_were_fetched(
     assert state(home / ".cargo") == before
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.variant
 @pytest.mark.skipif(not shutil.which("go"), reason="go is not installed")
 @EACH
 def test_go_finds_the_modules_that_were_fetched(

@@ -54,7 +54,7 @@ class Sets:
             yield engine, Base(engine.tip(target), target, Path(self.world.root))
 
 
-@pytest.fixture(params=[20, pytest.param(100, marks=pytest.mark.sweep)])
+@pytest.fixture(params=[10, pytest.param(100, marks=pytest.mark.sweep)])
 def sets(world: World, request: pytest.FixtureRequest) -> Sets:
     """Many sets in one repository, committed."""
     world.configure(**SETTINGS)

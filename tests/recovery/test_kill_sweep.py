@@ -76,7 +76,7 @@ def called(plan: Plan) -> str:
     return f"{plan.when}-{plan.only or 'call'}-{plan.at}"
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("scene", "plan"),
     [
@@ -104,7 +104,7 @@ def crash_at_call(template: World, folder: Path, scene: Scene, call: str, at: in
     return crash
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("call", "at"), OWN)
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 def test_a_task_killed_at_a_call_of_the_toolkits_own_completes(
