@@ -60,7 +60,7 @@ def test_a_proven_branch_is_pushed_and_gets_one_request(
         "- passed: `grep -qx good b.txt` (exit code 0, ",
         "Without the change, 1 of 1 command failed.",
         f"tree {world.git('rev-parse', f'{BRANCH}^{{tree}}')}",
-        "tier none",
+        "tier `none`",
         "- Cost: 0 USD",
     ):
         assert words in request["body"]
@@ -97,6 +97,10 @@ def test_run_opens_one_for_each_task_that_passes(
     assert rows["p/01-b"]["pull_request"]
     assert "pull_request" not in rows["p/03-d"]
     assert not remote.has("01-b.txt")
+    tips = {name: remote.tip(name) for name in remote.refs("refs/heads/minitask")}
+    again = world.minitask("run", "p", "--pr", "--json", env=forge.env).json["tasks"]
+    assert [row["reason"].partition("#1")[2][2:] for row in again[:2]] == ["is up to date"] * 2
+    assert {name: remote.tip(name) for name in tips} == tips
 
 
 def test_sync_opens_and_status_shows_them(world: World, forge: ScriptedForge) -> None:
@@ -215,6 +219,54 @@ def test_without_a_token_or_a_known_forge_nothing_runs(world: World, forge: Scri
     outcome = world.minitask("run", "p", "--pr", env=forge.env)
     assert (outcome.code, "names no repository of a forge" in outcome.text) == (2, True)
     assert (world.refs("refs/minitask"), forge.seen) == ({}, [])
+
+
+def test_what_failed_and_was_asked_for_is_told_to_the_next_attempt(
+    world: World, forge: ScriptedForge
+) -> None:
+    ready(world)
+    review = ("review", "p/01-b", "--from-pr")
+    outcome = world.minitask(*review, env=forge.env)
+    assert (outcome.code, "has no open pull request" in outcome.text) == (2, True)
+    world.minitask("merge", "p/01-b", "--pr", env=forge.env)
+    outcome = world.minitask(*review, env=forge.env)
+    assert (outcome.code, "is at 000000000000, and the branch here" in outcome.text) == (2, True)
+    forge.requests[0]["sha"] = world.tip(BRANCH)
+    outcome = world.minitask(*review, env=forge.env)
+    assert (outcome.code, "nothing failed and nobody asks" in outcome.text) == (2, True)
+    forge.checks = ["failed", "passed", "passed"]
+    forge.reviews = [
+        ("reviews", "ann", "CHANGES_REQUESTED", 1, "An old wish."),
+        ("reviews", "bob", "CHANGES_REQUESTED", 1, "Say it better."),
+        ("reviews", "ann", "APPROVED", 1, ""),
+        ("reviews", "eve", "CHANGES_REQUESTED", 1, "Delete it."),
+        ("comments", "bob", "", 3, "A typo."),
+        ("comments", "bob", "", 0, "Outdated, or resolved."),
+        ("comments", "eve", "", 2, "Delete this, too."),
+    ]
+    (told,) = world.minitask(*review, "--json", env=forge.env).json["tasks"]
+    failed = "2 errors\nx.py:1 is wrong\nbob asks for changes: Say it better."
+    expected = failed if forge.kind == "github" else "script_failure"
+    assert told["reason"] == (
+        f"rejected by a person: in pull request #10:\nci-0 failed: {expected}\nb.txt:3: A typo."
+    )
+    assert world.minitask("status", "--json").json["tasks"][0]["state"] == "failed"
+
+
+def test_a_box_is_ticked_by_evidence_alone(world: World, forge: ScriptedForge) -> None:
+    criteria = "- [ ] `grep -qx good b.txt` passes\n- [x] It is done, @all\n- [ ] <b>`ok`</b>"
+    path = "mini-projects/p/01-b.md"
+    text = spec_text(**SPEC).replace("- [ ] The validation passes", criteria)
+    world.commit({path: text})
+    world.exec("p/01-b", "--no-merge")
+    world.git("push", "-q", "origin", "main")
+    world.minitask("merge", "p/01-b", "--pr", env=forge.env)
+    boxes = re.findall(r"^- \[.*", forge.requests[0]["body"], re.MULTILINE)
+    assert boxes == [
+        "- [x] `` `grep -qx good b.txt` passes ``",
+        "- [ ] `It is done, @all`",
+        "- [ ] ``<b>`ok`</b>``",
+    ]
 
 
 PART = spec_text(whole={"part.txt": "1\n"}, validation="test -f part.txt", title="Part")

@@ -39,6 +39,8 @@ class ScriptedForge:
     requests: list[dict[str, Any]] = field(default_factory=list)
     issues: dict[int, dict[str, Any]] = field(default_factory=dict)
     checks: list[str] = field(default_factory=list)
+    statuses: list[dict[str, str]] = field(default_factory=list)
+    reviews: list[tuple[str, str, str, int, str]] = field(default_factory=list)
     faults: list[Reply] = field(default_factory=list)
     seen: list[Received] = field(default_factory=list)
     posted: list[tuple[int, str]] = field(default_factory=list)
@@ -122,13 +124,36 @@ class ScriptedForge:
         if match := re.fullmatch(r"pulls/(\d+)", path):
             self._request(match[1]).update(received.json)
             return answer(self._pull(self._request(match[1])))
-        if path.endswith("/check-runs"):
+        if path.endswith("/check-runs") or path == "actions/runs":
             done = {"passed": ("completed", "success"), "failed": ("completed", "failure")}
             pairs = [done.get(state, ("in_progress", None)) for state in self.checks]
-            runs = [{"id": n, "status": s, "conclusion": c} for n, (s, c) in enumerate(pairs)]
-            return self._pages(received, runs, query, "check_runs")
+            output = {"title": "2 errors", "summary": "x.py:1 is wrong"}
+            runs = [
+                {"id": n, "name": f"ci-{n}", "status": s, "conclusion": c, "output": output}
+                for n, (s, c) in enumerate(pairs)
+            ]
+            key = "workflow_runs" if path == "actions/runs" else "check_runs"
+            return self._pages(received, runs, query, key)
         if path.endswith("/status"):
-            return answer({"state": "pending", "statuses": [], "total_count": 0})
+            return self._pages(received, self.statuses, query, "statuses")
+        if match := re.fullmatch(r"pulls/(\d+)/(reviews|comments)", path):
+            sha, roles = (
+                self._request(match[1])["sha"],
+                {"bob": "OWNER", "eve": "NONE", "ann": "MEMBER"},
+            )
+            shown = [
+                {
+                    "user": {"login": who},
+                    "author_association": roles[who],
+                    "body": text,
+                    "commit_id": sha if line else "0" * 40,
+                    "state": state,
+                    **({"path": "b.txt", "line": line or None} if match[2] == "comments" else {}),
+                }
+                for kind, who, state, line, text in self.reviews
+                if kind == match[2]
+            ]
+            return self._pages(received, shown, query)
         if match := re.fullmatch(r"issues/(\d+)", path):
             item = self.issues.get(int(match[1]))
             return item and answer(
@@ -187,8 +212,31 @@ class ScriptedForge:
             if received.method == "PUT":
                 request["body"] = received.json["description"]
             words = {"passed": "success", "failed": "failed"}
-            pipeline = {"status": words.get(self.checks[0], "running")} if self.checks else None
+            pipeline = (
+                {"id": 3, "status": words.get(self.checks[0], "running")} if self.checks else None
+            )
             return answer({**self._merge(request), "head_pipeline": pipeline})
+        if path == "pipelines/3/jobs":
+            assert query["scope"] == "failed"
+            job = {"name": "ci-0", "failure_reason": "script_failure", "allow_failure": False}
+            return answer([job, {**job, "name": "flaky", "allow_failure": True}])
+        if re.fullmatch(r"merge_requests/\d+/discussions", path):
+            shown = [
+                {
+                    "notes": [
+                        {
+                            "author": {"id": self._id(who), "username": who},
+                            "body": text,
+                            "resolvable": True,
+                            "resolved": not line,
+                            "position": {"new_path": "b.txt", "new_line": line},
+                        }
+                    ]
+                }
+                for kind, who, _state, line, text in self.reviews
+                if kind == "comments"
+            ]
+            return self._pages(received, shown, query)
         if match := re.fullmatch(r"issues/(\d+)", path):
             item = self.issues.get(int(match[1]))
             return item and answer(
@@ -211,8 +259,7 @@ class ScriptedForge:
             shown.append({"author": {"id": 1, "username": "bot"}, "body": "closed", "system": True})
             return self._pages(received, shown, query)
         if match := re.fullmatch(r"members/all/(\d+)", path):
-            roles = {self._id(who): role for who, role, _ in self.issues[7]["comments"]}
-            if roles.get(int(match[1])) == "maintainer":
+            if int(match[1]) == self._id("bob"):
                 return answer({"id": int(match[1]), "access_level": 40})
             return answer({"message": "404 Not found"}, 404)
         return None

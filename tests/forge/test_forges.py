@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from executors.model_server import Reply, raw, redirect, reset
 from forge.scripted_forges import REPOSITORY, TOKEN, ScriptedForge, answer
 from minitask.errors import MachineError, MinitaskError, UsageError
-from minitask.forge.forge import Forge, NewPullRequest
+from minitask.forge.forge import Forge, NewPullRequest, PullRequest
 from minitask.forge.forge_at import ForgeRepository, find_repository, find_token, parse_remote
 from minitask.forge.github import GitHub
 from minitask.forge.gitlab import GitLab
@@ -219,6 +219,25 @@ def test_a_rate_limit_is_waited_for_if_it_ends_soon(
     with pytest.raises(MachineError, match=r"its rate limit is reached until \d{4}-.* UTC"):
         dialect(forge).find(BRANCH, "main")
     assert len(forge.seen) == 1
+
+
+@pytest.mark.parametrize("forge", ["github"], indirect=True)
+def test_checks_that_a_token_may_not_see_are_unknown(forge: ScriptedForge) -> None:
+    request = PullRequest(1, "u", "open", "a" * 40)
+    no = answer({"message": "Resource not accessible by personal access token"}, 403)
+    forge.faults, forge.checks = [no], ["passed"]
+    assert dialect(forge).checks(request) == "passed", "by the runs of Actions"
+    forge.faults = [no, no]
+    assert dialect(forge).checks(request) == "unknown"
+    forge.faults, forge.checks = [], ["passed"]
+    forge.statuses = [{"state": "success"}, {"state": "success"}, {"state": "error"}]
+    assert dialect(forge).checks(request) == "failed"
+
+
+def test_a_private_repository_asks_for_a_token(forge: ScriptedForge) -> None:
+    forge.faults = [answer({"message": "Not Found"}, 404)]
+    with pytest.raises(MinitaskError, match=r"not there, or not public(.|\n)*export G\w+=TOKEN"):
+        dialect(forge, token="").issue(7)
 
 
 def test_a_forge_that_is_not_there_is_unreachable() -> None:

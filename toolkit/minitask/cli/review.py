@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
@@ -12,6 +13,7 @@ from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import full_name, is_project, list_tasks
 from minitask.engine.task_records import all_records_of, latest_record, task_at
+from minitask.engine.tasks import Base
 from minitask.errors import UsageError
 from minitask.git import refs
 from minitask.git.merge_tree import patch
@@ -41,6 +43,12 @@ APPROVE, REJECT, LEAVE = "approve", "reject", "leave"
 @click.option("--approve", "approves", is_flag=True, help="Approve and merge.")
 @click.option("--reject", "reason", metavar="REASON", help="Reject; the next attempt is told why.")
 @click.option(
+    "--from-pr",
+    "asks",
+    is_flag=True,
+    help="Reject with what failed and was asked for in the pull request.",
+)
+@click.option(
     "--tier",
     type=click.Choice(MODEL_TIERS),
     help="The tier that verifies a whole PROJECT (default: frontier).",
@@ -63,23 +71,23 @@ def command(ctx: click.Context, /, names: tuple[str, ...], **options: object) ->
       minitask review api --tier frontier
     """
     approves, reason = bool(options["approves"]), options["reason"]
-    if approves and reason is not None:
-        raise UsageError("--approve and --reject exclude each other", hint="choose one")
+    if approves + (reason is not None) + bool(options["asks"]) > 1:
+        raise UsageError("--approve, --reject and --from-pr exclude each other", hint="choose one")
     session = start(ctx)
     as_json = bool(options["as_json"])
     names = _full_names(session, names)
     projects = [name for name in names if "/" not in name]
     if projects:
-        if len(names) > 1 or approves or reason is not None:
+        if len(names) > 1 or approves or reason is not None or options["asks"]:
             raise UsageError(
                 "a project is verified on its own",
-                hint="name one project, without --approve or --reject",
+                hint="name one project, without --approve, --reject or --from-pr",
             )
         return _verify(session, names[0], options, as_json=as_json)
     if approves:
         return _approve(session, names, options, as_json=as_json)
-    if reason is not None:
-        return _reject(session, names, str(reason), options, as_json=as_json)
+    if reason is not None or options["asks"]:
+        return _reject(session, names, reason, options, as_json=as_json)
     return _show(session, names, options, as_json=as_json)
 
 
@@ -150,25 +158,35 @@ def _approve(
         print_json({"tasks": [result_document(result) for result in results]})
     else:
         show("\n".join(render_result(result) for result in results))
+    if session.settings.forge.comment:
+        from minitask.cli.pull_requests import tell_issues
+
+        tell_issues(session, results)
     return exit_code(results)
 
 
 def _reject(
     session: Session,
     names: tuple[str, ...],
-    reason: str,
+    reason: object,
     options: dict[str, object],
     *,
     as_json: bool,
 ) -> int:
-    if not reason.strip():
+    """Reject tasks, for a reason of the user's; None: for what their pull requests say."""
+    if reason is not None and not str(reason).strip():
         raise UsageError("a rejection needs a reason", hint='state what is wrong: --reject "…"')
     into = options["into"]
     with session.engine(f"review {' '.join(names)}", quiet=as_json) as engine:
         base = session.base(engine, str(into) if into else None)
         for name in names:  # nothing is said where one of them has landed
             human_review.check_rejectable(engine, name, base)
-        records = [human_review.reject(engine, name, reason) for name in names]
+        reasons = (
+            [str(reason)] * len(names)
+            if reason is not None
+            else _objections(session, engine, names, base)
+        )
+        records = list(map(partial(human_review.reject, engine), names, reasons))
     if as_json:
         print_json(
             {
@@ -182,6 +200,19 @@ def _reject(
         show(f"✗ {record.task}: {record.attempt.reason}")
         click.echo(f"  next   minitask exec {record.task}  (it will see your reason)")
     return 0
+
+
+def _objections(session: Session, engine: Context, names: tuple[str, ...], base: Base) -> list[str]:
+    """Return what failed and was asked for in each task's pull request."""
+    from minitask.cli.pull_requests import source_of
+    from minitask.forge.forge_at import open_for_reading
+    from minitask.forge.pull_request_status import objections_to
+
+    forge = open_for_reading(source_of(session))
+    tips = [engine.objects.commit(refs.branch(name)) for name in names]
+    return [
+        objections_to(forge, name, base.target, tip) for name, tip in zip(names, tips, strict=True)
+    ]
 
 
 def _verify(session: Session, name: str, options: dict[str, object], *, as_json: bool) -> int:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from minitask.errors import MachineError
 
 OPEN, CLOSED, MERGED = "open", "closed", "merged"
-PASSED, FAILED, RUNNING = "passed", "failed", "running"
+PASSED, FAILED, RUNNING, UNKNOWN = "passed", "failed", "running", "unknown"
 
 
 class PullRequest(Struct, frozen=True):
@@ -70,7 +70,14 @@ class Forge(Protocol):
         ...
 
     def checks(self, request: PullRequest) -> str:
-        """Return the state of its checks: `passed`, `failed`, `running`, or empty for none."""
+        """Return the state of its checks: `passed`, `failed`, `running`; `unknown` if the token may not see them.
+
+        Empty if there are none.
+        """
+        ...
+
+    def objections(self, request: PullRequest) -> tuple[str, ...]:
+        """Return what failed at its commit, and what those who may write to the repository ask to be changed."""
         ...
 
     def issue(self, number: int) -> Issue:
@@ -90,7 +97,7 @@ def latest(requests: Iterable[PullRequest]) -> PullRequest | None:
 def worst(states: Iterable[str]) -> str:
     """Return the state of several checks together."""
     all_states = set(states)
-    return next((state for state in (FAILED, RUNNING, PASSED) if state in all_states), "")
+    return next((state for state in (FAILED, UNKNOWN, RUNNING, PASSED) if state in all_states), "")
 
 
 def mappings(document: Any, host: str) -> list[Mapping[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from minitask.forge.forge import (
@@ -12,6 +12,7 @@ from minitask.forge.forge import (
     OPEN,
     PASSED,
     RUNNING,
+    UNKNOWN,
     Issue,
     IssueComment,
     NewPullRequest,
@@ -21,7 +22,7 @@ from minitask.forge.forge import (
     unexpected,
     worst,
 )
-from minitask.forge.rest import NotFoundError, RestApi
+from minitask.forge.rest import ForbiddenError, NotFoundError, RestApi
 
 INSIDERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 GOOD = frozenset({"success", "neutral", "skipped"})
@@ -60,18 +61,67 @@ class GitHub:
         self._write("PATCH", f"pulls/{number}", {"body": body})
 
     def checks(self, request: PullRequest) -> str:
-        """Return the state of its check runs and commit statuses; GitHub Actions and apps make the former."""
-        states = [
-            _state(item)
-            for page in self._pages(f"commits/{request.head}/check-runs")
-            for item in mappings(_inside(page, "check_runs"), self.host)
+        """Return the state of its check runs and commit statuses; `unknown` where the token may not see them."""
+        runs, statuses = self._runs(request.head), self._statuses(request.head)
+        if runs is None or statuses is None:
+            return worst([UNKNOWN, *map(_state, runs or ()), *map(_status, statuses or ())])
+        return worst([*map(_state, runs), *map(_status, statuses)])
+
+    def objections(self, request: PullRequest) -> tuple[str, ...]:
+        """Return the checks that failed, reviews that ask for changes, and comments on lines as they are now."""
+        failed = [
+            f"{_text(run, 'name')} failed: {_text(run.get('output'), 'title')}\n{_text(run.get('output'), 'summary')}"
+            for run in self._runs(request.head) or ()
+            if _state(run) == FAILED
         ]
-        status = self._get(f"commits/{request.head}/status")
-        if isinstance(status, dict) and status.get("statuses"):
-            states.append(
-                {"success": PASSED, "pending": RUNNING}.get(str(status.get("state")), FAILED)
-            )
-        return worst(states)
+        failed += [
+            f"{_text(status, 'context')} failed: {_text(status, 'description')}"
+            for status in self._statuses(request.head) or ()
+            if _status(status) == FAILED
+        ]
+        reviews = {
+            _login(review): review
+            for review in self._insiders(f"pulls/{request.number}/reviews")
+            if review.get("state") in ("CHANGES_REQUESTED", "APPROVED", "DISMISSED")
+        }
+        asked = [
+            f"{name} asks for changes: {_text(review, 'body')}"
+            for name, review in reviews.items()
+            if review["state"] == "CHANGES_REQUESTED" and review.get("commit_id") == request.head
+        ]
+        asked += [
+            f"{_text(comment, 'path')}:{comment['line']}: {_text(comment, 'body')}"
+            for comment in self._insiders(f"pulls/{request.number}/comments")
+            if comment.get("line") and comment.get("commit_id") == request.head
+        ]
+        return tuple(text.strip() for text in (*failed, *asked))
+
+    def _runs(self, commit: str) -> list[Mapping[str, Any]] | None:
+        """Return the check runs of a commit; None if the token may not see them.
+
+        A fine-grained token may not read those of a private repository; then those of Actions count.
+        """
+        runs = self._listed(f"commits/{commit}/check-runs", "check_runs")
+        return (
+            self._listed("actions/runs", "workflow_runs", head_sha=commit) if runs is None else runs
+        )
+
+    def _statuses(self, commit: str) -> list[Mapping[str, Any]] | None:
+        return self._listed(f"commits/{commit}/status", "statuses")
+
+    def _listed(self, path: str, key: str, **query: object) -> list[Mapping[str, Any]] | None:
+        try:
+            pages = [_inside(page, key) for page in self._pages(path, **query)]
+        except (ForbiddenError, NotFoundError):
+            return None
+        return [item for page in pages for item in mappings(page, self.host)]
+
+    def _insiders(self, path: str) -> Iterator[Mapping[str, Any]]:
+        """Yield what those who may write to the repository wrote."""
+        for page in self._pages(path):
+            for item in mappings(page, self.host):
+                if item.get("author_association") in INSIDERS:
+                    yield item
 
     def issue(self, number: int) -> Issue:
         """Return an issue; a pull request is none, though its number is of the same row."""
@@ -129,6 +179,10 @@ def _state(run: Mapping[str, Any]) -> str:
     if run.get("status") != "completed":
         return RUNNING
     return PASSED if run.get("conclusion") in GOOD else FAILED
+
+
+def _status(status: Mapping[str, Any]) -> str:
+    return {"success": PASSED, "pending": RUNNING}.get(str(status.get("state")), FAILED)
 
 
 def _login(item: Any) -> str:

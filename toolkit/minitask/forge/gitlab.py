@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -67,9 +67,38 @@ class GitLab:
 
     def checks(self, request: PullRequest) -> str:
         """Return the state of its newest pipeline."""
+        pipeline = self._pipeline(request)
+        return CHECKS.get(str(pipeline.get("status")), RUNNING) if pipeline else ""
+
+    def _pipeline(self, request: PullRequest) -> Mapping[str, Any]:
+        """Return the newest pipeline; empty if there is none."""
         item = self._get(f"merge_requests/{request.number}")
         pipeline = item.get("head_pipeline") if isinstance(item, dict) else None
-        return CHECKS.get(str(pipeline.get("status")), RUNNING) if pipeline else ""
+        return pipeline if isinstance(pipeline, dict) else {}
+
+    def _failed_jobs(self, request: PullRequest) -> Iterator[Mapping[str, Any]]:
+        pipeline = self._pipeline(request)
+        if CHECKS.get(str(pipeline.get("status"))) == FAILED:
+            for page in self._pages(f"pipelines/{pipeline.get('id')}/jobs", scope="failed"):
+                yield from mappings(page, self.host)
+
+    def objections(self, request: PullRequest) -> tuple[str, ...]:
+        """Return the jobs that failed in its newest pipeline, and what maintainers said that is not resolved."""
+        texts = [
+            f"{job.get('name')} failed: {job.get('failure_reason') or ''}"
+            for job in self._failed_jobs(request)
+            if not job.get("allow_failure")
+        ]
+        notes = [
+            note
+            for page in self._pages(f"merge_requests/{request.number}/discussions")
+            for discussion in mappings(page, self.host)
+            for note in mappings(discussion.get("notes"), self.host)
+            if note.get("resolvable") and not note.get("resolved")
+        ]
+        heard = {who for who in {_user(note) for note in notes} if self._speaks(who)}
+        texts += [f"{_place(note)}{note.get('body')}" for note in notes if _user(note) in heard]
+        return tuple(text.strip() for text in texts)
 
     def issue(self, number: int) -> Issue:
         """Return an issue."""
@@ -126,6 +155,14 @@ class GitLab:
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise unexpected(self.host) from None
+
+
+def _place(note: Mapping[str, Any]) -> str:
+    """Return the file and line that a note is about; empty if it is about all."""
+    position = note.get("position")
+    if not isinstance(position, dict) or not position.get("new_path"):
+        return ""
+    return f"{position['new_path']}:{position.get('new_line') or 1}: "
 
 
 def _user(item: Mapping[str, Any]) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Where pull requests stand: their state, and that of their checks."""
+"""Where pull requests stand: their state, that of their checks, and what is asked to be changed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from minitask.engine.context import Progress
-from minitask.forge.forge import OPEN, Forge
+from minitask.errors import UsageError
+from minitask.forge.forge import OPEN, Forge, PullRequest
 from minitask.git import refs
+from minitask.words import whole_characters
+
+MOST_CHARACTERS = 8_000
+"""Of what an attempt is told that failed or was asked for."""
 
 
 class RequestStatus(Struct, frozen=True):
-    """A pull request: `checks` is `passed`, `failed`, `running`, or empty for none or where it is not open."""
+    """A pull request: `checks` is as `Forge.checks` says, and empty where it is not open."""
 
     number: int
     url: str
@@ -27,9 +32,36 @@ def request_statuses(
     statuses = {}
     for task, target in targets.items():
         emit(Progress(task, "pull request", forge.host))
-        branch = refs.branch(task).removeprefix("refs/heads/")
-        request = forge.find(branch, target.removeprefix("refs/heads/"))
+        request = _find(forge, task, target)
         if request is not None:
             checks = forge.checks(request) if request.state == OPEN else ""
             statuses[task] = RequestStatus(request.number, request.url, request.state, checks)
     return statuses
+
+
+def objections_to(forge: Forge, task: str, target: str, tip: str | None) -> str:
+    """Return what failed and was asked for in a task's pull request; `UsageError` if there is nothing to tell."""
+    request = _find(forge, task, target)
+    if request is None or request.state != OPEN:
+        raise UsageError(
+            f"{task} has no open pull request", hint=f"open one: minitask merge {task} --pr"
+        )
+    if request.head != tip:
+        here = (tip or "nothing")[:12]
+        raise UsageError(
+            f"pull request #{request.number} is at {request.head[:12]}, and the branch here at {here}",
+            hint=f"push what is here: minitask merge {task} --pr",
+        )
+    objections = forge.objections(request)
+    if not objections:
+        raise UsageError(
+            f"nothing failed and nobody asks for changes in pull request #{request.number}",
+            hint=f"say yourself what is wrong: minitask review {task} --reject REASON",
+        )
+    text = whole_characters("\n".join(objections))[:MOST_CHARACTERS]
+    return f"in pull request #{request.number}:\n{text}"
+
+
+def _find(forge: Forge, task: str, target: str) -> PullRequest | None:
+    branch = refs.branch(task).removeprefix("refs/heads/")
+    return forge.find(branch, target.removeprefix("refs/heads/"))

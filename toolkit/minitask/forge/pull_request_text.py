@@ -76,7 +76,8 @@ def _lines(evidence: PullRequestEvidence) -> Iterator[str]:
     yield "\n### Acceptance criteria\n"
     yield from _criteria(evidence) or ["The spec names none."]
     yield "\n### Validation\n"
-    yield from _shortened([_command(command) for command in attempt.commands], "command")
+    rows = [_command(command) for command in attempt.commands]
+    yield from _shortened(rows, "command") or ["No command."]
     failed = sum(not command.passed for command in attempt.before)
     if failed:
         yield f"\nWithout the change, {failed} of {counted(len(attempt.before), 'command')} failed."
@@ -132,9 +133,9 @@ def _facts(evidence: PullRequestEvidence) -> Iterator[str]:
     cost = money(attempt.cost_usd)
     model = code_span(attempt.model) if attempt.model else "none: the spec's own edit script"
     yield f"- Proven: tree {candidate.tree}, of commit {candidate.commit}"
-    yield f"- Base: {candidate.base or record.base}"
+    yield f"- Base: {code_span(candidate.base or record.base)}"
     yield f"- Sandbox: {code_span(attempt.sandbox)}"
-    yield f"- Model: {model}, tier {attempt.tier}, attempt {attempt.n}"
+    yield f"- Model: {model}, tier {code_span(attempt.tier)}, attempt {attempt.n}"
     yield f"- Cost: {'unknown' if cost is None else f'{cost} USD'}"
     if attempt.grade is not None and attempt.grade.planted:
         yield f"- Grade: {attempt.grade}"

@@ -35,6 +35,10 @@ class NotFoundError(MinitaskError):
     exit_code = 3
 
 
+class ForbiddenError(MachineError):
+    """The token may not do it."""
+
+
 class TakenError(MachineError):
     """The forge refuses a request, for what it has already or lacks: status 409 or 422."""
 
@@ -121,34 +125,43 @@ class RestApi(Redacted, frozen=True):
     def _refusal(self, response: HttpResponse) -> MinitaskError:
         status, message = response.status, self._hidden(_words(response.body))
         detail = f": {message}" if message else ""
-        needs = response.headers.get("x-accepted-oauth-scopes") or response.headers.get(
-            "x-accepted-github-permissions"
-        )
-        scopes = f"it needs {one_line(needs, longest=100)}" if needs else "check its scopes"
         if status == 401:
             which = f"the token in {self.variable}" if self.token else "a request without a token"
             hint = f"export {self.variable}=TOKEN, one that is valid"
             return MachineError(f"{self.host} rejects {which}{detail}", hint=hint)
         if status == 403:
-            hint = f"give the token in {self.variable} more rights: {scopes}"
-            return MachineError(f"{self.host} forbids it{detail}", hint=hint)
+            return ForbiddenError(f"{self.host} forbids it{detail}", hint=self._rights(response))
         if status == 404:
-            hint = f"check the repository's name and the token in {self.variable}: {scopes}"
+            reason = (
+                "it is not there, or the token lacks a scope"
+                if self.token
+                else "it is not there, or not public"
+            )
             return NotFoundError(
-                f"{self.host} does not show it: it is not there, or the token lacks a scope",
-                hint=hint,
+                f"{self.host} does not show it: {reason}", hint=self._rights(response)
             )
         if status in (409, 422):
-            return TakenError(
-                f"{self.host} refuses it{detail}", hint="fix what it names, then run it again"
-            )
+            hint = "fix what it names, then run it again"
+            return TakenError(f"{self.host} refuses it{detail}", hint=hint)
         if status in (301, 302, 307, 308):
             return UsageError(
                 f"{self.host} says that the repository has moved",
                 hint="set the remote to its new address: git remote set-url NAME URL",
             )
-        return MachineError(
-            f"{self.host} answered with status {status}{detail}", hint="see its words"
+        hint = "check forge.url in your settings"
+        return MachineError(f"{self.host} answered with status {status}{detail}", hint=hint)
+
+    def _rights(self, response: HttpResponse) -> str:
+        """Return what a token lacks, as far as the forge says it."""
+        if not self.token:
+            return f"export {self.variable}=TOKEN, or check the repository's name"
+        headers = response.headers
+        scopes = headers.get("x-accepted-oauth-scopes") or headers.get(
+            "x-accepted-github-permissions"
+        )
+        rights = f": it needs {one_line(scopes, longest=100)}" if scopes else ""
+        return (
+            f"check the repository's name, and the rights of the token in {self.variable}{rights}"
         )
 
     def _hidden(self, text: str) -> str:
