@@ -34,7 +34,7 @@ LIBRARIES = (
     ),
     *("rich.console", "rich.progress", "yaml"),
 )
-SLOW_AND_RARE = ("__main__", "cluster", "dask_worker")
+SLOW_AND_RARE = ("__main__", "cluster", "dask_worker", "mcp_server")
 READ_AT_START = ("PYTHON", "LC_", "LANG")
 """Prefixes of variables that an interpreter reads when it starts."""
 MOST_BYTES = 1 << 18

@@ -322,14 +322,15 @@ class Checkpoint:
         with subprocess.Popen((*MINITASK, *arguments), cwd=world.root, **pipes) as process:
             held = Held(process)
             try:
-                self._await(process)
+                self.wait_until_reached(process)
                 yield held
             finally:
                 self.open()
                 stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
                 held.result = Outcome(process.returncode, stdout, stderr)
 
-    def _await(self, process: subprocess.Popen[str]) -> None:
+    def wait_until_reached(self, process: subprocess.Popen[Any]) -> None:
+        """Return once a validation has come by; the process that causes it must not end before."""
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while not self.times_reached:
             if process.poll() is not None or time.monotonic() > deadline:

@@ -63,6 +63,7 @@ DOORS = {
     "git": {"git/branches.py"},
     "genai_prices": {"policy/prices.py"},
     "distributed": {"project/cluster.py"},
+    "mcp": {"cli/mcp_server.py"},
 }
 PROGRAMS = {"sandbox/landlock.py"}
 """Started as a program of its own, with nothing but its arguments and its environment."""

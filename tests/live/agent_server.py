@@ -20,15 +20,18 @@ SHELLS = ("exec_command", "shell_command", "shell", "bash")
 
 @dataclass
 class AgentServer:
-    """Has every agent write `content` to `name`; keeps the paths that were asked for."""
+    """Has every agent write `content` to `name`, or call `tool`; keeps the paths that were asked for."""
 
     name: str
     content: str
     url: str = ""
     asked: list[str] = field(default_factory=list)
+    tool: tuple[str, dict[str, Any]] | None = None
 
     def tool_call(self, tools: list[str], folder: str) -> tuple[str, dict[str, Any]] | None:
         """The tool that writes the file and its arguments; None where no tool does."""
+        if self.tool is not None:
+            return self.tool if self.tool[0] in tools else None
         path = f"{folder}/{self.name}"
         command = f"printf '%s' '{self.content}' > {self.name}"
         offers: dict[str, dict[str, Any]] = {

@@ -201,3 +201,28 @@ def test_claude_code_installs_the_plugin(world: World) -> None:
         run((claude, "plugin", *arguments), cwd=world.root)
     details = run((claude, "plugin", "details", "minitask"), cwd=world.root).stdout
     assert "Skills (2)  minitask, run" in details
+
+
+def test_claude_code_runs_a_task_through_the_tools(world: World) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="grep -qx b b.txt")
+    server = {"command": sys.executable, "args": ["-m", "minitask", "mcp"]}
+    options = ("--strict-mcp-config", "--allowedTools", "mcp__minitask__exec", "--model", "haiku")
+    with agent_server("", "", folder="") as models:
+        models.tool = ("mcp__minitask__exec", {"task": "p/01-b"})
+        env = {
+            "ANTHROPIC_BASE_URL": models.url,
+            "ANTHROPIC_API_KEY": "live-secret-key",
+            "MCP_CONNECTION_NONBLOCKING": "0",
+        }
+        done = run(
+            (
+                str(install("claude") / "claude"),
+                *("-p", "run p/01-b"),
+                *("--mcp-config", json.dumps({"mcpServers": {"minitask": server}})),
+                *options,
+            ),
+            cwd=world.root,
+            env=env,
+        )
+    assert models.asked, done.text
+    assert world.has("b.txt"), done.text

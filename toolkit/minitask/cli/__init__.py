@@ -42,6 +42,7 @@ COMMANDS = {
     "clean": "remove workspaces, caches and finished branches",
     "trust": "let this repository's minitask.yaml set executors and the sandbox",
     "config": "show the effective settings and where each comes from",
+    "mcp": "serve these commands to a coding agent as tools",
     "completion": "print the script for a shell's completion",
     "doctor": "check git, the sandbox, the settings and the executors",
     "demo": "run a real plan of nine specs in a temporary repository",

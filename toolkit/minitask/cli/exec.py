@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 @click.option(
     "--worktree-spec", is_flag=True, help="Run the spec as it is in the checkout, uncommitted."
 )
+@click.option("--events", is_flag=True, help="Write progress as JSON lines to stderr.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, /, spec: str, **options: object) -> int:
@@ -65,7 +66,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
 
     session = start(ctx)
     as_json = bool(options["as_json"])
-    how = manner(as_json=as_json, events=False, live=not options["dry_run"])
+    how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
     dry = bool(options["dry_run"])
     with session.engine(f"exec {spec}", how=how, looks_only=dry) as engine:
         into = options["into"]
