@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from test_contract_escalation import settings_for
+from test_contract_reviews import GATES, answering
 
+from executors.model_server import scripted_server
 from forge.scripted_forges import TOKEN, ScriptedForge, answer
 from world import World, run, spec_text
 
@@ -61,7 +65,7 @@ def test_a_proven_branch_is_pushed_and_gets_one_request(
         "Without the change, 1 of 1 command failed.",
         f"tree {world.git('rev-parse', f'{BRANCH}^{{tree}}')}",
         "tier `none`",
-        "- Cost: 0 USD",
+        "- Cost: 0 USD, all attempts and calls",
     ):
         assert words in request["body"]
     request["body"] = f"Mine.\r\n\r\n{request['body']}\r\n\r\nMine too."
@@ -267,6 +271,69 @@ def test_a_box_is_ticked_by_evidence_alone(world: World, forge: ScriptedForge) -
         "- [ ] `It is done, @all`",
         "- [ ] ``<b>`ok`</b>``",
     ]
+
+
+@pytest.mark.parametrize("forge", ["github"], indirect=True)
+def test_a_reviewing_model_ticks_boxes_and_its_cost_counts(
+    world: World, forge: ScriptedForge
+) -> None:
+    verdict = "```verdict\n1 pass b.txt:1 it is\n2 pass b.txt:1 it is, too\n```\n"
+    _asked, answered = answering(implement="```text path=b.txt\ngood\n```\n", review=verdict)
+    criteria = "- [ ] It is good\n- [ ] It is `@short` <!-- minitask:end -->"
+    text = spec_text(writes=["b.txt"], validation=SPEC["validation"])
+    world.commit({"mini-projects/p/01-b.md": text.replace("- [ ] The validation passes", criteria)})
+    with scripted_server(answered) as server:
+        settings = settings_for(server.base_url)
+        world.configure(**settings, gates=GATES, forge=forge.settings())
+        result = world.exec("p/01-b", "--no-merge").json
+    assert result["verdict"] == "ready"
+    world.git("push", "-q", "origin", "main")
+    world.minitask("merge", "p/01-b", "--pr", env=forge.env)
+    body = forge.requests[0]["body"]
+    assert "- [x] `It is good`\n- [x] ``It is `@short` <!\u200b-- minitask:end -->``\n" in body
+    assert f"- Cost: {result['cost_usd']} USD" in body
+    assert Decimal(result["cost_usd"]) > Decimal(result["attempts"][0]["cost_usd"])
+    assert "- Model: `cheap-model`, tier `cheap`, attempt 1" in body
+
+
+def test_what_a_person_made_of_the_branch_is_proven_first(
+    world: World, forge: ScriptedForge, remote: World
+) -> None:
+    ready(world)
+    for content, code, verdict in (("bad\n", 1, "failed"), ("good\n", 0, "ready")):
+        world.git("checkout", "-q", BRANCH)
+        world.commit({"b.txt": f"{content}more\n" if code else "good\n"}, message=content)
+        world.git("checkout", "-q", "main")
+        outcome = world.minitask("merge", "p/01-b", "--pr", "--json", env=forge.env)
+        assert (outcome.code, outcome.json["tasks"][0]["verdict"]) == (code, verdict)
+        assert len(forge.requests) == 1 - code
+    assert remote.tip(BRANCH) == world.tip(BRANCH)
+    assert world.tip(BRANCH) in forge.requests[0]["body"]
+
+
+@pytest.mark.parametrize("fault", [None, 401, 500])
+def test_the_token_is_nowhere(
+    world: World, forge: ScriptedForge, remote: World, fault: int | None
+) -> None:
+    ready(world)
+    forge.faults = [answer({"message": f"bad {TOKEN}"}, fault)] * 3 if fault else []
+    env = {**forge.env, "MINITASK_DEBUG": "1"}
+    commands = (
+        ("merge", "p/01-b", "--pr"),
+        ("sync", "--pr"),
+        ("status", "--pr"),
+        ("show", "p/01-b"),
+    )
+    printed = "".join(world.minitask(*command, env=env).text for command in commands)
+    assert TOKEN not in printed
+    folders = (world.root, remote.root, Path.home())
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if TOKEN.encode() in path.read_bytes()] == []
+    assert TOKEN not in world.git("grep", "-F", TOKEN, *world.refs().values(), "--", check=False)
+    assert not any(
+        TOKEN in request.path or TOKEN.encode() in request.body for request in forge.seen
+    )
 
 
 PART = spec_text(whole={"part.txt": "1\n"}, validation="test -f part.txt", title="Part")

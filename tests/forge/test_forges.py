@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -15,12 +16,20 @@ from executors.model_server import Reply, raw, redirect, reset
 from forge.scripted_forges import REPOSITORY, TOKEN, ScriptedForge, answer
 from minitask.errors import MachineError, MinitaskError, UsageError
 from minitask.forge.forge import Forge, NewPullRequest, PullRequest
-from minitask.forge.forge_at import ForgeRepository, find_repository, find_token, parse_remote
+from minitask.forge.forge_at import (
+    ForgeRepository,
+    ForgeSource,
+    find_repository,
+    find_token,
+    parse_remote,
+)
 from minitask.forge.github import GitHub
 from minitask.forge.gitlab import GitLab
 from minitask.forge.pull_request_text import BEGIN, END, code_span, joined
 from minitask.forge.rest import MOST_PAGES, RestApi
-from minitask.settings import ForgeSetting
+from minitask.git.repository import discover
+from minitask.settings import ForgeSetting, SettingsLayer, resolve
+from world import World
 
 BRANCH = "minitask/p/01-b"
 GHE = ForgeSetting(type="github", url="https://git.corp.example")
@@ -129,6 +138,30 @@ def test_the_token_is_that_of_the_forge(
 ) -> None:
     public = ForgeRepository(kind, f"https://{kind}.com", "a/b")
     assert find_token(setting, public, environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "rewritten", "expected"),
+    [
+        ("gh:acme/app", ("https://github.com/", "gh:"), "https://github.com/acme/app"),
+        ("https://github.com/a/b", ("git@work:", "https://github.com/"), "https://github.com/a/b"),
+        ("https://g.example/a", ("git@work:", "https://g.example/"), "git@work:a"),
+        (
+            "https://own.example/a/b",
+            ("git@work:", "https://own.example/"),
+            "https://own.example/a/b",
+        ),
+    ],
+)
+def test_a_rewritten_remote_is_known_in_either_form(
+    world: World, url: str, rewritten: tuple[str, str], expected: str
+) -> None:
+    world.git("remote", "add", "origin", url)
+    world.git("config", f"url.{rewritten[0]}.insteadOf", rewritten[1])
+    repository = discover(world.root, os.environ)
+    own = SettingsLayer("user", {"forge": {"type": "gitlab", "url": "https://own.example"}})
+    settings = resolve((own,), trusted=True)
+    assert ForgeSource(repository, settings, {}).remote_url("origin") == expected
 
 
 def test_a_request_is_found_on_any_page_and_the_open_one_wins(forge: ScriptedForge) -> None:

@@ -83,9 +83,9 @@ def find_repository(setting: ForgeSetting, remote: str, remote_url: str) -> Forg
     if own_url and host and urlsplit(own_url).hostname == host:
         known_type = HOSTS.get(host, ("", ""))[0]
         return ForgeRepository(_type_of(setting, known_type, own_url), own_url, path)
-    if host in HOSTS:
-        return ForgeRepository(*HOSTS[host], path)
-    if host.endswith(HOSTED):
+    if _is_known(host):
+        if host in HOSTS:
+            return ForgeRepository(*HOSTS[host], path)
         return ForgeRepository(GITHUB, f"https://{host}", path)
     if not host:
         raise UsageError(
@@ -94,7 +94,8 @@ def find_repository(setting: ForgeSetting, remote: str, remote_url: str) -> Forg
         )
     raise UsageError(
         f"the remote {remote} is on {host}, which no setting says is GitHub or GitLab",
-        hint=f"add to your settings: forge: {{type: gitlab, url: https://{host}}}",
+        hint=f"add to your settings: forge: {{type: gitlab, url: https://{host}}}, or for an ssh alias"
+        " forge: {type: github, repository: OWNER/NAME}",
     )
 
 
@@ -126,10 +127,18 @@ class ForgeSource(Struct, frozen=True):
         )
 
     def remote_url(self, remote: str) -> str:
-        """Return a remote's URL, as git rewrites it."""
-        answer = self.repository.git.with_user_config().run("remote", "get-url", remote)
-        url = answer.stdout.decode("utf-8", "replace").strip()
-        return url if answer.exit_code == 0 else remote
+        """Return a remote's URL: as git rewrites it (`insteadOf`), or as written if only that is on a known host."""
+        git = self.repository.git.with_user_config()
+        own_host = urlsplit(self.settings.forge.url).hostname
+        urls = []
+        for question in (("remote", "get-url", remote), ("config", f"remote.{remote}.url")):
+            answer = git.run(*question)
+            urls += [answer.stdout.decode("utf-8", "replace").strip()] * (answer.exit_code == 0)
+        for url in urls:
+            host = parse_remote(url)[0]
+            if _is_known(host) or (host and host == own_host):
+                return url
+        return urls[0] if urls else remote
 
 
 def open_forge(source: ForgeSource, remote: str) -> Forge:
@@ -163,6 +172,10 @@ def _forge(source: ForgeSource, repository: ForgeRepository) -> tuple[Forge, str
     from minitask.forge.github import GitHub
 
     return GitHub(api, repository.path, repository.url), token, variable
+
+
+def _is_known(host: str) -> bool:
+    return host in HOSTS or host.endswith(HOSTED)
 
 
 def _type_of(setting: ForgeSetting, known_type: str, url: str) -> str:

@@ -31,12 +31,16 @@ from minitask.words import counted
 
 
 class Publisher(Struct):
-    """Gives proven candidates to a forge, by a git remote; `opened` has the pull request of each task."""
+    """Gives proven candidates to a forge, by a git remote.
+
+    `opened` has the pull request of each task, `tips` the remote's commit of each target, as it was first asked.
+    """
 
     engine: Context
     forge: Forge
     remote: str
     opened: dict[str, PullRequest]
+    tips: dict[str, str | None]
 
     def publish(self, task: Task, record: Record, candidate: Candidate) -> Landed:
         """Push a candidate and open or update its pull request; where the remote declines, the result says why."""
@@ -44,9 +48,9 @@ class Publisher(Struct):
         if declined is not None:
             return declined
         self.engine.emit(Progress(task.name, "pull request", self.forge.host))
-        calls = tuple(call for call in all_records_of(self.engine, task.name) if call.is_call)
+        records = all_records_of(self.engine, task.name)
         issue = issue_link(self.engine.objects.blob(task.blob).decode("utf-8", "replace"))
-        evidence = PullRequestEvidence(task, record, candidate, calls, issue)
+        evidence = PullRequestEvidence(task, record, candidate, records, issue)
         request, outcome = self._put(evidence)
         self.opened[task.name] = request
         if request.state == MERGED:
@@ -63,9 +67,15 @@ class Publisher(Struct):
             next_step=request.url,
         )
 
+    def _tip(self, target: str) -> str | None:
+        """Return the remote's commit of a target; None if it has no such branch."""
+        if target not in self.tips:
+            self.tips[target] = remote_tip(self.engine.repository, self.remote, target)
+        return self.tips[target]
+
     def _lacks_target(self, task: Task) -> Landed | None:
         """Return the result of a task whose target the remote does not have."""
-        if remote_tip(self.engine.repository, self.remote, task.target) is not None:
+        if self._tip(task.target) is not None:
             return None
         target = _short(task.target)
         reason = f"passed, but {self.remote} has no branch {target} for a pull request"
@@ -111,7 +121,7 @@ class Publisher(Struct):
 
     def _unpushed(self, task: Task, candidate: Candidate) -> str:
         """Return a note where the pull request holds commits of the target that the remote lacks, such as specs."""
-        tip = remote_tip(self.engine.repository, self.remote, task.target)
+        tip = self._tip(task.target)
         git, base = self.engine.repository.git, f"{candidate.commit}^1"
         if tip is None or self.engine.objects.commit(tip) is None:
             return ""
@@ -136,7 +146,7 @@ def publish_tasks(
     engine: Context, names: Iterable[str], base: Base, forge: Forge, remote: str
 ) -> Published:
     """Give each proven task a pull request; after a failure of the forge, no other is tried."""
-    publisher = Publisher(engine, forge, remote, {})
+    publisher = Publisher(engine, forge, remote, {}, {})
     results: list[TaskResult] = []
     for name in names:
         try:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from minitask.engine.tasks import Task
 from minitask.gates.review import PASS
 from minitask.landing.candidate_commits import Candidate
-from minitask.ledger.record import REVIEW, CommandRecord, Record, money
+from minitask.ledger.record import REVIEW, CommandRecord, Record, money, whole
 from minitask.patterns import lazy_pattern
 from minitask.words import counted, one_line
 
@@ -31,12 +31,12 @@ _QUOTED = lazy_pattern(r"`([^`]+)`")
 
 
 class PullRequestEvidence(Struct, frozen=True):
-    """What is known of a candidate: its attempt's record, and the calls beside it."""
+    """What is known of a candidate: its attempt's record, and all of the task's, calls beside its attempts included."""
 
     task: Task
     record: Record
     candidate: Candidate
-    calls: tuple[Record, ...] = ()
+    records: tuple[Record, ...] = ()
     issue: str = ""
 
 
@@ -51,7 +51,8 @@ def code_span(text: str) -> str:
 def pull_request_title(task: Task) -> str:
     """Return the spec's title, in which no forge finds a mention or a reference."""
     title = one_line(task.spec.title or task.name, longest=LONGEST_TITLE)
-    return re.sub(r"([@#!&~%$])(?=\w)", rf"\1{_APART}", title).replace("://", f":{_APART}//")
+    apart = re.sub(r"([@#!&~%$])(?=\w)", rf"\1{_APART}", title).replace("://", f":{_APART}//")
+    return apart[:LONGEST_TITLE]
 
 
 def pull_request_body(evidence: PullRequestEvidence) -> str:
@@ -100,7 +101,11 @@ def _criteria(evidence: PullRequestEvidence) -> list[str]:
 def _judged(evidence: PullRequestEvidence) -> set[int]:
     """Return the numbers of the criteria that the last review by a model found met."""
     number = evidence.record.attempt.n
-    reviews = [call for call in evidence.calls if call.kind == REVIEW and call.attempt.n == number]
+    reviews = [
+        record
+        for record in evidence.records
+        if record.is_call and record.kind == REVIEW and record.attempt.n == number
+    ]
     if not reviews or evidence.candidate.commit != evidence.record.candidate:
         return set()
     rows = (note.split(" ", 2) for note in reviews[-1].notes)
@@ -124,19 +129,21 @@ def _shown(text: str, commands: Sequence[CommandRecord]) -> bool:
 def _command(command: CommandRecord) -> str:
     state = "passed" if command.passed else "failed"
     exit_code = "no exit code" if command.exit_code is None else f"exit code {command.exit_code}"
-    return f"- {state}: {code_span(command.command)} ({exit_code}, {command.seconds:.2f} s)"
+    first, _, more_lines = command.command.strip().partition("\n")
+    shown = code_span(f"{first} …" if more_lines else first)
+    return f"- {state}: {shown} ({exit_code}, {command.seconds:.2f} s)"
 
 
 def _facts(evidence: PullRequestEvidence) -> Iterator[str]:
     record, candidate = evidence.record, evidence.candidate
     attempt = candidate.attempt
-    cost = money(attempt.cost_usd)
+    cost = money(whole(entry.attempt.cost_usd for entry in evidence.records))
     model = code_span(attempt.model) if attempt.model else "none: the spec's own edit script"
     yield f"- Proven: tree {candidate.tree}, of commit {candidate.commit}"
     yield f"- Base: {code_span(candidate.base or record.base)}"
     yield f"- Sandbox: {code_span(attempt.sandbox)}"
     yield f"- Model: {model}, tier {code_span(attempt.tier)}, attempt {attempt.n}"
-    yield f"- Cost: {'unknown' if cost is None else f'{cost} USD'}"
+    yield f"- Cost: {'unknown' if cost is None else f'{cost} USD'}, all attempts and calls"
     if attempt.grade is not None and attempt.grade.planted:
         yield f"- Grade: {attempt.grade}"
     yield from (f"- Look at: {code_span(doubt)}" for doubt in attempt.doubts[:MOST])
