@@ -257,6 +257,71 @@ def test_what_failed_and_was_asked_for_is_told_to_the_next_attempt(
     assert world.minitask("status", "--json").json["tasks"][0]["state"] == "failed"
 
 
+@pytest.mark.parametrize(
+    ("second", "code", "verdict", "reason"),
+    [
+        ("good\nbetter\n", 0, "ready", "pull request #10 has merged there"),
+        ("good\n", 1, "failed", "the next attempt made the same change"),
+        ("bad\n", 1, "failed", None),
+    ],
+)
+def test_a_watched_request_is_tried_again_until_it_has_merged(
+    world: World,
+    forge: ScriptedForge,
+    remote: World,
+    second: str,
+    code: int,
+    verdict: str,
+    reason: str | None,
+) -> None:
+    def look() -> None:
+        tip = remote.tip(BRANCH)
+        forge.checks = ["failed"] if tip == first else []
+        forge.requests[0]["state"] = "open" if tip == first else "merged"
+
+    fence = "```text path=b.txt\n{}```\n"
+    replies = {True: fence.format(second), False: fence.format("good\n")}
+    _asked, answered = answering(implement=lambda request: replies["ci-0 failed" in request.prompt])
+    world.task("p/01-b", writes=["b.txt"], validation=SPEC["validation"])
+    with scripted_server(answered) as server:
+        settings = settings_for(server.base_url, max_escalations=0, repairs=0)
+        world.configure(**settings, forge=forge.settings())
+        world.exec("p/01-b", "--no-merge")
+        world.git("push", "-q", "origin", "main")
+        merge = ("merge", "p/01-b", "--pr", "--json")
+        world.minitask(*merge, env=forge.env)
+        first, forge.tip_of, forge.before_a_look = remote.tip(BRANCH), remote.tip, look
+        outcome = world.minitask(*merge, "--watch", "--every", "0.1", env=forge.env)
+    (result,) = outcome.json["tasks"]
+    assert (outcome.code, result["verdict"]) == (code, verdict), outcome.text
+    assert reason in (None, result["reason"])
+    assert "p/01-b: attempt again, for in pull request #10: ci-0 failed" in outcome.stderr
+    assert (remote.tip(BRANCH) == first) == bool(code)
+    if not code:
+        assert remote.show("b.txt", at=BRANCH) == second
+        assert "attempt 2" in forge.requests[0]["body"]
+        assert first in world.refs("refs/minitask/attempts").values()
+
+
+def test_a_watch_replaces_nothing_but_its_own_attempts(
+    world: World, forge: ScriptedForge, remote: World, tmp_path: Path
+) -> None:
+    ready(world)
+    world.minitask("merge", "p/01-b", "--pr", env=forge.env)
+    other = World(tmp_path / "other")
+    run(("git", "clone", "-q", "-b", BRANCH, remote.root, other.root), cwd=tmp_path)
+    other.commit({"mine.txt": "mine\n"})
+    other.git("push", "-q")
+    there = remote.tip(BRANCH)
+    world.commit({"c.txt": "c\n"})
+    world.exec("p/01-b", "--again", "--no-merge")
+    forge.requests[0]["state"] = "closed"
+    watch = ("merge", "p/01-b", "--pr", "--watch", "--every", "0.1", "--json")
+    result = world.minitask(*watch, env=forge.env).json["tasks"][0]
+    assert result["next_step"].startswith("git push --force-with-lease")
+    assert remote.tip(BRANCH) == there
+
+
 def test_a_box_is_ticked_by_evidence_alone(world: World, forge: ScriptedForge) -> None:
     criteria = "- [ ] `grep -qx good b.txt` passes\n- [x] It is done, @all\n- [ ] <b>`ok`</b>"
     path = "mini-projects/p/01-b.md"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -42,6 +42,8 @@ class ScriptedForge:
     statuses: list[dict[str, str]] = field(default_factory=list)
     reviews: list[tuple[str, str, str, int, str]] = field(default_factory=list)
     faults: list[Reply] = field(default_factory=list)
+    tip_of: Callable[[str], str] | None = None
+    before_a_look: Callable[[], None] = lambda: None
     seen: list[Received] = field(default_factory=list)
     posted: list[tuple[int, str]] = field(default_factory=list)
     url: str = ""
@@ -103,11 +105,15 @@ class ScriptedForge:
         self.requests.append(request)
         return request
 
+    def _sha(self, request: Mapping[str, Any]) -> str:
+        return self.tip_of(request["branch"]) if self.tip_of else str(request["sha"])
+
     def _request(self, number: str) -> dict[str, Any]:
         return next(each for each in self.requests if each["number"] == int(number))
 
     def _github(self, received: Received, path: str, query: dict[str, str]) -> Reply | None:
         if path == "pulls" and received.method == "GET":
+            self.before_a_look()
             owner, _, branch = query["head"].partition(":")
             assert owner == "acme"
             assert query["state"] == "all"
@@ -138,7 +144,7 @@ class ScriptedForge:
             return self._pages(received, self.statuses, query, "statuses")
         if match := re.fullmatch(r"pulls/(\d+)/(reviews|comments)", path):
             sha, roles = (
-                self._request(match[1])["sha"],
+                self._sha(self._request(match[1])),
                 {"bob": "OWNER", "eve": "NONE", "ann": "MEMBER"},
             )
             shown = [
@@ -188,7 +194,7 @@ class ScriptedForge:
             "body": request["body"],
             "head": {
                 "ref": request["branch"],
-                "sha": request["sha"],
+                "sha": self._sha(request),
                 "repo": {"full_name": "Acme/App"},
             },
             "base": {"ref": request["target"]},
@@ -196,6 +202,7 @@ class ScriptedForge:
 
     def _gitlab(self, received: Received, path: str, query: dict[str, str]) -> Reply | None:
         if path == "merge_requests" and received.method == "GET":
+            self.before_a_look()
             branch = query["source_branch"]
             shown = [self._merge(each) for each in self.requests if each["branch"] == branch]
             return self._pages(received, shown, query)
@@ -271,7 +278,7 @@ class ScriptedForge:
             "state": {"open": "opened"}.get(request["state"], request["state"]),
             "title": request["title"],
             "description": request["body"],
-            "sha": request["sha"],
+            "sha": self._sha(request),
             "source_branch": request["branch"],
             "target_branch": request["target"],
             "source_project_id": 5,

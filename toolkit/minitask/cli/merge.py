@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from minitask.cli.completion import complete_tasks
-from minitask.cli.session import Session, exit_code, json_option, print_json, start
+from minitask.cli.session import Session, budget_of, exit_code, json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.find_tasks import full_name
+from minitask.errors import UsageError
+from minitask.ledger.record import TaskResult, Verdict
 from minitask.ledger.record_json import result_document
 from minitask.reports.results import render_result
 from minitask.task.merge_later import merge_task
@@ -21,20 +25,35 @@ from minitask.task.merge_later import merge_task
 @click.option(
     "--pr", "opens", is_flag=True, help="Push the branches and open pull requests; merge nothing."
 )
+@click.option(
+    "--watch",
+    "watches",
+    is_flag=True,
+    help="With --pr: until they are merged or closed, try again with what fails or is asked for there.",
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(min=0.1),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="With --watch: how often to look.",
+)
+@click.option("--max-cost", metavar="USD", help="With --watch: what further attempts may cost.")
 @json_option
 @click.pass_context
-def command(
-    ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, opens: bool, as_json: bool
-) -> int:
+def command(ctx: click.Context, /, tasks: tuple[str, ...], into: str | None, **options: Any) -> int:
     """Merge proven tasks; a merge that was not validated as it is now is validated first.
 
     \b
     Example:
       minitask merge api/02-routes api/03-tests
     """
-    session = start(ctx)
-    if opens:
-        return _publish(session, tasks, into, as_json=as_json)
+    session, as_json = start(ctx), bool(options["as_json"])
+    if options["opens"]:
+        return _publish(session, tasks, into, options)
+    if options["watches"]:
+        raise UsageError("--watch is for pull requests", hint="add --pr")
     results = []
     with session.engine(f"merge {' '.join(tasks)}", quiet=as_json) as engine:
         for word in tasks:
@@ -52,19 +71,34 @@ def command(
     return exit_code(results)
 
 
-def _publish(session: Session, tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
-    from minitask.cli.pull_requests import choose_forge, publish
+def _publish(
+    session: Session, tasks: tuple[str, ...], into: str | None, options: dict[str, Any]
+) -> int:
+    """Open pull requests, and watch them if that is asked for."""
+    from minitask.cli.pull_requests import WatchOptions, choose_forge, publish, watch
 
-    forge = choose_forge(session)
+    as_json, forge = bool(options["as_json"]), choose_forge(session)
+    limit = budget_of(options["max_cost"], session.settings)
+    results: dict[str, TaskResult] = {}
+    names: list[str] = []
+    again: list[str] = []
     with session.engine(f"merge {' '.join(tasks)}", quiet=as_json) as engine:
         base = session.base(engine, into)
         names = [full_name(engine, word, base) for word in tasks]
         published = publish(engine, names, base, forge)
+    results |= {result.task: result for result in published.results}
+    if options["watches"] and published.problem is None:
+        again = [name for name in names if results[name].pull_request]
+        results |= watch(session, forge, again, WatchOptions(into, options["every"], limit))
+        with session.engine("merge", quiet=as_json) as engine:
+            ended = [name for name in again if results[name].verdict is Verdict.READY]
+            published = publish(engine, ended, session.base(engine, into), forge)
+        results |= {result.task: result for result in published.results}
     if as_json:
-        print_json({"tasks": [result_document(result) for result in published.results]})
+        print_json({"tasks": [result_document(result) for result in results.values()]})
     else:
-        for result in published.results:
+        for result in results.values():
             show(render_result(result))
     if published.problem is not None:
         raise published.problem
-    return exit_code(published.results)
+    return exit_code(tuple(results.values()))

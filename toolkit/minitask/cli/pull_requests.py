@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from msgspec import Struct
 
@@ -11,13 +13,22 @@ from minitask.cli.streams import say
 from minitask.engine.context import Context
 from minitask.engine.task_status import State, TaskStatus
 from minitask.engine.tasks import Base
-from minitask.errors import MinitaskError
+from minitask.errors import MachineError, MinitaskError
+from minitask.executors.http import pause
 from minitask.forge.forge import Forge
 from minitask.forge.forge_at import ForgeSource, open_for_reading, open_forge
 from minitask.forge.issue_goal import comment_on_issues
 from minitask.forge.publish import Published, publish_tasks
-from minitask.forge.pull_request_status import RequestStatus, request_statuses
+from minitask.forge.pull_request_status import RequestStatus, objections_now, request_statuses
+from minitask.git.refs import branch
 from minitask.ledger.record import TaskResult
+from minitask.policy.budget import Budget
+from minitask.words import one_line
+
+MOST_ATTEMPTS = 3
+"""Attempts that `--watch` makes at a task."""
+MOST_FAILURES = 5
+"""Failures of the forge, one after the other, after which `--watch` gives up."""
 
 
 class ChosenForge(Struct, frozen=True):
@@ -54,6 +65,62 @@ def requests_of(
         if status.branch and status.state is not State.NEW
     }
     return request_statuses(open_for_reading(source_of(session)), branches, engine.emit)
+
+
+class WatchOptions(Struct, frozen=True):
+    """How pull requests are watched: their target, the seconds between two looks, and what attempts may cost."""
+
+    into: str | None
+    every_seconds: float
+    limit_usd: Decimal | None
+
+
+def watch(
+    session: Session, forge: ChosenForge, names: Sequence[str], how: WatchOptions
+) -> dict[str, TaskResult]:
+    """Wait until each pull request has ended, or an attempt at what it asks for got none; the results of those."""
+    budget, tries, failures = Budget(how.limit_usd), Counter[str](), 0
+    results: dict[str, TaskResult] = {}
+    names = list(names)
+    while names:
+        pause(how.every_seconds)
+        for name in tuple(names):
+            try:
+                objections = _objections_now(session, forge, name, how.into)
+            except MachineError as error:
+                failures += 1
+                if failures >= MOST_FAILURES:
+                    raise
+                say(f"warning: {error}")
+                continue
+            failures = 0
+            if objections is None or (objections and tries[name] == MOST_ATTEMPTS):
+                names.remove(name)
+            elif objections:
+                tries[name] += 1
+                say(f"{name}: attempt again, for {one_line(objections, longest=200)}")
+                results[name] = _attempt_again(session, forge, name, how, objections, budget)
+                if not results[name].pull_request:
+                    names.remove(name)
+    return results
+
+
+def _objections_now(
+    session: Session, forge: ChosenForge, name: str, into: str | None
+) -> str | None:
+    with session.engine("watch", quiet=True, looks_only=True) as engine:
+        target, tip = engine.target(into), engine.objects.commit(branch(name))
+        return objections_now(forge.forge, name, target, tip)
+
+
+def _attempt_again(
+    session: Session, forge: ChosenForge, name: str, how: WatchOptions, why: str, budget: Budget
+) -> TaskResult:
+    from minitask.forge.reattempt import attempt_again
+
+    with session.engine(f"merge {name}", budget_usd=how.limit_usd) as engine:
+        base = session.base(engine, how.into)
+        return attempt_again(engine, name, base, forge.forge, forge.remote, why=why, budget=budget)
 
 
 def tell_issues(session: Session, results: Sequence[TaskResult]) -> None:

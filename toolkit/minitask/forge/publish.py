@@ -11,7 +11,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.task_records import all_records_of
 from minitask.engine.tasks import Base, Task
 from minitask.errors import MinitaskError
-from minitask.forge.forge import CLOSED, MERGED, OPEN, Forge, NewPullRequest, PullRequest
+from minitask.forge.forge import MERGED, OPEN, Forge, NewPullRequest, PullRequest
 from minitask.forge.issue_link import issue_link
 from minitask.forge.pull_request_text import (
     PullRequestEvidence,
@@ -33,7 +33,8 @@ from minitask.words import counted
 class Publisher(Struct):
     """Gives proven candidates to a forge, by a git remote.
 
-    `opened` has the pull request of each task, `tips` the remote's commit of each target, as it was first asked.
+    `opened` has the pull request of each task, `tips` the remote's commit of each target, as it was first asked. With
+    `replaces`, a candidate takes the place of an earlier attempt there.
     """
 
     engine: Context
@@ -41,31 +42,34 @@ class Publisher(Struct):
     remote: str
     opened: dict[str, PullRequest]
     tips: dict[str, str | None]
+    replaces: bool = False
 
     def publish(self, task: Task, record: Record, candidate: Candidate) -> Landed:
         """Push a candidate and open or update its pull request; where the remote declines, the result says why."""
+        self.engine.emit(Progress(task.name, "pull request", self.forge.host))
+        present = self.forge.find(_short(refs.branch(task.name)), _short(task.target))
+        if present is not None and present.state != OPEN and present.head == candidate.commit:
+            return self._ended(task, present)
         declined = self._lacks_target(task) or self._push(task, candidate)
         if declined is not None:
             return declined
-        self.engine.emit(Progress(task.name, "pull request", self.forge.host))
         records = all_records_of(self.engine, task.name)
         issue = issue_link(self.engine.objects.blob(task.blob).decode("utf-8", "replace"))
         evidence = PullRequestEvidence(task, record, candidate, records, issue)
-        request, outcome = self._put(evidence)
+        request, outcome = self._put(evidence, present)
+        self.opened[task.name] = request
+        reason = f"pull request #{request.number} {outcome}{self._unpushed(task, candidate)}"
+        return Landed(Verdict.READY, reason=reason, next_step=request.url)
+
+    def _ended(self, task: Task, request: PullRequest) -> Landed:
+        """Return the result of a candidate whose pull request was merged or closed: its branch is not pushed again."""
         self.opened[task.name] = request
         if request.state == MERGED:
             step = f"git pull {self.remote} {_short(task.target)}"
-            return Landed(
-                Verdict.READY,
-                reason=f"pull request #{request.number} has merged there",
-                next_step=step,
-            )
-        more = self._unpushed(task, candidate)
-        return Landed(
-            Verdict.READY,
-            reason=f"pull request #{request.number} {outcome}{more}",
-            next_step=request.url,
-        )
+            reason = f"pull request #{request.number} has merged there"
+            return Landed(Verdict.READY, reason=reason, next_step=step)
+        reason = f"pull request #{request.number} was closed there"
+        return Landed(Verdict.READY, reason=reason, next_step=request.url)
 
     def _tip(self, target: str) -> str | None:
         """Return the remote's commit of a target; None if it has no such branch."""
@@ -86,6 +90,8 @@ class Publisher(Struct):
         ref = refs.branch(task.name)
         pushed = push_commit(self.engine, self.remote, ref, candidate.commit, runs_hook=True)
         refusal = pushed.refused.get(ref)
+        if refusal is not None and self.replaces and is_changed(refusal):
+            refusal = self._replace(task, candidate)
         if refusal is None:
             return None
         step = f"minitask merge {task.name} --pr"
@@ -94,12 +100,24 @@ class Publisher(Struct):
         reason = f"passed, but {_short(ref)} could not be pushed: {refusal}"
         return Landed(Verdict.READY, reason=reason, next_step=step)
 
-    def _put(self, evidence: PullRequestEvidence) -> tuple[PullRequest, str]:
-        """Return the pull request of a task's branch, and what was done with it."""
+    def _replace(self, task: Task, candidate: Candidate) -> str | None:
+        """Push over an earlier attempt at the task, which stays on record here; return why, if it is refused."""
+        ref, git = refs.branch(task.name), self.engine.repository.git
+        tip = remote_tip(self.engine.repository, self.remote, ref)
+        if tip is None or tip not in refs.snapshot(git, f"{refs.ATTEMPTS}/{task.name}").values():
+            return "fetch first: it holds what is no attempt of minitask"
+        pushed = push_commit(
+            self.engine, self.remote, ref, candidate.commit, runs_hook=True, replaced=tip
+        )
+        return pushed.refused.get(ref)
+
+    def _put(
+        self, evidence: PullRequestEvidence, present: PullRequest | None
+    ) -> tuple[PullRequest, str]:
+        """Return the pull request of a task's branch, and what was done with it; `present` is the one that is there."""
         branch, target = _short(refs.branch(evidence.task.name)), _short(evidence.task.target)
         body = pull_request_body(evidence)
-        present = self.forge.find(branch, target)
-        if present is None or not self._is_current(present, evidence.candidate):
+        if present is None or present.state != OPEN:
             draft = NewPullRequest(branch, target, pull_request_title(evidence.task), body)
             try:
                 return self.forge.create(draft), "opened"
@@ -107,17 +125,11 @@ class Publisher(Struct):
                 present = self.forge.find(branch, target)
                 if present is None or present.state != OPEN:
                     raise
-        if present.state == CLOSED:
-            return present, "was closed there"
         new_body = joined(present.body, body)
-        if present.state == MERGED or new_body == present.body.replace("\r\n", "\n"):
+        if new_body == present.body.replace("\r\n", "\n"):
             return present, "is up to date"
         self.forge.update(present.number, body=new_body)
         return present, "updated"
-
-    def _is_current(self, request: PullRequest, candidate: Candidate) -> bool:
-        """Return True for an open one, and for one that ended with this very commit."""
-        return request.state == OPEN or request.head == candidate.commit
 
     def _unpushed(self, task: Task, candidate: Candidate) -> str:
         """Return a note where the pull request holds commits of the target that the remote lacks, such as specs."""
@@ -143,10 +155,16 @@ class Published(Struct, frozen=True):
 
 
 def publish_tasks(
-    engine: Context, names: Iterable[str], base: Base, forge: Forge, remote: str
+    engine: Context,
+    names: Iterable[str],
+    base: Base,
+    forge: Forge,
+    remote: str,
+    *,
+    replaces: bool = False,
 ) -> Published:
     """Give each proven task a pull request; after a failure of the forge, no other is tried."""
-    publisher = Publisher(engine, forge, remote, {}, {})
+    publisher = Publisher(engine, forge, remote, {}, {}, replaces)
     results: list[TaskResult] = []
     for name in names:
         try:

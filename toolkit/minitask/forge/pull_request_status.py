@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from minitask.engine.context import Progress
 from minitask.errors import UsageError
-from minitask.forge.forge import OPEN, Forge, PullRequest
+from minitask.forge.forge import OPEN, RUNNING, Forge, PullRequest
 from minitask.git import refs
 from minitask.words import whole_characters
 
@@ -58,6 +58,21 @@ def objections_to(forge: Forge, task: str, target: str, tip: str | None) -> str:
             f"nothing failed and nobody asks for changes in pull request #{request.number}",
             hint=f"say yourself what is wrong: minitask review {task} --reject REASON",
         )
+    return _described(request, objections)
+
+
+def objections_now(forge: Forge, task: str, target: str, tip: str | None) -> str | None:
+    """Return what failed and was asked for at a tip; empty while checks run or nobody asks, None once it has ended."""
+    request = _find(forge, task, target)
+    if request is None or request.state != OPEN:
+        return None
+    if request.head != tip or forge.checks(request) == RUNNING:
+        return ""
+    objections = forge.objections(request)
+    return _described(request, objections) if objections else ""
+
+
+def _described(request: PullRequest, objections: Sequence[str]) -> str:
     text = whole_characters("\n".join(objections))[:MOST_CHARACTERS]
     return f"in pull request #{request.number}:\n{text}"
 

@@ -88,18 +88,24 @@ class Pushed(Struct, frozen=True):
 
 
 def push(
-    repository: Repository, remote: str, moves: Mapping[str, str], *, runs_hook: bool = False
+    repository: Repository,
+    remote: str,
+    moves: Mapping[str, str],
+    *,
+    runs_hook: bool = False,
+    replaced: str = "",
 ) -> Pushed:
     """Push objects to refs (ref to object id), none by force; raise `MachineError` if the remote gave no answer.
 
-    `runs_hook`: the user's pre-push hook may refuse all of it.
+    `runs_hook`: the user's pre-push hook may refuse all of it. `replaced`: the refs may go from this commit to another
+    that does not follow it.
     """
     refused: dict[str, str] = {}
     link = ""
     names = list(moves)
     for at in range(0, len(names), 500):
         some = {name: moves[name] for name in names[at : at + 500]}
-        answer = _push(repository, remote, some, runs_hook=runs_hook)
+        answer = _push(repository, remote, some, runs_hook=runs_hook, replaced=replaced)
         refused |= answer.refused
         link = link or answer.link
     return Pushed(refused, link)
@@ -111,9 +117,10 @@ def is_changed(reason: str) -> bool:
 
 
 def _push(
-    repository: Repository, remote: str, moves: Mapping[str, str], *, runs_hook: bool
+    repository: Repository, remote: str, moves: Mapping[str, str], *, runs_hook: bool, replaced: str
 ) -> Pushed:
-    args = ("push", "--porcelain", "--verify" if runs_hook else "--no-verify", remote)
+    leases = [f"--force-with-lease={name}:{replaced}" for name in moves if replaced]
+    args = ("push", "--porcelain", "--verify" if runs_hook else "--no-verify", *leases, remote)
     git = replace(_network(repository), runs_hooks=runs_hook)
     finished = git.run(*args, *(f"{oid}:{name}" for name, oid in moves.items()))
     rows = _rows(finished.stdout)

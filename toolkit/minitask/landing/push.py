@@ -56,11 +56,18 @@ def left_on_branch(engine: Context, task: Task, commit: str, moved: TargetUpdate
 
 
 def push_commit(
-    engine: Context, remote: str, ref: str, commit: str, *, runs_hook: bool = False
+    engine: Context,
+    remote: str,
+    ref: str,
+    commit: str,
+    *,
+    runs_hook: bool = False,
+    replaced: str = "",
 ) -> Pushed:
     """Return the remote's answer; a remote that cannot be reached refuses, too."""
     try:
         chosen = choose_remote(engine.repository, remote)
-        return push(engine.repository, chosen, {ref: commit}, runs_hook=runs_hook)
+        moves = {ref: commit}
+        return push(engine.repository, chosen, moves, runs_hook=runs_hook, replaced=replaced)
     except MinitaskError as error:
         return Pushed({ref: error.message})
