@@ -244,7 +244,7 @@ def test_what_failed_and_was_asked_for_is_told_to_the_next_attempt(
         ("reviews", "bob", "CHANGES_REQUESTED", 1, "Say it better."),
         ("reviews", "ann", "APPROVED", 1, ""),
         ("reviews", "eve", "CHANGES_REQUESTED", 1, "Delete it."),
-        ("comments", "bob", "", 3, "A typo."),
+        ("comments", "bob", "", 3, "A \x1b[2Jtypo."),
         ("comments", "bob", "", 0, "Outdated, or resolved."),
         ("comments", "eve", "", 2, "Delete this, too."),
     ]
@@ -252,7 +252,7 @@ def test_what_failed_and_was_asked_for_is_told_to_the_next_attempt(
     failed = "2 errors\nx.py:1 is wrong\nbob asks for changes: Say it better."
     expected = failed if forge.kind == "github" else "script_failure"
     assert told["reason"] == (
-        f"rejected by a person: in pull request #10:\nci-0 failed: {expected}\nb.txt:3: A typo."
+        f"rejected by a person: in pull request #10:\nci-0 failed: {expected}\nb.txt:3: A \\x1b[2Jtypo."
     )
     assert world.minitask("status", "--json").json["tasks"][0]["state"] == "failed"
 
@@ -421,7 +421,7 @@ def issue(forge: ScriptedForge) -> dict[str, Any]:
     ]
     forge.issues[7] = {
         "title": "Split it",
-        "body": "It is long.",
+        "body": "It is \x1b[2Jlong.\r",
         "author": "ann",
         "comments": comments,
     }
@@ -442,7 +442,7 @@ def test_an_issue_is_planned_as_data_of_those_who_may_speak(
     goal = goal.partition("\n`````\n")[0]
     said = re.findall(r"(?:Comment by|By) (\w+):\n\n(.*)", goal)
     expected = [
-        ("ann", "It is long."),
+        ("ann", "It is \\x1b[2Jlong."),
         ("ann", "More."),
         ("bob", "Yes."),
         ("ann", "Last."),

@@ -39,6 +39,11 @@ def plain(line: str) -> str:
     )
 
 
+def plain_text(text: str) -> str:
+    """Return a text of others with its lines as `plain` has them."""
+    return "\n".join(map(plain, text.replace("\r\n", "\n").split("\n")))
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return the choice that is most like a mistyped word, with or without its part in brackets; "" where none is."""
     from difflib import get_close_matches

@@ -23,6 +23,7 @@ from minitask.forge.forge import (
     worst,
 )
 from minitask.forge.rest import ForbiddenError, NotFoundError, RestApi
+from minitask.words import one_line
 
 INSIDERS = frozenset({"OWNER", "MEMBER", "COLLABORATOR"})
 GOOD = frozenset({"success", "neutral", "skipped"})
@@ -162,7 +163,7 @@ class GitHub:
             state = MERGED if item.get("merged_at") else item["state"]
             return PullRequest(
                 int(item["number"]),
-                str(item["html_url"]),
+                one_line(str(item["html_url"])),
                 state if state in (OPEN, MERGED) else CLOSED,
                 str(item["head"]["sha"]),
                 item.get("body") or "",

@@ -22,6 +22,7 @@ from minitask.forge.forge import (
     unexpected,
 )
 from minitask.forge.rest import NotFoundError, RestApi
+from minitask.words import one_line
 
 MAINTAINER = 40
 """The access level from which on somebody speaks for the project."""
@@ -148,7 +149,7 @@ class GitLab:
         try:
             return PullRequest(
                 int(item["iid"]),
-                str(item["web_url"]),
+                one_line(str(item["web_url"])),
                 STATES.get(item["state"], CLOSED),
                 str(item.get("sha") or ""),
                 item.get("description") or "",

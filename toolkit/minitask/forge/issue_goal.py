@@ -12,7 +12,7 @@ from minitask.forge.issue_link import issue_link
 from minitask.forge.pull_request_text import code_span
 from minitask.ledger.record import TaskResult, Verdict
 from minitask.patterns import lazy_pattern
-from minitask.words import fence_of, one_line, whole_characters
+from minitask.words import fence_of, one_line, plain_text
 
 MOST_CHARACTERS = 24_000
 """Of an issue and its comments: about 6,000 tokens."""
@@ -42,7 +42,7 @@ def goal_of(issue: Issue, more: str = "") -> str:
     parts += [
         f"Comment by {comment.author}:\n\n{comment.text.strip()}" for comment in issue.comments
     ]
-    text = whole_characters("\n\n".join(parts).replace("\r\n", "\n"))
+    text = plain_text("\n\n".join(parts))
     if len(text) > MOST_CHARACTERS:
         text = f"{text[:MOST_CHARACTERS]}\n(cut off after {MOST_CHARACTERS:,} characters)"
     fence = fence_of(text)

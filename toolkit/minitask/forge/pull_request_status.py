@@ -10,7 +10,7 @@ from minitask.engine.context import Progress
 from minitask.errors import UsageError
 from minitask.forge.forge import OPEN, RUNNING, Forge, PullRequest
 from minitask.git import refs
-from minitask.words import whole_characters
+from minitask.words import plain_text
 
 MOST_CHARACTERS = 8_000
 """Of what an attempt is told that failed or was asked for."""
@@ -73,7 +73,7 @@ def objections_now(forge: Forge, task: str, target: str, tip: str | None) -> str
 
 
 def _described(request: PullRequest, objections: Sequence[str]) -> str:
-    text = whole_characters("\n".join(objections))[:MOST_CHARACTERS]
+    text = plain_text("\n".join(objections))[:MOST_CHARACTERS]
     return f"in pull request #{request.number}:\n{text}"
 
 
