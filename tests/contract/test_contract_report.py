@@ -146,6 +146,7 @@ def test_savings_are_against_the_frontier_model_once_a_proven_task(worked: World
     baseline = sum(Decimal(record["baseline_cost_usd"]) for record in proven)
     assert savings["baseline_model"] == "grand"
     assert Decimal(savings["baseline_cost_usd"]) == baseline
+    assert sum(map(Decimal, savings["baseline_by_day"].values())) == baseline
     assert Decimal(savings["cost_usd"]) == 6 * COST
     assert Decimal(savings["saved_usd"]) == baseline - 6 * COST
     assert savings["saved_percent"] == round(float(100 - 100 * 6 * COST / baseline), 1)

@@ -1,28 +1,34 @@
-"""The report as a page: whole in itself, safe whatever names say, and drawn by a real browser."""
+"""The report's page: whole in itself, safe whatever records say, with the figures of the JSON; in a browser, too."""
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
-import struct
-import subprocess
-import zlib
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
-from minitask.ledger.record import Attempt, Record, Verdict
+from minitask.ledger.evidence import RecordedDecision
+from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, Verdict
 from minitask.ledger.summary import summarize
 from minitask.ledger.usage import Usage
-from minitask.reports.ledger_report import LedgerReport, render_report_markdown, render_report_text
-from minitask.reports.ledger_report_html import render_report_html
+from minitask.reports.ledger_report import (
+    LedgerReport,
+    render_report_markdown,
+    render_report_text,
+    report_document,
+)
+from minitask.reports.ledger_report_html import FOLDER, render_report_html
+from reports.chromium import headless
 
 OID = "a" * 40
 HOSTILE = '<script>document.title="pwned"</script>'
-VOID = {"meta", "rect"}
+BREAKOUT = "</script><!--<script>\u2028\u2029]]>\ud800<img src=x onerror=alert(1)>"
+VOID = {"meta", "link", "input"}
+OPEN_LINES = (HOSTILE, BREAKOUT, "\x1b[31mred\u202e", '" onload="x', "{{ 7 * 7 }}{% include 'x' %}")
 ATTEMPT = Attempt(
     1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 900, 100, 200, 0, 0, 50),
     Decimal("0.01"), 1.5, "strong",
@@ -36,14 +42,50 @@ def record(task: str, **fields: object) -> Record:
     )  # fmt: skip
 
 
+def attempt_with(text: str) -> dict[str, Any]:
+    """The fields of an attempt, each text of them the same."""
+    return {
+        "model": text,
+        "gate": text,
+        "reason": text,
+        "verdict": Verdict.FAILED,
+        "tier": text,
+        "executor": text,
+        "commands": (CommandRecord(1, text, 1, False, 0.1, text, text),),
+        "files": (FileRecord(text, text, 1, None),),
+        "decision": RecordedDecision(text, input_tokens=900, output_tokens=100),
+        "doubts": (text,),
+    }
+
+
+def report_of(*records: Record, **fields: Any) -> LedgerReport:
+    return LedgerReport(summarize(records, baseline_model="grand"), records=records, **fields)
+
+
 def hostile_report() -> LedgerReport:
-    records = [
+    records = (
         record("p/01-a"),
         record(f"{HOSTILE}/01-b", model=f"m|{HOSTILE}\x1b[31m\n", cost_usd=Decimal("0.03")),
         record("q/01-c", verdict=Verdict.FAILED, gate=HOSTILE, tier=HOSTILE),
         record("q/02-d", cost_usd=None, model='" onload="x'),
-    ]
-    return LedgerReport(summarize(records, baseline_model=HOSTILE), 2, 1, project=HOSTILE)
+        *(
+            replace(
+                record(f"r/{text}", **attempt_with(text)),
+                notes=(text,),
+                started_at=f"2026-01-{number:02d}T{text}",
+            )
+            for number, text in enumerate(OPEN_LINES, start=2)
+        ),
+    )
+    summary = summarize(records, baseline_model=HOSTILE)
+    return LedgerReport(summary, 2, 1, project=HOSTILE, records=records, states={"p/01-a": HOSTILE})
+
+
+def written(report: LedgerReport, folder: Path) -> str:
+    """The address of the page in a file, as the command writes it."""
+    path = folder / "page.html"
+    path.write_bytes(render_report_html(report).encode("utf-8", "replace"))
+    return path.as_uri()
 
 
 class Balanced(HTMLParser):
@@ -54,10 +96,12 @@ class Balanced(HTMLParser):
         self.open: list[str] = []
         self.tags: set[str] = set()
         self.attributes: set[str] = set()
-        self.text = ""
+        self.count = 0
+        self.text, self.data = "", ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        self.count += tag == "script"
         self.attributes |= {name for name, _ in attrs}
         if tag not in VOID:
             self.open.append(tag)
@@ -70,7 +114,10 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self.open[-1:] == ["script"]:
+            self.data += data
+        else:
+            self.text += data
 
 
 def parsed(page: str) -> Balanced:
@@ -83,21 +130,70 @@ def parsed(page: str) -> Balanced:
 
 def test_the_page_is_well_formed_and_names_stay_text() -> None:
     found = parsed(render_report_html(hostile_report()))
-    assert not found.tags & {"script", "link", "img", "iframe", "object"}
-    assert not {name for name in found.attributes if name.startswith("on")}
+    assert not found.tags & {"img", "iframe", "object"}
+    assert found.count == 2, "its data and its own script"
+    assert not {name for name in found.attributes if name.startswith("on") or name == "style"}
     assert found.text.count(HOSTILE) >= 4
+    assert "{{ 7 * 7 }}" in found.text
     assert "svg" in found.tags
 
 
-def test_the_page_needs_nothing_from_elsewhere() -> None:
+def test_no_text_can_end_the_data_of_the_page() -> None:
     page = render_report_html(hostile_report())
-    assert not re.search(r"https?://|url\(|@import|src=|href=", page)
-    assert "prefers-color-scheme: dark" in page
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    assert data is not None
+    assert data[1].isascii()
+    assert "<" not in data[1]
+    tasks = {task["name"]: task for task in json.loads(data[1])}
+    assert tasks["p/01-a"]["state"] == HOSTILE
+    command = tasks[f"r/{HOSTILE}"]["tries"][0]["commands"][0]
+    assert (command["command"], command["output"]) == (HOSTILE, HOSTILE)
+    assert "\\u001b" not in data[1], "nothing is hidden in an output"
+
+
+def test_the_page_needs_nothing_from_elsewhere_and_its_policy_says_so() -> None:
+    page = render_report_html(hostile_report())
+    assert not re.search(r"https?://|url\(|@import|\bsrc=(?!x)", page)
+    assert set(re.findall(r'href="([^"]*)"', page)) == {"data:,", "#tasks"}
+    assert "default-src &#39;none&#39;; style-src &#39;sha256-" in page
+    assert ("connect-src" in page, "unsafe" in page) == (False, False)
+    assert "connect-src &#39;self&#39;" in render_report_html(hostile_report(), head="")
 
 
 def test_an_empty_report_is_a_page_too() -> None:
     page = render_report_html(LedgerReport(summarize([], baseline_model="m")))
     assert "no attempts" in parsed(page).text
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_text_stands_out_from_what_it_is_on() -> None:
+    """At least 4.5 to 1, and 3 to 1 for the edges of fields, on light, on dark and on paper."""
+    style = FOLDER.joinpath("page.css").read_text("utf-8")
+    themes = [
+        dict(re.findall(r"--(\w+): (#\w{6})", block))
+        for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
+    assert len(themes) == 3
+    for theme in themes:
+        for name, least in {
+            "ink": 4.5,
+            "soft": 4.5,
+            "good": 4.5,
+            "bad": 4.5,
+            "link": 4.5,
+            "edge": 3,
+        }.items():
+            for ground in ("paper", "card"):
+                if name in theme:
+                    light, dark = sorted(
+                        (luminance(theme[name]), luminance(theme[ground])), reverse=True
+                    )
+                    assert (light + 0.05) / (dark + 0.05) >= least, (name, ground, theme)
 
 
 def test_neither_text_nor_markdown_can_be_steered() -> None:
@@ -108,48 +204,173 @@ def test_neither_text_nor_markdown_can_be_steered() -> None:
     assert {line.replace("\\|", "").count("|") for line in rows} <= {9, 3}
 
 
-def test_a_browser_draws_the_page_and_runs_nothing(tmp_path: Path) -> None:
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("chromium is not on PATH")
-    page = tmp_path / "page.html"
-    page.write_text(render_report_html(hostile_report()), "utf-8")
-    shot = tmp_path / "shot.png"
-    run(
-        browser,
-        tmp_path,
-        "--hide-scrollbars",
-        "--window-size=900,1200",
-        f"--screenshot={shot}",
-        page,
+FIGURES = """[...document.querySelectorAll("table:not(#rows)")].map((table) => [
+  document.getElementById(table.parentNode.getAttribute("aria-labelledby")).textContent,
+  [...table.querySelectorAll("tbody tr, tfoot tr")].map((row) =>
+    [row.firstChild.textContent, ...[...row.querySelectorAll("data")].map((cell) => cell.value)])])"""
+CELLS = (
+    "attempts",
+    "tasks",
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "cost_usd",
+)
+
+
+def work(count: int = 250) -> LedgerReport:
+    """Tasks of two projects, each with one failure more than the last but three; the first two have landed."""
+    records = []
+    for number in range(count):
+        for n in range(1 + number % 3):
+            good = n == number % 3
+            gate, reason = ("", "") if good else ("validate", "2 failed")
+            each = record(
+                f"{'ab'[number % 2]}/{number:03d}-t",
+                n=n + 1,
+                tier="cheap" if n < 2 else "balanced",
+                model=("tiny", "small")[n > 1],
+                cost_usd=Decimal(n + 1) / 1000,
+                verdict=Verdict.READY if good else Verdict.FAILED,
+                gate=gate,
+                reason=reason,
+                commands=(CommandRecord(9, "pytest -q", 1 - good, good, 2.5, f"output {number}"),),
+                files=(FileRecord(f"src/m{number}.py", "M", 3, 1),),
+                decision=RecordedDecision("cheapest", input_tokens=800 + number, output_tokens=100),
+            )
+            records.append(
+                replace(each, started_at=f"2026-01-{1 + number % 5:02d}T10:{n:02d}:00.000+00:00")
+            )
+    return report_of(*records, states={"a/000-t": "merged", "b/001-t": "undone"})
+
+
+def shown(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def groups_shown(groups: dict[str, Any], totals: dict[str, Any]) -> list[list[str]]:
+    rows = [*groups.items(), *([("all", totals)] if len(groups) > 1 else [])]
+    return [[name, *(shown(tally[key]) for key in CELLS)] for name, tally in rows]
+
+
+def test_in_a_browser_figures_are_those_of_the_json_and_filters_work(tmp_path: Path) -> None:
+    report = work()
+    document = report_document(report)
+    with headless(tmp_path) as browser:
+        browser.open(written(report, tmp_path))
+        tables = dict(browser.value(FIGURES))
+        for key in ("tier", "model", "project"):
+            assert tables[f"By {key}"] == groups_shown(document[f"by_{key}"], document["totals"])
+        assert tables["Failures by gate"] == [
+            ["validate", shown(document["failures_by_gate"]["validate"])]
+        ]
+        days = tables["Cost and savings by day"]
+        for index, whole in (
+            (2, document["totals"]["cost_usd"]),
+            (3, document["savings"]["baseline_cost_usd"]),
+            (4, document["savings"]["saved_usd"]),
+        ):
+            assert sum(Decimal(day[index]) for day in days) == Decimal(whole)
+        cards = browser.value(
+            '[...document.querySelectorAll(".figure")].map((figure) => figure.value)'
+        )
+        assert cards[:2] == [document["totals"]["cost_usd"], document["savings"]["saved_usd"]]
+        check_filters(browser)
+        assert (browser.complaints, len(browser.asked)) == ([], 1)
+
+
+def check_filters(browser: Any) -> None:
+    def choose(name: str, value: str) -> str:
+        browser.value(
+            f"(() => {{ const field = document.forms[0].elements[{name!r}]; field.value = {value!r};"
+            'field.dispatchEvent(new Event("input", {bubbles: true})); })()'
+        )
+        text: str = browser.value('document.getElementById("count").textContent')
+        return text
+
+    rows = 'document.querySelectorAll("#rows tbody tr").length'
+    assert (choose("search", ""), browser.value(rows)) == ("250 tasks", 100)
+    browser.value('document.getElementById("more").click()')
+    assert browser.value(rows) == 200
+    assert choose("search", "SRC/M17.py") == "1 of 250 tasks"
+    choose("search", "")
+    assert [choose("state", state) for state in ("merged", "undone")] == ["1 of 250 tasks"] * 2
+    choose("state", "")
+    assert choose("project", "a") == "125 of 250 tasks"
+    assert choose("model", "small") == "42 of 250 tasks"
+    browser.value('document.querySelector("#rows .open").click()')
+    detail = browser.value('document.querySelector(".detail").textContent')
+    for text in (
+        "Attempt 1: failed at validate",
+        "2 failed",
+        "M src/m",
+        "+3 −1",
+        "pytest -q",
+        "output ",
+        "Attempt 3: ready",
+    ):
+        assert text in detail
+    assert (
+        browser.value('document.querySelector("#rows .open").getAttribute("aria-expanded")')
+        == "true"
     )
-    colours = pixels(shot)
-    assert len(colours) > 20, "it is not blank"
-    dom = run(browser, tmp_path, "--dump-dom", page)
-    assert f"<title>minitask report for {HOSTILE.replace('<', '&lt;').replace('>', '&gt;')}" in dom
-    assert "<script" not in dom
 
 
-def run(browser: str, folder: Path, *arguments: str | Path) -> str:
-    """What headless Chromium prints for a page."""
-    quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
-    own = (f"--user-data-dir={folder / 'profile'}", "--disable-dev-shm-usage")
-    *options, page = arguments
-    argv = (browser, *quiet, *own, *map(str, options), f"file://{page}")
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+READABLE = """(() => {
+  const all = (selector) => [...document.querySelectorAll(selector)];
+  const levels = all("h1, h2, h3").map((heading) => Number(heading.tagName[1]));
+  const ids = all("[id]").map((element) => element.id);
+  const labels = all("[aria-labelledby]").map((element) => element.getAttribute("aria-labelledby"));
+  return {
+    heads: levels.filter((level, at) => level > (levels[at - 1] ?? 0) + 1).length,
+    unlabelled: all("input, select").filter((field) => !field.labels.length).length,
+    unscoped: all("th:not([scope])").length,
+    unnamed: all("svg[role=img]:not([aria-label]), button:empty:not([hidden])").length,
+    dangling: labels.filter((label) => !ids.includes(label)).length,
+    twice: ids.length - new Set(ids).size,
+  };
+})()"""
+OPEN_ALL = """document.querySelectorAll("details").forEach((each) => { each.open = true; });
+document.querySelector(".open").click()"""
 
 
-def pixels(path: Path) -> set[bytes]:
-    """The distinct groups of filtered bytes in a PNG's rows: one or two where the picture is blank."""
-    content = path.read_bytes()
-    assert content.startswith(b"\x89PNG")
-    at, data = 8, b""
-    while at < len(content):
-        (size,) = struct.unpack(">I", content[at : at + 4])
-        if content[at + 4 : at + 8] == b"IDAT":
-            data += content[at + 8 : at + 8 + size]
-        at += size + 12
-    raw = zlib.decompress(data)
-    return {raw[n : n + 3] for n in range(0, len(raw) - 3, 3)}
+def test_in_a_browser_it_fits_every_width_and_has_names_for_everything(tmp_path: Path) -> None:
+    long = record(
+        f"p/{'long-' * 40}",
+        model="m" * 200,
+        gate="g" * 200,
+        verdict=Verdict.FAILED,
+        reason="r" * 900,
+    )
+    report = report_of(long, *work(9).records)
+    url = written(report, tmp_path)
+    with headless(tmp_path) as browser:
+        for width in (390, 1200, 3840):
+            browser.open(url, width=width)
+            browser.value(OPEN_ALL)
+            assert browser.value("document.documentElement.scrollWidth") == width
+        assert set(browser.value(READABLE).values()) == {0}
+        pictures = set()
+        for scheme, media in (("light", ""), ("dark", ""), ("dark", "print")):
+            browser.emulate(prefers_color_scheme=scheme, media=media)
+            pictures.add(browser.value("getComputedStyle(document.body).backgroundColor"))
+        assert pictures == {"rgb(246, 247, 249)", "rgb(15, 19, 24)", "rgb(255, 255, 255)"}
+        assert browser.complaints == []
+
+
+def test_in_a_browser_hostile_records_run_nothing_and_it_reads_without_scripts(
+    tmp_path: Path,
+) -> None:
+    url = written(hostile_report(), tmp_path)
+    with headless(tmp_path) as browser:
+        browser.open(url)
+        browser.value('document.querySelectorAll(".open").forEach((button) => button.click())')
+        assert browser.value("document.title") == f"minitask report for {HOSTILE}"
+        assert browser.value('document.querySelectorAll("img, iframe, main script").length') == 0
+        assert HOSTILE in browser.value('document.querySelector("#rows").textContent')
+        assert (browser.complaints, len(browser.asked)) == ([], 1)
+        browser.disable_scripts()
+        browser.open(url)
+        assert len(browser.shot()) > 10_000, "it is not blank"
+        assert browser.value('document.querySelectorAll("#rows tbody tr").length') == 9

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 def one_line(text: str, *, longest: int | None = None) -> str:
     """Return the text on one line of at most `longest` characters, without what could steer a terminal."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:longest]
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(text.split())[:longest]
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

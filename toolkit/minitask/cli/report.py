@@ -8,10 +8,15 @@ from functools import partial
 from pathlib import Path
 
 import click
+from msgspec import Struct
 
-from minitask.cli.session import moment, start
+from minitask.cli.session import Session, moment, start
 from minitask.cli.streams import say
-from minitask.engine.task_records import ledger_of
+from minitask.engine.context import Context
+from minitask.engine.task_records import landed_states, ledger_of
+from minitask.errors import UsageError
+from minitask.git import refs
+from minitask.ledger.store import uncollected
 from minitask.ledger.summary import summarize
 from minitask.reports.ledger_report import (
     BY,
@@ -20,11 +25,16 @@ from minitask.reports.ledger_report import (
     render_report_text,
     report_document,
 )
-from minitask.reports.ledger_report_html import render_report_html
 
 
 def _json(report: LedgerReport) -> str:
     return json.dumps(report_document(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def _html(report: LedgerReport) -> str:
+    from minitask.reports.ledger_report_html import render_report_html
+
+    return render_report_html(report)
 
 
 def _log(report: LedgerReport) -> str:
@@ -39,15 +49,24 @@ def _records(render: str, report: LedgerReport) -> str:
     return str(getattr(record_lines, render)(report.records))
 
 
+HTML = "html"
 FORMATS: dict[str, Callable[[LedgerReport], str]] = {
     "text": render_report_text,
     "md": render_report_markdown,
     "log": _log,
     "json": _json,
-    "html": render_report_html,
+    HTML: _html,
     "jsonl": partial(_records, "render_jsonl"),
     "csv": partial(_records, "render_csv"),
 }
+
+
+class Choice(Struct, frozen=True):
+    """The records that a report is of: since a time, of a project; empty: all. `by` is the only grouping to show."""
+
+    since: str
+    project: str
+    by: str
 
 
 @click.command("report")
@@ -69,6 +88,11 @@ FORMATS: dict[str, Callable[[LedgerReport], str]] = {
     help="Exit code 1 if less was saved, or nobody knows how much.",
 )
 @click.option("--output", metavar="FILE", help="Write to a file instead of stdout.")
+@click.option("--serve", is_flag=True, help="Serve the page on 127.0.0.1, live, until Ctrl-C.")
+@click.option("--open", "open_it", is_flag=True, help="With --serve: open it in the browser.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="With --serve: the port; without it, a free one."
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -78,8 +102,11 @@ def command(
     by: str | None,
     fail_under: float | None,
     output: str | None,
+    port: int | None,
     *,
     as_json: bool,
+    serve: bool,
+    open_it: bool,
 ) -> int:
     """Add up all attempts on record: tokens, costs, what was saved, and at which gates they failed.
 
@@ -88,31 +115,79 @@ def command(
     \b
     Example:
       minitask report --format html --output report.html
+      minitask report --serve --open
     """
+    if as_json or serve:
+        form = "json" if as_json else HTML
+    if serve and (as_json or output is not None or fail_under is not None):
+        raise UsageError(
+            "--serve goes with none of --json, --output and --fail-under",
+            hint="run `minitask report --serve`",
+        )
+    if not serve and (open_it or port is not None):
+        raise UsageError("--open and --port go with --serve", hint="run `minitask report --serve`")
     begin = moment(since, option="--since") if since else ""
-    name = project.strip("/").removeprefix("mini-projects/")
+    choice = Choice(begin, project.strip("/").removeprefix("mini-projects/"), by or "")
     session = start(ctx)
     with session.engine("report", quiet=True, looks_only=True) as engine:
-        ledger = ledger_of(engine, name)
-    records = tuple(record for record in ledger.records if record.started_at >= begin)
-    summary = summarize(records, baseline_model=session.settings.baseline["frontier"])
-    report = LedgerReport(
-        summary,
-        ledger.damaged,
-        ledger.future,
-        since=begin,
-        project=name,
-        by=by or "",
-        records=records,
-    )
-    content = FORMATS["json" if as_json else form](report).encode("utf-8", "replace")
+        if serve:
+            return _serve(session, engine, choice, port=port or 0, open_it=open_it)
+        with uncollected():
+            report = _report(session, engine, choice, evidence=form == HTML)
+            content = FORMATS[form](report).encode("utf-8", "replace")
     if output is None:
         click.echo(content, nl=False)
     else:
         Path(session.folder, output).write_bytes(content)
-    saved = summary.savings.saved_percent
+    return _reached(report, fail_under)
+
+
+def _reached(report: LedgerReport, fail_under: float | None) -> int:
+    """Return 1, and say why, where less was saved than asked for."""
+    saved = report.summary.savings.saved_percent
     if fail_under is None or (saved is not None and saved >= fail_under):
         return 0
     said = "it is unknown how much was saved" if saved is None else f"{saved:g} % was saved"
     say(f"{said}, {fail_under:g} % is asked for")
     return 1
+
+
+def _report(session: Session, engine: Context, choice: Choice, *, evidence: bool) -> LedgerReport:
+    """Return the report of what the ledger holds now; with `evidence` the records are whole, for the page."""
+    ledger = ledger_of(engine, choice.project, evidence=evidence)
+    records = tuple(record for record in ledger.records if record.started_at >= choice.since)
+    return LedgerReport(
+        summarize(records, baseline_model=session.settings.baseline["frontier"]),
+        ledger.damaged,
+        ledger.future,
+        since=choice.since,
+        project=choice.project,
+        by=choice.by,
+        records=records,
+        states=landed_states(engine, records) if evidence else {},
+    )
+
+
+def _serve(session: Session, engine: Context, choice: Choice, *, port: int, open_it: bool) -> int:
+    """Serve the page until Ctrl-C."""
+    from minitask.cli.live_page import serve_page
+    from minitask.reports.ledger_report_html import render_report_html
+
+    def render(head: str) -> bytes:
+        with uncollected():
+            report = _report(session, engine, choice, evidence=True)
+            return render_report_html(report, head=head).encode("utf-8", "replace")
+
+    def head() -> str:
+        return engine.objects.commit(refs.LEDGER) or ""
+
+    def begin(url: str) -> None:
+        click.echo(url)
+        say("only you can open it, on this machine; it ends with Ctrl-C")
+        if open_it:
+            import webbrowser
+
+            webbrowser.open(url)
+
+    serve_page(head, render, port=port, begin=begin)
+    return 0

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from minitask.engine.context import Context
 from minitask.engine.tasks import Base, Task, parse
 from minitask.errors import UsageError
-from minitask.git import refs
+from minitask.git import history, refs
 from minitask.git.merge_tree import is_ancestor
 from minitask.ledger.exchange import Exchange, read_exchange
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
@@ -32,12 +32,26 @@ def all_records_of(engine: Context, name: str) -> tuple[Record, ...]:
     return tuple(read_records(engine.objects, head, below=name))
 
 
-def ledger_of(engine: Context, project: str = "") -> Ledger:
-    """Return what the ledger holds of all work, or of a project's; without commands, files, rates and merges."""
-    ledger = read_ledger(engine.objects, engine.objects.commit(refs.LEDGER), below=project)
+def ledger_of(engine: Context, project: str = "", *, evidence: bool = False) -> Ledger:
+    """Return what the ledger holds of all work, or of a project's; without merges.
+
+    Commands, files and rates are there with `evidence` alone.
+    """
+    head = engine.objects.commit(refs.LEDGER)
+    ledger = read_ledger(engine.objects, head, below=project, evidence=evidence)
     return replace(
         ledger, records=tuple(record for record in ledger.records if not record.is_merged)
     )
+
+
+def landed_states(engine: Context, records: Sequence[Record]) -> dict[str, str]:
+    """Return `merged` or `undone` for each task whose newest landing or undo is on the target of its records."""
+    states: dict[str, str] = {}
+    for target in sorted({record.target for record in records}):
+        tip = engine.objects.commit(target)
+        for task, landing in history.landings(engine.repository.git, tip).items() if tip else ():
+            states[task] = "undone" if landing.undone else Verdict.MERGED.value
+    return states
 
 
 def with_merges(engine: Context, records: Sequence[Record]) -> tuple[Record, ...]:

@@ -100,7 +100,7 @@ def batch_tokens(
 
 def estimate_error(attempts: Iterable[Record]) -> EstimateError:
     """Return the error of all estimates that can be compared."""
-    pairs = [pair for pair in map(_pair, attempts) if pair is not None]
+    pairs = [pair for pair in map(token_pair, attempts) if pair is not None]
     expected_in = sum(expected[0] for expected, _ in pairs)
     expected_out = sum(expected[1] for expected, _ in pairs)
     return EstimateError(
@@ -166,8 +166,8 @@ def _spent(result: TaskResult) -> int | None:
     return usage.input_tokens + usage.output_tokens
 
 
-def _pair(record: Record) -> tuple[tuple[int, int], tuple[int, int]] | None:
-    """Expected and actual tokens, in and out."""
+def token_pair(record: Record) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Return expected and actual tokens, each in and out; None where they cannot be compared."""
     decision, usage = record.attempt.decision, record.attempt.usage
     if decision is None or usage.requests != 1 or not usage.input_tokens:
         return None

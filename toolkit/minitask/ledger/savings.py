@@ -25,6 +25,7 @@ class Savings(Struct, frozen=True):
     `tasks` are those (a task and its spec blob) that the baseline holds, each once however many attempts it took.
     `left_out` are proven too, but one of their attempts has no known price, or the baseline has none: they count for
     nothing on the baseline's side. `cost_usd` is all that is known to have been spent, failures included.
+    `baseline_by_day` adds up to `baseline_cost_usd`: each task counts on the day of the first attempt that proved it.
     """
 
     baseline_model: str
@@ -34,6 +35,7 @@ class Savings(Struct, frozen=True):
     left_out: int
     shared_usd: Decimal = Decimal(0)
     shared_phases: tuple[str, ...] = ()
+    baseline_by_day: Mapping[str, Decimal] = {}
 
     @property
     def saved_usd(self) -> Decimal | None:
@@ -52,30 +54,43 @@ class Savings(Struct, frozen=True):
 
 def savings_of(records: Sequence[Record], model: str) -> Savings:
     """Return what the records saved against the model that their baseline costs are of."""
-    baselines = []
+    baselines: list[tuple[str, Decimal | None]] = []
     shared = [record for record in records if record.is_call and not record.spec_blob]
     left_out = 0
     for unit in units_of(records).values():
         proven = [each for each in unit if each.kind == ATTEMPT and each.attempt.verdict.is_good]
         if not proven:
             continue
-        known = [each.baseline_cost_usd for each in proven if each.baseline_cost_usd is not None]
-        if known and all(each.attempt.cost_usd is not None for each in unit):
-            baselines.append(known[0])
+        priced = [each for each in proven if each.baseline_cost_usd is not None]
+        if priced and all(each.attempt.cost_usd is not None for each in unit):
+            baselines.append((priced[0].started_at[:10], priced[0].baseline_cost_usd))
             shared += _calls_once(unit)
         else:
             left_out += 1
     unknown = left_out and not baselines
-    besides = total([each.attempt.cost_usd for each in shared]) or Decimal(0)
+    calls = [(each.started_at[:10], each.attempt.cost_usd) for each in shared]
+    besides = total(amount for _, amount in calls) or Decimal(0)
     return Savings(
         baseline_model=model,
-        baseline_cost_usd=None if unknown else total([*baselines, besides]),
+        baseline_cost_usd=None
+        if unknown
+        else total(amount for _, amount in [*baselines, ("", besides)]),
         cost_usd=total([record.attempt.cost_usd for record in records]),
         tasks=len(baselines),
         left_out=left_out,
         shared_usd=besides,
         shared_phases=tuple(phase for phase in CALLS if any(each.kind == phase for each in shared)),
+        baseline_by_day={} if unknown else _by_day([*baselines, *calls]),
     )
+
+
+def _by_day(amounts: Iterable[tuple[str, Decimal | None]]) -> Mapping[str, Decimal]:
+    """Return the sum of the known amounts of each day, the first day first."""
+    days: dict[str, Decimal] = {}
+    for day, amount in amounts:
+        if amount is not None:
+            days[day] = EXACT.add(days.get(day, Decimal(0)), amount)
+    return dict(sorted(days.items()))
 
 
 def _calls_once(unit: Sequence[Record]) -> Iterator[Record]:

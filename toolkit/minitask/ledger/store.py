@@ -85,7 +85,7 @@ def read_ledger(
     Records that are damaged or of a later format are counted, and stop nothing. Without `evidence` the commands, files
     and rates of each attempt are left out, which takes half of the time: sums need none of them.
     """
-    with _uncollected():
+    with uncollected():
         found = list(_parsed(objects.read_many(_blobs(objects, head, below)), evidence=evidence))
     flaws = Counter(item for item in found if isinstance(item, DamagedRecord))
     records = [item for item in found if isinstance(item, Record)]
@@ -210,7 +210,7 @@ def is_sum(amount: Decimal) -> bool:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """No garbage collection meanwhile: among ten thousand records it finds nothing, and costs a third of the time."""
     was_on = gc.isenabled()
     gc.disable()

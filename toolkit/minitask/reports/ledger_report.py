@@ -15,7 +15,7 @@ from minitask.ledger.evidence import Grade
 from minitask.ledger.record import CLASSIFY, MESSAGE, PLAN, REVIEW, Record, money
 from minitask.ledger.savings import CLASSES, USAGE, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
-from minitask.reports.results import dollars, percent
+from minitask.reports.results import dollars, known_dollars, percent
 from minitask.words import counted, one_line
 
 HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")
@@ -27,7 +27,7 @@ MARKUP = str.maketrans({char: f"\\{char}" for char in r"\|`*_<>[]"})
 class LedgerReport(Struct, frozen=True):
     """A summary, and what it is of: records since a time (empty: all), of a project (empty: all).
 
-    `by` is the only grouping to show; empty: all.
+    `by` is the only grouping to show; empty: all. `states` are of tasks whose landing or undo is on their target.
     """
 
     summary: Summary
@@ -37,6 +37,7 @@ class LedgerReport(Struct, frozen=True):
     project: str = ""
     by: str = ""
     records: tuple[Record, ...] = ()
+    states: Mapping[str, str] = {}
 
 
 class Table(Struct, frozen=True):
@@ -231,9 +232,7 @@ def notes(report: LedgerReport) -> Iterator[str]:
 
 def cost(tally: Tally) -> str:
     """Return what is known to have been spent, and how many have no price."""
-    if tally.cost_usd is None or not tally.unpriced:
-        return dollars(tally.cost_usd)
-    return f"{dollars(tally.cost_usd)} + {tally.unpriced:,} unpriced"
+    return known_dollars(tally.cost_usd, tally.unpriced)
 
 
 def baseline(savings: Savings) -> str:
@@ -311,6 +310,7 @@ def _savings_document(savings: Savings) -> dict[str, Any]:
         "left_out": savings.left_out,
         "shared_usd": money(savings.shared_usd),
         "shared_phases": list(savings.shared_phases),
+        "baseline_by_day": {day: money(amount) for day, amount in savings.baseline_by_day.items()},
         "is_estimate": True,
     }
 

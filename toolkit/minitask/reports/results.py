@@ -215,6 +215,13 @@ def dollars(amount: Decimal | None) -> str:
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
 
 
+def known_dollars(amount: Decimal | None, unpriced: int) -> str:
+    """Return a sum of what is known, and how many amounts are not in it."""
+    if amount is None or not unpriced:
+        return dollars(amount)
+    return f"{dollars(amount)} + {unpriced:,} unpriced"
+
+
 def tokens_text(tokens: int | None) -> str:
     """Return a number such as `1,200`, or `unknown`."""
     return "unknown" if tokens is None else f"{tokens:,}"

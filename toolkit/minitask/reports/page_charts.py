@@ -1,0 +1,202 @@
+"""The charts of the report's page as numbers: days, estimated and actual tokens, and the attempts of the last run.
+
+The template draws them as SVG. Each holds at most a few hundred shapes, however many records there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+
+from msgspec import Struct
+
+from minitask.ledger.accuracy import is_close, token_pair
+from minitask.ledger.record import ATTEMPT, LOST, Record
+from minitask.ledger.summary import Summary, is_outage, model_of
+from minitask.reports.results import dollars
+from minitask.words import one_line
+
+DAYS = 90
+"""Days in the picture, the latest; the table holds all."""
+RUN_ATTEMPTS = 300
+RUN_GAP_SECONDS = 1800
+"""A pause after which another run begins."""
+SIDE = 360
+"""The scatter's width and height, in units of its picture."""
+CELL = 4
+"""Points that are nearer than this are drawn as one."""
+WIDTH = 1000
+
+
+class DayBars(Struct, frozen=True):
+    """One day's place, in units across, and how high its bars are, in percent of the highest."""
+
+    at: float
+    width: float
+    spent: float
+    baseline: float
+    title: str
+
+
+class DayChart(Struct, frozen=True):
+    """The days that something is known of; `most` is what the highest bar stands for."""
+
+    bars: tuple[DayBars, ...]
+    first: str
+    last: str
+    most: str
+
+
+class Point(Struct, frozen=True):
+    """Where one or several attempts stand in the scatter; `close`: within 20 % of the estimate."""
+
+    x: float
+    y: float
+    radius: float
+    close: bool
+
+
+class Scatter(Struct, frozen=True):
+    """Estimated tokens to the right, actual ones upwards, both in powers of ten."""
+
+    points: tuple[Point, ...]
+    ticks: tuple[tuple[float, str], ...]
+    band: float
+
+
+class RunBar(Struct, frozen=True):
+    """One attempt in the picture of a run, in units across; `lane` counts from 0."""
+
+    x: float
+    width: float
+    lane: int
+    tone: str
+    title: str
+
+
+class RunChart(Struct, frozen=True):
+    """The attempts of the latest run; those of a lane came one after another, several lanes ran side by side."""
+
+    bars: tuple[RunBar, ...]
+    lanes: int
+    first: str
+    last: str
+
+
+def day_chart(summary: Summary) -> DayChart | None:
+    """Return what each day cost, beside the frontier model; None where nothing cost anything."""
+    baselines = summary.savings.baseline_by_day
+    days = sorted({*summary.by_day, *baselines})[-DAYS:]
+    sums = [(day, _cost_of(summary, day), baselines.get(day, Decimal(0))) for day in days]
+    most = max((max(spent, baseline) for _, spent, baseline in sums), default=Decimal(0))
+    if not most:
+        return None
+    step = WIDTH / len(days)
+    bars = tuple(
+        DayBars(
+            index * step,
+            min(step * 0.36, 40),
+            float(100 * spent / most),
+            float(100 * baseline / most),
+            f"{one_line(day)}: {dollars(spent)} spent, {dollars(baseline)} by the frontier model",
+        )
+        for index, (day, spent, baseline) in enumerate(sums)
+    )
+    return DayChart(bars, one_line(days[0]), one_line(days[-1]), dollars(most))
+
+
+def _cost_of(summary: Summary, day: str) -> Decimal:
+    tally = summary.by_day.get(day)
+    return tally.cost_usd or Decimal(0) if tally else Decimal(0)
+
+
+def scatter(records: Iterable[Record]) -> Scatter | None:
+    """Return the tokens of single calls against their estimates; None if there is none to compare."""
+    tries = (record for record in records if record.kind == ATTEMPT and not is_outage(record))
+    pairs = [pair for pair in map(token_pair, tries) if pair is not None]
+    totals = [(sum(expected), sum(actual)) for expected, actual in pairs]
+    totals = [(expected, actual) for expected, actual in totals if expected > 0 < actual]
+    if not totals:
+        return None
+    low = math.floor(math.log10(min(map(min, totals))))
+    high = max(math.ceil(math.log10(max(map(max, totals)))), low + 1)
+    scale = SIDE / (high - low)
+
+    def place(tokens: int) -> float:
+        return round((math.log10(tokens) - low) * scale / CELL) * CELL
+
+    counts: dict[tuple[float, float, bool], int] = {}
+    for expected, actual in totals:
+        key = (place(expected), place(actual), is_close(actual, expected))
+        counts[key] = counts.get(key, 0) + 1
+    points = (
+        Point(x, SIDE - y, min(2.5 + math.log2(count), 9), close)
+        for (x, y, close), count in counts.items()
+    )
+    ticks = tuple(((power - low) * scale, f"{10**power:,}") for power in range(low, high + 1))
+    return Scatter(tuple(points), ticks, math.log10(1.2) * scale)
+
+
+def run_chart(records: Iterable[Record]) -> RunChart | None:
+    """Return the attempts since the last long pause; None if there is none."""
+    spans = list(_latest_run(sorted(_spans(records), key=lambda span: span[0])))
+    if not spans:
+        return None
+    start = min(begin for begin, _, _ in spans)
+    end = max(*(finish for _, finish, _ in spans), start + 1)
+    scale = WIDTH / (end - start)
+    lanes: list[float] = []
+    bars = []
+    for begin, finish, record in spans:
+        lane = next((index for index, free in enumerate(lanes) if free <= begin), len(lanes))
+        lanes[lane:] = [finish, *lanes[lane + 1 :]]
+        width = max((finish - begin) * scale, 3)
+        x = min((begin - start) * scale, WIDTH - width)
+        bars.append(RunBar(x, width, lane, tone_of_attempt(record), _title(record)))
+    return RunChart(tuple(bars), len(lanes), _clock(start), _clock(end))
+
+
+def tone_of_attempt(record: Record) -> str:
+    """Return how an attempt ended, in one of three tones: good, bad, rest."""
+    if record.attempt.verdict.is_good:
+        return "good"
+    return "rest" if is_outage(record) else "bad"
+
+
+def _spans(records: Iterable[Record]) -> Iterator[tuple[float, float, Record]]:
+    """Yield the begin and end of each attempt, in seconds since 1970."""
+    for record in records:
+        if record.kind not in (ATTEMPT, LOST):
+            continue
+        try:
+            begin = datetime.fromisoformat(record.started_at).timestamp()
+        except (ValueError, OverflowError):
+            continue
+        seconds = record.attempt.seconds
+        yield begin, begin + (seconds if 0 <= seconds < math.inf else 0), record
+
+
+def _latest_run(
+    spans: Sequence[tuple[float, float, Record]],
+) -> Sequence[tuple[float, float, Record]]:
+    latest = spans[-RUN_ATTEMPTS:]
+    for index, (before, after) in reversed(list(enumerate(pairwise(latest), start=1))):
+        if after[0] - before[1] > RUN_GAP_SECONDS:
+            return latest[index:]
+    return latest
+
+
+def _title(record: Record) -> str:
+    attempt = record.attempt
+    ended = attempt.verdict.value if attempt.verdict.is_good else attempt.gate or attempt.verdict
+    who = model_of(record)
+    return one_line(
+        f"{record.task}, attempt {attempt.n} by {who}: {ended}, {attempt.seconds:.1f} s"
+    )
+
+
+def _clock(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

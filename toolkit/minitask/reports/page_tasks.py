@@ -1,0 +1,139 @@
+"""The tasks of the report's page: one row each, and what its attempts did, as values and as JSON for its script."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from minitask.ledger.record import ATTEMPT, LOST, CommandRecord, Record
+from minitask.ledger.savings import total
+from minitask.ledger.summary import model_of, phase_of
+from minitask.reports.results import dollars, known_dollars
+from minitask.words import one_line, plain
+
+OUTPUT_CHARS = 2000
+"""The end of one command's output that the page holds."""
+ALL_OUTPUT_CHARS = 4_000_000
+"""The output that one page holds, of the newest attempts; `show --output` has the rest."""
+
+
+class TaskRow(Struct, frozen=True):
+    """One task: where it stands, how its last attempt ended, and what all of its records cost."""
+
+    name: str
+    state: str
+    attempts: int
+    verdict: str
+    gate: str
+    tier: str
+    model: str
+    cost: str
+    cost_usd: float
+    started: str
+    records: tuple[Record, ...]
+
+
+def task_rows(records: Iterable[Record], states: Mapping[str, str]) -> tuple[TaskRow, ...]:
+    """Return a row for each task that was attempted, the one with the latest record first."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(record.task, []).append(record)
+    rows = [_row(task, group, states.get(task, "")) for task, group in groups.items()]
+    return tuple(sorted(filter(None, rows), key=lambda row: (row.started, row.name), reverse=True))
+
+
+def _row(task: str, records: Sequence[Record], state: str) -> TaskRow | None:
+    tries = [record for record in records if record.kind in (ATTEMPT, LOST)]
+    judged = [record for record in records if not record.is_call]
+    if not judged:
+        return None
+    last = max(judged, key=lambda record: (record.attempt.n, record.started_at))
+    attempt = last.attempt
+    costs = [record.attempt.cost_usd for record in records]
+    spent = total(costs)
+    return TaskRow(
+        name=one_line(task),
+        state=state or attempt.verdict.value,
+        attempts=len(tries),
+        verdict=attempt.verdict.value,
+        gate="" if attempt.verdict.is_good else one_line(attempt.gate),
+        tier=one_line(attempt.tier),
+        model=one_line(model_of(last)),
+        cost=known_dollars(spent, costs.count(None)),
+        cost_usd=float(spent or 0),
+        started=one_line(max(record.started_at for record in records))[:16].replace("T", " "),
+        records=tuple(sorted(records, key=lambda record: (record.attempt.n, record.started_at))),
+    )
+
+
+def tasks_document(rows: Iterable[TaskRow]) -> list[dict[str, Any]]:
+    """Return the tasks for the page's script; what is empty is left out of an attempt."""
+    room = ALL_OUTPUT_CHARS
+    documents = []
+    for row in rows:
+        document = {name: getattr(row, name) for name in row.__struct_fields__ if name != "records"}
+        document["project"] = row.name.partition("/")[0]
+        tries = []
+        for record in row.records:
+            attempt, used = _attempt(record, room)
+            tries.append(attempt)
+            room -= used
+        documents.append({**document, "tries": tries})
+    return documents
+
+
+def _attempt(record: Record, room: int) -> tuple[dict[str, Any], int]:
+    """Return an attempt, and how many characters of output it holds."""
+    attempt, usage = record.attempt, record.attempt.usage
+    commands = [_command(command, room) for command in attempt.commands]
+    document = {
+        "n": attempt.n,
+        "phase": one_line(phase_of(record)),
+        "verdict": attempt.verdict.value,
+        "gate": "" if attempt.verdict.is_good else one_line(attempt.gate),
+        "tier": one_line(attempt.tier),
+        "model": one_line(model_of(record)),
+        "cost": dollars(attempt.cost_usd),
+        "seconds": round(attempt.seconds, 1),
+        "tokens": [usage.input_tokens, usage.output_tokens],
+        "started": one_line(record.started_at)[:19].replace("T", " "),
+        "reason": _text(attempt.reason),
+        "route": one_line(attempt.decision.reason) if attempt.decision else "",
+        "doubts": [one_line(doubt) for doubt in attempt.doubts],
+        "notes": [one_line(note) for note in record.notes],
+        "files": [
+            [one_line(file.path), one_line(file.status), file.added, file.removed]
+            for file in attempt.files
+        ],
+        "commands": commands,
+    }
+    used = sum(len(command["output"]) for command in commands)
+    return {name: value for name, value in document.items() if value not in ("", [])}, used
+
+
+def _command(command: CommandRecord, room: int) -> dict[str, Any]:
+    output = _text(command.output_tail[-min(OUTPUT_CHARS, max(room, 1)) :]) if room > 0 else ""
+    return {
+        "command": _text(command.command),
+        "passed": bool(command.passed),
+        "exit_code": command.exit_code,
+        "seconds": round(command.seconds, 1),
+        "reason": _text(command.reason),
+        "output": output,
+    }
+
+
+def _text(text: str) -> str:
+    """Return text of several lines in which nothing is hidden: what cannot be seen is escaped."""
+    if text.isprintable():
+        return text
+    lines = text.split("\n")
+    return text if all(map(str.isprintable, lines)) else "\n".join(map(plain, lines))
+
+
+def embedded_json(value: object) -> str:
+    """Return JSON in ASCII without `<`, so that no text in it can end the element `script` that it is in."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
