@@ -31,7 +31,7 @@ CHECK = "grep -qx b b.txt"
 def talk(world: World, conversation: Callable[[Any], Awaitable[None]]) -> None:
     """Hold a conversation with a server of the world's repository."""
     server = mcp.StdioServerParameters(
-        command=sys.executable, args=["-m", "minitask", "mcp"], env=environment(), cwd=world.root
+        command=sys.executable, args=["-P", *MINITASK[1:], "mcp"], env=environment(), cwd=world.root
     )
 
     async def main() -> None:
@@ -111,6 +111,7 @@ def test_an_agent_goes_the_whole_way(world: World) -> None:
 
 
 def test_tools_widen_no_limit_and_an_error_has_its_fix(world: World) -> None:
+    world.write({"minitask.py": "raise SystemExit('a file of the repository')\n"})
     world.task("p/01-b", whole=WHOLE, validation="grep -qx c b.txt")
     world.task("p/02-bad", writes=["../out"], validation=CHECK)
 
@@ -134,6 +135,7 @@ def test_tools_widen_no_limit_and_an_error_has_its_fix(world: World) -> None:
         ):
             answer = await text(client, tool, fails=True, **arguments)
             assert "fix: " in answer, answer
+            assert any(value in answer for value in arguments.values()), answer
         diagnostics = await document(client, "validate")
         assert {each["path"] for each in diagnostics} == {"mini-projects/p/02-bad.md"}
         assert all(each["hint"] for each in diagnostics)

@@ -89,6 +89,26 @@ def test_what_a_user_adds_to_our_file_stays(world: World) -> None:
     assert guide.read_bytes() == b"above\nbelow"
 
 
+def test_our_file_is_deleted_though_an_editor_has_changed_its_line_ends(world: World) -> None:
+    world.write({"minitask.yaml": "target: main\n"})
+    before = files(world)
+    world.minitask("init", "--agent", "cursor", "--agent", "qwen")
+    for name in (*NEW_FILES["cursor"], *NEW_FILES["qwen"]):
+        path = world.root / name
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert world.minitask("init", "--remove").code == 0
+    assert files(world) == before
+
+
+@pytest.mark.parametrize("target", [".git/description", "folder", "AGENTS.md"])
+def test_what_is_no_file_of_the_repository_is_left_alone(world: World, target: str) -> None:
+    (world.root / "folder").mkdir()
+    (world.root / "AGENTS.md").symlink_to(target)
+    ended = world.minitask("init", "--agent", "codex")
+    assert (ended.code in (2, 3), "AGENTS.md" in ended.stderr) == (True, True)
+    assert not (world.root / ".git/description").exists()
+
+
 def test_a_link_within_the_repository_is_written_through_once(world: World) -> None:
     world.write({"CLAUDE.md": "# Mine\n"})
     (world.root / "AGENTS.md").symlink_to("CLAUDE.md")
@@ -152,6 +172,7 @@ def test_text_below_a_section_stays_where_it_is() -> None:
     taught = add_section(b"above\n", "guide", name="f") + b"below\n"
     assert add_section(taught, "new", name="f") == b"above\n\n" + marked("new") + b"below\n"
     assert remove_section(taught, name="f") == b"above\nbelow\n"
+    assert add_section(b"above", "guide", name="f") == b"above\n\n" + marked("guide").rstrip()
 
 
 def test_a_section_in_utf_16_is_refused() -> None:

@@ -114,9 +114,7 @@ def agent_changes(
             raise UsageError(f"unknown agent {name}", hint=did_you_mean(name, AGENTS))
         for file in AGENTS[name]:
             target = _target(top, file.path)
-            if target not in by_target:
-                change = _without(file, target) if remove else _with(file, target)
-                by_target[target] = change
+            by_target[target] = _without(file, target) if remove else _with(file, target)
     return tuple(by_target.values())
 
 
