@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from minitask.cli.live_page import LiveServer
 from reports.chromium import headless
 from world import MINITASK, TIMEOUT_SECONDS, World, environment
 
@@ -143,3 +144,24 @@ def test_in_a_browser_the_page_follows_a_run(world: World, tmp_path: Path) -> No
         assert {
             httpx.URL(asked).host for asked in browser.asked if not asked.startswith("data:")
         } == {"127.0.0.1"}
+
+
+def test_the_ledger_is_read_only_when_its_head_has_changed() -> None:
+    heads, read = ["a"], []
+
+    def render(head: str) -> bytes:
+        read.append(head)
+        return head.encode()
+
+    with LiveServer(lambda: heads[-1], render, 0) as server:
+        assert [server.page() for _ in range(3)] == [b"a"] * 3
+        server.look()
+        assert server.head_after(None, 0) == "a"
+        heads.append("b")
+        server.look()
+        assert (server.head_after("a", TIMEOUT_SECONDS), server.page(), server.page()) == (
+            "b",
+            b"b",
+            b"b",
+        )
+    assert read == ["a", "b"]

@@ -22,6 +22,12 @@ from minitask.reports.ledger_report import (
     report_document,
 )
 from minitask.reports.ledger_report_html import FOLDER, render_report_html
+from minitask.reports.page_tasks import (
+    ALL_OUTPUT_CHARS,
+    OUTPUT_CHARS,
+    task_rows,
+    tasks_document,
+)
 from reports.chromium import headless
 
 OID = "a" * 40
@@ -149,6 +155,20 @@ def test_no_text_can_end_the_data_of_the_page() -> None:
     command = tasks[f"r/{HOSTILE}"]["tries"][0]["commands"][0]
     assert (command["command"], command["output"]) == (HOSTILE, HOSTILE)
     assert "\\u001b" not in data[1], "nothing is hidden in an output"
+
+
+def test_the_page_holds_so_much_output_and_that_of_the_newest() -> None:
+    """The latest 2,000 characters of each command, of the latest tasks, up to the whole that a page may hold."""
+    commands = (CommandRecord(1, "make", 1, False, 1.0, "old" + "x" * OUTPUT_CHARS, ""),)
+    each = [
+        replace(record(f"p/{number:04d}", commands=commands), started_at=f"2026-{number:04d}")
+        for number in range(ALL_OUTPUT_CHARS // OUTPUT_CHARS + 50)
+    ]
+    tasks = tasks_document(task_rows(each, {}))
+    outputs = [task["tries"][0]["commands"][0]["output"] for task in tasks]
+    assert tasks[0]["name"] == each[-1].task
+    assert set(outputs[:-50]) == {"x" * OUTPUT_CHARS}
+    assert set(outputs[-50:]) == {""}
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_its_policy_says_so() -> None:

@@ -36,7 +36,6 @@ class LiveServer(ThreadingHTTPServer):
     """Serves what `render` gives for the ledger's head; it is asked again only once the head has changed."""
 
     daemon_threads = True
-    allow_reuse_address = False
 
     def __init__(self, head: Callable[[], str], render: Callable[[str], bytes], port: int) -> None:
         """Bind to a port of the loopback, 0 for a free one; raise `OSError` where it is taken."""

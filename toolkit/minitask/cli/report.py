@@ -187,7 +187,8 @@ def _serve(session: Session, engine: Context, choice: Choice, *, port: int, open
         if open_it:
             import webbrowser
 
-            webbrowser.open(url)
+            if not webbrowser.open(url):
+                say("no browser could be opened: open the address yourself")
 
     serve_page(head, render, port=port, begin=begin)
     return 0

@@ -2,6 +2,7 @@
 // The tasks: filters, search, details; and new data where the page is served live. All text is set as text.
 (() => {
   const STEP = 100;
+  const FOLLOWS = "Live: follows the run";
   const FILTERS = ["state", "project", "tier", "model", "gate"];
   const form = document.getElementById("filters");
   const body = document.querySelector("#rows tbody");
@@ -17,6 +18,12 @@
   };
 
   const counted = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+
+  // A screen reader speaks when such a text is set, so it is set only if it is another.
+  const tell = (id, text) => {
+    const element = document.getElementById(id);
+    if (element.textContent !== text) element.textContent = text;
+  };
 
   const read = (page) => {
     tasks = JSON.parse(page.getElementById("data").textContent);
@@ -44,8 +51,8 @@
     else if (order !== "started") matching.sort((a, b) => b[order] - a[order]);
     body.replaceChildren();
     shown = 0;
-    document.getElementById("count").textContent =
-      matching.length === tasks.length ? counted(tasks.length, "task") : `${matching.length.toLocaleString("en")} of ${counted(tasks.length, "task")}`;
+    const all = counted(tasks.length, "task");
+    tell("count", matching.length === tasks.length ? all : `${matching.length.toLocaleString("en")} of ${all}`);
     extend();
   };
 
@@ -130,7 +137,6 @@
   };
 
   const follow = () => {
-    const status = document.getElementById("live");
     let head = document.body.dataset.head, busy = false, wanted = head;
     const renew = async () => {
       if (busy || wanted === head) return;
@@ -148,18 +154,18 @@
         choose();
         while (shown < count && shown < matching.length) extend();
         if (focused) [...body.querySelectorAll(".open")].find((button) => button.title === focused)?.focus();
-        status.textContent = `Live: updated ${new Date().toLocaleTimeString()}`;
+        tell("live", FOLLOWS);
         await new Promise((done) => setTimeout(done, Math.max(500, 3 * (performance.now() - began))));
       } catch (error) {
-        status.textContent = `Not updated: ${error.message}`;
+        tell("live", `Not updated: ${error.message}`);
         wanted = head;
       }
       busy = false;
       renew();
     };
     const events = new EventSource("events");
-    events.addEventListener("open", () => { status.textContent = "Live: follows the run"; });
-    events.addEventListener("error", () => { status.textContent = "Not live: `minitask report --serve` has ended or cannot be reached"; });
+    events.addEventListener("open", () => tell("live", FOLLOWS));
+    events.addEventListener("error", () => tell("live", "Not live: `minitask report --serve` has ended or cannot be reached"));
     events.addEventListener("head", (event) => { wanted = event.data; renew(); });
   };
 
