@@ -110,7 +110,14 @@ def test_only_its_own_address_is_answered_and_nothing_can_be_changed(world: Worl
 
 
 @pytest.mark.parametrize(
-    "options", [("--open",), ("--port", "1"), ("--serve", "--json"), ("--serve", "--output", "x")]
+    "options",
+    [
+        ("--open",),
+        ("--port", "1"),
+        ("--serve", "--json"),
+        ("--serve", "--format", "csv"),
+        ("--serve", "--output", "x"),
+    ],
 )
 def test_options_that_do_not_go_together_are_bad_usage(
     world: World, options: tuple[str, ...]

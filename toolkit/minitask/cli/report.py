@@ -117,11 +117,10 @@ def command(
       minitask report --format html --output report.html
       minitask report --serve --open
     """
-    if as_json or serve:
-        form = "json" if as_json else HTML
-    if serve and (as_json or output is not None or fail_under is not None):
+    form = "json" if as_json else form
+    if serve and (form not in ("text", HTML) or output is not None or fail_under is not None):
         raise UsageError(
-            "--serve goes with none of --json, --output and --fail-under",
+            "--serve goes with none of --json, other formats, --output and --fail-under",
             hint="run `minitask report --serve`",
         )
     if not serve and (open_it or port is not None):
