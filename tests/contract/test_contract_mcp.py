@@ -110,6 +110,7 @@ def test_an_agent_goes_the_whole_way(world: World) -> None:
     assert world.show("b.txt") == "b\n"
 
 
+@pytest.mark.variant
 def test_tools_widen_no_limit_and_an_error_has_its_fix(world: World) -> None:
     world.write({"minitask.py": "raise SystemExit('a file of the repository')\n"})
     world.task("p/01-b", whole=WHOLE, validation="grep -qx c b.txt")
@@ -148,6 +149,7 @@ def test_tools_widen_no_limit_and_an_error_has_its_fix(world: World) -> None:
     assert (world.tip(), (world.root / "noted").exists()) == (tip, False)
 
 
+@pytest.mark.variant
 def test_two_calls_at_once_both_end(world: World) -> None:
     names = ["p/01-b", "q/01-c"]
     world.task(names[0], whole=WHOLE, validation=CHECK)
@@ -210,6 +212,7 @@ def test_a_cancelled_call_ends_its_command(world: World, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("number", [None, signal.SIGINT, signal.SIGTERM])
 def test_a_client_that_goes_ends_what_it_started(
     world: World, tmp_path: Path, number: signal.Signals | None

@@ -239,6 +239,7 @@ def test_reading_is_tried_again_and_writing_is_not(forge: ScriptedForge, fault: 
     [
         (429, {"Retry-After": "0"}, 0),
         (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "+0"}, 0),
+        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "+-90"}, 0),
         (429, {"RateLimit-Remaining": "0", "RateLimit-Reset": "+3600"}, 3600),
         (403, {"Retry-After": "3600"}, 3600),
     ],
@@ -246,7 +247,9 @@ def test_reading_is_tried_again_and_writing_is_not(forge: ScriptedForge, fault: 
 def test_a_rate_limit_is_waited_for_if_it_ends_soon(
     forge: ScriptedForge, status: int, headers: dict[str, str], wait: int
 ) -> None:
-    at = {k: str(int(time.time()) + 1 + int(v)) if v[0] == "+" else v for k, v in headers.items()}
+    at = {
+        k: str(int(time.time()) + 1 + int(v[1:])) if v[0] == "+" else v for k, v in headers.items()
+    }
     forge.faults = [answer({"message": "API rate limit exceeded"}, status, at)]
     if not wait:
         assert dialect(forge).find(BRANCH, "main") is None

@@ -192,8 +192,8 @@ def limit_seconds(response: HttpResponse, now: float) -> float | None:
             seconds = float(text or "") - start
         except ValueError:
             continue
-        if 0 <= seconds < 7 * 86_400:
-            return seconds
+        if abs(seconds) < 7 * 86_400:
+            return max(seconds, 0.0)  # a time that is over, by this clock, is no reason to wait
     return WAIT_SECONDS
 
 
