@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from world import MINITASK, World
+from world import MINITASK, World, run
 
 VALIDATION = "grep -qx b b.txt"
 GOOD = "echo b > b.txt"
@@ -127,12 +128,10 @@ def test_one_that_prints_160_megabytes_is_read_in_bounded_memory(
         f"{GOOD}\n{flood}\n{flood} >&2\necho\necho '{{\"in\": 7}}'", usage={"input_tokens": "/in"}
     )
     task(world)
-    quiet: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen((*MINITASK, "exec", "p/01-b"), cwd=world.root, **quiet) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    assert used.ru_maxrss < 160 * 1024, "kibibytes"
+    measured = run((sys.executable, "-c", MEASURE, *MINITASK, "exec", "p/01-b"), cwd=world.root)
+    code, kibibytes = map(int, measured.stdout.split())
+    assert code == 0
+    assert kibibytes < 160 * 1024
     assert attempt(world)["usage"]["input_tokens"] == 7, "the end of what it printed is kept"
 
 
@@ -146,6 +145,12 @@ def test_a_daemon_that_it_leaves_behind_is_gone_afterwards(
     assert is_gone(mark)
 
 
+MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], capture_output=True).returncode
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
+"""Run by a small process: a child counts the memory of the process that it was forked from as its own."""
 COMMIT = "git config user.name Evil && git config user.email e@x && git add -A && git commit -qm x"
 HOOKS = "for h in pre-commit post-checkout; do printf '#!/bin/sh\\nexit 1\\n' > .git/hooks/$h; done"
 DEEDS = {

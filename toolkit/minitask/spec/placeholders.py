@@ -13,7 +13,8 @@ from minitask.spec.model import Fence, Spec
 
 PLACEHOLDER_PATH = lazy_pattern(r"^(?:path/(?:to|of)/|\[[^\]/]*\]$|<[^>/]*>$)")
 _IN_PROSE = lazy_pattern(
-    r"(?<![\w)\]/])\[(?:N(?:\+1)?|purpose|contents|reason|cases|count|findings|ranges|TODO|TBD)\](?![(\[\w/])"
+    r"(?<![\w)\]/])\[(?:N(?:\+1)?|purpose|contents|reason|cases|count|findings|ranges|TODO|TBD"
+    r"|methods|kept|changes|fields|does|route|returns|properties|shows|language)\](?![(\[\w/])"
     r"|\$?\[[X-Z]\](?= (?:input|output|lines|tokens)\b)|(?<=~)\[[X-Z]\]|\$\[[X-Z]\]"
     r"|\[(?:Clear, Concise Title|Next Task Title|Just enough background|Precise, numbered steps"
     r"|Any other specific)[^\]]*\](?!\()"
@@ -29,7 +30,7 @@ _NOTE = lazy_pattern(r"\blines [XA]-[YB]\b|\[(?:ranges|note|lines)\]")
 _EXTRA = lazy_pattern(r"\[[X-Z]\]|\[(?:TODO|TBD)\]")
 _VARIABLE = (
     r"\[(?:path|source|target|ranges|head|symbol|anchor|import|check|example|search|replace|user|old|new|tests"
-    r"|subject)\]"
+    r"|subject|class|part|entity|command|handler|component)\]"
 )
 _COMMAND = lazy_pattern(
     rf"(?:^|(?<=\s))(?:\"{_VARIABLE}\"|'{_VARIABLE}'|{_VARIABLE})(?=\s|$)|^\[(?![\[\s])[^\]]*[^\]\s]\]$"
