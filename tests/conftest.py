@@ -35,7 +35,7 @@ settings.register_profile("sweep", ALWAYS, max_examples=300)
 MEMORY = Path("/dev/shm")
 """A file system in memory, which costs no wait for a disk."""
 MEMORY_BYTES_MIN = 4 << 30
-PROCESSOR_MINUTES = 9
+PROCESSOR_MINUTES = 15
 """What a run of everything takes of one processor."""
 GIT_CONFIG = """\
 [user]
