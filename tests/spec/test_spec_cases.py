@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from minitask.spec.model import Command, Diagnostic, FileRef, Spec
 from minitask.spec.parse import parse_file
 from minitask.spec.schema import check_document, spec_document
+from minitask.system.cache import Cache
 from render_spec import render_spec
 
 CASES = Path(__file__).parent / "cases"
@@ -117,3 +118,10 @@ def test_one_mistake_gives_one_diagnostic(case: Path) -> None:
         assert diagnostic.severity == severity
         assert part in diagnostic.message
         assert diagnostic.hint
+
+
+@pytest.mark.parametrize("case", [*POSITIVE, *NEGATIVE], ids=lambda case: case.stem)
+def test_what_was_parsed_is_read_from_the_cache(case: Path, tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    parsed = cache.values("key", lambda: parse_file(read(case), path="a.md"))
+    assert cache.values("key", lambda: None) == parsed

@@ -118,7 +118,7 @@ def _tasks_of(path: str, names: frozenset[str]) -> list[str]:
     return [name] if name in names else []
 
 
-_KIND = "spec 5"
+_KIND = "spec 6"
 """The version of cached parsed specs; raise it whenever the parser reads more than before."""
 
 

@@ -141,7 +141,7 @@ def _read_task(
         on_failure=sections.get(Section.ON_FAILURE, ""),
         next_task=sections.get(Section.NEXT_TASK, ""),
         extra=header.extra,
-        rows=tuple((name, _rows(document, pieces)) for name, pieces in raw.sections.items()),
+        rows=tuple((str(name), _rows(document, pieces)) for name, pieces in raw.sections.items()),
     )
     return spec, (*wrong, *lengths)
 
@@ -149,7 +149,8 @@ def _read_task(
 def _lines(raw: RawTask, front: FrontMatter, header: Header) -> tuple[tuple[str, int], ...]:
     options = {"options": 1} if front.end else {}
     options |= {f"options.{key}": line for key, line in front.lines.items()}
-    return tuple(({"title": raw.line} | options | header.lines | raw.lines).items())
+    lines = {"title": raw.line} | options | header.lines | raw.lines
+    return tuple((str(name), line) for name, line in lines.items())
 
 
 def _text(document: Document, pieces: Iterable[Piece]) -> str:
