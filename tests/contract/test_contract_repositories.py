@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -201,3 +204,13 @@ def test_a_sparse_checkout_stays_sparse(ready: World) -> None:
     assert not (ready.root / "far").exists()
     assert ready.git("status", "--porcelain") == ""
     assert ready.has("far/away.txt")
+
+
+def test_a_home_inside_the_checkout_weakens_no_sandbox(ready: World) -> None:
+    """Workspaces may not lie in the checkout, so they are below `/var/tmp` then."""
+    home, known = ready.root / "home", ready.root / ".git/minitask/cache/sandbox.json"
+    shutil.copytree(os.environ["HOME"], home)
+    strength = json.loads(known.read_text())["strength"]
+    known.unlink()
+    outcome = ready.exec("p/01-b", env={"HOME": str(home), "XDG_CONFIG_HOME": f"{home}/.config"})
+    assert outcome.json["attempts"][0]["sandbox"] == strength, known.read_text()

@@ -100,12 +100,16 @@ def _system() -> Iterator[str]:
 def _own_folders(variant: Variant) -> Iterator[str]:
     """Private `/dev`, `/proc`, `/tmp` and home; whatever is bound below them must come later."""
     yield from ("--dev", "/dev", "--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys")
-    for folder, size in ((TEMPORARY, TEMPORARY_BYTES), ("/dev/shm", SHARED_MEMORY_BYTES)):
+    for folder, size in (
+        (TEMPORARY, TEMPORARY_BYTES),
+        ("/var/tmp", TEMPORARY_BYTES),  # workspaces may lie in it
+        ("/dev/shm", SHARED_MEMORY_BYTES),
+    ):
         yield from ("--perms", "1777")
         if variant is Variant.FULL:
             yield from ("--size", str(size))
         yield from ("--tmpfs", folder)
-    yield from ("--dir", "/run", "--dir", "/var", "--symlink", TEMPORARY, "/var/tmp", "--dir", HOME)
+    yield from ("--dir", "/run", "--dir", "/var", "--dir", HOME)
 
 
 def _network(room: SandboxPolicy) -> Iterator[str]:
