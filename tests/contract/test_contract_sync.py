@@ -99,3 +99,9 @@ def test_syncing_again_moves_nothing(world: World, remote: Path) -> None:
     assert world.minitask("sync").code == 0
     again = world.minitask("sync", "--json").json
     assert (again["fetched"], again["pushed"], again["kept"]) == ([], [], [])
+
+
+def test_a_repository_without_a_remote_is_told_so(world: World) -> None:
+    outcome = world.minitask("sync")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "there is no git remote\n  fix: git remote add origin URL" in outcome.stderr

@@ -29,8 +29,9 @@ def choose_remote(repository: Repository, name: str | None) -> str:
         return "origin"
     if len(remotes) == 1:
         return remotes[0]
-    hint = f"name one: {', '.join(remotes)}" if remotes else "add one: git remote add origin URL"
-    raise UsageError("several git remotes, none chosen", hint=hint)
+    if not remotes:
+        raise UsageError("there is no git remote", hint="git remote add origin URL")
+    raise UsageError("several git remotes, none chosen", hint=f"name one: {', '.join(remotes)}")
 
 
 def fetch(repository: Repository, remote: str, *, label: str) -> dict[str, str]:
