@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from minitask.forge.forge import (
     CLOSED,
     FAILED,
@@ -34,17 +36,18 @@ class GitHub:
 
     def __init__(self, api: RestApi, path: str, url: str) -> None:
         self.host, self.web_url = api.host, f"{url}/{path}"
-        self.path, self._api = path, api
-        self._headers = {
+        self.path = path
+        headers = {
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2022-11-28",
             **({"Authorization": f"Bearer {api.token}"} if api.token else {}),
         }
+        self._api = replace(api, root=f"repos/{path}/", headers=headers)
 
     def find(self, branch: str, target: str) -> PullRequest | None:
         """Return the pull request of a branch into another; the filter is checked, for a wrong one is ignored."""
         owner = self.path.partition("/")[0]
-        pages = self._pages("pulls", head=f"{owner}:{branch}", base=target, state="all")
+        pages = self._api.pages("pulls", head=f"{owner}:{branch}", base=target, state="all")
         return latest(
             self._request(item)
             for page in pages
@@ -55,11 +58,11 @@ class GitHub:
     def create(self, draft: NewPullRequest) -> PullRequest:
         """Open a pull request."""
         body = {"title": draft.title, "head": draft.branch, "base": draft.target}
-        return self._request(self._write("POST", "pulls", {**body, "body": draft.body}))
+        return self._request(self._api.write("POST", "pulls", {**body, "body": draft.body}))
 
     def update(self, number: int, *, body: str) -> None:
         """Give a pull request another description."""
-        self._write("PATCH", f"pulls/{number}", {"body": body})
+        self._api.write("PATCH", f"pulls/{number}", {"body": body})
 
     def checks(self, request: PullRequest) -> str:
         """Return the state of its check runs and commit statuses; `unknown` where the token may not see them."""
@@ -112,27 +115,27 @@ class GitHub:
 
     def _listed(self, path: str, key: str, **query: object) -> list[Mapping[str, Any]] | None:
         try:
-            pages = [_inside(page, key) for page in self._pages(path, **query)]
+            pages = [_inside(page, key) for page in self._api.pages(path, **query)]
         except (ForbiddenError, NotFoundError):
             return None
         return [item for page in pages for item in mappings(page, self.host)]
 
     def _insiders(self, path: str) -> Iterator[Mapping[str, Any]]:
         """Yield what those who may write to the repository wrote."""
-        for page in self._pages(path):
+        for page in self._api.pages(path):
             for item in mappings(page, self.host):
                 if item.get("author_association") in INSIDERS:
                     yield item
 
     def issue(self, number: int) -> Issue:
         """Return an issue; a pull request is none, though its number is of the same row."""
-        item = self._get(f"issues/{number}")
+        item = self._api.get(f"issues/{number}")
         if isinstance(item, dict) and "pull_request" in item:
             raise NotFoundError(f"#{number} is a pull request", hint="name an issue")
         author = _login(item)
         comments = [
             IssueComment(_login(comment), _text(comment, "body"))
-            for page in self._pages(f"issues/{number}/comments")
+            for page in self._api.pages(f"issues/{number}/comments")
             for comment in mappings(page, self.host)
             if _login(comment) == author or comment.get("author_association") in INSIDERS
         ]
@@ -141,16 +144,7 @@ class GitHub:
 
     def comment(self, number: int, text: str) -> None:
         """Comment on an issue."""
-        self._write("POST", f"issues/{number}/comments", {"body": text})
-
-    def _get(self, path: str) -> Any:
-        return self._api.get(f"repos/{self.path}/{path}", self._headers)
-
-    def _pages(self, path: str, **query: object) -> Any:
-        return self._api.pages(f"repos/{self.path}/{path}", self._headers, **query)
-
-    def _write(self, method: str, path: str, body: object) -> Any:
-        return self._api.write(method, f"repos/{self.path}/{path}", self._headers, body)
+        self._api.write("POST", f"issues/{number}/comments", {"body": text})
 
     def _is_of(self, item: Mapping[str, Any], branch: str, target: str) -> bool:
         head, base = item.get("head") or {}, item.get("base") or {}

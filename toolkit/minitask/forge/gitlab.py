@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from minitask.forge.forge import (
     CLOSED,
     FAILED,
@@ -37,13 +39,13 @@ class GitLab:
 
     def __init__(self, api: RestApi, path: str, url: str) -> None:
         self.host, self.web_url = api.host, f"{url}/{path}"
-        self.path, self._api = path, api
-        self._project = f"projects/{quote(path, safe='')}"
-        self._headers = {"PRIVATE-TOKEN": api.token} if api.token else {}
+        self.path = path
+        headers = {"PRIVATE-TOKEN": api.token} if api.token else {}
+        self._api = replace(api, root=f"projects/{quote(path, safe='')}/", headers=headers)
 
     def find(self, branch: str, target: str) -> PullRequest | None:
         """Return the merge request of a branch into another; one from a fork is not ours."""
-        pages = self._pages("merge_requests", source_branch=branch, target_branch=target)
+        pages = self._api.pages("merge_requests", source_branch=branch, target_branch=target)
         return latest(
             self._request(item)
             for page in pages
@@ -60,11 +62,11 @@ class GitLab:
             "title": draft.title,
             "description": draft.body,
         }
-        return self._request(self._write("POST", "merge_requests", body))
+        return self._request(self._api.write("POST", "merge_requests", body))
 
     def update(self, number: int, *, body: str) -> None:
         """Give a merge request another description."""
-        self._write("PUT", f"merge_requests/{number}", {"description": body})
+        self._api.write("PUT", f"merge_requests/{number}", {"description": body})
 
     def checks(self, request: PullRequest) -> str:
         """Return the state of its newest pipeline."""
@@ -73,14 +75,14 @@ class GitLab:
 
     def _pipeline(self, request: PullRequest) -> Mapping[str, Any]:
         """Return the newest pipeline; empty if there is none."""
-        item = self._get(f"merge_requests/{request.number}")
+        item = self._api.get(f"merge_requests/{request.number}")
         pipeline = item.get("head_pipeline") if isinstance(item, dict) else None
         return pipeline if isinstance(pipeline, dict) else {}
 
     def _failed_jobs(self, request: PullRequest) -> Iterator[Mapping[str, Any]]:
         pipeline = self._pipeline(request)
         if CHECKS.get(str(pipeline.get("status"))) == FAILED:
-            for page in self._pages(f"pipelines/{pipeline.get('id')}/jobs", scope="failed"):
+            for page in self._api.pages(f"pipelines/{pipeline.get('id')}/jobs", scope="failed"):
                 yield from mappings(page, self.host)
 
     def objections(self, request: PullRequest) -> tuple[str, ...]:
@@ -92,7 +94,7 @@ class GitLab:
         ]
         notes = [
             note
-            for page in self._pages(f"merge_requests/{request.number}/discussions")
+            for page in self._api.pages(f"merge_requests/{request.number}/discussions")
             for discussion in mappings(page, self.host)
             for note in mappings(discussion.get("notes"), self.host)
             if note.get("resolvable") and not note.get("resolved")
@@ -103,13 +105,13 @@ class GitLab:
 
     def issue(self, number: int) -> Issue:
         """Return an issue."""
-        item = self._get(f"issues/{number}")
+        item = self._api.get(f"issues/{number}")
         if not isinstance(item, dict):
             raise unexpected(self.host)
         author = _user(item)
         notes = [
             note
-            for page in self._pages(f"issues/{number}/notes", sort="asc", order_by="created_at")
+            for page in self._api.pages(f"issues/{number}/notes", sort="asc", order_by="created_at")
             for note in mappings(page, self.host)
             if not note.get("system") and not note.get("internal")
         ]
@@ -125,25 +127,16 @@ class GitLab:
 
     def comment(self, number: int, text: str) -> None:
         """Comment on an issue."""
-        self._write("POST", f"issues/{number}/notes", {"body": text})
+        self._api.write("POST", f"issues/{number}/notes", {"body": text})
 
     def _speaks(self, who: tuple[int, str]) -> bool:
         """Return True if somebody is a maintainer of the project, or of a group above it."""
         try:
-            member = self._get(f"members/all/{who[0]}")
+            member = self._api.get(f"members/all/{who[0]}")
         except NotFoundError:
             return False
         level = member.get("access_level") if isinstance(member, dict) else 0
         return isinstance(level, int) and level >= MAINTAINER
-
-    def _get(self, path: str) -> Any:
-        return self._api.get(f"{self._project}/{path}", self._headers)
-
-    def _pages(self, path: str, **query: object) -> Any:
-        return self._api.pages(f"{self._project}/{path}", self._headers, **query)
-
-    def _write(self, method: str, path: str, body: object) -> Any:
-        return self._api.write(method, f"{self._project}/{path}", self._headers, body)
 
     def _request(self, item: Any) -> PullRequest:
         try:

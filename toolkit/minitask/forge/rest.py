@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import urlencode, urlsplit
 
@@ -44,32 +45,37 @@ class TakenError(MachineError):
 
 
 class RestApi(Redacted, frozen=True):
-    """A forge's API: its address, the token (may be empty) and the variable that it came from."""
+    """A forge's API: its address, the token (may be empty) and the variable that it came from.
 
-    HIDDEN: ClassVar[tuple[str, ...]] = ("token",)
+    Paths are below `root`; `headers` go with each request.
+    """
+
+    HIDDEN: ClassVar[tuple[str, ...]] = ("token", "headers")
 
     url: str
     token: str
     variable: str
+    root: str = ""
+    headers: Mapping[str, str] = MappingProxyType({})
 
     @property
     def host(self) -> str:
         """Return the forge's name for messages."""
         return urlsplit(self.url).hostname or ""
 
-    def get(self, path: str, headers: Mapping[str, str], **query: object) -> Any:
+    def get(self, path: str, **query: object) -> Any:
         """Return what is at a path; raise `MinitaskError`."""
-        return _document(self._send("GET", self._url(path, query), headers, None), self)
+        return _document(self._send("GET", self._url(path, query), None), self)
 
-    def write(self, method: str, path: str, headers: Mapping[str, str], body: object) -> Any:
+    def write(self, method: str, path: str, body: object) -> Any:
         """Return the answer to a request that changes something."""
-        return _document(self._send(method, self._url(path, {}), headers, body), self)
+        return _document(self._send(method, self._url(path, {}), body), self)
 
-    def pages(self, path: str, headers: Mapping[str, str], **query: object) -> Iterator[Any]:
+    def pages(self, path: str, **query: object) -> Iterator[Any]:
         """Yield the documents of all pages, at most `MOST_PAGES`; a next page elsewhere is not asked for."""
         url = self._url(path, {**query, "per_page": PAGE_SIZE})
         for _ in range(MOST_PAGES):
-            response = self._send("GET", url, headers, None)
+            response = self._send("GET", url, None)
             yield _document(response, self)
             link = _NEXT.search(response.headers.get("link", ""))
             if link is None or urlsplit(link[1])[:2] != urlsplit(self.url)[:2]:
@@ -77,14 +83,12 @@ class RestApi(Redacted, frozen=True):
             url = link[1]
 
     def _url(self, path: str, query: Mapping[str, object]) -> str:
-        return f"{self.url}/{path}" + (f"?{urlencode(query)}" if query else "")
+        return f"{self.url}/{self.root}{path}" + (f"?{urlencode(query)}" if query else "")
 
-    def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: object
-    ) -> HttpResponse:
+    def _send(self, method: str, url: str, body: object) -> HttpResponse:
         """Return an answer of success; `MinitaskError` says what else came of it."""
         content = b"" if body is None else json.dumps(body).encode()
-        sent = {**headers, **({"Content-Type": "application/json"} if content else {})}
+        sent = {**self.headers, **({"Content-Type": "application/json"} if content else {})}
         request = HttpRequest(url, content, sent, method)
         failure: MinitaskError | None = None
         for round_ in range(TRIES):
