@@ -7,7 +7,7 @@ import shutil
 import signal
 from binascii import crc32
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count, groupby
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -71,9 +71,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Make a test's cases variants, but for as many as its mark `sampled` says."""
-    sampled = [item for item in items if item.get_closest_marker("sampled")]
-    for test, cases in groupby(sampled, key=lambda item: item.nodeid.partition("[")[0]):
-        mark_variants(test, list(cases))
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for test, cases in tests.items():
+        mark_variants(test, cases)
 
 
 def mark_variants(test: str, cases: Sequence[pytest.Item]) -> None:

@@ -76,12 +76,13 @@ def command(
 
 
 def _list(files: Mapping[str, Path], name: str | None) -> int:
-    if name is None:
-        show(render_list([read_template(each, files[each]) for each in sorted(files)]))
-    elif name in files:
-        show(render_variables(read_template(name, files[name])))
-    else:
+    if name is not None and name not in files:
         raise UsageError(f"no template named {name}", hint=did_you_mean(name, sorted(files)))
+    found = [
+        read_template(each, files[each].read_text("utf-8"))
+        for each in (sorted(files) if name is None else [name])
+    ]
+    show(render_list(found) if name is None else render_variables(found[0]))
     return 0
 
 

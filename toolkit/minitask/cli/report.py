@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import click
@@ -43,10 +42,16 @@ def _log(report: LedgerReport) -> str:
     return render_log(report)
 
 
-def _records(render: str, report: LedgerReport) -> str:
-    from minitask.reports import record_lines
+def _jsonl(report: LedgerReport) -> str:
+    from minitask.reports.record_lines import render_jsonl
 
-    return str(getattr(record_lines, render)(report.records))
+    return render_jsonl(report.records)
+
+
+def _csv(report: LedgerReport) -> str:
+    from minitask.reports.record_lines import render_csv
+
+    return render_csv(report.records)
 
 
 HTML = "html"
@@ -56,8 +61,8 @@ FORMATS: dict[str, Callable[[LedgerReport], str]] = {
     "log": _log,
     "json": _json,
     HTML: _html,
-    "jsonl": partial(_records, "render_jsonl"),
-    "csv": partial(_records, "render_csv"),
+    "jsonl": _jsonl,
+    "csv": _csv,
 }
 
 

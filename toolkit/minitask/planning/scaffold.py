@@ -167,8 +167,8 @@ def render_template(top: Path | None, name: str, values: Mapping[str, str]) -> s
         raise UsageError(f"no template named {name}", hint=did_you_mean(name, sorted(templates)))
     environment = SandboxedEnvironment(keep_trailing_newline=True, autoescape=False)
     try:
-        check_values(read_template(name, templates[name]), values)
         text = templates[name].read_text("utf-8")
+        check_values(read_template(name, text), values)
         known = {*meta.find_undeclared_variables(environment.parse(text)), *STANDARD}
         unknown = next((key for key in values if key not in known), "")
         if unknown:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -36,9 +35,9 @@ class Template(Struct, frozen=True):
     variables: tuple[Variable, ...]
 
 
-def read_template(name: str, path: Path) -> Template:
+def read_template(name: str, text: str) -> Template:
     """Return what a template's comment says; a template without one has neither a summary nor variables."""
-    comment = path.read_text("utf-8").partition("{#-")[2].partition("-#}")[0].strip()
+    comment = text.partition("{#-")[2].partition("-#}")[0].strip()
     summary, _, remainder = comment.partition("\n\n")
     found = (_VARIABLE.fullmatch(line) for line in remainder.splitlines())
     variables = (
