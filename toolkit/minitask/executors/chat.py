@@ -128,10 +128,8 @@ def metered_reply(
 ) -> ChatReply:
     """Return what one request brings, reserved for before it is sent; raise `BudgetError` if it may not be sent."""
     text = "\n".join(message.text for message in messages)
-    settle = about.meter.reserve(
-        input_tokens=estimate_tokens(text, scale=about.token_scale),
-        output_tokens=limit or DEFAULT_OUTPUT_TOKENS,
-    )
+    input_tokens = estimate_tokens(text, scale=about.token_scale)
+    settle = about.meter.reserve(Usage(1, input_tokens, 0, limit or DEFAULT_OUTPUT_TOKENS, 0, 0))
     try:
         reply = send()
     except ExecutorFailure as failure:

@@ -1,14 +1,13 @@
-"""Cited lines in a prompt: excerpts of what is only moved, and one numbering, that of the base."""
+"""Cited lines in a prompt have one numbering, that of the base."""
 
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from minitask.errors import EditError
 from minitask.patterns import lazy_pattern
-from minitask.spec.model import FileRef, LineRange, Spec
+from minitask.spec.model import FileRef, LineRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,54 +87,3 @@ def _rewritten(match: re.Match[str], path: str, locate: Locate) -> str:
         return match[0]
     end = f"{match['dash']}{now.end}" if match["end"] else ""
     return f"{match['before']}{now.start}{end}"
-
-
-SHORTEST = 20
-"""Fewer lines than these are shown: leaving them out would save nothing."""
-
-_CHANGING = (
-    *(
-        "adapt",
-        "adjust",
-        "chang",
-        "change",
-        "convert",
-        "correct",
-        "edit",
-        "fix",
-        "improv",
-        "improve",
-    ),
-    *("modif", "modify", "refactor", "renam", "rename", "replac", "replace", "rewrit", "rewrite"),
-    *("simplif", "simplify", "updat", "update"),
-)
-"""Verbs, and their stems, that ask for more than moving."""
-
-
-def is_only_moved(spec: Spec, ref: FileRef, cited: LineRange) -> bool:
-    """Return True if the task does nothing with these lines but put them elsewhere as they are."""
-    if cited.end - cited.start + 1 < SHORTEST:
-        return False
-    if _moves(ref.note):
-        return not _changes(ref.note)
-    citing = [line for line in spec.task.splitlines() if _cites(line, cited)]
-    return bool(citing) and all(_moves(line) and not _changes(line) for line in citing)
-
-
-@cache
-def _pattern(alternatives: str) -> re.Pattern[str]:
-    return re.compile(rf"\b(?:{alternatives})\b", re.IGNORECASE)
-
-
-def _moves(text: str) -> bool:
-    return bool(
-        _pattern(r"mov(?:e|es|ed|ing)|cop(?:y|ies|ied)|extract(?:s|ed)?|relocate[sd]?").search(text)
-    )
-
-
-def _changes(text: str) -> bool:
-    return bool(_pattern(rf"(?:{'|'.join(_CHANGING)})(?:s|d|es|ed|ing)?").search(text))
-
-
-def _cites(line: str, cited: LineRange) -> bool:
-    return bool(re.search(rf"(?<!\d){cited.start}\s*(?:[-–—−]|to)\s*{cited.end}(?!\d)", line))

@@ -60,8 +60,8 @@ class Meter(Protocol):
         """Return what may still be spent, in US dollars; None if there is no limit."""
         ...
 
-    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
-        """Set aside what a call of at most this size costs; raises `BudgetError` if too little is left.
+    def reserve(self, expected: Usage, *, capped: bool = False) -> Settle:
+        """Set aside what `expected` usage costs; raises `BudgetError` if too little is left.
 
         `capped`: whoever is called keeps within `left_usd` by itself, so that its price need not be known.
         """
@@ -75,7 +75,7 @@ def _ignore(usage: Usage, *, cost_usd: Decimal | None = None) -> None:
 class Unmetered:
     """A meter without a limit."""
 
-    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:  # noqa: ARG002
+    def reserve(self, expected: Usage, *, capped: bool = False) -> Settle:  # noqa: ARG002
         """Nothing is set aside."""
         return _ignore
 
@@ -102,7 +102,8 @@ class ExecutorRequest(Struct, frozen=True):
     wrong with them. `plan` is what somebody else thought out for it. `shared` is what all tasks of the project are
     told, `checks` the commands of the config that judge the result too, `context_tokens` how many the model takes, and
     `token_scale` how many it counts for one of ours. `root` is the repository's folder, below which absolute paths are
-    its files. `in_batch`: it is sent in a provider's batch.
+    its files. `in_batch`: it is sent in a provider's batch. `expected` is an estimate of what an
+    agent takes; no requests for a model.
     """
 
     spec: Spec
@@ -124,6 +125,7 @@ class ExecutorRequest(Struct, frozen=True):
     workplace: AgentFolders | None = None
     root: str = ""
     in_batch: bool = False
+    expected: Usage = NO_USAGE
 
 
 class ExecutorResult(Struct, frozen=True):

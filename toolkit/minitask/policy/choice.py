@@ -6,10 +6,12 @@ ladder says which tiers are worth climbing. The same ledger, config and spec alw
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 
-from minitask.errors import RefusedError, UsageError
+from minitask.errors import UsageError
+from minitask.policy.agent_usage import is_agent
+from minitask.policy.cap import check_cap
 from minitask.policy.ladder import Odds, Rung, TierChoice, choose_rung
 from minitask.policy.named_tiers import (
     HeaderRequest,
@@ -34,6 +36,7 @@ from minitask.policy.task_features import TaskFeatures, features_of
 from minitask.presets import AUTO
 from minitask.settings import Settings, TierSetting
 from minitask.spec.model import Spec, Tier
+from minitask.spec.moved_lines import moved_lines
 from minitask.words import did_you_mean, nearest
 
 PRIORS: Mapping[str, float] = {"free": 0.5, "cheap": 0.7, "balanced": 0.8, "frontier": 0.9}
@@ -42,6 +45,7 @@ AFTER_FAILURE = 0.75
 """The factor on that probability once another tier failed: failures come together."""
 
 DECLINED = "declined this spec before"
+REWRITES = "an agent would write {lines:,} moved lines again"
 
 
 def choose(
@@ -73,7 +77,7 @@ def choose(
         route = choice.pinned(requested_tier, model)
     else:
         route = choice.climbed(tier)
-    _check_cap(spec, settings, demand, route)
+    check_cap(spec, settings, demand, route)
     return route
 
 
@@ -114,6 +118,7 @@ class _Choice:
         self._settings = settings
         self._traits = traits
         self._context = context
+        self._moved_lines = moved_lines(spec)
         self.rule_match = match_rules(settings.routing.rules, traits, failures=context.failures)
 
     def named(self, executor: str, model: str | None, requested: str | None) -> Route:
@@ -268,12 +273,12 @@ class _Choice:
         if tier not in settings.tiers:
             return "no executor"
         if tier == start:
-            return self._too_small(tier)
+            return self._unfit(tier)
         if index > MODEL_TIERS.index(routing.cap):
             return f"above the cap {routing.cap}"
         if tier not in routing.escalation:
             return "not in routing.escalation"
-        return self._too_small(tier)
+        return self._unfit(tier)
 
     def _has_declined(self, tier: str) -> bool:
         model = self._settings.tiers[tier].model
@@ -282,11 +287,18 @@ class _Choice:
             model == AUTO and any(tier == name for name, _ in declined)
         )
 
-    def _too_small(self, tier: str) -> str:
+    def _unfit(self, tier: str) -> str:
+        """Return why a tier cannot do the task well; empty if it can."""
         entry = self._settings.tiers[tier]
+        setting = self._settings.executors.get(entry.executor)
+        if self._moved_lines and setting is not None and is_agent(setting.type):
+            return f"skipped {tier}: {REWRITES.format(lines=self._moved_lines)}"
+        return self._too_small(entry, tier)
+
+    def _too_small(self, entry: TierSetting, tier: str) -> str:
         model = self._settings.models.get(entry.model)
-        estimate = self._estimate(tier, entry)
-        needed = estimate.input_tokens + estimate.output_tokens
+        usage = self._context.expected(tier, entry, self._traits.output_tokens)
+        needed = (usage.input_tokens or 0) // (usage.requests or 1) + (usage.output_tokens or 0)
         if model is None or model.context_tokens is None or needed <= model.context_tokens:
             return ""
         return f"about {needed:,} tokens exceed the {model.context_tokens:,} of {entry.model}"
@@ -302,45 +314,13 @@ class _Choice:
         )
 
     def _estimate(self, tier: str, entry: TierSetting) -> CallEstimate:
-        input_tokens = self._context.prompt_tokens(tier, entry)
-        output_tokens = self._traits.output_tokens
-        cost = self._context.price(entry, input_tokens, output_tokens)
-        return CallEstimate(input_tokens, output_tokens, cost)
+        usage = self._context.expected(tier, entry, self._traits.output_tokens)
+        cost = self._context.price(entry, usage)
+        return CallEstimate(usage.input_tokens or 0, usage.output_tokens or 0, cost)
 
 
 def _is_to_say(step: TierChoice) -> bool:
-    return step.q is not None or step.reason.endswith(DECLINED)
-
-
-def _check_cap(spec: Spec, settings: Settings, demand: RouteOverrides, route: Route) -> None:
-    """Raise `RefusedError` if the spec asks for more than the config's cap, which only the user may."""
-    cap = settings.routing.cap
-    if cap == MODEL_TIERS[-1]:
-        return
-    allowed = MODEL_TIERS[: MODEL_TIERS.index(cap) + 1]
-    for field, request, flag in _beyond(spec, settings, demand, route, allowed):
-        raise RefusedError(
-            f"the spec asks for {request}, above the cap {cap}",
-            where=f"{spec.path}:{spec.line_of(f'options.{field}')}",
-            hint=f"remove it, raise routing.cap, or pass {flag}",
-        )
-
-
-def _beyond(
-    spec: Spec, settings: Settings, demand: RouteOverrides, route: Route, allowed: Sequence[str]
-) -> Iterator[tuple[str, str, str]]:
-    """Yield the requests of a spec that no tier up to the cap meets: the field, its content, the flag that may."""
-    options = spec.options
-    allowed_settings = {settings.tiers[tier] for tier in allowed if tier in settings.tiers}
-    header = header_request(spec, settings)
-    if (options.tier or header.tier) and not demand.tier and route.tier.value not in allowed:
-        yield "tier", f"tier {route.tier.value}", f"--tier {route.tier.value}"
-    by_spec = options.executor and not (demand.executor or demand.model)
-    if by_spec and TierSetting(route.executor, route.model) not in allowed_settings:
-        yield "executor", f"{route.model} of {route.executor}", f"--executor {route.executor}"
-    model = options.model or (None if demand.tier or demand.executor else header.model)
-    if model and not demand.model and model not in {setting.model for setting in allowed_settings}:
-        yield "model", f"model {model}", f"--model {model}"
+    return step.q is not None or step.reason.endswith((DECLINED, REWRITES.partition("}")[2]))
 
 
 def _model_tier(tier: str) -> str:

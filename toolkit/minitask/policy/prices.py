@@ -273,9 +273,14 @@ class ModelPricing(Struct, frozen=True):
         priced = cost(self.model, usage, self.prices, base_url=self.base_url, batch=self.batch)
         return priced.cost_usd, pricing_of(priced)
 
-    def estimate(self, *, input_tokens: int, output_tokens: int) -> Decimal | None:
-        """Return what one request of this size costs, with nothing read from a cache; None if it has no price."""
-        return self.cost(Usage(1, input_tokens, 0, output_tokens, 0, 0))[0]
+    def estimate(self, usage: Usage) -> Decimal | None:
+        """Return what this usage costs, in requests of equal size; None if it has no price."""
+        requests = usage.requests or 1
+        if requests == 1 or self.is_local:
+            return self.cost(usage)[0]
+        one = Usage(1, (usage.input_tokens or 0) // requests, 0, 0, 0, 0)
+        priced = cost(self.model, one, self.prices, base_url=self.base_url, batch=self.batch)
+        return priced.cost_usd if priced.rates is None else amount(priced.rates, usage)
 
 
 def pricing_of(priced: Priced) -> Pricing:

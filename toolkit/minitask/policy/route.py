@@ -11,6 +11,7 @@ from decimal import Decimal
 from msgspec import Struct, field
 
 from minitask.errors import UsageError
+from minitask.ledger.usage import Usage
 from minitask.policy.ladder import TierChoice
 from minitask.settings import TierSetting
 from minitask.spec.model import Spec, Tier
@@ -34,7 +35,7 @@ class RouteOverrides(Struct, frozen=True):
 
 
 class CallEstimate(Struct, frozen=True):
-    """The estimate of one call of the model: tokens as it counts them, US dollars (None: unpriced)."""
+    """The estimate of one attempt: tokens as the model counts them, US dollars (None: unpriced)."""
 
     input_tokens: int
     output_tokens: int
@@ -62,18 +63,20 @@ class Route(Struct, frozen=True):
 class RoutingContext(Struct, frozen=True):
     """Facts about a task besides its spec: how it fared before, and what the ledger knows of tasks of its class.
 
-    `odds` gives passes and samples at a tier, as the first one tried or after a failure. `prompt_tokens` gives what the
-    prompt takes at a tier, as its model counts; `price` what a call of so many tokens costs. `explores`: it is its turn
+    `odds` gives passes and samples at a tier, as the first one tried or after a failure. `expected` gives what an
+    attempt at a tier takes whose answer has so many tokens; `price` what that usage costs. `explores`: it is its turn
     to. `declined` are the tiers and models that would not do this very spec.
     """
 
     failures: int = 0
     failed_tiers: frozenset[str] = frozenset()
     declined: frozenset[tuple[str, str]] = frozenset()
-    prompt_tokens: Callable[[str, TierSetting], int] = field(default=lambda _tier, _entry: 0)
+    expected: Callable[[str, TierSetting, int], Usage] = field(
+        default=lambda _tier, _entry, output: Usage(1, 0, 0, output, 0, 0)
+    )
     odds: Callable[[str, bool], tuple[int, int]] = field(default=lambda _tier, _after: (0, 0))
-    price: Callable[[TierSetting, int, int], Decimal | None] = field(
-        default=lambda _entry, _input, _output: None
+    price: Callable[[TierSetting, Usage], Decimal | None] = field(
+        default=lambda _entry, _usage: None
     )
     explores: bool = False
 

@@ -82,35 +82,28 @@ def baseline_cost(engine: Context, usage: Usage, *, kind: str) -> Decimal | None
         return None
     model = engine.settings.baseline[kind]
     scale = token_scale(model)
-    return _likely_cost(
-        engine,
-        ModelPricing(model, prices=engine.settings.prices),
-        input_tokens=round(scale * usage.input_tokens),
-        output_tokens=round(scale * usage.output_tokens),
+    counted = Usage(
+        1, round(scale * usage.input_tokens), 0, round(scale * usage.output_tokens), 0, 0
     )
+    return _likely_cost(engine, ModelPricing(model, prices=engine.settings.prices), counted)
 
 
-def price_of(
-    engine: Context, *, executor: str, model: str, input_tokens: int, output_tokens: int
-) -> Decimal | None:
-    """Return what one call of this size costs, nothing cached; None if the model has no price."""
-    pricing = tariff(engine, Route(Tier.CHEAP, executor, model, ""))
-    return _likely_cost(engine, pricing, input_tokens=input_tokens, output_tokens=output_tokens)
+def price_of(engine: Context, executor: str, model: str, usage: Usage) -> Decimal | None:
+    """Return what the usage costs; None if the model has no price."""
+    return _likely_cost(engine, tariff(engine, Route(Tier.CHEAP, executor, model, "")), usage)
 
 
-def _likely_cost(
-    engine: Context, pricing: ModelPricing, *, input_tokens: int, output_tokens: int
-) -> Decimal | None:
-    """Return what one call costs: by rates that are kept, for reading the price list takes longer than all else
+def _likely_cost(engine: Context, pricing: ModelPricing, usage: Usage) -> Decimal | None:
+    """Return what the usage costs: by rates that are kept, for reading the price list takes longer than all else
     here.
     """
     listed = not pricing.is_local and pricing.model not in engine.settings.prices
-    if not listed or input_tokens > _FIRST_TIER:
-        return pricing.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
+    if not listed or (usage.input_tokens or 0) > _FIRST_TIER * (usage.requests or 1):
+        return pricing.estimate(usage)
     rates = _kept_rates(engine, pricing)
     if rates is None:
         return None
-    return prices.amount(rates, Usage(1, input_tokens, 0, output_tokens, 0, 0))
+    return prices.amount(rates, usage)
 
 
 def _differing(change: Change, order: ExecutorRequest) -> str:

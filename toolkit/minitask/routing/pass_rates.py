@@ -1,20 +1,26 @@
-"""Pass rates learned from the ledger, cached beside it and updated by what was added since."""
+"""Pass rates and sizes of attempts learned from the ledger, cached beside it and updated by what was added since."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from minitask.engine.context import Context
 from minitask.git import refs
 from minitask.ledger.record import ATTEMPT, Verdict
 from minitask.ledger.store import UNREADABLE, read_documents
+from minitask.policy.agent_usage import UNCOUNTED_REQUESTS
 from minitask.policy.route import SCRIPT, Route
 from minitask.policy.task_features import Evidence, ReplyFormat
 
-KEY = "what the ledger has learned"
+KEY = "what the ledger has learned, sizes included"
+TABLES = ("models", "cells", "sizes")
+LATEST = 25
+"""Attempts of an executor and model whose sizes are kept."""
 Counts = dict[str, list[int]]
 """By name: something that happened so often, of something that was tried so often."""
+Sizes = dict[str, list[list[int]]]
+"""By executor and model: the requests, input, cached and output tokens of its latest attempts."""
 
 
 def evidence(engine: Context, model: str) -> Evidence:
@@ -31,6 +37,14 @@ def odds(engine: Context, task_class: str, tier: str, after: bool) -> tuple[int,
     return passed, tried
 
 
+def attempt_tokens(engine: Context, executor: str, model: str) -> Sequence[Sequence[int]]:
+    """Return the requests, input, cached and output tokens of the latest attempts of an executor with a model."""
+    sizes: Sequence[Sequence[int]] = (
+        _learned(engine).get("sizes", {}).get(f"{executor}|{model}", ())
+    )
+    return sizes
+
+
 def lessons(engine: Context) -> Mapping[str, Any]:
     """Return all that the ledger has learned, as plain values, for a process without the ledger."""
     return _learned(engine)
@@ -41,9 +55,11 @@ def _learned(engine: Context) -> Mapping[str, Any]:
         return engine.lessons
     head = engine.objects.commit(refs.LEDGER)
     if head is None:
-        return {"models": {}, "cells": {}}
+        return {name: {} for name in TABLES}
     cached = engine.cache.peek(KEY)
-    learned = cached if isinstance(cached, dict) else {"head": None, "models": {}, "cells": {}}
+    learned = (
+        cached if isinstance(cached, dict) else {"head": None, **{name: {} for name in TABLES}}
+    )
     if learned["head"] != head:
         learned = _updated(engine, learned, head)
         engine.cache.keep(KEY, learned)
@@ -53,16 +69,17 @@ def _learned(engine: Context) -> Mapping[str, Any]:
 def _updated(engine: Context, learned: dict[str, Any], head: str) -> dict[str, Any]:
     """Return the counts with what the ledger has gained; from the start where the old head is gone."""
     old = learned["head"] if learned["head"] and engine.objects.commit(learned["head"]) else None
-    models, cells = (
+    models, cells, sizes = (
         {name: list(counts) for name, counts in learned[table].items()} if old else {}
-        for table in ("models", "cells")
+        for table in TABLES
     )
     for document in read_documents(engine.objects, head, since=old):
         try:
             _learn(document, models, cells)
+            _learn_size(document, sizes)
         except UNREADABLE:
             continue
-    return {"head": head, "models": models, "cells": cells}
+    return {"head": head, "models": models, "cells": cells, "sizes": sizes}
 
 
 def _learn(document: dict[str, Any], models: Counts, cells: Counts) -> None:
@@ -75,6 +92,22 @@ def _learn(document: dict[str, Any], models: Counts, cells: Counts) -> None:
     if route and route["settles"]:
         cell = _cell(route["class"] or "", attempt["tier"], bool(route["after_failure"]))
         _count(cells, cell, int(Verdict(attempt["verdict"]).is_good), 1)
+
+
+def _learn_size(document: dict[str, Any], sizes: Sizes) -> None:
+    """Keep what an attempt took, where it is known."""
+    attempt = document["attempt"]
+    usage = attempt["usage"]
+    if document["kind"] != ATTEMPT or not usage["input_tokens"] or usage["output_tokens"] is None:
+        return
+    counts = [
+        usage["requests"] or UNCOUNTED_REQUESTS,
+        usage["input_tokens"],
+        usage["cached_input_tokens"] or 0,
+        usage["output_tokens"],
+    ]
+    latest = sizes.setdefault(f"{attempt['executor']}|{attempt['model']}", [])
+    latest[:] = [*latest, counts][-LATEST:]
 
 
 def _count(table: Counts, name: str, happened: int, tried: int) -> None:

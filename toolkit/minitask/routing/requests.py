@@ -12,11 +12,13 @@ from minitask.engine.context import Context
 from minitask.engine.tasks import Task
 from minitask.errors import EditError, RefusedError
 from minitask.executors.request import Excerpt, ExecutorRequest
+from minitask.policy.agent_usage import expected_usage, is_agent, median_usage
 from minitask.policy.route import SCRIPT, Route
-from minitask.policy.task_features import ReplyFormat, choose_format
+from minitask.policy.task_features import ReplyFormat, choose_format, features_of
 from minitask.policy.tokens import DEFAULT_OUTPUT_TOKENS, estimate_tokens, token_scale
-from minitask.routing.pass_rates import evidence
+from minitask.routing.pass_rates import attempt_tokens, evidence
 from minitask.spec.model import FileAction, FileRef, LineRange, Spec
+from minitask.spec.moved_lines import is_only_moved
 from minitask.spec.paths import check_path
 
 EXECUTOR_SECONDS = 600.0
@@ -53,7 +55,12 @@ def make_order(
         timeout_seconds=min(EXECUTOR_SECONDS, float(seconds)) if seconds else EXECUTOR_SECONDS,
         root=str(engine.repository.top or ""),
     )
-    return order if route.executor == SCRIPT else _for_model(engine, task, order, route)
+    if route.executor == SCRIPT:
+        return order
+    setting = engine.settings.executors.get(route.executor)
+    if setting is not None and is_agent(setting.type):
+        return _for_agent(engine, task, order, route, kind=setting.type)
+    return _for_model(engine, task, order, route)
 
 
 def likely_order(engine: Context, task: Task, route: Route) -> ExecutorRequest:
@@ -115,6 +122,31 @@ def _for_model(
         context_tokens=model_setting.context_tokens if model_setting else None,
         token_scale=scale,
     )
+
+
+def _for_agent(
+    engine: Context, task: Task, order: ExecutorRequest, route: Route, *, kind: str
+) -> ExecutorRequest:
+    """Return the order with what a program is told beside the spec, and an estimate of what it takes."""
+    from minitask.executors.prompt import agent_prompt
+
+    scale = token_scale(route.model)
+    request = replace(
+        order,
+        shared=shared_context(engine, task.base),
+        checks=engine.settings.checks,
+        token_scale=scale,
+    )
+    median = median_usage(attempt_tokens(engine, route.executor, route.model))
+    read = "".join(excerpt.text for excerpt in order.excerpts)
+    usage = median or expected_usage(
+        kind,
+        prompt_tokens=estimate_tokens(agent_prompt(request), scale=scale),
+        read_tokens=estimate_tokens(read, scale=scale),
+        output_tokens=features_of(task.spec).output_tokens,
+        scale=scale,
+    )
+    return replace(request, expected=usage)
 
 
 def shared_context(engine: Context, base: str) -> str:
@@ -199,8 +231,6 @@ def _excerpts(
 def _of_file(spec: Spec, ref: FileRef, text: str, anchor: Anchor) -> list[Excerpt]:
     if not ref.ranges:
         return [Excerpt(ref.path, 1, text, whole=True)]
-    from minitask.executors.cited_lines import is_only_moved
-
     lines = text.split("\n")
     excerpts = []
     for cited in ref.ranges:

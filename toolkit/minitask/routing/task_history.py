@@ -11,6 +11,7 @@ from minitask.engine.context import Context
 from minitask.engine.task_records import records_of
 from minitask.engine.tasks import Task
 from minitask.ledger.record import ATTEMPT, Attempt, Record
+from minitask.ledger.usage import Usage
 from minitask.policy.ladder import EXPLORED_IN
 from minitask.policy.route import Route, RoutingContext
 from minitask.policy.task_features import features_of
@@ -34,7 +35,7 @@ def routing_context(
         failures=len(failed),
         failed_tiers=frozenset(failed),
         declined=declined_before(engine, task),
-        prompt_tokens=partial(_prompt_tokens, engine, task),
+        expected=partial(_expected, engine, task),
         odds=partial(odds, engine, features_of(spec).task_class),
         price=partial(_price, engine),
         explores=explores(task),
@@ -84,19 +85,16 @@ def explores(task: Task) -> bool:
     return digest[0] * 256 + digest[1] < 65_536 // EXPLORED_IN
 
 
-def _prompt_tokens(engine: Context, task: Task, tier: str, entry: TierSetting) -> int:
-    """Return an estimate of what the prompt takes that a tier's model would be sent, as that model counts."""
+def _expected(
+    engine: Context, task: Task, tier: str, entry: TierSetting, output_tokens: int
+) -> Usage:
+    """Return an estimate of what an attempt at a tier takes, as its model counts; `output_tokens` are the answer's."""
     route = Route(Tier(tier), entry.executor, entry.model, "")
-    return prompt_tokens(likely_order(engine, task, route))
+    order = likely_order(engine, task, route)
+    if order.expected.requests:
+        return order.expected
+    return Usage(1, prompt_tokens(order), 0, output_tokens, 0, 0)
 
 
-def _price(
-    engine: Context, entry: TierSetting, input_tokens: int, output_tokens: int
-) -> Decimal | None:
-    return price_of(
-        engine,
-        executor=entry.executor,
-        model=entry.model,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-    )
+def _price(engine: Context, entry: TierSetting, usage: Usage) -> Decimal | None:
+    return price_of(engine, entry.executor, entry.model, usage)

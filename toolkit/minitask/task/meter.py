@@ -90,31 +90,31 @@ class TaskMeter:
         left_usd = self._budget.left_usd
         if left_usd is None:
             return output_tokens
-        prompt = self._tariff.estimate(input_tokens=input_tokens, output_tokens=0)
-        whole = self._tariff.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
+        prompt = self._tariff.estimate(Usage(1, input_tokens, 0, 0, 0, 0))
+        whole = self._tariff.estimate(Usage(1, input_tokens, 0, output_tokens, 0, 0))
         if prompt is None or whole is None or whole <= left_usd or whole == prompt:
             return output_tokens
         share = (left_usd - prompt) / (whole - prompt)
         return max(int(output_tokens * share), min(self._likely or 1, output_tokens), 1)
 
-    def reserve(self, *, input_tokens: int, output_tokens: int, capped: bool = False) -> Settle:
-        """Set aside what the call costs with the longest answer; raise `BudgetError` if too little is left.
+    def reserve(self, expected: Usage, *, capped: bool = False) -> Settle:
+        """Set aside what the usage costs, a longest answer included; raise `BudgetError` if too little is left.
 
         For one that is `capped` by whoever is called, and has no price, all that is left is set aside.
         """
         most = None
         if self._budget.is_limited:
-            most = self._tariff.estimate(input_tokens=input_tokens, output_tokens=output_tokens)
+            most = self._tariff.estimate(expected)
             if most is None and capped:
                 most = max(self._budget.left_usd or NOTHING, LEAST_USD)
             elif most is None:
                 self._unpriced()
         self._budget.reserve(most or NOTHING)
-        likely = min(self._likely or output_tokens, output_tokens)
+        longest = expected.output_tokens or 0
+        likely = replace(expected, output_tokens=min(self._likely or longest, longest))
         with self._lock:
             now = self._reading
-            under_way = Usage(1, input_tokens, 0, likely, 0, 0)
-            self._reading = MeterReading(now.usage, now.spent_usd, under_way)
+            self._reading = MeterReading(now.usage, now.spent_usd, likely)
         self._note(self._reading)
 
         def settle(usage: Usage, *, cost_usd: Decimal | None = None) -> None:

@@ -124,8 +124,9 @@ def renewed_call(engine: Context, call: WorkCall, *, history: tuple[PastRound, .
 
 
 def reply_format_of(call: WorkCall) -> str:
-    """Return the form that the reply is asked for in; empty if no model is asked."""
-    return "" if call.route.executor == SCRIPT else call.order.reply_format.value
+    """Return the form that the reply is asked for in; empty if no model is asked, or an agent, which edits files."""
+    is_asked = call.route.executor != SCRIPT and not call.order.expected.requests
+    return call.order.reply_format.value if is_asked else ""
 
 
 def where_it_was_paid(engine: Context, task: Task) -> Task:
