@@ -33,7 +33,7 @@ MEASURED: Mapping[str, AgentRequests] = {
     "opencode": AgentRequests(3_800, 4),
     "qwen": AgentRequests(18_200, 4),
 }
-"""Tokens as `benchmarks/agent_tokens.py` counts them (November 2026); the requests are assumed: look, edit, check, end."""
+"""Tokens as `benchmarks/agent_tokens.py` counts them (November 2026); the requests are assumed: look, edit, end."""
 UNCOUNTED_REQUESTS = 4
 UNKNOWN = AgentRequests(9_600, UNCOUNTED_REQUESTS)
 """For a program that was not measured: as `codex`, the median of those that were."""
