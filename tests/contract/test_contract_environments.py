@@ -101,13 +101,21 @@ def test_an_environment_elsewhere_tests_the_commit(
     assert state(folder) == before
 
 
+def manager_program(name: str, folder: Path) -> Path:
+    """A package manager from its registry."""
+    venv.create(folder, with_pip=True, symlinks=True)
+    subprocess.run((folder / "bin/pip", "install", "-q", name), check=True, timeout=600)
+    return folder / "bin" / name
+
+
 @pytest.fixture(scope="session")
 def poetry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Poetry from its registry."""
-    tools = tmp_path_factory.mktemp("tools")
-    venv.create(tools, with_pip=True, symlinks=True)
-    subprocess.run((tools / "bin/pip", "install", "-q", "poetry"), check=True, timeout=600)
-    return tools / "bin/poetry"
+    return manager_program("poetry", tmp_path_factory.mktemp("tools"))
+
+
+@pytest.fixture(scope="session")
+def uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return manager_program("uv", tmp_path_factory.mktemp("tools"))
 
 
 @pytest.mark.live
@@ -130,3 +138,38 @@ def test_poetry_itself_tests_the_commit(
     env["PATH"] = f"{home}/.local/bin{os.pathsep}{env.get('PATH', os.environ['PATH'])}"
     assert_it_tests_the_commit(world, "poetry run python", env)
     assert state(folder) == before
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("inside", [True, False], ids=["inside", "outside"])
+@pytest.mark.parametrize("options", ["", " --no-sync"], ids=["synced", "as-it-is"])
+@pytest.mark.parametrize("strength", STRENGTHS)
+def test_uv_itself_tests_the_commit(
+    world: World, home: Path, uv: Path, strength: str, options: str, inside: bool
+) -> None:
+    (home / ".local/bin").mkdir(parents=True)
+    (home / ".local/bin/uv").symlink_to(uv)
+    project = (
+        '[project]\nname = "shop"\nversion = "1"\nrequires-python = ">=3.11"\n'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+    )
+    files = {"pyproject.toml": project, "src/shop/__init__.py": "RATE = 1\n"}
+    world.commit({**files, ".gitignore": ".venv\n"})
+    place = {} if inside else {"UV_PROJECT_ENVIRONMENT": str(home / "environments/shop")}
+    run((f"{home}/.local/bin/uv", "sync"), cwd=world.root, env=place)
+    world.git("add", "uv.lock")
+    world.git("commit", "-qm", "lock")
+    folder = world.root / ".venv" if inside else home / "environments/shop"
+    before, cache = state(folder), state(home / ".cache/uv")
+    env = in_strength(
+        world, strength, grade="off", workspace={"share": [".venv"]} if inside else {}
+    )
+    env["PATH"] = f"{home}/.local/bin{os.pathsep}{env.get('PATH', os.environ['PATH'])}"
+    validation = f"uv run{options} python -c 'import shop; assert shop.RATE == 2, shop.RATE'"
+    for name, rate, verdict in (("wrong", 3, "failed"), ("right", 2, "merged")):
+        whole = {"src/shop/__init__.py": f"RATE = {rate}\n"}
+        world.task(f"p/{name}", whole=whole, validation=validation)
+        outcome = world.exec(f"p/{name}", env=env | place)
+        assert outcome.json["verdict"] == verdict, outcome.text
+    assert state(folder) == before
+    assert state(home / ".cache/uv") == cache
