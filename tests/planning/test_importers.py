@@ -69,6 +69,7 @@ def test_a_format_is_detected_and_e101_names_the_command_that_reads_it(name: str
             "---\nid: t-1\nstatus: To Do\n---\n\n## Description\n",
             "Backlog.md",
         ),
+        (".kiro/specs/a/tasks.md", "- [ ] A\n- [ ] B\n", "Kiro"),
         ("a.md", "# Notes\n\n```\n- [ ] T001 in a sample\n```\n", ""),
         ("a.md", "# Notes\n\n- [ ] buy milk\n", ""),
     ],
@@ -78,7 +79,7 @@ def test_formats_without_an_importer_are_told_what_to_do(path: str, text: str, n
     assert form == name
     if form:
         words = shlex.split(import_command(form, path))
-        assert words == ["minitask", "plan", f"Carry out {path}", "--read", path]
+        assert words == ["minitask", "plan", "--from", path]
 
 
 def test_tasks_keep_their_order_and_what_they_wait_for() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from minitask.cli.session import Session, json_option, print_json, start
+from minitask.cli.session import json_option, print_json, start
 from minitask.cli.terminal import show
 from minitask.errors import UsageError
 from minitask.planning.importers.import_plan import READERS, import_plan
@@ -42,7 +40,7 @@ def command(
     imported = import_plan(
         session.repository,
         session.settings,
-        _place(session, name),
+        session.place(name),
         form=form,
         project=project,
         dry_run=dry_run,
@@ -52,12 +50,6 @@ def command(
     else:
         show(render_imported(imported, dry_run=dry_run))
     return 0
-
-
-def _place(session: Session, name: str) -> Path:
-    """Return where a file is: a path from where the user stands, else from the repository's root."""
-    place, top = Path(session.folder, name), session.repository.top
-    return top / name if top and not place.exists() and (top / name).is_file() else place
 
 
 def _form_and_file(arguments: tuple[str, ...]) -> tuple[str | None, str]:

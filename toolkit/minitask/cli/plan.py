@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec.structs import replace
@@ -19,6 +20,9 @@ from minitask.policy.budget import Budget
 from minitask.policy.route import MODEL_TIERS, Route
 from minitask.reports.planning import planned_document, render_planned
 from minitask.task.questions import route_to
+
+if TYPE_CHECKING:
+    from minitask.planning.importers.goal_source import GoalSource
 
 
 @click.command("plan")
@@ -49,7 +53,23 @@ from minitask.task.questions import route_to
     help="Print the prompt for your own chat or agent; call no model.",
 )
 @click.option(
-    "--from", "source", metavar="FILE", help="Read the plan from this file instead (`-`: stdin)."
+    "--from",
+    "source",
+    metavar="FILE",
+    help="Plan the tasks of another tool's plan, or write the specs of an answer (`-`: stdin).",
+)
+@click.option(
+    "--format",
+    "form",
+    metavar="NAME",
+    help="The format of FILE, where it is not detected: task-master, backlog, kiro, openspec, beads, or answer.",
+)
+@click.option(
+    "--task", "tasks", multiple=True, metavar="ID", help="Plan this task of FILE only. Repeatable."
+)
+@click.option("--tag", default="", metavar="NAME", help="The tag of task-master's tasks.")
+@click.option(
+    "--dry-run", is_flag=True, help="List what would be planned, and its cost; ask nobody."
 )
 @click.option(
     "--issue",
@@ -59,26 +79,34 @@ from minitask.task.questions import route_to
 )
 @json_option
 @click.pass_context
-def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
+def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
     """Turn GOAL, a sentence or two, into specs; they are checked, written, and left for you to commit.
 
+    With --from, the tasks of a plan of task-master, Backlog.md, Kiro, OpenSpec or beads are the goals, one call each.
+    What is planned already is not asked for again.
+
     \b
-    Example:
+    Examples:
       minitask plan "Split app.py into routes and models" --read app.py
+      minitask plan --from .taskmaster/tasks/tasks.json --dry-run
     """
     session = start(ctx)
     source, as_json = options["source"], bool(options["as_json"])
+    plan_source = _found(session, options)
+    if plan_source is not None:
+        return _plan_tasks(session, plan_source, goal or "", options)
     full_goal = _wanted(session, goal or "", options)
     if source is None and not full_goal.text.strip():
         raise UsageError("the goal is empty", hint='describe it: minitask plan "Split app.py"')
     if options["prompt_only"]:
         return _print_prompt(session, full_goal)
+    if options["dry_run"]:
+        return _print_estimate(session, full_goal, options)
     purpose = f"plan {full_goal.project}"
     with session.engine(purpose, quiet=as_json, looks_only=source is not None) as engine:
         base = session.base(engine)
         if source is not None:
-            text = _text(session.folder, str(source))
-            planned = write_planned(engine, full_goal.project, text, issue=full_goal.issue)
+            planned = write_planned(engine, full_goal, _text(session, str(source)))
         else:
             route = _route(engine, options)
             budget = Budget(budget_of(options["max_cost"], session.settings))
@@ -86,7 +114,77 @@ def command(ctx: click.Context, /, goal: str | None, **options: object) -> int:
     return _print(planned, as_json=as_json)
 
 
-def _wanted(session: Session, text: str, options: dict[str, object]) -> Goal:
+def _found(session: Session, options: dict[str, Any]) -> GoalSource | None:
+    """Return the plan of another tool that --from names; None for an answer."""
+    source, form = options["source"], options["form"]
+    if source in (None, "-"):
+        if form or options["tasks"] or options["tag"]:
+            raise UsageError("there is no plan to read", hint="name its file with --from")
+        return None
+    from minitask.planning.importers.goal_source import find_goals
+
+    top = session.repository.top
+    if top is None:
+        raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
+    plan_source = find_goals(top, session.place(source), form, options["tag"])
+    if plan_source and (options["which"] or options["prompt_only"]):
+        raise UsageError("a plan is no issue and has no one prompt", hint="pass --from alone")
+    return plan_source
+
+
+def _plan_tasks(
+    session: Session, plan_source: GoalSource, text: str, options: dict[str, Any]
+) -> int:
+    """Have the tasks of a plan planned, or say what that would take."""
+    from minitask.planning import plan_from
+    from minitask.reports.planned_goals import goals_document, render_goals
+
+    dry_run, as_json = options["dry_run"], options["as_json"]
+    template = _goal(text, project_name(plan_source.plan.name, options["project"]), options)
+    purpose = f"plan {template.project}"
+    with session.engine(purpose, quiet=as_json, looks_only=dry_run) as engine:
+        base = session.base(engine)
+        results = plan_from.survey(engine, plan_source, template, options["tasks"])
+        is_open = any(result.state == plan_from.OPEN for result in results)
+        if dry_run or not is_open:
+            route = _route_if_any(engine, options)
+            outcome = plan_from.estimated(engine, base, plan_source, template, results, route)
+        else:
+            budget = Budget(budget_of(options["max_cost"], session.settings))
+            route = _route(engine, options)
+            outcome = plan_from.plan_goals(
+                engine, base, plan_source, template, results, route, budget=budget
+            )
+    if as_json:
+        print_json(goals_document(outcome, dry_run=dry_run))
+    else:
+        show(render_goals(outcome, dry_run=dry_run))
+    return outcome.planned.exit_code or (2 if outcome.planned.has_errors else 0)
+
+
+def _route_if_any(engine: Context, options: dict[str, Any]) -> Route | None:
+    with suppress(UsageError):
+        return _route(engine, options)
+    return None
+
+
+def _print_estimate(session: Session, goal: Goal, options: dict[str, Any]) -> int:
+    from minitask.planning.plan_from import estimate_call
+    from minitask.reports.planned_goals import estimate_document, estimate_text, who_plans
+
+    with session.engine("plan", quiet=True, looks_only=True) as engine:
+        route = _route_if_any(engine, options)
+        estimate = estimate_call(engine, session.base(engine), goal, route)
+    if options["as_json"]:
+        print_json(
+            {"dry_run": True, "project": goal.project, "estimate": estimate_document(estimate)}
+        )
+    else:
+        click.echo(f"dry run: {who_plans(route)} would be asked: {estimate_text(estimate)}")
+    return 0
+
+
+def _wanted(session: Session, text: str, options: dict[str, Any]) -> Goal:
     """Return the goal: the user's words, or an issue's."""
     name = str(options["project"]) if options["project"] else None
     if not options["which"]:
@@ -99,14 +197,11 @@ def _wanted(session: Session, text: str, options: dict[str, object]) -> Goal:
     return replace(_goal(goal_of(issue, text), project, options), issue=issue.url)
 
 
-def _goal(text: str, project: str, options: dict[str, object]) -> Goal:
-    reads, most = options["reads"], options["read_tokens"]
-    assert isinstance(reads, tuple)  # noqa: S101 - click gives it
-    assert isinstance(most, int)  # noqa: S101
-    return Goal(text, project, reads, most)
+def _goal(text: str, project: str, options: dict[str, Any]) -> Goal:
+    return Goal(text, project, options["reads"], options["read_tokens"])
 
 
-def _route(engine: Context, options: dict[str, object]) -> Route:
+def _route(engine: Context, options: dict[str, Any]) -> Route:
     entry = engine.settings.routing.entry["plan"]
     tier = str(options["tier"] or (entry if entry in MODEL_TIERS else MODEL_TIERS[-1]))
     why = f"tier {tier} was asked for" if options["tier"] else f"planning starts at tier {tier}"
@@ -122,11 +217,11 @@ def _print_prompt(session: Session, goal: Goal) -> int:
     return 0
 
 
-def _text(folder: Path, source: str) -> str:
+def _text(session: Session, source: str) -> str:
     if source == "-":
         return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     try:
-        return Path(folder, source).read_text("utf-8", "surrogateescape")
+        return session.place(source).read_text("utf-8", "surrogateescape")
     except OSError as error:
         raise UsageError(
             f"{source} cannot be read: {error.strerror or error}", hint="name an existing file"

@@ -77,6 +77,11 @@ class Session(Struct, frozen=True):
                 _record_merges(engine)
             yield engine
 
+    def place(self, name: str) -> Path:
+        """Return where a file is: a path from where the user stands, else from the repository's root."""
+        place, top = Path(self.folder, name), self.repository.top
+        return top / name if top and not place.exists() and (top / name).exists() else place
+
     def base(
         self, engine: Context, into: str | None = None, *, worktree_spec: bool = False
     ) -> Base:

@@ -20,13 +20,14 @@ from minitask.executors.request import ExecutorFailure, FailureKind
 from minitask.forge.issue_link import issue_link
 from minitask.ledger.record import PLAN, Attempt, Verdict, whole
 from minitask.patterns import lazy_pattern
+from minitask.planning.importers.boxes import MARK
 from minitask.planning.plan_prompt import (
     DraftedSpec,
     Goal,
     checkout_folder,
     plan_prompt,
     specs_of,
-    with_issue,
+    with_source,
 )
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
@@ -121,7 +122,7 @@ def planning_question(engine: Context, base: Base, goal: Goal) -> QuestionPrompt
         PLAN,
         SYSTEM.format(template=template),
         plan_prompt(engine, base, goal),
-        lambda text: check_answer(engine, goal.project, text, issue=goal.issue),
+        lambda text: check_answer(engine, goal, text),
         max_output_tokens=ANSWER_TOKENS,
         repairs=REPAIRS,
     )
@@ -137,20 +138,26 @@ def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budge
     return _take(engine, goal, question_call, outcome, failed)
 
 
-def write_planned(engine: Context, project: str, text: str, *, issue: str = "") -> Planned:
-    """Write the specs of an answer that somebody else gave; raise `UsageError` if it holds none."""
-    _folder(engine, project)
+def write_planned(engine: Context, goal: Goal, text: str) -> Planned:
+    """Write the specs of an answer that somebody else gave; raise `UsageError` if it holds none.
+
+    An answer that was kept ends with the mark of the task that it is for.
+    """
+    _folder(engine, goal.project)
+    *_, last = None, *MARK.finditer(text)
+    if last is not None and not text[last.end() :].strip():
+        goal, text = replace(goal, mark=last[0]), text[: last.start()]
     try:
-        drafts = drafts_of(engine, project, text, issue=issue)
+        drafts = drafts_of(engine, goal, text)
     except EditError as error:
         raise UsageError(error.message, hint=error.hint) from None
-    return _written(engine, project, drafts)
+    return _written(engine, goal.project, drafts)
 
 
-def check_answer(engine: Context, project: str, text: str, *, issue: str = "") -> None:
+def check_answer(engine: Context, goal: Goal, text: str) -> None:
     """Raise `EditError`, fit to be sent back, unless an answer is specs that could run."""
-    drafts = drafts_of(engine, project, text, issue=issue)
-    diagnostics = _check(engine, project, drafts)
+    drafts = drafts_of(engine, goal, text)
+    diagnostics = _check(engine, goal.project, drafts)
     errors = [item for item in diagnostics if item.is_error]
     if errors:
         shown = [_line(item) for item in errors[:SHOWN_DIAGNOSTICS]]
@@ -161,19 +168,18 @@ def check_answer(engine: Context, project: str, text: str, *, issue: str = "") -
         )
 
 
-def drafts_of(
-    engine: Context, project: str, text: str, *, issue: str = ""
-) -> tuple[DraftedSpec, ...]:
+def drafts_of(engine: Context, goal: Goal, text: str) -> tuple[DraftedSpec, ...]:
     """Return the specs of an answer; raise `EditError` if there are none, or they would do what no planner may.
 
-    Each keeps the web address of the issue that it is planned from, if there is one.
+    Each keeps what the goal is taken from.
     """
-    drafts = specs_of(text, first=1 + _last_number(checkout_folder(engine.repository), project))
+    top = checkout_folder(engine.repository)
+    drafts = specs_of(text, first=1 + _last_number(top, goal.project))
     if len(drafts) > MOST_TASKS:
         raise EditError(f"the answer holds {len(drafts)} tasks, and {MOST_TASKS} are the most")
     for draft in drafts:
-        _check_draft(engine, project, draft)
-    return tuple(with_issue(draft, issue) for draft in drafts) if issue else drafts
+        _check_draft(engine, goal.project, draft)
+    return with_source(drafts, goal)
 
 
 def _take(
@@ -184,9 +190,9 @@ def _take(
     failed: tuple[Attempt, ...],
 ) -> Planned:
     if isinstance(outcome, Answered):
-        drafts = drafts_of(engine, goal.project, outcome.work.reply, issue=goal.issue)
-        notes = (f"{GOAL}{goal.text}", *_paths(goal.project, drafts))
-        answer_path = _keep(engine, goal.project, outcome.work.reply)
+        drafts = drafts_of(engine, goal, outcome.work.reply)
+        notes = (f"{GOAL}{goal.title or goal.text}", *_paths(goal.project, drafts))
+        answer_path = _keep(engine, goal, outcome.work.reply)
         call = record_question(
             engine,
             question_call,
@@ -214,10 +220,10 @@ def _salvaged(engine: Context, goal: Goal, failure: ExecutorFailure) -> Planned:
     message = failure.message
     if failure.reply and failure.kind is FailureKind.MALFORMED:
         try:
-            drafts = drafts_of(engine, goal.project, failure.reply, issue=goal.issue)
+            drafts = drafts_of(engine, goal, failure.reply)
             planned = _written(engine, goal.project, drafts)
         except (EditError, UsageError):
-            answer_path = _keep(engine, goal.project, failure.reply)
+            answer_path = _keep(engine, goal, failure.reply)
             return Planned(goal.project, (), (), problem=message, kept=answer_path, exit_code=1)
         return Planned(
             goal.project, planned.specs, planned.diagnostics, problem=message, exit_code=1
@@ -268,6 +274,8 @@ def _check_draft(engine: Context, project: str, draft: DraftedSpec) -> None:
         )
     if issue_link(draft.text):
         raise EditError(f"{draft.name} names an issue", hint="leave the comment `issue:` out")
+    if MARK.search(draft.text):
+        raise EditError(f"{draft.name} names a plan", hint="leave the HTML comment out")
     for spec in parse_file(draft.text, path=draft.name).specs:
         for key, value in FORBIDDEN.items():
             if value(spec.options):
@@ -284,13 +292,13 @@ def _line(item: Diagnostic) -> str:
     return f"{item.path.rpartition('/')[2]}:{item.line}: {item.code} {item.message}{hint}"
 
 
-def _keep(engine: Context, project: str, text: str) -> str:
-    """Keep an answer that was paid for, and return its path."""
+def _keep(engine: Context, goal: Goal, text: str) -> str:
+    """Keep an answer that was paid for, with the mark of its task, and return its path."""
     folder = engine.repository.home / "answers"
     folder.mkdir(parents=True, exist_ok=True)
-    number = 1 + sum(1 for _ in folder.glob(f"{project}-*.md"))
-    path = folder / f"{project}-{number}.md"
-    path.write_text(text, "utf-8", "surrogateescape")
+    number = 1 + sum(1 for _ in folder.glob(f"{goal.project}-*.md"))
+    path = folder / f"{goal.project}-{number}.md"
+    path.write_text(f"{text}\n\n{goal.mark}\n" if goal.mark else text, "utf-8", "surrogateescape")
     return str(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ from minitask.git.repository import Repository
 from minitask.patterns import lazy_pattern
 from minitask.policy.tokens import estimate_tokens
 from minitask.routing.requests import shared_context
-from minitask.spec.dependency_graph import slug
+from minitask.spec.dependency_graph import Graph, slug
+from minitask.spec.frontmatter import parse_front_matter
 from minitask.spec.markdown import find_fences
 from minitask.spec.model import Fence, Spec
 from minitask.spec.parse import parse_file
@@ -33,7 +35,8 @@ READ_TOKENS = 40_000
 class Goal(Struct, frozen=True):
     """A goal to plan: the user's words, the project's name, the files to show, and how many tokens of them.
 
-    `issue` is the web address of the issue that the goal is taken from, if it is from one.
+    `issue` is the web address of the issue that the goal is taken from, if it is from one; `mark` the comment that
+    keeps which task of another tool's plan it is, `title` that task's, and `after` the specs that come before its own.
     """
 
     text: str
@@ -41,6 +44,9 @@ class Goal(Struct, frozen=True):
     reads: tuple[str, ...] = ()
     read_tokens: int = READ_TOKENS
     issue: str = ""
+    mark: str = ""
+    title: str = ""
+    after: tuple[str, ...] = ()
 
 
 def plan_prompt(engine: Context, base: Base, goal: Goal) -> str:
@@ -160,12 +166,56 @@ def specs_of(text: str, *, first: int = 1) -> tuple[DraftedSpec, ...]:
     return tuple(drafts)
 
 
-def with_issue(draft: DraftedSpec, url: str) -> DraftedSpec:
-    """Return a spec that keeps the web address of its issue, in a comment above its first heading."""
+def with_source(drafts: Sequence[DraftedSpec], goal: Goal) -> tuple[DraftedSpec, ...]:
+    """Return specs that keep what they come from: in a comment above the first heading the address of the issue, or
+    the task of another tool's plan; and those that need none of the others come after the specs that the goal does.
+    """
+    notes = (issue_note(goal.issue) if goal.issue else "", goal.mark)
+    sourced = [_with_comments(draft, [note for note in notes if note]) for draft in drafts]
+    first = _first_of(sourced) if goal.after else set()
+    return tuple(
+        DraftedSpec(draft.name, with_dependencies(draft.text, goal.after))
+        if draft.name in first
+        else draft
+        for draft in sourced
+    )
+
+
+def _with_comments(draft: DraftedSpec, comments: Sequence[str]) -> DraftedSpec:
     specs = parse_file(draft.text, path=draft.name).specs
     lines = draft.text.split("\n")
     place = specs[0].line_of("title") - 1 if specs else 0
-    return DraftedSpec(draft.name, "\n".join([*lines[:place], issue_note(url), "", *lines[place:]]))
+    added = [line for comment in comments for line in (comment, "")]
+    return DraftedSpec(draft.name, "\n".join([*lines[:place], *added, *lines[place:]]))
+
+
+def _first_of(drafts: Sequence[DraftedSpec]) -> set[str]:
+    """Return the names of the drafts that depend on no other of them."""
+    paths = [f"{PROJECTS}/p/{draft.name}" for draft in drafts]
+    specs = [
+        spec
+        for path, draft in zip(paths, drafts, strict=True)
+        for spec in parse_file(draft.text, path=path).specs
+    ]
+    needs = Graph(tuple(specs)).needs
+    waiting = {spec.path for spec, needed in zip(specs, needs, strict=True) if needed}
+    return {path.rpartition("/")[2] for path in paths if path not in waiting}
+
+
+def with_dependencies(text: str, names: Sequence[str]) -> str:
+    """Return the text of a spec whose front matter also depends on these specs; one that is damaged stays."""
+    front = parse_front_matter(text)
+    merged = dict.fromkeys((*front.options.depends_on, *names))
+    entry = f"depends_on: {json.dumps(list(merged))}"
+    if front.problems:
+        return text
+    if not front.end:
+        return f"---\n{entry}\n---\n\n{text}"
+    lines = text.split("\n")
+    start = front.lines.get("depends_on", front.end)
+    later = [line for key, line in front.lines.items() if "/" not in key and line > start]
+    lines[start - 1 : min(later, default=front.end) - 1] = [entry]
+    return "\n".join(lines)
 
 
 def _path_in(info: str) -> str:

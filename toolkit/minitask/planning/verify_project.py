@@ -26,6 +26,7 @@ from minitask.planning.plan import (
     check_answer,
     write_planned,
 )
+from minitask.planning.plan_prompt import Goal
 from minitask.policy.budget import Budget
 from minitask.policy.route import Route
 from minitask.task.call_journal import Answered
@@ -83,7 +84,7 @@ def verify_project(
         raise outcome if isinstance(outcome, MinitaskError) else UsageError(str(outcome))
     verdicts = verification.parse_verdicts(outcome.work.reply, names)
     approved = all(verdict.approved for verdict in verdicts)
-    fixes = None if approved else write_planned(engine, project, outcome.work.reply)
+    fixes = None if approved else write_planned(engine, Goal("", project), outcome.work.reply)
     call = record_question(
         engine,
         question_call,
@@ -129,11 +130,11 @@ def _question(engine: Context, base: Base, tasks: Sequence[Task], start: str) ->
 
 
 def _goal(engine: Context, base: Base, project: str) -> str:
-    """Return what the project is for: the goal that it was planned by, else what its README says; may be empty."""
-    for record in reversed(all_records_of(engine, f"{project}/@plan")):
-        for note in record.notes:
-            if note.startswith(GOAL):
-                return note.removeprefix(GOAL)
+    """Return what the project is for: the goals that it was planned by, else what its README says; may be empty."""
+    notes = (note for record in all_records_of(engine, f"{project}/@plan") for note in record.notes)
+    goals = dict.fromkeys(note.removeprefix(GOAL) for note in notes if note.startswith(GOAL))
+    if goals:
+        return "\n\n".join(goals)
     folder = f"{PROJECTS}/{project}"
     readmes = (engine.objects.file(base.base, f"{folder}/{name}") for name in READMES)
     return next((text for text in readmes if text is not None), "")
@@ -151,7 +152,7 @@ def _printed(engine: Context, name: str) -> str:
 def check_fixes(engine: Context, project: str, text: str) -> None:
     """Raise `EditError` unless an answer that wants something fixed holds specs for it that could run."""
     try:
-        check_answer(engine, project, text)
+        check_answer(engine, Goal("", project), text)
     except EditError as error:
         raise EditError(f"a task is to be fixed, but {error.message}", hint=error.hint) from None
 

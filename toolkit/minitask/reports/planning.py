@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from minitask.ledger.record import Attempt, money
@@ -29,26 +30,41 @@ def planned_document(planned: Planned) -> dict[str, Any]:
 def render_planned(planned: Planned) -> str:
     """Return a plan as text."""
     lines = [f"wrote {name}" for name in planned.specs]
-    if planned.diagnostics:
-        count = len(planned.specs)
-        text = render_diagnostics(planned.diagnostics, form="text", spec_count=count)
-        lines.append(text.rstrip("\n"))
+    lines += mistakes(planned)
     if planned.problem:
         lines.append(f"problem: {planned.problem}")
-    if planned.kept:
-        lines.append(f"the answer is kept in {planned.kept}")
-        lines.append(
-            f"next: fix it, then: minitask plan --from {planned.kept} --project {planned.project}"
-        )
+    lines += kept(planned)
     lines += [_paid(call) for call in planned.calls]
-    if planned.specs:
-        folder = planned.specs[0].rpartition("/")[0]
-        first = "read and fix them" if planned.has_errors else "read them"
-        lines.append(
-            f"next: {first}, then: minitask validate {folder} && git add {folder} && git commit"
-        )
-        lines.append(f"      minitask run {planned.project}")
+    lines += next_steps(planned)
     return "\n".join(lines)
+
+
+def mistakes(planned: Planned) -> list[str]:
+    """Return what is wrong with the specs."""
+    if not planned.diagnostics:
+        return []
+    count = len(planned.specs)
+    return [render_diagnostics(planned.diagnostics, form="text", spec_count=count).rstrip("\n")]
+
+
+def kept(planned: Planned) -> list[str]:
+    """Return where an answer is that holds no spec."""
+    if not planned.kept:
+        return []
+    command = shlex.join(["minitask", "plan", "--from", planned.kept, "--project", planned.project])
+    return [f"the answer is kept in {planned.kept}", f"next: fix it, then: {command}"]
+
+
+def next_steps(planned: Planned) -> list[str]:
+    """Return the commands that follow once there are specs."""
+    if not planned.specs:
+        return []
+    folder = planned.specs[0].rpartition("/")[0]
+    first = "read and fix them" if planned.has_errors else "read them"
+    return [
+        f"next: {first}, then: minitask validate {folder} && git add {folder} && git commit",
+        f"      minitask run {planned.project}",
+    ]
 
 
 def _paid(call: Attempt) -> str:

@@ -251,13 +251,23 @@ def find_late_front_matter(document: Document) -> Iterator[Problem]:
 SUPERPOWERS, SPEC_KIT, YAML = "superpowers", "spec-kit", "yaml"
 READ = (SUPERPOWERS, SPEC_KIT, YAML)
 """The formats that `minitask import` reads."""
+TASK_MASTER, BACKLOG, KIRO, OPENSPEC, BEADS = (
+    "task-master",
+    "Backlog.md",
+    "Kiro",
+    "OpenSpec",
+    "beads",
+)
+GOALS = (TASK_MASTER, BACKLOG, KIRO, OPENSPEC, BEADS)
+"""The formats whose tasks `minitask plan --from` makes goals of."""
 _LONGEST = 400_000
 _WORKERS = lazy_pattern(r"(?im)^>\s*\*\*For (?:Claude|agentic workers)\b")
 _TASK_HEADING = lazy_pattern(r"(?im)^#{2,4}[^\w#\n]*Task\s+\d+")
 _PLAN_PARTS = lazy_pattern(r"(?im)^(?:#.*Implementation Plan\s*$|.{0,8}\*\*(?:Files|Step \d+)\b)")
 _SPEC_KIT_LINE = lazy_pattern(r"(?m)^\s*[-*+]\s+\[[ xX~-]\]\s+[*_]*T\d{2,4}[a-z]?\b")
 _NUMBERED_LINE = lazy_pattern(r"(?m)^\s*[-*+]\s+\[[ xX~-]\]\*?\s+\d+(?:\.\d+)*\.?\s")
-_BACKLOG = lazy_pattern(r"(?s)\A---\n(?=.*?^id:)(?=.*?^status:).*?^---$", 8)
+_BOX = lazy_pattern(r"(?m)^\s*[-*+]\s+\[.\]\*?\s")
+_BACKLOG_TASK = lazy_pattern(r"(?s)\A---\n(?=.*?^id:)(?=.*?^status:).*?^---$", 8)
 _YAML_TASKS = lazy_pattern(
     r"(?m)^\s*(?:-\s+)?(?:model_tier|allowed_paths|depends_on|validation)\s*:"
 )
@@ -271,9 +281,8 @@ def find_format(text: str, path: str) -> str:
 
 def import_command(form: str, path: str) -> str:
     """Return the command, fit for a shell, that reads a file of another tool's format."""
-    if form in READ:
-        return shlex.join(["minitask", "import", path])
-    return shlex.join(["minitask", "plan", f"Carry out {path}", "--read", path])
+    words = ["minitask", "import"] if form in READ else ["minitask", "plan", "--from"]
+    return shlex.join([*words, path])
 
 
 def _find_name(text: str, path: PurePosixPath) -> str | None:
@@ -282,15 +291,15 @@ def _find_name(text: str, path: PurePosixPath) -> str | None:
     normal = normalise(text)
     if path.suffix != ".md" and _YAML_LIST.search(normal) and _YAML_TASKS.search(normal):
         return YAML
-    if _BACKLOG.search(normal) and "backlog" in path.parts:
-        return "Backlog.md"
+    if _BACKLOG_TASK.search(normal) and "backlog" in path.parts:
+        return BACKLOG
     return _in_markdown(_without_fences(normal), path)
 
 
 def _in_json(text: str) -> str | None:
     if '"issue_type"' in text:
-        return "beads"
-    return "task-master" if '"tasks"' in text and '"title"' in text else None
+        return BEADS
+    return TASK_MASTER if '"tasks"' in text and '"title"' in text else None
 
 
 def _in_markdown(text: str, path: PurePosixPath) -> str | None:
@@ -298,8 +307,9 @@ def _in_markdown(text: str, path: PurePosixPath) -> str | None:
         return SPEC_KIT
     if _WORKERS.search(text) or (_TASK_HEADING.search(text) and _PLAN_PARTS.search(text)):
         return SUPERPOWERS
-    if _NUMBERED_LINE.search(text):
-        return "OpenSpec" if "openspec" in path.parts else "Kiro"
+    is_listed = path.name == "tasks.md" and bool({"openspec", ".kiro"} & {*path.parts})
+    if _NUMBERED_LINE.search(text) or (is_listed and _BOX.search(text)):
+        return OPENSPEC if "openspec" in path.parts else KIRO
     return None
 
 

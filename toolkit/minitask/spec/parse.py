@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from minitask.patterns import lazy_pattern
 from minitask.spec.counting import enforce_lengths
 from minitask.spec.frontmatter import (
+    READ,
     FrontMatter,
     find_format,
     find_late_front_matter,
@@ -111,7 +112,8 @@ def _no_task(source: str, path: str) -> Problem:
         hint = "begin the file with `# Mini-Task N: Title`"
         return Problem(1, "E101", "no mini-task heading", hint)
     message = f"no mini-task heading: this is a plan in the format {form}"
-    return Problem(1, "E101", message, f"import it: {import_command(form, path)}")
+    verb = "import" if form in READ else "plan"
+    return Problem(1, "E101", message, f"{verb} it: {import_command(form, path)}")
 
 
 def _read_task(

@@ -16,9 +16,9 @@ from minitask.planning.importers.foreign_plan import (
 from minitask.spec.frontmatter import SPEC_KIT, SUPERPOWERS
 
 MARK = lazy_pattern(
-    r"<!-- imported: (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
+    r"<!-- (?:imported|planned): (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
 )
-"""The comment in a spec that says what it was imported from: `FORMAT PATH task LABEL`, path and label quoted."""
+"""The comment in a spec that says what it was made from: `FORMAT PATH task LABEL`, path and label quoted."""
 _BOX = lazy_pattern(r"\[[ xX~-]?\]")
 
 

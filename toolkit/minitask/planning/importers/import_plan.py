@@ -114,7 +114,7 @@ def import_plan(
     top = repository.top
     if top is None:
         raise UsageError("a bare repository has no files to write to", hint="run it in a checkout")
-    name = _inside(top, source)
+    name = inside(top, source)
     text = read_source(source)
     chosen = form or _detected(text, name)
     plan = READERS[chosen](text)
@@ -165,7 +165,7 @@ def _detected(text: str, path: str) -> str:
         raise UsageError(f"{path} is no plan in a known format", hint=_forms())
     if form not in READERS:
         message = f"{path} is a plan in the format {form}, which holds neither files nor commands"
-        raise UsageError(message, hint=import_command(form, path))
+        raise UsageError(message, hint=f"have it planned: {import_command(form, path)}")
     return form
 
 
@@ -173,7 +173,7 @@ def _forms() -> str:
     return f"name the format: minitask import {'|'.join(READERS)} FILE"
 
 
-def _inside(top: Path, source: Path) -> str:
+def inside(top: Path, source: Path) -> str:
     """Return the source's path in the repository; of a file elsewhere its name alone."""
     real, root = source.resolve(), top.resolve()
     return real.relative_to(root).as_posix() if real.is_relative_to(root) else source.name

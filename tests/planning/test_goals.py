@@ -1,0 +1,271 @@
+"""Plans without files and commands to goals: every task found, in order, none twice, no crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minitask.errors import UsageError
+from minitask.planning.importers.backlog_goals import read_backlog
+from minitask.planning.importers.box_goals import read_boxes
+from minitask.planning.importers.goal_source import READERS
+from minitask.planning.importers.json_goals import read_beads, read_task_master
+from minitask.planning.importers.plan_goals import GoalPlan, PlanGoal, linked
+from minitask.planning.plan_prompt import with_dependencies
+from minitask.spec.frontmatter import parse_front_matter
+
+CASES = Path(__file__).parent / "cases" / "goals"
+FILES = sorted(path for path in CASES.rglob("*.*") if path.is_file())
+
+
+def text(name: str) -> str:
+    return (CASES / name).read_bytes().decode().replace("\r\n", "\n")
+
+
+def backlog() -> list[tuple[str, str]]:
+    return [(path.name, path.read_text()) for path in sorted((CASES / "backlog").iterdir())]
+
+
+def shape(plan: GoalPlan) -> list[tuple[str, tuple[str, ...], str]]:
+    """Each goal's label, needs and reason to skip it."""
+    return [(goal.label, goal.needs, goal.skipped) for goal in plan.goals]
+
+
+def goal(plan: GoalPlan, label: str) -> PlanGoal:
+    return next(each for each in plan.goals if each.label == label)
+
+
+def test_task_masters_tasks_in_both_shapes() -> None:
+    plan = read_task_master(text("tasks.json"))
+    assert shape(plan) == [
+        ("1", (), "done"),
+        ("2", (), ""),
+        ("5", (), ""),
+        ("3", ("2", "5"), ""),
+        ("4", ("3",), "deferred"),
+        ("5#2", (), ""),
+    ]
+    assert plan.notes == (
+        "the tasks of the tag master; others: feature-x (--tag)",
+        "`5#2` stands for a further task of that id",
+        "task 2 depends on 9, which is not a task of the plan",
+        "task 5 depends on 4, which is deferred",
+        "task 5 depends on 3, which depends on it: left out",
+    )
+    body = goal(plan, "2").text
+    for words in (
+        "A name is kept",
+        "src/item.py (create)",
+        "pytest tests/test_item.py",
+        "Subtask 2.1: The class (done already)",
+        "Subtask 2.2: Its check\nDepends on:\n1, 1.1",
+    ):
+        assert words in body
+    assert "A cache" not in body
+    assert shape(read_task_master(text("old.json"))) == [("1", (), ""), ("2", ("1",), "")]
+    other = read_task_master(text("tasks.json"), "feature-x")
+    assert (other.name, shape(other)) == ("feature-x", [("feature-x:1", (), "")])
+    with pytest.raises(UsageError, match="no tag feature-y") as raised:
+        read_task_master(text("tasks.json"), "feature-y")
+    assert raised.value.hint == "did you mean feature-x?"
+
+
+def test_kiros_sections_with_optional_parallel_and_unfinished_boxes() -> None:
+    plan = read_boxes(text("kiro.md"))
+    assert shape(plan) == [
+        ("1", (), "done"),
+        ("2", (), ""),
+        ("3", ("2",), ""),
+        ("4", ("2",), ""),
+        ("5", (), "checkpoint"),
+        ("6", ("3", "4"), ""),
+    ]
+    store = goal(plan, "2")
+    assert (store.title, store.optional, store.rows) == ("Build the store", ("2.3",), (7, 8, 11))
+    assert "- 2.1 Write the model (done already)\n  - Keep the name" in store.text
+    assert "- 2.3 Write property tests for the store (optional)\n" in store.text
+    assert "no task in here" in store.text
+    assert goal(plan, "3").title == "Build the view"
+    assert plan.notes == ("optional, planned as specs of their own: 2.3",)
+
+
+def test_openspecs_boxes_with_and_without_numbers() -> None:
+    plan = read_boxes(text("openspec.md"))
+    assert shape(plan) == [("1", (), "done"), ("2", (), ""), ("Docs", ("2",), "")]
+    assert goal(plan, "2").title == "Core"
+    assert "- Handle CRLF" in goal(plan, "2").text
+    assert goal(plan, "Docs").text == "- Describe it in README.md\n- Add an example"
+
+
+def test_a_section_of_many_boxes_is_planned_in_parts() -> None:
+    lines = [f"- [ ] 3.{number} Write {number}" for number in range(1, 31)]
+    plan = read_boxes("## 3. Many\n" + "\n".join(lines))
+    assert shape(plan) == [("3", (), ""), ("3.11", ("3",), ""), ("3.21", ("3.11",), "")]
+    assert [goal.parts for goal in plan.goals] == [10, 10, 10]
+
+
+def test_beads_epics_are_context_and_the_most_urgent_comes_first() -> None:
+    plan = read_beads(text("issues.jsonl"))
+    assert shape(plan) == [
+        ("bd-a1.1", (), ""),
+        ("bd-a1.2", ("bd-a1.1",), ""),
+        ("bd-b2", ("bd-a1.1", "bd-a1.2"), ""),
+        ("bd-c3", (), "done"),
+        ("bd-d4", (), ""),
+        ("bd-e5", (), "cancelled"),
+    ]
+    assert "Part of bd-a1: Sync\nAll of it." in goal(plan, "bd-a1.1").text
+    assert goal(plan, "bd-d4").title == "After the merge"
+    assert plan.notes == (
+        "lines that hold no issue: 4",
+        "there more than once, the latest counts: bd-d4",
+        "task bd-a1.1 depends on bd-gone, which is not a task of the plan",
+    )
+
+
+def test_backlogs_files_with_bad_yaml_changed_prefixes_and_subtasks() -> None:
+    plan = read_backlog(backlog())
+    assert shape(plan) == [
+        ("BACK-3", (), ""),
+        ("task-1", ("BACK-3",), ""),
+        ("task-4", (), ""),
+    ]
+    search = goal(plan, "task-1")
+    assert search.title == "Core search, with a folded title"
+    assert "- A name is found\n- None is found twice" in search.text
+    assert "Subtask task-1.1: Rank the results (done already)" in search.text
+    assert "Subtask TASK-1.2: Highlight: the match\n## Description" in search.text
+    for gone in ("<!--", "Tried grep", "[x]"):
+        assert gone not in search.text
+    assert goal(plan, "task-4").title == "Plain file"
+    assert plan.notes == (
+        "no task, for want of an id: readme.md",
+        "task BACK-3 depends on task-77, which is not a task of the plan",
+    )
+
+
+@pytest.mark.parametrize(
+    ("read", "before", "after"),
+    [
+        (read_boxes, text("kiro.md"), text("kiro.md").replace("[x] 2.1", "[ ] 2.1")),
+        (
+            read_task_master,
+            text("tasks.json"),
+            text("tasks.json").replace('name.", "status": "done"', 'name.", "status": "pending"'),
+        ),
+    ],
+)
+def test_what_is_done_does_not_change_a_goal_and_its_words_do(
+    read: Callable[[str], GoalPlan], before: str, after: str
+) -> None:
+    old, new = goal(read(before), "2"), goal(read(after), "2")
+    assert old.text != new.text
+    assert old.digest == new.digest
+    assert goal(read(before.replace("model", "table")), "2").digest != old.digest
+
+
+def test_a_long_chain_and_a_ring_are_put_in_order() -> None:
+    ring = [PlanGoal(str(n), "x", "", (str((n + 1) % 5000),)) for n in range(5000)]
+    plan = linked("p", ring)
+    done: set[str] = set()
+    for each in plan.goals:
+        assert set(each.needs) <= done
+        done.add(each.label)
+    assert len(done) == 5000
+    assert plan.notes == ("task 4999 depends on 0, which depends on it: left out",)
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "",
+        "---\nid: a\n---\n\n",
+        "---\ndepends_on: x\nid: a\n---\n\n",
+        "---\nid: a\ndepends_on:\n  - x\n---\n\n",
+        "---\ndepends_on: [\n  x,\n]\ntags: [a]\n---\n\n",
+    ],
+)
+def test_a_dependency_is_added_to_front_matter_of_any_form(front: str) -> None:
+    changed = with_dependencies(f"{front}# Mini-Task 1: A\n", ("01-b",))
+    options = parse_front_matter(changed).options
+    assert options.depends_on == (*(("x",) if "x" in front else ()), "01-b")
+    assert (options.id, options.tags) == (
+        "a" if "id: a" in front else None,
+        ("a",) if "tags" in front else (),
+    )
+    assert changed.endswith("# Mini-Task 1: A\n")
+
+
+PIECES = st.sampled_from([line for path in FILES for line in path.read_text().split("\n")])
+LINES = st.one_of(
+    PIECES,
+    st.text(max_size=30),
+    st.sampled_from(["```", "---", "- [ ] 1. a", "  - [x]* b", "- [ ] 1.1", "## 1", '{"tasks": [']),
+)
+TEXTS = st.lists(LINES, max_size=40).map("\n".join)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+    ),
+)
+KEYS = (
+    *("id", "title", "status", "dependencies", "subtasks", "details", "relevantFiles", "priority"),
+    *("issue_id", "depends_on_id", "type", "updated_at", "acceptanceCriteria", "description"),
+)
+ROWS = st.lists(
+    st.dictionaries(st.sampled_from(KEYS), JSON | st.sampled_from(["1", "1.2", "blocks", 1]))
+    | st.dictionaries(st.sampled_from(KEYS), st.lists(st.dictionaries(st.sampled_from(KEYS), JSON)))
+    | JSON,
+    max_size=6,
+)
+
+
+def holds(plan: GoalPlan) -> None:
+    """Labels are unique and fit a comment, and each goal comes after those that it needs."""
+    done: set[str] = set()
+    for each in plan.goals:
+        assert each.label
+        assert each.title
+        assert each.label not in done
+        assert set(each.needs) <= done
+        done.add(each.label)
+        assert each.label.isprintable()
+        assert len(each.digest) == 64
+        each.text.encode()
+
+
+@pytest.mark.parametrize("form", READERS)
+@given(body=TEXTS)
+def test_no_damage_breaks_a_reader(form: str, body: str) -> None:
+    try:
+        holds(READERS[form](body, ""))
+    except UsageError:
+        assert form == "task-master"
+
+
+@given(
+    names=st.lists(st.text(max_size=12) | st.sampled_from([p.name for p in FILES])), data=st.data()
+)
+def test_no_damage_breaks_a_folder(names: Iterable[str], data: st.DataObject) -> None:
+    holds(read_backlog([(name, data.draw(TEXTS)) for name in names]))
+
+
+@given(rows=ROWS)
+def test_no_odd_json_breaks_a_reader(rows: list[object]) -> None:
+    import json
+
+    holds(read_task_master(json.dumps({"tasks": rows})))
+    holds(read_beads("\n".join(json.dumps(row) for row in rows)))
+
+
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, '{"tasks": [' + "9" * 5_000 + "]}", "{", "\ufeff", ""]
+)
+def test_unreadable_json_is_said(body: str) -> None:
+    with pytest.raises(UsageError, match="JSON"):
+        read_task_master(body)

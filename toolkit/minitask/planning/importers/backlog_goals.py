@@ -1,0 +1,168 @@
+"""Backlog.md's files as goals: one a task; a subtask's file belongs to the goal of its task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from minitask.patterns import lazy_pattern
+from minitask.planning.importers.foreign_plan import HEADING, parse_nodes, unique_labels
+from minitask.planning.importers.json_goals import repeated
+from minitask.planning.importers.plan_goals import (
+    CANCELLED,
+    DEFERRED,
+    DONE_ALREADY,
+    LONGEST_LABEL,
+    GoalPlan,
+    PlanGoal,
+    linked,
+    listed,
+    skip_reason,
+    text_of,
+    title_of,
+)
+from minitask.spec.markdown import normalise
+from minitask.words import one_line
+
+NamedText = tuple[str, str]
+LONGEST_FRONT = 8_000
+_NAME = lazy_pattern(r"(?P<id>[A-Za-z][\w.]*-\d+(?:\.\d+)*)(?:\s+-\s+(?P<title>.*))?\.md")
+_FRONT = lazy_pattern(r"\A---[ \t]*\n(?P<front>.*?)^---[ \t]*$\n?", 8 | 16)  # MULTILINE | DOTALL
+_KEY = lazy_pattern(r"(?m)^(?=[A-Za-z_][\w-]*[ \t]*:)")
+_COMMENT = lazy_pattern(r"<!--.*?-->[ \t]*\n?", 16)  # DOTALL
+_CRITERION = lazy_pattern(r"(?m)^([ \t]*[-*+][ \t]+)\[[^\]\n]?\][ \t]+(?:#\d+[ \t]+)?")
+_LEFT_OUT = ("implementation notes", "notes", "final summary", "comments", "title")
+
+
+class _TaskFile(Struct, frozen=True):
+    """A file: its fields, and its body."""
+
+    label: str
+    title: str
+    parent: str
+    needs: tuple[str, ...]
+    skipped: str
+    text: str
+
+
+def read_backlog(files: Sequence[NamedText]) -> GoalPlan:
+    """Return the tasks of files, given by their names and texts."""
+    read = [(name, _task(name, text)) for name, text in files]
+    tasks = [task for _, task in read if task is not None]
+    labels = unique_labels([task.label for task in tasks])
+    by_label = dict(zip(labels, tasks, strict=True))
+    find = _finder(by_label)
+    roots = {label: _root(label, by_label, find) for label in by_label}
+    goals = [_goal(label, by_label, roots, find) for label in by_label if roots[label] == label]
+    none = [one_line(name, longest=LONGEST_LABEL) for name, task in read if task is None]
+    notes = [f"no task, for want of an id: {listed(none)}"] if none else []
+    return linked("backlog-md", goals, (*notes, *repeated(labels)))
+
+
+def _task(name: str, text: str) -> _TaskFile | None:
+    normal = normalise(text)
+    match, name_match = _FRONT.match(normal), _NAME.fullmatch(name)
+    fields = _fields(match["front"]) if match else {}
+    label = one_line(
+        text_of(fields.get("id")) or (name_match["id"] if name_match else ""), longest=LONGEST_LABEL
+    )
+    if not label:
+        return None
+    slug = (name_match["title"] or "") if name_match else ""
+    needs = fields.get("dependencies")
+    return _TaskFile(
+        label,
+        title_of(text_of(fields.get("title")) or slug.replace("-", " "), label),
+        text_of(fields.get("parent_task_id")),
+        tuple(map(text_of, needs)) if isinstance(needs, list) else (),
+        skip_reason(text_of(fields.get("status"))),
+        _body(normal[match.end() :] if match else normal),
+    )
+
+
+def _fields(front: str) -> Mapping[str, Any]:
+    """Return the front matter key by key, so that one that is no YAML (`assignee: @x`) spoils no other."""
+    import yaml
+
+    loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    fields: dict[str, Any] = {}
+    for chunk in _KEY.split(front[:LONGEST_FRONT]):
+        key, _, raw = chunk.partition(":")
+        try:
+            value = yaml.load(chunk, Loader=loader)  # noqa: S506 - it gives texts, lists and mappings only
+        except (yaml.YAMLError, ValueError, RecursionError):
+            value = {key.strip(): raw.strip().strip("'\"")}
+        fields |= value if isinstance(value, dict) else {}
+    return fields
+
+
+def _body(text: str) -> str:
+    """Return what a task says, without notes on the work and the states of its criteria."""
+    plain = _CRITERION.sub(r"\1", _COMMENT.sub("", text))
+    nodes, _ = parse_nodes(plain)
+    headings = [node for node in nodes if node.kind == HEADING and node.level <= 2]
+    lines = plain.split("\n")
+    starts = [node.line - 1 for node in headings]
+    parts = [lines[: starts[0] if starts else None]]
+    for node, start, end in zip(headings, starts, [*starts, len(lines)][1:], strict=True):
+        if node.text.strip().casefold() not in _LEFT_OUT:
+            parts.append(lines[start:end])
+    return "\n".join(line.rstrip() for part in parts for line in part).strip()
+
+
+def _finder(tasks: Mapping[str, _TaskFile]) -> Mapping[str, str]:
+    """Return the label that each spelling of an id means: as it is, else by its number if only one task has it."""
+    spelled = {label.casefold(): label for label in tasks}
+    numbers: dict[str, list[str]] = {}
+    for label in tasks:
+        numbers.setdefault(label.rpartition("-")[2], []).append(label)
+    alone = {f"-{number}": labels[0] for number, labels in numbers.items() if len(labels) == 1}
+    return alone | spelled
+
+
+def _find(name: str, find: Mapping[str, str]) -> str:
+    """Return the label that a reference means, whatever its prefix was; what it says if there is none."""
+    return find.get(name.casefold()) or find.get(f"-{name.rpartition('-')[2]}") or name
+
+
+def _root(label: str, tasks: Mapping[str, _TaskFile], find: Mapping[str, str]) -> str:
+    """Return the task that a subtask belongs to, if that is there and open; else itself."""
+    root, visited = label, {label}
+    while True:
+        parent = tasks[root].parent or root.rpartition(".")[0]
+        above = _find(parent, find) if parent else ""
+        if above in visited:  # a circle
+            return label
+        if above not in tasks or tasks[above].skipped:
+            return root
+        visited.add(above)
+        root = above
+
+
+def _goal(
+    label: str, tasks: Mapping[str, _TaskFile], roots: Mapping[str, str], find: Mapping[str, str]
+) -> PlanGoal:
+    task = tasks[label]
+    below = [
+        task_label for task_label, root in roots.items() if root == label and task_label != label
+    ]
+    needs = [need for task_label in (label, *below) for need in tasks[task_label].needs]
+    resolved = [_find(need, find) for need in needs if need]
+    return PlanGoal(
+        label,
+        task.title,
+        "\n\n".join(part for part in (task.text, *_subtasks(below, tasks)) if part),
+        tuple(roots.get(need, need) for need in resolved),
+        task.skipped,
+        parts=max(1, len(below)),
+    )
+
+
+def _subtasks(labels: Sequence[str], tasks: Mapping[str, _TaskFile]) -> Iterator[str]:
+    for label in labels:
+        task = tasks[label]
+        if task.skipped not in (CANCELLED, DEFERRED):
+            state = DONE_ALREADY if task.skipped else ""
+            yield f"Subtask {label}: {task.title}{state}\n{task.text}".strip()

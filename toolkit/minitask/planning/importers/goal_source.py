@@ -1,0 +1,148 @@
+"""The file or folder of a plan whose tasks become goals: which format it is in, and how it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
+
+from minitask.errors import UsageError
+from minitask.planning.importers.backlog_goals import NamedText, read_backlog
+from minitask.planning.importers.box_goals import read_boxes
+from minitask.planning.importers.foreign_plan import MOST_TASKS
+from minitask.planning.importers.import_plan import inside, read_source
+from minitask.planning.importers.json_goals import read_beads, read_task_master
+from minitask.planning.importers.plan_goals import GoalPlan
+from minitask.spec.frontmatter import (
+    BACKLOG,
+    BEADS,
+    GOALS,
+    KIRO,
+    OPENSPEC,
+    READ,
+    TASK_MASTER,
+    find_format,
+    import_command,
+)
+from minitask.spec.parse import parse_file
+from minitask.words import did_you_mean, one_line, whole_characters
+
+READERS: Mapping[str, Callable[[str, str], GoalPlan]] = {
+    TASK_MASTER: read_task_master,
+    BEADS: lambda text, _tag: read_beads(text),
+    KIRO: lambda text, _tag: read_boxes(text),
+    OPENSPEC: lambda text, _tag: read_boxes(text),
+    BACKLOG: lambda text, _tag: read_backlog([("", text)]),
+}
+"""How a file of each format is read; Backlog.md's are read together."""
+ANSWER = "answer"
+"""A planner's answer, which holds specs: no plan of another tool."""
+_PLACES = ("tasks/tasks.json", "tasks.json", "issues.jsonl", "tasks.md", "tasks")
+_BESIDE = ("requirements.md", "design.md", "proposal.md")
+
+
+class GoalSource(Struct, frozen=True):
+    """A plan: its format, its path in the repository (of Backlog.md the folder's), and its goals."""
+
+    form: str
+    path: str
+    plan: GoalPlan
+
+    def origin(self, label: str) -> tuple[str, str, str]:
+        """Return what the mark of a spec says of where it comes from."""
+        return self.form, self.path, label
+
+
+def find_goals(top: Path, location: Path, form: str | None, tag: str = "") -> GoalSource | None:
+    """Return the plan that a file or folder holds, in the format that is named or else detected.
+
+    None for a planner's answer; raise `UsageError` for a plan that `import` reads, and for what cannot be read.
+    """
+    chosen = _named(form)
+    if chosen == ANSWER:
+        return None
+    location = _inside_folder(location)
+    if location.is_dir():
+        if chosen not in (None, BACKLOG):
+            raise UsageError(f"{location.name} is a folder", hint=f"name the file of {chosen}")
+        return _source(
+            BACKLOG, inside(top, location), read_backlog(list(_texts(location))), location
+        )
+    text, path = read_source(location), inside(top, location)
+    chosen = chosen or _detected(text, path)
+    if not chosen:
+        return None
+    if chosen == BACKLOG:
+        return _source(
+            chosen, inside(top, location.parent), read_backlog([(location.name, text)]), location
+        )
+    try:
+        plan = READERS[chosen](text, tag)
+    except UsageError as error:
+        raise UsageError(error.message, hint=error.hint, where=path) from None
+    return _source(chosen, path, plan, location)
+
+
+def _named(form: str | None) -> str | None:
+    names = {name.casefold(): name for name in (*GOALS, ANSWER, "backlog")}
+    if form is None:
+        return None
+    if form.casefold() in READ:
+        raise UsageError(f"{form} is read by `import`", hint=f"minitask import {form} FILE")
+    if form.casefold() not in names:
+        raise UsageError(f"unknown format {form}", hint=did_you_mean(form, (*GOALS, ANSWER)))
+    return names[form.casefold()].replace("backlog", BACKLOG)
+
+
+def _detected(text: str, path: str) -> str:
+    """Return the format of a plan whose tasks become goals; empty for an answer, and for what may be one."""
+    form = find_format(text, path)
+    if form and not parse_file(text, path=path).specs:
+        if form in READ:
+            message = f"{path} is a plan in the format {form}, which needs no model"
+            raise UsageError(message, hint=import_command(form, path))
+        return form
+    if not form and PurePosixPath(path).suffix in (".json", ".jsonl"):
+        hint = f"name the format with --format: {', '.join(GOALS)}"
+        raise UsageError(f"{path} is no plan in a known format", hint=hint)
+    return ""
+
+
+def _inside_folder(location: Path) -> Path:
+    """Return where in a tool's folder its plan is; any other place as it is."""
+    for _ in range(2):
+        inner = (location / name for name in _PLACES if (location / name).exists())
+        location = next(inner, location) if location.is_dir() else location
+    return location
+
+
+def _texts(folder: Path) -> Iterator[NamedText]:
+    paths = sorted(path for path in folder.glob("*.md") if path.is_file())
+    if not paths:
+        raise UsageError(
+            f"{folder.name} holds no task", hint="name a plan's file, or backlog/tasks"
+        )
+    for path in paths[: MOST_TASKS + 1]:
+        yield path.name, read_source(path)
+
+
+def _source(form: str, path: str, plan: GoalPlan, location: Path) -> GoalSource:
+    if not plan.goals:
+        raise UsageError(
+            f"{path} holds no task in the format {form}", hint="name the format: --format"
+        )
+    if len(plan.goals) > MOST_TASKS:
+        raise UsageError(f"{path} holds more than {MOST_TASKS:,} tasks", hint="split the plan")
+    notes = list(plan.notes)
+    beside = [
+        name for name in _BESIDE if form in (KIRO, OPENSPEC) and (location.parent / name).is_file()
+    ]
+    if beside:
+        folder = PurePosixPath(path).parent
+        shown = " ".join(f"--read {folder / name}" for name in beside)
+        notes.append(f"to show the planner what stands beside it: {one_line(shown)}")
+    name = plan.name or (
+        location.parent.resolve().name if location.stem == "tasks" else location.stem
+    )
+    return GoalSource(form, whole_characters(path), GoalPlan(name, plan.goals, tuple(notes)))

@@ -1,0 +1,247 @@
+"""Plans in JSON as goals: task-master's `tasks.json` in both of its shapes, and beads' `issues.jsonl`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from minitask.errors import UsageError
+from minitask.planning.importers.foreign_plan import MOST_TASKS, unique_labels
+from minitask.planning.importers.plan_goals import (
+    DONE,
+    DONE_ALREADY,
+    GoalPlan,
+    PlanGoal,
+    label_of,
+    linked,
+    listed,
+    sections,
+    skip_reason,
+    text_of,
+    title_of,
+)
+from minitask.spec.frontmatter import BEADS, TASK_MASTER
+from minitask.words import did_you_mean, one_line
+
+Row = Mapping[str, Any]
+MASTER = "master"
+BLOCKING = ("blocks", "conditional-blocks", "waits-for")
+PARENT = "parent-child"
+_FIELDS = {
+    "Description": "description",
+    "Details": "details",
+    "Acceptance criteria": "acceptanceCriteria",
+    "Test strategy": "testStrategy",
+}
+_ISSUE_FIELDS = {
+    "Description": "description",
+    "Design": "design",
+    "Acceptance criteria": "acceptance_criteria",
+    "Notes": "notes",
+}
+
+
+def parse_json(text: str) -> Any:
+    """Return a JSON document; raise `UsageError` that names the line for what is none."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        message = f"it is not JSON: line {error.lineno}: {error.msg}"
+    except (ValueError, RecursionError):
+        message = (
+            "it is not readable JSON: it is nested too deep, or holds a number that is too long"
+        )
+    raise UsageError(message, hint="repair it, then plan it again")
+
+
+def read_task_master(text: str, tag: str = "") -> GoalPlan:
+    """Return the tasks of a `tasks.json`: those of one tag; raise `UsageError` if it holds none of that name."""
+    rows, chosen, notes = _tagged(parse_json(text), tag)
+    tasks = [row for row in rows if isinstance(row, dict)]
+    prefix = "" if chosen == MASTER else f"{chosen}:"
+    ids = [f"{prefix}{label_of(row.get('id'), number)}" for number, row in enumerate(tasks, 1)]
+    labels = unique_labels(ids[: MOST_TASKS + 1])
+    goals = [_task(row, label, prefix) for row, label in zip(tasks, labels, strict=False)]
+    return linked(chosen if prefix else TASK_MASTER, goals, (*notes, *repeated(labels)))
+
+
+def _tagged(document: Any, tag: str) -> tuple[list[Any], str, tuple[str, ...]]:
+    """Return the tasks of the tag that is asked for, else of `master`, else of the only one."""
+    top = document if isinstance(document, dict) else {}
+    if isinstance(top.get("tasks"), list):
+        top = {MASTER: top}
+    tags = {
+        name: entry["tasks"]
+        for name, entry in top.items()
+        if isinstance(entry, dict) and isinstance(entry.get("tasks"), list)
+    }
+    if not tags:
+        raise UsageError("it holds no list of tasks", hint='expected {"TAG": {"tasks": […]}}')
+    chosen = tag or (MASTER if MASTER in tags else next(iter(tags)))
+    if chosen not in tags:
+        raise UsageError(f"it holds no tag {chosen}", hint=did_you_mean(chosen, tags))
+    others = [one_line(name, longest=40) for name in tags if name != chosen]
+    notes = (f"the tasks of the tag {one_line(chosen)}; others: {listed(others)} (--tag)",)
+    return tags[chosen], one_line(chosen, longest=40), notes if others and not tag else ()
+
+
+def _task(row: Row, label: str, prefix: str) -> PlanGoal:
+    subtasks = [item for item in _list(row, "subtasks") if isinstance(item, dict)]
+    body = {name: row.get(key) for name, key in _FIELDS.items()}
+    body["Relevant files"] = _files(row)
+    parts = [
+        sections(body),
+        *(_subtask(item, label, number) for number, item in enumerate(subtasks, 1)),
+    ]
+    needs = _list(row, "dependencies")
+    for item in subtasks:
+        needs += [need for need in _list(item, "dependencies") if "." in text_of(need)]
+    return PlanGoal(
+        label,
+        title_of(row.get("title"), label),
+        "\n\n".join(part for part in parts if part),
+        tuple(f"{prefix}{text_of(need).partition('.')[0]}" for need in needs if text_of(need)),
+        skip_reason(text_of(row.get("status"))),
+        parts=max(1, len(subtasks)),
+    )
+
+
+def _subtask(row: Row, label: str, number: int) -> str:
+    skipped = skip_reason(text_of(row.get("status")))
+    if skipped and skipped != DONE:
+        return ""
+    name = f"{label}.{label_of(row.get('id'), number).rpartition('.')[2]}"
+    state = DONE_ALREADY if skipped else ""
+    needs = ", ".join(text_of(need) for need in _list(row, "dependencies"))
+    body = {"Depends on": needs, **{name: row.get(key) for name, key in _FIELDS.items()}}
+    return f"Subtask {name}: {title_of(row.get('title'), name)}{state}\n{sections(body)}".strip()
+
+
+def _files(row: Row) -> list[str]:
+    files = (
+        item if isinstance(item, dict) else {"path": item} for item in _list(row, "relevantFiles")
+    )
+    rows = ((text_of(item.get("path")), text_of(item.get("action"))) for item in files)
+    return [f"{path} ({action})" if action else path for path, action in rows if path]
+
+
+def _list(row: Row, key: str) -> list[Any]:
+    entries = row.get(key)
+    return list(entries) if isinstance(entries, list) else []
+
+
+def repeated(labels: Sequence[str]) -> list[str]:
+    """Return a remark on each label that stands for a further task of one id."""
+    return [
+        f"`{label}` stands for a further task of that id" for label in labels if "#" in label[1:]
+    ]
+
+
+def read_beads(text: str) -> GoalPlan:
+    """Return the issues of a JSONL file, the most urgent first. One that has open children is their context."""
+    issues, notes = _issues(text)
+    parents, blockers = _links(issues)
+    children: dict[str, list[str]] = {}
+    for child, parent in parents.items():
+        if not skip_reason(text_of(issues[child].get("status"))):
+            children.setdefault(parent, []).append(child)
+    ranked = sorted(issues, key=lambda label: _priority(issues[label]))
+    goals = []
+    for label in ranked:
+        if label in children:
+            continue
+        above = _above(label, parents)
+        needs = [need for item in (label, *above) for need in blockers.get(item, ())]
+        leaves = [leaf for need in needs for leaf in _leaves(need, children)]
+        goals.append(_issue(issues, label, above, leaves))
+    return linked(BEADS, goals, notes)
+
+
+def _issues(text: str) -> tuple[dict[str, Row], list[str]]:
+    """Return the issues by id, of those that are there twice the one that was updated last, and remarks."""
+    issues: dict[str, Row] = {}
+    broken, twice = [], []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or len(issues) > MOST_TASKS:
+            continue
+        try:
+            row = parse_json(line)
+        except UsageError:
+            row = None
+        if not isinstance(row, dict) or not (row.get("id") or row.get("title")):
+            broken.append(str(number))
+            continue
+        label = label_of(row.get("id"), number)
+        before = issues.get(label)
+        twice += [label] if before else []
+        if before is None or text_of(before.get("updated_at")) <= text_of(row.get("updated_at")):
+            issues[label] = row
+    notes = [f"lines that hold no issue: {listed(broken)}"] if broken else []
+    notes += [f"there more than once, the latest counts: {listed(twice)}"] if twice else []
+    return issues, notes
+
+
+def _links(issues: Mapping[str, Row]) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the parent of each issue that has one, and what blocks each."""
+    parents: dict[str, str] = {}
+    blockers: dict[str, list[str]] = {}
+    for label, row in issues.items():
+        for link in _list(row, "dependencies"):
+            if not isinstance(link, dict):
+                continue
+            owner = text_of(link.get("issue_id")) or label
+            target, kind = text_of(link.get("depends_on_id")), text_of(link.get("type"))
+            if kind == PARENT and owner in issues and target in issues and owner != target:
+                parents[owner] = target
+            elif kind in BLOCKING and target:
+                blockers.setdefault(owner, []).append(target)
+        above = label.rpartition(".")[0]
+        if above in issues:
+            parents.setdefault(label, above)
+    for label in issues:
+        if label in _above(label, parents):  # a circle
+            del parents[label]
+    return parents, blockers
+
+
+def _above(label: str, parents: Mapping[str, str]) -> list[str]:
+    """Return the parent of an issue, its parent, and so on."""
+    above: dict[str, None] = {}
+    while (label := parents.get(label, "")) and label not in above:
+        above[label] = None
+    return list(above)
+
+
+def _leaves(label: str, children: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield what stands for an issue as a need: itself, or all that is open below it."""
+    waiting, visited = [label], {label}
+    while waiting:
+        current = waiting.pop(0)
+        below = [child for child in children.get(current, ()) if child not in visited]
+        visited.update(below)
+        waiting += below
+        if current not in children:
+            yield current
+
+
+def _priority(row: Row) -> int:
+    value = row.get("priority")
+    return value if isinstance(value, int) and not isinstance(value, bool) else 2
+
+
+def _issue(
+    issues: Mapping[str, Row], label: str, above: Sequence[str], needs: Sequence[str]
+) -> PlanGoal:
+    row = issues[label]
+    parts = [sections({name: row.get(key) for name, key in _ISSUE_FIELDS.items()})]
+    for parent in above:
+        title = title_of(issues[parent].get("title"), parent)
+        parts.append(f"Part of {parent}: {title}\n{text_of(issues[parent].get('description'))}")
+    return PlanGoal(
+        label,
+        title_of(row.get("title"), label),
+        "\n\n".join(part.strip() for part in parts if part.strip()),
+        tuple(needs),
+        skip_reason(text_of(row.get("status"))),
+    )

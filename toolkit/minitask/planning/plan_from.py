@@ -1,0 +1,286 @@
+"""The tasks of another tool's plan, planned one after the other: a call each, and nothing that is there is asked again.
+
+A spec keeps in a comment which task it is planned from, and a digest of that task's text. So a later run knows what is
+planned already, what has changed since, and which specs the next ones come after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from minitask.engine.context import Context, Progress
+from minitask.engine.tasks import PROJECTS, Base
+from minitask.errors import MinitaskError, UsageError
+from minitask.ledger.record import whole
+from minitask.planning.importers.boxes import MARK, origin_of
+from minitask.planning.importers.goal_source import GoalSource
+from minitask.planning.importers.plan_goals import PlanGoal, listed
+from minitask.planning.plan import Planned, plan, planning_question
+from minitask.planning.plan_prompt import Goal, checkout_folder
+from minitask.policy.budget import Budget
+from minitask.policy.route import CallEstimate, Route
+from minitask.policy.tokens import estimate_tokens, token_scale
+from minitask.routing.costs import price_of
+from minitask.spec.dependency_graph import Graph
+from minitask.spec.frontmatter import MAX_BYTES
+from minitask.spec.model import FileAction, Spec
+from minitask.spec.parse import parse_file
+from minitask.words import DATA, did_you_mean, fenced_data, one_line
+
+SPEC_TOKENS = 800
+"""How long a planned spec is, about."""
+SPECS_A_TASK = 2
+MOST_SHOWN = 100
+PLANNED, PRESENT, OPEN, FAILED, SKIPPED = "planned", "present", "open", "failed", "skipped"
+
+
+class GoalResult(Struct, frozen=True):
+    """What became of a task: planned now, present (planned before), open, failed or skipped, and the reason.
+
+    `specs` are the paths of its specs.
+    """
+
+    goal: PlanGoal
+    state: str
+    reason: str = ""
+    specs: tuple[str, ...] = ()
+    estimate: CallEstimate | None = None
+
+
+class PlannedGoals(Struct, frozen=True):
+    """The result: what became of each task, and all that was written and paid for. `route` is who plans."""
+
+    source: GoalSource
+    results: tuple[GoalResult, ...]
+    planned: Planned
+    route: Route | None = None
+
+    @property
+    def estimate_usd(self) -> Decimal | None:
+        """Return about what the calls will cost that are still to be made; None if it is unknown."""
+        return whole(result.estimate.cost_usd for result in self.results if result.estimate)
+
+
+class _Present(Struct, frozen=True):
+    """A spec of the project, and the task that it is planned from, if it is from one."""
+
+    name: str
+    specs: tuple[Spec, ...]
+    origin: tuple[str, str, str] | None
+    digest: str
+
+
+def survey(
+    engine: Context, source: GoalSource, template: Goal, only: Collection[str] = ()
+) -> tuple[GoalResult, ...]:
+    """Return the tasks as they stand before any call; raise `UsageError` for a task of `only` that is not there."""
+    labels = [goal.label for goal in source.plan.goals]
+    for label in only:
+        if label not in labels:
+            raise UsageError(f"the plan has no task {label}", hint=did_you_mean(label, labels))
+    present = _present(engine, template.project)
+    return tuple(_standing(goal, source, present, only) for goal in source.plan.goals)
+
+
+def estimated(
+    engine: Context,
+    base: Base,
+    source: GoalSource,
+    template: Goal,
+    results: Sequence[GoalResult],
+    route: Route | None,
+) -> PlannedGoals:
+    """Return what planning would take, with no call: tokens and dollars of each task that is open."""
+    present = _present(engine, template.project)
+    outcomes = []
+    for result in results:
+        if result.state == OPEN:
+            goal = _goal(result.goal, source, template, present)
+            estimate = estimate_call(engine, base, goal, route, specs=result.goal.parts)
+            outcomes.append(replace(result, estimate=estimate))
+        else:
+            outcomes.append(result)
+    return PlannedGoals(source, tuple(outcomes), Planned(template.project, (), ()), route)
+
+
+def plan_goals(
+    engine: Context,
+    base: Base,
+    source: GoalSource,
+    template: Goal,
+    results: Sequence[GoalResult],
+    route: Route,
+    *,
+    budget: Budget,
+) -> PlannedGoals:
+    """Have each open task planned; what is planned stays, whatever happens to the others.
+
+    A task that waits for one that failed stays open, as do all that are left where every further call would fail.
+    """
+    outcomes: list[GoalResult] = []
+    parts: list[Planned] = []
+    stopped: Planned | None = None
+    for result in results:
+        failed = [outcome.goal.label for outcome in outcomes if outcome.state in (OPEN, FAILED)]
+        lacking = [need for need in result.goal.needs if need in failed]
+        if result.state != OPEN or stopped or lacking:
+            reason = f"waits for task {lacking[0]}" if lacking else result.reason
+            outcomes.append(replace(result, reason=reason))
+            continue
+        present = _present(engine, template.project)
+        goal = _goal(result.goal, source, template, present)
+        engine.emit(Progress(f"{template.project}/@plan", "plan", one_line(goal.title)))
+        planned = _planned(engine, base, goal, route, budget)
+        parts.append(planned)
+        stopped = planned if planned.exit_code > 1 else None
+        state = PLANNED if planned.specs else OPEN if stopped else FAILED
+        outcomes.append(
+            replace(
+                result,
+                state=state,
+                reason=planned.problem or result.reason or _loose(result.goal, source, present),
+                specs=planned.specs,
+            )
+        )
+    return PlannedGoals(source, tuple(outcomes), _together(template.project, parts), route)
+
+
+def _loose(goal: PlanGoal, source: GoalSource, present: Sequence[_Present]) -> str:
+    """Return which tasks a planned one depends on that have no specs, so that none of its specs comes after them."""
+    origins = {spec.origin for spec in present}
+    needs = [need for need in goal.needs if source.origin(need) not in origins]
+    return (
+        f"it depends on {listed(needs)}, not planned yet: add `depends_on` by hand" if needs else ""
+    )
+
+
+def _planned(engine: Context, base: Base, goal: Goal, route: Route, budget: Budget) -> Planned:
+    try:
+        return plan(engine, base, goal, route, budget=budget)
+    except MinitaskError as error:  # nothing was written, and no other call would fare better
+        return Planned(goal.project, (), (), problem=str(error), exit_code=max(error.exit_code, 2))
+
+
+def _together(project: str, parts: Sequence[Planned]) -> Planned:
+    return Planned(
+        project,
+        tuple(path for part in parts for path in part.specs),
+        tuple(item for part in parts for item in part.diagnostics),
+        tuple(call for part in parts for call in part.calls),
+        problem=next((part.problem for part in reversed(parts) if part.problem), ""),
+        kept=next((part.kept for part in reversed(parts) if part.kept), ""),
+        exit_code=max((part.exit_code for part in parts), default=0),
+    )
+
+
+def _standing(
+    goal: PlanGoal, source: GoalSource, present: Sequence[_Present], only: Collection[str]
+) -> GoalResult:
+    earlier = [spec for spec in present if spec.origin == source.origin(goal.label)]
+    paths = tuple(spec.name for spec in earlier)
+    if goal.skipped:
+        return GoalResult(goal, SKIPPED, goal.skipped, paths)
+    if any(spec.digest == goal.digest for spec in earlier):
+        return GoalResult(goal, PRESENT, "", paths)
+    if only and goal.label not in only:
+        return GoalResult(goal, SKIPPED, "not asked for")
+    changed = f"its text has changed; {', '.join(paths)} stay: delete what no longer holds"
+    return GoalResult(goal, OPEN, changed if earlier else "")
+
+
+def _goal(goal: PlanGoal, source: GoalSource, template: Goal, present: Sequence[_Present]) -> Goal:
+    """Return the goal of a planner: the user's words, the task as data, and the specs that are there."""
+    origin = source.origin(goal.label)
+    after = [name for need in goal.needs for name in _last_of(source.origin(need), present)]
+    mark = f"{source.form} {quote(source.path)} task {quote(goal.label, safe='')}"
+    parts = [
+        template.text.strip(),
+        f"Carry out task {goal.label} of a {source.form} plan, and no other task of it. {DATA}",
+        fenced_data(f"{goal.title}\n\n{goal.text}".strip()),
+        _optional(goal),
+        _so_far(origin, present),
+    ]
+    return replace(
+        template,
+        text="\n\n".join(part for part in parts if part),
+        title=f"Task {goal.label}: {goal.title}",
+        mark=f"<!-- planned: {mark} sha256:{goal.digest} -->",
+        after=tuple(dict.fromkeys(after)),
+    )
+
+
+def _optional(goal: PlanGoal) -> str:
+    names = ", ".join(goal.optional)
+    return (
+        f"Optional: {one_line(names)}. Make each a spec of its own that no other depends on."
+        if goal.optional
+        else ""
+    )
+
+
+def _so_far(origin: tuple[str, str, str], present: Sequence[_Present]) -> str:
+    """Return a line a spec of the project: its title and the files that it writes; of this very task marked so."""
+    lines = [
+        f"- {item.name.rpartition('/')[2]}: {one_line(spec.title, longest=100)} ({_files(spec)})"
+        + (" — for an earlier wording of this task" if item.origin == origin else "")
+        for item in present
+        for spec in item.specs
+    ]
+    if not lines:
+        return ""
+    head = "Specs that are there already. They come first: build on what they make, and do not repeat it."
+    return "\n".join((head, *lines[-MOST_SHOWN:]))
+
+
+def _files(spec: Spec) -> str:
+    return ", ".join(ref.path for ref in spec.files if ref.action is not FileAction.READ)
+
+
+def _last_of(origin: tuple[str, str, str], present: Sequence[_Present]) -> Iterator[str]:
+    """Yield the specs of a task that no other spec of it depends on."""
+    earlier = [item for item in present if item.origin == origin]
+    specs = [spec for item in earlier for spec in item.specs]
+    needed = {index for needs in Graph(tuple(specs)).needs for index in needs}
+    last = {spec.path for index, spec in enumerate(specs) if index not in needed}
+    yield from (Path(item.name).stem for item in earlier if item.name in last)
+
+
+def _present(engine: Context, project: str) -> tuple[_Present, ...]:
+    """Return the specs of a project's folder, in the order of their names."""
+    folder = checkout_folder(engine.repository) / PROJECTS / project
+    paths = sorted(folder.glob("*.md")) if folder.is_dir() else []
+    return tuple(_read(path, project) for path in paths if path.is_file() and not path.is_symlink())
+
+
+def _read(path: Path, project: str) -> _Present:
+    with path.open("rb") as stream:
+        text = stream.read(MAX_BYTES).decode("utf-8", "surrogateescape")
+    name = f"{PROJECTS}/{project}/{path.name}"
+    match = MARK.search(text)
+    return _Present(
+        name,
+        parse_file(text, path=name).specs,
+        origin_of(text),
+        match["digest"] if match else "",
+    )
+
+
+def estimate_call(
+    engine: Context, base: Base, goal: Goal, route: Route | None, *, specs: int = SPECS_A_TASK
+) -> CallEstimate:
+    """Return about what it takes to have a goal planned as so many specs."""
+    question = planning_question(engine, base, goal)
+    scale = token_scale(route.model) if route else 1.0
+    input_tokens = round(scale * estimate_tokens(f"{question.system}\n\n{question.text}"))
+    output_tokens = round(scale * SPEC_TOKENS * max(SPECS_A_TASK, specs))
+    if route is None:
+        return CallEstimate(input_tokens, output_tokens, None)
+    who = {"executor": route.executor, "model": route.model}
+    cost = price_of(engine, **who, input_tokens=input_tokens, output_tokens=output_tokens)
+    return CallEstimate(input_tokens, output_tokens, cost)
