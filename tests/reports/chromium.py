@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.resources
 import json
 import os
 import select
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 TIMEOUT_SECONDS = 60
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-dev-shm-usage", "--remote-debugging-pipe", "--no-first-run", "--hide-scrollbars"),
@@ -71,9 +72,26 @@ class Browser:
         """Load further pages without their scripts."""
         self._call("Emulation.setScriptExecutionDisabled", value=True)
 
-    def shot(self) -> bytes:
-        """The page's picture as it is seen, a PNG."""
-        return base64.b64decode(self._call("Page.captureScreenshot")["data"])
+    def press(self, key: str, *, text: str = "") -> None:
+        """Press a key and let it go; `text` is what it types."""
+        code = {"Tab": 9, "Enter": 13, " ": 32}.get(key, 0)
+        event = {"key": key, "text": text, "windowsVirtualKeyCode": code}
+        self._call("Input.dispatchKeyEvent", type="keyDown", **event)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    def findings(self) -> list[str]:
+        """What axe finds in the page as it is: the rule, and where."""
+        if not self.value("Boolean(window.axe)"):
+            source = importlib.resources.files("axe_core_python").joinpath("axe.min.js")
+            self.value(f"{source.read_text('utf-8')};0")
+        found = self.value("axe.run().then((all) => all.violations)")
+        return [f"{rule['id']}: {node['target']}" for rule in found for node in rule["nodes"]]
+
+    def shot(self, form: str = "png", **options: Any) -> bytes:
+        """The page's picture as it is seen."""
+        return base64.b64decode(
+            self._call("Page.captureScreenshot", format=form, **options)["data"]
+        )
 
     def _call(self, method: str, **params: Any) -> dict[str, Any]:
         self._number += 1

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from minitask.ledger.evidence import RecordedDecision
-from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, Verdict
+from minitask.ledger.record import CommandRecord, FileRecord, Verdict
 from minitask.ledger.summary import summarize
-from minitask.ledger.usage import Usage
 from minitask.reports.ledger_report import (
     LedgerReport,
     render_report_markdown,
@@ -29,23 +27,7 @@ from minitask.reports.page_tasks import (
     tasks_document,
 )
 from reports.chromium import headless
-
-OID = "a" * 40
-HOSTILE = '<script>document.title="pwned"</script>'
-BREAKOUT = "</script><!--<script>\u2028\u2029]]>\ud800<img src=x onerror=alert(1)>"
-VOID = {"meta", "link", "input"}
-OPEN_LINES = (HOSTILE, BREAKOUT, "\x1b[31mred\u202e", '" onload="x', "{{ 7 * 7 }}{% include 'x' %}")
-ATTEMPT = Attempt(
-    1, "cheap", "hosted", "tiny", Verdict.READY, "", "", Usage(1, 900, 100, 200, 0, 0, 50),
-    Decimal("0.01"), 1.5, "strong",
-)  # fmt: skip
-
-
-def record(task: str, **fields: object) -> Record:
-    return Record(
-        task, f"mini-projects/{task}.md", OID, "refs/heads/main", OID, None, OID, None, OID,
-        "2026-01-01T00:00:00.000+00:00", Decimal("0.5"), replace(ATTEMPT, **fields),  # type: ignore[arg-type]
-    )  # fmt: skip
+from reports.pages import HOSTILE, OPEN_LINES, parsed, record, report_of, written
 
 
 def attempt_with(text: str) -> dict[str, Any]:
@@ -62,10 +44,6 @@ def attempt_with(text: str) -> dict[str, Any]:
         "decision": RecordedDecision(text, input_tokens=900, output_tokens=100),
         "doubts": (text,),
     }
-
-
-def report_of(*records: Record, **fields: Any) -> LedgerReport:
-    return LedgerReport(summarize(records, baseline_model="grand"), records=records, **fields)
 
 
 def hostile_report() -> LedgerReport:
@@ -87,57 +65,10 @@ def hostile_report() -> LedgerReport:
     return LedgerReport(summary, 2, 1, project=HOSTILE, records=records, states={"p/01-a": HOSTILE})
 
 
-def written(report: LedgerReport, folder: Path) -> str:
-    """The address of the page in a file, as the command writes it."""
-    path = folder / "page.html"
-    path.write_bytes(render_report_html(report).encode("utf-8", "replace"))
-    return path.as_uri()
-
-
-class Balanced(HTMLParser):
-    """Checks that every element is closed where it should be, and keeps what matters."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.count = 0
-        self.text, self.data = "", ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.count += tag == "script"
-        self.attributes |= {name for name, _ in attrs}
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] == ["script"]:
-            self.data += data
-        else:
-            self.text += data
-
-
-def parsed(page: str) -> Balanced:
-    found = Balanced()
-    found.feed(page)
-    found.close()
-    assert found.open == []
-    return found
-
-
 def test_the_page_is_well_formed_and_names_stay_text() -> None:
     found = parsed(render_report_html(hostile_report()))
     assert not found.tags & {"img", "iframe", "object"}
-    assert found.count == 2, "its data and its own script"
+    assert found.count == 3, "its data, its texts and its own script"
     assert not {name for name in found.attributes if name.startswith("on") or name == "style"}
     assert found.text.count(HOSTILE) >= 4
     assert "{{ 7 * 7 }}" in found.text

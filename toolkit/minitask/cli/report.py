@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from msgspec import Struct
+from msgspec.structs import replace
 
 from minitask.cli.session import Session, moment, start
 from minitask.cli.streams import say
 from minitask.engine.context import Context
 from minitask.engine.task_records import landed_states, ledger_of
-from minitask.errors import UsageError
+from minitask.errors import MinitaskError, UsageError
 from minitask.git import refs
 from minitask.ledger.store import uncollected
 from minitask.ledger.summary import summarize
@@ -24,6 +26,9 @@ from minitask.reports.ledger_report import (
     render_report_text,
     report_document,
 )
+
+if TYPE_CHECKING:
+    from minitask.project.task_graph import TaskGraph
 
 
 def _json(report: LedgerReport) -> str:
@@ -160,7 +165,7 @@ def _report(session: Session, engine: Context, choice: Choice, *, evidence: bool
     """Return the report of what the ledger holds now; with `evidence` the records are whole, for the page."""
     ledger = ledger_of(engine, choice.project, evidence=evidence)
     records = tuple(record for record in ledger.records if record.started_at >= choice.since)
-    return LedgerReport(
+    report = LedgerReport(
         summarize(records, baseline_model=session.settings.baseline["frontier"]),
         ledger.damaged,
         ledger.future,
@@ -168,8 +173,33 @@ def _report(session: Session, engine: Context, choice: Choice, *, evidence: bool
         project=choice.project,
         by=choice.by,
         records=records,
-        states=landed_states(engine, records) if evidence else {},
     )
+    return _with_evidence(session, engine, report) if evidence else report
+
+
+def _with_evidence(session: Session, engine: Context, report: LedgerReport) -> LedgerReport:
+    """Return the report with all that the page shows beside the figures."""
+    from minitask.engine.attempt_texts import newest_texts
+
+    latest = sorted(report.records, key=lambda record: record.started_at, reverse=True)
+    projects = dict.fromkeys(record.task.partition("/")[0] for record in latest)
+    return replace(
+        report,
+        states=landed_states(engine, latest),
+        texts=newest_texts(engine, latest),
+        graphs=_graphs(session, engine, projects),
+    )
+
+
+def _graphs(session: Session, engine: Context, projects: Iterable[str]) -> tuple[TaskGraph, ...]:
+    """Return the graphs of projects, the first ones; none where there is no branch that specs are taken from."""
+    from minitask.project.latest_graphs import latest_graphs
+
+    try:
+        base = session.base(engine)
+    except MinitaskError:
+        return ()
+    return latest_graphs(engine, base, projects)
 
 
 def _serve(session: Session, engine: Context, choice: Choice, *, port: int, open_it: bool) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -11,6 +12,7 @@ from minitask.git.kept_objects import keeping
 from minitask.git.objects import TREE, Entry, Objects
 from minitask.git.run_git import Git, GitProcess, failure
 from minitask.git.trees import changed_tree, differences
+from minitask.patterns import lazy_pattern
 
 
 class MergeResult(Struct, frozen=True):
@@ -161,19 +163,32 @@ def merge_base(git: Git, first: str, second: str) -> str | None:
     return finished.stdout.decode().strip() or None
 
 
+_PAIR = lazy_pattern(r"^([0-9a-f]{40,64}) ([0-9a-f]{40,64})\n", re.MULTILINE)
+PATCH = (
+    "diff-tree",
+    *("-r", "-p", "--find-renames", "--unified=3", "--no-color", "--no-commit-id", "--full-index"),
+    *("--no-ext-diff", "--no-textconv"),
+)
+
+
 def patch(git: Git, old: str, new: str, *, paths: tuple[str, ...] = ()) -> str:
     """Return the difference between two commits as a unified diff, renames found; of some paths alone where they
     are named.
     """
-    form = (
-        "-r",
-        "-p",
-        "--find-renames",
-        "--unified=3",
-        "--no-color",
-        "--no-commit-id",
-        "--full-index",
-    )
     scope = ("--", *paths) if paths else ()
-    diff = git.output("diff-tree", *form, "--no-ext-diff", "--no-textconv", old, new, *scope)
-    return diff.decode("utf-8", "replace")
+    return git.output(*PATCH, old, new, *scope).decode("utf-8", "replace")
+
+
+def patches(git: Git, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Return the unified diff between the trees of each pair, by one process; what git cannot read is left out.
+
+    A file of more than a megabyte counts as binary.
+    """
+    lines = "".join(f"{old} {new}\n" for old, new in dict.fromkeys(pairs)).encode()
+    small = git.with_setting("core.bigFileThreshold", "1m")
+    output = small.run(*PATCH, "--stdin", stdin=lines).stdout if lines else b""
+    _, *parts = _PAIR.split(output.decode("utf-8", "replace"))
+    return {
+        (old, new): diff
+        for old, new, diff in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    }

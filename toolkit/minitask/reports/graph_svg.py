@@ -1,11 +1,11 @@
 """The graph of a project as SVG, laid out here: waves are columns, tasks boxes, and arrows lead from left to right.
 
-It needs nothing beside itself, and follows the reader's light or dark theme.
+As a document it needs nothing beside itself, in a page `graph_style`. Both follow the reader's light or dark theme.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from unicodedata import east_asian_width
 from xml.sax.saxutils import escape
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from minitask.project.task_graph import Node, TaskGraph
 from minitask.reports.state_colors import TONES, tone_of
-from minitask.words import one_line
+from minitask.words import counted, one_line
 
 WIDTH, HEIGHT = 220, 62
 ACROSS, DOWN = 90, 22
@@ -21,10 +21,6 @@ MARGIN, TOP = 20, 48
 LETTERS = 30
 """Letters of a title that surely fit into a box."""
 NAMESPACE = "http://www.w3.org/2000/svg"
-HEAD = (
-    '<defs><marker id="head" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="9" markerHeight="9" '
-    'orient="auto" markerUnits="userSpaceOnUse"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>'
-)
 
 
 class Arrow(Struct, frozen=True):
@@ -42,6 +38,24 @@ Spots = Mapping[str, tuple[int, int]]
 
 def render_svg(graph: TaskGraph) -> str:
     """Return the graph as one SVG document."""
+    kind = f'xmlns="{NAMESPACE}" role="img"'
+    return _svg(graph, kind, [f"<style>{graph_style()}</style>"])
+
+
+def render_figure(graph: TaskGraph, *, number: int, linked: Collection[str]) -> str:
+    """Return the graph for a page; the boxes of the `linked` tasks lead to `#tasks`. `number` tells it from others."""
+    name = _attribute(_name(graph))
+    return _svg(graph, f'role="group" aria-label="{name}"', [], number=number, linked=linked)
+
+
+def _svg(
+    graph: TaskGraph,
+    kind: str,
+    first: Iterable[str],
+    *,
+    number: int = 0,
+    linked: Collection[str] = (),
+) -> str:
     arrows = _arrows(graph)
     spots = _spots(graph, arrows)
     columns = max((column for column, _ in spots.values()), default=0) + 1
@@ -49,20 +63,30 @@ def render_svg(graph: TaskGraph) -> str:
     width = 2 * MARGIN + columns * (WIDTH + ACROSS) - ACROSS
     height = TOP + MARGIN + rows * (HEIGHT + DOWN) - DOWN
     size = f'width="{width}" height="{height}"'
-    name = _text(f"{graph.project}: {len(graph.nodes)} tasks")
     chain = set(zip(graph.critical_path, graph.critical_path[1:], strict=False))
     return "\n".join(
         [
-            f'<svg xmlns="{NAMESPACE}" {size} viewBox="0 0 {width} {height}" role="img">',
-            f"<title>{name}</title>",
-            f"<style>{_style()}</style>",
-            HEAD,
+            f'<svg class="graph" {kind} {size} viewBox="0 0 {width} {height}">',
+            f"<title>{_text(_name(graph))}</title>",
+            *first,
+            _arrow_head(number),
             f'<rect class="paper" {size}/>',
             *_headings(columns if graph.nodes else 0),
-            *(_line(arrow, spots, chain) for arrow in arrows),
-            *(_box(node, spots[node.name], graph.critical_path) for node in graph.nodes),
+            *(_line(arrow, spots, chain, number) for arrow in arrows),
+            *(_box(node, _corner(spots[node.name]), graph, linked) for node in graph.nodes),
             "</svg>",
         ]
+    )
+
+
+def _name(graph: TaskGraph) -> str:
+    return f"{graph.project}: {counted(len(graph.nodes), 'task')}"
+
+
+def _arrow_head(number: int) -> str:
+    return (
+        f'<defs><marker id="head{number}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="9" markerHeight="9" '
+        'orient="auto" markerUnits="userSpaceOnUse"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>'
     )
 
 
@@ -112,7 +136,7 @@ def _headings(columns: int) -> Iterator[str]:
         yield f'<text class="wave" x="{x}" y="{TOP - 18}">wave {column + 1}</text>'
 
 
-def _line(arrow: Arrow, spots: Spots, chain: set[tuple[str, str]]) -> str:
+def _line(arrow: Arrow, spots: Spots, chain: set[tuple[str, str]], number: int) -> str:
     (before_x, before_y), (after_x, after_y) = (
         _corner(spots[arrow.before]),
         _corner(spots[arrow.after]),
@@ -123,28 +147,37 @@ def _line(arrow: Arrow, spots: Spots, chain: set[tuple[str, str]]) -> str:
     classes += ["chain"] if (arrow.before, arrow.after) in chain else []
     title = f"{arrow.before} → {arrow.after}" + (f": {arrow.path}" if arrow.path else "")
     return (
-        f'<path class="{" ".join(classes)}" marker-end="url(#head)" '
+        f'<path class="{" ".join(classes)}" marker-end="url(#head{number})" '
         f'd="M{x} {y}C{x + bend} {y} {end - bend} {down} {end} {down}">'
         f"<title>{_text(title)}</title></path>"
     )
 
 
-def _box(node: Node, spot: tuple[int, int], chain: tuple[str, ...]) -> str:
-    x, y = _corner(spot)
+def _box(node: Node, corner: tuple[int, int], graph: TaskGraph, linked: Collection[str]) -> str:
+    x, y = corner
     state, title = node.status.state, one_line(node.task.spec.title)
-    marks = f"box {tone_of(state)}{' chain' if node.name in chain else ''}"
+    marks = f"box {tone_of(state)}{' chain' if node.name in graph.critical_path else ''}"
+    name = node.name.removeprefix(f"{graph.project}/")
     below = f"{state.value} · {node.tier}" if node.tier else state.value
-    return (
+    box = (
         f"<g><title>{_text(f'{node.name}: {title}')}</title>"
         f'<rect class="{marks}" x="{x}" y="{y}" width="{WIDTH}" height="{HEIGHT}" rx="6"/>'
-        f'<text class="name" x="{x + 10}" y="{y + 19}">{_text(_cut(node.name, LETTERS - 3))}</text>'
+        f'<text class="name" x="{x + 10}" y="{y + 19}">{_text(_cut(name, LETTERS - 3))}</text>'
         f'<text x="{x + 10}" y="{y + 36}">{_text(_cut(title, LETTERS))}</text>'
         f'<text class="faint" x="{x + 10}" y="{y + 53}">{_text(below)}</text></g>'
     )
+    if node.name not in linked:
+        return box
+    label = _attribute(f"{node.name}: {title}, {state.value}")
+    return f'<a href="#tasks" data-task="{_attribute(node.name)}" aria-label="{label}">{box}</a>'
 
 
 def _text(text: str) -> str:
     return escape(one_line(text))
+
+
+def _attribute(text: str) -> str:
+    return _text(text).replace('"', "&quot;")
 
 
 def _cut(text: str, letters: int) -> str:
@@ -157,21 +190,33 @@ def _cut(text: str, letters: int) -> str:
     return text
 
 
-def _style() -> str:
+def graph_style() -> str:
+    """Return the style of what has the class `graph`."""
     light = [
         "text{font:12px ui-sans-serif,system-ui,-apple-system,'Segoe UI',sans-serif;fill:#1f2328}",
-        ".name{font-weight:600}.wave{font-weight:600;fill:#59636e}.faint{fill:#59636e}",
-        ".paper{fill:#fff}.head{fill:#6e7781}.box{stroke-width:1}.box.chain{stroke-width:2.5}",
-        ".line{fill:none;stroke:#6e7781;stroke-width:1.2}.line.dotted{stroke-dasharray:2 4}",
+        ".name{font-weight:600}",
+        ".wave{font-weight:600;fill:#59636e}",
+        ".faint{fill:#59636e}",
+        ".paper{fill:#fff}",
+        ".head{fill:#6e7781}",
+        ".box{stroke-width:1}",
+        ".box.chain{stroke-width:2.5}",
+        ".line{fill:none;stroke:#6e7781;stroke-width:1.2}",
+        ".line.dotted{stroke-dasharray:2 4}",
         ".line.chain{stroke-width:2.5}",
         *(f".{name}{{fill:{tone.fill};stroke:{tone.stroke}}}" for name, tone in TONES.items()),
     ]
     dark = [
-        "text{fill:#e6edf3}.wave,.faint{fill:#9198a1}.paper{fill:#0d1117}",
-        ".head{fill:#9198a1}.line{stroke:#9198a1}",
+        "text{fill:#e6edf3}",
+        ".wave{fill:#9198a1}",
+        ".faint{fill:#9198a1}",
+        ".paper{fill:#0d1117}",
+        ".head{fill:#9198a1}",
+        ".line{stroke:#9198a1}",
         *(
             f".{name}{{fill:{tone.dark_fill};stroke:{tone.dark_stroke}}}"
             for name, tone in TONES.items()
         ),
     ]
-    return f"{''.join(light)}@media (prefers-color-scheme:dark){{{''.join(dark)}}}"
+    day, night = ("".join(f".graph {rule}" for rule in rules) for rules in (light, dark))
+    return f"{day}@media screen and (prefers-color-scheme:dark){{{night}}}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
 from msgspec import Struct
@@ -18,6 +18,10 @@ from minitask.ledger.summary import Groups, Summary
 from minitask.reports.results import dollars, known_dollars, percent
 from minitask.words import counted, one_line
 
+if TYPE_CHECKING:
+    from minitask.engine.attempt_texts import AttemptTexts, Key
+    from minitask.project.task_graph import TaskGraph
+
 HEADINGS = ("attempts", "tasks", "requests", "input", "cached", "output", "cost")
 NOTHING = "no attempts recorded yet: run `minitask exec` or `minitask run`"
 PHASES = {PLAN: "planning", CLASSIFY: "classification", REVIEW: "reviews", MESSAGE: "messages"}
@@ -28,6 +32,7 @@ class LedgerReport(Struct, frozen=True):
     """A summary, and what it is of: records since a time (empty: all), of a project (empty: all).
 
     `by` is the only grouping to show; empty: all. `states` are of tasks whose landing or undo is on their target.
+    `texts` are of the newest records, `graphs` of the projects worked on last; both are there for the page alone.
     """
 
     summary: Summary
@@ -38,6 +43,8 @@ class LedgerReport(Struct, frozen=True):
     by: str = ""
     records: tuple[Record, ...] = ()
     states: Mapping[str, str] = {}
+    texts: Mapping[Key, AttemptTexts] = {}
+    graphs: tuple[TaskGraph, ...] = ()
 
 
 class Table(Struct, frozen=True):
@@ -54,11 +61,7 @@ def report_document(report: LedgerReport) -> dict[str, Any]:
     summary = report.summary
     return {
         "totals": _tally_document(summary.totals),
-        "by_tier": _groups_document(summary.by_tier),
-        "by_model": _groups_document(summary.by_model),
-        "by_phase": _groups_document(summary.by_phase),
-        "by_project": _groups_document(summary.by_project),
-        "by_day": _groups_document(summary.by_day),
+        **{f"by_{name}": _groups_document(groups_of(summary)) for name, groups_of in BY.items()},
         "savings": _savings_document(summary.savings),
         "first_try_rate": summary.first_tries.rate,
         "first_tries": {"tasks": summary.first_tries.tasks, "proven": summary.first_tries.proven},
@@ -119,9 +122,8 @@ def render_report_markdown(report: LedgerReport) -> str:
 
 def heading_of(report: LedgerReport) -> str:
     """Return what the report is of."""
-    return (
-        f"minitask report for {one_line(report.project)}" if report.project else "minitask report"
-    )
+    project = f" for {one_line(report.project)}" if report.project else ""
+    return f"minitask report{project}"
 
 
 def span_of(report: LedgerReport) -> str:
@@ -143,16 +145,15 @@ def facts(report: LedgerReport) -> tuple[tuple[str, str], ...]:
     tries = summary.first_tries
     first = "no tasks were attempted"
     if tries.rate is not None:
-        first = (
-            f"{tries.proven} of {counted(tries.tasks, 'task')} proven ({100 * tries.rate:.0f} %)"
-        )
-    repairs = counted(summary.repairs, "repair")
+        rate = f"{100 * tries.rate:.0f} %"
+        first = f"{tries.proven} of {counted(tries.tasks, 'task')} proven ({rate})"
+    later = f"{counted(summary.repairs, 'repair')}, {counted(summary.escalations, 'escalation')}"
     return (
         ("spent", cost(summary.totals)),
         ("baseline", baseline(summary.savings)),
         ("saved", saved(summary.savings)),
         ("first try", first),
-        ("later tries", f"{repairs}, {counted(summary.escalations, 'escalation')}"),
+        ("later tries", later),
         ("outages", f"{summary.outages:,} (provider or program failures, not counted as tries)"),
         *((("subscription", windows(summary)),) if summary.windows else ()),
         *((("checks", graded(summary.grade)),) if summary.grade.planted else ()),
@@ -178,8 +179,7 @@ def tables(report: LedgerReport) -> Iterator[Table]:
     summary = report.summary
     shown = groupings(summary)
     if report.by:
-        title = f"By {report.by}"
-        shown = ((title, BY[report.by](summary)),)
+        shown = ((f"By {report.by}", BY[report.by](summary)),)
     for title, groups in shown:
         rows = tuple((one_line(name), *_cells(tally)) for name, tally in groups.items())
         if rows:
@@ -316,8 +316,8 @@ def _savings_document(savings: Savings) -> dict[str, Any]:
 
 
 def _cells(tally: Tally) -> tuple[str, ...]:
-    counts = [tally.counts[name] for name in USAGE]
-    shown = ["unknown" if count is None else f"{count:,}" for count in counts]
+    counts = map(tally.counts.__getitem__, USAGE)
+    shown = ("unknown" if count is None else f"{count:,}" for count in counts)
     return (f"{tally.attempts:,}", f"{tally.tasks:,}", *shown, cost(tally))
 
 

@@ -11,13 +11,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from minitask.ledger.record import money
 from minitask.ledger.savings import CLASSES, EXACT, Savings, Tally
 from minitask.ledger.summary import Groups, Summary
+from minitask.reports.graph_svg import graph_style, render_figure
 from minitask.reports.ledger_report import (
     LedgerReport,
     baseline,
@@ -33,8 +34,12 @@ from minitask.reports.ledger_report import (
 )
 from minitask.reports.page_charts import day_chart, run_chart, scatter
 from minitask.reports.page_tasks import embedded_json, task_rows, tasks_document
+from minitask.reports.page_texts import TextBlocks
 from minitask.reports.results import dollars
 from minitask.words import counted, one_line
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 FOLDER = Path(__file__).with_name("page")
 STATIC_ROWS = 100
@@ -64,7 +69,7 @@ def render_report_html(report: LedgerReport, *, head: str | None = None) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    style, script = (_resource(name) for name in ("page.css", "page.js"))
+    style, script = f"{graph_style()}\n{_resource('page.css')}", _resource("page.js")
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -73,6 +78,8 @@ def render_report_html(report: LedgerReport, *, head: str | None = None) -> str:
         lstrip_blocks=True,
     )
     rows = task_rows(report.records, report.states)
+    blocks = TextBlocks(report.texts)
+    tasks = tasks_document(rows, blocks)
     return environment.get_template(
         "page.html"
     ).render(
@@ -80,14 +87,27 @@ def render_report_html(report: LedgerReport, *, head: str | None = None) -> str:
         style=Markup(style),  # noqa: S704 - files of this package
         script=Markup(script),  # noqa: S704
         head=head,
-        data=Markup(embedded_json(tasks_document(rows))),  # noqa: S704 - it cannot end its element
+        data=Markup(embedded_json(tasks)),  # noqa: S704 - it cannot end its element
+        texts=Markup(embedded_json(blocks.packed())),  # noqa: S704
         heading=heading_of(report),
         span=span_of(report),
         notes=list(notes(report)),
         rows=rows[:STATIC_ROWS],
         tasks=counted(len(rows), "task"),
+        graphs=_graphs(report),
         **_figures(report),
     )
+
+
+def _graphs(report: LedgerReport) -> list[tuple[str, Markup]]:
+    """Return the name and picture of each project."""
+    from markupsafe import Markup
+
+    tasks = {record.task for record in report.records if not record.is_call}
+    return [
+        (one_line(graph.project), Markup(render_figure(graph, number=number, linked=tasks)))  # noqa: S704
+        for number, graph in enumerate(report.graphs, start=1)
+    ]
 
 
 def _resource(name: str) -> str:

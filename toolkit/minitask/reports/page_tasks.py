@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec.json
 from msgspec import Struct
 
 from minitask.ledger.record import ATTEMPT, LOST, CommandRecord, Record
 from minitask.ledger.savings import total
 from minitask.ledger.summary import model_of, phase_of
+from minitask.reports.page_texts import TextBlocks
 from minitask.reports.results import dollars, known_dollars
-from minitask.words import one_line, plain
+from minitask.words import one_line, plain_text
 
 OUTPUT_CHARS = 2000
 """The end of one command's output that the page holds."""
@@ -69,17 +71,21 @@ def _row(task: str, records: Sequence[Record], state: str) -> TaskRow | None:
     )
 
 
-def tasks_document(rows: Iterable[TaskRow]) -> list[dict[str, Any]]:
+def tasks_document(
+    rows: Iterable[TaskRow], blocks: TextBlocks | None = None
+) -> list[dict[str, Any]]:
     """Return the tasks for the page's script; what is empty is left out of an attempt."""
     room = ALL_OUTPUT_CHARS
+    blocks = blocks or TextBlocks({})
     documents = []
     for row in rows:
         document = {name: getattr(row, name) for name in row.__struct_fields__ if name != "records"}
         document["project"] = row.name.partition("/")[0]
+        document["spec"] = blocks.spec_of(max(row.records, key=lambda record: record.started_at))
         tries = []
         for record in row.records:
             attempt, used = _attempt(record, room)
-            tries.append(attempt)
+            tries.append({**attempt, **blocks.said_in(record)})
             room -= used
         documents.append({**document, "tries": tries})
     return documents
@@ -100,7 +106,7 @@ def _attempt(record: Record, room: int) -> tuple[dict[str, Any], int]:
         "seconds": round(attempt.seconds, 1),
         "tokens": [usage.input_tokens, usage.output_tokens],
         "started": one_line(record.started_at)[:19].replace("T", " "),
-        "reason": _text(attempt.reason),
+        "reason": plain_text(attempt.reason),
         "route": one_line(attempt.decision.reason) if attempt.decision else "",
         "doubts": [one_line(doubt) for doubt in attempt.doubts],
         "notes": [one_line(note) for note in record.notes],
@@ -115,25 +121,26 @@ def _attempt(record: Record, room: int) -> tuple[dict[str, Any], int]:
 
 
 def _command(command: CommandRecord, room: int) -> dict[str, Any]:
-    output = _text(command.output_tail[-min(OUTPUT_CHARS, max(room, 1)) :]) if room > 0 else ""
+    """Return a command and the end of its output; `left` characters before that end are left out."""
+    size = min(OUTPUT_CHARS, len(command.output_tail), max(room, 0))
     return {
-        "command": _text(command.command),
+        "command": plain_text(command.command),
         "passed": bool(command.passed),
         "exit_code": command.exit_code,
         "seconds": round(command.seconds, 1),
-        "reason": _text(command.reason),
-        "output": output,
+        "reason": plain_text(command.reason),
+        "output": plain_text(command.output_tail[-size:]) if size else "",
+        "left": len(command.output_tail) - size,
     }
 
 
-def _text(text: str) -> str:
-    """Return text of several lines in which nothing is hidden: what cannot be seen is escaped."""
-    if text.isprintable():
-        return text
-    lines = text.split("\n")
-    return text if all(map(str.isprintable, lines)) else "\n".join(map(plain, lines))
+def embedded_json(values: Iterable[object]) -> str:
+    """Return a list as JSON in ASCII without `<`, so that no text in it can end the element `script` that it is in."""
+    return f"[{','.join(map(_ascii_json, values))}]".replace("<", "\\u003c")
 
 
-def embedded_json(value: object) -> str:
-    """Return JSON in ASCII without `<`, so that no text in it can end the element `script` that it is in."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+def _ascii_json(value: object) -> str:
+    try:
+        return msgspec.json.encode(value).decode("ascii")
+    except UnicodeError:  # four times slower
+        return json.dumps(value, separators=(",", ":"))

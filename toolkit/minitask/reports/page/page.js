@@ -8,7 +8,9 @@
   const body = document.querySelector("#rows tbody");
   const more = document.getElementById("more");
   const opened = new Set();
-  let tasks = [], matching = [], shown = 0;
+  const details = new Map();
+  const unpacked = new Map();
+  let tasks = [], blocks = [], matching = [], shown = 0;
 
   const make = (name, text, attributes = {}) => {
     const element = document.createElement(name);
@@ -25,8 +27,20 @@
     if (element.textContent !== text) element.textContent = text;
   };
 
+  // A block of texts, unpacked once; it is known by its content, which stays the same when others come before it.
+  const unpack = (block) => {
+    if (!unpacked.has(block)) {
+      const bytes = Uint8Array.from(atob(block), (letter) => letter.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+      unpacked.set(block, new Response(stream).json());
+    }
+    return unpacked.get(block);
+  };
+
   const read = (page) => {
     tasks = JSON.parse(page.getElementById("data").textContent);
+    blocks = JSON.parse(page.getElementById("texts").textContent);
+    unpacked.clear();
     for (const task of tasks) {
       const tries = task.tries.flatMap((one) => [one.model, one.gate, one.reason, ...(one.files || []).map((file) => file[0])]);
       task.text = [task.name, task.state, ...tries].join("\n").toLowerCase();
@@ -89,20 +103,51 @@
     }
   };
 
+  // What the page has of a task stays as it is, with all that is open in it, as long as nothing has changed.
   const detailOf = (task) => {
+    const state = JSON.stringify(task, (name, value) => (["spec", "diff", "reply"].includes(name) ? Boolean(value) : value));
+    const known = details.get(task.name);
+    if (known && known.state === state) return known.row;
     const cell = make("td", "", { colspan: "8", class: "detail" });
     const list = make("div", "", { class: "tries" });
-    for (const one of task.tries) list.append(...tryOf(one));
-    const command = make("p", "More: ", { class: "soft" });
-    command.append(make("code", `minitask show ${task.name} --output`));
-    list.append(command);
+    if (task.spec) list.append(textOf("Spec", task.spec));
+    for (const one of task.tries) list.append(...tryOf(one, task));
+    const commands = make("p", "More: ", { class: "soft" });
+    commands.append(make("code", `minitask show ${quoted(task.name)} --output`), ", ", make("code", `minitask diff ${quoted(task.name)}`));
+    list.append(commands);
     cell.append(list);
     const row = make("tr", "");
     row.append(cell);
+    details.set(task.name, { row, state });
     return row;
   };
 
-  const tryOf = (one) => {
+  const quoted = (name) => (/^[\w@%+=:,./-]+$/.test(name) ? name : `'${name.replaceAll("'", `'"'"'`)}'`);
+
+  // A long text, which is unpacked when it is opened.
+  const textOf = (title, [block, index]) => {
+    const element = make("details", "");
+    element.append(make("summary", title));
+    const packed = blocks[block];
+    element.addEventListener("toggle", async () => {
+      if (element.querySelector("pre")) return;
+      const text = scrolled(title);
+      element.append(text);
+      text.append(...linesOf((await unpack(packed))[index], title === "Diff"));
+    });
+    return element;
+  };
+
+  const scrolled = (label) => make("pre", "", { tabindex: "0", role: "group", "aria-label": label });
+
+  const linesOf = (text, isDiff) => (isDiff ? text.trimEnd().split("\n").map((line) => make("span", `${line}\n`, { class: toneOf(line) })) : [text]);
+
+  const toneOf = (line) => {
+    if (/^(diff|index|---|\+\+\+|@@|new|deleted|old|similarity|rename) ?/.test(line)) return "soft";
+    return line.startsWith("+") ? "good" : line.startsWith("-") ? "bad" : "";
+  };
+
+  const tryOf = (one, task) => {
     const what = one.phase === "implement" ? `Attempt ${one.n}` : `Attempt ${one.n}, ${one.phase}`;
     const ended = one.gate ? `${one.verdict} at ${one.gate}` : one.verdict;
     const tokens = one.tokens.map((count) => (count === null ? "unknown" : count.toLocaleString("en")));
@@ -112,7 +157,9 @@
     if (one.route) parts.push(make("p", `Route: ${one.route}`));
     for (const note of [...(one.doubts || []), ...(one.notes || [])]) parts.push(make("p", `Note: ${note}`));
     if (one.files) parts.push(filesOf(one.files));
-    for (const command of one.commands || []) parts.push(commandOf(command));
+    for (const command of one.commands || []) parts.push(commandOf(command, task));
+    if (one.diff) parts.push(textOf("Diff", one.diff));
+    if (one.reply) parts.push(textOf("Reply", one.reply));
     return parts;
   };
 
@@ -125,15 +172,33 @@
     return list;
   };
 
-  const commandOf = (command) => {
-    const details = make("details", "");
+  const commandOf = (command, task) => {
+    const element = make("details", "");
     const ended = command.passed ? "passed" : command.exit_code === null ? "failed" : `failed with ${command.exit_code}`;
     const summary = make("summary", `${ended} (${command.seconds} s): `);
     summary.append(make("code", command.command));
-    details.append(summary);
-    if (command.reason) details.append(make("p", command.reason));
-    details.append(make("pre", command.output || "(no output here)"));
-    return details;
+    element.append(summary);
+    if (command.reason) element.append(make("p", command.reason));
+    const output = scrolled("Output");
+    if (command.left) output.append(`[${counted(command.left, "more character")} before this: \`minitask show ${quoted(task.name)} --output\` prints all]\n`);
+    output.append(command.output || (command.left ? "" : "(no output)"));
+    element.append(output);
+    return element;
+  };
+
+  // A box of a graph leads to the task's row, and opens it.
+  const reveal = (event) => {
+    const box = event.target.closest("a[data-task]");
+    if (!box) return;
+    event.preventDefault();
+    form.reset();
+    form.elements.search.value = box.dataset.task;
+    choose();
+    const button = [...body.querySelectorAll(".open")].find((each) => each.title === box.dataset.task);
+    if (!button) return;
+    if (button.getAttribute("aria-expanded") === "false") button.click();
+    button.focus();
+    button.scrollIntoView({ block: "center" });
   };
 
   const follow = () => {
@@ -148,12 +213,12 @@
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         head = page.body.dataset.head;
         for (const id of ["title", "figures"]) document.getElementById(id).replaceWith(document.importNode(page.getElementById(id), true));
-        const focused = document.activeElement?.closest?.("#rows") && document.activeElement.title;
+        const focused = document.activeElement?.closest?.("#rows") && document.activeElement;
         const count = shown;
         read(page);
         choose();
         while (shown < count && shown < matching.length) extend();
-        if (focused) [...body.querySelectorAll(".open")].find((button) => button.title === focused)?.focus();
+        if (focused) (focused.isConnected ? focused : [...body.querySelectorAll(".open")].find((button) => button.title === focused.title))?.focus();
         tell("live", FOLLOWS);
         await new Promise((done) => setTimeout(done, Math.max(500, 3 * (performance.now() - began))));
       } catch (error) {
@@ -171,6 +236,7 @@
 
   form.hidden = false;
   form.addEventListener("input", choose);
+  document.getElementById("figures").parentNode.addEventListener("click", reveal);
   form.addEventListener("submit", (event) => event.preventDefault());
   more.addEventListener("click", () => {
     const next = shown;
