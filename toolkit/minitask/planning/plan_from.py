@@ -18,6 +18,7 @@ from minitask.engine.context import Context, Progress
 from minitask.engine.tasks import PROJECTS, Base
 from minitask.errors import MinitaskError, UsageError
 from minitask.ledger.record import whole
+from minitask.ledger.usage import Usage
 from minitask.planning.importers.boxes import MARK, origin_of
 from minitask.planning.importers.goal_source import GoalSource
 from minitask.planning.importers.plan_goals import PlanGoal, listed
@@ -281,6 +282,6 @@ def estimate_call(
     output_tokens = round(scale * SPEC_TOKENS * max(SPECS_A_TASK, specs))
     if route is None:
         return CallEstimate(input_tokens, output_tokens, None)
-    who = {"executor": route.executor, "model": route.model}
-    cost = price_of(engine, **who, input_tokens=input_tokens, output_tokens=output_tokens)
+    usage = Usage(1, input_tokens, 0, output_tokens, 0, 0)
+    cost = price_of(engine, route.executor, route.model, usage)
     return CallEstimate(input_tokens, output_tokens, cost)
