@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ from minitask.git.identity import Signature
 from minitask.git.objects import open_objects
 from minitask.git.run_git import Git
 from minitask.ledger.record import Attempt, CommandRecord, FileRecord, Record, Verdict, money
-from minitask.ledger.record_json import parse_record, record_document
+from minitask.ledger.record_json import parse_record, record_document, render_document
 from minitask.ledger.store import append_commit, read_records, record_file
 from minitask.ledger.usage import Usage
 from recording import write_commits
@@ -163,3 +165,13 @@ def test_the_ledgers_of_two_clones_merge_as_a_union(world: World, git: Git, tmp_
 
 def test_one_record_has_one_name() -> None:
     assert record_file(record(PLAIN)) == record_file(record(PLAIN))
+
+
+@given(st.dictionaries(st.text(), st.lists(st.none() | st.integers() | st.text())))
+def test_a_document_is_written_as_json_writes_it(document: dict[str, Any]) -> None:
+    assert render_document(document) == json.dumps(document, indent=1).encode() + b"\n"
+
+
+def test_a_name_that_is_not_utf_8_can_be_written() -> None:
+    document = {"path": "a\udcff.txt"}
+    assert json.loads(render_document(document)) == document

@@ -13,6 +13,7 @@ from msgspec import Struct
 from minitask.git.commits import FileWrite
 from minitask.git.objects import TREE, Objects
 from minitask.ledger.record import Record
+from minitask.ledger.record_json import render_document
 
 ENDING = ".said"
 FORMAT = 1
@@ -37,8 +38,7 @@ def exchange_file(exchange: Exchange, record_path: str) -> FileWrite:
         "prompt": capped(exchange.prompt, LONGEST_PROMPT),
         "reply": capped(exchange.reply, LONGEST_REPLY),
     }
-    text = json.dumps(document, indent=1) + "\n"
-    return FileWrite(record_path.removesuffix(".json") + ENDING, text.encode("ascii"))
+    return FileWrite(record_path.removesuffix(".json") + ENDING, render_document(document))
 
 
 def read_exchange(objects: Objects, head: str | None, record: Record) -> Exchange | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from minitask.ledger.evidence import (
     decision_document,
@@ -26,6 +29,15 @@ from minitask.ledger.record import (
     money,
 )
 from minitask.ledger.usage import Usage, classes
+
+
+def render_document(document: Mapping[str, Any]) -> bytes:
+    """Return a document as the ledger keeps it: ASCII, a line a value, each level indented by a space."""
+    compact = json.dumps(document)  # fast without indents only
+    try:
+        return msgspec.json.format(compact.encode("ascii"), indent=1) + b"\n"
+    except msgspec.DecodeError:  # a name that is not UTF-8
+        return json.dumps(document, indent=1).encode("ascii") + b"\n"
 
 
 def usage_document(usage: Usage) -> dict[str, int | None]:

@@ -24,7 +24,7 @@ from minitask.git.identity import Signature
 from minitask.git.objects import TREE, Objects
 from minitask.ledger.exchange import ENDING
 from minitask.ledger.record import FORMAT, Record
-from minitask.ledger.record_json import parse_record, record_document
+from minitask.ledger.record_json import parse_record, record_document, render_document
 
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
 """What reading a record raises that is damaged in whatever way."""
@@ -51,8 +51,7 @@ class DamagedRecord(Enum):
 
 def record_file(record: Record) -> FileWrite:
     """Return the file that holds a record."""
-    text = json.dumps(record_document(record), indent=1) + "\n"
-    content = text.encode("ascii")
+    content = render_document(record_document(record))
     digest = hashlib.sha256(content).hexdigest()[:12]
     return FileWrite(f"{record.task}/{record.attempt.n:04d}-{digest}.json", content)
 

@@ -203,13 +203,15 @@ class Sandbox(Struct, frozen=True):
 
     def enclose(self, argv: Sequence[str], room: SandboxPolicy) -> Wrapped:
         """Return the same as `wrap`, for a room that was put together before."""
-        tools = self._tools(room)
+        environments = find_environments(self.checkout, room)
+        path = os.pathsep.join((room.path, *(f"{folder}/bin" for folder in environments.values())))
+        tools = self._tools(room, path, environments)
         if self.strength is Strength.STRONG:
-            return self._in_bubblewrap(argv, room, tools=tools)
+            return self._in_bubblewrap(argv, room, path, tools=tools)
         private = private_directory(self.scratch)
         temporary = TEMPORARY[0] if self.namespaces else str(private / "tmp")
         env = room.environment(home=str(private / "home"), temporary=temporary, tools=tools.env)
-        env |= self._import_path(room)
+        env |= self._import_path(room, path)
         running = 0 if self.namespaces and counts_processes_apart() else tasks_of_user()
         inner = limited(argv, room.limits, running=running)
         if self.variant == SEATBELT:
@@ -219,30 +221,24 @@ class Sandbox(Struct, frozen=True):
             inner = (*launch(*self._rules(room, tools, private=private)), *inner)
         return Wrapped(inner, env, private, orphans.now(), room.pass_fds)
 
-    def _tools(self, room: SandboxPolicy) -> Toolchain:
-        """Return what the programs of a room need, and what else is to be read."""
-        tools = find_toolchain(self._program_path(room), home=room.home)
+    def _tools(self, room: SandboxPolicy, path: str, environments: Mapping[str, str]) -> Toolchain:
+        """Return what the programs of a path need, and what else is to be read."""
+        tools = find_toolchain(path, home=room.home)
         folders = user_folders(room)
         roots = [*tools.roots, *folders.roots, *map(str, self.readable)]
-        env = {**folders.env, **find_environments(self.checkout, room)}
+        env = {**folders.env, **environments}
         env |= UV_KEEPS if "UV_PROJECT_ENVIRONMENT" in env else {}
         return Toolchain(room.home, roots=list(dict.fromkeys(roots)), env=env)
-
-    def _program_path(self, room: SandboxPolicy) -> str:
-        """Return the `PATH` with what tools start that find an environment by themselves."""
-        folders = (f"{folder}/bin" for folder in find_environments(self.checkout, room).values())
-        return os.pathsep.join((room.path, *folders))
 
     def _replaced_checkout(self) -> Path | None:
         """Return the checkout, if commands find the workspace in its place; not among the machine's own folders."""
         is_replaced = self.has_private_mounts and not lies_in(str(self.checkout), SYSTEM)
         return self.checkout if is_replaced else None
 
-    def _import_path(self, room: SandboxPolicy) -> dict[str, str]:
+    def _import_path(self, room: SandboxPolicy, path: str) -> dict[str, str]:
         """Return the variables that lead programs to the workspace, where they would go to the checkout."""
         if self._replaced_checkout():
             return {}
-        path = self._program_path(room)
         return shared_layers.variables(path, checkout=self.checkout, workspace=room.workspace)
 
     def _rules(self, room: SandboxPolicy, tools: Toolchain, *, private: Path) -> list[str]:
@@ -260,7 +256,7 @@ class Sandbox(Struct, frozen=True):
         return ["private", *hidden, *rules]
 
     def _in_bubblewrap(
-        self, argv: Sequence[str], room: SandboxPolicy, *, tools: Toolchain
+        self, argv: Sequence[str], room: SandboxPolicy, path: str, *, tools: Toolchain
     ) -> Wrapped:
         variant = bubblewrap.Variant(self.variant)
         before = bubblewrap.command(
@@ -274,7 +270,7 @@ class Sandbox(Struct, frozen=True):
         env = room.environment(
             home=bubblewrap.HOME, temporary=bubblewrap.TEMPORARY, tools=tools.env
         )
-        env |= self._import_path(room)
+        env |= self._import_path(room, path)
         inner = limited(argv, room.limits, running=running)
         inside = (*before, *bubblewrap.listening(room), *inner)
         layers = launch(*_layers(self.layers)) if self.layers else ()
