@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from test_contract_workflows import planned, settings_of, usage
+from test_contract_workflows import planned, settings_of, usage, whole
 
 from executors.model_server import Received, completion, error, scripted_server
 from world import World
@@ -323,3 +323,51 @@ def test_a_planner_may_not_claim_to_have_planned_another_task(three: World) -> N
     outcome = plan(three, planner, "--task", "1")
     assert (outcome.code, states(outcome)[0]) == (1, ("1", "failed"))
     assert "leave the HTML comment out" in planner.prompts[1]
+
+
+def merge(world: World, *tasks: str) -> None:
+    """Commit the specs, and merge the changes that some of them ask for."""
+    world.git("add", "mini-projects")
+    world.git("commit", "--quiet", "--message", "specs")
+
+    def answer(request: Received) -> Any:
+        number = re.findall(r"Write part (\d)", request.prompt)[0]
+        return completion(whole(f"part{number}.txt", f"part {number}\n"))
+
+    with scripted_server(answer) as server:
+        world.configure(**settings_of(server.base_url))
+        for task in tasks:
+            assert world.exec(task).json["verdict"] == "merged"
+
+
+def test_boxes_are_ticked_once_all_specs_of_a_section_have_merged(world: World) -> None:
+    world.commit({KIRO: (CASES / "kiro.md").read_text()})
+    plan(world, Planner(), source=KIRO)
+    merge(world, "store/01-part", "store/02-part")
+    text = (world.root / KIRO).read_text().replace("Build the view", "Build a view")
+    world.write({KIRO: text})
+    outcome = world.minitask("export", "tasks.md", "store", "--output", KIRO)
+    assert outcome.code == 0, outcome.text
+    assert "1 of 4 tasks ticked" in outcome.text
+    expected = text.replace("[ ] 2. ", "[x] 2. ").replace("[-] 2.2", "[x] 2.2")
+    assert (world.root / KIRO).read_text() == expected, "what was planned in other words is not"
+
+
+def test_task_masters_tasks_are_done_once_their_specs_have_merged(world: World) -> None:
+    before = json.dumps(json.loads((CASES / "tasks.json").read_text()), indent=2)
+    world.commit({PLAN: before})
+    plan(world, Planner())
+    merge(world, "task-master/01-part")
+    outcome = world.minitask("export", "tasks.json", "task-master", "--output", PLAN)
+    assert outcome.code == 0, outcome.text
+    after = (world.root / PLAN).read_text()
+    changed = [
+        (old.strip(), new.strip())
+        for old, new in zip(before.split("\n"), after.split("\n"), strict=True)
+        if old != new
+    ]
+    assert changed == [
+        ('"status": "in-progress",', '"status": "done",'),
+        ('"status": "pending",', '"status": "done",'),
+    ], "the task and its open subtask; one that is cancelled stays so"
+    assert plan(world, Planner()).json["calls"] == []

@@ -13,7 +13,7 @@ from minitask.errors import UsageError
 from minitask.planning.importers.backlog_goals import read_backlog
 from minitask.planning.importers.box_goals import read_boxes
 from minitask.planning.importers.goal_source import READERS
-from minitask.planning.importers.json_goals import read_beads, read_task_master
+from minitask.planning.importers.json_goals import read_beads, read_task_master, tick_tasks
 from minitask.planning.importers.plan_goals import GoalPlan, PlanGoal, linked
 from minitask.planning.plan_prompt import with_dependencies
 from minitask.spec.frontmatter import parse_front_matter
@@ -269,3 +269,14 @@ def test_no_odd_json_breaks_a_reader(rows: list[object]) -> None:
 def test_unreadable_json_is_said(body: str) -> None:
     with pytest.raises(UsageError, match="JSON"):
         read_task_master(body)
+
+
+def test_deep_lists_and_bytes_that_are_no_text_break_nothing() -> None:
+    deep = "[" * 500 + "]" * 500
+    body = f'{{"tasks": [{{"id": 1, "title": "a \\ud800", "description": {deep}, "subtasks": {deep}}}]}}'
+    plan = read_task_master(body)
+    holds(plan)
+    key = ("task-master", f"1 {plan.goals[0].digest}")
+    assert tick_tasks(body, {key: True})[1] == 1
+    text, ticked = tick_tasks('\ufeff{"tasks": [{"id": 1, "title": "a \\ud800"}]}\n', {key: True})
+    assert (ticked, '"status": "done"' in text, text.isascii()) == (1, True, True)

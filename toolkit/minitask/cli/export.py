@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -12,13 +13,17 @@ from minitask.cli.terminal import show
 from minitask.engine.find_tasks import list_tasks
 from minitask.engine.task_status import State
 from minitask.errors import UsageError
-from minitask.planning.importers.boxes import origin_of, tick
+from minitask.planning.importers.boxes import boxes_key, origin_of, tick
+from minitask.planning.importers.json_goals import tick_tasks
 from minitask.project.task_graph import TaskGraph, task_graph
 from minitask.reports.boards import BOARDS, WRITTEN_BY, backlog_files
 from minitask.system.files import replace_file
 from minitask.words import counted
 
 BACKLOG = "backlog"
+Tick = Callable[[str, Mapping[tuple[str, str], bool]], tuple[str, int]]
+TICKS: Mapping[str, Tick] = {"tasks.md": tick, "tasks.json": tick_tasks}
+"""How a plan that specs were made from is ticked, by format."""
 
 
 @click.command("export")
@@ -36,8 +41,8 @@ def command(
 ) -> int:
     """Write the tasks for another tool: tasks.md (spec-kit), tasks.json (task-master), backlog (Backlog.md) or csv.
 
-    A task is done there if it has merged, and only then. Where PATH is a plan that specs were imported from, only
-    the boxes of their tasks change: those that have merged are ticked, the others are cleared.
+    A task is done there if it has merged, and only then. Where PATH is a plan that specs were made from, only the
+    boxes of their tasks change: those that have merged are ticked, and of an imported plan the others are cleared.
 
     \b
     Example:
@@ -55,37 +60,38 @@ def command(
     if place is None:
         show(BOARDS[form](graph))
         return 0
-    done = _imported_from(session, place, graph, texts)
-    if form == "tasks.md" and done and not force:
-        return _tick(place, done)
+    done = _made_from(session, place, graph, texts)
+    if form in TICKS and done and not force:
+        return _tick(place, done, TICKS[form])
     _write(place, BOARDS[form](graph), force=force)
     click.echo(f"{output}: {counted(len(graph.nodes), 'task')}")
     return 0
 
 
-def _imported_from(
+def _made_from(
     session: Session, place: Path, graph: TaskGraph, texts: dict[str, bytes]
 ) -> dict[tuple[str, str], bool]:
-    """Return which tasks were imported from a file, by format and label, and whether each has merged."""
+    """Return which tasks of a file the specs were made from, by format and label, and whether each has merged."""
     top = (session.repository.top or session.folder).resolve()
     found: dict[tuple[str, str], bool] = {}
     for node in graph.nodes:
-        origin = origin_of(texts[node.name].decode("utf-8", "replace"))
-        if origin and (top / origin[1]).resolve() == place.resolve():
-            found[origin[0], origin[2]] = node.status.state is State.MERGED
+        text = texts[node.name].decode("utf-8", "replace")
+        origin, key = origin_of(text), boxes_key(text)
+        if origin and key and (top / origin[1]).resolve() == place.resolve():
+            found[key] = found.get(key, True) and node.status.state is State.MERGED
     return found
 
 
-def _tick(place: Path, done: dict[tuple[str, str], bool]) -> int:
+def _tick(place: Path, done: dict[tuple[str, str], bool], tick: Tick) -> int:
     try:
         text = place.read_bytes().decode("utf-8", "surrogateescape")
     except OSError as error:
         message = f"{place} cannot be read: {error.strerror or error}"
         raise UsageError(message, hint="name the plan that was imported") from None
-    new = tick(text, done)
+    new, ticked = tick(text, done)
     if new != text:
         replace_file(place, new.encode("utf-8", "surrogateescape"))
-    click.echo(f"{place.name}: {sum(done.values())} of {counted(len(done), 'task')} ticked")
+    click.echo(f"{place.name}: {ticked} of {counted(len(done), 'task')} ticked")
     return 0
 
 

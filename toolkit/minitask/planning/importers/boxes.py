@@ -7,13 +7,15 @@ from urllib.parse import unquote
 
 from minitask.patterns import lazy_pattern
 from minitask.planning.importers import markdown_plans
+from minitask.planning.importers.box_goals import read_boxes
 from minitask.planning.importers.foreign_plan import (
     ITEM,
     MarkdownNode,
     parse_nodes,
     unique_labels,
 )
-from minitask.spec.frontmatter import SPEC_KIT, SUPERPOWERS
+from minitask.spec.frontmatter import GOALS, KIRO, OPENSPEC, SPEC_KIT, SUPERPOWERS
+from minitask.words import whole_characters
 
 MARK = lazy_pattern(
     r"<!-- (?:imported|planned): (?P<origin>\S+ \S+ task \S+) sha256:(?P<digest>[0-9a-f]{64}) -->"
@@ -31,19 +33,36 @@ def origin_of(text: str) -> tuple[str, str, str] | None:
     return form, unquote(path), unquote(label)
 
 
-def tick(text: str, done: Mapping[tuple[str, str], bool]) -> str:
-    """Return a plan with the boxes of some tasks, by format and label, ticked or cleared; all else stays."""
+def boxes_key(text: str) -> tuple[str, str] | None:
+    """Return by which format and label the boxes of a spec's task are found; of a goal only in the wording that was
+    planned.
+    """
+    origin, match = origin_of(text), MARK.search(text)
+    if origin is None or match is None:
+        return None
+    form, _, label = origin
+    return form, f"{label} {match['digest']}" if form in GOALS else label
+
+
+def tick(text: str, done: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
+    """Return a plan with the boxes of some tasks, by format and label, ticked or cleared, and how many tasks are
+    ticked; all else stays.
+
+    A box of a goal is never cleared: it may have been ticked before that was planned.
+    """
     lines = text.split("\n")
-    for row, is_done in _states(text, done):
-        lines[row - 1] = _BOX.sub("[x]" if is_done else "[ ]", lines[row - 1], count=1)
-    return "\n".join(lines)
+    ticked = set()
+    for key, row in _rows(text, done):
+        lines[row - 1] = _BOX.sub("[x]" if done[key] else "[ ]", lines[row - 1], count=1)
+        ticked |= {key} if done[key] else set()
+    return "\n".join(lines), len(ticked)
 
 
-def _states(text: str, done: Mapping[tuple[str, str], bool]) -> Iterator[tuple[int, bool]]:
+def _rows(text: str, done: Mapping[tuple[str, str], bool]) -> Iterator[tuple[tuple[str, str], int]]:
     for form in {form for form, _ in done}:
         for label, row in _READERS[form](text) if form in _READERS else ():
-            if (form, label) in done:
-                yield row, done[form, label]
+            if (form, label) in done and (done[form, label] or form not in GOALS):
+                yield (form, label), row
 
 
 def _task_lines(text: str) -> Iterator[tuple[str, int]]:
@@ -65,8 +84,14 @@ def _steps(text: str) -> Iterator[tuple[str, int]]:
         yield from ((label, row) for row in _boxes(nodes[start:end]))
 
 
+def _sections(text: str) -> Iterator[tuple[str, int]]:
+    """Yield the boxes of a plan whose sections are goals: the section with its digest, and the line."""
+    for goal in read_boxes(whole_characters(text)).goals:
+        yield from ((f"{goal.label} {goal.digest}", row) for row in goal.rows)
+
+
 def _boxes(nodes: Sequence[MarkdownNode]) -> Iterator[int]:
     return (node.line for node in nodes if node.kind == ITEM and _BOX.match(node.text))
 
 
-_READERS = {SPEC_KIT: _task_lines, SUPERPOWERS: _steps}
+_READERS = {SPEC_KIT: _task_lines, SUPERPOWERS: _steps, KIRO: _sections, OPENSPEC: _sections}

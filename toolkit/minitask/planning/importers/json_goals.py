@@ -22,6 +22,7 @@ from minitask.planning.importers.plan_goals import (
     title_of,
 )
 from minitask.spec.frontmatter import BEADS, TASK_MASTER
+from minitask.spec.markdown import normalise
 from minitask.words import did_you_mean, one_line
 
 Row = Mapping[str, Any]
@@ -57,17 +58,39 @@ def parse_json(text: str) -> Any:
 
 def read_task_master(text: str, tag: str = "") -> GoalPlan:
     """Return the tasks of a `tasks.json`: those of one tag; raise `UsageError` if it holds none of that name."""
-    rows, chosen, notes = _tagged(parse_json(text), tag)
-    tasks = [row for row in rows if isinstance(row, dict)]
-    prefix = "" if chosen == MASTER else f"{chosen}:"
-    ids = [f"{prefix}{label_of(row.get('id'), number)}" for number, row in enumerate(tasks, 1)]
-    labels = unique_labels(ids[: MOST_TASKS + 1])
-    goals = [_task(row, label, prefix) for row, label in zip(tasks, labels, strict=False)]
-    return linked(chosen if prefix else TASK_MASTER, goals, (*notes, *repeated(labels)))
+    tags = _tags(parse_json(text))
+    chosen = tag or (MASTER if MASTER in tags else next(iter(tags)))
+    if chosen not in tags:
+        raise UsageError(f"it holds no tag {chosen}", hint=did_you_mean(chosen, tags))
+    others = [one_line(name, longest=40) for name in tags if name != chosen]
+    note = f"the tasks of the tag {one_line(chosen)}; others: {listed(others)} (--tag)"
+    goals = [goal for _, goal in _goals(tags[chosen], chosen)]
+    notes = [note] if others and not tag else []
+    name = TASK_MASTER if chosen == MASTER else one_line(chosen, longest=40)
+    return linked(name, goals, (*notes, *repeated([goal.label for goal in goals])))
 
 
-def _tagged(document: Any, tag: str) -> tuple[list[Any], str, tuple[str, ...]]:
-    """Return the tasks of the tag that is asked for, else of `master`, else of the only one."""
+def tick_tasks(text: str, done: Mapping[tuple[str, str], bool]) -> tuple[str, int]:
+    """Return a `tasks.json` whose tasks are done that are planned in their present wording and have merged, and how
+    many these are.
+    """
+    document, ticked = parse_json(normalise(text)), 0
+    for tag, rows in _tags(document).items():
+        for row, goal in _goals(rows, tag):
+            if done.get((TASK_MASTER, f"{goal.label} {goal.digest}")):
+                ticked += 1
+                for item in (row, *_subtasks(row)):
+                    if not skip_reason(text_of(item.get("status"))):
+                        item["status"] = DONE
+    try:
+        new = json.dumps(document, indent=2, ensure_ascii="\\u" in text)
+    except RecursionError:
+        raise UsageError("the plan is nested too deep", hint="tick it off by hand") from None
+    return new + text[len(text.rstrip()) :], ticked
+
+
+def _tags(document: Any) -> dict[str, list[Any]]:
+    """Return the tasks of each tag, in both shapes; raise `UsageError` if there are none."""
     top = document if isinstance(document, dict) else {}
     if isinstance(top.get("tasks"), list):
         top = {MASTER: top}
@@ -78,16 +101,20 @@ def _tagged(document: Any, tag: str) -> tuple[list[Any], str, tuple[str, ...]]:
     }
     if not tags:
         raise UsageError("it holds no list of tasks", hint='expected {"TAG": {"tasks": […]}}')
-    chosen = tag or (MASTER if MASTER in tags else next(iter(tags)))
-    if chosen not in tags:
-        raise UsageError(f"it holds no tag {chosen}", hint=did_you_mean(chosen, tags))
-    others = [one_line(name, longest=40) for name in tags if name != chosen]
-    notes = (f"the tasks of the tag {one_line(chosen)}; others: {listed(others)} (--tag)",)
-    return tags[chosen], one_line(chosen, longest=40), notes if others and not tag else ()
+    return tags
+
+
+def _goals(rows: Sequence[Any], tag: str) -> list[tuple[dict[str, Any], PlanGoal]]:
+    """Return the tasks of a tag as they stand, each with its goal."""
+    tasks = [row for row in rows if isinstance(row, dict)][: MOST_TASKS + 1]
+    prefix = "" if tag == MASTER else f"{one_line(tag, longest=40)}:"
+    ids = [f"{prefix}{label_of(row.get('id'), number)}" for number, row in enumerate(tasks, 1)]
+    labels = unique_labels(ids)
+    return [(row, _task(row, label, prefix)) for row, label in zip(tasks, labels, strict=True)]
 
 
 def _task(row: Row, label: str, prefix: str) -> PlanGoal:
-    subtasks = [item for item in _list(row, "subtasks") if isinstance(item, dict)]
+    subtasks = _subtasks(row)
     body = {name: row.get(key) for name, key in _FIELDS.items()}
     body["Relevant files"] = _files(row)
     parts = [
@@ -116,6 +143,10 @@ def _subtask(row: Row, label: str, number: int) -> str:
     needs = ", ".join(text_of(need) for need in _list(row, "dependencies"))
     body = {"Depends on": needs, **{name: row.get(key) for name, key in _FIELDS.items()}}
     return f"Subtask {name}: {title_of(row.get('title'), name)}{state}\n{sections(body)}".strip()
+
+
+def _subtasks(row: Row) -> list[dict[str, Any]]:
+    return [item for item in _list(row, "subtasks") if isinstance(item, dict)]
 
 
 def _files(row: Row) -> list[str]:

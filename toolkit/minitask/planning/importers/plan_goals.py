@@ -77,6 +77,7 @@ def title_of(value: object, label: str) -> str:
 def text_of(value: object) -> str:
     """Return a text or number of others as text, of a list its texts as items; empty for all else."""
     if isinstance(value, list):
+        value = [entry for entry in value if not isinstance(entry, list)]
         return "\n".join(f"- {text}" for entry in value if (text := text_of(entry)))
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
