@@ -143,13 +143,21 @@ def test_what_a_model_cannot_plan_stops_only_what_waits_for_it(world: World) -> 
     assert outcome.json["goals"][1]["reason"] == "waits for task 1"
     kept = Path(outcome.json["kept"])
     kept.write_text(f"{planned(8, path='part8.txt')}\n{kept.read_text()}")
-    repaired = world.minitask("plan", "--from", str(kept), "--project", "task-master")
-    assert repaired.code == 0, repaired.text
     again = Planner()
     again.asked += ["x"] * 8
     outcome = plan(world, again)
-    assert states(outcome) == [("1", "present"), ("2", "planned"), ("3", "present")]
+    assert states(outcome) == [("1", "planned"), ("2", "planned"), ("3", "present")]
+    assert again.asked[8:] == ["2"], "the answer was paid for, and is repaired"
     assert depends_on(world, "mini-projects/task-master/09-part.md") == ["08-part"]
+
+
+def test_an_answer_that_was_kept_can_be_given_by_its_name(three: World) -> None:
+    outcome = plan(three, Planner(task_1=completion("Let us talk.")))
+    kept = Path(outcome.json["kept"])
+    kept.write_text(f"{planned(1, path='part1.txt')}\n{kept.read_text()}")
+    words = three.minitask("plan", "--from", str(kept), "--project", "task-master")
+    assert words.code == 0, words.text
+    assert states(plan(three, Planner(), "--dry-run"))[0] == ("1", "present")
 
 
 def test_a_budget_stops_before_the_call_that_it_could_not_pay(three: World) -> None:
@@ -231,6 +239,8 @@ def test_every_format_is_planned_from_its_file_or_folder(
     outcome = plan(world, planner, source=source)
     assert outcome.code == 0, outcome.text
     assert planner.asked == asked
+    is_cut = "only the first 24,000 characters count of task bd-b2" in outcome.json["notes"]
+    assert is_cut == (source == ".beads")
     assert outcome.json["project"] == project
     assert [len(prompt) for prompt in planner.prompts if len(prompt) > 60_000] == []
     assert plan(world, planner, source=source).json["calls"] == []

@@ -54,7 +54,7 @@ def test_task_masters_tasks_in_both_shapes() -> None:
         "`5#2` stands for a further task of that id",
         "task 2 depends on 9, which is not a task of the plan",
         "task 5 depends on 4, which is deferred",
-        "task 5 depends on 3, which depends on it: left out",
+        "task 5 depends on 3, in a circle: left out",
     )
     body = goal(plan, "2").text
     for words in (
@@ -99,6 +99,15 @@ def test_openspecs_boxes_with_and_without_numbers() -> None:
     assert goal(plan, "2").title == "Core"
     assert "- Handle CRLF" in goal(plan, "2").text
     assert goal(plan, "Docs").text == "- Describe it in README.md\n- Add an example"
+
+
+def test_long_words_are_kept_and_a_number_is_not_always_an_id() -> None:
+    plan = read_boxes(f"## Docs\n- [ ] 3 files are renamed\n- [ ] 2. {'word ' * 9_000}\n")
+    assert [(each.label, each.title[:10]) for each in plan.goals] == [
+        ("Docs", "3 files ar"),
+        ("2", "word word "),
+    ]
+    assert len(plan.goals[1].text) > 40_000
 
 
 def test_a_section_of_many_boxes_is_planned_in_parts() -> None:
@@ -176,7 +185,7 @@ def test_a_long_chain_and_a_ring_are_put_in_order() -> None:
         assert set(each.needs) <= done
         done.add(each.label)
     assert len(done) == 5000
-    assert plan.notes == ("task 4999 depends on 0, which depends on it: left out",)
+    assert plan.notes == ("task 4999 depends on 0, in a circle: left out",)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,8 @@ NAME_WORDS = 5
 REPAIRS = 2
 MOST_TASKS = 30
 SHOWN_DIAGNOSTICS = 12
+ANSWERS = "answers"
+"""Folder of answers that were paid for and are no specs yet."""
 GOAL = "goal: "
 """Beginning of the note in a plan's record that holds its goal."""
 ANSWER_TOKENS = 16_000
@@ -115,6 +117,11 @@ def project_name(goal: str, name_option: str | None) -> str:
     return name
 
 
+def plan_topic(goal: Goal) -> str:
+    """Return what the records of a goal's planning are under."""
+    return f"{goal.project}/@plan"
+
+
 def planning_question(engine: Context, base: Base, goal: Goal) -> QuestionPrompt:
     """Return what a planner is asked; raise `UsageError` if a file to show is not committed, or all are too long."""
     template = resources.path("templates", "planned-task.md").read_text("utf-8").strip()
@@ -132,7 +139,7 @@ def plan(engine: Context, base: Base, goal: Goal, route: Route, *, budget: Budge
     """Have the goal planned, and write the specs; the planning is on record, whatever resulted."""
     _folder(engine, goal.project)
     question = planning_question(engine, base, goal)
-    topic = QuestionSubject(f"{goal.project}/@plan", base.base, base.target)
+    topic = QuestionSubject(plan_topic(goal), base.base, base.target)
     first = make_question_call(engine, topic, question, route, budget=budget)
     question_call, outcome, failed = ask_until(engine, first, budget=budget)
     return _take(engine, goal, question_call, outcome, failed)
@@ -294,11 +301,15 @@ def _line(item: Diagnostic) -> str:
 
 def _keep(engine: Context, goal: Goal, text: str) -> str:
     """Keep an answer that was paid for, with the mark of its task, and return its path."""
-    folder = engine.repository.home / "answers"
+    folder = engine.repository.home / ANSWERS
     folder.mkdir(parents=True, exist_ok=True)
-    number = 1 + sum(1 for _ in folder.glob(f"{goal.project}-*.md"))
-    path = folder / f"{goal.project}-{number}.md"
-    path.write_text(f"{text}\n\n{goal.mark}\n" if goal.mark else text, "utf-8", "surrogateescape")
+    content = f"{text}\n\n{goal.mark}\n" if goal.mark else text
+    present = list(folder.glob(f"{goal.project}-*.md"))
+    for path in present:
+        if path.read_text("utf-8", "surrogateescape") == content:
+            return str(path)
+    path = folder / f"{goal.project}-{len(present) + 1}.md"
+    path.write_text(content, "utf-8", "surrogateescape")
     return str(path)
 
 

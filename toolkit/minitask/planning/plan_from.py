@@ -7,6 +7,7 @@ planned already, what has changed since, and which specs the next ones come afte
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
@@ -22,7 +23,14 @@ from minitask.ledger.usage import Usage
 from minitask.planning.importers.boxes import MARK, origin_of
 from minitask.planning.importers.goal_source import GoalSource
 from minitask.planning.importers.plan_goals import PlanGoal, listed
-from minitask.planning.plan import Planned, plan, planning_question
+from minitask.planning.plan import (
+    ANSWERS,
+    Planned,
+    plan,
+    plan_topic,
+    planning_question,
+    write_planned,
+)
 from minitask.planning.plan_prompt import Goal, checkout_folder
 from minitask.policy.budget import Budget
 from minitask.policy.route import CallEstimate, Route
@@ -32,6 +40,7 @@ from minitask.spec.dependency_graph import Graph
 from minitask.spec.frontmatter import MAX_BYTES
 from minitask.spec.model import FileAction, Spec
 from minitask.spec.parse import parse_file
+from minitask.task import call_journal
 from minitask.words import DATA, did_you_mean, fenced_data, one_line
 
 SPEC_TOKENS = 800
@@ -136,7 +145,7 @@ def plan_goals(
             continue
         present = _present(engine, template.project)
         goal = _goal(result.goal, source, template, present)
-        engine.emit(Progress(f"{template.project}/@plan", "plan", one_line(goal.title)))
+        engine.emit(Progress(plan_topic(goal), "plan", one_line(goal.title)))
         planned = _planned(engine, base, goal, route, budget)
         parts.append(planned)
         stopped = planned if planned.exit_code > 1 else None
@@ -163,9 +172,26 @@ def _loose(goal: PlanGoal, source: GoalSource, present: Sequence[_Present]) -> s
 
 def _planned(engine: Context, base: Base, goal: Goal, route: Route, budget: Budget) -> Planned:
     try:
-        return plan(engine, base, goal, route, budget=budget)
+        return _kept(engine, goal) or plan(engine, base, goal, route, budget=budget)
     except MinitaskError as error:  # nothing was written, and no other call would fare better
         return Planned(goal.project, (), (), problem=str(error), exit_code=max(error.exit_code, 2))
+
+
+def _kept(engine: Context, goal: Goal) -> Planned | None:
+    """Write the specs of an answer to this very goal that is on record and kept: its process was killed, or somebody
+    has repaired it since. None if there is none, or if it is not on record: the same call gives it then.
+    """
+    topic = plan_topic(goal)
+    if any(call.key.task == topic for call in call_journal.unused(engine.repository.home)):
+        return None
+    for path in sorted((engine.repository.home / ANSWERS).glob(f"{goal.project}-*.md")):
+        text = path.read_text("utf-8", "surrogateescape")
+        if text.rstrip().endswith(goal.mark):
+            with suppress(UsageError):  # it holds no spec
+                planned = write_planned(engine, goal, text)
+                path.unlink()
+                return planned
+    return None
 
 
 def _together(project: str, parts: Sequence[Planned]) -> Planned:

@@ -34,12 +34,13 @@ from minitask.planning.importers.plan_goals import (
     title_of,
 )
 from minitask.spec.markdown import strip_marks
-from minitask.words import fence_of, one_line
+from minitask.words import fence_of, one_line, whole_characters
 
 MOST_BOXES = 12
 """A section with more boxes is planned in parts: their specs would not fit into one answer."""
 _BOX = lazy_pattern(
-    r"\\?\[(?P<mark>[^\]\n]?)\\?\](?P<optional>\s?\\?\*)?\s+(?:(?P<id>\d{1,6}(?:\.\d{1,6})*)\.?\s+)?(?P<text>.*)",
+    r"\\?\[(?P<mark>[^\]\n]?)\\?\](?P<optional>\s?\\?\*)?\s+(?:(?P<id>\d{1,6}(?:(?:\.\d{1,6})+|(?=\.)))\.?\s+)?"
+    r"(?P<text>.*)",
     re.DOTALL,
 )
 _HEADING = lazy_pattern(r"(?:(?P<id>\d{1,6})(?:\.\d{1,6})*[.):]?\s+)?(?P<text>.*)")
@@ -51,7 +52,7 @@ class _Box(Struct, frozen=True):
 
     section: str
     number: str
-    title: str
+    words: str
     node: MarkdownNode
     heading: str
     is_done: bool
@@ -113,7 +114,7 @@ def _box(
     return _Box(
         section or "tasks",
         box_id,
-        title_of(_PARALLEL.sub(" ", first), box_id or section),
+        one_line(whole_characters(_PARALLEL.sub(" ", first))) or f"Task {box_id or section}",
         node,
         heading,
         is_done=match["mark"] in ("x", "X"),
@@ -145,13 +146,17 @@ def _goal(part: Sequence[_Box], label: str) -> PlanGoal:
     has_top = first.number == first.section and len(part) > 1
     needed = [box for box in (part[1:] if has_top else part) if not box.is_optional]
     required = needed or part
-    title = first.title if has_top or len(part) == 1 or not first.heading else _short(first.heading)
+    title = first.words if has_top or len(part) == 1 or not first.heading else _short(first.heading)
     return PlanGoal(
         label,
         title_of(title, label),
         "\n".join(map(_text, part)),
-        skipped=DONE if all(box.is_done for box in required) else _pause(first.title),
-        optional=tuple(box.number or box.title for box in part if box.is_optional),
+        skipped=DONE if all(box.is_done for box in required) else _pause(first.words),
+        optional=tuple(
+            box.number or one_line(box.words, longest=LONGEST_LABEL)
+            for box in part
+            if box.is_optional
+        ),
         rows=tuple(box.node.line for box in part if not box.is_optional),
         parts=max(1, len(part) - has_top),
     )
@@ -171,7 +176,7 @@ def _text(box: _Box) -> str:
     details = [more] if more else []
     details += [_detail(node) for node in box.nodes]
     indented = (f"  {line}".rstrip() for text in details for line in text.split("\n"))
-    return "\n".join((f"- {number}{box.title}{optional}{state}", *indented))
+    return "\n".join((f"- {number}{box.words}{optional}{state}", *indented))
 
 
 def _detail(node: MarkdownNode) -> str:

@@ -13,7 +13,7 @@ from minitask.planning.importers.box_goals import read_boxes
 from minitask.planning.importers.foreign_plan import MOST_TASKS
 from minitask.planning.importers.import_plan import inside, read_source
 from minitask.planning.importers.json_goals import read_beads, read_task_master
-from minitask.planning.importers.plan_goals import GoalPlan
+from minitask.planning.importers.plan_goals import GoalPlan, listed
 from minitask.spec.frontmatter import (
     BACKLOG,
     BEADS,
@@ -26,7 +26,7 @@ from minitask.spec.frontmatter import (
     import_command,
 )
 from minitask.spec.parse import parse_file
-from minitask.words import did_you_mean, one_line, whole_characters
+from minitask.words import MOST_CHARACTERS, did_you_mean, one_line, whole_characters
 
 READERS: Mapping[str, Callable[[str, str], GoalPlan]] = {
     TASK_MASTER: read_task_master,
@@ -142,6 +142,11 @@ def _source(form: str, path: str, plan: GoalPlan, location: Path) -> GoalSource:
         folder = PurePosixPath(path).parent
         shown = " ".join(f"--read {folder / name}" for name in beside)
         notes.append(f"to show the planner what stands beside it: {one_line(shown)}")
+    long = [
+        goal.label for goal in plan.goals if len(goal.text) > MOST_CHARACTERS and not goal.skipped
+    ]
+    if long:
+        notes.append(f"only the first {MOST_CHARACTERS:,} characters count of task {listed(long)}")
     name = plan.name or (
         location.parent.resolve().name if location.stem == "tasks" else location.stem
     )

@@ -103,9 +103,9 @@ def linked(name: str, goals: Sequence[PlanGoal], notes: Sequence[str] = ()) -> G
         if not goal.skipped:
             remarks += _unmet(goal, [need for need in others if need not in open_ones], by_label)
     ordered, closing = _in_order(needs)
-    for label, need in closing:
-        needs[label].remove(need)
-        remarks.append(f"task {label} depends on {need}, which depends on it: left out")
+    for label, circular in closing.items():
+        needs[label] = [need for need in needs[label] if need not in circular]
+        remarks.append(f"task {label} depends on {listed(list(circular))}, in a circle: left out")
     return GoalPlan(
         name,
         tuple(replace(by_label[label], needs=tuple(needs[label])) for label in ordered),
@@ -120,10 +120,10 @@ def _unmet(goal: PlanGoal, needs: Sequence[str], goals: Mapping[str, PlanGoal]) 
             yield f"task {goal.label} depends on {one_line(need, longest=LONGEST_LABEL)}, which is {state}"
 
 
-def _in_order(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], list[tuple[str, str]]]:
+def _in_order(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], dict[str, dict[str, None]]]:
     """Return the labels, each after its needs and else as they stand, and the needs that close a circle."""
     ordered: dict[str, None] = {}
-    closing: list[tuple[str, str]] = []
+    closing: dict[str, dict[str, None]] = {}
     under_way: dict[str, Iterator[str]] = {}
     for start in needs:
         if start not in ordered:
@@ -135,7 +135,7 @@ def _in_order(needs: Mapping[str, Sequence[str]]) -> tuple[list[str], list[tuple
                 del under_way[label]
                 ordered[label] = None
             elif need in under_way:
-                closing.append((label, need))
+                closing.setdefault(label, {})[need] = None
             elif need not in ordered:
                 under_way[need] = iter(needs[need])
     return list(ordered), closing
