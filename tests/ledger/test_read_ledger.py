@@ -17,7 +17,14 @@ from minitask.git.objects import CHUNK_BYTES, Objects, open_objects
 from minitask.git.run_git import Git
 from minitask.ledger.record import Attempt, Record, Verdict
 from minitask.ledger.record_json import record_document
-from minitask.ledger.store import Ledger, read_documents, read_ledger, read_records, record_file
+from minitask.ledger.store import (
+    Ledger,
+    read_documents,
+    read_ledger,
+    read_newest,
+    read_records,
+    record_file,
+)
 from minitask.ledger.usage import Usage
 from recording import write_commits
 from world import World
@@ -160,6 +167,19 @@ def test_sums_need_no_evidence_and_records_have_it(git: Git) -> None:
         (full,) = read_ledger(objects, head, evidence=True).records
     assert (lean.attempt.files, full.attempt.files[0].path) == ((), "a")
     assert replace(full, attempt=replace(full.attempt, files=())) == lean
+
+
+def test_the_newest_have_evidence_and_damage_in_it_changes_no_sum(git: Git) -> None:
+    files = [{"path": "a", "status": "M", "added": 1, "removed": 2}]
+    whole = {
+        n: changed(attempt={"n": n, "files": files}, started_at=f"2026-01-0{n}") for n in (1, 2, 3)
+    }
+    whole[3] = changed(attempt={"n": 3, "files": [{"no": "path"}]}, started_at="2026-01-03")
+    write(git, *(FileWrite(f"p/01-x/000{n}-x.json", content) for n, content in whole.items()))
+    with open_objects(git) as objects:
+        ledger = read_newest(objects, objects.commit(refs.LEDGER), most=2)
+    assert [len(item.attempt.files) for item in ledger.records] == [0, 1, 0]
+    assert replace(ledger, records=()) == replace(read(git), records=()) == Ledger(())
 
 
 def test_only_what_was_added_is_read(git: Git) -> None:

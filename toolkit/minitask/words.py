@@ -33,8 +33,6 @@ def whole_characters(text: str) -> str:
 
 def plain(line: str) -> str:
     """Return a line for a terminal: all but plain characters and tabs is escaped, so that nothing can be hidden."""
-    if line.replace("\t", "").isprintable():
-        return line
     return "".join(
         char
         if char.isprintable() or char == "\t"
@@ -45,7 +43,7 @@ def plain(line: str) -> str:
 
 def plain_text(text: str) -> str:
     """Return a text of others with its lines as `plain` has them."""
-    if text.isprintable():
+    if text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable():
         return text
     return "\n".join(map(plain, text.replace("\r\n", "\n").split("\n")))
 

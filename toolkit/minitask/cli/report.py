@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from minitask.cli.session import Session, moment, start
 from minitask.cli.streams import say
+from minitask.engine.attempt_texts import DETAILED, newest_texts
 from minitask.engine.context import Context
 from minitask.engine.task_records import landed_states, ledger_of
 from minitask.errors import MinitaskError, UsageError
@@ -162,8 +163,8 @@ def _reached(report: LedgerReport, fail_under: float | None) -> int:
 
 
 def _report(session: Session, engine: Context, choice: Choice, *, evidence: bool) -> LedgerReport:
-    """Return the report of what the ledger holds now; with `evidence` the records are whole, for the page."""
-    ledger = ledger_of(engine, choice.project, evidence=evidence)
+    """Return the report of what the ledger holds now; with `evidence` there is all that the page shows."""
+    ledger = ledger_of(engine, choice.project, detailed=DETAILED if evidence else 0)
     records = tuple(record for record in ledger.records if record.started_at >= choice.since)
     report = LedgerReport(
         summarize(records, baseline_model=session.settings.baseline["frontier"]),
@@ -179,8 +180,6 @@ def _report(session: Session, engine: Context, choice: Choice, *, evidence: bool
 
 def _with_evidence(session: Session, engine: Context, report: LedgerReport) -> LedgerReport:
     """Return the report with all that the page shows beside the figures."""
-    from minitask.engine.attempt_texts import newest_texts
-
     latest = sorted(report.records, key=lambda record: record.started_at, reverse=True)
     projects = dict.fromkeys(record.task.partition("/")[0] for record in latest)
     return replace(

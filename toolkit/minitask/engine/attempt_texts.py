@@ -15,7 +15,8 @@ from minitask.ledger.exchange import read_exchange
 from minitask.ledger.record import ATTEMPT, Record
 from minitask.patterns import lazy_pattern
 
-MOST_RECORDS = 1000
+DETAILED = 1000
+"""Records that are shown in detail, the newest."""
 MOST_LINES = 200_000
 """Changed lines of all diffs that are made."""
 _ID = lazy_pattern(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -40,7 +41,7 @@ def key_of(record: Record) -> Key:
 
 def newest_texts(engine: Context, records: Iterable[Record]) -> Mapping[Key, AttemptTexts]:
     """Return the texts of the newest records; a diff is left out where the newer ones have too many lines."""
-    newest = heapq.nlargest(MOST_RECORDS, records, key=lambda record: record.started_at)
+    newest = heapq.nlargest(DETAILED, records, key=lambda record: record.started_at)
     head = engine.objects.commit(refs.LEDGER)
     specs = _blobs(engine, {record.spec_blob for record in newest})
     texts = {}

@@ -13,7 +13,7 @@ from minitask.git import history, refs
 from minitask.git.merge_tree import is_ancestor
 from minitask.ledger.exchange import Exchange, read_exchange
 from minitask.ledger.record import ATTEMPT, Record, TaskResult, Verdict
-from minitask.ledger.store import Ledger, read_ledger, read_records
+from minitask.ledger.store import Ledger, read_newest, read_records
 from minitask.spec.dependency_graph import task_names
 
 
@@ -32,13 +32,13 @@ def all_records_of(engine: Context, name: str) -> tuple[Record, ...]:
     return tuple(read_records(engine.objects, head, below=name))
 
 
-def ledger_of(engine: Context, project: str = "", *, evidence: bool = False) -> Ledger:
+def ledger_of(engine: Context, project: str = "", *, detailed: int = 0) -> Ledger:
     """Return what the ledger holds of all work, or of a project's; without merges.
 
-    Commands, files and rates are there with `evidence` alone.
+    Commands, files and rates are there for as many of the newest records as `detailed` says.
     """
     head = engine.objects.commit(refs.LEDGER)
-    ledger = read_ledger(engine.objects, head, below=project, evidence=evidence)
+    ledger = read_newest(engine.objects, head, below=project, most=detailed)
     return replace(
         ledger, records=tuple(record for record in ledger.records if not record.is_merged)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
 
 from msgspec import Struct
 
@@ -144,7 +144,10 @@ def line_of(record: Record) -> TallyLine:
     """Return a record with its counts worked out."""
     usage = record.attempt.usage
     counts = (usage.requests, usage.input_tokens, usage.cached_input_tokens, usage.output_tokens)
-    return TallyLine(record, counts + _split_input(usage) + _split_output(usage))
+    by_class = classes(usage)
+    is_split = by_class.output is not None  # output without reasoning, and reasoning
+    output = (by_class.output, by_class.reasoning) if is_split else (usage.output_tokens, None)
+    return TallyLine(record, counts + _split_input(usage, by_class.fresh_input) + output)
 
 
 def tally(lines: Sequence[TallyLine]) -> Tally:
@@ -179,10 +182,8 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
     known_amounts = [amount for amount in all_amounts if amount is not None]
     if all_amounts and not known_amounts:
         return None
-    result = Decimal(0)
-    for amount in known_amounts:
-        result = EXACT.add(result, amount)
-    return result
+    with localcontext(EXACT):
+        return sum(known_amounts, Decimal(0))
 
 
 def _known(column: Sequence[int | None]) -> int | None:
@@ -190,24 +191,15 @@ def _known(column: Sequence[int | None]) -> int | None:
     return sum(counts) if counts or not column else None
 
 
-def _split_input(usage: Usage) -> tuple[int | None, ...]:
+def _split_input(usage: Usage, fresh: int | None) -> tuple[int | None, ...]:
     """Fresh, read from the cache, written for five minutes and an hour, and what is none of these for all we know."""
     whole = usage.input_tokens
     parts = (usage.cached_input_tokens, usage.cache_write_tokens, usage.cache_write_1h_tokens)
     if whole is None:
         return (None,) * 5
-    fresh = classes(usage).fresh_input
     if fresh is not None:
         return (fresh, *parts, 0)
     known_sum = sum(part or 0 for part in parts)
     if known_sum > whole:
         return (None, None, None, None, whole)
     return (None, *parts, whole - known_sum)
-
-
-def _split_output(usage: Usage) -> tuple[int | None, ...]:
-    """Output without reasoning, and reasoning."""
-    by_class = classes(usage)
-    if by_class.output is None:
-        return usage.output_tokens, None
-    return by_class.output, by_class.reasoning

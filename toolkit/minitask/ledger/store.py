@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import heapq
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -87,6 +88,22 @@ def read_ledger(
     """
     with uncollected():
         found = list(_parsed(objects.read_many(_blobs(objects, head, below)), evidence=evidence))
+    return _ledger(found)
+
+
+def read_newest(objects: Objects, head: str | None, *, below: str = "", most: int) -> Ledger:
+    """The same, with the commands, files and rates of the newest records, as many as `most`."""
+    with uncollected():
+        contents = list(objects.read_many(_blobs(objects, head, below)))
+        found = list(_parsed(contents, evidence=False))
+        times = ((item.started_at, at) for at, item in enumerate(found) if isinstance(item, Record))
+        for _, at in heapq.nlargest(most, times):
+            whole = _parse(contents[at], evidence=True)
+            found[at] = whole if isinstance(whole, Record) else found[at]
+    return _ledger(found)
+
+
+def _ledger(found: Sequence[Record | DamagedRecord]) -> Ledger:
     flaws = Counter(item for item in found if isinstance(item, DamagedRecord))
     records = [item for item in found if isinstance(item, Record)]
     records.sort(key=lambda item: (item.task, item.attempt.n, item.started_at))

@@ -81,6 +81,7 @@ def _sum(left: int | None, right: int | None) -> int | None:
 def _less(whole: int | None, *parts: int | None) -> int | None:
     """Return what is left of a count without its parts; unknown if one of them is, or makes no sense."""
     known_parts = [part for part in parts if part is not None]
-    if whole is None or len(known_parts) < len(parts) or sum(known_parts) > whole:
+    if whole is None or len(known_parts) < len(parts):
         return None
-    return whole - sum(known_parts)
+    left = whole - sum(known_parts)
+    return left if left >= 0 else None

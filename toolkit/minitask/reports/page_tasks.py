@@ -117,7 +117,7 @@ def _attempt(record: Record, room: int) -> tuple[dict[str, Any], int]:
         "commands": commands,
     }
     used = sum(len(command["output"]) for command in commands)
-    return {name: value for name, value in document.items() if value not in ("", [])}, used
+    return {name: value for name, value in document.items() if value or value == 0}, used
 
 
 def _command(command: CommandRecord, room: int) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class TextBlocks:
     def packed(self) -> list[str]:
         """Return the blocks: JSON, compressed, in letters that mean nothing in HTML."""
         return [
-            base64.b64encode(zlib.compress(json.dumps(block).encode(), 6)).decode()
+            base64.b64encode(zlib.compress(json.dumps(block).encode(), 1)).decode()
             for block in self._blocks
         ]
 
