@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.command("plan")
 @click.argument("goal", required=False)
 @click.option(
-    "--project", metavar="NAME", help="The project's name (default: the goal's first words)."
+    "--project", metavar="NAME", help="The project's name (default: from the goal, or the plan)."
 )
 @click.option(
     "--read", "reads", multiple=True, metavar="PATH", help="A file to show the model. Repeatable."

@@ -140,7 +140,8 @@ def plan_goals(
         failed = [outcome.goal.label for outcome in outcomes if outcome.state in (OPEN, FAILED)]
         lacking = [need for need in result.goal.needs if need in failed]
         if result.state != OPEN or stopped or lacking:
-            reason = f"waits for task {lacking[0]}" if lacking else result.reason
+            waits = result.state == OPEN and bool(lacking)
+            reason = f"waits for task {lacking[0]}" if waits else result.reason
             outcomes.append(replace(result, reason=reason))
             continue
         present = _present(engine, template.project)
@@ -154,11 +155,19 @@ def plan_goals(
             replace(
                 result,
                 state=state,
-                reason=planned.problem or result.reason or _loose(result.goal, source, present),
+                reason=_problem(planned) or result.reason or _loose(result.goal, source, present),
                 specs=planned.specs,
             )
         )
     return PlannedGoals(source, tuple(outcomes), _together(template.project, parts), route)
+
+
+def _problem(planned: Planned) -> str:
+    return (
+        f"{planned.problem}; its answer is kept in {planned.kept}"
+        if planned.kept
+        else planned.problem
+    )
 
 
 def _loose(goal: PlanGoal, source: GoalSource, present: Sequence[_Present]) -> str:

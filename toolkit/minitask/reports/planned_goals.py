@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -20,7 +19,7 @@ from minitask.planning.plan_from import (
     PlannedGoals,
 )
 from minitask.policy.route import CallEstimate, Route
-from minitask.reports.planning import kept, mistakes, next_steps, planned_document
+from minitask.reports.planning import mistakes, next_steps, planned_document
 from minitask.reports.results import dollars, tokens_text
 from minitask.spec.frontmatter import KIRO, OPENSPEC
 from minitask.words import counted, one_line
@@ -71,11 +70,13 @@ def render_goals(outcome: PlannedGoals, *, dry_run: bool) -> str:
     lines += [f"note: {one_line(note)}" for note in outcome.source.plan.notes]
     lines += mistakes(outcome.planned)
     lines.append(_total(outcome, dry_run=dry_run))
-    lines += kept(outcome.planned)
     lines += next_steps(outcome.planned)
     remaining = [result for result in outcome.results if result.state in (OPEN, FAILED)]
     if remaining and not dry_run:
-        lines.append(f"again: {_command(outcome)} (asks only for what is missing)")
+        repaired = (
+            ", and takes a kept answer that you have repaired" if outcome.planned.kept else ""
+        )
+        lines.append(f"again: the same command asks only for what is missing{repaired}")
     return "\n".join(lines)
 
 
@@ -134,9 +135,3 @@ def _total(outcome: PlannedGoals, *, dry_run: bool) -> str:
     tokens = f"{tokens_text(usage.input_tokens)} tokens in, {tokens_text(usage.output_tokens)} out"
     paid = dollars(outcome.planned.cost_usd)
     return f"{total}\n{counted(len(calls), 'call')} of {models}, {tokens}: {paid}"
-
-
-def _command(outcome: PlannedGoals) -> str:
-    return shlex.join(
-        ["minitask", "plan", "--from", outcome.source.path, "--project", outcome.planned.project]
-    )

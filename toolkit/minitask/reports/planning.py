@@ -33,7 +33,10 @@ def render_planned(planned: Planned) -> str:
     lines += mistakes(planned)
     if planned.problem:
         lines.append(f"problem: {planned.problem}")
-    lines += kept(planned)
+    if planned.kept:
+        command = ["minitask", "plan", "--from", planned.kept, "--project", planned.project]
+        lines.append(f"the answer is kept in {planned.kept}")
+        lines.append(f"next: fix it, then: {shlex.join(command)}")
     lines += [_paid(call) for call in planned.calls]
     lines += next_steps(planned)
     return "\n".join(lines)
@@ -45,14 +48,6 @@ def mistakes(planned: Planned) -> list[str]:
         return []
     count = len(planned.specs)
     return [render_diagnostics(planned.diagnostics, form="text", spec_count=count).rstrip("\n")]
-
-
-def kept(planned: Planned) -> list[str]:
-    """Return where an answer is that holds no spec."""
-    if not planned.kept:
-        return []
-    command = shlex.join(["minitask", "plan", "--from", planned.kept, "--project", planned.project])
-    return [f"the answer is kept in {planned.kept}", f"next: fix it, then: {command}"]
 
 
 def next_steps(planned: Planned) -> list[str]:
