@@ -141,12 +141,20 @@ def test_in_a_browser_the_page_follows_a_run(world: World, tmp_path: Path) -> No
         browser.open(url)
         browser.wait('document.getElementById("live").textContent.startsWith("Live")')
         browser.value('document.querySelector(".open").click()')
+        browser.value('document.querySelector(".detail summary").click()')
+        browser.wait('document.querySelector(".detail pre")')
         work(world, "b")
         browser.wait('document.getElementById("count").textContent === "2 tasks"')
         assert "2 attempts at 2 tasks" in browser.value(
             'document.getElementById("title").textContent'
         )
         assert browser.value('document.querySelectorAll(".detail").length') == 1, "it stays open"
+        spec = 'document.querySelector(".detail details[open] pre").textContent'
+        assert "# Mini-Task 1" in browser.value(spec), "and so does what is open in it"
+        browser.value('document.querySelector(".open[title=\\"p/b\\"]").click()')
+        browser.value('document.querySelector(".detail summary").click()')
+        browser.wait('document.querySelector(".detail pre")?.textContent.includes("b.txt")')
+        assert browser.value('document.querySelectorAll(".graph .box").length') == 2
         assert browser.complaints == []
         assert {
             httpx.URL(asked).host for asked in browser.asked if not asked.startswith("data:")

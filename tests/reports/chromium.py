@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 TIMEOUT_SECONDS = 60
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-dev-shm-usage", "--remote-debugging-pipe", "--no-first-run", "--hide-scrollbars"),

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from minitask.engine.attempt_texts import AttemptTexts, key_of
+from minitask.engine.task_status import State, TaskStatus
+from minitask.engine.tasks import Task
 from minitask.ledger.evidence import RecordedDecision
 from minitask.ledger.record import CommandRecord, FileRecord, Verdict
 from minitask.ledger.summary import summarize
+from minitask.project.task_graph import Edge, Node, TaskGraph
 from minitask.reports.ledger_report import (
     LedgerReport,
     render_report_markdown,
@@ -26,8 +32,13 @@ from minitask.reports.page_tasks import (
     task_rows,
     tasks_document,
 )
+from minitask.reports.page_texts import ALL_TEXT_CHARS, TEXT_CHARS, TextBlocks
+from minitask.spec.model import Spec
+from minitask.words import plain_text
 from reports.chromium import headless
-from reports.pages import HOSTILE, OPEN_LINES, parsed, record, report_of, written
+from reports.pages import BREAKOUT, HOSTILE, OPEN_LINES, parsed, record, report_of, written
+
+RTL = "left \u202e\u200f\x1b[31m right"
 
 
 def attempt_with(text: str) -> dict[str, Any]:
@@ -62,7 +73,28 @@ def hostile_report() -> LedgerReport:
         ),
     )
     summary = summarize(records, baseline_model=HOSTILE)
-    return LedgerReport(summary, 2, 1, project=HOSTILE, records=records, states={"p/01-a": HOSTILE})
+    return LedgerReport(
+        summary,
+        2,
+        1,
+        project=HOSTILE,
+        records=records,
+        states={"p/01-a": HOSTILE},
+        texts={key_of(each): AttemptTexts(BREAKOUT, HOSTILE, RTL) for each in records},
+        graphs=tuple(map(hostile_graph, OPEN_LINES)),
+    )
+
+
+def hostile_graph(text: str) -> TaskGraph:
+    """A graph in which every name, title and path is the same text."""
+    spec = Spec(path=text, number="1", title=text)
+    tasks = [Task(f"r/{text}{end}", spec, text, text, text, text) for end in ("", "-b")]
+    ties = ((), (Edge(tasks[0].name, text, text),))
+    nodes = [
+        Node(TaskStatus(task, State.FAILED), wave, text, (), tie, (), 1)
+        for wave, (task, tie) in enumerate(zip(tasks, ties, strict=True), start=1)
+    ]
+    return TaskGraph(text, tuple(nodes), (), ())
 
 
 def test_the_page_is_well_formed_and_names_stay_text() -> None:
@@ -73,6 +105,42 @@ def test_the_page_is_well_formed_and_names_stay_text() -> None:
     assert found.text.count(HOSTILE) >= 4
     assert "{{ 7 * 7 }}" in found.text
     assert "svg" in found.tags
+
+
+def test_texts_are_packed_and_nothing_in_them_is_hidden() -> None:
+    report = hostile_report()
+    blocks = TextBlocks(report.texts)
+    tasks = tasks_document(task_rows(report.records, report.states), blocks)
+    ((block, spec), (_, diff), (_, reply)) = (
+        tasks[0]["spec"],
+        *(tasks[0]["tries"][0][name] for name in ("diff", "reply")),
+    )
+    (packed,) = blocks.packed()
+    assert packed.isascii()
+    texts = json.loads(zlib.decompress(base64.b64decode(packed)))
+    shown = plain_text(BREAKOUT), HOSTILE, "left \\u202e\\u200f\\x1b[31m right"
+    assert (block, texts[spec], texts[diff], texts[reply]) == (0, *shown)
+    assert len(texts) == 3, "each is there once"
+
+
+def test_the_page_holds_so_much_text_and_that_of_the_newest() -> None:
+    each = [
+        replace(record(f"p/{number:04d}"), started_at=f"2026-{number:04d}")
+        for number in range(ALL_TEXT_CHARS // TEXT_CHARS + 50)
+    ]
+    texts = {
+        key_of(one): AttemptTexts(diff=f"{number:05d}" + "x" * TEXT_CHARS)
+        for number, one in enumerate(each)
+    }
+    blocks = TextBlocks(texts)
+    tasks = tasks_document(task_rows(each, {}), blocks)
+    held = ["diff" in task["tries"][0] for task in tasks]
+    assert (held[0], held[-50:]) == (True, [False] * 50)
+    packed = [json.loads(zlib.decompress(base64.b64decode(block))) for block in blocks.packed()]
+    assert sum(len(text) for block in packed for text in block) <= ALL_TEXT_CHARS
+    newest = packed[0][0]
+    assert newest.startswith(f"{len(each) - 1:05d}x")
+    assert newest.endswith("[… 5 more characters: `minitask diff p/0315 --attempt 1` prints all]")
 
 
 def test_no_text_can_end_the_data_of_the_page() -> None:
@@ -104,7 +172,7 @@ def test_the_page_holds_so_much_output_and_that_of_the_newest() -> None:
 
 def test_the_page_needs_nothing_from_elsewhere_and_its_policy_says_so() -> None:
     page = render_report_html(hostile_report())
-    assert not re.search(r"https?://|url\(|@import|\bsrc=(?!x)", page)
+    assert not re.search(r"https?://|url\((?!#head\d)|@import|\bsrc=(?!x)", page)
     assert set(re.findall(r'href="([^"]*)"', page)) == {"data:,", "#tasks"}
     assert "default-src &#39;none&#39;; style-src &#39;sha256-" in page
     assert ("connect-src" in page, "unsafe" in page) == (False, False)
