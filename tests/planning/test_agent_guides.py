@@ -51,7 +51,10 @@ def marked(text: str) -> bytes:
 def test_an_agent_is_taught_and_forgotten(world: World, agent: str) -> None:
     world.write({"minitask.yaml": "target: main\n"})
     before = files(world)
-    assert world.minitask("init", "--agent", agent, "--dry-run").code == 0
+    dry = world.minitask("init", "--agent", agent, "--dry-run")
+    assert (dry.code, f"would be created  {NEW_FILES[agent][0]}" in dry.stdout) == (0, True), (
+        dry.text
+    )
     assert files(world) == before
     assert world.minitask("init", "--agent", agent).code == 0
     taught = files(world)

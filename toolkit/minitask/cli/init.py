@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NOTHING = "no Ollama, no agent that is logged in, no API key"
 ANEW = f"rm {FILE} && minitask init"
+KEPT = "kept"
 NOTHING_WRITTEN = "dry run  nothing was written"
 SETTING_KEYS = ("preset", "executors", "tiers")
 """Keys of the user's own settings that leave nothing to find out."""
@@ -88,7 +89,11 @@ def command(
     if is_new and not dry_run:
         _trust(repository, top, environ)
     trusted = is_new and bool(settings)
-    for line in (*lines, *_surveyed(repository, suggestions), *_written(changes, trusted=trusted)):
+    for line in (
+        *lines,
+        *_surveyed(repository, suggestions),
+        *_written(changes, trusted=trusted, dry_run=dry_run),
+    ):
         click.echo(line)
     click.echo(NOTHING_WRITTEN if dry_run else _next(preset, is_new=is_new))
     return 0
@@ -106,16 +111,19 @@ def _write(changes: Sequence[PlannedFile], *, dry_run: bool) -> None:
         change.write()
 
 
-def _written(changes: Sequence[PlannedFile], *, trusted: bool) -> Iterator[str]:
-    """Yield what became of each file; the configuration counts at once if it is new and sets something."""
+def _written(changes: Sequence[PlannedFile], *, trusted: bool, dry_run: bool) -> Iterator[str]:
+    """Yield what became of each file, or would; the configuration counts at once if it is new and sets something."""
     for change in changes:
-        yield f"{change.what:8} {change.path}{', trusted' * (trusted and change.path == FILE)}"
+        would_be = "would be " if dry_run and change.what != KEPT else ""
+        end = ", trusted" if trusted and change.path == FILE else ""
+        yield f"{would_be}{change.what:8} {change.path}{end}"
 
 
 def _remove(changes: Sequence[PlannedFile], *, dry_run: bool) -> int:
     """Take away what was written for agents, and say what that was."""
     _write(changes, dry_run=dry_run)
-    lines = _written([change for change in changes if change.what != "kept"], trusted=False)
+    files = [change for change in changes if change.what != KEPT]
+    lines = _written(files, trusted=False, dry_run=dry_run)
     click.echo("\n".join(lines) or "nothing was written for these agents")
     if dry_run:
         click.echo(NOTHING_WRITTEN)

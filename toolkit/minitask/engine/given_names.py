@@ -82,7 +82,9 @@ def _in_checkout(engine: Context, word: str, base: Base) -> str:
         place = top / path
         if (path.endswith(".md") and place.is_file()) or any(place.glob("*.md")):
             return path
-    return ""
+    specs = sorted(top.glob(f"{PROJECTS}/*/*.md"))
+    fitting = (path for path in specs if fits(word, f"{path.parent.name}/{path.stem}"))
+    return next((path.relative_to(top).as_posix() for path in fitting), "")
 
 
 def _on_branch(engine: Context, word: str, base: Base) -> str:
