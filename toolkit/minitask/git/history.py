@@ -27,8 +27,8 @@ class Landing(Struct, frozen=True):
 
 def introduced_by(git: Git, commit: str, path: str) -> str | None:
     """Return the last commit, at or before `commit`, that changed a path: it brought in the present version."""
-    last_change = git.line("log", "-1", "--format=%H", commit, "--", f":(literal,top){path}")
-    return last_change or None
+    last_change = git.recall("log", "-1", "--format=%H", commit, "--", f":(literal,top){path}")
+    return last_change.decode().strip() or None
 
 
 def latest_landing(git: Git, target: str, *, task: str) -> Landing | None:
@@ -65,7 +65,9 @@ def landing_rows(
     grep = r"--grep=^Minitask\(-Undo\)\?: "
     form = f"--format=%x01{'%x00'.join(fields)}"
     only = [f"^{since}"] if since else []
-    output = git.output("log", "--first-parent", "--basic-regexp", grep, form, target, *only)
+    if since == target:
+        return
+    output = git.recall("log", "--first-parent", "--basic-regexp", grep, form, target, *only)
     for row in output.decode("utf-8", "surrogateescape").split("\1")[1:]:
         yield [field.strip() for field in row.split("\0")]
 
