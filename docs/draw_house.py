@@ -6,6 +6,7 @@ import argparse
 import ast
 import sys
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 TOP = Path(__file__).parents[1]
@@ -35,8 +36,13 @@ def packages() -> list[Path]:
     return ordered
 
 
-def imported(folder: Path) -> Iterator[str]:
-    """Yield the names of the other packages that a package imports."""
+@cache
+def imported(folder: Path) -> frozenset[str]:
+    """Return the names of the other packages that a package imports."""
+    return frozenset(_imported(folder))
+
+
+def _imported(folder: Path) -> Iterator[str]:
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = []

@@ -35,6 +35,8 @@ settings.register_profile("sweep", ALWAYS, max_examples=300)
 MEMORY = Path("/dev/shm")
 """A file system in memory, which costs no wait for a disk."""
 MEMORY_BYTES_MIN = 4 << 30
+MOST_OF_A_WORLD = 1
+"""How many cases of a test that has a repository run always."""
 PROCESSOR_MINUTES = 15
 """What a run of everything takes of one processor."""
 GIT_CONFIG = """\
@@ -62,6 +64,16 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def cores() -> int:
+    """How many processors there are for the tests."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Half a process more for each core: a test waits for a part of its time."""
+    return cores() + cores() // 2
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Make what draws examples a part of the sweeps, too: it draws more of them there."""
     if is_sweep(item.config) and is_hypothesis_test(getattr(item, "obj", None)):
@@ -70,10 +82,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make a test's cases variants, but for as many as its mark `sampled` says."""
+    """Make a test's cases variants, but for as many as its mark `sampled` says, or `MOST_OF_A_WORLD`."""
     tests: dict[str, list[pytest.Item]] = {}
     for item in items:
-        if item.get_closest_marker("sampled"):
+        is_costly = "world" in getattr(item, "fixturenames", ())
+        if is_costly or item.get_closest_marker("sampled"):
             tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for test, cases in tests.items():
         mark_variants(test, cases)
@@ -82,8 +95,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def mark_variants(test: str, cases: Sequence[pytest.Item]) -> None:
     """Spread the sample evenly over the cases, beginning at another one in each test."""
     mark = cases[0].get_closest_marker("sampled")
-    assert mark
-    size = min(mark.args[0], len(cases))
+    size = min(mark.args[0] if mark else MOST_OF_A_WORLD, len(cases))
     start = crc32(test.encode())
     for number, case in enumerate(cases, start=start):
         if number * size % len(cases) >= size:
@@ -95,11 +107,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     if is_whole and not is_sweep(config) and not hasattr(config, "workerinput"):
-        processes = config.getoption("numprocesses", None) or 1
-        minutes = max(1, round(PROCESSOR_MINUTES / processes))
+        busy = min(config.getoption("numprocesses", None) or 1, cores())
+        minutes = max(1, round(PROCESSOR_MINUTES / busy))
         terminal = config.pluginmanager.get_plugin("terminalreporter")
         terminal.write_line(
-            f"All checks: about {minutes} min in {processes} processes. "
+            f"All checks: about {minutes} min on {busy} cores. "
             "docs/CONTRIBUTING.md lists parts that take less."
         )
 

@@ -96,7 +96,7 @@ TOOLS = {
 CONTENT = {"y.py": ("def f() -> str: return ''\n", "def f() -> int: return 10\n")}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("tool", "strength"),
     [("go", "strong"), ("cargo", "strong"), ("mypy", "strong"), ("mypy", "partial")],

@@ -11,6 +11,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("corrections", [False, True], ids=["first", "correction"])
 @pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.sweep)])
 def test_no_wrong_reply_of_any_form_lands(

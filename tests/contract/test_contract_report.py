@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,26 @@ def answer(request: Received) -> Any:
     return completion(f"```text path=b.txt\n{'not b' if first else 'b'}\n```\n")
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first test leaves its work for those after it."""
+    return tmp_path_factory.mktemp("kept")
+
+
 @pytest.fixture
-def worked(world: World) -> World:
+def worked(world: World, kept: Path) -> World:
     """A script, a repair, a failure that is tried on a higher tier, and a model without a price."""
+    places = {kept / "repository": world.root, kept / "settings": Path.home() / ".config"}
+    if not any(kept.iterdir()):
+        work(world)
+        for copy, place in places.items():
+            shutil.copytree(place, copy)
+    for copy, place in places.items():
+        shutil.copytree(copy, place, dirs_exist_ok=True)
+    return world
+
+
+def work(world: World) -> None:
     with scripted_server(answer) as server:
         settings = model_settings(
             server.base_url, baseline={"frontier": "grand"}, routing={"max_escalations": 0}
@@ -69,7 +87,6 @@ def worked(world: World) -> World:
             world.exec("q/02-d", "--tier", "free").json["verdict"],
         ]
     assert verdicts == ["merged", "merged", "failed", "failed", "merged"]
-    return world
 
 
 def report(world: World, *options: str) -> dict[str, Any]:

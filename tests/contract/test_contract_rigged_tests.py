@@ -221,6 +221,7 @@ FIXTURE = "import pytest\n\n\n@pytest.fixture\ndef two():\n    return 2\n"
 TWO = TESTS + "\n\ndef test_two(two):\n    assert add(two, two) == 4\n"
 
 
+@pytest.mark.variant
 def test_ordinary_fixtures_a_test_more_and_a_stricter_script_land(world: World) -> None:
     base = {"calc.py": WRONG, "test_calc.py": TESTS, "check.sh": f"{PYTEST}\n"}
     change = {

@@ -138,6 +138,7 @@ def open_to_the_group(shared: Shared) -> list[str]:
     return shut
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("value", "folder_mode", "file_mode"),
     [

@@ -164,6 +164,7 @@ def test_retries_end_at_the_deadline(tongue, headers):
     assert run.waits == [], "a wait that reaches past the deadline is not begun"
 
 
+@pytest.mark.sampled(1)
 def test_a_gzip_bomb_does_not_go_off(tongue):
     run = Run(tongue, *[zipped(bytes(80_000_000))] * 3)
     assert run.kind is FailureKind.TRANSPORT

@@ -477,7 +477,9 @@ class Disk:
 
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize(
-    "package", [minitask, rich, httpx, jsonschema], ids=lambda module: module.__name__
+    "package",
+    [pytest.param(minitask, marks=pytest.mark.variant), rich, httpx, jsonschema],
+    ids=lambda module: module.__name__,
 )
 def test_every_import_of_a_package_that_works_resolves(package: object) -> None:
     folder = Path(str(package.__file__)).parent

@@ -131,6 +131,7 @@ def test_no_task_depends_on_the_wrong_one():
     assert "wrong on purpose" in wrong.context
 
 
+@pytest.mark.variant
 def test_every_right_task_fails_before_it_and_passes_after_it_and_the_wrong_one_never_does(
     original: Contents, tmp_path: Path
 ):

@@ -37,7 +37,7 @@ def reply(files: dict[str, str | None]) -> str:
     return "".join(parts)
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("name", "side"), CASES)
 def test_what_a_template_asks_for_is_told_from_what_it_does_not(
     world: World, name: str, side: str

@@ -76,7 +76,7 @@ def called(plan: Plan) -> str:
     return f"{plan.when}-{plan.only or 'call'}-{plan.at}"
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("scene", "plan"),
     [

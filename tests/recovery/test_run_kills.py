@@ -128,7 +128,7 @@ def sweep(folder: Path, *, kills: int, seed: int) -> None:
         check_end(world, server)
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.variant
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_run_that_is_killed_at_random_completes(tmp_path: Path, seed: int) -> None:
     sweep(tmp_path / "repository", kills=4, seed=seed)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from minitask.engine.attempt_texts import AttemptTexts, key_of
@@ -354,6 +355,7 @@ OPEN_ALL = """document.querySelectorAll("details").forEach((each) => { each.open
 document.querySelector(".open").click()"""
 
 
+@pytest.mark.variant
 def test_in_a_browser_it_fits_every_width_and_has_names_for_everything(tmp_path: Path) -> None:
     long = record(
         f"p/{'long-' * 40}",

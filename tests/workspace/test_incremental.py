@@ -290,7 +290,7 @@ TOUCHES = [
 ]
 
 
-@pytest.mark.sampled(26)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_what_a_command_did_is_known_and_undone(
     world: World, held: Counting, touch: Callable[[Path], None]
@@ -310,7 +310,7 @@ def test_what_a_command_did_is_known_and_undone(
     assert not held.is_changed()
 
 
-@pytest.mark.sampled(26)
+@pytest.mark.sampled(10)
 @needs_inotify
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_of_many_files_names_and_folders_are_looked_at(

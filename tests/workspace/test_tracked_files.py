@@ -69,7 +69,7 @@ def held(request: pytest.FixtureRequest, tree: World) -> Iterator[IncrementalChe
         found.close()
 
 
-@pytest.mark.sampled(30)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_what_a_command_changed_is_put_back(
     tree: World, held: IncrementalCheckout, case: tuple[str, tuple[str, ...]]
