@@ -156,12 +156,12 @@ class Git(Struct, frozen=True):
     def recall(self, *args: str) -> bytes:
         """Return the output of a command that reads nothing but commits it names by their ids: it runs once."""
         key = (self.git_dir, args)
-        found = _recalled.get(key)
-        if found is None:
+        output = _recalled.get(key)
+        if output is None:
             if len(_recalled) >= RECALLED_MAX:
                 _recalled.clear()
-            found = _recalled[key] = self.output(*args)
-        return found
+            output = _recalled[key] = self.output(*args)
+        return output
 
     def line(self, *args: str) -> str:
         """Return the output without its final newline."""
