@@ -2,7 +2,8 @@
 
 The ledger is written by one `git fast-import`: 200 tasks with 50 attempts each, of about 2.4 KB. Every read is the
 first of a fresh interpreter, and its time holds the start of git and the walk of the trees, but not Python's own start.
-The commands are whole processes in two repositories that differ in nothing but the ledger.
+The commands are whole processes in two repositories that differ in nothing but the ledger. The report's page is
+measured by the CPU time and memory of the process and its children.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -41,6 +43,7 @@ from minitask.ledger.usage import Usage
 
 TASKS = 200
 READ_LIMIT, START_LIMIT_SECONDS = 2.0, 0.5
+PAGE_LIMIT_SECONDS, PAGE_LIMIT_MB = 2.0, 300
 KINDS = {"for sums": "lean", "with commands, files and rates": "full"}
 SPEC = """\
 # Mini-Task: Write made/{name}.txt
@@ -138,6 +141,7 @@ def main() -> int:
             for name in COMMANDS
             for cold in (False, True)
         ]
+        missed.append(_page(stage, rounds=options.rounds))
     return exit_code(rows, strict=options.strict) or int(options.strict and any(missed))
 
 
@@ -172,6 +176,25 @@ def _start_up(stage: Stage, name: str, *, cold: bool, rounds: int) -> bool:
     print(
         f"  {told:40} {middle:+.3f} s  ({spread})  {verdict} (at most +{START_LIMIT_SECONDS:g})",
         flush=True,
+    )
+    return missed
+
+
+def _page(stage: Stage, *, rounds: int) -> bool:
+    """Print what the report's page takes; whether that is too much."""
+    argv = (minitask(), "report", "--format", "html", "--output", str(stage.folder / "page.html"))
+    seconds = []
+    for _ in range(rounds):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        timed(argv, cwd=stage.full, env=stage.env)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    low, middle, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    megabytes = after.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    missed = middle > PAGE_LIMIT_SECONDS or megabytes > PAGE_LIMIT_MB
+    print(
+        f"\nminitask report --format html: {middle:.2f} s of CPU ({low:.2f} to {high:.2f}), at most {megabytes:.0f} MB"
+        f"  {'TOO MUCH' if missed else 'ok'} (at most {PAGE_LIMIT_SECONDS:g} s, {PAGE_LIMIT_MB} MB)"
     )
     return missed
 

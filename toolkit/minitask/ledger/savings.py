@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
+from typing import cast
 
 from msgspec import Struct
 
@@ -187,8 +188,10 @@ def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
 
 
 def _known(column: Sequence[int | None]) -> int | None:
+    if None not in column:  # as it is nearly always
+        return sum(cast("Sequence[int]", column))
     counts = [count for count in column if count is not None]
-    return sum(counts) if counts or not column else None
+    return sum(counts) if counts else None
 
 
 def _split_input(usage: Usage, fresh: int | None) -> tuple[int | None, ...]:

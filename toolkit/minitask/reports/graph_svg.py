@@ -6,8 +6,8 @@ As a document it needs nothing beside itself, in a page `graph_style`. Both foll
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from html import escape
 from unicodedata import east_asian_width
-from xml.sax.saxutils import escape
 
 from msgspec import Struct
 
@@ -173,11 +173,11 @@ def _box(node: Node, corner: tuple[int, int], graph: TaskGraph, linked: Collecti
 
 
 def _text(text: str) -> str:
-    return escape(one_line(text))
+    return escape(one_line(text), quote=False)
 
 
 def _attribute(text: str) -> str:
-    return _text(text).replace('"', "&quot;")
+    return escape(one_line(text))
 
 
 def _cut(text: str, letters: int) -> str:
