@@ -377,6 +377,22 @@ def xml_envelope(case: Case, _rng: random.Random) -> str:
     return _fence(case, call)
 
 
+_IMPORTS = {
+    "py": "from .registry import register\n\n",
+    "js": 'import { register } from "./registry.js";\n\n',
+    "ts": 'import { register } from "./registry";\n\n',
+}
+"""An import of a file that is not there; in a language without imports, a block is lost."""
+
+
+def import_of_nothing(case: Case, rng: random.Random) -> str:
+    """The changed file with an import that finds nothing."""
+    line = _IMPORTS.get(case.language.suffix)
+    if line is None:
+        return some_blocks_lost(case, rng)
+    return _fence(case, line + case.after)
+
+
 KINDS = {
     whole_file_of_an_excerpt: Kind.EXCERPT,
     half_of_the_files: Kind.CREATE,
@@ -428,4 +444,5 @@ WRONG: tuple[Form, ...] = (
     quoted_lines,
     yaml_envelope,
     xml_envelope,
+    import_of_nothing,
 )
