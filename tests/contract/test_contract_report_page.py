@@ -10,7 +10,7 @@ import pytest
 
 from executors.model_server import Received, completion, scripted_server
 from reports.chromium import Browser, headless
-from world import World, model_settings
+from world import World, model_settings, run
 
 MARKUP = "</script><!--<script>\"'<img src=x onerror=alert(1)>{{ 7 * 7 }}"
 HOSTILE = f"{MARKUP}\u2028\u202e\u200f\x1b[31m"
@@ -96,6 +96,22 @@ def test_a_text_that_is_too_long_names_the_command_that_prints_all(page: Browser
     assert "more characters: `minitask diff p/01-a --attempt 1` prints all]" in texts["Diff"]
     assert len(texts["Diff"]) < 31_000
     assert "Reply" not in texts
+
+
+def test_nothing_is_fetched_for_the_page(worked: World, tmp_path: Path) -> None:
+    """A partial clone without its remote has the figures, and none of the texts."""
+    origin, clone = tmp_path / "origin", World(tmp_path / "clone")
+    run(("git", "clone", "-q", "--mirror", worked.root, origin), cwd=tmp_path)
+    run(("git", "config", "uploadpack.allowFilter", "true"), cwd=origin)
+    run(("git", "config", "uploadpack.allowAnySHA1InWant", "true"), cwd=origin)
+    source = ("--filter=blob:none", origin.as_uri(), clone.root)
+    run(("git", "clone", "-q", "--no-checkout", *source), cwd=tmp_path)
+    clone.git("fetch", "-q", "origin", "refs/minitask/ledger:refs/minitask/ledger")
+    assert "3 attempts at 3 tasks" in clone.minitask("report").stdout, "it fetches the records"
+    origin.rename(tmp_path / "gone")
+    page = clone.minitask("report", "--format", "html")
+    assert (page.code, page.stderr) == (0, "")
+    assert ("3 attempts at 3 tasks" in page.stdout, '"spec":null' in page.stdout) == (True, True)
 
 
 def test_the_graph_has_the_states_and_leads_to_the_rows(page: Browser) -> None:
