@@ -173,7 +173,7 @@ class _Choice:
             why += f" is not configured; using {near}"
         steps = self._ladder(near, is_asked=requested is not None)
         used = [step for step in steps if step.use]
-        skipped = [step.reason for step in steps if not step.use and _is_to_say(step)]
+        skipped = [_note(step) for step in steps if not step.use and _is_to_say(step)]
         tier = used[0].tier
         notes = [why, *skipped] if tier != near else [why]
         return self.route(tier, "; ".join(notes), ladder=steps)
@@ -292,7 +292,7 @@ class _Choice:
         entry = self._settings.tiers[tier]
         setting = self._settings.executors.get(entry.executor)
         if self._moved_lines and setting is not None and is_agent(setting.type):
-            return f"skipped {tier}: {REWRITES.format(lines=self._moved_lines)}"
+            return REWRITES.format(lines=self._moved_lines)
         return self._too_small(entry, tier)
 
     def _too_small(self, entry: TierSetting, tier: str) -> str:
@@ -317,6 +317,11 @@ class _Choice:
         usage = self._context.expected(tier, entry, self._traits.output_tokens)
         cost = self._context.price(entry, usage)
         return CallEstimate(usage.input_tokens or 0, usage.output_tokens or 0, cost)
+
+
+def _note(step: TierChoice) -> str:
+    """Return why a tier is skipped, with its name."""
+    return step.reason if step.tier in step.reason else f"skipped {step.tier}: {step.reason}"
 
 
 def _is_to_say(step: TierChoice) -> bool:
