@@ -6,14 +6,14 @@ import os
 import shutil
 import signal
 from binascii import crc32
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
-from world import World
+from world import Once, World
 
 REAL_HOME = Path.home()
 FOREIGN = ("GIT_", "MINITASK_", "LC_", "XDG_")
@@ -196,3 +196,30 @@ def world(first_commit: World, tmp_path: Path) -> World:
     world = World(tmp_path / "repository")
     shutil.copytree(first_commit.root, world.root)
     return world
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a module's first test leaves its work for those after it."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def once(world: World, kept: Path) -> Once:
+    """Do a module's work the first time that it is needed; after that, copy what came of it, with the settings."""
+
+    def done_by(work: Callable[[World], None]) -> World:
+        settings = Path.home() / ".config"
+        settings.mkdir(exist_ok=True)
+        places = {kept / "repository": world.root, kept / "settings": settings}
+        if not any(kept.iterdir()):
+            work(world)
+            for copy, place in places.items():
+                shutil.copytree(place, copy, symlinks=True)
+        else:
+            shutil.rmtree(world.root)
+            for copy, place in places.items():
+                shutil.copytree(copy, place, symlinks=True, dirs_exist_ok=True)
+        return world
+
+    return done_by

@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -233,6 +233,10 @@ class World:
         form = "--format=%(trailers:only,unfold)"
         lines = self.git("log", "-1", form, commit).splitlines()
         return dict(line.split(": ", 1) for line in lines if line)
+
+
+Once = Callable[[Callable[[World], None]], World]
+"""A fixture's kind: it does work in a world, or copies one in which that was done before."""
 
 
 def bubblewrap_works() -> bool:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import pytest
 
 from executors.model_server import scripted_server
-from world import World, model_settings, spec_text
+from world import Once, World, model_settings, spec_text
 
 VALIDATION = "grep -qx b b.txt"
 
 
 @pytest.fixture
-def landed(world: World) -> World:
+def landed(once: Once) -> World:
+    return once(work)
+
+
+def work(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n", "a.txt": "two\n"}, validation=VALIDATION)
     assert world.exec("p/01-b").json["verdict"] == "merged"
-    return world
 
 
+@pytest.mark.variant
 def test_exec_of_a_landed_task_runs_nothing_says_so_and_exits_with_0(landed: World) -> None:
     before = landed.refs()
     outcome = landed.minitask("exec", "p/01-b")

@@ -120,6 +120,7 @@ def test_one_that_hangs_is_killed_with_all_that_it_started(
     assert attempt(world)["gate"] == "implement"
 
 
+@pytest.mark.variant
 def test_one_that_prints_160_megabytes_is_read_in_bounded_memory(
     world: World, agent: Agent
 ) -> None:
@@ -185,7 +186,7 @@ def other_refs(world: World) -> dict[str, str]:
     return {name: at for name, at in world.refs().items() if not name.startswith(own)}
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("sandbox", "deed"), [*(("none", deed) for deed in DEEDS), ("auto", next(iter(DEEDS)))]
 )
@@ -230,7 +231,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("deed", REFUSED)
 def test_what_the_spec_does_not_allow_is_refused(world: World, agent: Agent, deed: str) -> None:
     agent(f"{GOOD}\n{REFUSED[deed]}")

@@ -57,6 +57,7 @@ def files(world: World) -> dict[str, str]:
     return {name: world.show(name) for name in names}
 
 
+@pytest.mark.variant
 @pytest.mark.sampled(1)
 @pytest.mark.parametrize("backwards", [False, True], ids=["in order", "in reverse"])
 def test_nine_specs_that_move_their_own_lines_equal_one_that_moves_them_all(

@@ -184,6 +184,7 @@ def interrupt(world: World, moment: Any, end: signal.Signals) -> int:
         return process.wait(5)
 
 
+@pytest.mark.variant
 def test_a_run_that_is_ended_while_it_waits_finds_its_batch_again(world: World, kind: str) -> None:
     end = signal.SIGKILL if kind == "anthropic" else signal.SIGINT
     batches = KINDS[kind](good)
@@ -239,6 +240,7 @@ def test_a_batch_of_which_no_answers_are_kept_any_more_is_forgotten(
     assert not journals(world)
 
 
+@pytest.mark.variant
 def test_a_run_that_is_killed_before_it_learns_its_batchs_id_applies_one_result_a_task(
     world: World, kind: str
 ) -> None:

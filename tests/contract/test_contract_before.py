@@ -26,6 +26,7 @@ def test_what_is_missing_refuses_the_task(world: World, case: tuple[str, str]) -
     assert said in outcome.text
 
 
+@pytest.mark.variant
 def test_a_module_that_the_task_creates_is_rightly_missing(world: World) -> None:
     world.task(
         "p/01-b",

@@ -88,6 +88,7 @@ def test_a_secret_that_was_dropped_by_a_rebase_does_not_come_back(world: World) 
     assert "oops" not in subjects(world)
 
 
+@pytest.mark.variant
 def test_commits_are_not_there_twice_after_a_pull_with_rebase(world: World, tmp_path: Path) -> None:
     world.git("clone", "-q", "--bare", str(world.root), str(tmp_path / "remote"))
     other = World(tmp_path / "other")
@@ -185,6 +186,7 @@ def test_a_task_that_a_person_reverted_by_hand_is_not_merged(world: World, paren
     assert world.show("b.txt") == "b\n"
 
 
+@pytest.mark.variant
 def test_a_file_that_a_later_task_removed_makes_no_task_undone(world: World) -> None:
     add_task(world)
     assert world.exec(TASK).json["verdict"] == "merged"

@@ -56,6 +56,7 @@ def test_clean_keeps_branches_attempts_records_and_all_that_is_the_users(used: W
     assert used.refs("refs/minitask/landing") == {}
 
 
+@pytest.mark.variant
 def test_all_goes_on_after_a_clean(used: World) -> None:
     used.minitask("clean")
     assert used.minitask("status", "p").code == 0

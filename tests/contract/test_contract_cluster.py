@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from test_contract_escalation import settings_for, task_b
 from executors.model_server import Received, scripted_server
 from world import World, environment, model_settings, run
 
-pytest.importorskip("distributed", reason="the extra dask is not installed")
+pytestmark = pytest.mark.skipif(
+    find_spec("distributed") is None, reason="the extra dask is not installed"
+)
 
 Start = Callable[[int], list[subprocess.Popen[bytes]]]
 

@@ -42,7 +42,7 @@ def verdict(world: World, validation: str, **settings: Any) -> Any:
     return world.exec("p/01-b", "--no-merge").json
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("validation", RED.values(), ids=RED)
 def test_nothing_is_green_that_the_commit_is_not(world: World, validation: str) -> None:
     assert verdict(world, validation)["verdict"] in {"failed", "refused"}
@@ -69,7 +69,7 @@ def test_what_passes_only_by_its_own_change_says_how_to_mend_it(world: World) ->
     assert "make it check without writing" in reason
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("validation", GREEN.values(), ids=GREEN)
 def test_what_a_validation_may_do_it_may_do_still(world: World, validation: str) -> None:
     assert verdict(world, validation)["verdict"] == "ready"

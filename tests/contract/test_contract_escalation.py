@@ -76,6 +76,7 @@ def test_a_filtered_reply_goes_to_the_next_tier_and_teaches_nothing(world: World
     assert [each["attempt"]["route"]["settles"] for each in records] == [False, True]
 
 
+@pytest.mark.variant
 def test_a_run_after_a_refusal_starts_at_another_rung(world: World) -> None:
     asked: list[str] = []
 
@@ -151,7 +152,7 @@ def test_a_run_after_a_failure_starts_above_what_failed(world: World) -> None:
     assert "cheap failed" in world.records("p/01-b")[-1]["attempt"]["route"]["reason"]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("front", "tier"),
     [

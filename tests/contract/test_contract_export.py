@@ -9,7 +9,7 @@ import json
 import pytest
 import yaml
 
-from world import World
+from world import Once, World
 
 TASKS = """\
 # Tasks: Counter
@@ -59,8 +59,12 @@ Expected: no output
 
 
 @pytest.fixture
-def board(world: World) -> World:
+def board(once: Once) -> World:
     """One task that has merged, one that waits for it and fails, one that nobody ran; titles that are not nice."""
+    return once(work)
+
+
+def work(world: World) -> None:
     world.task("p/01-a", whole={"a.txt": "a\n"}, validation="grep -qx a a.txt", title="=SUM(A1)")
     world.task("p/02-b", whole={"b.txt": "b\n"}, validation="grep -qx c b.txt", title='B, "b"')
     world.task(
@@ -71,7 +75,6 @@ def board(world: World) -> World:
     )
     world.exec("p/01-a")
     world.exec("p/02-b")
-    return world
 
 
 def test_a_task_list_ticks_what_has_merged(board: World) -> None:

@@ -82,6 +82,7 @@ def test_a_task_whose_file_was_not_created_is_skipped_with_the_reason(world: Wor
     assert world.refs("refs/minitask/attempts/p/02-reads") == {}
 
 
+@pytest.mark.variant
 def test_the_task_with_the_longest_chain_behind_it_starts_first(world: World) -> None:
     asked: list[str] = []
 
@@ -254,6 +255,7 @@ def test_a_forecast_lists_candidates_that_would_conflict_with_each_other(world: 
     assert everything(world.root) == before, "not even an object is left behind"
 
 
+@pytest.mark.variant
 def test_a_forecast_lists_candidates_that_would_conflict_with_the_target(world: World) -> None:
     conflicting(world)
     assert world.minitask("merge", "p/01-a").code == 0

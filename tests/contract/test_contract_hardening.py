@@ -18,6 +18,7 @@ CHECK = "grep -qx b b.txt"
 REPLY = "```text path=b.txt\nb\n```\n"
 
 
+@pytest.mark.variant
 def test_a_branch_made_from_an_older_base_takes_nothing_back(world: World) -> None:
     world.task("p/01-b", whole=B, validation=CHECK)
     world.exec("p/01-b", "--no-merge")
@@ -206,6 +207,7 @@ def test_bytes_that_are_no_text_leave_a_readable_record(world: World) -> None:
     assert len(world.records("p/01-b")) == 1
 
 
+@pytest.mark.variant
 def test_what_is_proven_and_not_to_be_merged_is_not_paid_for_twice(world: World) -> None:
     with scripted_server([REPLY]) as server:
         world.configure(**model_settings(server.base_url))

@@ -54,7 +54,7 @@ def notes(world: World, path: str, text: str) -> list[str]:
     return said
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", UNKNOWN)
 def test_an_import_that_nothing_provides_is_noted(world: World, kind: str) -> None:
     [note] = notes(world, *UNKNOWN[kind])
@@ -62,7 +62,7 @@ def test_an_import_that_nothing_provides_is_noted(world: World, kind: str) -> No
     assert note in world.minitask("show", "p/01-a").text
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", KNOWN)
 def test_an_import_that_may_be_provided_is_not_noted(world: World, kind: str) -> None:
     assert notes(world, *KNOWN[kind]) == []

@@ -69,7 +69,7 @@ def link_to_link(home: Path) -> None:
 INSTALLED = (native_installer, npm_prefix, pipx, link_to_link)
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("strength", STRENGTHS)
 @pytest.mark.parametrize("install", INSTALLED)
 def test_a_program_starts_however_it_was_installed(world: World, install, strength: str) -> None:

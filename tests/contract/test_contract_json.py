@@ -149,6 +149,7 @@ def test_merge(world: World) -> None:
     assert document["verdict"] == "merged"
 
 
+@pytest.mark.variant
 def test_status_follows_a_task_through_its_life(world: World) -> None:
     def state() -> str:
         (task,) = world.minitask("status", "p", "--json").json["tasks"]

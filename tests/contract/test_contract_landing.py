@@ -47,6 +47,7 @@ def test_two_tasks_green_alone_and_red_together_do_not_both_land(world: World) -
     assert not (world.root / "y.txt").exists()
 
 
+@pytest.mark.variant
 def test_the_second_does_not_land_by_a_command_of_its_own_either(world: World) -> None:
     two_that_clash(world)
     assert world.minitask("merge", "p/02-y").code == 0
@@ -176,6 +177,7 @@ def test_checks_judge_a_merge_of_a_target_that_moved(world: World) -> None:
     assert world.tip() == moved
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_after_an_end_at_any_moment_the_same_command_completes(
     world: World, held: Checkpoint, signal_number: int, code: int

@@ -135,6 +135,7 @@ def test_open_opens_the_browser_with_the_address(world: World, tmp_path: Path) -
     assert opened.read_text().strip() == url
 
 
+@pytest.mark.variant
 def test_in_a_browser_the_page_follows_a_run(world: World, tmp_path: Path) -> None:
     work(world, "a")
     with served(world) as url, headless(tmp_path) as browser:

@@ -80,7 +80,7 @@ def test_log_lists_merges_and_undos_newest_first(world: World) -> None:
     assert "| * " in world.minitask("log", "q", "--graph").stdout
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("arguments", "env", "is_colored"),
     [

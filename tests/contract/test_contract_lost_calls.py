@@ -11,6 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from executors.model_server import Received, completion, scripted_server
 from world import MINITASK, Checkpoint, World, model_settings
 
@@ -88,6 +90,7 @@ def test_a_lost_call_is_on_record_with_an_estimate_and_the_task_is_done_anew(wor
     assert Decimal(outcome.json["cost_usd"]) == COST, "what this command spent"
 
 
+@pytest.mark.variant
 def test_rounds_before_the_lost_one_count_at_what_they_really_took(world: World) -> None:
     malformed = completion("No edits.", usage={"prompt_tokens": 5000, "completion_tokens": 7})
     holding = Holding(malformed)
@@ -102,6 +105,7 @@ def test_rounds_before_the_lost_one_count_at_what_they_really_took(world: World)
     assert Decimal(lost["attempt"]["cost_usd"]) > Decimal("0.05")
 
 
+@pytest.mark.variant
 def test_a_lost_second_try_leaves_the_first_on_record(world: World) -> None:
     holding = Holding(RED)
     with scripted_server(holding) as server:
@@ -114,6 +118,7 @@ def test_a_lost_second_try_leaves_the_first_on_record(world: World) -> None:
     assert [each["attempt"]["n"] for each in world.records("p/01-b")] == [1, 2, 3]
 
 
+@pytest.mark.variant
 def test_a_lost_call_of_a_model_without_a_price_costs_null(world: World) -> None:
     holding = Holding()
     with scripted_server(holding) as server:

@@ -9,17 +9,18 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from minitask.system.pipes import exit_watch
 from minitask.system.process import wait_until_gone
 from world import MINITASK, Checkpoint, World, environment, spec_text
 
-anyio = pytest.importorskip("anyio", reason="the extra mcp is not installed")
-mcp = pytest.importorskip("mcp", reason="the extra mcp is not installed")
+pytestmark = pytest.mark.skipif(find_spec("mcp") is None, reason="the extra mcp is not installed")
 
 READING = {"validate", "plan_prompt", "status", "show", "diff", "report"}
 WRITING = {"new", "exec", "run"}
@@ -30,6 +31,8 @@ CHECK = "grep -qx b b.txt"
 
 def talk(world: World, conversation: Callable[[Any], Awaitable[None]]) -> None:
     """Hold a conversation with a server of the world's repository."""
+    import mcp  # slow
+
     server = mcp.StdioServerParameters(
         command=sys.executable, args=["-P", *MINITASK[1:], "mcp"], env=environment(), cwd=world.root
     )

@@ -21,7 +21,7 @@ def projects(world: World) -> World:
     return world
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("folder", "word", "name"),
     [

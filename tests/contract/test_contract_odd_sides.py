@@ -92,7 +92,7 @@ def assert_lands(world: World, task: str, **options: Any) -> Outcome:
     return outcome
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SIDES)
 def test_a_right_change_passes_and_a_wrong_one_fails(world: World, name: str) -> None:
     side = SIDES[name]
@@ -154,6 +154,7 @@ def test_a_checkout_may_lie_apart_from_its_repository(world: World, tmp_path: Pa
     assert (world.root / "b.txt").read_text() == "b\n"
 
 
+@pytest.mark.variant
 def test_maintenance_beside_a_run_costs_no_task(world: World, tmp_path: Path) -> None:
     wait = Checkpoint(tmp_path, only_with="b1.txt")
     world.configure(sandbox="none")

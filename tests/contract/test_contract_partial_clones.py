@@ -45,7 +45,7 @@ def clone(origin: World, tmp_path: Path, name: str) -> World:
     return cloned
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", CLONES)
 def test_tasks_of_a_clone_land_and_are_undone(origin: World, tmp_path: Path, name: str) -> None:
     right = "grep -qx b near/b.txt && grep -q x far/away.txt"
@@ -66,7 +66,7 @@ def test_tasks_of_a_clone_land_and_are_undone(origin: World, tmp_path: Path, nam
     assert (cloned.root / "far").exists() == ("cone" not in name)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("name", "command", "fill"),
     [

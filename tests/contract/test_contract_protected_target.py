@@ -54,7 +54,7 @@ def test_what_lands_is_on_the_remote_too(world: World, remote: World) -> None:
     assert branches(remote) == {"main"}
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     ("where", "name", "text", "words"),
     [

@@ -373,6 +373,7 @@ def clones(world: World, folder: Path) -> World:
     return other
 
 
+@pytest.mark.variant
 def test_two_clones_that_book_the_same_count_it_once(priced: World, tmp_path: Path) -> None:
     other = clones(priced, tmp_path)
     path = transcript(tmp_path / "c", line(1), line(2))

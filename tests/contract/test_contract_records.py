@@ -7,7 +7,7 @@ import json
 import pytest
 
 from executors.model_server import scripted_server
-from world import World, model_settings, spec_text
+from world import Once, World, model_settings, spec_text
 
 TRAILERS = {
     "Minitask",
@@ -24,13 +24,16 @@ VALIDATION = "grep -qx b b.txt"
 
 
 @pytest.fixture
-def modelled(world: World) -> World:
+def modelled(once: Once) -> World:
     """A repository with a task that a model did and that landed."""
+    return once(work)
+
+
+def work(world: World) -> None:
     with scripted_server(["```text path=b.txt\nb\n```\n"]) as server:
         world.configure(**model_settings(server.base_url))
         world.task("p/01-b", writes=["b.txt"], validation=VALIDATION)
         assert world.exec("p/01-b").json["verdict"] == "merged"
-    return world
 
 
 def test_candidate_and_merge_carry_trailers(modelled: World) -> None:
@@ -140,6 +143,7 @@ def test_show_says_what_was_done_in_words(modelled: World) -> None:
         assert part in shown.stdout
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("jobs", ["1", "3"])
 def test_the_ledger_names_the_merges_that_are_on_the_target_and_no_others(
     world: World, jobs: str

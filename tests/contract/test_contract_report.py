@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from executors.model_server import Received, completion, scripted_server
-from world import World, model_settings
+from world import Once, World, model_settings
 
 KEYS = {
     "totals",
@@ -42,23 +41,10 @@ def answer(request: Received) -> Any:
     return completion(f"```text path=b.txt\n{'not b' if first else 'b'}\n```\n")
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first test leaves its work for those after it."""
-    return tmp_path_factory.mktemp("kept")
-
-
 @pytest.fixture
-def worked(world: World, kept: Path) -> World:
+def worked(once: Once) -> World:
     """A script, a repair, a failure that is tried on a higher tier, and a model without a price."""
-    places = {kept / "repository": world.root, kept / "settings": Path.home() / ".config"}
-    if not any(kept.iterdir()):
-        work(world)
-        for copy, place in places.items():
-            shutil.copytree(place, copy)
-    for copy, place in places.items():
-        shutil.copytree(copy, place, dirs_exist_ok=True)
-    return world
+    return once(work)
 
 
 def work(world: World) -> None:

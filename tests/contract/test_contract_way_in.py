@@ -244,6 +244,7 @@ def test_on_a_terminal_the_user_is_asked(app: World, typed: str, code: int, merg
     assert app.has("mini-projects/do/01-say-hello.md") == merged
 
 
+@pytest.mark.variant
 def test_a_branch_that_moves_while_the_user_is_asked_keeps_its_commit(app: World) -> None:
     with scripted_server(Ollama()) as server:
         env = set_up(app, server.origin)

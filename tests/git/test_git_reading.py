@@ -38,6 +38,7 @@ def commit(world: World, *writes: FileWrite, ref: str = "refs/test/one", tip: st
     return write_commits(git, [new], force=True)[0]
 
 
+@pytest.mark.variant
 def test_a_commit_is_written_from_content_alone(world: World) -> None:
     made = commit(world, FileWrite(ODD, b"x\r\n\0"), FileWrite("a.txt", None))
     assert world.git("diff-tree", "-r", "-z", "--name-status", "main", made).split("\0")[:4] == [

@@ -96,6 +96,7 @@ def test_sixteen_proven_tasks_land_on_one_run(world: World, runs: list[int]) -> 
     assert len(merges) == TASKS, "each has a merge commit of its own"
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("culprit", [5, 15])
 def test_one_culprit_among_sixteen_is_found_by_bisection(
     world: World, runs: list[int], culprit: int

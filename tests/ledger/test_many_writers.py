@@ -45,6 +45,7 @@ def write_at_once(world: World, *, writers: int, records: int) -> int:
     return sum(name.startswith("w/") for name in names)
 
 
+@pytest.mark.variant
 def test_no_record_of_many_writers_is_lost(world: World) -> None:
     assert write_at_once(world, writers=4, records=5) == 20
 

@@ -183,6 +183,7 @@ def test_a_section_in_utf_16_is_refused() -> None:
         add_section("mine".encode("utf-16"), "guide", name="f")
 
 
+@pytest.mark.variant
 def test_every_command_of_the_guide_runs_as_written(world: World) -> None:
     text = GUIDE.read_text("utf-8")
     assert len(text.splitlines()) <= 80

@@ -83,7 +83,7 @@ def leave_drafts(world: World) -> None:
     (world.root / ".git" / "minitask/lock").write_text("1 killed\n")
 
 
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "leave",
     [

@@ -12,7 +12,7 @@ DRAW = Path(__file__).parents[2] / "docs" / "draw_everyday.py"
 SAMPLE = ("make", "unittest", "/tmp", "pool", "localhost", "terminal", "git diff")
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(
     "words", [*SAMPLE, pytest.param("", marks=pytest.mark.sweep)], ids=lambda word: word or "all"
 )

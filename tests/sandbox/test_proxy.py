@@ -281,6 +281,7 @@ listener = socket.create_server(("127.0.0.1", 0))
 socket.create_connection(listener.getsockname(), 3)'"""
 
 
+@pytest.mark.sampled(1)
 def test_commands_reach_what_is_listed_and_nothing_else(
     apart: Sandbox, tmp_path: Path, outside: int
 ) -> None:
@@ -360,6 +361,7 @@ def test_a_sandbox_without_a_network_of_its_own_stays_shut(tmp_path: Path, outsi
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.sampled(2)
 def test_nothing_is_left_of_a_session_that_is_killed(
     apart: Sandbox, tmp_path: Path, number: int
 ) -> None:

@@ -655,6 +655,7 @@ def test_a_bubblewrap_that_changed_is_tried_again(strong: Sandbox, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"key": 1}', '{"key": []}'])
+@pytest.mark.sampled(2)
 def test_a_cache_that_makes_no_sense_is_ignored(content: str, tmp_path: Path) -> None:
     cache = tmp_path / "sandbox.json"
     cache.write_text(content)
