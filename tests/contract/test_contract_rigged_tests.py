@@ -249,3 +249,72 @@ def test_failing_tests_that_do_not_end_are_stopped_and_that_is_said(world: World
     assert outcome.code == 0, outcome.text
     assert world.show("calc.py") == RIGHT
     assert "checking that its tests can fail was stopped after 5 s" in outcome.text
+
+
+IDLE: dict[str, tuple[str, str, str]] = {
+    "nothing is compared": (
+        "def test_a():\n    add(2, 2)\n",
+        f"{PYTEST} test_a.py",
+        "check nothing",
+    ),
+    "a comparison is dropped": (
+        "def test_a():\n    return add(2, 2) == 5\n",
+        PYTEST,
+        "check nothing",
+    ),
+    "a tuple is asserted": ("def test_a():\n    assert (add(2, 2) == 5, 'x')\n", PYTEST, "nothing"),
+    "a failure is caught": (
+        "def test_a():\n    try:\n        assert add(2, 2) == 5\n    except AssertionError:\n        print('no')\n",
+        PYTEST,
+        "check nothing",
+    ),
+    "no runner finds it": ("def check_a():\n    assert add(2, 2) == 5\n", PYTEST, "holds no test"),
+    "its class is passed over": (
+        "class ATests:\n    def test_a(self):\n        assert add(2, 2) == 5\n",
+        f"test -f test_a.py && {PYTEST}",
+        "passes even when every test in test_a.py",
+    ),
+    "the runner wants classes": (
+        "def test_a():\n    assert add(2, 2) == 5\n",
+        f"test -f test_a.py && {UNITTEST}",
+        "passes even when every test in test_a.py",
+    ),
+    "it is skipped": (
+        (
+            "import pytest\n\n\n@pytest.mark.skip\ndef test_a():\n    assert add(2, 2) == 5\n"
+            "\n\ndef test_b():\n    assert add(2, 2)\n"
+        ),
+        f"{PYTEST} test_a.py",
+        "leaves tests out",
+    ),
+}
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize("case", IDLE)
+def test_new_tests_that_cannot_fail_keep_the_task_at_ready(world: World, case: str) -> None:
+    text, validation, told = IDLE[case]
+    base = {"calc.py": RIGHT, "test_old.py": UNIT}
+    change = {"test_a.py": f"from calc import add\n\n\n{text}"}
+    result = attempt(world, base, change, f"test -f test_a.py\n{validation}")
+    assert (result["verdict"], result["merge"]) == ("ready", None), result["reason"]
+    assert told in " ".join(result["attempts"][-1]["doubts"])
+
+
+HONEST = {
+    "a helper asserts": "def check_add(a, b):\n    assert add(a, b) == 4\n\n\ndef test_a():\n    check_add(2, 2)\n",
+    "a raise is expected": "import pytest\n\n\ndef test_a():\n    with pytest.raises(TypeError):\n        add(2)\n",
+    "a case is left out here": "import sys\n\nimport pytest\n\n\n@pytest.mark.skipif(sys.platform == 'x', reason='x')\n"
+    "def test_a():\n    assert add(2, 2) == 4\n",
+    "another error is caught": "def test_a():\n    try:\n        assert add(2, 2) == 4\n    except OSError: pass\n",
+    "one only runs": "def test_a():\n    assert add(2, 2) == 4\n\n\ndef test_b():\n    add(0, 0)\n",
+}
+
+
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("case", HONEST)
+def test_new_tests_that_can_fail_land(world: World, case: str) -> None:
+    base = {"calc.py": RIGHT, "test_old.py": UNIT}
+    change = {"test_a.py": f"from calc import add\n\n\n{HONEST[case]}"}
+    result = attempt(world, base, change, f"test -f test_a.py\n{PYTEST}")
+    assert result["verdict"] == "merged", result["reason"]

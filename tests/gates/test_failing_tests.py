@@ -26,7 +26,7 @@ def test_plain():
 def test_returns():
     return helper()
 
-def test_short(): assert True
+def test_short(): assert helper()
 
 @pytest.mark.skip
 def test_skipped():
@@ -203,10 +203,10 @@ def spec(task: str, *, snippets: str = "", files: str = "- `tests/test_a.py`"):
     return parse_file(text, path="p/01-a.md").specs[0]
 
 
-BEFORE = "def test_one():\n    assert 1\n\ndef test_two():\n    assert 2\n"
-ONE = "def test_one():\n    assert 1\n"
+BEFORE = "def test_one():\n    assert one()\n\ndef test_two():\n    assert two()\n"
+ONE = "def test_one():\n    assert one()\n"
 SEARCH = (
-    "```python path=tests/test_a.py\n<<<<<<< SEARCH\ndef test_two():\n    assert 2\n=======\n"
+    "```python path=tests/test_a.py\n<<<<<<< SEARCH\ndef test_two():\n    assert two()\n=======\n"
     ">>>>>>> REPLACE\n```"
 )
 
@@ -219,12 +219,15 @@ SEARCH = (
         (ONE, "test_two is gone"),
         (BEFORE.replace("test_two", "check_two"), "test_two is gone"),
         (BEFORE.replace("test_two", "test_2"), "test_two is gone"),
-        (BEFORE.replace("    assert 2", "    pass"), "test_two checks nothing"),
+        (BEFORE.replace("    assert two()", "    pass"), "test_two checks nothing"),
         (
             "import pytest\n" + BEFORE.replace("def test_two", "@pytest.mark.skip\ndef test_two"),
             "is skipped",
         ),
-        (BEFORE.replace("    assert 2", "    pytest.skip()\n    assert 2"), "test_two is skipped"),
+        (
+            BEFORE.replace("    assert two()", "    pytest.skip()\n    assert two()"),
+            "test_two is skipped",
+        ),
         ("", "test_one is gone; tests/test_a.py: test_two is gone"),
         (None, "test_one is gone"),
     ],

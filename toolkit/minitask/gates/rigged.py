@@ -19,12 +19,14 @@ from minitask.gates.python_source import python_tree
 from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileVersions, quoted
 from minitask.gates.sentinel import allows_losses
+from minitask.gates.skipped_tests import find_skips
 from minitask.gates.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
 
 _SKIPS = lazy_pattern(
-    r"\b(?:skip\w*|disabl\w*|ignor\w*|quarantin\w*|flaky|only on|platform\w*)\b", 2
+    r"\b(?:skip\w*|xfail\w*|expect\w* (?:to )?fail\w*|disabl\w*|ignor\w*|quarantin\w*|flaky|only on|platform\w*)\b",
+    2,
 )
 
 
@@ -205,18 +207,6 @@ _SCRIPT_PATCH = lazy_pattern(
     r"|\b(?:jest|vi)\.spyOn\(\s*(?:assert|expect|chai)\b"
 )
 _SETUP_MOCK = lazy_pattern(r"\b(?:jest|vi)\.(?:do)?[mM]ock\(\s*[\"'`]\.")
-_SKIP_MARKS = {
-    ".py": r"pytestmark\s*=.*\b(?:skip|xfail)|allow_module_level\s*=\s*True|__test__\s*=\s*False",
-    ".go": r"//go:build\s|// \+build\s",
-    ".rs": r"#!?\[cfg\((?:any\(\)|FALSE|never)|#\[ignore",
-    **dict.fromkeys((".java", ".kt", ".groovy", ".scala"), r"@(?:Disabled|Ignore)\b"),
-    ".cs": r"\[(?:Ignore\b|(?:Fact|Theory|Test)\(.*\b(?:Skip|Ignore)\b)",
-    ".rb": r"(?:skip|pending|xit|xdescribe|xcontext)\b",
-    ".php": r"\$this->markTest(?:Skipped|Incomplete)|#\[\w*Skip",
-    ".swift": r"throw XCTSkip",
-    **dict.fromkeys(SCRIPTS, r"(?:\w+\.(?:only|skip)|fit|fdescribe|xit|xtest|xdescribe)\s*\("),
-}
-"""Marks of skipped tests, at the start of a line of a test file."""
 _HOOKS = (
     *("pytest_configure", "pytest_sessionstart", "pytest_runtest_setup", "pytest_load_initial"),
     *("setup_module", "setUpModule"),
@@ -238,16 +228,6 @@ def find_patches(file: FileVersions, *, is_own: IsOwn) -> Iterator[str]:
         patches = _SCRIPT_PATCH.search(line) or (is_setup and _SETUP_MOCK.search(line))
         if patches and not line.startswith(("//", "*", "/*")):
             yield line
-
-
-def find_skips(file: FileVersions) -> Iterator[str]:
-    """Yield the added lines of a test file that leave tests out which the base runs."""
-    pattern = _SKIP_MARKS.get(file.suffix)
-    if file.base is None or pattern is None:
-        return
-    if is_test_path(file.path) or file.suffix in {".rs", ".java", ".kt", ".cs"}:
-        compiled = lazy_pattern(pattern)
-        yield from (line for line in file.added if compiled.match(line))
 
 
 def _python_patches(file: FileVersions, is_own: IsOwn) -> Iterator[str]:

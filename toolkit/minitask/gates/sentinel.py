@@ -14,7 +14,13 @@ from msgspec import Struct
 
 from minitask.edits.grammar import script_of
 from minitask.edits.script_model import Operation, SearchReplace, UnifiedDiff, Verb
-from minitask.gates.test_files import KnownTest, find_tests, is_test_path, may_hold_tests
+from minitask.gates.test_files import (
+    KnownTest,
+    find_tests,
+    holds_no_test,
+    is_test_path,
+    may_hold_tests,
+)
 from minitask.gates.test_runners import Runner, find_suites, is_plain, may_mask
 from minitask.ledger.evidence import SuiteCounts
 from minitask.ledger.record import CommandRecord
@@ -30,6 +36,12 @@ _SENTENCE = lazy_pattern(r"(?<=[.;:])\s+|\n")
 _OF_A_NAME = lazy_pattern(rf"\b{_VERBS}\b", re.IGNORECASE)
 _OF_ALL = lazy_pattern(rf"\b{_VERBS}\s+(?:[\w`'./-]+\s+){{0,3}}(?:tests?|specs?)\b", re.IGNORECASE)
 """Words by which a spec allows a test to go: beside the test's name, or of tests as such."""
+_ONLY_RUNS = lazy_pattern(
+    r"\bsmoke\b|\bnot (?:raise|throw|crash|fail|panic)\b|\bwithout (?:\w+ )?(?:errors?|exceptions?|raising|crash\w*)\b"
+    r"|\bno (?:errors?|exceptions?)\b|\bimports? (?:cleanly|works?)\b|\b(?:importable|be imported)\b",
+    re.IGNORECASE,
+)
+"""Words by which a spec may ask for tests that only run something."""
 
 
 class Findings(Struct, frozen=True):
@@ -145,6 +157,31 @@ def find_lost_tests(
     )
 
 
+def find_idle_tests(
+    base: Mapping[str, str | None], candidate: Mapping[str, str | None], *, spec: Spec
+) -> Findings:
+    """Return the files whose new tests all check nothing, and a new file of tests without one.
+
+    Both hold the changed files by path. A spec may ask for tests that only run something, and its own edit script may
+    write what it likes.
+    """
+    if script_of(spec).edits or _ONLY_RUNS.search(f"{spec.title}\n{spec.task}"):
+        return Findings()
+    known = {_last(name) for tests in _tests(base).values() for name in tests}
+    doubts, is_tested = [], False
+    for path, tests in _tests(candidate).items():
+        new = {name: test for name, test in tests.items() if _last(name) not in known}
+        is_tested = is_tested or bool(new)
+        if new and not any(test.asserts for test in new.values()):
+            doubts.append(f"{path}: its new tests check nothing: {', '.join([*new][:_SHOWN])}")
+    doubts += [
+        f"{path} holds no test that a runner finds"
+        for path, text in candidate.items()
+        if text and base.get(path) is None and not is_tested and holds_no_test(path, text)
+    ]
+    return Findings(doubts=tuple(doubts))
+
+
 def allows_losses(spec: Spec) -> bool:
     """Return True where the spec itself says that tests are to go, be they named or not."""
     return _Allowed(spec).any
@@ -252,13 +289,14 @@ def still_passing(
     *,
     planted: Container[str],
     is_complete: bool,
+    is_certain: bool,
     passed: Sequence[CommandRecord],
     failing: Sequence[CommandRecord],
 ) -> Findings:
     """Return the commands that still pass, though every test in the `planted` files was made to fail.
 
     `passed` is how the commands went before that, `failing` how they went with it; `is_complete` says that all files
-    that may hold tests were looked at.
+    that may hold tests were looked at, `is_certain` that the `planted` ones are all that could be.
     """
     before = {(record.line, record.command): record for record in passed}
     now = {(record.line, record.command): record for record in failing}
@@ -277,7 +315,7 @@ def still_passing(
             f"`{one_line(target.command.text, longest=80)}` passes even when every test in "
             f"{_listed(files)} is made to fail"
         )
-        if target.is_named and ran and is_plain(target.command.text):
+        if is_certain and target.is_named and ran and is_plain(target.command.text):
             certain = certain or message
         elif target.is_named or (is_complete and ran):
             doubt = doubt or message

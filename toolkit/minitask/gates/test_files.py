@@ -6,7 +6,7 @@ Python is read with `ast`; JavaScript, TypeScript, Go and Rust with their tree-s
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,10 @@ _PROSE = frozenset(_PROSE_SUFFIXES.split())
 _TAGS = frozenset({"test", "it", "specify"})
 _ASSERTION = lazy_pattern(
     r"\bassert\w*\b|\bexpect\w*\b|\.should\b|\bfail\w*\b|\braises\b|\bt\.\w+\(|\bthrow\w*\b"
-    r"|\brequire\.\w+\(|\bok\(|\b\w*eq!?\(|\bpanic!|\bcheck\w*\("
+    r"|\brequire\.\w+\(|\bok\(|\b\w*eq!?\(|\bpanic!|(?:\b|_)(?:check|verif|compar|ensur)\w*\("
 )
+_CAUGHT = lazy_pattern(r"\b(?:Base)?Exception\b|\bAssertionError\b")
+_PYTEST_NAME = lazy_pattern(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
 _SKIP = lazy_pattern(r"\bskip\w*\b|\bxfail\b|\btodo\b|\bignore\b|\bexpectedFailure\b|\bSkip\w*\(")
 
 
@@ -105,9 +107,41 @@ def _python_functions(
 
 def _python_tests(text: str) -> Iterator[tuple[str, KnownTest]]:
     for name, function, skipped in _python_functions(text):
-        body = "\n".join(ast.unparse(part) for part in function.body[_docstrings(function) :])
         skips = skipped or _is_marked(function) or _skips_at_once(function)
-        yield name, KnownTest(_ASSERTION.search(body) is not None, skips)
+        yield name, KnownTest(any(map(_asserts, function.body)), skips)
+
+
+def _asserts(node: ast.AST) -> bool:
+    """Return True if a statement can fail a test: not by a constant or a tuple, nor where the failure is caught."""
+    if isinstance(node, ast.Assert):
+        is_true = isinstance(node.test, ast.Constant) and bool(node.test.value)
+        return not is_true and not isinstance(node.test, ast.Tuple)
+    if isinstance(node, ast.Raise):
+        return True
+    if isinstance(node, ast.Call) and _ASSERTION.search(f"{ast.unparse(node.func)}("):
+        return True
+    children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+    if isinstance(node, ast.Try) and any(map(_catches_failures, node.handlers)):
+        children = (*node.handlers, *node.orelse, *node.finalbody)
+    return any(map(_asserts, children))
+
+
+def _catches_failures(handler: ast.ExceptHandler) -> bool:
+    caught = ast.unparse(handler.type) if handler.type else "Exception"
+    return _CAUGHT.search(caught) is not None
+
+
+def holds_no_test(path: str, text: str) -> bool:
+    """Return True for a Python file that is named like a test, and has plain functions alone that no runner calls."""
+    root = python_tree(text) if _PYTEST_NAME.search(path) else None
+    if root is None or find_tests(path, text):
+        return False
+    return all(
+        isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef)
+        or (isinstance(node, ast.ClassDef) and not node.bases)
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in root.body
+    )
 
 
 def _docstrings(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -24,12 +24,19 @@ from minitask.gates.sentinel import (
     Findings,
     allows_losses,
     compare_runs,
+    find_idle_tests,
     find_lost_tests,
     find_targets,
     may_judge,
     still_passing,
 )
-from minitask.gates.test_files import is_prose, is_test_path, may_hold_tests, with_failing_tests
+from minitask.gates.test_files import (
+    find_tests,
+    is_prose,
+    is_test_path,
+    may_hold_tests,
+    with_failing_tests,
+)
 from minitask.git.commits import FileWrite, NewCommit, write_commit
 from minitask.git.objects import FILE_MODES, TREE
 from minitask.landing.candidate_commits import write_draft_commit
@@ -77,7 +84,7 @@ def watch(engine: Context, watched: Watched) -> Findings:
     spec = watched.task.spec
     lost = find_lost_tests(base, candidate, spec=spec)
     may_lose = lost.losses > 0 or allows_losses(spec)
-    findings = lost.plus(
+    findings = lost.plus(find_idle_tests(base, candidate, spec=spec)).plus(
         compare_runs(watched.before, watched.after, commands=watched.commands, may_lose=may_lose)
     )
     seconds = sum(record.seconds for record in watched.after)
@@ -125,15 +132,16 @@ def _texts(engine: Context, watched: Watched, commit: str) -> dict[str, str | No
 
 
 def _with_failing_tests(engine: Context, watched: Watched) -> Findings:
-    """Run the candidate with every test made to fail: no test runner may pass."""
+    """Run the candidate with every test of the new ones' files made to fail, or with all: no test runner may pass."""
     if all(is_prose(file.path) for file in watched.files):
         return Findings()
     paths = list(islice(_paths(engine, watched.commit), MOST_FILES + 1))
     targets = find_targets(watched.commands, paths)
     writes, planted = [], set()
-    for path in list(dict.fromkeys(path for target in targets for path in target.files))[
-        :MOST_FILES
-    ]:
+    run = dict.fromkeys(path for target in targets for path in target.files)
+    changed = {file.path for file in watched.files}
+    new = [path for path in run if path in changed and _gains_tests(engine, watched, path)]
+    for path in (new or list(run))[:MOST_FILES]:
         text = engine.objects.file(watched.commit, path)
         failing = with_failing_tests(path, text) if text is not None else None
         if failing is not None:
@@ -146,9 +154,15 @@ def _with_failing_tests(engine: Context, watched: Watched) -> Findings:
         targets,
         planted=planted,
         is_complete=len(paths) <= MOST_FILES,
+        is_certain=len(new or run) == len(run),
         passed=watched.after,
         failing=proof.commands,
     )
+
+
+def _gains_tests(engine: Context, watched: Watched, path: str) -> bool:
+    had, has = (engine.objects.file(oid, path) for oid in (watched.task.base, watched.commit))
+    return bool(find_tests(path, has or "").keys() - find_tests(path, had or "").keys())
 
 
 def _with_base_sources(engine: Context, watched: Watched) -> Findings:

@@ -1,0 +1,37 @@
+"""Find the lines of a change that leave tests out, by the marks of many languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from minitask.gates.grammars import SCRIPTS
+from minitask.gates.result import FileVersions
+from minitask.gates.test_files import is_test_path
+from minitask.patterns import lazy_pattern
+
+_SKIP_MARKS = {
+    ".py": r"@(?:pytest\.mark|unittest)\.(?:skip|xfail|expectedFailure)\b|pytestmark\s*=.*\b(?:skip|xfail)"
+    r"|allow_module_level\s*=\s*True|__test__\s*=\s*False",
+    ".go": r"//go:build\s|// \+build\s",
+    ".rs": r"#!?\[cfg\((?:any\(\)|FALSE|never)|#\[ignore",
+    **dict.fromkeys((".java", ".kt", ".groovy", ".scala"), r"@(?:Disabled|Ignore)\b"),
+    ".cs": r"\[(?:Ignore\b|(?:Fact|Theory|Test)\(.*\b(?:Skip|Ignore)\b)",
+    ".rb": r"(?:skip|pending|xit|xdescribe|xcontext)\b",
+    ".php": r"\$this->markTest(?:Skipped|Incomplete)|#\[\w*Skip",
+    ".swift": r"throw XCTSkip",
+    **dict.fromkeys(SCRIPTS, r"(?:\w+\.(?:only|skip)|fit|fdescribe|xit|xtest|xdescribe)\s*\("),
+}
+"""Marks of skipped tests, at the start of a line of a test file."""
+
+
+def find_skips(file: FileVersions) -> Iterator[str]:
+    """Yield the added lines of a test file that leave tests out."""
+    pattern = _SKIP_MARKS.get(file.suffix)
+    if pattern is None:
+        return
+    if is_test_path(file.path) or file.suffix in {".rs", ".java", ".kt", ".cs"}:
+        compiled = lazy_pattern(pattern)
+        added = (line for line in file.added if compiled.match(line))
+        if file.base is None:  # its author may say where it does not run
+            added = (line for line in added if file.suffix != ".go" and "skipif" not in line)
+        yield from added
