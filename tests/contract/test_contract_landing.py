@@ -192,3 +192,26 @@ def test_after_an_end_at_any_moment_the_same_command_completes(
     outcome = world.exec("p/01-b")
     assert (outcome.code, outcome.json["verdict"]) == (0, "merged"), outcome.text
     assert world.git("rev-list", "--count", "--first-parent", f"{before}..main") == "1"
+
+
+@pytest.mark.parametrize(
+    ("whole", "validation", "verdict", "told"),
+    [
+        ({"b.txt": "b\n"}, "test -f b.txt\ngrep -qx c b.txt", "failed", "the spec as it is now"),
+        ({"c.txt": "c\n"}, "test -f b.txt", "refused", "b.txt, which the spec does not list"),
+        ({"b.txt": "b\n"}, "test -f b.txt\ngrep -qx b b.txt", "merged", ""),
+    ],
+    ids=["stricter", "other files", "other words"],
+)
+def test_a_candidate_is_judged_by_the_spec_that_is_committed_now(
+    world: World, whole: dict[str, str], validation: str, verdict: str, told: str
+) -> None:
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
+    assert world.exec("p/01-b", "--no-merge").json["verdict"] == "ready"
+    world.task("p/01-b", whole=whole, validation=validation)
+    [merged] = world.minitask("merge", "p/01-b", "--json").json["tasks"]
+    assert (merged["verdict"] == verdict, told in merged["reason"]) == (True, True), merged
+    assert world.has("b.txt") == (verdict == "merged")
+    if verdict == "merged":
+        assert "already merged" in world.exec("p/01-b").json["reason"]
+        assert world.minitask("audit").code == 0

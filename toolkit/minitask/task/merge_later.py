@@ -64,7 +64,7 @@ def merge_task(
         return result_of(
             record, Verdict.MERGED, reason=f"already merged ({merge[:12]})", merge=merge
         )
-    source = f"{record.spec_path}@{record.spec_blob}"
+    source = f"{record.spec_path}@{_present_blob(engine, record, base)}"
     task = task_at(engine, name, source, replace(base, base=record.base))
     if review is not None and not review.may_land and not (approves and review.is_proven):
         return _objected(review, name)
@@ -81,6 +81,12 @@ def merge_task(
     elif result.verdict is Verdict.READY and approves:
         return replace(result, next_step=f"minitask review {name} --approve")
     return result
+
+
+def _present_blob(engine: Context, record: Record, base: Base) -> str:
+    """Return the version of the spec that the target has, by which a candidate is judged; its own if it is gone."""
+    entry = engine.objects.entry(base.base, record.spec_path)
+    return entry.oid if entry is not None else record.spec_blob
 
 
 def _objected(review: ReviewState, name: str) -> TaskResult:
@@ -119,11 +125,12 @@ def _land(
     publish: Publish | None,
 ) -> TaskResult:
     attempt = replace(record.attempt, verdict=Verdict.READY)
-    if tip != record.candidate:
+    if tip != record.candidate or task.blob != record.spec_blob:
         proof = prove(engine, task, tip)
         if not proof.passed:
+            what = "branch" if tip != record.candidate else "spec"
             return result_of(
-                record, Verdict.FAILED, reason=f"the branch as it is now: {proof.reason}"
+                record, Verdict.FAILED, reason=f"the {what} as it is now: {proof.reason}"
             )
         attempt = replace(attempt, commands=proof.commands)
     tree = engine.objects.tree_of(tip)
