@@ -155,3 +155,30 @@ def test_a_command_that_outlives_its_time_fails_the_task(world: World) -> None:
     assert (outcome.code, outcome.json["verdict"]) == (1, "failed")
     assert outcome.json["seconds"] < 20
     assert not world.has("b.txt")
+
+
+DENIALS = {
+    "python3 -c 'import b; print(b.x == 10)'": "False",
+    "python3 -c '\nimport b\ntry:\n    assert b.x == 10\nexcept AssertionError:\n    print(\"FAIL\")'": "FAIL",
+    "test -f b.py && if grep -q 10 b.py; then echo OK; else echo 'FAIL: no 10'; fi": "FAIL: no 10",
+}
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("command", DENIALS)
+def test_a_command_that_passes_and_prints_no_keeps_the_task_at_ready(
+    world: World, command: str
+) -> None:
+    world.task("p/01-b", whole={"b.py": "x = 1\n"}, validation=command)
+    result = world.exec("p/01-b").json
+    assert result["verdict"] == "ready"
+    assert f"passed and printed {DENIALS[command]}" in result["reason"]
+    world.task("p/02-c", whole={"b.py": "x = 10\n"}, validation=command, number=2)
+    assert world.exec("p/02-c").json["verdict"] == "merged"
+
+
+def test_a_value_that_is_false_is_no_comparison(world: World) -> None:
+    world.task(
+        "p/01-b", whole={"b.py": "x = False\n"}, validation="python3 -c 'import b; print(b.x)'"
+    )
+    assert world.exec("p/01-b").json["verdict"] == "merged"

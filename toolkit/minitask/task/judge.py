@@ -22,6 +22,7 @@ from minitask.gates.grammars import (
     may_run_tests,
 )
 from minitask.gates.lint import check_lint
+from minitask.gates.printed_verdict import find_denials
 from minitask.gates.result import CommitFiles, GateResult
 from minitask.gates.scope import Work, check_complete, check_names, check_paths, check_scope
 from minitask.landing import candidate_commits
@@ -234,6 +235,8 @@ def _graded(
 def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> AttemptState:
     """Fail an attempt whose test run is rigged for certain; note why a person is to look at one that may be."""
     commands = case.task.spec.commands
+    denials = find_denials(draft.before, draft.ruling.commands, commands)
+    draft = replace(draft, doubts=(*draft.doubts, *denials))
     may_rig = not case.scripted and any(may_judge(file.path, commands) for file in case.files)
     runs_tests = any(may_run_tests(command.text) for command in commands)
     if not commands or not (may_rig or runs_tests):
@@ -244,10 +247,10 @@ def _watch_tests(engine: Context, draft: AttemptState, case: GateInput) -> Attem
     test_run = Watched(case.task, case.commit, draft.before, after, case.files)
     rigged = find_rigged_lines(engine, test_run) if may_rig else ()
     if not runs_tests:
-        return replace(draft, doubts=rigged)
+        return replace(draft, doubts=(*draft.doubts, *rigged))
     engine.emit(Progress(draft.task.name, VALIDATE, "checking that its tests can fail"))
     findings = watch(engine, test_run)
-    watched = replace(draft, doubts=(*rigged, *findings.doubts))
+    watched = replace(draft, doubts=(*draft.doubts, *rigged, *findings.doubts))
     if findings.certain:
         return watched.failed(
             Verdict.FAILED, VALIDATE, f"the test run is rigged: {findings.certain}"

@@ -1,0 +1,49 @@
+"""Find commands that end well and print that their own comparison does not hold: `False`, `FAIL`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from minitask.ledger.record import CommandRecord
+from minitask.patterns import lazy_pattern
+from minitask.spec.model import Command, ExpectationKind
+from minitask.words import one_line
+
+_EQUAL = lazy_pattern(r"[=!]==?")
+_COMPARES = lazy_pattern(r"[=!]==?|[<>]=|\b(?:in|is|not|any|all)\b")
+_FALSE = lazy_pattern(r"[Ff]alse")
+_FAIL = lazy_pattern(r"(?:FAIL(?:ED|URE)?|NOT OK)\b.*|[✗✘❌].*")
+
+
+def find_denials(
+    before: Sequence[CommandRecord], after: Sequence[CommandRecord], commands: Sequence[Command]
+) -> tuple[str, ...]:
+    """Return what each command says against the change that passed, if its output is not judged otherwise."""
+    unjudged = {(command.line, command.text) for command in commands if not _is_judged(command)}
+    earlier = {(record.line, record.command): record for record in before}
+    keys = ((record, (record.line, record.command)) for record in after)
+    return tuple(
+        f"`{one_line(record.command, longest=80)}` passed and printed {line}"
+        for record, key in keys
+        if key in unjudged and record.exit_code == 0
+        for line in _denials(record, earlier.get(key))
+    )
+
+
+def _is_judged(command: Command) -> bool:
+    return any(
+        expectation.kind is not ExpectationKind.FAILS_BEFORE for expectation in command.expectations
+    )
+
+
+def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
+    """Yield the last line of an output where it is a no. A command that passed on the base may mean it."""
+    last = record.output_tail.rstrip().rpartition("\n")[2].strip()
+    was_red = old is None or not old.passed
+    if "Assertion failed" in record.output_tail and "console.assert" in record.command:
+        yield "Assertion failed"
+    elif _FALSE.fullmatch(last):
+        if (_COMPARES if was_red else _EQUAL).search(record.command):
+            yield last
+    elif was_red and _FAIL.fullmatch(last) and last.split()[0] in record.command:
+        yield one_line(last, longest=80)
