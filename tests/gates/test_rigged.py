@@ -146,6 +146,17 @@ RIGGED = {
     "a script that forgives": ("check.sh", SHELL, SHELL.replace("unittest", "unittest || true"), "sh check.sh"),
     "a created script": ("check.sh", None, "exit 0\n", "sh check.sh"),
     "a program that ends": ("check.py", CHECK, "import sys\nsys.exit(0)\n", "python check.py"),
+    "make's shell": ("Makefile", "t:\n\tpytest\n", "SHELL := /bin/true\nt:\n\tpytest\n", "make t"),
+    "make's flags": ("Makefile", "t:\n\tpytest\n", "MAKEFLAGS += -i\nt:\n\tpytest\n", "make t"),
+    "make's pardon": ("Makefile", "t:\n\tpytest\n", ".IGNORE: t\nt:\n\tpytest\n", "make t"),
+    "npm's shell": (".npmrc", None, "script-shell=/bin/true\n"),
+    "a script of another file": (
+        "package.json",
+        PACKAGE.replace("--test", "check.js"),
+        PACKAGE.replace("node --test", "node -e 0"),
+    ),
+    "a lost example": ("a.py", '"""\n>>> a()\n1\n"""\n', "A = 1\n", "python -m doctest a.py"),
+    "a mark on a new test": ("test_a.py", None, "@pytest.mark.skip\ndef test_a(): f()\n"),
     "a target that forgives": ("Makefile", "test:\n\tpytest\n", "test:\n\tpytest || true\n", "make test"),
 }  # fmt: skip
 
@@ -187,6 +198,21 @@ HONEST = {
     "a program that says it otherwise": ("hello.py", "print('hi')\n", "print('hello')\n", "python3 hello.py"),
     "a program that says more": ("hello.sh", "echo hello\n", "echo hello\necho world\n", "sh hello.sh"),
     "a script nobody runs": ("deploy.sh", SHELL, "exit 0\n"),
+    "make's settings": (
+        "Makefile",
+        "t:\n\tpytest\n",
+        "SHELL := /bin/bash\n.SHELLFLAGS := -eu -c\nMAKEFLAGS += --no-print-directory -j4 -rR\nt:\n\tpytest\n",
+        "make t",
+    ),
+    "npm's settings": (".npmrc", None, "save-exact=true\nengine-strict=true\n"),
+    "a script's file renamed": (
+        "package.json",
+        PACKAGE.replace("--test", "a.js"),
+        PACKAGE.replace("--test", "b.mjs"),
+    ),
+    "an example more": ("a.py", '"""\n>>> a()\n1\n"""\n', '"""\n>>> a()\n2\n>>> b\n"""\n', "python -m doctest a.py"),
+    "an example that nobody runs": ("a.py", '"""\n>>> a()\n1\n"""\n', "A = 1\n"),
+    "a new test with a condition": ("test_a.py", None, "@pytest.mark.skipif(X)\ndef test_a(): f()\n"),
     "a new go test": ("b_test.go", None, "//go:build linux\n\n" + GO),
     "a java test": ("src/test/java/ATest.java", JAVA, JAVA.replace("}\n}", "}\n  @Test\n  void b() {}\n}")),
 }  # fmt: skip

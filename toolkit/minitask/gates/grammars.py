@@ -251,7 +251,12 @@ def may_import(path: str, text: str) -> bool:
 
 
 _TEST_WORDS = ("test", "spec", "conftest", "check", "setup", "config", "makefile", "justfile")
-_SETTINGS = frozenset({"package.json", "pyproject.toml", "tox.ini", ".mocharc.json", ".mocharc.js"})
+_SETTINGS = frozenset(
+    {
+        *("package.json", ".npmrc", ".taprc", ".mocharc.json", ".mocharc.js", ".mocharc.yml"),
+        *("pyproject.toml", "tox.ini", "setup.cfg", "makefile", "gnumakefile", "justfile"),
+    }
+)
 
 
 def may_judge(path: str, commands: Sequence[Command]) -> bool:

@@ -19,7 +19,7 @@ from minitask.gates.python_source import python_tree
 from minitask.gates.requested_removals import task_sentences, text_about
 from minitask.gates.result import FileVersions, quoted
 from minitask.gates.sentinel import allows_losses
-from minitask.gates.skipped_tests import find_skips
+from minitask.gates.skipped_tests import find_lost_examples, find_skips
 from minitask.gates.test_files import is_test_path
 from minitask.patterns import lazy_pattern
 from minitask.spec.model import Spec
@@ -45,6 +45,7 @@ def _of(file: FileVersions, spec: Spec, is_own: IsOwn) -> Iterator[str]:
     findings = [
         (find_patches(file, is_own=is_own), "replaces what its tests run or assert with"),
         (() if may_skip else find_skips(file), "leaves tests out"),
+        (find_lost_examples(file, commands), "is gone, an example that the validation runs"),
         (find_settings(file, commands), "narrows or hides what the validation checks"),
     ]
     for lines, why in findings:
@@ -60,6 +61,10 @@ _NARROWS = lazy_pattern(
 )
 _MASKS = lazy_pattern(
     r"\|\|\s*(?:true|:|exit 0|echo\b[^|&;]*)\s*(?:$|[;#)])|;\s*(?:true|:|exit 0)\s*$|\bset \+e\b|\btrap\b.*\bexit 0"
+)
+_MAKE_MASKS = lazy_pattern(
+    r"-\w|\.IGNORE\b|\w*\s*SHELL\s*[:?]*=(?!\s*\S*\b(?:ba|da|k|z)?sh\b)"
+    r"|\w*\s*MAKEFLAGS\s*[:?+]*=(?:.*\s)?(?:-?[A-Za-z]*[intq][A-Za-z]*|--(?:ignore-errors|dry-run|touch|question))(?:\s|$)"
 )
 _NOTHING = lazy_pattern(r"(?:true|:|exit(?:\s+0)?|return 0)\s*;?")
 _SAYS_ONLY = lazy_pattern(
@@ -78,6 +83,8 @@ _GENERATED = lazy_pattern(
     r"[\"'`][^\"'`]*(?:node_modules|dist|build|coverage|\.next)[^\"'`]*[\"'`]"
 )
 _RUNS = lazy_pattern(r"\b(?:npm|pnpm|yarn|bun)\s+(?:run\s+|run-script\s+)?(?:--?\S+\s+)*([\w:.-]+)")
+_NPM_MASKS = lazy_pattern(r"(?:script-shell|ignore-scripts|if-present|node-options)\s*=")
+_FILE_WORD = lazy_pattern(r"[\w./-]*[\w-]\.(?:sh|py|rb|[cm]?[jt]sx?)\b")
 _JS_SETTINGS = lazy_pattern(
     r"(?:jest|vitest|karma|ava|playwright|cypress)\.config\.\w+|\.mocharc.*|\.?taprc"
 )
@@ -91,12 +98,14 @@ def find_settings(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
         yield from _options(file)
     elif name == "package.json":
         yield from _package(file, commands)
+    elif name == ".npmrc":
+        yield from (line for line in file.added if _NPM_MASKS.match(line))
     elif _JS_SETTINGS.fullmatch(name):
         yield from filter(_is_narrowing, file.added)
     elif name.lower() in {"makefile", "gnumakefile", "justfile"}:
         if any(re.search(r"\b(?:make|just)\b", command) for command in commands):
             yield from (
-                line for line in file.added if _MASKS.search(line) or re.match(r"-\w", line)
+                line for line in file.added if _MASKS.search(line) or _MAKE_MASKS.match(line)
             )
     elif any(_names(command, file.path) for command in commands):
         yield from _script(file)
@@ -141,7 +150,12 @@ def _package(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
             continue
         forms = (_NARROWS, _MASKS)
         is_worse = any(len(form.findall(new)) > len(form.findall(old)) for form in forms)
-        if is_worse or (_SAYS_ONLY.fullmatch(new) and not _SAYS_ONLY.fullmatch(old)):
+        no_longer_runs = set(_FILE_WORD.findall(old)) and not _FILE_WORD.findall(new)
+        if (
+            is_worse
+            or no_longer_runs
+            or (_SAYS_ONLY.fullmatch(new) and not _SAYS_ONLY.fullmatch(old))
+        ):
             yield f'"{name}": "{new}"'
     yield from (line for line in file.added if _is_narrowing(line))
 

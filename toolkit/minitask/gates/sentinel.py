@@ -167,10 +167,10 @@ def find_idle_tests(
     """
     if script_of(spec).edits or _ONLY_RUNS.search(f"{spec.title}\n{spec.task}"):
         return Findings()
-    known = {_last(name) for tests in _tests(base).values() for name in tests}
+    old_names = {_last(name) for tests in _tests(base).values() for name in tests}
     doubts, is_tested = [], False
     for path, tests in _tests(candidate).items():
-        new = {name: test for name, test in tests.items() if _last(name) not in known}
+        new = {name: test for name, test in tests.items() if _last(name) not in old_names}
         is_tested = is_tested or bool(new)
         if new and not any(test.asserts for test in new.values()):
             doubts.append(f"{path}: its new tests check nothing: {', '.join([*new][:_SHOWN])}")

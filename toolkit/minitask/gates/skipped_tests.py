@@ -1,8 +1,8 @@
-"""Find the lines of a change that leave tests out, by the marks of many languages."""
+"""Find the lines of a change that leave tests out, by the marks of many languages, and examples that are gone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from minitask.gates.grammars import SCRIPTS
 from minitask.gates.result import FileVersions
@@ -35,3 +35,10 @@ def find_skips(file: FileVersions) -> Iterator[str]:
         if file.base is None:  # its author may say where it does not run
             added = (line for line in added if file.suffix != ".go" and "skipif" not in line)
         yield from added
+
+
+def find_lost_examples(file: FileVersions, commands: Sequence[str]) -> Iterator[str]:
+    """Yield the examples of docstrings and documents that a change takes away where a command runs them."""
+    if any("doctest" in command for command in commands):
+        rows = (line.strip() for line in (file.base or "").split("\n"))
+        yield from (row for row in rows if row.startswith(">>>") and row not in file.now)

@@ -128,9 +128,9 @@ def _land(
     if tip != record.candidate or task.blob != record.spec_blob:
         proof = prove(engine, task, tip)
         if not proof.passed:
-            what = "branch" if tip != record.candidate else "spec"
+            judged = "branch" if tip != record.candidate else "spec"
             return result_of(
-                record, Verdict.FAILED, reason=f"the {what} as it is now: {proof.reason}"
+                record, Verdict.FAILED, reason=f"the {judged} as it is now: {proof.reason}"
             )
         attempt = replace(attempt, commands=proof.commands)
     tree = engine.objects.tree_of(tip)
