@@ -189,7 +189,7 @@ def test_what_planning_cost_counts_on_both_sides_and_lessens_the_share_that_is_s
     )
     text = priced.minitask("report", "--project", "p").stdout
     assert "planning as spent" in text
-    assert "which both sides hold" in text
+    assert ", and planning as spent ($" in text
     assert after["savings"]["tasks"] == before["savings"]["tasks"] == 1
     assert after["totals"]["attempts"] == before["totals"]["attempts"]
     assert Decimal(after["by_phase"]["plan"]["cost_usd"]) == cost

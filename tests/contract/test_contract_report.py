@@ -117,7 +117,7 @@ def test_one_grouping_and_a_floor_for_what_is_saved(worked: World) -> None:
     assert ("By day" in text, "By tier" in text) == (True, False)
     assert worked.minitask("report", "--fail-under", "10").code == 0
     outcome = worked.minitask("report", "--fail-under", "100")
-    assert (outcome.code, "is asked for" in outcome.stderr) == (1, True)
+    assert (outcome.code, "less than --fail-under" in outcome.stderr) == (1, True)
 
 
 def test_groups_are_those_of_the_attempts(worked: World) -> None:

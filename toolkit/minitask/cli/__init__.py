@@ -116,8 +116,9 @@ def group(ctx: click.Context, folder: str, color: str) -> None:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    from minitask.cli.streams import end_by_signals, run_command
+    from minitask.cli.streams import end_by_signals, open_closed_streams, run_command
 
+    open_closed_streams()
     end_by_signals()
     gc.set_threshold(*RARELY)
     for stream in (sys.stdout, sys.stderr):

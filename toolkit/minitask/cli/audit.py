@@ -10,17 +10,17 @@ from pathlib import Path
 import click
 
 from minitask.cli.completion import complete_tasks
-from minitask.cli.session import json_option, moment, print_json, start
+from minitask.cli.session import json_option, landed_of, moment, print_json, start
 from minitask.cli.terminal import show
 from minitask.engine.tasks import Base
-from minitask.git.landing_log import LandedTask, landed_tasks
+from minitask.git.landing_log import LandedTask
 from minitask.landing.audit import audit, statement
 from minitask.reports.audit import audit_document, render_audit
 
 
 @click.command("audit")
 @click.argument("projects", nargs=-1, metavar="[PROJECT]...", shell_complete=complete_tasks)
-@click.option("--since", metavar="DATE", help="Only what landed then or later: 2026-01-31.")
+@click.option("--since", metavar="DATE", help="Only what was merged then or later: 2026-01-31.")
 @click.option(
     "-n", "--number", type=click.IntRange(min=1), metavar="N", help="Only the newest N merges."
 )
@@ -52,13 +52,13 @@ def command(
     """
     session = start(ctx)
     with session.engine("audit", quiet=as_json) as engine:
-        tip = session.base(engine, into).base
-        found = _chosen(landed_tasks(engine.repository.git, tip), projects, since)
-        undone = _undone(found)
-        merges = [landed for landed in found if landed not in undone][:number]
+        base = session.base(engine, into)
+        merges_and_undos = _since(landed_of(engine, base, projects), since)
+        undone = _undone(merges_and_undos)
+        merges = [landed for landed in merges_and_undos if landed not in undone][:number]
         if sample is not None and sample < len(merges):
             merges = random.SystemRandom().sample(merges, sample)
-        results = tuple(audit(engine, merges, Base(tip, "", session.folder)))
+        results = tuple(audit(engine, merges, Base(base.base, "", session.folder)))
         content = statement(results, engine.repository.object_format)
     if attest is not None:
         Path(session.folder, attest).write_text(json.dumps(content, indent=2) + "\n", "utf-8")
@@ -69,17 +69,9 @@ def command(
     return 0 if all(result.is_proven for result in results) else 1
 
 
-def _chosen(
-    landed: Iterable[LandedTask], projects: Sequence[str], since: str | None
-) -> list[LandedTask]:
+def _since(landed: Iterable[LandedTask], since: str | None) -> list[LandedTask]:
     begin = moment(since, option="--since") if since else ""
-    names = {name.strip("/").removeprefix("mini-projects/") for name in projects}
-    return [
-        each
-        for each in landed
-        if (not names or each.task.partition("/")[0] in names)
-        and (not begin or moment(each.date, option="") >= begin)
-    ]
+    return [commit for commit in landed if not begin or moment(commit.date, option="") >= begin]
 
 
 def _undone(landed: Sequence[LandedTask]) -> list[LandedTask]:

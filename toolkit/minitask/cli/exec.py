@@ -67,7 +67,7 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
     session = start(ctx)
     as_json = bool(options["as_json"])
     how = manner(as_json=as_json, events=bool(options["events"]), live=not options["dry_run"])
-    dry = bool(options["dry_run"])
+    dry, is_interrupted = bool(options["dry_run"]), False
     with session.engine(f"exec {spec}", how=how, looks_only=dry) as engine:
         into = options["into"]
         base = session.base(
@@ -87,10 +87,12 @@ def command(ctx: click.Context, /, spec: str, **options: object) -> int:
             try:
                 result = waits or run_task(engine, task, run_options)
             except KeyboardInterrupt:
-                _print(_stopped(task, MachineError("interrupted")), as_json=as_json)
-                return interrupted()
-            remember(engine, [result])
+                result, is_interrupted = _stopped(task, MachineError("interrupted")), True
+            else:
+                remember(engine, [result])
     _print(result, as_json=as_json)
+    if is_interrupted:
+        return interrupted()
     if session.settings.forge.comment:
         from minitask.cli.pull_requests import tell_issues
 

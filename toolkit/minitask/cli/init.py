@@ -21,6 +21,7 @@ from minitask.settings import FILE
 if TYPE_CHECKING:
     from minitask.planning.discovery import Discovery
 
+NOTHING_CHOSEN = "chose    nothing: specs with an edit script run all the same"
 NOTHING = "no Ollama, no agent that is logged in, no API key"
 ANEW = f"rm {FILE} && minitask init"
 KEPT = "kept"
@@ -95,15 +96,16 @@ def command(
         *_written(changes, trusted=trusted, dry_run=dry_run),
     ):
         click.echo(line)
-    click.echo(NOTHING_WRITTEN if dry_run else _next(preset, is_new=is_new))
+    command = 'new PROJECT "TITLE"' if NOTHING_CHOSEN in lines else 'do "WHAT TO CHANGE"'
+    click.echo(NOTHING_WRITTEN if dry_run else _next(preset, command, is_new=is_new))
     return 0
 
 
-def _next(preset: str | None, *, is_new: bool) -> str:
+def _next(preset: str | None, command: str, *, is_new: bool) -> str:
     """Return the lines that say how to go on."""
     how = f"set `preset: {preset}` in it" if preset else "edit it"
     change = f"change   {how}, then: minitask trust; or to begin anew: {ANEW}\n"
-    return f'{"" if is_new else change}next     minitask do "WHAT TO CHANGE"'
+    return f"{'' if is_new else change}next     minitask {command}"
 
 
 def _write(changes: Sequence[PlannedFile], *, dry_run: bool) -> None:
@@ -124,7 +126,7 @@ def _remove(changes: Sequence[PlannedFile], *, dry_run: bool) -> int:
     _write(changes, dry_run=dry_run)
     files = [change for change in changes if change.what != KEPT]
     lines = _written(files, trusted=False, dry_run=dry_run)
-    click.echo("\n".join(lines) or "nothing was written for these agents")
+    click.echo("\n".join(lines) or "nothing to remove")
     if dry_run:
         click.echo(NOTHING_WRITTEN)
     return 0
@@ -158,7 +160,7 @@ def _found(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     if not settings:
         return {}, [
             f"found    {'; '.join(_names(found)) or NOTHING}{_logged_out(found)}",
-            "chose    nothing: specs with an edit script run all the same",
+            NOTHING_CHOSEN,
             f"change   start Ollama or export ANTHROPIC_API_KEY, then: rm {FILE} && minitask init",
         ]
     return settings, [

@@ -7,9 +7,9 @@ from itertools import islice
 import click
 
 from minitask.cli.completion import complete_tasks
-from minitask.cli.session import json_option, print_json, start
+from minitask.cli.session import json_option, landed_of, print_json, start
 from minitask.cli.terminal import show
-from minitask.git.landing_log import LandedTask, commits_of, landed_tasks
+from minitask.git.landing_log import commits_of
 from minitask.reports.log import log_document, render_log
 
 
@@ -36,15 +36,9 @@ def command(
       minitask log api -n 20
     """
     session = start(ctx)
-    names = {name.strip("/").removeprefix("mini-projects/") for name in projects}
-
-    def is_wanted(landed: LandedTask) -> bool:
-        return not names or landed.task.partition("/")[0] in names
-
     with session.engine("log", quiet=True, looks_only=True) as engine:
-        tip = session.base(engine, into).base
-        found = landed_tasks(engine.repository.git, tip)
-        shown = tuple(islice(filter(is_wanted, found), number))
+        base = session.base(engine, into)
+        shown = tuple(islice(landed_of(engine, base, projects), number))
         commits = [
             commits_of(engine.repository.git, landed) if as_graph else () for landed in shown
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -71,7 +72,8 @@ def command(
     )
     name = path.relative_to(top)
     click.echo(f"created  {name}")
-    click.echo(f"next     edit it, then: minitask validate {name} && git add {name} && git commit")
+    commit = f"git add {name} && git commit -m {shlex.quote(f'spec: {title}')}"
+    click.echo(f"next     edit it, then: minitask validate {name} && {commit}")
     return 0
 
 

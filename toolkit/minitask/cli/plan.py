@@ -95,9 +95,9 @@ def command(ctx: click.Context, /, goal: str | None, **options: Any) -> int:
     plan_source = _found(session, options)
     if plan_source is not None:
         return _plan_tasks(session, plan_source, goal or "", options)
-    full_goal = _wanted(session, goal or "", options)
-    if source is None and not full_goal.text.strip():
+    if not (goal or "").strip() and source is None and not options["which"]:
         raise UsageError("the goal is empty", hint='describe it: minitask plan "Split app.py"')
+    full_goal = _wanted(session, goal or "", options)
     if options["prompt_only"]:
         return _print_prompt(session, full_goal)
     if options["dry_run"]:

@@ -158,7 +158,7 @@ def _reached(report: LedgerReport, fail_under: float | None) -> int:
     if fail_under is None or (saved is not None and saved >= fail_under):
         return 0
     said = "it is unknown how much was saved" if saved is None else f"{saved:g} % was saved"
-    say(f"{said}, {fail_under:g} % is asked for")
+    say(f"{said}, less than --fail-under {fail_under:g}")
     return 1
 
 

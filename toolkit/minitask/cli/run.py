@@ -20,7 +20,7 @@ from minitask.cli.session import (
     print_json,
     start,
 )
-from minitask.cli.streams import interrupted, say
+from minitask.cli.streams import INTERRUPTED, interrupted, say
 from minitask.cli.terminal import show
 from minitask.engine.context import Context
 from minitask.engine.find_tasks import FoundTasks, find_tasks
@@ -139,9 +139,11 @@ def command(ctx: click.Context, /, specs: tuple[str, ...], **options: object) ->
             remember(engine, results)
             results, problem = _publish(engine, results, base, forge)
         except Interrupted as error:
-            results, code = error.results, interrupted()
+            results, code = error.results, INTERRUPTED
         seconds = engine.clock() - started
         batches = () if as_json else token_budgets(engine, selection.tasks, results, base)
+    if code:
+        interrupted()
     from minitask.reports.results import RunSummary, render_run, run_document
 
     target = base.target.removeprefix("refs/heads/")

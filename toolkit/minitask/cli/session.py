@@ -22,6 +22,7 @@ from minitask.errors import UsageError
 if TYPE_CHECKING:
     from minitask.engine.context import Context
     from minitask.engine.tasks import Base
+    from minitask.git.landing_log import LandedTask
     from minitask.git.repository import Repository
     from minitask.ledger.record import TaskResult
     from minitask.settings import Settings
@@ -90,6 +91,21 @@ class Session(Struct, frozen=True):
 
         target = engine.target(into)
         return Base(engine.tip(target), target, self.folder, worktree_spec)
+
+
+def landed_of(engine: Context, base: Base, words: Sequence[str]) -> Iterator[LandedTask]:
+    """Return what landed of the projects and tasks that words name, or of all, newest first."""
+    from minitask.engine.find_tasks import list_tasks
+    from minitask.git.landing_log import landed_tasks
+
+    landed = landed_tasks(engine.repository.git, base.base)
+    if not words:
+        return landed
+    pairs = [(commit, commit.task.partition("/")[0]) for commit in landed]
+    names = {word.strip("/").removeprefix("mini-projects/") for word in words}
+    others = names - {project for _, project in pairs}
+    names |= {task.name for task in list_tasks(engine, sorted(others), base)}
+    return (commit for commit, project in pairs if names & {project, commit.task})
 
 
 def start(ctx: click.Context) -> Session:

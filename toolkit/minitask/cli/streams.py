@@ -65,7 +65,10 @@ def _escaped(char: str) -> str:
 
 
 _QUOTED = lazy_pattern(r"'([^']*)'")
+_LISTED = lazy_pattern(r"(?s)( is not one of |\. Choose from:).*")
+_BARE = {ord("'"): None}
 BUG, INTERRUPTED, MACHINE = 70, 130, 3
+SPACE = "check the path, its permissions and the disk's free space"
 DEBUG = "MINITASK_DEBUG"
 
 
@@ -78,11 +81,16 @@ def run_command(command: click.Command) -> int:
         return error.exit_code
     except click.Abort:
         return interrupted('{"verdict": "error", "reason": "interrupted"}')
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())
+        return error.exit_code
     except click.ClickException as error:
         say(f"error: {_usage(error)}")
         return error.exit_code
     except OSError as error:
-        say(f"error: {error.strerror or error}: {error.filename or 'the file system'}")
+        say(
+            f"error: {error.strerror or error}: {error.filename or 'the file system'}\n  fix: {SPACE}"
+        )
         return MACHINE
     except Exception as error:  # noqa: BLE001 - the last line of defence
         return _bug(error)
@@ -93,8 +101,15 @@ def interrupted(document: str = "") -> int:
     """Say that the command was interrupted, with a JSON document if one is wanted; the exit code."""
     if document and "--json" in sys.argv:
         show(document)
-    say("interrupted: merged tasks stay merged; run the same command again to continue")
+    say("interrupted: run the same command again to continue")
     return INTERRUPTED
+
+
+def open_closed_streams() -> None:
+    """Have the null device in place of standard streams that were closed, as by `>&-`."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def end_by_signals() -> None:
@@ -119,8 +134,11 @@ def _usage(error: click.ClickException) -> str:
     command = context.command_path if context else "minitask"
     hint = f"`{command} --help` says how it is used"
     kind = getattr(getattr(error, "param", None), "type", None)
-    message = error.format_message()
+    message, _, near = error.format_message().partition(" Did you mean ")
+    if near:
+        hint = f"did you mean {near.translate(_BARE)}"
     if isinstance(kind, click.Choice):
+        message = _LISTED.sub("", message)
         choices = [str(choice) for choice in kind.choices]
         given = _QUOTED.search(message.partition(": ")[2])
         hint = did_you_mean(given[1] if given else "", choices)

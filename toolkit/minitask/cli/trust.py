@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from minitask import config, settings
-from minitask.cli.session import start
+from minitask.cli.session import environment, open_session
 from minitask.engine.repository_settings import config_text
 from minitask.errors import UsageError
 
@@ -19,7 +19,7 @@ def command(ctx: click.Context) -> int:
     Example:
       git diff minitask.yaml && minitask trust
     """
-    session = start(ctx)
+    session = open_session(ctx.obj or ".", environment())
     text = config_text(session.repository)
     if text is None:
         raise UsageError(f"there is no {settings.FILE} here", hint="`minitask init` writes one")

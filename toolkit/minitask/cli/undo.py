@@ -20,7 +20,7 @@ from minitask.ledger.record import Verdict
 @json_option
 @click.pass_context
 def command(ctx: click.Context, tasks: tuple[str, ...], into: str | None, *, as_json: bool) -> int:
-    """Take landed tasks back, each by a commit that reverts its merge.
+    """Revert merged tasks, each by a commit of its own.
 
     \b
     Example:

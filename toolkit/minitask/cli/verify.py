@@ -28,7 +28,7 @@ def command(ctx: click.Context, ref: str, *, as_json: bool) -> int:
     """
     session = start(ctx)
     with session.engine(f"verify {ref}", quiet=as_json) as engine:
-        commit = engine.objects.commit("HEAD") or ""
+        commit = engine.tip("HEAD")
         verification = verify(engine, ref, Base(commit, "", session.folder))
     if as_json:
         print_json(

@@ -258,7 +258,7 @@ class Context(Struct):
         if ref is None:
             raise UsageError(
                 "HEAD is detached, so there is no branch to merge into",
-                hint="name one with --into BRANCH",
+                hint="git switch BRANCH, set `target` in minitask.yaml, or add --into where it is an option",
             )
         if BAD_REF.search(ref):
             raise UsageError(
@@ -272,7 +272,9 @@ class Context(Struct):
         if tip is not None:
             return tip
         if self.objects.commit("HEAD") is None:
-            raise UsageError("the repository has no commits yet", hint="commit something first")
+            raise UsageError(
+                "the repository has no commits yet", hint="git add FILES && git commit"
+            )
         raise NoBranchError(
             f"there is no branch {target.removeprefix('refs/heads/')}",
             hint="create it with `git branch`",

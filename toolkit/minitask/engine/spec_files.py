@@ -13,6 +13,7 @@ from minitask.engine.tasks import PROJECTS, parse_once
 from minitask.errors import UsageError
 from minitask.spec.dependency_graph import task_names
 from minitask.spec.frontmatter import MAX_BYTES, MAX_FILES
+from minitask.words import nearest
 
 
 class Sources(Struct, frozen=True):
@@ -40,7 +41,7 @@ def read_sources(top: Path, folder: Path, names: Sequence[str]) -> Sources:
         if not start.exists():
             raise UsageError(
                 f"{start} does not exist",
-                hint="name spec files or folders that hold them, a project or a task",
+                hint=_hint(top, start),
             )
         if start.is_dir() and start.resolve().is_relative_to(root):
             whole.add(start.resolve().relative_to(root).as_posix())
@@ -54,6 +55,19 @@ def read_sources(top: Path, folder: Path, names: Sequence[str]) -> Sources:
                 raise UsageError(f"more than {MAX_FILES:,} spec files", hint="name fewer folders")
     sources = Sources(top, texts, frozenset(whole))
     return replace(sources, whole=sources.whole | set(_completed(sources, root)))
+
+
+def _hint(top: Path, start: Path) -> str:
+    """Return what to name in place of a path that does not exist."""
+    if start == top / PROJECTS:
+        return "`minitask new PROJECT TITLE` writes a spec"
+    projects = (path.name.removesuffix(".md") for path in (top / PROJECTS).glob("*"))
+    near = nearest(start.name, projects)
+    return (
+        f"did you mean {near}?"
+        if near
+        else "name spec files or folders that hold them, a project or a task"
+    )
 
 
 def _read_spec(path: Path) -> bytes:

@@ -16,6 +16,7 @@ from minitask.words import did_you_mean, one_line
 
 SHARED = (refs.LEDGER, refs.ATTEMPTS, refs.BRANCHES)
 TRACKED = "refs/minitask/remotes"
+ADD = "git remote add origin URL"
 
 
 def choose_remote(repository: Repository, name: str | None) -> str:
@@ -24,13 +25,14 @@ def choose_remote(repository: Repository, name: str | None) -> str:
     if name is not None:
         if name in remotes or "/" in name or ":" in name:
             return name
-        raise UsageError(f"there is no remote {name}", hint=did_you_mean(name, remotes))
+        hint = did_you_mean(name, remotes) if remotes else ADD
+        raise UsageError(f"there is no remote {name}", hint=hint)
     if "origin" in remotes:
         return "origin"
     if len(remotes) == 1:
         return remotes[0]
     if not remotes:
-        raise UsageError("there is no git remote", hint="git remote add origin URL")
+        raise UsageError("there is no git remote", hint=ADD)
     raise UsageError("several git remotes, none chosen", hint=f"name one: {', '.join(remotes)}")
 
 

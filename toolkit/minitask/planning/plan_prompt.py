@@ -105,7 +105,7 @@ def _files(engine: Context, base: Base, goal: Goal) -> str:
 def _content(engine: Context, base: Base, path: str) -> str:
     text = engine.objects.file(base.base, path)
     if text is None:
-        raise UsageError(f"{path} is no file of {base.base[:12]}", hint="name committed files")
+        raise UsageError(f"{path} is not a file of {base.base[:12]}", hint="name a committed file")
     return text
 
 

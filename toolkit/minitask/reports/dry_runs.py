@@ -121,13 +121,10 @@ def render_dry_run(preview: TaskPreview) -> str:
     if preview.landed:
         lines.append("  merged   already; exec would skip it (--again to rerun)")
     if description.url:
-        key = description.key_variable or "no key"
-        state = (
-            ""
-            if not description.key_variable
-            else (" (set)" if description.key_set else " (NOT SET)")
-        )
-        lines.append(f"  sent to  {description.url}, model {description.model}, key {key}{state}")
+        state = "set" if description.key_set else "NOT SET"
+        name = description.key_variable
+        key = f"key {name} ({state})" if name else "no key"
+        lines.append(f"  sent to  {description.url}, model {description.model}, {key}")
     if preview.exposure:
         lines.append(f"  WARNING  {preview.exposure}")
     if description.command:

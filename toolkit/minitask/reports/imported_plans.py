@@ -43,9 +43,10 @@ def render_imported(imported: ImportedPlan, *, dry_run: bool = False) -> str:
     )
     if imported.specs and not dry_run:
         folder = imported.specs[0].path.rpartition("/")[0]
+        project = folder.rpartition("/")[2]
         first = "complete the drafts" if drafts else "read them"
         lines.append(
-            f"next: {first}, then: minitask validate {folder} && git add {folder} && git commit"
+            f"next: {first}, then: minitask validate {folder} && git add {folder} && git commit -m 'specs: {project}'"
         )
     return "\n".join(lines)
 

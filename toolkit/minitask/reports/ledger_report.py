@@ -239,18 +239,18 @@ def baseline(savings: Savings) -> str:
     """Return what the frontier model would have cost."""
     model = one_line(savings.baseline_model)
     if not savings.tasks and not savings.left_out:
-        return f"nothing is proven that {model} could have done"
+        return "none: no task is proven yet"
     if savings.baseline_cost_usd is None:
         return f"unknown: {model} has no known price"
     once = f"{model} once for each of {counted(savings.tasks, 'proven task')}"
-    besides = f", {shared(savings)}" if savings.shared_phases else ""
+    besides = f", and {shared(savings)}" if savings.shared_phases else ""
     return f"about {dollars(savings.baseline_cost_usd)}, estimated: {once}{besides}"
 
 
 def shared(savings: Savings) -> str:
     """Return what counts the same on both sides: in what was spent, and in the baseline."""
     phases = ", ".join(PHASES[phase] for phase in savings.shared_phases)
-    return f"{phases} as spent ({dollars(savings.shared_usd)}), which both sides hold"
+    return f"{phases} as spent ({dollars(savings.shared_usd)})"
 
 
 def stated_costs(error: CostError) -> str:

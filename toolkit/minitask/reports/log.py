@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from minitask.git.landing_log import LandedTask
+from minitask.reports.results import dollars
 from minitask.words import one_line
 
 MINUTES = len("2026-01-31T12:30")
@@ -64,7 +66,9 @@ def _by(landed: LandedTask) -> str:
         return "undone"
     who = "edit script" if landed.tier == "none" else f"{landed.tier} ({landed.model})"
     amount = _amount(landed)
-    cost = "" if landed.tier == "none" else f", ${amount}" if amount else ", unpriced"
+    cost = (
+        "" if landed.tier == "none" else f", {dollars(Decimal(amount))}" if amount else ", unpriced"
+    )
     return f"{who}{cost}  "
 
 

@@ -56,8 +56,9 @@ def next_steps(planned: Planned) -> list[str]:
         return []
     folder = planned.specs[0].rpartition("/")[0]
     first = "read and fix them" if planned.has_errors else "read them"
+    commit = f"git add {folder} && git commit -m 'specs: {planned.project}'"
     return [
-        f"next: {first}, then: minitask validate {folder} && git add {folder} && git commit",
+        f"next: {first}, then: minitask validate {folder} && {commit}",
         f"      minitask run {planned.project}",
     ]
 

@@ -72,6 +72,8 @@ def render_result(result: TaskResult) -> str:
         if len(result.attempts) > 1:
             why = f": {_one_line(attempt.reason)}" if attempt.reason else ""
             lines.append(f"  try {attempt.n}  {attempt.verdict.value}, {_who(attempt)}{why}")
+        if attempt is not result.attempts[-1]:
+            continue
         lines += render_attempt(attempt)
         if attempt.sandbox != "strong":
             lines.append(f"  NOTE   the sandbox was {attempt.sandbox}; `minitask doctor` says why")

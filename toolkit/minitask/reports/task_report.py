@@ -8,6 +8,7 @@ from minitask.engine.task_status import State, TaskStatus
 from minitask.ledger.record import Record
 from minitask.ledger.record_json import record_document
 from minitask.ledger.usage import Usage
+from minitask.reports.log import MINUTES
 from minitask.reports.results import (
     baseline_text,
     dollars,
@@ -49,14 +50,14 @@ def render_report(
     spec = standing.task.spec if standing else None
     lines = [
         *_head(record, standing),
-        *render_attempt(attempt, with_output=with_output),
+        *map(_aligned, render_attempt(attempt, with_output=with_output)),
         *(_expected(spec) if spec else ()),
     ]
     red = [command.command.partition("\n")[0] for command in attempt.before if not command.passed]
     if red:
         lines.append(f"  before    fails without the change: {red[0]}")
     for command in attempt.before if with_output else ():
-        lines += render_command(command, with_output=True)
+        lines += map(_aligned, render_command(command, with_output=True))
     lines += [
         f"  sandbox   {attempt.sandbox}",
         f"  tokens    {_tokens(attempt.usage)}",
@@ -82,7 +83,7 @@ def _head(record: Record, standing: TaskStatus | None) -> list[str]:
     lines = [
         f"{record.task}: {state.value if state else attempt.verdict.value}",
         f"  spec      {record.spec_path} at {record.spec_blob[:12]}",
-        f"  attempt   {attempt.n}, {record.started_at}, {attempt.seconds:.2f} s",
+        f"  attempt   {attempt.n}, {record.started_at[:MINUTES].replace('T', ' ')} UTC, {attempt.seconds:.2f} s",
         f"  by        tier {attempt.tier}, {attempt.model or 'the edit script of the spec'}",
         f"  base      {record.base[:12]}"
         + (f", candidate {record.candidate[:12]}" if record.candidate else ""),
@@ -94,9 +95,14 @@ def _head(record: Record, standing: TaskStatus | None) -> list[str]:
             f"  merged    {standing.merge[:12]} on {record.target.removeprefix('refs/heads/')}"
         )
     if attempt.reason:
-        lines.append(f"  {attempt.gate or 'verdict'}: {attempt.reason}")
+        lines.append(f"  {attempt.gate or 'verdict':9} {attempt.reason}")
     lines += [f"  doubt     {doubt}" for doubt in attempt.doubts]
     return lines + [f"  note      {note}" for note in attempt.unknown_imports]
+
+
+def _aligned(line: str) -> str:
+    """Return a line of `render_attempt` with its value below those of the other lines."""
+    return f"{line[:8]}   {line[8:]}"
 
 
 def _expected(spec: Spec) -> list[str]:

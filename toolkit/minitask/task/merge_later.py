@@ -50,8 +50,9 @@ def merge_task(
     records = records_of(engine, name)
     tip = tip_of(engine, name, records)
     if tip is None:
+        reason, _, _ = record.attempt.reason.partition("\n")
         raise UsageError(
-            f"{name} has no candidate: {record.attempt.reason}",
+            f"{name} has no candidate: {reason}",
             hint=f"run `minitask exec {name} --again`",
         )
     landing = latest_landing(engine, base.base, name)

@@ -1,0 +1,97 @@
+"""What a newcomer meets: a command without arguments, a mistyped name, a place where nothing is set up yet."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from world import MINITASK, World, model_settings, run
+
+A = {"a.txt": "a\n"}
+
+
+@pytest.mark.parametrize("group", [(), ("config",)])
+def test_without_a_command_the_help_is_printed_as_it_is(
+    world: World, group: tuple[str, ...]
+) -> None:
+    bare = world.minitask(*group)
+    assert bare.code == 2
+    assert bare.stderr == world.minitask(*group, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("validate", "--formt", "json"),
+            "no such option '--formt'\n  fix: did you mean --format?",
+        ),
+        (("completion",), "missing argument '{bash|zsh|fish}'\n  fix: choose from bash, zsh, fish"),
+        (
+            ("plan", "x", "--tier", "fre"),
+            "invalid value for '--tier': 'fre'\n  fix: did you mean free?",
+        ),
+    ],
+)
+def test_a_usage_error_says_each_thing_once(
+    world: World, arguments: tuple[str, ...], message: str
+) -> None:
+    assert world.minitask(*arguments).stderr == f"error: {message}\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+def test_a_closed_standard_stream_is_no_bug(world: World, closed: str) -> None:
+    world.task("p/01-a", whole=A, validation="test -f a.txt")
+    ended = run(("sh", "-c", f'"$@" {closed}', "sh", *MINITASK, "status"), cwd=world.root)
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("command", [("log",), ("audit",), ("status",), ("validate",)])
+def test_a_mistyped_project_is_no_empty_answer(world: World, command: tuple[str, ...]) -> None:
+    world.task("hello/01-a", whole=A, validation="test -f a.txt")
+    outcome = world.minitask(*command, "helo")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "fix: did you mean hello?" in outcome.stderr
+
+
+def test_log_and_audit_take_projects_and_tasks_that_only_history_has(world: World) -> None:
+    for name in ("p/01-a", "q/01-b"):
+        world.task(name, whole={f"{name[0]}.txt": "x\n"}, validation=f"test -f {name[0]}.txt")
+        assert world.exec(name).code == 0
+    world.git("rm", "-q", "mini-projects/p/01-a.md")
+    world.git("commit", "-q", "-m", "the spec is gone")
+    rows = world.minitask("log", "p", "q/1", "--json").json
+    assert [row["task"] for row in rows] == ["q/01-b", "p/01-a"]
+    assert world.minitask("audit", "p", "--json").json["proven"] == 1
+    world.task("r/01-c", whole=A, validation="test -f a.txt")
+    assert "nothing is merged yet" in world.minitask("log", "r").stdout
+
+
+def test_in_an_empty_repository_verify_says_so(world: World) -> None:
+    world.git("update-ref", "-d", "refs/heads/main")
+    outcome = world.minitask("verify", "HEAD")
+    assert outcome.code == 2
+    assert "the repository has no commits yet" in outcome.stderr
+
+
+def test_where_there_is_no_remote_the_fix_adds_one(world: World) -> None:
+    assert "fix: git remote add origin URL" in world.minitask("sync", "nowhere").stderr
+
+
+def test_executors_that_are_not_trusted_are_one_finding(world: World) -> None:
+    settings = model_settings("http://127.0.0.1:9/v1")
+    world.commit({"minitask.yaml": yaml.safe_dump(settings)})
+    outcome = world.minitask("doctor", "--json")
+    findings = [row for row in outcome.json["findings"] if row["area"] in {"executor", "tier"}]
+    assert {row["hint"] for row in findings} == {"minitask trust"}
+    trusted = world.minitask("trust")
+    assert trusted.stderr == ""
+
+
+def test_init_leads_to_a_command_that_works_without_a_model(world: World) -> None:
+    assert "next     minitask new PROJECT" in world.minitask("init").stdout
+    assert "next     minitask do" in world.minitask("init", "--preset", "ollama").stdout
+
+
+def test_plan_without_a_goal_asks_for_one(world: World) -> None:
+    assert "the goal is empty" in world.minitask("plan").stderr
