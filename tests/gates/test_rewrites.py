@@ -138,6 +138,10 @@ def without(text: str, *parts: str) -> str:
     return text
 
 
+CACHED = (
+    "import functools\n\n\n@functools.cache\ndef g(x):\n    y = x + 1\n    return y * 2\n\n\n"
+    'if __name__ == "__main__":\n    print(g(1))\n'
+)
 CONF = """\
 name = Shop
 tea = "3"
@@ -236,6 +240,18 @@ WRONG = {
         PYTHON,
         without(PYTHON, "    found.sort()\n"),
         "loses lines of names",
+    ),
+    "python, a decorator": (
+        "a.py",
+        CACHED,
+        without(CACHED, "@functools.cache\n"),
+        "loses lines of g",
+    ),
+    "python, what it runs": (
+        "a.py",
+        CACHED,
+        CACHED[: CACHED.index("if __name__")],
+        "loses __main__",
     ),
     "yaml": ("a.yaml", YAML, YAML.replace("image: shop", "image:"), "empties service.image"),
     "json": ("a.json", JSON, JSON.replace('"MIT"', '""'), "empties license"),
@@ -481,6 +497,8 @@ RIGHT: dict[str, tuple[str, str | None, str, dict[str, object]]] = {
     "wrapped in a condition": ("a.sh", SHELL, "if true; then\n" + "".join(f"  {row}\n" for row in SHELL.splitlines()) + "fi\n", {"task": "1. Do it only if true."}),
     "unwrapped": ("a.py", "import os\nif os.name:\n    os.one()\n    os.two()\n", "import os\nos.one()\nos.two()\n", {"task": "1. Call both in any case."}),
     "a name in another case": ("a.conf", CONF, CONF.replace("Shop", "shop"), {"task": "1. Set the name to shop."}),
+    "the main block goes": ("a.py", CACHED, CACHED[: CACHED.index("if __name__")], {"task": "1. Remove the main block."}),
+    "a cache goes": ("a.py", CACHED, without(CACHED, "@functools.cache\n"), {"task": "1. Do not cache `g` any more."}),
     "a row more": ("a.csv", "a,1\nb,2\n", "a,1\nb,2\nb,2\n", {"task": "1. Add the last row once more."}),
     "a similar test more": ("test_a.py", "def test_a():\n    x = 1\n    assert x\n", "def test_a():\n    x = 1\n    assert x\n\n\ndef test_b():\n    x = 1\n    assert x\n", {"task": "1. Add a test b."}),
     "its name on top": ("a.sh", None, "# a.sh\necho hello\n", {"task": "1. Say hello."}),

@@ -96,6 +96,8 @@ def _text_reader(ending: str) -> Read | None:
     return (lambda _text: ()) if ending in _TEXT else None
 
 
+_RUNS_AS_MAIN = "__name__ == '__main__'"
+_MAIN = "__main__"
 _DEFINED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _FUNCTION_VALUES = frozenset(
     {"arrow_function", "function_expression", "generator_function", "class"}
@@ -163,6 +165,8 @@ def _python_parts(node: ast.AST, above: str) -> Iterator[NamedPart]:
                     yield from _python_parts(child, name + SEPARATOR)
             elif isinstance(child, ast.Assign | ast.AnnAssign):
                 yield from _assigned(child, above)
+            elif isinstance(child, ast.If) and _RUNS_AS_MAIN in ast.unparse(child.test):
+                yield NamedPart(_MAIN, "code", child.lineno, child.end_lineno or child.lineno)
             else:
                 yield from _python_parts(child, above)
 

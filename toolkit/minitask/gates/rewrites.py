@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import takewhile
 from posixpath import splitext
 
 from minitask.gates.answer_text import find_answer_text, find_dropped, is_meant
@@ -113,10 +114,12 @@ def _emptied_code(proposal: FileChange, spec: Spec, *, strict: bool) -> LintErro
         if part.kind != "code" or part.name in inner or part.name not in now:
             continue
         had, has = _body(part, rows), _body(now[part.name], fresh)
-        if not had or had == has or _is_one_line(now[part.name], fresh):
+        marks = _marks(part, rows), _marks(now[part.name], fresh)
+        if not had or (had == has and marks[0] == marks[1]) or _is_one_line(now[part.name], fresh):
             continue
         if _is_emptied(had, has) and not _may_be_empty(part, spec, proposal.path):
             return _fault(proposal, part.shown, now[part.name].start)
+        had, has = marks[0] + had, marks[1] + has
         if strict and _only_lost(had, has, gained) and not _may_lose(part, spec, proposal.path):
             return _fault(proposal, part.shown, now[part.name].start, verb="loses lines of")
     return None
@@ -128,6 +131,12 @@ def _body(part: NamedPart, rows: Sequence[str]) -> list[str]:
     heads = (at for at, row in enumerate(part_rows) if row.rstrip().endswith(_ENDS_HEAD))
     first = next(heads, 0)
     return [row for row in part_rows[first + 1 :] if _is_telling(row)]
+
+
+def _marks(part: NamedPart, rows: Sequence[str]) -> list[str]:
+    """Return the decorators above a definition."""
+    part_rows = (row.strip() for row in rows[part.start - 1 : part.end])
+    return list(takewhile(lambda row: row.startswith("@"), part_rows))
 
 
 def _is_telling(row: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from msgspec.structs import replace
 
@@ -65,8 +66,7 @@ def merge_task(
         return result_of(
             record, Verdict.MERGED, reason=f"already merged ({merge[:12]})", merge=merge
         )
-    source = f"{record.spec_path}@{_present_blob(engine, record, base)}"
-    task = task_at(engine, name, source, replace(base, base=record.base))
+    task = _present_task(engine, record, base)
     if review is not None and not review.may_land and not (approves and review.is_proven):
         return _objected(review, name)
     change_base = _base_of(engine, record, tip, onto=base.base)
@@ -84,10 +84,14 @@ def merge_task(
     return result
 
 
-def _present_blob(engine: Context, record: Record, base: Base) -> str:
-    """Return the version of the spec that the target has, by which a candidate is judged; its own if it is gone."""
+def _present_task(engine: Context, record: Record, base: Base) -> Task:
+    """Return the task by the spec that the target has, which judges its candidate; by its own where that is gone."""
+    start = replace(base, base=record.base)
     entry = engine.objects.entry(base.base, record.spec_path)
-    return entry.oid if entry is not None else record.spec_blob
+    if entry is not None:
+        with suppress(UsageError):
+            return task_at(engine, record.task, f"{record.spec_path}@{entry.oid}", start)
+    return task_at(engine, record.task, f"{record.spec_path}@{record.spec_blob}", start)
 
 
 def _objected(review: ReviewState, name: str) -> TaskResult:
