@@ -37,8 +37,8 @@ MEMORY = Path("/dev/shm")
 MEMORY_BYTES_MIN = 4 << 30
 MOST_OF_A_WORLD = 1
 """How many cases of a test that has a repository run always."""
-PROCESSOR_MINUTES = 15
-"""What a run of everything takes of one processor."""
+PROCESSOR_MINUTES = 8
+"""What a plain run takes of one processor."""
 GIT_CONFIG = """\
 [user]
     name = Una User

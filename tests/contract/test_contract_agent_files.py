@@ -82,6 +82,7 @@ def test_a_shared_folder_is_no_change_however_it_is_ignored(
     assert world.exec("p/01-b").json["verdict"] == "merged"
 
 
+@pytest.mark.variant
 def test_a_great_many_installed_packages_are_left_out(world: World, tmp_path: Path) -> None:
     world.commit({"b.txt": "a\n"}, message="files")
     folder = f"node_modules/{'package' * 30}"

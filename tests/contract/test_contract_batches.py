@@ -338,6 +338,7 @@ def test_a_batch_whose_answer_was_lost_is_found_and_not_made_twice(world: World,
     assert verdicts(outcome) == merged(2)
 
 
+@pytest.mark.variant
 def test_a_review_goes_to_its_own_provider_in_a_batch_of_its_own(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

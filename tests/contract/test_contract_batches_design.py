@@ -169,6 +169,7 @@ def test_every_call_of_a_run_counts_and_scripts_do_not(world: World) -> None:
     assert batches == ["batch 1  1 task  240 tokens of 240 planned (0 %)"]
 
 
+@pytest.mark.variant
 def test_without_an_estimate_the_routes_stands_in(world: World) -> None:
     with scripted_server(answer) as server:
         world.configure(**model_settings(server.base_url))

@@ -58,6 +58,7 @@ def test_a_submodule_is_filled_from_the_checkout_at_the_recorded_commit(world: W
     assert world.exec("p/02-c").json["verdict"] == "merged"
 
 
+@pytest.mark.variant
 def test_tags_of_the_repository_are_in_the_workspace(world: World) -> None:
     world.git("tag", "v1.0")
     for name in ("b.txt", "c.txt"):

@@ -173,6 +173,7 @@ def test_what_was_undone_can_be_merged_again(world: World) -> None:
     assert (undone["commit"], undone["undone"]) == (world.tip(), merge)
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("parent", ["merge", "candidate"])
 def test_a_task_that_a_person_reverted_by_hand_is_not_merged(world: World, parent: str) -> None:
     add_task(world)

@@ -79,6 +79,7 @@ def test_what_was_moved_and_documents_are_exempt_and_said_to_be(world: World) ->
     assert "moved or copied" in world.minitask("show", "p/01-a").stdout
 
 
+@pytest.mark.variant
 def test_a_reviewer_is_told_the_grade_in_one_line(world: World) -> None:
     with scripted_server(
         [f"```text path=area.py\n{CODE}```\n", "```verdict\n1 pass area.py:1 it does\n```\n"]

@@ -161,6 +161,7 @@ def test_status_and_show_speak_of_a_conflict(world: World) -> None:
     assert "conflict" in world.minitask("show", "p/01-a").stdout
 
 
+@pytest.mark.variant
 def test_a_models_odd_name_is_recorded_with_what_it_cost(world: World) -> None:
     with scripted_server([REPLY]) as server:
         world.configure(**model_settings(server.base_url))
@@ -251,6 +252,7 @@ def test_a_target_may_look_like_a_number(world: World, name: str) -> None:
     assert f"no branch {name}" in outcome.text
 
 
+@pytest.mark.variant
 def test_landings_are_found_whatever_grep_the_user_likes(world: World) -> None:
     world.git("config", "grep.patternType", "extended")
     world.task("p/01-b", whole=B, validation=CHECK)

@@ -38,6 +38,7 @@ def test_a_task_lands_in_the_style_that_is_set(world: World, style: str) -> None
     assert not world.has("01-b.txt")
 
 
+@pytest.mark.variant
 @pytest.mark.parametrize("style", STYLES[1:])
 def test_a_run_keeps_the_history_linear(world: World, style: str) -> None:
     world.configure(landing={"style": style})

@@ -46,6 +46,7 @@ def next_head(lines: Iterator[str]) -> str:
     return next(lines).removeprefix("data: ")
 
 
+@pytest.mark.variant
 def test_events_say_when_the_ledger_has_changed_and_the_page_follows(world: World) -> None:
     with served(world) as url, httpx.Client(timeout=TIMEOUT_SECONDS) as client:
         assert "no attempts" in client.get(url).text

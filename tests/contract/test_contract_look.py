@@ -139,6 +139,7 @@ def watched(world: World, command: str) -> Iterator[Iterator[str]]:
         assert process.wait() == 0
 
 
+@pytest.mark.variant
 def test_a_watched_status_follows_a_task(world: World) -> None:
     world.task("p/01-b", whole={"b.txt": "b\n"}, validation="test -f b.txt")
     with watched(world, "status") as lines:

@@ -294,6 +294,7 @@ def test_a_transcript_is_a_record_for_each_session_and_model(priced: World, tmp_
     assert first["attempt"]["route"]["reason"] == "recorded from a transcript: planned elsewhere"
 
 
+@pytest.mark.variant
 def test_a_transcript_that_was_booked_gives_nothing_new(priced: World, tmp_path: Path) -> None:
     path = transcript(tmp_path, line(1), line(2))
     book(priced, "--claude-code", path)

@@ -124,6 +124,7 @@ def test_a_flaky_command_puts_nobody_out(world: World, tmp_path: Path) -> None:
     assert flag.exists()
 
 
+@pytest.mark.variant
 def test_one_that_conflicts_with_a_task_that_does_not_land_lands_all_the_same(world: World) -> None:
     for number, check in enumerate(("test -f s.txt\n! test -f moved.txt", "test -f s.txt")):
         world.task(f"p/0{number}-x", whole={"s.txt": f"{number}\n"}, validation=check)

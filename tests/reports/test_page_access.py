@@ -67,6 +67,7 @@ def open_all(browser: Browser) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.sampled(1)
 def test_axe_finds_nothing(report: LedgerReport, scheme: str, tmp_path: Path) -> None:
     with headless(tmp_path) as browser:
         browser.emulate(prefers_color_scheme=scheme)
@@ -90,6 +91,7 @@ def test_axe_would_find_something(report: LedgerReport, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [390, 768, 1280, 1920, 3840])
+@pytest.mark.sampled(2)
 def test_no_width_makes_the_page_scroll_sideways(
     report: LedgerReport, width: int, tmp_path: Path
 ) -> None:
