@@ -98,3 +98,13 @@ def test_clean_removes_workspaces_wherever_they_were(
     monkeypatch.setenv("XDG_CACHE_HOME", str(world.root.parent / "elsewhere"))
     assert world.minitask("clean").code == 0
     assert not world.slot.exists()
+
+
+def test_a_hook_that_a_validation_leaves_does_not_run_in_the_next(world: World) -> None:
+    world.configure(sandbox="none")
+    hook = 'h="$(git rev-parse --git-dir)/hooks/pre-commit"; mkdir -p "${h%/*}"; echo "exit 1" > "$h"; chmod +x "$h"'
+    world.task("p/01-a", whole={"one.txt": "a\n"}, validation=f"test -f one.txt\n{hook}")
+    commits = "test -f two.txt && git -c user.name=u -c user.email=u@x commit -q --allow-empty -m x"
+    world.task("p/02-b", whole={"two.txt": "b\n"}, validation=commits, number=2)
+    outcome = world.minitask("run", "p", "--jobs", "1", "--json")
+    assert [task["verdict"] for task in outcome.json["tasks"]] == ["merged", "merged"], outcome.text

@@ -238,10 +238,10 @@ class Workspace(Struct, frozen=True):
         self._point()
         self._note_tracked(commit)
         exclude = self.git_dir / "info" / "exclude"
-        force_remove(
-            exclude.parent
-        )  # without a sandbox, a command could have left attributes there
-        exclude.parent.mkdir()
+        # A command could have left attributes there, or hooks for the next one's git.
+        for folder in (exclude.parent, self.git_dir / "hooks"):
+            force_remove(folder)
+            folder.mkdir()
         exclude.write_bytes(self.excludes())
         shutil.copyfile(self._kept_config, self.git_dir / "config")
         self._restore_refs()

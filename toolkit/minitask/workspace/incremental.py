@@ -70,7 +70,7 @@ class IncrementalCheckout:
         brought = (*slot.bring.share, *slot.bring.copy)
         self._named = tuple(path_bytes(name.strip("/")) for name in brought)
         self._looked_at = tuple(
-            f"{slot.git_dir}/{name}" for name in ("index", "HEAD", "config", "info")
+            f"{slot.git_dir}/{name}" for name in ("index", "HEAD", "config", "info", "hooks")
         )
         self._kept = tuple(f"{slot.git_dir}/{name}" for name in ("index", "HEAD"))
 
