@@ -78,14 +78,27 @@ def test_where_there_is_no_remote_the_fix_adds_one(world: World) -> None:
     assert "fix: git remote add origin URL" in world.minitask("sync", "nowhere").stderr
 
 
-def test_executors_that_are_not_trusted_are_one_finding(world: World) -> None:
+def test_executors_that_are_not_trusted_are_named_before_anything_is_written(world: World) -> None:
     settings = model_settings("http://127.0.0.1:9/v1")
     world.commit({"minitask.yaml": yaml.safe_dump(settings)})
-    outcome = world.minitask("doctor", "--json")
-    findings = [row for row in outcome.json["findings"] if row["area"] in {"executor", "tier"}]
-    assert {row["hint"] for row in findings} == {"minitask trust"}
-    trusted = world.minitask("trust")
-    assert trusted.stderr == ""
+    world.task("p/01-a", writes=["a.txt"], validation="test -f a.txt")
+    before = world.refs()
+    one_shot = ("do", "x", "--create", "b.txt", "--check", "test -f b.txt")
+    for command in (one_shot, (*one_shot, "--dry-run"), ("exec", "p/1"), ("route", "p")):
+        outcome = world.minitask(*command, *(("--yes",) if command == one_shot else ()))
+        assert (outcome.code, outcome.stderr.splitlines()[-1]) == (2, "  fix: minitask trust")
+    assert world.refs() == before
+    findings = world.minitask("doctor", "--json").json["findings"]
+    assert {row["area"] for row in findings if "ignored" in row["text"]} == {"trust"}
+    assert not [row for row in findings if row["area"] in {"executor", "tier"}]
+    assert world.minitask("trust").stderr == ""
+
+
+def test_a_tier_that_is_not_configured_is_named_beside_the_reason(world: World) -> None:
+    world.configure(**model_settings("http://127.0.0.1:9/v1"))
+    world.task("p/01-a", writes=["a.txt"], validation="test -f a.txt", front={"tags": ["ARCH"]})
+    reason = world.minitask("route", "p", "--json").json[0]["reason"]
+    assert reason.endswith("tier frontier is not configured; using cheap")
 
 
 def test_init_leads_to_a_command_that_works_without_a_model(world: World) -> None:

@@ -203,11 +203,8 @@ def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
         allowed = layer.values
         if layer.name == FILE and not trusted:
             ignored = [key for key in GUARDED if key in allowed]
-            ignored += [
-                f"{key}.{name}"
-                for key, name in GUARDED_BELOW.items()
-                if name in allowed.get(key, ())
-            ]
+            inner = (item for item in GUARDED_BELOW.items() if item[1] in allowed.get(item[0], ()))
+            ignored += map(".".join, inner)
             allowed = {key: value for key, value in allowed.items() if key not in GUARDED}
             allowed = {key: _lowered(values, key, value) for key, value in allowed.items()}
             if ignored:
@@ -268,7 +265,11 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
     return Settings(
         **simple,
         executors={name: _executor(name, entry) for name, entry in values["executors"].items()},
-        tiers={name: TierSetting(**entry) for name, entry in values["tiers"].items()},
+        tiers={
+            name: TierSetting(**entry)
+            for name, entry in values["tiers"].items()
+            if not notes or entry.get("executor") in values["executors"]  # ignored until trusted
+        },
         models={name: ModelSetting(**entry) for name, entry in values["models"].items()},
         prices={
             model: {kind: Decimal(str(rate)) for kind, rate in rates.items()}
@@ -301,9 +302,9 @@ def _typed(values: dict[str, Any], sources: dict[str, str], notes: tuple[str, ..
 
 def _build_cache(value: bool | list[str]) -> tuple[str, ...]:
     """Return the variables that name folders of the build cache."""
-    if isinstance(value, bool):
-        return BUILD_CACHES if value else ()
-    return tuple(dict.fromkeys(value))
+    return (
+        (BUILD_CACHES if value else ()) if isinstance(value, bool) else tuple(dict.fromkeys(value))
+    )
 
 
 def _routing(values: Mapping[str, Any]) -> Routing:

@@ -146,7 +146,7 @@ def _executors(
         yield result if is_used or result.state != "bad" else replace(result, state="note")
     for tier, rung in settings.tiers.items():
         if rung.executor not in settings.executors:
-            hint = "minitask trust" if settings.notes else "name one of `executors`"
+            hint = "name one of `executors`"
             yield CheckResult("tier", "bad", f"{tier}: no executor named {rung.executor}", hint)
     if not settings.executors and not settings.notes:
         hint = "fine for specs with an edit script; set `executors` in minitask.yaml to add a model"

@@ -13,6 +13,7 @@ from minitask.executors.request import Executor
 from minitask.policy.route import SCRIPT
 from minitask.settings import ExecutorSetting, Settings
 from minitask.values import Redacted
+from minitask.words import did_you_mean
 
 if TYPE_CHECKING:
     from minitask.executors.endpoint import ChatExecutor
@@ -46,7 +47,7 @@ def make_executor(
         return ScriptExecutor()
     setting = settings.executors.get(name)
     if setting is None:
-        raise UsageError(f"no executor named {name}", hint="see `minitask config show`")
+        raise UsageError(f"no executor named {name}", hint=did_you_mean(name, settings.executors))
     return MAKERS.get(setting.type, _agent)(setting, ExecutorContext(settings, environ, http))
 
 

@@ -170,6 +170,7 @@ class _Choice:
                 hint=how_to_add(self._settings),
             )
         if near != start:
+            why += "" if why.endswith(start) else f"; tier {start}"
             why += f" is not configured; using {near}"
         steps = self._ladder(near, is_asked=requested is not None)
         used = [step for step in steps if step.use]

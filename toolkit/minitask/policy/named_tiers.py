@@ -66,9 +66,7 @@ def nearest_tier(settings: Settings, tier: str) -> str | None:
 
 
 def how_to_add(settings: Settings) -> str:
-    """Return how the config gets executors: what is ignored until the user trusts it, or where to write them."""
-    ignored = next((note for note in settings.notes if "minitask trust" in note), "")
-    return (
-        ignored
-        or "set `executors` and `tiers` in minitask.yaml: `minitask init` writes them for what it finds"
-    )
+    """Return how the config gets executors: by trusting the file whose executors are ignored, or by naming some."""
+    if any("executors" in note for note in settings.notes):
+        return "minitask trust"
+    return "set `executors` and `tiers` in minitask.yaml: `minitask init` writes them for what it finds"

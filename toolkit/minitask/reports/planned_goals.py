@@ -102,7 +102,7 @@ def estimate_text(estimate: CallEstimate) -> str:
 def who_plans(route: Route | None) -> str:
     """Return who is asked."""
     return (
-        f"{route.model} (tier {route.tier.value})" if route else "nobody: no tier has an executor"
+        f"{route.model} (tier {route.tier.value})" if route else "nobody (no tier has an executor)"
     )
 
 
