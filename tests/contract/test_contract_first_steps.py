@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from world import MINITASK, World, model_settings, run
+from world import MINITASK, World, model_settings, run, spec_text
 
 A = {"a.txt": "a\n"}
 
@@ -99,6 +99,18 @@ def test_a_tier_that_is_not_configured_is_named_beside_the_reason(world: World) 
     world.task("p/01-a", writes=["a.txt"], validation="test -f a.txt", front={"tags": ["ARCH"]})
     reason = world.minitask("route", "p", "--json").json[0]["reason"]
     assert reason.endswith("tier frontier is not configured; using cheap")
+
+
+def test_a_proposed_command_works_in_the_users_folder(world: World) -> None:
+    folder = world.root / "src"
+    folder.mkdir()
+    world.write({"mini-projects/p/01-a.md": spec_text(whole=A, validation="test -f a.txt")})
+    for _ in range(2):  # not committed yet, then edited
+        fix = world.minitask("exec", "p/01-a", cwd=folder).text.partition("fix: ")[2]
+        run(("sh", "-c", fix.splitlines()[0]), cwd=folder)
+        world.write({"mini-projects/p/01-a.md": world.show("mini-projects/p/01-a.md") + "\n"})
+    made = world.minitask("new", "p", "Write it", cwd=folder).stdout
+    assert made.startswith("created  ../mini-projects/p/02-write-it.md\n")
 
 
 def test_init_leads_to_a_command_that_works_without_a_model(world: World) -> None:

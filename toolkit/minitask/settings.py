@@ -207,8 +207,7 @@ def resolve(layers: Sequence[SettingsLayer], *, trusted: bool) -> Settings:
             ignored += map(".".join, inner)
             allowed = {key: value for key, value in allowed.items() if key not in GUARDED}
             allowed = {key: _lowered(values, key, value) for key, value in allowed.items()}
-            if ignored:
-                keys = ", ".join(ignored)
+            if keys := ", ".join(ignored):
                 notes.append(f"{FILE}: {keys} ignored until you run `minitask trust` here")
         _merge(values, allowed, source=layer.name, sources=sources)
     return _typed(values, sources, tuple(notes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,7 +71,7 @@ def command(
         template=template or STANDARD_TEMPLATE,
         values=_values(pairs),
     )
-    name = path.relative_to(top)
+    name = os.path.relpath(path, start_folder(ctx))
     click.echo(f"created  {name}")
     commit = f"git add {name} && git commit -m {shlex.quote(f'spec: {title}')}"
     click.echo(f"next     edit it, then: minitask validate {name} && {commit}")

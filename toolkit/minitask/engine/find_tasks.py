@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from unicodedata import normalize
@@ -10,7 +9,7 @@ from unicodedata import normalize
 from msgspec import Struct
 
 from minitask.engine.context import Context, Progress
-from minitask.engine.given_names import SHOWN, choose_fitting, fits, unknown_name
+from minitask.engine.given_names import SHOWN, choose_fitting, commit_command, fits, unknown_name
 from minitask.engine.tasks import PROJECTS, Base, LoadedFile, Task, checkout_bytes, load_file
 from minitask.errors import RefusedError, UsageError
 from minitask.git import refs
@@ -269,9 +268,9 @@ def check_committed(engine: Context, path: str, base: Base) -> None:
     entry = engine.objects.entry(head, path) if head else None
     if entry is None:
         if engine.objects.entry(base.base, path) is None:
-            raise _refusal(path, f"is not committed at {base}")
+            raise _refusal(engine, base, path, f"is not committed at {base}")
     elif not _is_same(engine, path, present, entry):
-        raise _refusal(path, "was edited since it was committed")
+        raise _refusal(engine, base, path, "was edited since it was committed")
 
 
 def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
@@ -283,9 +282,9 @@ def _is_same(engine: Context, path: str, present: bytes, entry: Entry) -> bool:
     return oid == entry.oid
 
 
-def _refusal(path: str, reason: str) -> RefusedError:
-    name, message = shlex.quote(path), shlex.quote(f"spec: {PurePosixPath(path).stem}")
+def _refusal(engine: Context, base: Base, path: str, reason: str) -> RefusedError:
+    name = path.removeprefix(f"{PROJECTS}/").removesuffix(".md")
     return RefusedError(
         f"the spec {path} {reason}: only committed specs run",
-        hint=f"git add -- {name} && git commit -m {message} -- {name}",
+        hint=commit_command(engine, path, base, name),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -48,10 +49,9 @@ def unknown_name(engine: Context, word: str, names: Sequence[str], base: Base) -
     message = f"no project, task or spec file {word}"
     uncommitted = _in_checkout(engine, word, base)
     if uncommitted:
-        path = shlex.quote(uncommitted)
         return UsageError(
             f"{message}: {uncommitted} is not committed",
-            hint=f"git add -- {path} && git commit -m {shlex.quote(f'spec: {word}')} -- {path}",
+            hint=commit_command(engine, uncommitted, base, word),
         )
     branch = _on_branch(engine, word, base)
     if branch:
@@ -63,6 +63,13 @@ def unknown_name(engine: Context, word: str, names: Sequence[str], base: Base) -
     ids = {} if "/" in word else {name.partition("/")[2]: name for name in names}
     near = nearest(word, [*names, *projects, *ids])
     return UsageError(message, hint=f"did you mean {ids.get(near, near)}?" if near else FORMS)
+
+
+def commit_command(engine: Context, path: str, base: Base, name: str) -> str:
+    """Return the command that commits a spec, to be given in the user's folder."""
+    top = engine.repository.top
+    shown = shlex.quote(os.path.relpath(top / path, base.folder) if top else path)
+    return f"git add -- {shown} && git commit -m {shlex.quote(f'spec: {name}')} -- {shown}"
 
 
 def _candidates(word: str) -> tuple[str, ...]:
