@@ -182,3 +182,25 @@ def test_a_value_that_is_false_is_no_comparison(world: World) -> None:
         "p/01-b", whole={"b.py": "x = False\n"}, validation="python3 -c 'import b; print(b.x)'"
     )
     assert world.exec("p/01-b").json["verdict"] == "merged"
+
+
+def test_what_breaks_in_a_substitution_keeps_the_task_at_ready(world: World) -> None:
+    world.task(
+        "p/01-b", whole={"b.py": "x = y\n"}, validation='test -f b.py && test -z "$(python3 b.py)"'
+    )
+    result = world.exec("p/01-b").json
+    assert (result["verdict"], "passed and printed `Traceback" in result["reason"]) == (
+        "ready",
+        True,
+    )
+    check = 'test -f c.txt && test -z "$(nowhere c.txt)"'
+    world.task("p/02-c", whole={"c.txt": "c\n"}, validation=check, number=2)
+    assert "nowhere: command not found" in world.exec("p/02-c").json["reason"]
+
+
+def test_a_program_that_is_not_there_is_no_search_without_a_match(world: World) -> None:
+    check = "test -f b.txt\n! nowhere -q old b.txt"
+    world.task("p/01-b", whole={"b.txt": "b\n"}, validation=check)
+    result = world.exec("p/01-b").json
+    assert result["verdict"] == "refused"
+    assert "needs `nowhere`, which was not found" in result["reason"]

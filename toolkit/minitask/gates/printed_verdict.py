@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from minitask.ledger.record import CommandRecord
@@ -12,6 +13,12 @@ from minitask.words import one_line
 _EQUAL = lazy_pattern(r"[=!]==?")
 _COMPARES = lazy_pattern(r"[=!]==?|[<>]=|\b(?:in|is|not|any|all)\b")
 _FALSE = lazy_pattern(r"[Ff]alse")
+_SUBSTITUTES = lazy_pattern(r"[$<]\(|`")
+_BROKEN = lazy_pattern(
+    r"^(?:\S*bash: .*: \S+: command not found|Traceback \(most recent call last\):"
+    r"|\s+at \S.*:\d+:\d+\)?)$",
+    re.MULTILINE,
+)
 _FAIL = lazy_pattern(r"(?:FAIL(?:ED|URE)?|NOT OK)\b.*|[✗✘❌].*")
 
 
@@ -37,7 +44,13 @@ def _is_judged(command: Command) -> bool:
 
 
 def _denials(record: CommandRecord, old: CommandRecord | None) -> Iterator[str]:
-    """Yield the last line of an output where it is a no. A command that passed on the base may mean it."""
+    """Yield the last line of an output where it is a no. A command that passed on the base may mean it.
+
+    What breaks in `$(…)` or `<(…)` gives no output and no exit code: `test -z "$(lint)"` passes then.
+    """
+    broken = _BROKEN.search(record.output_tail) if _SUBSTITUTES.search(record.command) else None
+    if broken is not None:
+        yield f"`{one_line(broken[0].strip(), longest=80)}`"
     last = record.output_tail.rstrip().rpartition("\n")[2].strip()
     was_red = old is None or not old.passed
     if "Assertion failed" in record.output_tail and "console.assert" in record.command:

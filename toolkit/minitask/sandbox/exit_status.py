@@ -42,18 +42,27 @@ def read_status(text: str, *, code: int, pipeline: Sequence[int]) -> Status:
     """Return the exit code that counts, from the shell's own and those of the stages of the last
     pipeline.
     """
+    missing = next((status for status in pipeline if status in NOT_RUN), 0)
+    if code == 0 and missing and _is_negated(text):
+        return Status(missing, "`!` turned that round")
     if not _died_only_of_sigpipe(pipeline) or code not in {0, SIGPIPE_STATUS}:
         return Status(code)
     if code == SIGPIPE_STATUS and is_one_pipeline(text):
         return Status(0)
-    parts = text.split(maxsplit=1) or [""]
-    if code == 0 and parts[0] == "!" and is_one_pipeline(parts[-1]):
+    if code == 0 and _is_negated(text):
         return Status(1)
     return Status(
         SIGPIPE_STATUS,
         "a pipeline stage ended by SIGPIPE, which the shell reports as a failure; "
         "put the pipeline in a separate command",
     )
+
+
+def _is_negated(text: str) -> bool:
+    """Return True for one pipeline behind a `!`, but for a program named by its path: that may be meant to go."""
+    first, _, rest = text.strip().partition(" ")
+    program = rest.split(maxsplit=1)[:1]
+    return first == "!" and "/" not in "".join(program) and is_one_pipeline(rest)
 
 
 def find_fault(command: Command, status: Status, output: bytes) -> str:
