@@ -113,6 +113,16 @@ def test_a_proposed_command_works_in_the_users_folder(world: World) -> None:
     assert made.startswith("created  ../mini-projects/p/02-write-it.md\n")
 
 
+@pytest.mark.parametrize("arguments", [("new", "p", "Write a"), ("init",)])
+def test_a_file_that_cannot_be_written_leaves_nothing(
+    world: World, arguments: tuple[str, ...]
+) -> None:
+    limited = ("sh", "-c", 'ulimit -f 0; "$@"', "sh", *MINITASK, *arguments)
+    ended = run(limited, cwd=world.root, check=False)
+    assert (ended.code, "  fix: check the path" in ended.stderr) == (3, True), ended.text
+    assert world.git("status", "--porcelain") == ""
+
+
 def test_init_leads_to_a_command_that_works_without_a_model(world: World) -> None:
     assert "next     minitask new PROJECT" in world.minitask("init").stdout
     assert "next     minitask do" in world.minitask("init", "--preset", "ollama").stdout

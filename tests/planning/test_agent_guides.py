@@ -79,7 +79,7 @@ def test_all_agents_are_forgotten_at_once(world: World) -> None:
     assert world.minitask("init", *names).code == 0
     assert world.minitask("init", "--remove").code == 0
     assert files(world) == before
-    assert "nothing was written" in world.minitask("init", "--remove").stdout
+    assert "nothing to remove" in world.minitask("init", "--remove").stdout
 
 
 def test_what_a_user_adds_to_our_file_stays(world: World) -> None:

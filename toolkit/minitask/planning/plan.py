@@ -34,6 +34,7 @@ from minitask.policy.route import Route
 from minitask.spec.dependency_graph import slug
 from minitask.spec.model import Diagnostic, Options, Tier
 from minitask.spec.parse import parse_file
+from minitask.system.files import create_file
 from minitask.task.call_journal import Answered
 from minitask.task.calls import Outcome
 from minitask.task.questions import (
@@ -242,10 +243,8 @@ def _written(engine: Context, project: str, drafts: Sequence[DraftedSpec]) -> Pl
     """Write the specs, none over a file that is there, and say what is wrong with them."""
     diagnostics = _check(engine, project, drafts)
     folder = _folder(engine, project)
-    folder.mkdir(parents=True, exist_ok=True)
     for draft in drafts:
-        with (folder / draft.name).open("x", encoding="utf-8", errors="surrogateescape") as stream:
-            stream.write(draft.text)
+        create_file(folder / draft.name, draft.text)
     return Planned(project, _paths(project, drafts), diagnostics)
 
 

@@ -18,6 +18,7 @@ from minitask.planning.survey import Suggestion
 from minitask.planning.templates import check_values, read_template
 from minitask.settings import FILE
 from minitask.spec.dependency_graph import slug
+from minitask.system.files import create_file
 from minitask.words import did_you_mean
 
 TEMPLATES = "templates"
@@ -110,9 +111,7 @@ class NextSpec(Struct, frozen=True):
 
     def write(self) -> None:
         """Write it; a file that is there already is never overwritten."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("x", encoding="utf-8") as stream:
-            stream.write(self.text)
+        create_file(self.path, self.text)
 
 
 def new_spec(

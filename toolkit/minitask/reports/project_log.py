@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from minitask.ledger.record import ATTEMPT, Record
+from minitask.ledger.record import ATTEMPT, Record, Verdict
 from minitask.ledger.savings import Tally, line_of, tally
 from minitask.ledger.summary import IMPLEMENT, phase_of
 from minitask.reports.ledger_report import (
@@ -68,7 +68,7 @@ def _tasks(records: Sequence[Record]) -> Iterator[str]:
     for name, tries in sorted(tasks.items()):
         last = max(tries, key=lambda record: record.attempt.n).attempt
         who = one_line(last.model or last.executor)
-        ended = f"{last.verdict.value} by {who} after {counted(len(tries), 'attempt')}"
+        ended = f"{'passed' if last.verdict is Verdict.READY else last.verdict.value} by {who} after {counted(len(tries), 'attempt')}"
         yield f"{marked(name)}: {_spent(tally([line_of(each) for each in tries]))}; {marked(ended)}"
 
 

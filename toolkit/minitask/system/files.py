@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from minitask.errors import EditError
@@ -26,8 +27,27 @@ def write_json(path: Path, document: Mapping[str, object]) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Have a file hold a content, at once."""
     draft = path.with_name(f"{path.name}.minitask")
-    draft.write_bytes(content)
+    with _nothing_left(draft):
+        draft.write_bytes(content)
     draft.replace(path)
+
+
+def create_file(path: Path, text: str) -> None:
+    """Write a new file, below a new folder where there is none; raise `FileExistsError` if it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(exist_ok=False)
+    with _nothing_left(path):
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+@contextmanager
+def _nothing_left(path: Path) -> Iterator[None]:
+    """Remove a file that cannot be written, as on a full disk."""
+    try:
+        yield
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def force_remove(folder: Path) -> None:

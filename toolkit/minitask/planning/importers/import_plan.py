@@ -35,6 +35,7 @@ from minitask.spec.frontmatter import (
 from minitask.spec.markdown import normalise
 from minitask.spec.model import Diagnostic
 from minitask.spec.paths import check_path
+from minitask.system.files import create_file
 from minitask.words import counted, whole_characters
 
 READERS: Mapping[str, Callable[[str], ForeignPlan]] = {
@@ -305,8 +306,7 @@ def _write(folder: Path, planned: Sequence[_Planned]) -> None:
     for item in planned:
         path = folder / f"{item.name}.md"
         if item.state == "created":
-            with path.open("x", encoding="utf-8", newline="\n") as stream:
-                stream.write(item.spec.text)
+            create_file(path, item.spec.text)
         elif item.state == "updated":
             path.write_text(item.spec.text, "utf-8", newline="\n")
 
