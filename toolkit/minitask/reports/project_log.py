@@ -68,7 +68,8 @@ def _tasks(records: Sequence[Record]) -> Iterator[str]:
     for name, tries in sorted(tasks.items()):
         last = max(tries, key=lambda record: record.attempt.n).attempt
         who = one_line(last.model or last.executor)
-        ended = f"{'passed' if last.verdict is Verdict.READY else last.verdict.value} by {who} after {counted(len(tries), 'attempt')}"
+        verdict = "passed" if last.verdict is Verdict.READY else last.verdict.value
+        ended = f"{verdict} by {who} after {counted(len(tries), 'attempt')}"
         yield f"{marked(name)}: {_spent(tally([line_of(each) for each in tries]))}; {marked(ended)}"
 
 
