@@ -1,6 +1,7 @@
 """How many small faults, put into the package one at a time, the tests notice.
 
-    python benchmarks/mutants.py map            # which tests enter the functions that get a fault (runs every test)
+    python benchmarks/mutants.py map            # which tests enter the functions that get a fault (runs every test,
+                                                # with --plain those of a plain run)
     python benchmarks/mutants.py run            # 100 faults, about half an hour of one core
     python benchmarks/mutants.py run --plain    # against the tests of a plain run alone
     python benchmarks/mutants.py run --only landing --jobs 2
@@ -198,8 +199,8 @@ def probed(text: str, path: str, names: Collection[str]) -> str:
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
-def make_map(tests: Sequence[str]) -> None:
-    """Run the tests, and keep which of them enter a function that is to get a fault, and how long each takes."""
+def make_map(tests: Sequence[str], *, plain: bool) -> None:
+    """Run all tests, or a plain run; keep which of them enter a function that is to get a fault, and their times."""
     places: dict[str, set[str]] = {}
     for mutant in draw(TOP, SHARES):
         places.setdefault(mutant.path, set()).add(mutant.function)
@@ -212,7 +213,8 @@ def make_map(tests: Sequence[str]) -> None:
         (top / "written").mkdir()
         shutil.copy2(PROBE, top / "toolkit")
         env = {**os.environ, "PYTHONPATH": str(top / "toolkit"), "ENTERED_FOLDER": f"{top}/written"}
-        options = ("-n", "2", "-m", "not sweep and not live", f"--junitxml={top}/report.xml")
+        marks = () if plain else ("-m", "not sweep and not live")
+        options = ("-n", "2", *marks, f"--junitxml={top}/report.xml")
         argv = [sys.executable, "-m", "pytest", *options, *tests]
         subprocess.run(argv, cwd=top, env=env, check=False)
         enters: dict[str, set[str]] = {}
@@ -334,7 +336,7 @@ def main() -> int:
     options = parser.parse_args()
     shares = {options.only: SHARES[options.only]} if options.only else SHARES
     if options.what == "map":
-        make_map(options.tests)
+        make_map(options.tests, plain=options.plain)
     elif options.what == "list":
         print("\n".join(map(str, draw(TOP, shares))))
     else:
