@@ -164,6 +164,8 @@ def test_a_period_and_a_project_narrow_it_down(worked: World) -> None:
     assert report(worked, "--since", first)["totals"] == everything["totals"]
     last = report(worked, "--since", everything["period"]["last"])
     assert last["totals"]["attempts"] == 1
+    mistyped = worked.minitask("report", "--project", "qq")
+    assert (mistyped.code, "did you mean q?" in mistyped.stderr) == (2, True), mistyped.text
     none = report(worked, "--since", "2999-01-01")
     assert (none["totals"]["attempts"], none["period"]["first"]) == (0, None)
 

@@ -27,6 +27,7 @@ from minitask.reports.ledger_report import (
     render_report_text,
     report_document,
 )
+from minitask.words import did_you_mean
 
 if TYPE_CHECKING:
     from minitask.project.task_graph import TaskGraph
@@ -140,6 +141,7 @@ def command(
     choice = Choice(begin, project.strip("/").removeprefix("mini-projects/"), by or "")
     session = start(ctx)
     with session.engine("report", quiet=True, looks_only=True) as engine:
+        _check_project(engine, choice.project)
         if serve:
             return _serve(session, engine, choice, port=port or 0, open_it=open_it)
         with uncollected():
@@ -150,6 +152,19 @@ def command(
     else:
         Path(session.folder, output).write_bytes(content)
     return _reached(report, fail_under)
+
+
+def _check_project(engine: Context, project: str) -> None:
+    """Raise `UsageError` for a project that has neither attempts nor specs."""
+    from minitask.engine.find_tasks import recorded_names
+    from minitask.engine.tasks import PROJECTS
+
+    projects = {name.partition("/")[0] for name in recorded_names(engine)}
+    top = engine.repository.top
+    has_specs = top is not None and (top / PROJECTS / project).is_dir()
+    if project and project not in projects and not has_specs:
+        hint = did_you_mean(project, sorted(projects)) if projects else "run a task of it first"
+        raise UsageError(f"no project {project}", hint=hint)
 
 
 def _reached(report: LedgerReport, fail_under: float | None) -> int:
