@@ -84,11 +84,29 @@ def replaced(text: Text | None, edit: SearchReplace) -> Text:
     search, fresh = split_lines(edit.search), split_lines(edit.replace)
     block = find_block(text.lines, search, path=edit.path)
     eol = text.eol or LF
-    put = adopt(block.shift(fresh), had=dominant_eol(edit.replace), eol=eol)
+    shifted = adopt(block.shift(fresh), had=dominant_eol(edit.replace), eol=eol)
+    put = _with_context(shifted, text.lines[block.start : block.end], search=search, fresh=fresh)
     after = text.lines[block.end :]
     if put and not after and not text.lines[-1].endswith(LF):
         put = (*put[:-1], body(put[-1]))
     return text_of((*text.lines[: block.start], *put, *after), eol=eol, bom=text.bom)
+
+
+def _with_context(
+    put: Sequence[str], lines: Sequence[str], *, search: Sequence[str], fresh: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the replacement with the file's own lines where it repeats the search text: two spaces at the end of a
+    line, which the search may lack, can mean something.
+    """
+    from difflib import SequenceMatcher
+
+    kept = list(put)
+    pairs = SequenceMatcher(None, bodies(search), bodies(fresh), autojunk=False)
+    for old, new, size in pairs.get_matching_blocks():
+        for line, place in zip(lines[old : old + size], range(new, new + size), strict=True):
+            ending = kept[place][len(body(kept[place])) :]
+            kept[place] = line if line.endswith(LF) and ending else body(line) + ending
+    return tuple(kept)
 
 
 def _filled(text: Text | None, edit: SearchReplace) -> Text:
