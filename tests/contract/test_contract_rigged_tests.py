@@ -307,6 +307,8 @@ HONEST = {
     "a case is left out here": "import sys\n\nimport pytest\n\n\n@pytest.mark.skipif(sys.platform == 'x', reason='x')\n"
     "def test_a():\n    assert add(2, 2) == 4\n",
     "another error is caught": "def test_a():\n    try:\n        assert add(2, 2) == 4\n    except OSError: pass\n",
+    "it returns early": "import pytest\n\n\ndef test_a():\n    try:\n        add(2)\n    except TypeError:\n"
+    "        return\n    pytest.fail('no error')\n",
     "one only runs": "def test_a():\n    assert add(2, 2) == 4\n\n\ndef test_b():\n    add(0, 0)\n",
 }
 
@@ -316,5 +318,5 @@ HONEST = {
 def test_new_tests_that_can_fail_land(world: World, case: str) -> None:
     base = {"calc.py": RIGHT, "test_old.py": UNIT}
     change = {"test_a.py": f"from calc import add\n\n\n{HONEST[case]}"}
-    result = attempt(world, base, change, f"test -f test_a.py\n{PYTEST}")
+    result = attempt(world, base, change, f"test -f test_a.py\n{PYTEST} test_a.py")
     assert result["verdict"] == "merged", result["reason"]

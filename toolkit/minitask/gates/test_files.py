@@ -158,7 +158,7 @@ def _skips_at_once(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 
 def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
-    """A `raise` behind the last statement of each test, before it where that returns."""
+    """A `raise` behind the last statement of each test, and before each `return`."""
     lines = text.encode("utf-8", "surrogateescape").splitlines(keepends=True)
     starts = [0]
     for line in lines:
@@ -167,16 +167,32 @@ def _python_inserts(text: str) -> Iterator[tuple[int, int, str]]:
     for _, function, _ in _python_functions(text):
         last = function.body[-1]
         indent = function.body[0].col_offset
+        for node in _returns(function):
+            offset = starts[node.lineno - 1] + node.col_offset
+            yield offset, offset, f"{statement}; "
+        if isinstance(last, ast.Return):
+            continue
         if function.body[0].lineno == function.lineno:  # `def test_a(): …` on one line
             offset = starts[last.lineno - 1] + last.col_offset
             yield offset, offset, f"{statement}; "
-        elif isinstance(last, ast.Return | ast.Raise):
+        elif isinstance(last, ast.Raise):
             offset = starts[last.lineno - 1]
             yield offset, offset, f"{' ' * indent}{statement}\n"
         else:
             offset = starts[last.end_lineno or last.lineno]
             before = "" if lines[(last.end_lineno or last.lineno) - 1].endswith(b"\n") else "\n"
             yield offset, offset, f"{before}{' ' * indent}{statement}\n"
+
+
+def _returns(node: ast.AST) -> Iterator[ast.Return]:
+    """Yield the returns of a function, without those of functions in it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Return):
+            yield child
+        elif not isinstance(
+            child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef
+        ):
+            yield from _returns(child)
 
 
 class _Found(Struct, frozen=True):
