@@ -109,7 +109,7 @@ def test_what_is_reserved_is_what_was_estimated(
     assert started.exists() is starts, outcome.text
 
 
-def moving_task(world: World, tiers: dict[str, Any]) -> None:
+def moving_task(world: World, tiers: dict[str, Any], **fields: Any) -> None:
     world.configure(
         executors={"agent": {"type": "claude"}, "chat": CHAT}, tiers=tiers, prices=PRICES
     )
@@ -120,6 +120,7 @@ def moving_task(world: World, tiers: dict[str, Any]) -> None:
         reads=["big.py (lines 10-200)"],
         validation="test -s small.py",
         title=MOVED,
+        **fields,
     )
 
 
@@ -140,5 +141,13 @@ def test_a_spec_that_moves_lines_goes_to_a_model_that_can_name_them(world: World
 
 def test_an_agent_moves_lines_where_nobody_else_can(world: World) -> None:
     moving_task(world, {"cheap": {"executor": "agent", "model": "tiny"}})
+    [route] = world.minitask("route", "p/01-b", "--json").json
+    assert route["executor"] == "agent"
+
+
+def test_a_spec_may_ask_for_the_agent(world: World) -> None:
+    tiers = {"cheap": {"executor": "agent", "model": "tiny"}}
+    tiers["balanced"] = {"executor": "chat", "model": "tiny"}
+    moving_task(world, tiers, front={"tier": "cheap"})
     [route] = world.minitask("route", "p/01-b", "--json").json
     assert route["executor"] == "agent"

@@ -242,8 +242,8 @@ class _Choice:
         served, left_out = [], []
         for tier in MODEL_TIERS:
             reason = self._why_not(tier, start)
-            if not reason and not (is_asked and tier == start) and self._has_declined(tier):
-                reason = f"{tier} {DECLINED}"
+            if not reason and not (is_asked and tier == start):
+                reason = self._unsuited(tier)
             if reason:
                 left_out.append(TierChoice(tier, use=False, reason=reason))
             else:
@@ -274,12 +274,12 @@ class _Choice:
         if tier not in settings.tiers:
             return "no executor"
         if tier == start:
-            return self._unfit(tier)
+            return self._too_small(tier)
         if index > MODEL_TIERS.index(routing.cap):
             return f"above the cap {routing.cap}"
         if tier not in routing.escalation:
             return "not in routing.escalation"
-        return self._unfit(tier)
+        return self._too_small(tier)
 
     def _has_declined(self, tier: str) -> bool:
         model = self._settings.tiers[tier].model
@@ -288,15 +288,17 @@ class _Choice:
             model == AUTO and any(tier == name for name, _ in declined)
         )
 
-    def _unfit(self, tier: str) -> str:
-        """Return why a tier cannot do the task well; empty if it can."""
-        entry = self._settings.tiers[tier]
-        setting = self._settings.executors.get(entry.executor)
+    def _unsuited(self, tier: str) -> str:
+        """Return why a tier does the task only if it is asked for; empty if it may."""
+        if self._has_declined(tier):
+            return f"{tier} {DECLINED}"
+        setting = self._settings.executors.get(self._settings.tiers[tier].executor)
         if self._moved_lines and setting is not None and is_agent(setting.type):
             return REWRITES.format(lines=self._moved_lines)
-        return self._too_small(entry, tier)
+        return ""
 
-    def _too_small(self, entry: TierSetting, tier: str) -> str:
+    def _too_small(self, tier: str) -> str:
+        entry = self._settings.tiers[tier]
         model = self._settings.models.get(entry.model)
         usage = self._context.expected(tier, entry, self._traits.output_tokens)
         needed = (usage.input_tokens or 0) // (usage.requests or 1) + (usage.output_tokens or 0)
