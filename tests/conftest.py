@@ -85,6 +85,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Make a test's cases variants, but for as many as its mark `sampled` says, or `MOST_OF_A_WORLD`."""
     tests: dict[str, list[pytest.Item]] = {}
     for item in items:
+        if item.get_closest_marker("live") or item.get_closest_marker("sweep"):
+            continue
         is_costly = "world" in getattr(item, "fixturenames", ())
         if is_costly or item.get_closest_marker("sampled"):
             tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
