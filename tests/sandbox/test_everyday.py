@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 DRAW = Path(__file__).parents[2] / "docs" / "draw_everyday.py"
+RUSTUP = {"RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))}
+"""The home of a test is another one."""
 SAMPLE = ("make", "unittest", "/tmp", "pool", "localhost", "terminal", "git diff")
 
 
@@ -18,5 +21,6 @@ SAMPLE = ("make", "unittest", "/tmp", "pool", "localhost", "terminal", "git diff
 )
 def test_everyday_commands_do_what_the_page_says(words: str) -> None:
     argv = (sys.executable, str(DRAW), "--check", *filter(None, [words]))
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=600)
+    env = os.environ | RUSTUP
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
