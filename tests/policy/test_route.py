@@ -6,6 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from minitask.errors import UsageError
+from minitask.executors.registry import MAKERS
+from minitask.policy.agent_usage import CHAT_TYPES
 from minitask.policy.choice import choose
 from minitask.policy.route import RouteOverrides
 from minitask.settings import SettingsLayer, resolve
@@ -104,3 +106,7 @@ def test_no_configuration_at_all_says_how_to_add_one() -> None:
 def test_an_unknown_tier_on_the_command_line_is_said() -> None:
     with pytest.raises(UsageError, match="turbo"):
         route(tier="turbo")
+
+
+def test_every_type_that_is_no_agent_has_a_maker() -> None:
+    assert set(MAKERS) == CHAT_TYPES

@@ -159,10 +159,11 @@ def _check_project(engine: Context, project: str) -> None:
     from minitask.engine.find_tasks import recorded_names
     from minitask.engine.tasks import PROJECTS
 
-    projects = {name.partition("/")[0] for name in recorded_names(engine)}
     top = engine.repository.top
-    has_specs = top is not None and (top / PROJECTS / project).is_dir()
-    if project and project not in projects and not has_specs:
+    if not project or (top is not None and (top / PROJECTS / project).is_dir()):
+        return
+    projects = {name.partition("/")[0] for name in recorded_names(engine)}
+    if project not in projects:
         hint = did_you_mean(project, sorted(projects)) if projects else "run a task of it first"
         raise UsageError(f"no project {project}", hint=hint)
 

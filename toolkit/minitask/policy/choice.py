@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from minitask.errors import UsageError
+from minitask.ledger.usage import Usage
 from minitask.policy.agent_usage import is_agent
 from minitask.policy.cap import check_cap
 from minitask.policy.ladder import Odds, Rung, TierChoice, choose_rung
@@ -118,7 +119,7 @@ class _Choice:
         self._settings = settings
         self._traits = traits
         self._context = context
-        self._moved_lines = moved_lines(spec)
+        self._usages: dict[tuple[str, TierSetting], Usage] = {}
         self.rule_match = match_rules(settings.routing.rules, traits, failures=context.failures)
 
     def named(self, executor: str, model: str | None, requested: str | None) -> Route:
@@ -293,16 +294,19 @@ class _Choice:
         if self._has_declined(tier):
             return f"{tier} {DECLINED}"
         setting = self._settings.executors.get(self._settings.tiers[tier].executor)
-        if self._moved_lines and setting is not None and is_agent(setting.type):
-            return REWRITES.format(lines=self._moved_lines)
-        return ""
+        if setting is None or not is_agent(setting.type):
+            return ""
+        lines = moved_lines(self._spec)
+        return REWRITES.format(lines=lines) if lines else ""
 
     def _too_small(self, tier: str) -> str:
         entry = self._settings.tiers[tier]
         model = self._settings.models.get(entry.model)
-        usage = self._context.expected(tier, entry, self._traits.output_tokens)
+        if model is None or model.context_tokens is None:
+            return ""
+        usage = self._usage(tier, entry)
         needed = (usage.input_tokens or 0) // (usage.requests or 1) + (usage.output_tokens or 0)
-        if model is None or model.context_tokens is None or needed <= model.context_tokens:
+        if needed <= model.context_tokens:
             return ""
         return f"about {needed:,} tokens exceed the {model.context_tokens:,} of {entry.model}"
 
@@ -316,8 +320,15 @@ class _Choice:
             Odds(prior * AFTER_FAILURE, *after),
         )
 
+    def _usage(self, tier: str, entry: TierSetting) -> Usage:
+        """Return what an attempt takes; a prompt is made for it, so once a tier."""
+        key = tier, entry
+        if key not in self._usages:
+            self._usages[key] = self._context.expected(tier, entry, self._traits.output_tokens)
+        return self._usages[key]
+
     def _estimate(self, tier: str, entry: TierSetting) -> CallEstimate:
-        usage = self._context.expected(tier, entry, self._traits.output_tokens)
+        usage = self._usage(tier, entry)
         cost = self._context.price(entry, usage)
         return CallEstimate(usage.input_tokens or 0, usage.output_tokens or 0, cost)
 
