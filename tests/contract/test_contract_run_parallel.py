@@ -247,7 +247,7 @@ def test_an_interrupt_ends_the_wait_for_another_try(world: World) -> None:
 
 def test_an_agent_does_not_outlive_a_run_that_is_told_to_end(world: World, tmp_path: Path) -> None:
     pids, program = tmp_path / "pids", tmp_path / "agent"
-    slow = f"echo $$ >> {pids}; sleep 60 & wait"
+    slow = f"setsid sleep 60 & echo $! $$ > {tmp_path}/some; mv {tmp_path}/some {pids}; wait"
     program.write_text(
         f'#!/bin/bash\nif grep -q Slow "$1"; then {slow}; fi; sleep 2; echo b > 0.txt\n'
     )
@@ -265,5 +265,25 @@ def test_an_agent_does_not_outlive_a_run_that_is_told_to_end(world: World, tmp_p
             time.sleep(0.05)
         process.terminate()
         assert process.wait(timeout=50) == 130
-    (pid,) = pids.read_text().split()
-    assert not Path("/proc", pid).exists()
+    alive = [pid for pid in pids.read_text().split() if Path("/proc", pid, "exe").exists()]
+    assert not alive, "neither the agent nor what left its session runs on"
+
+
+def test_an_agent_does_not_start_in_a_run_that_was_interrupted(
+    world: World, tmp_path: Path
+) -> None:
+    began, program = tmp_path / "began", tmp_path / "agent"
+    program.write_text(f"#!/bin/bash\necho >> {began}\nsleep 60\n")
+    program.chmod(0o755)
+    world.configure(
+        executors={"fake": {"type": "command", "command": [str(program), "{prompt_file}"]}},
+        tiers={"cheap": {"executor": "fake", "model": "m"}},
+        sandbox="none",
+    )
+    for number in range(4):
+        world.task(f"p/0{number}-x", writes=[f"{number}.txt"], validation=f"test -s {number}.txt")
+    with subprocess.Popen((*MINITASK, "run", "p"), cwd=world.root) as process:
+        while process.poll() is None and not began.exists():
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130

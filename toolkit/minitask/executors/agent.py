@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from minitask.edits.script_model import Change
-from minitask.errors import EditError, MachineError, UsageError
+from minitask.errors import EditError, MachineError, StoppedError, UsageError
 from minitask.executors.address import agent_url
 from minitask.executors.agent_files import agent_changes
 from minitask.executors.agents.adapter import AgentProgram, AgentReport, Job
@@ -186,7 +186,7 @@ class AgentExecutor:
                 workspace=workspace,
                 environ=self._environ,
             )
-        except (MachineError, OSError):  # it could not even be started
+        except (MachineError, StoppedError, OSError):  # it could not even be started
             settle(NO_USAGE)
             raise
         report = believed(read_limits(self._program.report(output), output))

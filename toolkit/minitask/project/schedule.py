@@ -6,8 +6,10 @@ are jobs; executors are asked as many at once as the config allows. What is prov
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from functools import partial
 
@@ -34,6 +36,8 @@ from minitask.task.state import RunOptions, UnservedError
 FAILURES = frozenset({Verdict.FAILED, Verdict.REFUSED, Verdict.CONFLICT, Verdict.ERROR})
 NAMED = 5
 """Number of tasks that a message names."""
+END_SECONDS = 3.0
+"""How long a run that is told to end waits for its tasks to see the ends of their programs."""
 AHEAD = 2
 """Tasks that are begun for each call that may run at once, so that no executor waits for a validation."""
 
@@ -124,8 +128,18 @@ class Schedule:
             raise Interrupted(tuple(known)) from None
         finally:
             if self._under_way:
-                process.end_all()
+                self._end_all()
             self._queue.close()
+
+    def _end_all(self) -> None:
+        """End what runs, and wait for the tasks under way: a program is gone when its thread has seen its end."""
+        self._stop("it was interrupted")
+        process.end_all()
+        deadline = time.monotonic() + END_SECONDS
+        with contextlib.suppress(queue.Empty):
+            while self._under_way:
+                task, _ = self._ended.get(timeout=max(0.0, deadline - time.monotonic()))
+                del self._under_way[task.name]
 
     def _run(self) -> tuple[TaskResult, ...]:
         interrupted: KeyboardInterrupt | None = None
@@ -141,6 +155,7 @@ class Schedule:
                 interrupted = error
                 self._stop("it was interrupted")
         http.SHARED.resume()
+        process.allow_optional()
         if self._broken is not None:
             raise self._broken
         if interrupted is not None:

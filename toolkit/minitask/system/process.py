@@ -18,12 +18,23 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from minitask.errors import MachineError
+from minitask.errors import MachineError, StoppedError
 from minitask.system.locks import deferred_signals
 from minitask.system.pipes import MIB, Child, PipeExchange, end_group, patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+
+START_SECONDS = 2.0
+"""How long the start of a program is waited for before it is ended."""
+
+
+class Stops(Struct):
+    """What may not start any more: programs that are optional, and those of all threads but one (0: of none)."""
+
+    optional: bool = False
+    last_thread: int = 0
 
 
 class Finished(Struct, frozen=True):
@@ -67,9 +78,9 @@ def run(  # noqa: PLR0913 - what can be said of a program
     """
     started = time.monotonic()
     timed_out = False
-    with spawn(argv, cwd=cwd, env=env, capture_errors=True, pass_fds=pass_fds) as child:
-        if optional:
-            _optional.add(child.pid)
+    with spawn(
+        argv, cwd=cwd, env=env, capture_errors=True, pass_fds=pass_fds, optional=optional
+    ) as child:
         keeper = _KeptEnd if keep_end else _StreamStart
         keepers = [keeper(s.fileno(), max_output_bytes) for s in (child.stdout, child.stderr) if s]
         by_fd = {stream.fd: stream for stream in keepers}
@@ -102,15 +113,18 @@ def spawn(
     merge_errors: bool = False,
     capture_errors: bool = False,
     pass_fds: Sequence[int] = (),
+    optional: bool = False,
 ) -> Iterator[Child]:
     """A running program with pipes for its input and output; leaving kills its group and reaps it.
 
     Its standard error is dropped, unless merged into its output or captured in a pipe of its own.
+
+    Raises `StoppedError` after `end_all`, and for a program that is `optional` after `end_optional`.
     """
     stderr = subprocess.STDOUT if merge_errors else subprocess.PIPE if capture_errors else None
     child: Child | None = None
     try:
-        with deferred_signals():
+        with deferred_signals(), _starting(argv, optional=optional):
             child = subprocess.Popen(
                 tuple(argv),
                 cwd=cwd,
@@ -123,6 +137,8 @@ def spawn(
             )
             _running[child.pid] = child
             _starters[child.pid] = threading.get_ident()
+            if optional:
+                _optional.add(child.pid)
         yield child
     except (OSError, ValueError) as error:
         if child is not None:
@@ -143,11 +159,23 @@ _optional: set[int] = set()
 """Those whose work may be given up."""
 
 
+_starts: set[int] = set()
+"""The threads that are about to start a program."""
+_stops = Stops()
+
+
 def end_optional() -> None:
-    """Kill the programs whose work may be given up."""
+    """Kill the programs whose work may be given up, and start no more of them until `allow_optional`."""
+    _stops.optional = True
+    _wait_for_starts()
     for pid, child in list(_running.items()):
         if pid in _optional:
             end_group(child)
+
+
+def allow_optional() -> None:
+    """Programs whose work may be given up can start again."""
+    _stops.optional = False
 
 
 def end_started_by(thread: int) -> None:
@@ -158,9 +186,33 @@ def end_started_by(thread: int) -> None:
 
 
 def end_all() -> None:
-    """Kill every program, whichever thread waits for it: this process is about to end."""
+    """Kill every program, whichever thread waits for it: this process is about to end. From here on, only this
+    thread starts any.
+    """
+    _stops.last_thread = threading.get_ident()
+    _wait_for_starts()
     for child in list(_running.values()):
         end_group(child)
+
+
+def _wait_for_starts() -> None:
+    """Wait for what other threads are starting, for it is not among the running programs yet."""
+    deadline = time.monotonic() + START_SECONDS
+    while _starts - {threading.get_ident()} and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+@contextlib.contextmanager
+def _starting(argv: Sequence[str], *, optional: bool) -> Iterator[None]:
+    """Within the block this thread starts a program; `StoppedError` if it may not."""
+    thread = threading.get_ident()
+    _starts.add(thread)
+    try:
+        if (optional and _stops.optional) or _stops.last_thread not in (0, thread):
+            raise StoppedError(f"{argv[0]} is not started: the run was stopped")
+        yield
+    finally:
+        _starts.discard(thread)
 
 
 def children_of(pid: int) -> tuple[int, ...]:
